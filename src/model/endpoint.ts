@@ -1,0 +1,70 @@
+import { isHostname, isWildcard, normalizeHostname } from "../lib/hostname.ts";
+import { parseIpv4 } from "../lib/ipv4.ts";
+
+/** The schemes that a bound endpoint can have (PROTOCOL.md 2.2). */
+export type Scheme = "http" | "https" | "tls" | "tcp";
+
+/** One bound endpoint of the account, as the rest of the program knows it. */
+export interface Endpoint {
+  /** `ep_…` */
+  readonly id: string;
+  /** As the API gave it. */
+  readonly url: string;
+  readonly scheme: Scheme;
+  /** Lower case, without a final dot; `*.example.com` for a wildcard. */
+  readonly hostname: string;
+  /** The URL's port or the scheme's default; what the cloud is asked for. */
+  readonly port: number;
+  readonly wildcard: boolean;
+}
+
+/** An endpoint that the API listed and this program will not serve, and why. */
+export interface RefusedEndpoint {
+  readonly id: string;
+  readonly url: string;
+  readonly reason: string;
+}
+
+/** Scheme, host name and port of an endpoint URL. */
+export type EndpointUrl = Pick<Endpoint, "scheme" | "hostname" | "port" | "wildcard">;
+
+const DEFAULT_PORTS: Readonly<Record<Scheme, number | undefined>> = { http: 80, https: 443, tls: 443, tcp: undefined };
+const URL_FORM = /^([a-z][a-z0-9+.-]*):\/\/([^/?#@\s]*?)(?::([0-9]*))?(\/)?$/i;
+
+/**
+ * Reads an endpoint URL in all the forms of PROTOCOL.md 2.2. Ports default to 80 (http) and 443 (https, tls); tcp must name one.
+ *
+ * @throws {SyntaxError} If it is not such a URL; the message is a reason that a user can read.
+ */
+export function parseEndpointUrl(url: string): EndpointUrl {
+  const match = URL_FORM.exec(url);
+  if (match === null) throw new SyntaxError(`"${printable(url)}" is not of the form scheme://host:port`);
+  const scheme = match[1]!.toLowerCase();
+  if (!isScheme(scheme)) throw new SyntaxError(`the scheme "${printable(scheme)}" is not http, https, tls or tcp`);
+  const hostname = normalizeHostname(match[2]!);
+  const wildcard = hostname.startsWith("*.");
+  if (parseIpv4(hostname) !== undefined) throw new SyntaxError(`"${hostname}" is an address, not a host name`);
+  if (!(wildcard ? isWildcard(hostname) : isHostname(hostname))) {
+    throw new SyntaxError(`"${printable(hostname)}" is not a host name`);
+  }
+  const port = match[3] === undefined ? DEFAULT_PORTS[scheme] : Number(match[3] || NaN);
+  if (port === undefined) throw new SyntaxError(`a ${scheme} URL must name a port`);
+  if (!Number.isInteger(port) || port < 1 || port > 65535) throw new SyntaxError(`the port is not in 1 to 65535`);
+  return { scheme, hostname, port, wildcard };
+}
+
+/** `host:port`, the key by which pooled endpoints share a listener (DESIGN.md decision 11). */
+export function serviceKey(endpoint: Pick<Endpoint, "hostname" | "port">): string {
+  return `${endpoint.hostname}:${endpoint.port}`;
+}
+
+function isScheme(text: string): text is Scheme {
+  return Object.hasOwn(DEFAULT_PORTS, text);
+}
+
+/** A foreign text made safe for one line of a log or a table: control characters escaped, at most 100 characters. */
+export function printable(text: string): string {
+  // deno-lint-ignore no-control-regex
+  const safe = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return safe.length > 100 ? `${safe.slice(0, 99)}…` : safe;
+}

@@ -1,0 +1,99 @@
+/** Where an endpoint stands on this machine. */
+export type EndpointState = "active" | "failed" | "refused";
+
+/** One row of `list`, in the spelling of the control socket's JSON (COMPAT.md 4.3 and its additions). */
+export interface EndpointReport {
+  id: string;
+  url: string;
+  hostname: string;
+  /** The local address; `""` if it has none. */
+  ip: string;
+  /** The URL's port. */
+  port: number;
+  /** `address:port` to connect to; `""` if there is none. */
+  listen_address: string;
+  /** `virtual`, or the interface or address that it is shared on. */
+  mode: string;
+  state: EndpointState;
+  /** Why it is not active, or what is unusual about it; `""` if nothing is. */
+  reason: string;
+  local_listener: boolean;
+  /** The local port in network mode; 0 in virtual mode. */
+  network_port: number;
+  listen_interface: string;
+  wildcard: boolean;
+  wildcard_suffix: string;
+  shared_listener_key: string;
+  open_connections: number;
+  total_connections: number;
+  bytes_in: number;
+  bytes_out: number;
+  /** RFC 3339, or null if there was none. */
+  last_activity: string | null;
+}
+
+/** `never`: no poll has ended yet. `no_key`: waits for an API key. */
+export type ApiState = "never" | "no_key" | "ok" | "key_refused" | "rate_limited" | "unreachable" | "failing";
+
+/** What `status` says of the certificate. Times are RFC 3339. */
+export interface CertificateReport {
+  serial: string;
+  issuer: string;
+  not_before: string;
+  not_after: string;
+  days_left: number;
+}
+
+/** The answer of `status`; a superset of COMPAT.md 4.3. */
+export interface StatusReport {
+  schema: 1;
+  version: string;
+  registered: boolean;
+  operator_id?: string;
+  endpoint_count: number;
+  active_count: number;
+  ingress_endpoint: string;
+  api: {
+    url: string;
+    state: ApiState;
+    /** RFC 3339, or null. */
+    last_poll: string | null;
+    error: string | null;
+    hint: string | null;
+    key: { set: boolean; source: "config" | "environment" | "file" | null };
+  };
+  certificate: CertificateReport | null;
+  /** The last failure of a connection to the ingress that no later connection has disproved. */
+  ingress: { state: "unknown" | "ok" | "failing"; error: string | null; hint: string | null };
+  config: { path: string; state: "ok" | "rejected"; problems: string[]; warnings: string[] };
+  names: { driver: string; state: "ok" | "failing" | "off"; reason: string | null };
+  addresses: { driver: string; subnet: string; reason: string | null };
+  /** RFC 3339. */
+  start_time: string;
+  uptime_seconds: number;
+}
+
+/** Liveness, readiness and endpoints told apart, with the reasons of what is not right. */
+export interface HealthReport {
+  healthy: boolean;
+  ready: boolean;
+  has_endpoints: boolean;
+  reasons: string[];
+  /** As Go prints a duration: `1h2m3.5s`. */
+  uptime: string;
+  start_time: string;
+  endpoints: Record<string, EndpointHealth>;
+}
+
+/** One endpoint in the health report (COMPAT.md 4.4). */
+export interface EndpointHealth {
+  name: string;
+  local_address: string;
+  target_uri: string;
+  active: boolean;
+  connections: number;
+  total_connections: number;
+  /** RFC 3339; `0001-01-01T00:00:00Z` if never. */
+  last_activity: string;
+  errors: number;
+}

@@ -1,0 +1,75 @@
+import { parentDomains } from "../lib/hostname.ts";
+import type { Scheme } from "./endpoint.ts";
+
+/** One name and port of the cloud, and where on this machine it is reached. Pooled endpoints are one route. */
+export interface Route {
+  /** As in the URL, normalised; `*.example.com` for a wildcard. */
+  readonly hostname: string;
+  /** The URL's port: what the cloud is asked for. */
+  readonly port: number;
+  readonly scheme: Scheme;
+  readonly wildcard: boolean;
+  /** The pool's members, sorted; never empty. */
+  readonly endpointIds: readonly string[];
+  /** The local listener that serves it. */
+  readonly address: string;
+  readonly localPort: number;
+  /** `virtual`, or the interface or address that the user chose. */
+  readonly mode: string;
+}
+
+/** The routes that share one listener, found by name: exact before wildcard, longest suffix first, never the bare suffix. */
+export class ListenerRoutes {
+  readonly all: readonly Route[];
+  readonly #exact = new Map<string, Route>();
+  readonly #wildcard = new Map<string, Route>();
+
+  constructor(routes: readonly Route[]) {
+    this.all = routes;
+    for (const route of routes) {
+      if (route.wildcard) this.#wildcard.set(route.hostname.slice(2), route);
+      else this.#exact.set(route.hostname, route);
+    }
+  }
+
+  /** The only route, if there is just one and it has a name of its own: nothing needs to be peeked at to choose it. */
+  get sole(): Route | undefined {
+    const first = this.all[0];
+    return this.all.length === 1 && first !== undefined && !first.wildcard ? first : undefined;
+  }
+
+  /** The route for a (normalised) concrete name. */
+  match(name: string): Route | undefined {
+    const exact = this.#exact.get(name);
+    if (exact !== undefined) return exact;
+    for (const suffix of parentDomains(name)) {
+      const route = this.#wildcard.get(suffix);
+      if (route !== undefined) return route;
+    }
+    return undefined;
+  }
+}
+
+/** All routes, immutable: the control path makes a new one each round, the data path reads the current one for each connection. */
+export class RouteTable {
+  static readonly EMPTY: RouteTable = new RouteTable([]);
+  readonly routes: readonly Route[];
+  readonly #byListener = new Map<string, ListenerRoutes>();
+
+  constructor(routes: readonly Route[]) {
+    this.routes = routes;
+    for (const [key, group] of Map.groupBy(routes, (route) => listenerKey(route.address, route.localPort))) {
+      this.#byListener.set(key, new ListenerRoutes(group));
+    }
+  }
+
+  /** The routes of the listener with this key (`address:port`). */
+  at(key: string): ListenerRoutes | undefined {
+    return this.#byListener.get(key);
+  }
+}
+
+/** `address:port`, by which a listener is known. */
+export function listenerKey(address: string, port: number): string {
+  return `${address}:${port}`;
+}

@@ -1,0 +1,36 @@
+import { listenerKey } from "../model/route_table.ts";
+import { toBindError } from "./errors.ts";
+
+/** An open HTTP server. */
+export interface HttpServer {
+  readonly port: number;
+  /** Stops accepting and ends what runs. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves HTTP on one address. What the handler throws is answered with 500.
+ *
+ * @throws {BindError} If the address cannot be bound.
+ */
+export function serveHttp(where: { address: string; port: number }, handler: (request: Request) => Response | Promise<Response>): HttpServer {
+  const stop = new AbortController();
+  try {
+    const server = Deno.serve({
+      hostname: where.address,
+      port: where.port,
+      signal: stop.signal,
+      onListen: () => {},
+      onError: () => new Response("internal error\n", { status: 500 }),
+    }, handler);
+    return {
+      port: server.addr.port,
+      async close() {
+        stop.abort();
+        await server.finished;
+      },
+    };
+  } catch (error) {
+    throw toBindError(error, listenerKey(where.address, where.port));
+  }
+}

@@ -1,0 +1,112 @@
+import { BindError } from "../model/errors.ts";
+import { toBindError } from "./errors.ts";
+import { groupId } from "./groups.ts";
+import type { ByteStream } from "./net.ts";
+
+/** An open Unix socket. */
+export interface LocalListener {
+  readonly path: string;
+  accept(): Promise<ByteStream>;
+  /** Closes it; the path goes with it. */
+  close(): void;
+}
+
+/** Options of {@linkcode listenLocal}. */
+export interface LocalListenOptions {
+  /** Who besides the owner may open it; without such a group on this machine, nobody. */
+  readonly group?: string;
+}
+
+const OTHERS = 0o007;
+
+/**
+ * Opens a Unix socket that only its owner, and the group if there is one, can reach. The directory is the lock, since Deno shows no peer
+ * credentials: it is made with mode 2750 (0700 without a group) before the socket is born, and one that others can enter is refused.
+ * A socket that nobody answers on is replaced.
+ *
+ * @throws {BindError} `in_use` if a live daemon answers on it; `denied` if the directory is open to others.
+ */
+export async function listenLocal(path: string, options: LocalListenOptions = {}): Promise<LocalListener> {
+  const directory = path.slice(0, path.lastIndexOf("/")) || "/";
+  const gid = options.group === undefined ? undefined : await groupId(options.group);
+  await prepareDirectory(directory, gid, path);
+  await removeStale(path);
+  let listener: Deno.UnixListener;
+  try {
+    listener = Deno.listen({ transport: "unix", path });
+  } catch (error) {
+    throw toBindError(error, path);
+  }
+  try {
+    // A setgid directory gave the socket its group.
+    await Deno.chmod(path, gid === undefined ? 0o600 : 0o660);
+  } catch (error) {
+    listener.close();
+    throw toBindError(error, path);
+  }
+  return { path, accept: () => listener.accept(), close: () => listener.close() };
+}
+
+/**
+ * Connects to a Unix socket.
+ *
+ * @throws What Deno throws: NotFound, ConnectionRefused or PermissionDenied; {@linkcode localFailure} names them.
+ */
+export function connectLocal(path: string): Promise<ByteStream> {
+  return Deno.connect({ transport: "unix", path });
+}
+
+/** Why a connection to a Unix socket failed: nobody is there, we may not, or something else. */
+export function localFailure(error: unknown): "absent" | "denied" | "other" {
+  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.ConnectionRefused) return "absent";
+  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) return "denied";
+  return "other";
+}
+
+async function prepareDirectory(directory: string, gid: number | undefined, path: string): Promise<void> {
+  try {
+    try {
+      await Deno.mkdir(directory, { mode: 0o700 });
+      if (gid !== undefined) {
+        await Deno.chown(directory, null, gid);
+        await Deno.chmod(directory, 0o2750);
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+    const info = await Deno.stat(directory);
+    if (((info.mode ?? 0) & OTHERS) === 0) return;
+  } catch (error) {
+    throw toBindError(error, path);
+  }
+  throw new BindError(`Cannot bind ${path}: others can enter the directory ${directory}`, {
+    address: path,
+    reason: "denied",
+    hint: `Run: chmod o= ${directory}, or give server.socket_path a directory of its own`,
+  });
+}
+
+async function removeStale(path: string): Promise<void> {
+  try {
+    const info = await Deno.lstat(path);
+    if (!info.isSocket) {
+      throw new BindError(`Cannot bind ${path}: a file that is not a socket stands there`, { address: path, reason: "in_use", hint: `Move it away: ${path}` });
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    if (error instanceof BindError) throw error;
+    throw toBindError(error, path);
+  }
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionRefused) return await Deno.remove(path);
+    if (error instanceof Deno.errors.NotFound) return;
+    throw toBindError(error, path);
+  }
+  throw new BindError(`Cannot bind ${path}: another ngrokd is running and answers on it`, {
+    address: path,
+    reason: "in_use",
+    hint: "Stop it first, or give this one another server.socket_path",
+  });
+}

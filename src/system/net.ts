@@ -1,0 +1,149 @@
+import { DialError, type DialFailure, messageOf } from "../model/errors.ts";
+import { listenerKey } from "../model/route_table.ts";
+import { sleep } from "./clock.ts";
+import { isConnectionGone, toBindError } from "./errors.ts";
+
+/** One connection: bytes both ways, each way closed on its own. */
+export interface ByteStream {
+  /** Fills `buffer` from its start; gives the count, or null at the end of the stream. */
+  read(buffer: Uint8Array): Promise<number | null>;
+  /** Takes some of `data`; gives the count. */
+  write(data: Uint8Array): Promise<number>;
+  /** Ends this side's direction; the other goes on (FIN, or close_notify under TLS). */
+  closeWrite(): Promise<void>;
+  /** Ends both at once. A pending read rejects. */
+  close(): void;
+}
+
+/** A connection that was accepted, and who made it. */
+export interface AcceptedStream extends ByteStream {
+  readonly peer: string;
+}
+
+/** An open TCP listener. */
+export interface TcpListener {
+  /** `address:port` as bound. */
+  readonly key: string;
+  readonly port: number;
+  accept(): Promise<AcceptedStream>;
+  close(): void;
+}
+
+/** What is bound: an IPv4 address and a port (0: any free one). */
+export interface TcpAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+/**
+ * Opens a TCP listener.
+ *
+ * @throws {BindError} If the address cannot be bound.
+ */
+export function listenTcp(where: TcpAddress): TcpListener {
+  const listener = openListener(where);
+  const port = listener.addr.port;
+  return {
+    key: listenerKey(where.address, port),
+    port,
+    async accept() {
+      const conn = await listener.accept();
+      try {
+        conn.setNoDelay(true);
+      } catch {
+        // The peer may be gone already; the first read will say so.
+      }
+      return Object.assign(conn, { peer: conn.remoteAddr.hostname });
+    },
+    close: () => listener.close(),
+  };
+}
+
+function openListener(where: TcpAddress): Deno.TcpListener {
+  try {
+    return Deno.listen({ hostname: where.address, port: where.port });
+  } catch (error) {
+    throw toBindError(error, listenerKey(where.address, where.port));
+  }
+}
+
+/** What a TLS connection needs. Keys, certificates and CAs are PEM. */
+export interface TlsDialOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly cert: string;
+  readonly key: string;
+  /** Trusted beside Deno's own roots. */
+  readonly caCerts: readonly string[];
+  /** For TCP connect and TLS handshake together. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Connects, shakes hands and verifies the server's certificate against `hostname`.
+ *
+ * With TLS 1.3 a refused client certificate does not show here but at the first read.
+ *
+ * @throws {DialError} With the class of the failure.
+ * @throws The signal's reason, if it aborts first.
+ */
+export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
+  const { hostname, port, cert, key, caCerts, timeoutMs, signal } = options;
+  const where = `${hostname}:${port}`;
+  let conn: Deno.TlsConn | undefined;
+  let over = false;
+  async function open(): Promise<Deno.TlsConn> {
+    conn = await Deno.connectTls({ hostname, port, cert, key, caCerts: [...caCerts] });
+    if (over) conn.close();
+    else await conn.handshake();
+    return conn;
+  }
+  const timer = new AbortController();
+  const limit = sleep(timeoutMs, { signal: signal === undefined ? timer.signal : AbortSignal.any([signal, timer.signal]) }).then(() => {
+    throw new DialError(`Cannot connect to ${where}: no answer in ${timeoutMs / 1000} s`, { code: "timeout" });
+  });
+  const opening = open();
+  opening.catch(() => {});
+  limit.catch(() => {});
+  try {
+    return await Promise.race([opening, limit]);
+  } catch (error) {
+    over = true;
+    try {
+      conn?.close();
+    } catch {
+      // Closed by a failed handshake.
+    }
+    if (error instanceof DialError || signal?.aborted) throw error;
+    const [code, state, hint] = dialFailure(error, hostname);
+    throw new DialError(`Cannot connect to ${where}: ${state}`, { code, cause: error, hint });
+  } finally {
+    timer.abort();
+  }
+}
+
+function dialFailure(error: unknown, hostname: string): [DialFailure, string, string?] {
+  if (error instanceof Deno.errors.ConnectionRefused) return ["refused", "connection refused"];
+  if (error instanceof Deno.errors.TimedOut) return ["timeout", "no answer"];
+  const text = messageOf(error);
+  // rustls gives no code: its words for a bad server certificate all begin alike, and are data for the message only.
+  if (text.includes("invalid peer certificate")) {
+    const why = text.slice(text.indexOf("invalid peer certificate"));
+    return ["untrusted", why, `Give the CA's file in server.ingress_ca, or put it in /etc/ssl/certs/ngrok/`];
+  }
+  if (/keys may not be consistent|KeyMismatch|private key|No certificates? found|InvalidData/i.test(text)) {
+    return ["identity", `our own certificate or key cannot be used (${text})`, "Run: ngrokctl refresh-cert --force"];
+  }
+  if (error instanceof Deno.errors.NotCapable) return ["other", `the permission set does not hold "${hostname}"`, `Add --allow-net=${hostname}`];
+  if (text.includes("lookup address")) return ["name", `the name "${hostname}" does not resolve`];
+  if (isConnectionGone(error)) return ["reset", "the connection was reset"];
+  return ["other", text];
+}
+
+/** The IPv4 addresses of this machine, with the interface of each. */
+export function localAddresses(): { interface: string; address: string }[] {
+  return Deno.networkInterfaces()
+    .filter((entry) => entry.family === "IPv4")
+    .map((entry) => ({ interface: entry.name, address: entry.address }));
+}

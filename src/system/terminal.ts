@@ -1,0 +1,41 @@
+/** Writes text to standard output, all of it; a reader that is gone is not an error. */
+export function writeOut(text: string): void {
+  writeAllSync(Deno.stdout, text);
+}
+
+/** Writes text to standard error, all of it; a reader that is gone is not an error. */
+export function writeErr(text: string): void {
+  writeAllSync(Deno.stderr, text);
+}
+
+/** Whether standard input is a terminal. */
+export function isInteractive(): boolean {
+  return Deno.stdin.isTerminal();
+}
+
+/** Whether standard output is a terminal. */
+export function isOutputTerminal(): boolean {
+  return Deno.stdout.isTerminal();
+}
+
+/** All of standard input as text; at most `maxBytes`. @throws {RangeError} If there is more. */
+export async function readStandardInput(maxBytes: number): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let size = 0;
+  for await (const chunk of Deno.stdin.readable) {
+    size += chunk.length;
+    if (size > maxBytes) throw new RangeError(`Cannot read standard input: more than ${maxBytes} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function writeAllSync(stream: { writeSync(data: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  try {
+    for (let done = 0; done < bytes.length;) done += stream.writeSync(bytes.subarray(done));
+  } catch {
+    // A full disk or a closed pipe behind standard output must not take the daemon down: there is nowhere left to say so.
+  }
+}
