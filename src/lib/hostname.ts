@@ -1,9 +1,10 @@
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 const NUMERIC = /^(?:0x[0-9a-f]*|[0-9]+)$/;
 
-/** A name in the one spelling that the daemon compares: lower case, without the final dot. */
+/** A name in the one spelling that the daemon compares: lower case (ASCII letters only, RFC 4343), without the final dot. */
 export function normalizeHostname(name: string): string {
-  const lower = name.toLowerCase();
+  // toLowerCase() would turn the Kelvin sign into "k", and with it one name into another.
+  const lower = name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
   return lower.endsWith(".") ? lower.slice(0, -1) : lower;
 }
 
@@ -25,6 +26,9 @@ export function isWildcard(name: string): boolean {
 
 /** The suffixes of a name below its first label, longest first: `a.b.c` → `b.c`, `c`. */
 export function parentDomains(name: string): string[] {
-  const labels = name.split(".");
-  return labels.slice(1).map((_, index) => labels.slice(index + 1).join("."));
+  const parents: string[] = [];
+  for (let dot = name.indexOf("."); dot >= 0; dot = name.indexOf(".", dot + 1)) {
+    parents.push(name.slice(dot + 1));
+  }
+  return parents;
 }

@@ -28,7 +28,9 @@ export function formatIpv4(value: number): string {
 /** Reads `a.b.c.d/n`; undefined if it is not that. Host bits are cleared. */
 export function parseCidr(text: string): Cidr | undefined {
   const [address, bits, rest] = text.split("/");
-  if (address === undefined || bits === undefined || rest !== undefined || !OCTET.test(bits)) return undefined;
+  if (address === undefined || bits === undefined || rest !== undefined || !OCTET.test(bits)) {
+    return undefined;
+  }
   const value = parseIpv4(address);
   const prefix = Number(bits);
   if (value === undefined || prefix > 32) return undefined;

@@ -1,5 +1,6 @@
 import { isHostname, isWildcard, normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
+import { printable } from "../lib/printable.ts";
 
 /** The schemes that a bound endpoint can have (PROTOCOL.md 2.2). */
 export type Scheme = "http" | "https" | "tls" | "tcp";
@@ -28,7 +29,12 @@ export interface RefusedEndpoint {
 /** Scheme, host name and port of an endpoint URL. */
 export type EndpointUrl = Pick<Endpoint, "scheme" | "hostname" | "port" | "wildcard">;
 
-const DEFAULT_PORTS: Readonly<Record<Scheme, number | undefined>> = { http: 80, https: 443, tls: 443, tcp: undefined };
+const DEFAULT_PORTS: Readonly<Record<Scheme, number | undefined>> = {
+  http: 80,
+  https: 443,
+  tls: 443,
+  tcp: undefined,
+};
 const URL_FORM = /^([a-z][a-z0-9+.-]*):\/\/([^/?#@\s]*?)(?::([0-9]*))?(\/)?$/i;
 
 /**
@@ -38,18 +44,24 @@ const URL_FORM = /^([a-z][a-z0-9+.-]*):\/\/([^/?#@\s]*?)(?::([0-9]*))?(\/)?$/i;
  */
 export function parseEndpointUrl(url: string): EndpointUrl {
   const match = URL_FORM.exec(url);
-  if (match === null) throw new SyntaxError(`"${printable(url)}" is not of the form scheme://host:port`);
+  if (match === null) throw unusable(`"${printable(url)}" is not of the form scheme://host:port`);
   const scheme = match[1]!.toLowerCase();
-  if (!isScheme(scheme)) throw new SyntaxError(`the scheme "${printable(scheme)}" is not http, https, tls or tcp`);
+  if (!isScheme(scheme)) {
+    throw unusable(`the scheme "${printable(scheme)}" is not http, https, tls or tcp`);
+  }
   const hostname = normalizeHostname(match[2]!);
   const wildcard = hostname.startsWith("*.");
-  if (parseIpv4(hostname) !== undefined) throw new SyntaxError(`"${hostname}" is an address, not a host name`);
-  if (!(wildcard ? isWildcard(hostname) : isHostname(hostname))) {
-    throw new SyntaxError(`"${printable(hostname)}" is not a host name`);
+  if (parseIpv4(hostname) !== undefined) {
+    throw unusable(`"${hostname}" is an address, not a host name`);
   }
-  const port = match[3] === undefined ? DEFAULT_PORTS[scheme] : Number(match[3] || NaN);
-  if (port === undefined) throw new SyntaxError(`a ${scheme} URL must name a port`);
-  if (!Number.isInteger(port) || port < 1 || port > 65535) throw new SyntaxError(`the port is not in 1 to 65535`);
+  if (!(wildcard ? isWildcard(hostname) : isHostname(hostname))) {
+    throw unusable(`"${printable(hostname)}" is not a host name`);
+  }
+  const port = match[3] === undefined
+    ? DEFAULT_PORTS[scheme]
+    : Number(/^[0-9]{1,5}$/.test(match[3]) ? match[3] : NaN);
+  if (port === undefined) throw unusable(`a ${scheme} URL must name a port`);
+  if (!(port >= 1 && port <= 65535)) throw unusable(`the port is not in 1 to 65535`);
   return { scheme, hostname, port, wildcard };
 }
 
@@ -58,13 +70,11 @@ export function serviceKey(endpoint: Pick<Endpoint, "hostname" | "port">): strin
   return `${endpoint.hostname}:${endpoint.port}`;
 }
 
-function isScheme(text: string): text is Scheme {
-  return Object.hasOwn(DEFAULT_PORTS, text);
+/** The message is a reason, to be shown after the endpoint's URL and a colon. */
+function unusable(reason: string): SyntaxError {
+  return new SyntaxError(reason);
 }
 
-/** A foreign text made safe for one line of a log or a table: control characters escaped, at most 100 characters. */
-export function printable(text: string): string {
-  // deno-lint-ignore no-control-regex
-  const safe = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
-  return safe.length > 100 ? `${safe.slice(0, 99)}…` : safe;
+function isScheme(text: string): text is Scheme {
+  return Object.hasOwn(DEFAULT_PORTS, text);
 }

@@ -26,7 +26,10 @@ export class ApiError extends HintedError {
   readonly code: string;
   /** From the Retry-After header, if there was a sane one. */
   readonly retryAfterMs?: number;
-  constructor(message: string, options: HintOptions & { status: number; code: string; retryAfterMs?: number | undefined }) {
+  constructor(
+    message: string,
+    options: HintOptions & { status: number; code: string; retryAfterMs?: number | undefined },
+  ) {
     super(message, options);
     this.status = options.status;
     this.code = options.code;
@@ -66,7 +69,10 @@ export class CommandError extends HintedError {
   readonly argv: readonly string[];
   readonly exitCode: number;
   readonly stderr: string;
-  constructor(message: string, options: HintOptions & { argv: readonly string[]; exitCode: number; stderr: string }) {
+  constructor(
+    message: string,
+    options: HintOptions & { argv: readonly string[]; exitCode: number; stderr: string },
+  ) {
     super(message, options);
     this.argv = options.argv;
     this.exitCode = options.exitCode;
@@ -107,7 +113,14 @@ export class BindError extends HintedError {
 }
 
 /** Why a file could not be read or written. */
-export type FileFailure = "missing" | "denied" | "not_regular" | "full" | "read_only" | "not_capable" | "other";
+export type FileFailure =
+  | "missing"
+  | "denied"
+  | "not_regular"
+  | "full"
+  | "read_only"
+  | "not_capable"
+  | "other";
 
 /** A file could not be read or written. `not_capable`: the shipped permission set does not hold the path. */
 export class FileError extends HintedError {

@@ -65,9 +65,16 @@ export interface StatusReport {
   certificate: CertificateReport | null;
   /** The last failure of a connection to the ingress that no later connection has disproved. */
   ingress: { state: "unknown" | "ok" | "failing"; error: string | null; hint: string | null };
+  /** Where the CAs beside the built-in roots come from, and files that could not be used. */
+  trust: { sources: string[]; problems: string[] };
   config: { path: string; state: "ok" | "rejected"; problems: string[]; warnings: string[] };
   names: { driver: string; state: "ok" | "failing" | "off"; reason: string | null };
   addresses: { driver: string; subnet: string; reason: string | null };
+  health: { address: string; error: string | null };
+  /** Why the last round could not be saved, or null. */
+  state_error: string | null;
+  /** What was wrong with the files of the state directory. */
+  problems: string[];
   /** RFC 3339. */
   start_time: string;
   uptime_seconds: number;

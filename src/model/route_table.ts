@@ -1,4 +1,4 @@
-import { parentDomains } from "../lib/hostname.ts";
+import { isHostname, parentDomains } from "../lib/hostname.ts";
 import type { Scheme } from "./endpoint.ts";
 
 /** One name and port of the cloud, and where on this machine it is reached. Pooled endpoints are one route. */
@@ -38,10 +38,11 @@ export class ListenerRoutes {
     return this.all.length === 1 && first !== undefined && !first.wildcard ? first : undefined;
   }
 
-  /** The route for a (normalised) concrete name. */
+  /** The route for a (normalised) concrete name. A wildcard stands for host names only, whatever a client says that it wants. */
   match(name: string): Route | undefined {
     const exact = this.#exact.get(name);
     if (exact !== undefined) return exact;
+    if (this.#wildcard.size === 0 || !isHostname(name)) return undefined;
     for (const suffix of parentDomains(name)) {
       const route = this.#wildcard.get(suffix);
       if (route !== undefined) return route;

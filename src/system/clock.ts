@@ -3,8 +3,11 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The longest time that a timer can take; it fires at once for a longer one. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /**
- * Waits `ms` milliseconds. Built on the global timer, so that a test can fake it.
+ * Waits `ms` milliseconds (25 days at most). Built on the global timer, so that a test can fake it.
  *
  * @throws The signal's reason, if it aborts first.
  */
@@ -19,7 +22,7 @@ export function sleep(ms: number, options: WaitOptions = {}): Promise<void> {
     const timer = setTimeout(() => {
       signal?.removeEventListener("abort", onAbort);
       resolve();
-    }, ms);
+    }, Math.min(ms, MAX_TIMER_MS));
     signal?.addEventListener("abort", onAbort, { once: true });
   });
 }
@@ -45,7 +48,7 @@ export async function withDeadline<T>(promise: Promise<T>, options: DeadlineOpti
   }
   let cancel = () => {};
   const limit = new Promise<never>((_, reject) => {
-    const timer = setTimeout(() => reject(onTimeout()), ms);
+    const timer = setTimeout(() => reject(onTimeout()), Math.min(ms, MAX_TIMER_MS));
     const onAbort = () => reject(signal!.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
     cancel = () => {
@@ -58,4 +61,36 @@ export async function withDeadline<T>(promise: Promise<T>, options: DeadlineOpti
   } finally {
     cancel();
   }
+}
+
+/** A signal with a time limit of its own. Disposing it lets go of the timer and of the signal that it follows. */
+export interface TimeLimit extends Disposable {
+  readonly signal: AbortSignal;
+  /** Whether the time was over before the followed signal aborted. */
+  readonly isOver: boolean;
+}
+
+/** A signal that aborts when the time is over or when `signal` does. (`AbortSignal.any` keeps a little memory of each as long as `signal` lives.) */
+export function limitTime(ms: number, options: WaitOptions = {}): TimeLimit {
+  const { signal } = options;
+  const own = new AbortController();
+  let isOver = false;
+  const timer = setTimeout(() => {
+    if (own.signal.aborted) return;
+    isOver = true;
+    own.abort();
+  }, Math.min(ms, MAX_TIMER_MS));
+  const onAbort = () => own.abort(signal!.reason);
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  return {
+    signal: own.signal,
+    get isOver() {
+      return isOver;
+    },
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    },
+  };
 }

@@ -12,3 +12,8 @@ export function readEnvironment(name: string): string | undefined {
 export function operatingSystem(): string {
   return Deno.build.os;
 }
+
+/** What this machine calls itself. */
+export function hostname(): string {
+  return Deno.hostname();
+}

@@ -31,12 +31,44 @@ export interface AtomicWriteOptions {
 export async function readText(path: string, maxBytes = 16 * 1024 * 1024): Promise<string> {
   try {
     const info = await Deno.stat(path);
-    if (!info.isFile) throw new FileError(`Cannot read ${path}: it is not a regular file`, { path, reason: "not_regular" });
-    if (info.size > maxBytes) throw new FileError(`Cannot read ${path}: it is larger than ${maxBytes} bytes`, { path, reason: "other" });
+    if (!info.isFile) {
+      throw new FileError(`Cannot read ${path}: it is not a regular file`, { path, reason: "not_regular" });
+    }
+    if (info.size > maxBytes) {
+      throw new FileError(`Cannot read ${path}: it is larger than ${maxBytes} bytes`, {
+        path,
+        reason: "other",
+      });
+    }
     return await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof FileError) throw error;
-    throw toFileError(error, "read", path);
+    throw toFileError(error, { action: "read", path });
+  }
+}
+
+/**
+ * Reads a file's bytes; at most `maxBytes`. Undefined if nothing is there.
+ *
+ * @throws {FileError} `denied`, `not_regular` (a FIFO is not waited on), …
+ */
+export async function readBytesIfAny(path: string, maxBytes: number): Promise<Uint8Array | undefined> {
+  try {
+    const info = await Deno.stat(path);
+    if (!info.isFile) {
+      throw new FileError(`Cannot read ${path}: it is not a regular file`, { path, reason: "not_regular" });
+    }
+    if (info.size > maxBytes) {
+      throw new FileError(`Cannot read ${path}: it is larger than ${maxBytes} bytes`, {
+        path,
+        reason: "other",
+      });
+    }
+    return await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof FileError) throw error;
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw toFileError(error, { action: "read", path });
   }
 }
 
@@ -56,41 +88,58 @@ export async function readTextIfAny(path: string): Promise<string | undefined> {
  *
  * @throws {FileError} The old file is as it was.
  */
-export async function writeFileAtomic(path: string, text: string, options: AtomicWriteOptions): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  text: string,
+  options: AtomicWriteOptions,
+): Promise<void> {
   const { mode, owner, temporary = `${path}.tmp` } = options;
   try {
-    await removeQuietly(temporary);
-    try {
-      using file = await Deno.open(temporary, { write: true, createNew: true, mode: mode & 0o600 });
-      await writeAll(file, new TextEncoder().encode(text));
-      await Deno.chmod(temporary, mode);
-      if (owner !== undefined) await Deno.chown(temporary, owner.uid, owner.gid);
-      await file.sync();
-    } catch (error) {
-      await removeQuietly(temporary);
-      throw error;
-    }
+    await writeNew(temporary, new TextEncoder().encode(text), { mode, owner });
     await Deno.rename(temporary, path);
   } catch (error) {
     await removeQuietly(temporary);
-    throw toFileError(error, "write", path);
+    throw toFileError(error, { action: "write", path });
+  }
+}
+
+/** Options of {@linkcode createFile}. */
+export type CreateOptions = Pick<AtomicWriteOptions, "mode" | "owner">;
+
+/**
+ * Makes a new file with these bytes, mode and owner, and brings it to the disk. What stands under the name (a stray file of an earlier
+ * crash, a planted link) is removed first and never followed.
+ *
+ * @throws {FileError} Nothing is left under the name.
+ */
+export async function createFile(path: string, bytes: Uint8Array, options: CreateOptions): Promise<void> {
+  try {
+    await writeNew(path, bytes, options);
+  } catch (error) {
+    await removeQuietly(path);
+    throw toFileError(error, { action: "write", path });
   }
 }
 
 /**
  * Overwrites a file where it stands, for files that cannot be renamed onto (bind mounts). Not atomic.
  *
- * @throws {FileError} If it cannot be written.
+ * @throws {FileError} If it cannot be written; `not_regular` (a FIFO is not waited on), …
  */
-export async function writeFileInPlace(path: string, text: string): Promise<void> {
+export async function writeFileInPlace(path: string, text: string | Uint8Array): Promise<void> {
   try {
+    const info = await Deno.stat(path);
+    if (!info.isFile) {
+      throw new FileError(`Cannot write ${path}: it is not a regular file`, { path, reason: "not_regular" });
+    }
     using file = await Deno.open(path, { write: true });
-    const bytes = new TextEncoder().encode(text);
+    const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
     await writeAll(file, bytes);
     await file.truncate(bytes.length);
     await file.sync();
   } catch (error) {
-    throw toFileError(error, "write", path);
+    if (error instanceof FileError) throw error;
+    throw toFileError(error, { action: "write", path });
   }
 }
 
@@ -100,7 +149,7 @@ export async function statPath(path: string): Promise<FileStat | undefined> {
     return toFileStat(await Deno.lstat(path));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw toFileError(error, "look at", path);
+    throw toFileError(error, { action: "look at", path });
   }
 }
 
@@ -110,7 +159,7 @@ export async function statTarget(path: string): Promise<FileStat | undefined> {
     return toFileStat(await Deno.stat(path));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw toFileError(error, "look at", path);
+    throw toFileError(error, { action: "look at", path });
   }
 }
 
@@ -119,7 +168,7 @@ export async function makeDirectory(path: string, mode: number): Promise<void> {
   try {
     await Deno.mkdir(path, { recursive: true, mode });
   } catch (error) {
-    throw toFileError(error, "make the directory", path);
+    throw toFileError(error, { action: "make the directory", path });
   }
 }
 
@@ -128,7 +177,7 @@ export async function renameFile(from: string, to: string): Promise<void> {
   try {
     await Deno.rename(from, to);
   } catch (error) {
-    throw toFileError(error, "rename", from);
+    throw toFileError(error, { action: "rename", path: from });
   }
 }
 
@@ -137,7 +186,7 @@ export async function removeFile(path: string): Promise<void> {
   try {
     await Deno.remove(path);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw toFileError(error, "remove", path);
+    if (!(error instanceof Deno.errors.NotFound)) throw toFileError(error, { action: "remove", path });
   }
 }
 
@@ -149,7 +198,7 @@ export async function listDirectory(path: string): Promise<string[]> {
     return names.sort();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
-    throw toFileError(error, "list", path);
+    throw toFileError(error, { action: "list", path });
   }
 }
 
@@ -158,13 +207,14 @@ export async function realPath(path: string): Promise<string> {
   try {
     return await Deno.realPath(path);
   } catch (error) {
-    throw toFileError(error, "resolve", path);
+    throw toFileError(error, { action: "resolve", path });
   }
 }
 
 /** Whether a rename failed because the target is a mount point. */
 export function isMountPoint(error: FileError): boolean {
-  return codeOf(error.cause) === "EBUSY" || codeOf(error.cause) === "EXDEV" || error.cause instanceof Deno.errors.Busy;
+  return codeOf(error.cause) === "EBUSY" || codeOf(error.cause) === "EXDEV" ||
+    error.cause instanceof Deno.errors.Busy;
 }
 
 function toFileStat(info: Deno.FileInfo): FileStat {
@@ -177,6 +227,24 @@ function toFileStat(info: Deno.FileInfo): FileStat {
     uid: info.uid ?? 0,
     gid: info.gid ?? 0,
   };
+}
+
+async function writeNew(
+  path: string,
+  bytes: Uint8Array,
+  options: { mode: number; owner?: AtomicWriteOptions["owner"] | undefined },
+): Promise<void> {
+  const { mode, owner } = options;
+  await removeQuietly(path);
+  using file = await Deno.open(path, { write: true, createNew: true, mode: mode & 0o600 });
+  await writeAll(file, bytes);
+  await Deno.chmod(path, mode);
+  if (owner !== undefined) {
+    const born = await file.stat();
+    // A hardened unit refuses chown altogether, also one that would change nothing.
+    if (born.uid !== owner.uid || born.gid !== owner.gid) await Deno.chown(path, owner.uid, owner.gid);
+  }
+  await file.sync();
 }
 
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {

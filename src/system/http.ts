@@ -1,4 +1,5 @@
 import { ApiError, messageOf } from "../model/errors.ts";
+import { limitTime } from "./clock.ts";
 
 /** One HTTP request with its limits. */
 export interface HttpRequest {
@@ -22,26 +23,51 @@ export interface HttpResponse {
 /**
  * Sends one request. Redirects are given back, never followed.
  *
- * @throws {ApiError} `unreachable`, `timeout` or `too_large`, with status 0 or the answer's.
+ * @throws {ApiError} `unreachable`, `timeout`, `too_large` or `malformed` (a header that cannot be sent), with status 0 or the answer's.
  * @throws The signal's reason, if it aborts first.
  */
 export async function sendHttp(request: HttpRequest): Promise<HttpResponse> {
   const { method, url, headers, body, timeoutMs, maxBodyBytes, signal } = request;
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const stop = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
   const { origin } = new URL(url);
+  const init = {
+    method,
+    headers: checkedHeaders(headers, origin),
+    body: body ?? null,
+    redirect: "manual",
+  } as const;
+  using limit = limitTime(timeoutMs, { signal });
   let status = 0;
   try {
-    const response = await fetch(url, { method, headers, body: body ?? null, redirect: "manual", signal: stop });
+    const response = await fetch(url, { ...init, signal: limit.signal });
     status = response.status;
     return { status, headers: response.headers, body: await readBody(response, maxBodyBytes, origin) };
   } catch (error) {
     if (error instanceof ApiError) throw error;
     if (signal?.aborted) throw signal.reason;
-    if (timeout.aborted) {
-      throw new ApiError(`Cannot get an answer from ${origin}: none in ${timeoutMs / 1000} s`, { status, code: "timeout", cause: error });
+    if (limit.isOver) {
+      throw new ApiError(`Cannot get an answer from ${origin}: none in ${timeoutMs / 1000} s`, {
+        status,
+        code: "timeout",
+        cause: error,
+      });
     }
-    throw new ApiError(`Cannot reach ${origin}: ${reasonOf(error)}`, { status, code: "unreachable", cause: error });
+    throw new ApiError(`Cannot reach ${origin}: ${reasonOf(error)}`, {
+      status,
+      code: "unreachable",
+      cause: error,
+    });
+  }
+}
+
+/** fetch() would show the value of a header that cannot be sent in its message, and that value is the API key. */
+function checkedHeaders(headers: Readonly<Record<string, string>>, origin: string): Headers {
+  try {
+    return new Headers(headers);
+  } catch {
+    throw new ApiError(`Cannot send a request to ${origin}: a header holds a character that is not allowed`, {
+      status: 0,
+      code: "malformed",
+    });
   }
 }
 
@@ -53,7 +79,10 @@ async function readBody(response: Response, maxBytes: number, origin: string): P
   for await (const chunk of response.body) {
     size += chunk.length;
     if (size > maxBytes) {
-      throw new ApiError(`Cannot use the answer of ${origin}: it is larger than ${maxBytes} bytes`, { status: response.status, code: "too_large" });
+      throw new ApiError(`Cannot use the answer of ${origin}: it is larger than ${maxBytes} bytes`, {
+        status: response.status,
+        code: "too_large",
+      });
     }
     text += decoder.decode(chunk, { stream: true });
   }

@@ -13,7 +13,10 @@ export interface HttpServer {
  *
  * @throws {BindError} If the address cannot be bound.
  */
-export function serveHttp(where: { address: string; port: number }, handler: (request: Request) => Response | Promise<Response>): HttpServer {
+export function serveHttp(
+  where: { address: string; port: number },
+  handler: (request: Request) => Response | Promise<Response>,
+): HttpServer {
   const stop = new AbortController();
   try {
     const server = Deno.serve({

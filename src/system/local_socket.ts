@@ -30,6 +30,8 @@ export async function listenLocal(path: string, options: LocalListenOptions = {}
   const directory = path.slice(0, path.lastIndexOf("/")) || "/";
   const gid = options.group === undefined ? undefined : await groupId(options.group);
   await prepareDirectory(directory, gid, path);
+  // Of two that start at once, the second would take the socket of the first for a stale one: it was still one when it looked.
+  using _lock = await lockDirectory(directory, path);
   await removeStale(path);
   let listener: Deno.UnixListener;
   try {
@@ -38,8 +40,9 @@ export async function listenLocal(path: string, options: LocalListenOptions = {}
     throw toBindError(error, path);
   }
   try {
-    // A setgid directory gave the socket its group.
-    await Deno.chmod(path, gid === undefined ? 0o600 : 0o660);
+    // A setgid directory gave the socket its group; a directory that we did not make may have given it another.
+    const born = await Deno.lstat(path);
+    await Deno.chmod(path, gid !== undefined && born.gid === gid ? 0o660 : 0o600);
   } catch (error) {
     listener.close();
     throw toBindError(error, path);
@@ -58,8 +61,12 @@ export function connectLocal(path: string): Promise<ByteStream> {
 
 /** Why a connection to a Unix socket failed: nobody is there, we may not, or something else. */
 export function localFailure(error: unknown): "absent" | "denied" | "other" {
-  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.ConnectionRefused) return "absent";
-  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) return "denied";
+  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.ConnectionRefused) {
+    return "absent";
+  }
+  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
+    return "denied";
+  }
   return "other";
 }
 
@@ -86,11 +93,40 @@ async function prepareDirectory(directory: string, gid: number | undefined, path
   });
 }
 
+/** Holds the directory until it is disposed. @throws {BindError} `in_use` if somebody else does. */
+async function lockDirectory(directory: string, path: string): Promise<Disposable> {
+  let handle: Deno.FsFile | undefined;
+  try {
+    handle = await Deno.open(directory, { read: true });
+    if (await handle.tryLock(true)) return handle;
+  } catch (error) {
+    handle?.close();
+    throw toBindError(error, path);
+  }
+  handle.close();
+  throw new BindError(`Cannot bind ${path}: another ngrokd is starting there`, {
+    address: path,
+    reason: "in_use",
+  });
+}
+
+async function removeSocket(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw toBindError(error, path);
+  }
+}
+
 async function removeStale(path: string): Promise<void> {
   try {
     const info = await Deno.lstat(path);
     if (!info.isSocket) {
-      throw new BindError(`Cannot bind ${path}: a file that is not a socket stands there`, { address: path, reason: "in_use", hint: `Move it away: ${path}` });
+      throw new BindError(`Cannot bind ${path}: a file that is not a socket stands there`, {
+        address: path,
+        reason: "in_use",
+        hint: `Move it away: ${path}`,
+      });
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
@@ -100,7 +136,7 @@ async function removeStale(path: string): Promise<void> {
   try {
     (await Deno.connect({ transport: "unix", path })).close();
   } catch (error) {
-    if (error instanceof Deno.errors.ConnectionRefused) return await Deno.remove(path);
+    if (error instanceof Deno.errors.ConnectionRefused) return await removeSocket(path);
     if (error instanceof Deno.errors.NotFound) return;
     throw toBindError(error, path);
   }

@@ -1,6 +1,6 @@
 import { DialError, type DialFailure, messageOf } from "../model/errors.ts";
 import { listenerKey } from "../model/route_table.ts";
-import { sleep } from "./clock.ts";
+import { withDeadline } from "./clock.ts";
 import { isConnectionGone, toBindError } from "./errors.ts";
 
 /** One connection: bytes both ways, each way closed on its own. */
@@ -99,15 +99,13 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
     else await conn.handshake();
     return conn;
   }
-  const timer = new AbortController();
-  const limit = sleep(timeoutMs, { signal: signal === undefined ? timer.signal : AbortSignal.any([signal, timer.signal]) }).then(() => {
-    throw new DialError(`Cannot connect to ${where}: no answer in ${timeoutMs / 1000} s`, { code: "timeout" });
-  });
-  const opening = open();
-  opening.catch(() => {});
-  limit.catch(() => {});
   try {
-    return await Promise.race([opening, limit]);
+    return await withDeadline(open(), {
+      ms: timeoutMs,
+      signal,
+      onTimeout: () =>
+        new DialError(`Cannot connect to ${where}: no answer in ${timeoutMs / 1000} s`, { code: "timeout" }),
+    });
   } catch (error) {
     over = true;
     try {
@@ -115,11 +113,10 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
     } catch {
       // Closed by a failed handshake.
     }
-    if (error instanceof DialError || signal?.aborted) throw error;
+    if (signal?.aborted) throw signal.reason;
+    if (error instanceof DialError) throw error;
     const [code, state, hint] = dialFailure(error, hostname);
     throw new DialError(`Cannot connect to ${where}: ${state}`, { code, cause: error, hint });
-  } finally {
-    timer.abort();
   }
 }
 
@@ -133,9 +130,15 @@ function dialFailure(error: unknown, hostname: string): [DialFailure, string, st
     return ["untrusted", why, `Give the CA's file in server.ingress_ca, or put it in /etc/ssl/certs/ngrok/`];
   }
   if (/keys may not be consistent|KeyMismatch|private key|No certificates? found|InvalidData/i.test(text)) {
-    return ["identity", `our own certificate or key cannot be used (${text})`, "Run: ngrokctl refresh-cert --force"];
+    return [
+      "identity",
+      `our own certificate or key cannot be used (${text})`,
+      "Run: ngrokctl refresh-cert --force",
+    ];
   }
-  if (error instanceof Deno.errors.NotCapable) return ["other", `the permission set does not hold "${hostname}"`, `Add --allow-net=${hostname}`];
+  if (error instanceof Deno.errors.NotCapable) {
+    return ["other", `the permission set does not hold "${hostname}"`, `Add --allow-net=${hostname}`];
+  }
   if (text.includes("lookup address")) return ["name", `the name "${hostname}" does not resolve`];
   if (isConnectionGone(error)) return ["reset", "the connection was reset"];
   return ["other", text];

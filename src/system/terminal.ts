@@ -31,6 +31,20 @@ export async function readStandardInput(maxBytes: number): Promise<string> {
   return text + decoder.decode();
 }
 
+/** Gives what is typed to `onKeys`, without echo, until that returns false or the input ends. The terminal is as before afterwards. */
+export async function readKeys(onKeys: (bytes: Uint8Array) => boolean): Promise<void> {
+  const buffer = new Uint8Array(1024);
+  Deno.stdin.setRaw(true);
+  try {
+    for (let more = true; more;) {
+      const count = await Deno.stdin.read(buffer);
+      more = count !== null && onKeys(buffer.subarray(0, count));
+    }
+  } finally {
+    Deno.stdin.setRaw(false);
+  }
+}
+
 function writeAllSync(stream: { writeSync(data: Uint8Array): number }, text: string): void {
   const bytes = new TextEncoder().encode(text);
   try {

@@ -1,0 +1,49 @@
+import { hostname, operatingSystem, readEnvironment } from "./environment.ts";
+import * as files from "./files.ts";
+import { sendHttp } from "./http.ts";
+import { serveHttp } from "./http_server.ts";
+import { listenLocal } from "./local_socket.ts";
+import { connectTls, listenTcp, localAddresses } from "./net.ts";
+import { flagFor, holds } from "./permissions.ts";
+import { onSignals } from "./signals.ts";
+import { writeErr, writeOut } from "./terminal.ts";
+
+/** Everything that the daemon asks of the machine it runs on. */
+export interface System {
+  readonly readEnvironment: typeof readEnvironment;
+  readonly hostname: typeof hostname;
+  readonly operatingSystem: typeof operatingSystem;
+  readonly files: typeof files;
+  readonly sendHttp: typeof sendHttp;
+  readonly serveHttp: typeof serveHttp;
+  readonly listenLocal: typeof listenLocal;
+  readonly listenTcp: typeof listenTcp;
+  readonly connectTls: typeof connectTls;
+  readonly localAddresses: typeof localAddresses;
+  readonly holds: typeof holds;
+  readonly flagFor: typeof flagFor;
+  readonly onSignals: typeof onSignals;
+  readonly writeOut: typeof writeOut;
+  readonly writeErr: typeof writeErr;
+}
+
+/** This machine. */
+export function realSystem(): System {
+  return {
+    readEnvironment,
+    hostname,
+    operatingSystem,
+    files,
+    sendHttp,
+    serveHttp,
+    listenLocal,
+    listenTcp,
+    connectTls,
+    localAddresses,
+    holds,
+    flagFor,
+    onSignals,
+    writeOut,
+    writeErr,
+  };
+}

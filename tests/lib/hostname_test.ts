@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { isHostname, isWildcard, normalizeHostname, parentDomains } from "../../src/lib/hostname.ts";
+
+const SEED = { seed: 20260102, numRuns: 500 };
+const label = fc.stringMatching(/^[a-z0-9_](?:[a-z0-9_-]{0,10}[a-z0-9_])?$/);
+const name = fc.array(label, { minLength: 1, maxLength: 5 }).map((labels) => `${labels.join(".")}.test`);
+
+Deno.test("isHostname() accepts names of one to many labels", () => {
+  for (
+    const text of [
+      "a",
+      "api.myapp",
+      "db.internal",
+      "a-b.example.com",
+      "_dmarc.example.com",
+      "1.example.com",
+      "xn--bcher-kva.example",
+      "0x1.com",
+      "a.b.c.d.e.f",
+    ]
+  ) {
+    assert.equal(isHostname(text), true, text);
+  }
+  fc.assert(fc.property(name, (text) => isHostname(text)), SEED);
+});
+
+Deno.test("isHostname() accepts no string that could escape from a hosts line, a path or a DNS label", () => {
+  const hostile = [
+    "",
+    ".",
+    "..",
+    "a..b",
+    ".a",
+    "a.",
+    "a b",
+    " a",
+    "a ",
+    "a\tb",
+    "a\nb",
+    "a\n",
+    "\na",
+    "a\r",
+    "a\0",
+    "a/b",
+    "../a",
+    "../../etc/x",
+    "a\\b",
+    "a#b",
+    "a:80",
+    "a@b",
+    "a,b",
+    "a;b",
+    "a=b",
+    "a%00",
+    "a%2e",
+    "a'b",
+    'a"b',
+    "$(id)",
+    "`id`",
+    "-a",
+    "a-",
+    "a.-b",
+    "a.b-",
+    "*",
+    "*.a",
+    "a.*.b",
+    "a*",
+    "A",
+    "Ä",
+    "é.com",
+    "\u212Aube",
+    "a\u200bb",
+    "a\u202eb",
+    "\ufeffa",
+    "ａ.com",
+    "a。b",
+    "\ud800",
+    "1.2.3.4",
+    "127.0.0.1",
+    "2130706433",
+    "0x7f000001",
+    "a.0x7f",
+    "a.0x",
+    "a.1",
+    "[::1]",
+    "::1",
+    "fe80::1%eth0",
+    "a".repeat(64),
+    `${"a".repeat(64)}.b`,
+    `${"a.".repeat(127)}b`,
+    "a".repeat(300),
+  ];
+  for (const text of hostile) assert.equal(isHostname(text), false, JSON.stringify(text));
+});
+
+Deno.test("isHostname() takes 253 octets and labels of 63, and not one more", () => {
+  const long = `${"a".repeat(63)}.`.repeat(3);
+  assert.equal(isHostname(`${long}${"b".repeat(61)}`), true);
+  assert.equal(isHostname(`${long}${"b".repeat(62)}`), false);
+  assert.equal(isHostname("a".repeat(63)), true);
+});
+
+Deno.test("isHostname() accepts only strings of letters, digits, hyphens, underscores and dots, whatever is thrown at it", () => {
+  const any = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 30 }),
+    fc.tuple(name, fc.string({ unit: "binary", minLength: 1, maxLength: 2 }), name).map((parts) =>
+      parts.join("")
+    ),
+  );
+  fc.assert(
+    fc.property(
+      any,
+      (text) => !isHostname(text) || /^[a-z0-9_.-]{1,253}$/.test(text) && !text.includes(".."),
+    ),
+    SEED,
+  );
+});
+
+Deno.test("isWildcard() is a star, a dot and a host name", () => {
+  for (const text of ["*.example.com", "*.com"]) assert.equal(isWildcard(text), true, text);
+  for (
+    const text of [
+      "*",
+      "*.",
+      "*..com",
+      "*.*.com",
+      "**.com",
+      "a.*.com",
+      "*a.com",
+      "*.1",
+      "*.a b",
+      "*.com.",
+      "example.com",
+      "*.\u212A",
+    ]
+  ) {
+    assert.equal(isWildcard(text), false, text);
+  }
+});
+
+Deno.test("normalizeHostname() gives lower case without one final dot, and is idempotent on host names", () => {
+  assert.equal(normalizeHostname("API.MyApp."), "api.myapp");
+  assert.equal(normalizeHostname("a.."), "a.");
+  assert.equal(normalizeHostname(""), "");
+  fc.assert(fc.property(name, (text) => normalizeHostname(`${text.toUpperCase()}.`) === text), SEED);
+});
+
+Deno.test("normalizeHostname() does not make a foreign letter into an ASCII one (the Kelvin sign became k)", () => {
+  assert.notEqual(normalizeHostname("\u212Aube.example"), "kube.example");
+  assert.equal(isHostname(normalizeHostname("\u212Aube.example")), false);
+  fc.assert(
+    fc.property(fc.string({ unit: "binary", maxLength: 40 }), (text) => {
+      const normal = normalizeHostname(text);
+      return !isHostname(normal) ||
+        isHostname(text.toLowerCase().replace(/\.$/, "")) && /^[\x00-\x7f]*$/.test(text);
+    }),
+    SEED,
+  );
+});
+
+Deno.test("parentDomains() gives the suffixes, longest first, and never the name itself", () => {
+  assert.deepEqual(parentDomains("a.b.c"), ["b.c", "c"]);
+  assert.deepEqual(parentDomains("a"), []);
+  assert.deepEqual(parentDomains(""), []);
+  assert.deepEqual(parentDomains("*.b.c"), ["b.c", "c"]);
+  fc.assert(
+    fc.property(name, (text) => {
+      const labels = text.split(".");
+      assert.deepEqual(
+        parentDomains(text),
+        labels.slice(1).map((_, index) => labels.slice(index + 1).join(".")),
+      );
+    }),
+    SEED,
+  );
+});
+
+Deno.test("parentDomains() is quick for a name of 16,000 dots (it took a second)", () => {
+  const started = performance.now();
+  assert.equal(parentDomains(".".repeat(16_000)).length, 16_000);
+  assert.ok(performance.now() - started < 100, `${performance.now() - started} ms`);
+});

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { redact, redactText } from "../../src/log/redact.ts";
+
+const KEY = `${"2abcDEFghi0JKLmno1PQRstu3VW"}_${"4xYz5aBc6dEf7gHi8jK9l"}`;
+const PEM = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIIr\nabc==\n-----END EC PRIVATE KEY-----";
+
+Deno.test("redact() blanks what its key says is a secret, however the key is spelt", () => {
+  for (
+    const key of [
+      "key",
+      "api_key",
+      "apiKey",
+      "API-Key",
+      "x-api-key",
+      "NGROK_API_KEY",
+      "authorization",
+      "Authorization",
+      "proxy-authorization",
+      "password",
+      "secret",
+      "clientSecret",
+      "token",
+      "access_token",
+      "private_key",
+      "privateKey",
+      "keyPem",
+      "key_pem",
+    ]
+  ) {
+    assert.deepEqual(redact({ [key]: "hidden", url: "http://a.b" }), {
+      [key]: "[redacted]",
+      url: "http://a.b",
+    }, key);
+  }
+});
+
+Deno.test("redact() leaves what only sounds like a secret", () => {
+  const properties = {
+    monkey: "a",
+    sharedListenerKey: "127.0.0.1:80",
+    keys: 3,
+    tokens: 2,
+    address: "127.0.0.2:80",
+    id: "ep_2abcDEFghi0JKLmno1PQRstu3VW",
+  };
+  assert.deepEqual(redact(properties), properties);
+});
+
+Deno.test("redact() finds secrets at any depth, in arrays and in errors", () => {
+  const found = redact({
+    request: { headers: [{ authorization: "x" }], note: `with ${KEY}` },
+    error: new Error(`refused: ${KEY}`),
+  });
+  assert.deepEqual(found, {
+    request: { headers: [{ authorization: "[redacted]" }], note: "with [redacted]" },
+    error: "refused: [redacted]",
+  });
+});
+
+Deno.test("redactText() blanks an API key wherever it stands", () => {
+  for (
+    const text of [
+      KEY,
+      `key=${KEY}`,
+      `"${KEY}"`,
+      `x_${KEY}`,
+      `${KEY}_x`,
+      `https://a/?k=${KEY}&b`,
+      `Bearer ${KEY}`,
+      `${KEY},${KEY}`,
+      `é${KEY}é`,
+    ]
+  ) {
+    assert.equal(redactText(text).includes(KEY.slice(0, 10)), false, text);
+    assert.equal(redactText(text).includes(KEY.slice(-10)), false, text);
+  }
+});
+
+Deno.test("redactText() blanks the header that the API quotes in its errors, whatever the key looks like", () => {
+  assert.equal(
+    redactText('The header "Bearer not-a-ngrok-key" is not valid'),
+    'The header "Bearer [redacted]" is not valid',
+  );
+});
+
+Deno.test("redactText() blanks private keys, cut off and several too", () => {
+  assert.equal(redactText(`a ${PEM} b ${PEM.replaceAll("EC ", "")} c`), "a [redacted] b [redacted] c");
+  assert.equal(redactText(`a ${PEM.slice(0, 50)}`), "a [redacted]");
+  assert.equal(redactText(JSON.stringify({ key: PEM })).includes("MHcCAQ"), false);
+  const certificate = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----";
+  assert.equal(redactText(certificate), certificate);
+});
+
+Deno.test("redact() makes something that JSON can say of any value, round ones and deep ones too", () => {
+  const round: Record<string, unknown> = { name: "round" };
+  round["self"] = round;
+  const values = {
+    round,
+    big: 10n,
+    date: new Date(0),
+    url: new URL("http://a.b/"),
+    none: undefined,
+    nothing: null,
+    call: () => 1,
+    symbol: Symbol("s"),
+    map: new Map(),
+    bare: Object.create(null),
+  };
+  const text = JSON.stringify(redact(values));
+  assert.match(text, /"big":"10"/);
+  assert.match(text, /1970-01-01T00:00:00\.000Z/);
+  assert.match(text, /"url":"http:\/\/a\.b\/"/);
+  fc.assert(
+    fc.property(
+      fc.anything({
+        withBigInt: true,
+        withDate: true,
+        withMap: true,
+        withNullPrototype: true,
+        withTypedArray: true,
+      }),
+      (value) => {
+        JSON.stringify(redact({ value }));
+      },
+    ),
+    { seed: 20260108, numRuns: 500 },
+  );
+});
+
+Deno.test("redactText() is quick on a megabyte that looks like the beginning of every secret", () => {
+  for (
+    const piece of [
+      "a",
+      "a_",
+      "aB1",
+      "-----BEGIN ",
+      "-----BEGIN PRIVATE KEY-----",
+      "Bearer ",
+      `${"a".repeat(27)}_`,
+    ]
+  ) {
+    const started = performance.now();
+    redactText(piece.repeat(1_000_000 / piece.length));
+    assert.ok(performance.now() - started < 1000, `${piece}: ${performance.now() - started} ms`);
+  }
+});

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ListenerRoutes, type Route, RouteTable } from "../../src/model/route_table.ts";
+
+function route(hostname: string, fields: Partial<Route> = {}): Route {
+  const wildcard = hostname.startsWith("*.");
+  return {
+    hostname,
+    port: 443,
+    scheme: "tls",
+    wildcard,
+    endpointIds: [`ep_${hostname}`],
+    address: "127.0.0.2",
+    localPort: 443,
+    mode: "virtual",
+    ...fields,
+  };
+}
+
+Deno.test("match() prefers the exact name, then the wildcard with the longest suffix", () => {
+  const routes = new ListenerRoutes(
+    ["*.com", "a.b.example.com", "*.example.com", "*.b.example.com"].map((name) => route(name)),
+  );
+  const matches = {
+    "a.b.example.com": "a.b.example.com",
+    "x.b.example.com": "*.b.example.com",
+    "x.y.b.example.com": "*.b.example.com",
+    "b.example.com": "*.example.com",
+    "x.example.com": "*.example.com",
+    "example.com": "*.com",
+    "other.com": "*.com",
+  };
+  for (const [name, hostname] of Object.entries(matches)) {
+    assert.equal(routes.match(name)?.hostname, hostname, name);
+  }
+});
+
+Deno.test("match() never gives a wildcard for its bare suffix, nor for a name that only ends alike", () => {
+  const routes = new ListenerRoutes([route("*.example.com")]);
+  for (const name of ["example.com", "notexample.com", "com", "example.com.evil", ""]) {
+    assert.equal(routes.match(name), undefined, name);
+  }
+});
+
+Deno.test("match() gives no wildcard for what is not a host name", () => {
+  const routes = new ListenerRoutes([route("*.example.com")]);
+  for (
+    const name of [
+      ".example.com",
+      "*.example.com",
+      "..example.com",
+      "a b.example.com",
+      "-.example.com",
+      "a\n.example.com",
+      "A.example.com",
+      `${"x".repeat(300)}.example.com`,
+    ]
+  ) {
+    assert.equal(routes.match(name), undefined, name);
+  }
+});
+
+Deno.test("match() is quick for a name of 16,000 dots (it took a second)", () => {
+  const routes = new ListenerRoutes([route("*.example.com")]);
+  const started = performance.now();
+  assert.equal(routes.match(".".repeat(16_000)), undefined);
+  assert.ok(performance.now() - started < 100);
+});
+
+Deno.test("match() agrees with the definition for any set of names", () => {
+  const label = fc.constantFrom("a", "b", "c");
+  const name = fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => `${labels.join(".")}.t`);
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.tuple(fc.boolean(), name).map(([star, text]) => star ? `*.${text}` : text), {
+        maxLength: 8,
+      }),
+      name,
+      (names, wanted) => {
+        const fits = names.filter((candidate) =>
+          candidate === wanted || candidate.startsWith("*.") && wanted.endsWith(candidate.slice(1))
+        );
+        const best = fits.find((candidate) => candidate === wanted) ??
+          fits.sort((a, b) => b.length - a.length)[0];
+        assert.equal(new ListenerRoutes(names.map((text) => route(text))).match(wanted)?.hostname, best);
+      },
+    ),
+    { seed: 20260106, numRuns: 500 },
+  );
+});
+
+Deno.test("sole is the only route of a listener, and not a wildcard", () => {
+  assert.equal(new ListenerRoutes([route("a.b")]).sole?.hostname, "a.b");
+  assert.equal(new ListenerRoutes([route("*.b")]).sole, undefined);
+  assert.equal(new ListenerRoutes([route("a.b"), route("c.b")]).sole, undefined);
+  assert.equal(new ListenerRoutes([]).sole, undefined);
+});
+
+Deno.test("RouteTable keeps the listeners apart", () => {
+  const here = route("a.b");
+  const there = route("a.b", { address: "127.0.0.3" });
+  const otherPort = route("a.b", { localPort: 9080 });
+  const table = new RouteTable([here, there, otherPort]);
+  assert.equal(table.at("127.0.0.2:443")?.match("a.b"), here);
+  assert.equal(table.at("127.0.0.3:443")?.match("a.b"), there);
+  assert.equal(table.at("127.0.0.2:9080")?.match("a.b"), otherPort);
+  assert.equal(table.at("127.0.0.9:443"), undefined);
+  assert.deepEqual(table.routes, [here, there, otherPort]);
+  assert.deepEqual(RouteTable.EMPTY.routes, []);
+});
