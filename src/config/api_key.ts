@@ -1,0 +1,65 @@
+import { type ConfigProblem, FileError } from "../model/errors.ts";
+import type { Config } from "./config.ts";
+import { validationError } from "./validation_error.ts";
+
+const KEY_VARIABLE = "NGROK_API_KEY";
+const KEY_FILE_VARIABLE = "NGROK_API_KEY_FILE";
+const MAX_KEY_LENGTH = 4096;
+
+/** Where the key may come from beside the configuration. */
+export interface ApiKeySources {
+  /** The value of an environment variable; undefined if it is unset or empty. */
+  readonly environment: (name: string) => string | undefined;
+  readonly readText: (path: string) => Promise<string>;
+}
+
+/** The API key and where it was found: empty and null if there is none. */
+export interface ApiKey {
+  readonly key: string;
+  readonly source: "config" | "environment" | "file" | null;
+}
+
+/**
+ * Finds the API key: the configuration wins, then `NGROK_API_KEY`, then the file that `NGROK_API_KEY_FILE` names (COMPAT.md,
+ * Departures).
+ *
+ * @throws {ConfigError} If the key that was found cannot be one, or the file cannot be read.
+ */
+export async function resolveApiKey(config: Config, sources: ApiKeySources): Promise<ApiKey> {
+  if (config.api.key !== "") return { key: config.api.key, source: "config" };
+  const fromEnvironment = sources.environment(KEY_VARIABLE);
+  if (fromEnvironment !== undefined) {
+    return { key: checked(fromEnvironment, KEY_VARIABLE), source: "environment" };
+  }
+  const path = sources.environment(KEY_FILE_VARIABLE);
+  if (path === undefined) return { key: "", source: null };
+  return { key: checked((await readKeyFile(path, sources)).trim(), KEY_FILE_VARIABLE), source: "file" };
+}
+
+/** Why a text cannot be an API key; undefined if it can. Never shows the text. */
+export function apiKeyProblem(key: string): string | undefined {
+  if (key === "") return "the key is empty";
+  if (/\s/.test(key)) return "the key holds white space or a line break";
+  if (!/^[\x21-\x7e]*$/.test(key)) return "the key holds a character that no API key has";
+  if (key.length > MAX_KEY_LENGTH) return `the key is longer than ${MAX_KEY_LENGTH} characters`;
+  return undefined;
+}
+
+async function readKeyFile(path: string, sources: ApiKeySources): Promise<string> {
+  try {
+    return await sources.readText(path);
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    throw validationError([problem(KEY_FILE_VARIABLE, error.message, error.hint)]);
+  }
+}
+
+function checked(key: string, path: string): string {
+  const message = apiKeyProblem(key);
+  if (message !== undefined) throw validationError([problem(path, message)]);
+  return key;
+}
+
+function problem(path: string, message: string, suggestion?: string): ConfigProblem {
+  return { path, message, ...(suggestion === undefined ? {} : { suggestion }) };
+}

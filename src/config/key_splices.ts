@@ -1,0 +1,152 @@
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  type Pair,
+  type Range,
+  type Scalar,
+  type YAMLMap,
+} from "yaml";
+
+/** A piece of text that takes the place of `start` to `end`. */
+export interface Splice {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/** What is written, and the line ending to write it with. */
+interface Piece {
+  readonly value: string;
+  readonly eol: string;
+}
+
+/**
+ * The places where `value` can become `api.key` of the document, the nicest first. Whether one of them changes anything else is for the
+ * caller to see: anchors, chomping and document marks have far reach.
+ */
+export function keySplices(text: string, document: Document, options: { readonly value: string }): Splice[] {
+  const { value } = options;
+  const root = document.contents;
+  const piece: Piece = { value, eol: /\r?\n/.exec(text)?.[0] ?? "\n" };
+  if (root === null || isNull(root)) return intoNothing(text, root?.range ?? undefined, piece);
+  if (!isMap(root)) return [];
+  const api = findPair(root, "api");
+  if (api === undefined) {
+    return root.flow ? [intoFlow(text, root, `"api": {"key": ${value}}`)] : besideSections(text, root, piece);
+  }
+  if (isMap(api.value)) {
+    const key = findPair(api.value, "key");
+    if (key !== undefined) return replaceValue(text, key, value);
+    return [
+      api.value.flow ? intoFlow(text, api.value, `"key": ${value}`) : beforeFirst(text, api.value, piece),
+    ];
+  }
+  if (api.value !== null && !isNull(api.value)) return [];
+  const inFlow = replaceValue(text, api, `{"key": ${value}}`);
+  return root.flow || !isEmpty(api.value)
+    ? inFlow
+    : [belowSection(text, api.value, { root, piece }), ...inFlow];
+}
+
+/** Into a file that holds nothing, or comments only. */
+function intoNothing(text: string, range: Range | undefined, options: Piece): Splice[] {
+  const { value, eol } = options;
+  const start = range?.[0] ?? text.length;
+  const end = range?.[1] ?? start;
+  const flow = `{"api": {"key": ${value}}}`;
+  if (end > start) return [{ start, end, text: flow }];
+  const block = `api:${eol}  key: ${value}${eol}`;
+  return [append(text, block, eol), { start, end, text: block }, { start, end, text: ` ${flow}` }];
+}
+
+/** A section of its own, after the others or before them. */
+function besideSections(text: string, root: YAMLMap, { value, eol }: Piece): Splice[] {
+  const start = root.range![0];
+  const indent = indentAt(text, start);
+  const block = `api:${eol}${indent}  key: ${value}${eol}`;
+  return [append(text, indent + block, eol), { start, end: start, text: block + indent }];
+}
+
+/** Below an `api:` that has no value; a comment on its line stays there. */
+function belowSection(text: string, value: Scalar, where: { root: YAMLMap; piece: Piece }): Splice {
+  const { root, piece } = where;
+  const lineEnd = /\r?\n|$/.exec(text.slice(endOfWord(text, value.range![0])))!;
+  const start = endOfWord(text, value.range![0]) + lineEnd.index;
+  const indent = indentAt(text, root.range![0]);
+  return { start, end: start, text: `${piece.eol}${indent}  key: ${piece.value}` };
+}
+
+function beforeFirst(text: string, map: YAMLMap, { value, eol }: Piece): Splice {
+  const start = map.range![0];
+  return { start, end: start, text: `key: ${value}${eol}${indentAt(text, start)}` };
+}
+
+/** Into `{…}`, as its first pair; the key is quoted, because the file may be JSON. */
+function intoFlow(text: string, map: YAMLMap, pair: string): Splice {
+  const start = map.range![0] + 1;
+  const comma = map.items.length === 0 ? "" : /\s/.test(text[start] ?? "") ? "," : ", ";
+  return { start, end: start, text: pair + comma };
+}
+
+function replaceValue(text: string, pair: Pair, value: string): Splice[] {
+  const old = pair.value;
+  if (old === null) {
+    // `{key}`, without a colon.
+    const end = isScalar(pair.key) ? pair.key.range?.[1] : undefined;
+    return end === undefined ? [] : [{ start: end, end, text: `: ${value}` }];
+  }
+  if (!(isScalar(old) || isAlias(old)) || !old.range) return [];
+  const [start, end] = old.range;
+  if (end === start) {
+    const at = endOfWord(text, start);
+    return [{ start: at, end: at, text: ` ${value}` }];
+  }
+  const body = text.slice(start, end);
+  const isBlock = isScalar(old) && (old.type === "BLOCK_LITERAL" || old.type === "BLOCK_FOLDED");
+  return [{
+    start,
+    end: isBlock ? start + blockEnd(body) : end,
+    text: isBlock ? value + blockComment(body) : value,
+  }];
+}
+
+/** Where the lines of a block scalar end: the line breaks after them belong to the file, not to the value. */
+function blockEnd(body: string): number {
+  return body.length - /(?:\r?\n[ \t]*)*$/.exec(body)![0].length;
+}
+
+/** The comment on the first line of a block scalar, which is no part of its value. */
+function blockComment(body: string): string {
+  return /^[^\r\n#]*?([ \t]+#[^\r\n]*)/.exec(body)?.[1] ?? "";
+}
+
+function append(text: string, block: string, eol: string): Splice {
+  const start = text.length;
+  const needsEol = start > 0 && text !== "\ufeff" && !text.endsWith("\n");
+  return { start, end: start, text: needsEol ? eol + block : block };
+}
+
+function findPair(map: YAMLMap, name: string): Pair | undefined {
+  return map.items.find((pair) => isScalar(pair.key) && pair.key.value === name);
+}
+
+function isNull(node: unknown): node is Scalar {
+  return isScalar(node) && node.value === null;
+}
+
+function isEmpty(node: unknown): node is Scalar {
+  return isNull(node) && node.range !== undefined && node.range !== null && node.range[0] === node.range[1];
+}
+
+/** The white space that begins the line of `offset`. */
+function indentAt(text: string, offset: number): string {
+  const lineStart = text.lastIndexOf("\n", offset - 1) + 1;
+  return /^\ufeff?( *)/.exec(text.slice(lineStart, offset))![1]!;
+}
+
+/** The end of the last word before `offset`. */
+function endOfWord(text: string, offset: number): number {
+  return text.slice(0, offset).trimEnd().length;
+}
