@@ -1,0 +1,154 @@
+import { Buffer } from "node:buffer";
+import { Mutex } from "../lib/mutex.ts";
+import { FileError } from "../model/errors.ts";
+import { findOutside, readBlock, replaceBlock } from "./hosts_block.ts";
+import type { NamePublisher, PublishOutcome } from "./publisher.ts";
+import { refuseHostsLine } from "./refuse_names.ts";
+import { RepairLimit } from "./repair_limit.ts";
+import { type HostsFileSystem, removeStray, replaceFile } from "./replace_file.ts";
+
+const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_TRIES = 3;
+
+/** What {@linkcode HostsFile} is made with. */
+export interface HostsFileOptions {
+  readonly files: HostsFileSystem;
+  /** Milliseconds that never run backwards. @default {performance.now} */
+  readonly now?: () => number;
+}
+
+/**
+ * Keeps our section of a hosts file, as its only writer in this program. Readers see the old file or the new one, and every byte outside
+ * the section stays.
+ */
+export class HostsFile implements NamePublisher {
+  readonly kind = "hosts";
+  readonly off = undefined;
+  readonly #path: string;
+  readonly #temporary: string;
+  readonly #files: HostsFileSystem;
+  readonly #repairs: RepairLimit;
+  readonly #turns = new Mutex();
+  #swept = false;
+  #saidInPlace = false;
+  /** The whole file and our section as we left them, and what was unusual; undefined before the first publication. */
+  #left: { readonly text: string; readonly block: string; readonly notes: Map<string, string> } | undefined;
+
+  constructor(path: string, options: HostsFileOptions) {
+    const { files, now = () => performance.now() } = options;
+    this.#path = path;
+    this.#temporary = `${path}.ngrokd.tmp`;
+    this.#files = files;
+    this.#repairs = new RepairLimit(now);
+  }
+
+  async observe(): Promise<ReadonlyMap<string, string> | undefined> {
+    try {
+      return readBlock(toText(await this.#read()));
+    } catch (error) {
+      if (error instanceof FileError) return undefined;
+      throw error;
+    }
+  }
+
+  publish(names: ReadonlyMap<string, string>): Promise<PublishOutcome> {
+    return this.#turns.run(() => this.#publish(names, false));
+  }
+
+  withdraw(): Promise<PublishOutcome> {
+    return this.#turns.run(() => this.#publish(new Map(), true));
+  }
+
+  async #publish(names: ReadonlyMap<string, string>, last: boolean): Promise<PublishOutcome> {
+    const fit = new Map<string, string>();
+    const refused = new Map<string, string>();
+    for (const [name, address] of names) {
+      const reason = refuseHostsLine(name, address);
+      if (reason === undefined) fit.set(name, address);
+      else refused.set(name, reason);
+    }
+    const nothing = { changed: false, refused, notes: new Map<string, string>(), warnings: [] };
+    try {
+      if (!this.#swept) await removeStray(this.#temporary, this.#files);
+      this.#swept = true;
+      return { ...nothing, ...await this.#update(fit, last) };
+    } catch (error) {
+      if (error instanceof FileError) return { ...nothing, problem: error.message, hint: hintFor(error) };
+      throw error;
+    }
+  }
+
+  async #update(names: ReadonlyMap<string, string>, last: boolean): Promise<Partial<PublishOutcome>> {
+    const warnings: string[] = [];
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const old = await this.#read();
+      const text = toText(old);
+      const wanted = replaceBlock(text, names);
+      if ("problem" in wanted) {
+        return {
+          problem: `Cannot edit ${this.#path}: line ${wanted.problem.line} ${wanted.problem.message}`,
+          hint:
+            `Remove what is left of the managed section from ${this.#path} by hand; it is written anew then`,
+        };
+      }
+      // The scan of a large file takes long, and the same text gives the same notes.
+      const notes = wanted.text === this.#left?.text ? this.#left.notes : this.#notesOn(text, names);
+      const left = { text: wanted.text, block: wanted.block, notes };
+      if (wanted.text === text) {
+        this.#left = left;
+        return { notes, warnings };
+      }
+      const overwritten = this.#left !== undefined && wanted.was !== this.#left.block;
+      if (overwritten && warnings.length === 0) {
+        if (!last && !this.#repairs.take()) {
+          return {
+            problem: `Cannot keep names in ${this.#path}: another program keeps rewriting it`,
+            hint: "Find the program that writes it and stop it; our section is put back every 5 minutes",
+            notes,
+          };
+        }
+        warnings.push(`The managed section of ${this.#path} was changed by another program: it is put back`);
+      }
+      const result = await replaceFile(this.#path, {
+        old,
+        next: Buffer.from(wanted.text, "latin1"),
+        files: this.#files,
+        temporary: this.#temporary,
+        maxBytes: MAX_BYTES,
+      });
+      if (result === "overtaken") continue;
+      this.#left = left;
+      if (result === "in_place" && !this.#saidInPlace) {
+        this.#saidInPlace = true;
+        warnings.push(`${this.#path} cannot be replaced as a whole: it is written where it stands`);
+      }
+      return { changed: true, notes, warnings };
+    }
+    return { problem: `Cannot write ${this.#path}: another program writes it at the same time`, warnings };
+  }
+
+  #read(): Promise<Uint8Array | undefined> {
+    return this.#files.readBytesIfAny(this.#path, MAX_BYTES);
+  }
+
+  #notesOn(text: string, names: ReadonlyMap<string, string>): Map<string, string> {
+    const notes = new Map<string, string>();
+    for (const [name, line] of findOutside(text, names)) {
+      notes.set(name, `line ${line} of ${this.#path} gives this name an address too`);
+    }
+    return notes;
+  }
+}
+
+/** One character per byte, so that what is not UTF-8 survives too. */
+function toText(bytes: Uint8Array | undefined): string {
+  return bytes === undefined
+    ? ""
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+}
+
+function hintFor(error: FileError): string | undefined {
+  if (error.reason === "denied") return "Run ngrokd as a user who may write the file";
+  if (error.reason === "full") return "Make room on the disk; it is tried again at the next poll";
+  return error.hint;
+}

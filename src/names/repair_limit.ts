@@ -1,0 +1,34 @@
+const WINDOW_MS = 10 * 60_000;
+const SLOW_MS = 5 * 60_000;
+const MAX_REPAIRS = 10;
+
+/**
+ * How often a file that another program keeps rewriting is put right: 10 times in 10 minutes, then once in 5 minutes, until 10 minutes
+ * have passed in which nothing had to be put right (RELIABILITY.md F12).
+ */
+export class RepairLimit {
+  readonly #now: () => number;
+  #repairs: number[] = [];
+  #slow = false;
+  #lastAsked = -Infinity;
+
+  /** `now` gives milliseconds that never run backwards. */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Whether a repair may be made now; one that may counts as made. */
+  take(): boolean {
+    const now = this.#now();
+    if (now - this.#lastAsked >= WINDOW_MS) {
+      this.#slow = false;
+      this.#repairs = [];
+    }
+    this.#lastAsked = now;
+    this.#repairs = this.#repairs.filter((time) => now - time < WINDOW_MS);
+    if (this.#repairs.length >= MAX_REPAIRS) this.#slow = true;
+    if (this.#slow && now - (this.#repairs.at(-1) ?? -Infinity) < SLOW_MS) return false;
+    this.#repairs.push(now);
+    return true;
+  }
+}

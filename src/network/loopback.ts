@@ -1,0 +1,75 @@
+import { type Cidr, cidrContains, cidrSize, formatCidr, formatIpv4, parseIpv4 } from "../lib/ipv4.ts";
+import { BindError } from "../model/errors.ts";
+import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
+
+const LOOPBACK: Cidr = { base: 127 * 2 ** 24, prefix: 8 };
+const PROBE = formatIpv4(LOOPBACK.base + 2);
+
+/** What {@linkcode Loopback} is made with. */
+export interface LoopbackOptions {
+  /** Opens a TCP listener (port 0: any free one). @throws {BindError} */
+  readonly listen: (where: { address: string; port: number }) => { close(): void };
+}
+
+/** Addresses of 127.0.0.0/8, which need nothing where the system has them all (Linux, Windows). */
+export class Loopback implements AddressDriver {
+  readonly kind = "loopback";
+  readonly #listen: LoopbackOptions["listen"];
+  #subnet: Cidr = LOOPBACK;
+
+  constructor(options: LoopbackOptions) {
+    this.#listen = options.listen;
+  }
+
+  supported(): Support {
+    const reason = this.#whyNot(PROBE);
+    if (reason === undefined) return { supported: true };
+    return { supported: false, reason: `Loopback addresses beside 127.0.0.1 cannot be used: ${reason}` };
+  }
+
+  prepare(subnet: Cidr): Promise<PreparedSubnet> {
+    this.#subnet = intoLoopback(subnet);
+    if (this.#subnet === subnet) return Promise.resolve({ subnet });
+    const reason = `${formatCidr(this.#subnet)} stands for ${
+      formatCidr(subnet)
+    }: only loopback addresses are used`;
+    return Promise.resolve({ subnet: this.#subnet, reason });
+  }
+
+  observe(): Promise<string | undefined> {
+    const offset = Math.min(2, cidrSize(this.#subnet) - 1);
+    return Promise.resolve(this.#whyNot(formatIpv4(this.#subnet.base + offset)));
+  }
+
+  ensure(addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const failures = new Map<string, string>();
+    for (const address of addresses) {
+      const value = parseIpv4(address);
+      if (value === undefined || !cidrContains(this.#subnet, value)) {
+        failures.set(address, `${address} is not in ${formatCidr(this.#subnet)}`);
+      }
+    }
+    return Promise.resolve(failures);
+  }
+
+  release(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #whyNot(address: string): string | undefined {
+    try {
+      this.#listen({ address, port: 0 }).close();
+      return undefined;
+    } catch (error) {
+      if (error instanceof BindError) return error.message;
+      throw error;
+    }
+  }
+}
+
+/** The subnet itself if it is a loopback one; else 127.x.0.0/16, x its second octet, or the first if that is 0 (127.0/16 has other users). */
+function intoLoopback(subnet: Cidr): Cidr {
+  if (subnet.prefix >= LOOPBACK.prefix && cidrContains(LOOPBACK, subnet.base)) return subnet;
+  const octet = (subnet.base >>> 16) & 255 || subnet.base >>> 24;
+  return { base: LOOPBACK.base + octet * 2 ** 16, prefix: 16 };
+}
