@@ -12,7 +12,7 @@ export function toFileError(error: unknown, what: { action: string; path: string
 
 /** What a failed bind means to a user. `address` is `a.b.c.d:port` or a socket's path. */
 export function toBindError(error: unknown, address: string): BindError {
-  const [reason, state] = bindFailure(error);
+  const [reason, state] = bindFailure(error, address);
   return new BindError(`Cannot bind ${address}: ${state}`, { address, reason, cause: error });
 }
 
@@ -50,14 +50,17 @@ function fileFailure(error: unknown): [FileFailure, string] {
   return ["other", messageOf(error)];
 }
 
-function bindFailure(error: unknown): [BindFailure, string] {
+function bindFailure(error: unknown, address: string): [BindFailure, string] {
   if (error instanceof Deno.errors.AddrInUse) return ["in_use", "address is in use"];
   if (error instanceof Deno.errors.AddrNotAvailable) {
     return ["not_available", "this machine does not have the address"];
   }
   if (error instanceof Deno.errors.NotCapable) return ["denied", "the permission set does not allow it"];
   if (error instanceof Deno.errors.PermissionDenied) {
-    return ["denied", "permission denied (ports below 1024 need root)"];
+    return [
+      "denied",
+      address.startsWith("/") ? "permission denied" : "permission denied (ports below 1024 need root)",
+    ];
   }
   if (isOutOfDescriptors(error)) return ["exhausted", "no file descriptor is left"];
   return ["other", messageOf(error)];

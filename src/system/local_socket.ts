@@ -74,10 +74,7 @@ async function prepareDirectory(directory: string, gid: number | undefined, path
   try {
     try {
       await Deno.mkdir(directory, { mode: 0o700 });
-      if (gid !== undefined) {
-        await Deno.chown(directory, null, gid);
-        await Deno.chmod(directory, 0o2750);
-      }
+      if (gid !== undefined) await giveToGroup(directory, gid);
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
@@ -91,6 +88,16 @@ async function prepareDirectory(directory: string, gid: number | undefined, path
     reason: "denied",
     hint: `Run: chmod o= ${directory}, or give server.socket_path a directory of its own`,
   });
+}
+
+async function giveToGroup(directory: string, gid: number): Promise<void> {
+  try {
+    await Deno.chown(directory, null, gid);
+    await Deno.chmod(directory, 0o2750);
+  } catch (error) {
+    // An ordinary user who is not in the group: the directory stays the owner's alone.
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+  }
 }
 
 /** Holds the directory until it is disposed. @throws {BindError} `in_use` if somebody else does. */

@@ -50,6 +50,8 @@ export function listenTcp(where: TcpAddress): TcpListener {
       const conn = await listener.accept();
       try {
         conn.setNoDelay(true);
+        // A client that vanishes without a word would hold its place for ever.
+        conn.setKeepAlive(true);
       } catch {
         // The peer may be gone already; the first read will say so.
       }
@@ -115,21 +117,31 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
     }
     if (signal?.aborted) throw signal.reason;
     if (error instanceof DialError) throw error;
-    const [code, state, hint] = dialFailure(error, hostname);
+    const [code, state, hint] = dialFailure(error, { hostname, connected: conn !== undefined });
     throw new DialError(`Cannot connect to ${where}: ${state}`, { code, cause: error, hint });
   }
 }
 
-function dialFailure(error: unknown, hostname: string): [DialFailure, string, string?] {
+function dialFailure(
+  error: unknown,
+  dial: { hostname: string; connected: boolean },
+): [DialFailure, string, string?] {
+  const { hostname, connected } = dial;
   if (error instanceof Deno.errors.ConnectionRefused) return ["refused", "connection refused"];
   if (error instanceof Deno.errors.TimedOut) return ["timeout", "no answer"];
   const text = messageOf(error);
   // rustls gives no code: its words for a bad server certificate all begin alike, and are data for the message only.
-  if (text.includes("invalid peer certificate")) {
+  if (connected && text.includes("invalid peer certificate")) {
     const why = text.slice(text.indexOf("invalid peer certificate"));
     return ["untrusted", why, `Give the CA's file in server.ingress_ca, or put it in /etc/ssl/certs/ngrok/`];
   }
-  if (/keys may not be consistent|KeyMismatch|private key|No certificates? found|InvalidData/i.test(text)) {
+  // Our own pair is read before anything is sent.
+  if (
+    !connected &&
+    /keys may not be consistent|private key|No (?:certificates|keys) found|invalid peer certificate/.test(
+      text,
+    )
+  ) {
     return [
       "identity",
       `our own certificate or key cannot be used (${text})`,

@@ -1,0 +1,135 @@
+/** A forwarder that is compared with ngrokd, where it is installed. */
+export type PeerName = "stunnel" | "haproxy";
+
+/** What a peer in the daemon's place works with: plain TCP in, mutual TLS out. Paths of PEM files; the ports are on 127.0.0.1. */
+export interface ClientSetup {
+  readonly listenPort: number;
+  readonly farEndPort: number;
+  readonly certPath: string;
+  /** Certificate and key in one file, as HAProxy wants them. */
+  readonly pairPath: string;
+  readonly keyPath: string;
+  /** The CA of the far end's certificate. */
+  readonly caPath: string;
+}
+
+/** What a peer as the far end works with: mutual TLS in, plain TCP out. */
+export interface ServerSetup {
+  /** Where it listens, and the backend's port for each. */
+  readonly routes: readonly { readonly listenPort: number; readonly backendPort: number }[];
+  readonly certPath: string;
+  readonly keyPath: string;
+  readonly pairPath: string;
+  /** The client certificate that all subjects share. */
+  readonly clientCertPath: string;
+  /** The CA that has issued it: not a root. */
+  readonly clientCaPath: string;
+}
+
+/** How to find, configure and start a peer. */
+export interface Peer {
+  readonly name: PeerName;
+  readonly program: string;
+  readonly versionArgs: readonly string[];
+  readonly clientConfig: (setup: ClientSetup) => string;
+  readonly serverConfig: (setup: ServerSetup) => string;
+  readonly args: (configPath: string) => readonly string[];
+}
+
+/** One suite for everybody: a client's own preference would compare ciphers. It is the first choice of a Go server. */
+export const CIPHER_SUITE = "TLS_AES_128_GCM_SHA256";
+
+/** The peers, where Debian puts them; the first that is installed is the far end. */
+export const PEERS: readonly Peer[] = [
+  {
+    name: "haproxy",
+    program: "/usr/sbin/haproxy",
+    versionArgs: ["-v"],
+    clientConfig: haproxyClient,
+    serverConfig: haproxyServer,
+    args: (path) => ["-db", "-q", "-f", path],
+  },
+  {
+    name: "stunnel",
+    program: "/usr/bin/stunnel4",
+    versionArgs: ["-version"],
+    clientConfig: stunnelClient,
+    serverConfig: stunnelServer,
+    args: (path) => [path],
+  },
+];
+
+// One thread: the daemon has one.
+const HAPROXY_COMMON = `global
+  nbthread 1
+defaults
+  mode tcp
+  timeout connect 10s
+  timeout client 60s
+  timeout server 60s
+`;
+
+function haproxyClient(setup: ClientSetup): string {
+  const { listenPort, farEndPort, pairPath, caPath } = setup;
+  const verify = `ca-file ${caPath} verify required verifyhost localhost sni str(localhost)`;
+  return `${HAPROXY_COMMON}listen bench
+  bind 127.0.0.1:${listenPort}
+  server far-end 127.0.0.1:${farEndPort} ssl crt ${pairPath} ${verify} force-tlsv13
+`;
+}
+
+function haproxyServer(setup: ServerSetup): string {
+  const { routes, pairPath, clientCaPath } = setup;
+  // Error 2 is a trust anchor that is not a root; the client's certificate is verified against it all the same.
+  const tls = `ssl crt ${pairPath} ca-file ${clientCaPath} ca-ignore-err 2 verify required ` +
+    `ssl-min-ver TLSv1.3 ciphersuites ${CIPHER_SUITE}`;
+  const sections = routes.map(({ listenPort, backendPort }) =>
+    `listen bench-${listenPort}
+  bind 127.0.0.1:${listenPort} ${tls}
+  server backend 127.0.0.1:${backendPort}
+`
+  );
+  // Larger buffers save the far end some CPU; as a subject HAProxy keeps its own defaults.
+  return HAPROXY_COMMON.replace("global\n", "global\n  tune.bufsize 65536\n") + sections.join("");
+}
+
+const STUNNEL_COMMON = `foreground = yes
+pid =
+syslog = no
+debug = err
+socket = a:SO_REUSEADDR=1
+socket = l:TCP_NODELAY=1
+socket = r:TCP_NODELAY=1
+`;
+
+function stunnelClient(setup: ClientSetup): string {
+  const { listenPort, farEndPort, certPath, keyPath, caPath } = setup;
+  return `${STUNNEL_COMMON}[bench]
+client = yes
+accept = 127.0.0.1:${listenPort}
+connect = 127.0.0.1:${farEndPort}
+cert = ${certPath}
+key = ${keyPath}
+CAfile = ${caPath}
+verifyChain = yes
+checkIP = 127.0.0.1
+sslVersion = TLSv1.3
+`;
+}
+
+function stunnelServer(setup: ServerSetup): string {
+  const { routes, certPath, keyPath, clientCertPath } = setup;
+  const sections = routes.map(({ listenPort, backendPort }) =>
+    `[bench-${listenPort}]
+accept = 127.0.0.1:${listenPort}
+connect = 127.0.0.1:${backendPort}
+cert = ${certPath}
+key = ${keyPath}
+CAfile = ${clientCertPath}
+verifyPeer = yes
+sslVersion = TLSv1.3
+ciphersuites = ${CIPHER_SUITE}
+`
+  );
+  return STUNNEL_COMMON + sections.join("");
+}

@@ -1,0 +1,111 @@
+import { checkStage } from "./dev_check.ts";
+import { addDevEndpoints, type DevEndpoint, exampleCommand } from "./dev_endpoints.ts";
+import { writeErr, writeOut } from "../src/system/terminal.ts";
+import { Stage, type StageOptions } from "./stage.ts";
+import { SimulatedCloud } from "../tests/cloud/cloud.ts";
+
+const USAGE = `Usage: deno task dev [--check] [--plant=backend-down|wrong-trust|lost-endpoint]
+
+Starts the simulated cloud and the daemon in a temporary directory, without any privilege, and shows how to reach each endpoint.
+
+  --check       send one request through every endpoint, print the table, exit 0 only if all are right
+  --plant=FAULT break one thing first, to see that --check notices
+
+Example: deno task dev --check
+`;
+
+const FAULTS = ["backend-down", "wrong-trust", "lost-endpoint"];
+
+async function main(args: readonly string[]): Promise<number> {
+  const known = args.every((arg) => arg === "--check" || FAULTS.some((fault) => arg === `--plant=${fault}`));
+  if (!known) {
+    complain(USAGE);
+    return args.includes("--help") ? 0 : 2;
+  }
+  const check = args.includes("--check");
+  const plant = args.find((arg) => arg.startsWith("--plant="))?.slice("--plant=".length);
+  await using stage = await Stage.open(await stageOptions(plant, check));
+  const endpoints = addDevEndpoints(stage.cloud);
+  if (plant === "backend-down") stage.cloud.setBackend(endpoints[0]!.id, "down");
+  if (plant === "lost-endpoint") stage.cloud.removeEndpoint(endpoints[1]!.id);
+  stage.startDaemon();
+  const count = plant === "lost-endpoint" ? endpoints.length - 1 : endpoints.length;
+  await stage.until(`${count} endpoints listed`, async () => (await stage.list()).length === count);
+  return check ? await runCheck(stage, endpoints) : await runUntilStopped(stage, endpoints);
+}
+
+async function stageOptions(plant: string | undefined, quiet: boolean): Promise<StageOptions> {
+  const onLog = quiet ? {} : { onLog: (line: string) => say(line) };
+  // Only Linux has all of 127/8; elsewhere the endpoints share 127.0.0.1 by their ports.
+  const subnet = Deno.build.os === "linux"
+    ? "net:\n  subnet: 127.107.0.0/16"
+    : "net:\n  listen_interface: 127.0.0.1";
+  const sections = `bound_endpoints:\n  poll_interval: 5\n${subnet}`;
+  if (plant !== "wrong-trust") return { ...onLog, sections };
+  await using other = await SimulatedCloud.start({ seed: 1 });
+  return { ...onLog, sections, ingressCa: other.caPem };
+}
+
+async function runCheck(stage: Stage, endpoints: readonly DevEndpoint[]): Promise<number> {
+  const { rows, problems } = await checkStage(stage, endpoints);
+  printTable(
+    ["", "URL", "ADDRESS", "RESULT"],
+    rows.map((row) => [row.ok ? "✓" : "❌", row.endpoint.url, row.address, row.text]),
+  );
+  for (const problem of problems) complain(`Problem: ${problem}`);
+  if (problems.length > 0) {
+    complain(`\nThe end of the daemon's log:\n${stage.log.slice(-15).join("\n")}`);
+    return 1;
+  }
+  say(`\nAll ${rows.length} endpoints are right.`);
+  return 0;
+}
+
+async function runUntilStopped(stage: Stage, endpoints: readonly DevEndpoint[]): Promise<number> {
+  const addresses = new Map((await stage.list()).map((report) => [report.id, report.listen_address]));
+  const caPath = `${stage.directory}/application_ca.pem`;
+  await Deno.writeTextFile(caPath, stage.cloud.caPem);
+  writeOut("\n");
+  printTable(
+    ["URL", "ADDRESS", "TRY", ""],
+    endpoints.map((endpoint) => {
+      const address = addresses.get(endpoint.id) ?? "";
+      return [
+        endpoint.url,
+        address,
+        exampleCommand(endpoint, { address, caPath }),
+        endpoint.note && `(${endpoint.note})`,
+      ];
+    }),
+  );
+  say(`\nControl this daemon:  ${stage.directory}/ngrokctl status`);
+  say(`Names are in:         ${stage.hostsPath}`);
+  say(`The cloud's admin:    ${stage.cloud.adminUrl}`);
+  say("\nCtrl-C ends it and removes the directory.\n");
+  const stop = Promise.withResolvers<void>();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop.resolve);
+  const ended = stage.daemonEnded.then((code) => {
+    complain(`The daemon ended by itself with exit code ${code}.`);
+    return 1;
+  });
+  return await Promise.race([stop.promise.then(() => 0), ended]);
+}
+
+function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
+  const widths = head.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => row[column]!.length))
+  );
+  for (const row of [head, ...rows]) {
+    say(row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());
+  }
+}
+
+function say(line: string): void {
+  writeOut(`${line}\n`);
+}
+
+function complain(line: string): void {
+  writeErr(`${line}\n`);
+}
+
+Deno.exit(await main(Deno.args));

@@ -1,0 +1,103 @@
+// Starts the daemon with the permission set that ships, plus exactly the flags that its configuration adds to it.
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Config } from "../src/config/config.ts";
+import { loadConfig } from "../src/config/load.ts";
+import { configPermissions } from "../src/config/permissions.ts";
+import { parseArguments } from "../src/daemon/arguments.ts";
+import { hintOf, messageOf } from "../src/model/errors.ts";
+import { readEnvironment } from "../src/system/environment.ts";
+import { readText } from "../src/system/files.ts";
+import { type Capability, flagFor } from "../src/system/permissions.ts";
+import { onSignals } from "../src/system/signals.ts";
+import { writeErr, writeOut } from "../src/system/terminal.ts";
+import { capabilities } from "./missing_capabilities.ts";
+import { permissionFlags } from "./permission_flags.ts";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+const RUN: readonly string[] = ["run", `--config=${ROOT}deno.json`, "--no-prompt"];
+
+/** Where a daemon's files stand, beside those that its configuration names. */
+export interface Places {
+  readonly configPath: string;
+  /** From `NGROKD_HOSTS_PATH`. */
+  readonly hostsPath?: string | undefined;
+  /** From `NGROK_API_KEY_FILE`. */
+  readonly keyPath?: string | undefined;
+}
+
+/** All that a daemon with this configuration needs and that can differ from one configuration to another. */
+export function neededCapabilities(config: Config, places: Places): Capability[] {
+  const { configPath, hostsPath, keyPath } = places;
+  // A file is replaced by way of a temporary one beside it: for the configuration that takes its directory.
+  const replaced = [
+    dirname(configPath),
+    ...(hostsPath === undefined ? [] : [hostsPath, `${hostsPath}.ngrokd.tmp`]),
+  ];
+  return [
+    ...replaced.flatMap((path): Capability[] => [{ kind: "read", path }, { kind: "write", path }]),
+    ...(keyPath === undefined ? [] : [{ kind: "read", path: keyPath } as const]),
+    ...configPermissions(config).map(({ capability }) => capability),
+  ];
+}
+
+/**
+ * The arguments of the `deno` that runs the daemon with the shipped set, the missing capabilities, and its own arguments.
+ *
+ * @throws {RangeError} For a value with a comma: in a flag it would grant its parts.
+ */
+export function launchArgv(args: readonly string[], missing: readonly Capability[]): string[] {
+  const unsafe = missing.map(valueOf).find((value) => value.includes(","));
+  if (unsafe !== undefined) {
+    throw new RangeError(`Cannot grant "${unsafe}": a permission flag cannot hold a comma`);
+  }
+  return [...RUN, ...permissionFlags("ngrokd", missing.map(flagFor)), `${ROOT}main.ts`, ...args];
+}
+
+function valueOf(capability: Capability): string {
+  return capability.kind === "net" ? capability.host : capability.path;
+}
+
+/** What the configuration that the arguments name needs beside the shipped set. */
+async function findMissing(args: readonly string[]): Promise<Capability[]> {
+  const wanted = parseArguments(args);
+  if (wanted.action !== "run") return [];
+  const { config } = await loadConfig(wanted.configPath, { readText });
+  const needed = neededCapabilities(config, {
+    configPath: resolve(wanted.configPath),
+    hostsPath: readEnvironment("NGROKD_HOSTS_PATH"),
+    keyPath: readEnvironment("NGROK_API_KEY_FILE"),
+  });
+  return await askShippedSet([...new Map(needed.map((entry) => [JSON.stringify(entry), entry])).values()]);
+}
+
+/** Asks a process with the shipped set which of the capabilities it lacks: Deno itself knows best what a set holds. */
+async function askShippedSet(needed: readonly Capability[]): Promise<Capability[]> {
+  const script = `${ROOT}scripts/missing_capabilities.ts`;
+  const args = [...RUN, ...permissionFlags("ngrokd", []), "--quiet", script, JSON.stringify(needed)];
+  const { success, stdout, stderr } = await new Deno.Command("deno", { args }).output();
+  const decoder = new TextDecoder();
+  if (!success) throw new Error(`Cannot ask what the shipped set holds: ${decoder.decode(stderr).trim()}`);
+  return capabilities.parse(JSON.parse(decoder.decode(stdout)));
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  let argv: string[];
+  try {
+    const missing = await findMissing(args);
+    argv = launchArgv(args, missing);
+    for (const capability of missing) {
+      writeOut(`Beside the shipped set: ${capability.kind} ${valueOf(capability)}\n`);
+    }
+  } catch (error) {
+    const hint = hintOf(error);
+    writeErr(`Error: ${messageOf(error)}\n${hint === undefined ? "" : `${hint}\n`}`);
+    return 1;
+  }
+  // In a process group of its own: Ctrl-C reaches the daemon once, through here, and not twice.
+  const child = new Deno.Command("deno", { args: argv, detached: true }).spawn();
+  using _signals = onSignals(["SIGINT", "SIGTERM", "SIGHUP"], (name) => child.kill(name));
+  return (await child.status).code;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,231 @@
+// The project's own lint rules, run by `deno lint` beside Deno's.
+type Node = Deno.lint.Node;
+type Parameter = Deno.lint.Parameter;
+
+const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
+const ENTRY = /^(main|ctl)\.ts$/;
+const SHIPPED = /^(src\/.*|main|ctl)\.ts$/;
+const LOG_METHODS: ReadonlySet<string> = new Set([
+  "trace",
+  "debug",
+  "info",
+  "warn",
+  "warning",
+  "error",
+  "fatal",
+]);
+const CONTRACTION = /n['’]t\b|\w['’](re|ve|ll)\b|\b(it|that|there|what|here|let)['’]s\b/i;
+
+/** The path from the project's root; a path that is not in the project stays as it is. */
+function pathOf(context: Deno.lint.RuleContext): string {
+  const path = context.filename.replaceAll("\\", "/").replace(/^file:\/\//, "");
+  return path.startsWith(ROOT) ? path.slice(ROOT.length) : path;
+}
+
+/** A rule for the files whose path matches; elsewhere it visits nothing. */
+function ruleFor(
+  paths: RegExp,
+  create: (context: Deno.lint.RuleContext, path: string) => Deno.lint.LintVisitor,
+): Deno.lint.Rule {
+  return {
+    create(context) {
+      const path = pathOf(context);
+      return paths.test(path) ? create(context, path) : {};
+    },
+  };
+}
+
+const denoOnlyInSystem = ruleFor(/^(src\/(?!system\/).*|main|ctl)\.ts$/, (context, path) => ({
+  Identifier(node) {
+    const { parent } = node;
+    if (node.name !== "Deno" || parent.type === "TSQualifiedName") return;
+    if (parent.type === "Property" && parent.key === node) return;
+    if (
+      parent.type === "MemberExpression" && parent.property === node && !isNamed(parent.object, "globalThis")
+    ) return;
+    if (ENTRY.test(path) && parent.type === "MemberExpression" && /^(args|exit)$/.test(propertyOf(parent))) {
+      return;
+    }
+    context.report({
+      node,
+      message: "Deno is used outside src/system/",
+      hint: "Take the capability as a parameter",
+    });
+  },
+}));
+
+const exitOnlyInEntries = ruleFor(/^(?!(main|ctl)\.ts$|scripts\/)/, (context) => ({
+  MemberExpression(node) {
+    if (!isNamed(node.object, "Deno") || propertyOf(node) !== "exit") return;
+    context.report({
+      node,
+      message: "Deno.exit is used outside the entry files",
+      hint: "Return the exit code",
+    });
+  },
+}));
+
+const consoleOnlyAtTheEdge = ruleFor(/^(src\/(?!cli\/).*|main|ctl)\.ts$/, (context) => ({
+  MemberExpression(node) {
+    if (!isNamed(node.object, "console")) return;
+    context.report({
+      node,
+      message: "console is used outside src/cli/",
+      hint: "Log an event of the folder's category",
+    });
+  },
+}));
+
+const functionDeclarations = ruleFor(/./, (context) => ({
+  VariableDeclarator(node) {
+    const { init, parent: declaration } = node;
+    const top = declaration.parent.type === "Program" || declaration.parent.type === "ExportNamedDeclaration";
+    if (!top || (init?.type !== "ArrowFunctionExpression" && init?.type !== "FunctionExpression")) return;
+    context.report({
+      node,
+      message: "A top-level function is not a function declaration",
+      hint: "Write: function name() {}",
+    });
+  },
+}));
+
+const hashPrivate = ruleFor(/./, (context) => {
+  function check(node: Node): void {
+    if (!/^private\b/.test(context.sourceCode.getText(node))) return;
+    context.report({ node, message: "private is only a word to the compiler", hint: "Write: #name" });
+  }
+  return { PropertyDefinition: check, MethodDefinition: check, TSParameterProperty: check };
+});
+
+const twoThenOptions = ruleFor(/./, (context) => {
+  function check(node: Node, params: readonly Parameter[]): void {
+    if (params.length <= 2 || (params.length === 3 && isOptions(params[2]!))) return;
+    const message = "More than two positional parameters";
+    context.report({ node, message, hint: "Take the rest as fields of one last parameter, options" });
+  }
+  return {
+    FunctionDeclaration(node) {
+      if (isExported(node)) check(node, node.params);
+    },
+    TSDeclareFunction(node) {
+      if (isExported(node)) check(node, node.params);
+    },
+    MethodDefinition(node) {
+      if (node.kind === "constructor" && isExported(node.parent.parent)) check(node, node.value.params);
+    },
+  };
+});
+
+const errorMessage = ruleFor(/^(src\/.*|scripts\/.*|main|ctl)\.ts$/, (context) => ({
+  NewExpression(node) {
+    const [first] = node.arguments;
+    if (node.callee.type !== "Identifier" || !node.callee.name.endsWith("Error") || first === undefined) {
+      return;
+    }
+    const texts = textsOf(first);
+    const faults = [
+      ...(/^(?!ngrok(d|ctl)\b)[a-z]/.test(texts.at(0) ?? "") ? ["starts with a small letter"] : []),
+      ...(/\.\s*$/.test(texts.at(-1) ?? "") ? ["ends with a period"] : []),
+      ...(texts.some((text) => CONTRACTION.test(text)) ? ["has a contraction"] : []),
+    ];
+    const hint = "Action, object, colon, state: Cannot bind 10.107.0.4:5432: address is in use";
+    for (const fault of faults) context.report({ node: first, message: `An error message ${fault}`, hint });
+  },
+}));
+
+const constantLogMessage = ruleFor(SHIPPED, (context) => {
+  const message = "The message of a log event is not a constant text";
+  const hint = 'Write: log.info("Listening on {address}", { address })';
+  return {
+    CallExpression(node) {
+      const [first] = node.arguments;
+      if (!isLogMethod(node.callee) || first === undefined || isConstantText(first)) return;
+      context.report({ node: first, message, hint });
+    },
+    TaggedTemplateExpression(node) {
+      if (isLogMethod(node.tag) && node.quasi.expressions.length > 0) context.report({ node, message, hint });
+    },
+  };
+});
+
+const noIgnoreFile = ruleFor(/./, (context) => ({
+  Program() {
+    for (const comment of context.sourceCode.getAllComments()) {
+      if (!/^\s*deno-lint-ignore-file\b/.test(comment.value)) continue;
+      const message = "A whole file is taken out of a lint rule";
+      context.report({ range: comment.range, message, hint: "Ignore one rule on one line, with the reason" });
+    }
+  },
+}));
+
+const noTodo = ruleFor(/./, (context) => ({
+  Program() {
+    for (const comment of context.sourceCode.getAllComments()) {
+      if (!/\b(TODO|FIXME|XXX)\b/.test(comment.value)) continue;
+      context.report({
+        range: comment.range,
+        message: "A note of work to do stands in the source",
+        hint: "Do it, or open an issue",
+      });
+    }
+  },
+}));
+
+function isNamed(node: Node, name: string): boolean {
+  return node.type === "Identifier" && node.name === name;
+}
+
+function propertyOf(node: Deno.lint.MemberExpression): string {
+  const { property } = node;
+  if (property.type === "Identifier" && !node.computed) return property.name;
+  return property.type === "Literal" ? String(property.value) : "";
+}
+
+function isExported(node: Node): boolean {
+  return "parent" in node && /^Export(Named|Default)Declaration$/.test(node.parent?.type ?? "");
+}
+
+function isOptions(parameter: Parameter): boolean {
+  if (parameter.type === "AssignmentPattern") return isOptions(parameter.left as Parameter);
+  if (parameter.type === "ObjectPattern") return true;
+  return parameter.type === "Identifier" && /options$/i.test(parameter.name);
+}
+
+function isLogMethod(node: Node): boolean {
+  return node.type === "MemberExpression" && LOG_METHODS.has(propertyOf(node)) &&
+    node.object.type === "Identifier" &&
+    /^(log|.*[lL]ogger|.*Log)$/.test(node.object.name);
+}
+
+function isConstantText(node: Node): boolean {
+  return (node.type === "Literal" && typeof node.value === "string") ||
+    (node.type === "TemplateLiteral" && node.expressions.length === 0);
+}
+
+/** The pieces of text in a message, in order; an empty piece stands for a value at its edge. */
+function textsOf(node: Node): string[] {
+  if (node.type === "Literal") return typeof node.value === "string" ? [node.value] : [""];
+  if (node.type === "TemplateLiteral") return node.quasis.map((quasi) => quasi.cooked);
+  if (node.type === "BinaryExpression" && node.operator === "+") {
+    return [...textsOf(node.left), ...textsOf(node.right)];
+  }
+  return [""];
+}
+
+const plugin: Deno.lint.Plugin = {
+  name: "ngrokd",
+  rules: {
+    "deno-only-in-system": denoOnlyInSystem,
+    "exit-only-in-entries": exitOnlyInEntries,
+    "console-only-at-the-edge": consoleOnlyAtTheEdge,
+    "function-declarations": functionDeclarations,
+    "hash-private": hashPrivate,
+    "two-then-options": twoThenOptions,
+    "error-message": errorMessage,
+    "constant-log-message": constantLogMessage,
+    "no-ignore-file": noIgnoreFile,
+    "no-todo": noTodo,
+  },
+};
+
+export default plugin;

@@ -1,0 +1,114 @@
+// Everything that must hold before a commit, one line per step: first what takes seconds, side by side, then all tests with coverage.
+// With --static it leaves the tests out.
+import { writeErr, writeOut } from "../src/system/terminal.ts";
+
+const AT_ONCE = 2;
+const LIMIT_MS = 120_000;
+/** Past this a step hangs and is ended. */
+const STEP_LIMIT_MS = 600_000;
+
+/** A step by name, with the arguments of its `deno`. */
+export interface Step {
+  readonly name: string;
+  readonly args: readonly string[];
+}
+
+/** How a step ended. */
+export interface StepResult {
+  readonly success: boolean;
+  /** What it printed to both streams. */
+  readonly output: string;
+}
+
+const STATIC: readonly Step[] = [
+  { name: "types", args: ["check"] },
+  { name: "lint", args: ["lint"] },
+  { name: "format", args: ["fmt", "--check"] },
+  { name: "imports", args: ["run", "-P=scripts", "--no-prompt", "scripts/check_imports.ts"] },
+];
+const TESTS: Step = {
+  name: "tests",
+  args: ["run", "-P=scripts", "--no-prompt", "scripts/check_coverage.ts"],
+};
+
+/** Options of {@linkcode runSteps}. */
+export interface RunStepsOptions {
+  readonly run: (step: Step) => Promise<StepResult>;
+  readonly print: (text: string) => void;
+  /** The whole run fails if it takes longer. */
+  readonly limitMs: number;
+}
+
+/**
+ * Runs the groups one after the other, the steps of a group side by side, and prints a line for each; a group with a failure is the last.
+ * True if every step succeeded within the time.
+ */
+export async function runSteps(
+  groups: readonly (readonly Step[])[],
+  options: RunStepsOptions,
+): Promise<boolean> {
+  const { run, print, limitMs } = options;
+  const start = performance.now();
+  const times: { name: string; ms: number }[] = [];
+  let success = true;
+
+  async function work(queue: Iterator<Step>): Promise<void> {
+    for (let next = queue.next(); !next.done; next = queue.next()) {
+      const step = next.value;
+      const stepStart = performance.now();
+      const result = await run(step);
+      const ms = performance.now() - stepStart;
+      times.push({ name: step.name, ms });
+      print(`${result.success ? "ok    " : "FAILED"}  ${step.name.padEnd(8)} ${seconds(ms).padStart(6)} s\n`);
+      if (result.success) continue;
+      success = false;
+      print(`${result.output.trimEnd()}\n`);
+    }
+  }
+
+  for (const group of groups) {
+    const queue = group.values();
+    await Promise.all(Array.from({ length: AT_ONCE }, () => work(queue)));
+    if (!success) return false;
+  }
+  const totalMs = performance.now() - start;
+  if (totalMs <= limitMs) return true;
+  const slowest = times.reduce((a, b) => a.ms >= b.ms ? a : b);
+  print(
+    `FAILED  ${seconds(totalMs)} s in all, ${
+      seconds(limitMs)
+    } s at most; the slowest step is ${slowest.name}\n`,
+  );
+  return false;
+}
+
+function seconds(ms: number): string {
+  return (ms / 1000).toFixed(1);
+}
+
+async function runDeno(step: Step): Promise<StepResult> {
+  const signal = AbortSignal.timeout(STEP_LIMIT_MS);
+  const command = new Deno.Command("deno", {
+    args: [...step.args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    signal,
+  });
+  const { success, stdout, stderr } = await command.output();
+  const decoder = new TextDecoder();
+  const late = signal.aborted ? `Ended after ${seconds(STEP_LIMIT_MS)} s\n` : "";
+  return { success, output: decoder.decode(stdout) + decoder.decode(stderr) + late };
+}
+
+async function main(): Promise<number> {
+  const [option, ...rest] = Deno.args;
+  if (rest.length > 0 || (option !== undefined && option !== "--static")) {
+    writeErr("Usage: deno task ok, or deno task check for everything but the tests\n");
+    return 2;
+  }
+  const groups = option === "--static" ? [STATIC] : [STATIC, [TESTS]];
+  return await runSteps(groups, { run: runDeno, print: writeOut, limitMs: LIMIT_MS }) ? 0 : 1;
+}
+
+if (import.meta.main) Deno.exit(await main());

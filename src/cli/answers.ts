@@ -1,0 +1,140 @@
+import { z } from "zod";
+import { DaemonError } from "../control/client.ts";
+import type { EndpointReport, HealthReport, StatusReport } from "../model/report.ts";
+
+const NULLABLE_TEXT = z.string().nullable();
+
+const ENDPOINT: z.ZodType<EndpointReport> = z.looseObject({
+  id: z.string(),
+  url: z.string(),
+  hostname: z.string(),
+  ip: z.string(),
+  port: z.number(),
+  listen_address: z.string(),
+  mode: z.string(),
+  state: z.enum(["active", "failed", "refused"]),
+  reason: z.string(),
+  local_listener: z.boolean(),
+  network_port: z.number(),
+  listen_interface: z.string(),
+  wildcard: z.boolean(),
+  wildcard_suffix: z.string(),
+  shared_listener_key: z.string(),
+  open_connections: z.number(),
+  total_connections: z.number(),
+  bytes_in: z.number(),
+  bytes_out: z.number(),
+  last_activity: NULLABLE_TEXT,
+});
+
+const CERTIFICATE = z.looseObject({
+  serial: z.string(),
+  issuer: z.string(),
+  not_before: z.string(),
+  not_after: z.string(),
+  days_left: z.number(),
+});
+
+const STATUS = z.looseObject({
+  schema: z.literal(1),
+  version: z.string(),
+  registered: z.boolean(),
+  operator_id: z.string().exactOptional(),
+  endpoint_count: z.number(),
+  active_count: z.number(),
+  ingress_endpoint: z.string(),
+  api: z.looseObject({
+    url: z.string(),
+    state: z.enum(["never", "no_key", "ok", "key_refused", "rate_limited", "unreachable", "failing"]),
+    last_poll: NULLABLE_TEXT,
+    error: NULLABLE_TEXT,
+    hint: NULLABLE_TEXT,
+    key: z.looseObject({ set: z.boolean(), source: z.enum(["config", "environment", "file"]).nullable() }),
+  }),
+  certificate: CERTIFICATE.nullable(),
+  ingress: z.looseObject({
+    state: z.enum(["unknown", "ok", "failing"]),
+    error: NULLABLE_TEXT,
+    hint: NULLABLE_TEXT,
+  }),
+  trust: z.looseObject({ sources: z.array(z.string()), problems: z.array(z.string()) }),
+  config: z.looseObject({
+    path: z.string(),
+    state: z.enum(["ok", "rejected"]),
+    problems: z.array(z.string()),
+    warnings: z.array(z.string()),
+  }),
+  names: z.looseObject({
+    driver: z.string(),
+    state: z.enum(["ok", "failing", "off"]),
+    reason: NULLABLE_TEXT,
+  }),
+  addresses: z.looseObject({ driver: z.string(), subnet: z.string(), reason: NULLABLE_TEXT }),
+  health: z.looseObject({ address: z.string(), error: NULLABLE_TEXT }),
+  state_error: NULLABLE_TEXT,
+  problems: z.array(z.string()),
+  start_time: z.string(),
+  uptime_seconds: z.number(),
+}) satisfies z.ZodType<StatusReport>;
+
+const HEALTH = z.looseObject({
+  healthy: z.boolean(),
+  ready: z.boolean(),
+  has_endpoints: z.boolean(),
+  reasons: z.array(z.string()),
+  uptime: z.string(),
+  start_time: z.string(),
+  endpoints: z.record(
+    z.string(),
+    z.looseObject({
+      name: z.string(),
+      local_address: z.string(),
+      target_uri: z.string(),
+      active: z.boolean(),
+      connections: z.number(),
+      total_connections: z.number(),
+      last_activity: z.string(),
+      errors: z.number(),
+    }),
+  ),
+}) satisfies z.ZodType<HealthReport>;
+
+/** The answer of `status`. @throws {DaemonError} `malformed` */
+export function parseStatus(data: unknown): StatusReport {
+  return parse(STATUS, data);
+}
+
+/** The answer of `list`, sorted by host name, port and id. @throws {DaemonError} `malformed` */
+export function parseList(data: unknown): EndpointReport[] {
+  return parse(z.array(ENDPOINT), data).sort((a, b) =>
+    compare(a.hostname, b.hostname) || a.port - b.port || compare(a.id, b.id)
+  );
+}
+
+/** The answer of `health`. @throws {DaemonError} `malformed` */
+export function parseHealth(data: unknown): HealthReport {
+  return parse(HEALTH, data);
+}
+
+/** The answer of a command that says one sentence. @throws {DaemonError} `malformed` */
+export function parseSentence(data: unknown): string {
+  return parse(z.string(), data);
+}
+
+function parse<T>(schema: z.ZodType<T>, data: unknown): T {
+  const result = schema.safeParse(data);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const where = issue === undefined || issue.path.length === 0 ? "" : ` at ${issue.path.join(".")}`;
+  throw new DaemonError(
+    `Cannot use the daemon's answer: it is not of the form that this version knows${where}`,
+    {
+      code: "malformed",
+      hint: "Check that ngrokd and ngrokctl are of one version: ngrokctl version, ngrokd --version",
+    },
+  );
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

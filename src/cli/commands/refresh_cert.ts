@@ -1,0 +1,13 @@
+import { parseSentence } from "../answers.ts";
+import { safeText } from "../safe_text.ts";
+import type { Session } from "../session.ts";
+
+/** The daemon asks the cloud before it answers. */
+const RENEW_TIMEOUT_MS = 75_000;
+
+/** `ngrokctl refresh-cert [--force]` */
+export async function refreshCert(session: Session, force: boolean): Promise<void> {
+  const args = force ? ["--force"] : [];
+  const message = parseSentence(await session.call("refresh-cert", { args, timeoutMs: RENEW_TIMEOUT_MS }));
+  session.print({ schema: 1, message }, () => `✓ ${safeText(message)}\n`);
+}

@@ -1,0 +1,58 @@
+import { operatingSystem, readEnvironment } from "../system/environment.ts";
+import { statTarget } from "../system/files.ts";
+import { connectLocal } from "../system/local_socket.ts";
+import type { ByteStream } from "../system/net.ts";
+import { runInteractive } from "../system/run.ts";
+import { isInteractive, readKeys, readStandardInput, writeErr, writeOut } from "../system/terminal.ts";
+import type { ConfigCheck } from "./check_config.ts";
+import { SecretLine } from "./secret_line.ts";
+
+/** Everything that `ngrokctl` does to the world outside itself. */
+export interface CtlIo {
+  writeOut(text: string): void;
+  writeErr(text: string): void;
+  /** Whether standard input is a terminal. */
+  isInteractive(): boolean;
+  /** All of standard input. @throws {RangeError} If it is larger. */
+  readStdin(maxBytes: number): Promise<string>;
+  /** One line from the terminal without echo; undefined if the user gave up. */
+  promptSecret(prompt: string): Promise<string | undefined>;
+  readEnvironment(name: string): string | undefined;
+  operatingSystem(): string;
+  connect(path: string): Promise<ByteStream>;
+  /** Runs a program with this terminal as its own; gives its exit code. */
+  runInteractive(argv: readonly [string, ...string[]]): Promise<number>;
+  /** Whether something is at the path. @throws {FileError} If this process may not know. */
+  exists(path: string): Promise<boolean>;
+  /** What the daemon would say of a configuration file. @throws {FileError} If it cannot be read. */
+  checkConfig(path: string): Promise<ConfigCheck>;
+}
+
+/** The real world. */
+export function realIo(): CtlIo {
+  return {
+    writeOut,
+    writeErr,
+    isInteractive,
+    readStdin: readStandardInput,
+    promptSecret,
+    readEnvironment,
+    operatingSystem,
+    connect: connectLocal,
+    runInteractive,
+    exists: async (path) => await statTarget(path) !== undefined,
+    async checkConfig(path) {
+      // Loaded on demand: the schema and the YAML parser are slow to load, and no other command needs them.
+      const { checkConfig } = await import("./check_config.ts");
+      return await checkConfig(path);
+    },
+  };
+}
+
+async function promptSecret(prompt: string): Promise<string | undefined> {
+  const line = new SecretLine();
+  writeErr(prompt);
+  await readKeys((bytes) => line.feed(bytes));
+  writeErr("\n");
+  return line.text;
+}

@@ -1,0 +1,120 @@
+import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import { DEFAULT_CONFIG_PATH } from "../config/paths.ts";
+import { didYouMean } from "../lib/did_you_mean.ts";
+import { VERSION } from "../lib/version.ts";
+import { configEdit } from "./commands/config_edit.ts";
+import { health } from "./commands/health.ts";
+import { help } from "./commands/help.ts";
+import { list } from "./commands/list.ts";
+import { refreshCert } from "./commands/refresh_cert.ts";
+import { setApiKey } from "./commands/set_api_key.ts";
+import { status } from "./commands/status.ts";
+import { version } from "./commands/version.ts";
+import type { CtlIo } from "./io.ts";
+import { openSession, type Session } from "./session.ts";
+import { UsageError } from "./usage_error.ts";
+
+const HELP_WIDTH = 100;
+
+/** What commander prints by itself. */
+export interface HelpOutput {
+  writeOut(text: string): void;
+  writeErr(text: string): void;
+}
+
+/** The command line of `ngrokctl`. Nothing in it exits the process; a command that fails throws. */
+export function createProgram(io: CtlIo, output: HelpOutput): CommandUnknownOpts {
+  const program = new Command("ngrokctl")
+    .description("Control the ngrokd daemon")
+    .version(`ngrokctl version ${VERSION}`, "--version", "print the version")
+    .option("--json", "print JSON")
+    .option("--socket <path>", "the daemon's socket (default: $NGROKD_SOCKET, then /run/ngrokd/ngrokd.sock)")
+    .helpCommand(false)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    // Commander would read the terminal and the environment.
+    .configureOutput({
+      ...output,
+      outputError: () => {},
+      getOutHelpWidth: () => HELP_WIDTH,
+      getErrHelpWidth: () => HELP_WIDTH,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
+  const session = (): Session => openSession(io, program.opts());
+  const unknown = (parent: CommandUnknownOpts, words: readonly string[]) => {
+    const names = parent.commands.map((command) => command.name());
+    const near = didYouMean(words.at(-1) ?? "", names);
+    const known = [...words.slice(0, -1), near].join(" ");
+    throw new UsageError(`Unknown command: ${words.join(" ")}`, {
+      hint: near === undefined ? undefined : `Did you mean: ngrokctl ${known}`,
+      usage: parent.helpInformation(),
+      bare: true,
+    });
+  };
+  program.on("command:*", ([word = ""]: string[]) => unknown(program, [word]));
+
+  program.command("status")
+    .description("Show whether the daemon is registered, and what is wrong if it is not")
+    .addHelpText("after", example("ngrokctl status", "ngrokctl status --json | jq .certificate.days_left"))
+    .action(() => status(session()));
+
+  program.command("list")
+    .description("List the endpoints and the address of each on this machine")
+    .addHelpText(
+      "after",
+      example("ngrokctl list", "ngrokctl list --json | jq -r '.endpoints[].listen_address'"),
+    )
+    .action(() => list(session()));
+
+  program.command("health")
+    .description("Show the daemon's health report")
+    .addHelpText("after", example("ngrokctl health", "ngrokctl health --json | jq .reasons"))
+    .action(() => health(session()));
+
+  program.command("set-api-key")
+    .description("Set the ngrok API key; without KEY it is asked for, - reads it from standard input")
+    .argument("[KEY]", "the key, or -")
+    .addHelpText("after", example("ngrokctl set-api-key", "ngrokctl set-api-key - < key.txt"))
+    .action((key) => setApiKey(session(), key));
+
+  program.command("refresh-cert")
+    .description("Renew the certificate if it is due")
+    .option("--force", "renew it even if it is not due")
+    .addHelpText("after", example("ngrokctl refresh-cert", "ngrokctl refresh-cert --force"))
+    .action(({ force = false }) => refreshCert(session(), force));
+
+  const config = program.command("config")
+    .description("Work on the configuration file")
+    .usage("edit [options]")
+    .argument("[command]")
+    .addHelpText("after", example("ngrokctl config edit"))
+    .action((word) => {
+      if (word !== undefined) unknown(config, ["config", word]);
+      throw new UsageError("Usage: ngrokctl config edit", { bare: true });
+    });
+  config.command("edit")
+    .description("Open the configuration file in $EDITOR, $VISUAL, vi or vim, then check it")
+    .option("--config <path>", "the file", DEFAULT_CONFIG_PATH)
+    .addHelpText("after", example("ngrokctl config edit", "EDITOR='code --wait' ngrokctl config edit"))
+    .action((options) => configEdit(session(), options.config));
+
+  program.command("version")
+    .description("Print the version")
+    .addHelpText("after", example("ngrokctl version", "ngrokctl version --json"))
+    .action(() => version(session()));
+
+  program.command("help")
+    .description("Show how a command is used")
+    .argument("[command...]")
+    .addHelpText("after", example("ngrokctl help", "ngrokctl help set-api-key"))
+    .action((words) => help(session(), { program: program, words, unknown }));
+
+  program.addHelpText("after", example("ngrokctl status", "ngrokctl list --json"));
+  return program;
+}
+
+function example(...lines: readonly string[]): string {
+  return `\n${lines.length === 1 ? "Example" : "Examples"}:\n${lines.map((line) => `  ${line}\n`).join("")}`
+    .trimEnd();
+}

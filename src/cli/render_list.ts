@@ -1,0 +1,37 @@
+import type { EndpointReport } from "../model/report.ts";
+import { box } from "./box.ts";
+import { safeText } from "./safe_text.ts";
+import { table } from "./table.ts";
+
+const NONE = [
+  "  No endpoints discovered.",
+  "",
+  '  An endpoint shows up here when it has the binding "kubernetes".',
+  "  Whether the daemon is registered and reaches the API: ngrokctl status",
+  "",
+];
+
+/** The text of `ngrokctl list` (COMPAT.md 4.11); the reason of a row that has one stands under it. */
+export function renderList(endpoints: readonly EndpointReport[]): string {
+  const title = box("Discovered Bound Endpoints", 12);
+  if (endpoints.length === 0) return title + NONE.map((line) => `${line}\n`).join("");
+  const rows = endpoints.map((endpoint) => ({
+    cells: [endpoint.url, addressOf(endpoint), endpoint.listen_interface || "virtual", mark(endpoint)].map(
+      safeText,
+    ),
+    notes: endpoint.reason === "" ? [] : [safeText(endpoint.reason)],
+  }));
+  return `${title}${
+    table(["URL", "LISTEN ADDRESS", "MODE", "STATUS"], rows)
+  }\n  Total: ${endpoints.length} endpoint(s)\n\n`;
+}
+
+function addressOf({ listen_address, listen_interface, network_port, ip, port }: EndpointReport): string {
+  if (listen_address !== "") return listen_address;
+  if (listen_interface !== "virtual" && network_port > 0) return `${listen_interface}:${network_port}`;
+  return ip === "" ? "-" : `${ip}:${port}`;
+}
+
+function mark({ state }: EndpointReport): string {
+  return state === "active" ? "✓" : "❌";
+}

@@ -1,0 +1,107 @@
+import type { ApiState, StatusReport } from "../model/report.ts";
+import { box } from "./box.ts";
+import { safeText } from "./safe_text.ts";
+
+const API_STATES: Readonly<Record<ApiState, string>> = {
+  never: "not asked yet",
+  no_key: "waiting for API key",
+  ok: "ok",
+  key_refused: "API key refused",
+  rate_limited: "rate limited",
+  unreachable: "unreachable",
+  failing: "failing",
+};
+
+/** The text of `ngrokctl status`: the lines of COMPAT.md 4.11 in their order, then the details, then what is wrong. */
+export function renderStatus(report: StatusReport): string {
+  return box("ngrokd Daemon Status", 15) +
+    block([
+      ...registration(report),
+      field("Endpoints", String(report.endpoint_count)),
+      field("Ingress", report.ingress_endpoint),
+    ]) +
+    (report.endpoint_count === 0
+      ? block(["  No endpoints discovered yet.", "  What each one does here: ngrokctl list"])
+      : "") +
+    block(details(report)) +
+    block(problems(report));
+}
+
+function registration({ registered, operator_id = "", api }: StatusReport): string[] {
+  if (registered) return ["  ✓ Registered:        Yes", field("Operator ID", operator_id)];
+  const why = api.key.set ? API_STATES[api.state === "no_key" ? "never" : api.state] : API_STATES.no_key;
+  return [`  ⚠ Registered:        No (${why})`];
+}
+
+function details(report: StatusReport): string[] {
+  const { api, certificate, names, addresses, ingress, trust, health, config } = report;
+  const key = api.key.set ? `set (${api.key.source ?? "unknown source"})` : "not set";
+  const polled = api.last_poll === null ? "" : `, last poll ${api.last_poll}`;
+  return [
+    field("Active", `${report.active_count} of ${report.endpoint_count}`),
+    field("API", `${API_STATES[api.state]} (${api.url}${polled})`),
+    field("API key", key),
+    field(
+      "Certificate",
+      certificate === null ? "none" : `${daysLeft(certificate.days_left)} (until ${certificate.not_after})`,
+    ),
+    field("Ingress state", ingress.state === "unknown" ? "not used yet" : ingress.state),
+    field("Trust", ["built-in roots", ...trust.sources].join(", ")),
+    field("Names", `${names.driver} (${names.state})`),
+    field("Addresses", `${addresses.driver} (${addresses.subnet})`),
+    field("Health", health.address),
+    field("Config", `${config.path} (${config.state})`),
+    field("Version", `${report.version}, up ${duration(report.uptime_seconds)}`),
+  ];
+}
+
+function problems(
+  { api, ingress, trust, names, addresses, health, config, state_error, problems }: StatusReport,
+): string[] {
+  return [
+    ...problem("API", api.error, api.hint),
+    ...problem("Ingress", ingress.error, ingress.hint),
+    ...trust.problems.flatMap((text) => problem("Trust", text)),
+    ...problem("Names", names.reason),
+    ...problem("Addresses", addresses.reason),
+    ...problem("Health", health.error),
+    ...problem("State", state_error),
+    ...problems.flatMap((text) => problem("State", text)),
+    ...config.problems.flatMap((text) => problem("Config", text)),
+    ...config.warnings.flatMap((text) => problem("Config warning", text)),
+  ];
+}
+
+function problem(subject: string, text: string | null, hint: string | null = null): string[] {
+  const lines = text === null || text === "" ? [] : [`  ⚠ ${subject}: ${safeText(text)}`];
+  return hint === null || hint === "" ? lines : [...lines, `    ${safeText(hint)}`];
+}
+
+function field(label: string, value: string): string {
+  return `  ${`${label}:`.padEnd(21)}${safeText(value)}`;
+}
+
+function block(lines: readonly string[]): string {
+  return lines.length === 0 ? "" : `${lines.join("\n")}\n\n`;
+}
+
+function daysLeft(days: number): string {
+  if (days < 0) return "expired";
+  const whole = Math.floor(days);
+  return `${whole} ${whole === 1 ? "day" : "days"} left`;
+}
+
+/** The two largest units, as `3d 4h`, `5m 6s`, `7s`. */
+function duration(seconds: number): string {
+  const whole = Math.floor(seconds);
+  const units: [number, string][] = [
+    [Math.floor(whole / 86_400), "d"],
+    [Math.floor(whole / 3_600) % 24, "h"],
+    [Math.floor(whole / 60) % 60, "m"],
+    [whole % 60, "s"],
+  ];
+  const first = units.findIndex(([count]) => count > 0);
+  return units.slice(first === -1 ? 3 : first).slice(0, 2).map(([count, unit]) => `${count}${unit}`).join(
+    " ",
+  );
+}

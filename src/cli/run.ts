@@ -1,0 +1,29 @@
+import { CommanderError } from "@commander-js/extra-typings";
+import { EXIT, failureJson, failureText, toFailure } from "./failure.ts";
+import type { CtlIo } from "./io.ts";
+import { createProgram } from "./program.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** Runs `ngrokctl` with these arguments and gives its exit code: 0 done, 1 failure, 2 usage, 3 the daemon is not running. */
+export async function runCtl(argv: readonly string[], io: CtlIo): Promise<number> {
+  let usage = "";
+  const program = createProgram(io, {
+    writeOut: (text) => io.writeOut(text),
+    writeErr: (text) => usage += text,
+  });
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+    const failure = toFailure(error instanceof CommanderError ? toUsageError(error, usage) : error);
+    // The options may not have been read when the command line is wrong.
+    io.writeErr(argv.includes("--json") ? failureJson(failure) : failureText(failure));
+    return failure.exitCode;
+  }
+}
+
+function toUsageError(error: CommanderError, usage: string): UsageError {
+  if (error.code === "commander.help") return new UsageError("A command is required", { usage });
+  return new UsageError(error.message.replace(/^error: /, ""), { hint: "How it is used: ngrokctl help" });
+}

@@ -1,0 +1,178 @@
+import { getLogger } from "@logtape/logtape";
+import { ApiError } from "../model/errors.ts";
+import { escapeControls, printable } from "../lib/printable.ts";
+import type { HttpRequest, HttpResponse, sendHttp } from "../system/http.ts";
+import { hintFor } from "./hints.ts";
+import { parseRetryAfter } from "./retry_after.ts";
+import { ERROR_BODY } from "./schemas.ts";
+
+const log = getLogger(["ngrokd", "cloud"]);
+
+const KEY_FORM = /^[\x21-\x7e]+$/;
+const CODE_FORM = /^[A-Za-z0-9_]{1,64}$/;
+const LOOPBACK = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])$/;
+const MIN_SECRET_LENGTH = 8;
+const MAX_QUOTE_LENGTH = 300;
+
+/** What an {@linkcode ApiClient} needs. URL and key are asked for at each request, so that a reload takes effect at once. */
+export interface ApiClientOptions {
+  /** `https://host[:port][/prefix]`; `http:` for loopback hosts only. */
+  readonly baseUrl: () => string;
+  /** The API key; `""` if there is none. */
+  readonly key: () => string;
+  readonly send: typeof sendHttp;
+  readonly userAgent: string;
+  /** @default {15_000} */
+  readonly timeoutMs?: number;
+  /** @default {16 * 1024 * 1024} */
+  readonly maxBodyBytes?: number;
+}
+
+/** Options of one request. */
+export interface ApiRequestOptions {
+  /** What the request is for, as it stands after "Cannot" in a message: `list the bound endpoints`. */
+  readonly action: string;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Talks to the ngrok API (PROTOCOL.md 1.1). The key goes to the base URL's origin and nowhere else, and into no message. */
+export class ApiClient {
+  readonly #options: ApiClientOptions;
+
+  constructor(options: ApiClientOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Sends one request and gives the answer's JSON; undefined for a 204 and for every DELETE.
+   *
+   * @param target A path below the base URL (`/kubernetes_operators`), or a URL of the same origin.
+   * @throws {ApiError} For every failure; beside the codes of the class `no_key`, `bad_key` and `insecure`, before anything is sent.
+   * @throws The signal's reason, if it aborts first.
+   */
+  async request(method: HttpRequest["method"], target: string, options: ApiRequestOptions): Promise<unknown> {
+    const { action, body, signal } = options;
+    const { send, timeoutMs = 15_000, maxBodyBytes = 16 * 1024 * 1024 } = this.#options;
+    const url = this.#resolve(target, action);
+    const key = this.#key(action);
+    const headers: Record<string, string> = {
+      "Authorization": `Bearer ${key}`,
+      "Ngrok-Version": "2",
+      "Accept": "application/json",
+      "User-Agent": this.#options.userAgent,
+    };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+    let response: HttpResponse;
+    try {
+      response = await send({ method, url: url.href, headers, ...sent, timeoutMs, maxBodyBytes, signal });
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.hint !== undefined) throw error;
+      const { message, status, code, cause } = error;
+      throw new ApiError(message, { status, code, cause, hint: hintFor({ status, code }) });
+    }
+    log.debug("{method} {path} was answered with {status}", {
+      method,
+      path: url.pathname,
+      status: response.status,
+    });
+    return readAnswer(response, { action, method, origin: url.origin, key });
+  }
+
+  #resolve(target: string, action: string): URL {
+    const base = parseUrl(this.#options.baseUrl());
+    if (base === undefined) throw failure(action, "api.url is not a URL", "malformed");
+    if (base.protocol !== "https:" && !(base.protocol === "http:" && LOOPBACK.test(base.hostname))) {
+      throw failure(action, "api.url is neither https nor a loopback address", "insecure");
+    }
+    const root = `${base.origin}${base.pathname.replace(/\/*$/, "/")}`;
+    // A path is below the base URL's own path; `//host/path` is not a path.
+    const url = parseUrl(/^\/(?!\/)/.test(target) ? root + target.slice(1) : target, root);
+    if (url === undefined) throw failure(action, `"${printable(target)}" is not a URL`, "malformed");
+    if (url.origin !== base.origin) {
+      throw failure(action, `"${printable(target)}" is not at ${base.origin}`, "foreign_page");
+    }
+    // fetch() refuses a URL with credentials, and nothing here needs any.
+    url.username = url.password = "";
+    return url;
+  }
+
+  #key(action: string): string {
+    const key = this.#options.key();
+    if (key === "") throw failure(action, "no API key is set", "no_key");
+    // A header cannot carry it, and fetch() would quote it in its error.
+    if (!KEY_FORM.test(key)) throw failure(action, "the API key has characters that no key has", "bad_key");
+    return key;
+  }
+}
+
+interface Exchange {
+  readonly action: string;
+  readonly method: string;
+  readonly origin: string;
+  readonly key: string;
+}
+
+function readAnswer(response: HttpResponse, exchange: Exchange): unknown {
+  const { action, method, origin, key } = exchange;
+  const { status, body, headers } = response;
+  if (status >= 300 && status < 400) {
+    const location = quote(headers.get("Location") ?? "", key);
+    throw failure(action, `${origin} redirects to "${location}", which is not followed`, "redirect", status);
+  }
+  if (status < 200 || status >= 300) throw toApiError(response, exchange);
+  if (status === 204 || method === "DELETE") return undefined;
+  const json = parseJson(body);
+  if (json === undefined) throw failure(action, `the answer of ${origin} is not JSON`, "malformed", status);
+  return json;
+}
+
+function toApiError(response: HttpResponse, exchange: Exchange): ApiError {
+  const { action, origin, key } = exchange;
+  const { status } = response;
+  const parsed = ERROR_BODY.safeParse(parseJson(response.body));
+  const { error_code, msg } = parsed.success ? parsed.data : { error_code: "", msg: "" };
+  const code = CODE_FORM.test(error_code) && redact(error_code, key) === error_code ? error_code : "";
+  const said = msg === "" ? "" : `: "${quote(msg, key)}"`;
+  return new ApiError(
+    `Cannot ${action}: ${origin} answered ${status}${code === "" ? "" : ` (${code})`}${said}`,
+    {
+      status,
+      code,
+      retryAfterMs: parseRetryAfter(response.headers.get("Retry-After"), Date.now()),
+      hint: hintFor({ status, code }),
+    },
+  );
+}
+
+function failure(action: string, state: string, code: string, status = 0): ApiError {
+  return new ApiError(`Cannot ${action}: ${state}`, { status, code, hint: hintFor({ status, code }) });
+}
+
+/** A foreign text for a message: without the key, which the API quotes back in some errors (PROTOCOL.md 1.3, code 201). */
+function quote(text: string, key: string): string {
+  const safe = escapeControls(redact(text, key));
+  return safe.length > MAX_QUOTE_LENGTH ? `${safe.slice(0, MAX_QUOTE_LENGTH - 1)}…` : safe;
+}
+
+function redact(text: string, key: string): string {
+  // A key is <id>_<secret>: an answer may quote the secret half alone.
+  const secret = key.slice(key.indexOf("_") + 1);
+  const whole = text.replaceAll(key, "[key]");
+  return secret.length < MIN_SECRET_LENGTH ? whole : whole.replaceAll(secret, "[key]");
+}
+
+function parseUrl(text: string, base?: string): URL | undefined {
+  return URL.parse(text, base) ?? undefined;
+}
+
+/** Undefined if it is not JSON; JSON has no undefined. The error is dropped, because it quotes the body. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,38 @@
+import { Command, CommanderError } from "@commander-js/extra-typings";
+import { DEFAULT_CONFIG_PATH } from "../config/paths.ts";
+import { VERSION } from "../lib/version.ts";
+
+/** What the command line of the daemon asks for. */
+export type DaemonArguments =
+  | { readonly action: "run"; readonly configPath: string; readonly verbose: boolean }
+  | { readonly action: "print"; readonly text: string }
+  | { readonly action: "usage"; readonly message: string };
+
+/** Reads `[run] [--config PATH] [-v] [--version]` (COMPAT.md 4.1). */
+export function parseArguments(argv: readonly string[]): DaemonArguments {
+  let text = "";
+  let result: DaemonArguments | undefined;
+  const program = new Command("ngrokd")
+    .description("Makes the private endpoints of an ngrok account reachable from this machine.")
+    .option("--config <path>", "the configuration file", DEFAULT_CONFIG_PATH)
+    .option("-v, --verbose", "log at level debug", false)
+    .version(`ngrokd version ${VERSION}`, "--version", "print the version")
+    .argument("[command]", "run, which is the default")
+    .addHelpText("after", "\nExample:\n  ngrokd --config=/etc/ngrokd/config.yml\n\nControl it with ngrokctl.")
+    .configureOutput({ writeOut: (part) => text += part, writeErr: (part) => text += part })
+    .exitOverride()
+    .action((command, options) => {
+      result = command === undefined || command === "run"
+        ? { action: "run", configPath: options.config, verbose: options.verbose }
+        : { action: "usage", message: `error: unknown command '${command}'\n` };
+    });
+  try {
+    program.parse([...argv], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0
+      ? { action: "print", text }
+      : { action: "usage", message: text || `${error.message}\n` };
+  }
+  return result!;
+}

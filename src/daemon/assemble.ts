@@ -1,0 +1,144 @@
+import { ApiClient } from "../cloud/client.ts";
+import { DEFAULT_INGRESS } from "../config/config.ts";
+import { Forwarder } from "../forward/forwarder.ts";
+import { createSigningRequest } from "../identity/csr.ts";
+import { IdentityStore } from "../identity/store.ts";
+import { normalizeHostname } from "../lib/hostname.ts";
+import { parseIpv4 } from "../lib/ipv4.ts";
+import { VERSION } from "../lib/version.ts";
+import { refuseHijack, type ReservedNames } from "../names/refuse_names.ts";
+import { choosePublisher } from "../names/select.ts";
+import { chooseAddressDriver } from "../network/select.ts";
+import { Account } from "../sync/account.ts";
+import type { Discovery } from "../sync/effects.ts";
+import { SyncLoop } from "../sync/loop.ts";
+import { StateStore } from "../sync/persist.ts";
+import type { System } from "../system/system.ts";
+import { Addresses } from "./addresses.ts";
+import type { Daemon } from "./daemon.ts";
+import { Health } from "./health.ts";
+import type { LiveConfig } from "./live_config.ts";
+import { Names } from "./names.ts";
+import { healthReport } from "./status_report.ts";
+import { TrustSet } from "./trust.ts";
+
+/** Builds the daemon from its configuration: the one place where `new` meets `select`. Nothing listens yet. */
+export async function assemble(live: LiveConfig, system: System): Promise<Daemon> {
+  const { files } = system;
+  const directory = stateDirectory(live);
+  await files.makeDirectory(directory, 0o700);
+  const state = new StateStore(directory, files);
+  const { state: saved, problems } = await state.load();
+
+  const clientWith = (key: () => string): ApiClient =>
+    new ApiClient({
+      baseUrl: () => live.current.api.url,
+      key,
+      send: system.sendHttp,
+      userAgent: `ngrokd/${VERSION}`,
+    });
+  const client = clientWith(() => live.apiKey.key);
+  const { clientCert, clientKey } = live.current.server;
+  const account = new Account({
+    client,
+    store: new IdentityStore({ directory, certPath: clientCert, keyPath: clientKey, files }),
+    createRequest: createSigningRequest,
+    hasKey: () => live.apiKey.key !== "",
+    selectors: () => live.current.boundEndpoints.selectors,
+  });
+  await account.load();
+
+  const trust = new TrustSet(files);
+  await trust.load(live.current.server.ingressCa);
+  const ingress = () =>
+    live.current.ingressEndpoint ?? operatorIngress(account.ingressEndpoint, system) ?? DEFAULT_INGRESS;
+  const forwarder = new Forwarder({
+    listen: system.listenTcp,
+    connect: system.connectTls,
+    ingress,
+    identity: () => account.pair,
+    trust: () => trust.pems,
+  });
+
+  const addresses = new Addresses(chooseAddressDriver({ listen: system.listenTcp }), live.current.net.subnet);
+  const names = new Names(choosePublisher({ hostsPath: system.readEnvironment("NGROKD_HOSTS_PATH"), files }));
+  const loop = new SyncLoop({
+    // The cloud may name another ingress while it is asked: what is reserved is known after that.
+    poll: async (signal) =>
+      withoutHijackers(await account.discover(signal), {
+        machine: [normalizeHostname(system.hostname())],
+        cloud: [new URL(live.current.api.url).hostname, normalizeHostname(ingress().hostname)],
+      }),
+    effects: { addresses, listeners: forwarder, names, state },
+    saved,
+    settings: () => ({
+      subnet: addresses.subnet,
+      listenInterface: live.current.net.listenInterface,
+      overrides: live.current.net.overrides,
+      startPort: live.current.net.startPort,
+      resolveInterface: (name) => resolveInterface(name, system),
+    }),
+    intervalMs: () => live.current.boundEndpoints.pollIntervalMs,
+  });
+  const daemon: Daemon = {
+    live,
+    clientWith,
+    account,
+    forwarder,
+    loop,
+    names,
+    addresses,
+    trust,
+    health: new Health(system.serveHttp, () => healthReport(daemon)),
+    ingress,
+    stateProblems: problems,
+    startedAt: Date.now(),
+  };
+  return daemon;
+}
+
+/** The directory of the client certificate is where all state lives (COMPAT.md 4.5). */
+function stateDirectory(live: LiveConfig): string {
+  const { clientCert } = live.current.server;
+  return clientCert.slice(0, clientCert.lastIndexOf("/")) || "/";
+}
+
+/** The ingress that the cloud named, if the permission set holds that name. */
+function operatorIngress(
+  endpoint: string | undefined,
+  system: System,
+): { hostname: string; port: number } | undefined {
+  const match = /^([^:]+)(?::([0-9]{1,5}))?$/.exec(endpoint ?? "");
+  if (match === null) return undefined;
+  const [, hostname = "", port = "443"] = match;
+  return system.holds({ kind: "net", host: `${hostname}:${port}` })
+    ? { hostname, port: Number(port) }
+    : undefined;
+}
+
+function withoutHijackers(found: Discovery | undefined, reserved: ReservedNames): Discovery | undefined {
+  if (found === undefined) return undefined;
+  const judged = found.endpoints.map((endpoint) => ({
+    endpoint,
+    reason: refuseHijack(endpoint.hostname, reserved),
+  }));
+  return {
+    ...found,
+    endpoints: judged.filter(({ reason }) => reason === undefined).map(({ endpoint }) => endpoint),
+    refused: [
+      ...found.refused,
+      ...judged.flatMap(({ endpoint: { id, url }, reason }) =>
+        reason === undefined ? [] : [{ id, url, reason }]
+      ),
+    ],
+  };
+}
+
+/** An address stands for itself, an interface for its first address, which is not a loopback one if it has another. */
+function resolveInterface(name: string, system: System): string | undefined {
+  if (parseIpv4(name) !== undefined) return name;
+  const own = system.localAddresses().filter((entry) => entry.interface === name).map((entry) =>
+    entry.address
+  );
+  return own.find((address) => !address.startsWith("127.")) ?? own[0];
+}

@@ -1,0 +1,82 @@
+import { getLogger } from "@logtape/logtape";
+import { saveApiKey } from "../config/save.ts";
+import { RequestError, unknownCommand } from "../control/protocol.ts";
+import { VERSION } from "../lib/version.ts";
+import { hintOf, messageOf } from "../model/errors.ts";
+import type { System } from "../system/system.ts";
+import type { Daemon } from "./daemon.ts";
+import { healthReport, listReport, statusReport } from "./status_report.ts";
+import { verifyKey } from "./verify_key.ts";
+
+const log = getLogger(["ngrokd", "control"]);
+
+/** What the commands need beside the daemon. */
+export interface CommandOptions {
+  readonly system: System;
+  /** Reads the configuration again and applies it. */
+  readonly reload: () => Promise<void>;
+}
+
+/** Runs one command of the control socket (COMPAT.md 4.3). What it throws is the answer's error. */
+export type RunCommand = (command: string, args: readonly string[], signal: AbortSignal) => Promise<unknown>;
+
+/** The commands of this daemon. */
+export function daemonCommands(daemon: Daemon, options: CommandOptions): RunCommand {
+  return async (command, args, signal) => {
+    switch (command) {
+      case "status":
+        return statusReport(daemon);
+      case "list":
+        return listReport(daemon);
+      case "health":
+        return healthReport(daemon);
+      case "version":
+        return VERSION;
+      case "set-api-key":
+        return await setApiKey(args[0]?.trim() ?? "", daemon, { ...options, signal });
+      case "refresh-cert":
+        return await refreshCertificate(args.includes("--force"), daemon, signal);
+      default:
+        throw unknownCommand(command);
+    }
+  };
+}
+
+/** Saves the key, then registers or polls with it at once; a key that the API refuses never replaces one that works. */
+async function setApiKey(
+  key: string,
+  daemon: Daemon,
+  options: CommandOptions & { signal: AbortSignal },
+): Promise<string> {
+  const { system, reload, signal } = options;
+  if (key === "") throw new RequestError("API key required", { hint: "Run: ngrokctl set-api-key -" });
+  if (daemon.loop.status.state === "ok") await verifyKey(daemon.clientWith(() => key), signal);
+  const { files } = system;
+  try {
+    await saveApiKey(await files.realPath(daemon.live.path), key, {
+      readText: files.readText,
+      writeAtomic: files.writeFileAtomic,
+    });
+  } catch (error) {
+    // deno-lint-ignore ngrokd/error-message -- scripts know these words (COMPAT.md 4.3)
+    throw new RequestError(`failed to save API key to config: ${messageOf(error)}`, {
+      cause: error,
+      hint: hintOf(error),
+    });
+  }
+  log.info("A new API key is set");
+  await reload();
+  await daemon.loop.poll(signal);
+  const { state, error, hint } = daemon.loop.status;
+  if (state === "ok") return "API key set successfully";
+  throw new RequestError(`The key is saved, but: ${error ?? state}`, { hint });
+}
+
+async function refreshCertificate(force: boolean, daemon: Daemon, signal: AbortSignal): Promise<string> {
+  const { renewed, certificate, dueAt } = await daemon.account.renew({ force, signal });
+  const until = new Date(certificate.notAfter).toISOString();
+  if (renewed) return `Certificate renewed, valid until ${until}`;
+  return `Certificate not due until ${
+    new Date(dueAt).toISOString()
+  }, valid until ${until}; renew it now with --force`;
+}

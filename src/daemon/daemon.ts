@@ -1,0 +1,29 @@
+import type { ApiClient } from "../cloud/client.ts";
+import type { Forwarder } from "../forward/forwarder.ts";
+import type { Account } from "../sync/account.ts";
+import type { SyncLoop } from "../sync/loop.ts";
+import type { Addresses } from "./addresses.ts";
+import type { Health } from "./health.ts";
+import type { LiveConfig } from "./live_config.ts";
+import type { Names } from "./names.ts";
+import type { TrustSet } from "./trust.ts";
+
+/** All the parts of a running daemon, each with one owner. */
+export interface Daemon {
+  readonly live: LiveConfig;
+  /** A client of the same API with another key. */
+  readonly clientWith: (key: () => string) => ApiClient;
+  readonly account: Account;
+  readonly forwarder: Forwarder;
+  readonly loop: SyncLoop;
+  readonly names: Names;
+  readonly addresses: Addresses;
+  readonly trust: TrustSet;
+  readonly health: Health;
+  /** The ingress that new connections go to. */
+  readonly ingress: () => { hostname: string; port: number };
+  /** What was wrong with the state files at the start. */
+  readonly stateProblems: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+}

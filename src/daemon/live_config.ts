@@ -1,0 +1,91 @@
+import { type ApiKey, resolveApiKey } from "../config/api_key.ts";
+import type { Config } from "../config/config.ts";
+import { type ConfigDiff, diffConfig } from "../config/diff.ts";
+import { loadConfig } from "../config/load.ts";
+import { checkPermissions } from "../config/permissions.ts";
+import { problemText, validationError } from "../config/validation_error.ts";
+import { ConfigError, hintOf, messageOf } from "../model/errors.ts";
+import type { StatusReport } from "../model/report.ts";
+import type { System } from "../system/system.ts";
+
+/** A configuration and the API key that goes with it. */
+interface Loaded {
+  readonly config: Config;
+  readonly apiKey: ApiKey;
+  readonly warnings: readonly string[];
+}
+
+/** The configuration that runs, and how the file stands: a broken file never replaces a running configuration. */
+export class LiveConfig {
+  readonly path: string;
+  readonly #system: System;
+  #loaded: Loaded;
+  #problems: readonly string[] = [];
+  #pending: readonly string[] = [];
+
+  constructor(path: string, options: { system: System; loaded: Loaded }) {
+    this.path = path;
+    this.#system = options.system;
+    this.#loaded = options.loaded;
+  }
+
+  /** Reads the file for the first time. @throws {ConfigError} With all problems. @throws {FileError} If it cannot be read. */
+  static async open(path: string, system: System): Promise<LiveConfig> {
+    return new LiveConfig(path, { system, loaded: await load(path, system) });
+  }
+
+  get current(): Config {
+    return this.#loaded.config;
+  }
+
+  get apiKey(): ApiKey {
+    return this.#loaded.apiKey;
+  }
+
+  /** Reads the file again: what changed, or the problems because of which nothing did. */
+  async reload(): Promise<{ readonly change: ConfigDiff } | { readonly problems: readonly string[] }> {
+    try {
+      const next = await load(this.path, this.#system);
+      const change = diffConfig(this.#loaded.config, next.config);
+      this.#loaded = next;
+      this.#problems = [];
+      this.#pending = [...new Set([...this.#pending, ...change.needsRestart])];
+      return { change };
+    } catch (error) {
+      this.#problems = problemTexts(error);
+      return { problems: this.#problems };
+    }
+  }
+
+  get report(): StatusReport["config"] {
+    const restart = this.#pending.map((path) => `${path} was changed and takes effect at the next start`);
+    return {
+      path: this.path,
+      state: this.#problems.length === 0 ? "ok" : "rejected",
+      problems: [...this.#problems],
+      warnings: [...this.#loaded.warnings, ...restart],
+    };
+  }
+}
+
+/** One line for each problem, with its suggestion. */
+export function problemTexts(error: unknown): string[] {
+  if (error instanceof ConfigError) return error.problems.map(problemText);
+  const hint = hintOf(error);
+  return [hint === undefined ? messageOf(error) : `${messageOf(error)} (${hint})`];
+}
+
+async function load(path: string, system: System): Promise<Loaded> {
+  const { files, holds, flagFor, localAddresses } = system;
+  const { config, warnings } = await loadConfig(path, {
+    readText: files.readText,
+    interfaces: localAddresses,
+  });
+  const problems = checkPermissions(config, { holds, flagFor });
+  if (problems.length > 0) throw validationError(problems);
+  const apiKey = await resolveApiKey(config, {
+    environment: system.readEnvironment,
+    readText: files.readText,
+  });
+  return { config, apiKey, warnings: warnings.map(problemText) };
+}

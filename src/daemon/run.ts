@@ -1,0 +1,142 @@
+import { getLogger } from "@logtape/logtape";
+import { ControlServer } from "../control/server.ts";
+import { VERSION } from "../lib/version.ts";
+import { configureLog } from "../log/configure.ts";
+import { hintOf, messageOf } from "../model/errors.ts";
+import type { SignalName } from "../system/signals.ts";
+import type { System } from "../system/system.ts";
+import { parseArguments } from "./arguments.ts";
+import { assemble } from "./assemble.ts";
+import type { Daemon } from "./daemon.ts";
+import { daemonCommands } from "./commands.ts";
+import { LiveConfig, problemTexts } from "./live_config.ts";
+import { Reloader } from "./reload.ts";
+import { renewLoop } from "./renew_loop.ts";
+
+const log = getLogger(["ngrokd", "daemon"]);
+
+/** Exit codes of the daemon. */
+const OK = 0;
+const FAILURE = 1;
+const USAGE = 2;
+
+const DRAIN_MS = 30_000;
+const SOCKET_GROUP = "ngrokd";
+
+/** Runs the daemon until a signal ends it; gives the exit code. */
+export async function runDaemon(argv: readonly string[], system: System): Promise<number> {
+  const wanted = parseArguments(argv);
+  if (wanted.action === "print") {
+    system.writeOut(wanted.text);
+    return OK;
+  }
+  if (wanted.action === "usage") {
+    system.writeErr(wanted.message);
+    return USAGE;
+  }
+  configureLog({ level: wanted.verbose ? "debug" : "info", format: "text", write: system.writeOut });
+  try {
+    const live = await LiveConfig.open(wanted.configPath, system);
+    return await serve(live, { system, verbose: wanted.verbose });
+  } catch (error) {
+    reportFailure(error, system);
+    return FAILURE;
+  }
+}
+
+interface ServeOptions {
+  readonly system: System;
+  readonly verbose: boolean;
+}
+
+async function serve(live: LiveConfig, options: ServeOptions): Promise<number> {
+  const { system, verbose } = options;
+  const stop = new AbortController();
+  const signals: SignalName[] = [];
+  const forced = Promise.withResolvers<void>();
+  const reloader = new Reloader(live, { system, verbose });
+  using _handlers = system.onSignals(["SIGINT", "SIGTERM", "SIGHUP"], (name) => {
+    if (name === "SIGHUP") return reloader.request();
+    signals.push(name);
+    log.info("Received {signal}, shutting down", { signal: name });
+    stop.abort(new DOMException("ngrokd is shutting down", "AbortError"));
+    if (signals.length > 1) forced.resolve();
+  });
+  using _rejections = surviveRejections();
+  reloader.configureLog();
+  for (const warning of live.report.warnings) log.warn("Configuration: {warning}", { warning });
+
+  // The socket comes first: it is the lock that keeps a second daemon away from state, listeners and names.
+  const { socketPath } = live.current.server;
+  const listener = await system.listenLocal(socketPath, { group: SOCKET_GROUP });
+  let handle: ReturnType<typeof daemonCommands> = () => Promise.reject(new Error("ngrokd is starting"));
+  await using _control = new ControlServer(listener, {
+    handle: (command, args, signal) => handle(command, args, signal),
+  });
+
+  const daemon = await assemble(live, system);
+  handle = daemonCommands(daemon, { system, reload: () => reloader.reload() });
+  log.info("ngrokd {version} is running", { version: VERSION, config: live.path, socket: socketPath });
+  await daemon.addresses.prepare(live.current.net.subnet);
+  const { healthAddress, healthPort } = live.current.server;
+  await daemon.health.listen({ address: healthAddress, port: healthPort });
+  await reloader.start(daemon, stop.signal);
+  if (live.apiKey.key === "") log.warn("Waiting for an API key: run ngrokctl set-api-key -");
+
+  const loops = Promise.all([daemon.loop.run(stop.signal), renewLoop(daemon, stop.signal)]);
+  await Promise.race([loops, whenAborted(stop.signal)]);
+  return await shutDown(daemon, { loops, forced: forced.promise, reloader });
+}
+
+interface ShutDownOptions {
+  readonly loops: Promise<unknown>;
+  readonly forced: Promise<void>;
+  readonly reloader: Reloader;
+}
+
+/** Names go first, so that nobody finds a door that is closing; running connections may end for up to 30 s. */
+async function shutDown(daemon: Daemon, options: ShutDownOptions): Promise<number> {
+  const { loops, forced, reloader } = options;
+  await Promise.race([Promise.all([loops, reloader.stop()]), forced]);
+  await daemon.names.withdraw();
+  const open = daemon.forwarder.openConnections;
+  if (open > 0) log.info("Waiting for running connections", { count: open, seconds: DRAIN_MS / 1000 });
+  const drained = await Promise.race([daemon.forwarder.drain(DRAIN_MS), forced.then(() => false)]);
+  await daemon.forwarder[Symbol.asyncDispose]();
+  await daemon.addresses.release();
+  await daemon.health.close();
+  log.info("ngrokd has stopped", { drained });
+  return drained ? OK : FAILURE;
+}
+
+function whenAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+/** Any unhandled rejection would end the process: a fault in one handler costs a line of the log instead. */
+function surviveRejections(): Disposable {
+  function onRejection(event: PromiseRejectionEvent): void {
+    event.preventDefault();
+    log.error("A fault in ngrokd was survived: {error}", {
+      error: messageOf(event.reason),
+      stack: stackOf(event.reason),
+    });
+  }
+  globalThis.addEventListener("unhandledrejection", onRejection);
+  return { [Symbol.dispose]: () => globalThis.removeEventListener("unhandledrejection", onRejection) };
+}
+
+function stackOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.stack : undefined;
+}
+
+/** `Error: …` on standard error for people and scripts, the same in the log for those who look there. */
+function reportFailure(error: unknown, system: System): void {
+  const hint = hintOf(error);
+  system.writeErr(`Error: ${messageOf(error)}\n`);
+  if (problemTexts(error).length > 1) {
+    for (const problem of problemTexts(error)) system.writeErr(`  ${problem}\n`);
+  }
+  if (hint !== undefined) system.writeErr(`${hint}\n`);
+}

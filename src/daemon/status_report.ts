@@ -1,0 +1,88 @@
+import type { Config } from "../config/config.ts";
+import { VERSION } from "../lib/version.ts";
+import type { EndpointReport, HealthReport, StatusReport } from "../model/report.ts";
+import { endpointHealth, endpointReports } from "./endpoint_reports.ts";
+import { formatDuration } from "./duration.ts";
+import type { Daemon } from "./daemon.ts";
+
+const DAY_MS = 86_400_000;
+
+/** The answer of `list`. */
+export function listReport(daemon: Daemon): EndpointReport[] {
+  const { loop, forwarder } = daemon;
+  return endpointReports({
+    outcomes: loop.outcomes,
+    refused: loop.refused,
+    traffic: (id) => forwarder.traffic(id),
+  });
+}
+
+/** The answer of `status`. */
+export function statusReport(daemon: Daemon): StatusReport {
+  const { account, loop, forwarder, live, addresses, names, startedAt, health } = daemon;
+  const config: Config = live.current;
+  const { operatorId, certificate } = account;
+  const { state, lastPoll, error, hint } = loop.status;
+  const { hostname, port } = daemon.ingress();
+  const { key, source } = live.apiKey;
+  return {
+    schema: 1,
+    version: VERSION,
+    registered: operatorId !== undefined,
+    ...(operatorId === undefined ? {} : { operator_id: operatorId }),
+    endpoint_count: loop.outcomes.length,
+    active_count: loop.outcomes.filter((outcome) => outcome.state === "active").length,
+    ingress_endpoint: `${hostname}:${port}`,
+    api: {
+      url: config.api.url,
+      state,
+      last_poll: lastPoll === undefined ? null : new Date(lastPoll).toISOString(),
+      error: error ?? null,
+      hint: hint ?? null,
+      key: { set: key !== "", source },
+    },
+    certificate: certificate === undefined ? null : {
+      serial: certificate.serial,
+      issuer: certificate.issuer,
+      not_before: new Date(certificate.notBefore).toISOString(),
+      not_after: new Date(certificate.notAfter).toISOString(),
+      days_left: Math.floor((certificate.notAfter - Date.now()) / DAY_MS),
+    },
+    ingress: forwarder.ingressHealth(),
+    trust: daemon.trust.report,
+    config: live.report,
+    names: names.report,
+    addresses: addresses.report,
+    health: health.report,
+    state_error: loop.roundError ?? null,
+    problems: [...account.problems, ...daemon.stateProblems],
+    start_time: new Date(startedAt).toISOString(),
+    uptime_seconds: Math.floor((Date.now() - startedAt) / 1000),
+  };
+}
+
+/** The answer of `health` and of `/status`: alive, ready and "has endpoints" told apart. */
+export function healthReport(daemon: Daemon): HealthReport {
+  const status = statusReport(daemon);
+  const reports = listReport(daemon);
+  const reasons = [
+    ...(status.api.error === null ? [] : [`API: ${status.api.error}`]),
+    ...(status.ingress.state === "failing" ? [`Ingress: ${status.ingress.error}`] : []),
+    ...(status.config.state === "rejected" ? [`Configuration: ${status.config.problems.join("; ")}`] : []),
+    ...(status.names.state === "failing" ? [`Names: ${status.names.reason}`] : []),
+    ...(status.state_error === null ? [] : [`State: ${status.state_error}`]),
+    ...reports.filter((report) => report.state === "failed").map((report) =>
+      `${report.url}: ${report.reason}`
+    ),
+  ];
+  if (status.api.state === "no_key") reasons.push("No API key is set: run ngrokctl set-api-key -");
+  return {
+    healthy: true,
+    ready: daemon.loop.settled,
+    has_endpoints: status.active_count > 0,
+    reasons,
+    uptime: formatDuration(Date.now() - daemon.startedAt),
+    start_time: status.start_time,
+    endpoints: endpointHealth(reports, (id) => daemon.forwarder.traffic(id)),
+  };
+}

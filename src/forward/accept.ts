@@ -1,0 +1,56 @@
+import { getLogger } from "@logtape/logtape";
+import { backoffDelay } from "../lib/backoff.ts";
+import { messageOf } from "../model/errors.ts";
+import { sleep } from "../system/clock.ts";
+import type { AcceptedStream, TcpListener } from "../system/net.ts";
+import type { ConnectionSlots, Slot } from "./connection_slots.ts";
+import { closeStream } from "./stream.ts";
+
+const log = getLogger(["ngrokd", "forward"]);
+
+/** What an accept loop hands over to, and what ends it. */
+export interface AcceptOptions {
+  readonly slots: ConnectionSlots;
+  /** Takes over the connection and its slot; must not throw. */
+  readonly onConnection: (stream: AcceptedStream, slot: Slot) => void;
+  /** Aborted when the listener is closed. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Accepts connections until the signal aborts, whatever happens: an error (no descriptor left, a peer that went away) only makes it wait,
+ * 5 ms at first, at most 1 s. `for await` over a listener would end for good at the first one (RUNTIME.md).
+ *
+ * While all slots are taken nothing is accepted and clients wait in the kernel's queue. The slot itself is taken after the accept, so
+ * that idle listeners hold none: at most one connection per listener is accepted and waits.
+ */
+export async function acceptLoop(listener: TcpListener, options: AcceptOptions): Promise<void> {
+  const { slots, onConnection, signal } = options;
+  const address = listener.key;
+  let failures = 0;
+  while (!signal.aborted) {
+    try {
+      (await slots.take(signal))[Symbol.dispose]();
+      const stream = await listener.accept();
+      if (failures > 0) log.info("Accepting connections on {address} again", { address, failures });
+      failures = 0;
+      onConnection(stream, await slotFor(stream, options));
+    } catch (error) {
+      if (signal.aborted) return;
+      failures++;
+      if (failures === 1) {
+        log.warn("Cannot accept connections on {address}: {reason}", { address, reason: messageOf(error) });
+      }
+      await sleep(backoffDelay(failures, { baseMs: 5, maxMs: 1000 }), { signal }).catch(() => {});
+    }
+  }
+}
+
+async function slotFor(stream: AcceptedStream, options: AcceptOptions): Promise<Slot> {
+  try {
+    return await options.slots.take(options.signal);
+  } catch (error) {
+    closeStream(stream);
+    throw error;
+  }
+}

@@ -1,0 +1,120 @@
+import { printable } from "../lib/printable.ts";
+import type { Outcome } from "../model/traffic.ts";
+import { ListenerRoutes, type Route } from "../model/route_table.ts";
+import type { HttpRefusal } from "./refuse.ts";
+import type { HttpSniff, RequestHead } from "./sniff_http.ts";
+import type { TlsSniff } from "./sniff_tls.ts";
+
+/** How the route of a connection is found. */
+export type Plan =
+  | { readonly kind: "none" }
+  /** Without a look at the bytes: the server may be the one that speaks first. */
+  | { readonly kind: "raw"; readonly route: Route }
+  /** By the first bytes, read as HTTP or TLS; these are the routes that each can lead to. */
+  | {
+    readonly kind: "sniff";
+    readonly http: ListenerRoutes | undefined;
+    readonly tls: ListenerRoutes | undefined;
+  };
+
+/** The route, and the concrete name that the cloud is asked for (PROTOCOL.md 3.2). */
+export interface Chosen {
+  readonly route: Route;
+  readonly host: string;
+  /**
+   * Whether every byte may go to this route. If not, one connection can ask for several names, and each further request must be held
+   * against this one.
+   */
+  readonly whole: boolean;
+}
+
+/** Why there is no route for an HTTP connection. */
+export interface HttpUnrouted {
+  readonly outcome: Outcome;
+  readonly refusal: HttpRefusal;
+}
+
+/** What must be known of a connection on a listener with these routes. */
+export function planRoute(routes: ListenerRoutes | undefined): Plan {
+  if (routes === undefined) return { kind: "none" };
+  const only = routes.all.length === 1 ? routes.all[0]! : undefined;
+  if (only !== undefined && (only.scheme === "tcp" || (only.scheme !== "http" && !only.wildcard))) {
+    return { kind: "raw", route: only };
+  }
+  const http = routesOf(routes, (route) => route.scheme === "http");
+  const tls = routesOf(routes, (route) => route.scheme === "https" || route.scheme === "tls");
+  return http === undefined && tls === undefined ? { kind: "none" } : { kind: "sniff", http, tls };
+}
+
+/** The route of a TLS connection by its server name; undefined if no route has the name. */
+export function chooseByHello(
+  routes: ListenerRoutes,
+  hello: TlsSniff & { kind: "hello" },
+): Chosen | undefined {
+  const route = hello.name === undefined ? undefined : routes.match(hello.name);
+  return route === undefined ? undefined : { route, host: hello.name!, whole: true };
+}
+
+/** The route of an HTTP connection by what it begins with. */
+export function chooseByRequest(routes: ListenerRoutes, sniff: HttpSniff): Chosen | HttpUnrouted {
+  const { sole } = routes;
+  if (sniff.kind === "error") return badRequest(sniff.reason, sniff.status);
+  if (sniff.kind === "h2") {
+    if (sole !== undefined) return { route: sole, host: sole.hostname, whole: true };
+    return badRequest("HTTP/2 without TLS is not served on an address that several names share");
+  }
+  const { head } = sniff;
+  if (sole === undefined) return chooseShared(routes, head);
+  const asked = head.port === undefined || head.port === sole.port || head.port === sole.localPort;
+  if (head.host === sole.hostname && asked) return { route: sole, host: sole.hostname, whole: true };
+  return wrongHost(head, {
+    expected: `This address serves ${urlOf(sole)} only`,
+    nextStep: `Send its name: curl -H "Host: ${hostField(sole)}" http://${sole.address}:${sole.localPort}/`,
+  });
+}
+
+/** Whether a further request of a connection is for another name than the connection was opened for, and what to say then. */
+export function refuseOtherHost(chosen: Chosen, head: RequestHead): HttpRefusal | undefined {
+  if (head.host === chosen.host) return undefined;
+  return wrongHost(head, {
+    expected: `This connection was opened for "${chosen.host}"`,
+    nextStep: "Open a connection of its own for each name",
+  }).refusal;
+}
+
+function chooseShared(routes: ListenerRoutes, head: RequestHead): Chosen | HttpUnrouted {
+  const route = routes.match(head.host);
+  if (route !== undefined) return { route, host: head.host, whole: false };
+  return wrongHost(head, {
+    expected: "No endpoint on this address has that name",
+    nextStep: "See the names that are served: ngrokctl list",
+  });
+}
+
+function wrongHost(head: RequestHead, options: { expected: string; nextStep: string }): HttpUnrouted {
+  const { host, port, method } = head;
+  const asked = printable(port === undefined ? host : `${host}:${port}`);
+  const reason = `The request is for "${asked}". ${options.expected}.`;
+  return { outcome: "wrong_host", refusal: { status: 421, reason, nextStep: options.nextStep, method } };
+}
+
+function badRequest(reason: string, status: 400 | 431 = 400): HttpUnrouted {
+  return { outcome: "bad_request", refusal: { status, reason: `Cannot read the request: ${reason}` } };
+}
+
+/** `scheme://host:port` as a user would write it. */
+export function urlOf(route: Pick<Route, "scheme" | "hostname" | "port">): string {
+  const usual = route.scheme === "http" ? 80 : route.scheme === "tcp" ? undefined : 443;
+  return `${route.scheme}://${route.hostname}${route.port === usual ? "" : `:${route.port}`}`;
+}
+
+function hostField(route: Route): string {
+  return route.port === 80 ? route.hostname : `${route.hostname}:${route.port}`;
+}
+
+/** The routes that satisfy the test, undefined if none does; the same object if all do. */
+function routesOf(routes: ListenerRoutes, test: (route: Route) => boolean): ListenerRoutes | undefined {
+  const some = routes.all.filter(test);
+  if (some.length === 0) return undefined;
+  return some.length === routes.all.length ? routes : new ListenerRoutes(some);
+}

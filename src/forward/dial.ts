@@ -1,0 +1,50 @@
+import { DialError } from "../model/errors.ts";
+import type { ByteStream, TlsDialOptions } from "../system/net.ts";
+
+/** Where the ingress is. */
+export interface DialTarget {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** Our certificate and its key, PEM. */
+export interface Identity {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** What a connection to the ingress is made from. Read anew for each one, so that a renewal or a reload counts at once. */
+export interface IngressAccess {
+  readonly connect: (options: TlsDialOptions) => Promise<ByteStream>;
+  readonly ingress: () => DialTarget;
+  /** Undefined as long as there is no certificate. */
+  readonly identity: () => Identity | undefined;
+  /** CAs to trust beside the runtime's own, PEM. */
+  readonly trust: () => readonly string[];
+}
+
+/** Options of {@linkcode dialIngress}. */
+export interface DialOptions {
+  /** For TCP connect and TLS handshake together. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Opens a connection to the ingress with mutual TLS.
+ *
+ * @throws {DialError} If there is no certificate, or as the connect capability does.
+ * @throws The signal's reason, if it aborts first.
+ */
+export async function dialIngress(access: IngressAccess, options: DialOptions): Promise<ByteStream> {
+  const { hostname, port } = access.ingress();
+  const identity = access.identity();
+  if (identity === undefined) {
+    throw new DialError(`Cannot connect to ${hostname}:${port}: there is no certificate yet`, {
+      code: "identity",
+      hint: "See what registration waits for: ngrokctl status",
+    });
+  }
+  const { cert, key } = identity;
+  return await access.connect({ hostname, port, cert, key, caCerts: access.trust(), ...options });
+}

@@ -1,0 +1,73 @@
+import { getLogger } from "@logtape/logtape";
+import type { AcceptedStream, TcpAddress, TcpListener } from "../system/net.ts";
+import { acceptLoop } from "./accept.ts";
+import type { ConnectionSlots, Slot } from "./connection_slots.ts";
+import { closeStream } from "./stream.ts";
+
+const log = getLogger(["ngrokd", "forward"]);
+
+/** What the listeners need from outside. */
+export interface ListenersOptions {
+  readonly listen: (where: TcpAddress) => TcpListener;
+  readonly slots: ConnectionSlots;
+  /** Takes over a connection that came in on the listener with this key; must not throw. */
+  readonly onConnection: (stream: AcceptedStream, slot: Slot, key: string) => void;
+}
+
+interface OpenListener {
+  readonly listener: TcpListener;
+  readonly closed: AbortController;
+  readonly loop: Promise<void>;
+}
+
+/** The open listeners, by `address:port` (DESIGN.md decision 11). */
+export class Listeners implements AsyncDisposable {
+  readonly #options: ListenersOptions;
+  readonly #open = new Map<string, OpenListener>();
+
+  constructor(options: ListenersOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Opens a listener and starts to accept; gives the port that was bound.
+   *
+   * @throws {BindError} If the address cannot be bound.
+   */
+  open(where: TcpAddress): number {
+    const { listen, slots, onConnection } = this.#options;
+    const listener = listen(where);
+    const { key } = listener;
+    const closed = new AbortController();
+    const loop = acceptLoop(listener, {
+      slots,
+      signal: closed.signal,
+      onConnection: (stream, slot) => onConnection(stream, slot, key),
+    });
+    this.#open.set(key, { listener, closed, loop });
+    log.info("Listening on {address}", { address: key });
+    return listener.port;
+  }
+
+  /** Stops accepting there; connections that run go on. Nothing happens if there is no such listener. */
+  close(key: string): void {
+    const entry = this.#open.get(key);
+    if (entry === undefined) return;
+    this.#open.delete(key);
+    entry.closed.abort();
+    closeStream(entry.listener);
+    log.info("Closed the listener on {address}", { address: key });
+  }
+
+  /** The keys of what is open. */
+  observe(): string[] {
+    return [...this.#open.keys()];
+  }
+
+  /** Closes all of them and waits until nothing more can come in. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const loops = [...this.#open.values()].map((entry) => entry.loop);
+    for (const key of this.observe()) this.close(key);
+    await Promise.all(loops);
+  }
+}

@@ -1,0 +1,106 @@
+import { getLogger } from "@logtape/logtape";
+import { printable } from "../lib/printable.ts";
+import { UpgradeError } from "../model/errors.ts";
+import { withDeadline } from "../system/clock.ts";
+import type { ByteStream } from "../system/net.ts";
+import { writeAll } from "./stream.ts";
+import {
+  type ConnRequest,
+  decodeConnResponse,
+  encodeConnRequest,
+  frameLength,
+  LENGTH_BYTES,
+} from "./upgrade_frame.ts";
+
+const log = getLogger(["ngrokd", "forward"]);
+
+/** Room for usual answers: what comes with one and does not fit waits in the connection. */
+const FIRST_READ_BYTES = 1024;
+
+/** The connection now belongs to the endpoint. */
+export interface Upgraded {
+  /** The pool's member that serves it; `""` if the cloud named none. */
+  readonly endpointId: string;
+  /** The endpoint's bytes that came with the answer. */
+  readonly early: Uint8Array;
+}
+
+/** Options of {@linkcode upgrade}. */
+export interface UpgradeOptions {
+  /** For the request and its answer together. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Asks the ingress to join the connection to an endpoint (PROTOCOL.md 3.2). Closing the stream after a failure stays with its owner.
+ *
+ * @throws {UpgradeError} If it does not.
+ * @throws The signal's reason, if it aborts first.
+ */
+export async function upgrade(
+  stream: ByteStream,
+  request: ConnRequest,
+  options: UpgradeOptions,
+): Promise<Upgraded> {
+  const { timeoutMs, signal } = options;
+  const name = `${request.host}:${request.port}`;
+  const frame = encodeConnRequest(request);
+  const { body, early } = await withDeadline(exchange(stream, frame, name), {
+    ms: timeoutMs,
+    signal,
+    onTimeout: () =>
+      new UpgradeError(`Cannot reach ${name}: the ingress does not answer`, { code: "timeout" }),
+  });
+  const { endpointId, errorCode, errorMessage, notices } = decodeConnResponse(body);
+  for (const notice of notices) {
+    log.debug("Notice from the ingress for {name}: {notice}", { name, notice: printable(notice) });
+  }
+  if (errorCode === "" && errorMessage === "") return { endpointId, early };
+  const code = printable(errorCode);
+  throw new UpgradeError(
+    `Cannot reach ${name}: ${[code, printable(errorMessage)].filter(Boolean).join(": ")}`,
+    {
+      code,
+      hint: /^ERR_NGROK_[0-9]+$/.test(code)
+        ? `See https://ngrok.com/docs/errors/${code.toLowerCase()}`
+        : undefined,
+    },
+  );
+}
+
+async function exchange(
+  stream: ByteStream,
+  frame: Uint8Array,
+  name: string,
+): Promise<{ body: Uint8Array; early: Uint8Array }> {
+  let buffer = new Uint8Array(FIRST_READ_BYTES);
+  let have = 0;
+  let need: number | undefined;
+  try {
+    await writeAll(stream, frame);
+    while (need === undefined || have < need) {
+      const count = await stream.read(buffer.subarray(have));
+      if (count === null) throw closedEarly(name);
+      have += count;
+      need ??= frameLength(buffer.subarray(0, have));
+      if (need !== undefined && need > buffer.length) {
+        const larger = new Uint8Array(need);
+        larger.set(buffer);
+        buffer = larger;
+      }
+    }
+  } catch (error) {
+    throw error instanceof UpgradeError ? error : closedEarly(name, error);
+  }
+  return { body: buffer.subarray(LENGTH_BYTES, need), early: buffer.slice(need, have) };
+}
+
+/** With TLS 1.3 a refused client certificate shows here: as an alert or as a bare end of the stream (PROTOCOL.md 3.4). */
+function closedEarly(name: string, cause?: unknown): UpgradeError {
+  return new UpgradeError(`Cannot reach ${name}: the ingress closed the connection before it answered`, {
+    code: "closed",
+    cause,
+    hint: "If it lasts, the ingress may refuse our certificate: ngrokctl refresh-cert --force",
+  });
+}

@@ -1,0 +1,55 @@
+import { messageOf } from "../model/errors.ts";
+import { publicKeyOf } from "./key.ts";
+import { readPem } from "./pem.ts";
+import { loadX509 } from "./x509.ts";
+
+/** What a certificate says. Times are milliseconds since the epoch. */
+export interface CertificateInfo {
+  /** Hexadecimal, lower case. */
+  readonly serial: string;
+  /** A name as in RFC 4514: `CN=…, O=…`. */
+  readonly issuer: string;
+  readonly subject: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** SubjectPublicKeyInfo (RFC 5280 4.1.2.7), DER. */
+  readonly publicKey: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Reads the first certificate of a PEM text, which is the leaf if there is a chain.
+ *
+ * @throws {SyntaxError} If there is none, or it cannot be read.
+ */
+export async function readCertificate(pem: string): Promise<CertificateInfo> {
+  const block = readPem(pem).find(({ label }) => label === "CERTIFICATE");
+  if (block === undefined) throw new SyntaxError("Cannot read the certificate: there is no PEM block of one");
+  const { X509Certificate } = await loadX509();
+  try {
+    const certificate = new X509Certificate(block.der);
+    return {
+      serial: certificate.serialNumber.toLowerCase(),
+      issuer: certificate.issuer,
+      subject: certificate.subject,
+      notBefore: certificate.notBefore.getTime(),
+      notAfter: certificate.notAfter.getTime(),
+      publicKey: new Uint8Array(certificate.publicKey.rawData),
+    };
+  } catch (error) {
+    throw new SyntaxError(`Cannot read the certificate: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/**
+ * Reads a certificate and its key and makes sure that they belong together.
+ *
+ * @throws {SyntaxError} If one of them cannot be read, or the key is another certificate's.
+ */
+export async function checkPair(cert: string, key: string): Promise<CertificateInfo> {
+  const info = await readCertificate(cert);
+  const ours = await publicKeyOf(key);
+  if (ours.toHex() !== info.publicKey.toHex()) {
+    throw new SyntaxError("Cannot use the certificate: the private key is not its own");
+  }
+  return info;
+}

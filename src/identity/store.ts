@@ -1,0 +1,185 @@
+import { dirname, join } from "node:path";
+import { getLogger } from "@logtape/logtape";
+import { FileError, messageOf } from "../model/errors.ts";
+import type { AtomicWriteOptions, FileStat } from "../system/files.ts";
+import { type CertificateInfo, checkPair } from "./certificate.ts";
+import { readPem } from "./pem.ts";
+import { checkPrivateFile } from "./private_file.ts";
+
+const log = getLogger(["ngrokd", "identity"]);
+
+const ID_FORM = /^[A-Za-z0-9_-]{1,128}$/;
+const KEY_MODE = 0o600;
+const PUBLIC_MODE = 0o644;
+const DIRECTORY_MODE = 0o700;
+
+/** The file operations that the store needs, all of which throw {@linkcode FileError}. */
+export interface IdentityFiles {
+  readTextIfAny(path: string): Promise<string | undefined>;
+  writeFileAtomic(path: string, text: string, options: AtomicWriteOptions): Promise<void>;
+  statPath(path: string): Promise<FileStat | undefined>;
+  renameFile(from: string, to: string): Promise<void>;
+  removeFile(path: string): Promise<void>;
+  makeDirectory(path: string, mode: number): Promise<void>;
+}
+
+/** Where the identity is kept. */
+export interface IdentityStoreOptions {
+  /** For `operator_id` and the journal. */
+  readonly directory: string;
+  readonly certPath: string;
+  readonly keyPath: string;
+  readonly files: IdentityFiles;
+}
+
+/** A certificate and the key that fits it, both PEM. */
+export interface Pair {
+  readonly cert: string;
+  readonly key: string;
+  readonly info: CertificateInfo;
+}
+
+/** What was on the disk. */
+export interface StoredIdentity {
+  /** Undefined: not registered. */
+  readonly operatorId: string | undefined;
+  /** Undefined: a certificate is to be got. */
+  readonly pair: Pair | undefined;
+  /** What was found wrong and dealt with; each says how. */
+  readonly problems: readonly FileError[];
+}
+
+/**
+ * Operator id, key and certificate on disk (COMPAT.md 4.5). Key and certificate are two files that must change together: the new pair is
+ * first written to a journal, `tls.pending`, which the next load carries out, so that a crash at any point leaves a pair that fits.
+ */
+export class IdentityStore {
+  readonly #certPath: string;
+  readonly #keyPath: string;
+  readonly #idPath: string;
+  readonly #pendingPath: string;
+  readonly #files: IdentityFiles;
+
+  constructor(options: IdentityStoreOptions) {
+    this.#certPath = options.certPath;
+    this.#keyPath = options.keyPath;
+    this.#idPath = join(options.directory, "operator_id");
+    this.#pendingPath = join(options.directory, "tls.pending");
+    this.#files = options.files;
+  }
+
+  /**
+   * Reads the identity, and finishes what an interrupted {@linkcode savePair} began. A certificate and key that do not fit are set aside.
+   *
+   * @throws {FileError} If a file cannot be read, or a key is open to others: nothing new may be written over it until the user has looked.
+   */
+  async load(): Promise<StoredIdentity> {
+    const problems: FileError[] = [];
+    const operatorId = await this.#loadOperatorId(problems);
+    const pair = await this.#loadPending(problems) ?? await this.#loadPair(problems);
+    return { operatorId, pair, problems };
+  }
+
+  /** Keeps the id; from then on this daemon is registered. @throws {FileError} @throws {RangeError} If it is not an id. */
+  async saveOperatorId(id: string): Promise<void> {
+    if (!ID_FORM.test(id)) throw new RangeError("Cannot save the operator id: it is not an id");
+    await this.#files.makeDirectory(dirname(this.#idPath), DIRECTORY_MODE);
+    await this.#files.writeFileAtomic(this.#idPath, id, { mode: PUBLIC_MODE });
+  }
+
+  /** Forgets the id, when the cloud no longer knows it. The pair stays: it may still be good at the ingress. @throws {FileError} */
+  async forgetOperatorId(): Promise<void> {
+    await this.#files.removeFile(this.#idPath);
+  }
+
+  /**
+   * Replaces key and certificate.
+   *
+   * @throws {SyntaxError} If they do not fit; nothing is written.
+   * @throws {FileError} If they cannot be written; a later load gives the old pair or the new one.
+   */
+  async savePair(cert: string, key: string): Promise<Pair> {
+    const info = await checkPair(cert, key);
+    for (const path of [this.#pendingPath, this.#keyPath, this.#certPath]) {
+      await this.#files.makeDirectory(dirname(path), DIRECTORY_MODE);
+    }
+    await this.#files.writeFileAtomic(this.#pendingPath, `${key.trimEnd()}\n${cert.trimEnd()}\n`, {
+      mode: KEY_MODE,
+    });
+    await this.#carryOut(cert, key);
+    return { cert, key, info };
+  }
+
+  async #carryOut(cert: string, key: string): Promise<void> {
+    await this.#files.writeFileAtomic(this.#keyPath, key, { mode: KEY_MODE });
+    await this.#files.writeFileAtomic(this.#certPath, cert, { mode: PUBLIC_MODE });
+    await this.#files.removeFile(this.#pendingPath);
+  }
+
+  async #loadOperatorId(problems: FileError[]): Promise<string | undefined> {
+    const path = this.#idPath;
+    const id = (await this.#files.readTextIfAny(path))?.trim() ?? "";
+    if (id === "") return undefined;
+    if (ID_FORM.test(id)) return id;
+    problems.push(
+      new FileError(`Cannot use ${path}: it does not hold an operator id`, { path, reason: "other" }),
+    );
+    return undefined;
+  }
+
+  async #loadPending(problems: FileError[]): Promise<Pair | undefined> {
+    const path = this.#pendingPath;
+    if (!await checkPrivateFile(path, this.#files)) return undefined;
+    const blocks = readPem(await this.#files.readTextIfAny(path) ?? "");
+    const cert = blocks.filter(({ label }) => label === "CERTIFICATE").map(({ pem }) => pem).join("");
+    const key = blocks.find(({ label }) => label.endsWith("PRIVATE KEY"))?.pem ?? "";
+    let info: CertificateInfo;
+    try {
+      info = await checkPair(cert, key);
+    } catch (error) {
+      const message = `Cannot finish the renewal that ${path} holds, and dropped it: ${messageOf(error)}`;
+      problems.push(new FileError(message, { path, reason: "other", cause: error }));
+      await this.#quietly(problems, () => this.#files.removeFile(path));
+      return undefined;
+    }
+    log.info("Finishing an interrupted renewal of the certificate");
+    await this.#quietly(problems, () => this.#carryOut(cert, key));
+    return { cert, key, info };
+  }
+
+  async #loadPair(problems: FileError[]): Promise<Pair | undefined> {
+    const [certPath, keyPath] = [this.#certPath, this.#keyPath];
+    const key = await checkPrivateFile(keyPath, this.#files)
+      ? await this.#files.readTextIfAny(keyPath)
+      : undefined;
+    const cert = await this.#files.readTextIfAny(certPath);
+    if (key === undefined && cert === undefined) return undefined;
+    try {
+      if (key === undefined) throw new SyntaxError(`Cannot use the certificate: ${keyPath} is missing`);
+      if (cert === undefined) throw new SyntaxError(`Cannot use the private key: ${certPath} is missing`);
+      return { cert, key, info: await checkPair(cert, key) };
+    } catch (error) {
+      const message = `Cannot use ${certPath} with ${keyPath}, and set them aside as *.bad: ${
+        messageOf(error)
+      }`;
+      const hint = "Nothing is to be done: a new certificate is asked for";
+      problems.push(new FileError(message, { path: certPath, reason: "other", cause: error, hint }));
+    }
+    for (const [path, text] of [[certPath, cert], [keyPath, key]] as const) {
+      if (text !== undefined) {
+        await this.#quietly(problems, () => this.#files.renameFile(path, `${path}.bad`));
+      }
+    }
+    return undefined;
+  }
+
+  /** A disk that cannot be written must not keep a good pair from being used. */
+  async #quietly(problems: FileError[], task: () => Promise<void>): Promise<void> {
+    try {
+      await task();
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      problems.push(error);
+    }
+  }
+}

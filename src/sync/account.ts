@@ -1,0 +1,200 @@
+import { getLogger } from "@logtape/logtape";
+import { listBoundEndpoints } from "../cloud/bound_endpoints.ts";
+import type { ApiClient } from "../cloud/client.ts";
+import { deleteOperator, type Operator, registerOperator, updateOperator } from "../cloud/operator.ts";
+import type { CertificateInfo } from "../identity/certificate.ts";
+import { decideRenewal } from "../identity/renewal.ts";
+import type { IdentityStore, Pair } from "../identity/store.ts";
+import { Mutex } from "../lib/mutex.ts";
+import { ApiError, messageOf } from "../model/errors.ts";
+import type { Discovery } from "./effects.ts";
+
+const log = getLogger(["ngrokd", "sync"]);
+
+/** Words that scripts know (COMPAT.md 4.3). */
+const NOT_REGISTERED = "daemon not registered - set API key first";
+
+/** What an account is made of. */
+export interface AccountOptions {
+  readonly client: ApiClient;
+  readonly store: Pick<IdentityStore, "load" | "savePair" | "saveOperatorId" | "forgetOperatorId">;
+  /** A new private key and a signing request for it, both PEM. */
+  readonly createRequest: () => Promise<{ readonly key: string; readonly csr: string }>;
+  readonly hasKey: () => boolean;
+  readonly selectors: () => readonly string[];
+  /** Milliseconds since the epoch. @default {Date.now} */
+  readonly now?: () => number;
+}
+
+/** What a call for renewal came to. */
+export interface RenewalResult {
+  readonly renewed: boolean;
+  readonly certificate: CertificateInfo;
+  /** When it is due, milliseconds since the epoch. */
+  readonly dueAt: number;
+}
+
+/** This daemon in the ngrok account: registered once, its certificate renewed, its endpoints asked for. */
+export class Account {
+  readonly #options: AccountOptions;
+  readonly #mutex = new Mutex();
+  #operatorId: string | undefined;
+  #pair: Pair | undefined;
+  #ingressEndpoint: string | undefined;
+  #problems: readonly string[] = [];
+  /** The selectors that the cloud is known to have; undefined until it was told. */
+  #toldSelectors: string | undefined;
+
+  constructor(options: AccountOptions) {
+    this.#options = options;
+  }
+
+  get operatorId(): string | undefined {
+    return this.#operatorId;
+  }
+
+  get pair(): Pair | undefined {
+    return this.#pair;
+  }
+
+  get certificate(): CertificateInfo | undefined {
+    return this.#pair?.info;
+  }
+
+  /** `host:port` that the cloud named; undefined if it named none. */
+  get ingressEndpoint(): string | undefined {
+    return this.#ingressEndpoint;
+  }
+
+  /** What was wrong with the identity's files. */
+  get problems(): readonly string[] {
+    return this.#problems;
+  }
+
+  /** Reads the identity from disk. */
+  async load(): Promise<void> {
+    const { operatorId, pair, problems } = await this.#options.store.load();
+    for (const { message, hint } of problems) {
+      log.error("The stored certificate or id has a problem: {problem}", { problem: message, hint });
+    }
+    this.#operatorId = operatorId;
+    this.#problems = problems.map((problem) => problem.message);
+    this.#pair = pair;
+  }
+
+  /**
+   * Asks for the bound endpoints; registers first if need be. Undefined while there is no API key.
+   *
+   * @throws {ApiError} A 404 means that the operator is gone: the next call registers anew.
+   */
+  discover(signal: AbortSignal): Promise<Discovery | undefined> {
+    return this.#mutex.run(async () => {
+      if (!this.#options.hasKey()) return undefined;
+      if (this.#operatorId === undefined) await this.#register(signal);
+      const id = this.#operatorId!;
+      try {
+        // A crash came between the two, or the pair was found unusable: the operator is there and needs no other.
+        if (this.#pair === undefined) await this.#reissue(id, signal);
+        await this.#tellSelectors(id, signal);
+        return await listBoundEndpoints(this.#options.client, id, { signal });
+      } catch (error) {
+        await this.#forgetIfGone(error);
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Renews the certificate if it is due, or at once with `force`: a new key and a new signing request each time (PROTOCOL.md 1.6).
+   *
+   * @throws {ApiError} If the cloud does not issue one; the old pair stays in use.
+   * @throws {RangeError} If there is nothing to renew yet.
+   */
+  renew(options: { force: boolean; signal: AbortSignal }): Promise<RenewalResult> {
+    const { force, signal } = options;
+    return this.#mutex.run(async () => {
+      const { now = Date.now } = this.#options;
+      const id = this.#operatorId;
+      const certificate = this.certificate;
+      if (id === undefined || certificate === undefined) {
+        throw new RangeError(NOT_REGISTERED);
+      }
+      const { action, dueAt } = decideRenewal(certificate, now());
+      if (action === "keep" && !force) return { renewed: false, certificate, dueAt };
+      try {
+        await this.#reissue(id, signal);
+      } catch (error) {
+        await this.#forgetIfGone(error);
+        throw error;
+      }
+      const renewed = this.#pair!.info;
+      log.info("The certificate is renewed", {
+        cert: renewed.serial,
+        not_after: new Date(renewed.notAfter).toISOString(),
+      });
+      return { renewed: true, certificate: renewed, dueAt: decideRenewal(renewed, now()).dueAt };
+    });
+  }
+
+  async #register(signal: AbortSignal): Promise<void> {
+    const { client, createRequest, store, selectors } = this.#options;
+    const { key, csr } = await createRequest();
+    const wanted = selectors();
+    const operator = await registerOperator(client, { csr, selectors: wanted, signal });
+    try {
+      // The id goes first: after a crash in between, the same operator gets a certificate, and no second one is made.
+      await store.saveOperatorId(operator.id);
+      this.#pair = await store.savePair(operator.certificate, key);
+    } catch (error) {
+      await this.#removeOrphan(operator);
+      throw error;
+    }
+    this.#operatorId = operator.id;
+    this.#ingressEndpoint = operator.ingressEndpoint;
+    this.#toldSelectors = JSON.stringify(wanted);
+    this.#problems = [];
+    log.info("Registered with the cloud, the certificate is in place", {
+      operator_id: operator.id,
+      cert: this.#pair.info.serial,
+    });
+  }
+
+  /** A new key and certificate for the operator that there is. */
+  async #reissue(id: string, signal: AbortSignal): Promise<void> {
+    const { client, createRequest, store } = this.#options;
+    const { key, csr } = await createRequest();
+    const operator = await updateOperator(client, id, { csr, signal });
+    this.#pair = await store.savePair(operator.certificate, key);
+  }
+
+  /** Once after each start and each change: the cloud filters by what it was told last. */
+  async #tellSelectors(id: string, signal: AbortSignal): Promise<void> {
+    const selectors = this.#options.selectors();
+    const text = JSON.stringify(selectors);
+    if (text === this.#toldSelectors) return;
+    const operator = await updateOperator(this.#options.client, id, { selectors, signal });
+    this.#ingressEndpoint = operator.ingressEndpoint;
+    this.#toldSelectors = text;
+  }
+
+  async #forgetIfGone(error: unknown): Promise<void> {
+    if (!(error instanceof ApiError && error.status === 404)) return;
+    log.warn("The cloud no longer knows this operator: registering anew", { operator_id: this.#operatorId });
+    this.#operatorId = undefined;
+    this.#toldSelectors = undefined;
+    await this.#options.store.forgetOperatorId();
+  }
+
+  /** An operator whose certificate could not be kept would stay in the account for ever. */
+  async #removeOrphan(operator: Operator): Promise<void> {
+    try {
+      await deleteOperator(this.#options.client, operator.id);
+      await this.#options.store.forgetOperatorId();
+    } catch (error) {
+      log.error("Cannot remove the operator that could not be saved: {error}", {
+        operator_id: operator.id,
+        error: messageOf(error),
+      });
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import type { Cidr } from "../lib/ipv4.ts";
+import { formatCidr } from "../lib/ipv4.ts";
+import { parentDomains } from "../lib/hostname.ts";
+import type { Endpoint, RefusedEndpoint } from "../model/endpoint.ts";
+import type { Route } from "../model/route_table.ts";
+import { groupServices, type Service } from "../model/service.ts";
+import { allocateLeases, type Leases } from "./leases.ts";
+
+/** What the user chose about where endpoints listen. */
+export interface ListenSettings {
+  readonly subnet: Cidr;
+  /** `virtual`, `0.0.0.0`, an address or an interface's name. */
+  readonly listenInterface: string;
+  /** By host name, exact or `*.suffix`. */
+  readonly overrides: Readonly<Record<string, string>>;
+}
+
+/** What allocation is made from. */
+export interface AllocateOptions extends ListenSettings {
+  readonly leases: Leases;
+  /** The address of an interface of this machine; undefined if there is none of that name. */
+  readonly resolveInterface: (name: string) => string | undefined;
+}
+
+/** Where every endpoint should listen. */
+export interface Plan {
+  /** Sorted by service; http, https and tls before tcp, so that they get a port that both want (COMPAT.md 4.8). */
+  readonly routes: readonly Route[];
+  readonly leases: Leases;
+  readonly refused: readonly RefusedEndpoint[];
+}
+
+/** The one value of `mode` that means an address per endpoint. */
+export const VIRTUAL = "virtual";
+
+/** Gives every service an address and a port on this machine. Pure: what is known comes in, what is wanted comes out. */
+export function allocate(endpoints: readonly Endpoint[], options: AllocateOptions): Plan {
+  const { services, refused: conflicts } = groupServices(endpoints);
+  const refused = [...conflicts];
+  const modes = new Map(services.map((service) => [service, modeOf(service.hostname, options)]));
+  const virtual = new Set(
+    services.filter((service) => modes.get(service) === VIRTUAL).map((service) => service.hostname),
+  );
+  const { leases, exhausted } = allocateLeases([...virtual], {
+    known: options.leases,
+    subnet: options.subnet,
+  });
+  const full = new Set(exhausted);
+  const byId = new Map(endpoints.map((endpoint) => [endpoint.id, endpoint]));
+  function refuse(service: Service, reason: string): void {
+    for (const id of service.endpointIds) refused.push({ id, url: byId.get(id)!.url, reason });
+  }
+
+  const routes: Route[] = [];
+  for (const service of services) {
+    const mode = modes.get(service)!;
+    if (mode === VIRTUAL && full.has(service.hostname)) {
+      refuse(
+        service,
+        `no address is left in ${formatCidr(options.subnet)}; give net.subnet a larger network`,
+      );
+      continue;
+    }
+    const address = mode === VIRTUAL ? leases.get(service.hostname) : options.resolveInterface(mode);
+    if (address === undefined) {
+      refuse(service, `this machine has no interface or address "${mode}"`);
+      continue;
+    }
+    const { hostname, port, scheme, wildcard, endpointIds } = service;
+    routes.push({ hostname, port, scheme, wildcard, endpointIds, address, localPort: port, mode });
+  }
+  return { routes: bindOrder(routes), leases, refused };
+}
+
+function bindOrder(routes: readonly Route[]): Route[] {
+  return [
+    ...routes.filter((route) => route.scheme !== "tcp"),
+    ...routes.filter((route) => route.scheme === "tcp"),
+  ];
+}
+
+function modeOf(hostname: string, settings: ListenSettings): string {
+  const { overrides, listenInterface } = settings;
+  const names = [hostname, ...parentDomains(hostname).map((suffix) => `*.${suffix}`)];
+  for (const name of names) {
+    if (Object.hasOwn(overrides, name)) return overrides[name]!;
+  }
+  return listenInterface;
+}

@@ -1,0 +1,67 @@
+import { listenerKey, type Route } from "../model/route_table.ts";
+import { VIRTUAL } from "./allocate.ts";
+
+/** The routes that share one listener, and whether another port will do when theirs is taken. */
+export interface ListenerGroup {
+  readonly address: string;
+  readonly port: number;
+  readonly routes: readonly Route[];
+  readonly remappable: boolean;
+}
+
+/** One step towards what is wanted. Closing comes first: an own listener on 0.0.0.0 would hold the port of a new, narrower one. */
+export type Change =
+  | { readonly kind: "close"; readonly key: string }
+  | { readonly kind: "open"; readonly group: ListenerGroup };
+
+/** What is there now. */
+export interface Observed {
+  /** `address:port` of every open listener. */
+  readonly observed: readonly string[];
+  /** Service → the local port that it had to take instead of its own. */
+  readonly ports: ReadonlyMap<string, number>;
+}
+
+/**
+ * Compares the wanted routes with the listeners that are observed to be open. Every group is in the result: opening one that is open is
+ * no work, and one that had to move to another port tries its own again.
+ */
+export function diff(routes: readonly Route[], now: Observed): Change[] {
+  const { observed, ports } = now;
+  const groups = groupListeners(routes);
+  const keep = new Set<string>();
+  for (const group of groups) {
+    keep.add(listenerKey(group.address, group.port));
+    const saved = ports.get(remapKey(group));
+    if (saved !== undefined) keep.add(listenerKey(group.address, saved));
+  }
+  return [
+    ...observed.filter((key) => !keep.has(key)).map((key): Change => ({ kind: "close", key })),
+    ...groups.map((group): Change => ({ kind: "open", group })),
+  ];
+}
+
+/** `host:port`, under which a group's other port is remembered. */
+export function remapKey(group: ListenerGroup): string {
+  const [first] = group.routes;
+  return `${first!.hostname}:${first!.port}`;
+}
+
+function groupListeners(routes: readonly Route[]): ListenerGroup[] {
+  const shared = new Map<string, Route[]>();
+  const groups: { address: string; port: number; routes: Route[]; remappable: boolean }[] = [];
+  for (const route of routes) {
+    const { address, localPort: port, mode, scheme } = route;
+    const remappable = mode === VIRTUAL || scheme === "tcp";
+    const key = listenerKey(address, port);
+    const group = remappable ? undefined : shared.get(key);
+    if (group !== undefined) {
+      group.push(route);
+      continue;
+    }
+    const members = [route];
+    if (!remappable) shared.set(key, members);
+    groups.push({ address, port, routes: members, remappable });
+  }
+  return groups;
+}

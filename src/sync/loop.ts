@@ -1,0 +1,226 @@
+import { getLogger } from "@logtape/logtape";
+import { Mutex } from "../lib/mutex.ts";
+import type { Endpoint, RefusedEndpoint } from "../model/endpoint.ts";
+import { ApiError, hintOf, messageOf } from "../model/errors.ts";
+import type { ApiState } from "../model/report.ts";
+import type { Discovery, RoundEffects, SavedState } from "./effects.ts";
+import { apiStateOf, nextPollDelay } from "./pace.ts";
+import { type EndpointOutcome, type RoundInput, runRound } from "./round.ts";
+
+const log = getLogger(["ngrokd", "sync"]);
+
+/** The longest time that a timer can take; it fires at once for a longer one. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** What the loop is made of. */
+export interface SyncLoopOptions {
+  /** Asks the cloud; registers first if need be. Undefined while there is no API key. @throws {ApiError} */
+  readonly poll: (signal: AbortSignal) => Promise<Discovery | undefined>;
+  readonly effects: RoundEffects;
+  readonly saved: SavedState;
+  readonly settings: () => RoundInput["settings"];
+  readonly intervalMs: () => number;
+  /** @default {Math.random} */
+  readonly random?: () => number;
+}
+
+/** How the last poll went. */
+export interface PollStatus {
+  readonly state: ApiState;
+  /** Milliseconds since the epoch. */
+  readonly lastPoll?: number;
+  readonly error?: string;
+  readonly hint?: string;
+}
+
+/** The control path: poll → (round: allocate → diff → reconcile → persist) → wait, until it is stopped. */
+export class SyncLoop {
+  readonly #options: SyncLoopOptions;
+  readonly #mutex = new Mutex();
+  #saved: SavedState;
+  /** Undefined until a poll, of this run or an earlier one, has given a list. */
+  #known: readonly Endpoint[] | undefined;
+  #refused: readonly RefusedEndpoint[] = [];
+  #outcomes: readonly EndpointOutcome[] = [];
+  #allRefused: readonly RefusedEndpoint[] = [];
+  #status: PollStatus = { state: "never" };
+  #roundError: string | undefined;
+  /** What has been said of single endpoints, so that it is said once. */
+  #reported: ReadonlySet<string> = new Set();
+  #failures = 0;
+  #lastError: unknown;
+  #pages = 1;
+  #nudge = Promise.withResolvers<void>();
+
+  constructor(options: SyncLoopOptions) {
+    this.#options = options;
+    this.#saved = options.saved;
+    this.#known = options.saved.endpoints;
+  }
+
+  /** Runs until the signal aborts. What was known at the last run listens before the first poll, so that a start offline serves. */
+  async run(signal: AbortSignal): Promise<void> {
+    if (this.#known !== undefined) await this.reconcile();
+    while (!signal.aborted) {
+      await this.poll(signal);
+      if (signal.aborted) return;
+      const delay = nextPollDelay({
+        intervalMs: this.#options.intervalMs(),
+        failures: this.#failures,
+        error: this.#lastError,
+        pages: this.#pages,
+        ...(this.#options.random === undefined ? {} : { random: this.#options.random }),
+      });
+      await this.#wait(delay, signal);
+    }
+  }
+
+  /** One poll and one round. Never throws: what went wrong is in {@linkcode status}. */
+  async poll(signal: AbortSignal): Promise<void> {
+    try {
+      const found = await this.#options.poll(signal);
+      if (found === undefined) {
+        this.#status = { state: "no_key" };
+      } else {
+        this.#succeed(found);
+      }
+    } catch (error) {
+      if (!signal.aborted) this.#fail(error);
+    }
+    if (!signal.aborted) await this.reconcile();
+  }
+
+  /** One round with the endpoints that are known: after a change of the settings, or to repair what was changed under us. */
+  reconcile(): Promise<void> {
+    return this.#mutex.run(async () => {
+      try {
+        const input = {
+          endpoints: this.#known,
+          refused: this.#refused,
+          saved: this.#saved,
+          settings: this.#options.settings(),
+        };
+        const before = new Set(
+          this.#outcomes.filter((outcome) => outcome.state === "active").map(({ endpoint }) => endpoint.id),
+        );
+        const done = await runRound(input, this.#options.effects);
+        this.#saved = done.saved;
+        this.#outcomes = done.endpoints;
+        this.#allRefused = done.refused;
+        this.#report(before);
+        this.#noteRoundError(done.saveError);
+      } catch (error) {
+        this.#noteRoundError(error);
+      }
+    });
+  }
+
+  /** A state file that cannot be written, or a fault of our own, must not end the loop: the next round tries again. */
+  #noteRoundError(error: unknown): void {
+    const message = error === undefined ? undefined : messageOf(error);
+    if (message !== undefined && message !== this.#roundError) {
+      log.error("Cannot finish a round: {error}", { error: message });
+    }
+    this.#roundError = message;
+  }
+
+  /** Polls at once instead of at the end of the interval. */
+  nudge(): void {
+    this.#nudge.resolve();
+  }
+
+  /** Whether the first poll has ended, well or not. */
+  get settled(): boolean {
+    return this.#status.state !== "never" && this.#status.state !== "no_key";
+  }
+
+  get status(): PollStatus {
+    return this.#status;
+  }
+
+  /** Why the last round could not be finished; undefined if it was. */
+  get roundError(): string | undefined {
+    return this.#roundError;
+  }
+
+  get outcomes(): readonly EndpointOutcome[] {
+    return this.#outcomes;
+  }
+
+  get refused(): readonly RefusedEndpoint[] {
+    return this.#allRefused;
+  }
+
+  #succeed(found: Discovery): void {
+    this.#known = found.endpoints;
+    this.#refused = found.refused;
+    this.#pages = found.pages;
+    if (this.#failures > 0) log.info("The API answers again", { failures: this.#failures });
+    this.#failures = 0;
+    this.#lastError = undefined;
+    this.#status = { state: "ok", lastPoll: Date.now() };
+  }
+
+  #fail(error: unknown): void {
+    this.#failures++;
+    this.#lastError = error;
+    const state = apiStateOf(error);
+    const message = messageOf(error);
+    const hint = hintOf(error);
+    if (this.#status.error !== message) {
+      const code = error instanceof ApiError ? error.code : "";
+      log.error("Cannot poll the API: {error}", {
+        error: message,
+        code,
+        hint,
+        keeping: this.#known?.length ?? 0,
+      });
+    }
+    const { lastPoll } = this.#status;
+    this.#status = {
+      state,
+      error: message,
+      ...(hint === undefined ? {} : { hint }),
+      ...(lastPoll === undefined ? {} : { lastPoll }),
+    };
+  }
+
+  #report(before: ReadonlySet<string>): void {
+    for (const { endpoint, route, reason, state } of this.#outcomes) {
+      if (state === "active" && !before.has(endpoint.id)) {
+        log.info("Listening for {url} on {address}", {
+          url: endpoint.url,
+          address: `${route!.address}:${route!.localPort}`,
+          id: endpoint.id,
+        });
+      }
+      if (state === "failed" && !this.#reported.has(`${endpoint.id} ${reason}`)) {
+        log.error("Cannot serve {url}: {reason}", { url: endpoint.url, reason, id: endpoint.id });
+      }
+    }
+    for (const { id, url, reason } of this.#allRefused) {
+      if (!this.#reported.has(`${id} ${reason}`)) log.warn("Refused {url}: {reason}", { url, reason, id });
+    }
+    const present = new Set(this.#outcomes.map(({ endpoint }) => endpoint.id));
+    const gone = [...before].filter((id) => !present.has(id));
+    if (gone.length > 0) {
+      log.info("Endpoints are gone", { count: gone.length, ids: gone.slice(0, 10).join(" ") });
+    }
+    this.#reported = new Set([
+      ...this.#outcomes.filter(({ state }) => state === "failed").map(({ endpoint, reason }) =>
+        `${endpoint.id} ${reason}`
+      ),
+      ...this.#allRefused.map(({ id, reason }) => `${id} ${reason}`),
+    ]);
+  }
+
+  async #wait(ms: number, signal: AbortSignal): Promise<void> {
+    const timer = Promise.withResolvers<void>();
+    const id = setTimeout(timer.resolve, Math.min(ms, MAX_TIMER_MS));
+    signal.addEventListener("abort", timer.resolve as () => void, { once: true });
+    await Promise.race([timer.promise, this.#nudge.promise]);
+    clearTimeout(id);
+    signal.removeEventListener("abort", timer.resolve as () => void);
+    this.#nudge = Promise.withResolvers<void>();
+  }
+}

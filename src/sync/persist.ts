@@ -1,0 +1,171 @@
+import { z } from "zod";
+import { isHostname, isWildcard } from "../lib/hostname.ts";
+import { parseIpv4 } from "../lib/ipv4.ts";
+import { printable } from "../lib/printable.ts";
+import { type Endpoint, parseEndpointUrl } from "../model/endpoint.ts";
+import { FileError, messageOf } from "../model/errors.ts";
+import type { SavedState, StateEffects } from "./effects.ts";
+
+/** What the store needs of the file system. */
+export interface StateFiles {
+  /** @throws {FileError} */
+  readText(path: string): Promise<string>;
+  /** @throws {FileError} */
+  writeFileAtomic(path: string, text: string, options: { mode: number }): Promise<void>;
+  /** @throws {FileError} */
+  renameFile(from: string, to: string): Promise<void>;
+}
+
+/** The state that was found, and what was wrong with it. */
+export interface LoadedState {
+  readonly state: SavedState;
+  readonly problems: readonly string[];
+}
+
+const MAPPINGS = "ip_mappings.json";
+const PORTS = "network_ports.json";
+const ENDPOINTS = "endpoints.json";
+const FILE_MODE = 0o644;
+const WILDCARD_KEY = "wildcard:";
+
+const Table = z.record(z.string(), z.unknown());
+const EndpointList = z.object({ schema: z.literal(1), endpoints: z.array(z.unknown()) });
+const EndpointEntry = z.object({ id: z.string().min(1).max(128), url: z.string() });
+
+/** The state directory: addresses and ports in the files of the Go daemon (COMPAT.md 4.5), and the last known endpoints. */
+export class StateStore implements StateEffects {
+  readonly #directory: string;
+  readonly #files: StateFiles;
+  /** What is known to be on disk, so that an unchanged round writes nothing. */
+  readonly #onDisk = new Map<string, string>();
+
+  constructor(directory: string, files: StateFiles) {
+    this.#directory = directory;
+    this.#files = files;
+  }
+
+  /** Reads what is there. A bad entry costs that entry, a damaged file is set aside as `<name>.bad`; both are reported. */
+  async load(): Promise<LoadedState> {
+    const problems: string[] = [];
+    const leases = new Map<string, string>();
+    const holders = new Map<string, string>();
+    for (const [key, value] of Object.entries(await this.#read(MAPPINGS, Table, problems) ?? {})) {
+      const hostname = key.startsWith(WILDCARD_KEY) ? `*.${key.slice(WILDCARD_KEY.length)}` : key;
+      if (!isHostname(hostname) && !isWildcard(hostname)) {
+        problems.push(`${MAPPINGS}: "${printable(key)}" is not a host name`);
+      } else if (typeof value !== "string" || parseIpv4(value) === undefined) {
+        problems.push(`${MAPPINGS}: "${key}" has no address`);
+      } else if (holders.has(value)) {
+        problems.push(
+          `${MAPPINGS}: "${key}" has the address of "${holders.get(value)}" and gets one of its own`,
+        );
+      } else {
+        leases.set(hostname, value);
+        holders.set(value, hostname);
+      }
+    }
+    const ports = new Map<string, number>();
+    for (const [key, value] of Object.entries(await this.#read(PORTS, Table, problems) ?? {})) {
+      if (isServiceKey(key) && isPort(value)) ports.set(key, value);
+      else problems.push(`${PORTS}: "${printable(key)}" is not host:port with a port`);
+    }
+    const endpoints = this.#parseEndpoints(await this.#read(ENDPOINTS, EndpointList, problems), problems);
+    return { state: { leases, ports, endpoints }, problems };
+  }
+
+  /** Writes what has changed. @throws {FileError} If a file cannot be written; the old one is whole. */
+  async save(state: SavedState): Promise<void> {
+    const mappings = [...state.leases].map((
+      [name, address],
+    ) => [name.startsWith("*.") ? `${WILDCARD_KEY}${name.slice(2)}` : name, address]);
+    const endpoints = state.endpoints?.map(({ id, url }) => ({ id, url }));
+    const results = await Promise.allSettled([
+      this.#write(MAPPINGS, Object.fromEntries(mappings)),
+      this.#write(PORTS, Object.fromEntries([...state.ports].sort())),
+      endpoints === undefined ? undefined : this.#write(ENDPOINTS, { schema: 1, endpoints }),
+    ]);
+    // One file that cannot be written does not keep the others from it.
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  #parseEndpoints(
+    list: z.infer<typeof EndpointList> | undefined,
+    problems: string[],
+  ): Endpoint[] | undefined {
+    return list?.endpoints.flatMap((entry) => {
+      try {
+        const { id, url } = EndpointEntry.parse(entry);
+        return [{ id, url, ...parseEndpointUrl(url) }];
+      } catch (error) {
+        problems.push(
+          `${ENDPOINTS}: an entry is not usable: ${
+            error instanceof SyntaxError ? error.message : "it has no id or url"
+          }`,
+        );
+        return [];
+      }
+    });
+  }
+
+  async #read<T>(name: string, schema: z.ZodType<T>, problems: string[]): Promise<T | undefined> {
+    const path = this.#path(name);
+    let text: string;
+    try {
+      text = await this.#files.readText(path);
+    } catch (error) {
+      if (error instanceof FileError && error.reason === "missing") return undefined;
+      problems.push(messageOf(error));
+      await this.#setAside(name, problems);
+      return undefined;
+    }
+    const parsed = schema.safeParse(parseJson(text));
+    if (parsed.success) {
+      this.#onDisk.set(name, text);
+      return parsed.data;
+    }
+    problems.push(`${path} is damaged`);
+    await this.#setAside(name, problems);
+    return undefined;
+  }
+
+  /** The next save would replace it. */
+  async #setAside(name: string, problems: string[]): Promise<void> {
+    const path = this.#path(name);
+    try {
+      await this.#files.renameFile(path, `${path}.bad`);
+      problems.push(`${path} is kept as ${name}.bad`);
+    } catch (error) {
+      problems.push(messageOf(error));
+    }
+  }
+
+  async #write(name: string, content: unknown): Promise<void> {
+    const text = JSON.stringify(content, null, 2);
+    if (this.#onDisk.get(name) === text) return;
+    await this.#files.writeFileAtomic(this.#path(name), text, { mode: FILE_MODE });
+    this.#onDisk.set(name, text);
+  }
+
+  #path(name: string): string {
+    return `${this.#directory}/${name}`;
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65535;
+}
+
+function isServiceKey(key: string): boolean {
+  const [hostname = "", port = "", rest] = key.split(":");
+  const named = isHostname(hostname) || isWildcard(hostname);
+  return rest === undefined && named && /^[1-9][0-9]{0,4}$/.test(port) && isPort(Number(port));
+}

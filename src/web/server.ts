@@ -1,0 +1,69 @@
+import type { HealthReport } from "../model/report.ts";
+import { refusalOf } from "./guard.ts";
+import { answerHealth } from "./health.ts";
+
+/** An HTTP server that somebody else opens. */
+export interface OpenServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Options of {@linkcode startHealthServer}. */
+export interface HealthServerOptions {
+  readonly address: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Opens the server. */
+  readonly serve: (
+    where: { address: string; port: number },
+    handler: (request: Request) => Response,
+  ) => OpenServer;
+  /** The state at the moment of a request. */
+  readonly report: () => HealthReport;
+}
+
+/** The running health server. */
+export interface HealthServer extends AsyncDisposable {
+  readonly port: number;
+}
+
+const HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+
+/**
+ * Starts the health server (COMPAT.md 4.4) behind its guard.
+ *
+ * @throws What `serve` throws: a BindError if the address cannot be bound.
+ */
+export function startHealthServer(options: HealthServerOptions): HealthServer {
+  const { address, port, serve, report } = options;
+  const server = serve({ address, port }, (request) => respond(request, { address, report }));
+  return {
+    port: server.port,
+    [Symbol.asyncDispose]: () => server.close(),
+  };
+}
+
+function respond(
+  request: Request,
+  { address, report }: Pick<HealthServerOptions, "address" | "report">,
+): Response {
+  const refusal = refusalOf(request, address);
+  if (refusal !== undefined) {
+    const { status, reason } = refusal;
+    return new Response(`${reason}\n`, {
+      status,
+      headers: {
+        ...HEADERS,
+        "content-type": "text/plain; charset=utf-8",
+        ...(status === 405 && { allow: "GET, HEAD" }),
+      },
+    });
+  }
+  const json = request.headers.get("accept")?.includes("application/json") ?? false;
+  const { pathname } = new URL(request.url);
+  const { status, contentType, body } = answerHealth({ path: pathname, json, report: report() });
+  return new Response(request.method === "HEAD" ? null : body, {
+    status,
+    headers: { ...HEADERS, "content-type": contentType },
+  });
+}

@@ -1,0 +1,34 @@
+import type { CtlIo } from "../../src/cli/io.ts";
+import { runCtl } from "../../src/cli/run.ts";
+
+/** What a run of `ngrokctl` printed and returned. */
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs `ngrokctl` in this process; what a command does to the world is a failure unless the test gives it. */
+export async function runFake(argv: readonly string[], world: Partial<CtlIo> = {}): Promise<Ran> {
+  let out = "";
+  let err = "";
+  function refuse(): never {
+    throw new Error("The test did not expect this");
+  }
+  const io: CtlIo = {
+    writeOut: (text) => out += text,
+    writeErr: (text) => err += text,
+    isInteractive: () => false,
+    readStdin: refuse,
+    promptSecret: refuse,
+    readEnvironment: () => undefined,
+    operatingSystem: () => "linux",
+    connect: refuse,
+    runInteractive: refuse,
+    exists: refuse,
+    checkConfig: refuse,
+    ...world,
+  };
+  const code = await runCtl(argv, io);
+  return { code, out, err };
+}

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { renderStatus } from "../../src/cli/render_status.ts";
+import type { StatusReport } from "../../src/model/report.ts";
+import { STATUS } from "./reports.ts";
+
+const TITLE = `╔═══════════════════════════════════════════════════════╗
+║               ngrokd Daemon Status                    ║
+╚═══════════════════════════════════════════════════════╝
+
+`;
+
+function lines(changes: Partial<StatusReport>): string[] {
+  return renderStatus({ ...STATUS, ...changes }).slice(TITLE.length).split("\n");
+}
+
+Deno.test("renderStatus() prints the lines of the Go daemon first, then the details", () => {
+  assert.equal(
+    renderStatus(STATUS),
+    `${TITLE}  ✓ Registered:        Yes
+  Operator ID:         k8sop_1
+  Endpoints:           2
+  Ingress:             ingress.example:443
+
+  Active:              1 of 2
+  API:                 ok (https://api.ngrok.com, last poll 2026-08-01T10:00:00Z)
+  API key:             set (config)
+  Certificate:         89 days left (until 2026-10-30T00:00:00Z)
+  Ingress state:       ok
+  Trust:               built-in roots, /etc/ngrokd/ingress_ca.pem
+  Names:               hosts_file (ok)
+  Addresses:           loopback (127.0.0.0/8)
+  Health:              127.0.0.1:8081
+  Config:              /etc/ngrokd/config.yml (ok)
+  Version:             0.4.0, up 1h 2m
+
+`,
+  );
+});
+
+Deno.test("renderStatus() says why a daemon is not registered", () => {
+  const api = (state: StatusReport["api"]["state"], set: boolean) => ({
+    ...STATUS.api,
+    state,
+    last_poll: null,
+    key: { set, source: set ? "environment" as const : null },
+  });
+  const first = (state: StatusReport["api"]["state"], set: boolean) =>
+    lines({ registered: false, api: api(state, set) })[0];
+  assert.equal(first("no_key", false), "  ⚠ Registered:        No (waiting for API key)");
+  assert.equal(first("key_refused", true), "  ⚠ Registered:        No (API key refused)");
+  assert.equal(first("unreachable", true), "  ⚠ Registered:        No (unreachable)");
+  assert.equal(first("no_key", true), "  ⚠ Registered:        No (not asked yet)");
+  assert.ok(lines({ api: api("no_key", false) }).includes("  API key:             not set"));
+});
+
+Deno.test("renderStatus() points to list while there are no endpoints", () => {
+  const text = lines({ endpoint_count: 0, active_count: 0 });
+  assert.deepEqual(text.slice(3, 8), [
+    "  Ingress:             ingress.example:443",
+    "",
+    "  No endpoints discovered yet.",
+    "  What each one does here: ngrokctl list",
+    "",
+  ]);
+});
+
+Deno.test("renderStatus() ends with everything that is wrong, and the next step", () => {
+  const text = lines({
+    api: { ...STATUS.api, state: "key_refused", error: "The key was refused", hint: "Set another" },
+    ingress: { state: "failing", error: "untrusted", hint: null },
+    trust: { sources: [], problems: ["bad.pem is no certificate"] },
+    names: { driver: "hosts_file", state: "failing", reason: "no END marker" },
+    addresses: { driver: "loopback", subnet: "127.0.0.0/8", reason: "conflict" },
+    health: { address: "127.0.0.1:8081", error: "address is in use" },
+    state_error: "the disk is full",
+    problems: ["ip_mappings.json was damaged"],
+    config: {
+      path: "c.yml",
+      state: "rejected",
+      problems: ["net.start_port: x"],
+      warnings: ["apii: unknown"],
+    },
+    certificate: null,
+  });
+  assert.ok(text.includes("  Certificate:         none"));
+  assert.ok(text.includes("  Trust:               built-in roots"));
+  assert.deepEqual(text.slice(-14), [
+    "",
+    "  ⚠ API: The key was refused",
+    "    Set another",
+    "  ⚠ Ingress: untrusted",
+    "  ⚠ Trust: bad.pem is no certificate",
+    "  ⚠ Names: no END marker",
+    "  ⚠ Addresses: conflict",
+    "  ⚠ Health: address is in use",
+    "  ⚠ State: the disk is full",
+    "  ⚠ State: ip_mappings.json was damaged",
+    "  ⚠ Config: net.start_port: x",
+    "  ⚠ Config warning: apii: unknown",
+    "",
+    "",
+  ]);
+});
+
+Deno.test("renderStatus() counts days and times in words", () => {
+  const field = (label: string, changes: Partial<StatusReport>) =>
+    lines(changes).find((line) => line.startsWith(`  ${label}:`))?.slice(23);
+  const certificate = (days_left: number) =>
+    field("Certificate", { certificate: { ...STATUS.certificate!, days_left } });
+  assert.match(certificate(1.5) ?? "", /^1 day left/);
+  assert.match(certificate(-0.5) ?? "", /^expired/);
+  const up = (uptime_seconds: number) => field("Version", { uptime_seconds });
+  assert.equal(up(0.4), "0.4.0, up 0s");
+  assert.equal(up(60), "0.4.0, up 1m 0s");
+  assert.equal(up(3 * 86_400 + 59), "0.4.0, up 3d 0h");
+  assert.equal(
+    field("Ingress state", { ingress: { state: "unknown", error: null, hint: null } }),
+    "not used yet",
+  );
+});
+
+Deno.test("renderStatus() shows control characters of foreign texts instead of sending them", () => {
+  const text = renderStatus({ ...STATUS, operator_id: "a\x1b[2J\nb", ingress_endpoint: "\u202eevil" });
+  assert.ok(text.includes("  Operator ID:         a\\u001b[2J\\u000ab\n"));
+  assert.ok(text.includes("\\u202eevil"));
+});

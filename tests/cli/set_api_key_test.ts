@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import type { CtlIo } from "../../src/cli/io.ts";
+import { connectLocal } from "../../src/system/local_socket.ts";
+import { startFakeDaemon } from "./fake_daemon.ts";
+import { runFake } from "./fake_io.ts";
+
+const DONE = "API key set successfully";
+
+async function setKey(argv: readonly string[], world: Partial<CtlIo> = {}) {
+  await using daemon = await startFakeDaemon({ "set-api-key": DONE });
+  const ran = await runFake(["--socket", daemon.path, "set-api-key", ...argv], {
+    connect: connectLocal,
+    ...world,
+  });
+  return { ...ran, asked: [...daemon.asked] };
+}
+
+Deno.test("ngrokctl set-api-key - reads the key from standard input and prints the next steps", async () => {
+  const { code, out, err, asked } = await setKey(["-"], { readStdin: () => Promise.resolve("  k3y\r\n") });
+  assert.deepEqual([code, err, asked], [0, "", [{ command: "set-api-key", args: ["k3y"] }]]);
+  assert.match(
+    out,
+    /^✓ API key set successfully\n\n.+\n {2}1\. .+\n {2}2\. .+\n {2}3\. .+\n\n.*ngrokctl status\n$/,
+  );
+});
+
+Deno.test("ngrokctl set-api-key asks on a terminal, without echo", async () => {
+  const prompts: string[] = [];
+  const { code, asked, err } = await setKey([], {
+    isInteractive: () => true,
+    promptSecret: (prompt) => {
+      prompts.push(prompt);
+      return Promise.resolve("k3y");
+    },
+  });
+  assert.deepEqual([code, err, asked[0]?.args, prompts], [0, "", ["k3y"], ["API key: "]]);
+});
+
+Deno.test("ngrokctl set-api-key KEY works, and a hint says how to keep it off the process list", async () => {
+  const { code, asked, err } = await setKey(["k3y"]);
+  assert.deepEqual([code, asked[0]?.args], [0, ["k3y"]]);
+  assert.match(err, /process list.*ngrokctl set-api-key -\n$/);
+  assert.doesNotMatch(err, /k3y/);
+  const json = await setKey(["k3y", "--json"]);
+  assert.deepEqual([json.err, JSON.parse(json.out)], ["", { schema: 1, message: DONE }]);
+});
+
+Deno.test("ngrokctl set-api-key without a key exits with 2 and asks nobody", async () => {
+  const missing = [
+    await setKey([]),
+    await setKey([""]),
+    await setKey(["-"], { readStdin: () => Promise.resolve("\n") }),
+    await setKey([], { isInteractive: () => true, promptSecret: () => Promise.resolve(undefined) }),
+  ];
+  for (const { code, err, asked } of missing) {
+    assert.deepEqual([code, asked], [2, []]);
+    assert.match(err, /^Error: API key required\n\nUsage: ngrokctl set-api-key <KEY>\n/);
+  }
+});
+
+Deno.test("ngrokctl set-api-key refuses what cannot be a key, without repeating it", async () => {
+  for (const key of ["two words", "a\nb", "schlüssel", "x\x1b"]) {
+    const { code, err, asked } = await setKey([key]);
+    assert.deepEqual([code, asked], [2, []]);
+    assert.match(err, /^Error: Cannot use the API key: /);
+    assert.ok(!err.includes(key));
+  }
+});
+
+Deno.test("ngrokctl set-api-key - refuses an endless input", async () => {
+  const { code, err } = await setKey(["-"], {
+    readStdin: (maxBytes) =>
+      Promise.reject(new RangeError(`Cannot read standard input: more than ${maxBytes} bytes`)),
+  });
+  assert.deepEqual([code, err], [1, "Error: Cannot read standard input: more than 16384 bytes\n"]);
+});

@@ -1,0 +1,78 @@
+import type { CertificateAuthority } from "../certificate_authority.ts";
+import { Faults } from "../faults.ts";
+import { KsuidSource } from "../ksuid.ts";
+import { DEFAULT_SWITCHES, type Switches } from "../switches.ts";
+import type { Account } from "./accounts.ts";
+import { EndpointStore } from "./endpoints.ts";
+import type { Operator } from "./operators.ts";
+
+/** Everything that the simulated cloud knows. */
+export class CloudState {
+  readonly switches: Switches;
+  readonly faults: Faults = new Faults();
+  readonly ids: KsuidSource;
+  readonly accounts: Map<string, Account> = new Map();
+  /** Also the deleted ones, whose certificates must still be known. */
+  readonly operators: Map<string, Operator> = new Map();
+  readonly endpoints: EndpointStore;
+  readonly authority: CertificateAuthority;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Requests per account and rolling 60 s. */
+  rateLimit = 120;
+  /** This simulator's own ingress, `host:port`. */
+  ownIngress = "";
+
+  /** @param options `now` in milliseconds since 1970. */
+  constructor(
+    authority: CertificateAuthority,
+    options: { now: () => number; seed: number; switches: Partial<Switches> },
+  ) {
+    this.authority = authority;
+    this.now = options.now;
+    this.switches = { ...DEFAULT_SWITCHES, ...options.switches };
+    this.ids = new KsuidSource(options.now, options.seed);
+    this.endpoints = new EndpointStore(this.switches, {
+      nextId: () => this.ids.next("ep"),
+      now: options.now,
+    });
+  }
+
+  /** Makes an account with one key. */
+  addAccount(options: Partial<Omit<Account, "id" | "apiKeys">> = {}): Account & { apiKey: string } {
+    const apiKey = this.newKey();
+    const account: Account = {
+      id: this.ids.next("ac"),
+      apiKeys: new Set([apiKey]),
+      authtokens: new Set(),
+      bindingsEnabled: true,
+      poolingAllowed: true,
+      state: "active",
+      requestTimes: [],
+      ...options,
+    };
+    this.accounts.set(account.id, account);
+    return Object.assign(account, { apiKey });
+  }
+
+  /** A key's text: a KSUID, an underscore and 21 characters. */
+  newKey(): string {
+    return `${this.ids.next("")}_${this.ids.next("").slice(-21)}`;
+  }
+
+  /** The operator with this id, unless it was deleted. */
+  operator(accountId: string, id: string): Operator | undefined {
+    const operator = this.operators.get(id);
+    return operator?.accountId === accountId && !operator.deleted ? operator : undefined;
+  }
+
+  /** The operator whose certificate this is, deleted ones too. */
+  operatorByFingerprint(fingerprint: string): { operator: Operator; notAfter: Date } | undefined {
+    for (const operator of this.operators.values()) {
+      for (const certificate of [operator.certificate, ...operator.byCsr.values()]) {
+        if (certificate?.fingerprint === fingerprint) return { operator, notAfter: certificate.notAfter };
+      }
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,55 @@
+import { TLSSocket } from "node:tls";
+import { Wire, WireDuplex } from "./wire.ts";
+
+/** What a TLS server shows, and whether it asks for a client certificate. */
+export interface TlsProfile {
+  /** PEM: the leaf, and whatever is to be sent with it. */
+  cert: string;
+  /** PEM, PKCS #8. */
+  key: string;
+  /** PEM of the CA that client certificates are asked for by; absent: none is asked for. */
+  clientCa?: string;
+  minVersion?: "TLSv1.2" | "TLSv1.3";
+  maxVersion?: "TLSv1.2" | "TLSv1.3";
+}
+
+/** The stream inside TLS and who is at its other end. */
+export interface TlsAccepted {
+  wire: Wire;
+  /** SHA-256 of the client's certificate, lower-case hex without colons; null if it showed none. */
+  peerFingerprint: string | null;
+}
+
+/** Does the server side of a TLS handshake. @throws {Error} if the handshake fails or the peer leaves. */
+export async function acceptTls(wire: Wire, profile: TlsProfile): Promise<TlsAccepted> {
+  const duplex = new WireDuplex(wire);
+  duplex.on("error", () => {});
+  const options = {
+    isServer: true,
+    cert: profile.cert,
+    key: profile.key,
+    requestCert: profile.clientCa !== undefined,
+    rejectUnauthorized: false,
+    ...(profile.clientCa === undefined ? {} : { ca: profile.clientCa }),
+    ...(profile.minVersion === undefined ? {} : { minVersion: profile.minVersion }),
+    ...(profile.maxVersion === undefined ? {} : { maxVersion: profile.maxVersion }),
+    allowHalfOpen: true,
+  };
+  const tls = new TLSSocket(duplex as never, options);
+  tls.on("close", () => duplex.destroy());
+  await new Promise<void>((resolve, reject) => {
+    tls.once("secure", resolve);
+    tls.once("error", reject);
+    tls.once("close", () => reject(new Error("Connection closed during the handshake")));
+    // TLSSocket does not always notice that the stream under it broke.
+    duplex.once("close", () => reject(new Error("Connection closed during the handshake")));
+  });
+  const fingerprint = profile.clientCa === undefined ? undefined : tls.getPeerCertificate()?.fingerprint256;
+  return {
+    wire: new Wire(wire.socket, {
+      stream: tls,
+      flow: { pause: () => duplex.hold(), resume: () => duplex.release() },
+    }),
+    peerFingerprint: fingerprint?.replaceAll(":", "").toLowerCase() ?? null,
+  };
+}

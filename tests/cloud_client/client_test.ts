@@ -1,0 +1,346 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ApiClient } from "../../src/cloud/client.ts";
+import { ApiError } from "../../src/model/errors.ts";
+import { type HttpRequest, type HttpResponse, sendHttp } from "../../src/system/http.ts";
+import { FakeApi, ForbiddenHost, json, KEY } from "./fake_api.ts";
+
+const GET = { action: "try it" };
+
+async function failureOf(promise: Promise<unknown>): Promise<ApiError> {
+  const error = await promise.then(
+    (value) => assert.fail(`resolved with ${JSON.stringify(value)}`),
+    (e: unknown) => e,
+  );
+  assert(error instanceof ApiError, `not an ApiError: ${error}`);
+  return error;
+}
+
+/** A client whose answers are made by hand, without a socket. */
+function clientOf(answer: Partial<HttpResponse>, requests: HttpRequest[] = []): ApiClient {
+  return new ApiClient({
+    baseUrl: () => "https://api.example.com",
+    key: () => KEY,
+    userAgent: "t",
+    send: (request) => {
+      requests.push(request);
+      return Promise.resolve({ status: 200, headers: new Headers(), body: "", ...answer });
+    },
+  });
+}
+
+Deno.test("a GET carries key and version, and neither body nor Content-Type", async () => {
+  await using api = new FakeApi(() => json({ ok: true }));
+  assert.deepEqual(await api.client().request("GET", "/x?y=1", GET), { ok: true });
+  const [seen] = api.seen;
+  assert.equal(seen!.path, "/x?y=1");
+  assert.equal(seen!.headers.get("Authorization"), `Bearer ${KEY}`);
+  assert.equal(seen!.headers.get("Ngrok-Version"), "2");
+  assert.equal(seen!.headers.get("User-Agent"), "ngrokd/test");
+  assert.equal(seen!.headers.get("Content-Type"), null);
+  assert.equal(seen!.body, "");
+});
+
+Deno.test("a body is sent as JSON with its Content-Type", async () => {
+  await using api = new FakeApi(() => json({}, { status: 201 }));
+  await api.client().request("POST", "/x", { ...GET, body: { a: 1 } });
+  assert.equal(api.seen[0]!.headers.get("Content-Type"), "application/json");
+  assert.equal(api.seen[0]!.body, '{"a":1}');
+});
+
+Deno.test("a base URL's own path comes before the request's", async () => {
+  await using api = new FakeApi(() => json(1));
+  for (const base of [`${api.url}/prefix`, `${api.url}/prefix/`]) {
+    await api.client({ baseUrl: () => base }).request("GET", "/a", GET);
+  }
+  assert.deepEqual(api.seen.map((request) => request.path), ["/prefix/a", "/prefix/a"]);
+});
+
+Deno.test("URL and key are asked for at each request", async () => {
+  const requests: HttpRequest[] = [];
+  let round = 0;
+  const client = new ApiClient({
+    baseUrl: () => `https://api${round}.example.com`,
+    key: () => `key${round}`,
+    userAgent: "t",
+    send: (request) => {
+      requests.push(request);
+      return Promise.resolve({ status: 200, headers: new Headers(), body: "{}" });
+    },
+  });
+  await client.request("GET", "/a", GET);
+  round = 1;
+  await client.request("GET", "/a", GET);
+  assert.deepEqual(requests.map((r) => r.url), ["https://api0.example.com/a", "https://api1.example.com/a"]);
+  assert.deepEqual(requests.map((r) => r.headers["Authorization"]), ["Bearer key0", "Bearer key1"]);
+  assert.deepEqual([requests[0]!.timeoutMs, requests[0]!.maxBodyBytes], [15_000, 16 * 1024 * 1024]);
+});
+
+Deno.test("a 204 and any answer to a DELETE are undefined", async () => {
+  assert.equal(await clientOf({ status: 204 }).request("PATCH", "/x", GET), undefined);
+  assert.equal(await clientOf({ status: 200, body: "" }).request("DELETE", "/x", GET), undefined);
+});
+
+for (const body of ["", "<html>hello</html>", '{"endpoints": [', "undefined"]) {
+  Deno.test(`a 200 with ${JSON.stringify(body)} is malformed`, async () => {
+    const error = await failureOf(clientOf({ body }).request("GET", "/x", GET));
+    assert.deepEqual([error.code, error.status], ["malformed", 200]);
+    assert.equal(error.message, "Cannot try it: the answer of https://api.example.com is not JSON");
+  });
+}
+
+Deno.test("an error answer gives status, code and message", async () => {
+  await using api = new FakeApi(() =>
+    json({ error_code: "ERR_NGROK_206", status_code: 403, msg: "an agent\ntoken" }, { status: 403 })
+  );
+  const error = await failureOf(api.client().request("GET", "/x", GET));
+  assert.equal(
+    error.message,
+    `Cannot try it: ${api.url} answered 403 (ERR_NGROK_206): "an agent\\u000atoken"`,
+  );
+  assert.deepEqual([error.status, error.code], [403, "ERR_NGROK_206"]);
+  assert.equal(error.hint, "Set another key: ngrokctl set-api-key -");
+});
+
+Deno.test("an error body of any shape gives at least the HTTP status", async () => {
+  const bodies = [
+    "",
+    "<h1>502</h1>",
+    "[]",
+    "null",
+    '"x"',
+    '{"error_code":7,"msg":{}}',
+    '{"status_code":200}',
+  ];
+  for (const body of bodies) {
+    const error = await failureOf(clientOf({ status: 502, body }).request("GET", "/x", GET));
+    assert.deepEqual([error.status, error.code], [502, ""], body);
+    assert.equal(error.message, "Cannot try it: https://api.example.com answered 502");
+  }
+});
+
+Deno.test("a long message is cut after 300 characters, escapes included", async () => {
+  const body = JSON.stringify({ msg: "\n".repeat(10_000) });
+  const error = await failureOf(clientOf({ status: 400, body }).request("GET", "/x", GET));
+  const quoted = /"(.*)"$/.exec(error.message)![1]!;
+  assert.deepEqual([quoted.length, quoted.endsWith("…")], [300, true]);
+});
+
+Deno.test("a not-found answer without a code is known by its status", async () => {
+  const body = '{"status_code":404,"msg":"Resource not found","details":{"operation_id":"op_1"}}';
+  const error = await failureOf(clientOf({ status: 404, body }).request("GET", "/x", GET));
+  assert.deepEqual([error.status, error.code, error.hint], [404, "", undefined]);
+});
+
+Deno.test("a hint goes with each failure that a user can do something about", async () => {
+  const hints = await Promise.all(
+    [401, 403, 429, 500, 503].map(async (status) =>
+      (await failureOf(clientOf({ status }).request("GET", "/x", GET))).hint
+    ),
+  );
+  assert(hints[0]!.includes("ngrokctl set-api-key -") && hints[0] === hints[1]);
+  assert(hints[2]!.includes("poll_interval"));
+  assert(hints[3]!.includes("status.ngrok.com") && hints[3] === hints[4]);
+  const body = '{"error_code":"ERR_NGROK_19003"}';
+  const selectors = await failureOf(clientOf({ status: 400, body }).request("GET", "/x", GET));
+  assert(selectors.hint!.includes("bound_endpoints.selectors"));
+});
+
+Deno.test("a Retry-After is passed on", async () => {
+  const headers = new Headers({ "Retry-After": "7" });
+  const error = await failureOf(clientOf({ status: 429, headers }).request("GET", "/x", GET));
+  assert.equal(error.retryAfterMs, 7000);
+  assert.equal(
+    (await failureOf(clientOf({ status: 429 }).request("GET", "/x", GET))).retryAfterMs,
+    undefined,
+  );
+});
+
+Deno.test("the key that the API quotes back is in no part of the error", async () => {
+  const secret = KEY.split("_")[1]!;
+  const msg = `The header "Bearer ${KEY}" (${secret}) is not valid`;
+  const bodies = [
+    { error_code: "ERR_NGROK_201", msg },
+    { error_code: KEY, msg: KEY },
+    { error_code: secret, msg: "x".repeat(80) + KEY },
+  ];
+  for (const body of bodies) {
+    await using api = new FakeApi(() => json(body, { status: 403 }));
+    const error = await failureOf(api.client().request("GET", "/x", GET));
+    assert(!`${error.stack}${JSON.stringify(error)}${Deno.inspect(error)}`.includes(secret), error.message);
+  }
+  for (
+    const answer of [{ body: `oops ${KEY}` }, {
+      status: 302,
+      headers: new Headers({ Location: `https://e.com/?k=${KEY}` }),
+    }]
+  ) {
+    const error = await failureOf(clientOf(answer).request("GET", "/x", GET));
+    assert(!Deno.inspect(error).includes(secret), error.message);
+  }
+});
+
+Deno.test("property: no message brings the key, wherever an answer quotes it", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.string(),
+      fc.string(),
+      fc.constantFrom(302, 400, 401, 403, 500),
+      async (before, after, status) => {
+        const body = JSON.stringify({ error_code: before + KEY + after, msg: before + KEY + after });
+        const headers = new Headers({ Location: `https://e.com/${encodeURIComponent(before)}${KEY}` });
+        const error = await failureOf(clientOf({ status, body, headers }).request("GET", "/x", GET));
+        assert(!Deno.inspect(error).includes(KEY.slice(-10)));
+      },
+    ),
+    { seed: 1, numRuns: 100 },
+  );
+});
+
+Deno.test("without a key, or with one that no header can carry, nothing is sent", async () => {
+  const codes = [["", "no_key"], ["a b", "bad_key"], ["key\n", "bad_key"], ["schlüssel", "bad_key"]] as const;
+  await using api = new FakeApi(() => json({}));
+  for (const [key, code] of codes) {
+    const error = await failureOf(api.client({ key: () => key }).request("GET", "/x", GET));
+    assert.equal(error.code, code);
+    assert(error.hint!.includes("ngrokctl set-api-key -"));
+    assert(key === "" || !Deno.inspect(error).includes(key));
+  }
+  assert.equal(api.seen.length, 0);
+});
+
+Deno.test("a redirect is an error, and its target is never asked", async () => {
+  await using other = new ForbiddenHost();
+  for (const status of [301, 302, 303, 307, 308]) {
+    await using api = new FakeApi(() =>
+      new Response("", { status, headers: { Location: `${other.url}/x` } })
+    );
+    const error = await failureOf(api.client().request("GET", "/x", GET));
+    assert.deepEqual([error.code, error.status, api.seen.length], ["redirect", status, 1]);
+    assert(error.message.includes(other.url) && error.hint!.includes("api.url"));
+  }
+  assert.equal(other.connections, 0);
+});
+
+Deno.test("a URL of another origin is refused and never asked", async () => {
+  await using other = new ForbiddenHost();
+  await using api = new FakeApi(() => json({}));
+  const host = new URL(other.url).host;
+  const port = new URL(api.url).port;
+  const targets = [
+    `${other.url}/x`,
+    `//${host}/x`,
+    `\\\\${host}/x`,
+    `https://127.0.0.1:${port}/x`,
+    `http://localhost:${port}/x`,
+    `http://127.0.0.1:${port}@${host}/x`,
+    "file:///etc/passwd",
+    "data:,x",
+    "javascript:1",
+  ];
+  for (const target of targets) {
+    const error = await failureOf(api.client().request("GET", target, GET));
+    assert.equal(error.code, "foreign_page", target);
+  }
+  assert.equal((await failureOf(api.client().request("GET", "http://[", GET))).code, "malformed");
+  assert.deepEqual([other.connections, api.seen.length], [0, 0]);
+});
+
+Deno.test("URLs of the same origin are asked in all their forms", async () => {
+  await using api = new FakeApi(() => json({}));
+  const host = new URL(api.url).host;
+  for (
+    const target of [
+      `${api.url}/a?b=c`,
+      `http://user:word@${host}/a?b=c`,
+      `//${host}/a?b=c`,
+      "/a?b=c",
+      "a?b=c",
+    ]
+  ) {
+    await api.client().request("GET", target, GET);
+  }
+  assert.deepEqual(new Set(api.seen.map((request) => request.path)), new Set(["/a?b=c"]));
+  assert.equal(api.seen.length, 5);
+});
+
+Deno.test("http is for loopback hosts only", async () => {
+  const requests: HttpRequest[] = [];
+  const send: typeof sendHttp = (request) => {
+    requests.push(request);
+    return Promise.resolve({ status: 200, headers: new Headers(), body: "{}" });
+  };
+  const client = (url: string) => new ApiClient({ baseUrl: () => url, key: () => KEY, send, userAgent: "t" });
+  for (
+    const url of [
+      "http://api.ngrok.com",
+      "http://10.0.0.1",
+      "http://localhost.evil.com",
+      "http://127.0.0.1.evil.com",
+      "ftp://localhost",
+    ]
+  ) {
+    assert.equal((await failureOf(client(url).request("GET", "/x", GET))).code, "insecure", url);
+  }
+  assert.equal((await failureOf(client("nonsense").request("GET", "/x", GET))).code, "malformed");
+  assert.equal(requests.length, 0);
+  for (const url of ["http://localhost:1", "http://127.9.8.7", "http://[::1]:5", "https://api.ngrok.com"]) {
+    await client(url).request("GET", "/x", GET);
+  }
+  assert.equal(requests.length, 4);
+});
+
+Deno.test("an API that cannot be reached is told apart, with a hint", async () => {
+  const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const url = `http://127.0.0.1:${free.addr.port}`;
+  free.close();
+  const client = new ApiClient({ baseUrl: () => url, key: () => KEY, send: sendHttp, userAgent: "t" });
+  const error = await failureOf(client.request("GET", "/x", GET));
+  assert.deepEqual([error.code, error.status], ["unreachable", 0]);
+  assert(error.message.startsWith(`Cannot reach ${url}`) && error.hint!.includes("api.url"));
+});
+
+Deno.test("an answer that never ends is cut by the time limit", async () => {
+  await using api = new FakeApi(() =>
+    new Response(new ReadableStream({ start: (c) => c.enqueue(new Uint8Array(1)) }))
+  );
+  const error = await failureOf(api.client({ timeoutMs: 40 }).request("GET", "/x", GET));
+  assert.equal(error.code, "timeout");
+  assert(error.hint !== undefined);
+});
+
+Deno.test("an answer that is too large is cut, also when it was small on the wire", async () => {
+  const bomb = new Response(new Uint8Array(100_000)).body!.pipeThrough(new CompressionStream("gzip"));
+  const zipped = new Uint8Array(await new Response(bomb).arrayBuffer());
+  assert(zipped.length < 10_000);
+  await using api = new FakeApi(() => new Response(zipped, { headers: { "Content-Encoding": "gzip" } }));
+  const error = await failureOf(api.client({ maxBodyBytes: 50_000 }).request("GET", "/x", GET));
+  assert.deepEqual([error.code, error.status], ["too_large", 200]);
+});
+
+Deno.test("a reset in the middle of an answer is an ApiError", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const serving = (async () => {
+    using conn = await listener.accept();
+    await conn.read(new Uint8Array(4096));
+    await conn.write(new TextEncoder().encode("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"));
+  })();
+  const client = new ApiClient({
+    baseUrl: () => `http://127.0.0.1:${listener.addr.port}`,
+    key: () => KEY,
+    send: sendHttp,
+    userAgent: "t",
+  });
+  const error = await failureOf(client.request("GET", "/x", GET));
+  await serving;
+  assert.equal(error.code, "unreachable");
+});
+
+Deno.test("an abort is thrown as it is, not as an ApiError", async () => {
+  const stop = new AbortController();
+  await using api = new FakeApi(() => {
+    stop.abort(new RangeError("enough"));
+    return new Response(new ReadableStream({ start: (c) => c.enqueue(new Uint8Array(1)) }));
+  });
+  await assert.rejects(api.client().request("GET", "/x", { ...GET, signal: stop.signal }), RangeError);
+});

@@ -1,0 +1,82 @@
+import { ApiClient, type ApiClientOptions } from "../../src/cloud/client.ts";
+import { sendHttp } from "../../src/system/http.ts";
+
+/** A request as the fake API saw it. */
+export interface SeenRequest {
+  readonly method: string;
+  /** Path and query. */
+  readonly path: string;
+  readonly headers: Headers;
+  readonly body: string;
+}
+
+/** A few-line HTTP server that answers as it is told and remembers what it was asked. */
+export class FakeApi implements AsyncDisposable {
+  readonly seen: SeenRequest[] = [];
+  readonly url: string;
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+
+  constructor(answer: (request: SeenRequest, api: FakeApi) => Response | Promise<Response>) {
+    this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+      const { method, headers } = request;
+      const seen = {
+        method,
+        path: request.url.slice(new URL(request.url).origin.length),
+        headers,
+        body: await request.text(),
+      };
+      this.seen.push(seen);
+      return await answer(seen, this);
+    });
+    this.url = `http://127.0.0.1:${this.#server.addr.port}`;
+  }
+
+  client(options: Partial<ApiClientOptions> = {}): ApiClient {
+    return new ApiClient({
+      baseUrl: () => this.url,
+      key: () => KEY,
+      send: sendHttp,
+      userAgent: "ngrokd/test",
+      ...options,
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.shutdown();
+  }
+}
+
+/** Of the shape of PROTOCOL.md 1.1: an id and a secret. */
+export const KEY = "2abcdefghijklmnopqrstuvwxyz_5ecretSecretSecret123";
+
+export function json(body: unknown, init: ResponseInit = {}): Response {
+  return new Response(JSON.stringify(body), {
+    ...init,
+    headers: { "Content-Type": "application/json", ...init.headers },
+  });
+}
+
+/** A listener that must never be reached: it counts connections and closes them. */
+export class ForbiddenHost implements AsyncDisposable {
+  connections = 0;
+  readonly url: string;
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #loop: Promise<void>;
+
+  constructor() {
+    this.url = `http://127.0.0.1:${this.#listener.addr.port}`;
+    this.#loop = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    for await (const conn of this.#listener) {
+      this.connections++;
+      conn.close();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    await this.#loop;
+  }
+}

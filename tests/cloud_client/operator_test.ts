@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { deleteOperator, getOperator, registerOperator, updateOperator } from "../../src/cloud/operator.ts";
+import { ApiError } from "../../src/model/errors.ts";
+import { FakeApi, json } from "./fake_api.ts";
+
+const CERT = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+const CSR = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n";
+
+function operator(cert: string): Record<string, unknown> {
+  return {
+    id: "k8sop_1",
+    region: "global",
+    future: { field: 1 },
+    binding: {
+      endpoint_selectors: null,
+      cert: { cert, not_before: "0001-01-01T00:00:00Z", not_after: "0001-01-01T00:00:00Z" },
+      ingress_endpoint: "connect.ngrok-endpoints.com:443",
+    },
+  };
+}
+
+Deno.test("registerOperator() sends what the cloud expects and reads what it answers", async () => {
+  for (const status of [200, 201]) {
+    await using api = new FakeApi(() => json(operator(CERT), { status }));
+    const made = await registerOperator(api.client(), { csr: CSR, selectors: ["true", "false"] });
+    assert.deepEqual(made, {
+      id: "k8sop_1",
+      certificate: CERT,
+      ingressEndpoint: "connect.ngrok-endpoints.com:443",
+      region: "global",
+    });
+    const [seen] = api.seen;
+    assert.deepEqual([seen!.method, seen!.path], ["POST", "/kubernetes_operators"]);
+    assert.deepEqual(JSON.parse(seen!.body), {
+      description: "ngrokd daemon",
+      metadata: '{"type":"forward-proxy"}',
+      enabled_features: ["bindings"],
+      region: "global",
+      binding: { endpoint_selectors: ["true", "false"], csr: CSR },
+    });
+  }
+});
+
+Deno.test("registerOperator() without a certificate fails and leaves no operator behind", async () => {
+  const answers = [operator(""), operator("\n"), { id: "k8sop_1", binding: null }, { id: "k8sop_1" }, {
+    id: "k8sop_1",
+    binding: { cert: null },
+  }];
+  for (const answer of answers) {
+    await using api = new FakeApi(({ method }) =>
+      method === "POST" ? json(answer, { status: 201 }) : new Response(null, { status: 204 })
+    );
+    await assert.rejects(
+      registerOperator(api.client(), { csr: CSR, selectors: ["true"] }),
+      (error) => error instanceof ApiError && error.code === "no_certificate" && error.hint !== undefined,
+    );
+    assert.deepEqual(api.seen.map(({ method, path }) => `${method} ${path}`), [
+      "POST /kubernetes_operators",
+      "DELETE /kubernetes_operators/k8sop_1",
+    ]);
+  }
+});
+
+Deno.test("registerOperator() tells of the missing certificate also when the operator cannot be removed", async () => {
+  await using api = new FakeApi(({ method }) =>
+    method === "POST" ? json(operator("")) : json({}, { status: 500 })
+  );
+  await assert.rejects(registerOperator(api.client(), { csr: CSR, selectors: [] }), {
+    code: "no_certificate",
+  });
+});
+
+Deno.test("an answer that is not an operator is malformed", async () => {
+  for (
+    const answer of [null, [], "x", {}, { id: "" }, { id: 7 }, { id: "../x" }, { id: ".." }, {
+      id: "a".repeat(129),
+    }]
+  ) {
+    await using api = new FakeApi(() => json(answer));
+    await assert.rejects(getOperator(api.client(), "k8sop_1"), { code: "malformed" }, JSON.stringify(answer));
+  }
+});
+
+Deno.test("parts of an operator that are of another type count as absent", async () => {
+  await using api = new FakeApi(() =>
+    json({ id: "k8sop_1", region: 7, binding: { cert: { cert: CERT }, ingress_endpoint: [] } })
+  );
+  assert.deepEqual(await getOperator(api.client(), "k8sop_1"), { id: "k8sop_1", certificate: CERT });
+  assert.deepEqual([api.seen[0]!.method, api.seen[0]!.path], ["GET", "/kubernetes_operators/k8sop_1"]);
+});
+
+Deno.test("getOperator() gives an operator without a certificate as it is", async () => {
+  await using api = new FakeApi(() => json(operator("")));
+  assert.equal((await getOperator(api.client(), "k8sop_1")).certificate, "");
+});
+
+Deno.test("updateOperator() sends only what changes", async () => {
+  await using api = new FakeApi(() => json(operator(CERT)));
+  await updateOperator(api.client(), "k8sop_1", { csr: CSR });
+  await updateOperator(api.client(), "k8sop_1", { selectors: ["false"] });
+  await updateOperator(api.client(), "k8sop_1", { csr: CSR, selectors: ["false"] });
+  assert.deepEqual(api.seen.map(({ method, path, body }) => [method, path, JSON.parse(body)]), [
+    ["PATCH", "/kubernetes_operators/k8sop_1", { binding: { csr: CSR } }],
+    ["PATCH", "/kubernetes_operators/k8sop_1", { binding: { endpoint_selectors: ["false"] } }],
+    ["PATCH", "/kubernetes_operators/k8sop_1", { binding: { endpoint_selectors: ["false"], csr: CSR } }],
+  ]);
+});
+
+Deno.test("updateOperator() needs a certificate back only for a CSR", async () => {
+  await using api = new FakeApi(() => json(operator("")));
+  assert.equal((await updateOperator(api.client(), "k8sop_1", { selectors: ["true"] })).certificate, "");
+  await assert.rejects(updateOperator(api.client(), "k8sop_1", { csr: CSR }), { code: "no_certificate" });
+  assert(api.seen.every(({ method }) => method === "PATCH"));
+});
+
+Deno.test("an operator that is gone is a 404 to all but deleteOperator()", async () => {
+  await using api = new FakeApi(() => json({ status_code: 404, msg: "Resource not found" }, { status: 404 }));
+  await assert.rejects(getOperator(api.client(), "k8sop_1"), { status: 404 });
+  await assert.rejects(updateOperator(api.client(), "k8sop_1", { csr: CSR }), { status: 404 });
+  await deleteOperator(api.client(), "k8sop_1");
+  assert.equal(api.seen.at(-1)!.method, "DELETE");
+});
+
+Deno.test("deleteOperator() passes on every other failure", async () => {
+  await using api = new FakeApi(() => json({}, { status: 403 }));
+  await assert.rejects(deleteOperator(api.client(), "k8sop_1"), { status: 403 });
+});
+
+Deno.test("an id that would lead to another resource is never sent", async () => {
+  await using api = new FakeApi(() => json({}));
+  for (const id of ["", ".", "..", "a/b", "a?b", "a%2fb", "a\n"]) {
+    await assert.rejects(getOperator(api.client(), id), RangeError);
+    await assert.rejects(deleteOperator(api.client(), id), RangeError);
+  }
+  assert.equal(api.seen.length, 0);
+});

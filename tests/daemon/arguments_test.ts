@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { parseArguments } from "../../src/daemon/arguments.ts";
+import { VERSION } from "../../src/lib/version.ts";
+
+Deno.test("parseArguments() runs with the default configuration, with or without the word run", () => {
+  const wanted = { action: "run", configPath: "/etc/ngrokd/config.yml", verbose: false };
+  assert.deepEqual(parseArguments([]), wanted);
+  assert.deepEqual(parseArguments(["run"]), wanted);
+});
+
+Deno.test("parseArguments() takes --config in both spellings, and -v", () => {
+  const wanted = { action: "run", configPath: "/x.yml", verbose: true };
+  assert.deepEqual(parseArguments(["run", "--config", "/x.yml", "-v"]), wanted);
+  assert.deepEqual(parseArguments(["-v", "--config=/x.yml"]), wanted);
+});
+
+Deno.test("parseArguments() prints the version as the Go daemon did", () => {
+  assert.deepEqual(parseArguments(["--version"]), { action: "print", text: `ngrokd version ${VERSION}\n` });
+});
+
+Deno.test("parseArguments() shows an example in its help", () => {
+  const help = parseArguments(["--help"]);
+  assert.equal(help.action, "print");
+  assert.match(help.action === "print" ? help.text : "", /Example:\n {2}ngrokd --config=/);
+});
+
+Deno.test("parseArguments() refuses what it does not know, by name", () => {
+  for (const argv of [["frobnicate"], ["--confg=/x"], ["run", "extra"], ["--config"]]) {
+    const result = parseArguments(argv);
+    assert.equal(result.action, "usage", argv.join(" "));
+    assert.match(result.action === "usage" ? result.message : "", /frobnicate|--confg|too many|--config/);
+  }
+});

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+
+async function devCheck(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", "dev", "--check", ...args],
+    cwd: ROOT,
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const { code, stdout, stderr } = await command.output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+Deno.test("deno task dev --check reaches every endpoint and exits 0", async () => {
+  const { code, stdout, stderr } = await devCheck();
+  assert.equal(code, 0, stdout + stderr);
+  assert.match(stdout, /All 7 endpoints are right\./);
+  assert.equal(stdout.match(/^✓ /gm)?.length, 7);
+});
+
+Deno.test("dev --check notices a backend that is down", async () => {
+  const { code, stderr } = await devCheck("--plant=backend-down");
+  assert.equal(code, 1);
+  assert.match(stderr, /http:\/\/api\.myapp:8080: It answered HTTP\/1\.1 502/);
+});
+
+Deno.test("dev --check notices that the ingress is not to be trusted", async () => {
+  const { code, stderr } = await devCheck("--plant=wrong-trust");
+  assert.equal(code, 1);
+  assert.match(stderr, /invalid peer certificate/);
+});
+
+Deno.test("dev --check notices an endpoint that is not listed", async () => {
+  const { code, stderr } = await devCheck("--plant=lost-endpoint");
+  assert.equal(code, 1);
+  assert.match(stderr, /tcp:\/\/db\.internal:5432: it is not in the list/);
+});

@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { type ConnectionOptions, serveConnection } from "../../src/forward/connection.ts";
+import { ConnectionSlots } from "../../src/forward/connection_slots.ts";
+import { LIMITS } from "../../src/forward/limits.ts";
+import { TrafficBook } from "../../src/forward/traffic_book.ts";
+import { DialError } from "../../src/model/errors.ts";
+import { ListenerRoutes } from "../../src/model/route_table.ts";
+import { sleep } from "../../src/system/clock.ts";
+import { fakeClock } from "./fake_clock.ts";
+import { WELCOME } from "./fake_ingress.ts";
+import { fromHex, latin1, memoryPair, pattern, readAll, readExactly, send, text } from "./memory_stream.ts";
+import { route } from "./routes.ts";
+
+const GET = "GET / HTTP/1.1\r\nHost: api.myapp\r\n\r\n";
+const FRAME_BYTES = 15;
+
+/** One connection in memory, to an ingress that a test plays. */
+function serve(
+  options: Partial<ConnectionOptions> & { url?: string; segment?: number; dialMs?: number } = {},
+) {
+  const { url = "http://api.myapp:80", segment = Infinity, dialMs = 0, ...rest } = options;
+  const client = memoryPair({ segment });
+  const ingress = memoryPair({ segment });
+  const traffic = new TrafficBook();
+  const reached: string[] = [];
+  const outcome = serveConnection(client.far, {
+    routes: new ListenerRoutes([route(url)]),
+    access: {
+      async connect({ timeoutMs, signal }) {
+        if (dialMs > timeoutMs) throw new DialError("Cannot connect: no answer", { code: "timeout" });
+        if (dialMs > 0) await sleep(dialMs, { signal });
+        return ingress.near;
+      },
+      ingress: () => ({ hostname: "ingress.test", port: 443 }),
+      identity: () => ({ cert: "c", key: "k" }),
+      trust: () => [],
+    },
+    limits: LIMITS,
+    ingressSlots: new ConnectionSlots(1),
+    traffic,
+    onReached: (name, error) => void reached.push(`${name} ${error?.message ?? "ok"}`),
+    signal: new AbortController().signal,
+    ...rest,
+  });
+  return {
+    client: client.near,
+    local: client.far,
+    cloud: ingress.far,
+    remote: ingress.near,
+    traffic,
+    reached,
+    outcome,
+  };
+}
+
+Deno.test("serveConnection() goes from accept to the last byte: ok", async () => {
+  const { client, cloud, outcome, reached, remote } = serve();
+  await send(client, GET);
+  await client.closeWrite();
+  await readExactly(cloud, FRAME_BYTES);
+  await send(cloud, WELCOME);
+  assert.equal(text(await readAll(cloud)), GET);
+  await cloud.closeWrite();
+  assert.equal(await outcome, "ok");
+  assert.deepEqual(reached, ["api.myapp:80 ok"]);
+  assert.ok(remote.closed);
+});
+
+Deno.test("serveConnection() works byte by byte from end to end", async () => {
+  const { client, cloud, outcome } = serve({ segment: 1 });
+  const body = pattern(500);
+  const receiving = (async () => {
+    await readExactly(cloud, FRAME_BYTES);
+    await send(cloud, WELCOME);
+    await send(cloud, body);
+    await cloud.closeWrite();
+    return await readAll(cloud);
+  })();
+  await send(client, GET);
+  await send(client, body);
+  await client.closeWrite();
+  assert.deepEqual(await readAll(client), body);
+  assert.deepEqual(await receiving, Uint8Array.from([...latin1(GET), ...body]));
+  assert.equal(await outcome, "ok");
+});
+
+Deno.test("serveConnection() closes 10 s after a dial to an ingress that then is silent, whatever part of an answer came", async () => {
+  for (const hex of ["", "05", "ffff0a"]) {
+    using clock = fakeClock();
+    const { client, cloud, remote, outcome, reached, traffic } = serve();
+    await send(client, GET);
+    await send(cloud, fromHex(hex));
+    await clock.pass(9_999);
+    assert.equal(remote.closed, false);
+    await clock.pass(1);
+    assert.ok(remote.closed);
+    await client.closeWrite();
+    assert.match(text(await readAll(client)), /^HTTP\/1\.1 502 [^]*does not answer/);
+    assert.equal(await outcome, "upgrade_failed");
+    assert.match(reached.join(), /does not answer/);
+    assert.equal(traffic.snapshot("ep_api.myapp").errors, 1);
+  }
+});
+
+Deno.test("serveConnection() counts dial and upgrade against one deadline of 10 s", async () => {
+  using clock = fakeClock();
+  const { client, remote, outcome } = serve({ dialMs: 9_000, url: "tcp://api.myapp:80" });
+  await clock.pass(9_999);
+  assert.equal(remote.closed, false);
+  await clock.pass(1);
+  assert.equal(await outcome, "upgrade_failed");
+  assert.ok(remote.closed);
+  client.close();
+});
+
+Deno.test("serveConnection() does not keep a dialled connection when it is aborted", async () => {
+  const controller = new AbortController();
+  const { client, cloud, remote, outcome, traffic } = serve({ signal: controller.signal });
+  await send(client, GET);
+  await readExactly(cloud, FRAME_BYTES);
+  const ended = assert.rejects(outcome, /over/);
+  controller.abort(new Error("over"));
+  await ended;
+  assert.ok(remote.closed);
+  assert.equal(traffic.snapshot("ep_api.myapp").total, 0, "the daemon's own end is no error of the endpoint");
+});
+
+Deno.test("serveConnection() tells its outcomes apart", async () => {
+  assert.equal(await serve({ routes: undefined }).outcome, "no_route");
+
+  const silent = serve();
+  await silent.client.closeWrite();
+  assert.equal(await silent.outcome, "client_gone");
+
+  const wrong = serve();
+  await send(wrong.client, GET.replace("api", "x"));
+  await wrong.client.closeWrite();
+  assert.equal(await wrong.outcome, "wrong_host");
+
+  const bad = serve();
+  await send(bad.client, "GET /\r\n\r\n");
+  await bad.client.closeWrite();
+  assert.equal(await bad.outcome, "bad_request");
+
+  const undialled = serve({ dialMs: 20_000 });
+  await send(undialled.client, GET);
+  await undialled.client.closeWrite();
+  assert.equal(await undialled.outcome, "dial_failed");
+
+  const refused = serve();
+  await send(refused.client, GET);
+  await refused.client.closeWrite();
+  await send(refused.cloud, fromHex("10001a0e4552525f4e47524f4b5f33323039"));
+  assert.equal(await refused.outcome, "upgrade_refused");
+
+  const reset = serve();
+  reset.client.reset();
+  await assert.rejects(reset.outcome, Deno.errors.ConnectionReset);
+});
+
+Deno.test("serveConnection() closes without a word when anything but HTTP cannot be served", async () => {
+  const { client, cloud, outcome, local } = serve({ url: "tcp://api.myapp:80" });
+  await send(cloud, fromHex("10001a0e4552525f4e47524f4b5f33323039"));
+  assert.equal(await outcome, "upgrade_refused");
+  local.close();
+  assert.equal((await readAll(client)).length, 0);
+});
+
+Deno.test("serveConnection() waits for a place at the ingress, 10 s at most, and gives it back however it ends", async () => {
+  using clock = fakeClock();
+  const ingressSlots = new ConnectionSlots(1);
+  const url = "tcp://api.myapp:80";
+  const first = serve({ ingressSlots, url });
+  await send(first.cloud, WELCOME);
+  const late = serve({ ingressSlots, url });
+  await clock.pass(10_000);
+  assert.equal(await late.outcome, "dial_failed");
+  assert.match(late.reached.join(), /all 1 connections are in use/);
+  const patient = serve({ ingressSlots, url });
+  await clock.pass(5_000);
+  first.client.reset();
+  assert.equal(await first.outcome, "ok");
+  await send(patient.cloud, fromHex("10001a0e4552525f4e47524f4b5f33323039"));
+  assert.equal(await patient.outcome, "upgrade_refused");
+  assert.equal(ingressSlots.inUse, 0);
+  const controller = new AbortController();
+  using _held = await ingressSlots.take(controller.signal);
+  const aborted = serve({ ingressSlots, url, signal: controller.signal });
+  const ended = assert.rejects(aborted.outcome, /over/);
+  controller.abort(new Error("over"));
+  await ended;
+});

@@ -1,0 +1,233 @@
+import assert from "node:assert/strict";
+import { findRoute } from "../../src/forward/find_route.ts";
+import { LIMITS } from "../../src/forward/limits.ts";
+import { ListenerRoutes } from "../../src/model/route_table.ts";
+import { clientHello, records } from "./client_hello.ts";
+import { fakeClock } from "./fake_clock.ts";
+import { latin1, memoryPair, send, text } from "./memory_stream.ts";
+import { route, routes } from "./routes.ts";
+
+function hello(name?: string): Uint8Array {
+  return records(clientHello({ name }));
+}
+
+function get(host: string): Uint8Array {
+  return latin1(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+}
+
+/** What becomes of a connection that begins with these bytes (and then ends, if told so). */
+async function find(
+  listener: ListenerRoutes | undefined,
+  bytes: Uint8Array,
+  options: { end?: boolean; segment?: number } = {},
+) {
+  const { near, far } = memoryPair({
+    ...(options.segment === undefined ? {} : { segment: options.segment }),
+  });
+  const finding = findRoute(far, { routes: listener, limits: LIMITS });
+  await send(near, bytes);
+  if (options.end) await near.closeWrite();
+  const found = await finding;
+  return found.kind === "found"
+    ? {
+      to: found.chosen.route.hostname,
+      host: found.chosen.host,
+      whole: found.chosen.whole,
+      initial: found.initial,
+    }
+    : {
+      outcome: found.outcome,
+      answer: found.answer === undefined ? undefined : String.fromCharCode(...found.answer),
+    };
+}
+
+const MISDIRECTED = /^HTTP\/1\.1 421 Misdirected Request\r\n/;
+
+Deno.test("findRoute() reads nothing where one tcp, tls or https route has the listener for itself", async () => {
+  for (
+    const url of [
+      "tcp://db.internal:5432",
+      "tls://a.example:443",
+      "https://a.example:443",
+      "tcp://*.example.com:5432",
+    ]
+  ) {
+    const { far } = memoryPair();
+    far.read = () => assert.fail("nothing must be read");
+    const found = await findRoute(far, { routes: routes(url), limits: LIMITS });
+    assert.ok(found.kind === "found" && found.chosen.whole && found.initial.length === 0);
+    assert.equal(`${found.chosen.host}:${found.chosen.route.port}`, url.slice(url.indexOf("//") + 2));
+  }
+});
+
+Deno.test("findRoute() has nothing to say where no route is, or where several tcp routes cannot be told apart", async () => {
+  for (const listener of [undefined, routes("tcp://a.example:1", "tcp://b.example:1")]) {
+    const { far } = memoryPair();
+    assert.deepEqual(await findRoute(far, { routes: listener, limits: LIMITS }), {
+      kind: "not_found",
+      outcome: "no_route",
+      answer: undefined,
+    });
+  }
+});
+
+Deno.test("findRoute() lets the right Host of a sole http route through, with the URL's port, the local one or none", async () => {
+  const listener = new ListenerRoutes([route("http://api.myapp:80", { localPort: 9080 })]);
+  for (const host of ["api.myapp", "API.MyApp.", "api.myapp:80", "api.myapp:9080", "api.myapp:"]) {
+    const { initial, ...rest } = await find(listener, get(host));
+    assert.deepEqual(rest, { to: "api.myapp", host: "api.myapp", whole: true }, host);
+    assert.deepEqual(initial, get(host), "the bytes go on as they came");
+  }
+});
+
+Deno.test("findRoute() answers 421 to a wrong Host with the right one and a curl that sends it", async () => {
+  const listener = new ListenerRoutes([route("http://api.myapp:8080", { localPort: 9080 })]);
+  for (const host of ["localhost", "api.myapp:81", "x.api.myapp", "127.0.0.1:9080", ""]) {
+    const { outcome, answer } = await find(listener, get(host));
+    assert.equal(outcome, "wrong_host");
+    assert.match(answer!, MISDIRECTED);
+    assert.match(answer!, /http:\/\/api\.myapp:8080 only/);
+    assert.match(answer!, /curl -H "Host: api\.myapp:8080" http:\/\/127\.0\.0\.1:9080\//);
+    assert.match(answer!, /Connection: close\r\n/);
+  }
+});
+
+Deno.test("findRoute() sends the preface of HTTP/2 to a sole http route and refuses it elsewhere", async () => {
+  const preface = latin1("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  assert.equal((await find(routes("http://api.myapp:80"), preface)).to, "api.myapp");
+  for (
+    const listener of [
+      routes("http://*.example.com:80"),
+      routes("http://a.example:80", "http://b.example:80"),
+    ]
+  ) {
+    const { outcome, answer } = await find(listener, preface);
+    assert.equal(outcome, "bad_request");
+    assert.match(answer!, /^HTTP\/1\.1 400 /);
+  }
+});
+
+Deno.test("findRoute() finds the route of a shared http listener by Host: exact, then the longest wildcard, never a default", async () => {
+  const listener = routes("http://a.example.com:80", "http://*.example.com:80", "http://*.b.example.com:80");
+  assert.equal((await find(listener, get("a.example.com"))).to, "a.example.com");
+  assert.deepEqual({ ...await find(listener, get("X.example.com:80")), initial: 0 }, {
+    to: "*.example.com",
+    host: "x.example.com",
+    whole: false,
+    initial: 0,
+  });
+  assert.equal((await find(listener, get("x.y.b.example.com"))).to, "*.b.example.com");
+  for (
+    const host of [
+      "example.com",
+      "other.org",
+      "",
+      "a..example.com",
+      "*.example.com",
+      "[::1]",
+      "b%00.example.com",
+    ]
+  ) {
+    const { outcome, answer } = await find(listener, get(host));
+    assert.equal(outcome, "wrong_host", host);
+    assert.match(answer!, MISDIRECTED);
+    assert.match(answer!, /ngrokctl list/);
+  }
+});
+
+Deno.test("findRoute() finds the route of a shared TLS listener by its server name", async () => {
+  const listener = routes("tls://a.example.com:443", "https://*.example.com:443");
+  assert.equal((await find(listener, hello("a.example.com"))).to, "a.example.com");
+  const { initial, ...rest } = await find(listener, hello("x.y.example.com"), { segment: 1 });
+  assert.deepEqual(rest, { to: "*.example.com", host: "x.y.example.com", whole: true });
+  assert.deepEqual(initial, hello("x.y.example.com"));
+});
+
+Deno.test("findRoute() answers a TLS client with alerts: unrecognized_name, or decode_error", async () => {
+  const listener = routes("tls://*.example.com:443");
+  const unknown = { outcome: "wrong_host", answer: "\x15\x03\x03\0\x02\x02\x70" };
+  assert.deepEqual(await find(listener, hello("other.org")), unknown);
+  assert.deepEqual(await find(listener, hello()), unknown);
+  assert.deepEqual(await find(listener, latin1("GET / HTTP/1.1\r\n")), {
+    outcome: "bad_request",
+    answer: "\x15\x03\x03\0\x02\x02\x32",
+  });
+});
+
+Deno.test("findRoute() tells HTTP and TLS on one listener apart by the first byte, each with its own routes", async () => {
+  const listener = routes("http://*.example.com:443", "tls://a.example.com:443");
+  assert.equal((await find(listener, hello("a.example.com"))).to, "a.example.com");
+  assert.equal((await find(listener, get("a.example.com"))).to, "*.example.com");
+  assert.equal((await find(listener, hello("b.example.com"))).outcome, "wrong_host");
+  const sole = routes("http://h.example.com:443", "tls://a.example.com:443");
+  assert.match((await find(sole, get("a.example.com"))).answer!, MISDIRECTED);
+});
+
+Deno.test("findRoute() answers 400 to a head that is malformed or cut off, 431 to one that is too large", async () => {
+  const listener = routes("http://api.myapp:80");
+  assert.match(
+    (await find(listener, latin1("GET / HTTP/1.1\nHost: api.myapp\n\n"))).answer!,
+    /^HTTP\/1\.1 400 [^]*carriage return/,
+  );
+  assert.match((await find(listener, hello("api.myapp"))).answer!, /^HTTP\/1\.1 400 [^]*this is TLS/);
+  assert.match(
+    (await find(listener, latin1("GET / HT"), { end: true })).answer!,
+    /^HTTP\/1\.1 400 [^]*ends in its head/,
+  );
+  assert.match((await find(listener, latin1(`GET /${"x".repeat(17_000)}`))).answer!, /^HTTP\/1\.1 431 /);
+});
+
+Deno.test("findRoute() says nothing to a client that says nothing", async () => {
+  assert.deepEqual(await find(routes("http://api.myapp:80"), new Uint8Array(0), { end: true }), {
+    outcome: "client_gone",
+    answer: undefined,
+  });
+  assert.deepEqual(await find(routes("tls://*.example.com:443"), latin1("\x16\x03"), { end: true }), {
+    outcome: "bad_request",
+    answer: undefined,
+  });
+});
+
+Deno.test("findRoute() gives a head 10 s in all and a hello 5 s, however the bytes drip", async () => {
+  using clock = fakeClock();
+  async function drip(
+    listener: ListenerRoutes,
+    bytes: Uint8Array,
+  ): Promise<{ seconds: number; answer: string | undefined }> {
+    const { near, far } = memoryPair();
+    const finding = findRoute(far, { routes: listener, limits: LIMITS });
+    let over = false;
+    void finding.then(() => over = true);
+    let seconds = 0;
+    for (; !over && seconds < 60; seconds++) {
+      await send(near, bytes.subarray(seconds, seconds + 1));
+      await clock.pass(1000);
+    }
+    const found = await finding;
+    assert.equal(found.kind, "not_found");
+    return {
+      seconds,
+      answer: found.kind === "not_found" && found.answer !== undefined ? text(found.answer) : undefined,
+    };
+  }
+  const head = await drip(routes("http://api.myapp:80"), get("api.myapp"));
+  assert.equal(head.seconds, 10);
+  assert.match(head.answer!, /^HTTP\/1\.1 408 Request Timeout\r\n/);
+  assert.deepEqual(await drip(routes("http://api.myapp:80"), new Uint8Array(0)), {
+    seconds: 10,
+    answer: undefined,
+  });
+  assert.deepEqual(await drip(routes("tls://*.example.com:443"), hello("a.example.com")), {
+    seconds: 5,
+    answer: undefined,
+  });
+});
+
+Deno.test("findRoute() passes a reset of the client on", async () => {
+  const { near, far } = memoryPair();
+  near.reset();
+  await assert.rejects(
+    findRoute(far, { routes: routes("http://api.myapp:80"), limits: LIMITS }),
+    Deno.errors.ConnectionReset,
+  );
+});

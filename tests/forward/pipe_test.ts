@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { pipe, type PipeOptions } from "../../src/forward/pipe.ts";
+import { fakeClock } from "./fake_clock.ts";
+import {
+  latin1,
+  memoryPair,
+  type PairOptions,
+  pattern,
+  readAll,
+  readExactly,
+  send,
+  text,
+} from "./memory_stream.ts";
+
+/** A pipe between a client and a cloud in memory. */
+function connected(options: Partial<PipeOptions> & { pair?: PairOptions } = {}) {
+  const { pair, ...rest } = options;
+  const counts = { in: 0, out: 0 };
+  const meter = {
+    countIn: (bytes: number) => void (counts.in += bytes),
+    countOut: (bytes: number) => void (counts.out += bytes),
+  };
+  const client = memoryPair(pair);
+  const cloud = memoryPair(pair);
+  const done = pipe(client.far, cloud.near, { meter, closeTimeoutMs: 60_000, ...rest });
+  return { client: client.near, cloud: cloud.far, local: client.far, remote: cloud.near, counts, done };
+}
+
+Deno.test("pipe() moves bytes both ways, counts them and closes both streams", async () => {
+  const { client, cloud, local, remote, counts, done } = connected();
+  await send(client, "ping");
+  assert.equal(text(await readExactly(cloud, 4)), "ping");
+  await send(cloud, "answer");
+  assert.equal(text(await readExactly(client, 6)), "answer");
+  await client.closeWrite();
+  await cloud.closeWrite();
+  await done;
+  assert.deepEqual(counts, { in: 4, out: 6 });
+  assert.ok(local.closed && remote.closed);
+});
+
+Deno.test("pipe() delivers the whole reply after the client half-closes", async () => {
+  const reply = pattern(2_000_064);
+  const { client, cloud, counts, done } = connected();
+  await send(client, "request");
+  await client.closeWrite();
+  assert.equal(text(await readAll(cloud)), "request");
+  const [received] = await Promise.all([readAll(client), send(cloud, reply).then(() => cloud.closeWrite())]);
+  await done;
+  assert.deepEqual(received, reply);
+  assert.equal(counts.out, 2_000_064);
+});
+
+Deno.test("pipe() delivers what the client still sends after the server half-closes", async () => {
+  const upload = pattern(1_000_003);
+  const { client, cloud, done } = connected();
+  await cloud.closeWrite();
+  assert.deepEqual(await readAll(client), new Uint8Array(0));
+  const [received] = await Promise.all([
+    readAll(cloud),
+    send(client, upload).then(() => client.closeWrite()),
+  ]);
+  await done;
+  assert.deepEqual(received, upload);
+});
+
+Deno.test("pipe() moves bytes one by one, and through a peer that takes 7 at a time", async () => {
+  for (const segment of [1, 7]) {
+    const up = pattern(5_000, 2);
+    const down = pattern(5_000, 3);
+    const { client, cloud, done } = connected({ pair: { segment } });
+    const [atCloud, atClient] = await Promise.all([
+      readAll(cloud),
+      readAll(client),
+      send(client, up).then(() => client.closeWrite()),
+      send(cloud, down).then(() => cloud.closeWrite()),
+    ]);
+    await done;
+    assert.deepEqual(atCloud, up);
+    assert.deepEqual(atClient, down);
+  }
+});
+
+Deno.test("pipe() sends what was read before first, in both directions", async () => {
+  const { client, cloud, counts, done } = connected({
+    fromLocal: latin1("head "),
+    fromCloud: latin1("early "),
+  });
+  await send(client, "body");
+  await send(cloud, "late");
+  await client.closeWrite();
+  await cloud.closeWrite();
+  assert.equal(text(await readAll(cloud)), "head body");
+  assert.equal(text(await readAll(client)), "early late");
+  await done;
+  assert.deepEqual(counts, { in: 9, out: 10 });
+});
+
+Deno.test("pipe() holds a sender back while the receiver does not read", async () => {
+  const { client, cloud, counts, done } = connected({ pair: { highWater: 1000 } });
+  const sending = send(client, pattern(1_000_000)).catch(() => "stopped");
+  await readExactly(cloud, 10);
+  assert.ok(counts.in < 200_000, `${counts.in} bytes were taken`);
+  cloud.reset();
+  await done;
+  assert.equal(await sending, "stopped");
+});
+
+Deno.test("pipe() takes a reset of either side as the end of both", async () => {
+  for (const side of ["client", "cloud"] as const) {
+    const ends = connected();
+    await send(ends.client, "x");
+    await readExactly(ends.cloud, 1);
+    ends[side].reset();
+    await ends.done;
+    assert.ok(ends.local.closed && ends.remote.closed, side);
+  }
+});
+
+Deno.test("pipe() still delivers the answer of a server that stops to read", async () => {
+  const { client, cloud, remote, done } = connected();
+  remote.write = () => Promise.reject(new Deno.errors.BrokenPipe("no more"));
+  await send(client, "too much");
+  await send(cloud, "413");
+  await cloud.closeWrite();
+  assert.equal(text(await readAll(client)), "413");
+  await done;
+});
+
+Deno.test("pipe() closes a side that stands still for the close timeout after the other has ended", async () => {
+  using clock = fakeClock();
+  const { client, local, remote, done } = connected();
+  await client.closeWrite();
+  await clock.pass(59_999);
+  assert.equal(local.closed, false);
+  await clock.pass(1);
+  await done;
+  assert.ok(local.closed && remote.closed);
+});
+
+Deno.test("pipe() closes after the close timeout even if the half-close itself hangs", async () => {
+  using clock = fakeClock();
+  const { client, remote, local, done } = connected();
+  const stuck = Promise.withResolvers<void>();
+  remote.closeWrite = () => stuck.promise;
+  await client.closeWrite();
+  await clock.pass(60_000);
+  assert.ok(local.closed);
+  stuck.reject(new Deno.errors.Interrupted("closed"));
+  await done;
+});
+
+Deno.test("pipe() does not cut a transfer that still moves after the other side has ended, however slowly", async () => {
+  using clock = fakeClock();
+  const { client, cloud, local, done } = connected();
+  await client.closeWrite();
+  for (let minute = 0; minute < 10; minute++) {
+    await clock.pass(50_000);
+    await send(cloud, "x");
+    await readExactly(client, 1);
+  }
+  assert.equal(local.closed, false);
+  await clock.pass(60_000);
+  await done;
+  assert.equal(local.closed, true);
+});
+
+Deno.test("pipe() gives an idle connection all the time it wants as long as both sides are open", async () => {
+  using clock = fakeClock();
+  const { client, cloud, local, done } = connected();
+  await clock.pass(24 * 3600_000);
+  assert.equal(local.closed, false);
+  await send(client, "still here");
+  assert.equal(text(await readExactly(cloud, 10)), "still here");
+  client.reset();
+  await done;
+});

@@ -1,0 +1,22 @@
+import { ListenerRoutes, type Route } from "../../src/model/route_table.ts";
+
+/** The route of an endpoint `scheme://host:port`. */
+export function route(url: string, more: Partial<Route> = {}): Route {
+  const [, scheme, hostname, port] = /^([a-z]+):\/\/([^:]+):([0-9]+)$/.exec(url)!;
+  return {
+    scheme: scheme as Route["scheme"],
+    hostname: hostname!,
+    port: Number(port),
+    wildcard: hostname!.startsWith("*."),
+    endpointIds: [`ep_${hostname}`],
+    address: "127.0.0.1",
+    localPort: Number(port),
+    mode: "virtual",
+    ...more,
+  };
+}
+
+/** A listener with the routes of these endpoints. */
+export function routes(...urls: string[]): ListenerRoutes {
+  return new ListenerRoutes(urls.map((url) => route(url)));
+}

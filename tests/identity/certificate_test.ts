@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { checkPair, readCertificate } from "../../src/identity/certificate.ts";
+import { createSigningRequest } from "../../src/identity/csr.ts";
+import { publicKeyOf } from "../../src/identity/key.ts";
+import { p384Key, TestCa } from "./test_ca.ts";
+
+const ca = await TestCa.create();
+const NOT_BEFORE = new Date("2025-10-24T21:16:12Z");
+const NOT_AFTER = new Date("2026-01-22T21:16:12Z");
+
+Deno.test("readCertificate() gives serial, names, times and key", async () => {
+  const { cert, key } = await ca.pair({ notBefore: NOT_BEFORE, notAfter: NOT_AFTER });
+  const info = await readCertificate(cert);
+  assert.match(info.serial, /^[0-9a-f]+$/);
+  assert.deepEqual([info.issuer, info.subject], ["CN=Test CA, O=Test", "CN=k8sop_1"]);
+  assert.deepEqual([info.notBefore, info.notAfter], [NOT_BEFORE.getTime(), NOT_AFTER.getTime()]);
+  assert.equal(info.publicKey.toHex(), (await publicKeyOf(key)).toHex());
+});
+
+Deno.test("readCertificate() takes the first of several blocks", async () => {
+  const { cert } = await ca.pair();
+  for (
+    const text of [
+      cert + ca.pem,
+      `Subject: x\n${cert}`,
+      (cert + ca.pem).replaceAll("\n", "\r\n"),
+      cert.trim(),
+    ]
+  ) {
+    assert.equal((await readCertificate(text)).subject, "CN=k8sop_1");
+  }
+  assert.equal((await readCertificate(ca.pem + cert)).subject, "CN=Test CA, O=Test");
+});
+
+Deno.test("readCertificate() refuses what is no certificate", async () => {
+  const { csr, key } = await createSigningRequest();
+  const { cert } = await ca.pair();
+  const cut = cert.replace(/\n[^\n]*\n-----END/, "\n-----END");
+  const garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  for (const text of ["", "x", csr, key, cut, garbage, garbage + cert]) {
+    await assert.rejects(readCertificate(text), SyntaxError, text);
+  }
+});
+
+Deno.test("checkPair() accepts a certificate with its own key, on P-256 and P-384", async () => {
+  const { cert, key } = await ca.pair();
+  assert.equal((await checkPair(cert + ca.pem, key)).subject, "CN=k8sop_1");
+  const { csr, ...keys } = await p384Key();
+  const old = await ca.issue(csr);
+  for (const form of Object.values(keys)) await checkPair(old, form);
+});
+
+Deno.test("checkPair() refuses another certificate's key", async () => {
+  const [a, b] = await Promise.all([ca.pair(), ca.pair()]);
+  const old = await p384Key();
+  for (const key of [b.key, old.sec1]) {
+    await assert.rejects(checkPair(a.cert, key), {
+      name: "SyntaxError",
+      message: "Cannot use the certificate: the private key is not its own",
+    });
+  }
+  await assert.rejects(checkPair(a.cert, ""), SyntaxError);
+  await assert.rejects(checkPair(ca.pem + a.cert, a.key), SyntaxError);
+});

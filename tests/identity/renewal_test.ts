@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { decideRenewal } from "../../src/identity/renewal.ts";
+
+const DAY = 24 * 3600_000;
+const START = Date.UTC(2025, 9, 24, 21, 16, 12);
+const NINETY_DAYS = { notBefore: START, notAfter: START + 90 * DAY };
+
+Deno.test("decideRenewal() keeps a 90-day certificate for 60 days", () => {
+  const dueAt = START + 60 * DAY;
+  assert.deepEqual(decideRenewal(NINETY_DAYS, START), { action: "keep", dueAt });
+  assert.deepEqual(decideRenewal(NINETY_DAYS, dueAt - 1), { action: "keep", dueAt });
+  assert.deepEqual(decideRenewal(NINETY_DAYS, dueAt), { action: "renew", dueAt });
+  assert.deepEqual(decideRenewal(NINETY_DAYS, dueAt + 1), { action: "renew", dueAt });
+});
+
+Deno.test("decideRenewal() renews an expired certificate, also of one second and of a negative life", () => {
+  assert.equal(decideRenewal(NINETY_DAYS, START + 91 * DAY).action, "renew");
+  assert.equal(decideRenewal({ notBefore: START, notAfter: START + 1000 }, START + 667).action, "renew");
+  assert.deepEqual(decideRenewal({ notBefore: START, notAfter: START - DAY }, START), {
+    action: "renew",
+    dueAt: START - DAY,
+  });
+});
+
+Deno.test("decideRenewal() takes a certificate that begins soon for a slow clock, and renews one of another day", () => {
+  assert.equal(decideRenewal(NINETY_DAYS, START - DAY).action, "keep");
+  assert.deepEqual(decideRenewal(NINETY_DAYS, START - DAY - 1), { action: "renew", dueAt: START - DAY - 1 });
+});

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:tls";
+import type { AddressInfo } from "node:net";
+import { once } from "node:events";
+import { connectTls } from "../../src/system/net.ts";
+import { p384Key, TestCa } from "./test_ca.ts";
+
+/** Gives what a server says that demands a client certificate: the subject that it saw. */
+async function greet(ca: TestCa, identity: { cert: string; key: string }): Promise<string> {
+  const own = await ca.pair({ dnsName: "localhost" });
+  const server = createServer(
+    { ...own, ca: ca.pem, requestCert: true, rejectUnauthorized: true },
+    (socket) => {
+      socket.end(`hello ${socket.getPeerCertificate().subject.CN}`);
+    },
+  );
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  try {
+    const { port } = server.address() as AddressInfo;
+    const conn = await connectTls({
+      hostname: "localhost",
+      port,
+      ...identity,
+      caCerts: [ca.pem],
+      timeoutMs: 5000,
+    });
+    try {
+      const buffer = new Uint8Array(100);
+      return new TextDecoder().decode(buffer.subarray(0, await conn.read(buffer) ?? 0));
+    } finally {
+      conn.close();
+    }
+  } finally {
+    server.close();
+    await once(server, "close");
+  }
+}
+
+Deno.test("a key as generateKey() writes it, and a chain, are taken by TLS", async () => {
+  const ca = await TestCa.create();
+  const { cert, key } = await ca.pair();
+  assert.equal(await greet(ca, { cert, key }), "hello k8sop_1");
+  assert.equal(await greet(ca, { cert: cert + ca.pem, key }), "hello k8sop_1");
+});
+
+Deno.test("the Go daemon's P-384 keys are taken by TLS, in SEC 1 and in PKCS #8", async () => {
+  const ca = await TestCa.create();
+  const { csr, ...forms } = await p384Key();
+  const cert = await ca.issue(csr);
+  for (const key of Object.values(forms)) assert.equal(await greet(ca, { cert, key }), "hello k8sop_1");
+});
+
+Deno.test("a key that does not fit is refused by TLS too", async () => {
+  const ca = await TestCa.create();
+  const [a, b] = await Promise.all([ca.pair(), ca.pair()]);
+  await assert.rejects(greet(ca, { cert: a.cert, key: b.key }), { name: "DialError", code: "identity" });
+});

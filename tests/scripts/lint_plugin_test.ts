@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import plugin from "../../scripts/lint_plugin.ts";
+import { listSources } from "../../scripts/list_sources.ts";
+
+interface Case {
+  readonly rule: string;
+  /** Where the bad sources stand; each must be reported exactly once. */
+  readonly path: string;
+  readonly bad: readonly string[];
+  readonly good: readonly string[];
+  /** Where the bad sources are allowed. */
+  readonly allowedIn?: readonly string[];
+  /** Where they are reported too. */
+  readonly alsoIn?: readonly string[];
+}
+
+const cases: Case[] = [
+  {
+    rule: "deno-only-in-system",
+    path: "src/forward/dial.ts",
+    bad: [
+      'Deno.readTextFile("x");',
+      'Deno["readTextFile"]("x");',
+      "if (e instanceof Deno.errors.NotFound) f();",
+      "const { open } = Deno;",
+      "const system = { Deno };",
+      "globalThis.Deno;",
+      "Deno.exitCode = 1;",
+    ],
+    good: [
+      "let c: Deno.Conn;",
+      "type C = typeof Deno.connectTls;",
+      "x.Deno;",
+      'f("Deno");',
+      "const y = { Deno: 1 };",
+    ],
+    allowedIn: ["src/system/files.ts", "scripts/bench.ts", "tests/forward/dial_test.ts"],
+    alsoIn: ["main.ts", "ctl.ts", "src/lib/x.ts"],
+  },
+  {
+    rule: "deno-only-in-system",
+    path: "src/daemon/run.ts",
+    bad: ["Deno.args;", "Deno.exit(1);"],
+    good: [],
+    allowedIn: ["main.ts", "ctl.ts"],
+  },
+  {
+    rule: "exit-only-in-entries",
+    path: "src/system/run.ts",
+    bad: ["Deno.exit(1);", 'Deno["exit"]();', "const stop = Deno.exit;"],
+    good: ["Deno.exitCode = 1;", "process.exitCode;"],
+    allowedIn: ["main.ts", "ctl.ts", "scripts/ok.ts"],
+    alsoIn: ["src/daemon/run.ts", "tests/cloud/main.ts"],
+  },
+  {
+    rule: "console-only-at-the-edge",
+    path: "src/daemon/run.ts",
+    bad: ['console.log("x");', "console.error(e);", "f(console.info);"],
+    good: ['log.info("x");', "screen.console.log();"],
+    allowedIn: ["src/cli/run.ts", "scripts/ok.ts", "tests/a_test.ts"],
+    alsoIn: ["main.ts", "src/system/run.ts"],
+  },
+  {
+    rule: "function-declarations",
+    path: "src/lib/a.ts",
+    bad: ["export const f = () => 1;", "const f = async () => {};", "export const f = function () {};"],
+    good: [
+      "export function f() { const g = () => 1; return g; }",
+      "export const F = { g: () => 1 };",
+      "const n = f(() => 1);",
+    ],
+    alsoIn: ["tests/a_test.ts", "scripts/a.ts"],
+  },
+  {
+    rule: "hash-private",
+    path: "src/lib/a.ts",
+    bad: [
+      "class A { private x = 1; }",
+      "class A { private f(): void {} }",
+      "class A { private static x = 1; }",
+      "class A { constructor(private x: number) {} }",
+      "class A { private constructor() {} }",
+    ],
+    good: [
+      "class A { #x = 1; #f(): void {} readonly y = 2; constructor(readonly z: number) {} }",
+      "const a = { private: 1 };",
+    ],
+    alsoIn: ["tests/a_test.ts"],
+  },
+  {
+    rule: "two-then-options",
+    path: "src/lib/a.ts",
+    bad: [
+      "export function f(a: A, b: B, c: C): void {}",
+      "export function f(a: A, b: B, c: C, options: Options): void {}",
+      "export function f(a: A, b: B, ...rest: C[]): void {}",
+      "export default function f(a: A, b: B, c = 1): void {}",
+      "export class F { constructor(a: A, b: B, c: C) {} }",
+      "export declare function f(a: A, b: B, c: C): void;",
+    ],
+    good: [
+      "export function f(a: A, b: B, options: Options = {}): void {}",
+      "export function f(a: A, b: B, { c }: Options): void {}",
+      "export function f(a: A, b: B, dialOptions: Options): void {}",
+      "export function f(...rest: A[]): void {}",
+      "function f(a: A, b: B, c: C): void {}",
+      "export class F { constructor(a: A, b: B) {} }",
+      "class F { constructor(a: A, b: B, c: C) {} }",
+    ],
+  },
+  {
+    rule: "error-message",
+    path: "src/lib/a.ts",
+    bad: [
+      'throw new RangeError("port is out of range");',
+      'throw new Error("ngrokdless is no name");',
+      'throw new Error("Cannot read it.");',
+      'throw new TypeError("This can\'t be read");',
+      "throw new ApiError(`Cannot reach ${host}.`, { status, code });",
+      "throw new ApiError(`cannot reach ${host}`, { status, code });",
+      'throw new Error("cannot read " + path);',
+      "throw new Error(`Cannot read ${path}: it’s gone`);",
+    ],
+    good: [
+      "throw new BindError(`Cannot bind ${where}: address is in use`, { address, reason });",
+      "throw new Error(`${name} is not known`);",
+      "throw new Error(path + ' is missing');",
+      'throw new Error("Cannot read the file\'s key");',
+      "throw new Error(`Cannot read ${path}`);",
+      "throw new Error(`ngrokd is shutting down`);",
+      "throw new Error();",
+      "throw new Error(message, { cause });",
+      'new Report("lower case.");',
+    ],
+    allowedIn: ["tests/a_test.ts"],
+    alsoIn: ["main.ts", "scripts/a.ts"],
+  },
+  {
+    rule: "constant-log-message",
+    path: "src/sync/a.ts",
+    bad: [
+      "log.info(`Listening on ${address}`);",
+      'log.warn("Cannot reach " + host);',
+      "log.error(message);",
+      "logger.debug(`x${y}`, { y });",
+      "accessLog.info(text);",
+      "log.info`User ${id}`;",
+    ],
+    good: [
+      'log.info("Listening on {address}", { address });',
+      "log.info(`Ready`);",
+      "log.info`Ready`;",
+      "math.log(x);",
+      "report.error(text);",
+      "log.getChild(name);",
+    ],
+    allowedIn: ["tests/a_test.ts", "scripts/a.ts"],
+    alsoIn: ["src/cli/a.ts", "main.ts"],
+  },
+  {
+    rule: "no-ignore-file",
+    path: "src/lib/a.ts",
+    bad: ["// deno-lint-ignore-file no-explicit-any\nf();", "/* deno-lint-ignore-file */\nf();"],
+    good: ["// deno-lint-ignore no-explicit-any\nf();", 'f("deno-lint-ignore-file");'],
+    alsoIn: ["tests/a_test.ts"],
+  },
+  {
+    rule: "no-todo",
+    path: "src/lib/a.ts",
+    bad: ["// TODO: more\nf();", "/** FIXME */\nf();", "f(); // XXX"],
+    good: ["// Nothing to do.\nf();", 'f("TODO");', "// todos of a user\nf();"],
+    alsoIn: ["tests/a_test.ts"],
+  },
+];
+
+for (const { rule, path, bad, good, allowedIn = [], alsoIn = [] } of cases) {
+  for (const source of bad) {
+    Deno.test(`${rule} reports ${JSON.stringify(source)} in ${path}`, () => {
+      for (const place of [path, ...alsoIn]) assert.equal(reportsOf(rule, place, source), 1, place);
+    });
+    for (const place of allowedIn) {
+      Deno.test(`${rule} allows ${JSON.stringify(source)} in ${place}`, () => {
+        assert.equal(reportsOf(rule, place, source), 0);
+      });
+    }
+  }
+  for (const source of good) {
+    Deno.test(`${rule} allows ${JSON.stringify(source)} in ${path}`, () => {
+      assert.equal(reportsOf(rule, path, source), 0);
+    });
+  }
+}
+
+Deno.test("the plugin knows a file by its absolute path too", () => {
+  const root = decodeURIComponent(new URL("../../", import.meta.url).pathname);
+  assert.equal(reportsOf("deno-only-in-system", `${root}src/forward/dial.ts`, "Deno.cwd();"), 1);
+  assert.equal(reportsOf("deno-only-in-system", `${root}src/system/run.ts`, "Deno.cwd();"), 0);
+});
+
+Deno.test("every rule of the plugin has a case here", () => {
+  assert.deepEqual(Object.keys(plugin.rules).sort(), [...new Set(cases.map(({ rule }) => rule))].sort());
+});
+
+// A bare `deno-lint-ignore-file` hides its file from every rule, the plugin's own too.
+Deno.test("no source file takes itself out of the linter", async () => {
+  const root = new URL("../../", import.meta.url);
+  for (const path of await listSources(root, ["main.ts", "ctl.ts", "src/", "tests/", "scripts/"])) {
+    const text = await Deno.readTextFile(new URL(path, root));
+    assert.doesNotMatch(text, /^\s*(\/\/|\/\*)\s*deno-lint-ignore-file/m, path);
+  }
+});
+
+function reportsOf(rule: string, path: string, source: string): number {
+  const found = Deno.lint.runPlugin(plugin, path, source);
+  return found.filter(({ id }) => id === `ngrokd/${rule}`).length;
+}

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import config from "../../deno.json" with { type: "json" };
+
+const text = await Deno.readTextFile(new URL("../../docs/permissions.md", import.meta.url));
+
+/** The rows of a set's table: its kinds and its entries. */
+function documented(set: string): Set<string> {
+  const section = text.split(/^## /m).find((part) => part.startsWith(`The set \`${set}\``)) ?? "";
+  const rows = [...section.matchAll(/^\| ([a-z, ]+) \| (`.*?) \| /gm)];
+  return new Set(rows.flatMap(([, kinds, entries]) => {
+    const values = [...entries!.matchAll(/`([^`]+)`/g)].map((match) => match[1]!);
+    return kinds!.replace("env, ignored", "ignored").split(", ").flatMap((kind) =>
+      values.map((value) => `${kind} ${value}`)
+    );
+  }));
+}
+
+/** The same of the set in deno.json. */
+function configured(set: "ngrokd" | "ngrokctl"): Set<string> {
+  const { env, ...kinds } = config.permissions[set];
+  const lists = { ...kinds, env: env.allow, ignored: env.ignore };
+  return new Set(
+    Object.entries(lists).flatMap(([kind, values]) => values.map((value) => `${kind} ${value}`)),
+  );
+}
+
+for (const set of ["ngrokd", "ngrokctl"] as const) {
+  Deno.test(`docs/permissions.md has every entry of the set ${set} with its reason, and no other`, () => {
+    assert.deepEqual([...documented(set)].sort(), [...configured(set)].sort());
+  });
+}
+
+Deno.test("docs/permissions.md names every set that does not ship", () => {
+  for (const set of Object.keys(config.permissions)) assert.ok(text.includes(`\`${set}\``), set);
+});

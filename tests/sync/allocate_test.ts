@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { parseCidr } from "../../src/lib/ipv4.ts";
+import { allocate, type AllocateOptions } from "../../src/sync/allocate.ts";
+import { endpoint, endpoints } from "../fakes/endpoints.ts";
+
+function options(fields: Partial<AllocateOptions> = {}): AllocateOptions {
+  return {
+    subnet: parseCidr("127.107.0.0/16")!,
+    listenInterface: "virtual",
+    overrides: {},
+    leases: new Map(),
+    resolveInterface: (name) =>
+      ({ "0.0.0.0": "0.0.0.0", eth0: "192.168.1.5", "127.0.0.1": "127.0.0.1" })[name],
+    ...fields,
+  };
+}
+
+function places(urls: string[], fields: Partial<AllocateOptions> = {}): string[] {
+  return allocate(endpoints(...urls), options(fields)).routes.map((
+    { hostname, port, address, localPort, mode },
+  ) => `${hostname}:${port} ${address}:${localPort} ${mode}`);
+}
+
+Deno.test("allocate() in virtual mode gives every name one address for all its ports", () => {
+  assert.deepEqual(places(["http://a.t", "https://a.t", "http://b.t:8080", "https://*.c.t"]), [
+    "*.c.t:443 127.107.0.2:443 virtual",
+    "a.t:443 127.107.0.3:443 virtual",
+    "a.t:80 127.107.0.3:80 virtual",
+    "b.t:8080 127.107.0.4:8080 virtual",
+  ]);
+});
+
+Deno.test("allocate() on an interface gives every endpoint that interface's address", () => {
+  assert.deepEqual(places(["http://a.t", "http://b.t", "tcp://c.t:5432"], { listenInterface: "eth0" }), [
+    "a.t:80 192.168.1.5:80 eth0",
+    "b.t:80 192.168.1.5:80 eth0",
+    "c.t:5432 192.168.1.5:5432 eth0",
+  ]);
+});
+
+Deno.test("allocate() takes the override of the exact name before that of a wildcard, the longest suffix first, and then the general rule", () => {
+  const overrides = { "a.b.t": "eth0", "*.b.t": "0.0.0.0", "*.t": "127.0.0.1" };
+  assert.deepEqual(
+    places(
+      ["http://a.b.t", "http://x.b.t", "http://y.x.b.t", "http://b.t", "http://other", "https://*.b.t"],
+      { overrides },
+    ),
+    [
+      "*.b.t:443 0.0.0.0:443 0.0.0.0",
+      "a.b.t:80 192.168.1.5:80 eth0",
+      "b.t:80 127.0.0.1:80 127.0.0.1",
+      "other:80 127.107.0.2:80 virtual",
+      "x.b.t:80 0.0.0.0:80 0.0.0.0",
+      "y.x.b.t:80 0.0.0.0:80 0.0.0.0",
+    ],
+  );
+});
+
+Deno.test("allocate() lets an override bring one name back to virtual", () => {
+  assert.deepEqual(
+    places(["http://a.t", "http://b.t"], { listenInterface: "0.0.0.0", overrides: { "b.t": "virtual" } }),
+    [
+      "a.t:80 0.0.0.0:80 0.0.0.0",
+      "b.t:80 127.107.0.2:80 virtual",
+    ],
+  );
+});
+
+Deno.test("allocate() is not led astray by names like those of an object's methods", () => {
+  assert.deepEqual(
+    places(["http://constructor", "http://tostring", "http://__proto__"]).map((place) => place.split(" ")[2]),
+    ["virtual", "virtual", "virtual"],
+  );
+});
+
+Deno.test("allocate() puts tcp last, so that http, https and tls get a port that both want", () => {
+  const urls = ["tcp://a.t:443", "tls://*.z.t:443", "tcp://b.t:80", "https://y.t", "http://x.t:443"];
+  const { routes } = allocate(endpoints(...urls), options({ listenInterface: "0.0.0.0" }));
+  assert.deepEqual(routes.map(({ scheme }) => scheme === "tcp"), [false, false, false, true, true]);
+  assert.deepEqual(routes.map(({ hostname }) => hostname), ["*.z.t", "x.t", "y.t", "a.t", "b.t"]);
+});
+
+Deno.test("allocate() makes one route of a pool", () => {
+  const { routes } = allocate([endpoint("http://a.t", "ep_2"), endpoint("http://a.t", "ep_1")], options());
+  assert.deepEqual(routes.map(({ endpointIds }) => endpointIds), [["ep_1", "ep_2"]]);
+});
+
+Deno.test("allocate() refuses every member for which no address is left, and serves the others", () => {
+  const list = [
+    endpoint("http://a.t", "ep_1"),
+    endpoint("http://b.t", "ep_2"),
+    endpoint("http://b.t", "ep_3"),
+    endpoint("https://b.t", "ep_4"),
+  ];
+  const { routes, refused, leases } = allocate(list, options({ subnet: parseCidr("127.107.0.0/30")! }));
+  assert.deepEqual(routes.map(({ hostname }) => hostname), ["a.t"]);
+  assert.deepEqual(refused.map(({ id }) => id).sort(), ["ep_2", "ep_3", "ep_4"]);
+  assert.match(
+    refused[0]!.reason,
+    /no address is left in 127\.107\.0\.0\/30; give net\.subnet a larger network/,
+  );
+  assert.equal(leases.size, 1);
+});
+
+Deno.test("allocate() refuses what should listen on an interface that this machine lacks, and serves the others", () => {
+  const { routes, refused } = allocate(
+    endpoints("http://a.t", "http://b.t"),
+    options({ overrides: { "a.t": "wlan9" } }),
+  );
+  assert.deepEqual(routes.map(({ hostname }) => hostname), ["b.t"]);
+  assert.deepEqual(refused, [{
+    id: "ep_00000",
+    url: "http://a.t",
+    reason: 'this machine has no interface or address "wlan9"',
+  }]);
+});
+
+Deno.test("allocate() keeps the leases of names that are away or listen elsewhere now", () => {
+  const leases = new Map([["a.t", "127.107.0.7"], ["away.t", "127.107.0.8"]]);
+  const plan = allocate(endpoints("http://a.t"), options({ leases, listenInterface: "0.0.0.0" }));
+  assert.deepEqual([...plan.leases], [...leases]);
+});
+
+Deno.test("allocate() passes conflicts of schemes on as refused", () => {
+  const { refused } = allocate([endpoint("tls://a.t", "ep_2"), endpoint("https://a.t", "ep_1")], options());
+  assert.deepEqual(refused.map(({ id }) => id), ["ep_2"]);
+});

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ApiError } from "../../src/model/errors.ts";
+import { apiStateOf, nextPollDelay, type PaceInput } from "../../src/sync/pace.ts";
+
+function apiError(status: number, code = "", retryAfterMs?: number): ApiError {
+  return new ApiError("failed", { status, code, retryAfterMs });
+}
+
+/** The delays at the lowest, the middle and the highest draw. */
+function delays(input: Partial<PaceInput>): number[] {
+  return [0, 0.5, 0.999999999].map((draw) =>
+    nextPollDelay({
+      intervalMs: 30_000,
+      failures: 0,
+      error: undefined,
+      pages: 1,
+      random: () => draw,
+      ...input,
+    })
+  );
+}
+
+Deno.test("nextPollDelay() is the interval, a tenth more or less", () => {
+  assert.deepEqual(delays({}), [27_000, 30_000, 33_000]);
+});
+
+Deno.test("nextPollDelay() never goes below one second a page (PROTOCOL.md 1.4)", () => {
+  assert.deepEqual(delays({ pages: 100 }), [100_000, 100_000, 110_000]);
+  assert.deepEqual(delays({ intervalMs: 1000, pages: 1 }), [1000, 1000, 1100]);
+});
+
+Deno.test("nextPollDelay() doubles with each failure, up to five minutes", () => {
+  const middle = [1, 2, 3, 4, 5, 50, 5000].map((failures) => delays({ failures, error: apiError(500) })[1]);
+  assert.deepEqual(middle, [60_000, 120_000, 240_000, 300_000, 300_000, 300_000, 300_000]);
+});
+
+Deno.test("nextPollDelay() after a failure never comes sooner than the interval, however long that is", () => {
+  assert.deepEqual(delays({ failures: 9, intervalMs: 900_000, error: apiError(500) })[1], 900_000);
+});
+
+Deno.test("nextPollDelay() waits five minutes at least once the key is refused, from the first time on", () => {
+  for (const status of [401, 403]) {
+    assert.deepEqual(delays({ failures: 1, error: apiError(status) }), [300_000, 315_000, 330_000]);
+  }
+});
+
+Deno.test("nextPollDelay() honours a Retry-After that is longer than its own wait", () => {
+  assert.deepEqual(delays({ failures: 1, error: apiError(429, "ERR_NGROK_226", 90_000) }), [
+    90_000,
+    90_000,
+    90_000,
+  ]);
+  assert.deepEqual(delays({ failures: 1, error: apiError(429, "ERR_NGROK_226", 1000) })[1], 60_000);
+});
+
+Deno.test("nextPollDelay() stays within its bounds for any history", () => {
+  const error = fc.oneof(
+    fc.constant(new Error("x")),
+    fc.record({
+      status: fc.integer({ min: 0, max: 599 }),
+      after: fc.option(fc.nat(900_000), { nil: undefined }),
+    }).map(({ status, after }) => apiError(status, "", after)),
+  );
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1000, max: 600_000 }),
+      fc.nat(100),
+      error,
+      fc.integer({ min: 1, max: 200 }),
+      fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+      (intervalMs, failures, failure, pages, draw) => {
+        const delay = nextPollDelay({
+          intervalMs,
+          failures,
+          error: failures === 0 ? undefined : failure,
+          pages,
+          random: () => draw,
+        });
+        const after = failure instanceof ApiError ? failure.retryAfterMs ?? 0 : 0;
+        assert.ok(delay >= pages * 1000 && delay >= intervalMs * 0.9 - 1, `${delay}`);
+        assert.ok(delay <= Math.max(after, 330_000, 1.1 * intervalMs, 1.1 * pages * 1000) + 1, `${delay}`);
+      },
+    ),
+    { seed: 20260112, numRuns: 500 },
+  );
+});
+
+Deno.test("apiStateOf() names what a failure says about the API", () => {
+  const states = [
+    [apiError(401), "key_refused"],
+    [apiError(403, "ERR_NGROK_202"), "key_refused"],
+    [apiError(429), "rate_limited"],
+    [apiError(0, "unreachable"), "unreachable"],
+    [apiError(0, "timeout"), "unreachable"],
+    [apiError(500), "failing"],
+    [apiError(404), "failing"],
+    [apiError(200, "malformed"), "failing"],
+    [new TypeError("x"), "failing"],
+    ["text", "failing"],
+  ] as const;
+  for (const [error, state] of states) assert.equal(apiStateOf(error), state);
+});

@@ -1,0 +1,345 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { FileError } from "../../src/model/errors.ts";
+import type { SavedState } from "../../src/sync/effects.ts";
+import { type StateFiles, StateStore } from "../../src/sync/persist.ts";
+import * as files from "../../src/system/files.ts";
+import { endpoints } from "../fakes/endpoints.ts";
+
+const MAPPINGS =
+  '{\n  "a.t": "10.107.0.3",\n  "db.internal": "10.107.0.2",\n  "wildcard:example.com": "10.107.0.4"\n}';
+const PORTS = '{\n  "a.t:5432": 9080,\n  "b.t:22": 9081\n}';
+
+/** Files in memory, with a count of what was written. */
+class FakeFiles implements StateFiles {
+  readonly texts: Map<string, string>;
+  readonly writes: string[] = [];
+  readonly modes = new Set<number>();
+  readonly faults = new Map<string, FileError>();
+
+  constructor(texts: Record<string, string> = {}) {
+    this.texts = new Map(Object.entries(texts).map(([name, text]) => [`/s/${name}`, text]));
+  }
+
+  readText(path: string): Promise<string> {
+    const text = this.texts.get(path);
+    const fault = this.faults.get(path) ??
+      (text === undefined
+        ? new FileError(`Cannot read ${path}: it does not exist`, { path, reason: "missing" })
+        : undefined);
+    return fault === undefined ? Promise.resolve(text!) : Promise.reject(fault);
+  }
+
+  writeFileAtomic(path: string, text: string, { mode }: { mode: number }): Promise<void> {
+    this.writes.push(path);
+    this.modes.add(mode);
+    const fault = this.faults.get(path);
+    if (fault !== undefined) return Promise.reject(fault);
+    this.texts.set(path, text);
+    return Promise.resolve();
+  }
+
+  renameFile(from: string, to: string): Promise<void> {
+    const text = this.texts.get(from);
+    if (text === undefined) {
+      return Promise.reject(
+        new FileError(`Cannot rename ${from}: it does not exist`, { path: from, reason: "missing" }),
+      );
+    }
+    this.texts.set(to, text);
+    this.texts.delete(from);
+    return Promise.resolve();
+  }
+}
+
+function load(texts: Record<string, string>) {
+  return new StateStore("/s", new FakeFiles(texts)).load();
+}
+
+Deno.test("load() of an empty directory is an empty state without problems", async () => {
+  assert.deepEqual(await load({}), {
+    state: { leases: new Map(), ports: new Map(), endpoints: undefined },
+    problems: [],
+  });
+});
+
+Deno.test("load() reads the files of the Go daemon, and save() writes them back byte for byte", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${directory}/ip_mappings.json`, MAPPINGS);
+    await Deno.writeTextFile(`${directory}/network_ports.json`, PORTS);
+    const { state, problems } = await new StateStore(directory, files).load();
+    assert.deepEqual(problems, []);
+    assert.deepEqual([...state.leases], [["a.t", "10.107.0.3"], ["db.internal", "10.107.0.2"], [
+      "*.example.com",
+      "10.107.0.4",
+    ]]);
+    assert.deepEqual([...state.ports], [["a.t:5432", 9080], ["b.t:22", 9081]]);
+    await new StateStore(directory, files).save(state);
+    assert.equal(await Deno.readTextFile(`${directory}/ip_mappings.json`), MAPPINGS);
+    assert.equal(await Deno.readTextFile(`${directory}/network_ports.json`), PORTS);
+    assert.equal((await Deno.stat(`${directory}/ip_mappings.json`)).mode! & 0o777, 0o644);
+    assert.deepEqual((await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name).sort(), [
+      "ip_mappings.json",
+      "network_ports.json",
+    ]);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("save() writes empty tables as the Go daemon does", async () => {
+  const fake = new FakeFiles();
+  await new StateStore("/s", fake).save({ leases: new Map(), ports: new Map(), endpoints: [] });
+  assert.equal(fake.texts.get("/s/ip_mappings.json"), "{}");
+  assert.equal(fake.texts.get("/s/network_ports.json"), "{}");
+  assert.deepEqual([...fake.modes], [0o644]);
+});
+
+Deno.test("save() then load() gives the state back, the order of the leases included", async () => {
+  const name = fc.stringMatching(/^[a-z]{1,5}\.t$/);
+  const lease = fc.uniqueArray(fc.tuple(fc.oneof(name, name.map((text) => `*.${text}`)), fc.ipV4()), {
+    selector: ([text]) => text,
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      lease,
+      fc.uniqueArray(fc.tuple(name, fc.integer({ min: 1, max: 65535 })), { selector: ([text]) => text }),
+      async (leases, ports) => {
+        const unique = leases.filter(([, address], index) =>
+          leases.findIndex(([, other]) => other === address) === index
+        );
+        const state: SavedState = {
+          leases: new Map(unique),
+          ports: new Map(ports.map(([text, port]) => [`${text}:80`, port])),
+          endpoints: endpoints("http://a.t", "tls://*.b.t", "tcp://c.t:22"),
+        };
+        const fake = new FakeFiles();
+        await new StateStore("/s", fake).save(state);
+        const loaded = await new StateStore("/s", fake).load();
+        assert.deepEqual(loaded, { state, problems: [] });
+        assert.deepEqual([...loaded.state.leases], [...state.leases]);
+      },
+    ),
+    { seed: 20260113, numRuns: 100 },
+  );
+});
+
+Deno.test("save() writes nothing when nothing has changed, also after a start", async () => {
+  const fake = new FakeFiles({ "ip_mappings.json": MAPPINGS, "network_ports.json": PORTS });
+  const store = new StateStore("/s", fake);
+  const { state } = await store.load();
+  await store.save(state);
+  assert.deepEqual(fake.writes, []);
+  await store.save({ ...state, ports: new Map() });
+  assert.deepEqual(fake.writes, ["/s/network_ports.json"]);
+  await store.save({ ...state, ports: new Map() });
+  assert.equal(fake.writes.length, 1);
+});
+
+Deno.test("save() does not write a list before there is one", async () => {
+  const fake = new FakeFiles();
+  await new StateStore("/s", fake).save({ leases: new Map(), ports: new Map(), endpoints: undefined });
+  assert.equal(fake.texts.has("/s/endpoints.json"), false);
+});
+
+Deno.test("save() that failed writes again the next time", async () => {
+  const fake = new FakeFiles();
+  const store = new StateStore("/s", fake);
+  const state: SavedState = { leases: new Map([["a.t", "10.0.0.2"]]), ports: new Map(), endpoints: [] };
+  fake.faults.set(
+    "/s/ip_mappings.json",
+    new FileError("Cannot write: the disk is full", { path: "/s/ip_mappings.json", reason: "full" }),
+  );
+  await assert.rejects(store.save(state), FileError);
+  fake.faults.clear();
+  await store.save(state);
+  assert.equal(JSON.parse(fake.texts.get("/s/ip_mappings.json")!)["a.t"], "10.0.0.2");
+});
+
+Deno.test("save() writes the other files when one cannot be written (it gave up at the first)", async () => {
+  const fake = new FakeFiles();
+  fake.faults.set(
+    "/s/ip_mappings.json",
+    new FileError("Cannot write", { path: "/s/ip_mappings.json", reason: "denied" }),
+  );
+  await assert.rejects(
+    new StateStore("/s", fake).save({
+      leases: new Map(),
+      ports: new Map([["a.t:80", 9080]]),
+      endpoints: endpoints("http://a.t"),
+    }),
+    FileError,
+  );
+  assert.ok(fake.texts.has("/s/network_ports.json") && fake.texts.has("/s/endpoints.json"));
+});
+
+Deno.test("load() sets damaged files aside and reports them; the others count", async () => {
+  const damaged = [
+    "",
+    " ",
+    "{",
+    "null",
+    "[]",
+    '"text"',
+    "5",
+    "\ufeff{}",
+    '{"a.t": "10.0.0.2",}',
+    "\0\0\0\0",
+    "[".repeat(100_000),
+  ];
+  for (const text of damaged) {
+    const fake = new FakeFiles({
+      "ip_mappings.json": text,
+      "network_ports.json": PORTS,
+      "endpoints.json": text,
+    });
+    const { state, problems } = await new StateStore("/s", fake).load();
+    assert.equal(state.leases.size, 0, JSON.stringify(text.slice(0, 20)));
+    assert.equal(state.ports.size, 2);
+    assert.equal(state.endpoints, undefined);
+    assert.equal(fake.texts.get("/s/ip_mappings.json.bad"), text);
+    assert.equal(fake.texts.has("/s/ip_mappings.json"), false);
+    assert.match(
+      problems.join("\n"),
+      /ip_mappings\.json is damaged[^]*kept as ip_mappings\.json\.bad[^]*endpoints\.json is damaged/,
+    );
+  }
+});
+
+Deno.test("load() of a file that was cut off at any byte starts all the same", async () => {
+  const list = JSON.stringify({ schema: 1, endpoints: [{ id: "ep_1", url: "http://a.t" }] }, null, 2);
+  for (
+    const [name, text] of [["ip_mappings.json", MAPPINGS], ["network_ports.json", PORTS], [
+      "endpoints.json",
+      list,
+    ]] as const
+  ) {
+    for (let length = 0; length < text.length; length++) {
+      const fake = new FakeFiles({ [name]: text.slice(0, length) });
+      const { problems } = await new StateStore("/s", fake).load();
+      assert.equal(problems.length, 2, `${name} ${length}`);
+      assert.equal(fake.texts.get(`/s/${name}.bad`), text.slice(0, length));
+    }
+  }
+});
+
+Deno.test("load() sets a file aside that cannot be read (the next save replaced it)", async () => {
+  const fake = new FakeFiles({ "ip_mappings.json": MAPPINGS });
+  fake.faults.set(
+    "/s/ip_mappings.json",
+    new FileError("Cannot read /s/ip_mappings.json: input/output error", {
+      path: "/s/ip_mappings.json",
+      reason: "other",
+    }),
+  );
+  const { problems } = await new StateStore("/s", fake).load();
+  assert.match(problems[0]!, /input\/output error/);
+  assert.equal(fake.texts.get("/s/ip_mappings.json.bad"), MAPPINGS);
+});
+
+Deno.test("load() reports a damaged file that cannot be set aside, and goes on", async () => {
+  const fake = new FakeFiles({ "ip_mappings.json": "{" });
+  fake.renameFile = (from) =>
+    Promise.reject(
+      new FileError(`Cannot rename ${from}: the file system is read-only`, {
+        path: from,
+        reason: "read_only",
+      }),
+    );
+  const { problems } = await new StateStore("/s", fake).load();
+  assert.match(problems.join("\n"), /damaged[^]*read-only/);
+});
+
+Deno.test("load() drops hostile mappings one by one, with a reason on one line, and keeps the good ones", async () => {
+  const text =
+    `{"good.t": "10.107.0.5", "__proto__": "10.107.0.6", "constructor": {"x": 1}, "a b": "10.107.0.7", "evil\\n127.0.0.1 x": "10.107.0.8", "../../etc": "10.107.0.9",
+    "*": "10.107.0.10", "wildcard:": "10.107.0.11", "wildcard:*.a": "10.107.0.12", "n.t": 5, "o.t": null, "p.t": "10.107.0.300", "q.t": "10.107.0.5 ", "r.t": ["10.107.0.13"], "UPPER.t": "10.107.0.14",
+    "wildcard:ok.t": "10.107.0.15", "": "10.107.0.16", "127.0.0.1": "10.107.0.17"}`;
+  const { state, problems } = await load({ "ip_mappings.json": text });
+  assert.deepEqual([...state.leases], [["good.t", "10.107.0.5"], ["*.ok.t", "10.107.0.15"]]);
+  assert.equal(({} as Record<string, unknown>)["x"], undefined);
+  assert.ok(problems.length >= 15, `${problems.length}`);
+  // deno-lint-ignore no-control-regex
+  for (const problem of problems) assert.doesNotMatch(problem, /[\u0000-\u001f]/);
+});
+
+Deno.test("load() never gives two names one address: the first keeps it, the others get one of their own", async () => {
+  const { state, problems } = await load({
+    "ip_mappings.json": '{"a.t": "10.107.0.2", "b.t": "10.107.0.2", "wildcard:c.t": "10.107.0.2"}',
+  });
+  assert.deepEqual([...state.leases], [["a.t", "10.107.0.2"]]);
+  assert.match(problems[0]!, /"b\.t" has the address of "a\.t" and gets one of its own/);
+  assert.equal(problems.length, 2);
+});
+
+Deno.test("load() drops hostile ports one by one (0x50 and 8e1 passed as ports)", async () => {
+  const table = {
+    "a.t:80": 9080,
+    "a.t": 9081,
+    "b.t:0x50": 9082,
+    "b.t:8e1": 9083,
+    "b.t: 80": 9084,
+    "b.t:080": 9085,
+    "b.t:65536": 9086,
+    "b.t:0": 9087,
+    ":80": 9088,
+    "c.t:80:1": 9089,
+    "d.t:80": 0,
+    "e.t:80": 65536,
+    "f.t:80": 80.5,
+    "g.t:80": "80",
+    "h.t:80": null,
+    "i t:80": 9090,
+    "*.j.t:443": 9091,
+  };
+  const { state, problems } = await load({ "network_ports.json": JSON.stringify(table) });
+  assert.deepEqual([...state.ports], [["a.t:80", 9080], ["*.j.t:443", 9091]]);
+  assert.equal(problems.length, 15);
+});
+
+Deno.test("load() drops hostile endpoints one by one", async () => {
+  const list = [
+    { id: "ep_1", url: "http://a.t" },
+    { id: "", url: "http://b.t" },
+    { id: "x".repeat(129), url: "http://b.t" },
+    { url: "http://b.t" },
+    { id: "ep_2" },
+    { id: 3, url: "http://b.t" },
+    { id: "ep_3", url: "http://a b" },
+    { id: "ep_4", url: "http://127.0.0.1\n" },
+    null,
+    "text",
+    [],
+    { id: "ep_5", url: "tls://*.t", more: 1 },
+  ];
+  const { state, problems } = await load({
+    "endpoints.json": JSON.stringify({ schema: 1, endpoints: list }),
+  });
+  assert.deepEqual(state.endpoints?.map(({ id }) => id), ["ep_1", "ep_5"]);
+  assert.equal(problems.length, 10);
+});
+
+Deno.test("load() sets a list of another schema aside", async () => {
+  const { state, problems } = await load({ "endpoints.json": '{"schema": 2, "endpoints": []}' });
+  assert.equal(state.endpoints, undefined);
+  assert.match(problems[0]!, /endpoints\.json is damaged/);
+});
+
+Deno.test("load() and save() take 10,000 entries in well under a second", async () => {
+  const leases = new Map(
+    Array.from({ length: 10_000 }, (_, index) => [`n${index}.t`, `10.107.${index >> 8}.${index & 255}`]),
+  );
+  const ports = new Map(Array.from({ length: 10_000 }, (_, index) => [`n${index}.t:80`, 9080 + index]));
+  const state: SavedState = {
+    leases,
+    ports,
+    endpoints: endpoints(...[...leases.keys()].map((name) => `http://${name}`)),
+  };
+  const fake = new FakeFiles();
+  const started = performance.now();
+  await new StateStore("/s", fake).save(state);
+  const loaded = await new StateStore("/s", fake).load();
+  assert.ok(performance.now() - started < 1000, `${performance.now() - started} ms`);
+  assert.equal(loaded.state.endpoints?.length, 10_000);
+});

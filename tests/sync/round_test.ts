@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { parseCidr } from "../../src/lib/ipv4.ts";
+import type { Endpoint } from "../../src/model/endpoint.ts";
+import type { SavedState } from "../../src/sync/effects.ts";
+import { listenAddress, type RoundInput, runRound } from "../../src/sync/round.ts";
+import { endpoint, endpoints } from "../fakes/endpoints.ts";
+import { FakeWorld } from "../fakes/sync_effects.ts";
+
+const EMPTY: SavedState = { leases: new Map(), ports: new Map(), endpoints: undefined };
+
+function input(
+  list: readonly Endpoint[] | undefined,
+  fields: Partial<RoundInput["settings"]> & { saved?: SavedState } = {},
+): RoundInput {
+  const { saved = EMPTY, ...rest } = fields;
+  const settings = {
+    subnet: parseCidr("127.107.0.0/16")!,
+    listenInterface: "virtual",
+    overrides: {},
+    resolveInterface: () => undefined,
+    startPort: 9080,
+    ...rest,
+  };
+  return { endpoints: list, refused: [], saved, settings };
+}
+
+Deno.test("runRound() gives every endpoint an outcome: members of a pool share a route", async () => {
+  const list = [
+    endpoint("http://a.t", "ep_1"),
+    endpoint("http://a.t", "ep_2"),
+    endpoint("tcp://b.t:22", "ep_3"),
+  ];
+  const { endpoints: outcomes } = await runRound(input(list), new FakeWorld());
+  assert.deepEqual(
+    outcomes.map(({ endpoint: { id }, route, state, reason }) => [id, listenAddress(route!), state, reason]),
+    [
+      ["ep_1", "127.107.0.2:80", "active", ""],
+      ["ep_2", "127.107.0.2:80", "active", ""],
+      ["ep_3", "127.107.0.3:22", "active", ""],
+    ],
+  );
+});
+
+Deno.test("runRound() tells failed from refused, with the reason of each", async () => {
+  const world = new FakeWorld();
+  world.unbindable.set("127.107.0.2:80", "denied");
+  const early = { id: "ep_0", url: "ftp://x", reason: "the scheme is not known" };
+  const list = [
+    endpoint("http://a.t", "ep_1"),
+    endpoint("https://b.t", "ep_2"),
+    endpoint("tls://b.t", "ep_3"),
+  ];
+  const done = await runRound({ ...input(list), refused: [early] }, world);
+  assert.deepEqual(
+    done.endpoints.map(({ endpoint: { id }, state, route }) => [id, state, route !== undefined]),
+    [
+      ["ep_1", "failed", false],
+      ["ep_2", "active", true],
+    ],
+  );
+  assert.match(done.endpoints[0]!.reason, /Cannot bind 127\.107\.0\.2:80: denied/);
+  assert.deepEqual(done.refused.map(({ id }) => id), ["ep_0", "ep_3"]);
+});
+
+Deno.test("runRound() shows what is unusual about an endpoint that is active", async () => {
+  const world = new FakeWorld();
+  world.unbindable.set("127.107.0.2:80", "in_use");
+  const { endpoints: [outcome] } = await runRound(input(endpoints("http://a.t")), world);
+  assert.equal(outcome!.state, "active");
+  assert.match(outcome!.reason, /port 80 is in use .* listening on 9080/);
+});
+
+Deno.test("runRound() remembers leases, ports and the list, and saves them", async () => {
+  const world = new FakeWorld();
+  world.unbindable.set("127.107.0.2:80", "in_use");
+  const saved: SavedState = { ...EMPTY, ports: new Map([["away.t:22", 9090]]) };
+  const list = endpoints("http://a.t");
+  const done = await runRound(input(list, { saved }), world);
+  assert.deepEqual(done.saved, {
+    leases: new Map([["a.t", "127.107.0.2"]]),
+    ports: new Map([["away.t:22", 9090], ["a.t:80", 9080]]),
+    endpoints: list,
+  });
+  assert.deepEqual(world.saves, [done.saved]);
+});
+
+Deno.test("runRound() forgets the port of an endpoint that has its own again", async () => {
+  const done = await runRound(
+    input(endpoints("http://a.t"), { saved: { ...EMPTY, ports: new Map([["a.t:80", 9080]]) } }),
+    new FakeWorld(),
+  );
+  assert.equal(done.saved.ports.size, 0);
+});
+
+Deno.test("runRound() does everything when the state cannot be saved, and says so", async () => {
+  const world = new FakeWorld();
+  world.faults.save = new Error("disk full");
+  const done = await runRound(input(endpoints("http://a.t")), world);
+  assert.equal(done.saveError, world.faults.save);
+  assert.equal(world.open.size, 1);
+});
+
+Deno.test("runRound() remembers no list when there never was one (it remembered an empty one)", async () => {
+  const world = new FakeWorld();
+  const done = await runRound(input(undefined), world);
+  assert.deepEqual(done.endpoints, []);
+  assert.equal(world.saves[0]!.endpoints, undefined);
+});
+
+Deno.test("runRound() with 10,000 endpoints takes well under a second on fakes, the first time and the second", async () => {
+  const world = new FakeWorld();
+  const list = endpoints(
+    ...Array.from(
+      { length: 10_000 },
+      (_, index) => `${["http", "https", "tls"][index % 3]}://n${index}.example.t:${1000 + index}`,
+    ),
+  );
+  for (let round = 0, saved = EMPTY; round < 2; round++) {
+    const started = performance.now();
+    const done = await runRound(input(list, { saved }), world);
+    assert.ok(performance.now() - started < 900, `${performance.now() - started} ms`);
+    assert.equal(done.endpoints.filter(({ state }) => state === "active").length, 10_000);
+    saved = done.saved;
+  }
+});

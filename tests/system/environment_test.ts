@@ -1,0 +1,18 @@
+import assert from "node:assert/strict";
+import { hostname, operatingSystem, readEnvironment } from "../../src/system/environment.ts";
+import { runModule } from "../fakes/run_module.ts";
+
+Deno.test("readEnvironment() gives a variable, and undefined if it is unset, empty or not in the permission set", async () => {
+  const code = `import { readEnvironment } from "../../src/system/environment.ts";
+    console.log(JSON.stringify(["SET", "EMPTY", "UNSET", "OTHER"].map((name) => readEnvironment(name) ?? null)));`;
+  const { stdout, stderr } = await runModule(code, {
+    permissions: ["--allow-env=SET,EMPTY,UNSET"],
+    env: { SET: "a b", EMPTY: "", OTHER: "x" },
+  });
+  assert.equal(stdout.trim(), '["a b",null,null,null]', stderr);
+});
+
+Deno.test("operatingSystem() and hostname() name this machine", () => {
+  assert.ok(["linux", "darwin", "windows"].includes(operatingSystem()));
+  assert.ok(hostname().length > 0);
+});
