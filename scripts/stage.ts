@@ -274,7 +274,7 @@ export class Stage implements AsyncDisposable {
     return this.#options.shipped ? [] : [`--socket=${this.socketPath}`];
   }
 
-  /** In a mount namespace of its own, /etc is an overlay, and /etc/ngrokd and /run/ngrokd are this stage's directories. */
+  /** In namespaces of its own, /etc is an overlay, /etc/ngrokd and /run/ngrokd are this stage's directories, and the machine may be renamed. */
   #enter(program: readonly string[], prelude?: string): string[] {
     const argv = prelude === undefined
       ? program
@@ -290,7 +290,18 @@ export class Stage implements AsyncDisposable {
       `mount --bind ${directory}/run /run/ngrokd`,
       'exec "$@"',
     ].join("\n");
-    return ["unshare", "-m", "--propagation", "private", "/bin/sh", "-c", script, "sh", ...argv];
+    return [
+      "unshare",
+      "--mount",
+      "--uts",
+      "--propagation",
+      "private",
+      "/bin/sh",
+      "-c",
+      script,
+      "sh",
+      ...argv,
+    ];
   }
 
   async #printed(args: readonly string[]): Promise<string> {

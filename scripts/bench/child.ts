@@ -19,8 +19,9 @@ export class Child implements AsyncDisposable {
     const [command, ...args] = argv;
     this.#name = argv.join(" ");
     if (stack.disposed) throw new Error(`Cannot start ${this.#name}: the bench is ending`);
-    this.#process = new Deno.Command(command!, { args, stdin: "piped", stdout: "piped", stderr: "piped" })
-      .spawn();
+    // In a process group of its own: Ctrl-C ends it through here, and not before.
+    const pipes = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
+    this.#process = new Deno.Command(command!, { args, detached: true, ...pipes }).spawn();
     this.#stderr = new Response(this.#process.stderr).text();
     this.#process.status.then(() => this.#ended = true);
     stack.use(this);
@@ -40,9 +41,12 @@ export class Child implements AsyncDisposable {
 
   /** @throws {Error} With what it has printed, once the program has ended. */
   async assertRunning(): Promise<void> {
-    if (this.#ended) {
-      throw new Error(`Cannot go on: this program has ended: ${this.#name}\n${await this.#stderr}`);
-    }
+    if (this.#ended) throw await this.failure();
+  }
+
+  /** What to say when the program ends by itself; waits until it has. */
+  async failure(): Promise<Error> {
+    return new Error(`Cannot go on: this program has ended: ${this.#name}\n${await this.#stderr}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -95,8 +99,8 @@ export class Script {
     );
     try {
       const { value } = await Promise.race([this.#lines.next(), late.promise]);
-      if (value === undefined) await this.#child.assertRunning();
-      const reply = JSON.parse(value ?? "{}") as { data?: unknown; error?: string };
+      if (value === undefined) throw await this.#child.failure();
+      const reply = JSON.parse(value) as { data?: unknown; error?: string };
       if (reply.error !== undefined) throw new Error(reply.error);
       return reply.data;
     } finally {

@@ -71,7 +71,9 @@ export function checkPermissions(config: Config, queries: PermissionQueries): Co
   return [...flags].map(([path, entry]) => ({
     path,
     message: `the permission set does not allow "${entry.value}"`,
-    suggestion: `Start ngrokd with ${[...entry.flags].join(" ")} too`,
+    suggestion: `It takes ${
+      [...entry.flags].join(" ")
+    }: start ngrokd by "deno task launch", which adds that to the set`,
   }));
 }
 

@@ -19,7 +19,13 @@ export function parseArguments(argv: readonly string[]): DaemonArguments {
     .version(`ngrokd version ${VERSION}`, "--version", "print the version")
     .argument("[command]", "run, which is the default")
     .addHelpText("after", "\nExample:\n  ngrokd --config=/etc/ngrokd/config.yml\n\nControl it with ngrokctl.")
-    .configureOutput({ writeOut: (part) => text += part, writeErr: (part) => text += part })
+    .configureOutput({
+      writeOut: (part) => text += part,
+      writeErr: (part) => text += part,
+      // Or else it asks the environment, which the permission set does not open.
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
     .exitOverride()
     .action((command, options) => {
       result = command === undefined || command === "run"

@@ -19,6 +19,8 @@ export interface ListenerEffects {
   close(key: string): void;
   /** What new connections are routed by, from now on. */
   setRoutes(table: RouteTable): void;
+  /** Drops what is remembered of endpoints that are gone. */
+  forget(endpointIds: Iterable<string>): void;
 }
 
 /** What is asked of whatever makes addresses exist; a network driver is one. */

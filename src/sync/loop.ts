@@ -100,9 +100,7 @@ export class SyncLoop {
           saved: this.#saved,
           settings: this.#options.settings(),
         };
-        const before = new Set(
-          this.#outcomes.filter((outcome) => outcome.state === "active").map(({ endpoint }) => endpoint.id),
-        );
+        const before = new Map(this.#outcomes.map(({ endpoint, state }) => [endpoint.id, state]));
         const done = await runRound(input, this.#options.effects);
         this.#saved = done.saved;
         this.#outcomes = done.endpoints;
@@ -185,9 +183,10 @@ export class SyncLoop {
     };
   }
 
-  #report(before: ReadonlySet<string>): void {
+  /** Says what is new. `before` is the state of each endpoint at the end of the last round. */
+  #report(before: ReadonlyMap<string, EndpointOutcome["state"]>): void {
     for (const { endpoint, route, reason, state } of this.#outcomes) {
-      if (state === "active" && !before.has(endpoint.id)) {
+      if (state === "active" && before.get(endpoint.id) !== "active") {
         log.info("Listening for {url} on {address}", {
           url: endpoint.url,
           address: `${route!.address}:${route!.localPort}`,
@@ -202,8 +201,9 @@ export class SyncLoop {
       if (!this.#reported.has(`${id} ${reason}`)) log.warn("Refused {url}: {reason}", { url, reason, id });
     }
     const present = new Set(this.#outcomes.map(({ endpoint }) => endpoint.id));
-    const gone = [...before].filter((id) => !present.has(id));
+    const gone = [...before.keys()].filter((id) => !present.has(id));
     if (gone.length > 0) {
+      this.#options.effects.listeners.forget(gone);
       log.info("Endpoints are gone", { count: gone.length, ids: gone.slice(0, 10).join(" ") });
     }
     this.#reported = new Set([

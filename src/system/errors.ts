@@ -5,7 +5,7 @@ export function toFileError(error: unknown, what: { action: string; path: string
   const { action, path } = what;
   const [reason, state] = fileFailure(error);
   const hint = reason === "not_capable"
-    ? `Start it with the permission too: ${missingPermission(error)}`
+    ? `It takes ${missingPermission(error)}: see docs/permissions.md`
     : undefined;
   return new FileError(`Cannot ${action} ${path}: ${state}`, { path, reason, cause: error, hint });
 }
@@ -67,7 +67,7 @@ function bindFailure(error: unknown, address: string): [BindFailure, string] {
 }
 
 function missingPermission(error: unknown): string {
-  return /--allow-[a-z]+/.exec(messageOf(error))?.[0] ?? "see docs/permissions.md";
+  return /--allow-[a-z]+/.exec(messageOf(error))?.[0] ?? "a wider permission set";
 }
 
 /** The system's name of an error (`ENOSPC`), if it has one. */

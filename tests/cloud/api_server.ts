@@ -27,7 +27,7 @@ export interface RequestRecord {
 
 const ANSWER_FAULTS = [
   "never_answer",
-  "drop",
+  "reset",
   "error",
   "html",
   "redirect",
@@ -98,7 +98,7 @@ export class ApiServer implements AsyncDisposable {
     const delay = state.faults.take("delay", place);
     if (delay !== undefined) await this.#wait(delay.ms, wire);
     const fault = state.faults.takeFirst(ANSWER_FAULTS, place);
-    if (fault?.kind === "drop") return wire.reset();
+    if (fault?.kind === "reset") return wire.reset();
     if (fault?.kind === "never_answer") return await wire.closed;
 
     const operationId = state.ids.next("op");

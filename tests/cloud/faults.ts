@@ -31,7 +31,7 @@ export type AnswerFault =
   | { kind: "huge_body"; bytes: number }
   | { kind: "redirect"; location: string; status?: number }
   /** A TCP reset instead of an answer. */
-  | { kind: "drop" }
+  | { kind: "reset" }
   | { kind: "never_answer" };
 
 /** What goes wrong inside an otherwise good answer. */

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { concat, type Wire } from "./wire.ts";
 
 /** A request as it stood on the wire. */
@@ -28,7 +29,6 @@ export class HttpSyntaxError extends Error {
 }
 
 const MAX_HEAD_BYTES = 65_536;
-const latin1 = new TextDecoder("latin1");
 const encoder = new TextEncoder();
 
 /**
@@ -108,10 +108,12 @@ export async function readThrough(wire: Wire, mark: string): Promise<string | nu
     const chunk = await wire.read();
     if (chunk === null) return null;
     bytes = concat(bytes, chunk);
-    const found = latin1.decode(bytes).indexOf(mark);
+    // Not TextDecoder: its "latin1" is windows-1252, which is no image of the bytes.
+    const text = Buffer.from(bytes).toString("latin1");
+    const found = text.indexOf(mark);
     if (found !== -1) {
       wire.unread(bytes.slice(found + mark.length));
-      return latin1.decode(bytes.subarray(0, found + mark.length));
+      return text.slice(0, found + mark.length);
     }
     if (bytes.length > MAX_HEAD_BYTES) throw new HttpSyntaxError("Head is too long");
   }

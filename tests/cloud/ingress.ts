@@ -149,6 +149,7 @@ export class Ingress implements AsyncDisposable {
     } finally {
       clearTimeout(timer);
     }
+    if (late) return null;
     if (bytes.length === 0) this.counts.unused++;
     else this.counts.malformedFrames++;
     return null;

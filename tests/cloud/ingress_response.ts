@@ -74,8 +74,8 @@ export async function sendResponse(
   if (!faults.take("ingress.byte_by_byte", { host })) return await wire.write(frame);
   for (const byte of frame) {
     await wire.write(Uint8Array.of(byte));
-    // A turn of the event loop, so that each byte leaves in a record and a segment of its own.
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    // Time for the client to read, so that it really sees one byte after another.
+    await new Promise<void>((resolve) => setTimeout(resolve, 1));
   }
 }
 

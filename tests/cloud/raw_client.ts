@@ -1,4 +1,5 @@
 import "reflect-metadata";
+import { Buffer } from "node:buffer";
 import * as x509 from "@peculiar/x509";
 import type { SimulatedCloud } from "./cloud.ts";
 import {
@@ -49,13 +50,19 @@ export async function callApi(
   return { status: response.status, headers: response.headers, text, body };
 }
 
-/** A key with its CSR, both PEM. */
+/** A key with its CSR, both PEM; of a new key unless one is given. */
 export async function makeCsr(
-  options: { subject?: string; algorithm?: EcKeyGenParams | RsaHashedKeyGenParams; hash?: string } = {},
+  options: {
+    subject?: string;
+    algorithm?: EcKeyGenParams | RsaHashedKeyGenParams;
+    hash?: string;
+    keys?: CryptoKeyPair;
+  } = {},
 ): Promise<{ key: string; csr: string }> {
   const { subject = "O=test", algorithm = { name: "ECDSA", namedCurve: "P-256" }, hash = "SHA-256" } =
     options;
-  const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]) as CryptoKeyPair;
+  const keys = options.keys ??
+    await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]) as CryptoKeyPair;
   const csr = await x509.Pkcs10CertificateRequestGenerator.create({
     name: subject,
     keys,
@@ -151,8 +158,13 @@ export async function upgrade(
       conn,
       response: decodeResponse(body),
       write: (data) => writeAll(conn, typeof data === "string" ? new TextEncoder().encode(data) : data),
-      readAll: async () => new TextDecoder("latin1").decode(concat(rest, await readToEnd(conn))),
-      [Symbol.asyncDispose]: () => Promise.resolve(conn.close()),
+      readAll: async () => Buffer.from(concat(rest, await readToEnd(conn))).toString("latin1"),
+      [Symbol.asyncDispose]: () => {
+        try {
+          conn.close();
+        } catch { /* It was closed before. */ }
+        return Promise.resolve();
+      },
     };
   } catch (error) {
     conn.close();

@@ -18,7 +18,8 @@ export class SeededRandom {
 
   /** One of the values, each as likely as the others. */
   pick<T>(values: readonly [T, ...T[]]): T {
-    return values[Math.floor(this.next() * values.length)] ?? values[0];
+    // No `??`: null is a value like any other.
+    return values[Math.floor(this.next() * values.length)] as T;
   }
 
   /** So many random bytes; not for secrets. */

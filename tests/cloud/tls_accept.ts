@@ -38,11 +38,13 @@ export async function acceptTls(wire: Wire, profile: TlsProfile): Promise<TlsAcc
   const tls = new TLSSocket(duplex as never, options);
   tls.on("close", () => duplex.destroy());
   await new Promise<void>((resolve, reject) => {
+    const leave = () => reject(new Error("Connection closed during the handshake"));
     tls.once("secure", resolve);
     tls.once("error", reject);
-    tls.once("close", () => reject(new Error("Connection closed during the handshake")));
-    // TLSSocket does not always notice that the stream under it broke.
-    duplex.once("close", () => reject(new Error("Connection closed during the handshake")));
+    tls.once("close", leave);
+    // TLSSocket does not always notice that the stream under it ended or broke.
+    duplex.once("end", leave);
+    duplex.once("close", leave);
   });
   const fingerprint = profile.clientCa === undefined ? undefined : tls.getPeerCertificate()?.fingerprint256;
   return {

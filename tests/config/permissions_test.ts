@@ -43,43 +43,43 @@ Deno.test("checkPermissions() names key, value and all flags of each value outsi
     {
       path: "server.client_cert",
       message: outside("/srv/state/tls.crt"),
-      suggestion: "Start ngrokd with --allow-read=/srv/state --allow-write=/srv/state too",
+      suggestion: `It takes --allow-read=/srv/state --allow-write=/srv/state: start ngrokd by "deno task launch", which adds that to the set`,
     },
     {
       path: "server.socket_path",
       message: outside("/srv/run/s.sock"),
       suggestion:
-        "Start ngrokd with --allow-read=/srv/run --allow-write=/srv/run --allow-net=unix:/srv/run/s.sock too",
+        `It takes --allow-read=/srv/run --allow-write=/srv/run --allow-net=unix:/srv/run/s.sock: start ngrokd by "deno task launch", which adds that to the set`,
     },
     {
       path: "api.url",
       message: outside("http://localhost:8080/v1"),
-      suggestion: "Start ngrokd with --allow-net=localhost:8080 too",
+      suggestion: `It takes --allow-net=localhost:8080: start ngrokd by "deno task launch", which adds that to the set`,
     },
     {
       path: "server.health_address",
       message: outside("0.0.0.0"),
-      suggestion: "Start ngrokd with --allow-net=0.0.0.0:9000 too",
+      suggestion: `It takes --allow-net=0.0.0.0:9000: start ngrokd by "deno task launch", which adds that to the set`,
     },
     {
       path: "server.ingress_ca",
       message: outside("/srv/ca.pem"),
-      suggestion: "Start ngrokd with --allow-read=/srv/ca.pem too",
+      suggestion: `It takes --allow-read=/srv/ca.pem: start ngrokd by "deno task launch", which adds that to the set`,
     },
     {
       path: "ingressEndpoint",
       message: outside("ingress.example:8443"),
-      suggestion: "Start ngrokd with --allow-net=ingress.example:8443 too",
+      suggestion: `It takes --allow-net=ingress.example:8443: start ngrokd by "deno task launch", which adds that to the set`,
     },
     {
       path: "net.listen_interface",
       message: outside("10.1.2.3"),
-      suggestion: "Start ngrokd with --allow-net=10.1.2.3 too",
+      suggestion: `It takes --allow-net=10.1.2.3: start ngrokd by "deno task launch", which adds that to the set`,
     },
     {
       path: "net.overrides.a.example",
       message: outside("0.0.0.0"),
-      suggestion: "Start ngrokd with --allow-net=0.0.0.0 too",
+      suggestion: `It takes --allow-net=0.0.0.0: start ngrokd by "deno task launch", which adds that to the set`,
     },
   ]);
 });

@@ -47,7 +47,7 @@ Deno.test("with the API down the last known endpoints are served at once after a
   stage.startDaemon();
   const [before] = await stage.settled(1);
   assert.equal(await stage.stopDaemon(), 0);
-  stage.cloud.faults.set({ kind: "drop" });
+  await stage.cloud.closeApi();
   stage.startDaemon();
   const [row] = await stage.settled(1);
   assert.equal(row!.listen_address, before!.listen_address);

@@ -49,7 +49,9 @@ export function flagsOf(entries: readonly string[]): string[] {
 export function flagsWithout(entry: string, set: PermissionSet): string[] {
   const entries = entriesOf(set);
   const left = entries.filter((other) => other !== entry);
-  if (left.length !== entries.length - 1) throw new RangeError(`Cannot take ${entry} away: it is not there once`);
+  if (left.length !== entries.length - 1) {
+    throw new RangeError(`Cannot take ${entry} away: it is not there once`);
+  }
   return flagsOf(left);
 }
 
@@ -60,7 +62,8 @@ export function covers(entries: readonly string[], { permission, value }: Use): 
     if (kind !== permission) return false;
     if (kind === "read" || kind === "write") return value === granted || value.startsWith(`${granted}/`);
     if (kind !== "net" || value.startsWith("unix:")) return value === granted;
-    const host = value.replace(/:[0-9]+$/, "");
+    // fetch() is recorded with its URL, a connection with host and port.
+    const host = value.includes("://") ? new URL(value).hostname : value.replace(/:[0-9]+$/, "");
     return granted === "0.0.0.0/0" ? /^[0-9]+(\.[0-9]+){3}$/.test(host) : host === granted;
   });
 }

@@ -24,6 +24,8 @@ export interface World {
 export interface Outcome {
   /** The names of those that failed, as they stand in the world. */
   readonly failed: string[];
+  /** The exit code of a daemon that ended by itself. */
+  readonly exitCode: number | undefined;
   /** What a user can read of it: the log, and `status` if the daemon answers. */
   readonly shown: string;
 }
@@ -46,7 +48,7 @@ const home: World = {
   prelude: [
     `chgrp ${GROUP_ID} /run/ngrokd`,
     "chmod 2750 /run/ngrokd",
-    `exec unshare --uts /bin/sh -c 'hostname ${MACHINE}; exec "$@"' sh "$@"`,
+    `hostname ${MACHINE}`,
   ].join("; "),
   endpoints: ["tcp://db.myapp:5432", "tcp://lan.myapp:5433", `tcp://${MACHINE.toLowerCase()}:5434`],
   scenarios: {
@@ -69,27 +71,27 @@ const home: World = {
       assert.match(await Deno.readTextFile(`${stage.etc}/tls.key`), /PRIVATE KEY/);
       assert.match(await Deno.readTextFile(`${stage.etc}/tls.crt`), /CERTIFICATE/);
     },
-    async "an endpoint has a listener on an address of its own"(stage) {
+    async "an endpoint has an address of its own"(stage) {
       const { ip, listen_address } = await endpointOf(stage, "db.myapp");
       assert.match(ip, /^127\.12[0-9]\./);
       (await Deno.connect(parseTarget(listen_address))).close();
     },
-    async "an endpoint listens on an interface that is given by name"(stage) {
+    async "an endpoint listens on an interface by name"(stage) {
       assert.equal((await endpointOf(stage, "lan.myapp")).ip, "127.0.0.1");
     },
-    async "an endpoint answers through an ingress named localhost, trusted by a file in /etc/ssl/certs/ngrok"(stage) {
+    async "an endpoint answers through the ingress at localhost"(stage) {
       await answers(stage, "db.myapp");
     },
-    async "names stand in /etc/hosts, as NGROKD_HOSTS_PATH says"(stage) {
+    async "names stand in /etc/hosts"(stage) {
       const { ip } = await endpointOf(stage, "db.myapp");
       assert.ok((await Deno.readTextFile(stage.hostsPath)).includes(`${ip}\tdb.myapp\n`));
     },
-    async "/etc/hosts is replaced as a whole, so that nobody reads half of it"(stage) {
-      // Another file than the one that `prepare` wrote, which has a link to keep its inode from being used again.
+    async "/etc/hosts is replaced as a whole"(stage) {
+      // Another file than the one that `clean` wrote, which has a link to keep its inode from being used again.
       const [now, before] = [await Deno.stat(stage.hostsPath), await Deno.stat(keptHosts(stage))];
       assert.notEqual(now.ino, before.ino);
     },
-    async "an endpoint with the name of this machine is refused"(stage) {
+    async "the name of this machine is refused"(stage) {
       const { state, reason } = await endpointOf(stage, MACHINE.toLowerCase());
       assert.deepEqual([state, /name of this machine/.test(reason)], ["refused", true]);
     },
@@ -106,11 +108,11 @@ const container: World = {
   prelude: "mkdir /run/secrets; cp /etc/ngrokd/ngrok_api_key /run/secrets",
   endpoints: ["tcp://db.myapp:5432"],
   scenarios: {
-    async "the key in a file of /run/secrets registers"(stage) {
+    async "the key in a file registers"(stage) {
       const { registered, api } = await stage.askStatus();
       assert.deepEqual([registered, api.key.source], [true, "file"]);
     },
-    async "an endpoint answers through kubernetes-binding-ingress.ngrok.io"(stage) {
+    async "an endpoint answers through the ingress by its name"(stage) {
       await answers(stage, "db.myapp");
     },
   },
@@ -123,10 +125,10 @@ const operator: World = {
   operatorIngress: "connect.ngrok-endpoints.com",
   endpoints: ["tcp://db.myapp:5432", "tcp://connect.ngrok-endpoints.com:5433"],
   scenarios: {
-    async "an endpoint answers through connect.ngrok-endpoints.com, which the cloud named"(stage) {
+    async "an endpoint answers through the ingress that the cloud names"(stage) {
       await answers(stage, "db.myapp");
     },
-    async "an endpoint with the name of that ingress is refused"(stage) {
+    async "the name of that ingress is refused"(stage) {
       assert.equal((await endpointOf(stage, "connect.ngrok-endpoints.com")).state, "refused");
     },
   },
@@ -138,7 +140,7 @@ const defaults: World = {
   environment: ({ cloud }) => ({ NGROK_API_KEY: cloud.apiKey }),
   endpoints: [],
   scenarios: {
-    async "the daemon runs with the default API and asks it"(stage) {
+    async "the default API is asked"(stage) {
       const { api } = await stage.askStatus();
       assert.deepEqual([api.url, api.state], ["https://api.ngrok.com", "unreachable"]);
     },
@@ -171,28 +173,60 @@ export async function openWorld(world: World, slot: number): Promise<Stage> {
   return stage;
 }
 
-/** Starts a daemon in a world that no daemon has been in, with these permission flags or with the shipped set, and plays all scenarios. */
-export async function play(stage: Stage, world: World, flags?: readonly string[]): Promise<Outcome> {
-  await prepare(stage);
-  stage.startDaemon({
-    ...(flags === undefined ? {} : { flags }),
-    environment: world.environment(stage),
-    ...(world.prelude === undefined ? {} : { prelude: world.prelude }),
-  });
-  let ended = false;
-  const end = stage.daemonEnded.then(() => ended = true);
-  await stage.until("the first round", async () => ended || await isThroughFirstRound(stage, world));
-  const failed: string[] = [];
-  for (const [name, scenario] of Object.entries(world.scenarios)) {
-    await scenario(stage).catch(() => failed.push(name));
-  }
-  const status = await stage.askStatus().catch(() => undefined);
-  await stage.stopDaemon();
-  await end;
-  return { failed, shown: [...stage.log, JSON.stringify(status)].join("\n") };
+/** How a daemon is run in a world. */
+export interface PlayOptions {
+  readonly world: World;
+  /** Permission flags in place of the shipped set. */
+  readonly flags?: readonly string[];
 }
 
-async function prepare(stage: Stage): Promise<void> {
+/** Starts a daemon in a world that no daemon has been in, plays all scenarios, and stops it. */
+export async function play(stage: Stage, options: PlayOptions): Promise<Outcome> {
+  const { world, flags } = options;
+  await clean(stage);
+  const { environment, prelude } = surroundings(stage, world);
+  stage.startDaemon({ environment, prelude, ...(flags === undefined ? {} : { flags }) });
+  let exitCode: number | undefined;
+  const ended = stage.daemonEnded.then((code) => exitCode = code);
+  await stage.until(
+    "the first round",
+    async () => exitCode !== undefined || await isThroughFirstRound(stage, world),
+  );
+  const failed = await failedScenarios(stage, world);
+  const status = await stage.askStatus().catch(() => undefined);
+  const outcome = { failed, exitCode, shown: [...stage.log, JSON.stringify(status)].join("\n") };
+  await stage.stopDaemon();
+  await ended;
+  return outcome;
+}
+
+/** What a daemon of this world is started with. */
+export function surroundings(
+  stage: Stage,
+  world: World,
+): { environment: Record<string, string>; prelude: string } {
+  return { environment: world.environment(stage), prelude: world.prelude ?? "true" };
+}
+
+/** The names of the scenarios that fail now. */
+export async function failedScenarios(stage: Stage, { scenarios }: World): Promise<string[]> {
+  const failed: string[] = [];
+  for (const [name, scenario] of Object.entries(scenarios)) {
+    await scenario(stage).catch(() => failed.push(name));
+  }
+  return failed;
+}
+
+/** Whether the daemon has done what it can do at first: it has a full list, or has said why not. */
+export async function isThroughFirstRound(stage: Stage, { endpoints }: World): Promise<boolean> {
+  const { api, state_error } = await stage.askStatus();
+  if (api.state === "never") return false;
+  if (api.state !== "ok" || state_error !== null) return true;
+  return (await stage.askList()).length === endpoints.length;
+}
+
+/** Makes the world as if no daemon had been there. */
+export async function clean(stage: Stage): Promise<void> {
   const { directory, etc, cloud } = stage;
   const overlay = `${directory}/overlay`;
   stage.log.length = 0;
@@ -212,13 +246,6 @@ async function prepare(stage: Stage): Promise<void> {
 
 function keptHosts({ directory }: Stage): string {
   return `${directory}/hosts.before`;
-}
-
-async function isThroughFirstRound(stage: Stage, { endpoints }: World): Promise<boolean> {
-  const { api, state_error } = await stage.askStatus();
-  if (api.state === "never") return false;
-  if (api.state !== "ok" || state_error !== null) return true;
-  return (await stage.askList()).length === endpoints.length;
 }
 
 async function endpointOf(stage: Stage, hostname: string): Promise<EndpointReport> {

@@ -33,6 +33,7 @@ Deno.test("covers() tells what a set grants from what it does not", () => {
   const held = [
     ["net", "10.1.2.3:80"],
     ["net", "localhost:443"],
+    ["net", "http://localhost:80/x:1"],
     ["net", "unix:/run/x.sock"],
     ["read", "/etc/x"],
     ["read", "/etc/x/y"],
@@ -41,6 +42,7 @@ Deno.test("covers() tells what a set grants from what it does not", () => {
   ];
   const outside = [
     ["net", "example.com:80"],
+    ["net", "https://example.com/localhost"],
     ["net", "unix:/run/y.sock"],
     ["net", "1.2.3.4.example.com:80"],
     ["read", "/etc/xy"],
@@ -50,5 +52,7 @@ Deno.test("covers() tells what a set grants from what it does not", () => {
     ["sys", "hostname"],
   ];
   for (const [permission = "", value = ""] of held) assert.ok(covers(entries, { permission, value }), value);
-  for (const [permission = "", value = ""] of outside) assert.ok(!covers(entries, { permission, value }), value);
+  for (const [permission = "", value = ""] of outside) {
+    assert.ok(!covers(entries, { permission, value }), value);
+  }
 });

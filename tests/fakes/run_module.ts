@@ -5,11 +5,18 @@ export interface ModuleOptions {
   /** A shell line that sets the stage and ends in `"$@"`, where the code is run. @default {'exec "$@"'} */
   readonly shell?: string;
   readonly env?: Record<string, string>;
+  /** @default {"null"} */
+  readonly stdin?: "piped" | "null";
 }
 
 /** A shell command that runs this code as a module; its imports are relative to this directory. */
 export function moduleCommand(code: string, options: ModuleOptions = {}): Deno.Command {
-  const { permissions = ["--allow-read", "--allow-write=/tmp"], shell = 'exec "$@"', env = {} } = options;
+  const {
+    permissions = ["--allow-read", "--allow-write=/tmp"],
+    shell = 'exec "$@"',
+    env = {},
+    stdin = "null",
+  } = options;
   const source = code.replaceAll(
     /from "(\.[^"]*)"/g,
     (_, path) => `from "${new URL(path, import.meta.url)}"`,
@@ -29,6 +36,7 @@ export function moduleCommand(code: string, options: ModuleOptions = {}): Deno.C
     script,
   ];
   return new Deno.Command("/bin/sh", {
+    stdin,
     stdout: "piped",
     stderr: "piped",
     args: ["-c", `(${shell}); code=$?; rm -f ${script}; exit $code`, "sh", ...args],

@@ -14,6 +14,7 @@ export class FakeWorld implements RoundEffects {
   readonly bindTries: string[] = [];
   readonly closed: string[] = [];
   readonly saves: SavedState[] = [];
+  readonly forgotten: string[] = [];
   /** Thrown by the effect of that name. */
   readonly faults: { ensure?: Error; publish?: Error; save?: Error } = {};
   ensured: readonly string[] = [];
@@ -44,6 +45,7 @@ export class FakeWorld implements RoundEffects {
       this.open.delete(key);
     },
     setRoutes: (table: RouteTable): void => void (this.table = table),
+    forget: (endpointIds: Iterable<string>): void => void this.forgotten.push(...endpointIds),
   };
   readonly names = {
     publish: (names: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, string>> => {

@@ -27,7 +27,7 @@ Deno.test("formatRecord() as text shows time, level, category, the message with 
       }),
       "text",
     ),
-    '2026-01-02T03:04:05.006Z INFO sync: Listening for http://a.b on 127.0.0.2:80 id="ep_1" count="2"\n',
+    '2026-01-02T03:04:05.006Z INFO sync: Listening for http://a.b on 127.0.0.2:80 id="ep_1" count=2\n',
   );
 });
 
@@ -51,7 +51,7 @@ Deno.test("formatRecord() as JSON gives one object with the properties as they a
 Deno.test("formatRecord() leaves texts that users grep for as they are", () => {
   assert.match(
     formatRecord(record("Port in use, trying next port", { port: 80 }), "text"),
-    /: Port in use, trying next port port="80"\n$/,
+    /: Port in use, trying next port port=80\n$/,
   );
 });
 

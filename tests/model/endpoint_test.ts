@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isHostname, isWildcard } from "../../src/lib/hostname.ts";
-import { printable } from "../../src/lib/printable.ts";
 import { parseEndpointUrl, serviceKey } from "../../src/model/endpoint.ts";
 
 Deno.test("parseEndpointUrl() reads all URL forms of PROTOCOL.md 2.2", () => {
@@ -170,14 +169,6 @@ Deno.test("parseEndpointUrl() refuses a megabyte of anything at once", () => {
 
 Deno.test("parseEndpointUrl() refuses a port of a thousand leading zeros (it kept them in the URL)", () => {
   assert.throws(() => parseEndpointUrl(`http://a.b:${"0".repeat(1000)}80`), /the port is not in 1 to 65535/);
-});
-
-Deno.test("printable() shows foreign text on one line, in its own direction, in at most 100 characters", () => {
-  assert.equal(printable("a\nb\u0000\u001b[31m\u0085\u2028"), "a\\u000ab\\u0000\\u001b[31m\\u0085\\u2028");
-  assert.equal(printable("moc\u202elive"), "moc\\u202elive");
-  assert.equal(printable("plain é 名"), "plain é 名");
-  assert.equal(printable("x".repeat(100)), "x".repeat(100));
-  assert.equal(printable("x".repeat(101)), `${"x".repeat(99)}…`);
 });
 
 Deno.test("serviceKey() is host and port", () => {

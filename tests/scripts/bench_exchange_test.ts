@@ -78,6 +78,12 @@ Deno.test("a script that cannot do what it is asked says why, and goes on", asyn
   await assert.rejects(client.ask({ kind: "open", address: nobody, order: "upld", streams: 1 }), /refused/i);
 });
 
+Deno.test("a script that ends by itself is not waited for, and what it printed is told", async () => {
+  await using stack = new AsyncDisposableStack();
+  const absent = new Script(stack, "no_such_file.ts");
+  await assert.rejects(absent.ask({}), /has ended: .*no_such_file\.ts\n.*Module not found/s);
+});
+
 Deno.test("nothing is started for a bench that is ending", async () => {
   const stack = new AsyncDisposableStack();
   await stack.disposeAsync();

@@ -359,6 +359,22 @@ Deno.test("reconcile() follows changed settings without a poll", async () => {
   assert.deepEqual(polls, []);
 });
 
+Deno.test("SyncLoop has endpoints forgotten that are gone, those that could not listen at the end too (they were kept for ever)", async () => {
+  const { loop, world } = setUp([
+    found("http://a.t", "http://b.t", "http://c.t"),
+    found("http://a.t", "http://b.t", "http://c.t"),
+    found("http://a.t"),
+  ]);
+  const { signal } = new AbortController();
+  await loop.poll(signal);
+  world.open.clear();
+  world.unbindable.set("127.107.0.3:80", "not_available");
+  await loop.poll(signal);
+  assert.deepEqual(world.forgotten, []);
+  await loop.poll(signal);
+  assert.deepEqual(world.forgotten.sort(), ["ep_00001", "ep_00002"]);
+});
+
 Deno.test("refused shows what the API listed and what allocation refused", async () => {
   const early = { id: "ep_x", url: "ftp://x", reason: "the scheme is not known" };
   const { loop } = setUp([{ ...found("https://a.t", "tls://a.t"), refused: [early] }]);

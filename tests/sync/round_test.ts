@@ -115,7 +115,8 @@ Deno.test("runRound() with 10,000 endpoints takes well under a second on fakes, 
       (_, index) => `${["http", "https", "tls"][index % 3]}://n${index}.example.t:${1000 + index}`,
     ),
   );
-  for (let round = 0, saved = EMPTY; round < 2; round++) {
+  let saved = EMPTY;
+  for (let round = 0; round < 2; round++) {
     const started = performance.now();
     const done = await runRound(input(list, { saved }), world);
     assert.ok(performance.now() - started < 900, `${performance.now() - started} ms`);

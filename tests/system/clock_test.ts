@@ -28,7 +28,9 @@ async function withClock(test: (clock: FakeTimers.Clock) => Promise<void>): Prom
   }
 }
 
-const late = () => new RangeError("late");
+function late(): Error {
+  return new RangeError("late");
+}
 
 Deno.test("sleep() ends after its time, not before, and leaves no listener", () =>
   withClock(async (clock) => {

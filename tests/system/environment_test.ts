@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { hostname, operatingSystem, readEnvironment } from "../../src/system/environment.ts";
+import { hostname, operatingSystem } from "../../src/system/environment.ts";
 import { runModule } from "../fakes/run_module.ts";
 
 Deno.test("readEnvironment() gives a variable, and undefined if it is unset, empty or not in the permission set", async () => {

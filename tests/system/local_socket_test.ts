@@ -26,7 +26,7 @@ async function leaveStale(path: string): Promise<void> {
   await runModule(code, {
     permissions: ["--allow-read", "--allow-write=/tmp", "--allow-run", `--allow-net=unix:${path}`],
   });
-  assert.equal(Deno.lstatSync(path).isSocket, true);
+  assert.equal((await Deno.lstat(path)).isSocket, true);
 }
 
 Deno.test("listenLocal() carries bytes both ways, and close() takes the path with it", async () => {
@@ -163,7 +163,7 @@ Deno.test("listenLocal() refuses a directory that others can enter, and names th
       assert.match((error as BindError).hint!, /^Run: chmod o= /);
       return refuses("denied", /others can enter the directory/)(error);
     });
-    assert.deepEqual([...Deno.readDirSync(directory.path)], []);
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(directory.path)), []);
   }
 });
 

@@ -89,7 +89,7 @@ Deno.test("run() stops at the signal, and does not start after it", async () => 
     sh(`touch ${directory.path}/started`, 1000, stop.signal),
     fails(/it was stopped$/, -1),
   );
-  assert.deepEqual([...Deno.readDirSync(directory.path)], []);
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(directory.path)), []);
 });
 
 Deno.test("run() outside the permission set is a CommandError", async () => {

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { onSignals } from "../../src/system/signals.ts";
 
+/** A listener for signals does not keep the event loop alive. */
+function stayAwake(): Disposable {
+  const timer = setInterval(() => {}, 1000);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
 Deno.test("onSignals() calls the handler with the signal's name, each time", async () => {
+  using _awake = stayAwake();
   const seen: string[] = [];
   let next = Promise.withResolvers<void>();
   using _signals = onSignals(["SIGHUP", "SIGTERM"], (name) => {
@@ -17,6 +24,7 @@ Deno.test("onSignals() calls the handler with the signal's name, each time", asy
 });
 
 Deno.test("onSignals() disposed calls its handler no more; another one still does", async () => {
+  using _awake = stayAwake();
   const seen: string[] = [];
   const heard = Promise.withResolvers<void>();
   using _second = onSignals(["SIGHUP"], () => heard.resolve());

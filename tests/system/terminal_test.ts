@@ -55,3 +55,30 @@ Deno.test("isInteractive() and isOutputTerminal() tell a pipe from a terminal", 
     Deno.stderr.writeSync(new TextEncoder().encode(String([isInteractive(), isOutputTerminal()])));`;
   assert.equal((await runModule(code, { shell: 'exec "$@" < /dev/null' })).stderr, "false,false");
 });
+
+Deno.test({
+  name: "readKeys() gives what is typed without echo, until it is told to stop, and knows a terminal",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const code =
+      `import { isInteractive, isOutputTerminal, readKeys, writeOut } from "../../src/system/terminal.ts";
+      let typed = "";
+      writeOut("ready " + [isInteractive(), isOutputTerminal()] + "\\n");
+      await readKeys((bytes) => !(typed += new TextDecoder().decode(bytes)).endsWith("\\r"));
+      writeOut("<" + JSON.stringify(typed) + ">");`;
+    const child = moduleCommand(code, {
+      shell: 'exec script -qec "$(printf "%s " "$@")" /dev/null',
+      stdin: "piped",
+    }).spawn();
+    const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const input = child.stdin.getWriter();
+    let shown = "";
+    while (!shown.includes("\n")) shown += (await output.read()).value;
+    await input.write(new TextEncoder().encode("secret\r"));
+    for (let part = await output.read(); !part.done; part = await output.read()) shown += part.value;
+    assert.match(shown, /^ready true,true\r\n/);
+    assert.match(shown, /<"secret\\r">/);
+    assert.equal(shown.split("secret").length, 2, "shown once, by the program");
+    await Promise.allSettled([input.close(), child.stderr.cancel(), child.status]);
+  },
+});

@@ -1,0 +1,18 @@
+import assert from "node:assert/strict";
+import { escapeControls, printable } from "../../src/lib/printable.ts";
+
+Deno.test("printable() shows foreign text on one line, in its own direction, in at most 100 characters", () => {
+  assert.equal(printable("a\nb\u0000\u001b[31m\u0085\u2028"), "a\\u000ab\\u0000\\u001b[31m\\u0085\\u2028");
+  assert.equal(printable("moc\u202elive"), "moc\\u202elive");
+  assert.equal(printable("plain é 名"), "plain é 名");
+  assert.equal(printable("x".repeat(100)), "x".repeat(100));
+  assert.equal(printable("x".repeat(101)), `${"x".repeat(99)}…`);
+});
+
+Deno.test("escapeControls() escapes what moves a cursor or breaks a line, and cuts nothing", () => {
+  const long = "y".repeat(1000);
+  assert.equal(
+    escapeControls(`a\r\n\t\u009b${long}\u2029\ufeff`),
+    `a\\u000d\\u000a\\u0009\\u009b${long}\\u2029\\ufeff`,
+  );
+});
