@@ -1,6 +1,7 @@
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 import { echoOnce, hashBothWays, parseTarget, pingPong, repeat, resetOnce, singleBytes } from "./load.ts";
 import { type ProcessFigures, processFigures } from "./process_figures.ts";
+import { randomSwitches } from "../tests/cloud/random_switches.ts";
 import { Stage, type StageOptions } from "./stage.ts";
 
 /** How much of everything. */
@@ -142,7 +143,10 @@ async function figuresBackTo(before: ProcessFigures, pid: number): Promise<Proce
 }
 
 if (import.meta.main) {
-  const { before, after, problems } = await soak(FULL, { say: (line) => writeOut(`${line}\n`) });
+  const seed = Number(Deno.args[0] ?? Math.floor(Math.random() * 1e9));
+  writeOut(`seed ${seed} (deno task soak ${seed} draws the same cloud again)\n`);
+  const cloud = { seed, switches: { ...randomSwitches(seed), idleTimeoutMs: null } };
+  const { before, after, problems } = await soak(FULL, { cloud, say: (line) => writeOut(`${line}\n`) });
   writeOut(
     `descriptors ${before.descriptors} → ${after.descriptors}, memory ${before.rssMiB.toFixed(1)} → ${
       after.rssMiB.toFixed(1)

@@ -6,6 +6,7 @@ import { checkPermissions } from "../config/permissions.ts";
 import { problemText, validationError } from "../config/validation_error.ts";
 import { ConfigError, hintOf, messageOf } from "../model/errors.ts";
 import type { StatusReport } from "../model/report.ts";
+import { VIRTUAL } from "../sync/allocate.ts";
 import type { System } from "../system/system.ts";
 
 /** A configuration and the API key that goes with it. */
@@ -63,7 +64,7 @@ export class LiveConfig {
       path: this.path,
       state: this.#problems.length === 0 ? "ok" : "rejected",
       problems: [...this.#problems],
-      warnings: [...this.#loaded.warnings, ...restart],
+      warnings: [...this.#loaded.warnings, ...openDoors(this.#loaded.config), ...restart],
     };
   }
 }
@@ -88,4 +89,15 @@ async function load(path: string, system: System): Promise<Loaded> {
     readText: files.readText,
   });
   return { config, apiKey, warnings: warnings.map(problemText) };
+}
+
+/** Whoever reaches a listener that is not virtual reaches the private endpoint behind it (RELIABILITY.md section 3, line 3). */
+function openDoors(config: Config): string[] {
+  const { listenInterface, overrides } = config.net;
+  const targets = Object.entries(overrides).map(([host, target]) =>
+    [`net.overrides.${host}`, target] as const
+  );
+  return [["net.listen_interface", listenInterface] as const, ...targets]
+    .filter(([, target]) => target !== VIRTUAL && !target.startsWith("127.") && target !== "lo")
+    .map(([path, target]) => `${path}: everyone who reaches "${target}" reaches these private endpoints`);
 }

@@ -83,7 +83,13 @@ async function serve(live: LiveConfig, options: ServeOptions): Promise<number> {
   await reloader.start(daemon, stop.signal);
   if (live.apiKey.key === "") log.warn("Waiting for an API key: run ngrokctl set-api-key -");
 
-  const loops = Promise.all([daemon.loop.run(stop.signal), renewLoop(daemon, stop.signal)]);
+  const loops = Promise.all([
+    daemon.loop.run(stop.signal),
+    renewLoop(
+      { account: daemon.account, intervalMs: () => live.current.server.certRefreshIntervalMs },
+      stop.signal,
+    ),
+  ]);
   await Promise.race([loops, whenAborted(stop.signal)]);
   return await shutDown(daemon, { loops, forced: forced.promise, reloader });
 }

@@ -1,4 +1,4 @@
-import { TLSSocket } from "node:tls";
+import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { Wire, WireDuplex } from "./wire.ts";
 
 /** What a TLS server shows, and whether it asks for a client certificate. */
@@ -26,13 +26,9 @@ export async function acceptTls(wire: Wire, profile: TlsProfile): Promise<TlsAcc
   duplex.on("error", () => {});
   const options = {
     isServer: true,
-    cert: profile.cert,
-    key: profile.key,
+    secureContext: contextOf(profile),
     requestCert: profile.clientCa !== undefined,
     rejectUnauthorized: false,
-    ...(profile.clientCa === undefined ? {} : { ca: profile.clientCa }),
-    ...(profile.minVersion === undefined ? {} : { minVersion: profile.minVersion }),
-    ...(profile.maxVersion === undefined ? {} : { maxVersion: profile.maxVersion }),
     allowHalfOpen: true,
   };
   const tls = new TLSSocket(duplex as never, options);
@@ -54,4 +50,23 @@ export async function acceptTls(wire: Wire, profile: TlsProfile): Promise<TlsAcc
     }),
     peerFingerprint: fingerprint?.replaceAll(":", "").toLowerCase() ?? null,
   };
+}
+
+/** Parsing keys and certificates costs more than the rest of an accept: once for each profile is enough. */
+const contexts = new WeakMap<TlsProfile, SecureContext>();
+
+function contextOf(profile: TlsProfile): SecureContext {
+  let context = contexts.get(profile);
+  if (context === undefined) {
+    const { cert, key, clientCa, minVersion, maxVersion } = profile;
+    context = createSecureContext({
+      cert,
+      key,
+      ...(clientCa === undefined ? {} : { ca: clientCa }),
+      ...(minVersion === undefined ? {} : { minVersion }),
+      ...(maxVersion === undefined ? {} : { maxVersion }),
+    });
+    contexts.set(profile, context);
+  }
+  return context;
 }

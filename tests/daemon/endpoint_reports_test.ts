@@ -7,7 +7,11 @@ import type { EndpointOutcome } from "../../src/sync/round.ts";
 
 const IDLE: Traffic = { open: 0, total: 0, bytesIn: 0, bytesOut: 0, errors: 0 };
 
-function outcome(endpoint: Partial<Endpoint>, route: Partial<Route> | undefined, reason = ""): EndpointOutcome {
+function outcome(
+  endpoint: Partial<Endpoint>,
+  route: Partial<Route> | undefined,
+  reason = "",
+): EndpointOutcome {
   const whole: Endpoint = {
     id: "ep_1",
     url: "http://api.myapp",
@@ -19,7 +23,17 @@ function outcome(endpoint: Partial<Endpoint>, route: Partial<Route> | undefined,
   };
   const { scheme, hostname, port, wildcard } = whole;
   const full: Route | undefined = route &&
-    { scheme, hostname, port, wildcard, endpointIds: [whole.id], address: "127.107.0.2", localPort: port, mode: "virtual", ...route };
+    {
+      scheme,
+      hostname,
+      port,
+      wildcard,
+      endpointIds: [whole.id],
+      address: "127.107.0.2",
+      localPort: port,
+      mode: "virtual",
+      ...route,
+    };
   return { endpoint: whole, route: full, reason, state: full === undefined ? "failed" : "active" };
 }
 
@@ -52,7 +66,11 @@ Deno.test("endpointReports() gives every field that scripts of the Go daemon rea
 
 Deno.test("endpointReports() shows network mode as the Go daemon did", () => {
   const shared = outcome({}, { mode: "0.0.0.0", address: "0.0.0.0" });
-  const tcp = outcome({ id: "ep_2", scheme: "tcp", port: 5432 }, { mode: "eth0", address: "192.0.2.1", localPort: 9080 });
+  const tcp = outcome({ id: "ep_2", scheme: "tcp", port: 5432 }, {
+    mode: "eth0",
+    address: "192.0.2.1",
+    localPort: 9080,
+  });
   const [http, own] = endpointReports({ outcomes: [shared, tcp], refused: [], traffic: () => IDLE });
   assert.equal(http!.listen_interface, "0.0.0.0");
   assert.equal(http!.network_port, 80);
@@ -64,7 +82,11 @@ Deno.test("endpointReports() shows network mode as the Go daemon did", () => {
 
 Deno.test("endpointReports() says how a wildcard is reached until names come with DNS", () => {
   const reason = (scheme: Endpoint["scheme"]) =>
-    endpointReports({ outcomes: [outcome({ scheme, hostname: "*.apps.x", wildcard: true }, {})], refused: [], traffic: () => IDLE })[0]!.reason;
+    endpointReports({
+      outcomes: [outcome({ scheme, hostname: "*.apps.x", wildcard: true }, {})],
+      refused: [],
+      traffic: () => IDLE,
+    })[0]!.reason;
   assert.match(reason("http"), /curl -H "Host: name\.apps\.x" http:\/\/127\.107\.0\.2:80\//);
   assert.match(reason("tls"), /by SNI: curl --connect-to/);
   assert.equal(reason("tcp"), "");
@@ -72,7 +94,10 @@ Deno.test("endpointReports() says how a wildcard is reached until names come wit
 
 Deno.test("endpointReports() lists failed and refused endpoints with their reasons, sorted by name, port and id", () => {
   const rows = endpointReports({
-    outcomes: [outcome({ id: "ep_c", hostname: "b.x" }, {}), outcome({ id: "ep_b", hostname: "a.x" }, undefined, "no address")],
+    outcomes: [
+      outcome({ id: "ep_c", hostname: "b.x" }, {}),
+      outcome({ id: "ep_b", hostname: "a.x" }, undefined, "no address"),
+    ],
     refused: [{ id: "ep_a", url: "ftp://x", reason: "the scheme" }],
     traffic: () => IDLE,
   });

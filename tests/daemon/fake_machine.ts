@@ -13,7 +13,10 @@ export interface FakeMachine extends AsyncDisposable {
   readonly err: string[];
   readonly environment: Record<string, string>;
   signal(name: SignalName): void;
-  ask(command: string, args?: string[]): Promise<{ success: boolean; data?: unknown; error?: string; hint?: string }>;
+  ask(
+    command: string,
+    args?: string[],
+  ): Promise<{ success: boolean; data?: unknown; error?: string; hint?: string }>;
   until(what: string, done: () => boolean | Promise<boolean>): Promise<void>;
 }
 
@@ -24,19 +27,22 @@ export async function fakeMachine(extra = "", overrides: Partial<System> = {}): 
   await Deno.mkdir(`${directory}/run`, { mode: 0o700 });
   await Deno.writeTextFile(`${directory}/ca.pem`, cloud.caPem);
   const configPath = `${directory}/config.yml`;
-  await Deno.writeTextFile(configPath, [
-    `api: {url: "${cloud.apiUrl}", key: "${cloud.apiKey}"}`,
-    `ingressEndpoint: ${cloud.ingressHost}:${cloud.ingressPort}`,
-    "server:",
-    `  socket_path: ${directory}/run/ngrokd.sock`,
-    `  client_cert: ${directory}/state/tls.crt`,
-    `  client_key: ${directory}/state/tls.key`,
-    `  ingress_ca: ${directory}/ca.pem`,
-    `  health_port: ${freePort()}`,
-    "bound_endpoints: {poll_interval: 1}",
-    extra,
-    "",
-  ].join("\n"));
+  await Deno.writeTextFile(
+    configPath,
+    [
+      `api: {url: "${cloud.apiUrl}", key: "${cloud.apiKey}"}`,
+      `ingressEndpoint: ${cloud.ingressHost}:${cloud.ingressPort}`,
+      "server:",
+      `  socket_path: ${directory}/run/ngrokd.sock`,
+      `  client_cert: ${directory}/state/tls.crt`,
+      `  client_key: ${directory}/state/tls.key`,
+      `  ingress_ca: ${directory}/ca.pem`,
+      `  health_port: ${freePort()}`,
+      "bound_endpoints: {poll_interval: 1}",
+      extra,
+      "",
+    ].join("\n"),
+  );
   const handlers = new Set<(name: SignalName) => void>();
   const out: string[] = [];
   const err: string[] = [];

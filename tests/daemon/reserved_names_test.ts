@@ -4,13 +4,17 @@ import type { EndpointReport } from "../../src/model/report.ts";
 import { fakeMachine } from "./fake_machine.ts";
 
 Deno.test("runDaemon() refuses the name of this machine in any spelling, and the name of the ingress that the cloud names", async () => {
-  await using machine = await fakeMachine("net: {subnet: 127.119.0.0/16}", { hostname: () => "MyLaptop.Home." });
+  await using machine = await fakeMachine("net: {subnet: 127.119.0.0/16}", {
+    hostname: () => "MyLaptop.Home.",
+  });
   const { cloud, configPath } = machine;
   cloud.switches.ingressEndpoint = "Ingress.Example.com:443";
   const text = await Deno.readTextFile(configPath);
   await Deno.writeTextFile(configPath, text.replace(/^ingressEndpoint: .*$/m, ""));
   const reserved = ["mylaptop", "mylaptop.home", "ingress.example.com", "*.example.com"];
-  for (const name of [...reserved, "db.myapp"]) cloud.addEndpoint({ url: `tcp://${name}:8341`, backend: "echo" });
+  for (const name of [...reserved, "db.myapp"]) {
+    cloud.addEndpoint({ url: `tcp://${name}:8341`, backend: "echo" });
+  }
   const running = runDaemon(["--config", configPath], machine.system);
   let rows: EndpointReport[] = [];
   await machine.until("all are listed", async () => {

@@ -49,7 +49,10 @@ Deno.test("runDaemon() registers, serves every kind of endpoint, writes names, a
     const hosts = await Deno.readTextFile(`${machine.directory}/hosts`);
     assert.ok(hosts.includes(`${api.ip}\tapi.myapp\n`));
     assert.ok(!hosts.includes("apps.example.com"));
-    await machine.until("the connection is counted", async () => (await list(machine)).find((row) => row.id === api.id)!.total_connections === 1);
+    await machine.until(
+      "the connection is counted",
+      async () => (await list(machine)).find((row) => row.id === api.id)!.total_connections === 1,
+    );
 
     const report = await status(machine);
     assert.equal(report.registered, true);
@@ -59,7 +62,12 @@ Deno.test("runDaemon() registers, serves every kind of endpoint, writes names, a
     assert.equal(report.ingress.state, "ok");
     assert.deepEqual(report.api.key, { set: true, source: "config" });
     const health = (await machine.ask("health")).data as HealthReport;
-    assert.deepEqual([health.healthy, health.ready, health.has_endpoints, health.reasons], [true, true, true, []]);
+    assert.deepEqual([health.healthy, health.ready, health.has_endpoints, health.reasons], [
+      true,
+      true,
+      true,
+      [],
+    ]);
     assert.equal((await fetch(`http://${report.health.address}/healthz`)).status, 200);
   });
   assert.equal(await Deno.readTextFile(`${machine.directory}/hosts`), "127.0.0.1 localhost\n");
@@ -106,7 +114,9 @@ Deno.test("runDaemon() registers anew when its operator is deleted, and keeps li
 Deno.test("runDaemon() refuses endpoints that would hijack the machine, and lists them with the reason", async () => {
   await using machine = await fakeMachine("net: {subnet: 127.115.0.0/16}", { hostname: () => "mylaptop" });
   const { cloud } = machine;
-  for (const name of ["localhost", "mylaptop", "a.localhost"]) cloud.addEndpoint({ url: `http://${name}:8331`, backend: "http" });
+  for (const name of ["localhost", "mylaptop", "a.localhost"]) {
+    cloud.addEndpoint({ url: `http://${name}:8331`, backend: "http" });
+  }
   cloud.addEndpoint({ url: "http://good.myapp:8331", backend: "http" });
   await withDaemon(machine, async () => {
     await machine.until("all are listed", async () => (await list(machine)).length === 4);
@@ -141,7 +151,10 @@ Deno.test("runDaemon() waits for a key, and set-api-key registers at once and ke
 Deno.test("runDaemon() takes the key from NGROK_API_KEY or a file when the configuration has none, and says from where", async () => {
   for (const source of ["environment", "file"] as const) {
     await using machine = await fakeMachine("net: {subnet: 127.117.0.0/16}");
-    await Deno.writeTextFile(machine.configPath, (await Deno.readTextFile(machine.configPath)).replace(machine.cloud.apiKey, ""));
+    await Deno.writeTextFile(
+      machine.configPath,
+      (await Deno.readTextFile(machine.configPath)).replace(machine.cloud.apiKey, ""),
+    );
     if (source === "environment") machine.environment["NGROK_API_KEY"] = machine.cloud.apiKey;
     else {
       await Deno.writeTextFile(`${machine.directory}/key`, `${machine.cloud.apiKey}\n`);
@@ -181,7 +194,10 @@ Deno.test("runDaemon() survives a rejection that nobody handles, and says so", a
   await using machine = await fakeMachine("net: {subnet: 127.118.0.0/16}");
   await withDaemon(machine, async () => {
     Promise.reject(new Error("a planted fault"));
-    await machine.until("it is said", () => machine.out.some((line) => line.includes("A fault in ngrokd was survived: a planted fault")));
+    await machine.until(
+      "it is said",
+      () => machine.out.some((line) => line.includes("A fault in ngrokd was survived: a planted fault")),
+    );
     assert.equal((await machine.ask("status")).success, true);
   });
 });
@@ -198,7 +214,10 @@ Deno.test("runDaemon() lets a running connection end at SIGTERM, and cuts it at 
     await conn.write(new TextEncoder().encode("ping"));
     assert.equal(await conn.read(buffer), 4);
     machine.signal("SIGTERM");
-    await machine.until("it waits", () => machine.out.some((line) => line.includes("Waiting for running connections")));
+    await machine.until(
+      "it waits",
+      () => machine.out.some((line) => line.includes("Waiting for running connections")),
+    );
     await assert.rejects(Deno.connect({ hostname: row!.ip, port: 8341 }), Deno.errors.ConnectionRefused);
     if (forced) machine.signal("SIGINT");
     else {
@@ -209,4 +228,17 @@ Deno.test("runDaemon() lets a running connection end at SIGTERM, and cuts it at 
     assert.equal(await running, forced ? 1 : 0);
     if (forced) conn.close();
   }
+});
+
+Deno.test("runDaemon() warns that listeners which are not virtual open private endpoints to the network", async () => {
+  await using machine = await fakeMachine(
+    'net: {listen_interface: 0.0.0.0, overrides: {"a.myapp": 127.0.0.1}}',
+  );
+  await withDaemon(machine, async () => {
+    const { config } = await status(machine);
+    assert.deepEqual(config.warnings.filter((warning) => warning.includes("private endpoints")), [
+      'net.listen_interface: everyone who reaches "0.0.0.0" reaches these private endpoints',
+    ]);
+    assert.ok(machine.out.some((line) => line.includes("everyone who reaches")));
+  });
 });
