@@ -69,7 +69,12 @@ const STATUS = z.looseObject({
     state: z.enum(["ok", "failing", "off"]),
     reason: NULLABLE_TEXT,
   }),
-  addresses: z.looseObject({ driver: z.string(), subnet: z.string(), reason: NULLABLE_TEXT }),
+  addresses: z.looseObject({
+    driver: z.string(),
+    kind: NULLABLE_TEXT,
+    subnet: z.string(),
+    reason: NULLABLE_TEXT,
+  }),
   health: z.looseObject({ address: z.string(), error: NULLABLE_TEXT }),
   state_error: NULLABLE_TEXT,
   problems: z.array(z.string()),

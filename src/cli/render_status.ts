@@ -48,7 +48,7 @@ function details(report: StatusReport): string[] {
     field("Ingress state", ingress.state === "unknown" ? "not used yet" : ingress.state),
     field("Trust", ["built-in roots", ...trust.sources].join(", ")),
     field("Names", `${names.driver} (${names.state})`),
-    field("Addresses", `${addresses.driver} (${addresses.subnet})`),
+    field("Addresses", `${[addresses.driver, addresses.kind ?? []].flat().join(", ")} (${addresses.subnet})`),
     field("Health", health.address),
     field("Config", `${config.path} (${config.state})`),
     field("Version", `${report.version}, up ${duration(report.uptime_seconds)}`),

@@ -20,6 +20,7 @@ import { Health } from "./health.ts";
 import type { LiveConfig } from "./live_config.ts";
 import { Names } from "./names.ts";
 import { healthReport } from "./status_report.ts";
+import { SubnetMemory } from "./subnet_memory.ts";
 import { TrustSet } from "./trust.ts";
 
 /** Builds the daemon from its configuration: the one place where `new` meets `select`. Nothing listens yet. */
@@ -52,15 +53,26 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   await trust.load(live.current.server.ingressCa);
   const ingress = () =>
     live.current.ingressEndpoint ?? operatorIngress(account.ingressEndpoint, system) ?? DEFAULT_INGRESS;
+  const addresses = new Addresses({
+    driver: chooseAddressDriver({
+      os: system.operatingSystem(),
+      listen: system.listenTcp,
+      run: system.run,
+      interfaceName: live.current.net.interfaceName,
+    }),
+    subnet: live.current.net.subnet,
+    memory: new SubnetMemory({ path: `${directory}/net_subnet.json`, files }),
+    ownAddresses: () => system.localAddresses().map(({ address }) => address),
+  });
   const forwarder = new Forwarder({
     listen: system.listenTcp,
     connect: system.connectTls,
     ingress,
     identity: () => account.pair,
     trust: () => trust.pems,
+    admit: (peer, key) => addresses.admits(peer, key),
   });
 
-  const addresses = new Addresses(chooseAddressDriver({ listen: system.listenTcp }), live.current.net.subnet);
   const names = new Names(choosePublisher({ hostsPath: system.readEnvironment("NGROKD_HOSTS_PATH"), files }));
   const loop = new SyncLoop({
     // The cloud may name another ingress while it is asked: what is reserved is known after that.

@@ -11,6 +11,8 @@ const log = getLogger(["ngrokd", "forward"]);
 /** What an accept loop hands over to, and what ends it. */
 export interface AcceptOptions {
   readonly slots: ConnectionSlots;
+  /** Whether a peer may connect at all; one that may not gets nothing. */
+  readonly admit: (peer: string) => boolean;
   /** Takes over the connection and its slot; must not throw. */
   readonly onConnection: (stream: AcceptedStream, slot: Slot) => void;
   /** Aborted when the listener is closed. */
@@ -25,7 +27,7 @@ export interface AcceptOptions {
  * that idle listeners hold none: at most one connection per listener is accepted and waits.
  */
 export async function acceptLoop(listener: TcpListener, options: AcceptOptions): Promise<void> {
-  const { slots, onConnection, signal } = options;
+  const { slots, admit, onConnection, signal } = options;
   const address = listener.key;
   let failures = 0;
   while (!signal.aborted) {
@@ -34,6 +36,11 @@ export async function acceptLoop(listener: TcpListener, options: AcceptOptions):
       const stream = await listener.accept();
       if (failures > 0) log.info("Accepting connections on {address} again", { address, failures });
       failures = 0;
+      if (!isAdmitted(stream, admit)) {
+        closeStream(stream);
+        log.debug("Connection from {peer} on {address} is not admitted", { peer: stream.peer, address });
+        continue;
+      }
       onConnection(stream, await slotFor(stream, options));
     } catch (error) {
       if (signal.aborted) return;
@@ -43,6 +50,16 @@ export async function acceptLoop(listener: TcpListener, options: AcceptOptions):
       }
       await sleep(backoffDelay(failures, { baseMs: 5, maxMs: 1000 }), { signal }).catch(() => {});
     }
+  }
+}
+
+function isAdmitted(stream: AcceptedStream, admit: AcceptOptions["admit"]): boolean {
+  try {
+    return admit(stream.peer);
+  } catch (error) {
+    // Asking for this machine's addresses takes a descriptor too.
+    closeStream(stream);
+    throw error;
   }
 }
 

@@ -23,9 +23,11 @@ export interface Chosen {
   readonly host: string;
   /**
    * Whether every byte may go to this route. If not, one connection can ask for several names, and each further request must be held
-   * against this one.
+   * against this one, or rewritten.
    */
   readonly whole: boolean;
+  /** What the Host of every request becomes, if the client may name another (DESIGN.md decision 6). */
+  readonly hostField?: string;
 }
 
 /** Why there is no route for an HTTP connection. */
@@ -65,21 +67,33 @@ export function chooseByRequest(routes: ListenerRoutes, sniff: HttpSniff): Chose
   }
   const { head } = sniff;
   if (sole === undefined) return chooseShared(routes, head);
+  if (sole.mode === "virtual") return chooseVirtual(sole, head);
   const asked = head.port === undefined || head.port === sole.port || head.port === sole.localPort;
   if (head.host === sole.hostname && asked) return { route: sole, host: sole.hostname, whole: true };
   return wrongHost(head, {
     expected: `This address serves ${urlOf(sole)} only`,
-    nextStep: `Send its name: curl -H "Host: ${hostField(sole)}" http://${sole.address}:${sole.localPort}/`,
+    nextStep: `Send its name: curl -H "Host: ${hostFieldOf(sole)}" http://${sole.address}:${sole.localPort}/`,
   });
 }
 
 /** Whether a further request of a connection is for another name than the connection was opened for, and what to say then. */
 export function refuseOtherHost(chosen: Chosen, head: RequestHead): HttpRefusal | undefined {
-  if (head.host === chosen.host) return undefined;
+  if (chosen.hostField !== undefined || head.host === chosen.host) return undefined;
   return wrongHost(head, {
     expected: `This connection was opened for "${chosen.host}"`,
     nextStep: "Open a connection of its own for each name",
   }).refusal;
+}
+
+/** A virtual address belongs to one name: whatever a client calls it, it can mean nothing else. */
+function chooseVirtual(route: Route, head: RequestHead): Chosen {
+  const { hostname: host, port } = route;
+  const hostField = hostFieldOf(route);
+  const isNamed = head.host === host &&
+    (head.port === port || (head.port === undefined && hostField === host));
+  // The Host field of a request with an absolute target may say something else (RFC 9112 3.2.2).
+  const isPlain = head.authority === undefined && head.fields.some((field) => field.name === "host");
+  return isNamed && isPlain ? { route, host, whole: true } : { route, host, whole: false, hostField };
 }
 
 function chooseShared(routes: ListenerRoutes, head: RequestHead): Chosen | HttpUnrouted {
@@ -108,8 +122,9 @@ export function urlOf(route: Pick<Route, "scheme" | "hostname" | "port">): strin
   return `${route.scheme}://${route.hostname}${route.port === usual ? "" : `:${route.port}`}`;
 }
 
-function hostField(route: Route): string {
-  return route.port === 80 ? route.hostname : `${route.hostname}:${route.port}`;
+/** The Host that the cloud knows the endpoint by: without the port if it is 80 or 443 (as the Go daemon wrote it). */
+function hostFieldOf(route: Route): string {
+  return route.port === 80 || route.port === 443 ? route.hostname : `${route.hostname}:${route.port}`;
 }
 
 /** The routes that satisfy the test, undefined if none does; the same object if all do. */

@@ -107,13 +107,16 @@ interface Ends {
   readonly fromLocal?: Uint8Array;
 }
 
-/** Both ends of a connection whose requests must be held against the name that it was opened for (RELIABILITY.md R35). */
+/** Both ends of a connection whose requests must be held against the name that it was opened for, or be given it (RELIABILITY.md R35). */
 function framed(local: ByteStream, cloud: CloudStream, options: { found: Found; limits: Limits }): Ends {
   const { found: { chosen, head, initial }, limits } = options;
   const kind = head === undefined ? undefined : switchOf(head);
   const watch = kind === undefined ? undefined : new SwitchWatch(cloud.stream, kind);
   watch?.look(cloud.early);
-  const framer = new RequestFramer({ admit: (head) => refuseOtherHost(chosen, head) });
+  const framer = new RequestFramer({
+    admit: (head) => refuseOtherHost(chosen, head),
+    hostField: chosen.hostField,
+  });
   const switched = watch?.switched ?? Promise.resolve(false);
   return {
     local: new FramedStream(local, {

@@ -27,6 +27,8 @@ const MAX_INGRESS_CONNECTIONS = 2048;
 /** What the data path needs from outside. */
 export interface ForwarderOptions extends IngressAccess {
   readonly listen: (where: TcpAddress) => TcpListener;
+  /** Whether a peer (its address) may connect to the listener with this key; one that may not gets nothing. @default Everyone may. */
+  readonly admit?: (peer: string, key: string) => boolean;
   /** How many connections are accepted at once; more wait in the kernel's queue. @default {4096} */
   readonly maxConnections?: number;
   /** How many of them are forwarded at once; more wait for the ingress as long as a dial may take. @default {2048} */
@@ -49,13 +51,14 @@ export class Forwarder implements AsyncDisposable {
 
   constructor(options: ForwarderOptions) {
     const { maxConnections = MAX_CONNECTIONS, maxIngressConnections = MAX_INGRESS_CONNECTIONS } = options;
-    const { limits = {}, listen } = options;
+    const { limits = {}, admit = () => true, listen } = options;
     this.#access = options;
     this.#limits = { ...LIMITS, ...limits };
     this.#ingressSlots = new ConnectionSlots(maxIngressConnections);
     this.#listeners = new Listeners({
       listen,
       slots: new ConnectionSlots(maxConnections),
+      admit,
       onConnection: (stream, slot, key) => this.#take(stream, slot, key),
     });
   }

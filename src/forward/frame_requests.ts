@@ -1,4 +1,5 @@
 import type { HttpRefusal } from "./refuse.ts";
+import { rewriteHead } from "./rewrite_head.ts";
 import { MAX_HEAD_BYTES, parseField, type RequestHead, sniffHttp, valuesOf } from "./sniff_http.ts";
 
 /** What may happen to the bytes at the front of the input. */
@@ -15,6 +16,8 @@ export type Step =
 export interface FramerOptions {
   /** Whether the request may go where the connection leads; if not, what to say. */
   readonly admit: (head: RequestHead) => HttpRefusal | undefined;
+  /** What every request's Host becomes; undefined: it stays. */
+  readonly hostField?: string | undefined;
 }
 
 /** How a request would have its connection carry something else than HTTP/1. */
@@ -25,12 +28,14 @@ type State =
   | { kind: "body"; left: number; then: "chunk_end" | "done" };
 
 const MAX_CHUNK_LINE_BYTES = 1024;
+/** What decides where a request goes and ends must stand in its head (RFC 9110 6.5.1). */
+const NO_TRAILERS: ReadonlySet<string> = new Set(["host", "content-length", "transfer-encoding"]);
 // deno-lint-ignore no-control-regex
 const CHUNK_LINE = /^([0-9a-f]{1,13})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?$/i;
 
 /**
- * Finds where each request of a connection begins and ends, by the strict rules of RFC 9112, and asks about each. Values in, values out:
- * call `next` with the bytes that have not gone on yet, drop what it lets pass, and call again.
+ * Finds where each request of a connection begins and ends, by the strict rules of RFC 9112, asks about each, and gives it another Host if
+ * it is told to. Values in, values out: call `next` with the bytes that have not gone on yet, drop what it lets pass, and call again.
  *
  * Only the first request of a connection can switch protocols, so that the first answer tells whether it did. `Upgrade` is taken out of
  * later ones, and so is an upgrade to h2c, under which each stream could name another host (RFC 9110 7.8 leaves both to an intermediary).
@@ -99,7 +104,11 @@ export class RequestFramer {
     if (head.body === "chunked") this.#state = { kind: "chunk_size" };
     else if (head.body > 0) this.#state = { kind: "body", left: head.body, then: "done" };
     else this.#endRequest();
-    return this.#switch === undefined ? withoutUpgrade(head, input) : pass(head.length);
+    const instead = rewriteHead(input, head, {
+      hostField: this.#options.hostField,
+      keepUpgrade: this.#switch !== undefined,
+    });
+    return instead === undefined ? pass(head.length) : { kind: "pass", count: head.length, instead };
   }
 
   #line(input: Uint8Array, kind: "chunk_size" | "chunk_end" | "trailers" | "head" | "switch" | "raw"): Step {
@@ -119,7 +128,11 @@ export class RequestFramer {
     else if (kind === "trailers") {
       this.#trailerBytes += lf + 1;
       if (line === "") this.#endRequest();
-      else if (parseField(line) === undefined) return refuse("a trailer field is malformed");
+      else {
+        const field = parseField(line);
+        if (field === undefined) return refuse("a trailer field is malformed");
+        if (NO_TRAILERS.has(field.name)) return refuse(`${field.name} stands in the trailers`);
+      }
     } else {
       const size = CHUNK_LINE.exec(line)?.[1];
       if (size === undefined) return refuse("a chunk size is malformed");
@@ -142,22 +155,6 @@ export function switchOf(head: RequestHead): SwitchKind | undefined {
     name.trim().toLowerCase()
   ).filter(Boolean);
   return protocols.length > 0 && !protocols.includes("h2c") ? "upgrade" : undefined;
-}
-
-function withoutUpgrade(head: RequestHead, input: Uint8Array): Step {
-  const dropped = head.fields.filter((field) => field.name === "upgrade");
-  if (dropped.length === 0) return pass(head.length);
-  const instead = new Uint8Array(
-    head.length - dropped.reduce((sum, field) => sum + field.end - field.start, 0),
-  );
-  let from = 0;
-  let to = 0;
-  for (const { start, end } of [...dropped, { start: head.length, end: head.length }]) {
-    instead.set(input.subarray(from, start), to);
-    to += start - from;
-    from = end;
-  }
-  return { kind: "pass", count: head.length, instead };
 }
 
 function pass(count: number): Step {

@@ -10,6 +10,8 @@ const log = getLogger(["ngrokd", "forward"]);
 export interface ListenersOptions {
   readonly listen: (where: TcpAddress) => TcpListener;
   readonly slots: ConnectionSlots;
+  /** Whether a peer may connect to the listener with this key. */
+  readonly admit: (peer: string, key: string) => boolean;
   /** Takes over a connection that came in on the listener with this key; must not throw. */
   readonly onConnection: (stream: AcceptedStream, slot: Slot, key: string) => void;
 }
@@ -35,13 +37,14 @@ export class Listeners implements AsyncDisposable {
    * @throws {BindError} If the address cannot be bound.
    */
   open(where: TcpAddress): number {
-    const { listen, slots, onConnection } = this.#options;
+    const { listen, slots, admit, onConnection } = this.#options;
     const listener = listen(where);
     const { key } = listener;
     const closed = new AbortController();
     const loop = acceptLoop(listener, {
       slots,
       signal: closed.signal,
+      admit: (peer) => admit(peer, key),
       onConnection: (stream, slot) => onConnection(stream, slot, key),
     });
     this.#open.set(key, { listener, closed, loop });

@@ -6,6 +6,8 @@ export interface HeadField {
   readonly name: string;
   readonly value: string;
   readonly start: number;
+  /** Where the value begins. */
+  readonly valueStart: number;
   readonly end: number;
 }
 
@@ -14,9 +16,13 @@ export interface RequestHead {
   /** In bytes, with the empty line. */
   readonly length: number;
   readonly method: string;
-  /** Normalised, without port. That of an absolute-form target, else of the Host field (RFC 9112 3.2.2). */
+  /** Normalised, without port. That of an absolute-form target, else of the Host field (RFC 9112 3.2.2); empty if there is none. */
   readonly host: string;
   readonly port: number | undefined;
+  /** Where the authority of an absolute-form target stands. */
+  readonly authority: { readonly start: number; readonly end: number } | undefined;
+  /** Where the fields begin. */
+  readonly fieldsStart: number;
   /** What follows the head: `chunked`, or that many bytes. */
   readonly body: "chunked" | number;
   readonly fields: readonly HeadField[];
@@ -59,12 +65,16 @@ export function sniffHttp(bytes: Uint8Array): HttpSniff | "more" {
   }
 }
 
-/** Checks one field line, without its CRLF; gives its (lower-case) name and its value, or undefined if it is not one (RFC 9112 5). */
-export function parseField(line: string): { name: string; value: string } | undefined {
+/**
+ * Checks one field line, without its CRLF; gives its (lower-case) name, its value and where that begins, or undefined if it is not one
+ * (RFC 9112 5).
+ */
+export function parseField(line: string): { name: string; value: string; valueStart: number } | undefined {
   const colon = line.indexOf(":");
   const name = line.slice(0, Math.max(0, colon));
   const value = trimBlanks(line.slice(colon + 1));
-  return TOKEN.test(name) && FIELD_VALUE.test(value) ? { name: name.toLowerCase(), value } : undefined;
+  if (!TOKEN.test(name) || !FIELD_VALUE.test(value)) return undefined;
+  return { name: name.toLowerCase(), value, valueStart: line.indexOf(value, colon + 1) };
 }
 
 class BadHead extends Error {
@@ -130,15 +140,24 @@ function parseHead(lines: readonly HeadLine[]): RequestHead {
   }
   const fields = fieldLines.map((line): HeadField => {
     const field = parseField(line.text) ?? fail("a header field is malformed");
-    return { ...field, start: line.start, end: line.end };
+    return { ...field, start: line.start, valueStart: line.start + field.valueStart, end: line.end };
   });
-  const authority = authorityOf(method!, target!, {
+  const { authority, ...asked } = authorityOf(method!, target!, {
     hosts: valuesOf(fields, "host"),
     isHttp10: minor === "0",
   });
   const body = bodyOf(fields, minor === "0");
   if (method === "CONNECT" && body !== 0) fail("a CONNECT request has a body");
-  return { length: lines.at(-1)!.end, method: method!, ...authority, body, fields };
+  const targetStart = rest[0]!.start + method!.length + 1;
+  return {
+    length: lines.at(-1)!.end,
+    method: method!,
+    ...asked,
+    authority: authority && { start: targetStart + authority.start, end: targetStart + authority.end },
+    fieldsStart: rest[0]!.end,
+    body,
+    fields,
+  };
 }
 
 /** The values of all fields with this (lower-case) name. */
@@ -151,7 +170,7 @@ function authorityOf(
   method: string,
   target: string,
   options: { hosts: readonly string[]; isHttp10: boolean },
-): { host: string; port: number | undefined } {
+): { host: string; port: number | undefined; authority?: { start: number; end: number } } {
   const { hosts, isHttp10 } = options;
   if (hosts.length > 1) fail("there is more than one Host field");
   const [field] = hosts;
@@ -164,12 +183,14 @@ function authorityOf(
   const absolute = ABSOLUTE_FORM.exec(target);
   if (absolute !== null) {
     const named = parseAuthority(absolute[1]!);
-    return named.host === "" ? fail("the request target has no host") : named;
+    if (named.host === "") fail("the request target has no host");
+    const end = absolute[0].length;
+    return { ...named, authority: { start: end - absolute[1]!.length, end } };
   }
   if (!target.startsWith("/") && !(target === "*" && method === "OPTIONS")) {
     fail("the request target is malformed");
   }
-  return own ?? fail("the Host field is missing");
+  return own ?? { host: "", port: undefined };
 }
 
 function parseAuthority(text: string): { host: string; port: number | undefined } {

@@ -69,7 +69,8 @@ export interface StatusReport {
   trust: { sources: string[]; problems: string[] };
   config: { path: string; state: "ok" | "rejected"; problems: string[]; warnings: string[] };
   names: { driver: string; state: "ok" | "failing" | "off"; reason: string | null };
-  addresses: { driver: string; subnet: string; reason: string | null };
+  /** `kind`: of the interface that holds them (`dummy`, `bridge`, `lo`); null if none does. */
+  addresses: { driver: string; kind: string | null; subnet: string; reason: string | null };
   health: { address: string; error: string | null };
   /** Why the last round could not be saved, or null. */
   state_error: string | null;

@@ -1,8 +1,10 @@
-import { type Cidr, cidrContains, cidrSize, formatCidr, formatIpv4, parseIpv4 } from "../lib/ipv4.ts";
+import { type Cidr, cidrContains, cidrSize, formatCidr, formatIpv4 } from "../lib/ipv4.ts";
 import { BindError } from "../model/errors.ts";
 import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
+import { refuseOutside } from "./refuse_outside.ts";
 
-const LOOPBACK: Cidr = { base: 127 * 2 ** 24, prefix: 8 };
+/** 127.0.0.0/8. */
+export const LOOPBACK: Cidr = { base: 127 * 2 ** 24, prefix: 8 };
 const PROBE = formatIpv4(LOOPBACK.base + 2);
 
 /** What {@linkcode Loopback} is made with. */
@@ -42,14 +44,7 @@ export class Loopback implements AddressDriver {
   }
 
   ensure(addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    const failures = new Map<string, string>();
-    for (const address of addresses) {
-      const value = parseIpv4(address);
-      if (value === undefined || !cidrContains(this.#subnet, value)) {
-        failures.set(address, `${address} is not in ${formatCidr(this.#subnet)}`);
-      }
-    }
-    return Promise.resolve(failures);
+    return Promise.resolve(refuseOutside(addresses, this.#subnet));
   }
 
   release(): Promise<void> {
@@ -69,7 +64,12 @@ export class Loopback implements AddressDriver {
 
 /** The subnet itself if it is a loopback one; else 127.x.0.0/16, x its second octet, or the first if that is 0 (127.0/16 has other users). */
 function intoLoopback(subnet: Cidr): Cidr {
-  if (subnet.prefix >= LOOPBACK.prefix && cidrContains(LOOPBACK, subnet.base)) return subnet;
+  if (isLoopback(subnet)) return subnet;
   const octet = (subnet.base >>> 16) & 255 || subnet.base >>> 24;
   return { base: LOOPBACK.base + octet * 2 ** 16, prefix: 16 };
+}
+
+/** Whether the subnet lies within 127.0.0.0/8. */
+export function isLoopback(subnet: Cidr): boolean {
+  return subnet.prefix >= LOOPBACK.prefix && cidrContains(LOOPBACK, subnet.base);
 }

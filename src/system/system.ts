@@ -5,6 +5,7 @@ import { serveHttp } from "./http_server.ts";
 import { listenLocal } from "./local_socket.ts";
 import { connectTls, listenTcp, localAddresses } from "./net.ts";
 import { flagFor, holds } from "./permissions.ts";
+import { run } from "./run.ts";
 import { onSignals } from "./signals.ts";
 import { writeErr, writeOut } from "./terminal.ts";
 
@@ -22,6 +23,7 @@ export interface System {
   readonly localAddresses: typeof localAddresses;
   readonly holds: typeof holds;
   readonly flagFor: typeof flagFor;
+  readonly run: typeof run;
   readonly onSignals: typeof onSignals;
   readonly writeOut: typeof writeOut;
   readonly writeErr: typeof writeErr;
@@ -42,6 +44,7 @@ export function realSystem(): System {
     localAddresses,
     holds,
     flagFor,
+    run,
     onSignals,
     writeOut,
     writeErr,

@@ -52,7 +52,7 @@ export const STATUS: StatusReport = {
   trust: { sources: ["/etc/ngrokd/ingress_ca.pem"], problems: [] },
   config: { path: "/etc/ngrokd/config.yml", state: "ok", problems: [], warnings: [] },
   names: { driver: "hosts_file", state: "ok", reason: null },
-  addresses: { driver: "loopback", subnet: "127.0.0.0/8", reason: null },
+  addresses: { driver: "loopback", kind: null, subnet: "127.0.0.0/8", reason: null },
   health: { address: "127.0.0.1:8081", error: null },
   state_error: null,
   problems: [],

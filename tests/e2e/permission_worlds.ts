@@ -9,6 +9,8 @@ export interface World {
   readonly config: (stage: Stage) => readonly string[];
   /** Lines of the `net:` section. */
   readonly net?: readonly string[];
+  /** @default One of 127.0.0.0/8, for which no interface is needed */
+  readonly subnet?: string;
   readonly environment: (stage: Stage) => Record<string, string>;
   /** Shell that runs in the daemon's mount namespace before it. */
   readonly prelude?: string;
@@ -147,8 +149,24 @@ const defaults: World = {
   },
 };
 
+/** The default subnet, in a network namespace of the daemon's own. No API is there. */
+const virtual: World = {
+  config: ({ cloud }) => [`api: { url: "${cloud.apiUrl}" }`],
+  subnet: "10.107.0.0/16",
+  environment: ({ cloud }) => ({ NGROK_API_KEY: cloud.apiKey }),
+  prelude: `exec unshare --net /bin/sh -c '/sbin/ip link set lo up && exec "$@"' sh "$@"`,
+  endpoints: [],
+  scenarios: {
+    async "the default subnet is on an interface of this machine"(stage) {
+      const { driver, kind, subnet } = (await stage.askStatus()).addresses;
+      assert.deepEqual([driver, subnet], ["linux_ip", "10.107.0.0/16"]);
+      assert.match(kind!, /^(dummy|bridge|lo)$/);
+    },
+  },
+};
+
 /** All worlds, by name. */
-export const WORLDS = { home, container, operator, defaults } as const;
+export const WORLDS = { home, container, operator, defaults, virtual } as const;
 
 /** Opens a world; worlds that are open at the same time differ in `slot`. */
 export async function openWorld(world: World, slot: number): Promise<Stage> {
@@ -159,7 +177,7 @@ export async function openWorld(world: World, slot: number): Promise<Stage> {
   if (world.operatorIngress !== undefined) {
     cloud.switches.ingressEndpoint = `${world.operatorIngress}:${cloud.ingressPort}`;
   }
-  const net = [`subnet: 127.${120 + slot}.0.0/16`, ...world.net ?? []];
+  const net = [`subnet: ${world.subnet ?? `127.${120 + slot}.0.0/16`}`, ...world.net ?? []];
   await Deno.writeTextFile(
     stage.configPath,
     [

@@ -124,6 +124,11 @@ const TABLE: Readonly<Record<string, Row>> = {
     scenario: "/etc/hosts is replaced as a whole",
     shows: /\/etc\/hosts cannot be replaced as a whole: it is written where it stands/,
   },
+  "--allow-run=/sbin/ip": {
+    world: "virtual",
+    scenario: "the default subnet is on an interface of this machine",
+    shows: /Failed to create virtual network interface: .*Requires run access to "\/sbin\/ip"/,
+  },
   "--allow-env=NGROK_API_KEY": {
     world: "home",
     scenario: "the key in NGROK_API_KEY registers",

@@ -40,13 +40,14 @@ function outOfDescriptors(): Error {
   return new Error("Too many open files (os error 24)");
 }
 
-function loopOn(listener: TcpListener, options: { max?: number } = {}) {
+function loopOn(listener: TcpListener, options: { max?: number; admit?: (peer: string) => boolean } = {}) {
   const slots = new ConnectionSlots(options.max ?? 100);
   const taken: { stream: AcceptedStream; slot: Slot }[] = [];
   const controller = new AbortController();
   const arrivals: (() => void)[] = [];
   const done = acceptLoop(listener, {
     slots,
+    admit: options.admit ?? (() => true),
     onConnection: (stream, slot) => {
       taken.push({ stream, slot });
       arrivals.shift()?.();
@@ -118,6 +119,7 @@ Deno.test("acceptLoop() closes a connection that waits for a slot when its liste
   const controller = new AbortController();
   const done = acceptLoop(first, {
     slots,
+    admit: () => true,
     onConnection: () => assert.fail("there is no slot"),
     signal: controller.signal,
   });
@@ -170,6 +172,7 @@ Deno.test("Listeners open, are observed by address and port, and close", async (
   await using listeners = new Listeners({
     listen: listenTcp,
     slots: new ConnectionSlots(10),
+    admit: () => true,
     onConnection: (stream) => stream.close(),
   });
   const port = listeners.open({ address: "127.0.0.1", port: 0 });
@@ -193,6 +196,7 @@ Deno.test("Listeners hand every connection over with the key of its listener", a
   await using listeners = new Listeners({
     listen: listenTcp,
     slots: new ConnectionSlots(10),
+    admit: () => true,
     onConnection(stream, slot, key) {
       keys.push(key);
       stream.close();
@@ -204,4 +208,50 @@ Deno.test("Listeners hand every connection over with the key of its listener", a
   for (let count = 0; count < 3; count++) (await Deno.connect({ hostname: "127.0.0.1", port })).close();
   await seen.promise;
   assert.deepEqual(keys, Array(3).fill(`127.0.0.1:${port}`));
+});
+
+Deno.test("Listeners give a peer that is not admitted nothing: no byte, no slot, nobody hears of it", async () => {
+  const asked: string[] = [];
+  const slots = new ConnectionSlots(1);
+  await using listeners = new Listeners({
+    listen: listenTcp,
+    slots,
+    admit(peer, key) {
+      asked.push(`${peer} ${key}`);
+      return false;
+    },
+    onConnection: () => assert.fail("it is not admitted"),
+  });
+  const port = listeners.open({ address: "127.0.0.1", port: 0 });
+  for (let count = 0; count < 3; count++) {
+    using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    assert.equal(await conn.read(new Uint8Array(1)), null);
+  }
+  assert.deepEqual(asked, Array(3).fill(`127.0.0.1 127.0.0.1:${port}`));
+  assert.equal(slots.inUse, 0);
+});
+
+Deno.test("acceptLoop() closes a connection of which nobody can say whether it is admitted, and goes on", async () => {
+  await using logged = await captureLog();
+  using clock = fakeClock();
+  const listener = new ScriptedListener();
+  let broken = true;
+  const loop = loopOn(listener, {
+    admit() {
+      if (broken) throw outOfDescriptors();
+      return true;
+    },
+  });
+  const [first, second] = [memoryPair().far, memoryPair().far];
+  let closed = false;
+  first.close = () => void (closed = true);
+  listener.offer(first);
+  await clock.pass(0);
+  assert.deepEqual([closed, loop.taken.length, loop.slots.inUse], [true, 0, 0]);
+  assert.match(logged.lines("warning").join("\n"), /Too many open files/);
+  broken = false;
+  listener.offer(second);
+  await clock.pass(5);
+  assert.equal(loop.taken[0]!.stream, second);
+  await loop.close();
 });

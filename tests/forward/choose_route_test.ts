@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { chooseByRequest, planRoute, refuseOtherHost, urlOf } from "../../src/forward/choose_route.ts";
+import { ListenerRoutes } from "../../src/model/route_table.ts";
 import { type RequestHead, sniffHttp } from "../../src/forward/sniff_http.ts";
 import { latin1 } from "./memory_stream.ts";
 import { route, routes } from "./routes.ts";
@@ -13,7 +14,10 @@ Deno.test("planRoute() makes new route sets only for a listener with both kinds"
 Deno.test("chooseByRequest() shows a foreign Host harmlessly, and no body to HEAD", () => {
   const sniff = sniffHttp(latin1(`HEAD / HTTP/1.1\r\nHost: ${"x".repeat(500)}\r\n\r\n`));
   assert.ok(sniff !== "more");
-  const choice = chooseByRequest(routes("http://api.myapp:80"), sniff);
+  const choice = chooseByRequest(
+    new ListenerRoutes([route("http://api.myapp:80", { mode: "0.0.0.0" })]),
+    sniff,
+  );
   assert.ok("refusal" in choice && choice.refusal.method === "HEAD" && choice.refusal.reason.length < 250);
 });
 
@@ -24,11 +28,67 @@ Deno.test("refuseOtherHost() lets the connection's own name pass and refuses eve
     method: "GET",
     host,
     port: undefined,
+    authority: undefined,
+    fieldsStart: 0,
     body: 0,
     fields: [],
   });
   assert.equal(refuseOtherHost(chosen, head("a.example.com")), undefined);
   assert.equal(refuseOtherHost(chosen, head("b.example.com"))?.status, 421);
+  assert.equal(
+    refuseOtherHost({ ...chosen, hostField: "a.example.com" }, head("b.example.com")),
+    undefined,
+    "it will get the right one",
+  );
+});
+
+Deno.test("chooseByRequest() has every Host of a virtual address rewritten unless the first is the endpoint's own", () => {
+  const get = (host: string): string => `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+  const choose = (url: string, text: string) => {
+    const sniff = sniffHttp(latin1(text));
+    assert.ok(sniff !== "more" && sniff.kind === "request", text);
+    const choice = chooseByRequest(new ListenerRoutes([route(url, { localPort: 9080 })]), sniff);
+    assert.ok("route" in choice && choice.host === "api.myapp" && choice.whole === !("hostField" in choice));
+    return choice.hostField;
+  };
+  const raw: Record<string, readonly string[]> = {
+    "http://api.myapp:80": ["api.myapp", "API.MyApp.", "api.myapp:80", "api.myapp:"],
+    "http://api.myapp:443": ["api.myapp", "api.myapp:443"],
+    "http://api.myapp:8080": ["api.myapp:8080"],
+  };
+  for (const [url, hosts] of Object.entries(raw)) {
+    for (const host of hosts) assert.equal(choose(url, get(host)), undefined, `${url} ${host}`);
+  }
+  const rewritten: Record<string, [string, readonly string[]]> = {
+    "http://api.myapp:80": ["api.myapp", [
+      "",
+      "10.107.0.2",
+      "localhost:9080",
+      "api.myapp:9080",
+      "x.api.myapp",
+    ]],
+    "http://api.myapp:443": ["api.myapp", ["api.myapp:80", "[::1]"]],
+    "http://api.myapp:8080": ["api.myapp:8080", [
+      "api.myapp",
+      "api.myapp:80",
+      "api.myapp:9080",
+      "other:8080",
+    ]],
+  };
+  for (const [url, [hostField, hosts]] of Object.entries(rewritten)) {
+    for (const host of hosts) assert.equal(choose(url, get(host)), hostField, `${url} ${host}`);
+  }
+  for (
+    const text of [
+      "GET / HTTP/1.0\r\n\r\n",
+      "CONNECT api.myapp:80 HTTP/1.0\r\n\r\n",
+      "GET http://api.myapp/ HTTP/1.0\r\n\r\n",
+      "GET http://api.myapp/ HTTP/1.1\r\nHost: other\r\n\r\n",
+      "GET http://other/ HTTP/1.1\r\nHost: api.myapp\r\n\r\n",
+    ]
+  ) {
+    assert.equal(choose("http://api.myapp:80", text), "api.myapp", text);
+  }
 });
 
 Deno.test("urlOf() leaves usual ports out", () => {

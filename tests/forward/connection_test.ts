@@ -84,6 +84,30 @@ Deno.test("serveConnection() works byte by byte from end to end", async () => {
   assert.equal(await outcome, "ok");
 });
 
+Deno.test("serveConnection() gives every request the endpoint's Host, whatever the sizes of the segments", async () => {
+  const body = "x".repeat(300);
+  const requests = (host: string): string =>
+    [
+      `POST /1 HTTP/1.1\r\nX: 1\r\nhOST:  ${host} \r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      `POST /2 HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: chunked\r\n\r\n12c;a=b\r\n${body}\r\n0\r\nT: 1\r\n\r\n`,
+      `GET http://${host}/3 HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
+    ].join("");
+  for (const segment of [1, 2, 3, 7, 50, 512, Infinity]) {
+    const { client, cloud, outcome } = serve({ segment, url: "http://api.myapp:8080" });
+    const receiving = (async () => {
+      await readExactly(cloud, FRAME_BYTES + 1);
+      await send(cloud, WELCOME);
+      const all = text(await readAll(cloud));
+      await cloud.closeWrite();
+      return all;
+    })();
+    await send(client, requests("10.107.0.2:9080"));
+    await client.closeWrite();
+    assert.equal(await receiving, requests("api.myapp:8080"));
+    assert.equal(await outcome, "ok");
+  }
+});
+
 Deno.test("serveConnection() closes 10 s after a dial to an ingress that then is silent, whatever part of an answer came", async () => {
   for (const hex of ["", "05", "ffff0a"]) {
     using clock = fakeClock();
@@ -132,7 +156,7 @@ Deno.test("serveConnection() tells its outcomes apart", async () => {
   await silent.client.closeWrite();
   assert.equal(await silent.outcome, "client_gone");
 
-  const wrong = serve();
+  const wrong = serve({ routes: new ListenerRoutes([route("http://api.myapp:80", { mode: "0.0.0.0" })]) });
   await send(wrong.client, GET.replace("api", "x"));
   await wrong.client.closeWrite();
   assert.equal(await wrong.outcome, "wrong_host");

@@ -72,7 +72,7 @@ Deno.test("findRoute() has nothing to say where no route is, or where several tc
 });
 
 Deno.test("findRoute() lets the right Host of a sole http route through, with the URL's port, the local one or none", async () => {
-  const listener = new ListenerRoutes([route("http://api.myapp:80", { localPort: 9080 })]);
+  const listener = new ListenerRoutes([route("http://api.myapp:80", { localPort: 9080, mode: "127.0.0.1" })]);
   for (const host of ["api.myapp", "API.MyApp.", "api.myapp:80", "api.myapp:9080", "api.myapp:"]) {
     const { initial, ...rest } = await find(listener, get(host));
     assert.deepEqual(rest, { to: "api.myapp", host: "api.myapp", whole: true }, host);
@@ -80,8 +80,19 @@ Deno.test("findRoute() lets the right Host of a sole http route through, with th
   }
 });
 
-Deno.test("findRoute() answers 421 to a wrong Host with the right one and a curl that sends it", async () => {
-  const listener = new ListenerRoutes([route("http://api.myapp:8080", { localPort: 9080 })]);
+Deno.test("findRoute() lets every Host through on a virtual address, and holds the connection if it must be rewritten", async () => {
+  const listener = routes("http://api.myapp:80");
+  for (const [host, whole] of [["api.myapp", true], ["localhost", false], ["", false]] as const) {
+    const { initial, ...rest } = await find(listener, get(host));
+    assert.deepEqual(rest, { to: "api.myapp", host: "api.myapp", whole }, host);
+    assert.deepEqual(initial, get(host), "the bytes are not touched yet");
+  }
+});
+
+Deno.test("findRoute() answers 421 to a wrong Host on an address of the user's, with the right one and a curl that sends it", async () => {
+  const listener = new ListenerRoutes([
+    route("http://api.myapp:8080", { localPort: 9080, mode: "127.0.0.1" }),
+  ]);
   for (const host of ["localhost", "api.myapp:81", "x.api.myapp", "127.0.0.1:9080", ""]) {
     const { outcome, answer } = await find(listener, get(host));
     assert.equal(outcome, "wrong_host");
@@ -159,7 +170,10 @@ Deno.test("findRoute() tells HTTP and TLS on one listener apart by the first byt
   assert.equal((await find(listener, hello("a.example.com"))).to, "a.example.com");
   assert.equal((await find(listener, get("a.example.com"))).to, "*.example.com");
   assert.equal((await find(listener, hello("b.example.com"))).outcome, "wrong_host");
-  const sole = routes("http://h.example.com:443", "tls://a.example.com:443");
+  const sole = new ListenerRoutes([
+    route("http://h.example.com:443", { mode: "0.0.0.0" }),
+    route("tls://a.example.com:443", { mode: "0.0.0.0" }),
+  ]);
   assert.match((await find(sole, get("a.example.com"))).answer!, MISDIRECTED);
 });
 

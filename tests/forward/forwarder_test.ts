@@ -59,6 +59,7 @@ async function exchange(dial: () => Promise<Deno.TcpConn>, bytes: Uint8Array | s
 
 const TCP = route("tcp://db.internal:5432");
 const HTTP = route("http://api.myapp:80");
+const LAN = { ...HTTP, mode: "0.0.0.0" };
 const WILD = route("http://*.example.com:80");
 
 function get(host: string, path = "/"): string {
@@ -143,7 +144,7 @@ Deno.test("Forwarder copies a sole http connection raw after its first head", as
 });
 
 Deno.test("Forwarder answers 421, 400 and 431 itself, without a call to the cloud", async () => {
-  await using it = start([HTTP]);
+  await using it = start([LAN]);
   assert.match(
     await exchange(it.dial, get("localhost")),
     new RegExp(`^HTTP/1\\.1 421 [^]*curl -H "Host: api\\.myapp" http://127\\.0\\.0\\.1:${it.port}/`),
@@ -157,7 +158,7 @@ Deno.test("Forwarder answers 421, 400 and 431 itself, without a call to the clou
 });
 
 Deno.test("Forwarder gets its refusal through to a client in the middle of an upload", async () => {
-  await using it = start([HTTP]);
+  await using it = start([LAN]);
   using conn = await it.dial();
   await send(
     conn,

@@ -14,10 +14,14 @@ interface Framed {
 }
 
 /** Feeds the text to a framer in the given cuts, the rest at once; `unseen` bytes go by without the framer's look. */
-function frame(text: string, options: { cuts?: readonly number[]; answers?: boolean } = {}): Framed {
-  const { cuts = [], answers } = options;
+function frame(
+  text: string,
+  options: { cuts?: readonly number[]; answers?: boolean; hostField?: string } = {},
+): Framed {
+  const { cuts = [], answers, hostField } = options;
   const hosts: string[] = [];
   const framer = new RequestFramer({
+    hostField,
     admit(head) {
       hosts.push(head.host);
       return head.host === "evil" ? { status: 421, reason: "no" } : undefined;
@@ -112,6 +116,9 @@ Deno.test("RequestFramer refuses chunked bodies that could be read in two ways",
     "an endless extension": `3;${"x".repeat(2000)}`,
     "a trailer without colon": "0\r\nX\r\n\r\n",
     "a folded trailer": "0\r\nX: y\r\n z\r\n\r\n",
+    "a Host in the trailers": "0\r\nHost: y\r\n\r\n",
+    "a length in the trailers": "0\r\nX: y\r\ncontent-length: 3\r\n\r\n",
+    "a coding in the trailers": "0\r\nTransfer-Encoding: chunked\r\n\r\n",
     "endless trailers": `0\r\n${"X: y\r\n".repeat(4000)}`,
   };
   for (const [what, body] of Object.entries(cases)) {
@@ -162,6 +169,56 @@ Deno.test("RequestFramer takes Upgrade out of later requests, and h2c out of eve
   assert.equal(frame(GET + UPGRADE).passed, GET + UPGRADE.replace("Upgrade: websocket\r\n", ""));
   const h2c = UPGRADE.replace("websocket", "foo, H2C");
   assert.equal(frame(h2c + GET).passed, h2c.replace("Upgrade: foo, H2C\r\n", "") + GET);
+});
+
+Deno.test("RequestFramer gives every request its Host and keeps every other byte, however they are cut", () => {
+  const templates = [
+    "GET / HTTP/1.1\r\nX-b: 1\r\nhOsT:\t @  \r\nx-A:2\r\nX-b:  3 \r\n\r\n",
+    "\r\nPOST /@ HTTP/1.1\r\nHost:@\r\nContent-Length: 27\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: @\r\n\r\n5;x=y\r\n\r\n\r\nH\r\n0\r\nT: 1\r\n\r\n",
+    "GET http://@/?http://other/ HTTP/1.1\r\nHost: @\r\nReferer: http://a/\r\n\r\n",
+    "OPTIONS * HTTP/1.1\r\nX:\xff\r\nHost: @\r\n\r\n",
+    "PATCH /x HTTP/1.0\r\nContent-Length: 0\r\nHost: @\r\n\r\n",
+  ];
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.tuple(
+          fc.nat(templates.length - 1),
+          fc.constantFrom("a", "10.0.0.2:9080", "[::1]", "very.long.name"),
+        ),
+        {
+          minLength: 1,
+          maxLength: 6,
+        },
+      ),
+      fc.array(fc.nat(1000), { maxLength: 30 }),
+      fc.constantFrom("api.myapp", "b:8080"),
+      (requests, cuts, hostField) => {
+        const fill = (index: number, host: string): string =>
+          templates[index]!.replace(/(:\/\/|:[\t ]*)@/g, `$1${host}`);
+        const sent = requests.map(([index, host]) => fill(index, host)).join("");
+        const wanted = requests.map(([index]) => fill(index, hostField)).join("");
+        const { passed, hosts, stop } = frame(sent, { cuts, hostField });
+        assert.equal(passed, wanted);
+        assert.equal(hosts.length, requests.length);
+        assert.deepEqual(stop, { kind: "more", unseen: 0 });
+      },
+    ),
+    { seed: 6, numRuns: 200 },
+  );
+});
+
+Deno.test("RequestFramer rewrites a request to switch too, and nothing once the server has switched", () => {
+  const sent = `${UPGRADE}\x81\x00${GET}`;
+  assert.equal(
+    frame(sent, { answers: true, hostField: "api.myapp" }).passed,
+    `${UPGRADE.replace("Host: a", "Host: api.myapp")}\x81\x00${GET}`,
+  );
+  assert.equal(
+    frame(UPGRADE + GET, { answers: false, hostField: "api.myapp" }).passed,
+    (UPGRADE + GET).replaceAll("Host: a", "Host: api.myapp"),
+  );
 });
 
 Deno.test("RequestFramer counts body bytes that went by unseen", () => {

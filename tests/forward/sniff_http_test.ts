@@ -29,6 +29,22 @@ Deno.test("sniffHttp() reads method, host, port and body of a request, and its l
   ]);
 });
 
+Deno.test("sniffHttp() tells where authority, fields and values stand", () => {
+  for (const text of ["GET HTTP://h:1/x HTTP/1.1\r\n", "\r\nOPTIONS http://h:1 HTTP/1.1\r\n"]) {
+    const whole = `${text}X:\r\nHost:\t h:1 \r\nY: \r\n\r\n`;
+    const { authority, fieldsStart, fields } = headOf(whole);
+    assert.equal(whole.slice(authority!.start, authority!.end), "h:1");
+    assert.equal(fieldsStart, text.length);
+    assert.deepEqual(
+      fields.map((
+        { valueStart, value, start, end },
+      ) => [whole.slice(valueStart, end), value, start < valueStart]),
+      [["\r\n", "", true], ["h:1 \r\n", "h:1", true], [" \r\n", "", true]],
+    );
+  }
+  assert.equal(headOf("GET / HTTP/1.1\r\nHost: a\r\n\r\n").authority, undefined);
+});
+
 Deno.test("sniffHttp() asks for more at every cut of a head, then gives the same answer", () => {
   const text = "GET / HTTP/1.1\r\nHost: a.example\r\nX-Y: z\r\n\r\n";
   for (let length = 0; length < text.length; length++) {
@@ -60,6 +76,7 @@ Deno.test("sniffHttp() reads OPTIONS *, bytes above 127 in a path, and an addres
   assert.equal(headOf("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n").host, "[::1]");
   assert.equal(headOf("GET / HTTP/1.1\r\nHost: a:\r\n\r\n").port, undefined);
   assert.equal(headOf("GET / HTTP/1.1\r\nHost:\r\n\r\n").host, "");
+  assert.equal(headOf("GET / HTTP/1.0\r\n\r\n").host, "");
 });
 
 Deno.test("sniffHttp() knows the preface of HTTP/2, and POST and PUT from it", () => {
@@ -81,7 +98,6 @@ Deno.test("sniffHttp() refuses whatever two readers could understand differently
   const cases: Record<string, string> = {
     "no Host": `${line}X: y\r\n\r\n`,
     "no Host with an absolute target": "GET http://a/ HTTP/1.1\r\n\r\n",
-    "no Host in HTTP/1.0": "GET / HTTP/1.0\r\n\r\n",
     "two Hosts": `${line}Host: a\r\nHost: a\r\n\r\n`,
     "two Hosts with an absolute target": "GET http://a/ HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n",
     "a list of hosts": `${line}Host: a, b\r\n\r\n`,

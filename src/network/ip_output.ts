@@ -1,0 +1,67 @@
+import { z } from "zod";
+import { type Cidr, parseCidr, parseIpv4 } from "../lib/ipv4.ts";
+
+/** A network interface. */
+export interface Link {
+  readonly name: string;
+  /** As `ip` writes it, in small letters; `""` if the interface has none. */
+  readonly mac: string;
+  /** `dummy`, `bridge`, `veth` …; `""` for hardware and `lo`. */
+  readonly kind: string;
+  readonly up: boolean;
+  /** IPv4 with prefix length, as `ip` takes them to delete one: `10.107.0.1/32`. */
+  readonly addresses: readonly string[];
+}
+
+/** A route of any table. */
+export interface IpRoute {
+  readonly to: Cidr;
+  /** `""` if it leads nowhere, or to several interfaces. */
+  readonly dev: string;
+}
+
+// With some filters `ip` prints an empty object for each line that it leaves out.
+const Links = z.array(z.looseObject({
+  ifname: z.string().optional(),
+  address: z.string().default(""),
+  flags: z.array(z.string()).default([]),
+  linkinfo: z.looseObject({ info_kind: z.string().default("") }).default({ info_kind: "" }),
+  addr_info: z.array(z.looseObject({
+    family: z.string().optional(),
+    local: z.string().optional(),
+    prefixlen: z.number().optional(),
+  })).default([]),
+}));
+
+const Routes = z.array(z.looseObject({ dst: z.string().optional(), dev: z.string().default("") }));
+
+/** Reads what `ip -details -json address show` prints. @throws {SyntaxError} If it is not that. */
+export function parseLinks(text: string): Link[] {
+  return parse(text, Links).flatMap(({ ifname, address, flags, linkinfo, addr_info }) =>
+    ifname === undefined ? [] : [{
+      name: ifname,
+      mac: address.toLowerCase(),
+      kind: linkinfo.info_kind,
+      up: flags.includes("UP"),
+      addresses: addr_info.flatMap(({ family, local, prefixlen }) =>
+        family === "inet" && local !== undefined && prefixlen !== undefined ? [`${local}/${prefixlen}`] : []
+      ),
+    }]
+  );
+}
+
+/** Reads what `ip -4 -json route show` prints, but for default routes. @throws {SyntaxError} If it is not that. */
+export function parseRoutes(text: string): IpRoute[] {
+  return parse(text, Routes).flatMap(({ dst = "", dev }) => {
+    const to = parseCidr(parseIpv4(dst) === undefined ? dst : `${dst}/32`);
+    return to === undefined || to.prefix === 0 ? [] : [{ to, dev }];
+  });
+}
+
+function parse<T>(text: string, schema: z.ZodType<T>): T {
+  // Old versions print nothing at all where there is nothing to show.
+  if (text.trim() === "") return schema.parse([]);
+  const result = schema.safeParse(JSON.parse(text));
+  if (!result.success) throw new SyntaxError("Unexpected structure");
+  return result.data;
+}

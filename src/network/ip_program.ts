@@ -1,0 +1,61 @@
+import { CommandError, messageOf } from "../model/errors.ts";
+import { type IpRoute, type Link, parseLinks, parseRoutes } from "./ip_output.ts";
+import { type Observed, PROTOCOL, type Step } from "./ip_plan.ts";
+
+/**
+ * Where iproute2 is, on every distribution that has this path at all (`/sbin` is a link to where it moved on the others). By absolute
+ * path, so that no `PATH` decides what runs.
+ */
+export const IP = "/sbin/ip";
+
+const TIMEOUT_MS = 5000;
+
+/** Runs a program to its end. @throws {CommandError} If it fails or takes too long. */
+export type Run = (
+  argv: readonly [string, ...string[]],
+  options: { timeoutMs: number },
+) => Promise<{ readonly stdout: string }>;
+
+/** The thin layer that asks `ip`, and has it do what was planned. */
+export class IpProgram {
+  readonly #run: Run;
+
+  constructor(run: Run) {
+    this.#run = run;
+  }
+
+  /** What stands. @throws {CommandError} */
+  async observe(): Promise<Observed> {
+    const [links, ownRoutes] = await Promise.all([
+      this.#read<Link>(["-details", "-json", "address", "show"], parseLinks),
+      this.#read<IpRoute>(["-4", "-json", "route", "show", "table", "all", "proto", PROTOCOL], parseRoutes),
+    ]);
+    return { links, ownRoutes };
+  }
+
+  /** Every route of every table, our own included. @throws {CommandError} */
+  routes(): Promise<IpRoute[]> {
+    return this.#read(["-4", "-json", "route", "show", "table", "all"], parseRoutes);
+  }
+
+  /** Takes the steps one by one. @throws {CommandError} At the first that fails. */
+  async apply(steps: readonly Step[]): Promise<void> {
+    for (const { args } of steps) await this.#run([IP, ...args], { timeoutMs: TIMEOUT_MS });
+  }
+
+  async #read<T>(args: readonly string[], parse: (text: string) => T[]): Promise<T[]> {
+    const argv = [IP, ...args] as const;
+    const { stdout } = await this.#run(argv, { timeoutMs: TIMEOUT_MS });
+    try {
+      return parse(stdout);
+    } catch (cause) {
+      if (!(cause instanceof SyntaxError)) throw cause;
+      throw new CommandError(`Cannot read the output of "${argv.join(" ")}": ${messageOf(cause)}`, {
+        argv,
+        exitCode: 0,
+        stderr: "",
+        cause,
+      });
+    }
+  }
+}

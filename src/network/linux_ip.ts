@@ -1,0 +1,151 @@
+import { getLogger } from "@logtape/logtape";
+import { type Cidr, formatCidr } from "../lib/ipv4.ts";
+import { CommandError } from "../model/errors.ts";
+import { chooseSubnet } from "./choose_subnet.ts";
+import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
+import { IpProgram, type Run } from "./ip_program.ts";
+import { isOwn, LO, type Observed, planRelease, planVirtual } from "./ip_plan.ts";
+import { refuseOutside } from "./refuse_outside.ts";
+
+const log = getLogger(["ngrokd", "network"]);
+
+/** Tried in this order: a bridge does as well where the kernel has no dummies, and a route on `lo` where it has neither. */
+const KINDS = ["dummy", "bridge", LO] as const;
+
+/** `ip` ends with 1 or 2 if it or the kernel refuses; with anything else it has not answered. */
+const REFUSED: readonly number[] = [1, 2];
+
+/** What {@linkcode LinuxIp} is made with. */
+export interface LinuxIpOptions {
+  readonly run: Run;
+  /** The name of the interface that is made. */
+  readonly interfaceName: string;
+}
+
+/** A subnet of addresses that are this machine's own, on Linux. What stands is asked each time, never remembered. */
+export class LinuxIp implements AddressDriver {
+  readonly kind = "linux_ip";
+  readonly #ip: IpProgram;
+  readonly #name: string;
+  #linkKind: string | undefined;
+  #subnet: Cidr | undefined;
+
+  constructor(options: LinuxIpOptions) {
+    this.#ip = new IpProgram(options.run);
+    this.#name = options.interfaceName;
+  }
+
+  get linkKind(): string | undefined {
+    return this.#linkKind;
+  }
+
+  supported(): Support {
+    return { supported: true };
+  }
+
+  async prepare(wanted: Cidr, remembered?: Cidr): Promise<PreparedSubnet> {
+    try {
+      const observed = await this.#ip.observe();
+      const routes = (await this.#ip.routes()).filter((route) => !isOurs(route, observed));
+      const choice = chooseSubnet(wanted, { routes, remembered });
+      if (choice === undefined) {
+        const failure = `${formatCidr(wanted)} and all private networks are in use on this machine`;
+        return { subnet: this.#subnet ?? wanted, failure };
+      }
+      const { subnet, reason } = choice;
+      await this.#make(subnet, observed);
+      this.#subnet = subnet;
+      return reason === undefined ? { subnet } : { subnet, reason, remember: true };
+    } catch (error) {
+      // What could not be restored is still what the listeners stand on.
+      if (error instanceof CommandError) return { subnet: this.#subnet ?? wanted, failure: error.message };
+      throw error;
+    }
+  }
+
+  async observe(): Promise<string | undefined> {
+    if (this.#subnet === undefined || this.#linkKind === undefined) return undefined;
+    try {
+      const steps = planVirtual(await this.#ip.observe(), {
+        name: this.#name,
+        kind: this.#linkKind,
+        subnet: this.#subnet,
+      });
+      return steps.length === 0 ? undefined : steps.map((step) => step.because).join(", ");
+    } catch (error) {
+      if (error instanceof CommandError) return error.message;
+      throw error;
+    }
+  }
+
+  ensure(addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const subnet = this.#subnet;
+    if (subnet !== undefined) return Promise.resolve(refuseOutside(addresses, subnet));
+    return Promise.resolve(new Map(addresses.map((address) => [address, "No subnet is prepared"])));
+  }
+
+  async release(): Promise<void> {
+    this.#subnet = undefined;
+    this.#linkKind = undefined;
+    await this.#removeAll();
+  }
+
+  /** Makes what is missing, of the first kind that this machine takes. @throws {CommandError} With the answer for each kind. */
+  async #make(subnet: Cidr, before: Observed): Promise<void> {
+    const name = this.#name;
+    const refusals: CommandError[] = [];
+    let observed = before;
+    for (const kind of KINDS) {
+      try {
+        await this.#ip.apply(planVirtual(observed, { name, kind, subnet }));
+        const made = observed.links.find((link) => link.name === name && isOwn(link));
+        const linkKind = kind === LO ? LO : made?.kind || kind;
+        if (this.#linkKind !== linkKind) {
+          log.info("Addresses of {subnet} are on {interface} ({kind})", {
+            subnet: formatCidr(subnet),
+            interface: kind === LO ? LO : name,
+            kind: linkKind,
+          });
+        }
+        this.#linkKind = linkKind;
+        return;
+      } catch (error) {
+        if (!(error instanceof CommandError)) throw error;
+        await this.#removeAll();
+        if (!REFUSED.includes(error.exitCode)) throw error;
+        log.info("No interface {interface} of kind {kind}: {reason}", {
+          interface: name,
+          kind,
+          reason: error.message,
+        });
+        refusals.push(error);
+        observed = await this.#ip.observe();
+      }
+    }
+    const last = refusals.at(-1)!;
+    const answers = refusals.map((error, index) =>
+      `${KINDS[index]}: ${error.stderr.trim() || error.message}`
+    );
+    throw new CommandError(`${answers.join("; ")} (it takes root, or the capability NET_ADMIN)`, {
+      argv: last.argv,
+      exitCode: last.exitCode,
+      stderr: last.stderr,
+      cause: last,
+    });
+  }
+
+  async #removeAll(): Promise<void> {
+    try {
+      await this.#ip.apply(planRelease(await this.#ip.observe()));
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      log.error("Cannot remove the virtual network interface: {reason}", { reason: error.message });
+    }
+  }
+}
+
+/** On an interface of ours, or with our protocol number. */
+function isOurs(route: { to: Cidr; dev: string }, { links, ownRoutes }: Observed): boolean {
+  return links.some((link) => isOwn(link) && link.name === route.dev) ||
+    ownRoutes.some((own) => own.dev === route.dev && formatCidr(own.to) === formatCidr(route.to));
+}

@@ -1,0 +1,13 @@
+import { type Cidr, cidrContains, formatCidr, parseIpv4 } from "../lib/ipv4.ts";
+
+/** Each of the addresses that is not in the subnet, with that as the reason. */
+export function refuseOutside(addresses: readonly string[], subnet: Cidr): Map<string, string> {
+  const refused = new Map<string, string>();
+  for (const address of addresses) {
+    const value = parseIpv4(address);
+    if (value === undefined || !cidrContains(subnet, value)) {
+      refused.set(address, `${address} is not in ${formatCidr(subnet)}`);
+    }
+  }
+  return refused;
+}

@@ -1,0 +1,66 @@
+import type { Cidr } from "../lib/ipv4.ts";
+import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
+import { isLoopback } from "./loopback.ts";
+
+/** The drivers to choose from. */
+export interface FallbackOptions {
+  /** What the user wants. */
+  readonly preferred: AddressDriver;
+  /** What works for everyone; it serves subnets of 127.0.0.0/8 too, for which nothing has to be made. */
+  readonly fallback: AddressDriver;
+}
+
+/**
+ * The preferred driver, or the other where it cannot do its work. That is decided when a subnet is prepared: a driver that worked once is
+ * kept when it fails later, because every endpoint would get another address.
+ */
+export class WithFallback implements AddressDriver {
+  readonly #options: FallbackOptions;
+  #active: AddressDriver;
+
+  constructor(options: FallbackOptions) {
+    this.#options = options;
+    this.#active = options.fallback;
+  }
+
+  get kind(): string {
+    return this.#active.kind;
+  }
+
+  get linkKind(): string | undefined {
+    return this.#active.linkKind;
+  }
+
+  supported(): Support {
+    return this.#active.supported();
+  }
+
+  async prepare(subnet: Cidr, remembered?: Cidr): Promise<PreparedSubnet> {
+    const { preferred, fallback } = this.#options;
+    if (isLoopback(subnet)) {
+      await this.release();
+      this.#active = fallback;
+      return await fallback.prepare(subnet);
+    }
+    const prepared = await preferred.prepare(subnet, remembered);
+    if (prepared.failure === undefined || this.#active === preferred) {
+      this.#active = preferred;
+      return prepared;
+    }
+    const instead = await fallback.prepare(subnet);
+    const reasons = [`Failed to create virtual network interface: ${prepared.failure}`, instead.reason];
+    return { ...instead, reason: reasons.filter((reason) => reason !== undefined).join("; ") };
+  }
+
+  observe(): Promise<string | undefined> {
+    return this.#active.observe();
+  }
+
+  ensure(addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return this.#active.ensure(addresses);
+  }
+
+  release(): Promise<void> {
+    return this.#active.release();
+  }
+}

@@ -1,0 +1,139 @@
+import { CommandError } from "../../src/model/errors.ts";
+import type { Run } from "../../src/network/ip_program.ts";
+
+interface FakeLink {
+  mac: string;
+  kind: string;
+  up: boolean;
+  addresses: string[];
+}
+
+interface FakeRoute {
+  to: string;
+  dev: string;
+  proto: string;
+}
+
+/** A machine as `/sbin/ip` shows and changes it: what the tests need of it, with the kernel's side effects. */
+export class FakeIp {
+  readonly links = new Map<string, FakeLink>([
+    ["lo", { mac: "00:00:00:00:00:00", kind: "", up: true, addresses: ["127.0.0.1/8"] }],
+  ]);
+  readonly routes: FakeRoute[] = [{ to: "default", dev: "eth0", proto: "dhcp" }];
+  /** Every call that changes something, as one line, whether it succeeded or not. */
+  readonly changes: string[] = [];
+  /** What the kernel answers to a change that matches; the first that matches counts. */
+  readonly refusals: { match: RegExp; error: (argv: readonly string[]) => Error }[] = [];
+
+  /** Refuses matching changes as the kernel does. */
+  refuse(match: RegExp, answer: string): void {
+    this.refusals.push({ match, error: (argv) => refusal(argv, answer) });
+  }
+
+  readonly run: Run = (argv) => {
+    const line = argv.slice(1).join(" ");
+    const refused = this.refusals.find(({ match }) => match.test(line));
+    if (!line.includes(" show")) this.changes.push(line);
+    if (refused !== undefined) return Promise.reject(refused.error(argv));
+    const answer = this.#answer(line);
+    if (answer === undefined) return Promise.reject(refusal(argv, "RTNETLINK answers: Invalid argument"));
+    return Promise.resolve({ stdout: answer });
+  };
+
+  #answer(line: string): string | undefined {
+    if (line === "-details -json address show") return JSON.stringify(this.#shownLinks());
+    if (line === "-4 -json route show table all") return JSON.stringify(this.#shownRoutes());
+    if (line === "-4 -json route show table all proto 107") {
+      return JSON.stringify(this.#shownRoutes().filter(({ protocol }) => protocol === "107"));
+    }
+    const { links, routes } = this;
+    const [object, verb] = line.split(" ");
+    const [, first = "", dev = ""] = /(?:name|local|add|delete) (\S+) (?:dev (\S+))?/.exec(line) ?? [];
+    switch (`${object} ${verb}`) {
+      case "link add": {
+        const [, name = "", mac = "", kind = ""] = /name (\S+) address (\S+) type (\S+)/.exec(line) ?? [];
+        if (links.has(name)) return undefined;
+        links.set(name, { mac, kind, up: false, addresses: [] });
+        return "";
+      }
+      case "link set": {
+        const link = links.get(/dev (\S+) up/.exec(line)?.[1] ?? "");
+        if (link === undefined) return undefined;
+        link.up = true;
+        return "";
+      }
+      case "link delete": {
+        const name = /dev (\S+)/.exec(line)?.[1] ?? "";
+        this.#dropRoutes((route) => route.dev === name);
+        return links.delete(name) ? "" : undefined;
+      }
+      case "address add":
+        links.get(dev)?.addresses.push(first);
+        return links.has(dev) ? "" : undefined;
+      case "address delete": {
+        const link = links.get(dev);
+        if (!link?.addresses.includes(first)) return undefined;
+        link.addresses = link.addresses.filter((address) => address !== first);
+        if (link.addresses.length === 0) this.#dropRoutes((route) => route.dev === dev);
+        return "";
+      }
+      case "route add":
+      case "route delete": {
+        const [, to = "", on = "", proto = ""] = /local (\S+) dev (\S+) proto (\S+)/.exec(line) ?? [];
+        const stands = routes.some((route) => route.to === to && route.dev === on);
+        if (verb === "delete") {
+          this.#dropRoutes((route) => route.to === to && route.dev === on && route.proto === proto);
+          return stands ? "" : undefined;
+        }
+        if (stands || !links.get(on)?.up) return undefined;
+        routes.push({ to, dev: on, proto });
+        return "";
+      }
+    }
+    return undefined;
+  }
+
+  /** Local routes stay, as they do in the kernel. */
+  setDown(name: string): void {
+    this.links.get(name)!.up = false;
+  }
+
+  #dropRoutes(drop: (route: FakeRoute) => boolean): void {
+    this.routes.splice(0, Infinity, ...this.routes.filter((route) => !drop(route)));
+  }
+
+  #shownLinks(): unknown[] {
+    return [...this.links].map(([ifname, { mac, kind, up, addresses }]) => ({
+      ifname,
+      address: mac,
+      flags: up ? ["BROADCAST", "UP"] : ["BROADCAST"],
+      ...(kind === "" ? {} : { linkinfo: { info_kind: kind } }),
+      addr_info: addresses.map((text) => {
+        const [local, prefix] = text.split("/");
+        return { family: "inet", local, prefixlen: Number(prefix) };
+      }),
+    }));
+  }
+
+  #shownRoutes(): { dst: string; dev: string; protocol: string }[] {
+    return this.routes.map(({ to, dev, proto }) => ({ dst: to, dev, protocol: proto }));
+  }
+}
+
+/** How `ip` ends when the kernel says no. */
+function refusal(argv: readonly string[], answer: string): CommandError {
+  return new CommandError(`Cannot run "${argv.join(" ")}": exit code 2: ${answer}`, {
+    argv,
+    exitCode: 2,
+    stderr: `${answer}\n`,
+  });
+}
+
+/** How a run ends that took too long. */
+export function hangs(argv: readonly string[]): CommandError {
+  return new CommandError(`Cannot run "${argv.join(" ")}": no end in 5 s`, {
+    argv,
+    exitCode: 137,
+    stderr: "",
+  });
+}

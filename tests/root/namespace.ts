@@ -1,0 +1,34 @@
+const ROOT = new URL("../..", import.meta.url).pathname;
+
+/** How a suite is run in a network and mount namespace of its own. */
+export interface InsideOptions {
+  /** Shell lines that set the stage; `set -- … "$@"` wraps the run. `lo` is up. */
+  readonly prelude?: string;
+  /** Only tests whose name has it, or matches `/it/`. */
+  readonly filter?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs a test file of this folder in namespaces of its own; nothing of what it does to network or mounts outlives it. */
+export async function testInside(
+  file: string,
+  options: InsideOptions = {},
+): Promise<{ code: number; text: string }> {
+  const { prelude = "", filter, env = {} } = options;
+  const { code, stdout, stderr } = await new Deno.Command("unshare", {
+    args: [
+      ...["--net", "--mount", "--propagation", "private"],
+      ...["/bin/sh", "-ec", `/sbin/ip link set lo up\n${prelude}\nexec "$@"`, "sh"],
+      ...[Deno.execPath(), "test", "-P=test", "--no-prompt", "--no-check", "--quiet"],
+      ...(filter === undefined ? [] : [`--filter=${filter}`]),
+      new URL(file, import.meta.url).pathname,
+    ],
+    cwd: ROOT,
+    env: { ...env, NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
+}

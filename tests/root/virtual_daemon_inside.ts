@@ -1,0 +1,152 @@
+// Run by linux_ip_test.ts, as root in a network namespace of its own, so that the real daemon can have the default subnet.
+import assert from "node:assert/strict";
+import { runDaemon } from "../../src/daemon/run.ts";
+import type { EndpointReport, StatusReport } from "../../src/model/report.ts";
+import { run } from "../../src/system/run.ts";
+import { type FakeMachine, fakeMachine } from "../daemon/fake_machine.ts";
+
+const GET = "GET / HTTP/1.1\r\nHost: api.myapp:8301\r\nConnection: close\r\n\r\n";
+
+async function ip(line: string): Promise<string> {
+  return (await run(["/sbin/ip", ...line.split(" ")], { timeoutMs: 5000 })).stdout;
+}
+
+async function get(hostname: string, port: number): Promise<string> {
+  const conn = await Deno.connect({ hostname, port });
+  await conn.write(new TextEncoder().encode(GET));
+  return await new Response(conn.readable).text();
+}
+
+/** A machine on the same network, in a namespace of its own, that routes our subnet to this one. */
+class Neighbour implements AsyncDisposable {
+  readonly #holder: Deno.ChildProcess;
+
+  constructor(holder: Deno.ChildProcess) {
+    this.#holder = holder;
+  }
+
+  static async open(): Promise<Neighbour> {
+    const holder = new Deno.Command("unshare", {
+      args: ["--net", "/bin/sh", "-c", "echo ready; exec sleep 60"],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const neighbour = new Neighbour(holder);
+    for await (const _ready of holder.stdout) break;
+    await ip("link add lan0 type veth peer name lan1");
+    await ip("address add 192.0.2.1/24 dev lan0");
+    await ip("link set lan0 up");
+    await ip(`link set lan1 netns ${holder.pid}`);
+    for (
+      const line of [
+        "address add 192.0.2.2/24 dev lan1",
+        "link set lan1 up",
+        "route add 10.107.0.0/16 via 192.0.2.1",
+      ]
+    ) await neighbour.run(["/sbin/ip", ...line.split(" ")]);
+    return neighbour;
+  }
+
+  async run(argv: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await new Deno.Command("nsenter", {
+      args: [`--target=${this.#holder.pid}`, "--net", ...argv],
+      env: { NO_COLOR: "1" },
+    }).output();
+    const decoder = new TextDecoder();
+    assert.equal(code, 0, decoder.decode(stderr));
+    return decoder.decode(stdout);
+  }
+
+  /** What it gets for an HTTP request, in characters; it connects for sure. */
+  async receives(hostname: string, port: number): Promise<number> {
+    const code = `
+      const conn = await Deno.connect({ hostname: "${hostname}", port: ${port} });
+      await conn.write(new TextEncoder().encode(${JSON.stringify(GET)})).catch(() => {});
+      const text = await new Response(conn.readable).text().catch(() => "");
+      console.log(text.length);
+    `;
+    return Number(await this.run([Deno.execPath(), "eval", "--quiet", code]));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#holder.kill("SIGKILL");
+    await this.#holder.status;
+    await ip("link delete lan0").catch(() => {});
+  }
+}
+
+async function status(machine: FakeMachine): Promise<StatusReport> {
+  return (await machine.ask("status")).data as StatusReport;
+}
+
+Deno.test("the daemon serves the default subnet to this machine, repairs it within a poll, and leaves nothing", async () => {
+  await using machine = await fakeMachine();
+  await Deno.writeTextFile(`${machine.directory}/hosts`, "127.0.0.1 localhost\n");
+  machine.cloud.addEndpoint({ url: "http://api.myapp:8301", backend: "http" });
+  machine.cloud.addEndpoint({ url: "http://shared.myapp:8302", backend: "http" });
+  const text = await Deno.readTextFile(machine.configPath);
+  await Deno.writeTextFile(machine.configPath, `${text}net: {overrides: {shared.myapp: 0.0.0.0}}\n`);
+  const before = await ip("-brief address show") + await ip("-4 route show table all");
+  const running = runDaemon(["--config", machine.configPath], machine.system);
+  try {
+    let rows: EndpointReport[] = [];
+    await machine.until("both are listed", async () => {
+      rows = (await machine.ask("list")).data as EndpointReport[];
+      return rows.length === 2 && rows.every((row) => row.state === "active");
+    });
+    const { ip: address } = rows.find((row) => row.hostname === "api.myapp")!;
+    assert.equal(address, "10.107.0.2");
+    const { addresses } = await status(machine);
+    assert.deepEqual([addresses.driver, addresses.subnet, addresses.reason], [
+      "linux_ip",
+      "10.107.0.0/16",
+      null,
+    ]);
+    assert.match(addresses.kind!, /^(dummy|bridge|lo)$/);
+    assert.match(await get(address, 8301), /^HTTP\/1\.1 200 /);
+
+    await using neighbour = await Neighbour.open();
+    assert.equal(await neighbour.receives(address, 8301), 0, "a virtual listener serves this machine only");
+    assert.ok(await neighbour.receives(address, 8302) > 0, "the neighbour does reach the address");
+    const [row] = ((await machine.ask("list")).data as EndpointReport[]).filter(({ port }) => port === 8301);
+    assert.equal(row!.total_connections, 1);
+
+    await ip("link delete ngrokd0");
+    await machine.until(
+      "the interface is back",
+      async () => (await ip("-4 route show table local")).includes("ngrokd0"),
+    );
+    assert.match(await get(address, 8301), /^HTTP\/1\.1 200 /);
+    assert.match(machine.out.join(""), /Addresses cannot be used: the interface ngrokd0 is missing/);
+    await machine.until("it is said", () => machine.out.join("").includes("Addresses can be used again"));
+  } finally {
+    machine.signal("SIGTERM");
+    assert.equal(await running, 0, machine.out.join("") + machine.err.join(""));
+  }
+  assert.equal(await ip("-brief address show") + await ip("-4 route show table all"), before);
+});
+
+Deno.test("the daemon remembers the subnet that it chose because of a conflict", async () => {
+  await using machine = await fakeMachine();
+  machine.cloud.addEndpoint({ url: "http://api.myapp:8301", backend: "http" });
+  for (const conflict of [true, false]) {
+    if (conflict) {
+      await ip("link add veth0 type veth peer name veth1");
+      await ip("address add 10.107.1.1/16 dev veth0");
+      await ip("link set veth0 up");
+    }
+    const running = runDaemon(["--config", machine.configPath], machine.system);
+    try {
+      await machine.until("it is listed", async () => {
+        const [row] = (await machine.ask("list")).data as EndpointReport[];
+        return row?.listen_address === "10.108.0.2:8301" && row.state === "active";
+      });
+      assert.match((await status(machine)).addresses.reason!, /^10\.108\.0\.0\/16 is used instead of/);
+    } finally {
+      machine.signal("SIGTERM");
+      assert.equal(await running, 0, machine.out.join("") + machine.err.join(""));
+    }
+    if (conflict) await ip("link delete veth0");
+  }
+});
