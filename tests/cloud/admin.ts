@@ -4,6 +4,7 @@ import { ApiFailure } from "./errors.ts";
 import type { Fault } from "./faults.ts";
 import { encodeReply, type HttpReply, type HttpRequest, serveHttp, wholeBody } from "./http_stream.ts";
 import type { EndpointOptions } from "./state/endpoints.ts";
+import type { Switches } from "./switches.ts";
 import { TcpListener } from "./tcp_listener.ts";
 import { Wire } from "./wire.ts";
 
@@ -26,7 +27,12 @@ const HANDLERS: Record<string, Handler> = {
     return cloud.faults.list();
   },
   "GET /switches": (cloud) => cloud.switches,
-  "POST /switches": (cloud, { body }) => Object.assign(cloud.switches, body),
+  "POST /switches": (cloud, { body }) => {
+    for (const name of Object.keys(body as Switches)) {
+      if (!(name in cloud.switches)) throw new RangeError(`Cannot set the switch ${name}: no such switch`);
+    }
+    return Object.assign(cloud.switches, body);
+  },
   "GET /endpoints": (cloud) => cloud.endpoints(),
   "POST /endpoints": (cloud, { body }) => cloud.addEndpoint(body as EndpointOptions),
   "POST /endpoints/:id/backend": (cloud, { id, body }) =>

@@ -53,9 +53,7 @@ export async function updateOperator(call: ApiCall, state: CloudState): Promise<
 
 /** DELETE /kubernetes_operators/{id}. */
 export function deleteOperator(call: ApiCall, state: CloudState): ApiAnswer {
-  const operator = find(call, state);
-  operator.deleted = true;
-  if (state.switches.revokeOnDelete) operator.revoked = true;
+  state.deleteOperator(find(call, state));
   return { status: 204, body: null };
 }
 

@@ -113,6 +113,8 @@ export class Wire {
   /** Sends the end of this direction (close_notify and FIN); the other direction stays open. Never rejects. */
   async end(): Promise<void> {
     if (this.#failure !== undefined) return;
+    if (this.#prefix !== undefined) this.#stream.write(this.#prefix);
+    this.#prefix = undefined;
     const finished = new Promise<void>((resolve) => this.#stream.end(() => resolve()));
     await Promise.race([finished, this.closed]);
   }
