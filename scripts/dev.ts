@@ -43,13 +43,15 @@ async function main(args: readonly string[]): Promise<number> {
   if (plant === "lost-endpoint") stage.cloud.removeEndpoint(endpoints[1]!.id);
   stage.startDaemon();
   pid = stage.pid;
+  let finished = false;
   const ended = stage.daemonEnded.then((code): number => {
-    if (signals === 0) {
-      complain(`${check ? endOfLog(stage) : ""}The daemon ended by itself with exit code ${code}.`);
-    }
+    if (finished) return 0;
+    complain(`${check ? endOfLog(stage) : ""}The daemon ended by itself with exit code ${code}.`);
     return 1;
   });
-  return await Promise.race([stopped.promise, ended, play()]);
+  const exitCode = await Promise.race([stopped.promise, ended, play()]);
+  finished = true;
+  return exitCode;
 
   async function play(): Promise<number> {
     const count = plant === "lost-endpoint" ? endpoints.length - 1 : endpoints.length;

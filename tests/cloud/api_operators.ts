@@ -1,4 +1,4 @@
-import type { ApiAnswer, ApiCall } from "./api_routes.ts";
+import type { ApiAnswer, ApiCall } from "./api_call.ts";
 import { type Json, operatorView } from "./api_views.ts";
 import { ApiFailure, notFound, numberedFailure } from "./errors.ts";
 import { cutPage } from "./pagination.ts";
