@@ -15,6 +15,9 @@ Starts the simulated cloud and the daemon in a temporary directory, without any 
 Example: deno task dev --check
 `;
 
+/** Of the networks in 127/8 that a run draws from. */
+const FIRST_OCTET = 128;
+
 const FAULTS = ["backend-down", "wrong-trust", "lost-endpoint"];
 /** What a shell reports for Ctrl-C: a check that was interrupted has shown nothing. */
 const INTERRUPTED = 130;
@@ -67,9 +70,9 @@ async function stageOptions(plant: string | undefined, quiet: boolean): Promise<
   const onLog = quiet
     ? {}
     : { server: "log_level: debug", onLog: (line: string) => / DEBUG cloud: /.test(line) || say(line) };
-  // Only Linux has all of 127/8; elsewhere the endpoints share 127.0.0.1 by their ports.
+  // A network for each run, so that two do not meet. Only Linux has all of 127/8; elsewhere the endpoints share 127.0.0.1 by their ports.
   const subnet = Deno.build.os === "linux"
-    ? "net:\n  subnet: 127.107.0.0/16"
+    ? `net:\n  subnet: 127.${FIRST_OCTET + Math.floor(Math.random() * 100)}.0.0/16`
     : "net:\n  listen_interface: 127.0.0.1";
   const sections = `bound_endpoints:\n  poll_interval: 5\n${subnet}`;
   if (plant !== "wrong-trust") return { ...onLog, sections };

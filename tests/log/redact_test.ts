@@ -143,6 +143,6 @@ Deno.test("redactText() is quick on a megabyte that looks like the beginning of 
   ) {
     const started = cpuTimeMs();
     redactText(piece.repeat(1_000_000 / piece.length));
-    assert.ok(cpuTimeMs() - started < 1000, `${piece}: ${cpuTimeMs() - started} ms`);
+    assert.ok(cpuTimeMs() - started < 4000, `${piece}: ${cpuTimeMs() - started} ms`);
   }
 });
