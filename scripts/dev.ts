@@ -1,5 +1,6 @@
 import { checkStage } from "./dev_check.ts";
 import { addDevEndpoints, type DevEndpoint, exampleCommand } from "./dev_endpoints.ts";
+import { onSignals } from "../src/system/signals.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 import { Stage, type StageOptions } from "./stage.ts";
 import { SimulatedCloud } from "../tests/cloud/cloud.ts";
@@ -14,7 +15,12 @@ Starts the simulated cloud and the daemon in a temporary directory, without any 
 Example: deno task dev --check
 `;
 
+/** Of the networks in 127/8 that a run draws from. */
+const FIRST_OCTET = 128;
+
 const FAULTS = ["backend-down", "wrong-trust", "lost-endpoint"];
+/** What a shell reports for Ctrl-C: a check that was interrupted has shown nothing. */
+const INTERRUPTED = 130;
 
 async function main(args: readonly string[]): Promise<number> {
   const known = args.every((arg) => arg === "--check" || FAULTS.some((fault) => arg === `--plant=${fault}`));
@@ -24,21 +30,49 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const check = args.includes("--check");
   const plant = args.find((arg) => arg.startsWith("--plant="))?.slice("--plant=".length);
+  // From the very start: the daemon is in a process group of its own, and nothing else would end it and remove the directory.
+  const stopped = Promise.withResolvers<number>();
+  let signals = 0;
+  let pid = 0;
+  using _signals = onSignals(["SIGINT", "SIGTERM", "SIGHUP"], () => {
+    stopped.resolve(check ? INTERRUPTED : 0);
+    // The daemon takes a second signal as: do not wait for running connections.
+    if (++signals > 1 && pid !== 0) terminate(pid);
+  });
   await using stage = await Stage.open(await stageOptions(plant, check));
+  if (signals > 0) return await stopped.promise;
   const endpoints = addDevEndpoints(stage.cloud);
   if (plant === "backend-down") stage.cloud.setBackend(endpoints[0]!.id, "down");
   if (plant === "lost-endpoint") stage.cloud.removeEndpoint(endpoints[1]!.id);
   stage.startDaemon();
-  const count = plant === "lost-endpoint" ? endpoints.length - 1 : endpoints.length;
-  await stage.until(`${count} endpoints listed`, async () => (await stage.list()).length === count);
-  return check ? await runCheck(stage, endpoints) : await runUntilStopped(stage, endpoints);
+  pid = stage.pid;
+  let finished = false;
+  const ended = stage.daemonEnded.then((code): number => {
+    if (finished) return 0;
+    complain(`${check ? endOfLog(stage) : ""}The daemon ended by itself with exit code ${code}.`);
+    return 1;
+  });
+  const exitCode = await Promise.race([stopped.promise, ended, play()]);
+  finished = true;
+  return exitCode;
+
+  async function play(): Promise<number> {
+    const count = plant === "lost-endpoint" ? endpoints.length - 1 : endpoints.length;
+    await stage.until(`${count} endpoints listed`, async () => (await stage.list()).length === count);
+    if (check) return await runCheck(stage, endpoints);
+    await showEndpoints(stage, endpoints);
+    return await stopped.promise;
+  }
 }
 
 async function stageOptions(plant: string | undefined, quiet: boolean): Promise<StageOptions> {
-  const onLog = quiet ? {} : { onLog: (line: string) => say(line) };
-  // Only Linux has all of 127/8; elsewhere the endpoints share 127.0.0.1 by their ports.
+  // Connections are logged at debug; the polls, which are too, would bury them.
+  const onLog = quiet
+    ? {}
+    : { server: "log_level: debug", onLog: (line: string) => / DEBUG cloud: /.test(line) || say(line) };
+  // A network for each run, so that two do not meet. Only Linux has all of 127/8; elsewhere the endpoints share 127.0.0.1 by their ports.
   const subnet = Deno.build.os === "linux"
-    ? "net:\n  subnet: 127.107.0.0/16"
+    ? `net:\n  subnet: 127.${FIRST_OCTET + Math.floor(Math.random() * 100)}.0.0/16`
     : "net:\n  listen_interface: 127.0.0.1";
   const sections = `bound_endpoints:\n  poll_interval: 5\n${subnet}`;
   if (plant !== "wrong-trust") return { ...onLog, sections };
@@ -54,14 +88,14 @@ async function runCheck(stage: Stage, endpoints: readonly DevEndpoint[]): Promis
   );
   for (const problem of problems) complain(`Problem: ${problem}`);
   if (problems.length > 0) {
-    complain(`\nThe end of the daemon's log:\n${stage.log.slice(-15).join("\n")}`);
+    complain(endOfLog(stage));
     return 1;
   }
   say(`\nAll ${rows.length} endpoints are right.`);
   return 0;
 }
 
-async function runUntilStopped(stage: Stage, endpoints: readonly DevEndpoint[]): Promise<number> {
+async function showEndpoints(stage: Stage, endpoints: readonly DevEndpoint[]): Promise<void> {
   const addresses = new Map((await stage.list()).map((report) => [report.id, report.listen_address]));
   const caPath = `${stage.directory}/application_ca.pem`;
   await Deno.writeTextFile(caPath, stage.cloud.caPem);
@@ -82,13 +116,18 @@ async function runUntilStopped(stage: Stage, endpoints: readonly DevEndpoint[]):
   say(`Names are in:         ${stage.hostsPath}`);
   say(`The cloud's admin:    ${stage.cloud.adminUrl}`);
   say("\nCtrl-C ends it and removes the directory.\n");
-  const stop = Promise.withResolvers<void>();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop.resolve);
-  const ended = stage.daemonEnded.then((code) => {
-    complain(`The daemon ended by itself with exit code ${code}.`);
-    return 1;
-  });
-  return await Promise.race([stop.promise.then(() => 0), ended]);
+}
+
+function endOfLog(stage: Stage): string {
+  return `\nThe end of the daemon's log:\n${stage.log.slice(-15).join("\n")}\n`;
+}
+
+function terminate(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGTERM");
+  } catch {
+    // It has ended.
+  }
 }
 
 function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {

@@ -116,7 +116,9 @@ async function request(
   );
   const body = /\r\n\r\n(.*)$/s.exec(text)?.[1] ?? "";
   if (!/^HTTP\/1\.1 200 /.test(text)) {
-    throw new Error(`It answered ${text.split("\r\n")[0] || "nothing"}: ${body.trim().split("\n").slice(1).join(" ")}`);
+    throw new Error(
+      `It answered ${text.split("\r\n")[0] || "nothing"}: ${body.trim().split("\n").slice(1).join(" ")}`,
+    );
   }
   const parsed = JSON.parse(body.slice(body.indexOf("{"), body.lastIndexOf("}") + 1));
   return { id: String(parsed.endpoint_id), nonce: String(parsed.nonce) };

@@ -28,7 +28,7 @@ const STATIC: readonly Step[] = [
 ];
 const TESTS: Step = {
   name: "tests",
-  args: ["run", "-P=scripts", "--no-prompt", "scripts/check_coverage.ts"],
+  args: ["task", "test"],
 };
 
 /** Options of {@linkcode runSteps}. */

@@ -107,7 +107,7 @@ export class Stage implements AsyncDisposable {
   startDaemon(options: RunOptions = {}): void {
     const { flags, environment, prelude = this.#options.prelude } = options;
     const program = [...this.#program("ngrokd", flags), `--config=${this.#inside("etc")}/config.yml`];
-    const [command, ...args] = this.#enter(program, prelude);
+    const [command, ...args] = this.#enter(program, { prelude, changes: this.directory });
     const child = new Deno.Command(command!, {
       args,
       cwd: ROOT,
@@ -152,7 +152,8 @@ export class Stage implements AsyncDisposable {
   async ctl(args: readonly string[], stdin = "", options: RunOptions = {}): Promise<Printed> {
     const { flags, environment, prelude } = options;
     const program = [...this.#program("ngrokctl", flags), ...this.#socketArgument(), ...args];
-    const [command, ...rest] = this.#enter(program, prelude);
+    // One overlay's directories serve one mount at a time: what ngrokctl does to /etc is forgotten.
+    const [command, ...rest] = this.#enter(program, { prelude, changes: "/run" });
     const child = new Deno.Command(command!, {
       args: rest,
       cwd: ROOT,
@@ -274,8 +275,15 @@ export class Stage implements AsyncDisposable {
     return this.#options.shipped ? [] : [`--socket=${this.socketPath}`];
   }
 
-  /** In namespaces of its own, /etc is an overlay, /etc/ngrokd and /run/ngrokd are this stage's directories, and the machine may be renamed. */
-  #enter(program: readonly string[], prelude?: string): string[] {
+  /**
+   * In namespaces of its own, /etc is an overlay whose changes go below a directory, /etc/ngrokd and /run/ngrokd are this stage's
+   * directories, and the machine may be renamed.
+   */
+  #enter(
+    program: readonly string[],
+    options: { readonly prelude: string | undefined; readonly changes: string },
+  ): string[] {
+    const { prelude, changes } = options;
     const argv = prelude === undefined
       ? program
       : ["/bin/sh", "-c", `${prelude}; exec "$@"`, "sh", ...program];
@@ -283,8 +291,9 @@ export class Stage implements AsyncDisposable {
     const { directory } = this;
     const script = [
       "set -e",
-      `mount -t overlay overlay -o lowerdir=/etc,upperdir=${directory}/overlay,workdir=${directory}/work /etc`,
       "mount -t tmpfs tmpfs /run",
+      `mkdir -p ${changes}/overlay ${changes}/work`,
+      `mount -t overlay overlay -o lowerdir=/etc,upperdir=${changes}/overlay,workdir=${changes}/work /etc`,
       "mkdir -p /etc/ngrokd /run/ngrokd",
       `mount --bind ${directory}/etc /etc/ngrokd`,
       `mount --bind ${directory}/run /run/ngrokd`,

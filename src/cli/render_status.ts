@@ -56,9 +56,11 @@ function details(report: StatusReport): string[] {
 }
 
 function problems(
-  { api, ingress, trust, names, addresses, health, config, state_error, problems }: StatusReport,
+  { api, ingress, trust, names, addresses, health, config, state_error, problems, ...rest }: StatusReport,
 ): string[] {
+  const unserved = rest.endpoint_count - rest.active_count;
   return [
+    ...(unserved > 0 ? problem("Endpoints", `${unserved} cannot be served`, "See why: ngrokctl list") : []),
     ...problem("API", api.error, api.hint),
     ...problem("Ingress", ingress.error, ingress.hint),
     ...trust.problems.flatMap((text) => problem("Trust", text)),

@@ -25,5 +25,8 @@ export async function runCtl(argv: readonly string[], io: CtlIo): Promise<number
 
 function toUsageError(error: CommanderError, usage: string): UsageError {
   if (error.code === "commander.help") return new UsageError("A command is required", { usage });
-  return new UsageError(error.message.replace(/^error: /, ""), { hint: "How it is used: ngrokctl help" });
+  // Commander repeats surplus arguments, and an API key with a space in it is two.
+  const echo = error.code === "commander.excessArguments" ? / but got [^]*$/ : "";
+  const message = error.message.replace(/^error: /, "").replace(echo, "");
+  return new UsageError(message, { hint: "How it is used: ngrokctl help" });
 }

@@ -134,7 +134,9 @@ function toApiError(response: HttpResponse, exchange: Exchange): ApiError {
   const { status } = response;
   const parsed = ERROR_BODY.safeParse(parseJson(response.body));
   const { error_code, msg } = parsed.success ? parsed.data : { error_code: "", msg: "" };
-  const code = CODE_FORM.test(error_code) && redact(error_code, key) === error_code ? error_code : "";
+  const named = CODE_FORM.test(error_code) && redact(error_code, key) === error_code ? error_code : "";
+  // Such a 404 would read as "the operator is gone".
+  const code = status === 404 && !parsed.success ? "malformed" : named;
   const said = msg === "" ? "" : `: "${quote(msg, key)}"`;
   return new ApiError(
     `Cannot ${action}: ${origin} answered ${status}${code === "" ? "" : ` (${code})`}${said}`,

@@ -1,9 +1,13 @@
-import { ConfigError, FileError } from "../model/errors.ts";
+import { ConfigError, FileError, type FileFailure } from "../model/errors.ts";
 import { parseYaml } from "./parse_yaml.ts";
 import { parseConfig, type ParsedConfig, type ParseOptions } from "./schema.ts";
 import { validationError } from "./validation_error.ts";
 
 const MAX_BYTES = 1024 * 1024;
+const HINTS: Partial<Record<FileFailure, string>> = {
+  missing: "Create the file (an empty one means the defaults), or name another with --config",
+  denied: "Start ngrokd as root, or as the owner of the file, or name another with --config",
+};
 
 /** How the file is read, and what its values are checked against. */
 export interface LoadOptions extends ParseOptions {
@@ -31,8 +35,8 @@ async function readConfigText(path: string, readText: LoadOptions["readText"]): 
   try {
     return await readText(path, MAX_BYTES);
   } catch (error) {
-    if (!(error instanceof FileError) || error.reason !== "missing") throw error;
-    const hint = "Create the file (an empty one means the defaults), or name another with --config";
+    const hint = error instanceof FileError ? HINTS[error.reason] : undefined;
+    if (!(error instanceof FileError) || hint === undefined) throw error;
     throw new FileError(error.message, { path, reason: error.reason, cause: error, hint });
   }
 }

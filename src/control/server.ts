@@ -18,6 +18,8 @@ import { readRequest } from "./read_request.ts";
 
 const log = getLogger(["ngrokd", "control"]);
 const ACCEPT_BACKOFF = { baseMs: 10, maxMs: 1_000 };
+/** At most one warning in this time: without descriptors, one that comes free at times makes each failure the first of a row. */
+const QUIET_MS = 10_000;
 
 /** What the server listens on; the server owns it. */
 export interface ControlListener {
@@ -56,6 +58,7 @@ export class ControlServer implements AsyncDisposable {
 
   async #acceptAll(): Promise<void> {
     const { signal } = this.#stop;
+    let warnedAt = -Infinity;
     for (let failures = 0; !signal.aborted;) {
       try {
         const stream = await this.#listener.accept();
@@ -64,7 +67,8 @@ export class ControlServer implements AsyncDisposable {
       } catch (error) {
         if (signal.aborted) return;
         // Descriptors run out and come back; a loop that ends here would leave a daemon that nobody can command.
-        if (failures++ === 0) {
+        if (failures++ === 0 && performance.now() - warnedAt >= QUIET_MS) {
+          warnedAt = performance.now();
           log.warn("Cannot accept on the control socket: {reason}", { reason: messageOf(error) });
         }
         await sleep(backoffDelay(failures, ACCEPT_BACKOFF), { signal }).catch(() => {});

@@ -1,9 +1,10 @@
+import { dirname } from "node:path";
 import { ApiClient } from "../cloud/client.ts";
 import { DEFAULT_INGRESS } from "../config/config.ts";
 import { Forwarder } from "../forward/forwarder.ts";
 import { createSigningRequest } from "../identity/csr.ts";
 import { IdentityStore } from "../identity/store.ts";
-import { normalizeHostname } from "../lib/hostname.ts";
+import { isHostname, normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { VERSION } from "../lib/version.ts";
 import { refuseHijack, type ReservedNames } from "../names/refuse_names.ts";
@@ -111,8 +112,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
 
 /** The directory of the client certificate is where all state lives (COMPAT.md 4.5). */
 function stateDirectory(live: LiveConfig): string {
-  const { clientCert } = live.current.server;
-  return clientCert.slice(0, clientCert.lastIndexOf("/")) || "/";
+  return dirname(live.current.server.clientCert);
 }
 
 /** The ingress that the cloud named, if the permission set holds that name. */
@@ -122,7 +122,11 @@ function operatorIngress(
 ): { hostname: string; port: number } | undefined {
   const match = /^([^:]+)(?::([0-9]{1,5}))?$/.exec(endpoint ?? "");
   if (match === null) return undefined;
-  const [, hostname = "", port = "443"] = match;
+  const [, host = "", port = "443"] = match;
+  const hostname = normalizeHostname(host);
+  const isHost = isHostname(hostname) || parseIpv4(hostname) !== undefined;
+  // Deno throws when it is asked about anything else.
+  if (!isHost || Number(port) < 1 || Number(port) > 65535) return undefined;
   return system.holds({ kind: "net", host: `${hostname}:${port}` })
     ? { hostname, port: Number(port) }
     : undefined;

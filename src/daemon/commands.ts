@@ -1,6 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { saveApiKey } from "../config/save.ts";
 import { RequestError, unknownCommand } from "../control/protocol.ts";
+import { Mutex } from "../lib/mutex.ts";
 import { VERSION } from "../lib/version.ts";
 import { hintOf, messageOf } from "../model/errors.ts";
 import type { System } from "../system/system.ts";
@@ -22,6 +23,8 @@ export type RunCommand = (command: string, args: readonly string[], signal: Abor
 
 /** The commands of this daemon. */
 export function daemonCommands(daemon: Daemon, options: CommandOptions): RunCommand {
+  // Two at once would read the same file, and one key would be lost.
+  const keyTurns = new Mutex();
   return async (command, args, signal) => {
     switch (command) {
       case "status":
@@ -33,7 +36,7 @@ export function daemonCommands(daemon: Daemon, options: CommandOptions): RunComm
       case "version":
         return VERSION;
       case "set-api-key":
-        return await setApiKey(args[0]?.trim() ?? "", daemon, { ...options, signal });
+        return await keyTurns.run(() => setApiKey(args[0]?.trim() ?? "", daemon, { ...options, signal }));
       case "refresh-cert":
         return await refreshCertificate(args.includes("--force"), daemon, signal);
       default:
@@ -50,7 +53,10 @@ async function setApiKey(
 ): Promise<string> {
   const { system, reload, signal } = options;
   if (key === "") throw new RequestError("API key required", { hint: "Run: ngrokctl set-api-key -" });
-  if (daemon.loop.status.state === "ok") await verifyKey(daemon.clientWith(() => key), signal);
+  signal.throwIfAborted();
+  // Whatever else is wrong with the API, the key in use may be a good one.
+  const mayWork = daemon.live.apiKey.key !== "" && daemon.loop.status.state !== "key_refused";
+  if (mayWork) await verifyKey(daemon.clientWith(() => key), signal);
   const { files } = system;
   try {
     await saveApiKey(await files.realPath(daemon.live.path), key, {
@@ -66,6 +72,13 @@ async function setApiKey(
   }
   log.info("A new API key is set");
   await reload();
+  if (daemon.live.apiKey.key !== key) {
+    const { problems, path } = daemon.live.report;
+    if (problems.length === 0) throw new RequestError("The key is saved, and ngrokd is shutting down");
+    throw new RequestError(`The key is saved, but not in use: ${problems.join("; ")}`, {
+      hint: `Correct ${path}: ngrokctl config edit`,
+    });
+  }
   await daemon.loop.poll(signal);
   const { state, error, hint } = daemon.loop.status;
   if (state === "ok") return "API key set successfully";

@@ -35,10 +35,12 @@ export class Health {
       this.#server = startHealthServer({ ...where, serve: this.#serve, report: this.#report });
       this.#error = undefined;
     } catch (error) {
+      const message = messageOf(error);
+      const hint = "Stop the program that listens there, or give another server.health_port";
       if (!same || this.#error === undefined) {
-        log.error("Cannot serve health: {error}", { error: messageOf(error) });
+        log.error("Cannot serve health: {error}", { error: message, hint });
       }
-      this.#error = messageOf(error);
+      this.#error = `${message} (${hint})`;
     }
   }
 

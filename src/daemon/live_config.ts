@@ -20,6 +20,8 @@ interface Loaded {
 export class LiveConfig {
   readonly path: string;
   readonly #system: System;
+  /** What the daemon was started with: keys that need a restart count from it. */
+  readonly #atStart: Config;
   #loaded: Loaded;
   #problems: readonly string[] = [];
   #pending: readonly string[] = [];
@@ -28,6 +30,7 @@ export class LiveConfig {
     this.path = path;
     this.#system = options.system;
     this.#loaded = options.loaded;
+    this.#atStart = options.loaded.config;
   }
 
   /** Reads the file for the first time. @throws {ConfigError} With all problems. @throws {FileError} If it cannot be read. */
@@ -48,10 +51,13 @@ export class LiveConfig {
     try {
       const next = await load(this.path, this.#system);
       const change = diffConfig(this.#loaded.config, next.config);
+      this.#pending = diffConfig(this.#atStart, next.config).needsRestart;
+      // The key's file or the environment may have changed where the configuration has not.
+      const areas = new Set(change.areas);
+      if (next.apiKey.key !== this.#loaded.apiKey.key) areas.add("api");
       this.#loaded = next;
       this.#problems = [];
-      this.#pending = [...new Set([...this.#pending, ...change.needsRestart])];
-      return { change };
+      return { change: { ...change, areas } };
     } catch (error) {
       this.#problems = problemTexts(error);
       return { problems: this.#problems };
@@ -77,10 +83,11 @@ export function problemTexts(error: unknown): string[] {
 }
 
 async function load(path: string, system: System): Promise<Loaded> {
-  const { files, holds, flagFor, localAddresses } = system;
+  const { files, holds, flagFor, localAddresses, operatingSystem } = system;
   const { config, warnings } = await loadConfig(path, {
     readText: files.readText,
     interfaces: localAddresses,
+    os: operatingSystem(),
   });
   const problems = checkPermissions(config, { holds, flagFor });
   if (problems.length > 0) throw validationError(problems);

@@ -40,10 +40,13 @@ export class Reloader {
     await this.reload();
   }
 
-  /** Ends the watch, and what it has begun. */
+  /** Ends the watch, and what it has begun; nothing is taken up after that. */
   async stop(): Promise<void> {
     await this.#watch?.[Symbol.asyncDispose]();
-    await this.#mutex.run(() => Promise.resolve());
+    await this.#mutex.run(() => {
+      this.#daemon = undefined;
+      return Promise.resolve();
+    });
   }
 
   /** Reloads without being waited for: for a signal. */
@@ -57,6 +60,7 @@ export class Reloader {
       const daemon = this.#daemon;
       if (daemon === undefined) return;
       await this.#watch?.acknowledge();
+      const known = new Set(this.#live.report.warnings);
       const result = await this.#live.reload();
       if ("problems" in result) {
         for (const problem of result.problems) {
@@ -65,9 +69,11 @@ export class Reloader {
         return;
       }
       await this.#apply(daemon, result.change.areas);
-      const { paths, needsRestart } = result.change;
+      const { paths } = result.change;
       if (paths.length > 0) log.info("Configuration reloaded", { changed: paths.join(" ") });
-      for (const path of needsRestart) log.warn("{path} takes effect at the next start", { path });
+      for (const warning of this.#live.report.warnings) {
+        if (!known.has(warning)) log.warn("Configuration: {warning}", { warning });
+      }
     });
   }
 
@@ -81,7 +87,8 @@ export class Reloader {
   async #apply(daemon: Daemon, areas: ReadonlySet<string>): Promise<void> {
     const { server, net } = this.#live.current;
     if (areas.has("log")) this.configureLog();
-    if (areas.has("ingress")) await daemon.trust.load(server.ingressCa);
+    // At each reload: the files change without the configuration, and SIGHUP takes them up.
+    await daemon.trust.load(server.ingressCa);
     await daemon.health.listen({ address: server.healthAddress, port: server.healthPort });
     if (areas.has("endpoints")) {
       await daemon.addresses.prepare(net.subnet);

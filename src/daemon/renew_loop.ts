@@ -7,20 +7,24 @@ const log = getLogger(["ngrokd", "identity"]);
 
 /** How soon after the start the first look is: the first poll may have to register. */
 const FIRST_LOOK_MS = 10_000;
+/** An interval that is made shorter counts within this time. */
+const STEP_MS = 5_000;
 
 /** What the loop looks at. */
 export interface RenewLoopOptions {
   readonly account: Pick<Account, "certificate" | "operatorId" | "renew">;
-  /** Read anew for each wait. */
+  /** Read anew while it waits. */
   readonly intervalMs: () => number;
 }
 
 /** Looks at the certificate after the start and then at each interval, and renews it when it is due, until the signal aborts. */
 export async function renewLoop(options: RenewLoopOptions, signal: AbortSignal): Promise<void> {
   const { account, intervalMs } = options;
-  for (let delay = FIRST_LOOK_MS;; delay = intervalMs()) {
+  for (let waitMs = () => FIRST_LOOK_MS;; waitMs = intervalMs) {
     try {
-      await sleep(delay, { signal });
+      for (let waited = 0; waited < waitMs(); waited += STEP_MS) {
+        await sleep(Math.min(STEP_MS, waitMs() - waited), { signal });
+      }
     } catch {
       return;
     }

@@ -77,6 +77,7 @@ async function serve(live: LiveConfig, options: ServeOptions): Promise<number> {
   const daemon = await assemble(live, system);
   handle = daemonCommands(daemon, { system, reload: () => reloader.reload() });
   log.info("ngrokd {version} is running", { version: VERSION, config: live.path, socket: socketPath });
+  for (const problem of daemon.stateProblems) log.error("Saved state has a problem: {problem}", { problem });
   await daemon.addresses.prepare(live.current.net.subnet);
   const { healthAddress, healthPort } = live.current.server;
   await daemon.health.listen({ address: healthAddress, port: healthPort });

@@ -48,7 +48,7 @@ export class Listeners implements AsyncDisposable {
       onConnection: (stream, slot) => onConnection(stream, slot, key),
     });
     this.#open.set(key, { listener, closed, loop });
-    log.info("Listening on {address}", { address: key });
+    log.debug("Listening on {address}", { address: key });
     return listener.port;
   }
 
@@ -59,7 +59,7 @@ export class Listeners implements AsyncDisposable {
     this.#open.delete(key);
     entry.closed.abort();
     closeStream(entry.listener);
-    log.info("Closed the listener on {address}", { address: key });
+    log.debug("Closed the listener on {address}", { address: key });
   }
 
   /** The keys of what is open. */

@@ -50,7 +50,10 @@ export async function upgrade(
     ms: timeoutMs,
     signal,
     onTimeout: () =>
-      new UpgradeError(`Cannot reach ${name}: the ingress does not answer`, { code: "timeout" }),
+      new UpgradeError(`Cannot reach ${name}: the ingress does not answer`, {
+        code: "timeout",
+        hint: "If it lasts, see https://status.ngrok.com; each new connection tries again",
+      }),
   });
   const { endpointId, errorCode, errorMessage, notices } = decodeConnResponse(body);
   for (const notice of notices) {

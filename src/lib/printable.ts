@@ -9,6 +9,7 @@ export function escapeControls(text: string): string {
 
 /** A foreign text made safe to show: escaped, at most 100 characters. */
 export function printable(text: string): string {
-  const safe = escapeControls(text);
+  // Cut first: a megabyte from outside is not worth escaping.
+  const safe = escapeControls(text.slice(0, 101));
   return safe.length > 100 ? `${safe.slice(0, 99)}…` : safe;
 }

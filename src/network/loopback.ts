@@ -56,8 +56,9 @@ export class Loopback implements AddressDriver {
       this.#listen({ address, port: 0 }).close();
       return undefined;
     } catch (error) {
-      if (error instanceof BindError) return error.message;
-      throw error;
+      if (!(error instanceof BindError)) throw error;
+      // A lack of descriptors or of free ports passes, and says nothing of the address: what listens on it must stay.
+      return error.reason === "not_available" || error.reason === "denied" ? error.message : undefined;
     }
   }
 }

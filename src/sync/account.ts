@@ -165,6 +165,7 @@ export class Account {
     const { key, csr } = await createRequest();
     const operator = await updateOperator(client, id, { csr, signal });
     this.#pair = await store.savePair(operator.certificate, key);
+    this.#problems = [];
   }
 
   /** Once after each start and each change: the cloud filters by what it was told last. */
@@ -178,7 +179,8 @@ export class Account {
   }
 
   async #forgetIfGone(error: unknown): Promise<void> {
-    if (!(error instanceof ApiError && error.status === 404)) return;
+    // A 404 that is not the API's own (a portal, a wrong api.url) says nothing of the operator.
+    if (!(error instanceof ApiError && error.status === 404 && error.code !== "malformed")) return;
     log.warn("The cloud no longer knows this operator: registering anew", { operator_id: this.#operatorId });
     this.#operatorId = undefined;
     this.#toldSelectors = undefined;

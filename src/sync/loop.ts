@@ -51,6 +51,7 @@ export class SyncLoop {
   #lastError: unknown;
   #pages = 1;
   #nudge = Promise.withResolvers<void>();
+  #stop: AbortSignal | undefined;
 
   constructor(options: SyncLoopOptions) {
     this.#options = options;
@@ -58,12 +59,16 @@ export class SyncLoop {
     this.#known = options.saved.endpoints;
   }
 
-  /** Runs until the signal aborts. What was known at the last run listens before the first poll, so that a start offline serves. */
+  /**
+   * Runs until the signal aborts; no round begins after that, whoever asks, and none is left when this ends. What was known at the last
+   * run listens before the first poll, so that a start offline serves.
+   */
   async run(signal: AbortSignal): Promise<void> {
+    this.#stop = signal;
     if (this.#known !== undefined) await this.reconcile();
     while (!signal.aborted) {
       await this.poll(signal);
-      if (signal.aborted) return;
+      if (signal.aborted) break;
       const delay = nextPollDelay({
         intervalMs: this.#options.intervalMs(),
         failures: this.#failures,
@@ -73,6 +78,7 @@ export class SyncLoop {
       });
       await this.#wait(delay, signal);
     }
+    await this.#mutex.run(() => Promise.resolve());
   }
 
   /** One poll and one round. Never throws: what went wrong is in {@linkcode status}. */
@@ -93,6 +99,7 @@ export class SyncLoop {
   /** One round with the endpoints that are known: after a change of the settings, or to repair what was changed under us. */
   reconcile(): Promise<void> {
     return this.#mutex.run(async () => {
+      if (this.#stop?.aborted) return;
       try {
         const input = {
           endpoints: this.#known,

@@ -131,8 +131,10 @@ function bindGroup(group: ListenerGroup, ports: BindPorts): number | string {
   const { saved, spare, tryBind } = ports;
   const first = tryBind(group, port);
   if (first === undefined) return port;
-  if (first.reason !== "in_use" || !remappable) return first.message;
+  if (!remappable) return reasonOf(first);
+  // Whatever keeps it from its own port (no descriptor may be left), the listener on the other one stays.
   if (saved !== undefined && tryBind(group, saved) === undefined) return saved;
+  if (first.reason !== "in_use") return reasonOf(first);
   const fallbacks = spare.after(group);
   for (const candidate of fallbacks) {
     const failure = tryBind(group, candidate);
@@ -200,6 +202,10 @@ function isVirtual(group: ListenerGroup): boolean {
 /** Wildcards cannot stand in a hosts file, and names of shared listeners are answered by DNS. */
 function isNamed(route: Route): boolean {
   return route.mode === VIRTUAL && !route.wildcard;
+}
+
+function reasonOf({ message, hint }: BindError): string {
+  return hint === undefined ? message : `${message} (${hint})`;
 }
 
 function keyOf(route: Route): string {

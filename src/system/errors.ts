@@ -13,7 +13,10 @@ export function toFileError(error: unknown, what: { action: string; path: string
 /** What a failed bind means to a user. `address` is `a.b.c.d:port` or a socket's path. */
 export function toBindError(error: unknown, address: string): BindError {
   const [reason, state] = bindFailure(error, address);
-  return new BindError(`Cannot bind ${address}: ${state}`, { address, reason, cause: error });
+  const hint = reason === "in_use" && !address.startsWith("/")
+    ? "See what listens there: sudo ss -ltnp"
+    : undefined;
+  return new BindError(`Cannot bind ${address}: ${state}`, { address, reason, cause: error, hint });
 }
 
 /** Whether an accept or connect failed because the process, or the system, is out of descriptors. */

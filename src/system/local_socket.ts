@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { BindError } from "../model/errors.ts";
 import { toBindError } from "./errors.ts";
 import { groupId } from "./groups.ts";
@@ -27,7 +28,7 @@ const OTHERS = 0o007;
  * @throws {BindError} `in_use` if a live daemon answers on it; `denied` if the directory is open to others.
  */
 export async function listenLocal(path: string, options: LocalListenOptions = {}): Promise<LocalListener> {
-  const directory = path.slice(0, path.lastIndexOf("/")) || "/";
+  const directory = dirname(path);
   const gid = options.group === undefined ? undefined : await groupId(options.group);
   await prepareDirectory(directory, gid, path);
   // Of two that start at once, the second would take the socket of the first for a stale one: it was still one when it looked.

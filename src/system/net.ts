@@ -69,6 +69,8 @@ function openListener(where: TcpAddress): Deno.TcpListener {
   }
 }
 
+const CHECK_INGRESS = "Check this machine's network and ingressEndpoint; each new connection tries again";
+
 /** What a TLS connection needs. Keys, certificates and CAs are PEM. */
 export interface TlsDialOptions {
   readonly hostname: string;
@@ -106,7 +108,10 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
       ms: timeoutMs,
       signal,
       onTimeout: () =>
-        new DialError(`Cannot connect to ${where}: no answer in ${timeoutMs / 1000} s`, { code: "timeout" }),
+        new DialError(`Cannot connect to ${where}: no answer in ${timeoutMs / 1000} s`, {
+          code: "timeout",
+          hint: CHECK_INGRESS,
+        }),
     });
   } catch (error) {
     over = true;
@@ -127,13 +132,17 @@ function dialFailure(
   dial: { hostname: string; connected: boolean },
 ): [DialFailure, string, string?] {
   const { hostname, connected } = dial;
-  if (error instanceof Deno.errors.ConnectionRefused) return ["refused", "connection refused"];
-  if (error instanceof Deno.errors.TimedOut) return ["timeout", "no answer"];
+  if (error instanceof Deno.errors.ConnectionRefused) return ["refused", "connection refused", CHECK_INGRESS];
+  if (error instanceof Deno.errors.TimedOut) return ["timeout", "no answer", CHECK_INGRESS];
   const text = messageOf(error);
   // rustls gives no code: its words for a bad server certificate all begin alike, and are data for the message only.
   if (connected && text.includes("invalid peer certificate")) {
     const why = text.slice(text.indexOf("invalid peer certificate"));
-    return ["untrusted", why, `Give the CA's file in server.ingress_ca, or put it in /etc/ssl/certs/ngrok/`];
+    return [
+      "untrusted",
+      why,
+      "Give the CA's file in server.ingress_ca, or put it in /etc/ssl/certs/ngrok/ and send ngrokd a SIGHUP",
+    ];
   }
   // Our own pair is read before anything is sent.
   if (
@@ -151,8 +160,10 @@ function dialFailure(
   if (error instanceof Deno.errors.NotCapable) {
     return ["other", `the permission set does not hold "${hostname}"`, `Add --allow-net=${hostname}`];
   }
-  if (text.includes("lookup address")) return ["name", `the name "${hostname}" does not resolve`];
-  if (isConnectionGone(error)) return ["reset", "the connection was reset"];
+  if (text.includes("lookup address")) {
+    return ["name", `the name "${hostname}" does not resolve`, CHECK_INGRESS];
+  }
+  if (isConnectionGone(error)) return ["reset", "the connection was reset", CHECK_INGRESS];
   return ["other", text];
 }
 

@@ -33,6 +33,9 @@ Deno.test("renderStatus() prints the lines of the Go daemon first, then the deta
   Config:              /etc/ngrokd/config.yml (ok)
   Version:             0.4.0, up 1h 2m
 
+  ⚠ Endpoints: 1 cannot be served
+    See why: ngrokctl list
+
 `,
   );
 });
@@ -66,6 +69,7 @@ Deno.test("renderStatus() points to list while there are no endpoints", () => {
 
 Deno.test("renderStatus() ends with everything that is wrong, and the next step", () => {
   const text = lines({
+    active_count: 2,
     api: { ...STATUS.api, state: "key_refused", error: "The key was refused", hint: "Set another" },
     ingress: { state: "failing", error: "untrusted", hint: null },
     trust: { sources: [], problems: ["bad.pem is no certificate"] },

@@ -193,3 +193,10 @@ Deno.test("ngrokctl has help with an example for every command, as text and as J
   }
   assert.equal((await runFake(["help", "lst"])).code, 2);
 });
+
+Deno.test("ngrokctl set-api-key with two arguments does not repeat them: they are a key", async () => {
+  const { code, out, err } = await runFake(["set-api-key", "2abc: def", "secret"]);
+  assert.equal(code, 2);
+  assert.match(err, /too many arguments for 'set-api-key'\. Expected 1 argument/);
+  assert.doesNotMatch(out + err, /2abc|def|secret/);
+});

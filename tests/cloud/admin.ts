@@ -1,13 +1,37 @@
 import type { Socket } from "node:net";
-import type { SimulatedCloud } from "./cloud.ts";
 import { ApiFailure } from "./errors.ts";
-import type { Fault } from "./faults.ts";
+import type { Fault, Faults } from "./faults.ts";
 import { encodeReply, type HttpReply, type HttpRequest, serveHttp, wholeBody } from "./http_stream.ts";
 import type { EndpointOptions } from "./state/endpoints.ts";
+import type { Switches } from "./switches.ts";
 import { TcpListener } from "./tcp_listener.ts";
 import { Wire } from "./wire.ts";
 
-type Handler = (cloud: SimulatedCloud, call: { id: string; body: unknown }) => unknown;
+/** What is administered; the simulated cloud is one. */
+export interface Administered {
+  readonly faults: Faults;
+  readonly switches: Switches;
+  readonly ingressCounts: object;
+  readonly openStreams: number;
+  readonly openConnections: number;
+  endpoints(): unknown;
+  addEndpoint(options: EndpointOptions): unknown;
+  removeEndpoint(id: string): boolean;
+  setBackend(id: string, backend: NonNullable<EndpointOptions["backend"]>): void;
+  operators(): unknown;
+  deleteOperator(id: string): void;
+  revokeOperator(id: string): void;
+  upgrades(): unknown;
+  requests(): unknown;
+  backendRequests(): unknown;
+  closeIngress(): Promise<void>;
+  openIngress(): Promise<void>;
+  closeApi(): Promise<void>;
+  openApi(): Promise<void>;
+  reset(): void;
+}
+
+type Handler = (cloud: Administered, call: { id: string; body: unknown }) => unknown;
 
 /** Method and path (`:id` stands for one segment) to what it does; the result is answered as JSON. */
 const HANDLERS: Record<string, Handler> = {
@@ -26,11 +50,16 @@ const HANDLERS: Record<string, Handler> = {
     return cloud.faults.list();
   },
   "GET /switches": (cloud) => cloud.switches,
-  "POST /switches": (cloud, { body }) => Object.assign(cloud.switches, body),
+  "POST /switches": (cloud, { body }) => {
+    for (const name of Object.keys(body as Switches)) {
+      if (!(name in cloud.switches)) throw new RangeError(`Cannot set the switch ${name}: no such switch`);
+    }
+    return Object.assign(cloud.switches, body);
+  },
   "GET /endpoints": (cloud) => cloud.endpoints(),
   "POST /endpoints": (cloud, { body }) => cloud.addEndpoint(body as EndpointOptions),
   "POST /endpoints/:id/backend": (cloud, { id, body }) =>
-    cloud.setBackend(id, body as EndpointOptions["backend"]),
+    cloud.setBackend(id, body as NonNullable<EndpointOptions["backend"]>),
   "DELETE /endpoints/:id": (cloud, { id }) => ({ removed: cloud.removeEndpoint(id) }),
   "GET /operators": (cloud) => cloud.operators(),
   "POST /operators/:id/delete": (cloud, { id }) => cloud.deleteOperator(id),
@@ -53,10 +82,10 @@ const HANDLERS: Record<string, Handler> = {
 /** A small HTTP API on loopback that sets faults, endpoints and operators from outside the process. */
 export class AdminServer implements AsyncDisposable {
   readonly listener = new TcpListener((socket) => this.#serve(socket));
-  readonly #cloud: SimulatedCloud;
+  readonly #cloud: Administered;
 
   /** @param cloud What is administered. */
-  constructor(cloud: SimulatedCloud) {
+  constructor(cloud: Administered) {
     this.#cloud = cloud;
   }
 

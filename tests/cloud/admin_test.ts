@@ -52,6 +52,7 @@ Deno.test("the admin API adds, changes and removes endpoints, and shows what hap
   assert.deepEqual((await admin(cloud, `DELETE /endpoints/${id}`)).body, { removed: true });
   await admin(cloud, "POST /reset");
   assert.deepEqual([cloud.operators(), cloud.requests(), cloud.upgrades()], [[], [], []]);
+  assert.equal(cloud.ingressCounts.accepted, 0);
 });
 
 Deno.test("the admin API closes and opens the ports", async () => {
@@ -78,6 +79,9 @@ Deno.test("the admin API says what it knows, and refuses what it does not", asyn
   assert.ok((await admin(cloud, "GET /")).body.includes("POST /operators/:id/delete"));
   assert.equal((await admin(cloud, "GET /nothing")).status, 404);
   assert.equal((await admin(cloud, "POST /operators/k8sop_none/delete")).status, 400);
+  assert.equal((await admin(cloud, "POST /faults", { kind: "ingress.sillent" })).status, 400);
+  assert.equal((await admin(cloud, "POST /switches", { frameWait: 1 })).status, 400);
+  assert.deepEqual(cloud.faults.list(), []);
   assert.equal((await admin(cloud, "POST /endpoints", { url: "nonsense", backend: "echo" })).status, 400);
   const response = await fetch(`${cloud.adminUrl}/faults`, { method: "POST", body: "{" });
   assert.equal(response.status, 400);

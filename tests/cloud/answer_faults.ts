@@ -1,4 +1,4 @@
-import type { ApiAnswer } from "./api_routes.ts";
+import type { ApiAnswer } from "./api_call.ts";
 import type { Json } from "./api_views.ts";
 import { DEFAULT_PORTS } from "./endpoint_url.ts";
 import type { Route } from "./faults.ts";

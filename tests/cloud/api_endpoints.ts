@@ -1,4 +1,4 @@
-import type { ApiAnswer, ApiCall } from "./api_routes.ts";
+import type { ApiAnswer, ApiCall } from "./api_call.ts";
 import { endpointView } from "./api_views.ts";
 import { CelError, type CelObject, compileCel } from "./cel.ts";
 import { notFound, numberedFailure } from "./errors.ts";

@@ -1,4 +1,4 @@
-import type { ApiAnswer, ApiCall } from "./api_routes.ts";
+import type { ApiAnswer, ApiCall } from "./api_call.ts";
 import { type Json, operatorView } from "./api_views.ts";
 import { ApiFailure, notFound, numberedFailure } from "./errors.ts";
 import { cutPage } from "./pagination.ts";
@@ -53,9 +53,7 @@ export async function updateOperator(call: ApiCall, state: CloudState): Promise<
 
 /** DELETE /kubernetes_operators/{id}. */
 export function deleteOperator(call: ApiCall, state: CloudState): ApiAnswer {
-  const operator = find(call, state);
-  operator.deleted = true;
-  if (state.switches.revokeOnDelete) operator.revoked = true;
+  state.deleteOperator(find(call, state));
   return { status: 204, body: null };
 }
 

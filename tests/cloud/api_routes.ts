@@ -1,30 +1,13 @@
 import { ENDPOINT_CREATE, OPERATOR_CREATE, OPERATOR_UPDATE, parseBody, type Shape } from "./api_body.ts";
+import type { ApiAnswer, ApiCall } from "./api_call.ts";
 import * as endpoints from "./api_endpoints.ts";
 import * as operators from "./api_operators.ts";
 import type { Json } from "./api_views.ts";
 import { notFound, numberedFailure } from "./errors.ts";
 import type { Route } from "./faults.ts";
 import { KSUID_PATTERN } from "./ksuid.ts";
-import { type Account, authorize, spendRequest } from "./state/accounts.ts";
+import { authorize, spendRequest } from "./state/accounts.ts";
 import type { CloudState } from "./state/cloud_state.ts";
-
-/** A call that has passed every check but those of its resource. */
-export interface ApiCall {
-  account: Account;
-  /** As the client addressed it: absolute. */
-  url: URL;
-  /** The id in the path, or an empty text. */
-  id: string;
-  /** The JSON body, empty for calls without one. */
-  body: Json;
-}
-
-/** What a call answers. */
-export interface ApiAnswer {
-  status: number;
-  /** Null for no body. */
-  body: Json | null;
-}
 
 /** A request before any check. */
 export interface ApiInput {

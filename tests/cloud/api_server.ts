@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { spoilAnswer } from "./answer_faults.ts";
-import { answerApi, type ApiAnswer, matchRoute } from "./api_routes.ts";
+import type { ApiAnswer } from "./api_call.ts";
+import { answerApi, matchRoute } from "./api_routes.ts";
 import { ApiFailure, errorBody, numberedFailure } from "./errors.ts";
 import type { Fault, Route } from "./faults.ts";
 import { encodeHead, encodeReply, type HttpRequest, serveHttp, wholeBody } from "./http_stream.ts";

@@ -115,8 +115,7 @@ async function forward(wire: Wire, address: string): Promise<void> {
   if (!await connected) return wire.reset();
   void wire.closed.then(() => target.destroy());
   await splice(wire, target);
-  target.destroy();
-  await target.closed;
+  await target.close();
 }
 
 /** Terminates TLS with a certificate for the name that was asked for, then answers HTTP. */

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { type AddressInfo, createServer } from "node:net";
+import { Duplex } from "node:stream";
+import { connect } from "node:tls";
 import { SimulatedCloud } from "./cloud.ts";
 import { type RawOperator, type RawStream, register, upgrade } from "./raw_client.ts";
 import { seededBytes } from "./seeded_random.ts";
@@ -124,20 +127,22 @@ for (
     }));
 }
 
-for (
-  const [name, request] of [
-    ["no request line", "nonsense\r\n\r\n"],
-    ["a bad header", "GET / HTTP/1.1\r\nno colon\r\n\r\n"],
-    ["a bad length", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n"],
-    ["an unknown encoding", "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n"],
-  ]
-) {
-  Deno.test(`http answers 400 to ${name}`, () =>
-    withEndpoint({ url: "http://api.myapp:8080", backend: "http" }, async (stream) => {
-      await stream.write(request ?? "");
-      assert.match(await stream.readAll(), /^HTTP\/1\.1 400 /);
-    }));
-}
+Deno.test("http answers 400 to what is not HTTP", async () => {
+  const requests = [
+    "nonsense\r\n\r\n",
+    "GET / HTTP/1.1\r\nno colon\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+  ];
+  await Promise.all(
+    requests.map((request) =>
+      withEndpoint({ url: "http://api.myapp:8080", backend: "http" }, async (stream) => {
+        await stream.write(request);
+        assert.match(await stream.readAll(), /^HTTP\/1\.1 400 /, request);
+      })
+    ),
+  );
+});
 
 Deno.test("http resets a stream whose body is cut or badly chunked", async () => {
   for (const framing of ["Content-Length: 10\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\nzz\r\n"]) {
@@ -169,8 +174,6 @@ Deno.test("tls terminates TLS with a certificate for the name that was asked for
   const { id } = cloud.addEndpoint({ url: "tls://*.example.com", backend: "tls" });
   const operator = await register(cloud);
   await using stream = await upgrade(cloud, operator, { host: "shop.example.com", port: 443 });
-  const { connect } = await import("node:tls");
-  const { Duplex } = await import("node:stream");
   const duplex = Duplex.fromWeb({ readable: stream.conn.readable, writable: stream.conn.writable } as never);
   const inner = connect({ socket: duplex as never, servername: "shop.example.com", ca: cloud.caPem });
   inner.write("GET /?nonce=9 HTTP/1.1\r\nHost: shop.example.com\r\nConnection: close\r\n\r\n");
@@ -196,6 +199,24 @@ Deno.test("echo, sink and source carry megabytes exactly", async () => {
   await withEndpoint({ url: "tcp://a.myapp:1", backend: "echo" }, async (stream) => {
     const [text] = await Promise.all([stream.readAll(), upload(stream)]);
     assert.equal(createHash("sha256").update(text, "latin1").digest("hex"), hash);
+  });
+  // The backend must wait while the client does not read, and then deliver all the same.
+  await withEndpoint({ url: "tcp://a.myapp:1", backend: "echo" }, async (stream) => {
+    const big = [...seededBytes(24 * 1024 * 1024, 43)];
+    let sent = 0;
+    const sending = (async () => {
+      for (const block of big) {
+        await stream.write(block);
+        sent += block.length;
+      }
+      await stream.conn.closeWrite();
+    })();
+    for (let before = -1; before !== sent;) {
+      before = sent;
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+    const [text] = await Promise.all([stream.readAll(), sending]);
+    assert.equal(createHash("sha256").update(text, "latin1").digest("hex"), sha256(...big));
   });
   await withEndpoint({ url: "tcp://a.myapp:1", backend: "sink" }, async (stream) => {
     await upload(stream);
@@ -243,6 +264,17 @@ Deno.test("forward reaches a server, passes half-closes on, and resets if there 
       await assert.rejects(stream.readAll());
     },
   );
+});
+
+Deno.test("forward passes a break on as a reset", async () => {
+  const server = createServer((socket) => socket.once("data", () => socket.resetAndDestroy()));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const forward = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await withEndpoint({ url: "tcp://a.myapp:1", backend: { forward } }, async (stream) => {
+    await stream.write("hello");
+    await assert.rejects(stream.readAll(), Deno.errors.ConnectionReset);
+  });
+  await new Promise((resolve) => server.close(resolve));
 });
 
 Deno.test("reset resets at the first byte, and a backend can be changed for new streams", () =>

@@ -197,14 +197,12 @@ export class SimulatedCloud implements AsyncDisposable {
 
   /** Deletes an operator as DELETE does. @throws {RangeError} if there is none with this id. */
   deleteOperator(id: string): void {
-    this.#operator(id).deleted = true;
-    if (this.switches.revokeOnDelete) this.revokeOperator(id);
+    this.#state.deleteOperator(this.#operator(id));
   }
 
   /** Revokes an operator's certificates; the operator stays. @throws {RangeError} if there is none with this id. */
   revokeOperator(id: string): void {
-    this.#operator(id).revoked = true;
-    if (this.switches.cutStreamsOnRevoke) this.#ingress.cutStreams(id);
+    this.#state.revokeOperator(this.#operator(id));
   }
 
   /** Closes the ingress port, so that connections are refused; those that are open stay unless they are to be cut. */
@@ -243,8 +241,7 @@ export class SimulatedCloud implements AsyncDisposable {
     }
     this.faults.clear();
     this.#api.requests.length = 0;
-    this.#ingress.upgrades.length = 0;
-    this.#ingress.backendRequests.length = 0;
+    this.#ingress.forget();
   }
 
   /** Closes all ports and connections. */

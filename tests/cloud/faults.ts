@@ -136,6 +136,56 @@ export interface FaultPlace {
   stage?: "accept" | "handshake" | "response" | "stream";
 }
 
+/** Every kind; a record, so that the compiler misses none. */
+const KINDS: Record<FaultKind, true> = {
+  error: true,
+  html: true,
+  text_body: true,
+  empty_body: true,
+  slow_body: true,
+  delay: true,
+  cut_body: true,
+  huge_body: true,
+  redirect: true,
+  reset: true,
+  never_answer: true,
+  next_page_uri: true,
+  stale_entries: true,
+  missing_url: true,
+  default_ports_kept: true,
+  extra_fields: true,
+  duplicates: true,
+  empty_list: true,
+  short_certificate: true,
+  wrong_key_certificate: true,
+  empty_certificate: true,
+  certificate_chain: true,
+  ingress_endpoint: true,
+  "ingress.stall": true,
+  "ingress.reset": true,
+  "ingress.tls": true,
+  "ingress.untrusted_ca": true,
+  "ingress.expired_certificate": true,
+  "ingress.wrong_name": true,
+  "ingress.revoked": true,
+  "ingress.silent": true,
+  "ingress.delay": true,
+  "ingress.eof_before_length": true,
+  "ingress.one_length_byte": true,
+  "ingress.partial_frame": true,
+  "ingress.malformed": true,
+  "ingress.huge_length": true,
+  "ingress.zero_length": true,
+  "ingress.notices": true,
+  "ingress.unknown_fields": true,
+  "ingress.error": true,
+  "ingress.error_code_only": true,
+  "ingress.error_message_only": true,
+  "ingress.joined": true,
+  "ingress.byte_by_byte": true,
+  "ingress.half_close": true,
+};
+
 interface Planned {
   fault: Fault;
   left: number;
@@ -146,8 +196,11 @@ interface Planned {
 export class Faults {
   #planned: Planned[] = [];
 
-  /** Switches faults on; the result switches these off again. */
+  /** Switches faults on; the result switches these off again. @throws {RangeError} for a kind that does not exist. */
   set(...faults: Fault[]): () => void {
+    for (const { kind } of faults) {
+      if (!Object.hasOwn(KINDS, kind)) throw new RangeError(`Cannot set the fault ${kind}: no such kind`);
+    }
     const added = faults.map((fault) => ({ fault, left: fault.times ?? Infinity, wait: fault.after ?? 0 }));
     this.#planned.push(...added);
     return () => {

@@ -41,7 +41,7 @@ export async function serveHttp(
 ): Promise<void> {
   while (true) {
     const head = await readThrough(wire, "\r\n\r\n");
-    if (head === null) return;
+    if (head === null) return await wire.close();
     let request: HttpRequest;
     try {
       request = parseHead(wire, head);

@@ -40,6 +40,14 @@ export interface IngressCounts {
 }
 
 const MAX_RECORDS = 1_000_000;
+const NO_COUNTS: IngressCounts = {
+  accepted: 0,
+  handshakes: 0,
+  refusedCertificates: 0,
+  unused: 0,
+  frameTimeouts: 0,
+  malformedFrames: 0,
+};
 
 /** The binding ingress: TLS with client certificates, one upgrade per connection, then the backend (PROTOCOL.md 3). */
 export class Ingress implements AsyncDisposable {
@@ -47,14 +55,7 @@ export class Ingress implements AsyncDisposable {
   readonly upgrades: UpgradeRecord[] = [];
   /** Every request that an http or tls backend saw, oldest first. */
   readonly backendRequests: BackendRequest[] = [];
-  readonly counts: IngressCounts = {
-    accepted: 0,
-    handshakes: 0,
-    refusedCertificates: 0,
-    unused: 0,
-    frameTimeouts: 0,
-    malformedFrames: 0,
-  };
+  readonly counts: IngressCounts = { ...NO_COUNTS };
   readonly #state: CloudState;
   readonly #tls: IngressTls;
   readonly #certificates = new Map<string, Promise<KeyPairPem>>();
@@ -66,6 +67,9 @@ export class Ingress implements AsyncDisposable {
   constructor(state: CloudState) {
     this.#state = state;
     this.#tls = new IngressTls(state.authority);
+    state.cutStreams = (operatorId) => {
+      for (const [wire, owner] of this.#streams) if (owner === operatorId) wire.reset();
+    };
   }
 
   /** The listener, to be opened and closed. */
@@ -78,9 +82,11 @@ export class Ingress implements AsyncDisposable {
     return this.#streams.size;
   }
 
-  /** Resets the established streams of an operator. */
-  cutStreams(operatorId: string): void {
-    for (const [wire, owner] of this.#streams) if (owner === operatorId) wire.reset();
+  /** Forgets all records and counts. */
+  forget(): void {
+    this.upgrades.length = 0;
+    this.backendRequests.length = 0;
+    Object.assign(this.counts, NO_COUNTS);
   }
 
   /** Closes the port and every connection. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { connect } from "node:tls";
 import { SimulatedCloud } from "./cloud.ts";
 import { encodeFrame, encodeRequest } from "./frame.ts";
 import type { Fault } from "./faults.ts";
@@ -22,6 +23,17 @@ async function withFault(
   assert.equal(stream.response.errorCode, "", "the next connection is well");
 }
 
+/** All cases at once, each with a cloud of its own; a failure names its case. */
+async function eachOf<T>(cases: readonly T[], test: (one: T) => Promise<void>): Promise<void> {
+  await Promise.all(cases.map(async (one) => {
+    try {
+      await test(one);
+    } catch (cause) {
+      throw new Error(`Case failed: ${JSON.stringify(one)}: ${cause}`, { cause });
+    }
+  }));
+}
+
 /** Sends the request and takes what comes until the end, as hex. */
 async function answerTo(cloud: SimulatedCloud, operator: RawOperator, host = PLACE.host): Promise<string> {
   const conn = await dial(cloud, operator);
@@ -43,26 +55,33 @@ const WIRE_BYTES: [Fault, string][] = [
   ]),
 ];
 
-for (const [fault, expected] of WIRE_BYTES) {
-  Deno.test(`${JSON.stringify(fault)} sends "${expected}" and ends`, () =>
-    withFault(fault, async (cloud, operator) => assert.equal(await answerTo(cloud, operator), expected)));
-}
+Deno.test("bad answers are sent to the byte, and then the stream ends", () =>
+  eachOf(
+    WIRE_BYTES,
+    ([fault, expected]) =>
+      withFault(fault, async (cloud, operator) => assert.equal(await answerTo(cloud, operator), expected)),
+  ));
 
-for (const [kind, expected] of [["ingress.silent", ""], ["ingress.huge_length", "ffff"]] as const) {
-  Deno.test(`${kind} sends "${expected}" and waits until the client gives up`, () =>
-    withFault({ kind }, async (cloud, operator) => {
-      const conn = await dial(cloud, operator);
-      await conn.write(encodeFrame(encodeRequest(PLACE)));
-      const reading = readToEnd(conn);
-      while (cloud.upgrades().length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-      const early = await Promise.race([reading, new Promise((resolve) => setTimeout(resolve, 20, "open"))]);
-      assert.equal(early, "open");
-      await conn.closeWrite();
-      assert.equal(hex(await reading), expected);
-      conn.close();
-      assert.equal(cloud.upgrades()[0]?.outcome, "fault");
-    }));
-}
+Deno.test("a silent ingress, and one that announces 65535 bytes, wait until the client gives up", () =>
+  eachOf(
+    [["ingress.silent", ""], ["ingress.huge_length", "ffff"]] as const,
+    ([kind, expected]) =>
+      withFault({ kind }, async (cloud, operator) => {
+        const conn = await dial(cloud, operator);
+        await conn.write(encodeFrame(encodeRequest(PLACE)));
+        const reading = readToEnd(conn);
+        while (cloud.upgrades().length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+        const early = await Promise.race([
+          reading,
+          new Promise((resolve) => setTimeout(resolve, 20, "open")),
+        ]);
+        assert.equal(early, "open");
+        await conn.closeWrite();
+        assert.equal(hex(await reading), expected);
+        conn.close();
+        assert.equal(cloud.upgrades()[0]?.outcome, "fault");
+      }),
+  ));
 
 const RESPONSES: [Fault, Record<string, unknown>][] = [
   [{ kind: "ingress.zero_length" }, { endpointId: "", errorCode: "", errorMessage: "" }],
@@ -80,16 +99,15 @@ const RESPONSES: [Fault, Record<string, unknown>][] = [
   [{ kind: "ingress.error_message_only", message: "no" }, { errorCode: "", errorMessage: "no" }],
 ];
 
-for (const [fault, expected] of RESPONSES) {
-  Deno.test(`${JSON.stringify(fault)} answers ${JSON.stringify(expected)}`, () =>
+Deno.test("planted responses are what they say, and the stream or its end follows", () =>
+  eachOf(RESPONSES, ([fault, expected]) =>
     withFault(fault, async (cloud, operator) => {
       await using stream = await upgrade(cloud, operator, PLACE);
       const actual = Object.fromEntries(Object.entries(stream.response).filter(([name]) => name in expected));
       assert.deepEqual(actual, expected);
       await stream.conn.closeWrite();
       assert.equal(await stream.readAll(), "");
-    }));
-}
+    })));
 
 Deno.test("an unknown-fields response really holds the fields of R7", () =>
   withFault({ kind: "ingress.unknown_fields" }, async (cloud, operator) => {
@@ -100,14 +118,13 @@ Deno.test("an unknown-fields response really holds the fields of R7", () =>
     conn.close();
   }));
 
-Deno.test("response and first data arrive in one record, given or from a backend that speaks first", async () => {
-  for (
-    const [fault, host, expected] of [
-      [{ kind: "ingress.joined", data: "first" }, "echo.myapp", /^first$/],
-      [{ kind: "ingress.joined" }, "greeting.myapp", /^220 ep_\w+\r\n$/],
-    ] as const
-  ) {
-    await withFault(fault, async (cloud, operator) => {
+Deno.test("response and first data arrive in one record, given or from a backend that speaks first", () => {
+  const cases = [
+    [{ kind: "ingress.joined", data: "first" }, "echo.myapp", /^first$/],
+    [{ kind: "ingress.joined" }, "greeting.myapp", /^220 ep_\w+\r\n$/],
+  ] as const;
+  return eachOf(cases, ([fault, host, expected]) =>
+    withFault(fault, async (cloud, operator) => {
       const conn = await dial(cloud, operator);
       await conn.write(encodeFrame(encodeRequest({ ...PLACE, host })));
       const buffer = new Uint8Array(1000);
@@ -115,8 +132,7 @@ Deno.test("response and first data arrive in one record, given or from a backend
       const frameLength = 2 + (buffer[0] ?? 0);
       assert.match(new TextDecoder().decode(buffer.subarray(frameLength, count)), expected);
       conn.close();
-    });
-  }
+    }));
 });
 
 Deno.test("a byte-by-byte response comes in many reads and is whole", () =>
@@ -154,16 +170,18 @@ Deno.test("a delayed response comes late", () =>
     assert.ok(performance.now() - startedAt >= 29);
   }));
 
-for (const stage of ["accept", "handshake", "response"] as const) {
-  Deno.test(`a reset at the stage "${stage}" is a TCP reset`, () =>
-    withFault({ kind: "ingress.reset", stage }, async (cloud, operator) => {
-      await assert.rejects(answerTo(cloud, operator), (error: Error) => {
-        return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe;
-      });
-      assert.equal(cloud.upgrades().length, stage === "response" ? 1 : 0);
-      assert.equal(cloud.ingressCounts.handshakes, stage === "accept" ? 0 : 1);
-    }));
-}
+Deno.test("a reset at the accept, after the handshake or after the response is a TCP reset", () =>
+  eachOf(
+    ["accept", "handshake", "response"] as const,
+    (stage) =>
+      withFault({ kind: "ingress.reset", stage }, async (cloud, operator) => {
+        await assert.rejects(answerTo(cloud, operator), (error: Error) => {
+          return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe;
+        });
+        assert.equal(cloud.upgrades().length, stage === "response" ? 1 : 0);
+        assert.equal(cloud.ingressCounts.handshakes, stage === "accept" ? 0 : 1);
+      }),
+  ));
 
 Deno.test("a reset in mid-stream comes after so many bytes, not before", () =>
   withFault({ kind: "ingress.reset", stage: "stream", afterBytes: 2000 }, async (cloud, operator) => {
@@ -173,6 +191,19 @@ Deno.test("a reset in mid-stream comes after so many bytes, not before", () =>
     for (let got = 0; got < 900;) got += await stream.conn.read(buffer) ?? 0;
     await stream.write(new Uint8Array(200));
     await assert.rejects(stream.readAll(), Deno.errors.ConnectionReset);
+  }));
+
+Deno.test("a reset in mid-stream of a download lets no more than so many bytes through", () =>
+  withFault({ kind: "ingress.reset", stage: "stream", afterBytes: 100_000 }, async (cloud, operator) => {
+    cloud.addEndpoint({ url: "tcp://source.myapp:7000", backend: { source: 1_000_000 } });
+    const { conn } = await upgrade(cloud, operator, { ...PLACE, host: "source.myapp" });
+    const buffer = new Uint8Array(65_536);
+    let got = 0;
+    await assert.rejects(async () => {
+      for (let count = await conn.read(buffer); count !== null; count = await conn.read(buffer)) got += count;
+    }, Deno.errors.ConnectionReset);
+    conn.close();
+    assert.ok(got <= 100_000, `${got} bytes`);
   }));
 
 Deno.test("a stalled handshake accepts TCP and says nothing", () =>
@@ -190,41 +221,42 @@ Deno.test("a stalled handshake accepts TCP and says nothing", () =>
     assert.deepEqual([cloud.ingressCounts.accepted, cloud.ingressCounts.handshakes], [1, 0]);
   }));
 
-for (const kind of ["ingress.untrusted_ca", "ingress.expired_certificate", "ingress.wrong_name"] as const) {
-  Deno.test(`${kind} is refused by a client that verifies`, () =>
+Deno.test("an untrusted, an expired and a misnamed server certificate are refused by a client that verifies", () => {
+  const cases = [
+    ["ingress.untrusted_ca", /UnknownIssuer/],
+    ["ingress.expired_certificate", /expired/i],
+    ["ingress.wrong_name", /not valid for|NotValidForName/],
+  ] as const;
+  return eachOf(cases, ([kind, wanted]) =>
     withFault({ kind }, async (cloud, operator) => {
-      const wanted = {
-        "ingress.untrusted_ca": /UnknownIssuer/,
-        "ingress.expired_certificate": /expired/i,
-        "ingress.wrong_name": /not valid for|NotValidForName/,
-      }[kind];
       await assert.rejects(dial(cloud, operator), wanted);
       assert.equal(cloud.upgrades().length, 0);
     }));
-}
+});
 
-for (const [version, protocol] of [["1.2", "TLSv1.2"], ["1.3", "TLSv1.3"]] as const) {
-  Deno.test(`an ingress that speaks TLS ${version} only speaks just that`, () =>
-    withFault({ kind: "ingress.tls", version }, async (cloud, operator) => {
-      const { connect } = await import("node:tls");
-      const socket = connect({
-        host: "127.0.0.1",
-        servername: "localhost",
-        port: cloud.ingressPort,
-        ca: cloud.caPem,
-        cert: operator.cert,
-        key: operator.key,
-      });
-      await new Promise<void>((resolve, reject) => {
-        socket.once("secureConnect", resolve);
-        socket.once("error", reject);
-      });
-      assert.equal(socket.getProtocol(), protocol);
-      const closed = new Promise((resolve) => socket.once("close", resolve));
-      socket.destroy();
-      await closed;
-    }));
-}
+Deno.test("an ingress that speaks TLS 1.2 only, or 1.3 only, speaks just that", () =>
+  eachOf(
+    [["1.2", "TLSv1.2"], ["1.3", "TLSv1.3"]] as const,
+    ([version, protocol]) =>
+      withFault({ kind: "ingress.tls", version }, async (cloud, operator) => {
+        const socket = connect({
+          host: "127.0.0.1",
+          servername: "localhost",
+          port: cloud.ingressPort,
+          ca: cloud.caPem,
+          cert: operator.cert,
+          key: operator.key,
+        });
+        await new Promise<void>((resolve, reject) => {
+          socket.once("secureConnect", resolve);
+          socket.once("error", reject);
+        });
+        assert.equal(socket.getProtocol(), protocol);
+        const closed = new Promise((resolve) => socket.once("close", resolve));
+        socket.destroy();
+        await closed;
+      }),
+  ));
 
 Deno.test("a revoked certificate is refused after the handshake, and the next one is not", () =>
   withFault({ kind: "ingress.revoked" }, async (cloud, operator) => {

@@ -14,6 +14,16 @@ const DEFAULT_ENDPOINTS: EndpointOptions[] = [
   { url: "tcp://down.myapp:9000", backend: "down" },
 ];
 
+const OPTIONS = {
+  "api-port": { type: "string", default: "0" },
+  "ingress-port": { type: "string", default: "0" },
+  "admin-port": { type: "string", default: "0" },
+  endpoints: { type: "string" },
+  "allow-https": { type: "boolean", default: false },
+  "random-switches": { type: "string" },
+  help: { type: "boolean", default: false },
+} as const;
+
 const USAGE = `deno task cloud [--api-port N] [--ingress-port N] [--admin-port N] [--endpoints FILE.json]
   [--allow-https] [--random-switches SEED]
 
@@ -25,18 +35,7 @@ if (import.meta.main) Deno.exitCode = await main(Deno.args);
 
 /** Runs the simulated cloud until it is interrupted. */
 async function main(args: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      "api-port": { type: "string", default: "0" },
-      "ingress-port": { type: "string", default: "0" },
-      "admin-port": { type: "string", default: "0" },
-      endpoints: { type: "string" },
-      "allow-https": { type: "boolean", default: false },
-      "random-switches": { type: "string" },
-      help: { type: "boolean", default: false },
-    },
-  });
+  const { values } = parseArgs({ args, options: OPTIONS });
   if (values.help) return print(USAGE);
   const endpoints = values.endpoints === undefined
     ? DEFAULT_ENDPOINTS

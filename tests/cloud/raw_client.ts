@@ -40,7 +40,12 @@ export async function callApi(
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.body === undefined
       ? {}
-      : { body: typeof options.body === "string" ? options.body : JSON.stringify(options.body) }),
+      // As bytes, because for a text fetch would add a Content-Type.
+      : {
+        body: new TextEncoder().encode(
+          typeof options.body === "string" ? options.body : JSON.stringify(options.body),
+        ),
+      }),
   });
   const text = await response.text();
   let body = null;
@@ -81,6 +86,8 @@ export interface RawOperator {
   cert: string;
   key: string;
   csr: string;
+  /** RFC 3339. */
+  notAfter: string;
   call(method: string, path: string, body?: unknown): Promise<RawAnswer>;
 }
 
@@ -102,6 +109,7 @@ export async function register(
     cert: answer.body.binding.cert.cert,
     key,
     csr,
+    notAfter: answer.body.binding.cert.not_after,
     call: (method, path, body) => callApi(cloud, method, { path, ...(body === undefined ? {} : { body }) }),
   };
 }
@@ -174,11 +182,9 @@ export async function upgrade(
 
 /** All bytes up to the end. */
 export async function readToEnd(conn: Deno.Conn): Promise<Uint8Array> {
-  let bytes: Uint8Array = new Uint8Array();
-  for (let chunk = await readSome(conn); chunk !== null; chunk = await readSome(conn)) {
-    bytes = concat(bytes, chunk);
-  }
-  return bytes;
+  const pieces: Uint8Array[] = [];
+  for (let piece = await readSome(conn); piece !== null; piece = await readSome(conn)) pieces.push(piece);
+  return Buffer.concat(pieces);
 }
 
 async function readSome(conn: Deno.Conn): Promise<Uint8Array | null> {

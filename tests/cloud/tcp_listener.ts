@@ -28,11 +28,11 @@ export class TcpListener implements AsyncDisposable {
   async open(port = this.#port): Promise<void> {
     if (this.#server !== undefined) return;
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
-    this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen(port, "127.0.0.1", 1024, resolve);
     });
+    this.#server = server;
     this.#port = (server.address() as AddressInfo).port;
   }
 

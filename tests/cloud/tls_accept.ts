@@ -44,7 +44,7 @@ export async function acceptTls(wire: Wire, profile: TlsProfile): Promise<TlsAcc
   });
   const fingerprint = profile.clientCa === undefined ? undefined : tls.getPeerCertificate()?.fingerprint256;
   return {
-    wire: new Wire(wire.socket, {
+    wire: new Wire(wire, {
       stream: tls,
       flow: { pause: () => duplex.hold(), resume: () => duplex.release() },
     }),

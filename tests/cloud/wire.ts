@@ -11,11 +11,12 @@ export interface Flow {
 
 /** A byte stream as promises: reads with back-pressure, half-close both ways, and a real reset. */
 export class Wire {
-  /** Fulfils when nothing can be read or written any more; never rejects. */
+  /** Fulfils when the TCP connection is closed; never rejects. */
   readonly closed: Promise<void>;
+  readonly #socket: Socket;
   readonly #stream: Duplex;
   readonly #flow: Flow;
-  readonly #socket: Socket;
+  readonly #below: Wire | undefined;
   #chunks: Uint8Array[] = [];
   #queuedBytes = 0;
   #paused = false;
@@ -23,17 +24,19 @@ export class Wire {
   #failure: Error | undefined;
   #reader: PromiseWithResolvers<Uint8Array | null> | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
+  #ending: Promise<void> | undefined;
   #prefix: Uint8Array | undefined;
   #bytesUntilReset: number | undefined;
 
-  /** @param socket The TCP socket at the bottom; `options.stream` is that socket or TLS on top of it. */
-  constructor(socket: Socket, options: { stream?: Duplex; flow?: Flow } = {}) {
-    const { stream = socket, flow = stream } = options;
-    this.#socket = socket;
+  /** @param bottom A TCP socket, or with `above` the wire that carries TLS: then `above` is the stream inside. */
+  constructor(bottom: Socket | Wire, above?: { stream: Duplex; flow: Flow }) {
+    this.#below = bottom instanceof Wire ? bottom : undefined;
+    this.#socket = bottom instanceof Wire ? bottom.#socket : bottom;
+    const stream = above?.stream ?? this.#socket;
     this.#stream = stream;
-    this.#flow = flow;
-    const closed = Promise.withResolvers<void>();
-    this.closed = closed.promise;
+    this.#flow = above?.flow ?? stream;
+    this.closed = this.#below?.closed ??
+      new Promise((resolve) => this.#socket.once("close", () => resolve()));
     stream.on("data", (chunk: Uint8Array) => this.#arrived(chunk));
     stream.on("end", () => {
       this.#ended = true;
@@ -45,10 +48,7 @@ export class Wire {
       this.#drained = undefined;
     });
     stream.on("error", (error: Error) => this.#fail(error));
-    stream.on("close", () => {
-      this.#fail(new Error("Stream is closed"));
-      closed.resolve();
-    });
+    stream.on("close", () => this.#fail(new Error("Stream is closed")));
   }
 
   /** The TCP socket at the bottom. */
@@ -110,16 +110,16 @@ export class Wire {
     this.#bytesUntilReset = byteCount;
   }
 
-  /** Sends the end of this direction (close_notify and FIN); the other direction stays open. Never rejects. */
-  async end(): Promise<void> {
-    if (this.#failure !== undefined) return;
-    const finished = new Promise<void>((resolve) => this.#stream.end(() => resolve()));
-    await Promise.race([finished, this.closed]);
+  /** Sends the end of this direction: TLS says close_notify, TCP says FIN; the other direction stays open. Never rejects. */
+  end(): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
   }
 
-  /** Ends this direction, gives the peer `graceMs` to do the same, then closes. Never rejects. */
+  /** Ends this direction on every layer, gives the peer `graceMs` to do the same, then closes. Never rejects. */
   async close(graceMs = 1000): Promise<void> {
     await this.end();
+    if (this.#below !== undefined) return await this.#below.close(graceMs);
     const timer = setTimeout(() => this.destroy(), graceMs);
     await this.closed;
     clearTimeout(timer);
@@ -144,6 +144,14 @@ export class Wire {
     this.#fail(new Error("Connection was reset on purpose"));
     this.#socket.resetAndDestroy();
     this.#stream.destroy();
+  }
+
+  async #end(): Promise<void> {
+    if (this.#failure !== undefined) return;
+    if (this.#prefix !== undefined) this.#stream.write(this.#prefix);
+    this.#prefix = undefined;
+    const finished = new Promise<void>((resolve) => this.#stream.end(() => resolve()));
+    await Promise.race([finished, this.closed]);
   }
 
   #arrived(chunk: Uint8Array): void {
@@ -252,7 +260,10 @@ export class WireDuplex extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#wire.destroy();
+    // A TLS socket destroys what is under it as soon as both directions have ended, when the last records may still be on their
+    // way: only an error may cut them off. Whoever owns the wire closes it.
+    if (error === null) void this.#wire.end();
+    else this.#wire.destroy();
     done(error);
   }
 

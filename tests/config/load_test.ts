@@ -209,3 +209,12 @@ Deno.test("parseYaml() gives a value or a ConfigError, whatever the text", () =>
     { seed: 3, numRuns: 1000 },
   );
 });
+
+Deno.test("loadConfig() says what to do about a file that it may not read", async () => {
+  const denied = new FileError("Cannot read /c: permission denied", { path: "/c", reason: "denied" });
+  await assert.rejects(loadConfig("/c", { readText: () => Promise.reject(denied) }), (error) => {
+    assert.equal((error as Error).message, denied.message);
+    assert.match(hintOf(error)!, /as root/);
+    return true;
+  });
+});

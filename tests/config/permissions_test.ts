@@ -43,7 +43,8 @@ Deno.test("checkPermissions() names key, value and all flags of each value outsi
     {
       path: "server.client_cert",
       message: outside("/srv/state/tls.crt"),
-      suggestion: `It takes --allow-read=/srv/state --allow-write=/srv/state: start ngrokd by "deno task launch", which adds that to the set`,
+      suggestion:
+        `It takes --allow-read=/srv/state --allow-write=/srv/state: start ngrokd by "deno task launch", which adds that to the set`,
     },
     {
       path: "server.socket_path",
@@ -54,32 +55,38 @@ Deno.test("checkPermissions() names key, value and all flags of each value outsi
     {
       path: "api.url",
       message: outside("http://localhost:8080/v1"),
-      suggestion: `It takes --allow-net=localhost:8080: start ngrokd by "deno task launch", which adds that to the set`,
+      suggestion:
+        `It takes --allow-net=localhost:8080: start ngrokd by "deno task launch", which adds that to the set`,
     },
     {
       path: "server.health_address",
       message: outside("0.0.0.0"),
-      suggestion: `It takes --allow-net=0.0.0.0:9000: start ngrokd by "deno task launch", which adds that to the set`,
+      suggestion:
+        `It takes --allow-net=0.0.0.0:9000: start ngrokd by "deno task launch", which adds that to the set`,
     },
     {
       path: "server.ingress_ca",
       message: outside("/srv/ca.pem"),
-      suggestion: `It takes --allow-read=/srv/ca.pem: start ngrokd by "deno task launch", which adds that to the set`,
+      suggestion:
+        `It takes --allow-read=/srv/ca.pem: start ngrokd by "deno task launch", which adds that to the set`,
     },
     {
       path: "ingressEndpoint",
       message: outside("ingress.example:8443"),
-      suggestion: `It takes --allow-net=ingress.example:8443: start ngrokd by "deno task launch", which adds that to the set`,
+      suggestion:
+        `It takes --allow-net=ingress.example:8443: start ngrokd by "deno task launch", which adds that to the set`,
     },
     {
       path: "net.listen_interface",
       message: outside("10.1.2.3"),
-      suggestion: `It takes --allow-net=10.1.2.3: start ngrokd by "deno task launch", which adds that to the set`,
+      suggestion:
+        `It takes --allow-net=10.1.2.3: start ngrokd by "deno task launch", which adds that to the set`,
     },
     {
       path: "net.overrides.a.example",
       message: outside("0.0.0.0"),
-      suggestion: `It takes --allow-net=0.0.0.0: start ngrokd by "deno task launch", which adds that to the set`,
+      suggestion:
+        `It takes --allow-net=0.0.0.0: start ngrokd by "deno task launch", which adds that to the set`,
     },
   ]);
 });

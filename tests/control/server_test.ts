@@ -1,4 +1,5 @@
 import FakeTimers from "@sinonjs/fake-timers";
+import { configure, type LogRecord, reset } from "@logtape/logtape";
 import assert from "node:assert/strict";
 import {
   ANSWER_TIMEOUT_MS,
@@ -256,4 +257,27 @@ Deno.test("ControlServer goes on after a client that hangs up at once", async ()
     rude.close();
     assert.match(await ask(path, '{"command":"echo"}'), /"success":true/);
   });
+});
+
+Deno.test("ControlServer does not flood the log while descriptors run out and come back", async () => {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  const records: LogRecord[] = [];
+  await configure({
+    sinks: { memory: (record) => void records.push(record) },
+    loggers: [{ category: "ngrokd", sinks: ["memory"] }, { category: ["logtape", "meta"], sinks: [] }],
+  });
+  try {
+    const listener = new FakeListener();
+    await using _server = new ControlServer(listener, handler);
+    for (let n = 0; n < 20; n++) {
+      listener.push(new Error("Too many open files (os error 24)"));
+      listener.push(new FakeStream(['{"command":"echo"}']));
+    }
+    await clock.tickAsync(5_000);
+    assert.ok(listener.accepts > 40, "all were accepted");
+    assert.equal(records.length, 1);
+  } finally {
+    clock.uninstall();
+    await reset();
+  }
 });

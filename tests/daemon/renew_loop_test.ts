@@ -50,3 +50,29 @@ Deno.test("renewLoop() asks for nothing before there is a certificate", async ()
     clock.uninstall();
   }
 });
+
+Deno.test("renewLoop() takes up an interval that is made shorter while it waits", async () => {
+  const clock = FakeTimers.install();
+  try {
+    let looks = 0;
+    let intervalMs = 7 * 24 * 3_600_000;
+    const account = {
+      certificate: {},
+      operatorId: "k8sop_1",
+      renew: () => Promise.resolve(void looks++),
+    } as unknown as Looked;
+    const stop = new AbortController();
+    const ended = renewLoop({ account, intervalMs: () => intervalMs }, stop.signal);
+    await clock.tickAsync(60_000);
+    assert.equal(looks, 1);
+    intervalMs = 60_000;
+    await clock.tickAsync(15_000);
+    assert.equal(looks, 2);
+    await clock.tickAsync(60_000);
+    assert.equal(looks, 3);
+    stop.abort();
+    await ended;
+  } finally {
+    clock.uninstall();
+  }
+});

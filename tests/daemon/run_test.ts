@@ -242,3 +242,16 @@ Deno.test("runDaemon() warns that listeners which are not virtual open private e
     assert.ok(machine.out.some((line) => line.includes("everyone who reaches")));
   });
 });
+
+Deno.test("runDaemon() says in the log that saved state was damaged, and keeps the damaged file", async () => {
+  await using machine = await fakeMachine("net: {subnet: 127.112.0.0/16}");
+  await Deno.mkdir(`${machine.directory}/state`, { mode: 0o700 });
+  await Deno.writeTextFile(`${machine.directory}/state/ip_mappings.json`, "nope");
+  await withDaemon(machine, async () => {
+    assert.equal(await Deno.readTextFile(`${machine.directory}/state/ip_mappings.json.bad`), "nope");
+    assert.match(
+      machine.out.join(""),
+      /ERROR daemon: Saved state has a problem: .*ip_mappings\.json is damaged/,
+    );
+  });
+});

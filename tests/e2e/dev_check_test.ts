@@ -18,6 +18,7 @@ Deno.test("deno task dev --check reaches every endpoint and exits 0", async () =
   const { code, stdout, stderr } = await devCheck();
   assert.equal(code, 0, stdout + stderr);
   assert.match(stdout, /All 7 endpoints are right\./);
+  assert.doesNotMatch(stderr, /daemon/);
   assert.equal(stdout.match(/^✓ /gm)?.length, 7);
 });
 

@@ -67,6 +67,7 @@ Deno.test("an ingress that is down gives 502 with the reason, shows in status, a
   assert.match(down.text, /connection refused/);
   const { ingress } = await stage.askStatus();
   assert.equal(ingress.state, "failing");
+  assert.match(ingress.hint ?? "", /ingressEndpoint/);
   await stage.cloud.openIngress();
   assert.equal((await get(row!.listen_address, "api.myapp:8183")).status, 200);
   assert.equal((await stage.askStatus()).ingress.state, "ok");

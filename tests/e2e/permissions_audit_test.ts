@@ -51,7 +51,8 @@ class Watch {
     while (true) {
       const text = await Deno.readTextFile(this.#trace);
       const [pid] = text.split(" ");
-      if (text.includes(`\n${pid} +++ exited`) || text.includes(`\n${pid}  +++ exited`)) return text;
+      // The process ids stand in a column.
+      if (new RegExp(`^${pid} +\\+\\+\\+ `, "m").test(text)) return text;
       assert.ok(Date.now() < end, `the trace has an end:\n${text}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

@@ -78,3 +78,15 @@ Deno.test("Loopback lets a bug of the listener through", async () => {
   assert.throws(() => driver.supported(), TypeError);
   await assert.rejects(async () => await driver.observe(), TypeError);
 });
+
+Deno.test("Loopback does not take a lack of descriptors or ports for a lack of addresses: what listens there must stay", async () => {
+  for (const reason of ["exhausted", "in_use", "other"] as const) {
+    const driver = new Loopback({
+      listen({ address }) {
+        throw new BindError(`Cannot bind ${address}:0: no file descriptor is left`, { address, reason });
+      },
+    });
+    assert.deepEqual(driver.supported(), { supported: true }, reason);
+    assert.equal(await driver.observe(), undefined, reason);
+  }
+});

@@ -20,6 +20,8 @@ export class CloudState {
   readonly now: () => number;
   /** Requests per account and rolling 60 s. */
   rateLimit = 120;
+  /** Resets the established streams of an operator; the ingress puts its own here. */
+  cutStreams: (operatorId: string) => void = () => {};
   /** This simulator's own ingress, `host:port`. */
   ownIngress = "";
 
@@ -64,6 +66,18 @@ export class CloudState {
   operator(accountId: string, id: string): Operator | undefined {
     const operator = this.operators.get(id);
     return operator?.accountId === accountId && !operator.deleted ? operator : undefined;
+  }
+
+  /** Deletes an operator, and revokes its certificates if the switches say so. */
+  deleteOperator(operator: Operator): void {
+    operator.deleted = true;
+    if (this.switches.revokeOnDelete) this.revokeOperator(operator);
+  }
+
+  /** Refuses an operator's certificates from now on, and cuts its streams if the switches say so. */
+  revokeOperator(operator: Operator): void {
+    operator.revoked = true;
+    if (this.switches.cutStreamsOnRevoke) this.cutStreams(operator.id);
   }
 
   /** The operator whose certificate this is, deleted ones too. */

@@ -125,10 +125,12 @@ export class EndpointStore {
   ): Endpoint[] {
     const { port, matches } = options;
     const host = options.host.toLowerCase();
-    const at = (name: string): Endpoint[] =>
-      (this.#byAddress.get(addressKey(accountId, { host: name, port })) ?? []).filter((endpoint) =>
-        endpoint.binding === "kubernetes" && matches(endpoint)
-      );
+    const at = (name: string): Endpoint[] => {
+      const all = (this.#byAddress.get(addressKey(accountId, { host: name, port })) ?? [])
+        .filter((endpoint) => endpoint.binding === "kubernetes" && matches(endpoint));
+      // Only endpoints of one URL are a pool; another protocol on the same port is not.
+      return all.filter((endpoint) => endpoint.url === all[0]?.url);
+    };
     let found = at(host);
     for (let dot = host.indexOf("."); found.length === 0 && dot !== -1; dot = host.indexOf(".", dot + 1)) {
       found = at(`*${host.slice(dot)}`);

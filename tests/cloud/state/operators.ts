@@ -112,7 +112,7 @@ export async function signCsr(operator: Operator, csrPem: string, options: Signi
       notBefore: new Date(Math.floor(now / 1000) * 1000),
       lifetimeMs: faults.take("short_certificate", { route })?.lifetimeMs ?? LIFETIME_MS,
     });
-    // A planted certificate is not remembered: the same CSR gets a good one once the fault is gone.
+    // One for a stranger's key is not remembered: the same CSR gets a good one once the fault is gone.
     if (stranger === undefined) {
       operator.byCsr.set(csrHash, certificate);
       operator.byKey.set(keyHash, certificate);

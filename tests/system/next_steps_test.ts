@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { BindError, DialError } from "../../src/model/errors.ts";
+import { connectTls, listenTcp } from "../../src/system/net.ts";
+import { TestAuthority } from "../fakes/certificates.ts";
+import { runModule } from "../fakes/run_module.ts";
+
+Deno.test("an ingress that is down is said with the next step", async () => {
+  const authority = await TestAuthority.create();
+  const pair = await authority.issue({ names: ["client"] });
+  const gone = listenTcp({ address: "127.0.0.1", port: 0 });
+  gone.close();
+  await assert.rejects(
+    connectTls({
+      hostname: "127.0.0.1",
+      port: gone.port,
+      ...pair,
+      caCerts: [authority.pem],
+      timeoutMs: 5000,
+    }),
+    (error) =>
+      error instanceof DialError && error.code === "refused" && /ingressEndpoint/.test(error.hint ?? ""),
+  );
+});
+
+Deno.test("a port that is taken is said with the next step", () => {
+  const first = listenTcp({ address: "127.0.0.1", port: 0 });
+  try {
+    assert.throws(
+      () => listenTcp({ address: "127.0.0.1", port: first.port }),
+      (error) => error instanceof BindError && error.reason === "in_use" && /ss -ltnp/.test(error.hint ?? ""),
+    );
+  } finally {
+    first.close();
+  }
+});
+
+Deno.test("listenLocal() guards the directory that a relative path is in, and makes no other", async () => {
+  const { stdout, stderr } = await runModule(
+    `import { listenLocal } from "../../src/system/local_socket.ts";
+    const directory = await Deno.makeTempDir();
+    Deno.chdir(directory);
+    const listener = await listenLocal("ngrokd.sock");
+    const names = [...Deno.readDirSync(".")].map((entry) => entry.name);
+    listener.close();
+    await Deno.chmod(directory, 0o755);
+    const why = await listenLocal("ngrokd.sock").then(() => "it was opened", (error) => error.message);
+    console.log(JSON.stringify([names, why]));
+    await Deno.remove(directory, { recursive: true });`,
+    { permissions: ["-A"] },
+  );
+  assert.deepEqual(JSON.parse(stdout || "null"), [
+    ["ngrokd.sock"],
+    "Cannot bind ngrokd.sock: others can enter the directory .",
+  ], stderr);
+});
