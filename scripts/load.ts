@@ -1,3 +1,5 @@
+import { connect } from "node:net";
+
 /** Where to connect. */
 export interface Target {
   readonly hostname: string;
@@ -53,11 +55,15 @@ export async function echoOnce(target: Target, bytes: Uint8Array<ArrayBuffer>): 
   }
 }
 
-/** One connection that is reset: bytes that were never read make the kernel send RST at the close. */
-export async function resetOnce(target: Target): Promise<void> {
-  using conn = await Deno.connect(target);
-  await conn.write(new Uint8Array(64));
-  await conn.read(new Uint8Array(1));
+/** One connection that is reset after the first answer. By way of node:net: the runtime's own close sends FIN, whatever is unread. */
+export function resetOnce(target: Target): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: target.hostname, port: target.port });
+    socket.once("connect", () => socket.write(new Uint8Array(64)));
+    socket.once("data", () => socket.resetAndDestroy());
+    socket.once("error", reject);
+    socket.once("close", () => resolve());
+  });
 }
 
 /** Sends `size` pseudo-random bytes through an echo service while reading them back; demands equal hashes. */
