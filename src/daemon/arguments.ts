@@ -4,11 +4,11 @@ import { VERSION } from "../lib/version.ts";
 
 /** What the command line of the daemon asks for. */
 export type DaemonArguments =
-  | { readonly action: "run"; readonly configPath: string; readonly verbose: boolean }
+  | { readonly action: "run" | "cleanup"; readonly configPath: string; readonly verbose: boolean }
   | { readonly action: "print"; readonly text: string }
   | { readonly action: "usage"; readonly message: string };
 
-/** Reads `[run] [--config PATH] [-v] [--version]` (COMPAT.md 4.1). */
+/** Reads `[run | cleanup] [--config PATH] [-v] [--version]` (COMPAT.md 4.1). */
 export function parseArguments(argv: readonly string[]): DaemonArguments {
   let text = "";
   let result: DaemonArguments | undefined;
@@ -17,7 +17,10 @@ export function parseArguments(argv: readonly string[]): DaemonArguments {
     .option("--config <path>", "the configuration file", DEFAULT_CONFIG_PATH)
     .option("-v, --verbose", "log at level debug", false)
     .version(`ngrokd version ${VERSION}`, "--version", "print the version")
-    .argument("[command]", "run, which is the default")
+    .argument(
+      "[command]",
+      "run, which is the default, or cleanup: remove what a daemon that was killed left behind",
+    )
     .addHelpText("after", "\nExample:\n  ngrokd --config=/etc/ngrokd/config.yml\n\nControl it with ngrokctl.")
     .configureOutput({
       writeOut: (part) => text += part,
@@ -28,8 +31,8 @@ export function parseArguments(argv: readonly string[]): DaemonArguments {
     })
     .exitOverride()
     .action((command, options) => {
-      result = command === undefined || command === "run"
-        ? { action: "run", configPath: options.config, verbose: options.verbose }
+      result = command === undefined || command === "run" || command === "cleanup"
+        ? { action: command ?? "run", configPath: options.config, verbose: options.verbose }
         : { action: "usage", message: `error: unknown command '${command}'\n` };
     });
   try {

@@ -8,6 +8,7 @@ import type { System } from "../system/system.ts";
 import { parseArguments } from "./arguments.ts";
 import { assemble } from "./assemble.ts";
 import type { Daemon } from "./daemon.ts";
+import { cleanUp } from "./clean_up.ts";
 import { daemonCommands } from "./commands.ts";
 import { LiveConfig, problemTexts } from "./live_config.ts";
 import { Reloader } from "./reload.ts";
@@ -23,7 +24,7 @@ const USAGE = 2;
 const DRAIN_MS = 30_000;
 const SOCKET_GROUP = "ngrokd";
 
-/** Runs the daemon until a signal ends it; gives the exit code. */
+/** Runs the daemon until a signal ends it, or the clean-up; gives the exit code. */
 export async function runDaemon(argv: readonly string[], system: System): Promise<number> {
   const wanted = parseArguments(argv);
   if (wanted.action === "print") {
@@ -37,6 +38,7 @@ export async function runDaemon(argv: readonly string[], system: System): Promis
   configureLog({ level: wanted.verbose ? "debug" : "info", format: "text", write: system.writeOut });
   try {
     const live = await LiveConfig.open(wanted.configPath, system);
+    if (wanted.action === "cleanup") return await cleanUp(live, system) ? OK : FAILURE;
     return await serve(live, { system, verbose: wanted.verbose });
   } catch (error) {
     reportFailure(error, system);

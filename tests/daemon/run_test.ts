@@ -255,3 +255,24 @@ Deno.test("runDaemon() says in the log that saved state was damaged, and keeps t
     );
   });
 });
+
+Deno.test("runDaemon() with cleanup removes what a killed daemon left in the hosts file, and refuses while one runs", async () => {
+  await using machine = await fakeMachine("net: {subnet: 127.121.0.0/16}");
+  const hosts = `${machine.directory}/hosts`;
+  const original = "127.0.0.1 localhost\n";
+  await Deno.writeTextFile(hosts, original);
+  machine.cloud.addEndpoint({ url: "http://api.myapp:8351", backend: "http" });
+  let section = "";
+  await withDaemon(machine, async () => {
+    await machine.until("it is listed", async () => (await list(machine)).length === 1);
+    section = await Deno.readTextFile(hosts);
+    assert.match(section, /api\.myapp/);
+    assert.equal(await runDaemon(["cleanup", "--config", machine.configPath], machine.system), 1);
+    assert.match(machine.err.join(""), /another ngrokd is running/);
+    assert.equal(await Deno.readTextFile(hosts), section);
+  });
+  await Deno.writeTextFile(hosts, section);
+  assert.equal(await runDaemon(["cleanup", "--config", machine.configPath], machine.system), 0);
+  assert.equal(await Deno.readTextFile(hosts), original);
+  await assert.rejects(Deno.stat(`${machine.directory}/run/ngrokd.sock`), Deno.errors.NotFound);
+});

@@ -114,8 +114,8 @@ Deno.test("the daemon serves the default subnet to this machine, repairs it with
 
     await ip("link delete ngrokd0");
     await machine.until(
-      "the interface is back",
-      async () => (await ip("-4 route show table local")).includes("ngrokd0"),
+      "the interface and the route over it are back",
+      async () => /local 10\.107\.0\.0\/16 dev ngrokd0/.test(await ip("-4 route show table local")),
     );
     assert.match(await get(address, 8301), /^HTTP\/1\.1 200 /);
     assert.match(machine.out.join(""), /Addresses cannot be used: the interface ngrokd0 is missing/);
@@ -149,4 +149,33 @@ Deno.test("the daemon remembers the subnet that it chose because of a conflict",
     }
     if (conflict) await ip("link delete veth0");
   }
+});
+
+Deno.test("cleanup removes the interface and the route that a killed daemon left, and the names", async () => {
+  await using machine = await fakeMachine();
+  await Deno.writeTextFile(`${machine.directory}/hosts`, "127.0.0.1 localhost\n");
+  const before = await ip("-brief address show") + await ip("-4 route show table all");
+  machine.cloud.addEndpoint({ url: "http://api.myapp:8301", backend: "http" });
+  const released = machine.system.run;
+  let dead = false;
+  // A daemon that was killed runs no command at its end, and withdraws no name.
+  const system: typeof machine.system = {
+    ...machine.system,
+    run: (argv, options) => dead ? Promise.resolve({ stdout: "[]", stderr: "" }) : released(argv, options),
+  };
+  const running = runDaemon(["--config", machine.configPath], system);
+  await machine.until(
+    "it is listed",
+    async () => ((await machine.ask("list")).data as EndpointReport[]).length === 1,
+  );
+  const section = await Deno.readTextFile(`${machine.directory}/hosts`);
+  dead = true;
+  machine.signal("SIGTERM");
+  await running;
+  await Deno.writeTextFile(`${machine.directory}/hosts`, section);
+  assert.match(await ip("-4 route show table local"), /local 10\.107\.0\.0\/16/);
+
+  assert.equal(await runDaemon(["cleanup", "--config", machine.configPath], machine.system), 0);
+  assert.equal(await ip("-brief address show") + await ip("-4 route show table all"), before);
+  assert.equal(await Deno.readTextFile(`${machine.directory}/hosts`), "127.0.0.1 localhost\n");
 });
