@@ -77,10 +77,12 @@ Deno.test("a key that needs a restart is said until it is as it was at the start
       (await status(machine)).config.warnings.filter((text) => text.includes("next start"));
     await edit(machine, "net: {", "net: {interface_name: other0, ");
     await machine.until("it is said", async () => (await pending()).length === 1);
-    assert.ok(
-      machine.out.some((line) =>
-        line.includes("net.interface_name was changed and takes effect at the next start")
-      ),
+    await machine.until(
+      "the log says it too",
+      () =>
+        machine.out.some((line) =>
+          line.includes("net.interface_name was changed and takes effect at the next start")
+        ),
     );
     await edit(machine, "interface_name: other0, ", "");
     await machine.until("it is over", async () => (await pending()).length === 0);
