@@ -30,16 +30,7 @@ export interface AtomicWriteOptions {
  */
 export async function readText(path: string, maxBytes = 16 * 1024 * 1024): Promise<string> {
   try {
-    const info = await Deno.stat(path);
-    if (!info.isFile) {
-      throw new FileError(`Cannot read ${path}: it is not a regular file`, { path, reason: "not_regular" });
-    }
-    if (info.size > maxBytes) {
-      throw new FileError(`Cannot read ${path}: it is larger than ${maxBytes} bytes`, {
-        path,
-        reason: "other",
-      });
-    }
+    await demandReadable(path, maxBytes);
     return await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof FileError) throw error;
@@ -54,16 +45,7 @@ export async function readText(path: string, maxBytes = 16 * 1024 * 1024): Promi
  */
 export async function readBytesIfAny(path: string, maxBytes: number): Promise<Uint8Array | undefined> {
   try {
-    const info = await Deno.stat(path);
-    if (!info.isFile) {
-      throw new FileError(`Cannot read ${path}: it is not a regular file`, { path, reason: "not_regular" });
-    }
-    if (info.size > maxBytes) {
-      throw new FileError(`Cannot read ${path}: it is larger than ${maxBytes} bytes`, {
-        path,
-        reason: "other",
-      });
-    }
+    await demandReadable(path, maxBytes);
     return await Deno.readFile(path);
   } catch (error) {
     if (error instanceof FileError) throw error;
@@ -256,5 +238,19 @@ async function removeQuietly(path: string): Promise<void> {
     await Deno.remove(path);
   } catch {
     // Not there, or the open that follows says why.
+  }
+}
+
+/** A FIFO would be waited on for ever, and a huge file would fill the memory: both are refused before they are opened. */
+async function demandReadable(path: string, maxBytes: number): Promise<void> {
+  const info = await Deno.stat(path);
+  if (!info.isFile) {
+    throw new FileError(`Cannot read ${path}: it is not a regular file`, { path, reason: "not_regular" });
+  }
+  if (info.size > maxBytes) {
+    throw new FileError(`Cannot read ${path}: it is larger than ${maxBytes} bytes`, {
+      path,
+      reason: "other",
+    });
   }
 }
