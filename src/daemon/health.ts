@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { messageOf } from "../model/errors.ts";
+import { BindError, messageOf } from "../model/errors.ts";
 import type { HealthReport, StatusReport } from "../model/report.ts";
 import { listenerKey } from "../model/route_table.ts";
 import type { System } from "../system/system.ts";
@@ -36,7 +36,10 @@ export class Health {
       this.#error = undefined;
     } catch (error) {
       const message = messageOf(error);
-      const hint = "Stop the program that listens there, or give another server.health_port";
+      const taken = error instanceof BindError && error.reason === "in_use";
+      const hint = `${
+        taken ? "Stop the program that listens there, or give" : "Give"
+      } another server.health_port`;
       if (!same || this.#error === undefined) {
         log.error("Cannot serve health: {error}", { error: message, hint });
       }
