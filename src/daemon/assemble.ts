@@ -6,7 +6,7 @@ import { IdentityStore } from "../identity/store.ts";
 import { isHostname, normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { VERSION } from "../lib/version.ts";
-import { refuseHijack } from "../names/refuse_names.ts";
+import { refuseHijack, type ReservedNames } from "../names/refuse_names.ts";
 import { choosePublisher } from "../names/select.ts";
 import { isLoopback } from "../network/loopback.ts";
 import { chooseAddressDriver } from "../network/select.ts";
@@ -22,6 +22,7 @@ import type { LiveConfig } from "./live_config.ts";
 import { Names } from "./names.ts";
 import { hostsPath, journalPath, stateDirectory } from "./places.ts";
 import { healthReport } from "./status_report.ts";
+import { removeStrays } from "./strays.ts";
 import { SubnetMemory } from "./subnet_memory.ts";
 import { TrustSet } from "./trust.ts";
 import { undo } from "./undo.ts";
@@ -31,6 +32,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   const { files } = system;
   const directory = stateDirectory(live);
   await files.makeDirectory(directory, 0o700);
+  await removeStrays(live, files);
   const state = new StateStore(directory, files);
   const { state: saved, problems } = await state.load();
   const hosts = hostsPath(system);
@@ -91,6 +93,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     created: journal.changes.some((change) => change.kind === "hosts" && change.created),
     record: (change) => journal.record({ kind: "hosts", ...change }),
   }));
+  const refuseReserved = refusals();
   const loop = new SyncLoop({
     poll: (signal) => account.discover(signal),
     effects: { addresses, listeners: forwarder, names, state },
@@ -108,10 +111,11 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
         overrides,
         startPort,
         resolveInterface: (name) => resolveInterface(name, system),
-        refuseName: (hostname) => refuseHijack(hostname, reserved),
+        refuseName: refuseReserved(reserved),
       };
     },
     intervalMs: () => live.current.boundEndpoints.pollIntervalMs,
+    readyInMs: (pages) => account.readyInMs(pages),
   });
   const daemon: Daemon = {
     live,
@@ -129,6 +133,18 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     startedAt: Date.now(),
   };
   return daemon;
+}
+
+/** Gives the very same function as long as the reserved names are the same: an unchanged round is known by it. */
+function refusals(): (reserved: ReservedNames) => (hostname: string) => string | undefined {
+  let known = "";
+  let refuse = (_hostname: string): string | undefined => undefined;
+  return (reserved) => {
+    const now = JSON.stringify(reserved);
+    if (now !== known) refuse = (hostname) => refuseHijack(hostname, reserved);
+    known = now;
+    return refuse;
+  };
 }
 
 /** The ingress that the cloud named, if the permission set holds that name. */

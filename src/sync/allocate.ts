@@ -29,6 +29,8 @@ export interface Plan {
   /** Sorted by service; http, https and tls before tcp, so that they get a port that both want (COMPAT.md 4.8). */
   readonly routes: readonly Route[];
   readonly leases: Leases;
+  /** Why saved leases cannot be kept, one sentence each. */
+  readonly droppedLeases: readonly string[];
   readonly refused: readonly RefusedEndpoint[];
 }
 
@@ -49,7 +51,7 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
   const virtual = new Set(
     services.filter((service) => modes.get(service) === VIRTUAL).map((service) => service.hostname),
   );
-  const { leases, exhausted } = allocateLeases([...virtual], {
+  const { leases, exhausted, dropped } = allocateLeases([...virtual], {
     known: options.leases,
     subnet: options.subnet,
   });
@@ -77,7 +79,7 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
     const { hostname, port, scheme, wildcard, endpointIds } = service;
     routes.push({ hostname, port, scheme, wildcard, endpointIds, address, localPort: port, mode });
   }
-  return { routes: bindOrder(routes), leases, refused };
+  return { routes: bindOrder(routes), leases, droppedLeases: dropped, refused };
 }
 
 function bindOrder(routes: readonly Route[]): Route[] {
@@ -89,6 +91,7 @@ function bindOrder(routes: readonly Route[]): Route[] {
 
 function modeOf(hostname: string, settings: ListenSettings): string {
   const { overrides, listenInterface } = settings;
+  if (Object.keys(overrides).length === 0) return listenInterface;
   const names = [hostname, ...parentDomains(hostname).map((suffix) => `*.${suffix}`)];
   for (const name of names) {
     if (Object.hasOwn(overrides, name)) return overrides[name]!;
