@@ -2,6 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import type { System } from "../system/system.ts";
 import { type Change, Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
+import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
 import { hostsPath, journalPath } from "./places.ts";
 import { removeStrays } from "./strays.ts";
 import { undo } from "./undo.ts";
@@ -16,12 +17,16 @@ const log = getLogger(["ngrokd", "daemon"]);
  */
 export async function cleanUp(live: LiveConfig, system: System): Promise<boolean> {
   // The socket is the lock: as long as it is held here, no daemon starts in the middle of this.
-  const lock = await system.listenLocal(live.current.server.socketPath);
+  const lock = await system.listenLocal(live.current.server.socketPath, { group: SOCKET_GROUP });
   try {
+    await using _machine = await lockMachine(live, system);
     const journal = new Journal({ path: journalPath(live), files: system.files });
     const problem = await journal.load();
     if (problem !== undefined) log.warn("{problem}", { problem });
-    const clean = await undo([...unwritten(journal, system), ...journal.changes], { journal, system });
+    const { hosts, addresses } = unwritten(journal, system);
+    // Where `ip` cannot be run, nothing was ever made with it.
+    if (!await undo(addresses, { journal, system })) log.warn("No interface of ngrokd is written down");
+    const clean = await undo([...hosts, ...journal.changes], { journal, system });
     await removeStrays(live, system.files);
     if (clean) log.info("Nothing of ngrokd is left in names and addresses");
     return clean;
@@ -31,9 +36,10 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
 }
 
 /** The changes that may have been made though the journal does not have them. */
-function unwritten(journal: Journal, system: System): Change[] {
-  const path = hostsPath(system);
-  const likely: Change[] = [{ kind: "hosts", path, created: false }];
-  if (system.operatingSystem() === "linux") likely.unshift({ kind: "addresses" });
-  return likely.filter((change) => !journal.has(change));
+function unwritten(journal: Journal, system: System): { readonly [kind in "hosts" | "addresses"]: Change[] } {
+  const missing = (change: Change) => journal.has(change) ? [] : [change];
+  return {
+    hosts: missing({ kind: "hosts", path: hostsPath(system), created: false }),
+    addresses: system.operatingSystem() === "linux" ? missing({ kind: "addresses" }) : [],
+  };
 }

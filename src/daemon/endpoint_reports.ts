@@ -55,7 +55,7 @@ function outcomeReport(outcome: EndpointOutcome, traffic: Traffic): EndpointRepo
     wildcard,
     wildcard_suffix: wildcard ? hostname.slice(2) : "",
     state,
-    reason: reason || reachedBy(route),
+    reason: [reason, reachedBy(route)].filter((text) => text !== "").join("; "),
     ...(route === undefined ? {} : placeOf(route)),
     open_connections: traffic.open,
     total_connections: traffic.total,

@@ -30,6 +30,8 @@ export interface ReconcileOutcome {
   readonly failures: ReadonlyMap<string, string>;
   readonly notes: ReadonlyMap<string, string>;
   readonly ports: ReadonlyMap<string, number>;
+  /** Where listeners would be that had to take another port. */
+  readonly displaced: readonly { readonly address: string; readonly port: number }[];
   /** What was asked of the addresses' driver and of the names' publisher, and what that one said of single names. */
   readonly addresses: readonly string[];
   readonly names: ReadonlyMap<string, string>;
@@ -46,6 +48,7 @@ export async function reconcile(
   const failures = new Map<string, string>();
   const notes = new Map<string, string>();
   const ports = new Map<string, number>();
+  const displaced: { readonly address: string; readonly port: number }[] = [];
   const moved: { readonly group: ListenerGroup; readonly next: number }[] = [];
   const bindings: { readonly group: ListenerGroup; readonly port: number }[] = [];
   const groups = changes.flatMap((change) => change.kind === "open" ? [change.group] : []);
@@ -80,6 +83,7 @@ export async function reconcile(
     }
     if (bound !== group.port) {
       ports.set(remapKey(group), bound);
+      displaced.push({ address: group.address, port: group.port });
       if (bound !== saved) moved.push({ group, next: bound });
     }
     bindings.push({ group, port: bound });
@@ -114,7 +118,16 @@ export async function reconcile(
     const reason = isNamed(route) ? unpublished.get(route.hostname) : undefined;
     if (reason !== undefined) notes.set(keyOf(route), joinReasons(notes.get(keyOf(route)), reason));
   }
-  return { routes, failures, notes, ports, addresses: wanted, names: published, nameReasons: unpublished };
+  return {
+    routes,
+    failures,
+    notes,
+    ports,
+    displaced,
+    addresses: wanted,
+    names: published,
+    nameReasons: unpublished,
+  };
 
   function failGroup(group: ListenerGroup, reason: string): void {
     for (const route of group.routes) failures.set(keyOf(route), reason);

@@ -2,7 +2,7 @@ import { hostname, operatingSystem, readEnvironment } from "./environment.ts";
 import * as files from "./files.ts";
 import { sendHttp } from "./http.ts";
 import { serveHttp } from "./http_server.ts";
-import { listenLocal } from "./local_socket.ts";
+import { holdLock, listenLocal } from "./local_socket.ts";
 import { connectTls, listenTcp, localAddresses } from "./net.ts";
 import { flagFor, holds } from "./permissions.ts";
 import { run } from "./run.ts";
@@ -18,6 +18,7 @@ export interface System {
   readonly sendHttp: typeof sendHttp;
   readonly serveHttp: typeof serveHttp;
   readonly listenLocal: typeof listenLocal;
+  readonly holdLock: typeof holdLock;
   readonly listenTcp: typeof listenTcp;
   readonly connectTls: typeof connectTls;
   readonly localAddresses: typeof localAddresses;
@@ -39,6 +40,7 @@ export function realSystem(): System {
     sendHttp,
     serveHttp,
     listenLocal,
+    holdLock,
     listenTcp,
     connectTls,
     localAddresses,

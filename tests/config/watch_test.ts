@@ -56,13 +56,28 @@ for (const change of ["inode", "mtimeMs", "size"]) {
 
 Deno.test("watchFile() makes one call for a burst, after its last write", async () => {
   await watched({}, async ({ set, pass, calls }) => {
-    for (let write = 1; write <= 1000; write++) {
+    for (let write = 1; write <= 600; write++) {
       set({ inode: 1, mtimeMs: write + 1, size: 1 });
       await pass(5);
     }
     assert.equal(calls(), 0);
     await pass(5000);
     assert.equal(calls(), 1);
+  });
+});
+
+Deno.test("watchFile() notices within 5 s a file that is written all the time (it waited until it would rest)", async () => {
+  await watched({}, async ({ set, pass, calls }) => {
+    const seen: number[] = [];
+    for (let second = 1; second <= 20; second++) {
+      for (let write = 0; write < 4; write++) {
+        set({ inode: 1, mtimeMs: second * 4 + write, size: 1 });
+        await pass(250);
+      }
+      seen.push(calls());
+    }
+    assert.ok(seen[4]! >= 1, `calls by the second: ${seen.join(" ")}`);
+    assert.ok(seen[19]! >= 4 && seen[19]! <= 8, `calls by the second: ${seen.join(" ")}`);
   });
 });
 
