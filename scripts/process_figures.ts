@@ -2,7 +2,9 @@
 export interface ProcessFigures {
   readonly descriptors: number;
   readonly rssMiB: number;
-  /** User and system time so far. */
+  /** The most since {@linkcode resetPeak}; where the kernel has no reset, since the start. */
+  readonly peakRssMiB: number;
+  /** User and system time so far, with that of ended children. */
   readonly cpuSeconds: number;
 }
 
@@ -15,13 +17,32 @@ export async function processFigures(pid: number): Promise<ProcessFigures> {
     output(["/bin/cat", `/proc/${pid}/stat`]),
     output(["/bin/ls", `/proc/${pid}/fd`]),
   ]);
-  // Field 2 is the program's name in parentheses, which may hold spaces; utime and stime are fields 14 and 15.
+  // Field 2 is the program's name in parentheses, which may hold spaces; utime, stime, cutime and cstime are fields 14 to 17.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return {
     descriptors: descriptors.trim().split("\n").length,
-    rssMiB: Number(/^VmRSS:\s+([0-9]+)/m.exec(status)?.[1]) / 1024,
-    cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
+    rssMiB: mebibytes("VmRSS", status),
+    peakRssMiB: mebibytes("VmHWM", status),
+    cpuSeconds: fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_PER_SECOND,
   };
+}
+
+/** Lets the peak of a process's memory begin anew (proc_pid_clear_refs(5)). */
+export async function resetPeak(pid: number): Promise<void> {
+  await output(["/bin/sh", "-c", 'echo 5 > "/proc/$1/clear_refs" || true', "sh", String(pid)]);
+}
+
+/** The one child of a process. @throws {Error} If it has none, or more. */
+export async function childOf(pid: number): Promise<number> {
+  const child = Number(await output(["pgrep", "-P", String(pid)]));
+  if (!Number.isSafeInteger(child)) {
+    throw new Error(`Cannot find the child of process ${pid}: it has more than one`);
+  }
+  return child;
+}
+
+function mebibytes(field: string, status: string): number {
+  return Number(new RegExp(`^${field}:\\s+([0-9]+)`, "m").exec(status)?.[1]) / 1024;
 }
 
 async function output(argv: readonly string[]): Promise<string> {

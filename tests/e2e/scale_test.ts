@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { scale } from "../../scripts/scale.ts";
+import { scale } from "../../scripts/scale/scale.ts";
 import { Stage } from "../../scripts/stage.ts";
 
 Deno.test("200 endpoints appear, 199 vanish and all return: same addresses, one write of the hosts file a step, none for an idle poll (F43)", async () => {
