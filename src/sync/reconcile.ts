@@ -148,13 +148,15 @@ function bindGroup(group: ListenerGroup, ports: BindPorts): number | string {
   return `${first.message}, and so are the ${fallbacks.length} ports from ${fallbacks[0] ?? "65535"} up`;
 }
 
-/** Which ports an endpoint may move to: not those that others listen on, or will come back to. */
+/** Which ports an endpoint may move to: not those that others listen on, will come back to, or have in their URL. */
 class SparePorts {
   readonly #startPort: number;
   /** `address:port` → the service whose saved port it is. */
   readonly #holders = new Map<string, string>();
   /** Saved ports of services that are away now. Their address is not known. */
   readonly #away: ReadonlySet<number>;
+  /** Of the URLs. Where addresses are shared a port counts on all of them: 0.0.0.0 is each of them. */
+  readonly #own: ReadonlySet<string | number>;
   /** By address: nothing below is left to try. */
   readonly #next = new Map<string, number>();
 
@@ -169,6 +171,7 @@ class SparePorts {
       }
     }
     this.#away = new Set(away.values());
+    this.#own = new Set(groups.map((group) => ownPlace(group, group.port)));
   }
 
   isHeldByOther(group: ListenerGroup, port: number): boolean {
@@ -185,6 +188,7 @@ class SparePorts {
       port++
     ) {
       if (this.isHeldByOther(group, port) || !isVirtual(group) && this.#away.has(port)) continue;
+      if (this.#own.has(ownPlace(group, port))) continue;
       found.push(port);
     }
     return found;
@@ -193,6 +197,10 @@ class SparePorts {
   use(group: ListenerGroup, port: number): void {
     this.#next.set(group.address, port + 1);
   }
+}
+
+function ownPlace(group: ListenerGroup, port: number): string | number {
+  return isVirtual(group) ? listenerKey(group.address, port) : port;
 }
 
 function isVirtual(group: ListenerGroup): boolean {

@@ -68,7 +68,7 @@ function loopOn(listener: TcpListener, options: { max?: number; admit?: (peer: s
   };
 }
 
-Deno.test("acceptLoop() backs off from 5 ms to 1 s while descriptors are out, says so once, and goes on when they are back", async () => {
+Deno.test("acceptLoop() backs off from 5 ms to 1 s while descriptors are out, says so once, and goes on when they are back (F63)", async () => {
   await using logged = await captureLog();
   using clock = fakeClock();
   const listener = new ScriptedListener();
