@@ -20,6 +20,13 @@ export interface BoundEndpoints {
   readonly pages: number;
 }
 
+/** How a list is asked for. */
+export interface ListOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Awaited before each page; what it throws ends the listing. @default {Every page at once} */
+  readonly takeTurn?: () => Promise<void>;
+}
+
 type Entry = z.infer<typeof ENDPOINT>;
 
 const ACTION = "list the bound endpoints";
@@ -35,8 +42,9 @@ const ID_FORM = /^[\x21-\x7e]{1,128}$/;
 export async function listBoundEndpoints(
   client: ApiClient,
   operatorId: string,
-  options: { signal?: AbortSignal | undefined } = {},
+  options: ListOptions = {},
 ): Promise<BoundEndpoints> {
+  const { signal, takeTurn = () => Promise.resolve() } = options;
   const first = `${pathOf(operatorId)}/bound_endpoints`;
   const entries: Entry[] = [];
   const seen = new Set<string>();
@@ -44,9 +52,8 @@ export async function listBoundEndpoints(
   let pages = 0;
   while (target !== undefined) {
     if (pages === MAX_PAGES) throw pageError(`there are more than ${MAX_PAGES} pages`, "page_loop");
-    const page = ENDPOINT_PAGE.safeParse(
-      await client.request("GET", target, { action: ACTION, signal: options.signal }),
-    );
+    await takeTurn();
+    const page = ENDPOINT_PAGE.safeParse(await client.request("GET", target, { action: ACTION, signal }));
     pages++;
     if (!page.success) throw pageError("the answer is not a page of endpoints", "malformed");
     const { endpoints, next_page_uri: next } = page.data;

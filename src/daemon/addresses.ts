@@ -74,11 +74,6 @@ export class Addresses implements AddressEffects {
       this.#options.ownAddresses().includes(peer);
   }
 
-  /** Undoes all that was made. */
-  release(): Promise<void> {
-    return this.#mutex.run(() => this.#options.driver.release());
-  }
-
   get report(): StatusReport["addresses"] {
     const { driver } = this.#options;
     const support = driver.supported();

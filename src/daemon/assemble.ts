@@ -1,4 +1,3 @@
-import { dirname } from "node:path";
 import { ApiClient } from "../cloud/client.ts";
 import { DEFAULT_INGRESS } from "../config/config.ts";
 import { Forwarder } from "../forward/forwarder.ts";
@@ -7,22 +6,25 @@ import { IdentityStore } from "../identity/store.ts";
 import { isHostname, normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { VERSION } from "../lib/version.ts";
-import { refuseHijack, type ReservedNames } from "../names/refuse_names.ts";
+import { refuseHijack } from "../names/refuse_names.ts";
 import { choosePublisher } from "../names/select.ts";
+import { isLoopback } from "../network/loopback.ts";
 import { chooseAddressDriver } from "../network/select.ts";
 import { Account } from "../sync/account.ts";
-import type { Discovery } from "../sync/effects.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
 import type { System } from "../system/system.ts";
 import { Addresses } from "./addresses.ts";
 import type { Daemon } from "./daemon.ts";
 import { Health } from "./health.ts";
+import { type Change, Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
 import { Names } from "./names.ts";
+import { hostsPath, journalPath, stateDirectory } from "./places.ts";
 import { healthReport } from "./status_report.ts";
 import { SubnetMemory } from "./subnet_memory.ts";
 import { TrustSet } from "./trust.ts";
+import { undo } from "./undo.ts";
 
 /** Builds the daemon from its configuration: the one place where `new` meets `select`. Nothing listens yet. */
 export async function assemble(live: LiveConfig, system: System): Promise<Daemon> {
@@ -31,6 +33,13 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   await files.makeDirectory(directory, 0o700);
   const state = new StateStore(directory, files);
   const { state: saved, problems } = await state.load();
+  const hosts = hostsPath(system);
+  const journal = new Journal({ path: journalPath(live), files });
+  const journalProblem = await journal.load();
+  // What an earlier run made and this one takes over is reconciled as it is found; the rest is undone.
+  const isWanted = (change: Change) =>
+    change.kind === "hosts" ? change.path === hosts : !isLoopback(live.current.net.subnet);
+  await undo(journal.changes.filter((change) => !isWanted(change)), { journal, system });
 
   const clientWith = (key: () => string): ApiClient =>
     new ApiClient({
@@ -60,6 +69,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
       listen: system.listenTcp,
       run: system.run,
       interfaceName: live.current.net.interfaceName,
+      record: () => journal.record({ kind: "addresses" }),
     }),
     subnet: live.current.net.subnet,
     memory: new SubnetMemory({ path: `${directory}/net_subnet.json`, files }),
@@ -74,23 +84,33 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     admit: (peer, key) => addresses.admits(peer, key),
   });
 
-  const names = new Names(choosePublisher({ hostsPath: system.readEnvironment("NGROKD_HOSTS_PATH"), files }));
+  const names = new Names(choosePublisher({
+    path: hosts,
+    files,
+    mayWrite: (path) => system.holds({ kind: "write", path }),
+    created: journal.changes.some((change) => change.kind === "hosts" && change.created),
+    record: (change) => journal.record({ kind: "hosts", ...change }),
+  }));
   const loop = new SyncLoop({
-    // The cloud may name another ingress while it is asked: what is reserved is known after that.
-    poll: async (signal) =>
-      withoutHijackers(await account.discover(signal), {
-        machine: [normalizeHostname(system.hostname())],
-        cloud: [new URL(live.current.api.url).hostname, normalizeHostname(ingress().hostname)],
-      }),
+    poll: (signal) => account.discover(signal),
     effects: { addresses, listeners: forwarder, names, state },
     saved,
-    settings: () => ({
-      subnet: addresses.subnet,
-      listenInterface: live.current.net.listenInterface,
-      overrides: live.current.net.overrides,
-      startPort: live.current.net.startPort,
-      resolveInterface: (name) => resolveInterface(name, system),
-    }),
+    settings: () => {
+      const { api, net: { listenInterface, overrides, startPort } } = live.current;
+      const reserved = {
+        machine: [normalizeHostname(system.hostname())],
+        // The cloud may name another ingress at any time.
+        cloud: [new URL(api.url).hostname, normalizeHostname(ingress().hostname)],
+      };
+      return {
+        subnet: addresses.subnet,
+        listenInterface,
+        overrides,
+        startPort,
+        resolveInterface: (name) => resolveInterface(name, system),
+        refuseName: (hostname) => refuseHijack(hostname, reserved),
+      };
+    },
     intervalMs: () => live.current.boundEndpoints.pollIntervalMs,
   });
   const daemon: Daemon = {
@@ -102,17 +122,13 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     names,
     addresses,
     trust,
+    journal,
     health: new Health(system.serveHttp, () => healthReport(daemon)),
     ingress,
-    stateProblems: problems,
+    stateProblems: journalProblem === undefined ? problems : [...problems, journalProblem],
     startedAt: Date.now(),
   };
   return daemon;
-}
-
-/** The directory of the client certificate is where all state lives (COMPAT.md 4.5). */
-function stateDirectory(live: LiveConfig): string {
-  return dirname(live.current.server.clientCert);
 }
 
 /** The ingress that the cloud named, if the permission set holds that name. */
@@ -130,24 +146,6 @@ function operatorIngress(
   return system.holds({ kind: "net", host: `${hostname}:${port}` })
     ? { hostname, port: Number(port) }
     : undefined;
-}
-
-function withoutHijackers(found: Discovery | undefined, reserved: ReservedNames): Discovery | undefined {
-  if (found === undefined) return undefined;
-  const judged = found.endpoints.map((endpoint) => ({
-    endpoint,
-    reason: refuseHijack(endpoint.hostname, reserved),
-  }));
-  return {
-    ...found,
-    endpoints: judged.filter(({ reason }) => reason === undefined).map(({ endpoint }) => endpoint),
-    refused: [
-      ...found.refused,
-      ...judged.flatMap(({ endpoint: { id, url }, reason }) =>
-        reason === undefined ? [] : [{ id, url, reason }]
-      ),
-    ],
-  };
 }
 
 /** An address stands for itself, an interface for its first address, which is not a loopback one if it has another. */

@@ -1,31 +1,37 @@
 import { getLogger } from "@logtape/logtape";
-import { choosePublisher } from "../names/select.ts";
-import { LinuxIp } from "../network/linux_ip.ts";
 import type { System } from "../system/system.ts";
+import { type Change, Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
+import { hostsPath, journalPath } from "./places.ts";
+import { undo } from "./undo.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
 /**
- * Takes away what a daemon that was killed left on this machine: our section of the hosts file, our interface and routes, the socket. All of
- * it is recognised by our own marks, so nothing needs to be remembered. True if nothing is left.
+ * Takes away what a daemon that was killed left on this machine: our section of the hosts file, our interface and routes, the socket. The
+ * journal tells what there is; our marks tell it where the journal is lost. True if nothing is left.
  *
  * @throws {BindError} If a daemon is running: it cleans up after itself.
  */
 export async function cleanUp(live: LiveConfig, system: System): Promise<boolean> {
-  const { server, net } = live.current;
   // The socket is the lock: as long as it is held here, no daemon starts in the middle of this.
-  const lock = await system.listenLocal(server.socketPath);
+  const lock = await system.listenLocal(live.current.server.socketPath);
   try {
-    const hostsPath = system.readEnvironment("NGROKD_HOSTS_PATH");
-    const { problem, hint } = await choosePublisher({ hostsPath, files: system.files }).withdraw();
-    if (problem !== undefined) log.error("{problem}", { problem, hint });
-    if (system.operatingSystem() === "linux") {
-      await new LinuxIp({ run: system.run, interfaceName: net.interfaceName }).release();
-    }
-    if (problem === undefined) log.info("Nothing of ngrokd is left in names and addresses");
-    return problem === undefined;
+    const journal = new Journal({ path: journalPath(live), files: system.files });
+    const problem = await journal.load();
+    if (problem !== undefined) log.warn("{problem}", { problem });
+    const clean = await undo([...unwritten(journal, system), ...journal.changes], { journal, system });
+    if (clean) log.info("Nothing of ngrokd is left in names and addresses");
+    return clean;
   } finally {
     lock.close();
   }
+}
+
+/** The changes that may have been made though the journal does not have them. */
+function unwritten(journal: Journal, system: System): Change[] {
+  const path = hostsPath(system);
+  const likely: Change[] = [{ kind: "hosts", path, created: false }];
+  if (system.operatingSystem() === "linux") likely.unshift({ kind: "addresses" });
+  return likely.filter((change) => !journal.has(change));
 }

@@ -4,6 +4,7 @@ import type { Account } from "../sync/account.ts";
 import type { SyncLoop } from "../sync/loop.ts";
 import type { Addresses } from "./addresses.ts";
 import type { Health } from "./health.ts";
+import type { Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
 import type { Names } from "./names.ts";
 import type { TrustSet } from "./trust.ts";
@@ -19,6 +20,8 @@ export interface Daemon {
   readonly names: Names;
   readonly addresses: Addresses;
   readonly trust: TrustSet;
+  /** What was changed on this machine, to be undone. */
+  readonly journal: Journal;
   readonly health: Health;
   /** The ingress that new connections go to. */
   readonly ingress: () => { hostname: string; port: number };

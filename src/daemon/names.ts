@@ -22,7 +22,10 @@ export class Names implements NameEffects {
     for (const warning of warnings) log.warn("{warning}", { warning });
     if (problem !== undefined && problem !== this.#problem) log.error("{problem}", { problem, hint });
     if (changed) {
-      log.info("Names are published", { count: names.size - refused.size, driver: this.#publisher.kind });
+      log.info("Names are published in {target}", {
+        target: this.#publisher.target,
+        count: names.size - refused.size,
+      });
     }
     this.#problem = problem;
     this.#hint = hint;

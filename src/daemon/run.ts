@@ -13,6 +13,7 @@ import { daemonCommands } from "./commands.ts";
 import { LiveConfig, problemTexts } from "./live_config.ts";
 import { Reloader } from "./reload.ts";
 import { renewLoop } from "./renew_loop.ts";
+import { undo } from "./undo.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
@@ -94,25 +95,27 @@ async function serve(live: LiveConfig, options: ServeOptions): Promise<number> {
     ),
   ]);
   await Promise.race([loops, whenAborted(stop.signal)]);
-  return await shutDown(daemon, { loops, forced: forced.promise, reloader });
+  return await shutDown(daemon, { loops, forced: forced.promise, reloader, system });
 }
 
 interface ShutDownOptions {
   readonly loops: Promise<unknown>;
   readonly forced: Promise<void>;
   readonly reloader: Reloader;
+  readonly system: System;
 }
 
 /** Names go first, so that nobody finds a door that is closing; running connections may end for up to 30 s. */
 async function shutDown(daemon: Daemon, options: ShutDownOptions): Promise<number> {
-  const { loops, forced, reloader } = options;
+  const { loops, forced, reloader, system } = options;
   await Promise.race([Promise.all([loops, reloader.stop()]), forced]);
   await daemon.names.withdraw();
   const open = daemon.forwarder.openConnections;
   if (open > 0) log.info("Waiting for running connections", { count: open, seconds: DRAIN_MS / 1000 });
   const drained = await Promise.race([daemon.forwarder.drain(DRAIN_MS), forced.then(() => false)]);
   await daemon.forwarder[Symbol.asyncDispose]();
-  await daemon.addresses.release();
+  // Names are gone already, or could not be taken away: that is tried once more.
+  await undo(daemon.journal.changes, { journal: daemon.journal, system });
   await daemon.health.close();
   log.info("ngrokd has stopped", { drained });
   return drained ? OK : FAILURE;

@@ -15,6 +15,10 @@ export interface HostsFileOptions {
   readonly files: HostsFileSystem;
   /** Milliseconds that never run backwards. @default {performance.now} */
   readonly now?: () => number;
+  /** Whether an earlier run made the file: it goes with our section then. @default {false} */
+  readonly created?: boolean;
+  /** Called before the file is written for the first time; `created` if it is made. */
+  readonly record?: (change: { path: string; created: boolean }) => Promise<void>;
 }
 
 /**
@@ -24,22 +28,29 @@ export interface HostsFileOptions {
 export class HostsFile implements NamePublisher {
   readonly kind = "hosts";
   readonly off = undefined;
-  readonly #path: string;
+  /** The file. */
+  readonly target: string;
   readonly #temporary: string;
   readonly #files: HostsFileSystem;
   readonly #repairs: RepairLimit;
   readonly #turns = new Mutex();
+  readonly #record: NonNullable<HostsFileOptions["record"]>;
+  #created: boolean;
+  #recorded = false;
   #swept = false;
   #saidInPlace = false;
   /** The whole file and our section as we left them, and what was unusual; undefined before the first publication. */
   #left: { readonly text: string; readonly block: string; readonly notes: Map<string, string> } | undefined;
 
   constructor(path: string, options: HostsFileOptions) {
-    const { files, now = () => performance.now() } = options;
-    this.#path = path;
+    const { files, now = () => performance.now(), created = false } = options;
+    const { record = () => Promise.resolve() } = options;
+    this.target = path;
     this.#temporary = `${path}.ngrokd.tmp`;
     this.#files = files;
     this.#repairs = new RepairLimit(now);
+    this.#created = created;
+    this.#record = record;
   }
 
   async observe(): Promise<ReadonlyMap<string, string> | undefined> {
@@ -86,15 +97,16 @@ export class HostsFile implements NamePublisher {
       const wanted = replaceBlock(text, names);
       if ("problem" in wanted) {
         return {
-          problem: `Cannot edit ${this.#path}: line ${wanted.problem.line} ${wanted.problem.message}`,
+          problem: `Cannot edit ${this.target}: line ${wanted.problem.line} ${wanted.problem.message}`,
           hint:
-            `Remove what is left of the managed section from ${this.#path} by hand; it is written anew then`,
+            `Remove what is left of the managed section from ${this.target} by hand; it is written anew then`,
         };
       }
       // The scan of a large file takes long, and the same text gives the same notes.
       const notes = wanted.text === this.#left?.text ? this.#left.notes : this.#notesOn(text, names);
       const left = { text: wanted.text, block: wanted.block, notes };
-      if (wanted.text === text) {
+      const remove = last && this.#created && wanted.text === "" && old !== undefined;
+      if (wanted.text === text && !remove) {
         this.#left = left;
         return { notes, warnings };
       }
@@ -102,14 +114,20 @@ export class HostsFile implements NamePublisher {
       if (overwritten && warnings.length === 0) {
         if (!last && !this.#repairs.take()) {
           return {
-            problem: `Cannot keep names in ${this.#path}: another program keeps rewriting it`,
+            problem: `Cannot keep names in ${this.target}: another program keeps rewriting it`,
             hint: "Find the program that writes it and stop it; our section is put back every 5 minutes",
             notes,
           };
         }
-        warnings.push(`The managed section of ${this.#path} was changed by another program: it is put back`);
+        warnings.push(`The managed section of ${this.target} was changed by another program: it is put back`);
       }
-      const result = await replaceFile(this.#path, {
+      if (remove) {
+        await this.#files.removeFile(this.target);
+        this.#left = left;
+        return { changed: true, notes, warnings };
+      }
+      await this.#recordOnce(old === undefined);
+      const result = await replaceFile(this.target, {
         old,
         next: Buffer.from(wanted.text, "latin1"),
         files: this.#files,
@@ -120,21 +138,28 @@ export class HostsFile implements NamePublisher {
       this.#left = left;
       if (result === "in_place" && !this.#saidInPlace) {
         this.#saidInPlace = true;
-        warnings.push(`${this.#path} cannot be replaced as a whole: it is written where it stands`);
+        warnings.push(`${this.target} cannot be replaced as a whole: it is written where it stands`);
       }
       return { changed: true, notes, warnings };
     }
-    return { problem: `Cannot write ${this.#path}: another program writes it at the same time`, warnings };
+    return { problem: `Cannot write ${this.target}: another program writes it at the same time`, warnings };
+  }
+
+  async #recordOnce(created: boolean): Promise<void> {
+    if (this.#recorded) return;
+    this.#recorded = true;
+    this.#created ||= created;
+    await this.#record({ path: this.target, created: this.#created });
   }
 
   #read(): Promise<Uint8Array | undefined> {
-    return this.#files.readBytesIfAny(this.#path, MAX_BYTES);
+    return this.#files.readBytesIfAny(this.target, MAX_BYTES);
   }
 
   #notesOn(text: string, names: ReadonlyMap<string, string>): Map<string, string> {
     const notes = new Map<string, string>();
     for (const [name, line] of findOutside(text, names)) {
-      notes.set(name, `line ${line} of ${this.#path} gives this name an address too`);
+      notes.set(name, `line ${line} of ${this.target} gives this name an address too`);
     }
     return notes;
   }
@@ -148,7 +173,9 @@ function toText(bytes: Uint8Array | undefined): string {
 }
 
 function hintFor(error: FileError): string | undefined {
-  if (error.reason === "denied") return "Run ngrokd as a user who may write the file";
+  if (error.reason === "denied") {
+    return "Run ngrokd as a user who may write the file, or name another one in NGROKD_HOSTS_PATH";
+  }
   if (error.reason === "full") return "Make room on the disk; it is tried again at the next poll";
   return error.hint;
 }

@@ -3,6 +3,7 @@ import type { NamePublisher, PublishOutcome } from "./publisher.ts";
 /** Publishes nothing, and says why. */
 export class NoNames implements NamePublisher {
   readonly kind = "none";
+  readonly target = "";
   readonly off: string;
 
   /** `reason` is a sentence for `status`. */

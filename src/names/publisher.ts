@@ -18,6 +18,8 @@ export interface PublishOutcome {
 export interface NamePublisher {
   /** What it is, for `status`. */
   readonly kind: string;
+  /** Where the names are put, for people; empty if nowhere. */
+  readonly target: string;
   /** Why no name is published at all; undefined if names are. */
   readonly off: string | undefined;
   /** The names that stand as ours now, each with its address; undefined if that cannot be known. */

@@ -32,6 +32,6 @@ export interface AddressDriver {
   observe(): Promise<string | undefined>;
   /** Makes exactly these addresses bindable: address → why one is not; all others are. */
   ensure(addresses: readonly string[]): Promise<ReadonlyMap<string, string>>;
-  /** Undoes all that was made, by an earlier run too. */
-  release(): Promise<void>;
+  /** Undoes all that was made, by an earlier run too; why something of it is left, or undefined. */
+  release(): Promise<string | undefined>;
 }

@@ -18,8 +18,10 @@ const REFUSED: readonly number[] = [1, 2];
 /** What {@linkcode LinuxIp} is made with. */
 export interface LinuxIpOptions {
   readonly run: Run;
-  /** The name of the interface that is made. */
-  readonly interfaceName: string;
+  /** The name of the interface that is made. @default {"ngrokd0"} */
+  readonly interfaceName?: string;
+  /** Called before anything is made. */
+  readonly record?: () => Promise<void>;
 }
 
 /** A subnet of addresses that are this machine's own, on Linux. What stands is asked each time, never remembered. */
@@ -27,12 +29,15 @@ export class LinuxIp implements AddressDriver {
   readonly kind = "linux_ip";
   readonly #ip: IpProgram;
   readonly #name: string;
+  readonly #record: () => Promise<void>;
   #linkKind: string | undefined;
   #subnet: Cidr | undefined;
 
   constructor(options: LinuxIpOptions) {
-    this.#ip = new IpProgram(options.run);
-    this.#name = options.interfaceName;
+    const { run, interfaceName = "ngrokd0", record = () => Promise.resolve() } = options;
+    this.#ip = new IpProgram(run);
+    this.#name = interfaceName;
+    this.#record = record;
   }
 
   get linkKind(): string | undefined {
@@ -84,10 +89,10 @@ export class LinuxIp implements AddressDriver {
     return Promise.resolve(new Map(addresses.map((address) => [address, "No subnet is prepared"])));
   }
 
-  async release(): Promise<void> {
+  release(): Promise<string | undefined> {
     this.#subnet = undefined;
     this.#linkKind = undefined;
-    await this.#removeAll();
+    return this.#removeAll();
   }
 
   /** Makes what is missing, of the first kind that this machine takes. @throws {CommandError} With the answer for each kind. */
@@ -95,6 +100,7 @@ export class LinuxIp implements AddressDriver {
     const name = this.#name;
     const refusals: CommandError[] = [];
     let observed = before;
+    await this.#record();
     for (const kind of KINDS) {
       try {
         await this.#ip.apply(planVirtual(observed, { name, kind, subnet }));
@@ -111,7 +117,8 @@ export class LinuxIp implements AddressDriver {
         return;
       } catch (error) {
         if (!(error instanceof CommandError)) throw error;
-        await this.#removeAll();
+        const left = await this.#removeAll();
+        if (left !== undefined) log.error("Cannot remove the virtual network interface: {left}", { left });
         if (!REFUSED.includes(error.exitCode)) throw error;
         log.info("No interface {interface} of kind {kind}: {reason}", {
           interface: name,
@@ -134,12 +141,13 @@ export class LinuxIp implements AddressDriver {
     });
   }
 
-  async #removeAll(): Promise<void> {
+  async #removeAll(): Promise<string | undefined> {
     try {
       await this.#ip.apply(planRelease(await this.#ip.observe()));
+      return undefined;
     } catch (error) {
-      if (!(error instanceof CommandError)) throw error;
-      log.error("Cannot remove the virtual network interface: {reason}", { reason: error.message });
+      if (error instanceof CommandError) return error.message;
+      throw error;
     }
   }
 }

@@ -47,8 +47,8 @@ export class Loopback implements AddressDriver {
     return Promise.resolve(refuseOutside(addresses, this.#subnet));
   }
 
-  release(): Promise<void> {
-    return Promise.resolve();
+  release(): Promise<undefined> {
+    return Promise.resolve(undefined);
   }
 
   #whyNot(address: string): string | undefined {

@@ -60,7 +60,7 @@ export class WithFallback implements AddressDriver {
     return this.#active.ensure(addresses);
   }
 
-  release(): Promise<void> {
+  release(): Promise<string | undefined> {
     return this.#active.release();
   }
 }

@@ -8,6 +8,7 @@ import type { IdentityStore, Pair } from "../identity/store.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { ApiError, messageOf } from "../model/errors.ts";
 import type { Discovery } from "./effects.ts";
+import { PageBudget } from "./page_budget.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 
@@ -38,6 +39,7 @@ export interface RenewalResult {
 export class Account {
   readonly #options: AccountOptions;
   readonly #mutex = new Mutex();
+  readonly #budget = new PageBudget();
   #operatorId: string | undefined;
   #pair: Pair | undefined;
   #ingressEndpoint: string | undefined;
@@ -96,12 +98,20 @@ export class Account {
         // A crash came between the two, or the pair was found unusable: the operator is there and needs no other.
         if (this.#pair === undefined) await this.#reissue(id, signal);
         await this.#tellSelectors(id, signal);
-        return await listBoundEndpoints(this.#options.client, id, { signal });
+        return await listBoundEndpoints(this.#options.client, id, {
+          signal,
+          takeTurn: () => this.#budget.take(signal),
+        });
       } catch (error) {
         await this.#forgetIfGone(error);
         throw error;
       }
     });
+  }
+
+  /** How long until so many pages can be asked for in a row, in milliseconds. */
+  readyInMs(pages: number): number {
+    return this.#budget.waitMs(pages);
   }
 
   /**

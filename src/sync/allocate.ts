@@ -20,6 +20,8 @@ export interface AllocateOptions extends ListenSettings {
   readonly leases: Leases;
   /** The address of an interface of this machine; undefined if there is none of that name. */
   readonly resolveInterface: (name: string) => string | undefined;
+  /** Why no endpoint may have this host name here; undefined if one may. @default All may */
+  readonly refuseName?: (hostname: string) => string | undefined;
 }
 
 /** Where every endpoint should listen. */
@@ -35,8 +37,14 @@ export const VIRTUAL = "virtual";
 
 /** Gives every service an address and a port on this machine. Pure: what is known comes in, what is wanted comes out. */
 export function allocate(endpoints: readonly Endpoint[], options: AllocateOptions): Plan {
-  const { services, refused: conflicts } = groupServices(endpoints);
-  const refused = [...conflicts];
+  const refused: RefusedEndpoint[] = [];
+  const allowed = endpoints.filter(({ id, url, hostname }) => {
+    const reason = options.refuseName?.(hostname);
+    if (reason !== undefined) refused.push({ id, url, reason });
+    return reason === undefined;
+  });
+  const { services, refused: conflicts } = groupServices(allowed);
+  refused.push(...conflicts);
   const modes = new Map(services.map((service) => [service, modeOf(service.hostname, options)]));
   const virtual = new Set(
     services.filter((service) => modes.get(service) === VIRTUAL).map((service) => service.hostname),

@@ -3,9 +3,11 @@ import { Mutex } from "../lib/mutex.ts";
 import type { Endpoint, RefusedEndpoint } from "../model/endpoint.ts";
 import { ApiError, hintOf, messageOf } from "../model/errors.ts";
 import type { ApiState } from "../model/report.ts";
+import { sleep } from "../system/clock.ts";
 import type { Discovery, RoundEffects, SavedState } from "./effects.ts";
 import { apiStateOf, nextPollDelay } from "./pace.ts";
 import { type EndpointOutcome, type RoundInput, runRound } from "./round.ts";
+import { RoundLog } from "./round_log.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 
@@ -20,6 +22,8 @@ export interface SyncLoopOptions {
   readonly saved: SavedState;
   readonly settings: () => RoundInput["settings"];
   readonly intervalMs: () => number;
+  /** How long until a poll of so many pages is within the API's rate limit, in milliseconds. @default {() => 0} */
+  readonly readyInMs?: (pages: number) => number;
   /** @default {Math.random} */
   readonly random?: () => number;
 }
@@ -45,11 +49,12 @@ export class SyncLoop {
   #allRefused: readonly RefusedEndpoint[] = [];
   #status: PollStatus = { state: "never" };
   #roundError: string | undefined;
-  /** What has been said of single endpoints, so that it is said once. */
-  #reported: ReadonlySet<string> = new Set();
+  readonly #log = new RoundLog();
   #failures = 0;
   #lastError: unknown;
   #pages = 1;
+  /** The poll that is being made, if nothing has changed since it began. */
+  #polling: Promise<void> | undefined;
   #nudge = Promise.withResolvers<void>();
   #stop: AbortSignal | undefined;
 
@@ -67,7 +72,8 @@ export class SyncLoop {
     this.#stop = signal;
     if (this.#known !== undefined) await this.reconcile();
     while (!signal.aborted) {
-      await this.poll(signal);
+      await sleep(this.#readyInMs(), { signal }).catch(() => {});
+      await this.#sharedPoll(signal);
       if (signal.aborted) break;
       const delay = nextPollDelay({
         intervalMs: this.#options.intervalMs(),
@@ -81,8 +87,22 @@ export class SyncLoop {
     await this.#mutex.run(() => Promise.resolve());
   }
 
-  /** One poll and one round. Never throws: what went wrong is in {@linkcode status}. */
+  /**
+   * One poll and one round, or the end of those that run if they began after the last nudge. Nothing is waited for while the API's rate
+   * limit does not allow a poll: it follows as soon as it does. Never throws: what went wrong is in {@linkcode status}.
+   */
   async poll(signal: AbortSignal): Promise<void> {
+    if (this.#polling === undefined && this.#readyInMs() > 0) this.nudge();
+    else await this.#sharedPoll(this.#stop ?? signal);
+  }
+
+  async #sharedPoll(signal: AbortSignal): Promise<void> {
+    const polling = this.#polling ??= this.#poll(signal);
+    await polling;
+    if (this.#polling === polling) this.#polling = undefined;
+  }
+
+  async #poll(signal: AbortSignal): Promise<void> {
     try {
       const found = await this.#options.poll(signal);
       if (found === undefined) {
@@ -107,12 +127,12 @@ export class SyncLoop {
           saved: this.#saved,
           settings: this.#options.settings(),
         };
-        const before = new Map(this.#outcomes.map(({ endpoint, state }) => [endpoint.id, state]));
         const done = await runRound(input, this.#options.effects);
         this.#saved = done.saved;
         this.#outcomes = done.endpoints;
         this.#allRefused = done.refused;
-        this.#report(before);
+        const gone = this.#log.report(done.endpoints, done.refused);
+        if (gone.length > 0) this.#options.effects.listeners.forget(gone);
         this.#noteRoundError(done.saveError);
       } catch (error) {
         this.#noteRoundError(error);
@@ -131,6 +151,8 @@ export class SyncLoop {
 
   /** Polls at once instead of at the end of the interval. */
   nudge(): void {
+    // What is being asked may be answered by what was true before.
+    this.#polling = undefined;
     this.#nudge.resolve();
   }
 
@@ -190,35 +212,8 @@ export class SyncLoop {
     };
   }
 
-  /** Says what is new. `before` is the state of each endpoint at the end of the last round. */
-  #report(before: ReadonlyMap<string, EndpointOutcome["state"]>): void {
-    for (const { endpoint, route, reason, state } of this.#outcomes) {
-      if (state === "active" && before.get(endpoint.id) !== "active") {
-        log.info("Listening for {url} on {address}", {
-          url: endpoint.url,
-          address: `${route!.address}:${route!.localPort}`,
-          id: endpoint.id,
-        });
-      }
-      if (state === "failed" && !this.#reported.has(`${endpoint.id} ${reason}`)) {
-        log.error("Cannot serve {url}: {reason}", { url: endpoint.url, reason, id: endpoint.id });
-      }
-    }
-    for (const { id, url, reason } of this.#allRefused) {
-      if (!this.#reported.has(`${id} ${reason}`)) log.warn("Refused {url}: {reason}", { url, reason, id });
-    }
-    const present = new Set(this.#outcomes.map(({ endpoint }) => endpoint.id));
-    const gone = [...before.keys()].filter((id) => !present.has(id));
-    if (gone.length > 0) {
-      this.#options.effects.listeners.forget(gone);
-      log.info("Endpoints are gone", { count: gone.length, ids: gone.slice(0, 10).join(" ") });
-    }
-    this.#reported = new Set([
-      ...this.#outcomes.filter(({ state }) => state === "failed").map(({ endpoint, reason }) =>
-        `${endpoint.id} ${reason}`
-      ),
-      ...this.#allRefused.map(({ id, reason }) => `${id} ${reason}`),
-    ]);
+  #readyInMs(): number {
+    return this.#options.readyInMs?.(this.#pages) ?? 0;
   }
 
   async #wait(ms: number, signal: AbortSignal): Promise<void> {

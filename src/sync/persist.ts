@@ -27,6 +27,8 @@ const PORTS = "network_ports.json";
 const ENDPOINTS = "endpoints.json";
 const FILE_MODE = 0o644;
 const WILDCARD_KEY = "wildcard:";
+/** A damaged file can have a million bad entries: so many of them are told one by one. */
+const MAX_TOLD = 20;
 
 const Table = z.record(z.string(), z.unknown());
 const EndpointList = z.object({ schema: z.literal(1), endpoints: z.array(z.unknown()) });
@@ -46,31 +48,34 @@ export class StateStore implements StateEffects {
 
   /** Reads what is there. A bad entry costs that entry, a damaged file is set aside as `<name>.bad`; both are reported. */
   async load(): Promise<LoadedState> {
-    const problems: string[] = [];
+    const mappings = new Problems(MAPPINGS);
     const leases = new Map<string, string>();
     const holders = new Map<string, string>();
-    for (const [key, value] of Object.entries(await this.#read(MAPPINGS, Table, problems) ?? {})) {
+    for (const [key, value] of Object.entries(await this.#read(mappings, Table) ?? {})) {
       const hostname = key.startsWith(WILDCARD_KEY) ? `*.${key.slice(WILDCARD_KEY.length)}` : key;
       if (!isHostname(hostname) && !isWildcard(hostname)) {
-        problems.push(`${MAPPINGS}: "${printable(key)}" is not a host name`);
+        mappings.addEntry(`"${printable(key)}" is not a host name`);
       } else if (typeof value !== "string" || parseIpv4(value) === undefined) {
-        problems.push(`${MAPPINGS}: "${key}" has no address`);
+        mappings.addEntry(`"${key}" has no address`);
       } else if (holders.has(value)) {
-        problems.push(
-          `${MAPPINGS}: "${key}" has the address of "${holders.get(value)}" and gets one of its own`,
-        );
+        mappings.addEntry(`"${key}" has the address of "${holders.get(value)}" and gets one of its own`);
       } else {
         leases.set(hostname, value);
         holders.set(value, hostname);
       }
     }
+    const remaps = new Problems(PORTS);
     const ports = new Map<string, number>();
-    for (const [key, value] of Object.entries(await this.#read(PORTS, Table, problems) ?? {})) {
+    for (const [key, value] of Object.entries(await this.#read(remaps, Table) ?? {})) {
       if (isServiceKey(key) && isPort(value)) ports.set(key, value);
-      else problems.push(`${PORTS}: "${printable(key)}" is not host:port with a port`);
+      else remaps.addEntry(`"${printable(key)}" is not host:port with a port`);
     }
-    const endpoints = this.#parseEndpoints(await this.#read(ENDPOINTS, EndpointList, problems), problems);
-    return { state: { leases, ports, endpoints }, problems };
+    const list = new Problems(ENDPOINTS);
+    const endpoints = parseEndpoints(await this.#read(list, EndpointList), list);
+    return {
+      state: { leases, ports, endpoints },
+      problems: [mappings, remaps, list].flatMap(({ texts }) => texts),
+    };
   }
 
   /** Writes what has changed. @throws {FileError} If a file cannot be written; the old one is whole. */
@@ -89,34 +94,16 @@ export class StateStore implements StateEffects {
     if (failed !== undefined) throw failed.reason;
   }
 
-  #parseEndpoints(
-    list: z.infer<typeof EndpointList> | undefined,
-    problems: string[],
-  ): Endpoint[] | undefined {
-    return list?.endpoints.flatMap((entry) => {
-      try {
-        const { id, url } = EndpointEntry.parse(entry);
-        return [{ id, url, ...parseEndpointUrl(url) }];
-      } catch (error) {
-        problems.push(
-          `${ENDPOINTS}: an entry is not usable: ${
-            error instanceof SyntaxError ? error.message : "it has no id or url"
-          }`,
-        );
-        return [];
-      }
-    });
-  }
-
-  async #read<T>(name: string, schema: z.ZodType<T>, problems: string[]): Promise<T | undefined> {
+  async #read<T>(problems: Problems, schema: z.ZodType<T>): Promise<T | undefined> {
+    const { name } = problems;
     const path = this.#path(name);
     let text: string;
     try {
       text = await this.#files.readText(path);
     } catch (error) {
       if (error instanceof FileError && error.reason === "missing") return undefined;
-      problems.push(messageOf(error));
-      await this.#setAside(name, problems);
+      problems.add(messageOf(error));
+      await this.#setAside(problems);
       return undefined;
     }
     const parsed = schema.safeParse(parseJson(text));
@@ -124,19 +111,19 @@ export class StateStore implements StateEffects {
       this.#onDisk.set(name, text);
       return parsed.data;
     }
-    problems.push(`${path} is damaged`);
-    await this.#setAside(name, problems);
+    problems.add(`${path} is damaged`);
+    await this.#setAside(problems);
     return undefined;
   }
 
   /** The next save would replace it. */
-  async #setAside(name: string, problems: string[]): Promise<void> {
-    const path = this.#path(name);
+  async #setAside(problems: Problems): Promise<void> {
+    const path = this.#path(problems.name);
     try {
       await this.#files.renameFile(path, `${path}.bad`);
-      problems.push(`${path} is kept as ${name}.bad`);
+      problems.add(`${path} is kept as ${problems.name}.bad`);
     } catch (error) {
-      problems.push(messageOf(error));
+      problems.add(messageOf(error));
     }
   }
 
@@ -150,6 +137,47 @@ export class StateStore implements StateEffects {
   #path(name: string): string {
     return `${this.#directory}/${name}`;
   }
+}
+
+/** What is wrong with one file. */
+class Problems {
+  readonly name: string;
+  readonly #told: string[] = [];
+  #untold = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  get texts(): string[] {
+    if (this.#untold === 0) return this.#told;
+    return [...this.#told, `${this.name}: ${this.#untold} more entries are not usable`];
+  }
+
+  add(problem: string): void {
+    this.#told.push(problem);
+  }
+
+  addEntry(problem: string): void {
+    if (this.#told.length < MAX_TOLD) this.add(`${this.name}: ${problem}`);
+    else this.#untold++;
+  }
+}
+
+function parseEndpoints(
+  list: z.infer<typeof EndpointList> | undefined,
+  problems: Problems,
+): Endpoint[] | undefined {
+  return list?.endpoints.flatMap((entry) => {
+    try {
+      const { id, url } = EndpointEntry.parse(entry);
+      return [{ id, url, ...parseEndpointUrl(url) }];
+    } catch (error) {
+      const reason = error instanceof SyntaxError ? error.message : "it has no id or url";
+      problems.addEntry(`an entry is not usable: ${reason}`);
+      return [];
+    }
+  });
 }
 
 function parseJson(text: string): unknown {

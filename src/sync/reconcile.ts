@@ -10,6 +10,12 @@ const log = getLogger(["ngrokd", "sync"]);
 /** How many ports are tried when the wanted one is taken. */
 const MAX_PORT_TRIES = 20;
 
+/**
+ * How many of a round's new listeners are closed again when no descriptor was left for the next: files, the API, the control socket and
+ * connections need some too. All can be had again by the next round, if there are descriptors then.
+ */
+const DESCRIPTORS_LEFT_FREE = 64;
+
 /** What reconciling goes by. */
 export interface ReconcileOptions {
   /** Service → local port, from earlier rounds. */
@@ -37,7 +43,7 @@ export async function reconcile(
   const failures = new Map<string, string>();
   const notes = new Map<string, string>();
   const ports = new Map<string, number>();
-  const routes: Route[] = [];
+  const bindings: { readonly group: ListenerGroup; readonly port: number }[] = [];
   const groups = changes.flatMap((change) => change.kind === "open" ? [change.group] : []);
   const wanted = [...new Set(groups.filter(isVirtual).map((group) => group.address))];
   // A driver that throws has said nothing of single addresses: binding them tells, and what listens goes on.
@@ -51,6 +57,8 @@ export async function reconcile(
   }
 
   const open = new Set(listeners.observe());
+  const opened: string[] = [];
+  let exhausted = false;
   const taken = new Set<string>();
   const spare = new SparePorts(groups, options);
   for (const group of groups) {
@@ -66,13 +74,23 @@ export async function reconcile(
       failGroup(group, trouble !== undefined && isVirtual(group) ? joinReasons(bound, trouble) : bound);
       continue;
     }
-    if (bound !== group.port) {
-      ports.set(remapKey(group), bound);
-      for (const route of group.routes) {
-        notes.set(keyOf(route), `port ${group.port} is in use on ${group.address}, listening on ${bound}`);
-      }
+    if (bound !== group.port) ports.set(remapKey(group), bound);
+    bindings.push({ group, port: bound });
+  }
+  const givenUp = new Set(exhausted ? opened.slice(-DESCRIPTORS_LEFT_FREE) : []);
+  const routes: Route[] = [];
+  for (const { group, port } of bindings) {
+    const key = listenerKey(group.address, port);
+    if (givenUp.has(key)) {
+      taken.delete(key);
+      failGroup(group, reasonOf(noDescriptor(key)));
+      continue;
     }
-    for (const route of group.routes) routes.push({ ...route, localPort: bound });
+    for (const route of group.routes) {
+      routes.push({ ...route, localPort: port });
+      if (port === group.port) continue;
+      notes.set(keyOf(route), `port ${group.port} is in use on ${group.address}, listening on ${port}`);
+    }
   }
   listeners.setRoutes(new RouteTable(routes));
   for (const key of listeners.observe()) {
@@ -105,14 +123,22 @@ export async function reconcile(
       });
     }
     try {
-      if (!open.has(key)) listeners.open({ address, port });
+      if (!open.has(key)) {
+        if (exhausted) return noDescriptor(key);
+        listeners.open({ address, port });
+        opened.push(key);
+      }
     } catch (error) {
-      if (error instanceof BindError) return error;
-      return new BindError(`Cannot bind ${key}: ${messageOf(error)}`, {
-        address: key,
-        reason: "other",
-        cause: error,
-      });
+      if (!(error instanceof BindError)) {
+        return new BindError(`Cannot bind ${key}: ${messageOf(error)}`, {
+          address: key,
+          reason: "other",
+          cause: error,
+        });
+      }
+      if (error.reason !== "exhausted") return error;
+      exhausted = true;
+      return noDescriptor(key);
     }
     taken.add(key);
     return undefined;
@@ -210,6 +236,14 @@ function isVirtual(group: ListenerGroup): boolean {
 /** Wildcards cannot stand in a hosts file, and names of shared listeners are answered by DNS. */
 function isNamed(route: Route): boolean {
   return route.mode === VIRTUAL && !route.wildcard;
+}
+
+function noDescriptor(address: string): BindError {
+  return new BindError(`Cannot bind ${address}: no file descriptor is left`, {
+    address,
+    reason: "exhausted",
+    hint: "Raise the limit of open files: LimitNOFILE= of the unit, or ulimit -n",
+  });
 }
 
 function reasonOf({ message, hint }: BindError): string {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Addresses } from "../../src/daemon/addresses.ts";
 import { SubnetMemory } from "../../src/daemon/subnet_memory.ts";
 import { formatCidr, parseCidr } from "../../src/lib/ipv4.ts";
+import { LinuxIp } from "../../src/network/linux_ip.ts";
 import { chooseAddressDriver } from "../../src/network/select.ts";
 import * as files from "../../src/system/files.ts";
 import { listenTcp } from "../../src/system/net.ts";
@@ -49,8 +50,6 @@ Deno.test("Addresses restore at the next round what was removed under them, and 
   ip.refusals.length = 0;
   await addresses.ensure(["10.107.0.2"]);
   assert.equal(addresses.report.reason, null);
-  await addresses.release();
-  assert.ok(!ip.links.has("ngrokd0"));
 });
 
 Deno.test("Addresses say in log and status why there is no virtual interface", async () => {
@@ -78,14 +77,14 @@ Deno.test("Addresses keep a subnet that was chosen, over restarts and after the 
   const first = addressesOn(ip, path);
   await first.prepare(SUBNET);
   assert.equal(formatCidr(first.subnet), "10.108.0.0/16");
-  await first.release();
+  await new LinuxIp({ run: ip.run }).release();
 
   ip.routes.pop();
   ip.routes.push({ to: "10.108.1.0/24", dev: "veth0", proto: "kernel" });
   const second = addressesOn(ip, path);
   await second.prepare(SUBNET);
   assert.equal(formatCidr(second.subnet), "10.107.0.0/16", "the choice is in use now");
-  await second.release();
+  await new LinuxIp({ run: ip.run }).release();
 
   ip.routes.pop();
   const third = addressesOn(ip, path);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { runDaemon } from "../../src/daemon/run.ts";
+import { renderBlock } from "../../src/names/hosts_block.ts";
 import type { EndpointReport, HealthReport, StatusReport } from "../../src/model/report.ts";
 import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
 
@@ -190,7 +191,7 @@ Deno.test("runDaemon() prints version and usage with exit codes 0 and 2", async 
   assert.match(machine.err.join(""), /nonsense/);
 });
 
-Deno.test("runDaemon() survives a rejection that nobody handles, and says so", async () => {
+Deno.test("runDaemon() survives a rejection that nobody handles, and says so (F23)", async () => {
   await using machine = await fakeMachine("net: {subnet: 127.118.0.0/16}");
   await withDaemon(machine, async () => {
     Promise.reject(new Error("a planted fault"));
@@ -252,6 +253,38 @@ Deno.test("runDaemon() says in the log that saved state was damaged, and keeps t
     assert.match(
       machine.out.join(""),
       /ERROR daemon: Saved state has a problem: .*ip_mappings\.json is damaged/,
+    );
+  });
+});
+
+Deno.test("runDaemon() takes its section out of the hosts file of an earlier run when it keeps another one now", async () => {
+  await using machine = await fakeMachine("net: {subnet: 127.112.0.0/16}");
+  const [earlier, now] = ["earlier", "hosts"].map((name) => `${machine.directory}/${name}`) as [
+    string,
+    string,
+  ];
+  machine.cloud.addEndpoint({ url: "tcp://db.internal:8304", backend: "echo" });
+  machine.environment.NGROKD_HOSTS_PATH = earlier;
+  let journal = "";
+  await withDaemon(machine, async () => {
+    await machine.until(
+      "it is published",
+      async () => (await Deno.readTextFile(earlier)).includes("db.internal"),
+    );
+    journal = await Deno.readTextFile(`${machine.directory}/state/journal.json`);
+  });
+  await assert.rejects(Deno.stat(earlier), Deno.errors.NotFound, "it was not there before");
+  await assert.rejects(Deno.stat(`${machine.directory}/state/journal.json`), Deno.errors.NotFound);
+
+  // As if that run had been killed.
+  await Deno.writeTextFile(earlier, renderBlock(new Map([["db.internal", "127.112.0.2"]])));
+  await Deno.writeTextFile(`${machine.directory}/state/journal.json`, journal);
+  machine.environment.NGROKD_HOSTS_PATH = now;
+  await withDaemon(machine, async () => {
+    await assert.rejects(Deno.stat(earlier), Deno.errors.NotFound);
+    await machine.until(
+      "it is published",
+      async () => (await Deno.readTextFile(now)).includes("db.internal"),
     );
   });
 });

@@ -106,7 +106,10 @@ const container: World = {
     `api: { url: "${cloud.apiUrl}" }`,
     `ingressEndpoint: kubernetes-binding-ingress.ngrok.io:${cloud.ingressPort}`,
   ],
-  environment: () => ({ NGROK_API_KEY_FILE: "/run/secrets/ngrok_api_key" }),
+  environment: () => ({
+    NGROK_API_KEY_FILE: "/run/secrets/ngrok_api_key",
+    NGROKD_HOSTS_PATH: "/etc/ngrokd/hosts",
+  }),
   prelude: "mkdir /run/secrets; cp /etc/ngrokd/ngrok_api_key /run/secrets",
   endpoints: ["tcp://db.myapp:5432"],
   scenarios: {
@@ -116,6 +119,10 @@ const container: World = {
     },
     async "an endpoint answers through the ingress by its name"(stage) {
       await answers(stage, "db.myapp");
+    },
+    async "names stand in the hosts file that the environment names"(stage) {
+      const { ip } = await endpointOf(stage, "db.myapp");
+      assert.ok((await Deno.readTextFile(`${stage.etc}/hosts`)).includes(`${ip}\tdb.myapp\n`));
     },
   },
 };

@@ -117,7 +117,7 @@ const TABLE: Readonly<Record<string, Row>> = {
     world: "home",
     scenario: "names stand in /etc/hosts",
     also: ["/etc/hosts is replaced as a whole"],
-    shows: /"names":\{[^}]*Cannot write \/etc\/hosts: the permission set does not allow it/,
+    shows: /Names are not published: the permission set does not allow to write \/etc\/hosts/,
   },
   "--allow-write=/etc/hosts.ngrokd.tmp": {
     world: "home",
@@ -142,10 +142,9 @@ const TABLE: Readonly<Record<string, Row>> = {
     shows: /Waiting for an API key: run ngrokctl set-api-key/,
   },
   "--allow-env=NGROKD_HOSTS_PATH": {
-    world: "home",
-    scenario: "names stand in /etc/hosts",
-    also: ["/etc/hosts is replaced as a whole"],
-    shows: /Names are not published: NGROKD_HOSTS_PATH is not set/,
+    world: "container",
+    scenario: "names stand in the hosts file that the environment names",
+    shows: /Names are published in \/etc\/hosts/,
   },
   // These two are no grants: they read as unset. Without that, YAML cannot be read at all.
   "--ignore-env=LOG_TOKENS": {
@@ -170,7 +169,7 @@ const TABLE: Readonly<Record<string, Row>> = {
     world: "home",
     scenario: "the name of this machine is refused",
     also: OF_ENDPOINTS,
-    shows: /Cannot poll the API: Requires sys access to "hostname"/,
+    shows: /Cannot finish a round: Requires sys access to "hostname"/,
   },
 };
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import fc from "fast-check";
 import { HostsFile } from "../../src/names/hosts_file.ts";
 import { renderBlock } from "../../src/names/hosts_block.ts";
 import type { HostsFileSystem } from "../../src/names/replace_file.ts";
@@ -37,6 +38,13 @@ async function link(target: string, path: string): Promise<void> {
   assert.ok(success);
 }
 
+/** What the promise gives, if it does in time. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`It takes longer than ${ms} ms`)), ms);
+  return await Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
+}
+
 /** The real files, with something that happens right after the temporary file is written. */
 function filesWith(hook: () => Promise<void>): HostsFileSystem {
   return {
@@ -66,7 +74,7 @@ for (const [name, text] of Object.entries(CLEAN_HOSTS)) {
 }
 
 for (const [name, { text, line }] of Object.entries(DAMAGED_HOSTS)) {
-  Deno.test(`HostsFile touches nothing and names file and line: ${name}`, async () => {
+  Deno.test(`HostsFile touches nothing and names file and line: ${name} (F9, F10)`, async () => {
     await withHosts(text, async (path) => {
       const hosts = new HostsFile(path, { files });
       for (const outcome of [await hosts.publish(someNames(2)), await hosts.withdraw()]) {
@@ -123,7 +131,7 @@ Deno.test("HostsFile reports a name that the user's own lines hold", async () =>
   });
 });
 
-Deno.test("HostsFile makes a missing file with mode 0644, but not for nothing", async () => {
+Deno.test("HostsFile makes a missing file with mode 0644, but not for nothing (F6)", async () => {
   await withHosts(undefined, async (path, directory) => {
     const hosts = new HostsFile(path, { files });
     assert.equal((await hosts.publish(new Map())).changed, false);
@@ -147,7 +155,7 @@ Deno.test("HostsFile keeps mode and owner", async () => {
   });
 });
 
-Deno.test("HostsFile writes through a symlink and leaves the link", async () => {
+Deno.test("HostsFile writes through a symlink and leaves the link (F5)", async () => {
   await withHosts(undefined, async (path, directory) => {
     await Deno.mkdir(`${directory}/real`);
     await Deno.writeTextFile(`${directory}/real/h`, USER);
@@ -163,7 +171,7 @@ Deno.test("HostsFile writes through a symlink and leaves the link", async () => 
   });
 });
 
-Deno.test("HostsFile refuses a link to nothing, a directory, a FIFO and a device, and waits for none of them", async () => {
+Deno.test("HostsFile refuses a link to nothing, a directory, a FIFO and a device, and waits for none of them (F5, F6)", async () => {
   await withHosts(undefined, async (path, directory) => {
     const kinds: [() => Promise<unknown>, RegExp][] = [
       [() => link("gone", path), /^Cannot write .*hosts: it is a link to nothing$/],
@@ -177,9 +185,11 @@ Deno.test("HostsFile refuses a link to nothing, a directory, a FIFO and a device
     for (const [make, problem] of kinds) {
       await make();
       const hosts = new HostsFile(path, { files });
-      const outcome = await hosts.publish(someNames(1));
+      const outcome = await within(2000, hosts.publish(someNames(1)));
       assert.match(outcome.problem ?? "", problem);
       assert.equal(outcome.changed, false);
+      assert.equal((await within(2000, hosts.withdraw())).changed, false);
+      await within(2000, hosts.observe());
       assert.deepEqual(await namesIn(directory), ["hosts"]);
       await Deno.remove(path);
     }
@@ -196,7 +206,7 @@ Deno.test("HostsFile refuses a file that is too large", async () => {
   });
 });
 
-Deno.test("HostsFile removes the stray temporary file of a killed run, also if it has nothing to write", async () => {
+Deno.test("HostsFile removes the stray temporary file of a killed run, also if it has nothing to write (F1)", async () => {
   await withHosts(USER, async (path, directory) => {
     await Deno.writeTextFile(`${path}.ngrokd.tmp`, "half");
     await new HostsFile(path, { files }).publish(new Map());
@@ -216,7 +226,7 @@ Deno.test("HostsFile does not follow a link that was planted under the temporary
   });
 });
 
-Deno.test("HostsFile does not lose what an editor saves between its read and its rename", async () => {
+Deno.test("HostsFile does not lose what an editor saves between its read and its rename (F13)", async () => {
   await withHosts(USER, async (path, directory) => {
     let saves = 0;
     const racing = filesWith(async () => {
@@ -228,6 +238,74 @@ Deno.test("HostsFile does not lose what an editor saves between its read and its
     assert.deepEqual(await namesIn(directory), ["hosts"]);
   });
 });
+
+Deno.test("HostsFile loses nothing that an editor saves until the last look before the file is replaced, in 1,000 trials (F13)", async () => {
+  const verbs = ["readBytesIfAny", "statPath", "statTarget", "createFile", "removeFile"] as const;
+  const trial = fc.record({
+    /** After so many steps of ours the editor begins to save. */
+    steps: fc.nat(10),
+    saves: fc.integer({ min: 1, max: 2 }),
+    byRename: fc.boolean(),
+    before: fc.nat(2),
+    after: fc.nat(2),
+  });
+  await withHosts(undefined, async (path, directory) => {
+    const draft = `${directory}/draft`;
+    const run = fc.asyncProperty(trial, async ({ steps, saves, byRename, before, after }) => {
+      let user = USER;
+      await Deno.writeTextFile(path, before === 0 ? user : `${user}\n${renderBlock(someNames(before))}`);
+      let [done, left] = [0, saves];
+      async function race(): Promise<void> {
+        if (done++ < steps || left === 0) return;
+        const line = `10.9.9.${left--}\tsaved\n`;
+        user = line + user;
+        const text = line + await Deno.readTextFile(path);
+        await Deno.writeTextFile(byRename ? draft : path, text);
+        if (byRename) await Deno.rename(draft, path);
+      }
+      const racing: Record<string, unknown> = { ...files };
+      for (const verb of verbs) {
+        racing[verb] = async (...parameters: never[]) => {
+          await race();
+          return await (files[verb] as (...parameters: never[]) => Promise<unknown>)(...parameters);
+        };
+      }
+      const hosts = new HostsFile(path, { files: racing as unknown as HostsFileSystem });
+      assert.equal((await hosts.publish(someNames(after))).problem, undefined);
+      const section = after === 0 ? "" : `\n${renderBlock(someNames(after))}`;
+      assert.equal(await bytesOf(path), user + section);
+      assert.deepEqual(await namesIn(directory), ["hosts"]);
+    });
+    await fc.assert(run, { seed: 13, numRuns: 1000 });
+  });
+});
+
+for (
+  const [what, text] of [
+    ["100,000 lines", CLEAN_HOSTS["100,000 lines"]!],
+    ["1 MiB in one line", `127.0.0.1 localhost # ${"x".repeat(1024 * 1024)}\n`],
+    ["1 MiB of comments", "# a comment of the user\n".repeat(1024 * 1024 / 24)],
+  ] as const
+) {
+  Deno.test(`HostsFile is done within 1 s with ${what} (F14)`, async () => {
+    await withHosts(text, async (path) => {
+      const hosts = new HostsFile(path, { files });
+      for (
+        const step of [
+          () => hosts.publish(someNames(1000)),
+          () => hosts.publish(someNames(999)),
+          () => hosts.withdraw(),
+        ]
+      ) {
+        const started = performance.now();
+        assert.deepEqual((await step()).changed, true);
+        const ms = performance.now() - started;
+        assert.ok(ms < 1000, `${ms} ms`);
+      }
+      assert.equal(await bytesOf(path), text);
+    });
+  });
+}
 
 Deno.test("HostsFile gives way to a writer that never stops", async () => {
   await withHosts(USER, async (path, directory) => {
@@ -241,26 +319,27 @@ Deno.test("HostsFile gives way to a writer that never stops", async () => {
   });
 });
 
-Deno.test("HostsFile puts its section back, says so, and does not fight for ever", async () => {
+Deno.test("HostsFile puts its section back 10 times in 10 minutes, then once in 5 minutes, and says so all the time (F12)", async () => {
   await withHosts(USER, async (path) => {
     let now = 0;
     const hosts = new HostsFile(path, { files, now: () => now });
     await hosts.publish(someNames(1));
-    let repairs = 0;
-    for (let second = 0; second < 60; second++, now += 1000) {
+    const repairs: number[] = [];
+    // Half an hour of another program that rewrites the file each second; every other time it is noticed.
+    for (; now < 30 * 60_000; now += 2000) {
       await Deno.writeTextFile(path, USER);
       const outcome = await hosts.publish(someNames(1));
       if (outcome.changed) {
-        repairs++;
-        assert.deepEqual(outcome.warnings, [
+        repairs.push(now / 1000);
+        assert.deepEqual([outcome.problem, outcome.warnings], [undefined, [
           `The managed section of ${path} was changed by another program: it is put back`,
-        ]);
+        ]]);
       } else {
         assert.equal(outcome.problem, `Cannot keep names in ${path}: another program keeps rewriting it`);
-        assert.equal(await bytesOf(path), USER);
       }
     }
-    assert.equal(repairs, 10);
+    assert.deepEqual(repairs, [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 318, 618, 918, 1218, 1518]);
+    assert.equal(await bytesOf(path), USER);
     now += 5 * 60_000;
     assert.equal((await hosts.publish(someNames(1))).changed, true);
     await Deno.writeTextFile(path, `${USER}\n${renderBlock(someNames(2))}`);
@@ -269,7 +348,7 @@ Deno.test("HostsFile puts its section back, says so, and does not fight for ever
   });
 });
 
-Deno.test("HostsFile rewrites its section when a user has edited it, and keeps the user's text outside", async () => {
+Deno.test("HostsFile rewrites its section when a user has edited it, and keeps the user's text outside (F11)", async () => {
   await withHosts(USER, async (path) => {
     const hosts = new HostsFile(path, { files });
     await hosts.publish(someNames(2));
@@ -301,4 +380,45 @@ Deno.test("HostsFile lets a bug of its file system through", async () => {
   const hosts = new HostsFile("/nowhere/hosts", { files: broken });
   await assert.rejects(hosts.publish(someNames(1)), TypeError);
   await assert.rejects(hosts.observe(), TypeError);
+});
+
+Deno.test("HostsFile says what it is about to do before it writes for the first time, and once", async () => {
+  for (const user of [USER, undefined]) {
+    await withHosts(user, async (path) => {
+      const seen: unknown[] = [];
+      const file = new HostsFile(path, {
+        files,
+        record: async (change) => void seen.push(change, (await files.readBytesIfAny(path, 1000))?.length),
+      });
+      await file.withdraw();
+      assert.deepEqual(seen, [], "nothing is written");
+      await file.publish(someNames(2));
+      await file.publish(someNames(3));
+      assert.deepEqual(seen, [{ path, created: user === undefined }, user?.length]);
+    });
+  }
+});
+
+Deno.test("HostsFile takes away the file that it made, in this run or an earlier one, unless others wrote into it", async () => {
+  for (const [others, left] of [["", []], [USER, ["hosts"]]] as const) {
+    for (const crash of [false, true]) {
+      await withHosts(undefined, async (path, directory) => {
+        const first = new HostsFile(path, { files });
+        await first.publish(someNames(2));
+        await Deno.writeTextFile(path, others, { append: true });
+        await (crash ? new HostsFile(path, { files, created: true }) : first).withdraw();
+        assert.deepEqual(await namesIn(directory), left);
+        if (others !== "") assert.equal(await bytesOf(path), USER);
+      });
+    }
+  }
+});
+
+Deno.test("HostsFile leaves a file that was there empty before", async () => {
+  await withHosts("", async (path, directory) => {
+    const file = new HostsFile(path, { files });
+    await file.publish(someNames(2));
+    assert.equal((await file.withdraw()).changed, true);
+    assert.deepEqual([await namesIn(directory), await bytesOf(path)], [["hosts"], ""]);
+  });
 });

@@ -4,22 +4,31 @@ const ROOT = new URL("../..", import.meta.url).pathname;
 export interface InsideOptions {
   /** Shell lines that set the stage; `set -- … "$@"` wraps the run. `lo` is up. */
   readonly prelude?: string;
+  /** An /etc that may be changed, over the real one, and an empty /run. */
+  readonly etc?: boolean;
   /** Only tests whose name has it, or matches `/it/`. */
   readonly filter?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
+
+const OWN_ETC = `
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/etc /mnt/work
+mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/etc,workdir=/mnt/work /etc
+mount -t tmpfs tmpfs /run
+`;
 
 /** Runs a test file of this folder in namespaces of its own; nothing of what it does to network or mounts outlives it. */
 export async function testInside(
   file: string,
   options: InsideOptions = {},
 ): Promise<{ code: number; text: string }> {
-  const { prelude = "", filter, env = {} } = options;
+  const { prelude = "", etc = false, filter, env = {} } = options;
   const { code, stdout, stderr } = await new Deno.Command("unshare", {
     args: [
       ...["--net", "--mount", "--propagation", "private"],
-      ...["/bin/sh", "-ec", `/sbin/ip link set lo up\n${prelude}\nexec "$@"`, "sh"],
-      ...[Deno.execPath(), "test", "-P=test", "--no-prompt", "--no-check", "--quiet"],
+      ...["/bin/sh", "-ec", `/sbin/ip link set lo up\n${etc ? OWN_ETC : ""}${prelude}\nexec "$@"`, "sh"],
+      ...[Deno.execPath(), "test", etc ? "-P=stage" : "-P=test", "--no-prompt", "--no-check", "--quiet"],
       ...(filter === undefined ? [] : [`--filter=${filter}`]),
       new URL(file, import.meta.url).pathname,
     ],

@@ -1,0 +1,19 @@
+import { dirname } from "node:path";
+import { HOSTS } from "../names/select.ts";
+import type { System } from "../system/system.ts";
+import type { LiveConfig } from "./live_config.ts";
+
+/** The directory of the client certificate is where all state lives (COMPAT.md 4.5). */
+export function stateDirectory(live: LiveConfig): string {
+  return dirname(live.current.server.clientCert);
+}
+
+/** Where changes of this machine are written down. */
+export function journalPath(live: LiveConfig): string {
+  return `${stateDirectory(live)}/journal.json`;
+}
+
+/** The hosts file that is ours to keep a section in. */
+export function hostsPath(system: Pick<System, "readEnvironment">): string {
+  return system.readEnvironment("NGROKD_HOSTS_PATH") ?? HOSTS;
+}
