@@ -1,6 +1,9 @@
 /** What to do with a query: answer it, say by an empty reply that TCP will be served, or nothing. */
 export type Verdict = "answer" | "truncate" | "drop";
 
+/** Empty replies per second and address of a network that is over its limit. */
+const TRUNCATED_PER_SECOND = 50;
+
 /** Options of {@linkcode RateLimit}. */
 export interface RateLimitOptions {
   /** Answers per second and network. @default {200} */
@@ -10,12 +13,14 @@ export interface RateLimitOptions {
 }
 
 /**
- * A limit on answers per second and /24, for who forges senders to have us flood them. Beyond it a query gets an empty reply with TC, no
- * larger than itself: whoever is real comes back by TCP, where a sender cannot be forged.
+ * A limit on answers per second and /24, for who forges senders to have us flood them. Beyond it each address
+ * gets some empty replies with TC, no larger than the query: whoever is real comes back by TCP, where a sender cannot be forged. The rest is
+ * silence, which costs least: what is saved on a flood is there for the others.
  */
 export class RateLimit {
   readonly #perSecond: number;
   readonly #maxNetworks: number;
+  /** By network (`a.b.c`), and by address for those of a network that is over its limit. */
   readonly #counts = new Map<string, number>();
   #since = -Infinity;
 
@@ -37,6 +42,9 @@ export class RateLimit {
     if (before === undefined && this.#counts.size >= this.#maxNetworks) return "drop";
     const count = (before ?? 0) + 1;
     this.#counts.set(network, count);
-    return count <= this.#perSecond ? "answer" : "truncate";
+    if (count <= this.#perSecond) return "answer";
+    const own = (this.#counts.get(address) ?? 0) + 1;
+    this.#counts.set(address, own);
+    return own <= TRUNCATED_PER_SECOND ? "truncate" : "drop";
   }
 }

@@ -3,11 +3,12 @@ import * as files from "./files.ts";
 import { sendHttp } from "./http.ts";
 import { serveHttp } from "./http_server.ts";
 import { listenLocal } from "./local_socket.ts";
-import { connectTls, listenTcp, localAddresses } from "./net.ts";
+import { connectTcp, connectTls, listenTcp, localAddresses } from "./net.ts";
 import { flagFor, holds } from "./permissions.ts";
 import { run } from "./run.ts";
 import { onSignals } from "./signals.ts";
 import { writeErr, writeOut } from "./terminal.ts";
+import { listenUdp } from "./udp.ts";
 
 /** Everything that the daemon asks of the machine it runs on. */
 export interface System {
@@ -19,6 +20,8 @@ export interface System {
   readonly serveHttp: typeof serveHttp;
   readonly listenLocal: typeof listenLocal;
   readonly listenTcp: typeof listenTcp;
+  readonly listenUdp: typeof listenUdp;
+  readonly connectTcp: typeof connectTcp;
   readonly connectTls: typeof connectTls;
   readonly localAddresses: typeof localAddresses;
   readonly holds: typeof holds;
@@ -40,6 +43,8 @@ export function realSystem(): System {
     serveHttp,
     listenLocal,
     listenTcp,
+    listenUdp,
+    connectTcp,
     connectTls,
     localAddresses,
     holds,

@@ -18,6 +18,7 @@ function addressesOn(ip: FakeIp, path = "/nonexistent/net_subnet.json", os = "li
     subnet: SUBNET,
     memory: new SubnetMemory({ path, files }),
     ownAddresses: () => ["127.0.0.1", "192.0.2.2"],
+    allowed: () => [parseCidr("192.168.0.0/16")!],
   });
 }
 
@@ -116,7 +117,7 @@ Deno.test("SubnetMemory reports a file that is damaged or cannot be written, and
   assert.match(logged.lines("warning").at(-1)!, /Cannot keep the choice of the subnet/);
 });
 
-Deno.test("Addresses admit to virtual listeners only peers of this machine, and everyone to others", async () => {
+Deno.test("Addresses admit to virtual listeners only peers of this machine, and to others the allowed networks too", async () => {
   const ip = new FakeIp();
   const addresses = addressesOn(ip);
   await addresses.prepare(SUBNET);
@@ -129,8 +130,14 @@ Deno.test("Addresses admit to virtual listeners only peers of this machine, and 
     ["192.0.2.3", "10.107.0.2:80", false],
     ["10.108.0.2", "10.107.0.2:80", false],
     ["::1", "10.107.0.2:80", false],
-    ["192.0.2.3", "192.0.2.2:80", true],
-    ["192.0.2.3", "0.0.0.0:80", true],
+    ["192.168.4.5", "10.107.0.2:80", false],
+    ["192.168.4.5", "192.0.2.2:80", true],
+    ["192.168.4.5", "0.0.0.0:80", true],
+    ["192.0.2.3", "192.0.2.2:80", false],
+    ["192.0.2.3", "0.0.0.0:80", false],
+    ["192.0.2.2", "192.0.2.2:80", true],
+    ["127.0.0.1", "0.0.0.0:80", true],
+    ["10.107.0.2", "0.0.0.0:80", true],
   ];
   for (const [peer, listener, admitted] of cases) {
     assert.equal(addresses.admits(peer, listener), admitted, `${peer} to ${listener}`);
