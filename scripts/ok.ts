@@ -25,6 +25,7 @@ const STATIC: readonly Step[] = [
   { name: "lint", args: ["lint"] },
   { name: "format", args: ["fmt", "--check"] },
   { name: "imports", args: ["run", "-P=scripts", "--no-prompt", "scripts/check_imports.ts"] },
+  { name: "faults", args: ["run", "-P=scripts", "--no-prompt", "scripts/faults.ts", "--check"] },
 ];
 const TESTS: Step = {
   name: "tests",

@@ -1,26 +1,15 @@
 import type { EndpointReport, StatusReport } from "../src/model/report.ts";
 import { SimulatedCloud, type StartOptions } from "../tests/cloud/cloud.ts";
 import { permissionFlags, type ShippedSet } from "./permission_flags.ts";
+import { type ConfigOptions, stageConfig } from "./stage_config.ts";
 
 /** What a stage is made of. */
-export interface StageOptions {
+export interface StageOptions extends ConfigOptions {
   readonly cloud?: StartOptions;
-  /**
-   * Runs `deno task ngrokd` and `deno task ngrokctl` as they ship, on their default paths, in a mount namespace where those paths are
-   * the stage's own. Needs root.
-   */
-  readonly shipped?: boolean;
-  /** Lines for the `server:` section, and further sections, as YAML. */
-  readonly server?: string;
-  readonly sections?: string;
   /** Called with each line that the daemon logs. */
   readonly onLog?: (line: string) => void;
-  /** `host:port` in place of the cloud's own ingress. */
-  readonly ingress?: string;
   /** Another CA than the cloud's, PEM: a planted fault, or the CA of another ingress. */
   readonly ingressCa?: string;
-  /** `""` starts without a key. */
-  readonly apiKey?: string;
   readonly environment?: Readonly<Record<string, string>>;
   /** Runs before the program, in the same shell: `ulimit -n 64`. */
   readonly prelude?: string;
@@ -41,6 +30,8 @@ export interface Printed {
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const PASSED_ON = ["PATH", "HOME", "DENO_DIR", "TMPDIR", "DENO_AUDIT_PERMISSIONS"];
+/** Where the changes of an overlay over /etc go (tests/root/namespace.ts). */
+const OWN_ETC_CHANGES = "/mnt/etc";
 const STOP_LIMIT_MS = 40_000;
 
 /** The simulated cloud and the real daemon, as a process with its shipped permissions, in a directory of their own. */
@@ -73,9 +64,9 @@ export class Stage implements AsyncDisposable {
     }
   }
 
-  /** Where this process finds the configuration and the state files. */
+  /** Where the configuration and the state files are. */
   get etc(): string {
-    return `${this.directory}/etc`;
+    return this.#options.shipped ? "/etc/ngrokd" : `${this.directory}/etc`;
   }
 
   get configPath(): string {
@@ -83,15 +74,15 @@ export class Stage implements AsyncDisposable {
   }
 
   get socketPath(): string {
-    return `${this.directory}/run/ngrokd.sock`;
+    return `${this.#options.shipped ? "/run/ngrokd" : `${this.directory}/run`}/ngrokd.sock`;
   }
 
-  /** Where this process finds the hosts file that the daemon writes. */
+  /** The hosts file that the daemon writes. */
   get hostsPath(): string {
-    return this.#options.shipped ? `${this.directory}/overlay/hosts` : `${this.directory}/hosts`;
+    return this.#options.shipped ? "/etc/hosts" : `${this.directory}/hosts`;
   }
 
-  /** The process id of the daemon. */
+  /** The process id of the daemon, or of the task that passes signals on to it. */
   get pid(): number {
     return this.#daemon!.pid;
   }
@@ -106,15 +97,17 @@ export class Stage implements AsyncDisposable {
 
   startDaemon(options: RunOptions = {}): void {
     const { flags, environment, prelude = this.#options.prelude } = options;
-    const program = [...this.#program("ngrokd", flags), `--config=${this.#inside("etc")}/config.yml`];
-    const [command, ...args] = this.#enter(program, { prelude, changes: this.directory });
+    const [command, ...args] = after(prelude, [
+      ...this.#program("ngrokd", flags),
+      `--config=${this.configPath}`,
+    ]);
     const child = new Deno.Command(command!, {
       args,
       cwd: ROOT,
       clearEnv: true,
       env: {
         ...passedOn(),
-        NGROKD_HOSTS_PATH: this.#inside("hosts"),
+        ...(this.#options.shipped ? {} : { NGROKD_HOSTS_PATH: this.hostsPath }),
         ...this.#options.environment,
         ...environment,
       },
@@ -133,15 +126,15 @@ export class Stage implements AsyncDisposable {
     const child = this.#daemon;
     if (child === undefined) return 0;
     this.#daemon = undefined;
-    const kill = (name: Deno.Signal) => {
+    const kill = (pid: number, name: Deno.Signal) => {
       try {
-        child.kill(name);
+        Deno.kill(pid, name);
       } catch {
         // It has ended by itself.
       }
     };
-    kill(signal);
-    const timer = setTimeout(() => kill("SIGKILL"), STOP_LIMIT_MS);
+    kill(child.pid, signal);
+    const timer = setTimeout(() => kill(-child.pid, "SIGKILL"), STOP_LIMIT_MS);
     const { code } = await child.status;
     clearTimeout(timer);
     await this.#reading;
@@ -151,9 +144,7 @@ export class Stage implements AsyncDisposable {
   /** Runs ngrokctl against this daemon. */
   async ctl(args: readonly string[], stdin = "", options: RunOptions = {}): Promise<Printed> {
     const { flags, environment, prelude } = options;
-    const program = [...this.#program("ngrokctl", flags), ...this.#socketArgument(), ...args];
-    // One overlay's directories serve one mount at a time: what ngrokctl does to /etc is forgotten.
-    const [command, ...rest] = this.#enter(program, { prelude, changes: "/run" });
+    const [command, ...rest] = after(prelude, [...this.#program("ngrokctl", flags), ...args]);
     const child = new Deno.Command(command!, {
       args: rest,
       cwd: ROOT,
@@ -226,90 +217,29 @@ export class Stage implements AsyncDisposable {
   async #prepare(): Promise<void> {
     const { directory, cloud } = this;
     const { ingressCa = cloud.caPem, shipped } = this.#options;
+    if (shipped) await removeEarlierState(this.etc);
     await Deno.mkdir(this.etc, { mode: 0o700 });
-    await Deno.mkdir(`${directory}/run`, { mode: 0o700 });
-    if (shipped) { for (const name of ["overlay", "work"]) await Deno.mkdir(`${directory}/${name}`); }
-    await Deno.writeTextFile(`${directory}/hosts`, "127.0.0.1\tlocalhost\n");
+    await Deno.writeTextFile(this.hostsPath, "127.0.0.1\tlocalhost\n");
     await Deno.writeTextFile(`${this.etc}/ca.pem`, ingressCa);
-    await Deno.writeTextFile(this.configPath, this.#config(), { mode: 0o600 });
+    await Deno.writeTextFile(this.configPath, stageConfig(this, this.#options), { mode: 0o600 });
     if (shipped) return;
     const ctl = this.#program("ngrokctl").map((word) => `'${word}'`).join(" ");
-    await Deno.writeTextFile(
-      `${directory}/ngrokctl`,
-      `#!/bin/sh\nexec ${ctl} ${this.#socketArgument().join("")} "$@"\n`,
-      { mode: 0o755 },
-    );
+    await Deno.writeTextFile(`${directory}/ngrokctl`, `#!/bin/sh\nexec ${ctl} "$@"\n`, { mode: 0o755 });
   }
 
-  /** A path as the programs see it. */
-  #inside(name: "etc" | "run" | "hosts"): string {
-    const shipped = { etc: "/etc/ngrokd", run: "/run/ngrokd", hosts: "/etc/hosts" };
-    return this.#options.shipped ? shipped[name] : `${this.directory}/${name}`;
-  }
-
-  #program(set: ShippedSet, permissions?: readonly string[]): string[] {
-    const entry = set === "ngrokd" ? "main.ts" : "ctl.ts";
-    if (this.#options.shipped) {
-      const granted = permissions ?? [`-P=${set}`];
-      return [Deno.execPath(), "run", ...granted, "--no-prompt", "--quiet", `${ROOT}${entry}`];
-    }
+  #program(set: ShippedSet, flags?: readonly string[]): string[] {
     const { directory, socketPath } = this;
-    const extra = [
+    const { shipped } = this.#options;
+    if (shipped && flags === undefined) return [Deno.execPath(), "task", "--quiet", set];
+    const granted = flags ?? permissionFlags(set, [
       `--allow-read=${directory}`,
       `--allow-write=${directory}`,
       `--allow-net=unix:${socketPath}`,
-    ];
-    const flags = permissionFlags(set, extra);
+    ]);
     return [
-      Deno.execPath(),
-      "run",
-      `--config=${ROOT}deno.json`,
-      ...flags,
-      "--no-prompt",
-      "--quiet",
-      `${ROOT}${entry}`,
-    ];
-  }
-
-  #socketArgument(): string[] {
-    return this.#options.shipped ? [] : [`--socket=${this.socketPath}`];
-  }
-
-  /**
-   * In namespaces of its own, /etc is an overlay whose changes go below a directory, /etc/ngrokd and /run/ngrokd are this stage's
-   * directories, and the machine may be renamed.
-   */
-  #enter(
-    program: readonly string[],
-    options: { readonly prelude: string | undefined; readonly changes: string },
-  ): string[] {
-    const { prelude, changes } = options;
-    const argv = prelude === undefined
-      ? program
-      : ["/bin/sh", "-c", `${prelude}; exec "$@"`, "sh", ...program];
-    if (!this.#options.shipped) return [...argv];
-    const { directory } = this;
-    const script = [
-      "set -e",
-      "mount -t tmpfs tmpfs /run",
-      `mkdir -p ${changes}/overlay ${changes}/work`,
-      `mount -t overlay overlay -o lowerdir=/etc,upperdir=${changes}/overlay,workdir=${changes}/work /etc`,
-      "mkdir -p /etc/ngrokd /run/ngrokd",
-      `mount --bind ${directory}/etc /etc/ngrokd`,
-      `mount --bind ${directory}/run /run/ngrokd`,
-      'exec "$@"',
-    ].join("\n");
-    return [
-      "unshare",
-      "--mount",
-      "--uts",
-      "--propagation",
-      "private",
-      "/bin/sh",
-      "-c",
-      script,
-      "sh",
-      ...argv,
+      ...[Deno.execPath(), "run", `--config=${ROOT}deno.json`, ...granted, "--no-prompt", "--quiet"],
+      ...(set === "ngrokd" ? [`${ROOT}main.ts`] : [`${ROOT}ctl.ts`]),
+      ...(set === "ngrokctl" && !shipped ? [`--socket=${socketPath}`] : []),
     ];
   }
 
@@ -333,28 +263,17 @@ export class Stage implements AsyncDisposable {
     this.log.push(line);
     this.#options.onLog?.(line);
   }
+}
 
-  #config(): string {
-    const { cloud } = this;
-    const { apiKey = cloud.apiKey, server = "", sections = "" } = this.#options;
-    const { ingress = `${cloud.ingressHost}:${cloud.ingressPort}` } = this.#options;
-    const etc = this.#inside("etc");
-    return [
-      "api:",
-      `  url: ${cloud.apiUrl}`,
-      `  key: "${apiKey}"`,
-      `ingressEndpoint: ${ingress}`,
-      "server:",
-      `  socket_path: ${this.#inside("run")}/ngrokd.sock`,
-      `  client_cert: ${etc}/tls.crt`,
-      `  client_key: ${etc}/tls.key`,
-      `  ingress_ca: ${etc}/ca.pem`,
-      `  health_port: ${this.healthPort}`,
-      ...server.split("\n").filter((line) => line !== "").map((line) => `  ${line}`),
-      sections,
-      "",
-    ].join("\n");
-  }
+/** Only where /etc is one that testInside() made: nobody else misses what is in it. */
+async function removeEarlierState(etc: string): Promise<void> {
+  await Deno.stat(OWN_ETC_CHANGES);
+  await Deno.remove(etc, { recursive: true }).catch(() => {});
+}
+
+/** The program, with shell lines to run in its process first. */
+function after(prelude: string | undefined, program: readonly string[]): readonly string[] {
+  return prelude === undefined ? program : ["/bin/sh", "-c", `${prelude}; exec "$@"`, "sh", ...program];
 }
 
 function passedOn(): Record<string, string> {

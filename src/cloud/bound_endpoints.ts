@@ -25,6 +25,14 @@ export interface ListOptions {
   readonly signal?: AbortSignal | undefined;
   /** Awaited before each page; what it throws ends the listing. @default {Every page at once} */
   readonly takeTurn?: () => Promise<void>;
+  /** Endpoints of an earlier list, by id: those that are as they were are given back as they are. */
+  readonly known?: ReadonlyMap<string, Endpoint>;
+}
+
+interface Found {
+  readonly endpoints: Endpoint[];
+  readonly refused: RefusedEndpoint[];
+  readonly ids: Set<string>;
 }
 
 type Entry = z.infer<typeof ENDPOINT>;
@@ -44,9 +52,9 @@ export async function listBoundEndpoints(
   operatorId: string,
   options: ListOptions = {},
 ): Promise<BoundEndpoints> {
-  const { signal, takeTurn = () => Promise.resolve() } = options;
+  const { signal, takeTurn = () => Promise.resolve(), known = new Map() } = options;
   const first = `${pathOf(operatorId)}/bound_endpoints`;
-  const entries: Entry[] = [];
+  const found: Found = { endpoints: [], refused: [], ids: new Set() };
   const seen = new Set<string>();
   let target: string | undefined = first;
   let pages = 0;
@@ -61,28 +69,34 @@ export async function listBoundEndpoints(
     const content = JSON.stringify(endpoints.map((entry) => entry.id).sort());
     if (seen.has(content)) throw pageError("a page repeats", "page_loop");
     seen.add(content).add(target);
-    for (const entry of endpoints) entries.push(entry);
+    readPage(endpoints, found, known);
     target = next?.startsWith("?") ? first + next : next || undefined;
     if (target !== undefined && seen.has(target)) {
       throw pageError("the next page is one that was read", "page_loop");
     }
   }
-  return { ...readEndpoints(entries), pages };
+  return { endpoints: found.endpoints, refused: found.refused, pages };
 }
 
-function readEndpoints(entries: readonly Entry[]): Pick<BoundEndpoints, "endpoints" | "refused"> {
-  const endpoints: Endpoint[] = [];
-  const refused: RefusedEndpoint[] = [];
-  const ids = new Set<string>();
+function readPage(
+  entries: readonly Entry[],
+  found: Found,
+  known: ReadonlyMap<string, Endpoint>,
+): void {
+  const { endpoints, refused, ids } = found;
   for (const { id, url: current, public_url } of entries) {
     const url = current || public_url;
     if (id !== "" && ids.has(id)) continue;
     ids.add(id);
+    const same = known.get(id);
+    if (same?.url === url) {
+      endpoints.push(same);
+      continue;
+    }
     const read = readUrl(id, url);
     if (typeof read === "string") refused.push({ id: printable(id), url: printable(url), reason: read });
     else endpoints.push({ id, url, ...read });
   }
-  return { endpoints, refused };
 }
 
 /** The parts of the URL, or the reason why the entry is refused. */

@@ -3,6 +3,7 @@ import { type Cidr, cidrContains, formatCidr, parseIpv4 } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import type { StatusReport } from "../model/report.ts";
 import type { AddressDriver } from "../network/driver.ts";
+import { LO } from "../network/ip_plan.ts";
 import { LOOPBACK } from "../network/loopback.ts";
 import type { AddressEffects } from "../sync/effects.ts";
 import type { SubnetMemory } from "./subnet_memory.ts";
@@ -76,6 +77,12 @@ export class Addresses implements AddressEffects {
     if (isShared && allowed().some((network) => cidrContains(network, remote))) return true;
     return this.#isVirtual(remote) || cidrContains(LOOPBACK, remote) ||
       ownAddresses().includes(peer);
+  }
+
+  /** Whether they are on an interface of our own. */
+  get link(): boolean {
+    const { linkKind } = this.#options.driver;
+    return linkKind !== undefined && linkKind !== LO;
   }
 
   get report(): StatusReport["addresses"] {

@@ -6,22 +6,26 @@ import { IdentityStore } from "../identity/store.ts";
 import { isHostname, normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { VERSION } from "../lib/version.ts";
-import { refuseHijack } from "../names/refuse_names.ts";
-import { choosePublisher } from "../names/select.ts";
+import { refuseHijack, type ReservedNames } from "../names/refuse_names.ts";
+import { choosePublisher, chooseResolver } from "../names/select.ts";
 import { isLoopback } from "../network/loopback.ts";
 import { chooseAddressDriver } from "../network/select.ts";
 import { Account } from "../sync/account.ts";
+import type { ListenerEffects } from "../sync/effects.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
 import type { System } from "../system/system.ts";
 import { Addresses } from "./addresses.ts";
 import type { Daemon } from "./daemon.ts";
+import { Dns } from "./dns.ts";
+import { isNetworkMode } from "./dns_plan.ts";
 import { Health } from "./health.ts";
 import { type Change, Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
 import { Names } from "./names.ts";
 import { hostsPath, journalPath, stateDirectory } from "./places.ts";
 import { healthReport } from "./status_report.ts";
+import { removeStrays } from "./strays.ts";
 import { SubnetMemory } from "./subnet_memory.ts";
 import { TrustSet } from "./trust.ts";
 import { undo } from "./undo.ts";
@@ -31,6 +35,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   const { files } = system;
   const directory = stateDirectory(live);
   await files.makeDirectory(directory, 0o700);
+  await removeStrays(live, files);
   const state = new StateStore(directory, files);
   const { state: saved, problems } = await state.load();
   const hosts = hostsPath(system);
@@ -38,7 +43,9 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   const journalProblem = await journal.load();
   // What an earlier run made and this one takes over is reconciled as it is found; the rest is undone.
   const isWanted = (change: Change) =>
-    change.kind === "hosts" ? change.path === hosts : !isLoopback(live.current.net.subnet);
+    change.kind === "hosts"
+      ? change.path === hosts
+      : change.kind !== "addresses" || !isLoopback(live.current.net.subnet);
   await undo(journal.changes.filter((change) => !isWanted(change)), { journal, system });
 
   const clientWith = (key: () => string): ApiClient =>
@@ -74,6 +81,23 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     subnet: live.current.net.subnet,
     memory: new SubnetMemory({ path: `${directory}/net_subnet.json`, files }),
     ownAddresses: () => system.localAddresses().map(({ address }) => address),
+    allowed: () => live.current.net.allowCidrs,
+  });
+  const dns = new Dns({
+    system,
+    config: () => live.current,
+    subnet: () => addresses.subnet,
+    resolveInterface: (name) => resolveInterface(name, system),
+    resolver: chooseResolver({
+      os: system.operatingSystem(),
+      run: system.run,
+      files,
+      link: () =>
+        addresses.link ? { name: live.current.net.interfaceName, subnet: addresses.subnet } : undefined,
+      managed: () => live.current.dns.manageResolvConf ?? isNetworkMode(live.current.net),
+      backup: `${directory}/resolv.conf.bak`,
+      record: (change) => journal.record(change),
+    }),
   });
   const forwarder = new Forwarder({
     listen: system.listenTcp,
@@ -91,9 +115,10 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     created: journal.changes.some((change) => change.kind === "hosts" && change.created),
     record: (change) => journal.record({ kind: "hosts", ...change }),
   }));
+  const refuseReserved = refusals();
   const loop = new SyncLoop({
     poll: (signal) => account.discover(signal),
-    effects: { addresses, listeners: forwarder, names, state },
+    effects: { addresses, listeners: routedTo(forwarder, dns), names, state },
     saved,
     settings: () => {
       const { api, net: { listenInterface, overrides, startPort } } = live.current;
@@ -108,10 +133,11 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
         overrides,
         startPort,
         resolveInterface: (name) => resolveInterface(name, system),
-        refuseName: (hostname) => refuseHijack(hostname, reserved),
+        refuseName: refuseReserved(reserved),
       };
     },
     intervalMs: () => live.current.boundEndpoints.pollIntervalMs,
+    readyInMs: (pages) => account.readyInMs(pages),
   });
   const daemon: Daemon = {
     live,
@@ -121,6 +147,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     loop,
     names,
     addresses,
+    dns,
     trust,
     journal,
     health: new Health(system.serveHttp, () => healthReport(daemon)),
@@ -129,6 +156,32 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     startedAt: Date.now(),
   };
   return daemon;
+}
+
+/** The listeners, with a table of routes that DNS reads too. */
+function routedTo(forwarder: Forwarder, dns: Dns): ListenerEffects {
+  return {
+    observe: () => forwarder.observe(),
+    open: (where) => forwarder.open(where),
+    close: (key) => forwarder.close(key),
+    forget: (ids) => forwarder.forget(ids),
+    setRoutes(table) {
+      forwarder.setRoutes(table);
+      dns.setRoutes(table);
+    },
+  };
+}
+
+/** Gives the very same function as long as the reserved names are the same: an unchanged round is known by it. */
+function refusals(): (reserved: ReservedNames) => (hostname: string) => string | undefined {
+  let known = "";
+  let refuse = (_hostname: string): string | undefined => undefined;
+  return (reserved) => {
+    const now = JSON.stringify(reserved);
+    if (now !== known) refuse = (hostname) => refuseHijack(hostname, reserved);
+    known = now;
+    return refuse;
+  };
 }
 
 /** The ingress that the cloud named, if the permission set holds that name. */

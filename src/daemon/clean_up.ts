@@ -3,6 +3,7 @@ import type { System } from "../system/system.ts";
 import { type Change, Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
 import { hostsPath, journalPath } from "./places.ts";
+import { removeStrays } from "./strays.ts";
 import { undo } from "./undo.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
@@ -21,6 +22,7 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
     const problem = await journal.load();
     if (problem !== undefined) log.warn("{problem}", { problem });
     const clean = await undo([...unwritten(journal, system), ...journal.changes], { journal, system });
+    await removeStrays(live, system.files);
     if (clean) log.info("Nothing of ngrokd is left in names and addresses");
     return clean;
   } finally {

@@ -35,8 +35,7 @@ export interface DnsPlan {
 /** Where to listen, and for whom: in network mode always, in virtual mode for wildcards (COMPAT.md 4.8). Pure. */
 export function planDns(input: DnsPlanInput): DnsPlan {
   const { config: { net, dns }, routes } = input;
-  const targets = [...new Set([net.listenInterface, ...Object.values(net.overrides)])]
-    .filter((target) => target !== VIRTUAL);
+  const targets = networkTargets(net);
   const networkMode = targets.length > 0;
   const domains = [
     ...new Set(
@@ -49,6 +48,11 @@ export function planDns(input: DnsPlanInput): DnsPlan {
     domains,
     networkMode,
   };
+}
+
+/** Whether any listener is shared with a network. */
+export function isNetworkMode(net: Config["net"]): boolean {
+  return networkTargets(net).length > 0;
 }
 
 /** Who may ask: this machine; in network mode the networks that the user allows too. */
@@ -71,6 +75,11 @@ export function isLocalAddress(
   if (own.has(address)) return true;
   const value = parseIpv4(address);
   return value !== undefined && (cidrContains(LOOPBACK, value) || cidrContains(subnet, value));
+}
+
+function networkTargets({ listenInterface, overrides }: Config["net"]): string[] {
+  const targets = new Set([listenInterface, ...Object.values(overrides)]);
+  return [...targets].filter((target) => target !== VIRTUAL);
 }
 
 function listenAddresses(targets: readonly string[], input: DnsPlanInput): TcpAddress[] {

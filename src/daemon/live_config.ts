@@ -1,3 +1,4 @@
+import { getLogger } from "@logtape/logtape";
 import { type ApiKey, resolveApiKey } from "../config/api_key.ts";
 import type { Config } from "../config/config.ts";
 import { type ConfigDiff, diffConfig } from "../config/diff.ts";
@@ -8,6 +9,8 @@ import { ConfigError, hintOf, messageOf } from "../model/errors.ts";
 import type { StatusReport } from "../model/report.ts";
 import { VIRTUAL } from "../sync/allocate.ts";
 import type { System } from "../system/system.ts";
+
+const log = getLogger(["ngrokd", "config"]);
 
 /** A configuration and the API key that goes with it. */
 interface Loaded {
@@ -36,6 +39,19 @@ export class LiveConfig {
   /** Reads the file for the first time. @throws {ConfigError} With all problems. @throws {FileError} If it cannot be read. */
   static async open(path: string, system: System): Promise<LiveConfig> {
     return new LiveConfig(path, { system, loaded: await load(path, system) });
+  }
+
+  /** For the clean-up, which a broken or lost file must not keep from its work: the defaults stand for it then. */
+  static async openOrDefaults(path: string, system: System): Promise<LiveConfig> {
+    try {
+      return await LiveConfig.open(path, system);
+    } catch (error) {
+      log.warn("The configuration cannot be used, the defaults stand for it: {problem}", {
+        problem: problemTexts(error).join("; "),
+      });
+      const files = { ...system.files, readText: () => Promise.resolve("") };
+      return await LiveConfig.open(path, { ...system, files, readEnvironment: () => undefined });
+    }
   }
 
   get current(): Config {

@@ -10,6 +10,7 @@ export class Names implements NameEffects {
   readonly #publisher: NamePublisher;
   #problem: string | undefined;
   #hint: string | undefined;
+  #withdrawn = false;
 
   constructor(publisher: NamePublisher) {
     this.#publisher = publisher;
@@ -18,6 +19,8 @@ export class Names implements NameEffects {
 
   /** Publishes exactly these; gives what is wrong or unusual about single names. */
   async publish(names: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, string>> {
+    // A second signal does not wait for the round that is under way.
+    if (this.#withdrawn) return new Map();
     const { changed, problem, hint, refused, notes, warnings } = await this.#publisher.publish(names);
     for (const warning of warnings) log.warn("{warning}", { warning });
     if (problem !== undefined && problem !== this.#problem) log.error("{problem}", { problem, hint });
@@ -32,8 +35,9 @@ export class Names implements NameEffects {
     return new Map([...notes, ...refused]);
   }
 
-  /** Takes all our names away, at the end. */
+  /** Takes all our names away, at the end: nothing is published after that. */
   async withdraw(): Promise<void> {
+    this.#withdrawn = true;
     const { problem, hint } = await this.#publisher.withdraw();
     if (problem !== undefined) log.error("{problem}", { problem, hint });
   }

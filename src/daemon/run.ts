@@ -1,8 +1,10 @@
 import { getLogger } from "@logtape/logtape";
+import { watchFile } from "../config/watch.ts";
 import { ControlServer } from "../control/server.ts";
 import { VERSION } from "../lib/version.ts";
 import { configureLog } from "../log/configure.ts";
 import { hintOf, messageOf } from "../model/errors.ts";
+import { withDeadline } from "../system/clock.ts";
 import type { SignalName } from "../system/signals.ts";
 import type { System } from "../system/system.ts";
 import { parseArguments } from "./arguments.ts";
@@ -11,6 +13,7 @@ import type { Daemon } from "./daemon.ts";
 import { cleanUp } from "./clean_up.ts";
 import { daemonCommands } from "./commands.ts";
 import { LiveConfig, problemTexts } from "./live_config.ts";
+import { hostsPath } from "./places.ts";
 import { Reloader } from "./reload.ts";
 import { renewLoop } from "./renew_loop.ts";
 import { undo } from "./undo.ts";
@@ -23,6 +26,8 @@ const FAILURE = 1;
 const USAGE = 2;
 
 const DRAIN_MS = 30_000;
+/** How long a second signal leaves to a round. */
+const ROUND_MS = 1000;
 const SOCKET_GROUP = "ngrokd";
 
 /** Runs the daemon until a signal ends it, or the clean-up; gives the exit code. */
@@ -38,8 +43,11 @@ export async function runDaemon(argv: readonly string[], system: System): Promis
   }
   configureLog({ level: wanted.verbose ? "debug" : "info", format: "text", write: system.writeOut });
   try {
+    if (wanted.action === "cleanup") {
+      const live = await LiveConfig.openOrDefaults(wanted.configPath, system);
+      return await cleanUp(live, system) ? OK : FAILURE;
+    }
     const live = await LiveConfig.open(wanted.configPath, system);
-    if (wanted.action === "cleanup") return await cleanUp(live, system) ? OK : FAILURE;
     return await serve(live, { system, verbose: wanted.verbose });
   } catch (error) {
     reportFailure(error, system);
@@ -85,34 +93,50 @@ async function serve(live: LiveConfig, options: ServeOptions): Promise<number> {
   const { healthAddress, healthPort } = live.current.server;
   await daemon.health.listen({ address: healthAddress, port: healthPort });
   await reloader.start(daemon, stop.signal);
+  // What another program does to our names is put right in seconds, not at the next poll.
+  const hostsWatch = await watchFile(hostsPath(system), {
+    stat: system.files.statTarget,
+    onChange: () => daemon.loop.reconcile(),
+    signal: stop.signal,
+  });
   if (live.apiKey.key === "") log.warn("Waiting for an API key: run ngrokctl set-api-key -");
 
   const loops = Promise.all([
     daemon.loop.run(stop.signal),
+    daemon.dns.run(stop.signal),
     renewLoop(
       { account: daemon.account, intervalMs: () => live.current.server.certRefreshIntervalMs },
       stop.signal,
     ),
   ]);
   await Promise.race([loops, whenAborted(stop.signal)]);
-  return await shutDown(daemon, { loops, forced: forced.promise, reloader, system });
+  return await shutDown(daemon, { loops, forced: forced.promise, reloader, hostsWatch, system });
 }
 
 interface ShutDownOptions {
   readonly loops: Promise<unknown>;
   readonly forced: Promise<void>;
   readonly reloader: Reloader;
+  readonly hostsWatch: AsyncDisposable;
   readonly system: System;
 }
 
 /** Names go first, so that nobody finds a door that is closing; running connections may end for up to 30 s. */
 async function shutDown(daemon: Daemon, options: ShutDownOptions): Promise<number> {
-  const { loops, forced, reloader, system } = options;
-  await Promise.race([Promise.all([loops, reloader.stop()]), forced]);
+  const { loops, forced, reloader, hostsWatch, system } = options;
+  const rounds = Promise.all([loops, reloader.stop(), hostsWatch[Symbol.asyncDispose]()]);
+  await Promise.race([rounds, forced]);
+  // After a second signal too a round that is writing files comes to its end, unless it hangs.
+  const late = () => new Error("Cannot wait any longer: a round is under way");
+  await withDeadline(rounds, { ms: ROUND_MS, onTimeout: late }).catch((error: unknown) => {
+    log.warn("{reason}", { reason: messageOf(error) });
+  });
   await daemon.names.withdraw();
+  await daemon.dns.close();
   const open = daemon.forwarder.openConnections;
   if (open > 0) log.info("Waiting for running connections", { count: open, seconds: DRAIN_MS / 1000 });
-  const drained = await Promise.race([daemon.forwarder.drain(DRAIN_MS), forced.then(() => false)]);
+  const drained = open === 0 ||
+    await Promise.race([daemon.forwarder.drain(DRAIN_MS), forced.then(() => false)]);
   await daemon.forwarder[Symbol.asyncDispose]();
   // Names are gone already, or could not be taken away: that is tried once more.
   await undo(daemon.journal.changes, { journal: daemon.journal, system });

@@ -53,6 +53,7 @@ export function statusReport(daemon: Daemon): StatusReport {
     config: live.report,
     names: names.report,
     addresses: addresses.report,
+    dns: daemon.dns.report,
     health: health.report,
     state_error: loop.roundError ?? null,
     problems: [...account.problems, ...daemon.stateProblems],
@@ -70,6 +71,7 @@ export function healthReport(daemon: Daemon): HealthReport {
     ...(status.ingress.state === "failing" ? [`Ingress: ${status.ingress.error}`] : []),
     ...(status.config.state === "rejected" ? [`Configuration: ${status.config.problems.join("; ")}`] : []),
     ...(status.names.state === "failing" ? [`Names: ${status.names.reason}`] : []),
+    ...status.dns.addresses.flatMap(({ error }) => error === null ? [] : [`DNS: ${error}`]),
     ...(status.state_error === null ? [] : [`State: ${status.state_error}`]),
     ...reports.filter((report) => report.state === "failed").map((report) =>
       `${report.url}: ${report.reason}`

@@ -13,7 +13,7 @@ const Content = z.object({ schema: z.literal(1), asked: z.string(), chosen: z.st
 /** Where the memory is kept. */
 export interface SubnetMemoryOptions {
   readonly path: string;
-  readonly files: Pick<StateFiles, "readText" | "writeFileAtomic">;
+  readonly files: StateFiles;
 }
 
 /**
@@ -29,7 +29,7 @@ export class SubnetMemory {
     this.#files = options.files;
   }
 
-  /** What was chosen in place of this one. A file that cannot be used is reported, and replaced at the next choice. */
+  /** What was chosen in place of this one. A file that cannot be used is reported and set aside. */
   async recall(asked: Cidr): Promise<Cidr | undefined> {
     try {
       const content = Content.parse(JSON.parse(await this.#files.readText(this.#path)));
@@ -39,6 +39,7 @@ export class SubnetMemory {
       log.warn("Cannot tell which subnet was used before: {reason}", {
         reason: error instanceof FileError ? error.message : `${this.#path} is damaged`,
       });
+      await this.#setAside();
       return undefined;
     }
   }
@@ -50,6 +51,14 @@ export class SubnetMemory {
       await this.#files.writeFileAtomic(this.#path, JSON.stringify(content, null, 2), { mode: FILE_MODE });
     } catch (error) {
       log.warn("Cannot keep the choice of the subnet: {reason}", { reason: messageOf(error) });
+    }
+  }
+
+  async #setAside(): Promise<void> {
+    try {
+      await this.#files.renameFile(this.#path, `${this.#path}.bad`);
+    } catch (error) {
+      log.warn("Cannot set it aside: {reason}", { reason: messageOf(error) });
     }
   }
 }

@@ -6,6 +6,9 @@ import { closeStream } from "./stream.ts";
 
 const log = getLogger(["ngrokd", "forward"]);
 
+/** One for all: without a reason of its own each abort makes an exception with a stack, thousands at once. */
+const CLOSED = new DOMException("the listener is closed", "AbortError");
+
 /** What the listeners need from outside. */
 export interface ListenersOptions {
   readonly listen: (where: TcpAddress) => TcpListener;
@@ -57,7 +60,7 @@ export class Listeners implements AsyncDisposable {
     const entry = this.#open.get(key);
     if (entry === undefined) return;
     this.#open.delete(key);
-    entry.closed.abort();
+    entry.closed.abort(CLOSED);
     closeStream(entry.listener);
     log.debug("Closed the listener on {address}", { address: key });
   }

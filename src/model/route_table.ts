@@ -20,18 +20,19 @@ export interface Route {
   readonly own?: boolean;
 }
 
+interface RouteIndex {
+  readonly exact: ReadonlyMap<string, Route>;
+  /** By the suffix, without `*.`. */
+  readonly wildcard: ReadonlyMap<string, Route>;
+}
+
 /** The routes that share one listener, found by name: exact before wildcard, longest suffix first, never the bare suffix. */
 export class ListenerRoutes {
   readonly all: readonly Route[];
-  readonly #exact = new Map<string, Route>();
-  readonly #wildcard = new Map<string, Route>();
+  #index: RouteIndex | undefined;
 
   constructor(routes: readonly Route[]) {
     this.all = routes;
-    for (const route of routes) {
-      if (route.wildcard) this.#wildcard.set(route.hostname.slice(2), route);
-      else this.#exact.set(route.hostname, route);
-    }
   }
 
   /** The only route, if there is just one and it has a name of its own. */
@@ -53,15 +54,27 @@ export class ListenerRoutes {
 
   /** The route for a (normalised) concrete name. A wildcard stands for host names only, whatever a client says that it wants. */
   match(name: string): Route | undefined {
-    const exact = this.#exact.get(name);
-    if (exact !== undefined) return exact;
-    if (this.#wildcard.size === 0 || !isHostname(name)) return undefined;
+    // Most listeners have one route and never need it: there can be thousands.
+    const { exact, wildcard } = this.#index ??= indexOf(this.all);
+    const found = exact.get(name);
+    if (found !== undefined) return found;
+    if (wildcard.size === 0 || !isHostname(name)) return undefined;
     for (const suffix of parentDomains(name)) {
-      const route = this.#wildcard.get(suffix);
+      const route = wildcard.get(suffix);
       if (route !== undefined) return route;
     }
     return undefined;
   }
+}
+
+function indexOf(routes: readonly Route[]): RouteIndex {
+  const exact = new Map<string, Route>();
+  const wildcard = new Map<string, Route>();
+  for (const route of routes) {
+    if (route.wildcard) wildcard.set(route.hostname.slice(2), route);
+    else exact.set(route.hostname, route);
+  }
+  return { exact, wildcard };
 }
 
 /** All routes, immutable: the control path makes a new one each round, the data path reads the current one for each connection. */

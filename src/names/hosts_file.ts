@@ -10,6 +10,8 @@ import { type HostsFileSystem, removeStray, replaceFile } from "./replace_file.t
 const MAX_BYTES = 16 * 1024 * 1024;
 const MAX_TRIES = 3;
 
+type Names = ReadonlyMap<string, string>;
+
 /** What {@linkcode HostsFile} is made with. */
 export interface HostsFileOptions {
   readonly files: HostsFileSystem;
@@ -39,8 +41,17 @@ export class HostsFile implements NamePublisher {
   #recorded = false;
   #swept = false;
   #saidInPlace = false;
-  /** The whole file and our section as we left them, and what was unusual; undefined before the first publication. */
-  #left: { readonly text: string; readonly block: string; readonly notes: Map<string, string> } | undefined;
+  /** The names of the last publication. */
+  #judged: { readonly names: Names; readonly fit: Names; readonly refused: Names } | undefined;
+  /** The whole file and our section as we left them, for which names, and what was unusual; undefined before the first publication. */
+  #left:
+    | {
+      readonly text: string;
+      readonly block: string;
+      readonly names: Names;
+      readonly notes: Map<string, string>;
+    }
+    | undefined;
 
   constructor(path: string, options: HostsFileOptions) {
     const { files, now = () => performance.now(), created = false } = options;
@@ -71,13 +82,8 @@ export class HostsFile implements NamePublisher {
   }
 
   async #publish(names: ReadonlyMap<string, string>, last: boolean): Promise<PublishOutcome> {
-    const fit = new Map<string, string>();
-    const refused = new Map<string, string>();
-    for (const [name, address] of names) {
-      const reason = refuseHostsLine(name, address);
-      if (reason === undefined) fit.set(name, address);
-      else refused.set(name, reason);
-    }
+    if (names !== this.#judged?.names) this.#judged = { names, ...judge(names) };
+    const { fit, refused } = this.#judged;
     const nothing = { changed: false, refused, notes: new Map<string, string>(), warnings: [] };
     try {
       if (!this.#swept) await removeStray(this.#temporary, this.#files);
@@ -94,6 +100,8 @@ export class HostsFile implements NamePublisher {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const old = await this.#read();
       const text = toText(old);
+      const same = this.#left;
+      if (!last && same?.names === names && same.text === text) return { notes: same.notes, warnings };
       const wanted = replaceBlock(text, names);
       if ("problem" in wanted) {
         return {
@@ -104,7 +112,7 @@ export class HostsFile implements NamePublisher {
       }
       // The scan of a large file takes long, and the same text gives the same notes.
       const notes = wanted.text === this.#left?.text ? this.#left.notes : this.#notesOn(text, names);
-      const left = { text: wanted.text, block: wanted.block, notes };
+      const left = { text: wanted.text, block: wanted.block, names, notes };
       const remove = last && this.#created && wanted.text === "" && old !== undefined;
       if (wanted.text === text && !remove) {
         this.#left = left;
@@ -165,6 +173,17 @@ export class HostsFile implements NamePublisher {
   }
 }
 
+function judge(names: Names): { fit: Names; refused: Names } {
+  const fit = new Map<string, string>();
+  const refused = new Map<string, string>();
+  for (const [name, address] of names) {
+    const reason = refuseHostsLine(name, address);
+    if (reason === undefined) fit.set(name, address);
+    else refused.set(name, reason);
+  }
+  return { fit, refused };
+}
+
 /** One character per byte, so that what is not UTF-8 survives too. */
 function toText(bytes: Uint8Array | undefined): string {
   return bytes === undefined
@@ -173,9 +192,18 @@ function toText(bytes: Uint8Array | undefined): string {
 }
 
 function hintFor(error: FileError): string | undefined {
-  if (error.reason === "denied") {
-    return "Run ngrokd as a user who may write the file, or name another one in NGROKD_HOSTS_PATH";
+  const another = "or name another file in NGROKD_HOSTS_PATH";
+  switch (error.reason) {
+    case "denied":
+      // To root this happens too: chattr +i.
+      return `Run ngrokd as root, and see whether the file is immutable (lsattr ${error.path}), ${another}`;
+    case "read_only":
+      return `Make its file system writable, ${another}`;
+    case "not_regular":
+      return `Put a regular file there, ${another}`;
+    case "full":
+      return "Make room on the disk; it is tried again at the next poll";
+    default:
+      return error.hint;
   }
-  if (error.reason === "full") return "Make room on the disk; it is tried again at the next poll";
-  return error.hint;
 }

@@ -6,6 +6,7 @@ import type { CertificateInfo } from "../identity/certificate.ts";
 import { decideRenewal } from "../identity/renewal.ts";
 import type { IdentityStore, Pair } from "../identity/store.ts";
 import { Mutex } from "../lib/mutex.ts";
+import type { Endpoint } from "../model/endpoint.ts";
 import { ApiError, messageOf } from "../model/errors.ts";
 import type { Discovery } from "./effects.ts";
 import { PageBudget } from "./page_budget.ts";
@@ -14,6 +15,9 @@ const log = getLogger(["ngrokd", "sync"]);
 
 /** Words that scripts know (COMPAT.md 4.3). */
 const NOT_REGISTERED = "daemon not registered - set API key first";
+
+/** The id in the path is none (PROTOCOL.md 1.3): a file that was cut off holds half of one. */
+const NOT_AN_ID = "ERR_NGROK_227";
 
 /** What an account is made of. */
 export interface AccountOptions {
@@ -40,6 +44,8 @@ export class Account {
   readonly #options: AccountOptions;
   readonly #mutex = new Mutex();
   readonly #budget = new PageBudget();
+  #endpoints: readonly Endpoint[] = [];
+  #byId: ReadonlyMap<string, Endpoint> = new Map();
   #operatorId: string | undefined;
   #pair: Pair | undefined;
   #ingressEndpoint: string | undefined;
@@ -98,10 +104,7 @@ export class Account {
         // A crash came between the two, or the pair was found unusable: the operator is there and needs no other.
         if (this.#pair === undefined) await this.#reissue(id, signal);
         await this.#tellSelectors(id, signal);
-        return await listBoundEndpoints(this.#options.client, id, {
-          signal,
-          takeTurn: () => this.#budget.take(signal),
-        });
+        return await this.#list(id, signal);
       } catch (error) {
         await this.#forgetIfGone(error);
         throw error;
@@ -144,6 +147,22 @@ export class Account {
       });
       return { renewed: true, certificate: renewed, dueAt: decideRenewal(renewed, now()).dueAt };
     });
+  }
+
+  /** An unchanged list is the very list of last time: thousands of endpoints are then not looked at again. */
+  async #list(id: string, signal: AbortSignal): Promise<Discovery> {
+    const last = this.#endpoints;
+    const found = await listBoundEndpoints(this.#options.client, id, {
+      signal,
+      takeTurn: () => this.#budget.take(signal),
+      known: this.#byId,
+    });
+    const { endpoints } = found;
+    const same = endpoints.length === last.length && endpoints.every((endpoint, i) => endpoint === last[i]);
+    if (same) return { ...found, endpoints: last };
+    this.#endpoints = endpoints;
+    this.#byId = new Map(endpoints.map((endpoint) => [endpoint.id, endpoint]));
+    return found;
   }
 
   async #register(signal: AbortSignal): Promise<void> {
@@ -190,7 +209,9 @@ export class Account {
 
   async #forgetIfGone(error: unknown): Promise<void> {
     // A 404 that is not the API's own (a portal, a wrong api.url) says nothing of the operator.
-    if (!(error instanceof ApiError && error.status === 404 && error.code !== "malformed")) return;
+    if (!(error instanceof ApiError)) return;
+    const gone = error.status === 404 && error.code !== "malformed";
+    if (!gone && error.code !== NOT_AN_ID) return;
     log.warn("The cloud no longer knows this operator: registering anew", { operator_id: this.#operatorId });
     this.#operatorId = undefined;
     this.#toldSelectors = undefined;

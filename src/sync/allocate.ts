@@ -29,8 +29,13 @@ export interface Plan {
   /** Sorted by service; http, https and tls before tcp, so that they get a port that both want (COMPAT.md 4.8). */
   readonly routes: readonly Route[];
   readonly leases: Leases;
+  /** Why saved leases cannot be kept, one sentence each. */
+  readonly droppedLeases: readonly string[];
   readonly refused: readonly RefusedEndpoint[];
 }
+
+/** Where a browser finds http by itself. On any other shared port an endpoint has a port of its own too (COMPAT.md, after the Departures). */
+const HTTP_PORT = 80;
 
 /** The one value of `mode` that means an address per endpoint. */
 export const VIRTUAL = "virtual";
@@ -49,7 +54,7 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
   const virtual = new Set(
     services.filter((service) => modes.get(service) === VIRTUAL).map((service) => service.hostname),
   );
-  const { leases, exhausted } = allocateLeases([...virtual], {
+  const { leases, exhausted, dropped } = allocateLeases([...virtual], {
     known: options.leases,
     subnet: options.subnet,
   });
@@ -75,20 +80,26 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
       continue;
     }
     const { hostname, port, scheme, wildcard, endpointIds } = service;
-    routes.push({ hostname, port, scheme, wildcard, endpointIds, address, localPort: port, mode });
+    const route: Route = { hostname, port, scheme, wildcard, endpointIds, address, localPort: port, mode };
+    routes.push(route);
+    if (mode !== VIRTUAL && scheme === "http" && port !== HTTP_PORT && !wildcard) {
+      routes.push({ ...route, own: true });
+    }
   }
-  return { routes: bindOrder(routes), leases, refused };
+  return { routes: bindOrder(routes), leases, droppedLeases: dropped, refused };
 }
 
 function bindOrder(routes: readonly Route[]): Route[] {
   return [
-    ...routes.filter((route) => route.scheme !== "tcp"),
+    ...routes.filter((route) => route.scheme !== "tcp" && !route.own),
     ...routes.filter((route) => route.scheme === "tcp"),
+    ...routes.filter((route) => route.own),
   ];
 }
 
 function modeOf(hostname: string, settings: ListenSettings): string {
   const { overrides, listenInterface } = settings;
+  if (Object.keys(overrides).length === 0) return listenInterface;
   const names = [hostname, ...parentDomains(hostname).map((suffix) => `*.${suffix}`)];
   for (const name of names) {
     if (Object.hasOwn(overrides, name)) return overrides[name]!;

@@ -1,4 +1,4 @@
-import { type Cidr, cidrContains, cidrSize, formatIpv4, parseIpv4 } from "../lib/ipv4.ts";
+import { type Cidr, cidrContains, cidrSize, formatCidr, formatIpv4, parseIpv4 } from "../lib/ipv4.ts";
 
 /** Which address belongs to which host name, in the order in which they were given. */
 export type Leases = ReadonlyMap<string, string>;
@@ -12,10 +12,12 @@ export interface LeaseOptions {
   readonly subnet: Cidr;
 }
 
-/** The new leases, and the names for which no address is left. */
+/** The new leases, the names for which no address is left, and the known leases that cannot be kept. */
 export interface LeaseResult {
   readonly leases: Leases;
   readonly exhausted: readonly string[];
+  /** Name, address and reason, one sentence each. */
+  readonly dropped: readonly string[];
 }
 
 /**
@@ -26,10 +28,15 @@ export function allocateLeases(hostnames: readonly string[], options: LeaseOptio
   const { known, subnet } = options;
   const leases = new Map<string, string>();
   const used = new Set<number>();
+  const dropped: string[] = [];
   let next = subnet.base + RESERVED_LOW;
   for (const [hostname, address] of known) {
     const value = parseIpv4(address);
-    if (value === undefined || !isUsable(subnet, value) || used.has(value)) continue;
+    const reason = reasonAgainst(value, { subnet, used });
+    if (value === undefined || reason !== undefined) {
+      dropped.push(`${hostname} cannot keep ${address}: ${reason}`);
+      continue;
+    }
     leases.set(hostname, address);
     used.add(value);
     next = Math.max(next, value + 1);
@@ -61,7 +68,18 @@ export function allocateLeases(hostnames: readonly string[], options: LeaseOptio
     used.add(address);
     leases.set(hostname, formatIpv4(address));
   }
-  return { leases, exhausted };
+  return { leases, exhausted, dropped };
+}
+
+function reasonAgainst(
+  address: number | undefined,
+  options: { readonly subnet: Cidr; readonly used: ReadonlySet<number> },
+): string | undefined {
+  const { subnet, used } = options;
+  if (address === undefined) return "it is not an IPv4 address";
+  if (!cidrContains(subnet, address)) return `it is not in ${formatCidr(subnet)}`;
+  if (!isUsable(subnet, address)) return `it is reserved in ${formatCidr(subnet)}`;
+  return used.has(address) ? "another name has it" : undefined;
 }
 
 /** Whether the address may be given out: inside the subnet, not the network, gateway or broadcast address. */

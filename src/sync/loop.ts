@@ -8,6 +8,7 @@ import type { Discovery, RoundEffects, SavedState } from "./effects.ts";
 import { apiStateOf, nextPollDelay } from "./pace.ts";
 import { type EndpointOutcome, type RoundInput, runRound } from "./round.ts";
 import { RoundLog } from "./round_log.ts";
+import { isSteady, placesOf, type Steady, steadyAfter } from "./steady.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 
@@ -47,6 +48,7 @@ export class SyncLoop {
   #refused: readonly RefusedEndpoint[] = [];
   #outcomes: readonly EndpointOutcome[] = [];
   #allRefused: readonly RefusedEndpoint[] = [];
+  #steady: Steady | undefined;
   #status: PollStatus = { state: "never" };
   #roundError: string | undefined;
   readonly #log = new RoundLog();
@@ -72,7 +74,9 @@ export class SyncLoop {
     this.#stop = signal;
     if (this.#known !== undefined) await this.reconcile();
     while (!signal.aborted) {
-      await sleep(this.#readyInMs(), { signal }).catch(() => {});
+      await this.#untilReady(signal);
+      // A nudge until now is answered by this poll; one that comes later is not.
+      this.#nudge = Promise.withResolvers<void>();
       await this.#sharedPoll(signal);
       if (signal.aborted) break;
       const delay = nextPollDelay({
@@ -127,12 +131,19 @@ export class SyncLoop {
           saved: this.#saved,
           settings: this.#options.settings(),
         };
-        const done = await runRound(input, this.#options.effects);
+        const { effects } = this.#options;
+        if (this.#steady !== undefined && await isSteady(this.#steady, { input, effects })) {
+          return this.#noteRoundError(undefined);
+        }
+        this.#steady = undefined;
+        const places = placesOf(input.settings);
+        const done = await runRound(input, effects);
+        this.#steady = steadyAfter({ input, places }, done);
         this.#saved = done.saved;
         this.#outcomes = done.endpoints;
         this.#allRefused = done.refused;
         const gone = this.#log.report(done.endpoints, done.refused);
-        if (gone.length > 0) this.#options.effects.listeners.forget(gone);
+        if (gone.length > 0) effects.listeners.forget(gone);
         this.#noteRoundError(done.saveError);
       } catch (error) {
         this.#noteRoundError(error);
@@ -142,11 +153,13 @@ export class SyncLoop {
 
   /** A state file that cannot be written, or a fault of our own, must not end the loop: the next round tries again. */
   #noteRoundError(error: unknown): void {
+    const hint = hintOf(error);
     const message = error === undefined ? undefined : messageOf(error);
-    if (message !== undefined && message !== this.#roundError) {
-      log.error("Cannot finish a round: {error}", { error: message });
+    const whole = message === undefined || hint === undefined ? message : `${message} (${hint})`;
+    if (whole !== undefined && whole !== this.#roundError) {
+      log.error("Cannot finish a round: {error}", { error: message, hint });
     }
-    this.#roundError = message;
+    this.#roundError = whole;
   }
 
   /** Polls at once instead of at the end of the interval. */
@@ -216,6 +229,11 @@ export class SyncLoop {
     return this.#options.readyInMs?.(this.#pages) ?? 0;
   }
 
+  async #untilReady(signal: AbortSignal): Promise<void> {
+    const ms = this.#readyInMs();
+    if (ms > 0) await sleep(ms, { signal }).catch(() => {});
+  }
+
   async #wait(ms: number, signal: AbortSignal): Promise<void> {
     const timer = Promise.withResolvers<void>();
     const id = setTimeout(timer.resolve, Math.min(ms, MAX_TIMER_MS));
@@ -223,6 +241,5 @@ export class SyncLoop {
     await Promise.race([timer.promise, this.#nudge.promise]);
     clearTimeout(id);
     signal.removeEventListener("abort", timer.resolve as () => void);
-    this.#nudge = Promise.withResolvers<void>();
   }
 }

@@ -169,14 +169,15 @@ function parseEndpoints(
   problems: Problems,
 ): Endpoint[] | undefined {
   return list?.endpoints.flatMap((entry) => {
+    const read = EndpointEntry.safeParse(entry);
     try {
-      const { id, url } = EndpointEntry.parse(entry);
-      return [{ id, url, ...parseEndpointUrl(url) }];
+      if (read.success) return [{ ...read.data, ...parseEndpointUrl(read.data.url) }];
+      problems.addEntry("an entry is not usable: it has no id or url");
     } catch (error) {
-      const reason = error instanceof SyntaxError ? error.message : "it has no id or url";
-      problems.addEntry(`an entry is not usable: ${reason}`);
-      return [];
+      if (!(error instanceof SyntaxError)) throw error;
+      problems.addEntry(`an entry is not usable: ${error.message}`);
     }
+    return [];
   });
 }
 

@@ -4,11 +4,10 @@ import { listenerKey, type Route, RouteTable } from "../model/route_table.ts";
 import { VIRTUAL } from "./allocate.ts";
 import { type Change, type ListenerGroup, remapKey } from "./diff.ts";
 import type { RoundEffects } from "./effects.ts";
+import { sayEach } from "./say_each.ts";
+import { isVirtual, SparePorts } from "./spare_ports.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
-
-/** How many ports are tried when the wanted one is taken. */
-const MAX_PORT_TRIES = 20;
 
 /**
  * How many of a round's new listeners are closed again when no descriptor was left for the next: files, the API, the control socket and
@@ -31,6 +30,12 @@ export interface ReconcileOutcome {
   readonly failures: ReadonlyMap<string, string>;
   readonly notes: ReadonlyMap<string, string>;
   readonly ports: ReadonlyMap<string, number>;
+  /** Whether a listener has another port than its own, which is tried again at the next round. */
+  readonly displaced: boolean;
+  /** What was asked of the addresses' driver and of the names' publisher, and what that one said of single names. */
+  readonly addresses: readonly string[];
+  readonly names: ReadonlyMap<string, string>;
+  readonly nameReasons: ReadonlyMap<string, string>;
 }
 
 /** Applies the changes: addresses, listeners, routes, names. Errors become reasons in the outcome. */
@@ -43,7 +48,10 @@ export async function reconcile(
   const failures = new Map<string, string>();
   const notes = new Map<string, string>();
   const ports = new Map<string, number>();
+  const moved: { readonly group: ListenerGroup; readonly next: number }[] = [];
   const bindings: { readonly group: ListenerGroup; readonly port: number }[] = [];
+  const extras: { readonly group: ListenerGroup; readonly note: string }[] = [];
+  let displaced = false;
   const groups = changes.flatMap((change) => change.kind === "open" ? [change.group] : []);
   const wanted = [...new Set(groups.filter(isVirtual).map((group) => group.address))];
   // A driver that throws has said nothing of single addresses: binding them tells, and what listens goes on.
@@ -71,12 +79,19 @@ export async function reconcile(
     const bound = bindGroup(group, { saved, spare, tryBind });
     if (typeof bound === "string") {
       if (saved !== undefined) ports.set(remapKey(group), saved);
-      failGroup(group, trouble !== undefined && isVirtual(group) ? joinReasons(bound, trouble) : bound);
+      if (group.extra) extras.push({ group, note: `no port for any Host: ${bound}` });
+      else failGroup(group, trouble !== undefined && isVirtual(group) ? joinReasons(bound, trouble) : bound);
       continue;
     }
-    if (bound !== group.port) ports.set(remapKey(group), bound);
+    if (bound !== group.port) {
+      ports.set(remapKey(group), bound);
+      if (group.extra) extras.push({ group, note: `with any Host on port ${bound}` });
+      else displaced = true;
+      if (bound !== saved && !group.extra) moved.push({ group, next: bound });
+    }
     bindings.push({ group, port: bound });
   }
+  tellMoved(moved);
   const givenUp = new Set(exhausted ? opened.slice(-DESCRIPTORS_LEFT_FREE) : []);
   const routes: Route[] = [];
   for (const { group, port } of bindings) {
@@ -88,9 +103,12 @@ export async function reconcile(
     }
     for (const route of group.routes) {
       routes.push({ ...route, localPort: port });
-      if (port === group.port) continue;
+      if (port === group.port || group.extra) continue;
       notes.set(keyOf(route), `port ${group.port} is in use on ${group.address}, listening on ${port}`);
     }
+  }
+  for (const { group, note } of extras) {
+    for (const route of group.routes) notes.set(keyOf(route), joinReasons(notes.get(keyOf(route)), note));
   }
   listeners.setRoutes(new RouteTable(routes));
   for (const key of listeners.observe()) {
@@ -106,7 +124,16 @@ export async function reconcile(
     const reason = isNamed(route) ? unpublished.get(route.hostname) : undefined;
     if (reason !== undefined) notes.set(keyOf(route), joinReasons(notes.get(keyOf(route)), reason));
   }
-  return { routes, failures, notes, ports };
+  return {
+    routes,
+    failures,
+    notes,
+    ports,
+    displaced,
+    addresses: wanted,
+    names: published,
+    nameReasons: unpublished,
+  };
 
   function failGroup(group: ListenerGroup, reason: string): void {
     for (const route of group.routes) failures.set(keyOf(route), reason);
@@ -153,84 +180,41 @@ interface BindPorts {
 
 /** The port that was bound, or why none was. */
 function bindGroup(group: ListenerGroup, ports: BindPorts): number | string {
-  const { address, port, remappable } = group;
+  const { port, remappable } = group;
   const { saved, spare, tryBind } = ports;
-  const first = tryBind(group, port);
+  const first = group.extra ? sharedPort(group) : tryBind(group, port);
   if (first === undefined) return port;
   if (!remappable) return reasonOf(first);
   // Whatever keeps it from its own port (no descriptor may be left), the listener on the other one stays.
   if (saved !== undefined && tryBind(group, saved) === undefined) return saved;
   if (first.reason !== "in_use") return reasonOf(first);
-  const fallbacks = spare.after(group);
-  for (const candidate of fallbacks) {
+  const tried: number[] = [];
+  for (const candidate of spare.after(group)) {
     const failure = tryBind(group, candidate);
     if (failure === undefined) {
       spare.use(group, candidate);
-      log.warn("Port in use, trying next port", { address, port, next: candidate, url: remapKey(group) });
       return candidate;
     }
     if (failure.reason !== "in_use") return failure.message;
+    tried.push(candidate);
   }
-  return `${first.message}, and so are the ${fallbacks.length} ports from ${fallbacks[0] ?? "65535"} up`;
+  return `${first.message}, and so are the ${tried.length} ports from ${tried[0] ?? "65535"} up`;
 }
 
-/** Which ports an endpoint may move to: not those that others listen on, will come back to, or have in their URL. */
-class SparePorts {
-  readonly #startPort: number;
-  /** `address:port` → the service whose saved port it is. */
-  readonly #holders = new Map<string, string>();
-  /** Saved ports of services that are away now. Their address is not known. */
-  readonly #away: ReadonlySet<number>;
-  /** Of the URLs. Where addresses are shared a port counts on all of them: 0.0.0.0 is each of them. */
-  readonly #own: ReadonlySet<string | number>;
-  /** By address: nothing below is left to try. */
-  readonly #next = new Map<string, number>();
-
-  constructor(groups: readonly ListenerGroup[], options: ReconcileOptions) {
-    this.#startPort = options.startPort;
-    const away = new Map(options.ports);
-    for (const group of groups) {
-      const saved = away.get(remapKey(group));
-      away.delete(remapKey(group));
-      if (saved !== undefined && group.remappable) {
-        this.#holders.set(listenerKey(group.address, saved), remapKey(group));
-      }
-    }
-    this.#away = new Set(away.values());
-    this.#own = new Set(groups.map((group) => ownPlace(group, group.port)));
-  }
-
-  isHeldByOther(group: ListenerGroup, port: number): boolean {
-    const holder = this.#holders.get(listenerKey(group.address, port));
-    return holder !== undefined && holder !== remapKey(group);
-  }
-
-  /** The next few to try. A virtual address is its name's own: nobody who is away comes back to it. */
-  after(group: ListenerGroup): number[] {
-    const found: number[] = [];
-    for (
-      let port = this.#next.get(group.address) ?? this.#startPort;
-      port <= 65535 && found.length < MAX_PORT_TRIES;
-      port++
-    ) {
-      if (this.isHeldByOther(group, port) || !isVirtual(group) && this.#away.has(port)) continue;
-      if (this.#own.has(ownPlace(group, port))) continue;
-      found.push(port);
-    }
-    return found;
-  }
-
-  use(group: ListenerGroup, port: number): void {
-    this.#next.set(group.address, port + 1);
-  }
+/** An extra listener stands beside the one that has its endpoint's own port. */
+function sharedPort({ address, port }: ListenerGroup): BindError {
+  const key = listenerKey(address, port);
+  return new BindError(`Cannot bind ${key}: it is shared`, { address: key, reason: "in_use" });
 }
 
-function ownPlace(group: ListenerGroup, port: number): string | number {
-  return isVirtual(group) ? listenerKey(group.address, port) : port;
-}
-
-function isVirtual(group: ListenerGroup): boolean {
-  return group.routes[0]?.mode === VIRTUAL;
+function tellMoved(moved: readonly { readonly group: ListenerGroup; readonly next: number }[]): void {
+  sayEach(moved, {
+    one: ({ group, next }) => {
+      const { address, port } = group;
+      log.warn("Port in use, trying next port", { address, port, next, url: remapKey(group) });
+    },
+    rest: (count) => log.warn("{count} more ports are in use: ngrokctl list says which", { count }),
+  });
 }
 
 /** Wildcards cannot stand in a hosts file, and names of shared listeners are answered by DNS. */

@@ -1,3 +1,4 @@
+import { getLogger } from "@logtape/logtape";
 import type { Endpoint, RefusedEndpoint } from "../model/endpoint.ts";
 import { serviceKey } from "../model/endpoint.ts";
 import { listenerKey, type Route } from "../model/route_table.ts";
@@ -5,6 +6,11 @@ import { allocate, type AllocateOptions } from "./allocate.ts";
 import { diff } from "./diff.ts";
 import type { RoundEffects, SavedState } from "./effects.ts";
 import { reconcile } from "./reconcile.ts";
+
+const log = getLogger(["ngrokd", "sync"]);
+
+/** So many addresses that are given up are told one by one; a new subnet costs all of them. */
+const MAX_TOLD = 20;
 
 /** What a round starts from. */
 export interface RoundInput {
@@ -31,12 +37,30 @@ export interface RoundOutcome {
   readonly saved: SavedState;
   /** Why the state could not be saved; everything else was done all the same. */
   readonly saveError?: unknown;
+  /** Undefined if something is to be tried again at the next round. */
+  readonly standing?: Standing;
+}
+
+/** What stands after a round that left nothing to be tried again. */
+export interface Standing {
+  /** `address:port` of every open listener. */
+  readonly listeners: readonly string[];
+  readonly addresses: readonly string[];
+  readonly names: ReadonlyMap<string, string>;
+  /** Why single names do not resolve, or what is unusual about them. */
+  readonly nameReasons: ReadonlyMap<string, string>;
 }
 
 /** One round of the control path, after the poll: allocate → diff → reconcile → persist. */
 export async function runRound(input: RoundInput, effects: RoundEffects): Promise<RoundOutcome> {
   const { endpoints = [], saved, settings } = input;
   const plan = allocate(endpoints, { ...settings, leases: saved.leases });
+  tellDropped(plan.droppedLeases);
+  // Before anybody can see a new address: a crash in the middle of the round must not give it to another name.
+  if (hasNew(plan.leases, saved.leases)) {
+    // What fails here fails below too, and is told there.
+    await effects.state.save({ ...saved, leases: plan.leases }).catch(() => {});
+  }
   const changes = diff(plan.routes, { observed: effects.listeners.observe(), ports: saved.ports });
   const done = await reconcile(changes, effects, { ports: saved.ports, startPort: settings.startPort });
   const remembered: SavedState = {
@@ -47,7 +71,9 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
   const saveError = await effects.state.save(remembered).then(() => undefined, (error: unknown) => error);
 
   const refusedIds = new Set(plan.refused.map((endpoint) => endpoint.id));
-  const byService = new Map(done.routes.map((route) => [serviceKey(route), route]));
+  const byService = new Map(
+    done.routes.filter((route) => !route.own).map((route) => [serviceKey(route), route]),
+  );
   const outcomes = endpoints.filter((endpoint) => !refusedIds.has(endpoint.id)).map(
     (endpoint): EndpointOutcome => {
       const key = serviceKey(endpoint);
@@ -56,7 +82,29 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
       return { endpoint, route, reason, state: route === undefined ? "failed" : "active" };
     },
   );
-  return { endpoints: outcomes, refused: [...input.refused, ...plan.refused], saved: remembered, saveError };
+  const outcome = { endpoints: outcomes, refused: [...input.refused, ...plan.refused], saved: remembered };
+  if (saveError !== undefined) return { ...outcome, saveError };
+  if (done.failures.size > 0 || done.displaced) return outcome;
+  const { addresses, names, nameReasons } = done;
+  // The publisher's own map may change.
+  const standing = {
+    addresses,
+    names,
+    nameReasons: new Map(nameReasons),
+    listeners: effects.listeners.observe(),
+  };
+  return { ...outcome, standing };
+}
+
+/** Once: what is saved after this does not have them. */
+function tellDropped(dropped: readonly string[]): void {
+  for (const problem of dropped.slice(0, MAX_TOLD)) log.warn("Saved address: {problem}", { problem });
+  const rest = dropped.length - MAX_TOLD;
+  if (rest > 0) log.warn("Saved address: {count} more cannot be kept", { count: rest });
+}
+
+function hasNew(leases: ReadonlyMap<string, string>, saved: ReadonlyMap<string, string>): boolean {
+  return [...leases].some(([hostname, address]) => saved.get(hostname) !== address);
 }
 
 /** Ports of endpoints that are away are kept for their return; one that got its own port back needs none. */

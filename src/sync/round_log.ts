@@ -1,11 +1,9 @@
 import { getLogger } from "@logtape/logtape";
 import type { RefusedEndpoint } from "../model/endpoint.ts";
 import { type EndpointOutcome, listenAddress } from "./round.ts";
+import { sayEach } from "./say_each.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
-
-/** So many endpoints of a kind have a line of their own in a round; the others share one. */
-const MAX_LINES = 50;
 
 /** Says after each round what is new of single endpoints, once. */
 export class RoundLog {
@@ -46,14 +44,6 @@ export class RoundLog {
     this.#unserved = new Set([...failed, ...refused].map(keyOf));
     return gone;
   }
-}
-
-function sayEach<T>(
-  items: readonly T[],
-  say: { readonly one: (item: T) => void; readonly rest: (count: number) => void },
-): void {
-  for (const item of items.slice(0, MAX_LINES)) say.one(item);
-  if (items.length > MAX_LINES) say.rest(items.length - MAX_LINES);
 }
 
 function keyOf({ id, reason }: RefusedEndpoint): string {

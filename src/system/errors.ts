@@ -6,6 +6,8 @@ export function toFileError(error: unknown, what: { action: string; path: string
   const [reason, state] = fileFailure(error);
   const hint = reason === "not_capable"
     ? `It takes ${missingPermission(error)}: see docs/permissions.md`
+    : reason === "full"
+    ? "Make room on the disk"
     : undefined;
   return new FileError(`Cannot ${action} ${path}: ${state}`, { path, reason, cause: error, hint });
 }

@@ -14,12 +14,15 @@ export interface FileStat {
   readonly gid: number;
 }
 
+/** The end of a temporary file's name, by which it is known as ours. */
+const TEMPORARY = ".ngrokd.tmp";
+
 /** Options of {@linkcode writeFileAtomic}. */
 export interface AtomicWriteOptions {
   readonly mode: number;
   /** Owner and group for the new file; only root can give a file away. */
   readonly owner?: { readonly uid: number; readonly gid: number };
-  /** The name of the temporary file. @default {`<path>.tmp`} */
+  /** The name of the temporary file. @default {`<path>.ngrokd.tmp`} */
   readonly temporary?: string;
 }
 
@@ -75,13 +78,24 @@ export async function writeFileAtomic(
   text: string,
   options: AtomicWriteOptions,
 ): Promise<void> {
-  const { mode, owner, temporary = `${path}.tmp` } = options;
+  const { mode, owner, temporary = path + TEMPORARY } = options;
   try {
     await writeNew(temporary, new TextEncoder().encode(text), { mode, owner });
     await Deno.rename(temporary, path);
   } catch (error) {
     await removeQuietly(temporary);
     throw toFileError(error, { action: "write", path });
+  }
+}
+
+/**
+ * Removes the temporary files that {@linkcode writeFileAtomic} left in a directory when it was killed.
+ *
+ * @throws {FileError} If the directory cannot be listed, or a file cannot be removed.
+ */
+export async function removeTemporaries(directory: string): Promise<void> {
+  for (const name of await listDirectory(directory)) {
+    if (name.endsWith(TEMPORARY)) await removeFile(`${directory}/${name}`);
   }
 }
 

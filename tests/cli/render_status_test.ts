@@ -29,6 +29,7 @@ Deno.test("renderStatus() prints the lines of the Go daemon first, then the deta
   Trust:               built-in roots, /etc/ngrokd/ingress_ca.pem
   Names:               hosts_file (ok)
   Addresses:           loopback (127.0.0.0/8)
+  DNS:                 ok, 2 names on 127.0.0.1:53; resolver: systemd_resolved
   Health:              127.0.0.1:8081
   Config:              /etc/ngrokd/config.yml (ok)
   Version:             0.4.0, up 1h 2m

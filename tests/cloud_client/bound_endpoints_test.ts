@@ -167,7 +167,7 @@ const HOSTILE = [
   "x".repeat(100_000),
 ];
 
-Deno.test("listBoundEndpoints() refuses every hostile URL, on one printable line", async () => {
+Deno.test("listBoundEndpoints() refuses every hostile URL, on one printable line (F46)", async () => {
   const { endpoints, refused } = await list(() => ({
     endpoints: HOSTILE.map((url, i) => ({ id: `ep_${i}`, url })),
   }));

@@ -103,7 +103,7 @@ Deno.test("ControlServer answers one request per connection with one line, then 
   });
 });
 
-Deno.test("ControlServer turns what a handler throws into an error with its hint, and goes on", async () => {
+Deno.test("ControlServer turns what a handler throws into an error with its hint, and goes on (F23)", async () => {
   await withSocket(async (path) => {
     assert.deepEqual(JSON.parse(await ask(path, '{"command":"fail"}')), {
       success: false,

@@ -96,7 +96,7 @@ Deno.test("Addresses keep a subnet that was chosen, over restarts and after the 
   assert.equal(formatCidr(third.subnet), "10.20.0.0/16", "another wish is another matter");
 });
 
-Deno.test("SubnetMemory reports a file that is damaged or cannot be written, and goes on", async () => {
+Deno.test("SubnetMemory reports a file that is damaged and sets it aside, or cannot be written, and goes on (F15)", async () => {
   await using logged = await captureLog();
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/net_subnet.json`;
@@ -105,14 +105,18 @@ Deno.test("SubnetMemory reports a file that is damaged or cannot be written, and
   await memory.remember(SUBNET, parseCidr("10.108.0.0/16")!);
   assert.deepEqual(await memory.recall(SUBNET), parseCidr("10.108.0.0/16"));
   assert.equal(logged.lines("warning").length, 0);
-  for (const text of ["", "{", "[]", '{"schema":2,"asked":"10.107.0.0/16","chosen":"10.1.0.0/16"}']) {
-    await Deno.writeTextFile(path, text);
+  const text = await Deno.readTextFile(path);
+  const cut = Array.from({ length: text.length }, (_, length) => text.slice(0, length));
+  for (const bad of [...cut, "[]", '{"schema":2,"asked":"10.107.0.0/16","chosen":"10.1.0.0/16"}']) {
+    await Deno.writeTextFile(path, bad);
     assert.equal(await memory.recall(SUBNET), undefined);
     assert.match(logged.lines("warning").at(-1)!, /net_subnet\.json is damaged/);
+    assert.equal(await Deno.readTextFile(`${path}.bad`), bad);
+    await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
   }
-  await Deno.remove(path);
   await Deno.mkdir(path);
   assert.equal(await memory.recall(SUBNET), undefined);
+  assert.match(logged.lines("warning").at(-1)!, /Cannot set it aside/);
   await memory.remember(SUBNET, SUBNET);
   assert.match(logged.lines("warning").at(-1)!, /Cannot keep the choice of the subnet/);
 });
@@ -158,6 +162,7 @@ Deno.test("Addresses of a driver that is not supported are refused with its reas
     subnet: SUBNET,
     memory: { recall: () => Promise.resolve(undefined), remember: () => Promise.resolve() },
     ownAddresses: () => [],
+    allowed: () => [],
   });
   const reason = (await addresses.ensure(["127.107.0.2"])).get("127.107.0.2")!;
   assert.match(reason, /Loopback addresses beside 127\.0\.0\.1 cannot be used/);

@@ -231,6 +231,11 @@ Deno.test("runDaemon() lets a running connection end at SIGTERM, and cuts it at 
   }
 });
 
+Deno.test("runDaemon() ends with exit code 0 at two signals when no connection is open (it was 1) (F27)", async () => {
+  await using machine = await fakeMachine("net: {subnet: 127.119.0.0/16}");
+  await withDaemon(machine, () => Promise.resolve(machine.signal("SIGTERM")));
+});
+
 Deno.test("runDaemon() warns that listeners which are not virtual open private endpoints to the network", async () => {
   await using machine = await fakeMachine(
     'net: {listen_interface: 0.0.0.0, overrides: {"a.myapp": 127.0.0.1}}',

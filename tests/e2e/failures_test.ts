@@ -119,7 +119,7 @@ Deno.test("a configuration that is garbage ends the start with all problems at o
   await assert.rejects(Deno.stat(stage.socketPath));
 });
 
-Deno.test("a second daemon ends with a clear message and leaves the first alone", async () => {
+Deno.test("a second daemon ends with a clear message and leaves the first alone (F22)", async () => {
   await using stage = await Stage.open({ sections: NET });
   stage.cloud.addEndpoint({ url: "http://api.myapp:8186", backend: "http" });
   stage.startDaemon();

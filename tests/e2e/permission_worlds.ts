@@ -3,16 +3,16 @@ import { echoOnce, parseTarget } from "../../scripts/load.ts";
 import { Stage } from "../../scripts/stage.ts";
 import type { EndpointReport } from "../../src/model/report.ts";
 
-/** Surroundings of a daemon that runs as shipped, on its default paths, and what a user can see happen there. */
+/** Surroundings of a daemon that runs as shipped, on the default paths of a machine of its own, and what a user can see happen there. */
 export interface World {
-  /** Lines of the configuration, beside those that keep two daemons apart. */
+  /** Lines of the configuration, beside those that all worlds have. */
   readonly config: (stage: Stage) => readonly string[];
   /** Lines of the `net:` section. */
   readonly net?: readonly string[];
   /** @default One of 127.0.0.0/8, for which no interface is needed */
   readonly subnet?: string;
   readonly environment: (stage: Stage) => Record<string, string>;
-  /** Shell that runs in the daemon's mount namespace before it. */
+  /** Shell that runs before the daemon. */
   readonly prelude?: string;
   /** What the cloud names as the ingress of an operator, but for the port. */
   readonly operatorIngress?: string;
@@ -36,8 +36,10 @@ const MACHINE = "Audit-Box";
 const GROUP_ID = 47_108;
 const CLOUD_NAMES = ["api.ngrok.com", "kubernetes-binding-ingress.ngrok.io", "connect.ngrok-endpoints.com"];
 
+const KEPT_HOSTS = "/etc/hosts.before";
+
 /** The hosts file before the daemon writes it: the cloud's names lead to this machine. */
-const HOSTS = ["localhost", ...CLOUD_NAMES].map((name) => `127.0.0.1\t${name}\n`).join("");
+const HOSTS_TEXT = ["localhost", ...CLOUD_NAMES].map((name) => `127.0.0.1\t${name}\n`).join("");
 
 /** Everything with the simulated cloud at addresses of this machine. */
 const home: World = {
@@ -48,8 +50,7 @@ const home: World = {
   net: ["overrides: { lan.myapp: lo }"],
   environment: ({ cloud }) => ({ NGROK_API_KEY: cloud.apiKey }),
   prelude: [
-    `chgrp ${GROUP_ID} /run/ngrokd`,
-    "chmod 2750 /run/ngrokd",
+    `install -d -m 2750 -g ${GROUP_ID} /run/ngrokd`,
     `hostname ${MACHINE}`,
   ].join("; "),
   endpoints: ["tcp://db.myapp:5432", "tcp://lan.myapp:5433", `tcp://${MACHINE.toLowerCase()}:5434`],
@@ -75,7 +76,7 @@ const home: World = {
     },
     async "an endpoint has an address of its own"(stage) {
       const { ip, listen_address } = await endpointOf(stage, "db.myapp");
-      assert.match(ip, /^127\.12[0-9]\./);
+      assert.match(ip, /^127\.120\./);
       (await Deno.connect(parseTarget(listen_address))).close();
     },
     async "an endpoint listens on an interface by name"(stage) {
@@ -90,7 +91,7 @@ const home: World = {
     },
     async "/etc/hosts is replaced as a whole"(stage) {
       // Another file than the one that `clean` wrote, which has a link to keep its inode from being used again.
-      const [now, before] = [await Deno.stat(stage.hostsPath), await Deno.stat(keptHosts(stage))];
+      const [now, before] = [await Deno.stat(stage.hostsPath), await Deno.stat(KEPT_HOSTS)];
       assert.notEqual(now.ino, before.ino);
     },
     async "the name of this machine is refused"(stage) {
@@ -156,12 +157,11 @@ const defaults: World = {
   },
 };
 
-/** The default subnet, in a network namespace of the daemon's own. No API is there. */
+/** The default subnet. */
 const virtual: World = {
   config: ({ cloud }) => [`api: { url: "${cloud.apiUrl}" }`],
   subnet: "10.107.0.0/16",
   environment: ({ cloud }) => ({ NGROK_API_KEY: cloud.apiKey }),
-  prelude: `exec unshare --net /bin/sh -c '/sbin/ip link set lo up && exec "$@"' sh "$@"`,
   endpoints: [],
   scenarios: {
     async "the default subnet is on an interface of this machine"(stage) {
@@ -175,8 +175,8 @@ const virtual: World = {
 /** All worlds, by name. */
 export const WORLDS = { home, container, operator, defaults, virtual } as const;
 
-/** Opens a world; worlds that are open at the same time differ in `slot`. */
-export async function openWorld(world: World, slot: number): Promise<Stage> {
+/** Opens a world; this machine has room for one at a time. */
+export async function openWorld(world: World): Promise<Stage> {
   const stage = await Stage.open({ shipped: true });
   const { cloud } = stage;
   cloud.setRateLimit(Infinity);
@@ -184,7 +184,7 @@ export async function openWorld(world: World, slot: number): Promise<Stage> {
   if (world.operatorIngress !== undefined) {
     cloud.switches.ingressEndpoint = `${world.operatorIngress}:${cloud.ingressPort}`;
   }
-  const net = [`subnet: ${world.subnet ?? `127.${120 + slot}.0.0/16`}`, ...world.net ?? []];
+  const net = [`subnet: ${world.subnet ?? "127.120.0.0/16"}`, ...world.net ?? []];
   await Deno.writeTextFile(
     stage.configPath,
     [
@@ -252,25 +252,24 @@ export async function isThroughFirstRound(stage: Stage, { endpoints }: World): P
 
 /** Makes the world as if no daemon had been there. */
 export async function clean(stage: Stage): Promise<void> {
-  const { directory, etc, cloud } = stage;
-  const overlay = `${directory}/overlay`;
+  const { etc, hostsPath, cloud } = stage;
   stage.log.length = 0;
-  for await (const { name } of Deno.readDir(etc)) {
-    if (name !== "config.yml") await Deno.remove(`${etc}/${name}`);
-  }
+  await removeAll("/run");
+  await removeAll(etc, "config.yml");
   await Deno.writeTextFile(`${etc}/ngrok_api_key`, `${cloud.apiKey}\n`, { mode: 0o600 });
-  for (const path of [`${directory}/run/ngrokd.sock`, overlay, keptHosts(stage)]) {
-    await Deno.remove(path, { recursive: true }).catch(() => {});
-  }
-  await Deno.mkdir(`${overlay}/ssl/certs/ngrok`, { recursive: true });
-  await Deno.writeTextFile(`${overlay}/ssl/certs/ngrok/ca.pem`, cloud.caPem);
-  await Deno.writeTextFile(`${overlay}/group`, `root:x:0:\nngrokd:x:${GROUP_ID}:\n`);
-  await Deno.writeTextFile(`${overlay}/hosts`, HOSTS);
-  await Deno.link(`${overlay}/hosts`, keptHosts(stage));
+  await Deno.mkdir("/etc/ssl/certs/ngrok", { recursive: true });
+  await Deno.writeTextFile("/etc/ssl/certs/ngrok/ca.pem", cloud.caPem);
+  await Deno.writeTextFile("/etc/group", `root:x:0:\nngrokd:x:${GROUP_ID}:\n`);
+  await Deno.remove(hostsPath);
+  await Deno.remove(KEPT_HOSTS).catch(() => {});
+  await Deno.writeTextFile(hostsPath, HOSTS_TEXT);
+  await Deno.link(hostsPath, KEPT_HOSTS);
 }
 
-function keptHosts({ directory }: Stage): string {
-  return `${directory}/hosts.before`;
+async function removeAll(directory: string, except?: string): Promise<void> {
+  for await (const { name } of Deno.readDir(directory)) {
+    if (name !== except) await Deno.remove(`${directory}/${name}`, { recursive: true });
+  }
 }
 
 async function endpointOf(stage: Stage, hostname: string): Promise<EndpointReport> {

@@ -45,7 +45,7 @@ Deno.test("selectors that change are sent to the cloud, and the endpoints follow
   assert.equal(row!.hostname, "api.myapp");
 });
 
-Deno.test("SIGHUP reloads instead of ending the daemon", async () => {
+Deno.test("SIGHUP reloads instead of ending the daemon (F26)", async () => {
   await using stage = await Stage.open({ sections: NET });
   stage.startDaemon();
   await stage.until("it answers", async () => (await stage.askStatus()).api.state === "ok");

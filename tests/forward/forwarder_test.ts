@@ -404,7 +404,7 @@ Deno.test("Forwarder is disposed at once, at whatever step its connections are",
   for (const conn of [idle, inHead, upgrading]) await readAll(conn).catch(() => {});
 });
 
-Deno.test("Forwarder survives what it did not expect: only that connection ends, and the log says why", async () => {
+Deno.test("Forwarder survives what it did not expect: only that connection ends, and the log says why (F23)", async () => {
   await using logged = await captureLog();
   let broken = true;
   await using it = start([TCP], {
@@ -452,7 +452,7 @@ Deno.test("Forwarder never leaks a place under its cap: 360 connections, a third
   await until(() => it.forwarder.openConnections === 0);
 });
 
-Deno.test("Forwarder outlives resets at every stage (F58)", async () => {
+Deno.test("Forwarder outlives resets at every stage (F23, F58)", async () => {
   const stages: Record<string, Behaviour> = {
     "before the request is read": () => {},
     "after the answer": async (conn) => await send(conn, WELCOME),

@@ -246,7 +246,7 @@ Deno.test("a journal that holds no pair is dropped and reported, and the files c
     }
   }));
 
-Deno.test("F18: a certificate and a key that do not fit are set aside and reported", () =>
+Deno.test("a certificate and a key that do not fit are set aside and reported (F18)", () =>
   inDirectory(async ({ store, path, read, mode }) => {
     const [a, b] = await Promise.all([ca.pair(), ca.pair()]);
     await store().saveOperatorId("k8sop_1");
@@ -267,6 +267,42 @@ Deno.test("F18: a certificate and a key that do not fit are set aside and report
     assert.deepEqual(await store().load(), { operatorId: "k8sop_1", pair: undefined, problems: [] });
     await store().savePair(b.cert, b.key);
     assert.deepEqual(texts(await store().load()), b);
+  }));
+
+Deno.test("an identity file that was cut off at any byte is set aside, or does not matter, and load() gives what is whole (F15)", () =>
+  inDirectory(async ({ store, path, read }) => {
+    const [pair, renewed] = await Promise.all([ca.pair(), ca.pair()]);
+    await store().saveOperatorId("k8sop_1");
+    await store().savePair(pair.cert, pair.key);
+    for (const [name, text] of [["tls.key", pair.key], ["tls.crt", pair.cert]] as const) {
+      for (let length = 0; length < text.length; length++) {
+        const part = text.slice(0, length);
+        await Deno.writeTextFile(path("tls.key"), pair.key, { mode: 0o600 });
+        await Deno.writeTextFile(path("tls.crt"), pair.cert);
+        await Deno.writeTextFile(path(name), part);
+        await Deno.remove(path(`${name}.bad`)).catch(() => {});
+        const stored = await store().load();
+        assert.equal(stored.operatorId, "k8sop_1");
+        // Without its last line end a PEM file is whole.
+        if (part === text.trimEnd()) assert.ok(stored.pair !== undefined && stored.problems.length === 0);
+        else {
+          assert.deepEqual([stored.pair, stored.problems.length], [undefined, 1], `${name} ${length}`);
+          assert.deepEqual([await read(name), await read(`${name}.bad`)], [undefined, part]);
+        }
+      }
+    }
+    await store().savePair(pair.cert, pair.key);
+    const journal = renewed.key + renewed.cert;
+    for (let length = 0; length < journal.trimEnd().length; length++) {
+      await Deno.writeTextFile(path("tls.pending"), journal.slice(0, length), { mode: 0o600 });
+      const stored = await store().load();
+      assert.deepEqual([texts(stored), stored.problems.length], [pair, 1], `tls.pending ${length}`);
+      assert.equal(await read("tls.pending"), undefined);
+    }
+    for (let length = 0; length < "k8sop_1".length; length++) {
+      await Deno.writeTextFile(path("operator_id"), "k8sop_1".slice(0, length));
+      assert.equal((await store().load()).operatorId, "k8sop_1".slice(0, length) || undefined);
+    }
   }));
 
 Deno.test("half a pair is set aside and reported, and so is garbage", async () => {
@@ -305,7 +341,7 @@ Deno.test("a bad pair that cannot be set aside is reported and not used", () =>
     assert.deepEqual([stored.pair, stored.problems.length], [undefined, 3]);
   }));
 
-Deno.test("F17: a key that others can open is refused, with file, mode and the command that helps", () =>
+Deno.test("a key that others can open is refused, with file, mode and the command that helps (F17)", () =>
   inDirectory(async ({ store, path, read }) => {
     const pair = await ca.pair();
     await store().savePair(pair.cert, pair.key);
@@ -328,7 +364,7 @@ Deno.test("F17: a key that others can open is refused, with file, mode and the c
     assert.equal(await read("tls.key.bad"), undefined);
   }));
 
-Deno.test("F17: a key that is a symbolic link, a directory or a FIFO is refused", async () => {
+Deno.test("a key that is a symbolic link, a directory or a FIFO is refused (F17)", async () => {
   const pair = await ca.pair();
   const makers: [string, (path: string) => Promise<unknown>][] = [
     ["a symbolic link", async (path) => {
@@ -352,7 +388,7 @@ Deno.test("F17: a key that is a symbolic link, a directory or a FIFO is refused"
   }
 });
 
-Deno.test("F17: a key that belongs to neither root nor its directory's owner is refused", () =>
+Deno.test("a key that belongs to neither root nor its directory's owner is refused (F17)", () =>
   inDirectory(async ({ store, path, directory }) => {
     const pair = await ca.pair();
     await store().savePair(pair.cert, pair.key);
@@ -374,7 +410,7 @@ Deno.test("F17: a key that belongs to neither root nor its directory's owner is 
     }
   }));
 
-Deno.test("F17: a journal that others can open is refused as a key is", () =>
+Deno.test("a journal that others can open is refused as a key is (F17)", () =>
   inDirectory(async ({ store, path, directory }) => {
     const pair = await ca.pair();
     await Deno.mkdir(directory);

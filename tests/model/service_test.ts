@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { groupServices } from "../../src/model/service.ts";
 import { endpoint, endpoints } from "../fakes/endpoints.ts";
 
-Deno.test("groupServices() makes one service of a pool, with its members sorted", () => {
+Deno.test("groupServices() makes one service of a pool, with its members sorted (F45)", () => {
   const pool = [
     endpoint("http://a.b", "ep_3"),
     endpoint("http://A.b:80", "ep_1"),
@@ -28,7 +28,7 @@ Deno.test("groupServices() tells ports of one name, and a wildcard from a name, 
   assert.deepEqual(services.map(({ key }) => key), ["*.b:443", "a.b:443", "a.b:80", "a.b:81"]);
 });
 
-Deno.test("groupServices() lets the oldest endpoint decide the scheme, and refuses the others with its URL", () => {
+Deno.test("groupServices() lets the oldest endpoint decide the scheme, and refuses the others with its URL (F45)", () => {
   const { services, refused } = groupServices([
     endpoint("tls://a.b:443", "ep_9"),
     endpoint("https://a.b", "ep_5"),
@@ -42,7 +42,7 @@ Deno.test("groupServices() lets the oldest endpoint decide the scheme, and refus
   assert.match(refused[0]!.reason, /https:\/\/a\.b \(ep_5\) is older/);
 });
 
-Deno.test("groupServices() gives the same answer in whatever order the API lists, and loses no endpoint", () => {
+Deno.test("groupServices() gives the same answer in whatever order the API lists, and loses no endpoint (F45)", () => {
   const url = fc.tuple(
     fc.constantFrom("http", "https", "tls", "tcp"),
     fc.constantFrom("a.t", "b.t", "*.t"),

@@ -55,7 +55,7 @@ for (const [name, { text, without }] of Object.entries(MANAGED_HOSTS)) {
 }
 
 for (const [name, { text, line, says }] of Object.entries(DAMAGED_HOSTS)) {
-  Deno.test(`replaceBlock() refuses and names the line: ${name}`, () => {
+  Deno.test(`replaceBlock() refuses and names the line: ${name} (F9, F10)`, () => {
     for (const names of [new Map<string, string>(), someNames(3)]) {
       for (const variant of [text, text.replaceAll("\n", "\r\n")]) {
         const result = replaceBlock(variant, names);
@@ -129,7 +129,7 @@ Deno.test("findOutside() names the first line outside the section, on both sides
   assert.deepEqual(findOutside(text, names), new Map([["first", 1], ["a.example", 3], ["c.example", 9]]));
 });
 
-Deno.test("replaceBlock() and findOutside() are done with 100,000 lines in 1 s", () => {
+Deno.test("replaceBlock() and findOutside() are done with 100,000 lines in 1 s (F14)", () => {
   const text = CLEAN_HOSTS["100,000 lines"]!;
   const names = someNames(10_000);
   const start = performance.now();

@@ -44,12 +44,15 @@ const canMount = mayMount();
 const withoutMounts = canMount ? "" : " (skipped: needs root and a mount namespace)";
 
 for (const umask of ["022", "027", "077"]) {
-  Deno.test(`HostsFile keeps the mode and makes files with 0644 under umask ${umask}`, async () => {
+  Deno.test(`HostsFile keeps the mode and makes files with 0644 under umask ${umask} (F8)`, async () => {
     await withDirectory(async (directory) => {
       const [kept, made] = [`${directory}/hosts`, `${directory}/new`];
       await Deno.chmod(kept, 0o644);
+      if (Deno.uid() === 0) await Deno.chown(kept, 65534, 65533);
+      const { uid, gid } = await Deno.stat(kept);
       await sh(`umask ${umask}; ${publishing(kept, 1)}; ${publishing(made, 1)}`);
-      assert.equal((await Deno.stat(kept)).mode! & 0o777, 0o644);
+      const after = await Deno.stat(kept);
+      assert.deepEqual([after.mode! & 0o777, after.uid, after.gid], [0o644, uid, gid]);
       assert.equal((await Deno.stat(made)).mode! & 0o777, 0o644);
       assert.equal(await Deno.readTextFile(made), renderBlock(new Map([["n0.example", "10.107.0.2"]])));
     });
@@ -57,7 +60,7 @@ for (const umask of ["022", "027", "077"]) {
 }
 
 Deno.test({
-  name: `HostsFile writes a bind-mounted file in place, with one warning${withoutMounts}`,
+  name: `HostsFile writes a bind-mounted file in place, with one warning (F4)${withoutMounts}`,
   ignore: !canMount,
   async fn() {
     await withDirectory(async (directory) => {
@@ -82,7 +85,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `HostsFile leaves a read-only file alone and says so${withoutMounts}`,
+  name: `HostsFile leaves a read-only file alone and says so (F3)${withoutMounts}`,
   ignore: !canMount,
   async fn() {
     await withDirectory(async (directory) => {
@@ -99,7 +102,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: `HostsFile keeps the old file when the disk is full, also where it writes in place${withoutMounts}`,
+  name:
+    `HostsFile keeps the old file when the disk is full, also where it writes in place (F2)${withoutMounts}`,
   ignore: !canMount,
   async fn() {
     await withDirectory(async (directory) => {

@@ -57,7 +57,7 @@ Deno.test("refuseHijack() lets every other name pass", () => {
   ) assert.equal(refuseHijack(name, RESERVED), undefined, name);
 });
 
-Deno.test("refuseHostsLine() lets nothing but a host name and an IPv4 address into a line", () => {
+Deno.test("refuseHostsLine() lets nothing but a host name and an IPv4 address into a line (F46)", () => {
   assert.equal(refuseHostsLine("api.my_app", "10.107.0.2"), undefined);
   assert.equal(refuseHostsLine("*.example.com", "10.107.0.2"), "a hosts file cannot hold a wildcard");
   const hostile = [

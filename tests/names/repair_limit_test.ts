@@ -12,7 +12,7 @@ function allowedSeconds(limit: RepairLimit, clock: { ms: number }, durationMs: n
   return allowed;
 }
 
-Deno.test("RepairLimit allows 10 repairs at once, then one in 5 minutes for as long as the fight lasts", () => {
+Deno.test("RepairLimit allows 10 repairs at once, then one in 5 minutes for as long as the fight lasts (F12)", () => {
   const clock = { ms: 0 };
   const limit = new RepairLimit(() => clock.ms);
   assert.deepEqual(allowedSeconds(limit, clock, 60 * MINUTE), [

@@ -65,7 +65,7 @@ for (
     ["its route removed", `route delete local 10.107.0.0/16 dev ${NAME}`, /^the route .* is missing$/],
   ] as const
 ) {
-  Deno.test(`LinuxIp: ${what} under it, the interface is restored, and open listeners work again`, async () => {
+  Deno.test(`LinuxIp: ${what} under it, the interface is restored, and open listeners work again (F32)`, async () => {
     await withDriver(async (driver) => {
       const listener = answerer("10.107.3.4");
       try {
@@ -112,7 +112,7 @@ Deno.test("LinuxIp: a foreign interface of its name is left as it is, and lo car
   }
 });
 
-Deno.test("LinuxIp: a veth with 10.107.1.1/16 makes it choose another subnet, and that network stays reachable", async () => {
+Deno.test("LinuxIp: a veth with 10.107.1.1/16 makes it choose another subnet, and that network stays reachable (F33)", async () => {
   await ip("link add veth0 type veth peer name veth1");
   try {
     await ip("address add 10.107.1.1/16 dev veth0");

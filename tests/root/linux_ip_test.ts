@@ -1,21 +1,9 @@
 import assert from "node:assert/strict";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
-import { type InsideOptions, testInside } from "./namespace.ts";
-import { NEEDS_ROOT, ROOT_REASON } from "./needs_root.ts";
+import { passes, testRoot } from "./test_root.ts";
 
 const NET_ADMIN = 'set -- setpriv --bounding-set=-all,+net_admin --inh-caps=-all "$@"';
 const NOTHING = 'set -- setpriv --bounding-set=-all --inh-caps=-all "$@"';
-
-function testRoot(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name: `${name}${ROOT_REASON}`, ignore: NEEDS_ROOT, fn });
-}
-
-/** Demands that all tests of the suite pass, and that there are some. */
-async function passes(file: string, options?: InsideOptions): Promise<void> {
-  const { code, text } = await testInside(file, options);
-  assert.equal(code, 0, text);
-  assert.match(text, /ok \| [1-9][0-9]* passed/);
-}
 
 /** Puts a program in the place of `ip`, and demands the loopback driver with this reason. */
 async function degrades(stub: string, reason: string): Promise<void> {
@@ -43,11 +31,26 @@ testRoot(
   () => passes("degraded_inside.ts", { prelude: NOTHING, env: { REASON: "Operation not permitted" } }),
 );
 
-testRoot("an ip that exits 2 degrades", () => degrades("echo broken >&2; exit 2", "exit code 2: broken"));
+testRoot(
+  "an ip that is missing degrades (F30)",
+  () =>
+    passes("degraded_inside.ts", {
+      prelude: "mount -t tmpfs tmpfs $(readlink -f /sbin)",
+      env: { REASON: "/sbin/ip" },
+    }),
+);
 
-testRoot("an ip that prints garbage degrades", () => degrades("echo garbage", "Cannot read the output of"));
+testRoot(
+  "an ip that exits 2 degrades (F30)",
+  () => degrades("echo broken >&2; exit 2", "exit code 2: broken"),
+);
 
-testRoot("an ip that hangs degrades after 5 s", () => degrades("exec sleep 60", "no end in 5 s"));
+testRoot(
+  "an ip that prints garbage degrades (F30)",
+  () => degrades("echo garbage", "Cannot read the output of"),
+);
+
+testRoot("an ip that hangs degrades after 5 s (F30)", () => degrades("exec sleep 60", "no end in 5 s"));
 
 testRoot("an ip that comes first in PATH is not run", async () => {
   await using directory = await temporaryDirectory();

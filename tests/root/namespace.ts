@@ -1,6 +1,6 @@
 const ROOT = new URL("../..", import.meta.url).pathname;
 
-/** How a suite is run in a network and mount namespace of its own. */
+/** How a suite is run in namespaces of its own: network, mounts, processes, host name. */
 export interface InsideOptions {
   /** Shell lines that set the stage; `set -- … "$@"` wraps the run. `lo` is up. */
   readonly prelude?: string;
@@ -11,14 +11,21 @@ export interface InsideOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-const OWN_ETC = `
+/** Shell: an /etc that may be changed, over the real one, and an empty /run. */
+export const OWN_ETC = `
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/etc /mnt/work
 mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/etc,workdir=/mnt/work /etc
 mount -t tmpfs tmpfs /run
 `;
 
-/** Runs a test file of this folder in namespaces of its own; nothing of what it does to network or mounts outlives it. */
+/** What follows `unshare`; a process that is left at the end goes with its namespace. */
+export const NAMESPACES: readonly string[] = [
+  ...["--net", "--mount", "--propagation", "private", "--uts"],
+  ...["--pid", "--mount-proc", "--fork", "--kill-child"],
+];
+
+/** Runs a test file (a path from this folder) in namespaces of its own; no process of it, and nothing that it does to network or mounts, outlives it. */
 export async function testInside(
   file: string,
   options: InsideOptions = {},
@@ -26,8 +33,14 @@ export async function testInside(
   const { prelude = "", etc = false, filter, env = {} } = options;
   const { code, stdout, stderr } = await new Deno.Command("unshare", {
     args: [
-      ...["--net", "--mount", "--propagation", "private"],
-      ...["/bin/sh", "-ec", `/sbin/ip link set lo up\n${etc ? OWN_ETC : ""}${prelude}\nexec "$@"`, "sh"],
+      ...NAMESPACES,
+      // The shell stays: the first process of a namespace has to collect those that lost their parent.
+      ...[
+        "/bin/sh",
+        "-ec",
+        `/sbin/ip link set lo up\n${etc ? OWN_ETC : ""}${prelude}\n"$@" || exit $?`,
+        "sh",
+      ],
       ...[Deno.execPath(), "test", etc ? "-P=stage" : "-P=test", "--no-prompt", "--no-check", "--quiet"],
       ...(filter === undefined ? [] : [`--filter=${filter}`]),
       new URL(file, import.meta.url).pathname,

@@ -80,7 +80,7 @@ async function status(machine: FakeMachine): Promise<StatusReport> {
   return (await machine.ask("status")).data as StatusReport;
 }
 
-Deno.test("the daemon serves the default subnet to this machine, repairs it within a poll, and leaves nothing", async () => {
+Deno.test("the daemon serves the default subnet to this machine, repairs it within a poll, and leaves nothing (F32)", async () => {
   await using machine = await fakeMachine();
   await Deno.writeTextFile(`${machine.directory}/hosts`, "127.0.0.1 localhost\n");
   machine.cloud.addEndpoint({ url: "http://api.myapp:8301", backend: "http" });
@@ -127,7 +127,7 @@ Deno.test("the daemon serves the default subnet to this machine, repairs it with
   assert.equal(await ip("-brief address show") + await ip("-4 route show table all"), before);
 });
 
-Deno.test("the daemon remembers the subnet that it chose because of a conflict", async () => {
+Deno.test("the daemon remembers the subnet that it chose because of a conflict (F33)", async () => {
   await using machine = await fakeMachine();
   machine.cloud.addEndpoint({ url: "http://api.myapp:8301", backend: "http" });
   for (const conflict of [true, false]) {

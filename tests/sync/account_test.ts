@@ -53,6 +53,16 @@ Deno.test("Account forgets its operator at the API's own 404, and not at the 404
   }
 });
 
+Deno.test("Account forgets an id that the API takes for none (it asked with half an id for ever) (F15)", async () => {
+  for (const [error_code, gone] of [["ERR_NGROK_227", true], ["ERR_NGROK_226", false]] as const) {
+    const body = JSON.stringify({ error_code, status_code: 400, msg: "x", details: {} });
+    const { account, forgotten } = accountWith(() => ({ status: 400, body }), PAIR);
+    await account.load();
+    await assert.rejects(account.discover(NEVER), { status: 400 });
+    assert.deepEqual([account.operatorId, forgotten], gone ? [undefined, ["k8sop_1"]] : ["k8sop_1", []]);
+  }
+});
+
 Deno.test("Account says what was wrong with the files until a new certificate has mended it", async () => {
   const operator = { id: "k8sop_1", binding: { cert: { cert: "c" } } };
   const { account } = accountWith(() => ({
@@ -63,4 +73,32 @@ Deno.test("Account says what was wrong with the files until a new certificate ha
   assert.deepEqual(account.problems, ["Cannot use tls.crt"]);
   await account.discover(NEVER);
   assert.deepEqual(account.problems, []);
+});
+
+Deno.test("Account gives the very list of last time when nothing has changed, and another when something has", async () => {
+  let urls = ["http://a.t", "http://b.t"];
+  const { account } = accountWith(() => ({
+    status: 200,
+    body: JSON.stringify({
+      id: "k8sop_1",
+      binding: { cert: { cert: "c" } },
+      endpoints: urls.map((url) => ({ id: `ep_${url}`, url })),
+    }),
+  }), PAIR);
+  await account.load();
+  const first = await account.discover(NEVER);
+  const second = await account.discover(NEVER);
+  assert.equal(second!.endpoints, first!.endpoints);
+  for (
+    const other of [
+      ["http://b.t"],
+      ["http://b.t", "http://a.t"],
+      ["http://b.t", "http://a.t", "http://c.t"],
+      [],
+    ]
+  ) {
+    urls = other;
+    const found = await account.discover(NEVER);
+    assert.deepEqual(found!.endpoints.map(({ url }) => url), other);
+  }
 });

@@ -63,5 +63,6 @@ Deno.test("no round begins after the loop was stopped, and none is left when run
   assert.equal(inRound, false);
   await late;
   await loop.reconcile();
-  assert.equal(world.saves.length, 1, "the round that had begun, and no other");
+  const rounds = world.saves.filter((state) => state.endpoints !== undefined).length;
+  assert.equal(rounds, 1, "the round that had begun, and no other");
 });

@@ -101,7 +101,7 @@ Deno.test("allocateLeases() fills a hole below the highest address before it tak
   assert.deepEqual([...leases], [["away.t", "10.0.0.6"], ["a.t", "10.0.0.2"], ["b.t", "10.0.0.3"]]);
 });
 
-Deno.test("allocateLeases() drops known leases that are not usable, and gives those names others", () => {
+Deno.test("allocateLeases() drops known leases that are not usable, and gives those names others (F16)", () => {
   const known = new Map([
     ["good.t", "10.107.0.9"],
     ["outside.t", "10.108.0.5"],
@@ -113,10 +113,20 @@ Deno.test("allocateLeases() drops known leases that are not usable, and gives th
     ["text.t", "nonsense"],
     ["away.t", "1.2.3.4"],
   ]);
-  const { leases } = allocateLeases([...known.keys()].filter((name) => name !== "away.t"), {
+  const { leases, dropped } = allocateLeases([...known.keys()].filter((name) => name !== "away.t"), {
     known,
     subnet: subnet16,
   });
+  assert.deepEqual(dropped, [
+    "outside.t cannot keep 10.108.0.5: it is not in 10.107.0.0/16",
+    "loopback.t cannot keep 127.0.0.1: it is not in 10.107.0.0/16",
+    "network.t cannot keep 10.107.0.0: it is reserved in 10.107.0.0/16",
+    "gateway.t cannot keep 10.107.0.1: it is reserved in 10.107.0.0/16",
+    "broadcast.t cannot keep 10.107.255.255: it is reserved in 10.107.0.0/16",
+    "twin.t cannot keep 10.107.0.9: another name has it",
+    "text.t cannot keep nonsense: it is not an IPv4 address",
+    "away.t cannot keep 1.2.3.4: it is not in 10.107.0.0/16",
+  ]);
   assert.equal(leases.get("good.t"), "10.107.0.9");
   assert.equal(leases.has("away.t"), false);
   assert.equal(leases.size, 8);
@@ -140,7 +150,7 @@ Deno.test("allocateLeases() never lets two names share an address, nor gives one
         assert.ok(isUsable(subnet, parseIpv4(value)!) && cidrContains(subnet, parseIpv4(value)!));
       }
       for (const text of names) assert.notEqual(leases.has(text), exhausted.includes(text));
-      assert.deepEqual(allocateLeases(names, { known: leases, subnet }), { leases, exhausted });
+      assert.deepEqual(allocateLeases(names, { known: leases, subnet }), { leases, exhausted, dropped: [] });
     }),
     { seed: 20260111, numRuns: 500 },
   );

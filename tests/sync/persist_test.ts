@@ -144,7 +144,7 @@ Deno.test("save() does not write a list before there is one", async () => {
   assert.equal(fake.texts.has("/s/endpoints.json"), false);
 });
 
-Deno.test("save() that failed writes again the next time", async () => {
+Deno.test("save() that failed writes again the next time (F2)", async () => {
   const fake = new FakeFiles();
   const store = new StateStore("/s", fake);
   const state: SavedState = { leases: new Map([["a.t", "10.0.0.2"]]), ports: new Map(), endpoints: [] };
@@ -208,7 +208,7 @@ Deno.test("load() sets damaged files aside and reports them; the others count", 
   }
 });
 
-Deno.test("load() of a file that was cut off at any byte starts all the same", async () => {
+Deno.test("load() of a file that was cut off at any byte starts all the same (F15)", async () => {
   const list = JSON.stringify({ schema: 1, endpoints: [{ id: "ep_1", url: "http://a.t" }] }, null, 2);
   for (
     const [name, text] of [["ip_mappings.json", MAPPINGS], ["network_ports.json", PORTS], [
@@ -252,7 +252,7 @@ Deno.test("load() reports a damaged file that cannot be set aside, and goes on",
   assert.match(problems.join("\n"), /damaged[^]*read-only/);
 });
 
-Deno.test("load() drops hostile mappings one by one, with a reason on one line, and keeps the good ones", async () => {
+Deno.test("load() drops hostile mappings one by one, with a reason on one line, and keeps the good ones (F16)", async () => {
   const text =
     `{"good.t": "10.107.0.5", "__proto__": "10.107.0.6", "constructor": {"x": 1}, "a b": "10.107.0.7", "evil\\n127.0.0.1 x": "10.107.0.8", "../../etc": "10.107.0.9",
     "*": "10.107.0.10", "wildcard:": "10.107.0.11", "wildcard:*.a": "10.107.0.12", "n.t": 5, "o.t": null, "p.t": "10.107.0.300", "q.t": "10.107.0.5 ", "r.t": ["10.107.0.13"], "UPPER.t": "10.107.0.14",
@@ -265,7 +265,7 @@ Deno.test("load() drops hostile mappings one by one, with a reason on one line, 
   for (const problem of problems) assert.doesNotMatch(problem, /[\u0000-\u001f]/);
 });
 
-Deno.test("load() never gives two names one address: the first keeps it, the others get one of their own", async () => {
+Deno.test("load() never gives two names one address: the first keeps it, the others get one of their own (F16)", async () => {
   const { state, problems } = await load({
     "ip_mappings.json": '{"a.t": "10.107.0.2", "b.t": "10.107.0.2", "wildcard:c.t": "10.107.0.2"}',
   });
@@ -325,6 +325,25 @@ Deno.test("load() sets a list of another schema aside", async () => {
   const { state, problems } = await load({ "endpoints.json": '{"schema": 2, "endpoints": []}' });
   assert.equal(state.endpoints, undefined);
   assert.match(problems[0]!, /endpoints\.json is damaged/);
+});
+
+Deno.test("load() of a million bad entries keeps the good one among them, and tells twenty and their number (it told a million) (F16)", async () => {
+  const bad = Array.from({ length: 1_000_000 }, (_, index) => `"${index.toString(36)}":1`);
+  const { state, problems } = await load({
+    "ip_mappings.json": `{${[...bad.slice(0, 500_000), '"good.t":"10.107.0.5"', ...bad.slice(500_000)]}}`,
+    "network_ports.json": PORTS,
+  });
+  assert.deepEqual([...state.leases], [["good.t", "10.107.0.5"]]);
+  assert.equal(state.ports.size, 2);
+  assert.equal(problems.length, 21);
+  assert.equal(problems.at(-1), "ip_mappings.json: 999980 more entries are not usable");
+});
+
+Deno.test("load() of a list of 100,000 bad endpoints keeps the good one, and tells twenty (it told all) (F16)", async () => {
+  const list = `${"{},".repeat(100_000)}{"id":"ep_1","url":"http://a.t"}`;
+  const { state, problems } = await load({ "endpoints.json": `{"schema":1,"endpoints":[${list}]}` });
+  assert.deepEqual(state.endpoints?.map(({ id }) => id), ["ep_1"]);
+  assert.equal(problems.length, 21);
 });
 
 Deno.test("load() and save() take 10,000 entries in well under a second", async () => {

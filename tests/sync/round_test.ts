@@ -6,6 +6,7 @@ import type { SavedState } from "../../src/sync/effects.ts";
 import { listenAddress, type RoundInput, runRound } from "../../src/sync/round.ts";
 import { endpoint, endpoints } from "../fakes/endpoints.ts";
 import { FakeWorld } from "../fakes/sync_effects.ts";
+import { captureLog } from "../forward/captured_log.ts";
 
 const EMPTY: SavedState = { leases: new Map(), ports: new Map(), endpoints: undefined };
 
@@ -82,7 +83,22 @@ Deno.test("runRound() remembers leases, ports and the list, and saves them", asy
     ports: new Map([["away.t:22", 9090], ["a.t:80", 9080]]),
     endpoints: list,
   });
-  assert.deepEqual(world.saves, [done.saved]);
+  assert.deepEqual(world.saves.at(-1), done.saved);
+  await runRound(input(list, { saved: done.saved }), world);
+  assert.equal(world.saves.length, 3, "an address that is known needs no saving ahead");
+});
+
+Deno.test("runRound() saves a new address before anybody can see it (after a crash in between another name got it) (F1)", async () => {
+  const world = new FakeWorld();
+  const seen: (readonly string[])[] = [];
+  const { open } = world.listeners;
+  world.listeners.open = (at) => {
+    seen.push([...world.saves.at(-1)?.leases ?? []].map(([name, address]) => `${name} ${address}`));
+    open(at);
+  };
+  const first = await runRound(input(endpoints("http://b.t")), world);
+  await runRound(input(endpoints("http://a.t", "http://b.t"), { saved: first.saved }), world);
+  assert.deepEqual(seen, [["b.t 127.107.0.2"], ["b.t 127.107.0.2", "a.t 127.107.0.3"]]);
 });
 
 Deno.test("runRound() forgets the port of an endpoint that has its own again", async () => {
@@ -124,4 +140,23 @@ Deno.test("runRound() with 10,000 endpoints takes well under a second on fakes, 
     assert.equal(done.endpoints.filter(({ state }) => state === "active").length, 10_000);
     saved = done.saved;
   }
+});
+
+Deno.test("runRound() says which saved addresses it cannot keep and why, once, and keeps the good ones (they went in silence) (F16)", async () => {
+  await using logged = await captureLog();
+  const leases = new Map([["good.t", "127.107.0.9"], ["host.t", "127.0.0.1"], ["twin.t", "127.107.0.9"]]);
+  for (let index = 0; index < 30; index++) leases.set(`n${index}.t`, `10.9.0.${index}`);
+  const saved = { ...EMPTY, leases };
+  const first = await runRound(
+    input(endpoints("http://good.t", "http://host.t"), { saved }),
+    new FakeWorld(),
+  );
+  assert.deepEqual([...first.saved.leases], [["good.t", "127.107.0.9"], ["host.t", "127.107.0.10"]]);
+  const said = logged.lines("warning");
+  assert.equal(said.length, 21);
+  assert.equal(said[0], "Saved address: host.t cannot keep 127.0.0.1: it is not in 127.107.0.0/16");
+  assert.equal(said[1], "Saved address: twin.t cannot keep 127.107.0.9: another name has it");
+  assert.equal(said[20], "Saved address: 12 more cannot be kept");
+  await runRound(input(endpoints("http://good.t"), { saved: first.saved }), new FakeWorld());
+  assert.equal(logged.lines("warning").length, 21);
 });

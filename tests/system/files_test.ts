@@ -10,6 +10,7 @@ import {
   readTextIfAny,
   realPath,
   removeFile,
+  removeTemporaries,
   renameFile,
   statPath,
   statTarget,
@@ -104,9 +105,10 @@ Deno.test("writeFileAtomic() removes the stray temporary file of a crash, and fo
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/f`;
   await Deno.writeTextFile(`${directory.path}/victim`, "untouched");
-  await Deno.writeTextFile(`${path}.tmp`, "half");
+  await Deno.writeTextFile(`${path}.ngrokd.tmp`, "half");
   await writeFileAtomic(path, "one", { mode: 0o600 });
-  await new Deno.Command("/bin/ln", { args: ["-s", `${directory.path}/victim`, `${path}.tmp`] }).output();
+  await new Deno.Command("/bin/ln", { args: ["-s", `${directory.path}/victim`, `${path}.ngrokd.tmp`] })
+    .output();
   await writeFileAtomic(path, "two", { mode: 0o600 });
   await makeFifo(`${directory.path}/own.tmp`);
   await writeFileAtomic(path, "three", { mode: 0o600, temporary: `${directory.path}/own.tmp` });
@@ -124,7 +126,7 @@ Deno.test("writeFileAtomic() that fails leaves the old file and no temporary one
 });
 
 Deno.test({
-  name: "A full disk leaves the old file, no temporary one, and is called full",
+  name: "A full disk leaves the old file, no temporary one, and is called full (F2)",
   ignore: !IS_ROOT || Deno.build.os !== "linux",
   async fn() {
     await using directory = await temporaryDirectory();
@@ -285,7 +287,20 @@ Deno.test("renameFile() and removeFile() say what they cannot do; what is not th
   await assert.rejects(removeFile(`${path}/d`), fails("other"));
 });
 
-Deno.test("writeFileAtomic() killed at any moment leaves the old text or the new one, and at most one stray file", async () => {
+Deno.test("removeTemporaries() removes what killed runs left, and no other file (F1)", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  for (const name of ["tls.key", "tls.key.ngrokd.tmp", "own.tmp", "state.json.ngrokd.tmp"]) {
+    await Deno.writeTextFile(`${path}/${name}`, "");
+  }
+  await removeTemporaries(path);
+  assert.deepEqual(names(path), ["own.tmp", "tls.key"]);
+  await removeTemporaries(`${path}/none`);
+  await Deno.mkdir(`${path}/d.ngrokd.tmp/full`, { recursive: true });
+  await assert.rejects(removeTemporaries(path), FileError);
+});
+
+Deno.test("writeFileAtomic() killed at any moment leaves the old text or the new one, and at most one stray file (F1)", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/f`;
   const code = `import { writeFileAtomic } from "../../src/system/files.ts";
@@ -305,7 +320,7 @@ Deno.test("writeFileAtomic() killed at any moment leaves the old text or the new
     await child.stderr.cancel();
     await child.status;
     assert.match(await Deno.readTextFile(path), /^(a{300000}|b{200000})$/);
-    assert.ok(names(directory.path).every((name) => name === "f" || name === "f.tmp"));
+    assert.ok(names(directory.path).every((name) => name === "f" || name === "f.ngrokd.tmp"));
   }
   await writeFileAtomic(path, "after", { mode: 0o644 });
   assert.deepEqual(names(directory.path), ["f"]);

@@ -116,7 +116,7 @@ Deno.test({
   },
 });
 
-Deno.test("listenLocal() replaces a stale socket", async () => {
+Deno.test("listenLocal() replaces a stale socket (F21)", async () => {
   await using directory = await temporaryDirectory();
   await Deno.chmod(directory.path, 0o700);
   const path = `${directory.path}/x.sock`;
@@ -125,7 +125,7 @@ Deno.test("listenLocal() replaces a stale socket", async () => {
   (await listenLocal(path)).close();
 });
 
-Deno.test("listenLocal() does not steal a live socket", async () => {
+Deno.test("listenLocal() does not steal a live socket (F22)", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/run/x.sock`;
   const first = await listenLocal(path);

@@ -8,7 +8,7 @@ Deno.test("writeOut() and writeErr() write all of a large text, each to its own 
   assert.deepEqual([stdout.length, stderr, exitCode], [1_000_000, "error\n", 0]);
 });
 
-Deno.test("writeOut() and writeErr() to a reader that is gone do not end the process", async () => {
+Deno.test("writeOut() and writeErr() to a reader that is gone do not end the process (F28)", async () => {
   const code = `import { writeErr, writeOut } from "../../src/system/terminal.ts";
     for (let line = 0; line < 1000; line++) { writeOut("x".repeat(1000) + "\\n"); writeErr("y".repeat(1000) + "\\n"); }
     Deno.writeTextFileSync(Deno.env.get("DONE"), "still here");`;
@@ -24,7 +24,7 @@ Deno.test("writeOut() and writeErr() to a reader that is gone do not end the pro
 });
 
 Deno.test({
-  name: "writeOut() to a full disk does not end the process",
+  name: "writeOut() to a full disk does not end the process (F28)",
   ignore: Deno.build.os !== "linux",
   async fn() {
     const code = `import { writeErr, writeOut } from "../../src/system/terminal.ts";

@@ -1,0 +1,18 @@
+import { dirname } from "node:path";
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../model/errors.ts";
+import type { System } from "../system/system.ts";
+import type { LiveConfig } from "./live_config.ts";
+
+const log = getLogger(["ngrokd", "daemon"]);
+
+/** Removes the temporary files of a run that was killed while it saved; one may hold a private key. */
+export async function removeStrays(live: LiveConfig, files: System["files"]): Promise<void> {
+  const { clientCert, clientKey } = live.current.server;
+  try {
+    const saved = [clientCert, clientKey, await files.realPath(live.path)];
+    for (const directory of new Set(saved.map(dirname))) await files.removeTemporaries(directory);
+  } catch (error) {
+    log.warn("Cannot remove temporary files: {reason}", { reason: messageOf(error) });
+  }
+}

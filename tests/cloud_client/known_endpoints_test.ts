@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { listBoundEndpoints } from "../../src/cloud/bound_endpoints.ts";
+import { FakeApi, json } from "./fake_api.ts";
+
+const PATH = "/kubernetes_operators/k8sop_1/bound_endpoints";
+
+Deno.test("listBoundEndpoints() gives endpoints that are known as they are, and reads those that have changed", async () => {
+  let url = "http://a.t";
+  await using api = new FakeApi(() =>
+    json({
+      endpoints: [{ id: "ep_1", url }, { id: "ep_2", url: "http://b.t" }, { id: "ep_3", url: "ftp://c.t" }],
+    })
+  );
+  const first = await listBoundEndpoints(api.client(), "k8sop_1");
+  const known = new Map(first.endpoints.map((endpoint) => [endpoint.id, endpoint]));
+  url = "http://other.t";
+  const second = await listBoundEndpoints(api.client(), "k8sop_1", { known });
+  assert.notEqual(second.endpoints[0], first.endpoints[0]);
+  assert.equal(second.endpoints[0]!.hostname, "other.t");
+  assert.equal(second.endpoints[1], first.endpoints[1]);
+  assert.deepEqual(second.refused, first.refused);
+});
+
+Deno.test("listBoundEndpoints() waits for its turn before each page, and asks no more when there is none", async () => {
+  await using api = new FakeApi(({ path }) =>
+    json({ endpoints: [{ id: path, url: "http://a.t" }], next_page_uri: `${PATH}?page=${path.length}` })
+  );
+  let turns = 0;
+  const takeTurn = () => ++turns === 3 ? Promise.reject(new Error("stopped")) : Promise.resolve();
+  await assert.rejects(listBoundEndpoints(api.client(), "k8sop_1", { takeTurn }), /stopped/);
+  assert.deepEqual([turns, api.seen.length], [3, 2]);
+});

@@ -1,0 +1,37 @@
+import type { Printed } from "../../scripts/stage.ts";
+
+/** Runs a program with this text as its input. */
+export async function say(argv: readonly string[], input = ""): Promise<Printed> {
+  const [command, ...args] = argv;
+  const child = new Deno.Command(command!, {
+    args,
+    env: { NO_COLOR: "1" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writing = (async () => {
+    await new Blob([input]).stream().pipeTo(child.stdin);
+  })().catch(() => {});
+  const { code, stdout, stderr } = await child.output();
+  await writing;
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/** Shell, for surroundings that only root can make. @throws {Error} If it fails, with what it printed. */
+export async function shell(script: string): Promise<string> {
+  const { code, stdout, stderr } = await say(["/bin/sh", "-ec", script]);
+  if (code !== 0) throw new Error(`${script}: ${stderr}`);
+  return stdout;
+}
+
+/** What ngrokd may change: the hosts file to the byte, with its mode and owner; interfaces, routes, sockets. */
+export async function machineState(): Promise<Record<string, string>> {
+  return {
+    hosts: await shell("cat /etc/hosts; stat --format='%a %U:%G' /etc/hosts; ls /etc/hosts*"),
+    addresses: await shell("/sbin/ip -brief address show"),
+    routes: await shell("/sbin/ip -4 route show table all"),
+    sockets: await shell("find /run -name 'ngrokd*' -type s"),
+  };
+}

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { parseCidr } from "../../src/lib/ipv4.ts";
+import { BindError } from "../../src/model/errors.ts";
+import { SyncLoop } from "../../src/sync/loop.ts";
+import { endpoints } from "../fakes/endpoints.ts";
+import { FakeWorld } from "../fakes/sync_effects.ts";
+
+const NEVER = new AbortController().signal;
+const SETTINGS = {
+  subnet: parseCidr("127.107.0.0/16")!,
+  listenInterface: "virtual",
+  overrides: {},
+  resolveInterface: () => undefined,
+  startPort: 9080,
+};
+
+/** A world with so many descriptors, and a loop over it. */
+function withDescriptors(limit: number, urls: readonly string[]) {
+  const world = new FakeWorld();
+  const descriptors = { limit };
+  const { open } = world.listeners;
+  world.listeners.open = (where) => {
+    const address = `${where.address}:${where.port}`;
+    if (world.open.size >= descriptors.limit) {
+      throw new BindError(`Cannot bind ${address}: EMFILE`, { address, reason: "exhausted" });
+    }
+    open(where);
+  };
+  let list = endpoints(...urls);
+  const loop = new SyncLoop({
+    poll: () => Promise.resolve({ endpoints: list, refused: [], pages: 1 }),
+    effects: world,
+    saved: { leases: new Map(), ports: new Map(), endpoints: undefined },
+    settings: () => SETTINGS,
+    intervalMs: () => 30_000,
+  });
+  return { world, loop, descriptors, setList: (now: readonly string[]) => list = endpoints(...now) };
+}
+
+function urls(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `tcp://e${String(index).padStart(4, "0")}.t:7000`);
+}
+
+Deno.test("without descriptors for all, the others are served, the reason is told, and 64 descriptors stay free for the rest of the daemon (F43)", async () => {
+  const { world, loop, descriptors } = withDescriptors(500, urls(1000));
+  for (let poll = 0; poll < 3; poll++) {
+    await loop.poll(NEVER);
+    const states = Map.groupBy(loop.outcomes, ({ state }) => state);
+    assert.deepEqual([states.get("active")!.length, states.get("failed")!.length], [436, 564]);
+    assert.deepEqual([world.open.size, world.published.size, world.table.routes.length], [436, 436, 436]);
+    for (const { reason } of states.get("failed")!) {
+      assert.match(
+        reason,
+        /^Cannot bind 127\.107\.[0-9.]+:7000: no file descriptor is left \(Raise the limit of open files/,
+      );
+    }
+  }
+  descriptors.limit = 1_064;
+  await loop.poll(NEVER);
+  assert.equal(loop.outcomes.filter(({ state }) => state === "active").length, 1000);
+});
+
+Deno.test("what listened before descriptors ran out keeps its listener", async () => {
+  const { world, loop, descriptors, setList } = withDescriptors(500, urls(300));
+  await loop.poll(NEVER);
+  descriptors.limit = 300;
+  setList(urls(400));
+  world.closed.length = 0;
+  await loop.poll(NEVER);
+  assert.deepEqual([world.open.size, world.closed], [300, []]);
+  assert.equal(loop.outcomes.filter(({ state }) => state === "active").length, 300);
+});
+
+Deno.test("an endpoint that must give its other port back for want of descriptors returns to it", async () => {
+  const { world, loop, descriptors } = withDescriptors(10, urls(20));
+  world.unbindable.set("127.107.0.2:7000", "in_use");
+  await loop.poll(NEVER);
+  assert.equal(world.open.size, 0);
+  descriptors.limit = 100;
+  await loop.poll(NEVER);
+  assert.ok(world.open.has("127.107.0.2:9080"));
+});
