@@ -11,11 +11,19 @@ import { startServer } from "./dns/server_process.ts";
 
 const DNSPERF = "/usr/bin/dnsperf";
 const DNSMASQ = "/usr/sbin/dnsmasq";
-const ROUNDS = 5;
-const SECONDS = 3;
+const USAGE = "Usage: deno task bench:dns [--quick]\n";
 /** Queries that wait for their answers at a time, over all sockets. */
 const OUTSTANDING = 32;
 const SOCKETS = 4;
+
+/** How long a run is: rounds after the one that warms up, and seconds of each measurement in them. */
+interface Length {
+  readonly rounds: number;
+  readonly seconds: number;
+}
+
+const FULL: Length = { rounds: 5, seconds: 3 };
+const QUICK: Length = { rounds: 2, seconds: 1 };
 
 /** What the server must reach. */
 const TARGETS = { perSecond: 15_000, ofDnsmasq: 0.45, p99Ms: 10 };
@@ -65,20 +73,28 @@ interface Sample extends DnsperfFigures {
 }
 
 /** Throughput first; then latencies under the same load, since to print each costs dnsperf some of its speed. */
-async function measure(port: number, queries: string): Promise<Sample> {
-  const figures = readDnsperf(await dnsperf(port, queries));
-  const latencies = readLatencies(await dnsperf(port, queries, ["-v"]));
+async function measure(port: number, load: { queries: string; seconds: number }): Promise<Sample> {
+  const figures = readDnsperf(await dnsperf(port, load));
+  const latencies = readLatencies(await dnsperf(port, load, ["-v"]));
   return { ...figures, p50Ms: percentile(latencies, 50), p99Ms: percentile(latencies, 99) };
 }
 
-async function dnsperf(port: number, queries: string, more: readonly string[] = []): Promise<string> {
-  const load = ["-l", `${SECONDS}`, "-q", `${OUTSTANDING}`, "-c", `${SOCKETS}`];
-  const args = ["-s", "127.0.0.1", "-p", `${port}`, "-d", queries, ...load, ...more];
+async function dnsperf(
+  port: number,
+  load: { queries: string; seconds: number },
+  more: readonly string[] = [],
+): Promise<string> {
+  const { queries, seconds } = load;
+  const args = [
+    ...["-s", "127.0.0.1", "-p", `${port}`, "-d", queries],
+    ...["-l", `${seconds}`, "-q", `${OUTSTANDING}`, "-c", `${SOCKETS}`, ...more],
+  ];
   const { stdout } = await new Deno.Command(DNSPERF, { args, stderr: "null" }).output();
   return new TextDecoder().decode(stdout);
 }
 
-async function bench(stack: AsyncDisposableStack): Promise<number> {
+async function bench(stack: AsyncDisposableStack, length: Length): Promise<number> {
+  const { rounds: count, seconds } = length;
   const directory = await Deno.makeTempDir({ prefix: "ngrokd-bench-dns-" });
   stack.defer(() => Deno.remove(directory, { recursive: true }));
   const queries = `${directory}/queries`;
@@ -89,9 +105,9 @@ async function bench(stack: AsyncDisposableStack): Promise<number> {
   ].map((subject) => ({ ...subject, rounds: [] as Sample[] }));
   const { hostname } = benchNames()[0]!;
   for (const { port } of subjects) await askUdp(message({ name: hostname }), { port });
-  for (let round = 0; round <= ROUNDS; round++) {
+  for (let round = 0; round <= count; round++) {
     for (const { name, port, rounds } of subjects) {
-      const figures = await measure(port, queries);
+      const figures = await measure(port, { queries, seconds });
       // The first round warms both up.
       if (round > 0) rounds.push(figures);
       writeErr(`… round ${round}: ${name} ${Math.round(figures.perSecond)} queries/s\n`);
@@ -109,7 +125,7 @@ async function bench(stack: AsyncDisposableStack): Promise<number> {
   // By rounds: a minute in which the machine has other work slows both.
   const [oursByRound, theirsByRound] = subjects.map(({ rounds }) => rounds.map(({ perSecond }) => perSecond));
   const ratio = median(oursByRound!.map((perSecond, round) => perSecond / theirsByRound![round]!));
-  writeOut(`ngrokd ÷ dnsmasq: ${ratio.toFixed(2)} (medians of ${ROUNDS} rounds of ${SECONDS} s)\n`);
+  writeOut(`ngrokd ÷ dnsmasq: ${ratio.toFixed(2)} (medians of ${count} rounds of ${seconds} s)\n`);
   const missed = [
     ...(ours!.perSecond < TARGETS.perSecond ? [`at least ${TARGETS.perSecond} queries/s`] : []),
     ...(ratio < TARGETS.ofDnsmasq ? [`at least ${TARGETS.ofDnsmasq} × dnsmasq`] : []),
@@ -117,10 +133,17 @@ async function bench(stack: AsyncDisposableStack): Promise<number> {
     ...(ours!.bad > 0 ? ["no query unanswered"] : []),
   ];
   for (const target of missed) writeErr(`Missed: ${target}\n`);
+  // So short a run, on a machine that does other work, tells whether all works, not how fast.
+  if (length === QUICK) return ours!.bad > 0 ? 1 : 0;
   return missed.length === 0 ? 0 : 1;
 }
 
 async function main(): Promise<number> {
+  const [option, ...rest] = Deno.args;
+  if (rest.length > 0 || (option !== undefined && option !== "--quick")) {
+    writeErr(USAGE);
+    return 2;
+  }
   const programs = [DNSPERF, DNSMASQ];
   const there = await Promise.all(programs.map((path) => Deno.stat(path).then(() => true, () => false)));
   if (there.includes(false)) {
@@ -128,7 +151,7 @@ async function main(): Promise<number> {
     return 2;
   }
   await using stack = new AsyncDisposableStack();
-  return await bench(stack);
+  return await bench(stack, option === "--quick" ? QUICK : FULL);
 }
 
 if (import.meta.main) Deno.exit(await main());

@@ -36,7 +36,9 @@ const TLS_PORT = 8443;
 
 /** Floods both shared listeners of a daemon of its own at once, while honest clients make requests. */
 export async function flood(size: FloodSize): Promise<FloodResult> {
-  await using stage = await Stage.open({ sections: `net:\n  listen_interface: ${ADDRESS}` });
+  await using stage = await Stage.open({
+    sections: `net:\n  listen_interface: ${ADDRESS}\n  subnet: 127.115.0.0/16`,
+  });
   for (const name of ["a", "b"]) {
     stage.cloud.addEndpoint({ url: `http://${name}.flood:${HTTP_PORT}`, backend: "echo" });
     stage.cloud.addEndpoint({ url: `tls://${name}.flood:${TLS_PORT}`, backend: "echo" });

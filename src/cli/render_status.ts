@@ -50,6 +50,7 @@ function details(report: StatusReport): string[] {
     field("Names", `${names.driver} (${names.state})`),
     field("Addresses", `${[addresses.driver, addresses.kind ?? []].flat().join(", ")} (${addresses.subnet})`),
     field("DNS", dnsText(dns)),
+    ...(dns.state === "off" ? [] : [field("Resolver", resolverText(dns.resolver))]),
     field("Health", health.address),
     field("Config", `${config.path} (${config.state})`),
     field("Version", `${report.version}, up ${duration(report.uptime_seconds)}`),
@@ -69,7 +70,8 @@ function problems(
     ...problem("Names", names.reason),
     ...problem("Addresses", addresses.reason),
     ...dns.addresses.flatMap(({ error }) => problem("DNS", error)),
-    ...problem("Resolver", dns.resolver.reason, dns.resolver.hint),
+    // Why it is not a better one is no problem.
+    ...(dns.resolver.driver === "none" ? problem("Resolver", dns.resolver.reason, dns.resolver.hint) : []),
     ...problem("Health", health.error),
     ...problem("State", state_error),
     ...problems.flatMap((text) => problem("State", text)),
@@ -78,11 +80,16 @@ function problems(
   ];
 }
 
-function dnsText({ state, names, addresses, resolver }: StatusReport["dns"]): string {
+function dnsText({ state, names, addresses }: StatusReport["dns"]): string {
   if (state === "off") return "off (no endpoint needs it)";
   const bound = addresses.filter(({ error }) => error === null).map(({ address }) => address);
   const where = bound.length === 0 ? "" : ` on ${bound.join(", ")}`;
-  return `${state}, ${names} ${names === 1 ? "name" : "names"}${where}; resolver: ${resolver.driver}`;
+  return `${state}, ${names} ${names === 1 ? "name" : "names"}${where}`;
+}
+
+function resolverText({ driver, target, reason }: StatusReport["dns"]["resolver"]): string {
+  if (driver === "none") return "none: this machine does not ask ngrokd";
+  return `${target}${reason === null ? "" : ` (${reason})`}`;
 }
 
 function problem(subject: string, text: string | null, hint: string | null = null): string[] {

@@ -44,7 +44,7 @@ export interface Config {
     readonly listen: string;
     /** Undefined if the file does not say: then the mode decides. */
     readonly manageResolvConf: boolean | undefined;
-    /** Each `host:port`. */
+    /** Each `a.b.c.d:port`. */
     readonly upstream: readonly string[];
   };
 }

@@ -1,4 +1,6 @@
 import * as z from "zod";
+import { parseIpv4 } from "../lib/ipv4.ts";
+import { printable } from "../lib/printable.ts";
 import type { ConfigProblem } from "../model/errors.ts";
 import { apiKeyProblem } from "./api_key.ts";
 import { type Config, DEFAULT_INGRESS, DEFAULTS } from "./config.ts";
@@ -198,7 +200,11 @@ function readLogLevel(value: unknown): Config["server"]["logLevel"] {
 
 function readUpstream(value: unknown): string {
   const { hostname, port } = readHostPort(value, DNS_PORT);
-  return `${hostname}:${port}`;
+  const address = hostname === "localhost" ? "127.0.0.1" : hostname;
+  if (parseIpv4(address) === undefined) {
+    refuse(`"${printable(hostname)}" is not an IPv4 address`, "A DNS server cannot be asked for by its name");
+  }
+  return `${address}:${port}`;
 }
 
 function toProblem(issue: z.core.$ZodIssue): ConfigProblem {

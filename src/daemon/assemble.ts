@@ -23,7 +23,7 @@ import { Health } from "./health.ts";
 import { type Change, Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
 import { Names } from "./names.ts";
-import { hostsPath, journalPath, stateDirectory } from "./places.ts";
+import { hostsPath, journalPath, resolvConfBackup, stateDirectory } from "./places.ts";
 import { healthReport } from "./status_report.ts";
 import { removeStrays } from "./strays.ts";
 import { SubnetMemory } from "./subnet_memory.ts";
@@ -95,7 +95,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
       link: () =>
         addresses.link ? { name: live.current.net.interfaceName, subnet: addresses.subnet } : undefined,
       managed: () => live.current.dns.manageResolvConf ?? isNetworkMode(live.current.net),
-      backup: `${directory}/resolv.conf.bak`,
+      backup: resolvConfBackup(live),
       record: (change) => journal.record(change),
     }),
   });

@@ -2,7 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import type { Config } from "../config/config.ts";
 import { type DnsBinding, DnsServer } from "../dns/server.ts";
 import { Zone } from "../dns/zone.ts";
-import { type Cidr, parseIpv4 } from "../lib/ipv4.ts";
+import type { Cidr } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { messageOf } from "../model/errors.ts";
 import type { StatusReport } from "../model/report.ts";
@@ -49,6 +49,7 @@ export class Dns {
   #hint: string | undefined;
   /** What has been said, so that it is said once. */
   #said = new Set<string>();
+  readonly #unreadable = new Set<string>();
   #nudge = Promise.withResolvers<void>();
   #ended = false;
 
@@ -99,7 +100,8 @@ export class Dns {
       try {
         await this.#refresh();
       } catch (error) {
-        this.#sayOnce("Cannot keep DNS as it should be: {reason}", messageOf(error));
+        const reason = messageOf(error);
+        if (this.#isNew(reason)) log.error("Cannot keep DNS as it should be: {reason}", { reason });
       }
     });
   }
@@ -156,7 +158,8 @@ export class Dns {
     this.#replaceZone();
     this.#bindings = this.#server.rebind(plan.addresses);
     for (const { problem } of this.#bindings) {
-      if (problem !== undefined) this.#sayOnce("Cannot answer DNS: {reason}", problem.message);
+      if (problem === undefined || !this.#isNew(problem.message)) continue;
+      log.error("Cannot answer DNS: {reason}", { reason: problem.message });
     }
     this.#forgetSaid();
     if (plan.addresses.length > 0) await this.#chooseUpstreams();
@@ -189,14 +192,17 @@ export class Dns {
       });
     }
     this.#upstreams = upstreams;
-    this.#server.replaceUpstreams(upstreams.servers.map(toAddress).filter((where) => where !== undefined));
+    this.#server.replaceUpstreams(upstreams.servers.map(toAddress));
   }
 
   async #read(path: string): Promise<string> {
     try {
-      return await this.#options.system.files.readTextIfAny(path) ?? "";
+      const text = await this.#options.system.files.readTextIfAny(path) ?? "";
+      this.#unreadable.delete(path);
+      return text;
     } catch (error) {
-      log.debug("Cannot read {path}: {reason}", { path, reason: messageOf(error) });
+      if (!this.#unreadable.has(path)) log.warn("{reason}", { reason: messageOf(error) });
+      this.#unreadable.add(path);
       return "";
     }
   }
@@ -214,12 +220,11 @@ export class Dns {
     this.#server.replaceZone(zone);
   }
 
-  #sayOnce(
-    text: "Cannot answer DNS: {reason}" | "Cannot keep DNS as it should be: {reason}",
-    reason: string,
-  ) {
-    if (!this.#said.has(reason)) log.error(text, { reason });
+  /** Whether it has not been said since all was well. */
+  #isNew(reason: string): boolean {
+    const isNew = !this.#said.has(reason);
     this.#said.add(reason);
+    return isNew;
   }
 
   #forgetSaid(): void {
@@ -228,8 +233,8 @@ export class Dns {
   }
 }
 
-/** `address:port`; undefined where a name stands in place of the address. */
-function toAddress(text: string): TcpAddress | undefined {
-  const [address = "", port = ""] = text.split(":");
-  return parseIpv4(address) === undefined ? undefined : { address, port: Number(port) };
+/** From `address:port`. */
+function toAddress(text: string): TcpAddress {
+  const [address = "", port] = text.split(":");
+  return { address, port: Number(port) };
 }

@@ -9,11 +9,12 @@ const DAY_MS = 86_400_000;
 
 /** The answer of `list`. */
 export function listReport(daemon: Daemon): EndpointReport[] {
-  const { loop, forwarder } = daemon;
+  const { loop, forwarder, dns } = daemon;
   return endpointReports({
     outcomes: loop.outcomes,
     refused: loop.refused,
     traffic: (id) => forwarder.traffic(id),
+    asksDns: dns.report.resolver.driver !== "none",
   });
 }
 

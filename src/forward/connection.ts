@@ -1,6 +1,7 @@
 import { DialError, UpgradeError } from "../model/errors.ts";
 import type { ListenerRoutes } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
+import { closeQuietly } from "../system/byte_stream.ts";
 import { limitTime } from "../system/clock.ts";
 import type { AcceptedStream, ByteStream } from "../system/net.ts";
 import { refuseOtherHost, urlOf } from "./choose_route.ts";
@@ -14,7 +15,6 @@ import { isRefusal } from "./ingress_health.ts";
 import type { Limits } from "./limits.ts";
 import { pipe } from "./pipe.ts";
 import { httpAnswer, refuse } from "./refuse.ts";
-import { closeStream } from "./stream.ts";
 import { SwitchWatch } from "./switch_watch.ts";
 import type { TrafficBook } from "./traffic_book.ts";
 import { upgrade, type Upgraded } from "./upgrade.ts";
@@ -87,7 +87,7 @@ async function reachCloud(found: Found, options: ConnectionOptions): Promise<Clo
   using stack = new DisposableStack();
   stack.use(await ingressSlot(options));
   const stream = await dialIngress(access, { timeoutMs: leftMs(), signal, gate });
-  stack.defer(() => closeStream(stream));
+  stack.defer(() => closeQuietly(stream));
   const upgraded = await upgrade(stream, { host, port: route.port }, { timeoutMs: leftMs(), signal });
   const owned = stack.move();
   return { ...upgraded, stream, [Symbol.dispose]: () => owned.dispose() };

@@ -2,6 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../model/errors.ts";
 import { RouteTable } from "../model/route_table.ts";
 import type { Outcome, Traffic } from "../model/traffic.ts";
+import { closeQuietly } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
 import { isConnectionGone } from "../system/errors.ts";
 import type { AcceptedStream, TcpAddress, TcpListener } from "../system/net.ts";
@@ -13,7 +14,6 @@ import { FailureLog } from "./failure_log.ts";
 import { IngressHealth, type IngressState } from "./ingress_health.ts";
 import { LIMITS, type Limits } from "./limits.ts";
 import { Listeners } from "./listeners.ts";
-import { closeStream } from "./stream.ts";
 import { TrafficBook } from "./traffic_book.ts";
 import { Undecided } from "./undecided.ts";
 
@@ -156,7 +156,7 @@ export class Forwarder implements AsyncDisposable {
     options: { key: string; signal: AbortSignal; place: Disposable },
   ): Promise<void> {
     const { key, signal, place } = options;
-    signal.addEventListener("abort", () => closeStream(stream), { once: true });
+    signal.addEventListener("abort", () => closeQuietly(stream), { once: true });
     let outcome: Outcome;
     try {
       outcome = await serveConnection(stream, {
@@ -189,7 +189,7 @@ export class Forwarder implements AsyncDisposable {
         });
       }
     } finally {
-      closeStream(stream);
+      closeQuietly(stream);
     }
     log.debug("Connection from {peer} on {address} ended: {outcome}", {
       peer: stream.peer,

@@ -1,5 +1,5 @@
+import { closeQuietly } from "../system/byte_stream.ts";
 import type { ByteStream } from "../system/net.ts";
-import { closeStream } from "./stream.ts";
 
 /** What counts the bytes of a connection while they move. */
 export interface Meter {
@@ -37,8 +37,8 @@ export async function pipe(local: ByteStream, cloud: ByteStream, options: PipeOp
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function close(): void {
-    closeStream(local);
-    closeStream(cloud);
+    closeQuietly(local);
+    closeQuietly(cloud);
   }
   function closeIfStill(): void {
     const leftMs = movedAt + closeTimeoutMs - performance.now();

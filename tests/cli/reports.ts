@@ -58,7 +58,7 @@ export const STATUS: StatusReport = {
     names: 2,
     addresses: [{ address: "127.0.0.1:53", error: null }],
     upstreams: ["9.9.9.9:53"],
-    resolver: { driver: "systemd_resolved", target: "ngrokd0", reason: null, hint: null },
+    resolver: { driver: "systemd_resolved", target: "systemd-resolved (ngrokd0)", reason: null, hint: null },
   },
   health: { address: "127.0.0.1:8081", error: null },
   state_error: null,

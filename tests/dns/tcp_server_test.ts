@@ -201,7 +201,7 @@ Deno.test("TcpServer holds 256 connections at most, 32 of one source (R19)", asy
   assert.equal(server.tcp.size, 32);
 });
 
-Deno.test("TcpServer backs off while descriptors are out, says so once, and accepts when they are back", async () => {
+Deno.test("TcpServer backs off while descriptors are out, says so once, and accepts when they are back (F63)", async () => {
   await using logged = await captureLog();
   const tcp = new TcpServer();
   const stop = new AbortController();
