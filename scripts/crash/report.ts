@@ -2,8 +2,8 @@
 export interface CrashReport {
   /** How often the daemon was ended. */
   readonly runs: number;
-  /** What was measured → the worst of it, in milliseconds. */
-  readonly worstMs: Readonly<Record<string, number>>;
+  /** What was measured → all of it, in milliseconds. */
+  readonly figuresMs: Readonly<Record<string, readonly number[]>>;
   readonly problems: readonly string[];
 }
 
@@ -11,7 +11,7 @@ export interface CrashReport {
 export class Tally {
   readonly #patience: number;
   #runs = 0;
-  readonly #worstMs = new Map<string, number>();
+  readonly #figuresMs = new Map<string, number[]>();
   readonly #problems: string[] = [];
 
   constructor(patience: number) {
@@ -19,7 +19,7 @@ export class Tally {
   }
 
   get report(): CrashReport {
-    return { runs: this.#runs, worstMs: Object.fromEntries(this.#worstMs), problems: this.#problems };
+    return { runs: this.#runs, figuresMs: Object.fromEntries(this.#figuresMs), problems: this.#problems };
   }
 
   /** One run, and what was wrong with it; `what` names it. */
@@ -35,7 +35,7 @@ export class Tally {
   ): void {
     const { name, ms, limitMs } = figure;
     if (Number.isNaN(ms)) return;
-    this.#worstMs.set(name, Math.max(ms, this.#worstMs.get(name) ?? 0));
+    this.#figuresMs.set(name, [...this.#figuresMs.get(name) ?? [], ms]);
     if (ms > limitMs * this.#patience) {
       this.#problems.push(`${what}: ${name} took ${Math.round(ms)} ms, not ${limitMs}`);
     }
@@ -44,13 +44,13 @@ export class Tally {
 
 /** Adds up the reports of one part that was done in pieces. */
 export function sum(reports: readonly CrashReport[]): CrashReport {
-  const worst = new Map<string, number>();
-  for (const [name, ms] of reports.flatMap(({ worstMs }) => Object.entries(worstMs))) {
-    worst.set(name, Math.max(ms, worst.get(name) ?? 0));
-  }
+  const figures = Map.groupBy(
+    reports.flatMap(({ figuresMs }) => Object.entries(figuresMs)),
+    ([name]) => name,
+  );
   return {
     runs: reports.reduce((total, { runs }) => total + runs, 0),
-    worstMs: Object.fromEntries(worst),
+    figuresMs: Object.fromEntries([...figures].map(([name, all]) => [name, all.flatMap(([, ms]) => ms)])),
     problems: reports.flatMap(({ problems }) => problems),
   };
 }

@@ -4,8 +4,8 @@ import type { Tally } from "./report.ts";
 const CLEAN_UP_LIMIT_MS = 2000;
 const CONVERGE_LIMIT_MS = 5000;
 
-/** The calls to kill after: these, or each `of`-th of a whole life from number `from` on. */
-export type Calls = readonly string[] | { readonly from: number; readonly of: number };
+/** The calls to kill after: these, or those of a whole life that belong to one of so many pieces. */
+export type Calls = readonly string[] | { readonly piece: number; readonly of: number };
 
 /** Kills the daemon after each of these system calls on its files, in a life of its own each. */
 export async function sweep(calls: Calls, tally: Tally): Promise<void> {
@@ -13,10 +13,10 @@ export async function sweep(calls: Calls, tally: Tally): Promise<void> {
   for (const call of await chosen()) take(`killed after ${call}`, await life.killAfter(call));
 
   async function chosen(): Promise<readonly string[]> {
-    if (!("from" in calls)) return calls;
+    if (!("piece" in calls)) return calls;
     const whole = await life.live();
     take("a whole life", whole);
-    return whole.calls.filter((_call, index) => index % calls.of === calls.from);
+    return whole.calls.filter((call) => pieceOf(call, calls.of) === calls.piece);
   }
 
   function take(what: string, outcome: LifeOutcome): void {
@@ -25,4 +25,9 @@ export async function sweep(calls: Calls, tally: Tally): Promise<void> {
     tally.measured(what, { name: "clean-up", ms: cleanUpMs, limitMs: CLEAN_UP_LIMIT_MS });
     tally.measured(what, { name: "start to all names", ms: restartMs, limitMs: CONVERGE_LIMIT_MS });
   }
+}
+
+/** By the name of the call: their order is not the same in each life. */
+function pieceOf(call: string, of: number): number {
+  return [...call].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % of;
 }

@@ -4,6 +4,9 @@ import { sleep } from "../system/clock.ts";
 
 const log = getLogger(["ngrokd", "config"]);
 
+/** How often a file is looked at again because it changed meanwhile. */
+const MAX_SETTLING = 4;
+
 /** What is looked at to see a change. */
 export interface WatchedStat {
   readonly inode: number;
@@ -19,7 +22,7 @@ export interface WatchOptions {
   readonly onChange: () => void | Promise<void>;
   /** @default {2000} */
   readonly intervalMs?: number;
-  /** How long the file must stay as it is before a change counts. @default {500} */
+  /** How long the file must stay as it is before a change counts; one that never rests counts after four times that. @default {500} */
   readonly debounceMs?: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -54,13 +57,13 @@ export async function watchFile(path: string, options: WatchOptions): Promise<Fi
 
   async function settle(): Promise<string> {
     let before = await look();
-    while (before !== known) {
+    for (let tries = 0; before !== known && tries < MAX_SETTLING; tries++) {
       await sleep(debounceMs, { signal });
       const now = await look();
       if (now === before) return now;
       before = now;
     }
-    return known;
+    return before;
   }
 
   async function watch(): Promise<void> {

@@ -4,7 +4,7 @@ import { Mutex } from "../lib/mutex.ts";
 import type { StatusReport } from "../model/report.ts";
 import type { AddressDriver } from "../network/driver.ts";
 import { LO } from "../network/ip_plan.ts";
-import { LOOPBACK } from "../network/loopback.ts";
+import { intoLoopback, LOOPBACK } from "../network/loopback.ts";
 import type { AddressEffects } from "../sync/effects.ts";
 import type { SubnetMemory } from "./subnet_memory.ts";
 
@@ -26,6 +26,7 @@ export interface AddressesOptions {
 export class Addresses implements AddressEffects {
   readonly #options: AddressesOptions;
   readonly #mutex = new Mutex();
+  #closed = false;
   #wanted: Cidr | undefined;
   #subnet: Cidr;
   #reason: string | undefined;
@@ -42,6 +43,12 @@ export class Addresses implements AddressEffects {
   /** The subnet that is really used. */
   get subnet(): Cidr {
     return this.#subnet;
+  }
+
+  /** What is used in its place where an interface can be made, and where none can. */
+  get twins(): readonly Cidr[] {
+    const wanted = this.#wanted ?? this.#options.subnet;
+    return [wanted, intoLoopback(wanted)].filter((twin) => formatCidr(twin) !== formatCidr(this.#subnet));
   }
 
   /** Makes ready for addresses of this subnet, or of the one that the driver chooses instead. */
@@ -85,6 +92,12 @@ export class Addresses implements AddressEffects {
     return linkKind !== undefined && linkKind !== LO;
   }
 
+  /** Makes nothing any more, whoever asks; waits for what is under way. */
+  close(): Promise<void> {
+    this.#closed = true;
+    return this.#mutex.run(() => Promise.resolve());
+  }
+
   get report(): StatusReport["addresses"] {
     const { driver } = this.#options;
     const support = driver.supported();
@@ -99,6 +112,7 @@ export class Addresses implements AddressEffects {
   }
 
   async #prepare(wanted: Cidr): Promise<void> {
+    if (this.#closed) return;
     const { driver, memory } = this.#options;
     const { subnet, reason, remember, failure } = await driver.prepare(wanted, await memory.recall(wanted));
     if (remember) await memory.remember(wanted, subnet);

@@ -129,6 +129,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
       };
       return {
         subnet: addresses.subnet,
+        twins: addresses.twins,
         listenInterface,
         overrides,
         startPort,

@@ -3,6 +3,7 @@ import { RESOLV_CONF, RESOLVER_DIR } from "../names/select.ts";
 import type { System } from "../system/system.ts";
 import { type Change, Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
+import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
 import { hostsPath, journalPath, resolvConfBackup } from "./places.ts";
 import { removeStrays } from "./strays.ts";
 import { undo } from "./undo.ts";
@@ -17,15 +18,16 @@ const log = getLogger(["ngrokd", "daemon"]);
  */
 export async function cleanUp(live: LiveConfig, system: System): Promise<boolean> {
   // The socket is the lock: as long as it is held here, no daemon starts in the middle of this.
-  const lock = await system.listenLocal(live.current.server.socketPath);
+  const lock = await system.listenLocal(live.current.server.socketPath, { group: SOCKET_GROUP });
   try {
+    await using _machine = await lockMachine(live, system);
     const journal = new Journal({ path: journalPath(live), files: system.files });
     const problem = await journal.load();
     if (problem !== undefined) log.warn("{problem}", { problem });
-    const clean = await undo([...unwritten(journal, { live, system }), ...journal.changes], {
-      journal,
-      system,
-    });
+    const { names, addresses } = unwritten(journal, { live, system });
+    // Where `ip` cannot be run, nothing was ever made with it.
+    if (!await undo(addresses, { journal, system })) log.warn("No interface of ngrokd is written down");
+    const clean = await undo([...names, ...journal.changes], { journal, system });
     await removeStrays(live, system.files);
     if (clean) log.info("Nothing of ngrokd is left in names and addresses");
     return clean;
@@ -35,16 +37,20 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
 }
 
 /** The changes that may have been made though the journal does not have them, the first thing made first. */
-function unwritten(journal: Journal, options: { live: LiveConfig; system: System }): Change[] {
+function unwritten(
+  journal: Journal,
+  options: { live: LiveConfig; system: System },
+): { readonly [kind in "names" | "addresses"]: Change[] } {
   const { live, system } = options;
-  const likely: Change[] = [{ kind: "hosts", path: hostsPath(system), created: false }];
   const os = system.operatingSystem();
   const mayWrite = (path: string) => system.holds({ kind: "write", path });
-  if (os === "darwin" && mayWrite(RESOLVER_DIR)) likely.unshift({ kind: "resolver_dir", path: RESOLVER_DIR });
-  if (os === "linux") {
-    const backup = resolvConfBackup(live);
-    if (mayWrite(RESOLV_CONF)) likely.unshift({ kind: "resolv_conf", path: RESOLV_CONF, backup });
-    likely.unshift({ kind: "addresses" });
+  const names: Change[] = [];
+  if (os === "linux" && mayWrite(RESOLV_CONF)) {
+    names.push({ kind: "resolv_conf", path: RESOLV_CONF, backup: resolvConfBackup(live) });
   }
-  return likely.filter((change) => !journal.has(change));
+  if (os === "darwin" && mayWrite(RESOLVER_DIR)) names.push({ kind: "resolver_dir", path: RESOLVER_DIR });
+  names.push({ kind: "hosts", path: hostsPath(system), created: false });
+  const addresses: Change[] = os === "linux" ? [{ kind: "addresses" }] : [];
+  const isMissing = (change: Change) => !journal.has(change);
+  return { names: names.filter(isMissing), addresses: addresses.filter(isMissing) };
 }

@@ -61,7 +61,7 @@ function outcomeReport(
     wildcard,
     wildcard_suffix: wildcard ? hostname.slice(2) : "",
     state,
-    reason: reason || reachedBy(route, asksDns),
+    reason: [reason, reachedBy(route, asksDns)].filter((text) => text !== "").join("; "),
     ...(route === undefined ? {} : placeOf(route)),
     open_connections: traffic.open,
     total_connections: traffic.total,

@@ -45,6 +45,8 @@ export class Journal {
   readonly #path: string;
   readonly #files: JournalFiles;
   #changes: readonly Change[] = [];
+  /** Whether the file says the same. */
+  #written = true;
 
   constructor(options: JournalOptions) {
     this.#path = options.path;
@@ -76,7 +78,11 @@ export class Journal {
    * can be told by its marks too.
    */
   async record(change: Change): Promise<void> {
-    if (!this.has(change)) await this.#save([...this.#changes, change]);
+    const known = this.#changes.find((other) => isSame(other, change));
+    if (known === undefined) return await this.#save([...this.#changes, change]);
+    const isNews = change.kind === "hosts" && change.created && !(known.kind === "hosts" && known.created);
+    if (isNews) return await this.#save(this.#changes.map((other) => other === known ? change : other));
+    if (!this.#written) await this.#save(this.#changes);
   }
 
   /** Forgets a change that has been undone. */
@@ -92,7 +98,9 @@ export class Journal {
         const text = JSON.stringify({ version: 1, changes }, null, 2);
         await this.#files.writeFileAtomic(this.#path, text, { mode: FILE_MODE });
       }
+      this.#written = true;
     } catch (error) {
+      this.#written = false;
       log.warn("Cannot write down what is changed on this machine: {reason}", { reason: messageOf(error) });
     }
   }

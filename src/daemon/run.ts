@@ -13,6 +13,7 @@ import type { Daemon } from "./daemon.ts";
 import { cleanUp } from "./clean_up.ts";
 import { daemonCommands } from "./commands.ts";
 import { LiveConfig, problemTexts } from "./live_config.ts";
+import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
 import { hostsPath } from "./places.ts";
 import { Reloader } from "./reload.ts";
 import { renewLoop } from "./renew_loop.ts";
@@ -28,7 +29,6 @@ const USAGE = 2;
 const DRAIN_MS = 30_000;
 /** How long a second signal leaves to a round. */
 const ROUND_MS = 1000;
-const SOCKET_GROUP = "ngrokd";
 
 /** Runs the daemon until a signal ends it, or the clean-up; gives the exit code. */
 export async function runDaemon(argv: readonly string[], system: System): Promise<number> {
@@ -64,14 +64,14 @@ async function serve(live: LiveConfig, options: ServeOptions): Promise<number> {
   const { system, verbose } = options;
   const stop = new AbortController();
   const signals: SignalName[] = [];
-  const forced = Promise.withResolvers<void>();
+  const forced = new AbortController();
   const reloader = new Reloader(live, { system, verbose });
   using _handlers = system.onSignals(["SIGINT", "SIGTERM", "SIGHUP"], (name) => {
     if (name === "SIGHUP") return reloader.request();
     signals.push(name);
     log.info("Received {signal}, shutting down", { signal: name });
     stop.abort(new DOMException("ngrokd is shutting down", "AbortError"));
-    if (signals.length > 1) forced.resolve();
+    if (signals.length > 1) forced.abort();
   });
   using _rejections = surviveRejections();
   reloader.configureLog();
@@ -85,12 +85,33 @@ async function serve(live: LiveConfig, options: ServeOptions): Promise<number> {
     handle: (command, args, signal) => handle(command, args, signal),
   });
 
-  const daemon = await assemble(live, system);
+  await using _machine = await lockMachine(live, system);
+  // A second signal does not wait for a program that hangs.
+  const run: System["run"] = (argv, options) => system.run(argv, { signal: forced.signal, ...options });
+  const daemon = await assemble(live, { ...system, run });
   handle = daemonCommands(daemon, { system, reload: () => reloader.reload() });
+  try {
+    return await runAssembled(daemon, { ...options, stop, forced: forced.signal, reloader });
+  } catch (error) {
+    await daemon.forwarder[Symbol.asyncDispose]();
+    await undo(daemon.journal.changes, { journal: daemon.journal, system });
+    throw error;
+  }
+}
+
+interface RunningOptions extends ServeOptions {
+  readonly stop: AbortController;
+  readonly forced: AbortSignal;
+  readonly reloader: Reloader;
+}
+
+async function runAssembled(daemon: Daemon, options: RunningOptions): Promise<number> {
+  const { system, stop, forced, reloader } = options;
+  const { live } = daemon;
+  const { socketPath, healthAddress, healthPort } = live.current.server;
   log.info("ngrokd {version} is running", { version: VERSION, config: live.path, socket: socketPath });
   for (const problem of daemon.stateProblems) log.error("Saved state has a problem: {problem}", { problem });
   await daemon.addresses.prepare(live.current.net.subnet);
-  const { healthAddress, healthPort } = live.current.server;
   await daemon.health.listen({ address: healthAddress, port: healthPort });
   await reloader.start(daemon, stop.signal);
   // What another program does to our names is put right in seconds, not at the next poll.
@@ -110,12 +131,12 @@ async function serve(live: LiveConfig, options: ServeOptions): Promise<number> {
     ),
   ]);
   await Promise.race([loops, whenAborted(stop.signal)]);
-  return await shutDown(daemon, { loops, forced: forced.promise, reloader, hostsWatch, system });
+  return await shutDown(daemon, { loops, forced, reloader, hostsWatch, system });
 }
 
 interface ShutDownOptions {
   readonly loops: Promise<unknown>;
-  readonly forced: Promise<void>;
+  readonly forced: AbortSignal;
   readonly reloader: Reloader;
   readonly hostsWatch: AsyncDisposable;
   readonly system: System;
@@ -125,7 +146,8 @@ interface ShutDownOptions {
 async function shutDown(daemon: Daemon, options: ShutDownOptions): Promise<number> {
   const { loops, forced, reloader, hostsWatch, system } = options;
   const rounds = Promise.all([loops, reloader.stop(), hostsWatch[Symbol.asyncDispose]()]);
-  await Promise.race([rounds, forced]);
+  const force = whenAborted(forced);
+  await Promise.race([rounds, force]);
   // After a second signal too a round that is writing files comes to its end, unless it hangs.
   const late = () => new Error("Cannot wait any longer: a round is under way");
   await withDeadline(rounds, { ms: ROUND_MS, onTimeout: late }).catch((error: unknown) => {
@@ -136,13 +158,15 @@ async function shutDown(daemon: Daemon, options: ShutDownOptions): Promise<numbe
   const open = daemon.forwarder.openConnections;
   if (open > 0) log.info("Waiting for running connections", { count: open, seconds: DRAIN_MS / 1000 });
   const drained = open === 0 ||
-    await Promise.race([daemon.forwarder.drain(DRAIN_MS), forced.then(() => false)]);
+    await Promise.race([daemon.forwarder.drain(DRAIN_MS), force.then(() => false)]);
   await daemon.forwarder[Symbol.asyncDispose]();
+  await withDeadline(daemon.addresses.close(), { ms: ROUND_MS, onTimeout: late }).catch(() => {});
   // Names are gone already, or could not be taken away: that is tried once more.
-  await undo(daemon.journal.changes, { journal: daemon.journal, system });
+  const clean = await undo(daemon.journal.changes, { journal: daemon.journal, system });
+  if (!clean) log.error("Not all could be taken away: run ngrokd cleanup");
   await daemon.health.close();
   log.info("ngrokd has stopped", { drained });
-  return drained ? OK : FAILURE;
+  return drained && clean ? OK : FAILURE;
 }
 
 function whenAborted(signal: AbortSignal): Promise<void> {

@@ -19,7 +19,7 @@ export interface HostsFileOptions {
   readonly now?: () => number;
   /** Whether an earlier run made the file: it goes with our section then. @default {false} */
   readonly created?: boolean;
-  /** Called before the file is written for the first time; `created` if it is made. */
+  /** Called before the file is written; `created` if we are the ones who make it. */
   readonly record?: (change: { path: string; created: boolean }) => Promise<void>;
 }
 
@@ -38,7 +38,6 @@ export class HostsFile implements NamePublisher {
   readonly #turns = new Mutex();
   readonly #record: NonNullable<HostsFileOptions["record"]>;
   #created: boolean;
-  #recorded = false;
   #swept = false;
   #saidInPlace = false;
   /** The names of the last publication. */
@@ -134,7 +133,8 @@ export class HostsFile implements NamePublisher {
         this.#left = left;
         return { changed: true, notes, warnings };
       }
-      await this.#recordOnce(old === undefined);
+      this.#created ||= old === undefined;
+      await this.#record({ path: this.target, created: this.#created });
       const result = await replaceFile(this.target, {
         old,
         next: Buffer.from(wanted.text, "latin1"),
@@ -151,13 +151,6 @@ export class HostsFile implements NamePublisher {
       return { changed: true, notes, warnings };
     }
     return { problem: `Cannot write ${this.target}: another program writes it at the same time`, warnings };
-  }
-
-  async #recordOnce(created: boolean): Promise<void> {
-    if (this.#recorded) return;
-    this.#recorded = true;
-    this.#created ||= created;
-    await this.#record({ path: this.target, created: this.#created });
   }
 
   #read(): Promise<Uint8Array | undefined> {

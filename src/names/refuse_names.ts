@@ -37,7 +37,10 @@ export function refuseHijack(name: string, reserved: ReservedNames): string | un
   ) {
     return `"${name}" means this machine itself`;
   }
-  const machine = reserved.machine.flatMap((own) => [own, own.split(".")[0]!]);
+  const machine = reserved.machine.flatMap((own) => {
+    const [short] = own.split(".");
+    return [own, short!, `${short}.local`, `${short}.localdomain`];
+  });
   if (machine.some((own) => covers(name, own))) return `"${name}" is the name of this machine`;
   if (reserved.cloud.some((host) => covers(name, host))) {
     return `"${name}" is a name that the daemon itself connects to`;

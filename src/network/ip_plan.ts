@@ -35,9 +35,9 @@ export interface Step {
   readonly because: string;
 }
 
-/** Whether an interface is ours. */
+/** Whether an interface is ours. One that others put on top of ours (a VLAN, a macvlan) inherits the mark, not the kind. */
 export function isOwn(link: Link): boolean {
-  return link.mac === MARK;
+  return link.mac === MARK && (link.kind === "dummy" || link.kind === "bridge");
 }
 
 /**

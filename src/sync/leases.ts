@@ -10,9 +10,11 @@ const RESERVED_LOW = 2;
 export interface LeaseOptions {
   readonly known: Leases;
   readonly subnet: Cidr;
+  /** Subnets that are used in place of this one at other times: an address of theirs stands for the one at the same place here. @default None */
+  readonly twins?: readonly Cidr[];
 }
 
-/** The new leases, the names for which no address is left, and the known leases that cannot be kept. */
+/** The new leases, the names for which no address is left, and the known leases that cannot be kept as they are. */
 export interface LeaseResult {
   readonly leases: Leases;
   readonly exhausted: readonly string[];
@@ -21,23 +23,24 @@ export interface LeaseResult {
 }
 
 /**
- * Gives every host name an address of the subnet: the one that it had, else the first that nobody ever had, else (under pressure) that of
+ * Gives every host name an address of the subnet: the one that it had, or the one at the same place as in a twin (so that a start with the
+ * one and then with the other gives all their addresses again), else the first that nobody ever had, else (under pressure) that of
  * the name that has been away and was given its address first. Network, gateway and broadcast address are never used.
  */
 export function allocateLeases(hostnames: readonly string[], options: LeaseOptions): LeaseResult {
-  const { known, subnet } = options;
+  const { known, subnet, twins = [] } = options;
   const leases = new Map<string, string>();
   const used = new Set<number>();
   const dropped: string[] = [];
   let next = subnet.base + RESERVED_LOW;
   for (const [hostname, address] of known) {
-    const value = parseIpv4(address);
+    const value = fromTwin(parseIpv4(address), { subnet, twins });
     const reason = reasonAgainst(value, { subnet, used });
     if (value === undefined || reason !== undefined) {
       dropped.push(`${hostname} cannot keep ${address}: ${reason}`);
       continue;
     }
-    leases.set(hostname, address);
+    leases.set(hostname, formatIpv4(value));
     used.add(value);
     next = Math.max(next, value + 1);
   }
@@ -69,6 +72,15 @@ export function allocateLeases(hostnames: readonly string[], options: LeaseOptio
     leases.set(hostname, formatIpv4(address));
   }
   return { leases, exhausted, dropped };
+}
+
+function fromTwin(
+  address: number | undefined,
+  { subnet, twins }: { readonly subnet: Cidr; readonly twins: readonly Cidr[] },
+): number | undefined {
+  if (address === undefined || cidrContains(subnet, address)) return address;
+  const twin = twins.find((candidate) => cidrContains(candidate, address));
+  return twin === undefined ? address : subnet.base + (address - twin.base);
 }
 
 function reasonAgainst(

@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { formatCidr } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import type { Endpoint, RefusedEndpoint } from "../model/endpoint.ts";
 import { ApiError, hintOf, messageOf } from "../model/errors.ts";
@@ -123,32 +124,38 @@ export class SyncLoop {
   /** One round with the endpoints that are known: after a change of the settings, or to repair what was changed under us. */
   reconcile(): Promise<void> {
     return this.#mutex.run(async () => {
-      if (this.#stop?.aborted) return;
-      try {
-        const input = {
-          endpoints: this.#known,
-          refused: this.#refused,
-          saved: this.#saved,
-          settings: this.#options.settings(),
-        };
-        const { effects } = this.#options;
-        if (this.#steady !== undefined && await isSteady(this.#steady, { input, effects })) {
-          return this.#noteRoundError(undefined);
-        }
-        this.#steady = undefined;
-        const places = placesOf(input.settings);
-        const done = await runRound(input, effects);
-        this.#steady = steadyAfter({ input, places }, done);
-        this.#saved = done.saved;
-        this.#outcomes = done.endpoints;
-        this.#allRefused = done.refused;
-        const gone = this.#log.report(done.endpoints, done.refused);
-        if (gone.length > 0) effects.listeners.forget(gone);
-        this.#noteRoundError(done.saveError);
-      } catch (error) {
-        this.#noteRoundError(error);
-      }
+      // While they are restored, the addresses may have to move to another subnet.
+      if (await this.#round() === "moved") await this.#round();
     });
+  }
+
+  async #round(): Promise<"moved" | void> {
+    if (this.#stop?.aborted) return;
+    try {
+      const input = {
+        endpoints: this.#known,
+        refused: this.#refused,
+        saved: this.#saved,
+        settings: this.#options.settings(),
+      };
+      const { effects } = this.#options;
+      if (this.#steady !== undefined && await isSteady(this.#steady, { input, effects })) {
+        return this.#noteRoundError(undefined);
+      }
+      this.#steady = undefined;
+      const places = placesOf(input.settings);
+      const done = await runRound(input, effects);
+      this.#steady = steadyAfter({ input, places }, done);
+      this.#saved = done.saved;
+      this.#outcomes = done.endpoints;
+      this.#allRefused = done.refused;
+      const gone = this.#log.report(done.endpoints, done.refused);
+      if (gone.length > 0) effects.listeners.forget(gone);
+      this.#noteRoundError(done.saveError);
+      if (formatCidr(this.#options.settings().subnet) !== formatCidr(input.settings.subnet)) return "moved";
+    } catch (error) {
+      this.#noteRoundError(error);
+    }
   }
 
   /** A state file that cannot be written, or a fault of our own, must not end the loop: the next round tries again. */

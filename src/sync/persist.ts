@@ -30,7 +30,10 @@ const WILDCARD_KEY = "wildcard:";
 /** A damaged file can have a million bad entries: so many of them are told one by one. */
 const MAX_TOLD = 20;
 
-const Table = z.record(z.string(), z.unknown());
+// Not z.record(), which drops the key "__proto__": a host may be called that.
+const Table = z.custom<Record<string, unknown>>((value) =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+);
 const EndpointList = z.object({ schema: z.literal(1), endpoints: z.array(z.unknown()) });
 const EndpointEntry = z.object({ id: z.string().min(1).max(128), url: z.string() });
 

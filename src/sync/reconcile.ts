@@ -30,8 +30,8 @@ export interface ReconcileOutcome {
   readonly failures: ReadonlyMap<string, string>;
   readonly notes: ReadonlyMap<string, string>;
   readonly ports: ReadonlyMap<string, number>;
-  /** Whether a listener has another port than its own, which is tried again at the next round. */
-  readonly displaced: boolean;
+  /** Where listeners would be that had to take another port. */
+  readonly displaced: readonly { readonly address: string; readonly port: number }[];
   /** What was asked of the addresses' driver and of the names' publisher, and what that one said of single names. */
   readonly addresses: readonly string[];
   readonly names: ReadonlyMap<string, string>;
@@ -48,10 +48,10 @@ export async function reconcile(
   const failures = new Map<string, string>();
   const notes = new Map<string, string>();
   const ports = new Map<string, number>();
+  const displaced: { readonly address: string; readonly port: number }[] = [];
   const moved: { readonly group: ListenerGroup; readonly next: number }[] = [];
   const bindings: { readonly group: ListenerGroup; readonly port: number }[] = [];
   const extras: { readonly group: ListenerGroup; readonly note: string }[] = [];
-  let displaced = false;
   const groups = changes.flatMap((change) => change.kind === "open" ? [change.group] : []);
   const wanted = [...new Set(groups.filter(isVirtual).map((group) => group.address))];
   // A driver that throws has said nothing of single addresses: binding them tells, and what listens goes on.
@@ -85,9 +85,12 @@ export async function reconcile(
     }
     if (bound !== group.port) {
       ports.set(remapKey(group), bound);
-      if (group.extra) extras.push({ group, note: `with any Host on port ${bound}` });
-      else displaced = true;
-      if (bound !== saved && !group.extra) moved.push({ group, next: bound });
+      if (group.extra) {
+        extras.push({ group, note: `with any Host on port ${bound}` });
+      } else {
+        displaced.push({ address: group.address, port: group.port });
+        if (bound !== saved) moved.push({ group, next: bound });
+      }
     }
     bindings.push({ group, port: bound });
   }

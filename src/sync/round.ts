@@ -49,6 +49,8 @@ export interface Standing {
   readonly names: ReadonlyMap<string, string>;
   /** Why single names do not resolve, or what is unusual about them. */
   readonly nameReasons: ReadonlyMap<string, string>;
+  /** Where listeners would be that had to take another port: each `address` and its own `port`. */
+  readonly displaced: readonly { readonly address: string; readonly port: number }[];
 }
 
 /** One round of the control path, after the poll: allocate → diff → reconcile → persist. */
@@ -84,12 +86,13 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
   );
   const outcome = { endpoints: outcomes, refused: [...input.refused, ...plan.refused], saved: remembered };
   if (saveError !== undefined) return { ...outcome, saveError };
-  if (done.failures.size > 0 || done.displaced) return outcome;
+  if (done.failures.size > 0) return outcome;
   const { addresses, names, nameReasons } = done;
   // The publisher's own map may change.
   const standing = {
     addresses,
     names,
+    displaced: done.displaced,
     nameReasons: new Map(nameReasons),
     listeners: effects.listeners.observe(),
   };

@@ -1,6 +1,7 @@
 import type { RefusedEndpoint } from "../model/endpoint.ts";
+import { listenerKey } from "../model/route_table.ts";
 import { VIRTUAL } from "./allocate.ts";
-import type { RoundEffects } from "./effects.ts";
+import type { ListenerEffects, RoundEffects } from "./effects.ts";
 import type { RoundInput, RoundOutcome, Standing } from "./round.ts";
 
 /** A round that left nothing to be tried again: the same round again takes no more than a look. */
@@ -30,9 +31,10 @@ export async function isSteady(
   now: { readonly input: RoundInput; readonly effects: RoundEffects },
 ): Promise<boolean> {
   const { input, effects } = now;
-  const { listeners, addresses, names, nameReasons } = last.standing;
+  const { listeners, addresses, names, nameReasons, displaced } = last.standing;
   if (!isSameInput(last, input)) return false;
   if (!areSame(effects.listeners.observe(), listeners)) return false;
+  if (someOf(displaced).some((place) => isFree(place, effects.listeners))) return false;
   try {
     const missing = await effects.addresses.ensure(addresses);
     if (missing.size > 0) return false;
@@ -43,6 +45,28 @@ export async function isSteady(
     // The round that follows meets it again, and says so.
     return false;
   }
+}
+
+/** How many ports that were in use are tried at each look. One program may hold a port of thousands of addresses: it frees all at once. */
+const MAX_TRIED = 16;
+
+/** Any of them, others each time. */
+function someOf<T>(places: readonly T[]): T[] {
+  const first = Math.floor(Math.random() * places.length);
+  return [...places.slice(first, first + MAX_TRIED), ...places.slice(0, first)].slice(0, MAX_TRIED);
+}
+
+function isFree(
+  place: { readonly address: string; readonly port: number },
+  listeners: ListenerEffects,
+): boolean {
+  try {
+    listeners.open(place);
+  } catch {
+    return false;
+  }
+  listeners.close(listenerKey(place.address, place.port));
+  return true;
 }
 
 /** What the interfaces stand for now that endpoints may listen on. */

@@ -52,6 +52,58 @@ export async function listenLocal(path: string, options: LocalListenOptions = {}
 }
 
 /**
+ * Holds a lock that ends with this process; its file goes with it. The directory is made as for {@linkcode listenLocal}.
+ *
+ * @throws {BindError} `in_use` if another process holds it; `denied` if the directory is not ours.
+ */
+export async function holdLock(path: string, options: LocalListenOptions = {}): Promise<AsyncDisposable> {
+  const directory = dirname(path);
+  const gid = options.group === undefined ? undefined : await groupId(options.group);
+  await prepareDirectory(directory, gid, path);
+  for (;;) {
+    const handle = await lockFile(path);
+    // Who held it before may have removed the file in between: what is locked then is no file any more.
+    if (!await isStill(handle, path)) {
+      handle.close();
+      continue;
+    }
+    return {
+      async [Symbol.asyncDispose]() {
+        // One that others removed protects nobody any more.
+        await Deno.remove(path).catch(() => {});
+        handle.close();
+      },
+    };
+  }
+}
+
+async function lockFile(path: string): Promise<Deno.FsFile> {
+  let handle: Deno.FsFile | undefined;
+  try {
+    handle = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
+    if (await handle.tryLock(true)) return handle;
+  } catch (error) {
+    handle?.close();
+    throw toBindError(error, path);
+  }
+  handle.close();
+  throw new BindError("Another ngrokd keeps the names and addresses of this machine", {
+    address: path,
+    reason: "in_use",
+    hint: "Stop it first: there can be one only",
+  });
+}
+
+async function isStill(handle: Deno.FsFile, path: string): Promise<boolean> {
+  try {
+    const [held, there] = await Promise.all([handle.stat(), Deno.lstat(path)]);
+    return held.ino === there.ino && held.dev === there.dev;
+  } catch {
+    return false;
+  }
+}
+
+/**
  * Connects to a Unix socket.
  *
  * @throws What Deno throws: NotFound, ConnectionRefused or PermissionDenied; {@linkcode localFailure} names them.

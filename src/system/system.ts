@@ -2,7 +2,7 @@ import { hostname, operatingSystem, readEnvironment } from "./environment.ts";
 import * as files from "./files.ts";
 import { sendHttp } from "./http.ts";
 import { serveHttp } from "./http_server.ts";
-import { listenLocal } from "./local_socket.ts";
+import { holdLock, listenLocal } from "./local_socket.ts";
 import { connectTcp, connectTls, listenTcp, localAddresses } from "./net.ts";
 import { flagFor, holds } from "./permissions.ts";
 import { run } from "./run.ts";
@@ -19,6 +19,7 @@ export interface System {
   readonly sendHttp: typeof sendHttp;
   readonly serveHttp: typeof serveHttp;
   readonly listenLocal: typeof listenLocal;
+  readonly holdLock: typeof holdLock;
   readonly listenTcp: typeof listenTcp;
   readonly listenUdp: typeof listenUdp;
   readonly connectTcp: typeof connectTcp;
@@ -42,6 +43,7 @@ export function realSystem(): System {
     sendHttp,
     serveHttp,
     listenLocal,
+    holdLock,
     listenTcp,
     listenUdp,
     connectTcp,

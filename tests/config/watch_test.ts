@@ -80,6 +80,21 @@ for (
   });
 }
 
+Deno.test("watchFile() notices within 5 s a file that is written all the time (it waited until it would rest)", async () => {
+  await watched({}, async ({ set, pass, calls }) => {
+    const seen: number[] = [];
+    for (let second = 1; second <= 20; second++) {
+      for (let write = 0; write < 4; write++) {
+        set({ inode: 1, mtimeMs: second * 4 + write, size: 1 });
+        await pass(250);
+      }
+      seen.push(calls());
+    }
+    assert.ok(seen[4]! >= 1, `calls by the second: ${seen.join(" ")}`);
+    assert.ok(seen[19]! >= 4 && seen[19]! <= 8, `calls by the second: ${seen.join(" ")}`);
+  });
+});
+
 Deno.test("watchFile() notices that the file goes, that it returns, and that it cannot be read", async () => {
   await watched({}, async ({ set, pass, calls }) => {
     const states = [

@@ -22,9 +22,7 @@ async function reopened(path: string): Promise<Journal> {
 Deno.test("Journal keeps each change once, in order, over restarts, and the file is gone when all are undone", () =>
   withJournal(async (path, directory) => {
     const first = await reopened(path);
-    for (const change of [ADDRESSES, HOSTS, ADDRESSES, { ...HOSTS, created: true }]) {
-      await first.record(change);
-    }
+    for (const change of [ADDRESSES, HOSTS, ADDRESSES, HOSTS]) await first.record(change);
     const second = await reopened(path);
     assert.deepEqual(second.changes, [ADDRESSES, HOSTS]);
     assert.deepEqual([second.has(HOSTS), second.has({ ...HOSTS, path: "/other" })], [true, false]);
@@ -87,3 +85,30 @@ Deno.test("Journal reports that a change cannot be written down, and knows it al
   assert.deepEqual(journal.changes, [HOSTS]);
   assert.match(logged.lines("warning").join(""), /Cannot write down .*the disk is full/);
 });
+
+Deno.test("Journal writes down at the next chance what could not be written (it took it for written)", () =>
+  withJournal(async (path) => {
+    let full = true;
+    const journal = new Journal({
+      path,
+      files: {
+        ...files,
+        writeFileAtomic: (...args) =>
+          full
+            ? Promise.reject(new FileError("Cannot write: the disk is full", { path, reason: "full" }))
+            : files.writeFileAtomic(...args),
+      },
+    });
+    await journal.record(HOSTS);
+    full = false;
+    await journal.record(HOSTS);
+    assert.deepEqual((await reopened(path)).changes, [HOSTS]);
+  }));
+
+Deno.test("Journal learns that a file is made which was there before, and does not forget it", () =>
+  withJournal(async (path) => {
+    const journal = await reopened(path);
+    const made = { ...HOSTS, created: true };
+    for (const change of [HOSTS, made, HOSTS]) await journal.record(change);
+    assert.deepEqual((await reopened(path)).changes, [made]);
+  }));

@@ -75,6 +75,7 @@ Deno.test("refresh-cert --force brings a new certificate and key, and connection
   stage.cloud.addEndpoint({ url: "tcp://db.internal:8284", backend: "echo" });
   stage.startDaemon();
   const [row] = await stage.settled(1);
+  assert.equal(row!.state, "active", row!.reason);
   const before = (await stage.status()).certificate!;
   const soft = await stage.ctl(["refresh-cert"]);
   assert.equal(soft.code, 0);
@@ -83,6 +84,8 @@ Deno.test("refresh-cert --force brings a new certificate and key, and connection
   assert.equal(forced.code, 0, forced.stderr);
   const after = (await stage.status()).certificate!;
   assert.notEqual(after.serial, before.serial);
+  const [now] = await stage.list();
+  assert.equal(now!.listen_address, row!.listen_address, stage.log.join("\n"));
   const [hostname, port] = row!.listen_address.split(":");
   const conn = await Deno.connect({ hostname: hostname!, port: Number(port) });
   await conn.write(new TextEncoder().encode("ping"));

@@ -60,6 +60,30 @@ async function withClock(
   }
 }
 
+Deno.test("SyncLoop makes the round again at once when the addresses had to move to another subnet during it (all endpoints were down until the next poll)", async () => {
+  let subnet = parseCidr("10.107.0.0/16")!;
+  const settings = () => ({
+    subnet,
+    listenInterface: "virtual",
+    overrides: {},
+    resolveInterface: () => undefined,
+    startPort: 9080,
+  });
+  const { loop, world } = setUp([found("http://a.t")], { settings });
+  const ensure = world.addresses.ensure;
+  world.addresses.ensure = (addresses) => {
+    subnet = parseCidr("10.108.0.0/16")!;
+    const outside = addresses.filter((address) => address.startsWith("10.107."));
+    if (outside.length === 0) return ensure(addresses);
+    return Promise.resolve(new Map(outside.map((address) => [address, "it is not in 10.108.0.0/16"])));
+  };
+  await loop.poll(new AbortController().signal);
+  assert.deepEqual(loop.outcomes.map(({ state, route }) => [state, route?.address]), [[
+    "active",
+    "10.108.0.2",
+  ]]);
+});
+
 Deno.test("SyncLoop polls at once, and then at each interval", () =>
   withClock(async (clock, stop) => {
     const { loop, polls, world } = setUp([found("http://a.t")]);

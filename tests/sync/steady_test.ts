@@ -99,10 +99,9 @@ Deno.test("the same refusals of the API, and the same reasons of names, take no 
   assert.match(setting.loop.outcomes[0]!.reason, /^line 2/);
 });
 
-Deno.test("what could not be done is tried again at each round: a listener, an endpoint's own port, the state", async () => {
+Deno.test("what could not be done is tried again at each round: a listener, the state", async () => {
   const faults: ((world: FakeWorld) => void)[] = [
     (world) => world.unbindable.set("127.107.0.2:80", "not_available"),
-    (world) => world.unbindable.set("127.107.0.2:80", "in_use"),
     (world) => world.faults.save = new Error("disk full"),
   ];
   for (const fault of faults) {
@@ -110,6 +109,35 @@ Deno.test("what could not be done is tried again at each round: a listener, an e
     fault(setting.world);
     for (let round = 0; round < 3; round++) assert.equal(await setting.wholeRound(), true);
   }
+});
+
+Deno.test("an own port that was in use is tried at each look, and taken by a whole round once it is free", async () => {
+  const setting = new Setting();
+  const { world, loop } = setting;
+  for (const place of ["127.107.0.2:80", "127.107.0.3:80"]) world.unbindable.set(place, "in_use");
+  assert.equal(await setting.wholeRound(), true);
+  for (let look = 0; look < 3; look++) {
+    world.bindTries.length = 0;
+    assert.equal(await setting.wholeRound(), false);
+    assert.deepEqual(world.bindTries.sort(), ["127.107.0.2:80", "127.107.0.3:80"]);
+    assert.deepEqual(loop.outcomes.map(({ route }) => route!.localPort), [9080, 9080, 80]);
+  }
+  world.unbindable.delete("127.107.0.3:80");
+  assert.equal(await setting.wholeRound(), true);
+  assert.deepEqual(loop.outcomes.map(({ route }) => route!.localPort), [9080, 80, 80]);
+});
+
+Deno.test("thousands of own ports in use cost a look at 16 of them", async () => {
+  const setting = new Setting();
+  const { world } = setting;
+  setting.list = endpoints(...Array.from({ length: 2000 }, (_, index) => `http://e${index}.t`));
+  for (let host = 2; host < 2002; host++) {
+    world.unbindable.set(`127.107.${host >> 8}.${host & 255}:80`, "in_use");
+  }
+  assert.equal(await setting.wholeRound(), true);
+  world.bindTries.length = 0;
+  assert.equal(await setting.wholeRound(), false);
+  assert.equal(new Set(world.bindTries).size, 16);
 });
 
 Deno.test("an error that lies between two rounds that change nothing is not shown for ever", async () => {

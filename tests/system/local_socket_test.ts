@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BindError, type BindFailure } from "../../src/model/errors.ts";
 import { groupId } from "../../src/system/groups.ts";
-import { connectLocal, listenLocal, localFailure } from "../../src/system/local_socket.ts";
+import { connectLocal, holdLock, listenLocal, localFailure } from "../../src/system/local_socket.ts";
 import { runModule } from "../fakes/run_module.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 
@@ -190,4 +190,21 @@ Deno.test("localFailure() tells nobody there from not allowed", async () => {
   assert.equal(localFailure(new Deno.errors.PermissionDenied()), "denied");
   assert.equal(localFailure(new Deno.errors.NotCapable()), "denied");
   assert.equal(localFailure(new Error("x")), "other");
+});
+
+Deno.test("holdLock() is held by one at a time, and its file goes with it", async () => {
+  await using directory = await temporaryDirectory();
+  const path = `${directory.path}/run/lock`;
+  const held = (error: unknown) => error instanceof BindError && error.reason === "in_use";
+  for (let round = 0; round < 2; round++) {
+    const lock = await holdLock(path);
+    assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
+    assert.equal((await Deno.stat(`${directory.path}/run`)).mode! & 0o777, 0o700);
+    await assert.rejects(holdLock(path), held);
+    await lock[Symbol.asyncDispose]();
+    await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
+  }
+  // As a daemon that was killed leaves it.
+  await Deno.writeTextFile(path, "");
+  await using _again = await holdLock(path);
 });
