@@ -2,7 +2,7 @@ import { checkStage } from "./dev_check.ts";
 import { addDevEndpoints, type DevEndpoint, exampleCommand } from "./dev_endpoints.ts";
 import { onSignals } from "../src/system/signals.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
-import { Stage, type StageOptions } from "./stage.ts";
+import { freePort, Stage, type StageOptions } from "./stage.ts";
 import { SimulatedCloud } from "../tests/cloud/cloud.ts";
 
 const USAGE = `Usage: deno task dev [--check] [--plant=backend-down|wrong-trust|lost-endpoint]
@@ -75,9 +75,11 @@ async function stageOptions(plant: string | undefined, quiet: boolean): Promise<
     ? `net:\n  subnet: 127.${FIRST_OCTET + Math.floor(Math.random() * 100)}.0.0/16`
     : "net:\n  listen_interface: 127.0.0.1";
   const sections = `bound_endpoints:\n  poll_interval: 5\n${subnet}`;
-  if (plant !== "wrong-trust") return { ...onLog, sections };
+  // Port 53 takes a privilege.
+  const dns = `listen: 127.0.0.1:${freePort()}`;
+  if (plant !== "wrong-trust") return { ...onLog, sections, dns };
   await using other = await SimulatedCloud.start({ seed: 1 });
-  return { ...onLog, sections, ingressCa: other.caPem };
+  return { ...onLog, sections, dns, ingressCa: other.caPem };
 }
 
 async function runCheck(stage: Stage, endpoints: readonly DevEndpoint[]): Promise<number> {
@@ -112,8 +114,14 @@ async function showEndpoints(stage: Stage, endpoints: readonly DevEndpoint[]): P
       ];
     }),
   );
+  const [dns] = (await stage.status()).dns.addresses;
+  const below = endpoints.find((endpoint) => endpoint.note === "wildcard");
   say(`\nControl this daemon:  ${stage.directory}/ngrokctl status`);
   say(`Names are in:         ${stage.hostsPath}`);
+  if (dns !== undefined && below !== undefined) {
+    const [address, port] = dns.address.split(":");
+    say(`Below a wildcard:     dig @${address} -p ${port} +short ${below.name}`);
+  }
   say(`The cloud's admin:    ${stage.cloud.adminUrl}`);
   say("\nCtrl-C ends it and removes the directory.\n");
 }

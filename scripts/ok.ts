@@ -1,4 +1,4 @@
-// Everything that must hold before a commit, one line per step: first what takes seconds, side by side, then all tests with coverage.
+// Everything that must hold before a commit, one line per step: first what takes seconds, side by side, then the tests but for the longest.
 // With --static it leaves the tests out.
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 
@@ -27,9 +27,22 @@ const STATIC: readonly Step[] = [
   { name: "imports", args: ["run", "-P=scripts", "--no-prompt", "scripts/check_imports.ts"] },
   { name: "faults", args: ["run", "-P=scripts", "--no-prompt", "scripts/faults.ts", "--check"] },
 ];
+/** Long runs of whole programs in namespaces, under floods, or once for each permission: `deno task test` and CI have them. */
+const LONG: readonly string[] = [
+  "tests/e2e/flood_test.ts",
+  "tests/e2e/permissions_audit_test.ts",
+  "tests/e2e/permissions_ctl_test.ts",
+  "tests/e2e/permissions_daemon_test.ts",
+  "tests/e2e/shared_listener_faults_test.ts",
+  "tests/e2e/soak_test.ts",
+  "tests/root/crash_test.ts",
+  "tests/root/network_mode_test.ts",
+  "tests/root/stuck_peers_test.ts",
+  "tests/root/surroundings_test.ts",
+];
 const TESTS: Step = {
   name: "tests",
-  args: ["task", "test"],
+  args: ["task", "test", `--ignore=${LONG.join(",")}`],
 };
 
 /** Options of {@linkcode runSteps}. */

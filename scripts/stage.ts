@@ -281,7 +281,8 @@ function passedOn(): Record<string, string> {
   return Object.fromEntries(entries.flatMap(([name, value]) => value === undefined ? [] : [[name, value]]));
 }
 
-function freePort(): number {
+/** A port that nothing listens on now. */
+export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }

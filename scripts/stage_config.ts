@@ -11,8 +11,9 @@ export interface ConfigOptions {
   readonly apiKey?: string;
   /** `host:port` in place of the cloud's own ingress. */
   readonly ingress?: string;
-  /** Lines for the `server:` section, and further sections, as YAML. */
+  /** Lines for the sections `server:` and `dns:`, and further sections, as YAML. */
   readonly server?: string;
+  readonly dns?: string;
   readonly sections?: string;
 }
 
@@ -28,7 +29,7 @@ export interface ConfigPlaces {
 /** The configuration of a stage's daemon, as YAML. One that runs as shipped finds its files at their default paths. */
 export function stageConfig(places: ConfigPlaces, options: ConfigOptions): string {
   const { cloud, etc, socketPath, healthPort } = places;
-  const { apiKey = cloud.apiKey, server = "", sections = "", shipped = false } = options;
+  const { apiKey = cloud.apiKey, server = "", dns = "", sections = "", shipped = false } = options;
   const { ingress = `${cloud.ingressHost}:${cloud.ingressPort}` } = options;
   const paths = [
     `  socket_path: ${socketPath}`,
@@ -44,8 +45,16 @@ export function stageConfig(places: ConfigPlaces, options: ConfigOptions): strin
     ...(shipped ? [] : paths),
     `  ingress_ca: ${etc}/ca.pem`,
     `  health_port: ${healthPort}`,
-    ...server.split("\n").filter((line) => line !== "").map((line) => `  ${line}`),
+    ...indented(server),
+    "dns:",
+    // Without this, network mode would rewrite the resolv.conf of the machine that the stage is on.
+    ...(shipped ? [] : ["  manage_resolv_conf: false"]),
+    ...indented(dns),
     sections,
     "",
   ].join("\n");
+}
+
+function indented(lines: string): string[] {
+  return lines.split("\n").filter((line) => line !== "").map((line) => `  ${line}`);
 }

@@ -75,6 +75,18 @@ const STATUS = z.looseObject({
     subnet: z.string(),
     reason: NULLABLE_TEXT,
   }),
+  dns: z.looseObject({
+    state: z.enum(["off", "ok", "degraded", "failing"]),
+    names: z.number(),
+    addresses: z.array(z.looseObject({ address: z.string(), error: NULLABLE_TEXT })),
+    upstreams: z.array(z.string()),
+    resolver: z.looseObject({
+      driver: z.string(),
+      target: z.string(),
+      reason: NULLABLE_TEXT,
+      hint: NULLABLE_TEXT,
+    }),
+  }),
   health: z.looseObject({ address: z.string(), error: NULLABLE_TEXT }),
   state_error: NULLABLE_TEXT,
   problems: z.array(z.string()),

@@ -34,7 +34,7 @@ function registration({ registered, operator_id = "", api }: StatusReport): stri
 }
 
 function details(report: StatusReport): string[] {
-  const { api, certificate, names, addresses, ingress, trust, health, config } = report;
+  const { api, certificate, names, addresses, dns, ingress, trust, health, config } = report;
   const key = api.key.set ? `set (${api.key.source ?? "unknown source"})` : "not set";
   const polled = api.last_poll === null ? "" : `, last poll ${api.last_poll}`;
   return [
@@ -49,6 +49,8 @@ function details(report: StatusReport): string[] {
     field("Trust", ["built-in roots", ...trust.sources].join(", ")),
     field("Names", `${names.driver} (${names.state})`),
     field("Addresses", `${[addresses.driver, addresses.kind ?? []].flat().join(", ")} (${addresses.subnet})`),
+    field("DNS", dnsText(dns)),
+    ...(dns.state === "off" ? [] : [field("Resolver", resolverText(dns.resolver))]),
     field("Health", health.address),
     field("Config", `${config.path} (${config.state})`),
     field("Version", `${report.version}, up ${duration(report.uptime_seconds)}`),
@@ -56,7 +58,8 @@ function details(report: StatusReport): string[] {
 }
 
 function problems(
-  { api, ingress, trust, names, addresses, health, config, state_error, problems, ...rest }: StatusReport,
+  { api, ingress, trust, names, addresses, dns, health, config, state_error, problems, ...rest }:
+    StatusReport,
 ): string[] {
   const unserved = rest.endpoint_count - rest.active_count;
   return [
@@ -66,12 +69,27 @@ function problems(
     ...trust.problems.flatMap((text) => problem("Trust", text)),
     ...problem("Names", names.reason),
     ...problem("Addresses", addresses.reason),
+    ...dns.addresses.flatMap(({ error }) => problem("DNS", error)),
+    // Why it is not a better one is no problem.
+    ...(dns.resolver.driver === "none" ? problem("Resolver", dns.resolver.reason, dns.resolver.hint) : []),
     ...problem("Health", health.error),
     ...problem("State", state_error),
     ...problems.flatMap((text) => problem("State", text)),
     ...config.problems.flatMap((text) => problem("Config", text)),
     ...config.warnings.flatMap((text) => problem("Config warning", text)),
   ];
+}
+
+function dnsText({ state, names, addresses }: StatusReport["dns"]): string {
+  if (state === "off") return "off (no endpoint needs it)";
+  const bound = addresses.filter(({ error }) => error === null).map(({ address }) => address);
+  const where = bound.length === 0 ? "" : ` on ${bound.join(", ")}`;
+  return `${state}, ${names} ${names === 1 ? "name" : "names"}${where}`;
+}
+
+function resolverText({ driver, target, reason }: StatusReport["dns"]["resolver"]): string {
+  if (driver === "none") return "none: this machine does not ask ngrokd";
+  return `${target}${reason === null ? "" : ` (${reason})`}`;
 }
 
 function problem(subject: string, text: string | null, hint: string | null = null): string[] {

@@ -33,6 +33,10 @@ export interface Config {
     readonly startPort: number;
     /** Host name, or `*.suffix`, to a listen interface. Has no prototype: a host may be called `constructor`. */
     readonly overrides: Readonly<Record<string, string>>;
+    /** Who may connect to listeners that are not virtual, and ask our DNS server; this machine always may. */
+    readonly allowCidrs: readonly Cidr[];
+    /** What DNS answers in place of the address that was asked (containers, NAT); empty: that address. */
+    readonly advertiseIp: string;
   };
   readonly dns: {
     readonly enabled: boolean;
@@ -40,10 +44,19 @@ export interface Config {
     readonly listen: string;
     /** Undefined if the file does not say: then the mode decides. */
     readonly manageResolvConf: boolean | undefined;
-    /** Each `host:port`. */
+    /** Each `a.b.c.d:port`. */
     readonly upstream: readonly string[];
   };
 }
+
+/** Private ranges (RFC 1918), loopback (RFC 1122) and link-local (RFC 3927). */
+export const PRIVATE_NETWORKS: readonly Cidr[] = [
+  { base: 0x0a000000, prefix: 8 },
+  { base: 0xac100000, prefix: 12 },
+  { base: 0xc0a80000, prefix: 16 },
+  { base: 0x7f000000, prefix: 8 },
+  { base: 0xa9fe0000, prefix: 16 },
+];
 
 /** What holds for every key that the file leaves out (COMPAT.md 4.2). */
 export const DEFAULTS: Config = {
@@ -67,6 +80,8 @@ export const DEFAULTS: Config = {
     listenInterface: "virtual",
     startPort: 9080,
     overrides: Object.freeze(Object.create(null)),
+    allowCidrs: PRIVATE_NETWORKS,
+    advertiseIp: "",
   },
   dns: { enabled: false, listen: "", manageResolvConf: undefined, upstream: [] },
 };

@@ -46,6 +46,8 @@ const KEYS: readonly (readonly [path: string, area: Area | "restart", read: Read
   ["net.listen_interface", "endpoints", (config) => config.net.listenInterface],
   ["net.start_port", "endpoints", (config) => config.net.startPort],
   ["net.overrides", "endpoints", (config) => Object.entries(config.net.overrides).sort()],
+  ["net.allow_cidrs", "endpoints", (config) => config.net.allowCidrs.map(formatCidr)],
+  ["net.advertise_ip", "endpoints", (config) => config.net.advertiseIp],
   ["dns.enabled", "dns", (config) => config.dns.enabled],
   ["dns.listen", "dns", (config) => config.dns.listen],
   ["dns.manage_resolv_conf", "dns", (config) => config.dns.manageResolvConf],

@@ -3,6 +3,7 @@ import { parseIpv4 } from "../lib/ipv4.ts";
 import type { ConfigProblem } from "../model/errors.ts";
 import type { Capability } from "../system/permissions.ts";
 import type { Config } from "./config.ts";
+import { parseListenAddress } from "./listen_address.ts";
 
 /** A capability that the process needs because of one value of the configuration. */
 export interface NeededCapability {
@@ -21,10 +22,10 @@ export interface PermissionQueries {
 
 /**
  * What each value needs (DESIGN.md decision 2). Not listed: interfaces that are given by name, whose addresses are known when they are
- * bound, and the dns keys, which nothing acts on yet.
+ * bound, and with them where DNS listens by default.
  */
 export function configPermissions(config: Config): NeededCapability[] {
-  const { api, ingressEndpoint: ingress, server, net } = config;
+  const { api, ingressEndpoint: ingress, server, net, dns } = config;
   const url = new URL(api.url);
   const health = `${server.healthAddress}:${server.healthPort}`;
   const needed = [
@@ -56,7 +57,9 @@ export function configPermissions(config: Config): NeededCapability[] {
   for (const [path, target] of [["net.listen_interface", net.listenInterface] as const, ...targets]) {
     if (parseIpv4(target) !== undefined) needed.push(netHost(path, target, target));
   }
-  return needed;
+  const { address } = parseListenAddress(dns.listen);
+  if (address !== undefined) needed.push(netHost("dns.listen", dns.listen, address));
+  return [...needed, ...dns.upstream.map((server) => netHost("dns.upstream", server, server))];
 }
 
 /** A problem for each value that points outside the permission set, with the flags that would allow it. */

@@ -118,6 +118,24 @@ export function readAddress(value: unknown): string {
   return text;
 }
 
+/** An IPv4 address that a host can have. */
+export function readHostAddress(value: unknown): string {
+  const text = readText(value);
+  const address = parseIpv4(text);
+  if (address === undefined) return refuse(`"${printable(text)}" is not an IPv4 address`);
+  if (address >>> 24 === 0 || address >>> 24 >= 224) {
+    refuse(`"${printable(text)}" is no address that a host can have`);
+  }
+  return text;
+}
+
+/** `a.b.c.d/n`, or one address. */
+export function readNetwork(value: unknown): Cidr {
+  const text = readText(value);
+  const network = parseCidr(text.includes("/") ? text : `${text}/32`);
+  return network ?? refuse(`"${printable(text)}" is not of the form a.b.c.d/n`);
+}
+
 /** `a.b.c.d`, `a.b.c.d:port` or `:port`. */
 export function readListenAddress(value: unknown): string {
   const text = readText(value);

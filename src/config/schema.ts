@@ -1,4 +1,6 @@
 import * as z from "zod";
+import { parseIpv4 } from "../lib/ipv4.ts";
+import { printable } from "../lib/printable.ts";
 import type { ConfigProblem } from "../model/errors.ts";
 import { apiKeyProblem } from "./api_key.ts";
 import { type Config, DEFAULT_INGRESS, DEFAULTS } from "./config.ts";
@@ -10,10 +12,12 @@ import {
   readApiUrl,
   readBoolean,
   readFilePath,
+  readHostAddress,
   readHostPort,
   readInterfaceName,
   readInterval,
   readListenAddress,
+  readNetwork,
   readPort,
   readSubnet,
   readText,
@@ -83,6 +87,8 @@ export function parseConfig(raw: unknown, options: ParseOptions = {}): ParsedCon
       listenInterface: net.listen_interface,
       startPort: net.start_port,
       overrides: net.overrides,
+      allowCidrs: net.allow_cidrs,
+      advertiseIp: net.advertise_ip,
     },
     dns: {
       enabled: dns.enabled,
@@ -162,6 +168,8 @@ function fields(options: ParseOptions, warnings: ConfigProblem[]) {
       listen_interface: field(net.listenInterface, (value) => readListenInterface(value, interfaces)),
       start_port: number("net.start_port", net.startPort, readPort),
       overrides: overridesField(interfaces),
+      allow_cidrs: list(net.allowCidrs, element(readNetwork)),
+      advertise_ip: field(net.advertiseIp, readHostAddress),
     },
     dns: {
       enabled: field(dns.enabled, readBoolean),
@@ -192,7 +200,11 @@ function readLogLevel(value: unknown): Config["server"]["logLevel"] {
 
 function readUpstream(value: unknown): string {
   const { hostname, port } = readHostPort(value, DNS_PORT);
-  return `${hostname}:${port}`;
+  const address = hostname === "localhost" ? "127.0.0.1" : hostname;
+  if (parseIpv4(address) === undefined) {
+    refuse(`"${printable(hostname)}" is not an IPv4 address`, "A DNS server cannot be asked for by its name");
+  }
+  return `${address}:${port}`;
 }
 
 function toProblem(issue: z.core.$ZodIssue): ConfigProblem {

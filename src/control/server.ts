@@ -1,8 +1,9 @@
 import { getLogger } from "@logtape/logtape";
-import { backoffDelay } from "../lib/backoff.ts";
 import { hintOf, messageOf } from "../model/errors.ts";
-import { sleep, withDeadline } from "../system/clock.ts";
+import { closeQuietly, writeAll } from "../system/byte_stream.ts";
+import { withDeadline } from "../system/clock.ts";
 import { isConnectionGone } from "../system/errors.ts";
+import { keepGoing } from "../system/keep_going.ts";
 import type { ByteStream } from "../system/net.ts";
 import {
   ANSWER_TIMEOUT_MS,
@@ -17,7 +18,6 @@ import {
 import { readRequest } from "./read_request.ts";
 
 const log = getLogger(["ngrokd", "control"]);
-const ACCEPT_BACKOFF = { baseMs: 10, maxMs: 1_000 };
 /** At most one warning in this time: without descriptors, one that comes free at times makes each failure the first of a row. */
 const QUIET_MS = 10_000;
 
@@ -56,24 +56,23 @@ export class ControlServer implements AsyncDisposable {
     await Promise.all(this.#running);
   }
 
-  async #acceptAll(): Promise<void> {
-    const { signal } = this.#stop;
-    let warnedAt = -Infinity;
-    for (let failures = 0; !signal.aborted;) {
-      try {
-        const stream = await this.#listener.accept();
-        failures = 0;
-        this.#admit(stream);
-      } catch (error) {
-        if (signal.aborted) return;
-        // Descriptors run out and come back; a loop that ends here would leave a daemon that nobody can command.
-        if (failures++ === 0 && performance.now() - warnedAt >= QUIET_MS) {
-          warnedAt = performance.now();
-          log.warn("Cannot accept on the control socket: {reason}", { reason: messageOf(error) });
-        }
-        await sleep(backoffDelay(failures, ACCEPT_BACKOFF), { signal }).catch(() => {});
+  /** Descriptors run out and come back; a loop that ends here would leave a daemon that nobody can command. */
+  #acceptAll(): Promise<void> {
+    const accept = async (succeeded: () => void): Promise<never> => {
+      for (;;) {
+        this.#admit(await this.#listener.accept());
+        succeeded();
       }
-    }
+    };
+    let warnedAt = -Infinity;
+    return keepGoing(accept, {
+      signal: this.#stop.signal,
+      onFailure(error) {
+        if (performance.now() - warnedAt < QUIET_MS) return;
+        warnedAt = performance.now();
+        log.warn("Cannot accept on the control socket: {reason}", { reason: messageOf(error) });
+      },
+    });
   }
 
   #admit(stream: ByteStream): void {
@@ -149,17 +148,5 @@ function encode(response: ControlResponse): string {
     return `${JSON.stringify(response)}\n`;
   } catch (error) {
     return `${JSON.stringify({ success: false, error: `failed to encode response: ${messageOf(error)}` })}\n`;
-  }
-}
-
-async function writeAll(stream: ByteStream, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length;) done += await stream.write(bytes.subarray(done));
-}
-
-function closeQuietly(stream: ByteStream): void {
-  try {
-    stream.close();
-  } catch {
-    // Closed already.
   }
 }

@@ -3,6 +3,7 @@ import { type Cidr, cidrContains, formatCidr, parseIpv4 } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import type { StatusReport } from "../model/report.ts";
 import type { AddressDriver } from "../network/driver.ts";
+import { LO } from "../network/ip_plan.ts";
 import { intoLoopback, LOOPBACK } from "../network/loopback.ts";
 import type { AddressEffects } from "../sync/effects.ts";
 import type { SubnetMemory } from "./subnet_memory.ts";
@@ -17,6 +18,8 @@ export interface AddressesOptions {
   readonly memory: Pick<SubnetMemory, "recall" | "remember">;
   /** The IPv4 addresses of this machine. */
   readonly ownAddresses: () => readonly string[];
+  /** Who else may connect to listeners that are not virtual. */
+  readonly allowed: () => readonly Cidr[];
 }
 
 /** The addresses as the control path wants them, who may connect to them, and how they stand for `status`. */
@@ -70,15 +73,23 @@ export class Addresses implements AddressEffects {
   /**
    * Whether a peer may connect to a listener. Linux answers for its addresses on every interface, so that a neighbour which routes our
    * subnet to this machine reaches virtual listeners: only peers of this machine may (DESIGN.md decision 3). A local client's source is
-   * the very address that it dials, unless it chose another.
+   * the very address that it dials, unless it chose another. Other listeners serve the networks that the user allows too.
    */
   admits(peer: string, listener: string): boolean {
+    const { allowed, ownAddresses } = this.#options;
     const local = parseIpv4(listener.slice(0, listener.lastIndexOf(":")));
-    if (local === undefined || !this.#isVirtual(local)) return true;
     const remote = parseIpv4(peer);
     if (remote === undefined) return false;
+    const isShared = local === undefined || !this.#isVirtual(local);
+    if (isShared && allowed().some((network) => cidrContains(network, remote))) return true;
     return this.#isVirtual(remote) || cidrContains(LOOPBACK, remote) ||
-      this.#options.ownAddresses().includes(peer);
+      ownAddresses().includes(peer);
+  }
+
+  /** Whether they are on an interface of our own. */
+  get link(): boolean {
+    const { linkKind } = this.#options.driver;
+    return linkKind !== undefined && linkKind !== LO;
   }
 
   /** Makes nothing any more, whoever asks; waits for what is under way. */

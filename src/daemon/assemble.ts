@@ -7,20 +7,23 @@ import { isHostname, normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { VERSION } from "../lib/version.ts";
 import { refuseHijack, type ReservedNames } from "../names/refuse_names.ts";
-import { choosePublisher } from "../names/select.ts";
+import { choosePublisher, chooseResolver } from "../names/select.ts";
 import { isLoopback } from "../network/loopback.ts";
 import { chooseAddressDriver } from "../network/select.ts";
 import { Account } from "../sync/account.ts";
+import type { ListenerEffects } from "../sync/effects.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
 import type { System } from "../system/system.ts";
 import { Addresses } from "./addresses.ts";
 import type { Daemon } from "./daemon.ts";
+import { Dns } from "./dns.ts";
+import { isNetworkMode } from "./dns_plan.ts";
 import { Health } from "./health.ts";
 import { type Change, Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
 import { Names } from "./names.ts";
-import { hostsPath, journalPath, stateDirectory } from "./places.ts";
+import { hostsPath, journalPath, resolvConfBackup, stateDirectory } from "./places.ts";
 import { healthReport } from "./status_report.ts";
 import { removeStrays } from "./strays.ts";
 import { SubnetMemory } from "./subnet_memory.ts";
@@ -40,7 +43,9 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   const journalProblem = await journal.load();
   // What an earlier run made and this one takes over is reconciled as it is found; the rest is undone.
   const isWanted = (change: Change) =>
-    change.kind === "hosts" ? change.path === hosts : !isLoopback(live.current.net.subnet);
+    change.kind === "hosts"
+      ? change.path === hosts
+      : change.kind !== "addresses" || !isLoopback(live.current.net.subnet);
   await undo(journal.changes.filter((change) => !isWanted(change)), { journal, system });
 
   const clientWith = (key: () => string): ApiClient =>
@@ -76,6 +81,23 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     subnet: live.current.net.subnet,
     memory: new SubnetMemory({ path: `${directory}/net_subnet.json`, files }),
     ownAddresses: () => system.localAddresses().map(({ address }) => address),
+    allowed: () => live.current.net.allowCidrs,
+  });
+  const dns = new Dns({
+    system,
+    config: () => live.current,
+    subnet: () => addresses.subnet,
+    resolveInterface: (name) => resolveInterface(name, system),
+    resolver: chooseResolver({
+      os: system.operatingSystem(),
+      run: system.run,
+      files,
+      link: () =>
+        addresses.link ? { name: live.current.net.interfaceName, subnet: addresses.subnet } : undefined,
+      managed: () => live.current.dns.manageResolvConf ?? isNetworkMode(live.current.net),
+      backup: resolvConfBackup(live),
+      record: (change) => journal.record(change),
+    }),
   });
   const forwarder = new Forwarder({
     listen: system.listenTcp,
@@ -96,7 +118,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   const refuseReserved = refusals();
   const loop = new SyncLoop({
     poll: (signal) => account.discover(signal),
-    effects: { addresses, listeners: forwarder, names, state },
+    effects: { addresses, listeners: routedTo(forwarder, dns), names, state },
     saved,
     settings: () => {
       const { api, net: { listenInterface, overrides, startPort } } = live.current;
@@ -126,6 +148,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     loop,
     names,
     addresses,
+    dns,
     trust,
     journal,
     health: new Health(system.serveHttp, () => healthReport(daemon)),
@@ -134,6 +157,20 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     startedAt: Date.now(),
   };
   return daemon;
+}
+
+/** The listeners, with a table of routes that DNS reads too. */
+function routedTo(forwarder: Forwarder, dns: Dns): ListenerEffects {
+  return {
+    observe: () => forwarder.observe(),
+    open: (where) => forwarder.open(where),
+    close: (key) => forwarder.close(key),
+    forget: (ids) => forwarder.forget(ids),
+    setRoutes(table) {
+      forwarder.setRoutes(table);
+      dns.setRoutes(table);
+    },
+  };
 }
 
 /** Gives the very same function as long as the reserved names are the same: an unchanged round is known by it. */

@@ -1,17 +1,18 @@
 import { getLogger } from "@logtape/logtape";
+import { RESOLV_CONF, RESOLVER_DIR } from "../names/select.ts";
 import type { System } from "../system/system.ts";
 import { type Change, Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
-import { hostsPath, journalPath } from "./places.ts";
+import { hostsPath, journalPath, resolvConfBackup } from "./places.ts";
 import { removeStrays } from "./strays.ts";
 import { undo } from "./undo.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
 /**
- * Takes away what a daemon that was killed left on this machine: our section of the hosts file, our interface and routes, the socket. The
- * journal tells what there is; our marks tell it where the journal is lost. True if nothing is left.
+ * Takes away what a daemon that was killed left on this machine: our section of the hosts file, our line in resolv.conf, our interface and
+ * routes, the socket. The journal tells what there is; our marks tell it where the journal is lost. True if nothing is left.
  *
  * @throws {BindError} If a daemon is running: it cleans up after itself.
  */
@@ -23,10 +24,10 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
     const journal = new Journal({ path: journalPath(live), files: system.files });
     const problem = await journal.load();
     if (problem !== undefined) log.warn("{problem}", { problem });
-    const { hosts, addresses } = unwritten(journal, system);
+    const { names, addresses } = unwritten(journal, { live, system });
     // Where `ip` cannot be run, nothing was ever made with it.
     if (!await undo(addresses, { journal, system })) log.warn("No interface of ngrokd is written down");
-    const clean = await undo([...hosts, ...journal.changes], { journal, system });
+    const clean = await undo([...names, ...journal.changes], { journal, system });
     await removeStrays(live, system.files);
     if (clean) log.info("Nothing of ngrokd is left in names and addresses");
     return clean;
@@ -35,11 +36,21 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
   }
 }
 
-/** The changes that may have been made though the journal does not have them. */
-function unwritten(journal: Journal, system: System): { readonly [kind in "hosts" | "addresses"]: Change[] } {
-  const missing = (change: Change) => journal.has(change) ? [] : [change];
-  return {
-    hosts: missing({ kind: "hosts", path: hostsPath(system), created: false }),
-    addresses: system.operatingSystem() === "linux" ? missing({ kind: "addresses" }) : [],
-  };
+/** The changes that may have been made though the journal does not have them, the first thing made first. */
+function unwritten(
+  journal: Journal,
+  options: { live: LiveConfig; system: System },
+): { readonly [kind in "names" | "addresses"]: Change[] } {
+  const { live, system } = options;
+  const os = system.operatingSystem();
+  const mayWrite = (path: string) => system.holds({ kind: "write", path });
+  const names: Change[] = [];
+  if (os === "linux" && mayWrite(RESOLV_CONF)) {
+    names.push({ kind: "resolv_conf", path: RESOLV_CONF, backup: resolvConfBackup(live) });
+  }
+  if (os === "darwin" && mayWrite(RESOLVER_DIR)) names.push({ kind: "resolver_dir", path: RESOLVER_DIR });
+  names.push({ kind: "hosts", path: hostsPath(system), created: false });
+  const addresses: Change[] = os === "linux" ? [{ kind: "addresses" }] : [];
+  const isMissing = (change: Change) => !journal.has(change);
+  return { names: names.filter(isMissing), addresses: addresses.filter(isMissing) };
 }

@@ -3,6 +3,7 @@ import type { Forwarder } from "../forward/forwarder.ts";
 import type { Account } from "../sync/account.ts";
 import type { SyncLoop } from "../sync/loop.ts";
 import type { Addresses } from "./addresses.ts";
+import type { Dns } from "./dns.ts";
 import type { Health } from "./health.ts";
 import type { Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
@@ -19,6 +20,7 @@ export interface Daemon {
   readonly loop: SyncLoop;
   readonly names: Names;
   readonly addresses: Addresses;
+  readonly dns: Dns;
   readonly trust: TrustSet;
   /** What was changed on this machine, to be undone. */
   readonly journal: Journal;

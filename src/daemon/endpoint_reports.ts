@@ -10,15 +10,17 @@ export interface EndpointReportInput {
   readonly outcomes: readonly EndpointOutcome[];
   readonly refused: readonly RefusedEndpoint[];
   readonly traffic: (endpointId: string) => Traffic;
+  /** Whether this machine asks our DNS server, so that names below a wildcard are found. */
+  readonly asksDns: boolean;
 }
 
 const NEVER = "0001-01-01T00:00:00Z";
 
 /** Every endpoint that the cloud listed, served or not, sorted by host name, port and id. */
 export function endpointReports(input: EndpointReportInput): EndpointReport[] {
-  const { outcomes, refused, traffic } = input;
+  const { outcomes, refused, traffic, asksDns } = input;
   const rows = [
-    ...outcomes.map((outcome) => outcomeReport(outcome, traffic(outcome.endpoint.id))),
+    ...outcomes.map((outcome) => outcomeReport(outcome, { traffic: traffic(outcome.endpoint.id), asksDns })),
     ...refused.map(refusedReport),
   ];
   return rows.sort((a, b) => compare(a.hostname, b.hostname) || a.port - b.port || compare(a.id, b.id));
@@ -43,7 +45,11 @@ export function endpointHealth(
   );
 }
 
-function outcomeReport(outcome: EndpointOutcome, traffic: Traffic): EndpointReport {
+function outcomeReport(
+  outcome: EndpointOutcome,
+  about: { readonly traffic: Traffic; readonly asksDns: boolean },
+): EndpointReport {
+  const { traffic, asksDns } = about;
   const { endpoint, route, reason, state } = outcome;
   const { id, url, hostname, port, wildcard } = endpoint;
   return {
@@ -55,7 +61,7 @@ function outcomeReport(outcome: EndpointOutcome, traffic: Traffic): EndpointRepo
     wildcard,
     wildcard_suffix: wildcard ? hostname.slice(2) : "",
     state,
-    reason: [reason, reachedBy(route)].filter((text) => text !== "").join("; "),
+    reason: [reason, reachedBy(route, asksDns)].filter((text) => text !== "").join("; "),
     ...(route === undefined ? {} : placeOf(route)),
     open_connections: traffic.open,
     total_connections: traffic.total,
@@ -80,11 +86,16 @@ function placeOf(route: Route): Partial<EndpointReport> {
   };
 }
 
-/** Names of wildcards come with the DNS server; until then the user must be told how to reach one. */
-function reachedBy(route: Route | undefined): string {
+/** A wildcard is no name that anybody could ask for: how to reach it, by a name if this machine finds one. */
+function reachedBy(route: Route | undefined, asksDns: boolean): string {
   if (route === undefined || !route.wildcard) return "";
   const { scheme, address, localPort, hostname } = route;
   const example = `name${hostname.slice(1)}`;
+  if (asksDns) {
+    if (scheme === "tcp") return `by any name below it: nc ${example} ${localPort}`;
+    const url = new URL(`${scheme === "http" ? "http" : "https"}://${example}:${localPort}/`);
+    return `by any name below it: curl ${url.href}`;
+  }
   if (scheme === "http") {
     return `by Host: curl -H "Host: ${example}" http://${listenerKey(address, localPort)}/`;
   }

@@ -11,13 +11,20 @@ const MAX_BYTES = 64 * 1024;
 const Change = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("addresses") }),
   z.object({ kind: z.literal("hosts"), path: z.string().startsWith("/"), created: z.boolean() }),
+  z.object({
+    kind: z.literal("resolv_conf"),
+    path: z.string().startsWith("/"),
+    backup: z.string().startsWith("/").endsWith("/resolv.conf.bak"),
+  }),
+  z.object({ kind: z.literal("resolver_dir"), path: z.string().startsWith("/") }),
 ]);
 
 const Content = z.object({ version: z.literal(1), changes: z.array(Change).max(64) });
 
 /**
  * A change of this machine that outlives the process. `addresses`: an interface and a route, which bear our marks. `hosts`: our section
- * of this file; `created` if there was no such file before.
+ * of this file; `created` if there was no such file before. `resolv_conf`: our line in this file, and its backup. `resolver_dir`: our files
+ * in this directory.
  */
 export type Change = z.infer<typeof Change>;
 
@@ -109,5 +116,9 @@ export class Journal {
 }
 
 function isSame(a: Change, b: Change): boolean {
-  return a.kind === b.kind && (a.kind !== "hosts" || b.kind !== "hosts" || a.path === b.path);
+  return a.kind === b.kind && pathOf(a) === pathOf(b);
+}
+
+function pathOf(change: Change): string | undefined {
+  return "path" in change ? change.path : undefined;
 }

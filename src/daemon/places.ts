@@ -13,6 +13,11 @@ export function journalPath(live: LiveConfig): string {
   return `${stateDirectory(live)}/journal.json`;
 }
 
+/** Where resolv.conf as others want it is kept meanwhile. */
+export function resolvConfBackup(live: LiveConfig): string {
+  return `${stateDirectory(live)}/resolv.conf.bak`;
+}
+
 /** The hosts file that is ours to keep a section in. */
 export function hostsPath(system: Pick<System, "readEnvironment">): string {
   return system.readEnvironment("NGROKD_HOSTS_PATH") ?? HOSTS;

@@ -94,6 +94,7 @@ export class Reloader {
       await daemon.addresses.prepare(net.subnet);
       await daemon.loop.reconcile();
     }
+    if (areas.has("dns") || areas.has("endpoints")) await daemon.dns.refresh();
     if (areas.has("api") || areas.has("operator") || areas.has("poll")) daemon.loop.nudge();
   }
 }

@@ -124,6 +124,7 @@ async function runAssembled(daemon: Daemon, options: RunningOptions): Promise<nu
 
   const loops = Promise.all([
     daemon.loop.run(stop.signal),
+    daemon.dns.run(stop.signal),
     renewLoop(
       { account: daemon.account, intervalMs: () => live.current.server.certRefreshIntervalMs },
       stop.signal,
@@ -153,6 +154,7 @@ async function shutDown(daemon: Daemon, options: ShutDownOptions): Promise<numbe
     log.warn("{reason}", { reason: messageOf(error) });
   });
   await daemon.names.withdraw();
+  await daemon.dns.close();
   const open = daemon.forwarder.openConnections;
   if (open > 0) log.info("Waiting for running connections", { count: open, seconds: DRAIN_MS / 1000 });
   const drained = open === 0 ||

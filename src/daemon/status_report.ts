@@ -9,11 +9,12 @@ const DAY_MS = 86_400_000;
 
 /** The answer of `list`. */
 export function listReport(daemon: Daemon): EndpointReport[] {
-  const { loop, forwarder } = daemon;
+  const { loop, forwarder, dns } = daemon;
   return endpointReports({
     outcomes: loop.outcomes,
     refused: loop.refused,
     traffic: (id) => forwarder.traffic(id),
+    asksDns: dns.report.resolver.driver !== "none",
   });
 }
 
@@ -53,6 +54,7 @@ export function statusReport(daemon: Daemon): StatusReport {
     config: live.report,
     names: names.report,
     addresses: addresses.report,
+    dns: daemon.dns.report,
     health: health.report,
     state_error: loop.roundError ?? null,
     problems: [...account.problems, ...daemon.stateProblems],
@@ -70,6 +72,7 @@ export function healthReport(daemon: Daemon): HealthReport {
     ...(status.ingress.state === "failing" ? [`Ingress: ${status.ingress.error}`] : []),
     ...(status.config.state === "rejected" ? [`Configuration: ${status.config.problems.join("; ")}`] : []),
     ...(status.names.state === "failing" ? [`Names: ${status.names.reason}`] : []),
+    ...status.dns.addresses.flatMap(({ error }) => error === null ? [] : [`DNS: ${error}`]),
     ...(status.state_error === null ? [] : [`State: ${status.state_error}`]),
     ...reports.filter((report) => report.state === "failed").map((report) =>
       `${report.url}: ${report.reason}`

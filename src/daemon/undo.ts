@@ -1,5 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { HostsFile } from "../names/hosts_file.ts";
+import { ResolvConf } from "../names/resolv_conf.ts";
+import { ResolverDir } from "../names/resolver_dir.ts";
 import { LinuxIp } from "../network/linux_ip.ts";
 import type { System } from "../system/system.ts";
 import type { Change, Journal } from "./journal.ts";
@@ -30,8 +32,14 @@ export interface UndoOptions {
   readonly system: UndoSystem;
 }
 
+interface Undone {
+  readonly problem?: string | undefined;
+  readonly hint?: string | undefined;
+}
+
 /** What is found is told by its marks: a change that was written down and not made, or undone by others, is none. */
-async function undoOne(change: Change, system: UndoSystem): Promise<{ problem?: string; hint?: string }> {
+async function undoOne(change: Change, system: UndoSystem): Promise<Undone> {
+  const { files } = system;
   switch (change.kind) {
     case "addresses": {
       const left = await new LinuxIp({ run: system.run }).release();
@@ -39,8 +47,11 @@ async function undoOne(change: Change, system: UndoSystem): Promise<{ problem?: 
     }
     case "hosts": {
       const { path, created } = change;
-      const { problem, hint } = await new HostsFile(path, { files: system.files, created }).withdraw();
-      return { ...(problem === undefined ? {} : { problem }), ...(hint === undefined ? {} : { hint }) };
+      return await new HostsFile(path, { files, created }).withdraw();
     }
+    case "resolv_conf":
+      return await new ResolvConf(change.path, { files, backup: change.backup }).withdraw();
+    case "resolver_dir":
+      return await new ResolverDir(change.path, { files }).withdraw();
   }
 }

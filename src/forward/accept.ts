@@ -1,10 +1,9 @@
 import { getLogger } from "@logtape/logtape";
-import { backoffDelay } from "../lib/backoff.ts";
 import { messageOf } from "../model/errors.ts";
-import { sleep } from "../system/clock.ts";
+import { closeQuietly } from "../system/byte_stream.ts";
+import { keepGoing } from "../system/keep_going.ts";
 import type { AcceptedStream, TcpListener } from "../system/net.ts";
 import type { ConnectionSlots, Slot } from "./connection_slots.ts";
-import { closeStream } from "./stream.ts";
 
 const log = getLogger(["ngrokd", "forward"]);
 
@@ -29,28 +28,32 @@ export interface AcceptOptions {
 export async function acceptLoop(listener: TcpListener, options: AcceptOptions): Promise<void> {
   const { slots, admit, onConnection, signal } = options;
   const address = listener.key;
-  let failures = 0;
-  while (!signal.aborted) {
-    try {
+  let failing = false;
+
+  async function accept(succeeded: () => void): Promise<never> {
+    for (;;) {
       (await slots.take(signal))[Symbol.dispose]();
       const stream = await listener.accept();
-      if (failures > 0) log.info("Accepting connections on {address} again", { address, failures });
-      failures = 0;
-      if (!isAdmitted(stream, admit)) {
-        closeStream(stream);
+      const isWelcome = isAdmitted(stream, admit);
+      succeeded();
+      if (failing) log.info("Accepting connections on {address} again", { address });
+      failing = false;
+      if (isWelcome) {
+        onConnection(stream, await slotFor(stream, options));
+      } else {
+        closeQuietly(stream);
         log.debug("Connection from {peer} on {address} is not admitted", { peer: stream.peer, address });
-        continue;
       }
-      onConnection(stream, await slotFor(stream, options));
-    } catch (error) {
-      if (signal.aborted) return;
-      failures++;
-      if (failures === 1) {
-        log.warn("Cannot accept connections on {address}: {reason}", { address, reason: messageOf(error) });
-      }
-      await sleep(backoffDelay(failures, { baseMs: 5, maxMs: 1000 }), { signal }).catch(() => {});
     }
   }
+
+  await keepGoing(accept, {
+    signal,
+    onFailure(error) {
+      failing = true;
+      log.warn("Cannot accept connections on {address}: {reason}", { address, reason: messageOf(error) });
+    },
+  });
 }
 
 function isAdmitted(stream: AcceptedStream, admit: AcceptOptions["admit"]): boolean {
@@ -58,7 +61,7 @@ function isAdmitted(stream: AcceptedStream, admit: AcceptOptions["admit"]): bool
     return admit(stream.peer);
   } catch (error) {
     // Asking for this machine's addresses takes a descriptor too.
-    closeStream(stream);
+    closeQuietly(stream);
     throw error;
   }
 }
@@ -67,7 +70,7 @@ async function slotFor(stream: AcceptedStream, options: AcceptOptions): Promise<
   try {
     return await options.slots.take(options.signal);
   } catch (error) {
-    closeStream(stream);
+    closeQuietly(stream);
     throw error;
   }
 }

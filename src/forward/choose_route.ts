@@ -39,10 +39,8 @@ export interface HttpUnrouted {
 /** What must be known of a connection on a listener with these routes. */
 export function planRoute(routes: ListenerRoutes | undefined): Plan {
   if (routes === undefined) return { kind: "none" };
-  const only = routes.all.length === 1 ? routes.all[0]! : undefined;
-  if (only !== undefined && (only.scheme === "tcp" || (only.scheme !== "http" && !only.wildcard))) {
-    return { kind: "raw", route: only };
-  }
+  const { owner } = routes;
+  if (owner !== undefined && owner.scheme !== "http") return { kind: "raw", route: owner };
   const http = routesOf(routes, (route) => route.scheme === "http");
   const tls = routesOf(routes, (route) => route.scheme === "https" || route.scheme === "tls");
   return http === undefined && tls === undefined ? { kind: "none" } : { kind: "sniff", http, tls };
@@ -59,21 +57,14 @@ export function chooseByHello(
 
 /** The route of an HTTP connection by what it begins with. */
 export function chooseByRequest(routes: ListenerRoutes, sniff: HttpSniff): Chosen | HttpUnrouted {
-  const { sole } = routes;
+  const { owner } = routes;
   if (sniff.kind === "error") return badRequest(sniff.reason, sniff.status);
   if (sniff.kind === "h2") {
-    if (sole !== undefined) return { route: sole, host: sole.hostname, whole: true };
+    if (owner !== undefined) return { route: owner, host: owner.hostname, whole: true };
     return badRequest("HTTP/2 without TLS is not served on an address that several names share");
   }
   const { head } = sniff;
-  if (sole === undefined) return chooseShared(routes, head);
-  if (sole.mode === "virtual") return chooseVirtual(sole, head);
-  const asked = head.port === undefined || head.port === sole.port || head.port === sole.localPort;
-  if (head.host === sole.hostname && asked) return { route: sole, host: sole.hostname, whole: true };
-  return wrongHost(head, {
-    expected: `This address serves ${urlOf(sole)} only`,
-    nextStep: `Send its name: curl -H "Host: ${hostFieldOf(sole)}" http://${sole.address}:${sole.localPort}/`,
-  });
+  return owner === undefined ? chooseShared(routes, head) : chooseOwner(owner, head);
 }
 
 /** Whether a further request of a connection is for another name than the connection was opened for, and what to say then. */
@@ -85,8 +76,8 @@ export function refuseOtherHost(chosen: Chosen, head: RequestHead): HttpRefusal 
   }).refusal;
 }
 
-/** A virtual address belongs to one name: whatever a client calls it, it can mean nothing else. */
-function chooseVirtual(route: Route, head: RequestHead): Chosen {
+/** The listener belongs to one name: whatever a client calls it, it can mean nothing else. */
+function chooseOwner(route: Route, head: RequestHead): Chosen {
   const { hostname: host, port } = route;
   const hostField = hostFieldOf(route);
   const isNamed = head.host === host &&
@@ -99,6 +90,15 @@ function chooseVirtual(route: Route, head: RequestHead): Chosen {
 function chooseShared(routes: ListenerRoutes, head: RequestHead): Chosen | HttpUnrouted {
   const route = routes.match(head.host);
   if (route !== undefined) return { route, host: head.host, whole: false };
+  const { sole } = routes;
+  if (sole !== undefined) {
+    return wrongHost(head, {
+      expected: `This address serves ${urlOf(sole)} only`,
+      nextStep: `Send its name: curl -H "Host: ${
+        hostFieldOf(sole)
+      }" http://${sole.address}:${sole.localPort}/`,
+    });
+  }
   return wrongHost(head, {
     expected: "No endpoint on this address has that name",
     nextStep: "See the names that are served: ngrokctl list",

@@ -1,11 +1,13 @@
 import { DialError, UpgradeError } from "../model/errors.ts";
 import type { ListenerRoutes } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
+import { closeQuietly } from "../system/byte_stream.ts";
 import { limitTime } from "../system/clock.ts";
 import type { AcceptedStream, ByteStream } from "../system/net.ts";
 import { refuseOtherHost, urlOf } from "./choose_route.ts";
 import type { ConnectionSlots, Slot } from "./connection_slots.ts";
 import { dialIngress, type IngressAccess } from "./dial.ts";
+import type { DialGate } from "./dial_gate.ts";
 import { findRoute, type Found } from "./find_route.ts";
 import { RequestFramer, switchOf } from "./frame_requests.ts";
 import { FramedStream } from "./framed_stream.ts";
@@ -13,7 +15,6 @@ import { isRefusal } from "./ingress_health.ts";
 import type { Limits } from "./limits.ts";
 import { pipe } from "./pipe.ts";
 import { httpAnswer, refuse } from "./refuse.ts";
-import { closeStream } from "./stream.ts";
 import { SwitchWatch } from "./switch_watch.ts";
 import type { TrafficBook } from "./traffic_book.ts";
 import { upgrade, type Upgraded } from "./upgrade.ts";
@@ -23,10 +24,13 @@ export interface ConnectionOptions {
   /** Those of its listener, at this moment. */
   readonly routes: ListenerRoutes | undefined;
   readonly access: IngressAccess;
+  readonly gate: DialGate;
   readonly limits: Limits;
   /** The cap on connections to the ingress. */
   readonly ingressSlots: ConnectionSlots;
   readonly traffic: TrafficBook;
+  /** Called once the connection has said where it goes. */
+  readonly onRouted: () => void;
   /** Called once the cloud is reached for `name` (`host:port` of the route), or has not been. */
   readonly onReached: (name: string, error?: DialError | UpgradeError) => void;
   readonly signal: AbortSignal;
@@ -38,12 +42,13 @@ export interface ConnectionOptions {
  * @throws Whatever `local` throws before the pipe stands, and the signal's reason.
  */
 export async function serveConnection(local: AcceptedStream, options: ConnectionOptions): Promise<Outcome> {
-  const { routes, limits, traffic, onReached } = options;
+  const { routes, limits, traffic, onRouted, onReached } = options;
   const found = await findRoute(local, { routes, limits });
   if (found.kind === "not_found") {
     if (found.answer !== undefined) await refuse(local, found.answer, limits);
     return found.outcome;
   }
+  onRouted();
   const { route } = found.chosen;
   const name = `${route.hostname}:${route.port}`;
   try {
@@ -75,14 +80,14 @@ type CloudStream = Upgraded & Disposable & { readonly stream: ByteStream };
 
 /** One deadline for all of it. */
 async function reachCloud(found: Found, options: ConnectionOptions): Promise<CloudStream> {
-  const { access, limits, signal } = options;
+  const { access, gate, limits, signal } = options;
   const { route, host } = found.chosen;
   const end = performance.now() + limits.ingressMs;
   const leftMs = (): number => Math.max(1, end - performance.now());
   using stack = new DisposableStack();
   stack.use(await ingressSlot(options));
-  const stream = await dialIngress(access, { timeoutMs: leftMs(), signal });
-  stack.defer(() => closeStream(stream));
+  const stream = await dialIngress(access, { timeoutMs: leftMs(), signal, gate });
+  stack.defer(() => closeQuietly(stream));
   const upgraded = await upgrade(stream, { host, port: route.port }, { timeoutMs: leftMs(), signal });
   const owned = stack.move();
   return { ...upgraded, stream, [Symbol.dispose]: () => owned.dispose() };

@@ -1,5 +1,6 @@
 import { DialError } from "../model/errors.ts";
 import type { ByteStream, TlsDialOptions } from "../system/net.ts";
+import type { DialGate } from "./dial_gate.ts";
 
 /** Where the ingress is. */
 export interface DialTarget {
@@ -28,15 +29,17 @@ export interface DialOptions {
   /** For TCP connect and TLS handshake together. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  readonly gate: DialGate;
 }
 
 /**
  * Opens a connection to the ingress with mutual TLS.
  *
- * @throws {DialError} If there is no certificate, or as the connect capability does.
+ * @throws {DialError} If there is no certificate, as the gate does, or as the connect capability does.
  * @throws The signal's reason, if it aborts first.
  */
 export async function dialIngress(access: IngressAccess, options: DialOptions): Promise<ByteStream> {
+  const { timeoutMs, signal, gate } = options;
   const { hostname, port } = access.ingress();
   const identity = access.identity();
   if (identity === undefined) {
@@ -46,5 +49,9 @@ export async function dialIngress(access: IngressAccess, options: DialOptions): 
     });
   }
   const { cert, key } = identity;
-  return await access.connect({ hostname, port, cert, key, caCerts: access.trust(), ...options });
+  return await gate.pass(`${hostname}:${port}`, {
+    timeoutMs,
+    signal,
+    dial: (gated) => access.connect({ hostname, port, cert, key, caCerts: access.trust(), signal, ...gated }),
+  });
 }

@@ -51,9 +51,7 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
   const peeked = await peek<Sniff>(
     local,
     (bytes) => (isTls(bytes) ? sniffAsTls(bytes, sniffer) : sniffAsHttp(bytes)),
-    {
-      timeoutMs: http === undefined ? limits.helloMs : limits.headMs,
-    },
+    { limitMs: (seen) => seen.length === 0 || isTls(seen) ? limits.helloMs : limits.headMs },
   );
   const { bytes: initial } = peeked;
   if (peeked.kind !== "found") {

@@ -2,18 +2,20 @@ import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../model/errors.ts";
 import { RouteTable } from "../model/route_table.ts";
 import type { Outcome, Traffic } from "../model/traffic.ts";
+import { closeQuietly } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
 import { isConnectionGone } from "../system/errors.ts";
 import type { AcceptedStream, TcpAddress, TcpListener } from "../system/net.ts";
 import { serveConnection } from "./connection.ts";
 import { ConnectionSlots, type Slot } from "./connection_slots.ts";
 import type { IngressAccess } from "./dial.ts";
+import { DialGate } from "./dial_gate.ts";
 import { FailureLog } from "./failure_log.ts";
 import { IngressHealth, type IngressState } from "./ingress_health.ts";
 import { LIMITS, type Limits } from "./limits.ts";
 import { Listeners } from "./listeners.ts";
-import { closeStream } from "./stream.ts";
 import { TrafficBook } from "./traffic_book.ts";
+import { Undecided } from "./undecided.ts";
 
 const log = getLogger(["ngrokd", "forward"]);
 
@@ -23,6 +25,8 @@ const log = getLogger(["ngrokd", "forward"]);
  */
 const MAX_CONNECTIONS = 4096;
 const MAX_INGRESS_CONNECTIONS = 2048;
+/** Clients that say what they want at once are never this many. */
+const MAX_UNDECIDED = 512;
 
 /** What the data path needs from outside. */
 export interface ForwarderOptions extends IngressAccess {
@@ -33,6 +37,8 @@ export interface ForwarderOptions extends IngressAccess {
   readonly maxConnections?: number;
   /** How many of them are forwarded at once; more wait for the ingress as long as a dial may take. @default {2048} */
   readonly maxIngressConnections?: number;
+  /** How many may keep silent about where they go; above that, the source with the most loses its oldest. @default {512} */
+  readonly maxUndecided?: number;
   /** Shorter times for tests. */
   readonly limits?: Partial<Limits>;
 }
@@ -43,6 +49,8 @@ export class Forwarder implements AsyncDisposable {
   readonly #limits: Limits;
   readonly #listeners: Listeners;
   readonly #ingressSlots: ConnectionSlots;
+  readonly #gate: DialGate;
+  readonly #undecided: Undecided;
   readonly #connections = new Map<AbortController, Promise<void>>();
   readonly #traffic = new TrafficBook();
   readonly #health = new IngressHealth();
@@ -51,10 +59,12 @@ export class Forwarder implements AsyncDisposable {
 
   constructor(options: ForwarderOptions) {
     const { maxConnections = MAX_CONNECTIONS, maxIngressConnections = MAX_INGRESS_CONNECTIONS } = options;
-    const { limits = {}, admit = () => true, listen } = options;
+    const { limits = {}, admit = () => true, listen, maxUndecided = MAX_UNDECIDED } = options;
     this.#access = options;
     this.#limits = { ...LIMITS, ...limits };
     this.#ingressSlots = new ConnectionSlots(maxIngressConnections);
+    this.#gate = new DialGate(this.#limits.ingressMs / 2);
+    this.#undecided = new Undecided({ max: maxUndecided, crowdMs: this.#limits.helloMs });
     this.#listeners = new Listeners({
       listen,
       slots: new ConnectionSlots(maxConnections),
@@ -130,7 +140,10 @@ export class Forwarder implements AsyncDisposable {
 
   #take(stream: AcceptedStream, slot: Slot, key: string): void {
     const controller = new AbortController();
-    const running = this.#serve(stream, { key, signal: controller.signal }).finally(() => {
+    const place = this.#undecided.enter(stream.peer, () => controller.abort());
+    const { signal } = controller;
+    const running = this.#serve(stream, { key, signal, place }).finally(() => {
+      place[Symbol.dispose]();
       this.#connections.delete(controller);
       slot[Symbol.dispose]();
     });
@@ -138,17 +151,22 @@ export class Forwarder implements AsyncDisposable {
   }
 
   /** Never rejects: what goes wrong with a connection ends that connection only. */
-  async #serve(stream: AcceptedStream, options: { key: string; signal: AbortSignal }): Promise<void> {
-    const { key, signal } = options;
-    signal.addEventListener("abort", () => closeStream(stream), { once: true });
+  async #serve(
+    stream: AcceptedStream,
+    options: { key: string; signal: AbortSignal; place: Disposable },
+  ): Promise<void> {
+    const { key, signal, place } = options;
+    signal.addEventListener("abort", () => closeQuietly(stream), { once: true });
     let outcome: Outcome;
     try {
       outcome = await serveConnection(stream, {
         routes: this.#routes.at(key),
         access: this.#access,
+        gate: this.#gate,
         limits: this.#limits,
         ingressSlots: this.#ingressSlots,
         traffic: this.#traffic,
+        onRouted: () => place[Symbol.dispose](),
         onReached: (name, error) => {
           if (error === undefined) {
             this.#health.answered();
@@ -171,7 +189,7 @@ export class Forwarder implements AsyncDisposable {
         });
       }
     } finally {
-      closeStream(stream);
+      closeQuietly(stream);
     }
     log.debug("Connection from {peer} on {address} ended: {outcome}", {
       peer: stream.peer,

@@ -105,7 +105,7 @@ export class RequestFramer {
     else if (head.body > 0) this.#state = { kind: "body", left: head.body, then: "done" };
     else this.#endRequest();
     const instead = rewriteHead(input, head, {
-      hostField: this.#options.hostField,
+      hostField: this.#options.hostField ?? hostOfTarget(input, head),
       keepUpgrade: this.#switch !== undefined,
     });
     return instead === undefined ? pass(head.length) : { kind: "pass", count: head.length, instead };
@@ -155,6 +155,14 @@ export function switchOf(head: RequestHead): SwitchKind | undefined {
     name.trim().toLowerCase()
   ).filter(Boolean);
   return protocols.length > 0 && !protocols.includes("h2c") ? "upgrade" : undefined;
+}
+
+/** What Host must become if an absolute-form target names another one (RFC 9112 3.2.2). */
+function hostOfTarget(input: Uint8Array, head: RequestHead): string | undefined {
+  const { authority, fields } = head;
+  if (authority === undefined) return undefined;
+  const named = new TextDecoder("latin1").decode(input.subarray(authority.start, authority.end));
+  return fields.some(({ name, value }) => name === "host" && value === named) ? undefined : named;
 }
 
 function pass(count: number): Step {

@@ -1,8 +1,8 @@
 /** How long each part of a connection may take, in milliseconds. */
 export interface Limits {
-  /** A request's head, from the connection's start or its own first byte (RELIABILITY.md R36). */
+  /** A request's head, from the connection's start or its own first byte (RELIABILITY.md R36); in a crowd the time of a ClientHello. */
   readonly headMs: number;
-  /** A ClientHello (R23). */
+  /** A ClientHello, or the first byte of anything (R23, R25). */
   readonly helloMs: number;
   /** TCP, TLS and upgrade to the ingress together (R24). */
   readonly ingressMs: number;

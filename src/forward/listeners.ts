@@ -1,8 +1,8 @@
 import { getLogger } from "@logtape/logtape";
+import { closeQuietly } from "../system/byte_stream.ts";
 import type { AcceptedStream, TcpAddress, TcpListener } from "../system/net.ts";
 import { acceptLoop } from "./accept.ts";
 import type { ConnectionSlots, Slot } from "./connection_slots.ts";
-import { closeStream } from "./stream.ts";
 
 const log = getLogger(["ngrokd", "forward"]);
 
@@ -61,7 +61,7 @@ export class Listeners implements AsyncDisposable {
     if (entry === undefined) return;
     this.#open.delete(key);
     entry.closed.abort(CLOSED);
-    closeStream(entry.listener);
+    closeQuietly(entry.listener);
     log.debug("Closed the listener on {address}", { address: key });
   }
 

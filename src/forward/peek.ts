@@ -11,9 +11,12 @@ export type Peeked<T> =
 
 /** Options of {@linkcode peek}. */
 export interface PeekOptions {
-  /** For all bytes together. */
-  readonly timeoutMs: number;
+  /** For all bytes together, from the first read on, now that these have come. */
+  readonly limitMs: (seen: Uint8Array) => number;
 }
+
+/** Clients that say nothing hold no more; most hellos and heads fit. */
+const FIRST_BYTES = 512;
 
 class Late extends Error {}
 
@@ -27,8 +30,8 @@ export async function peek<T extends object>(
   sniff: (bytes: Uint8Array) => T | "more",
   options: PeekOptions,
 ): Promise<Peeked<T>> {
-  const end = performance.now() + options.timeoutMs;
-  let buffer = new Uint8Array(4096);
+  const start = performance.now();
+  let buffer = new Uint8Array(FIRST_BYTES);
   let length = 0;
   const seen = (): Uint8Array => buffer.subarray(0, length);
   for (;;) {
@@ -39,7 +42,8 @@ export async function peek<T extends object>(
     }
     try {
       const reading = stream.read(buffer.subarray(length));
-      const count = await withDeadline(reading, { ms: end - performance.now(), onTimeout: () => new Late() });
+      const ms = Math.max(0, start + options.limitMs(seen()) - performance.now());
+      const count = await withDeadline(reading, { ms, onTimeout: () => new Late() });
       if (count === null) return { kind: "ended", bytes: seen() };
       length += count;
     } catch (error) {

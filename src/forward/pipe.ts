@@ -1,5 +1,5 @@
+import { closeQuietly } from "../system/byte_stream.ts";
 import type { ByteStream } from "../system/net.ts";
-import { closeStream } from "./stream.ts";
 
 /** What counts the bytes of a connection while they move. */
 export interface Meter {
@@ -22,7 +22,7 @@ export interface PipeOptions {
 
 /** An idle connection holds two buffers of this size, ... */
 const FIRST_BUFFER_BYTES = 16_384;
-/** ... and one that moves bytes in bulk two of this size: larger ones are no faster (RUNTIME.md). */
+/** ... and one that sends in bulk one of this size: larger ones are no faster. From TLS no more than a record of 16 KiB comes at once (RUNTIME.md). */
 const BUFFER_BYTES = 65_536;
 
 /**
@@ -37,8 +37,8 @@ export async function pipe(local: ByteStream, cloud: ByteStream, options: PipeOp
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function close(): void {
-    closeStream(local);
-    closeStream(cloud);
+    closeQuietly(local);
+    closeQuietly(cloud);
   }
   function closeIfStill(): void {
     const leftMs = movedAt + closeTimeoutMs - performance.now();
@@ -62,8 +62,8 @@ export async function pipe(local: ByteStream, cloud: ByteStream, options: PipeOp
 
   const both = { onEnd, onBroken: close };
   await Promise.all([
-    copy(local, cloud, { ...both, initial: fromLocal, onBytes: onBytesIn }),
-    copy(cloud, local, { ...both, initial: fromCloud, onBytes: onBytesOut }),
+    copy(local, cloud, { ...both, initial: fromLocal, onBytes: onBytesIn, maxBytes: BUFFER_BYTES }),
+    copy(cloud, local, { ...both, initial: fromCloud, onBytes: onBytesOut, maxBytes: FIRST_BUFFER_BYTES }),
   ]);
   clearTimeout(timer);
   close();
@@ -72,6 +72,8 @@ export async function pipe(local: ByteStream, cloud: ByteStream, options: PipeOp
 interface CopyOptions {
   readonly initial: Uint8Array | undefined;
   readonly onBytes: (count: number) => void;
+  /** What the buffer may grow to. */
+  readonly maxBytes: number;
   /** The sender has ended, or the receiver takes no more; the other direction may still have something to say. */
   readonly onEnd: () => void;
   /** The sender is gone. */
@@ -79,7 +81,7 @@ interface CopyOptions {
 }
 
 async function copy(from: ByteStream, to: ByteStream, options: CopyOptions): Promise<void> {
-  const { initial, onBytes, onEnd, onBroken } = options;
+  const { initial, onBytes, onEnd, onBroken, maxBytes } = options;
   let buffer = new Uint8Array(FIRST_BUFFER_BYTES);
   let data = initial;
   for (;;) {
@@ -93,7 +95,7 @@ async function copy(from: ByteStream, to: ByteStream, options: CopyOptions): Pro
       } catch {
         return onEnd();
       }
-      if (data === buffer && buffer.length < BUFFER_BYTES) buffer = new Uint8Array(BUFFER_BYTES);
+      if (data === buffer && buffer.length < maxBytes) buffer = new Uint8Array(maxBytes);
     }
     let count: number | null;
     try {

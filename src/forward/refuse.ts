@@ -1,6 +1,6 @@
+import { writeAll } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
 import type { ByteStream } from "../system/net.ts";
-import { writeAll } from "./stream.ts";
 
 /** The statuses that the daemon itself answers with. */
 export type RefusalStatus = 400 | 408 | 421 | 431 | 502;

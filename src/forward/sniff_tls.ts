@@ -25,7 +25,7 @@ const HOST_NAME = 0;
 export class TlsSniffer {
   #at = 0;
   #recordLeft = 0;
-  #message = new Uint8Array(1024);
+  #message = new Uint8Array(0);
   #have = 0;
   #need = HEADER_BYTES;
 
@@ -64,7 +64,7 @@ export class TlsSniffer {
 
   #append(part: Uint8Array): void {
     if (this.#have + part.length > this.#message.length) {
-      const larger = new Uint8Array(Math.max(2 * this.#message.length, this.#have + part.length));
+      const larger = new Uint8Array(Math.max(1024, 2 * this.#message.length, this.#have + part.length));
       larger.set(this.#message);
       this.#message = larger;
     }

@@ -1,9 +1,9 @@
 import { getLogger } from "@logtape/logtape";
 import { printable } from "../lib/printable.ts";
 import { UpgradeError } from "../model/errors.ts";
+import { writeAll } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
 import type { ByteStream } from "../system/net.ts";
-import { writeAll } from "./stream.ts";
 import {
   type ConnRequest,
   decodeConnResponse,

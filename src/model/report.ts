@@ -71,6 +71,8 @@ export interface StatusReport {
   names: { driver: string; state: "ok" | "failing" | "off"; reason: string | null };
   /** `kind`: of the interface that holds them (`dummy`, `bridge`, `lo`); null if none does. */
   addresses: { driver: string; kind: string | null; subnet: string; reason: string | null };
+  /** The DNS server, and what makes this machine ask it. */
+  dns: DnsReport;
   health: { address: string; error: string | null };
   /** Why the last round could not be saved, or null. */
   state_error: string | null;
@@ -79,6 +81,19 @@ export interface StatusReport {
   /** RFC 3339. */
   start_time: string;
   uptime_seconds: number;
+}
+
+/** What `status` says of DNS. `degraded`: some addresses cannot be bound. */
+export interface DnsReport {
+  state: "off" | "ok" | "degraded" | "failing";
+  /** How many names are answered, wildcards included. */
+  names: number;
+  /** `address:port`, and why it is not bound, or null. */
+  addresses: { address: string; error: string | null }[];
+  /** Who is asked about other names, each `address:port`. */
+  upstreams: string[];
+  /** `reason`: why it is not used, or not a better one. */
+  resolver: { driver: string; target: string; reason: string | null; hint: string | null };
 }
 
 /** Liveness, readiness and endpoints told apart, with the reasons of what is not right. */

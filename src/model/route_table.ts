@@ -16,6 +16,8 @@ export interface Route {
   readonly localPort: number;
   /** `virtual`, or the interface or address that the user chose. */
   readonly mode: string;
+  /** Whether the listener is this route's alone although its address is shared. @default Virtual and tcp ones are. */
+  readonly own?: boolean;
 }
 
 interface RouteIndex {
@@ -33,10 +35,21 @@ export class ListenerRoutes {
     this.all = routes;
   }
 
-  /** The only route, if there is just one and it has a name of its own: nothing needs to be peeked at to choose it. */
+  /** The only route, if there is just one and it has a name of its own. */
   get sole(): Route | undefined {
     const first = this.all[0];
     return this.all.length === 1 && first !== undefined && !first.wildcard ? first : undefined;
+  }
+
+  /**
+   * The route that every client of this listener means, whatever name it gives: the one that has the listener for itself. A listener that
+   * is to be shared has none, even while one name is all that there is: a default would lead strangers in.
+   */
+  get owner(): Route | undefined {
+    const first = this.all[0];
+    if (this.all.length !== 1 || first === undefined) return undefined;
+    if (first.scheme === "tcp") return first;
+    return !first.wildcard && (first.own ?? first.mode === "virtual") ? first : undefined;
   }
 
   /** The route for a (normalised) concrete name. A wildcard stands for host names only, whatever a client says that it wants. */

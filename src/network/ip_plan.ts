@@ -72,7 +72,10 @@ export function planRelease(observed: Observed): Step[] {
   return [...own.map(deleteLink), ...remaining.map(deleteRoute)];
 }
 
-/** The address has host scope: no program picks it as the source of what it sends into a network. */
+/**
+ * The address has site scope: behind a usual default route no program picks it as the source of what it sends into a network, and
+ * systemd-resolved, which leaves out interfaces with less, asks by way of it.
+ */
 function planLink(observed: Observed, { name, kind, subnet }: Wanted): Step[] {
   const link = observed.links.find((candidate) => candidate.name === name && isOwn(candidate));
   const gateway = `${formatIpv4(subnet.base + 1)}/32`;
@@ -85,7 +88,7 @@ function planLink(observed: Observed, { name, kind, subnet }: Wanted): Step[] {
   }
   if (!link?.addresses.includes(gateway)) {
     steps.push({
-      args: ["address", "add", gateway, "dev", name, "scope", "host"],
+      args: ["address", "add", gateway, "dev", name, "scope", "site"],
       because: `the address ${gateway} dev ${name} is missing`,
     });
   }

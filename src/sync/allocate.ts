@@ -36,6 +36,9 @@ export interface Plan {
   readonly refused: readonly RefusedEndpoint[];
 }
 
+/** Where a browser finds http by itself. On any other shared port an endpoint has a port of its own too (COMPAT.md, after the Departures). */
+const HTTP_PORT = 80;
+
 /** The one value of `mode` that means an address per endpoint. */
 export const VIRTUAL = "virtual";
 
@@ -80,15 +83,20 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
       continue;
     }
     const { hostname, port, scheme, wildcard, endpointIds } = service;
-    routes.push({ hostname, port, scheme, wildcard, endpointIds, address, localPort: port, mode });
+    const route: Route = { hostname, port, scheme, wildcard, endpointIds, address, localPort: port, mode };
+    routes.push(route);
+    if (mode !== VIRTUAL && scheme === "http" && port !== HTTP_PORT && !wildcard) {
+      routes.push({ ...route, own: true });
+    }
   }
   return { routes: bindOrder(routes), leases, droppedLeases: dropped, refused };
 }
 
 function bindOrder(routes: readonly Route[]): Route[] {
   return [
-    ...routes.filter((route) => route.scheme !== "tcp"),
+    ...routes.filter((route) => route.scheme !== "tcp" && !route.own),
     ...routes.filter((route) => route.scheme === "tcp"),
+    ...routes.filter((route) => route.own),
   ];
 }
 

@@ -7,6 +7,8 @@ export interface ListenerGroup {
   readonly port: number;
   readonly routes: readonly Route[];
   readonly remappable: boolean;
+  /** A listener for one endpoint beside the shared one: on any port but the shared one's. */
+  readonly extra: boolean;
 }
 
 /** One step towards what is wanted. Closing comes first: an own listener on 0.0.0.0 would hold the port of a new, narrower one. */
@@ -49,10 +51,10 @@ export function remapKey(group: ListenerGroup): string {
 
 function groupListeners(routes: readonly Route[]): ListenerGroup[] {
   const shared = new Map<string, Route[]>();
-  const groups: { address: string; port: number; routes: Route[]; remappable: boolean }[] = [];
+  const groups: (ListenerGroup & { routes: Route[] })[] = [];
   for (const route of routes) {
-    const { address, localPort: port, mode, scheme } = route;
-    const remappable = mode === VIRTUAL || scheme === "tcp";
+    const { address, localPort: port, mode, scheme, own: extra = false } = route;
+    const remappable = mode === VIRTUAL || scheme === "tcp" || extra;
     const key = listenerKey(address, port);
     const group = remappable ? undefined : shared.get(key);
     if (group !== undefined) {
@@ -61,7 +63,7 @@ function groupListeners(routes: readonly Route[]): ListenerGroup[] {
     }
     const members = [route];
     if (!remappable) shared.set(key, members);
-    groups.push({ address, port, routes: members, remappable });
+    groups.push({ address, port, routes: members, remappable, extra });
   }
   return groups;
 }

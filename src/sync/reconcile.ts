@@ -51,6 +51,7 @@ export async function reconcile(
   const displaced: { readonly address: string; readonly port: number }[] = [];
   const moved: { readonly group: ListenerGroup; readonly next: number }[] = [];
   const bindings: { readonly group: ListenerGroup; readonly port: number }[] = [];
+  const extras: { readonly group: ListenerGroup; readonly note: string }[] = [];
   const groups = changes.flatMap((change) => change.kind === "open" ? [change.group] : []);
   const wanted = [...new Set(groups.filter(isVirtual).map((group) => group.address))];
   // A driver that throws has said nothing of single addresses: binding them tells, and what listens goes on.
@@ -78,13 +79,18 @@ export async function reconcile(
     const bound = bindGroup(group, { saved, spare, tryBind });
     if (typeof bound === "string") {
       if (saved !== undefined) ports.set(remapKey(group), saved);
-      failGroup(group, trouble !== undefined && isVirtual(group) ? joinReasons(bound, trouble) : bound);
+      if (group.extra) extras.push({ group, note: `no port for any Host: ${bound}` });
+      else failGroup(group, trouble !== undefined && isVirtual(group) ? joinReasons(bound, trouble) : bound);
       continue;
     }
     if (bound !== group.port) {
       ports.set(remapKey(group), bound);
-      displaced.push({ address: group.address, port: group.port });
-      if (bound !== saved) moved.push({ group, next: bound });
+      if (group.extra) {
+        extras.push({ group, note: `with any Host on port ${bound}` });
+      } else {
+        displaced.push({ address: group.address, port: group.port });
+        if (bound !== saved) moved.push({ group, next: bound });
+      }
     }
     bindings.push({ group, port: bound });
   }
@@ -100,9 +106,12 @@ export async function reconcile(
     }
     for (const route of group.routes) {
       routes.push({ ...route, localPort: port });
-      if (port === group.port) continue;
+      if (port === group.port || group.extra) continue;
       notes.set(keyOf(route), `port ${group.port} is in use on ${group.address}, listening on ${port}`);
     }
+  }
+  for (const { group, note } of extras) {
+    for (const route of group.routes) notes.set(keyOf(route), joinReasons(notes.get(keyOf(route)), note));
   }
   listeners.setRoutes(new RouteTable(routes));
   for (const key of listeners.observe()) {
@@ -176,7 +185,7 @@ interface BindPorts {
 function bindGroup(group: ListenerGroup, ports: BindPorts): number | string {
   const { port, remappable } = group;
   const { saved, spare, tryBind } = ports;
-  const first = tryBind(group, port);
+  const first = group.extra ? sharedPort(group) : tryBind(group, port);
   if (first === undefined) return port;
   if (!remappable) return reasonOf(first);
   // Whatever keeps it from its own port (no descriptor may be left), the listener on the other one stays.
@@ -193,6 +202,12 @@ function bindGroup(group: ListenerGroup, ports: BindPorts): number | string {
     tried.push(candidate);
   }
   return `${first.message}, and so are the ${tried.length} ports from ${tried[0] ?? "65535"} up`;
+}
+
+/** An extra listener stands beside the one that has its endpoint's own port. */
+function sharedPort({ address, port }: ListenerGroup): BindError {
+  const key = listenerKey(address, port);
+  return new BindError(`Cannot bind ${key}: it is shared`, { address: key, reason: "in_use" });
 }
 
 function tellMoved(moved: readonly { readonly group: ListenerGroup; readonly next: number }[]): void {

@@ -73,7 +73,9 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
   const saveError = await effects.state.save(remembered).then(() => undefined, (error: unknown) => error);
 
   const refusedIds = new Set(plan.refused.map((endpoint) => endpoint.id));
-  const byService = new Map(done.routes.map((route) => [serviceKey(route), route]));
+  const byService = new Map(
+    done.routes.filter((route) => !route.own).map((route) => [serviceKey(route), route]),
+  );
   const outcomes = endpoints.filter((endpoint) => !refusedIds.has(endpoint.id)).map(
     (endpoint): EndpointOutcome => {
       const key = serviceKey(endpoint);

@@ -2,6 +2,7 @@ import { DialError, type DialFailure, messageOf } from "../model/errors.ts";
 import { listenerKey } from "../model/route_table.ts";
 import { withDeadline } from "./clock.ts";
 import { isConnectionGone, toBindError } from "./errors.ts";
+import { probeTls } from "./tls_probe.ts";
 
 /** One connection: bytes both ways, each way closed on its own. */
 export interface ByteStream {
@@ -61,11 +62,31 @@ export function listenTcp(where: TcpAddress): TcpListener {
   };
 }
 
+/** A queue that is full costs a client a second: it must send its SYN again. The kernel's own limit holds too. */
+const BACKLOG = 4096;
+
 function openListener(where: TcpAddress): Deno.TcpListener {
   try {
-    return Deno.listen({ hostname: where.address, port: where.port });
+    return Deno.listen({ hostname: where.address, port: where.port, tcpBacklog: BACKLOG });
   } catch (error) {
     throw toBindError(error, listenerKey(where.address, where.port));
+  }
+}
+
+/**
+ * Connects by TCP, without TLS.
+ *
+ * @throws {DialError} With the class of the failure.
+ * @throws The signal's reason, if it aborts first.
+ */
+export async function connectTcp(where: TcpAddress, signal: AbortSignal): Promise<ByteStream> {
+  const { address: hostname, port } = where;
+  try {
+    return await Deno.connect({ hostname, port, signal });
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    const [code, state] = dialFailure(error, { hostname, connected: false });
+    throw new DialError(`Cannot connect to ${listenerKey(hostname, port)}: ${state}`, { code, cause: error });
   }
 }
 
@@ -81,23 +102,29 @@ export interface TlsDialOptions {
   readonly caCerts: readonly string[];
   /** For TCP connect and TLS handshake together. */
   readonly timeoutMs: number;
+  /** Whether to see first that a TLS server answers at all, by a connection that costs nothing if none does. */
+  readonly probe?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Connects, shakes hands and verifies the server's certificate against `hostname`.
  *
- * With TLS 1.3 a refused client certificate does not show here but at the first read.
+ * With TLS 1.3 a refused client certificate does not show here but at the first read. A connection that is given up in mid-handshake
+ * keeps its descriptor until the server ends it: the runtime goes on with the handshake of a closed connection.
  *
  * @throws {DialError} With the class of the failure.
  * @throws The signal's reason, if it aborts first.
  */
 export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
-  const { hostname, port, cert, key, caCerts, timeoutMs, signal } = options;
+  const { hostname, port, cert, key, caCerts, timeoutMs, signal, probe = false } = options;
   const where = `${hostname}:${port}`;
   let conn: Deno.TlsConn | undefined;
   let over = false;
   async function open(): Promise<Deno.TlsConn> {
+    if (probe && !(await probeTls({ hostname, port, timeoutMs, signal }) && !over)) {
+      throw new Deno.errors.TimedOut();
+    }
     conn = await Deno.connectTls({ hostname, port, cert, key, caCerts: [...caCerts] });
     if (over) conn.close();
     else await conn.handshake();
@@ -134,6 +161,13 @@ function dialFailure(
   const { hostname, connected } = dial;
   if (error instanceof Deno.errors.ConnectionRefused) return ["refused", "connection refused", CHECK_INGRESS];
   if (error instanceof Deno.errors.TimedOut) return ["timeout", "no answer", CHECK_INGRESS];
+  if (error instanceof Deno.errors.AddrNotAvailable) {
+    return [
+      "other",
+      "no local port is left",
+      "See net.ipv4.ip_local_port_range, and what holds so many connections: ss -tn",
+    ];
+  }
   const text = messageOf(error);
   // rustls gives no code: its words for a bad server certificate all begin alike, and are data for the message only.
   if (connected && text.includes("invalid peer certificate")) {

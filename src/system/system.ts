@@ -3,11 +3,12 @@ import * as files from "./files.ts";
 import { sendHttp } from "./http.ts";
 import { serveHttp } from "./http_server.ts";
 import { holdLock, listenLocal } from "./local_socket.ts";
-import { connectTls, listenTcp, localAddresses } from "./net.ts";
+import { connectTcp, connectTls, listenTcp, localAddresses } from "./net.ts";
 import { flagFor, holds } from "./permissions.ts";
 import { run } from "./run.ts";
 import { onSignals } from "./signals.ts";
 import { writeErr, writeOut } from "./terminal.ts";
+import { listenUdp } from "./udp.ts";
 
 /** Everything that the daemon asks of the machine it runs on. */
 export interface System {
@@ -20,6 +21,8 @@ export interface System {
   readonly listenLocal: typeof listenLocal;
   readonly holdLock: typeof holdLock;
   readonly listenTcp: typeof listenTcp;
+  readonly listenUdp: typeof listenUdp;
+  readonly connectTcp: typeof connectTcp;
   readonly connectTls: typeof connectTls;
   readonly localAddresses: typeof localAddresses;
   readonly holds: typeof holds;
@@ -42,6 +45,8 @@ export function realSystem(): System {
     listenLocal,
     holdLock,
     listenTcp,
+    listenUdp,
+    connectTcp,
     connectTls,
     localAddresses,
     holds,

@@ -29,6 +29,8 @@ Deno.test("renderStatus() prints the lines of the Go daemon first, then the deta
   Trust:               built-in roots, /etc/ngrokd/ingress_ca.pem
   Names:               hosts_file (ok)
   Addresses:           loopback (127.0.0.0/8)
+  DNS:                 ok, 2 names on 127.0.0.1:53
+  Resolver:            systemd-resolved (ngrokd0)
   Health:              127.0.0.1:8081
   Config:              /etc/ngrokd/config.yml (ok)
   Version:             0.4.0, up 1h 2m
@@ -121,6 +123,32 @@ Deno.test("renderStatus() counts days and times in words", () => {
     field("Ingress state", { ingress: { state: "unknown", error: null, hint: null } }),
     "not used yet",
   );
+});
+
+Deno.test("renderStatus() tells a resolver that works, though not the first choice, from none (a working one got a warning)", () => {
+  const dns = (driver: string, target: string, changes: Partial<StatusReport["dns"]> = {}) =>
+    lines({
+      active_count: 2,
+      dns: {
+        ...STATUS.dns,
+        resolver: { driver, target, reason: "Cannot use it: it is not there", hint: "Do this" },
+        ...changes,
+      },
+    }).filter((line) => /DNS|Resolver|Do this/.test(line));
+  assert.deepEqual(dns("resolv_conf", "/etc/resolv.conf"), [
+    "  DNS:                 ok, 2 names on 127.0.0.1:53",
+    "  Resolver:            /etc/resolv.conf (Cannot use it: it is not there)",
+  ]);
+  assert.deepEqual(dns("none", ""), [
+    "  DNS:                 ok, 2 names on 127.0.0.1:53",
+    "  Resolver:            none: this machine does not ask ngrokd",
+    "  ⚠ Resolver: Cannot use it: it is not there",
+    "    Do this",
+  ]);
+  const resolver = { driver: "none", target: "", reason: null, hint: null };
+  assert.deepEqual(dns("", "", { state: "off", addresses: [], resolver }), [
+    "  DNS:                 off (no endpoint needs it)",
+  ]);
 });
 
 Deno.test("renderStatus() shows control characters of foreign texts instead of sending them", () => {

@@ -53,6 +53,13 @@ export const STATUS: StatusReport = {
   config: { path: "/etc/ngrokd/config.yml", state: "ok", problems: [], warnings: [] },
   names: { driver: "hosts_file", state: "ok", reason: null },
   addresses: { driver: "loopback", kind: null, subnet: "127.0.0.0/8", reason: null },
+  dns: {
+    state: "ok",
+    names: 2,
+    addresses: [{ address: "127.0.0.1:53", error: null }],
+    upstreams: ["9.9.9.9:53"],
+    resolver: { driver: "systemd_resolved", target: "systemd-resolved (ngrokd0)", reason: null, hint: null },
+  },
   health: { address: "127.0.0.1:8081", error: null },
   state_error: null,
   problems: [],

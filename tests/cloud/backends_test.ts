@@ -202,7 +202,7 @@ Deno.test("echo, sink and source carry megabytes exactly", async () => {
   });
   // The backend must wait while the client does not read, and then deliver all the same.
   await withEndpoint({ url: "tcp://a.myapp:1", backend: "echo" }, async (stream) => {
-    const big = [...seededBytes(24 * 1024 * 1024, 43)];
+    const big = [...seededBytes(16 * 1024 * 1024, 43)];
     let sent = 0;
     const sending = (async () => {
       for (const block of big) {

@@ -23,6 +23,8 @@ const KEYS: readonly (readonly [path: string, value: unknown, touches: Area | "r
   ["net.listen_interface", "0.0.0.0", "endpoints"],
   ["net.start_port", 1, "endpoints"],
   ["net.overrides", { "a.example": "virtual" }, "endpoints"],
+  ["net.allow_cidrs", ["192.0.2.0/24"], "endpoints"],
+  ["net.advertise_ip", "192.0.2.1", "endpoints"],
   ["dns.enabled", true, "dns"],
   ["dns.listen", ":53", "dns"],
   ["dns.manage_resolv_conf", false, "dns"],

@@ -37,6 +37,7 @@ Deno.test("checkPermissions() names key, value and all flags of each value outsi
       listen_interface: "10.1.2.3",
       overrides: { "a.example": "0.0.0.0", "b.example": "virtual", "c.example": "eth0" },
     },
+    dns: { listen: "10.1.2.4:5353", upstream: ["9.9.9.9"] },
   });
   const outside = (value: string) => `the permission set does not allow "${value}"`;
   assert.deepEqual(checkPermissions(config, { holds: SHIPPED, flagFor }), [
@@ -87,6 +88,18 @@ Deno.test("checkPermissions() names key, value and all flags of each value outsi
       message: outside("0.0.0.0"),
       suggestion:
         `It takes --allow-net=0.0.0.0: start ngrokd by "deno task launch", which adds that to the set`,
+    },
+    {
+      path: "dns.listen",
+      message: outside("10.1.2.4:5353"),
+      suggestion:
+        `It takes --allow-net=10.1.2.4: start ngrokd by "deno task launch", which adds that to the set`,
+    },
+    {
+      path: "dns.upstream",
+      message: outside("9.9.9.9:53"),
+      suggestion:
+        `It takes --allow-net=9.9.9.9:53: start ngrokd by "deno task launch", which adds that to the set`,
     },
   ]);
 });

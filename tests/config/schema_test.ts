@@ -27,7 +27,14 @@ Deno.test("parseConfig() gives the defaults for nothing, for empty sections, and
     ingressEndpoint: "",
     server: { log_level: "", cert_refresh_interval: 0, health_port: 0, health_address: null, ingress_ca: "" },
     bound_endpoints: { poll_interval: 0, selectors: [] },
-    net: { subnet: "", start_port: 0, overrides: {}, listen_interface: null },
+    net: {
+      subnet: "",
+      start_port: 0,
+      overrides: {},
+      listen_interface: null,
+      allow_cidrs: [],
+      advertise_ip: "",
+    },
     dns: { enabled: null, upstream: null, listen: "", manage_resolv_conf: null },
   };
   for (const raw of [undefined, null, {}, "", { api: null, server: "", net: {}, dns: null }, empty]) {
@@ -57,12 +64,14 @@ Deno.test("parseConfig() reads every key", () => {
       listen_interface: "eth0",
       start_port: 10000,
       overrides: { "DB.example.com.": "0.0.0.0", "*.example.com": "virtual" },
+      allow_cidrs: ["192.0.2.7/24", "198.51.100.9"],
+      advertise_ip: "192.0.2.1",
     },
     dns: {
       enabled: true,
       listen: "127.0.0.1:5353",
       manage_resolv_conf: false,
-      upstream: ["9.9.9.9", "dns.example:54"],
+      upstream: ["9.9.9.9", "localhost:54"],
     },
   }, MACHINE);
   const expected: Config = {
@@ -89,12 +98,14 @@ Deno.test("parseConfig() reads every key", () => {
         "db.example.com": "0.0.0.0",
         "*.example.com": "virtual",
       }),
+      allowCidrs: [{ base: 0xc0000200, prefix: 24 }, { base: 0xc6336409, prefix: 32 }],
+      advertiseIp: "192.0.2.1",
     },
     dns: {
       enabled: true,
       listen: "127.0.0.1:5353",
       manageResolvConf: false,
-      upstream: ["9.9.9.9:53", "dns.example:54"],
+      upstream: ["9.9.9.9:53", "127.0.0.1:54"],
     },
   };
   assert.deepEqual(config, expected);
@@ -247,6 +258,14 @@ const REFUSED: readonly (readonly [raw: unknown, problem: string])[] = [
     { net: { listen_interface: "::" } },
     `net.listen_interface: "::" is not an IPv4 address (ngrokd listens on IPv4 only, and start_port sets the port)`,
   ],
+  [{ net: { allow_cidrs: "10.0.0.0/8" } }, "net.allow_cidrs: it is not a list"],
+  [
+    { net: { allow_cidrs: ["10.0.0.0/33"] } },
+    `net.allow_cidrs.0: "10.0.0.0/33" is not of the form a.b.c.d/n`,
+  ],
+  [{ net: { allow_cidrs: ["lan"] } }, `net.allow_cidrs.0: "lan" is not of the form a.b.c.d/n`],
+  [{ net: { advertise_ip: "0.0.0.0" } }, `net.advertise_ip: "0.0.0.0" is no address that a host can have`],
+  [{ net: { advertise_ip: "host" } }, `net.advertise_ip: "host" is not an IPv4 address`],
   [{ net: { start_port: 70000 } }, "net.start_port: 70000 is not in 1 to 65535 (The default is 9080)"],
   [{ net: { overrides: ["a"] } }, "net.overrides: it is not a map of host names to listen interfaces"],
   [
@@ -270,6 +289,11 @@ const REFUSED: readonly (readonly [raw: unknown, problem: string])[] = [
   [{ dns: { enabled: 1 } }, `dns.enabled: 1 is not true or false`],
   [{ dns: { listen: "localhost" } }, `dns.listen: "localhost" is not a.b.c.d, a.b.c.d:port or :port`],
   [{ dns: { listen: ":99999" } }, `dns.listen: the port "99999" is not in 1 to 65535`],
+  // It was taken, shown in status, and never asked.
+  [
+    { dns: { upstream: ["dns.example"] } },
+    'dns.upstream.0: "dns.example" is not an IPv4 address (A DNS server cannot be asked for by its name)',
+  ],
   [{ dns: { upstream: ["1.1.1.1:x"] } }, `dns.upstream.0: the port "x" is not in 1 to 65535`],
 ];
 
@@ -397,12 +421,16 @@ const NAMES = fc.constantFrom(
   ],
   ...["__proto__", "constructor", "a.example"],
 );
+/** `fc.webUrl()` computes for seconds before it gives its first one. */
+const URLS = fc.tuple(fc.constantFrom("http", "https", "ftp"), fc.domain(), fc.string({ maxLength: 8 }))
+  .map(([scheme, host, path]) => `${scheme}://${host}/${path}`);
+
 const ANYTHING = fc.letrec((tie) => ({
   value: fc.oneof(
     { maxDepth: 4 },
     fc.jsonValue({ maxDepth: 1 }),
     fc.dictionary(NAMES, tie("value"), { maxKeys: 6 }),
-    fc.webUrl(),
+    URLS,
     fc.ipV4(),
   ),
 })).value;

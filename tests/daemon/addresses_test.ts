@@ -18,6 +18,7 @@ function addressesOn(ip: FakeIp, path = "/nonexistent/net_subnet.json", os = "li
     subnet: SUBNET,
     memory: new SubnetMemory({ path, files }),
     ownAddresses: () => ["127.0.0.1", "192.0.2.2"],
+    allowed: () => [parseCidr("192.168.0.0/16")!],
   });
 }
 
@@ -120,7 +121,7 @@ Deno.test("SubnetMemory reports a file that is damaged and sets it aside, or can
   assert.match(logged.lines("warning").at(-1)!, /Cannot keep the choice of the subnet/);
 });
 
-Deno.test("Addresses admit to virtual listeners only peers of this machine, and everyone to others", async () => {
+Deno.test("Addresses admit to virtual listeners only peers of this machine, and to others the allowed networks too", async () => {
   const ip = new FakeIp();
   const addresses = addressesOn(ip);
   await addresses.prepare(SUBNET);
@@ -133,8 +134,14 @@ Deno.test("Addresses admit to virtual listeners only peers of this machine, and 
     ["192.0.2.3", "10.107.0.2:80", false],
     ["10.108.0.2", "10.107.0.2:80", false],
     ["::1", "10.107.0.2:80", false],
-    ["192.0.2.3", "192.0.2.2:80", true],
-    ["192.0.2.3", "0.0.0.0:80", true],
+    ["192.168.4.5", "10.107.0.2:80", false],
+    ["192.168.4.5", "192.0.2.2:80", true],
+    ["192.168.4.5", "0.0.0.0:80", true],
+    ["192.0.2.3", "192.0.2.2:80", false],
+    ["192.0.2.3", "0.0.0.0:80", false],
+    ["192.0.2.2", "192.0.2.2:80", true],
+    ["127.0.0.1", "0.0.0.0:80", true],
+    ["10.107.0.2", "0.0.0.0:80", true],
   ];
   for (const [peer, listener, admitted] of cases) {
     assert.equal(addresses.admits(peer, listener), admitted, `${peer} to ${listener}`);
@@ -155,6 +162,7 @@ Deno.test("Addresses of a driver that is not supported are refused with its reas
     subnet: SUBNET,
     memory: { recall: () => Promise.resolve(undefined), remember: () => Promise.resolve() },
     ownAddresses: () => [],
+    allowed: () => [],
   });
   const reason = (await addresses.ensure(["127.107.0.2"])).get("127.107.0.2")!;
   assert.match(reason, /Loopback addresses beside 127\.0\.0\.1 cannot be used/);

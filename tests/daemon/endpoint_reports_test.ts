@@ -39,7 +39,12 @@ function outcome(
 
 Deno.test("endpointReports() gives every field that scripts of the Go daemon read, and the new ones", () => {
   const traffic: Traffic = { open: 1, total: 3, bytesIn: 10, bytesOut: 20, errors: 2, lastActivity: 0 };
-  const [row] = endpointReports({ outcomes: [outcome({}, {})], refused: [], traffic: () => traffic });
+  const [row] = endpointReports({
+    outcomes: [outcome({}, {})],
+    refused: [],
+    traffic: () => traffic,
+    asksDns: false,
+  });
   assert.deepEqual(row, {
     id: "ep_1",
     url: "http://api.myapp",
@@ -71,7 +76,12 @@ Deno.test("endpointReports() shows network mode as the Go daemon did", () => {
     address: "192.0.2.1",
     localPort: 9080,
   });
-  const [http, own] = endpointReports({ outcomes: [shared, tcp], refused: [], traffic: () => IDLE });
+  const [http, own] = endpointReports({
+    outcomes: [shared, tcp],
+    refused: [],
+    traffic: () => IDLE,
+    asksDns: false,
+  });
   assert.equal(http!.listen_interface, "0.0.0.0");
   assert.equal(http!.network_port, 80);
   assert.equal(http!.shared_listener_key, "shared:0.0.0.0:80");
@@ -80,16 +90,21 @@ Deno.test("endpointReports() shows network mode as the Go daemon did", () => {
   assert.equal(own!.shared_listener_key, "");
 });
 
-Deno.test("endpointReports() says how a wildcard is reached until names come with DNS", () => {
-  const reason = (scheme: Endpoint["scheme"]) =>
+Deno.test("endpointReports() says how a wildcard is reached, by a name where this machine asks our DNS server", () => {
+  const reason = (scheme: Endpoint["scheme"], asksDns: boolean, port = 80) =>
     endpointReports({
-      outcomes: [outcome({ scheme, hostname: "*.apps.x", wildcard: true }, {})],
+      outcomes: [outcome({ scheme, hostname: "*.apps.x", wildcard: true }, { localPort: port })],
       refused: [],
       traffic: () => IDLE,
+      asksDns,
     })[0]!.reason;
-  assert.match(reason("http"), /curl -H "Host: name\.apps\.x" http:\/\/127\.107\.0\.2:80\//);
-  assert.match(reason("tls"), /by SNI: curl --connect-to/);
-  assert.equal(reason("tcp"), "");
+  assert.match(reason("http", false), /curl -H "Host: name\.apps\.x" http:\/\/127\.107\.0\.2:80\//);
+  assert.match(reason("tls", false), /by SNI: curl --connect-to/);
+  assert.equal(reason("tcp", false), "");
+  assert.equal(reason("http", true), "by any name below it: curl http://name.apps.x/");
+  assert.equal(reason("http", true, 3000), "by any name below it: curl http://name.apps.x:3000/");
+  assert.equal(reason("tls", true, 443), "by any name below it: curl https://name.apps.x/");
+  assert.equal(reason("tcp", true, 5432), "by any name below it: nc name.apps.x 5432");
 });
 
 Deno.test("endpointReports() lists failed and refused endpoints with their reasons, sorted by name, port and id", () => {
@@ -100,6 +115,7 @@ Deno.test("endpointReports() lists failed and refused endpoints with their reaso
     ],
     refused: [{ id: "ep_a", url: "ftp://x", reason: "the scheme" }],
     traffic: () => IDLE,
+    asksDns: false,
   });
   assert.deepEqual(rows.map(({ id, state, reason }) => [id, state, reason]), [
     ["ep_a", "refused", "the scheme"],
@@ -113,6 +129,7 @@ Deno.test("endpointHealth() leaves refused endpoints out and writes Go's zero ti
     outcomes: [outcome({}, {})],
     refused: [{ id: "ep_r", url: "ftp://x", reason: "the scheme" }],
     traffic: () => IDLE,
+    asksDns: false,
   });
   assert.deepEqual(endpointHealth(reports, () => ({ ...IDLE, errors: 4 })), {
     ep_1: {

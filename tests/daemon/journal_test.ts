@@ -33,9 +33,36 @@ Deno.test("Journal keeps each change once, in order, over restarts, and the file
     assert.deepEqual(await Array.fromAsync(Deno.readDir(directory)), []);
   }));
 
+Deno.test("Journal tells changes apart by kind and path", () =>
+  withJournal(async (path) => {
+    const journal = await reopened(path);
+    const resolvConf = {
+      kind: "resolv_conf",
+      path: "/etc/resolv.conf",
+      backup: "/s/resolv.conf.bak",
+    } as const;
+    const all = [resolvConf, { kind: "resolver_dir", path: "/etc/resolver" }, {
+      ...HOSTS,
+      path: "/etc/resolver",
+    }] as const;
+    for (const change of [...all, { ...resolvConf, backup: "/t/resolv.conf.bak" }]) {
+      await journal.record(change);
+    }
+    assert.deepEqual((await reopened(path)).changes, all);
+    await journal.strike(all[1]);
+    assert.deepEqual(journal.changes, [all[0], all[2]]);
+  }));
+
 Deno.test("Journal sets a damaged file aside and says so (F15)", async () => {
   const damaged = ["", "{", "null", '{"version":2,"changes":[]}', '{"version":1,"changes":[{"kind":"rm"}]}'];
   damaged.push('{"version":1,"changes":[{"kind":"hosts","path":"relative","created":false}]}');
+  for (
+    const change of [
+      '{"kind":"resolver_dir","path":"etc"}',
+      // What is removed with the change is never another file.
+      '{"kind":"resolv_conf","path":"/etc/resolv.conf","backup":"/etc/passwd"}',
+    ]
+  ) damaged.push(`{"version":1,"changes":[${change}]}`);
   for (const text of damaged) {
     await withJournal(async (path) => {
       await Deno.writeTextFile(path, text);

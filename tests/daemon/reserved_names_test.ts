@@ -3,7 +3,7 @@ import { runDaemon } from "../../src/daemon/run.ts";
 import type { EndpointReport } from "../../src/model/report.ts";
 import { fakeMachine } from "./fake_machine.ts";
 
-Deno.test("runDaemon() refuses the name of this machine in any spelling, and the name of the ingress that the cloud names", async () => {
+Deno.test("runDaemon() refuses the name of this machine in any spelling, and the name of the ingress that the cloud names (F67)", async () => {
   await using machine = await fakeMachine("net: {subnet: 127.119.0.0/16}", {
     hostname: () => "MyLaptop.Home.",
   });

@@ -14,6 +14,10 @@ export interface World {
   readonly environment: (stage: Stage) => Record<string, string>;
   /** Shell that runs before the daemon. */
   readonly prelude?: string;
+  /** The servers of resolv.conf. @default {[PROVIDER]} */
+  readonly nameservers?: readonly string[];
+  /** Whether this machine has to ask ngrokd for a name. */
+  readonly dns?: true;
   /** What the cloud names as the ingress of an operator, but for the port. */
   readonly operatorIngress?: string;
   /** URLs; an echo service is behind each. */
@@ -37,6 +41,14 @@ const GROUP_ID = 47_108;
 const CLOUD_NAMES = ["api.ngrok.com", "kubernetes-binding-ingress.ngrok.io", "connect.ngrok-endpoints.com"];
 
 const KEPT_HOSTS = "/etc/hosts.before";
+const RESOLV_CONF = "/etc/resolv.conf";
+const KEPT_RESOLV_CONF = "/etc/resolv.conf.before";
+
+/** The DNS server of this machine. */
+const PROVIDER = "192.0.2.53";
+/** What systemd-resolved asks, and where it listens itself. */
+const UPLINK = "192.0.2.54";
+const STUB = "127.0.0.53";
 
 /** The hosts file before the daemon writes it: the cloud's names lead to this machine. */
 const HOSTS_TEXT = ["localhost", ...CLOUD_NAMES].map((name) => `127.0.0.1\t${name}\n`).join("");
@@ -53,6 +65,7 @@ const home: World = {
     `install -d -m 2750 -g ${GROUP_ID} /run/ngrokd`,
     `hostname ${MACHINE}`,
   ].join("; "),
+  dns: true,
   endpoints: ["tcp://db.myapp:5432", "tcp://lan.myapp:5433", `tcp://${MACHINE.toLowerCase()}:5434`],
   scenarios: {
     async "the configuration file is read"(stage) {
@@ -90,9 +103,16 @@ const home: World = {
       assert.ok((await Deno.readTextFile(stage.hostsPath)).includes(`${ip}\tdb.myapp\n`));
     },
     async "/etc/hosts is replaced as a whole"(stage) {
-      // Another file than the one that `clean` wrote, which has a link to keep its inode from being used again.
-      const [now, before] = [await Deno.stat(stage.hostsPath), await Deno.stat(KEPT_HOSTS)];
-      assert.notEqual(now.ino, before.ino);
+      assert.ok(await isReplaced(stage.hostsPath, KEPT_HOSTS));
+    },
+    async "this machine asks ngrokd for names, by /etc/resolv.conf"() {
+      assert.match(await Deno.readTextFile(RESOLV_CONF), /^# ngrokd managed.*\nnameserver 127\./);
+    },
+    async "/etc/resolv.conf is replaced as a whole"() {
+      assert.ok(await isReplaced(RESOLV_CONF, KEPT_RESOLV_CONF));
+    },
+    async "other names are asked of the server of /etc/resolv.conf"(stage) {
+      assert.deepEqual((await stage.askStatus()).dns.upstreams, [`${PROVIDER}:53`]);
     },
     async "the name of this machine is refused"(stage) {
       const { state, reason } = await endpointOf(stage, MACHINE.toLowerCase());
@@ -157,17 +177,28 @@ const defaults: World = {
   },
 };
 
-/** The default subnet. */
+/** The default subnet, and systemd-resolved. */
 const virtual: World = {
   config: ({ cloud }) => [`api: { url: "${cloud.apiUrl}" }`],
   subnet: "10.107.0.0/16",
   environment: ({ cloud }) => ({ NGROK_API_KEY: cloud.apiKey }),
-  endpoints: [],
+  prelude: `mkdir -p /run/systemd/resolve; echo nameserver ${UPLINK} >/run/systemd/resolve/resolv.conf`,
+  nameservers: [STUB],
+  dns: true,
+  endpoints: ["http://*.apps.myapp"],
   scenarios: {
     async "the default subnet is on an interface of this machine"(stage) {
       const { driver, kind, subnet } = (await stage.askStatus()).addresses;
       assert.deepEqual([driver, subnet], ["linux_ip", "10.107.0.0/16"]);
       assert.match(kind!, /^(dummy|bridge|lo)$/);
+    },
+    async "systemd-resolved asks ngrokd for names below a wildcard"(stage) {
+      assert.equal((await stage.askStatus()).dns.resolver.driver, "systemd_resolved");
+      assert.equal(await Deno.readTextFile("/run/resolvectl/domain"), "~apps.myapp\n");
+      assert.equal(await Deno.readTextFile("/run/resolvectl/dns"), "10.107.0.1\n");
+    },
+    async "other names are asked of the server of systemd-resolved"(stage) {
+      assert.deepEqual((await stage.askStatus()).dns.upstreams, [`${UPLINK}:53`]);
     },
   },
 };
@@ -208,7 +239,7 @@ export interface PlayOptions {
 /** Starts a daemon in a world that no daemon has been in, plays all scenarios, and stops it. */
 export async function play(stage: Stage, options: PlayOptions): Promise<Outcome> {
   const { world, flags } = options;
-  await clean(stage);
+  await clean(stage, world);
   const { environment, prelude } = surroundings(stage, world);
   stage.startDaemon({ environment, prelude, ...(flags === undefined ? {} : { flags }) });
   let exitCode: number | undefined;
@@ -243,15 +274,16 @@ export async function failedScenarios(stage: Stage, { scenarios }: World): Promi
 }
 
 /** Whether the daemon has done what it can do at first: it has a full list, or has said why not. */
-export async function isThroughFirstRound(stage: Stage, { endpoints }: World): Promise<boolean> {
-  const { api, state_error } = await stage.askStatus();
+export async function isThroughFirstRound(stage: Stage, { endpoints, dns }: World): Promise<boolean> {
+  const { api, state_error, dns: { resolver } } = await stage.askStatus();
   if (api.state === "never") return false;
   if (api.state !== "ok" || state_error !== null) return true;
+  if (dns && resolver.driver === "none" && resolver.reason === null) return false;
   return (await stage.askList()).length === endpoints.length;
 }
 
 /** Makes the world as if no daemon had been there. */
-export async function clean(stage: Stage): Promise<void> {
+export async function clean(stage: Stage, { nameservers = [PROVIDER] }: World): Promise<void> {
   const { etc, hostsPath, cloud } = stage;
   stage.log.length = 0;
   await removeAll("/run");
@@ -260,10 +292,21 @@ export async function clean(stage: Stage): Promise<void> {
   await Deno.mkdir("/etc/ssl/certs/ngrok", { recursive: true });
   await Deno.writeTextFile("/etc/ssl/certs/ngrok/ca.pem", cloud.caPem);
   await Deno.writeTextFile("/etc/group", `root:x:0:\nngrokd:x:${GROUP_ID}:\n`);
-  await Deno.remove(hostsPath);
-  await Deno.remove(KEPT_HOSTS).catch(() => {});
-  await Deno.writeTextFile(hostsPath, HOSTS_TEXT);
-  await Deno.link(hostsPath, KEPT_HOSTS);
+  await renew(hostsPath, { kept: KEPT_HOSTS, text: HOSTS_TEXT });
+  const text = nameservers.map((server) => `nameserver ${server}\n`).join("");
+  await renew(RESOLV_CONF, { kept: KEPT_RESOLV_CONF, text });
+}
+
+/** Makes a file anew. A link keeps its inode from being used again. */
+async function renew(path: string, { kept, text }: { kept: string; text: string }): Promise<void> {
+  for (const old of [path, kept]) await Deno.remove(old).catch(() => {});
+  await Deno.writeTextFile(path, text);
+  await Deno.link(path, kept);
+}
+
+/** Whether it is another file than the one that `clean` wrote. */
+async function isReplaced(path: string, kept: string): Promise<boolean> {
+  return (await Deno.stat(path)).ino !== (await Deno.stat(kept)).ino;
 }
 
 async function removeAll(directory: string, except?: string): Promise<void> {

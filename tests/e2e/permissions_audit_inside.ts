@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { HealthReport } from "../../src/model/report.ts";
 import type { RunOptions, Stage } from "../../scripts/stage.ts";
 import type { ShippedSet } from "../../scripts/permission_flags.ts";
+import { say } from "../root/commands.ts";
 import { covers, entriesOf, shippedSet, type Use } from "./permission_entries.ts";
 import {
   clean,
@@ -77,7 +78,7 @@ async function reload(stage: Stage, text: string, done: () => Promise<boolean>):
 Deno.test("in a long run ngrokd uses nothing that its set does not hold, and starts no program", async () => {
   const world = WORLDS.home;
   await using stage = await openWorld(world);
-  await clean(stage);
+  await clean(stage, world);
   const first = new Watch(`${stage.directory}/first`);
   stage.startDaemon(first.options("ngrokd", surroundings(stage, world)));
   await stage.until("the first round", () => isThroughFirstRound(stage, world));
@@ -87,6 +88,11 @@ Deno.test("in a long run ngrokd uses nothing that its set does not hold, and sta
   await stage.ask("set-api-key", [stage.cloud.apiKey]);
   assert.equal((await stage.ask("health") as HealthReport).healthy, true);
   assert.equal((await fetch(`http://127.0.0.1:${stage.healthPort}/healthz`)).status, 200);
+  const asked = (...args: string[]) => say(["dig", "+tries=1", "@127.120.0.1", ...args]);
+  assert.match((await asked("lan.myapp")).stdout, /\s127\.0\.0\.1\n/);
+  assert.match((await asked("+tcp", "lan.myapp")).stdout, /\s127\.0\.0\.1\n/);
+  // Of another server, which cannot be reached.
+  assert.match((await asked("+time=9", "example.org")).stdout, /SERVFAIL/);
   await reload(
     stage,
     `${text}broken: [\n`,
@@ -120,7 +126,7 @@ Deno.test("in a long run ngrokd uses nothing that its set does not hold, and sta
 Deno.test("ngrokctl uses nothing that its set does not hold, and starts the shell with the editor, and nothing else", async () => {
   const world = WORLDS.home;
   await using stage = await openWorld(world);
-  await clean(stage);
+  await clean(stage, world);
   stage.startDaemon(surroundings(stage, world));
   await stage.until("the first round", () => isThroughFirstRound(stage, world));
   const editor = `${stage.directory}/editor`;

@@ -57,7 +57,7 @@ Deno.test("every entry of the set ngrokctl has a scenario that it is there for",
 
 Deno.test("ngrokctl does all with its set, and loses the named scenario with each entry that is taken away", async () => {
   await using stage = await openWorld(WORLDS.home);
-  await clean(stage);
+  await clean(stage, WORLDS.home);
   stage.startDaemon(surroundings(stage, WORLDS.home));
   await stage.until("the first round", () => isThroughFirstRound(stage, WORLDS.home));
   const problems: string[] = [];

@@ -20,6 +20,8 @@ const OF_ENDPOINTS = [
   "an endpoint answers through the ingress at localhost",
   "names stand in /etc/hosts",
   "/etc/hosts is replaced as a whole",
+  "this machine asks ngrokd for names, by /etc/resolv.conf",
+  "/etc/resolv.conf is replaced as a whole",
 ];
 
 const TABLE: Readonly<Record<string, Row>> = {
@@ -82,6 +84,25 @@ const TABLE: Readonly<Record<string, Row>> = {
     scenario: "/etc/hosts is replaced as a whole",
     shows: /\/etc\/hosts cannot be replaced as a whole: it is written where it stands/,
   },
+  "--allow-read=/etc/resolv.conf": {
+    world: "home",
+    scenario: "other names are asked of the server of /etc/resolv.conf",
+    also: [
+      "this machine asks ngrokd for names, by /etc/resolv.conf",
+      "/etc/resolv.conf is replaced as a whole",
+    ],
+    shows: /"resolver":\{[^}]*Cannot read \/etc\/resolv\.conf: the permission set does not allow it/,
+  },
+  "--allow-read=/etc/resolv.conf.ngrokd.tmp": {
+    world: "home",
+    scenario: "/etc/resolv.conf is replaced as a whole",
+    shows: /\/etc\/resolv\.conf cannot be replaced as a whole: it is written where it stands/,
+  },
+  "--allow-read=/run/systemd/resolve/resolv.conf": {
+    world: "virtual",
+    scenario: "other names are asked of the server of systemd-resolved",
+    shows: /Cannot read \/run\/systemd\/resolve\/resolv\.conf: the permission set does not allow it/,
+  },
   "--allow-read=/etc/group": {
     world: "home",
     scenario: "the group ngrokd may open the socket",
@@ -123,9 +144,26 @@ const TABLE: Readonly<Record<string, Row>> = {
     scenario: "/etc/hosts is replaced as a whole",
     shows: /\/etc\/hosts cannot be replaced as a whole: it is written where it stands/,
   },
+  "--allow-write=/etc/resolv.conf": {
+    world: "home",
+    scenario: "this machine asks ngrokd for names, by /etc/resolv.conf",
+    also: ["/etc/resolv.conf is replaced as a whole"],
+    shows: /"resolver":\{[^}]*Cannot write \/etc\/resolv\.conf: the permission set does not allow it/,
+  },
+  "--allow-write=/etc/resolv.conf.ngrokd.tmp": {
+    world: "home",
+    scenario: "/etc/resolv.conf is replaced as a whole",
+    shows: /\/etc\/resolv\.conf cannot be replaced as a whole: it is written where it stands/,
+  },
+  "--allow-run=/usr/bin/resolvectl": {
+    world: "virtual",
+    scenario: "systemd-resolved asks ngrokd for names below a wildcard",
+    shows: /"resolver":\{[^}]*Requires run access to \\?"\/usr\/bin\/resolvectl/,
+  },
   "--allow-run=/sbin/ip": {
     world: "virtual",
     scenario: "the default subnet is on an interface of this machine",
+    also: ["systemd-resolved asks ngrokd for names below a wildcard"],
     shows: /Failed to create virtual network interface: .*Requires run access to "\/sbin\/ip"/,
   },
   "--allow-env=NGROK_API_KEY": {
@@ -175,11 +213,17 @@ const TABLE: Readonly<Record<string, Row>> = {
   },
 };
 
+/** What cannot be shown on Linux, and why. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  "--allow-read=/etc/resolver": "only macOS has such a directory (resolver(5))",
+  "--allow-write=/etc/resolver": "only macOS has such a directory (resolver(5))",
+};
+
 const SET = shippedSet("ngrokd");
 const ENTRIES = entriesOf(SET);
 
 Deno.test("every entry of the set ngrokd has a scenario that it is there for", () => {
-  assert.deepEqual(Object.keys(TABLE).sort(), [...ENTRIES].sort());
+  assert.deepEqual([...Object.keys(TABLE), ...Object.keys(ELSEWHERE)].sort(), [...ENTRIES].sort());
 });
 
 Deno.test("ngrokd does all with its set, and loses the named scenario with each entry that is taken away", async () => {

@@ -1,15 +1,23 @@
 import assert from "node:assert/strict";
 import { Stage } from "../../scripts/stage.ts";
+import { readExactly, send } from "../forward/memory_stream.ts";
 
 const NET = "net:\n  subnet: 127.110.0.0/16\nbound_endpoints:\n  poll_interval: 1";
 
-Deno.test("a change of the configuration is taken up within 5 s, a broken one is refused and keeps the running one", async () => {
+Deno.test("a configuration that becomes invalid keeps the running one and every connection, and is said; a good one that replaces it is taken up within 5 s (F69, F70)", async () => {
   await using stage = await Stage.open({ sections: NET });
-  stage.cloud.addEndpoint({ url: "http://api.myapp:8281", backend: "http" });
+  stage.cloud.addEndpoint({ url: "tcp://db.myapp:8281", backend: "echo" });
   stage.startDaemon();
   const [row] = await stage.settled(1);
   assert.match(row!.ip, /^127\.110\./);
   const text = await Deno.readTextFile(stage.configPath);
+  using conn = await Deno.connect({ hostname: row!.ip, port: 8281 });
+  async function isCarried(word: string): Promise<void> {
+    await send(conn, word);
+    assert.equal(new TextDecoder().decode(await readExactly(conn, word.length)), word);
+  }
+
+  await isCarried("before");
 
   await Deno.writeTextFile(stage.configPath, `${text}\nbroken: [`);
   await stage.until(
@@ -17,7 +25,9 @@ Deno.test("a change of the configuration is taken up within 5 s, a broken one is
     async () => (await stage.askStatus()).config.state === "rejected",
     5000,
   );
+  assert.match((await stage.askStatus()).config.problems.join(), /line [0-9]+/);
   assert.equal((await stage.askList())[0]!.listen_address, row!.listen_address);
+  await isCarried("while it is broken");
 
   const next = `${stage.configPath}.new`;
   await Deno.writeTextFile(next, text.replace("net:\n", "net:\n  listen_interface: 127.0.0.1\n"));
@@ -28,6 +38,7 @@ Deno.test("a change of the configuration is taken up within 5 s, a broken one is
     5000,
   );
   assert.equal((await stage.askStatus()).config.state, "ok");
+  await isCarried("after");
 });
 
 Deno.test("selectors that change are sent to the cloud, and the endpoints follow", async () => {

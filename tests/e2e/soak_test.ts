@@ -3,9 +3,9 @@ import { soak } from "../../scripts/soak.ts";
 
 Deno.test("short connections, resets, bulk both ways, single bytes and ping-pongs are exact and leave nothing behind", async () => {
   const { problems } = await soak({
-    connections: 300,
-    resets: 50,
-    bytesEachWay: 8 * 1024 * 1024,
+    connections: 150,
+    resets: 30,
+    bytesEachWay: 4 * 1024 * 1024,
     singleBytes: 1024,
     pingPongs: 200,
   });

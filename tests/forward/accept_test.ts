@@ -68,7 +68,7 @@ function loopOn(listener: TcpListener, options: { max?: number; admit?: (peer: s
   };
 }
 
-Deno.test("acceptLoop() backs off from 5 ms to 1 s while descriptors are out, says so once, and goes on when they are back", async () => {
+Deno.test("acceptLoop() backs off from 5 ms to 1 s while descriptors are out, says so once, and goes on when they are back (F63)", async () => {
   await using logged = await captureLog();
   using clock = fakeClock();
   const listener = new ScriptedListener();
@@ -232,7 +232,7 @@ Deno.test("Listeners give a peer that is not admitted nothing: no byte, no slot,
   assert.equal(slots.inUse, 0);
 });
 
-Deno.test("acceptLoop() closes a connection of which nobody can say whether it is admitted, and goes on", async () => {
+Deno.test("acceptLoop() closes connections of which nobody can say whether they are admitted, backs off (it warned of each), and goes on (F63)", async () => {
   await using logged = await captureLog();
   using clock = fakeClock();
   const listener = new ScriptedListener();
@@ -243,16 +243,25 @@ Deno.test("acceptLoop() closes a connection of which nobody can say whether it i
       return true;
     },
   });
-  const [first, second] = [memoryPair().far, memoryPair().far];
-  let closed = false;
-  first.close = () => void (closed = true);
-  listener.offer(first);
+  let closed = 0;
+  for (let count = 0; count < 8; count++) {
+    const stream = memoryPair().far;
+    stream.close = () => void closed++;
+    listener.offer(stream);
+  }
   await clock.pass(0);
-  assert.deepEqual([closed, loop.taken.length, loop.slots.inUse], [true, 0, 0]);
-  assert.match(logged.lines("warning").join("\n"), /Too many open files/);
+  assert.deepEqual([closed, loop.taken.length, loop.slots.inUse], [1, 0, 0]);
+  await clock.pass(5 + 10 + 20);
+  assert.deepEqual([closed, loop.taken.length, loop.slots.inUse], [4, 0, 0]);
+  await clock.pass(1000);
+  assert.equal(closed, 8);
+  assert.equal(logged.lines("warning").length, 1);
+  assert.match(logged.lines("warning")[0]!, /Too many open files/);
   broken = false;
-  listener.offer(second);
-  await clock.pass(5);
-  assert.equal(loop.taken[0]!.stream, second);
+  const good = memoryPair().far;
+  listener.offer(good);
+  await clock.pass(1000);
+  assert.equal(loop.taken[0]!.stream, good);
+  assert.match(logged.lines("info").join(), /again/);
   await loop.close();
 });

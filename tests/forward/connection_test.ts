@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type ConnectionOptions, serveConnection } from "../../src/forward/connection.ts";
 import { ConnectionSlots } from "../../src/forward/connection_slots.ts";
+import { DialGate } from "../../src/forward/dial_gate.ts";
 import { LIMITS } from "../../src/forward/limits.ts";
 import { TrafficBook } from "../../src/forward/traffic_book.ts";
 import { DialError } from "../../src/model/errors.ts";
@@ -37,7 +38,9 @@ function serve(
     },
     limits: LIMITS,
     ingressSlots: new ConnectionSlots(1),
+    gate: new DialGate(0),
     traffic,
+    onRouted: () => {},
     onReached: (name, error) => void reached.push(`${name} ${error?.message ?? "ok"}`),
     signal: new AbortController().signal,
     ...rest,
@@ -108,7 +111,7 @@ Deno.test("serveConnection() gives every request the endpoint's Host, whatever t
   }
 });
 
-Deno.test("serveConnection() closes 10 s after a dial to an ingress that then is silent, whatever part of an answer came", async () => {
+Deno.test("serveConnection() closes 10 s after a dial to an ingress that then is silent, whatever part of an answer came (F60, F61)", async () => {
   for (const hex of ["", "05", "ffff0a"]) {
     using clock = fakeClock();
     const { client, cloud, remote, outcome, reached, traffic } = serve();

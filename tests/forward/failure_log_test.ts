@@ -10,11 +10,11 @@ const REFUSED = new DialError("Cannot connect to x:443: connection refused", {
 });
 const OFFLINE = new UpgradeError("Cannot reach a:80: ERR_NGROK_3200: offline", { code: "ERR_NGROK_3200" });
 
-Deno.test("FailureLog warns once in 10 s per endpoint, counts what it leaves out, and says when it works again", async () => {
+Deno.test("FailureLog warns once in 10 s per endpoint that the cloud refuses, counts what it leaves out, and says when it works again", async () => {
   await using logged = await captureLog();
   using clock = fakeClock();
   const log = new FailureLog();
-  for (let count = 0; count < 100; count++) log.failed("a:80", REFUSED);
+  for (let count = 0; count < 100; count++) log.failed("a:80", OFFLINE);
   log.failed("b:80", OFFLINE);
   assert.equal(logged.lines("warning").length, 2);
   log.worked("a:80");
@@ -31,13 +31,46 @@ Deno.test("FailureLog warns once in 10 s per endpoint, counts what it leaves out
   assert.equal(logged.lines("info").length, 1);
 });
 
+Deno.test("FailureLog says in one line that the ingress is down, however many endpoints and connections hang on it (it said so for each) (F60)", async () => {
+  await using logged = await captureLog();
+  using clock = fakeClock();
+  const log = new FailureLog();
+  const silent = new UpgradeError("Cannot reach a:80: the ingress does not answer", { code: "timeout" });
+  for (let number = 0; number < 10_000; number++) log.failed(`e${number}:80`, REFUSED);
+  for (let number = 0; number < 10_000; number++) log.failed(`e${number}:80`, silent);
+  assert.equal(logged.records.length, 2, "one line for each reason");
+  assert.match(logged.lines("warning")[0]!, /connection refused/);
+  await clock.pass(10_000);
+  log.failed("e5:80", REFUSED);
+  assert.equal(logged.records[2]!.properties["suppressed"], 9_999);
+  log.worked("e7:80");
+  assert.deepEqual(logged.lines("info"), [], "one of the reasons is still fresh");
+  await clock.pass(10_000);
+  log.worked("e7:80");
+  log.worked("e8:80");
+  assert.deepEqual(logged.lines("info"), ["Connections to the ingress work again"]);
+});
+
+Deno.test("FailureLog warns about 20 endpoints in 10 s, and then of how many it did not", async () => {
+  await using logged = await captureLog();
+  using clock = fakeClock();
+  const log = new FailureLog();
+  for (let number = 0; number < 10_000; number++) log.failed(`e${number}:80`, OFFLINE);
+  assert.equal(logged.records.length, 20);
+  await clock.pass(10_000);
+  log.failed("e9:80", OFFLINE);
+  assert.match(logged.lines("warning")[20]!, /^9980 more endpoints .*ngrokctl list/);
+  assert.match(logged.lines("warning")[21]!, /e9:80/);
+  assert.equal(logged.records.length, 22);
+});
+
 Deno.test("FailureLog forgets endpoints that are gone", async () => {
   await using logged = await captureLog();
   const log = new FailureLog();
-  log.failed("a:80", REFUSED);
-  log.failed("b:80", REFUSED);
+  log.failed("a:80", OFFLINE);
+  log.failed("b:80", OFFLINE);
   log.retain(new Set(["b:80"]));
-  log.failed("a:80", REFUSED);
-  log.failed("b:80", REFUSED);
+  log.failed("a:80", OFFLINE);
+  log.failed("b:80", OFFLINE);
   assert.equal(logged.lines("warning").length, 3);
 });

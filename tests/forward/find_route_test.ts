@@ -71,11 +71,20 @@ Deno.test("findRoute() has nothing to say where no route is, or where several tc
   }
 });
 
-Deno.test("findRoute() lets the right Host of a sole http route through, with the URL's port, the local one or none", async () => {
+Deno.test("findRoute() takes the right Host of the only http route of a shared listener, with whatever port, and holds each further request against it (F68)", async () => {
   const listener = new ListenerRoutes([route("http://api.myapp:80", { localPort: 9080, mode: "127.0.0.1" })]);
-  for (const host of ["api.myapp", "API.MyApp.", "api.myapp:80", "api.myapp:9080", "api.myapp:"]) {
+  for (
+    const host of [
+      "api.myapp",
+      "API.MyApp.",
+      "api.myapp:80",
+      "api.myapp:9080",
+      "api.myapp:8081",
+      "api.myapp:",
+    ]
+  ) {
     const { initial, ...rest } = await find(listener, get(host));
-    assert.deepEqual(rest, { to: "api.myapp", host: "api.myapp", whole: true }, host);
+    assert.deepEqual(rest, { to: "api.myapp", host: "api.myapp", whole: false }, host);
     assert.deepEqual(initial, get(host), "the bytes go on as they came");
   }
 });
@@ -93,7 +102,7 @@ Deno.test("findRoute() answers 421 to a wrong Host on an address of the user's, 
   const listener = new ListenerRoutes([
     route("http://api.myapp:8080", { localPort: 9080, mode: "127.0.0.1" }),
   ]);
-  for (const host of ["localhost", "api.myapp:81", "x.api.myapp", "127.0.0.1:9080", ""]) {
+  for (const host of ["localhost", "x.api.myapp", "127.0.0.1:9080", ""]) {
     const { outcome, answer } = await find(listener, get(host));
     assert.equal(outcome, "wrong_host");
     assert.match(answer!, MISDIRECTED);
@@ -103,11 +112,12 @@ Deno.test("findRoute() answers 421 to a wrong Host on an address of the user's, 
   }
 });
 
-Deno.test("findRoute() sends the preface of HTTP/2 to a sole http route and refuses it elsewhere", async () => {
+Deno.test("findRoute() sends the preface of HTTP/2 to an http route that has the listener for itself and refuses it elsewhere", async () => {
   const preface = latin1("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
   assert.equal((await find(routes("http://api.myapp:80"), preface)).to, "api.myapp");
   for (
     const listener of [
+      new ListenerRoutes([route("http://api.myapp:80", { mode: "0.0.0.0" })]),
       routes("http://*.example.com:80"),
       routes("http://a.example:80", "http://b.example:80"),
     ]
@@ -202,7 +212,7 @@ Deno.test("findRoute() says nothing to a client that says nothing", async () => 
   });
 });
 
-Deno.test("findRoute() gives a head 10 s in all and a hello 5 s, however the bytes drip", async () => {
+Deno.test("findRoute() gives a head 10 s in all, a hello and the first byte 5 s, however the bytes drip (F65)", async () => {
   using clock = fakeClock();
   async function drip(
     listener: ListenerRoutes,
@@ -227,14 +237,13 @@ Deno.test("findRoute() gives a head 10 s in all and a hello 5 s, however the byt
   const head = await drip(routes("http://api.myapp:80"), get("api.myapp"));
   assert.equal(head.seconds, 10);
   assert.match(head.answer!, /^HTTP\/1\.1 408 Request Timeout\r\n/);
-  assert.deepEqual(await drip(routes("http://api.myapp:80"), new Uint8Array(0)), {
-    seconds: 10,
-    answer: undefined,
-  });
-  assert.deepEqual(await drip(routes("tls://*.example.com:443"), hello("a.example.com")), {
-    seconds: 5,
-    answer: undefined,
-  });
+  const inFive = { seconds: 5, answer: undefined };
+  const both = routes("http://*.example.com:443", "tls://*.example.com:443");
+  for (const listener of [routes("http://api.myapp:80"), routes("tls://*.example.com:443"), both]) {
+    assert.deepEqual(await drip(listener, new Uint8Array(0)), inFive);
+  }
+  assert.deepEqual(await drip(routes("tls://*.example.com:443"), hello("a.example.com")), inFive);
+  assert.deepEqual(await drip(both, hello("a.example.com")), inFive, "HTTP on the same port buys no time");
 });
 
 Deno.test("findRoute() passes a reset of the client on", async () => {

@@ -98,7 +98,7 @@ Deno.test("Forwarder lets a server speak first on a tcp endpoint", async () => {
   assert.equal(await readUntil(conn, "\n"), "220 ready\r\n");
 });
 
-Deno.test("Forwarder delivers the whole reply after the client half-closes, and the whole upload after the server does", async () => {
+Deno.test("Forwarder delivers the whole reply after the client half-closes, and the whole upload after the server does (F57)", async () => {
   const reply = pattern(2_000_064);
   await using it = start([TCP], {
     async behave(conn) {
@@ -177,7 +177,7 @@ Deno.test("Forwarder asks for the concrete name on a wildcard, and serves keep-a
   assert.deepEqual(it.ingress.asked, [{ host: "a.example.com", port: 80 }]);
 });
 
-Deno.test("Forwarder never sends a later request for another Host to the first endpoint", async () => {
+Deno.test("Forwarder never sends a later request for another Host to the first endpoint (F68)", async () => {
   const seen: string[] = [];
   await using it = start([WILD], {
     async behave(conn) {
@@ -191,7 +191,7 @@ Deno.test("Forwarder never sends a later request for another Host to the first e
   assert.deepEqual(seen, [get("a.example.com")]);
 });
 
-Deno.test("Forwarder lets a WebSocket through on a wildcard once the server has switched, and not before", async () => {
+Deno.test("Forwarder lets a WebSocket through on a wildcard once the server has switched, and not before (F68)", async () => {
   const upgrade =
     "GET /ws HTTP/1.1\r\nHost: a.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
   const seen: string[] = [];
@@ -291,7 +291,7 @@ Deno.test("Forwarder says that there is no certificate yet", async () => {
   assert.equal(it.forwarder.ingressHealth().state, "failing");
 });
 
-Deno.test("Forwarder hands identity, trust and the ingress of the moment to every dial", async () => {
+Deno.test("Forwarder hands identity, trust and the ingress of the moment to every dial (F62)", async () => {
   const seen: unknown[] = [];
   let generation = 1;
   await using it = start([TCP], {
@@ -320,7 +320,7 @@ Deno.test("Forwarder hands identity, trust and the ingress of the moment to ever
   );
 });
 
-Deno.test("Forwarder closes a connection whose ingress closes or talks nonsense", async () => {
+Deno.test("Forwarder closes a connection whose ingress closes or talks nonsense (F60, F61)", async () => {
   const behaviours: Record<string, [Behaviour, RegExp]> = {
     closes: [() => {}, /closed the connection before it answered/],
     nonsense: [
@@ -452,7 +452,7 @@ Deno.test("Forwarder never leaks a place under its cap: 360 connections, a third
   await until(() => it.forwarder.openConnections === 0);
 });
 
-Deno.test("Forwarder outlives resets at every stage (F23)", async () => {
+Deno.test("Forwarder outlives resets at every stage (F23, F58)", async () => {
   const stages: Record<string, Behaviour> = {
     "before the request is read": () => {},
     "after the answer": async (conn) => await send(conn, WELCOME),

@@ -80,7 +80,7 @@ function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-Deno.test("Forwarder passes half-closes on over TLS in both directions", async () => {
+Deno.test("Forwarder passes half-closes on over TLS in both directions (F57)", async () => {
   const bulk = pattern(2_000_064);
   const uploaded = Promise.withResolvers<Uint8Array>();
   await using it = start(async (conn) => {
@@ -163,7 +163,7 @@ for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
   });
 }
 
-Deno.test("Forwarder does not talk to an ingress that nobody vouches for, and gives the next step", async () => {
+Deno.test("Forwarder does not talk to an ingress that nobody vouches for, and gives the next step (F60)", async () => {
   const stranger = await throwawayCa();
   await using it = start(echo, { trust: [stranger.cert] });
   using conn = await it.dial();
@@ -173,4 +173,35 @@ Deno.test("Forwarder does not talk to an ingress that nobody vouches for, and gi
   assert.match(error!, /invalid peer certificate/);
   assert.match(hint!, /server\.ingress_ca/);
   assert.deepEqual(it.ingress.asked, []);
+});
+
+Deno.test("Forwarder follows an ingress that changes its certificate, and checks the new one for its name and its CA (F62)", async () => {
+  const stranger = await throwawayCa();
+  const certificates = {
+    first: server,
+    renewed: await ca.issue("localhost"),
+    "another name": await ca.issue("other.example"),
+    "another CA": await stranger.issue("localhost"),
+  };
+  const ingress = { port: 0 };
+  await using forwarder = new Forwarder({
+    listen: listenTcp,
+    connect: connectTls,
+    ingress: () => ({ hostname: "localhost", port: ingress.port }),
+    identity: () => client,
+    trust: () => [ca.cert],
+  });
+  const port = forwarder.open({ address: "127.0.0.1", port: 0 });
+  forwarder.setRoutes(new RouteTable([route("tcp://db.internal:5432", { localPort: port })]));
+  for (const [what, pair] of Object.entries(certificates)) {
+    await using now = fakeIngress(echo, { tls: pair });
+    ingress.port = now.port;
+    using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    const isGood = pair === certificates.first || pair === certificates.renewed;
+    if (isGood) await send(conn, "x");
+    await conn.closeWrite();
+    assert.equal(text(await readAll(conn)), isGood ? "x" : "", what);
+    await until(() => forwarder.openConnections === 0);
+    assert.equal(forwarder.ingressHealth().state, isGood ? "ok" : "failing", what);
+  }
 });

@@ -39,7 +39,7 @@ Deno.test("pipe() moves bytes both ways, counts them and closes both streams", a
   assert.ok(local.closed && remote.closed);
 });
 
-Deno.test("pipe() delivers the whole reply after the client half-closes", async () => {
+Deno.test("pipe() delivers the whole reply after the client half-closes (F57)", async () => {
   const reply = pattern(2_000_064);
   const { client, cloud, counts, done } = connected();
   await send(client, "request");
@@ -51,7 +51,7 @@ Deno.test("pipe() delivers the whole reply after the client half-closes", async 
   assert.equal(counts.out, 2_000_064);
 });
 
-Deno.test("pipe() delivers what the client still sends after the server half-closes", async () => {
+Deno.test("pipe() delivers what the client still sends after the server half-closes (F57)", async () => {
   const upload = pattern(1_000_003);
   const { client, cloud, done } = connected();
   await cloud.closeWrite();
@@ -96,7 +96,7 @@ Deno.test("pipe() sends what was read before first, in both directions", async (
   assert.deepEqual(counts, { in: 9, out: 10 });
 });
 
-Deno.test("pipe() holds a sender back while the receiver does not read", async () => {
+Deno.test("pipe() holds a sender back while the receiver does not read (F59)", async () => {
   const { client, cloud, counts, done } = connected({ pair: { highWater: 1000 } });
   const sending = send(client, pattern(1_000_000)).catch(() => "stopped");
   await readExactly(cloud, 10);

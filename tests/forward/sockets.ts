@@ -4,10 +4,10 @@ export async function until(condition: () => boolean): Promise<void> {
 }
 
 /** Waits until nobody listens on the port: a connection in the moment of the close is still queued, and reset. */
-export async function untilRefused(port: number): Promise<void> {
+export async function untilRefused(port: number, hostname = "127.0.0.1"): Promise<void> {
   for (;;) {
     try {
-      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+      (await Deno.connect({ hostname, port })).close();
     } catch (error) {
       if (error instanceof Deno.errors.ConnectionRefused) return;
       if (!(error instanceof Deno.errors.ConnectionReset)) throw error;

@@ -50,7 +50,7 @@ Deno.test("upgrade() sends the whole frame in one write", async () => {
   assert.deepEqual(writes, [fromHex("0d000a096170692e6d796170701050")]);
 });
 
-Deno.test("upgrade() gives the endpoint's id and the bytes that came with the answer", async () => {
+Deno.test("upgrade() gives the endpoint's id and the bytes that came with the answer (F61)", async () => {
   const { near, far, upgraded } = await upgradeAgainst(concat([WELCOME, latin1("220 ready\r\n")]));
   assert.equal(upgraded.endpointId, "ep_1");
   assert.equal(text(upgraded.early), "220 ready\r\n");
@@ -64,7 +64,7 @@ Deno.test("upgrade() reads an answer that comes byte by byte, and nothing after 
   assert.equal(text(await readExactly(near, 3)), "220");
 });
 
-Deno.test("upgrade() loses nothing when answer and data together are larger than one read", async () => {
+Deno.test("upgrade() loses nothing when answer and data together are larger than one read (F61)", async () => {
   const data = pattern(60_000);
   const { near, far, upgraded } = await upgradeAgainst(concat([WELCOME, data]));
   await far.closeWrite();
@@ -72,7 +72,7 @@ Deno.test("upgrade() loses nothing when answer and data together are larger than
   assert.deepEqual(concat([upgraded.early, rest]), data);
 });
 
-Deno.test("upgrade() takes an empty answer for a success, and the largest one", async () => {
+Deno.test("upgrade() takes an empty answer for a success, and the largest one (F61)", async () => {
   assert.equal((await upgradeAgainst(fromHex("0000"))).upgraded.endpointId, "");
   const largest = answerFrame({ 2: "x".repeat(65_531) });
   assert.equal(largest.length, 65_537);
@@ -82,7 +82,7 @@ Deno.test("upgrade() takes an empty answer for a success, and the largest one", 
   assert.equal(upgraded.early.length, 0);
 });
 
-Deno.test("upgrade() takes a code alone and a message alone for a failure", async () => {
+Deno.test("upgrade() takes a code alone and a message alone for a failure (F61)", async () => {
   await assert.rejects(
     upgradeAgainst(answerFrame({ 3: "ERR_NGROK_3200", 4: "endpoint\noffline" })),
     (error) => {
@@ -121,7 +121,7 @@ Deno.test("upgrade() says that the ingress closed when the connection is reset",
   }
 });
 
-Deno.test("upgrade() says that an answer is malformed", async () => {
+Deno.test("upgrade() says that an answer is malformed (F61)", async () => {
   for (
     const hex of ["02000001", "02000f01", "04000a056162", "04000a02fffe", "0c0010ffffffffffffffffffff01"]
   ) {
@@ -129,7 +129,7 @@ Deno.test("upgrade() says that an answer is malformed", async () => {
   }
 });
 
-Deno.test("upgrade() gives up at its deadline, whatever part of the answer has come", async () => {
+Deno.test("upgrade() gives up at its deadline, whatever part of the answer has come (F61)", async () => {
   using clock = fakeClock();
   for (const hex of ["", "05", "ffff0a"]) {
     const { near, far } = memoryPair();

@@ -97,6 +97,19 @@ Deno.test("sole is the only route of a listener, and not a wildcard", () => {
   assert.equal(new ListenerRoutes([]).sole, undefined);
 });
 
+Deno.test("owner is the only route of a listener that is its own: virtual, tcp, or told so, and never a shared one", () => {
+  const owner = (...routes: Route[]) => new ListenerRoutes(routes).owner?.hostname;
+  const shared = { mode: "0.0.0.0" };
+  assert.equal(owner(route("a.b")), "a.b");
+  assert.equal(owner(route("a.b", shared)), undefined);
+  assert.equal(owner(route("a.b", { ...shared, own: true })), "a.b");
+  assert.equal(owner(route("a.b", { ...shared, scheme: "tcp" })), "a.b");
+  assert.equal(owner(route("*.b")), undefined, "the concrete name must be known");
+  assert.equal(owner(route("*.b", { scheme: "tcp" })), "*.b", "tcp has no names");
+  assert.equal(owner(route("a.b"), route("c.b")), undefined);
+  assert.equal(owner(), undefined);
+});
+
 Deno.test("RouteTable keeps the listeners apart", () => {
   const here = route("a.b");
   const there = route("a.b", { address: "127.0.0.3" });

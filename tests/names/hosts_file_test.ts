@@ -291,7 +291,7 @@ for (
     await withHosts(text, async (path) => {
       let fastest = Infinity;
       // What else the machine does slows one try down, and not all of them.
-      for (let round = 0; round < 3; round++) {
+      for (let round = 0; round < 3 && fastest >= 1000; round++) {
         const hosts = new HostsFile(path, { files });
         let slowest = 0;
         for (const count of [1000, 999, 0]) {

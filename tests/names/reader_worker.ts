@@ -6,7 +6,7 @@
     if (!allowed.has(Deno.readTextFileSync(path))) Atomics.add(flags, 2, 1);
     Atomics.add(flags, 1, 1);
     // Leaves the writer its share of the processor.
-    Atomics.wait(flags, 0, 0, 1);
+    Atomics.wait(flags, 0, 0, 2);
   }
   self.close();
 };

@@ -27,7 +27,7 @@ Deno.test("refuseHijack() refuses the names that mean this machine", () => {
   }
 });
 
-Deno.test("refuseHijack() refuses the names that the daemon connects to, and wildcards over them", () => {
+Deno.test("refuseHijack() refuses the names that the daemon connects to, and wildcards over them (F67)", () => {
   for (
     const name of [
       "api.ngrok.com",

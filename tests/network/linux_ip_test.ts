@@ -12,7 +12,7 @@ const UNKNOWN_KIND = "Error: Unknown device type.";
 const NOT_PERMITTED = "RTNETLINK answers: Operation not permitted";
 const MAKE_DUMMY = [
   `link add name ngrokd0 address ${MARK} type dummy`,
-  "address add 10.107.0.1/32 dev ngrokd0 scope host",
+  "address add 10.107.0.1/32 dev ngrokd0 scope site",
   "link set dev ngrokd0 up",
   "route add local 10.107.0.0/16 dev ngrokd0 proto 107",
 ];

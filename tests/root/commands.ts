@@ -26,10 +26,15 @@ export async function shell(script: string): Promise<string> {
   return stdout;
 }
 
-/** What ngrokd may change: the hosts file to the byte, with its mode and owner; interfaces, routes, sockets. */
+/** What ngrokd may change: the hosts file and resolv.conf to the byte, with their modes and owners; interfaces, routes, sockets. */
 export async function machineState(): Promise<Record<string, string>> {
   return {
     hosts: await shell("cat /etc/hosts; stat --format='%a %U:%G' /etc/hosts; ls /etc/hosts*"),
+    resolver: await shell(`
+      cat /etc/resolv.conf
+      stat --format='%a %U:%G' /etc/resolv.conf
+      find /etc /etc/ngrokd -maxdepth 1 -name 'resolv.conf?*'
+    `),
     addresses: await shell("/sbin/ip -brief address show"),
     routes: await shell("/sbin/ip -4 route show table all"),
     sockets: await shell("find /run -name 'ngrokd*' -type s"),

@@ -21,7 +21,7 @@ testTraced(
 
 testRoot(
   "killed at random moments, ngrokd starts again and serves every name on its old address (F1, F21)",
-  () => shows({ kind: "churn", kills: 4, seed: 1 }, 5),
+  () => shows({ kind: "churn", kills: 3, seed: 1 }, 4),
 );
 
 testRoot(

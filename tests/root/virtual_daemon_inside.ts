@@ -4,6 +4,7 @@ import { runDaemon } from "../../src/daemon/run.ts";
 import type { EndpointReport, StatusReport } from "../../src/model/report.ts";
 import { run } from "../../src/system/run.ts";
 import { type FakeMachine, fakeMachine } from "../daemon/fake_machine.ts";
+import { Neighbour } from "./neighbour.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: api.myapp:8301\r\nConnection: close\r\n\r\n";
 
@@ -17,63 +18,10 @@ async function get(hostname: string, port: number): Promise<string> {
   return await new Response(conn.readable).text();
 }
 
-/** A machine on the same network, in a namespace of its own, that routes our subnet to this one. */
-class Neighbour implements AsyncDisposable {
-  readonly #holder: Deno.ChildProcess;
-
-  constructor(holder: Deno.ChildProcess) {
-    this.#holder = holder;
-  }
-
-  static async open(): Promise<Neighbour> {
-    const holder = new Deno.Command("unshare", {
-      args: ["--net", "/bin/sh", "-c", "echo ready; exec sleep 60"],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    const neighbour = new Neighbour(holder);
-    for await (const _ready of holder.stdout) break;
-    await ip("link add lan0 type veth peer name lan1");
-    await ip("address add 192.0.2.1/24 dev lan0");
-    await ip("link set lan0 up");
-    await ip(`link set lan1 netns ${holder.pid}`);
-    for (
-      const line of [
-        "address add 192.0.2.2/24 dev lan1",
-        "link set lan1 up",
-        "route add 10.107.0.0/16 via 192.0.2.1",
-      ]
-    ) await neighbour.run(["/sbin/ip", ...line.split(" ")]);
-    return neighbour;
-  }
-
-  async run(argv: readonly string[]): Promise<string> {
-    const { code, stdout, stderr } = await new Deno.Command("nsenter", {
-      args: [`--target=${this.#holder.pid}`, "--net", ...argv],
-      env: { NO_COLOR: "1" },
-    }).output();
-    const decoder = new TextDecoder();
-    assert.equal(code, 0, decoder.decode(stderr));
-    return decoder.decode(stdout);
-  }
-
-  /** What it gets for an HTTP request, in characters; it connects for sure. */
-  async receives(hostname: string, port: number): Promise<number> {
-    const code = `
-      const conn = await Deno.connect({ hostname: "${hostname}", port: ${port} });
-      await conn.write(new TextEncoder().encode(${JSON.stringify(GET)})).catch(() => {});
-      const text = await new Response(conn.readable).text().catch(() => "");
-      console.log(text.length);
-    `;
-    return Number(await this.run([Deno.execPath(), "eval", "--quiet", code]));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#holder.kill("SIGKILL");
-    await this.#holder.status;
-    await ip("link delete lan0").catch(() => {});
-  }
+/** What a neighbour gets for an HTTP request, in characters; it connects for sure. */
+async function receives(neighbour: Neighbour, address: string): Promise<number> {
+  const [hostname, port] = address.split(":");
+  return (await neighbour.succeeds(["nc", "-N", "-w", "5", hostname!, port!], GET)).length;
 }
 
 async function status(machine: FakeMachine): Promise<StatusReport> {
@@ -106,9 +54,17 @@ Deno.test("the daemon serves the default subnet to this machine, repairs it with
     assert.match(addresses.kind!, /^(dummy|bridge|lo)$/);
     assert.match(await get(address, 8301), /^HTTP\/1\.1 200 /);
 
-    await using neighbour = await Neighbour.open();
-    assert.equal(await neighbour.receives(address, 8301), 0, "a virtual listener serves this machine only");
-    assert.ok(await neighbour.receives(address, 8302) > 0, "the neighbour does reach the address");
+    await using neighbour = await Neighbour.open({
+      ours: "192.168.77.1/24",
+      theirs: ["192.168.77.2/24"],
+      routes: ["10.107.0.0/16 via 192.168.77.1"],
+    });
+    assert.equal(
+      await receives(neighbour, `${address}:8301`),
+      0,
+      "a virtual listener serves this machine only",
+    );
+    assert.ok(await receives(neighbour, `${address}:8302`) > 0, "the neighbour does reach the address");
     const [row] = ((await machine.ask("list")).data as EndpointReport[]).filter(({ port }) => port === 8301);
     assert.equal(row!.total_connections, 1);
 

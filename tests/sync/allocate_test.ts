@@ -74,7 +74,7 @@ Deno.test("allocate() is not led astray by names like those of an object's metho
 });
 
 Deno.test("allocate() puts tcp last, so that http, https and tls get a port that both want", () => {
-  const urls = ["tcp://a.t:443", "tls://*.z.t:443", "tcp://b.t:80", "https://y.t", "http://x.t:443"];
+  const urls = ["tcp://a.t:443", "tls://*.z.t:443", "tcp://b.t:80", "https://y.t", "https://x.t"];
   const { routes } = allocate(endpoints(...urls), options({ listenInterface: "0.0.0.0" }));
   assert.deepEqual(routes.map(({ scheme }) => scheme === "tcp"), [false, false, false, true, true]);
   assert.deepEqual(routes.map(({ hostname }) => hostname), ["*.z.t", "x.t", "y.t", "a.t", "b.t"]);

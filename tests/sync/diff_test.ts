@@ -69,7 +69,13 @@ Deno.test("diff() keeps the listener on the other port that an endpoint had to m
 
 Deno.test("remapKey() names a group by its URL's port, whatever it listens on", () => {
   assert.equal(
-    remapKey({ address: "0.0.0.0", port: 9080, routes: [route("a.t", { port: 5432 })], remappable: true }),
+    remapKey({
+      address: "0.0.0.0",
+      port: 9080,
+      routes: [route("a.t", { port: 5432 })],
+      remappable: true,
+      extra: false,
+    }),
     "a.t:5432",
   );
 });

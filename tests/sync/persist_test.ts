@@ -333,7 +333,7 @@ Deno.test("load() sets a list of another schema aside", async () => {
 });
 
 Deno.test("load() of a million bad entries keeps the good one among them, and tells twenty and their number (it told a million) (F16)", async () => {
-  const bad = Array.from({ length: 1_000_000 }, (_, index) => `"${index.toString(36)}":1`);
+  const bad = Array.from({ length: 1_000_000 }, (_, index) => `"${index}":1`);
   const { state, problems } = await load({
     "ip_mappings.json": `{${[...bad.slice(0, 500_000), '"good.t":"10.107.0.5"', ...bad.slice(500_000)]}}`,
     "network_ports.json": PORTS,

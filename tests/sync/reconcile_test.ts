@@ -31,7 +31,7 @@ function round(
 
 function listening(outcome: ReconcileOutcome): Record<string, string> {
   return Object.fromEntries(
-    outcome.routes.map((
+    outcome.routes.filter((route) => !route.own).map((
       { hostname, port, address, localPort },
     ) => [`${hostname}:${port}`, `${address}:${localPort}`]),
   );
@@ -201,6 +201,19 @@ Deno.test("reconcile() lets tcp yield a port to https on a shared interface", as
   const world = new FakeWorld();
   const outcome = await round(world, ["tcp://a.t:443", "https://b.t"], { mode: "0.0.0.0" });
   assert.deepEqual(listening(outcome), { "b.t:443": "0.0.0.0:443", "a.t:443": "0.0.0.0:9080" });
+});
+
+Deno.test("reconcile() moves no endpoint to a port that another has in its URL (it took it, by the order of names)", async () => {
+  const world = new FakeWorld();
+  const urls = ["tcp://a.t:443", "https://b.t", "tcp://c.t:9080", "http://d.t:9081"];
+  const outcome = await round(world, urls, { mode: "0.0.0.0" });
+  assert.deepEqual(listening(outcome), {
+    "a.t:443": "0.0.0.0:9082",
+    "b.t:443": "0.0.0.0:443",
+    "c.t:9080": "0.0.0.0:9080",
+    "d.t:9081": "0.0.0.0:9081",
+  });
+  assert.deepEqual(outcome.failures, new Map());
 });
 
 Deno.test("reconcile() does not give a newcomer the port that another endpoint has moved to (it took it over)", async () => {

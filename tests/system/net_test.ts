@@ -107,7 +107,7 @@ Deno.test("connectTls() shows our certificate to the server", async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-Deno.test("connectTls() refuses a server of a CA that we do not trust, and says how to trust it", async () => {
+Deno.test("connectTls() refuses a server of a CA that we do not trust, and says how to trust it (F60)", async () => {
   using server = serveTls(await stranger.issue());
   await assert.rejects(dial({ port: server.port }), (error) => {
     assert.match((error as DialError).hint!, /server\.ingress_ca/);
@@ -116,7 +116,7 @@ Deno.test("connectTls() refuses a server of a CA that we do not trust, and says 
   assert.ok(await server.served instanceof Error);
 });
 
-Deno.test("connectTls() refuses a certificate for another name", async () => {
+Deno.test("connectTls() refuses a certificate for another name (F60)", async () => {
   using server = serveTls(await authority.issue({ names: ["other.example"] }));
   await assert.rejects(
     dial({ port: server.port }),
@@ -125,7 +125,7 @@ Deno.test("connectTls() refuses a certificate for another name", async () => {
   await server.served;
 });
 
-Deno.test("connectTls() refuses an expired certificate", async () => {
+Deno.test("connectTls() refuses an expired certificate (F60)", async () => {
   using server = serveTls(await authority.issue({ days: -1 }));
   await assert.rejects(
     dial({ port: server.port }),
@@ -134,7 +134,7 @@ Deno.test("connectTls() refuses an expired certificate", async () => {
   await server.served;
 });
 
-Deno.test("connectTls() calls a closed port refused", async () => {
+Deno.test("connectTls() calls a closed port refused (F60)", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
@@ -148,7 +148,7 @@ Deno.test("connectTls() calls a name that does not resolve a name", async () => 
   );
 });
 
-Deno.test("connectTls() gives up in time on a server that accepts and says nothing", async () => {
+Deno.test("connectTls() gives up in time on a server that accepts and says nothing (F60)", async () => {
   // Deno goes on with the handshake of a closed connection until the server ends it: so it does here.
   const gone = Promise.withResolvers<void>();
   using server = serveTcp(() => gone.promise);
@@ -159,7 +159,7 @@ Deno.test("connectTls() gives up in time on a server that accepts and says nothi
   await server.served;
 });
 
-Deno.test("connectTls() does not take garbage for a fault of our certificate", async () => {
+Deno.test("connectTls() does not take garbage for a fault of our certificate (F60)", async () => {
   const greetings = [
     "HTTP/1.1 400 Bad Request\r\n\r\n",
     "220 mail.example ESMTP private key\r\n",
@@ -182,7 +182,7 @@ Deno.test("connectTls() does not take garbage for a fault of our certificate", a
   }
 });
 
-Deno.test("connectTls() calls a server that hangs up a reset", async () => {
+Deno.test("connectTls() calls a server that hangs up a reset (F60)", async () => {
   using server = serveTcp(() => Promise.resolve());
   await assert.rejects(dial({ port: server.port }), fails("reset", /reset$/));
   await server.served;

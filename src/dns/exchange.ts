@@ -1,0 +1,123 @@
+import { closeQuietly, readFull, writeAll } from "../system/byte_stream.ts";
+import type { ByteStream, TcpAddress } from "../system/net.ts";
+import type { UdpPeer, UdpSocket } from "../system/udp.ts";
+import { frameMessage } from "./frame.ts";
+import { HEADER_BYTES, uint16 } from "./query.ts";
+import { RCODE } from "./reply.ts";
+
+/** What one server said. */
+export interface ServerReply {
+  readonly server: TcpAddress;
+  readonly reply: Uint8Array;
+}
+
+/** What asking by UDP needs. */
+export interface UdpExchangeOptions {
+  /** Asked in turns until one answers; not empty. */
+  readonly servers: readonly TcpAddress[];
+  readonly listenUdp: (where: TcpAddress) => UdpSocket;
+  /** After how long without an answer the next server is asked too. */
+  readonly nextMs: number;
+  /** Ends the exchange. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Asks by UDP from a socket (and so a random port) of its own: one server, and each time one more after a pause or a refusal. The first
+ * good answer wins, whoever gives it; what does not come from a server that was asked, with the same id and the same question to the
+ * letter, is not one (RFC 5452). Undefined if the signal aborts first. If all servers fail, the first failure is the answer.
+ */
+export async function exchangeUdp(
+  request: Uint8Array,
+  options: UdpExchangeOptions,
+): Promise<ServerReply | undefined> {
+  const { servers, listenUdp, nextMs, signal } = options;
+  if (signal.aborted) return undefined;
+  const socket = listenUdp({ address: "0.0.0.0", port: 0 });
+  const close = () => closeQuietly(socket);
+  signal.addEventListener("abort", close, { once: true });
+  const failed = new Map<TcpAddress, ServerReply>();
+  let asked = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  function askNext(): void {
+    clearTimeout(timer);
+    // A server that cannot be reached is one that does not answer: the next one's turn comes.
+    const { address: hostname, port } = servers[asked++ % servers.length]!;
+    socket.send(request, { hostname, port }).catch(() => {});
+    timer = setTimeout(askNext, nextMs);
+  }
+  try {
+    askNext();
+    const buffer = new Uint8Array(MAX_REPLY_BYTES);
+    while (failed.size < servers.length) {
+      const [bytes, peer] = await socket.receive(buffer);
+      const server = servers.slice(0, asked).find((one) => isFrom(one, peer));
+      if (server === undefined || failed.has(server) || !isReplyTo(bytes, request)) continue;
+      const result = { server, reply: bytes.slice() };
+      if (isGood(bytes)) return result;
+      failed.set(server, result);
+      if (asked < servers.length) askNext();
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", close);
+    close();
+  }
+  return failed.values().next().value;
+}
+
+/** More than a server may send: what we ask for is smaller. */
+const MAX_REPLY_BYTES = 4096;
+
+/** What asking by TCP needs. */
+export interface TcpExchangeOptions {
+  readonly server: TcpAddress;
+  readonly connectTcp: (where: TcpAddress, signal: AbortSignal) => Promise<ByteStream>;
+  readonly signal: AbortSignal;
+}
+
+/** Asks one server by TCP, on a connection of its own. Undefined if what comes is no answer; throws like the connection. */
+export async function exchangeTcp(
+  request: Uint8Array,
+  options: TcpExchangeOptions,
+): Promise<Uint8Array | undefined> {
+  const { server, connectTcp, signal } = options;
+  const stream = await connectTcp(server, signal);
+  const close = () => closeQuietly(stream);
+  signal.addEventListener("abort", close, { once: true });
+  try {
+    if (signal.aborted) return undefined;
+    await writeAll(stream, frameMessage(request));
+    const length = new Uint8Array(2);
+    if (!await readFull(stream, length)) return undefined;
+    const reply = new Uint8Array(uint16(length, 0));
+    return await readFull(stream, reply) && isReplyTo(reply, request) ? reply : undefined;
+  } finally {
+    signal.removeEventListener("abort", close);
+    close();
+  }
+}
+
+function isFrom(server: TcpAddress, peer: UdpPeer): boolean {
+  return server.address === peer.hostname && server.port === peer.port;
+}
+
+/** Whether a message is a reply with the request's id and question. The request ends with its question, or with an OPT of 11 octets. */
+function isReplyTo(bytes: Uint8Array, request: Uint8Array): boolean {
+  const questionEnd = request.length - (request[11] === 1 ? 11 : 0);
+  if (bytes.length < questionEnd || (bytes[2]! & 0xf8) !== 0x80 || uint16(bytes, 4) !== 1) return false;
+  for (let at = HEADER_BYTES; at < questionEnd; at++) if (bytes[at] !== request[at]) return false;
+  return bytes[0] === request[0] && bytes[1] === request[1];
+}
+
+function isGood(reply: Uint8Array): boolean {
+  const rcode = reply[3]! & 15;
+  return rcode === RCODE.NOERROR || rcode === RCODE.NXDOMAIN;
+}
+
+/** Whether a reply says that there is more than it holds. */
+export function isTruncated(reply: Uint8Array): boolean {
+  return (reply[2]! & 2) !== 0;
+}

@@ -1,0 +1,95 @@
+/** Record types that need a name here (RFC 1035 3.2.2, RFC 6891). */
+export const TYPE = { A: 1, SOA: 6, OPT: 41, IXFR: 251, AXFR: 252, ANY: 255 } as const;
+
+/** The class of the internet. */
+export const CLASS_IN = 1;
+
+/** Octets of a message's header. */
+export const HEADER_BYTES = 12;
+
+/** What a client says of EDNS (RFC 6891 6.1.2, 6.1.3). Its options and unknown flags say nothing to us. */
+export interface Edns {
+  /** The largest UDP message that it takes. */
+  readonly payloadSize: number;
+  readonly version: number;
+  readonly dnssecOk: boolean;
+}
+
+/** One question, read from a message. */
+export interface Query {
+  /** The message; only the first `questionEnd` octets count. */
+  readonly bytes: Uint8Array;
+  /** Lower case, without the final dot; undefined if it holds an octet that no host name does. */
+  readonly name: string | undefined;
+  readonly type: number;
+  readonly class: number;
+  /** Where the question ends. */
+  readonly questionEnd: number;
+  readonly edns: Edns | undefined;
+}
+
+/** By octet: the character of a host name that it stands for, in lower case. */
+const HOST_CHARACTERS: readonly (string | undefined)[] = Array.from({ length: 256 }, (_, octet) => {
+  const character = String.fromCharCode(octet);
+  return /^[A-Za-z0-9_-]$/.test(character) ? character.toLowerCase() : undefined;
+});
+
+/** Reads a message that has exactly one question; undefined if it is malformed. Every query comes through here, so it makes nothing but the result. */
+export function readQuery(bytes: Uint8Array): Query | undefined {
+  // RFC 9619: more than one question has no meaning; none is of use to the cookies only that we do not have.
+  if (bytes.length < HEADER_BYTES || uint16(bytes, 4) !== 1) return undefined;
+  let name: string | undefined = "";
+  let at = HEADER_BYTES;
+  for (let length = bytes[at++]; length !== 0; length = bytes[at++]) {
+    // A pointer has nothing to point to yet; the other two kinds of label are not in use (RFC 6891 5).
+    if (length === undefined || length > 63 || at + length > bytes.length) return undefined;
+    if (name !== undefined && name !== "") name += ".";
+    for (const end: number = at + length; at < end; at++) {
+      const character: string | undefined = HOST_CHARACTERS[bytes[at]!];
+      if (name !== undefined) name = character === undefined ? undefined : name + character;
+    }
+  }
+  const questionEnd = at + 4;
+  if (at - HEADER_BYTES > 255 || questionEnd > bytes.length) return undefined;
+  const edns = readEdns(bytes, questionEnd);
+  if (edns === "malformed") return undefined;
+  return { bytes, name, type: uint16(bytes, at), class: uint16(bytes, at + 2), questionEnd, edns };
+}
+
+/** Walks all records behind the question; every one must be whole, and one OPT at most, where it belongs (RFC 6891 6.1.1). */
+function readEdns(bytes: Uint8Array, start: number): Edns | undefined | "malformed" {
+  const beforeAdditional = uint16(bytes, 6) + uint16(bytes, 8);
+  const count = beforeAdditional + uint16(bytes, 10);
+  let edns: Edns | undefined;
+  let at: number | undefined = start;
+  for (let index = 0; index < count; index++) {
+    const nameStart: number = at;
+    at = skipName(bytes, nameStart);
+    if (at === undefined || at + 10 > bytes.length) return "malformed";
+    if (uint16(bytes, at) === TYPE.OPT) {
+      if (edns !== undefined || index < beforeAdditional || bytes[nameStart] !== 0) return "malformed";
+      edns = {
+        payloadSize: uint16(bytes, at + 2),
+        version: bytes[at + 5]!,
+        dnssecOk: (bytes[at + 6]! & 0x80) !== 0,
+      };
+    }
+    at += 10 + uint16(bytes, at + 8);
+    if (at > bytes.length) return "malformed";
+  }
+  return at === bytes.length ? edns : "malformed";
+}
+
+function skipName(bytes: Uint8Array, start: number): number | undefined {
+  for (let at = start; at < bytes.length; at += bytes[at]! + 1) {
+    if (bytes[at] === 0) return at + 1;
+    if (bytes[at]! >= 0xc0) return at + 2;
+    if (bytes[at]! > 63) return undefined;
+  }
+  return undefined;
+}
+
+/** The number in two octets, high one first. */
+export function uint16(bytes: Uint8Array, at: number): number {
+  return bytes[at]! << 8 | bytes[at + 1]!;
+}

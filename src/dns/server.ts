@@ -1,0 +1,177 @@
+import { getLogger } from "@logtape/logtape";
+import { BindError } from "../model/errors.ts";
+import { listenerKey } from "../model/route_table.ts";
+import { closeQuietly } from "../system/byte_stream.ts";
+import type { ByteStream, TcpAddress, TcpListener } from "../system/net.ts";
+import type { UdpPeer, UdpSocket } from "../system/udp.ts";
+import { answer } from "./answer.ts";
+import { HEADER_BYTES, type Query, readQuery } from "./query.ts";
+import { RateLimit, type RateLimitOptions, type Verdict } from "./rate_limit.ts";
+import { fitReply, makeReply, RCODE } from "./reply.ts";
+import { TcpServer, type TcpServerLimits } from "./tcp_server.ts";
+import { serveUdp } from "./udp_server.ts";
+import { Upstream } from "./upstream.ts";
+import { addressRecord, Zone } from "./zone.ts";
+
+const log = getLogger(["ngrokd", "dns"]);
+
+/** What the DNS server needs from outside. */
+export interface DnsServerOptions {
+  readonly listenUdp: (where: TcpAddress) => UdpSocket;
+  readonly listenTcp: (where: TcpAddress) => TcpListener;
+  readonly connectTcp: (where: TcpAddress, signal: AbortSignal) => Promise<ByteStream>;
+  /** Whether a client may ask at all. Another one gets no answer by UDP, and its TCP connection is closed at once. */
+  readonly allows: (address: string) => boolean;
+  /** Whether an address is of this machine (loopback included): its queries are answered however many there are. */
+  readonly isLocal: (address: string) => boolean;
+  readonly limits?: TcpServerLimits & RateLimitOptions;
+}
+
+/** What became of one address. */
+export interface DnsBinding {
+  /** As it was asked for. */
+  readonly address: string;
+  /** The port that is bound, the same for UDP and TCP; as asked for if none is. */
+  readonly port: number;
+  /** Why it is not bound, if it is not. */
+  readonly problem?: BindError;
+}
+
+interface OpenAddress {
+  readonly binding: DnsBinding;
+  readonly key: string;
+  close(): void;
+  readonly done: Promise<unknown>;
+}
+
+/** The DNS server: one UDP socket and one TCP listener for each local address, since UDP must answer from the address that was asked. */
+export class DnsServer implements AsyncDisposable {
+  readonly #options: DnsServerOptions;
+  readonly #open = new Map<string, OpenAddress>();
+  readonly #own = new Set<string>();
+  readonly #tcp: TcpServer;
+  readonly #rate: RateLimit;
+  readonly #upstream: Upstream;
+  #zone = Zone.EMPTY;
+
+  constructor(options: DnsServerOptions) {
+    const { listenUdp, connectTcp, limits } = options;
+    this.#options = options;
+    this.#tcp = new TcpServer(limits);
+    this.#rate = new RateLimit(limits);
+    this.#upstream = new Upstream({ listenUdp, connectTcp, isOwn: (key) => this.#own.has(key) });
+  }
+
+  /** Takes other names; a query sees either the old ones or the new ones. */
+  replaceZone(zone: Zone): void {
+    this.#zone = zone;
+  }
+
+  /** Takes other servers to ask for names that are not ours, in order of preference; with none, those names are refused. */
+  replaceUpstreams(servers: readonly TcpAddress[]): void {
+    this.#upstream.servers = servers;
+  }
+
+  /** Makes the bound addresses these: closes what is no longer wanted, opens what is not open (so tries again what failed), leaves the rest. */
+  rebind(addresses: readonly TcpAddress[]): DnsBinding[] {
+    const wanted = new Set(addresses.map(({ address, port }) => listenerKey(address, port)));
+    for (const key of [...this.#open.keys()]) if (!wanted.has(key)) this.#close(key);
+    return addresses.map((where) => {
+      try {
+        return this.#bind(where);
+      } catch (error) {
+        if (!(error instanceof BindError)) throw error;
+        return { ...where, problem: error };
+      }
+    });
+  }
+
+  #bind(where: TcpAddress): DnsBinding {
+    const wantedKey = listenerKey(where.address, where.port);
+    const present = this.#open.get(wantedKey);
+    if (present !== undefined) return present.binding;
+    const listener = this.#options.listenTcp(where);
+    let socket: UdpSocket;
+    try {
+      socket = this.#options.listenUdp({ address: where.address, port: listener.port });
+    } catch (error) {
+      closeQuietly(listener);
+      throw error;
+    }
+    const { key, port } = socket;
+    const stop = new AbortController();
+    const { signal } = stop;
+    const here = addressRecord(where.address);
+    const binding = { address: where.address, port };
+    const done = Promise.all([
+      serveUdp(socket, {
+        signal,
+        judge: (peer) => this.#judge(peer),
+        respond: (message) => this.#respond(message, { here, fit: fitReply }),
+        truncate,
+      }),
+      this.#tcp.serve(listener, {
+        signal,
+        admits: this.#options.allows,
+        respond: (message) => this.#respond(message, { here, fit: (reply) => reply }),
+      }),
+    ]);
+    this.#own.add(key);
+    this.#open.set(wantedKey, {
+      binding,
+      key,
+      done,
+      close() {
+        stop.abort();
+        closeQuietly(socket);
+        closeQuietly(listener);
+      },
+    });
+    log.info("Answering DNS on {address}", { address: key });
+    return binding;
+  }
+
+  #close(wantedKey: string): void {
+    const entry = this.#open.get(wantedKey);
+    if (entry === undefined) return;
+    this.#open.delete(wantedKey);
+    this.#own.delete(entry.key);
+    entry.close();
+    log.info("No longer answering DNS on {address}", { address: entry.key });
+  }
+
+  #judge({ hostname: address, port }: UdpPeer): Verdict {
+    // A forged sender would have us answer ourselves, for ever.
+    if (this.#own.has(listenerKey(address, port)) || !this.#options.allows(address)) return "drop";
+    return this.#options.isLocal(address) ? "answer" : this.#rate.count(address);
+  }
+
+  #respond(
+    message: Uint8Array,
+    options: { here: Uint8Array; fit: (reply: Uint8Array, query: Query) => Uint8Array },
+  ): Uint8Array | Promise<Uint8Array> | undefined {
+    const { here, fit } = options;
+    const recursion = this.#upstream.servers.length > 0;
+    const result = answer(message, { zone: this.#zone, here, recursion });
+    if (result === undefined || result instanceof Uint8Array) return result;
+    return this.#upstream.ask(result).then((reply) =>
+      reply === undefined ? makeReply(result, { rcode: RCODE.SERVFAIL, recursion }) : fit(reply, result)
+    );
+  }
+
+  /** Closes all addresses and connections, and waits until nothing more is answered. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const loops = [...this.#open.values()].map(({ done }) => done);
+    for (const key of [...this.#open.keys()]) this.#close(key);
+    this.#upstream[Symbol.dispose]();
+    await this.#tcp[Symbol.asyncDispose]();
+    await Promise.all(loops);
+  }
+}
+
+/** The question alone, marked as truncated, not longer than the message; undefined for what is no query. */
+function truncate(message: Uint8Array): Uint8Array | undefined {
+  if (message.length < HEADER_BYTES || (message[2]! & 0xf8) !== 0) return undefined;
+  const query = readQuery(message);
+  return query === undefined ? undefined : makeReply(query, { rcode: RCODE.NOERROR, truncated: true });
+}

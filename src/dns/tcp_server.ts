@@ -1,0 +1,110 @@
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../model/errors.ts";
+import { closeQuietly } from "../system/byte_stream.ts";
+import { isConnectionGone } from "../system/errors.ts";
+import { keepGoing } from "../system/keep_going.ts";
+import type { AcceptedStream, TcpListener } from "../system/net.ts";
+import { TcpConnection, type TcpConnectionOptions, type TcpLimits } from "./tcp_connection.ts";
+
+const log = getLogger(["ngrokd", "dns"]);
+
+/** Limits of all connections together. */
+export interface TcpServerLimits extends TcpLimits {
+  /** @default {256} */
+  readonly maxConnections?: number;
+  /** @default {32} */
+  readonly maxPerSource?: number;
+}
+
+/** What one listener hands its connections to. */
+export interface TcpListenOptions {
+  readonly respond: TcpConnectionOptions["respond"];
+  /** Whether a peer may connect at all. */
+  readonly admits: (address: string) => boolean;
+  /** Aborted when the listener is closed. */
+  readonly signal: AbortSignal;
+}
+
+/** The connections of all listeners under one limit. When it is reached, a newcomer takes the place of who has been silent for longest. */
+export class TcpServer implements AsyncDisposable {
+  readonly #limits: TcpServerLimits;
+  /** Each with its peer; who has been silent for longest comes first. */
+  readonly #open = new Map<TcpConnection, string>();
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(limits: TcpServerLimits = {}) {
+    this.#limits = limits;
+  }
+
+  /** How many connections there are. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Accepts connections until the signal aborts, also when descriptors are out for a while. Connections live on after it. */
+  serve(listener: TcpListener, options: TcpListenOptions): Promise<void> {
+    const { admits, respond, signal } = options;
+    const address = listener.key;
+
+    const accept = async (succeeded: () => void): Promise<never> => {
+      for (;;) {
+        const stream = await listener.accept();
+        try {
+          const isWelcome = !signal.aborted && admits(stream.peer) && this.#makeRoom(stream.peer);
+          if (isWelcome) this.#start(stream, respond);
+          else closeQuietly(stream);
+        } catch (error) {
+          // To find out who is admitted may take a descriptor too.
+          closeQuietly(stream);
+          throw error;
+        }
+        succeeded();
+      }
+    };
+
+    return keepGoing(accept, {
+      signal,
+      onFailure: (error) =>
+        log.warn("Cannot accept DNS connections on {address}: {reason}", {
+          address,
+          reason: messageOf(error),
+        }),
+    });
+  }
+
+  #start(stream: AcceptedStream, respond: TcpConnectionOptions["respond"]): void {
+    const onMessages = () => {
+      if (this.#open.delete(connection)) this.#open.set(connection, stream.peer);
+    };
+    const connection = new TcpConnection(stream, { ...this.#limits, respond, onMessages });
+    this.#open.set(connection, stream.peer);
+    const task = connection.run().catch((error) => {
+      if (!isConnectionGone(error)) {
+        log.debug("A DNS connection failed: {reason}", { reason: messageOf(error) });
+      }
+    }).finally(() => {
+      this.#open.delete(connection);
+      this.#running.delete(task);
+    });
+    this.#running.add(task);
+  }
+
+  /** Whether there is a place for a connection from this peer, if need be that of an idle one. */
+  #makeRoom(peer: string): boolean {
+    const { maxConnections = 256, maxPerSource = 32 } = this.#limits;
+    const fromPeer = [...this.#open].filter(([, other]) => other === peer);
+    const rivals = fromPeer.length >= maxPerSource ? fromPeer : [...this.#open];
+    if (rivals !== fromPeer && rivals.length < maxConnections) return true;
+    const victim = rivals.find(([connection]) => !connection.isBusy)?.[0];
+    if (victim === undefined) return false;
+    this.#open.delete(victim);
+    victim.close();
+    return true;
+  }
+
+  /** Ends all connections. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const connection of this.#open.keys()) connection.close();
+    await Promise.all(this.#running);
+  }
+}

@@ -1,0 +1,58 @@
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../model/errors.ts";
+import { keepGoing } from "../system/keep_going.ts";
+import type { UdpPeer, UdpSocket } from "../system/udp.ts";
+import type { Verdict } from "./rate_limit.ts";
+
+const log = getLogger(["ngrokd", "dns"]);
+
+/** Larger than any query that has a meaning; what is longer is cut, and so malformed. */
+const BUFFER_BYTES = 4096;
+
+/** What a UDP server hands its datagrams to. */
+export interface UdpServerOptions {
+  /** What to do with a datagram from this sender, whose port is not 0. */
+  readonly judge: (peer: UdpPeer) => Verdict;
+  /** The reply to a message, at once or later (then it must not reject); undefined for none. The bytes are good until it returns. */
+  readonly respond: (message: Uint8Array) => Uint8Array | Promise<Uint8Array> | undefined;
+  /** The reply to a message whose sender gets no more than that; undefined for none. */
+  readonly truncate: (message: Uint8Array) => Uint8Array | undefined;
+  /** Aborted when the socket is closed. */
+  readonly signal: AbortSignal;
+}
+
+/** Answers datagrams until the signal aborts. Neither a datagram nor an error of the socket ends it. */
+export function serveUdp(socket: UdpSocket, options: UdpServerOptions): Promise<void> {
+  const { judge, respond, truncate, signal } = options;
+  const buffer = new Uint8Array(BUFFER_BYTES);
+  const address = socket.key;
+
+  async function reply(bytes: Uint8Array, peer: UdpPeer): Promise<void> {
+    try {
+      await socket.send(bytes, peer);
+    } catch (error) {
+      // No route to this one, or the socket was closed meanwhile; the next one is another matter.
+      if (!signal.aborted) log.debug("Cannot answer a DNS query: {reason}", { reason: messageOf(error) });
+    }
+  }
+
+  async function receive(succeeded: () => void): Promise<never> {
+    for (;;) {
+      const [message, peer] = await socket.receive(buffer);
+      // Nothing can be sent to port 0 (RFC 6335 6).
+      if (peer.port === 0) continue;
+      const verdict = judge(peer);
+      succeeded();
+      if (verdict === "drop") continue;
+      const result = verdict === "answer" ? respond(message) : truncate(message);
+      if (result instanceof Uint8Array) await reply(result, peer);
+      else void result?.then((bytes) => reply(bytes, peer));
+    }
+  }
+
+  return keepGoing(receive, {
+    signal,
+    onFailure: (error) =>
+      log.warn("Cannot receive DNS queries on {address}: {reason}", { address, reason: messageOf(error) }),
+  });
+}

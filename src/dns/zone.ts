@@ -1,0 +1,63 @@
+import { isHostname, parentDomains } from "../lib/hostname.ts";
+import { parseIpv4 } from "../lib/ipv4.ts";
+import { TYPE } from "./query.ts";
+
+/** A name that we answer for. */
+export interface ZoneName {
+  /** Normalised; `*.example.com` for a wildcard. */
+  readonly hostname: string;
+  /** IPv4; undefined for the local address that a query came to. */
+  readonly address: string | undefined;
+}
+
+/** Seconds that a client may keep an answer: under one poll, so that it follows an address that changes. */
+const TTL = 5;
+
+/**
+ * The names that we answer for, immutable: replaced as a whole. Found like a route: exact before wildcard, longest suffix first, any
+ * depth, never the bare suffix. The first of two entries for one name counts.
+ */
+export class Zone {
+  static readonly EMPTY: Zone = new Zone([]);
+  /** The A record of each name, ready to be sent; null for the address that the query came to. */
+  readonly #exact = new Map<string, Uint8Array | null>();
+  readonly #wildcard = new Map<string, Uint8Array | null>();
+
+  /** @throws {RangeError} If an address is not IPv4. */
+  constructor(names: Iterable<ZoneName>) {
+    for (const { hostname, address } of names) {
+      const record = address === undefined ? null : addressRecord(address);
+      const [map, key] = hostname.startsWith("*.")
+        ? [this.#wildcard, hostname.slice(2)]
+        : [this.#exact, hostname];
+      if (!map.has(key)) map.set(key, record);
+    }
+  }
+
+  /** The A record (see {@linkcode addressRecord}) for a normalised name; undefined if the name is not ours. `here`: that of the local address. */
+  find(name: string, here: Uint8Array): Uint8Array | undefined {
+    const exact = this.#exact.get(name);
+    if (exact !== undefined) return exact ?? here;
+    if (this.#wildcard.size === 0 || !isHostname(name)) return undefined;
+    for (const suffix of parentDomains(name)) {
+      const found = this.#wildcard.get(suffix);
+      if (found !== undefined) return found ?? here;
+    }
+    return undefined;
+  }
+}
+
+/**
+ * An A record in wire form (RFC 1035 4.1.3), its name a pointer to the question's.
+ *
+ * @throws {RangeError} If the address is not IPv4.
+ */
+export function addressRecord(address: string): Uint8Array {
+  const value = parseIpv4(address);
+  if (value === undefined) {
+    throw new RangeError(`Cannot make an A record: "${address}" is not an IPv4 address`);
+  }
+  const record = new Uint8Array([0xc0, 12, 0, TYPE.A, 0, 1, 0, 0, 0, TTL, 0, 4, 0, 0, 0, 0]);
+  new DataView(record.buffer).setUint32(12, value);
+  return record;
+}

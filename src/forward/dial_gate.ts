@@ -1,0 +1,142 @@
+import { getLogger } from "@logtape/logtape";
+import { backoffDelay } from "../lib/backoff.ts";
+import { DialError } from "../model/errors.ts";
+import { limitTime } from "../system/clock.ts";
+import type { ByteStream } from "../system/net.ts";
+import { ConnectionSlots, type Slot } from "./connection_slots.ts";
+
+const log = getLogger(["ngrokd", "forward"]);
+
+/** The runtime does not close a connection in mid-handshake before its peer does: so many can be stuck at a silent ingress. */
+const MAX_UNFINISHED = 64;
+const FIRST_TRIAL_MS = 1_000;
+const MAX_TRIAL_MS = 15_000;
+
+/** One dial as the gate lets it through. */
+export interface GatedDial {
+  readonly timeoutMs: number;
+  /** Whether the ingress was silent: the dial must not cost anything if it still is. */
+  readonly probe: boolean;
+}
+
+/** Options of {@linkcode DialGate.pass}. */
+export interface PassOptions {
+  /** For the wait and the dial together. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly dial: (options: GatedDial) => Promise<ByteStream>;
+}
+
+interface Silence {
+  readonly target: string;
+  readonly since: number;
+  trials: number;
+  /** When the next trial may begin; Infinity while one runs. */
+  nextTrialAt: number;
+}
+
+/**
+ * Keeps the dials to an ingress that accepts connections and says nothing few: while it is silent, all but one trial per step fail at
+ * once. Whatever else a trial comes to, the ingress is not silent any more.
+ */
+export class DialGate {
+  readonly #unfinished = new ConnectionSlots(MAX_UNFINISHED);
+  readonly #minMs: number;
+  #silence: Silence | undefined;
+
+  /** A dial begins only if it has `minMs` milliseconds: with less, it would prove nothing. */
+  constructor(minMs: number) {
+    this.#minMs = minMs;
+  }
+
+  /**
+   * Runs the dial to `target` (`host:port`).
+   *
+   * @throws {DialError} `timeout`, without a dial, if the ingress is silent or the time does not suffice; and what the dial throws.
+   * @throws The signal's reason, if it aborts first.
+   */
+  async pass(target: string, options: PassOptions): Promise<ByteStream> {
+    const { signal, dial } = options;
+    const end = performance.now() + options.timeoutMs;
+    this.#refuseIfSilent(target);
+    using _slot = await this.#slot(target, options);
+    const startedAt = performance.now();
+    const timeoutMs = end - startedAt;
+    if (timeoutMs < this.#minMs) throw late(target);
+    const trial = this.#begin(target);
+    try {
+      const stream = await dial({ timeoutMs, probe: trial !== undefined });
+      this.#heard(target);
+      return stream;
+    } catch (error) {
+      if (signal.aborted) this.#undecided(trial);
+      else if (error instanceof DialError && error.code === "timeout") {
+        this.#unheard(target, { trial, startedAt });
+      } else this.#heard(target);
+      throw error;
+    }
+  }
+
+  async #slot(target: string, options: PassOptions): Promise<Slot> {
+    using limit = limitTime(options.timeoutMs, options);
+    try {
+      return await this.#unfinished.take(limit.signal);
+    } catch (error) {
+      throw limit.isOver ? late(target) : error;
+    }
+  }
+
+  #silenceOf(target: string): Silence | undefined {
+    return this.#silence?.target === target ? this.#silence : undefined;
+  }
+
+  #refuseIfSilent(target: string): void {
+    const silence = this.#silenceOf(target);
+    if (silence === undefined || performance.now() >= silence.nextTrialAt) return;
+    const seconds = Math.round((performance.now() - silence.since) / 1000);
+    throw new DialError(`Cannot connect to ${target}: it has not answered for ${seconds} s`, {
+      code: "timeout",
+      hint: "Check this machine's network and ingressEndpoint; one connection is tried every few seconds",
+    });
+  }
+
+  /** The silence that this dial is the trial of, if there is one. */
+  #begin(target: string): Silence | undefined {
+    this.#refuseIfSilent(target);
+    const silence = this.#silenceOf(target);
+    if (silence !== undefined) silence.nextTrialAt = Infinity;
+    return silence;
+  }
+
+  #heard(target: string): void {
+    if (this.#silenceOf(target) === undefined) return;
+    this.#silence = undefined;
+    log.info("The ingress {target} answers again", { target });
+  }
+
+  #unheard(target: string, dial: { trial: Silence | undefined; startedAt: number }): void {
+    const { trial, startedAt } = dial;
+    const silence = this.#silenceOf(target);
+    const now = performance.now();
+    if (silence === undefined) {
+      this.#silence = { target, since: startedAt, trials: 0, nextTrialAt: now + FIRST_TRIAL_MS };
+      log.warn("The ingress {target} does not answer: connections fail at once until it does", { target });
+    } else if (trial === silence) {
+      silence.trials++;
+      silence.nextTrialAt = now +
+        backoffDelay(silence.trials + 1, { baseMs: FIRST_TRIAL_MS, maxMs: MAX_TRIAL_MS });
+    }
+  }
+
+  /** The trial was broken off: the next one may begin at once. */
+  #undecided(trial: Silence | undefined): void {
+    if (trial !== undefined) trial.nextTrialAt = performance.now();
+  }
+}
+
+function late(target: string): DialError {
+  return new DialError(`Cannot connect to ${target}: the dials before this one have taken all its time`, {
+    code: "timeout",
+    hint: "Check this machine's network and ingressEndpoint",
+  });
+}

@@ -1,0 +1,25 @@
+import type { ByteStream } from "./net.ts";
+
+/** Writes all of `data`, however little the stream takes at a time. */
+export async function writeAll(stream: Pick<ByteStream, "write">, data: Uint8Array): Promise<void> {
+  for (let done = 0; done < data.length;) done += await stream.write(data.subarray(done));
+}
+
+/** Fills `buffer`, however little comes at a time; false if the stream ends before. */
+export async function readFull(stream: Pick<ByteStream, "read">, buffer: Uint8Array): Promise<boolean> {
+  for (let done = 0; done < buffer.length;) {
+    const count = await stream.read(buffer.subarray(done));
+    if (count === null) return false;
+    done += count;
+  }
+  return true;
+}
+
+/** Closes a stream, listener or socket, also if it is closed already. */
+export function closeQuietly(thing: { close(): void }): void {
+  try {
+    thing.close();
+  } catch {
+    // Closed before, by the peer's reset or by another owner of its end.
+  }
+}

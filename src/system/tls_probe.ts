@@ -1,0 +1,36 @@
+import { parseIpv4 } from "../lib/ipv4.ts";
+
+/** Where to probe, and for how long. */
+export interface ProbeOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Whether a TLS server there says anything at all, be it that it refuses; false if the time is over or the signal aborts before. Nothing
+ * is sent after the handshake. Unlike a `Deno.TlsConn`, a socket of `node:tls` really closes in mid-handshake.
+ */
+export async function probeTls(options: ProbeOptions): Promise<boolean> {
+  const { hostname, port, timeoutMs, signal } = options;
+  // Loaded when it is needed only: it is large.
+  const { default: tls } = await import("node:tls");
+  if (signal?.aborted) return false;
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const servername = parseIpv4(hostname) === undefined ? hostname : "";
+  const socket = tls.connect({ host: hostname, port, servername });
+  const silent = (): void => resolve(false);
+  const timer = setTimeout(silent, timeoutMs);
+  signal?.addEventListener("abort", silent, { once: true });
+  socket.once("secureConnect", () => resolve(true));
+  // An alert, a certificate that is not trusted here, a refusal: what it means, the real connection will tell.
+  socket.on("error", () => resolve(true));
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", silent);
+    socket.destroy();
+  }
+}

@@ -1,0 +1,267 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { answer } from "../../src/dns/answer.ts";
+import { addressRecord, Zone } from "../../src/dns/zone.ts";
+import { decode, type Decoded, message, type MessageParts, opt, TYPES } from "./messages.ts";
+
+const ZONE = new Zone([
+  { hostname: "a.example.com", address: "10.107.0.1" },
+  { hostname: "*.w.example.com", address: "10.107.0.2" },
+  { hostname: "x", address: "10.107.0.3" },
+]);
+const HERE = addressRecord("192.168.1.5");
+
+function ask(bytes: Uint8Array, options: { recursion?: boolean } = {}): Uint8Array | "forward" | undefined {
+  const result = answer(bytes, { zone: ZONE, here: HERE, recursion: options.recursion ?? true });
+  return result === undefined || result instanceof Uint8Array ? result : "forward";
+}
+
+function reply(parts: MessageParts, options: { recursion?: boolean } = {}): Decoded {
+  const bytes = ask(message(parts), options);
+  assert.ok(bytes instanceof Uint8Array, `no reply but ${bytes}`);
+  return decode(bytes);
+}
+
+function counts({ answers, authorities, additionals }: Decoded): number[] {
+  return [answers.length, authorities.length, additionals.length];
+}
+
+Deno.test("answer() gives a managed name its address, authoritative, for 5 s", () => {
+  const got = reply({ id: 0xbeef });
+  assert.deepEqual(got.answers.map(({ name, type, ttl, data }) => ({ name, type, ttl, data })), [
+    { name: "a.example.com", type: "A", ttl: 5, data: "10.107.0.1" },
+  ]);
+  assert.deepEqual([got.id, got.type, got.rcode], [0xbeef, "response", "NOERROR"]);
+  assert.deepEqual([got.flag_aa, got.flag_rd, got.flag_ra, got.flag_ad, got.flag_tc], [
+    true,
+    true,
+    true,
+    false,
+    false,
+  ]);
+  assert.equal(reply({ name: "q.r.w.example.com" }).answers[0]!.data, "10.107.0.2");
+});
+
+Deno.test("answer() keeps the question as it was spelt, and finds the name all the same", () => {
+  const got = reply({ name: "A.eXample.COM" });
+  assert.equal(got.questions[0]!.name, "A.eXample.COM");
+  assert.equal(got.answers[0]!.name, "A.eXample.COM");
+});
+
+Deno.test("answer() says NODATA with an SOA, not NXDOMAIN, for the other types of a managed name", () => {
+  for (const type of [TYPES.NS, TYPES.PTR, TYPES.TXT, TYPES.AAAA, TYPES.HTTPS, 1000, 65535]) {
+    const got = reply({ type });
+    assert.equal(got.rcode, "NOERROR");
+    assert.deepEqual(counts(got), [0, 1, 0]);
+    const [soa] = got.authorities;
+    assert.equal(soa!.type, "SOA");
+    assert.equal(soa!.name, "a.example.com");
+    assert.equal(soa!.ttl, (soa!.data as { minimum: number }).minimum);
+    assert.ok(soa!.ttl! <= 10);
+    assert.ok(got.flag_aa);
+  }
+});
+
+Deno.test("answer() gives the SOA itself to who asks for it", () => {
+  const got = reply({ type: TYPES.SOA });
+  assert.deepEqual(counts(got), [1, 0, 0]);
+  assert.equal(got.answers[0]!.type, "SOA");
+});
+
+Deno.test("answer() gives ANY one record, and no ANY, transfer or foreign class goes to another server", () => {
+  const got = reply({ type: TYPES.ANY, additional: [opt()] });
+  assert.deepEqual(counts(got), [1, 0, 1]);
+  assert.equal(got.answers[0]!.type, "A");
+  for (const type of [0, TYPES.OPT, 249, 250, TYPES.IXFR, TYPES.AXFR]) {
+    for (const name of ["a.example.com", "other.org"]) {
+      assert.deepEqual([reply({ name, type }).rcode, counts(reply({ name, type }))], ["REFUSED", [0, 0, 0]]);
+    }
+  }
+  assert.equal(reply({ name: "other.org", type: TYPES.ANY }).rcode, "REFUSED");
+  for (const klass of [0, 3, 4, 254, 255]) {
+    assert.equal(reply({ name: "version.bind", type: TYPES.TXT, class: klass }).rcode, "REFUSED");
+    assert.equal(reply({ class: klass }).rcode, "REFUSED");
+  }
+});
+
+Deno.test("answer() has names that are not ours asked for elsewhere, or refuses them without a record", () => {
+  for (const name of ["other.org", "", "example.com", "w.example.com", "b.example.com"]) {
+    assert.equal(ask(message({ name })), "forward", name);
+    const refused = reply({ name }, { recursion: false });
+    assert.deepEqual([refused.rcode, counts(refused), refused.flag_ra], ["REFUSED", [0, 0, 0], false]);
+  }
+  const strange = message({ name: "a.example.com" });
+  strange[13] = 0x2e;
+  assert.equal(ask(strange), "forward", "a dot within a label is not a separator");
+});
+
+Deno.test("answer() hands over a query that outlives its buffer", () => {
+  const bytes = message({ name: "Other.org", additional: [opt({ size: 4096, flags: 0x8000 })] });
+  const query = answer(bytes, { zone: ZONE, here: HERE, recursion: true });
+  const question = bytes.slice(0, -11);
+  bytes.fill(0xff);
+  assert.ok(query !== undefined && !(query instanceof Uint8Array));
+  assert.deepEqual(query.bytes, question);
+  assert.deepEqual(query.edns, { payloadSize: 4096, version: 0, dnssecOk: true });
+  assert.equal(query.name, "other.org");
+});
+
+Deno.test("answer() repeats RD and CD, and never AD, AA, TC or the reserved bit", () => {
+  const bits = fc.tuple(fc.integer({ min: 0, max: 7 }), fc.integer({ min: 0, max: 255 }));
+  fc.assert(
+    fc.property(bits, ([high, low]) => {
+      const got = reply({ flags: [high, low] });
+      assert.deepEqual([got.rcode, got.answers.length], ["NOERROR", 1]);
+      assert.deepEqual([got.flag_rd, got.flag_cd], [(high & 1) !== 0, (low & 0x10) !== 0]);
+      assert.deepEqual([got.flag_ad, got.flag_z, got.flag_tc, got.flag_aa], [false, false, false, true]);
+    }),
+    { seed: 4 },
+  );
+});
+
+Deno.test("answer() says NOTIMP with the opcode and empty sections to every opcode but QUERY", () => {
+  for (let opcode = 1; opcode < 16; opcode++) {
+    const bytes = ask(message({ flags: [opcode << 3 | 1, 0] }));
+    assert.ok(bytes instanceof Uint8Array);
+    assert.deepEqual([...bytes], [0x12, 0x34, 0x80 | opcode << 3 | 1, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
+    const headerOnly = ask(message({ flags: [opcode << 3, 0], questions: 0 }).subarray(0, 12));
+    assert.equal((headerOnly as Uint8Array)[3], 4);
+  }
+});
+
+Deno.test("answer() says nothing to a reply, or to what is shorter than a header (F49)", () => {
+  assert.equal(ask(message({ flags: [0x81, 0x80] })), undefined);
+  for (let length = 0; length < 12; length++) {
+    assert.equal(ask(message({}).subarray(0, length)), undefined);
+    assert.equal(ask(new Uint8Array(length)), undefined);
+  }
+});
+
+Deno.test("answer() says FORMERR to every other number of questions, and to a message that is cut or too long", () => {
+  const whole = message({ additional: [opt({ options: [0, 10, 0, 2, 1, 2] })] });
+  for (const questions of [0, 2, 255]) assert.deepEqual(formErr(message({ questions })), true);
+  for (let length = 12; length < whole.length; length++) {
+    assert.ok(formErr(whole.subarray(0, length)), `${length}`);
+  }
+  assert.ok(formErr(new Uint8Array([...whole, 0])), "an octet too many");
+  assert.ok(formErr(new Uint8Array(65_507)), "no question at all");
+  const pointer = message({});
+  pointer.set([0xc0, 12], 12);
+  assert.ok(formErr(pointer), "a name that points to itself");
+  for (const kind of [0x40, 0x80]) {
+    const label = message({});
+    label[12] = kind;
+    assert.ok(formErr(label), `label kind ${kind}`);
+  }
+  const label = "a".repeat(63);
+  assert.equal(
+    ask(message({ name: [label, label, label, "b".repeat(61)].join(".") })),
+    "forward",
+    "255 octets",
+  );
+  assert.ok(formErr(message({ name: [label, label, label, "b".repeat(62)].join(".") })), "256 octets");
+});
+
+function formErr(bytes: Uint8Array): boolean {
+  const got = ask(bytes);
+  return got instanceof Uint8Array && got.length === 12 && got[3] === 1 && got[0] === bytes[0];
+}
+
+Deno.test("answer() knows EDNS 0, says BADVERS to later versions, and leaves options and unknown flags alone", () => {
+  const plain = reply({ additional: [opt({ size: 4096 })] });
+  assert.deepEqual(counts(plain), [1, 0, 1]);
+  const [edns] = plain.additionals;
+  assert.deepEqual(
+    [
+      edns!.type,
+      edns!.udpPayloadSize,
+      edns!.ednsVersion,
+      edns!.flags,
+      edns!.extendedRcode,
+      edns!.options?.length,
+    ],
+    ["OPT", 1232, 0, 0, 0, 0],
+  );
+  const options = [0, 100, 0, 0, 0, 12, 0, 4, 0, 0, 0, 0, 0, 10, 0, 2, 1, 2];
+  const odd = reply({ additional: [opt({ options, flags: 0x80c0 })] });
+  assert.deepEqual([odd.rcode, counts(odd)], ["NOERROR", [1, 0, 1]]);
+  assert.deepEqual(
+    [odd.additionals[0]!.flags, odd.additionals[0]!.options?.length],
+    [0x8000, 0],
+    "DO alone is repeated",
+  );
+  for (const version of [1, 2, 255]) {
+    const bad = reply({ additional: [opt({ version, options, flags: 0x40 })] });
+    assert.deepEqual([bad.rcode, counts(bad), bad.flag_aa], ["NOERROR", [0, 0, 1], false]);
+    const [edns] = bad.additionals;
+    assert.deepEqual([edns!.extendedRcode, edns!.ednsVersion, edns!.flags], [1, 0, 0], "16 is BADVERS");
+  }
+});
+
+Deno.test("answer() says FORMERR to two OPT records, one with a name, one in another section", () => {
+  assert.ok(formErr(message({ additional: [opt(), opt()] })));
+  assert.ok(formErr(message({ additional: [new Uint8Array([1, 0x61, ...opt()])] })));
+  const elsewhere = message({ additional: [opt()] });
+  elsewhere.set([0, 1, 0, 0, 0, 0], 6);
+  assert.ok(formErr(elsewhere));
+});
+
+Deno.test("answer() steps over records that a query need not have", () => {
+  const record = new Uint8Array([1, 0x61, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4, 1, 2, 3, 4]);
+  const got = reply({ additional: [record, opt(), record] });
+  assert.deepEqual(counts(got), [1, 0, 1]);
+  for (const name of [[0x40], [1], [0xc0]]) {
+    assert.ok(formErr(message({ additional: [new Uint8Array(name)] })));
+  }
+});
+
+Deno.test("answer() never makes three times what it gets, half as much again on average", () => {
+  const factors: number[] = [];
+  for (const name of ["x", "a.example.com", "long-name-of-a-service.w.example.com", "other.org", ""]) {
+    for (const type of [...Object.values(TYPES), 0, 257, 1000]) {
+      for (const klass of [1, 3, 255]) {
+        for (
+          const additional of [[], [opt()], [opt({ options: [0, 12, 0, 100, ...Array(100).fill(0)] })], [
+            opt({ version: 1 }),
+          ]]
+        ) {
+          const bytes = message({ name, type, class: klass, additional });
+          const got = ask(bytes, { recursion: false });
+          assert.ok(got instanceof Uint8Array);
+          assert.ok(got.length <= 3 * bytes.length, `${name} ${type}: ${bytes.length} → ${got.length}`);
+          factors.push(got.length / bytes.length);
+        }
+      }
+    }
+  }
+  const mean = factors.reduce((sum, factor) => sum + factor) / factors.length;
+  assert.ok(mean <= 1.5, `${mean}`);
+});
+
+Deno.test("answer() never throws, and what it says is a message of at most three times the size, whatever the octets (F49)", () => {
+  function check(bytes: Uint8Array): void {
+    const before = bytes.slice();
+    const got = ask(bytes, { recursion: false });
+    assert.deepEqual(bytes, before, "the message is only read");
+    if (!(got instanceof Uint8Array)) return;
+    assert.ok(got.length <= 3 * bytes.length);
+    assert.equal(got[2]! & 0x80, 0x80);
+    const { questions, answers, authorities } = decode(got);
+    assert.ok(questions.length <= 1 && answers.length + authorities.length <= 1);
+  }
+  const seed = fc.constantFrom(
+    message({ additional: [opt({ options: [0, 10, 0, 2, 1, 2] })] }),
+    message({ name: "q.w.example.com", type: TYPES.AAAA }),
+    message({ name: "other.org", additional: [opt({ version: 1 })] }),
+  );
+  const change = fc.tuple(fc.nat(80), fc.nat(255));
+  const mutated = fc.tuple(seed, fc.array(change, { maxLength: 6 }), fc.nat(90)).map(
+    ([bytes, changes, length]) => {
+      const result = bytes.slice(0, 12 + length);
+      for (const [at, value] of changes) result[at % result.length] = value;
+      return result;
+    },
+  );
+  fc.assert(fc.property(mutated, check), { seed: 4, numRuns: 5000 });
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), check), { seed: 4, numRuns: 2000 });
+});

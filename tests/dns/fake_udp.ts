@@ -1,0 +1,69 @@
+import FakeTimers from "@sinonjs/fake-timers";
+import type { UdpPeer, UdpSocket } from "../../src/system/udp.ts";
+
+/** A socket whose datagrams and errors a test makes. */
+export class FakeUdp implements UdpSocket {
+  readonly key: string;
+  readonly port: number;
+  readonly sent: { data: Uint8Array; peer: UdpPeer }[] = [];
+  receives = 0;
+  closed = false;
+  /** Called at each send; may throw. */
+  onSend: (data: Uint8Array, peer: UdpPeer) => void = () => {};
+  readonly #queue: ([Uint8Array, UdpPeer] | Error)[] = [];
+  #wake = Promise.withResolvers<void>();
+
+  constructor(where: { address: string; port: number } = { address: "127.0.0.1", port: 53 }) {
+    this.key = `${where.address}:${where.port}`;
+    this.port = where.port;
+  }
+
+  /** A datagram arrives. */
+  deliver(data: Uint8Array, hostname: string, port = 40_000): void {
+    this.#push([data, { hostname, port }]);
+  }
+
+  /** A receive fails. */
+  fail(error: Error): void {
+    this.#push(error);
+  }
+
+  #push(thing: [Uint8Array, UdpPeer] | Error): void {
+    this.#queue.push(thing);
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers();
+  }
+
+  async receive(buffer: Uint8Array): Promise<[Uint8Array, UdpPeer]> {
+    this.receives++;
+    while (this.#queue.length === 0) await this.#wake.promise;
+    const next = this.#queue.shift()!;
+    if (next instanceof Error) throw next;
+    const data = next[0].subarray(0, buffer.length);
+    buffer.set(data);
+    return [buffer.subarray(0, data.length), next[1]];
+  }
+
+  async send(data: Uint8Array, peer: UdpPeer): Promise<number> {
+    await Promise.resolve();
+    this.onSend(data, peer);
+    this.sent.push({ data: data.slice(), peer });
+    return data.length;
+  }
+
+  close(): void {
+    this.closed = true;
+    this.fail(new Deno.errors.BadResource("closed"));
+  }
+}
+
+/** Time that only a test moves, until it is disposed. */
+export function fakeTime(): Disposable & { pass(ms: number): Promise<void> } {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  return {
+    async pass(ms) {
+      await clock.tickAsync(ms);
+    },
+    [Symbol.dispose]: () => clock.uninstall(),
+  };
+}

@@ -1,0 +1,54 @@
+import { replyTo } from "./messages.ts";
+
+/** What a server says to a message: nothing, or messages, each from itself. */
+export type Answers = (request: Uint8Array, transport: "udp" | "tcp") => readonly Uint8Array<ArrayBuffer>[];
+
+/** A DNS server on a loopback port of its own, by UDP and TCP, until it is disposed. */
+export class FakeUpstream implements AsyncDisposable {
+  readonly address: string;
+  readonly port: number;
+  /** The requests that came, with the port of the sender. */
+  readonly requests: { bytes: Uint8Array; transport: "udp" | "tcp"; port: number }[] = [];
+  readonly #udp: Deno.DatagramConn;
+  readonly #tcp: Deno.Listener;
+  readonly #answers: Answers;
+  readonly #tasks: Promise<void>[];
+
+  constructor(
+    answers: Answers = (request) => [replyTo(request, { addresses: ["192.0.2.1"] })],
+    address = "127.0.0.1",
+  ) {
+    this.#answers = answers;
+    this.address = address;
+    this.#tcp = Deno.listen({ hostname: address, port: 0 });
+    this.port = (this.#tcp.addr as Deno.NetAddr).port;
+    this.#udp = Deno.listenDatagram({ transport: "udp", hostname: address, port: this.port });
+    this.#tasks = [this.#serveUdp(), this.#serveTcp()];
+  }
+
+  async #serveUdp(): Promise<void> {
+    for await (const [bytes, peer] of this.#udp) {
+      this.requests.push({ bytes, transport: "udp", port: (peer as Deno.NetAddr).port });
+      for (const answer of this.#answers(bytes, "udp")) await this.#udp.send(answer, peer);
+    }
+  }
+
+  async #serveTcp(): Promise<void> {
+    for await (const conn of this.#tcp) {
+      const buffer = new Uint8Array(4096);
+      const count = await conn.read(buffer) ?? 0;
+      const bytes = buffer.slice(2, count);
+      this.requests.push({ bytes, transport: "tcp", port: (conn.remoteAddr as Deno.NetAddr).port });
+      for (const answer of this.#answers(bytes, "tcp")) {
+        await conn.write(new Uint8Array([answer.length >> 8, answer.length & 255, ...answer]));
+      }
+      conn.close();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#udp.close();
+    this.#tcp.close();
+    await Promise.all(this.#tasks);
+  }
+}

@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { fuzzDns } from "../../scripts/fuzz_dns.ts";
+import { hostileMessage } from "../../scripts/dns/hostile.ts";
+import { answer } from "../../src/dns/answer.ts";
+import { addressRecord, Zone } from "../../src/dns/zone.ts";
+import { benchNames } from "../../scripts/dns/names.ts";
+import { SeededRandom } from "../cloud/seeded_random.ts";
+import { decode } from "./messages.ts";
+
+Deno.test("6,000 hostile messages by UDP, TCP and from upstream neither end the DNS server nor hold up good queries (F49)", async () => {
+  const { goodAnswers, rssMiB } = await fuzzDns({ count: 5_000, warmUp: 1_000, seed: 4 });
+  assert.ok(goodAnswers >= 150, `${goodAnswers} good answers`);
+  assert.ok(rssMiB.after - rssMiB.before < 64, `${rssMiB.before} → ${rssMiB.after} MiB`);
+});
+
+Deno.test("answer() says something small and well-formed, or nothing, to 4,000 hostile messages (F49)", () => {
+  const random = new SeededRandom(5);
+  const zone = new Zone(benchNames());
+  const here = addressRecord("127.0.0.1");
+  let answered = 0;
+  for (let count = 0; count < 4_000; count++) {
+    const bytes = hostileMessage(random);
+    const reply = answer(bytes, { zone, here, recursion: false });
+    if (reply === undefined) continue;
+    assert.ok(reply instanceof Uint8Array);
+    assert.ok(reply.length <= 3 * bytes.length);
+    if (decode(reply).answers.length > 0) answered++;
+  }
+  assert.ok(answered > 80, `${answered} of them are still answered with a record`);
+});

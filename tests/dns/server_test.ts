@@ -1,0 +1,267 @@
+import assert from "node:assert/strict";
+import { DnsServer, type DnsServerOptions } from "../../src/dns/server.ts";
+import { Zone } from "../../src/dns/zone.ts";
+import type { BindError } from "../../src/model/errors.ts";
+import { connectTcp, listenTcp, type TcpListener } from "../../src/system/net.ts";
+import { listenUdp, type UdpSocket } from "../../src/system/udp.ts";
+import { captureLog } from "../forward/captured_log.ts";
+import { untilRefused } from "../forward/sockets.ts";
+import { askUdp, TcpClient } from "./client.ts";
+import { fakeTime, FakeUdp } from "./fake_udp.ts";
+import { FakeUpstream } from "./fake_upstream.ts";
+import { decode, message, opt, replyTo, TYPES } from "./messages.ts";
+
+function serverOf(options: Partial<DnsServerOptions> = {}): DnsServer {
+  const server = new DnsServer({
+    listenUdp,
+    listenTcp,
+    connectTcp,
+    allows: () => true,
+    isLocal: () => true,
+    ...options,
+  });
+  server.replaceZone(
+    new Zone([{ hostname: "a.example.com", address: "10.107.0.1" }, {
+      hostname: "here.example.com",
+      address: undefined,
+    }]),
+  );
+  return server;
+}
+
+function bound(server: DnsServer, address = "127.0.0.1"): number {
+  const [binding] = server.rebind([{ address, port: 0 }]);
+  assert.equal(binding!.problem, undefined);
+  return binding!.port;
+}
+
+function data(reply: Uint8Array | undefined): unknown[] {
+  return decode(reply!).answers.map(({ data }) => data);
+}
+
+/** A server whose only socket is a fake one. */
+function fakeServer(options: Partial<DnsServerOptions> = {}) {
+  const socket = new FakeUdp();
+  const over = Promise.withResolvers<never>();
+  const listener: TcpListener = {
+    key: "127.0.0.1:53",
+    port: 53,
+    accept: () => over.promise,
+    close: () => over.reject(new Deno.errors.BadResource("closed")),
+  };
+  const server = serverOf({ listenUdp: () => socket, listenTcp: () => listener, ...options });
+  server.rebind([{ address: "127.0.0.1", port: 53 }]);
+  return { server, socket };
+}
+
+Deno.test("DnsServer answers by UDP and TCP on the same port of each address, from the address that was asked (F52)", async () => {
+  await using server = serverOf();
+  const addresses = ["127.0.0.1", "127.0.0.2", "127.9.8.7"];
+  const bindings = server.rebind(addresses.map((address) => ({ address, port: 0 })));
+  for (const { address, port } of bindings) {
+    assert.deepEqual(data(await askUdp(message({}), { server: address, port })), ["10.107.0.1"]);
+    assert.deepEqual(data(await askUdp(message({ name: "here.example.com" }), { server: address, port })), [
+      address,
+    ]);
+    using client = await TcpClient.connect(port, address);
+    assert.deepEqual(data(await client.exchange(message({ name: "here.example.com" }))), [address]);
+  }
+});
+
+Deno.test("DnsServer says which address is held, binds the others, and tries again when asked (F53)", async () => {
+  await using server = serverOf();
+  for (const hold of ["udp", "tcp"]) {
+    const tcp = listenTcp({ address: "127.0.0.1", port: 0 });
+    const { port } = tcp;
+    const udp = listenUdp({ address: "127.0.0.1", port });
+    (hold === "udp" ? tcp : udp).close();
+    const wanted = [{ address: "127.0.0.1", port }, { address: "127.0.0.2", port }];
+    const [held, free] = server.rebind(wanted);
+    assert.equal(held!.problem?.message, `Cannot bind 127.0.0.1:${port}: address is in use`);
+    assert.equal((held!.problem as BindError).reason, "in_use");
+    assert.equal(free!.problem, undefined);
+    assert.deepEqual(data(await askUdp(message({}), { server: "127.0.0.2", port })), ["10.107.0.1"]);
+    (hold === "udp" ? udp : tcp).close();
+    const [again, kept] = server.rebind(wanted);
+    assert.deepEqual([again!.problem, kept], [undefined, free]);
+    assert.deepEqual(data(await askUdp(message({}), { port })), ["10.107.0.1"]);
+  }
+});
+
+Deno.test("DnsServer changes only the addresses that changed, and connections live on (F54)", async () => {
+  await using logged = await captureLog();
+  const opened: string[] = [];
+  await using server = serverOf({
+    listenUdp(where) {
+      opened.push(where.address);
+      return listenUdp(where);
+    },
+  });
+  const [one, two, three] = ["127.0.0.1", "127.0.0.2", "127.0.0.3"].map((address) => ({ address, port: 0 }));
+  const [first, second] = server.rebind([one!, two!]);
+  using client = await TcpClient.connect(first!.port);
+  using leaving = await TcpClient.connect(second!.port, "127.0.0.2");
+  await leaving.exchange(message({}));
+  const [same, third] = server.rebind([one!, three!]);
+  assert.equal(same!.port, first!.port);
+  assert.deepEqual(opened, ["127.0.0.1", "127.0.0.2", "127.0.0.3"]);
+  assert.deepEqual(data(await client.exchange(message({}))), ["10.107.0.1"]);
+  assert.deepEqual(data(await leaving.exchange(message({}))), ["10.107.0.1"]);
+  assert.deepEqual(data(await askUdp(message({}), { server: "127.0.0.3", port: third!.port })), [
+    "10.107.0.1",
+  ]);
+  const probe = listenUdp({ address: "127.0.0.2", port: second!.port });
+  probe.close();
+  assert.deepEqual(server.rebind([]), []);
+  await untilRefused(first!.port);
+  assert.equal(logged.lines("info").length, 6);
+});
+
+Deno.test("DnsServer answers live names through 50 changes of the zone under queries (F56)", async () => {
+  await using server = serverOf();
+  const port = bound(server);
+  let done = false;
+  async function storm(): Promise<number> {
+    let count = 0;
+    for (; !done; count++) {
+      assert.deepEqual(data(await askUdp(message({ id: count }), { port })), ["10.107.0.1"]);
+    }
+    return count;
+  }
+  const storms = [storm(), storm(), storm()];
+  for (let count = 0; count < 50; count++) {
+    server.replaceZone(
+      new Zone([{ hostname: `new${count}.example.com`, address: "10.107.0.9" }, {
+        hostname: "a.example.com",
+        address: "10.107.0.1",
+      }]),
+    );
+    assert.deepEqual(data(await askUdp(message({ name: `new${count}.example.com` }), { port })), [
+      "10.107.0.9",
+    ]);
+  }
+  done = true;
+  const counts = await Promise.all(storms);
+  assert.ok(counts.every((count) => count > 10), `${counts}`);
+  assert.equal(
+    decode(await askUdp(message({ name: "new1.example.com" }), { port })).rcode,
+    "REFUSED",
+    "an old one",
+  );
+});
+
+Deno.test("DnsServer forwards other names, whole by TCP, cut to the client's size by UDP, and SERVFAIL if nobody answers", async () => {
+  await using upstream = new FakeUpstream((request, transport) => {
+    if (decode(request).questions[0]!.name === "dead.org") return [replyTo(request, { rcode: 2 })].slice(1);
+    const addresses = Array.from({ length: 60 }, (_, index) => `192.0.2.${index}`);
+    return [replyTo(request, transport === "tcp" ? { addresses } : { truncated: true })];
+  });
+  await using server = serverOf();
+  server.replaceUpstreams([upstream]);
+  const port = bound(server);
+  const plain = decode(await askUdp(message({ name: "Big.org" }), { port }));
+  assert.deepEqual([plain.flag_tc, plain.answers.length, plain.questions[0]!.name], [true, 0, "Big.org"]);
+  const edns = decode(
+    await askUdp(message({ name: "Big.org", additional: [opt({ size: 4096 })] }), { port }),
+  );
+  assert.deepEqual([edns.flag_tc, edns.answers.length], [false, 60]);
+  using client = await TcpClient.connect(port);
+  assert.equal(data(await client.exchange(message({ name: "Big.org" }))).length, 60);
+  server.replaceUpstreams([{ address: "127.0.0.1", port }]);
+  const own = decode(await askUdp(message({ name: "loop.org" }), { port }));
+  assert.deepEqual([own.rcode, own.flag_ra], ["SERVFAIL", true], "it never asks itself");
+  server.replaceUpstreams([]);
+  assert.equal(decode(await askUdp(message({ name: "Big.org" }), { port })).rcode, "REFUSED");
+});
+
+Deno.test("DnsServer serves its own names while another server is silent", async () => {
+  await using silent = new FakeUpstream(() => []);
+  const server = serverOf();
+  server.replaceUpstreams([silent]);
+  const port = bound(server);
+  using client = await TcpClient.connect(port);
+  await client.ask(message({ name: "slow.org", id: 1 }), message({ id: 2 }));
+  assert.equal(decode((await client.next())!).id, 2, "out of order");
+  assert.deepEqual(data(await askUdp(message({}), { port })), ["10.107.0.1"]);
+  await server[Symbol.asyncDispose]();
+  await assert.rejects(connectTcp({ address: "127.0.0.1", port }, new AbortController().signal));
+});
+
+Deno.test("DnsServer gives a client that is not allowed nothing at all, by UDP and TCP, not even for our names", async () => {
+  const asked: string[] = [];
+  await using server = serverOf({
+    allows(address) {
+      asked.push(address);
+      return address === "127.0.0.1";
+    },
+  });
+  const port = bound(server);
+  const stranger = listenUdp({ address: "127.0.0.5", port: 0 });
+  const allowed = listenUdp({ address: "127.0.0.1", port: 0 });
+  for (const name of ["a.example.com", "other.org"]) {
+    await stranger.send(message({ name }), { hostname: "127.0.0.1", port });
+    await allowed.send(message({ name }), { hostname: "127.0.0.1", port });
+    assert.ok((await allowed.receive(new Uint8Array(512)))[0].length > 12);
+  }
+  // The server deals with datagrams in their order, so this one is the first that the stranger gets.
+  const marker = new Uint8Array([1, 2, 3]);
+  await allowed.send(marker, { hostname: "127.0.0.5", port: stranger.port });
+  assert.deepEqual((await stranger.receive(new Uint8Array(512)))[0], marker);
+  stranger.close();
+  allowed.close();
+  assert.deepEqual(asked, ["127.0.0.5", "127.0.0.1", "127.0.0.5", "127.0.0.1"]);
+  await using closed = serverOf({ allows: () => false });
+  using client = await TcpClient.connect(bound(closed));
+  assert.equal(await client.next(), undefined);
+});
+
+Deno.test("DnsServer does not answer itself, whoever forges its address as the sender (F48)", async () => {
+  using time = fakeTime();
+  const { server, socket } = fakeServer();
+  socket.deliver(message({ id: 1 }), "127.0.0.1", 53);
+  socket.deliver(message({ id: 2 }), "127.0.0.1", 54);
+  socket.deliver(message({ id: 3, flags: [0x81, 0x80] }), "127.0.0.1", 54);
+  await time.pass(0);
+  assert.deepEqual(socket.sent.map(({ data }) => decode(data).id), [2]);
+  await server[Symbol.asyncDispose]();
+});
+
+Deno.test("DnsServer limits what a network gets, but not this machine, and what is over the limit is no larger than the query (R15)", async () => {
+  using time = fakeTime();
+  const { server, socket } = fakeServer({ isLocal: (address) => address.startsWith("127.") });
+  const query = message({ type: TYPES.AAAA, additional: [opt()] });
+  for (let count = 0; count < 400; count++) {
+    socket.deliver(query, `192.168.1.${count % 100}`);
+    socket.deliver(query, "127.0.0.1");
+  }
+  for (let count = 0; count < 10; count++) {
+    socket.deliver(new Uint8Array(count), "192.168.1.7");
+    socket.deliver(message({ questions: 2 }), "192.168.1.7");
+    socket.deliver(message({ flags: [0x28, 0] }), "192.168.1.7");
+  }
+  await time.pass(0);
+  const toNetwork = socket.sent.filter(({ peer }) => peer.hostname !== "127.0.0.1");
+  const whole = toNetwork.filter(({ data }) => !decode(data).flag_tc);
+  const cut = toNetwork.filter(({ data }) => decode(data).flag_tc);
+  assert.deepEqual([socket.sent.length - toNetwork.length, whole.length, cut.length], [400, 200, 200]);
+  for (const { data } of cut) assert.ok(data.length <= query.length);
+  await server[Symbol.asyncDispose]();
+});
+
+Deno.test("DnsServer closes the half that is bound when the other half fails otherwise than by the address", async () => {
+  let closed = 0;
+  const listener: TcpListener = {
+    key: "k",
+    port: 53,
+    accept: () => new Promise(() => {}),
+    close: () => void closed++,
+  };
+  await using server = serverOf({
+    listenTcp: () => listener,
+    listenUdp: (): UdpSocket => {
+      throw new TypeError("a defect");
+    },
+  });
+  assert.throws(() => server.rebind([{ address: "127.0.0.1", port: 53 }]), TypeError);
+  assert.equal(closed, 1);
+});

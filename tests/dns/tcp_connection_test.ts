@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { TcpConnection } from "../../src/dns/tcp_connection.ts";
+import { memoryPair } from "../forward/memory_stream.ts";
+import { fakeTime } from "./fake_udp.ts";
+
+const QUERY = new Uint8Array([0, 3, 9, 9, 9]);
+
+/** A connection under fake time: what the client sends, and whether the server has closed. */
+function connection(time: ReturnType<typeof fakeTime>) {
+  const { near, far } = memoryPair();
+  const served = new TcpConnection(far, { respond: (bytes) => bytes.slice(), onMessages: () => {} });
+  const done = served.run().catch(() => {});
+  return {
+    near,
+    done,
+    isClosed: () => far.closed,
+    async send(bytes: Uint8Array): Promise<void> {
+      for (let at = 0; at < bytes.length;) at += await near.write(bytes.subarray(at));
+      await time.pass(0);
+    },
+  };
+}
+
+Deno.test("TcpConnection closes after 5 s who has not sent a whole message, silent or one octet per second (F51)", async () => {
+  using time = fakeTime();
+  const silent = connection(time);
+  const dripping = connection(time);
+  await dripping.send(new Uint8Array([0x0f]));
+  for (let second = 0; second < 4; second++) {
+    await time.pass(1000);
+    await dripping.send(new Uint8Array([0xff]));
+  }
+  await time.pass(999);
+  assert.deepEqual([silent.isClosed(), dripping.isClosed()], [false, false]);
+  await time.pass(1);
+  assert.deepEqual([silent.isClosed(), dripping.isClosed()], [true, true]);
+  await Promise.all([silent.done, dripping.done]);
+});
+
+Deno.test("TcpConnection closes 10 s after the last whole message, or 5 s after the start of one that is never whole (F51)", async () => {
+  using time = fakeTime();
+  const [idle, late, dripping] = [connection(time), connection(time), connection(time)];
+  for (let count = 0; count < 3; count++) {
+    await time.pass(4000);
+    for (const one of [idle, late, dripping]) await one.send(QUERY);
+  }
+  await time.pass(3000);
+  await dripping.send(QUERY.subarray(0, 3));
+  await time.pass(4000);
+  await dripping.send(QUERY.subarray(3, 4));
+  // The start of a message takes nobody past his 10 s.
+  await late.send(QUERY.subarray(0, 3));
+  await time.pass(999);
+  assert.equal(dripping.isClosed(), false);
+  await time.pass(1);
+  assert.equal(dripping.isClosed(), true);
+  await time.pass(1999);
+  assert.deepEqual([idle.isClosed(), late.isClosed()], [false, false]);
+  await time.pass(1);
+  assert.deepEqual([idle.isClosed(), late.isClosed()], [true, true]);
+  await Promise.all([idle.done, late.done, dripping.done]);
+});
+
+Deno.test("TcpConnection gives a message that is whole in time its answer, and its client 10 s more", async () => {
+  using time = fakeTime();
+  const client = connection(time);
+  await time.pass(4000);
+  await client.send(QUERY.subarray(0, 4));
+  await time.pass(999);
+  await client.send(QUERY.subarray(4));
+  const buffer = new Uint8Array(10);
+  assert.deepEqual(buffer.subarray(0, (await client.near.read(buffer))!), QUERY);
+  await time.pass(9999);
+  assert.equal(client.isClosed(), false);
+  await time.pass(1);
+  assert.equal(client.isClosed(), true);
+  await client.done;
+});
+
+Deno.test("TcpConnection closes 5 s after a client ceases to read its answers (F51)", async () => {
+  using time = fakeTime();
+  const { near, far } = memoryPair({ highWater: 8 });
+  const served = new TcpConnection(far, { respond: (bytes) => bytes.slice(), onMessages: () => {} });
+  const done = assert.rejects(served.run(), { name: "TimeoutError" });
+  await near.write(QUERY);
+  await time.pass(3000);
+  await near.write(QUERY);
+  await time.pass(4999);
+  assert.equal(far.closed, false, "the second answer is stuck for less than 5 s");
+  await time.pass(1);
+  assert.equal(far.closed, true);
+  await done;
+});

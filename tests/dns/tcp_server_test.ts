@@ -1,0 +1,232 @@
+import assert from "node:assert/strict";
+import { TcpServer, type TcpServerLimits } from "../../src/dns/tcp_server.ts";
+import { type AcceptedStream, listenTcp, type TcpListener } from "../../src/system/net.ts";
+import { captureLog } from "../forward/captured_log.ts";
+import { until } from "../forward/sockets.ts";
+import { TcpClient } from "./client.ts";
+
+/** Echoes; a first octet of 1 is answered later, one of 2 never, one of 3 has no answer, one of 4 a large one. */
+class Served implements AsyncDisposable {
+  readonly tcp: TcpServer;
+  readonly port: number;
+  readonly held: PromiseWithResolvers<Uint8Array>[] = [];
+  readonly #listener: TcpListener;
+  readonly #stop = new AbortController();
+  readonly #done: Promise<void>;
+
+  constructor(limits: TcpServerLimits = {}, admits: (peer: string) => boolean = () => true) {
+    this.tcp = new TcpServer(limits);
+    this.#listener = listenTcp({ address: "127.0.0.1", port: 0 });
+    this.port = this.#listener.port;
+    this.#done = this.tcp.serve(this.#listener, {
+      admits,
+      respond: (bytes) => this.#respond(bytes),
+      signal: this.#stop.signal,
+    });
+  }
+
+  #respond(message: Uint8Array): Uint8Array | Promise<Uint8Array> | undefined {
+    const bytes = message.slice();
+    if (bytes[0] === 1) return new Promise((resolve) => setTimeout(() => resolve(bytes), 5));
+    if (bytes[0] === 2) {
+      const held = Promise.withResolvers<Uint8Array>();
+      this.held.push(held);
+      return held.promise;
+    }
+    if (bytes[0] === 3) return undefined;
+    return bytes[0] === 4 ? new Uint8Array(60_000) : bytes;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    this.#listener.close();
+    for (const { resolve } of this.held) resolve(new Uint8Array(1));
+    await this.tcp[Symbol.asyncDispose]();
+    await this.#done;
+  }
+}
+
+function numbered(first: number, number: number): Uint8Array {
+  return new Uint8Array([first, number >> 8, number & 255, ...Array(20).fill(7)]);
+}
+
+Deno.test("TcpServer answers 128 queries of one write, each once, whichever comes first (F51)", async () => {
+  await using server = new Served();
+  using client = await TcpClient.connect(server.port);
+  await client.ask(...Array.from({ length: 128 }, (_, number) => numbered(number % 2, number)));
+  const numbers: number[] = [];
+  for (let count = 0; count < 128; count++) numbers.push((await client.next())![2]!);
+  assert.deepEqual(
+    numbers.slice(0, 64),
+    Array.from({ length: 64 }, (_, index) => 2 * index),
+    "those that were ready",
+  );
+  assert.deepEqual(numbers.toSorted((a, b) => a - b), [...Array(128).keys()]);
+});
+
+Deno.test("TcpServer reads a query that comes octet by octet, and several in pieces", async () => {
+  await using server = new Served();
+  using client = await TcpClient.connect(server.port);
+  const bytes = new Uint8Array([0, 3, 9, 8, 7, 0, 2, 6, 5, 0]);
+  for (const byte of bytes) await client.send(new Uint8Array([byte]));
+  assert.deepEqual(await client.next(), new Uint8Array([9, 8, 7]));
+  assert.deepEqual(await client.next(), new Uint8Array([6, 5]));
+  await client.send(new Uint8Array([1, 9]));
+  assert.deepEqual(await client.next(), new Uint8Array([9]));
+});
+
+Deno.test("TcpServer sends the answers that are outstanding when the client ends, then closes", async () => {
+  await using server = new Served();
+  using client = await TcpClient.connect(server.port);
+  await client.ask(numbered(1, 1), numbered(1, 2));
+  await client.end();
+  const numbers = [(await client.next())![2], (await client.next())![2]];
+  assert.deepEqual(numbers.toSorted(), [1, 2]);
+  assert.equal(await client.next(), undefined);
+  await until(() => server.tcp.size === 0);
+});
+
+Deno.test("TcpServer closes at a message that has no answer, or that is too long to be a query, after the answers before it (F51)", async () => {
+  await using server = new Served();
+  for (const bad of [[0, 1, 3], [0xff, 0xff], [0x10, 0x01]]) {
+    using client = await TcpClient.connect(server.port);
+    await client.send(new Uint8Array([0, 1, 9, ...bad, 0, 1, 8]));
+    assert.deepEqual(await client.next(), new Uint8Array([9]));
+    assert.equal(await client.next(), undefined, `${bad}`);
+  }
+  using largest = await TcpClient.connect(server.port);
+  assert.equal((await largest.exchange(new Uint8Array(4096)))!.length, 4096);
+});
+
+Deno.test("TcpServer lets go of a client that never reads its answers (F51)", async () => {
+  await using server = new Served({ messageMs: 50 });
+  using client = await TcpClient.connect(server.port);
+  const flood = (async () => {
+    for (;;) await client.ask(...Array.from({ length: 50 }, () => new Uint8Array([4])));
+  })();
+  await assert.rejects(flood);
+  await until(() => server.tcp.size === 0);
+});
+
+Deno.test("TcpServer survives clients that reset the connection before their answer (F51)", async () => {
+  await using server = new Served();
+  for (let count = 0; count < 20; count++) {
+    const client = await TcpClient.connect(server.port);
+    // Unread answers make the close a reset.
+    await client.ask(numbered(9, 1), numbered(1, 2), numbered(4, 3));
+    await client.next();
+    client[Symbol.dispose]();
+  }
+  await until(() => server.tcp.size === 0);
+  using client = await TcpClient.connect(server.port);
+  assert.equal((await client.exchange(numbered(9, 5)))![2], 5);
+});
+
+Deno.test("TcpServer reads no more from a connection with 128 queries outstanding", async () => {
+  await using server = new Served();
+  using client = await TcpClient.connect(server.port);
+  for (let count = 0; count < 10; count++) {
+    await client.ask(...Array.from({ length: 64 }, (_, number) => numbered(2, number)));
+    await until(() => server.held.length >= Math.min(64 * (count + 1), 128));
+  }
+  // One read may bring more than there is room for, never two.
+  assert.ok(server.held.length < 128 + 178, `${server.held.length}`);
+  server.held[0]!.resolve(numbered(9, 1));
+  assert.equal((await client.next())![2], 1);
+});
+
+Deno.test("TcpServer closes who may not connect at once, without a byte", async () => {
+  const asked: string[] = [];
+  await using server = new Served({}, (peer) => {
+    asked.push(peer);
+    return false;
+  });
+  using client = await TcpClient.connect(server.port);
+  assert.equal(await client.next(), undefined);
+  assert.deepEqual(asked, ["127.0.0.1"]);
+  assert.equal(server.tcp.size, 0);
+});
+
+Deno.test("TcpServer closes a connection of which nobody can say whether it is admitted, and goes on", async () => {
+  await using logged = await captureLog();
+  let broken = true;
+  await using server = new Served({}, () => {
+    if (broken) throw new Error("Too many open files (os error 24)");
+    return true;
+  });
+  using first = await TcpClient.connect(server.port);
+  assert.equal(await first.next(), undefined);
+  broken = false;
+  using second = await TcpClient.connect(server.port);
+  assert.equal((await second.exchange(numbered(9, 1)))![2], 1);
+  assert.equal(logged.lines("warning").length, 1);
+});
+
+Deno.test("TcpServer gives the place of who has been silent for longest to a newcomer (F51)", async () => {
+  await using server = new Served({ maxPerSource: 3, maxConnections: 5 });
+  using stack = new DisposableStack();
+  async function connect(): Promise<TcpClient> {
+    const client = stack.use(await TcpClient.connect(server.port));
+    assert.equal((await client.exchange(numbered(9, 1)))![2], 1);
+    return client;
+  }
+  const [first, second, third] = [await connect(), await connect(), await connect()];
+  await first.exchange(numbered(9, 2));
+  await connect();
+  assert.equal(server.tcp.size, 3);
+  assert.equal(await second.next(), undefined, "the oldest word was the second's");
+  assert.equal((await first.exchange(numbered(9, 3)))![2], 3);
+  assert.equal((await third.exchange(numbered(9, 3)))![2], 3);
+});
+
+Deno.test("TcpServer refuses a newcomer when every place is held by a query that waits", async () => {
+  await using server = new Served({ maxConnections: 2 });
+  using stack = new DisposableStack();
+  for (let count = 0; count < 2; count++) {
+    await stack.use(await TcpClient.connect(server.port)).ask(numbered(2, count));
+    await until(() => server.held.length === count + 1);
+  }
+  using late = await TcpClient.connect(server.port);
+  assert.equal(await late.next(), undefined);
+  assert.equal(server.tcp.size, 2);
+});
+
+Deno.test("TcpServer holds 256 connections at most, 32 of one source (R19)", async () => {
+  await using server = new Served();
+  using stack = new DisposableStack();
+  for (let count = 0; count < 40; count++) {
+    const client = stack.use(await TcpClient.connect(server.port));
+    await client.exchange(numbered(9, 1));
+  }
+  assert.equal(server.tcp.size, 32);
+});
+
+Deno.test("TcpServer backs off while descriptors are out, says so once, and accepts when they are back (F63)", async () => {
+  await using logged = await captureLog();
+  const tcp = new TcpServer();
+  const stop = new AbortController();
+  let accepts = 0;
+  const accepted = Promise.withResolvers<void>();
+  const over = Promise.withResolvers<AcceptedStream>();
+  const listener: TcpListener = {
+    key: "127.0.0.1:53",
+    port: 53,
+    accept() {
+      if (++accepts <= 4) return Promise.reject(new Error("Too many open files (os error 24)"));
+      accepted.resolve();
+      return over.promise;
+    },
+    close: () => over.reject(new Deno.errors.BadResource("closed")),
+  };
+  const done = tcp.serve(listener, { admits: () => true, respond: () => undefined, signal: stop.signal });
+  await accepted.promise;
+  assert.equal(accepts, 5);
+  assert.equal(logged.lines("warning").length, 1);
+  assert.match(
+    logged.lines("warning")[0]!,
+    /Cannot accept DNS connections on .*127\.0\.0\.1:53.*Too many open files/,
+  );
+  stop.abort();
+  listener.close();
+  await done;
+});

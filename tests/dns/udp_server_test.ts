@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { serveUdp, type UdpServerOptions } from "../../src/dns/udp_server.ts";
+import { captureLog } from "../forward/captured_log.ts";
+import { fakeTime, FakeUdp } from "./fake_udp.ts";
+
+const [ONE, TWO] = [new Uint8Array([1]), new Uint8Array([2])];
+
+function serving(options: Partial<UdpServerOptions> = {}) {
+  const socket = new FakeUdp();
+  const stop = new AbortController();
+  const done = serveUdp(socket, {
+    judge: () => "answer",
+    respond: (message) => message.slice(),
+    truncate: () => TWO,
+    signal: stop.signal,
+    ...options,
+  });
+  return {
+    socket,
+    sent: () => socket.sent.map(({ data, peer }) => `${data.join()} ${peer.hostname}:${peer.port}`),
+    async close() {
+      stop.abort();
+      socket.close();
+      await done;
+    },
+  };
+}
+
+Deno.test("serveUdp() does no work at all for a datagram from port 0 (F47)", async () => {
+  using time = fakeTime();
+  const server = serving({
+    judge: (peer) => peer.port === 0 ? assert.fail("port 0 is judged") : "answer",
+    respond: (message) => message[0] === 1 ? assert.fail("port 0 is answered") : message.slice(),
+  });
+  server.socket.deliver(ONE, "192.168.1.9", 0);
+  server.socket.deliver(TWO, "192.168.1.9", 1);
+  await time.pass(0);
+  assert.deepEqual(server.sent(), ["2 192.168.1.9:1"]);
+  await server.close();
+});
+
+Deno.test("serveUdp() answers, truncates or says nothing, as the sender is judged", async () => {
+  using time = fakeTime();
+  const verdicts = { "10.0.0.1": "answer", "10.0.0.2": "truncate", "10.0.0.3": "drop" } as const;
+  const server = serving({ judge: ({ hostname }) => verdicts[hostname as keyof typeof verdicts] });
+  for (const peer of Object.keys(verdicts)) server.socket.deliver(ONE, peer, 1000);
+  await time.pass(0);
+  assert.deepEqual(server.sent(), ["1 10.0.0.1:1000", "2 10.0.0.2:1000"]);
+  await server.close();
+});
+
+Deno.test("serveUdp() goes on answering while a reply is awaited, and sends it when it comes", async () => {
+  using time = fakeTime();
+  const later = Promise.withResolvers<Uint8Array>();
+  const server = serving({
+    respond: (message) => message[0] === 1 ? later.promise : message[0] === 2 ? message.slice() : undefined,
+  });
+  server.socket.deliver(ONE, "10.0.0.1");
+  server.socket.deliver(TWO, "10.0.0.2");
+  server.socket.deliver(new Uint8Array(), "10.0.0.3");
+  await time.pass(0);
+  assert.deepEqual(server.sent(), ["2 10.0.0.2:40000"]);
+  later.resolve(ONE);
+  await time.pass(0);
+  assert.deepEqual(server.sent(), ["2 10.0.0.2:40000", "1 10.0.0.1:40000"]);
+  await server.close();
+});
+
+Deno.test("serveUdp() answers the next one when a reply cannot be sent, at once or later", async () => {
+  await using logged = await captureLog();
+  using time = fakeTime();
+  const server = serving({ respond: (message) => message[0] === 1 ? Promise.resolve(ONE) : TWO });
+  server.socket.onSend = (_, { hostname }) => {
+    if (hostname === "10.0.0.1") throw new TypeError("Invalid argument (os error 22)");
+  };
+  for (let count = 0; count < 3; count++) {
+    server.socket.deliver(ONE, "10.0.0.1");
+    server.socket.deliver(TWO, "10.0.0.1");
+  }
+  server.socket.deliver(TWO, "10.0.0.2");
+  await time.pass(0);
+  assert.deepEqual(server.sent(), ["2 10.0.0.2:40000"]);
+  assert.deepEqual(logged.lines("warning"), []);
+  await server.close();
+});
+
+Deno.test("serveUdp() backs off from 5 ms to 1 s while the socket fails, says so once, and goes on when it works (F49)", async () => {
+  await using logged = await captureLog();
+  using time = fakeTime();
+  const server = serving();
+  for (let count = 0; count < 15; count++) {
+    server.socket.fail(new Deno.errors.ConnectionRefused("port unreachable"));
+  }
+  await time.pass(0);
+  assert.equal(server.socket.receives, 1);
+  await time.pass(15);
+  assert.equal(server.socket.receives, 3);
+  await time.pass(10_000);
+  assert.ok(server.socket.receives >= 14 && server.socket.receives <= 20, `${server.socket.receives}`);
+  assert.equal(logged.lines("warning").length, 1);
+  assert.match(
+    logged.lines("warning")[0]!,
+    /Cannot receive DNS queries on .*127\.0\.0\.1:53.*port unreachable/,
+  );
+  server.socket.deliver(ONE, "10.0.0.1");
+  await time.pass(1000);
+  assert.deepEqual(server.sent(), ["1 10.0.0.1:40000"]);
+  server.socket.fail(new Deno.errors.ConnectionRefused("port unreachable"));
+  await time.pass(5);
+  assert.equal(logged.lines("warning").length, 2, "a new episode is a new line");
+  const closing = server.close();
+  await time.pass(0);
+  await closing;
+});

@@ -1,0 +1,249 @@
+import assert from "node:assert/strict";
+import { type Query, readQuery } from "../../src/dns/query.ts";
+import { Upstream, type UpstreamOptions } from "../../src/dns/upstream.ts";
+import { connectTcp, type TcpAddress } from "../../src/system/net.ts";
+import { listenUdp } from "../../src/system/udp.ts";
+import { fakeTime, FakeUdp } from "./fake_udp.ts";
+import { FakeUpstream } from "./fake_upstream.ts";
+import { decode, message, type MessageParts, opt, replyTo } from "./messages.ts";
+
+function query(parts: MessageParts = {}): Query {
+  return readQuery(message({ name: "Other.org", ...parts }))!;
+}
+
+function upstreamOf(servers: readonly TcpAddress[], options: Partial<UpstreamOptions> = {}): Upstream {
+  const upstream = new Upstream({
+    listenUdp,
+    connectTcp,
+    isOwn: () => false,
+    totalMs: 2000,
+    nextMs: 20,
+    ...options,
+  });
+  upstream.servers = servers;
+  return upstream;
+}
+
+function addresses(reply: Uint8Array | undefined): unknown[] {
+  assert.ok(reply !== undefined, "no reply");
+  return decode(reply).answers.map(({ data }) => data);
+}
+
+Deno.test("Upstream asks with a random id from a random port each time, and gives the reply the client's id", async () => {
+  await using server = new FakeUpstream();
+  using upstream = upstreamOf([server]);
+  for (let count = 0; count < 20; count++) {
+    const reply = await upstream.ask(query({ id: count }));
+    assert.deepEqual([decode(reply!).id, addresses(reply)], [count, ["192.0.2.1"]]);
+  }
+  const ids = new Set(server.requests.map(({ bytes }) => decode(bytes).id));
+  const ports = new Set(server.requests.map(({ port }) => port));
+  assert.ok(ids.size > 15, `${ids.size} ids`);
+  assert.ok(ports.size > 15, `${ports.size} ports`);
+  assert.equal(upstream.waiting, 0);
+});
+
+Deno.test("Upstream sends the question as it was spelt, RD, AD and CD, its own EDNS size, and no option of the client", async () => {
+  await using server = new FakeUpstream();
+  using upstream = upstreamOf([server]);
+  const options = [0, 8, 0, 7, 0, 1, 24, 0, 10, 1, 2];
+  await upstream.ask(
+    query({ flags: [0x07, 0xff], additional: [opt({ size: 65_535, flags: 0xffff, options })] }),
+  );
+  await upstream.ask(query({ flags: [0, 0] }));
+  const [rich, poor] = server.requests.map(({ bytes }) => decode(bytes));
+  assert.equal(rich!.questions[0]!.name, "Other.org");
+  assert.deepEqual([rich!.flag_rd, rich!.flag_ad, rich!.flag_cd], [true, true, true]);
+  assert.deepEqual([rich!.flag_aa, rich!.flag_tc, rich!.flag_ra, rich!.flag_z, rich!.rcode], [
+    false,
+    false,
+    false,
+    false,
+    "NOERROR",
+  ]);
+  const [edns] = rich!.additionals;
+  assert.deepEqual([edns!.udpPayloadSize, edns!.flags, edns!.options?.length], [1232, 0x8000, 0]);
+  assert.deepEqual([poor!.flag_rd, poor!.additionals.length], [false, 0]);
+});
+
+Deno.test("Upstream takes only a reply with the id and the question that it sent", async () => {
+  await using server = new FakeUpstream((request) => {
+    const wrongId = replyTo(request, { addresses: ["6.6.6.1"] });
+    wrongId[0]! ^= 1;
+    const otherCase = replyTo(request, { addresses: ["6.6.6.2"] });
+    otherCase[13]! ^= 0x20;
+    const noReply = replyTo(request, { addresses: ["6.6.6.3"] });
+    noReply[2]! &= 0x7f;
+    const twoQuestions = replyTo(request, { addresses: ["6.6.6.4"] });
+    twoQuestions[5] = 2;
+    const short = replyTo(request).subarray(0, 11);
+    return [wrongId, otherCase, noReply, twoQuestions, short, replyTo(request, { addresses: ["192.0.2.7"] })];
+  });
+  using upstream = upstreamOf([server]);
+  assert.deepEqual(addresses(await upstream.ask(query())), ["192.0.2.7"]);
+});
+
+Deno.test("Upstream takes no reply from a place that it did not ask", async () => {
+  using time = fakeTime();
+  const socket = new FakeUdp();
+  using upstream = upstreamOf([{ address: "10.0.0.1", port: 53 }, { address: "10.0.0.2", port: 53 }], {
+    listenUdp: () => socket,
+  });
+  const asked = upstream.ask(query());
+  await time.pass(0);
+  const request = socket.sent[0]!.data;
+  socket.deliver(replyTo(request, { addresses: ["6.6.6.1"] }), "10.0.0.3", 53);
+  socket.deliver(replyTo(request, { addresses: ["6.6.6.2"] }), "10.0.0.1", 54);
+  socket.deliver(replyTo(request, { addresses: ["6.6.6.3"] }), "10.0.0.2", 53);
+  await time.pass(0);
+  socket.deliver(replyTo(request, { addresses: ["192.0.2.1"] }), "10.0.0.1", 53);
+  await time.pass(0);
+  assert.deepEqual(addresses(await asked), ["192.0.2.1"]);
+});
+
+Deno.test("Upstream asks the next server after 1.5 s, goes on round, and gives up after 5 s", async () => {
+  using time = fakeTime();
+  const socket = new FakeUdp();
+  const servers = [{ address: "10.0.0.1", port: 53 }, { address: "10.0.0.2", port: 5353 }];
+  using upstream = new Upstream({ listenUdp: () => socket, connectTcp, isOwn: () => false });
+  upstream.servers = servers;
+  let result: unknown = "waiting";
+  const asked = upstream.ask(query()).then((reply) => result = reply);
+  await time.pass(1499);
+  assert.equal(socket.sent.length, 1);
+  await time.pass(1);
+  await time.pass(3000);
+  assert.deepEqual(socket.sent.map(({ peer }) => `${peer.hostname}:${peer.port}`), [
+    "10.0.0.1:53",
+    "10.0.0.2:5353",
+    "10.0.0.1:53",
+    "10.0.0.2:5353",
+  ]);
+  await time.pass(499);
+  assert.equal(result, "waiting");
+  await time.pass(1);
+  await asked;
+  assert.equal(result, undefined);
+  assert.ok(socket.closed);
+});
+
+Deno.test("Upstream takes the first server's late answer while it waits for the second", async () => {
+  using time = fakeTime();
+  const socket = new FakeUdp();
+  using upstream = upstreamOf([{ address: "10.0.0.1", port: 53 }, { address: "10.0.0.2", port: 53 }], {
+    listenUdp: () => socket,
+  });
+  const asked = upstream.ask(query());
+  await time.pass(30);
+  assert.equal(socket.sent.length, 2);
+  socket.deliver(replyTo(socket.sent[0]!.data, { addresses: ["192.0.2.1"] }), "10.0.0.1", 53);
+  await time.pass(0);
+  assert.deepEqual(addresses(await asked), ["192.0.2.1"]);
+});
+
+Deno.test("Upstream turns to the next server at once when one refuses or fails, and gives the first failure if all do", async () => {
+  await using refuses = new FakeUpstream((request) => [replyTo(request, { rcode: 5 })]);
+  await using fails = new FakeUpstream((
+    request,
+  ) => [replyTo(request, { rcode: 2 }), replyTo(request, { rcode: 2 })]);
+  await using good = new FakeUpstream();
+  using patient = upstreamOf([refuses, fails, good], { nextMs: 60_000, totalMs: 60_000 });
+  assert.deepEqual(addresses(await patient.ask(query())), ["192.0.2.1"]);
+  patient.servers = [refuses, fails];
+  assert.equal(decode((await patient.ask(query()))!).rcode, "REFUSED");
+  await using missing = new FakeUpstream((request) => [replyTo(request, { rcode: 3 })]);
+  patient.servers = [missing, good];
+  assert.equal(decode((await patient.ask(query()))!).rcode, "NXDOMAIN", "which is an answer");
+});
+
+Deno.test("Upstream survives servers that cannot be reached at all", async () => {
+  const socket = new FakeUdp();
+  socket.onSend = (request, peer) => {
+    if (peer.hostname === "10.0.0.1") throw new Deno.errors.NetworkUnreachable("no route");
+    socket.deliver(replyTo(request, { addresses: ["192.0.2.9"] }), "10.0.0.2", 53);
+  };
+  using upstream = upstreamOf([{ address: "10.0.0.1", port: 53 }, { address: "10.0.0.2", port: 53 }], {
+    listenUdp: () => socket,
+  });
+  assert.deepEqual(addresses(await upstream.ask(query())), ["192.0.2.9"]);
+});
+
+Deno.test("Upstream asks again by TCP when the reply is truncated, and falls back to that reply", async () => {
+  await using server = new FakeUpstream((request, transport) => [
+    transport === "udp"
+      ? replyTo(request, { truncated: true })
+      : replyTo(request, { addresses: ["192.0.2.2", "192.0.2.3"] }),
+  ]);
+  using upstream = upstreamOf([server]);
+  assert.deepEqual(addresses(await upstream.ask(query())), ["192.0.2.2", "192.0.2.3"]);
+  await using silent = new FakeUpstream((request, transport) =>
+    transport === "udp" ? [replyTo(request, { truncated: true })] : []
+  );
+  await using liar = new FakeUpstream((request, transport) => {
+    const reply = replyTo(request, { truncated: true });
+    if (transport === "tcp") reply[1]! ^= 1;
+    return [reply];
+  });
+  for (const server of [silent, liar]) {
+    upstream.servers = [server];
+    assert.ok(decode((await upstream.ask(query()))!).flag_tc);
+    assert.equal(server.requests.length, 2);
+  }
+  using udpOnly = upstreamOf([server], {
+    connectTcp: () => Promise.reject(new Deno.errors.ConnectionRefused()),
+  });
+  assert.ok(decode((await udpOnly.ask(query()))!).flag_tc);
+});
+
+Deno.test("Upstream never asks an address that we ourselves answer on", async () => {
+  await using server = new FakeUpstream();
+  using upstream = upstreamOf([server], { isOwn: (key) => key === `127.0.0.1:${server.port}` });
+  assert.equal(await upstream.ask(query()), undefined);
+  assert.equal(server.requests.length, 0);
+});
+
+Deno.test("Upstream asks once for all who want the same at the same time, each with its id", async () => {
+  await using server = new FakeUpstream();
+  using upstream = upstreamOf([server]);
+  const replies = await Promise.all([1, 2, 3].map((id) => upstream.ask(query({ id }))));
+  assert.deepEqual(replies.map((reply) => decode(reply!).id), [1, 2, 3]);
+  assert.equal(server.requests.length, 1);
+  await Promise.all(
+    [query(), query({ flags: [0, 0] }), query({ additional: [opt()] }), query({ name: "other.org" })].map((
+      one,
+    ) => upstream.ask(one)),
+  );
+  assert.equal(server.requests.length, 5, "these four are not the same");
+});
+
+Deno.test("Upstream has 1,024 clients wait at most, and opens no more than that (R21)", async () => {
+  let open = 0;
+  using upstream = upstreamOf([{ address: "10.0.0.1", port: 53 }], {
+    listenUdp: () => {
+      open++;
+      return new FakeUdp();
+    },
+    totalMs: 60_000,
+    nextMs: 60_000,
+  });
+  const all = Array.from({ length: 1500 }, (_, index) => upstream.ask(query({ name: `n${index}.org` })));
+  assert.deepEqual([open, upstream.waiting], [1024, 1024]);
+  const refused = await Promise.all(all.slice(1024));
+  assert.deepEqual(new Set(refused), new Set([undefined]));
+  upstream[Symbol.dispose]();
+  assert.deepEqual(new Set(await Promise.all(all)), new Set([undefined]));
+  assert.equal(upstream.waiting, 0);
+  assert.equal(await upstream.ask(query()), undefined, "it is over");
+});
+
+Deno.test("Upstream has no answer when no socket can be had, or nobody is left to ask", async () => {
+  using upstream = upstreamOf([{ address: "10.0.0.1", port: 53 }], {
+    listenUdp: () => {
+      throw new Error("Too many open files (os error 24)");
+    },
+  });
+  assert.equal(await upstream.ask(query()), undefined);
+  upstream.servers = [];
+  assert.equal(await upstream.ask(query()), undefined);
+  assert.equal(upstream.waiting, 0);
+});

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { addressRecord, Zone } from "../../src/dns/zone.ts";
+import { formatIpv4 } from "../../src/lib/ipv4.ts";
+import { ListenerRoutes, type Route } from "../../src/model/route_table.ts";
+
+const HERE = addressRecord("192.168.1.5");
+
+function lookUp(zone: Zone, name: string): string | undefined {
+  return zone.find(name, HERE)?.subarray(12).join(".");
+}
+
+Deno.test("Zone finds exact names before wildcards, the longest suffix first, at any depth, never the bare suffix", () => {
+  const zone = new Zone([
+    { hostname: "a.example.com", address: "10.107.0.1" },
+    { hostname: "*.example.com", address: "10.107.0.2" },
+    { hostname: "*.deep.example.com", address: "10.107.0.3" },
+    { hostname: "a.example.com", address: "10.107.0.9" },
+  ]);
+  assert.equal(lookUp(zone, "a.example.com"), "10.107.0.1");
+  assert.equal(lookUp(zone, "b.example.com"), "10.107.0.2");
+  assert.equal(lookUp(zone, "x.y.b.example.com"), "10.107.0.2");
+  assert.equal(lookUp(zone, "x.deep.example.com"), "10.107.0.3");
+  assert.equal(lookUp(zone, "deep.example.com"), "10.107.0.2");
+  for (
+    const name of [
+      "example.com",
+      "com",
+      "",
+      "aexample.com",
+      "a.example.com.org",
+      "*.example.com",
+      "-.example.com",
+    ]
+  ) {
+    assert.equal(lookUp(zone, name), undefined, name);
+  }
+});
+
+Deno.test("Zone answers with the local address where none is given, also under a wildcard", () => {
+  const zone = new Zone([
+    { hostname: "a.example.com", address: undefined },
+    { hostname: "*.w.example.com", address: undefined },
+  ]);
+  assert.equal(lookUp(zone, "a.example.com"), "192.168.1.5");
+  assert.equal(lookUp(zone, "b.w.example.com"), "192.168.1.5");
+  assert.equal(lookUp(zone, "w.example.com"), undefined);
+});
+
+Deno.test("Zone refuses an address that is not IPv4", () => {
+  assert.throws(() => new Zone([{ hostname: "a.example.com", address: "::1" }]), RangeError);
+});
+
+Deno.test("Zone and the listeners agree on every name", () => {
+  const label = fc.constantFrom("a", "b", "c", "-", "1");
+  const name = fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join("."));
+  const entry = fc.tuple(name, fc.boolean()).map(([name, wildcard]) => wildcard ? `*.${name}` : name);
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(entry, { maxLength: 6 }),
+      fc.array(name, { minLength: 1 }),
+      (entries, asked) => {
+        const hostnames = entries.map((hostname, index) => ({ hostname, address: formatIpv4(index) }));
+        const zone = new Zone(hostnames);
+        const routes = new ListenerRoutes(
+          hostnames.map(({ hostname, address }): Route => ({
+            hostname,
+            address,
+            port: 443,
+            scheme: "https",
+            wildcard: hostname.startsWith("*."),
+            endpointIds: ["ep_1"],
+            localPort: 443,
+            mode: "virtual",
+          })),
+        );
+        for (const name of asked) assert.equal(lookUp(zone, name), routes.match(name)?.address, name);
+      },
+    ),
+    { seed: 4, numRuns: 300 },
+  );
+});

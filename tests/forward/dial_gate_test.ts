@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { DialGate, type GatedDial } from "../../src/forward/dial_gate.ts";
+import { DialError, type DialFailure } from "../../src/model/errors.ts";
+import { sleep } from "../../src/system/clock.ts";
+import type { ByteStream } from "../../src/system/net.ts";
+import { captureLog } from "./captured_log.ts";
+import { fakeClock } from "./fake_clock.ts";
+import { memoryPair } from "./memory_stream.ts";
+
+const TARGET = "ingress.test:443";
+
+/** A gate before an ingress that is as it is told, and what became of the dials. */
+function before(state: { ingress: "silent" | "fine" | DialFailure }) {
+  const gate = new DialGate(5000);
+  const dials: GatedDial[] = [];
+  async function dial(gated: GatedDial): Promise<ByteStream> {
+    dials.push(gated);
+    const { ingress } = state;
+    if (ingress === "fine") return memoryPair().near;
+    if (ingress !== "silent") throw new DialError("Cannot connect: so it is", { code: ingress });
+    await sleep(gated.timeoutMs);
+    throw new DialError("Cannot connect: no answer", { code: "timeout" });
+  }
+  const pass = (options: { target?: string; signal?: AbortSignal; timeoutMs?: number } = {}) => {
+    const { target = TARGET, signal = new AbortController().signal, timeoutMs = 10_000 } = options;
+    return gate.pass(target, { timeoutMs, signal, dial }).then(
+      () => "ok",
+      (error) => error.message as string,
+    );
+  };
+  return { dials, pass, probes: () => dials.filter(({ probe }) => probe).length };
+}
+
+Deno.test("DialGate begins 64 dials at a silent ingress, whatever comes, and ends each connection in 10 s (F60)", async () => {
+  await using logged = await captureLog();
+  using clock = fakeClock();
+  const { dials, pass, probes } = before({ ingress: "silent" });
+  const ended: string[] = [];
+  for (let count = 0; count < 500; count++) void pass().then((outcome) => ended.push(outcome));
+  await clock.pass(9_999);
+  assert.deepEqual([dials.length, ended.length], [64, 0]);
+  await clock.pass(1);
+  assert.deepEqual([dials.length, ended.length, probes()], [64, 500, 0]);
+  assert.equal(logged.lines("warning").length, 1);
+});
+
+Deno.test("DialGate lets one trial per step at a silent ingress, and tells all others at once why they fail (F60)", async () => {
+  await using _logged = await captureLog();
+  using clock = fakeClock();
+  const { dials, pass } = before({ ingress: "silent" });
+  const first = pass();
+  await clock.pass(10_000);
+  await first;
+  const starts: number[] = [];
+  const begun = performance.now();
+  for (let tenth = 0; tenth < 1200; tenth++) {
+    const known = dials.length;
+    const outcome = pass();
+    await clock.pass(0);
+    if (dials.length > known) starts.push(Math.round((performance.now() - begun) / 1000));
+    else assert.match(await outcome, /^Cannot connect to ingress\.test:443: it has not answered for \d+ s$/);
+    await clock.pass(100);
+  }
+  assert.deepEqual(starts, [1, 13, 27, 45, 70, 95], "10 s each, then 2, 4, 8 and 15 s of rest");
+  assert.ok(dials.slice(1).every(({ probe }) => probe), "none of them may cost a descriptor");
+  await clock.pass(10_000);
+});
+
+Deno.test("DialGate lets all through again as soon as a trial has shown that the ingress is not silent any more (F60, F62)", async () => {
+  for (const after of ["fine", "refused", "untrusted", "reset"] as const) {
+    await using logged = await captureLog();
+    using clock = fakeClock();
+    const state: Parameters<typeof before>[0] = { ingress: "silent" };
+    const { dials, pass, probes } = before(state);
+    const first = pass();
+    await clock.pass(11_000);
+    await first;
+    state.ingress = after;
+    const trial = await pass();
+    assert.equal(trial === "ok", after === "fine");
+    await Promise.all([pass(), pass(), pass()]);
+    assert.deepEqual([dials.length, probes()], [5, 1], after);
+    assert.match(logged.lines("info").join(), /answers again/);
+  }
+});
+
+Deno.test("DialGate asks another ingress at once, and forgets the silence of the one before (F60, F62)", async () => {
+  await using _logged = await captureLog();
+  using clock = fakeClock();
+  const state: Parameters<typeof before>[0] = { ingress: "silent" };
+  const { pass, probes } = before(state);
+  const first = pass();
+  await clock.pass(10_000);
+  await first;
+  state.ingress = "fine";
+  assert.equal(await pass({ target: "other.test:443" }), "ok");
+  assert.match(await pass(), /has not answered for 10 s/);
+  assert.equal(probes(), 0);
+});
+
+Deno.test("DialGate does not take a dial that was broken off, or had no time, for silence", async () => {
+  using clock = fakeClock();
+  const { dials, pass, probes } = before({ ingress: "silent" });
+  assert.match(await pass({ timeoutMs: 4_999 }), /have taken all its time/);
+  assert.equal(dials.length, 0);
+  const controller = new AbortController();
+  const aborted = pass({ signal: controller.signal });
+  controller.abort(new Error("over"));
+  await clock.pass(10_000);
+  await aborted;
+  const next = pass();
+  await clock.pass(0);
+  assert.equal(dials.length, 2);
+  await clock.pass(10_000);
+  await next;
+  await clock.pass(1000);
+  const trial = new AbortController();
+  const broken = pass({ signal: trial.signal });
+  trial.abort(new Error("over"));
+  await clock.pass(10_000);
+  await broken;
+  const again = pass();
+  await clock.pass(0);
+  assert.equal(probes(), 2, "a trial that was broken off does not count");
+  await clock.pass(10_000);
+  await again;
+});

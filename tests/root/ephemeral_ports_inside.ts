@@ -1,0 +1,60 @@
+// Run by ephemeral_ports_test.ts in a network of its own that has 100 ports for outgoing connections.
+import assert from "node:assert/strict";
+import { Forwarder } from "../../src/forward/forwarder.ts";
+import { RouteTable } from "../../src/model/route_table.ts";
+import { connectTls, listenTcp } from "../../src/system/net.ts";
+import { throwawayCa } from "../fixtures/throwaway_ca.ts";
+import { echo, fakeIngress } from "../forward/fake_ingress.ts";
+import { readExactly, send } from "../forward/memory_stream.ts";
+import { route } from "../forward/routes.ts";
+import { until } from "../forward/sockets.ts";
+
+Deno.test("connections that find no local port fail one by one, the others go on, and all work when there is one again", async () => {
+  const ca = await throwawayCa();
+  const client = await ca.issue();
+  await using ingress = fakeIngress(echo, { tls: await ca.issue("localhost") });
+  await using forwarder = new Forwarder({
+    listen: listenTcp,
+    connect: connectTls,
+    ingress: () => ({ hostname: "localhost", port: ingress.port }),
+    identity: () => client,
+    trust: () => [ca.cert],
+  });
+  const addresses = ["127.0.0.2", "127.0.0.3"];
+  const ports = addresses.map((address) => forwarder.open({ address, port: 0 }));
+  forwarder.setRoutes(
+    new RouteTable(
+      addresses.map((address, index) => route("tcp://a.test:7", { address, localPort: ports[index]! })),
+    ),
+  );
+  const dial = (index: number) => Deno.connect({ hostname: addresses[index % 2]!, port: ports[index % 2]! });
+  async function isServed(conn: Deno.TcpConn): Promise<boolean> {
+    try {
+      await send(conn, "x");
+      return (await readExactly(conn, 1)).length === 1;
+    } catch {
+      return false;
+    }
+  }
+  const conns = await Promise.all(Array.from({ length: 150 }, (_, index) => dial(index)));
+  const served = await Promise.all(conns.map(isServed));
+  const works = served.filter(Boolean).length;
+  assert.ok(works >= 50 && works <= 100, `${works} of 150 were served`);
+  const late = await dial(0);
+  assert.equal(await isServed(late), false);
+  const { state, error, hint } = forwarder.ingressHealth();
+  assert.equal(state, "failing");
+  assert.match(error!, /no local port is left/);
+  assert.match(hint!, /ip_local_port_range/);
+  for (const conn of [...conns, late]) conn.close();
+  await until(() => forwarder.openConnections === 0);
+  // The system keeps a port for a second after its connection.
+  const end = Date.now() + 10_000;
+  let inARow = 0;
+  for (let count = 0; inARow < 20; count++) {
+    using conn = await dial(count);
+    if (await isServed(conn)) inARow++;
+    else if (Date.now() < end) inARow = 0;
+    else assert.fail("there is no port again");
+  }
+});
