@@ -10,9 +10,13 @@ const UNPRIVILEGED =
   "so neither the Linux driver nor /etc/hosts take part, and no port 80 is held";
 
 /** Runs it all and prints the figures; gives the exit code. */
-export async function runScale(count: number, options: { shipped: boolean }): Promise<number> {
-  const { shipped } = options;
+export async function runScale(
+  count: number,
+  options: { readonly shipped: boolean; readonly patience: number },
+): Promise<number> {
+  const { shipped, patience } = options;
   const scaleOptions: ScaleOptions = {
+    patience,
     prelude: "ulimit -n $(ulimit -Hn)",
     say: (line) => writeOut(`${line}\n`),
     ...shipped ? { shipped } : { sections: "net:\n  subnet: 127.112.0.0/16" },
@@ -33,4 +37,7 @@ function load(): string {
   return Deno.loadavg().map((value) => value.toFixed(2)).join(" ");
 }
 
-if (import.meta.main) Deno.exit(await runScale(Number(Deno.args[0]), { shipped: true }));
+if (import.meta.main) {
+  const [count, patience] = Deno.args.map(Number);
+  Deno.exit(await runScale(count!, { shipped: true, patience: patience! }));
+}

@@ -24,6 +24,8 @@ export interface ScaleOptions extends StageOptions {
   readonly say?: (line: string) => void;
   /** Asks for the last poll instead of waiting for it: faster, but what the asking costs is measured too. @default {false} */
   readonly askForIdlePoll?: boolean;
+  /** How many times as long as its target a time may be: on a machine that does other work too. @default {1} */
+  readonly patience?: number;
 }
 
 /** Lets `count` endpoints appear at once, all but one vanish, and all return, before a daemon of its own; then measures an idle poll. */
@@ -49,8 +51,8 @@ export async function scale(count: number, options: ScaleOptions = {}): Promise<
   const idle = await subject.idlePoll({ pages: pagesOf(count), ask: askForIdlePoll });
   say(`\nAn ${renderIdle(idle)}`);
   const problems = [
-    ...steps.flatMap(stepProblems),
-    ...idleProblems(idle),
+    ...steps.flatMap((step) => stepProblems(step, options.patience)),
+    ...idleProblems(idle, options.patience),
     ...subject.refusedRequests(),
     ...options.shipped ? await wrongDriver(subject) : [],
   ];
@@ -72,7 +74,7 @@ export async function scaleHeld(count: number, options: ScaleOptions = {}): Prom
   const unmoved = rows.filter(({ listen_address }) => listen_address.endsWith(`:${HTTP_PORT}`)).length;
   const idle = await subject.idlePoll({ pages: pagesOf(count), ask: false });
   say(`\nFor information, port ${HTTP_PORT} held: an ${renderIdle(idle)}`);
-  const problems = [...stepProblems(step), ...subject.refusedRequests()];
+  const problems = [...stepProblems(step, options.patience), ...subject.refusedRequests()];
   if (unmoved > 0) problems.push(`${step.name}: ${unmoved} endpoints are on a port that was held`);
   return { steps: [step], idle, problems };
 }

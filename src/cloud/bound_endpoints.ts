@@ -7,7 +7,7 @@ import {
   type RefusedEndpoint,
 } from "../model/endpoint.ts";
 import { ApiError } from "../model/errors.ts";
-import type { ApiClient } from "./client.ts";
+import { type ApiClient, parseJson } from "./client.ts";
 import { hintFor } from "./hints.ts";
 import { pathOf } from "./operator.ts";
 import { type ENDPOINT, ENDPOINT_PAGE } from "./schemas.ts";
@@ -27,15 +27,29 @@ export interface ListOptions {
   readonly takeTurn?: () => Promise<void>;
   /** Endpoints of an earlier list, by id: those that are as they were are given back as they are. */
   readonly known?: ReadonlyMap<string, Endpoint>;
+  /** The pages of the last list, which this one replaces by its own: one with the same text is not read again. */
+  readonly pages?: Map<string, KnownPage>;
 }
 
-interface Found {
-  readonly endpoints: Endpoint[];
-  readonly refused: RefusedEndpoint[];
-  readonly ids: Set<string>;
+/** A page, and the text that it was read from. */
+export interface KnownPage {
+  readonly text: string;
+  readonly page: Page;
 }
 
-type Entry = z.infer<typeof ENDPOINT>;
+interface Page {
+  readonly entries: readonly ReadEntry[];
+  /** The same for pages with the same endpoints. */
+  readonly content: string;
+  readonly next: string | null | undefined;
+}
+
+type ReadEntry =
+  & { readonly id: string }
+  & (
+    | { readonly endpoint: Endpoint }
+    | { readonly refused: RefusedEndpoint }
+  );
 
 const ACTION = "list the bound endpoints";
 const MAX_PAGES = 200;
@@ -52,51 +66,75 @@ export async function listBoundEndpoints(
   operatorId: string,
   options: ListOptions = {},
 ): Promise<BoundEndpoints> {
-  const { signal, takeTurn = () => Promise.resolve(), known = new Map() } = options;
+  const { signal, takeTurn = () => Promise.resolve(), known = new Map(), pages: memory } = options;
   const first = `${pathOf(operatorId)}/bound_endpoints`;
-  const found: Found = { endpoints: [], refused: [], ids: new Set() };
+  const endpoints: Endpoint[] = [];
+  const refused: RefusedEndpoint[] = [];
+  const ids = new Set<string>();
   const seen = new Set<string>();
+  const read = new Map<string, KnownPage>();
   let target: string | undefined = first;
   let pages = 0;
   while (target !== undefined) {
     if (pages === MAX_PAGES) throw pageError(`there are more than ${MAX_PAGES} pages`, "page_loop");
     await takeTurn();
-    const page = ENDPOINT_PAGE.safeParse(await client.request("GET", target, { action: ACTION, signal }));
+    const answer = await askPage(client, target, { signal, known, last: memory?.get(target) });
     pages++;
-    if (!page.success) throw pageError("the answer is not a page of endpoints", "malformed");
-    const { endpoints, next_page_uri: next } = page.data;
-    if (endpoints.length === 0) break;
-    const content = JSON.stringify(endpoints.map((entry) => entry.id).sort());
+    const { entries, content, next } = answer.page;
+    if (entries.length === 0) break;
     if (seen.has(content)) throw pageError("a page repeats", "page_loop");
     seen.add(content).add(target);
-    readPage(endpoints, found, known);
+    read.set(target, answer);
+    for (const entry of entries) {
+      if (entry.id !== "" && ids.has(entry.id)) continue;
+      ids.add(entry.id);
+      if ("endpoint" in entry) endpoints.push(entry.endpoint);
+      else refused.push(entry.refused);
+    }
     target = next?.startsWith("?") ? first + next : next || undefined;
     if (target !== undefined && seen.has(target)) {
       throw pageError("the next page is one that was read", "page_loop");
     }
   }
-  return { endpoints: found.endpoints, refused: found.refused, pages };
+  memory?.clear();
+  for (const [key, page] of read) memory?.set(key, page);
+  return { endpoints, refused, pages };
 }
 
-function readPage(
-  entries: readonly Entry[],
-  found: Found,
-  known: ReadonlyMap<string, Endpoint>,
-): void {
-  const { endpoints, refused, ids } = found;
-  for (const { id, url: current, public_url } of entries) {
-    const url = current || public_url;
-    if (id !== "" && ids.has(id)) continue;
-    ids.add(id);
-    const same = known.get(id);
-    if (same?.url === url) {
-      endpoints.push(same);
-      continue;
-    }
-    const read = readUrl(id, url);
-    if (typeof read === "string") refused.push({ id: printable(id), url: printable(url), reason: read });
-    else endpoints.push({ id, url, ...read });
-  }
+interface AskOptions {
+  readonly signal: AbortSignal | undefined;
+  readonly known: ReadonlyMap<string, Endpoint>;
+  readonly last: KnownPage | undefined;
+}
+
+async function askPage(client: ApiClient, target: string, options: AskOptions): Promise<KnownPage> {
+  const { signal, known, last } = options;
+  let text = "";
+  const answer = await client.request("GET", target, {
+    action: ACTION,
+    signal,
+    parse(body) {
+      text = body;
+      return body === last?.text ? last : parseJson(body);
+    },
+  });
+  if (last !== undefined && answer === last) return last;
+  const parsed = ENDPOINT_PAGE.safeParse(answer);
+  if (!parsed.success) throw pageError("the answer is not a page of endpoints", "malformed");
+  const { endpoints, next_page_uri: next } = parsed.data;
+  const content = JSON.stringify(endpoints.map((entry) => entry.id).sort());
+  return { text, page: { entries: endpoints.map((entry) => readEntry(entry, known)), content, next } };
+}
+
+function readEntry(entry: z.infer<typeof ENDPOINT>, known: ReadonlyMap<string, Endpoint>): ReadEntry {
+  const { id, url: current, public_url } = entry;
+  const url = current || public_url;
+  const same = known.get(id);
+  if (same?.url === url) return { id, endpoint: same };
+  const read = readUrl(id, url);
+  return typeof read === "string"
+    ? { id, refused: { id: printable(id), url: printable(url), reason: read } }
+    : { id, endpoint: { id, url, ...read } };
 }
 
 /** The parts of the URL, or the reason why the entry is refused. */

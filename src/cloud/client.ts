@@ -35,11 +35,15 @@ export interface ApiRequestOptions {
   /** Sent as JSON. */
   readonly body?: unknown;
   readonly signal?: AbortSignal | undefined;
+  /** Reads the answer's text; undefined if it cannot. @default {JSON} */
+  readonly parse?: (text: string) => unknown;
 }
 
 /** Talks to the ngrok API (PROTOCOL.md 1.1). The key goes to the base URL's origin and nowhere else, and into no message. */
 export class ApiClient {
   readonly #options: ApiClientOptions;
+  /** The base URL as it was last given, and read. */
+  #base: { readonly text: string; readonly url: URL | undefined; readonly root: string } | undefined;
 
   constructor(options: ApiClientOptions) {
     this.#options = options;
@@ -78,16 +82,21 @@ export class ApiClient {
       path: url.pathname,
       status: response.status,
     });
-    return readAnswer(response, { action, method, origin: url.origin, key });
+    return readAnswer(response, {
+      action,
+      method,
+      origin: url.origin,
+      key,
+      parse: options.parse ?? parseJson,
+    });
   }
 
   #resolve(target: string, action: string): URL {
-    const base = parseUrl(this.#options.baseUrl());
+    const { url: base, root } = this.#readBase(this.#options.baseUrl());
     if (base === undefined) throw failure(action, "api.url is not a URL", "malformed");
     if (base.protocol !== "https:" && !(base.protocol === "http:" && LOOPBACK.test(base.hostname))) {
       throw failure(action, "api.url is neither https nor a loopback address", "insecure");
     }
-    const root = `${base.origin}${base.pathname.replace(/\/*$/, "/")}`;
     // A path is below the base URL's own path; `//host/path` is not a path.
     const url = parseUrl(/^\/(?!\/)/.test(target) ? root + target.slice(1) : target, root);
     if (url === undefined) throw failure(action, `"${printable(target)}" is not a URL`, "malformed");
@@ -97,6 +106,15 @@ export class ApiClient {
     // fetch() refuses a URL with credentials, and nothing here needs any.
     url.username = url.password = "";
     return url;
+  }
+
+  #readBase(text: string): { readonly url: URL | undefined; readonly root: string } {
+    if (this.#base?.text !== text) {
+      const url = parseUrl(text);
+      const root = url === undefined ? "" : `${url.origin}${url.pathname.replace(/\/*$/, "/")}`;
+      this.#base = { text, url, root };
+    }
+    return this.#base;
   }
 
   #key(action: string): string {
@@ -113,10 +131,11 @@ interface Exchange {
   readonly method: string;
   readonly origin: string;
   readonly key: string;
+  readonly parse: (text: string) => unknown;
 }
 
 function readAnswer(response: HttpResponse, exchange: Exchange): unknown {
-  const { action, method, origin, key } = exchange;
+  const { action, method, origin, key, parse } = exchange;
   const { status, body, headers } = response;
   if (status >= 300 && status < 400) {
     const location = quote(headers.get("Location") ?? "", key);
@@ -124,7 +143,7 @@ function readAnswer(response: HttpResponse, exchange: Exchange): unknown {
   }
   if (status < 200 || status >= 300) throw toApiError(response, exchange);
   if (status === 204 || method === "DELETE") return undefined;
-  const json = parseJson(body);
+  const json = parse(body);
   if (json === undefined) throw failure(action, `the answer of ${origin} is not JSON`, "malformed", status);
   return json;
 }
@@ -171,7 +190,7 @@ function parseUrl(text: string, base?: string): URL | undefined {
 }
 
 /** Undefined if it is not JSON; JSON has no undefined. The error is dropped, because it quotes the body. */
-function parseJson(text: string): unknown {
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

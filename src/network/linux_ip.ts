@@ -32,6 +32,13 @@ export class LinuxIp implements AddressDriver {
   readonly #record: () => Promise<void>;
   #linkKind: string | undefined;
   #subnet: Cidr | undefined;
+  #ensured:
+    | {
+      readonly addresses: readonly string[];
+      readonly subnet: Cidr;
+      readonly refused: ReadonlyMap<string, string>;
+    }
+    | undefined;
 
   constructor(options: LinuxIpOptions) {
     const { run, interfaceName = "ngrokd0", record = () => Promise.resolve() } = options;
@@ -85,7 +92,13 @@ export class LinuxIp implements AddressDriver {
 
   ensure(addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const subnet = this.#subnet;
-    if (subnet !== undefined) return Promise.resolve(refuseOutside(addresses, subnet));
+    if (subnet !== undefined) {
+      // At each idle poll the very same thousands come again.
+      if (this.#ensured?.addresses !== addresses || this.#ensured.subnet !== subnet) {
+        this.#ensured = { addresses, subnet, refused: refuseOutside(addresses, subnet) };
+      }
+      return Promise.resolve(this.#ensured.refused);
+    }
     return Promise.resolve(new Map(addresses.map((address) => [address, "No subnet is prepared"])));
   }
 

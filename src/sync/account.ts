@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { listBoundEndpoints } from "../cloud/bound_endpoints.ts";
+import { type KnownPage, listBoundEndpoints } from "../cloud/bound_endpoints.ts";
 import type { ApiClient } from "../cloud/client.ts";
 import { deleteOperator, type Operator, registerOperator, updateOperator } from "../cloud/operator.ts";
 import type { CertificateInfo } from "../identity/certificate.ts";
@@ -49,6 +49,8 @@ export class Account {
   #operatorId: string | undefined;
   #pair: Pair | undefined;
   #ingressEndpoint: string | undefined;
+  /** As they were read last, by what was asked for. */
+  readonly #pages = new Map<string, KnownPage>();
   #problems: readonly string[] = [];
   /** The selectors that the cloud is known to have; undefined until it was told. */
   #toldSelectors: string | undefined;
@@ -156,6 +158,7 @@ export class Account {
       signal,
       takeTurn: () => this.#budget.take(signal),
       known: this.#byId,
+      pages: this.#pages,
     });
     const { endpoints } = found;
     const same = endpoints.length === last.length && endpoints.every((endpoint, i) => endpoint === last[i]);

@@ -30,3 +30,30 @@ Deno.test("listBoundEndpoints() waits for its turn before each page, and asks no
   await assert.rejects(listBoundEndpoints(api.client(), "k8sop_1", { takeTurn }), /stopped/);
   assert.deepEqual([turns, api.seen.length], [3, 2]);
 });
+
+Deno.test("listBoundEndpoints() reads only the pages again whose text has changed, and keeps the pages of the last list", async () => {
+  const ids = new Map([[PATH, "ep_1"], [`${PATH}?page=2`, "ep_2"], [`${PATH}?page=3`, "ep_3"]]);
+  await using api = new FakeApi(({ path }) => {
+    const next = [...ids.keys()][[...ids.keys()].indexOf(path) + 1];
+    return json({
+      endpoints: [{ id: ids.get(path), url: `http://${ids.get(path)!.replace("_", "")}.t` }],
+      ...(next === undefined ? {} : { next_page_uri: next }),
+    });
+  });
+  const pages = new Map();
+  const list = () => listBoundEndpoints(api.client(), "k8sop_1", { pages });
+  const first = await list();
+  assert.deepEqual([...pages.keys()], [...ids.keys()]);
+  ids.set(`${PATH}?page=2`, "ep_9");
+  const second = await list();
+  assert.deepEqual(
+    second.endpoints.map((endpoint) => first.endpoints.includes(endpoint)),
+    [true, false, true],
+    "a page that is the same gives the same endpoints",
+  );
+  assert.deepEqual(second.endpoints.map(({ id }) => id), ["ep_1", "ep_9", "ep_3"]);
+  ids.delete(`${PATH}?page=3`);
+  assert.deepEqual((await list()).endpoints.map(({ id }) => id), ["ep_1", "ep_9"]);
+  assert.deepEqual([...pages.keys()], [...ids.keys()]);
+  assert.equal((await list()).pages, 2);
+});
