@@ -93,6 +93,9 @@ async function serve(live: LiveConfig, options: ServeOptions): Promise<number> {
   try {
     return await runAssembled(daemon, { ...options, stop, forced: forced.signal, reloader });
   } catch (error) {
+    // Whatever goes on beside this would make again what is undone.
+    stop.abort();
+    await daemon.dns.close();
     await daemon.forwarder[Symbol.asyncDispose]();
     await undo(daemon.journal.changes, { journal: daemon.journal, system });
     throw error;

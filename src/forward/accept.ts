@@ -10,8 +10,8 @@ const log = getLogger(["ngrokd", "forward"]);
 /** What an accept loop hands over to, and what ends it. */
 export interface AcceptOptions {
   readonly slots: ConnectionSlots;
-  /** Whether a peer may connect at all; one that may not gets nothing. */
-  readonly admit: (peer: string) => boolean;
+  /** Whether a peer may connect at all to the local address that it dialled; one that may not gets nothing. */
+  readonly admit: (peer: string, local?: string) => boolean;
   /** Takes over the connection and its slot; must not throw. */
   readonly onConnection: (stream: AcceptedStream, slot: Slot) => void;
   /** Aborted when the listener is closed. */
@@ -58,7 +58,7 @@ export async function acceptLoop(listener: TcpListener, options: AcceptOptions):
 
 function isAdmitted(stream: AcceptedStream, admit: AcceptOptions["admit"]): boolean {
   try {
-    return admit(stream.peer);
+    return admit(stream.peer, stream.local);
   } catch (error) {
     // Asking for this machine's addresses takes a descriptor too.
     closeQuietly(stream);

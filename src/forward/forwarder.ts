@@ -1,6 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../model/errors.ts";
-import { RouteTable } from "../model/route_table.ts";
+import { EVERYWHERE, RouteTable } from "../model/route_table.ts";
 import type { Outcome, Traffic } from "../model/traffic.ts";
 import { closeQuietly } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
@@ -69,6 +69,7 @@ export class Forwarder implements AsyncDisposable {
       listen,
       slots: new ConnectionSlots(maxConnections),
       admit,
+      place: (key, local) => this.#placeOf(key, local),
       onConnection: (stream, slot, key) => this.#take(stream, slot, key),
     });
   }
@@ -136,6 +137,13 @@ export class Forwarder implements AsyncDisposable {
     for (const controller of this.#connections.keys()) controller.abort();
     await closing;
     await Promise.all(this.#connections.values());
+  }
+
+  /** A listener on every address has the connections to one address too that an endpoint has for itself. */
+  #placeOf(key: string, local: string | undefined): string {
+    if (local === undefined || !key.startsWith(`${EVERYWHERE}:`)) return key;
+    const own = `${local}${key.slice(EVERYWHERE.length)}`;
+    return this.#routes.at(own) === undefined ? key : own;
   }
 
   #take(stream: AcceptedStream, slot: Slot, key: string): void {

@@ -96,6 +96,9 @@ export class RouteTable {
   }
 }
 
+/** The address that stands for all of this machine's. */
+export const EVERYWHERE = "0.0.0.0";
+
 /** `address:port`, by which a listener is known. */
 export function listenerKey(address: string, port: number): string {
   return `${address}:${port}`;

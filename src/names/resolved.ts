@@ -12,7 +12,7 @@ import {
   type ResolverWish,
   serverText,
 } from "./resolver.ts";
-import { foldDomains, routingDomains } from "./routing_domains.ts";
+import { fitDomains, routingDomains } from "./routing_domains.ts";
 
 /** By absolute path, so that no `PATH` decides what runs. */
 export const RESOLVECTL = "/usr/bin/resolvectl";
@@ -67,6 +67,7 @@ export class Resolved implements Resolver {
   readonly #options: ResolvedOptions;
   readonly #now: () => number;
   readonly #repairs: RepairLimit;
+  #saidLeft = "";
   readonly #turns = new Mutex();
   /** Whether something of ours stands; perhaps an earlier run left it. */
   #stands: "perhaps" | "yes" | "no" = "perhaps";
@@ -97,12 +98,25 @@ export class Resolved implements Resolver {
   }
 
   apply(wish: ResolverWish): Promise<ResolverOutcome> {
-    const { domains, refused } = routingDomains(wish.domains);
+    const { domains: all, refused } = routingDomains(wish.domains);
+    const { domains, left } = fitDomains(all, MAX_DOMAINS);
     return this.#turns.run(async () => {
       const outcome = domains.length === 0
         ? await this.#withdraw()
-        : await this.#try(() => this.#apply(wish.server, foldDomains(domains, MAX_DOMAINS)));
-      return { ...outcome, refused };
+        : await this.#try(() => this.#apply(wish.server, domains));
+      const reason = `systemd-resolved takes ${MAX_DOMAINS} domains for an interface`;
+      const isNews = left.length > 0 && left.join() !== this.#saidLeft;
+      this.#saidLeft = left.join();
+      return {
+        ...outcome,
+        refused: new Map([...refused, ...left.map((domain) => [domain, reason] as const)]),
+        warnings: isNews
+          ? [
+            ...outcome.warnings,
+            `${reason}: ${left.length} more are not asked of ngrokd, such as ${left[0]}`,
+          ]
+          : outcome.warnings,
+      };
     });
   }
 

@@ -62,10 +62,11 @@ export class ResolverChain implements Resolver {
     let done: ResolverOutcome | undefined;
     let active: Resolver | undefined;
     for (const choice of this.#choices) {
+      // Before: one that fails half way has left something behind.
+      this.#used.add(choice);
       const outcome = await choice.apply(wish);
       if (outcome.problem === undefined) {
         [done, active] = [outcome, choice];
-        this.#used.add(choice);
         break;
       }
       failures.push(outcome);

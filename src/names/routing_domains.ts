@@ -26,20 +26,26 @@ export function routingDomains(names: readonly string[]): RoutingDomains {
   return { domains: uppermost(domains), refused };
 }
 
+/** At most `max` domains, and those for which there is no room. */
+export interface FittedDomains {
+  readonly domains: readonly string[];
+  readonly left: readonly string[];
+}
+
 /**
- * At most `max` domains (from {@linkcode routingDomains}) that cover all of these. While there are too many, the deepest give way to their
- * parents, but never to a top level domain: every name is routed then.
+ * At most `max` domains (from {@linkcode routingDomains}) that cover as many of these as can be. While there are too many, the deepest give
+ * way to their parents, but never to a top level domain, nor to the root: every name of the machine would be routed then.
  */
-export function foldDomains(domains: readonly string[], max: number): readonly string[] {
+export function fitDomains(domains: readonly string[], max: number): FittedDomains {
   let folded = domains;
   while (folded.length > max) {
     const depth = Math.max(...folded.map(labelsOf));
-    if (depth <= 2) return [ROOT];
+    if (depth <= 2) return { domains: folded.slice(0, max), left: folded.slice(max) };
     folded = uppermost(
       new Set(folded.map((domain) => labelsOf(domain) < depth ? domain : parentDomains(domain)[0]!)),
     );
   }
-  return folded;
+  return { domains: folded, left: [] };
 }
 
 function uppermost(domains: ReadonlySet<string>): string[] {

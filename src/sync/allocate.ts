@@ -2,7 +2,7 @@ import type { Cidr } from "../lib/ipv4.ts";
 import { formatCidr } from "../lib/ipv4.ts";
 import { parentDomains } from "../lib/hostname.ts";
 import type { Endpoint, RefusedEndpoint } from "../model/endpoint.ts";
-import type { Route } from "../model/route_table.ts";
+import { EVERYWHERE, type Route } from "../model/route_table.ts";
 import { groupServices, type Service } from "../model/service.ts";
 import { allocateLeases, type Leases } from "./leases.ts";
 
@@ -92,12 +92,11 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
   return { routes: bindOrder(routes), leases, droppedLeases: dropped, refused };
 }
 
+/** A listener on every address comes before those on one, which it takes connections for where the ports are the same. */
 function bindOrder(routes: readonly Route[]): Route[] {
-  return [
-    ...routes.filter((route) => route.scheme !== "tcp" && !route.own),
-    ...routes.filter((route) => route.scheme === "tcp"),
-    ...routes.filter((route) => route.own),
-  ];
+  const rank = (route: Route) =>
+    route.own ? 4 : (route.address === EVERYWHERE ? 0 : 2) + (route.scheme === "tcp" ? 1 : 0);
+  return [0, 1, 2, 3, 4].flatMap((wanted) => routes.filter((route) => rank(route) === wanted));
 }
 
 function modeOf(hostname: string, settings: ListenSettings): string {

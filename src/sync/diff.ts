@@ -1,4 +1,4 @@
-import { listenerKey, type Route } from "../model/route_table.ts";
+import { EVERYWHERE, listenerKey, type Route } from "../model/route_table.ts";
 import { VIRTUAL } from "./allocate.ts";
 
 /** The routes that share one listener, and whether another port will do when theirs is taken. */
@@ -37,10 +37,22 @@ export function diff(routes: readonly Route[], now: Observed): Change[] {
     const saved = ports.get(remapKey(group));
     if (saved !== undefined) keep.add(listenerKey(group.address, saved));
   }
+  // Beside a listener on one address, none on every address can be opened on the same port: that one takes its connections.
+  const everywhere = new Set(groups.filter(isEverywhere).map((group) => group.port));
+  for (const group of groups) {
+    if (!isEverywhere(group) && everywhere.has(group.port)) {
+      keep.delete(listenerKey(group.address, group.port));
+    }
+  }
   return [
     ...observed.filter((key) => !keep.has(key)).map((key): Change => ({ kind: "close", key })),
     ...groups.map((group): Change => ({ kind: "open", group })),
   ];
+}
+
+/** Whether the group's listener has the connections to every address of this machine, on its own port. */
+function isEverywhere({ address, extra }: ListenerGroup): boolean {
+  return address === EVERYWHERE && !extra;
 }
 
 /** `host:port`, under which a group's other port is remembered. */

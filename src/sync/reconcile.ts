@@ -1,6 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { BindError, messageOf } from "../model/errors.ts";
-import { listenerKey, type Route, RouteTable } from "../model/route_table.ts";
+import { EVERYWHERE, listenerKey, type Route, RouteTable } from "../model/route_table.ts";
 import { VIRTUAL } from "./allocate.ts";
 import { type Change, type ListenerGroup, remapKey } from "./diff.ts";
 import type { RoundEffects } from "./effects.ts";
@@ -151,6 +151,11 @@ export async function reconcile(
         address: key,
         reason: "in_use",
       });
+    }
+    // It has the connections to this address too (see diff()).
+    if (address !== EVERYWHERE && taken.has(listenerKey(EVERYWHERE, port))) {
+      taken.add(key);
+      return undefined;
     }
     try {
       if (!open.has(key)) {

@@ -19,6 +19,8 @@ export interface ByteStream {
 /** A connection that was accepted, and who made it. */
 export interface AcceptedStream extends ByteStream {
   readonly peer: string;
+  /** The address that the peer dialled; on 0.0.0.0 it is one of this machine's. */
+  readonly local?: string;
 }
 
 /** An open TCP listener. */
@@ -56,7 +58,7 @@ export function listenTcp(where: TcpAddress): TcpListener {
       } catch {
         // The peer may be gone already; the first read will say so.
       }
-      return Object.assign(conn, { peer: conn.remoteAddr.hostname });
+      return Object.assign(conn, { peer: conn.remoteAddr.hostname, local: conn.localAddr.hostname });
     },
     close: () => listener.close(),
   };

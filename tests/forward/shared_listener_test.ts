@@ -359,3 +359,39 @@ Deno.test("half-closes pass a shared listener in both directions, plain and over
     assert.equal(await uploaded.promise, hello.length + bulk.length);
   }
 });
+
+Deno.test("a listener on every address has an endpoint's own address for that endpoint alone, and its admission (it went to the shared ones)", async () => {
+  const admitted: string[] = [];
+  await using it = share([], {
+    admit: (_peer, key) => {
+      admitted.push(key);
+      return !key.startsWith("127.0.0.4:");
+    },
+    behave: async (conn) => {
+      await send(conn, WELCOME);
+      await readUntil(conn, "\r\n\r\n");
+      await send(conn, NO_CONTENT);
+    },
+  });
+  const port = it.forwarder.open({ address: "0.0.0.0", port: 0 });
+  const everywhere = { mode: "0.0.0.0", address: "0.0.0.0", localPort: port };
+  it.forwarder.setRoutes(
+    new RouteTable([
+      route("http://zz.t:80", everywhere),
+      route("http://admin.t:80", { address: "127.0.0.3", localPort: port }),
+      route("http://secret.t:80", { address: "127.0.0.4", localPort: port }),
+    ]),
+  );
+  const ask = async (hostname: string, host: string): Promise<string> => {
+    using conn = await Deno.connect({ hostname, port });
+    await send(conn, get(host));
+    await conn.closeWrite();
+    return text(await readAll(conn).catch(() => new Uint8Array())).slice(0, 12);
+  };
+  assert.equal(await ask("127.0.0.3", "admin.t"), "HTTP/1.1 204");
+  assert.equal(await ask("127.0.0.3", "anything.t"), "HTTP/1.1 204", "the address is the endpoint's own");
+  assert.equal(await ask("127.0.0.1", "zz.t"), "HTTP/1.1 204");
+  assert.equal(await ask("127.0.0.1", "admin.t"), "HTTP/1.1 421", "not by the shared addresses");
+  assert.equal(await ask("127.0.0.4", "secret.t"), "", "who is not admitted there gets nothing");
+  assert.deepEqual(new Set(admitted), new Set([`127.0.0.3:${port}`, `0.0.0.0:${port}`, `127.0.0.4:${port}`]));
+});

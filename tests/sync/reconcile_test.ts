@@ -9,6 +9,7 @@ import { FakeWorld } from "../fakes/sync_effects.ts";
 
 interface Settings {
   readonly mode?: string;
+  readonly overrides?: Readonly<Record<string, string>>;
   readonly ports?: ReadonlyMap<string, number>;
   readonly startPort?: number;
 }
@@ -18,11 +19,11 @@ function round(
   urls: readonly string[],
   settings: Settings = {},
 ): Promise<ReconcileOutcome> {
-  const { mode = "virtual", ports = new Map(), startPort = 9080 } = settings;
+  const { mode = "virtual", overrides = {}, ports = new Map(), startPort = 9080 } = settings;
   const { routes } = allocate(endpoints(...urls), {
     subnet: parseCidr("127.107.0.0/16")!,
     listenInterface: mode,
-    overrides: {},
+    overrides,
     leases: new Map(),
     resolveInterface: (name) => name,
   });
@@ -252,4 +253,25 @@ Deno.test("reconcile() finds ports for 3,000 endpoints that want the same one, i
   const second = await round(world, urls, { mode: "0.0.0.0", ports: first.ports });
   assert.ok(cpuTimeMs() - started < 4000, `${cpuTimeMs() - started} ms`);
   assert.deepEqual(listening(second), listening(first));
+});
+
+Deno.test("reconcile() serves a virtual address beside a listener on every address of the same port (one of them could not be bound)", async () => {
+  const world = new FakeWorld();
+  const urls = ["http://admin.t:8080", "http://zz.t:8080", "tcp://db.t:5432", "tcp://own.t:5432"];
+  const settings = { mode: "0.0.0.0", overrides: { "admin.t": "virtual", "own.t": "virtual" } };
+  // The virtual ones stood alone at first, on listeners of their own.
+  await round(world, [urls[0]!, urls[3]!], settings);
+  assert.deepEqual([...world.open].sort(), ["127.107.0.2:8080", "127.107.0.3:5432"]);
+  const outcome = await round(world, urls, settings);
+  assert.deepEqual(listening(outcome), {
+    "zz.t:8080": "0.0.0.0:8080",
+    "db.t:5432": "0.0.0.0:5432",
+    "admin.t:8080": "127.107.0.2:8080",
+    "own.t:5432": "127.107.0.3:5432",
+  });
+  assert.deepEqual(outcome.failures, new Map());
+  const shared = [...world.open].filter((key) => !key.endsWith(":9080")).sort();
+  assert.deepEqual(shared, ["0.0.0.0:5432", "0.0.0.0:8080"], "one listener for all of a port");
+  await round(world, [urls[0]!, urls[3]!], settings);
+  assert.deepEqual([...world.open].sort(), ["127.107.0.2:8080", "127.107.0.3:5432"]);
 });
