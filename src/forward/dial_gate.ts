@@ -42,6 +42,7 @@ interface Silence {
 export class DialGate {
   readonly #unfinished = new ConnectionSlots(MAX_UNFINISHED);
   readonly #minMs: number;
+  #lastHeard: { readonly target: string; readonly at: number } | undefined;
   #silence: Silence | undefined;
 
   /** A dial begins only if it has `minMs` milliseconds: with less, it would prove nothing. */
@@ -109,6 +110,7 @@ export class DialGate {
   }
 
   #heard(target: string): void {
+    this.#lastHeard = { target, at: performance.now() };
     if (this.#silenceOf(target) === undefined) return;
     this.#silence = undefined;
     log.info("The ingress {target} answers again", { target });
@@ -119,6 +121,8 @@ export class DialGate {
     const silence = this.#silenceOf(target);
     const now = performance.now();
     if (silence === undefined) {
+      // Another dial was answered meanwhile: of several machines behind the name one is silent, or one packet was lost.
+      if (this.#lastHeard?.target === target && this.#lastHeard.at > startedAt) return;
       this.#silence = { target, since: startedAt, trials: 0, nextTrialAt: now + FIRST_TRIAL_MS };
       log.warn("The ingress {target} does not answer: connections fail at once until it does", { target });
     } else if (trial === silence) {

@@ -125,3 +125,17 @@ Deno.test("DialGate does not take a dial that was broken off, or had no time, fo
   await clock.pass(10_000);
   await again;
 });
+
+Deno.test("DialGate does not call an ingress silent for one dial that times out while others are answered (all were refused for a second)", async () => {
+  await using logged = await captureLog();
+  using clock = fakeClock();
+  const state: Parameters<typeof before>[0] = { ingress: "silent" };
+  const { pass, probes } = before(state);
+  const lost = pass();
+  await clock.pass(5000);
+  state.ingress = "fine";
+  assert.equal(await pass(), "ok");
+  await clock.pass(5000);
+  assert.equal(await lost, "Cannot connect: no answer");
+  assert.deepEqual([await pass(), probes(), logged.lines("warning")], ["ok", 0, []]);
+});
