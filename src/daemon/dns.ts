@@ -6,14 +6,14 @@ import type { Cidr } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { messageOf } from "../model/errors.ts";
 import type { StatusReport } from "../model/report.ts";
-import { listenerKey, RouteTable } from "../model/route_table.ts";
+import { listenerKey, type Route, RouteTable } from "../model/route_table.ts";
 import type { ResolverChain } from "../names/resolver_chain.ts";
 import { RESOLV_CONF } from "../names/select.ts";
 import { chooseUpstreams, UPLINK, type Upstreams } from "../names/upstreams.ts";
 import { sleep } from "../system/clock.ts";
 import type { TcpAddress } from "../system/net.ts";
 import type { System } from "../system/system.ts";
-import { allowsClient, answerFor, isLocalAddress, planDns } from "./dns_plan.ts";
+import { allowsClient, answerFor, isLocalAddress, isShared, planDns } from "./dns_plan.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
 
@@ -183,16 +183,20 @@ export class Dns {
   async #chooseUpstreams(): Promise<void> {
     const { config } = this.#options;
     const [resolvConf, uplink] = await Promise.all([this.#read(RESOLV_CONF), this.#read(UPLINK)]);
-    const own = this.#bindings.map(({ address, port }) => listenerKey(address, port));
+    // Where we could not bind, another server answers, and it may be the one to ask.
+    const own = this.#bindings.filter(({ problem }) => problem === undefined)
+      .map(({ address, port }) => listenerKey(address, port));
     const upstreams = chooseUpstreams({ configured: config().dns.upstream, resolvConf, uplink, own });
-    if (upstreams.servers.join() !== this.#upstreams?.servers.join()) {
-      log.info("Other names are asked of {servers}", {
-        servers: upstreams.servers.join(" "),
-        from: upstreams.from,
-      });
+    const { servers, from } = upstreams;
+    if (servers.join() !== this.#upstreams?.servers.join()) {
+      if (servers.length > 0) {
+        log.info("Other names are asked of {servers}", { servers: servers.join(" "), from });
+      } else {
+        log.warn("Cannot ask for other names: {from} names this server only", { from });
+      }
     }
     this.#upstreams = upstreams;
-    this.#server.replaceUpstreams(upstreams.servers.map(toAddress));
+    this.#server.replaceUpstreams(servers.map(toAddress));
   }
 
   async #read(path: string): Promise<string> {
@@ -212,12 +216,14 @@ export class Dns {
     const table = this.#routes;
     if (this.#zoned?.table === table && this.#zoned.advertiseIp === advertiseIp) return;
     this.#zoned = { table, advertiseIp };
-    const zone = new Zone(table.routes.map((route) => ({
+    const nameOf = (route: Route) => ({
       hostname: route.hostname,
       address: answerFor(route, advertiseIp),
-    })));
+    });
+    const local = new Zone(table.routes.map(nameOf));
+    const others = new Zone(table.routes.filter(({ mode }) => isShared(mode)).map(nameOf));
     this.#names = new Set(table.routes.map((route) => route.hostname)).size;
-    this.#server.replaceZone(zone);
+    this.#server.replaceZone(local, { others });
   }
 
   /** Whether it has not been said since all was well. */

@@ -9,6 +9,8 @@ import type { TcpAddress } from "../system/net.ts";
 const PORT = 53;
 const EVERYWHERE = "0.0.0.0";
 const LOCALHOST = "127.0.0.1";
+/** As Linux and macOS call theirs. */
+const LOOPBACK_INTERFACES: ReadonlySet<string> = new Set(["lo", "lo0"]);
 
 /** What the plan for DNS is made from. */
 export interface DnsPlanInput {
@@ -55,6 +57,13 @@ export function isNetworkMode(net: Config["net"]): boolean {
   return networkTargets(net).length > 0;
 }
 
+/** Whether a listener of this mode may be reached from outside this machine, so that its name says something to others. */
+export function isShared(mode: string): boolean {
+  if (mode === VIRTUAL || LOOPBACK_INTERFACES.has(mode)) return false;
+  const value = parseIpv4(mode);
+  return value === undefined || !cidrContains(LOOPBACK, value);
+}
+
 /** Who may ask: this machine; in network mode the networks that the user allows too. */
 export function allowsClient(
   address: string,
@@ -79,7 +88,7 @@ export function isLocalAddress(
 
 function networkTargets({ listenInterface, overrides }: Config["net"]): string[] {
   const targets = new Set([listenInterface, ...Object.values(overrides)]);
-  return [...targets].filter((target) => target !== VIRTUAL);
+  return [...targets].filter(isShared);
 }
 
 function listenAddresses(targets: readonly string[], input: DnsPlanInput): TcpAddress[] {
@@ -100,7 +109,7 @@ function listenAddresses(targets: readonly string[], input: DnsPlanInput): TcpAd
 
 /** What is answered for a route's name; undefined: the address that the question came to. */
 export function answerFor(route: Route, advertiseIp: string): string | undefined {
-  if (route.mode === VIRTUAL) return route.address;
+  if (!isShared(route.mode)) return route.address;
   if (advertiseIp !== "") return advertiseIp;
   return route.address === EVERYWHERE ? undefined : route.address;
 }

@@ -74,12 +74,15 @@ export function makeHeaderReply(bytes: Uint8Array, rcode: number): Uint8Array {
   return reply;
 }
 
-/** A forwarded reply as it fits a UDP client: whole, or without records and marked as truncated. */
-export function fitReply(reply: Uint8Array, query: Query): Uint8Array {
+/** A forwarded reply as it fits a UDP client, and `maxBytes`: whole, or without records and marked as truncated. */
+export function fitReply(
+  reply: Uint8Array,
+  options: { readonly query: Query; readonly maxBytes?: number },
+): Uint8Array {
+  const { query, maxBytes = MAX_UDP_BYTES } = options;
   const { edns } = query;
-  const limit = edns === undefined
-    ? MIN_UDP_BYTES
-    : Math.min(Math.max(edns.payloadSize, MIN_UDP_BYTES), MAX_UDP_BYTES);
+  const size = Math.max(edns?.payloadSize ?? 0, MIN_UDP_BYTES);
+  const limit = Math.min(size, maxBytes, MAX_UDP_BYTES);
   if (reply.length <= limit) return reply;
   return makeReply(query, { rcode: reply[3]! & 15, truncated: true, recursion: true });
 }

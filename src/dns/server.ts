@@ -5,15 +5,18 @@ import { closeQuietly } from "../system/byte_stream.ts";
 import type { ByteStream, TcpAddress, TcpListener } from "../system/net.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
 import { answer } from "./answer.ts";
-import { HEADER_BYTES, type Query, readQuery } from "./query.ts";
+import { HEADER_BYTES, readQuery } from "./query.ts";
 import { RateLimit, type RateLimitOptions, type Verdict } from "./rate_limit.ts";
-import { fitReply, makeReply, RCODE } from "./reply.ts";
+import { fitReply, makeReply, MAX_UDP_BYTES, RCODE } from "./reply.ts";
 import { TcpServer, type TcpServerLimits } from "./tcp_server.ts";
 import { serveUdp } from "./udp_server.ts";
 import { Upstream } from "./upstream.ts";
 import { addressRecord, Zone } from "./zone.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
+
+/** How many times the size of its query a reply by UDP may have, whose sender can be forged (RELIABILITY.md R15). */
+const MAX_AMPLIFICATION = 3;
 
 /** What the DNS server needs from outside. */
 export interface DnsServerOptions {
@@ -53,6 +56,7 @@ export class DnsServer implements AsyncDisposable {
   readonly #rate: RateLimit;
   readonly #upstream: Upstream;
   #zone = Zone.EMPTY;
+  #others = Zone.EMPTY;
 
   constructor(options: DnsServerOptions) {
     const { listenUdp, connectTcp, limits } = options;
@@ -62,9 +66,11 @@ export class DnsServer implements AsyncDisposable {
     this.#upstream = new Upstream({ listenUdp, connectTcp, isOwn: (key) => this.#own.has(key) });
   }
 
-  /** Takes other names; a query sees either the old ones or the new ones. */
-  replaceZone(zone: Zone): void {
+  /** Takes other names; a query sees either the old ones or the new ones. `others`: what exists for clients that are not local. @default {zone} */
+  replaceZone(zone: Zone, options: { readonly others?: Zone } = {}): void {
+    const { others = zone } = options;
     this.#zone = zone;
+    this.#others = others;
   }
 
   /** Takes other servers to ask for names that are not ours, in order of preference; with none, those names are refused. */
@@ -107,13 +113,13 @@ export class DnsServer implements AsyncDisposable {
       serveUdp(socket, {
         signal,
         judge: (peer) => this.#judge(peer),
-        respond: (message) => this.#respond(message, { here, fit: fitReply }),
+        respond: (message, { hostname: address }) => this.#respond(message, { here, address, isUdp: true }),
         truncate,
       }),
       this.#tcp.serve(listener, {
         signal,
         admits: this.#options.allows,
-        respond: (message) => this.#respond(message, { here, fit: (reply) => reply }),
+        respond: (message, client) => this.#respond(message, { here, ...client, isUdp: false }),
       }),
     ]);
     this.#own.add(key);
@@ -148,15 +154,19 @@ export class DnsServer implements AsyncDisposable {
 
   #respond(
     message: Uint8Array,
-    options: { here: Uint8Array; fit: (reply: Uint8Array, query: Query) => Uint8Array },
+    options: { here: Uint8Array; address: string; isUdp: boolean; signal?: AbortSignal },
   ): Uint8Array | Promise<Uint8Array> | undefined {
-    const { here, fit } = options;
+    const { here, address, isUdp, signal } = options;
     const recursion = this.#upstream.servers.length > 0;
-    const result = answer(message, { zone: this.#zone, here, recursion });
-    if (result === undefined || result instanceof Uint8Array) return result;
-    return this.#upstream.ask(result).then((reply) =>
-      reply === undefined ? makeReply(result, { rcode: RCODE.SERVFAIL, recursion }) : fit(reply, result)
-    );
+    const isLocal = this.#options.isLocal(address);
+    const query = answer(message, { zone: isLocal ? this.#zone : this.#others, here, recursion });
+    if (query === undefined || query instanceof Uint8Array) return query;
+    const maxBytes = isLocal ? MAX_UDP_BYTES : MAX_AMPLIFICATION * message.length;
+    const source = isLocal ? undefined : address;
+    return this.#upstream.ask(query, { source, signal }).then((reply) => {
+      if (reply === undefined) return makeReply(query, { rcode: RCODE.SERVFAIL, recursion });
+      return isUdp ? fitReply(reply, { query, maxBytes }) : reply;
+    });
   }
 
   /** Closes all addresses and connections, and waits until nothing more is answered. */

@@ -20,8 +20,11 @@ export interface TcpLimits {
 
 /** What a connection hands its messages to. */
 export interface TcpConnectionOptions extends TcpLimits {
-  /** The reply to a message, at once or later (then it must not reject); undefined for none. The bytes are good until it returns. */
-  readonly respond: (message: Uint8Array) => Uint8Array | Promise<Uint8Array> | undefined;
+  /** The reply to a message, at once or later (then it must not reject); undefined for none. The bytes are good until it returns. The signal aborts when nobody waits for it any more. */
+  readonly respond: (
+    message: Uint8Array,
+    signal: AbortSignal,
+  ) => Uint8Array | Promise<Uint8Array> | undefined;
   /** Called when whole messages came. */
   readonly onMessages: () => void;
 }
@@ -34,6 +37,7 @@ export class TcpConnection {
   readonly #idleMs: number;
   readonly #writes = new Mutex();
   readonly #pending = new Set<Promise<void>>();
+  readonly #closed = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(stream: ByteStream, options: TcpConnectionOptions) {
@@ -62,6 +66,7 @@ export class TcpConnection {
   /** Ends it at once. */
   close(): void {
     clearTimeout(this.#timer);
+    this.#closed.abort();
     closeQuietly(this.#stream);
   }
 
@@ -97,7 +102,7 @@ export class TcpConnection {
       const length = uint16(bytes, at);
       if (length > MAX_MESSAGE_BYTES) good = false;
       if (!good || at + 2 + length > bytes.length) break;
-      const reply = respond(bytes.subarray(at + 2, at + 2 + length));
+      const reply = respond(bytes.subarray(at + 2, at + 2 + length), this.#closed.signal);
       if (reply instanceof Uint8Array) replies.push(frameMessage(reply));
       else if (reply !== undefined) this.#answerLater(reply);
       else good = false;

@@ -16,9 +16,20 @@ export interface TcpServerLimits extends TcpLimits {
   readonly maxPerSource?: number;
 }
 
+/** Who asks by a connection. */
+export interface TcpClient {
+  readonly address: string;
+  /** Aborted when the connection is over. */
+  readonly signal: AbortSignal;
+}
+
 /** What one listener hands its connections to. */
 export interface TcpListenOptions {
-  readonly respond: TcpConnectionOptions["respond"];
+  /** As {@linkcode TcpConnectionOptions} has it, with the address of the client. */
+  readonly respond: (
+    message: Uint8Array,
+    client: TcpClient,
+  ) => ReturnType<TcpConnectionOptions["respond"]>;
   /** Whether a peer may connect at all. */
   readonly admits: (address: string) => boolean;
   /** Aborted when the listener is closed. */
@@ -72,11 +83,15 @@ export class TcpServer implements AsyncDisposable {
     });
   }
 
-  #start(stream: AcceptedStream, respond: TcpConnectionOptions["respond"]): void {
+  #start(stream: AcceptedStream, respond: TcpListenOptions["respond"]): void {
     const onMessages = () => {
       if (this.#open.delete(connection)) this.#open.set(connection, stream.peer);
     };
-    const connection = new TcpConnection(stream, { ...this.#limits, respond, onMessages });
+    const connection = new TcpConnection(stream, {
+      ...this.#limits,
+      respond: (message, signal) => respond(message, { address: stream.peer, signal }),
+      onMessages,
+    });
     this.#open.set(connection, stream.peer);
     const task = connection.run().catch((error) => {
       if (!isConnectionGone(error)) {

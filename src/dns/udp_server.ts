@@ -14,7 +14,7 @@ export interface UdpServerOptions {
   /** What to do with a datagram from this sender, whose port is not 0. */
   readonly judge: (peer: UdpPeer) => Verdict;
   /** The reply to a message, at once or later (then it must not reject); undefined for none. The bytes are good until it returns. */
-  readonly respond: (message: Uint8Array) => Uint8Array | Promise<Uint8Array> | undefined;
+  readonly respond: (message: Uint8Array, peer: UdpPeer) => Uint8Array | Promise<Uint8Array> | undefined;
   /** The reply to a message whose sender gets no more than that; undefined for none. */
   readonly truncate: (message: Uint8Array) => Uint8Array | undefined;
   /** Aborted when the socket is closed. */
@@ -44,7 +44,7 @@ export function serveUdp(socket: UdpSocket, options: UdpServerOptions): Promise<
       const verdict = judge(peer);
       succeeded();
       if (verdict === "drop") continue;
-      const result = verdict === "answer" ? respond(message) : truncate(message);
+      const result = verdict === "answer" ? respond(message, peer) : truncate(message);
       if (result instanceof Uint8Array) await reply(result, peer);
       else void result?.then((bytes) => reply(bytes, peer));
     }

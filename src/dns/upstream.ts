@@ -22,6 +22,26 @@ export interface UpstreamOptions {
   readonly nextMs?: number;
   /** How many clients may wait at once. @default {1024} */
   readonly maxWaiting?: number;
+  /** How many of them may be others than this machine. @default {768} */
+  readonly maxOthers?: number;
+  /** How many may be of one such address. @default {64} */
+  readonly maxPerSource?: number;
+}
+
+/** Who asks. */
+export interface AskOptions {
+  /** The address of a client that is not this machine. */
+  readonly source?: string | undefined;
+  /** Aborted when the client does not wait any more. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One question that is being asked. */
+interface Exchange {
+  readonly key: string;
+  readonly reply: Promise<Uint8Array | undefined>;
+  readonly stop: AbortController;
+  clients: number;
 }
 
 /** Asks other servers for the names that are not ours. */
@@ -29,10 +49,13 @@ export class Upstream implements Disposable {
   /** In order of preference; replaced at any time. */
   servers: readonly TcpAddress[] = [];
   readonly #options: UpstreamOptions;
-  readonly #stop = new AbortController();
   /** By question: many clients that ask the same at once are one exchange (RFC 5452 5), and a loop of forwarders runs dry in it. */
-  readonly #running = new Map<string, Promise<Uint8Array | undefined>>();
+  readonly #running = new Map<string, Exchange>();
+  /** How many clients wait that are not this machine, by address. */
+  readonly #sources = new Map<string, number>();
   #waiting = 0;
+  #others = 0;
+  #isOver = false;
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
@@ -44,38 +67,74 @@ export class Upstream implements Disposable {
   }
 
   /**
-   * The reply to a query, with the query's id; undefined if no server answers in time or too many clients wait already. Never rejects.
+   * The reply to a query, with the query's id; undefined if no server answers in time, the client does not wait that long, or
+   * too many clients wait already. What nobody waits for is not asked any further. Never rejects.
    *
    * Sent are the question, the flags RD, AD and CD, and an EDNS record of our own if the client has one: none of its options.
    */
-  async ask(query: Query): Promise<Uint8Array | undefined> {
-    if (this.#waiting >= (this.#options.maxWaiting ?? 1024)) return undefined;
-    this.#waiting++;
+  async ask(query: Query, options: AskOptions = {}): Promise<Uint8Array | undefined> {
+    const { source, signal } = options;
+    if (this.#isOver || signal?.aborted || !this.#hasPlace(source)) return undefined;
+    this.#count(source, 1);
+    const exchange = this.#join(toRequest(query));
+    const gone = Promise.withResolvers<undefined>();
+    const leave = () => gone.resolve(undefined);
+    signal?.addEventListener("abort", leave, { once: true });
     try {
-      const request = toRequest(query);
-      const key = String.fromCharCode(...request.subarray(2));
-      let running = this.#running.get(key);
-      if (running === undefined) {
-        running = this.#exchange(request).finally(() => this.#running.delete(key));
-        this.#running.set(key, running);
-      }
-      const reply = (await running)?.slice();
+      const reply = (await Promise.race([exchange.reply, gone.promise]))?.slice();
       reply?.set(query.bytes.subarray(0, 2));
       return reply;
     } catch (error) {
       log.debug("Cannot ask another DNS server: {reason}", { reason: messageOf(error) });
       return undefined;
     } finally {
-      this.#waiting--;
+      signal?.removeEventListener("abort", leave);
+      this.#leave(exchange);
+      this.#count(source, -1);
     }
   }
 
-  async #exchange(request: Uint8Array): Promise<Uint8Array | undefined> {
+  #hasPlace(source: string | undefined): boolean {
+    const { maxWaiting = 1024, maxOthers = 768, maxPerSource = 64 } = this.#options;
+    if (this.#waiting >= maxWaiting) return false;
+    if (source === undefined) return true;
+    return this.#others < maxOthers && (this.#sources.get(source) ?? 0) < maxPerSource;
+  }
+
+  #count(source: string | undefined, change: 1 | -1): void {
+    this.#waiting += change;
+    if (source === undefined) return;
+    this.#others += change;
+    const count = (this.#sources.get(source) ?? 0) + change;
+    if (count === 0) this.#sources.delete(source);
+    else this.#sources.set(source, count);
+  }
+
+  #join(request: Uint8Array): Exchange {
+    const key = String.fromCharCode(...request.subarray(2));
+    let exchange = this.#running.get(key);
+    if (exchange === undefined) {
+      const stop = new AbortController();
+      exchange = { key, stop, reply: this.#exchange(request, stop.signal), clients: 0 };
+      this.#running.set(key, exchange);
+    }
+    exchange.clients++;
+    return exchange;
+  }
+
+  /** The last one out ends it: all of them at once when the reply is there. */
+  #leave(exchange: Exchange): void {
+    if (--exchange.clients > 0) return;
+    this.#running.delete(exchange.key);
+    exchange.stop.abort();
+  }
+
+  async #exchange(request: Uint8Array, stop: AbortSignal): Promise<Uint8Array | undefined> {
     const { listenUdp, connectTcp, isOwn, totalMs = 5000, nextMs = 1500 } = this.#options;
     const servers = this.servers.filter(({ address, port }) => !isOwn(listenerKey(address, port)));
     if (servers.length === 0) return undefined;
     crypto.getRandomValues(request.subarray(0, 2));
-    using limit = limitTime(totalMs, { signal: this.#stop.signal });
+    using limit = limitTime(totalMs, { signal: stop });
     const { signal } = limit;
     const result = await exchangeUdp(request, { servers, listenUdp, nextMs, signal });
     if (result === undefined || !isTruncated(result.reply)) return result?.reply;
@@ -90,7 +149,8 @@ export class Upstream implements Disposable {
 
   /** Ends every exchange; whoever waits gets nothing. */
   [Symbol.dispose](): void {
-    this.#stop.abort();
+    this.#isOver = true;
+    for (const { stop } of this.#running.values()) stop.abort();
   }
 }
 

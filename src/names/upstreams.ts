@@ -27,16 +27,15 @@ export interface Upstreams {
 }
 
 /**
- * The servers that our DNS server asks about names which are not ours: the configured ones, else this machine's own, else well-known
- * ones. Never itself, nor systemd-resolved, which would ask us again: its own servers stand in for it. IPv6 is left out, because the
+ * The servers that our DNS server asks about names which are not ours: the configured ones and no others, else this machine's own, else
+ * well-known ones. Never itself, nor systemd-resolved, which would ask us again: its own servers stand in for it. IPv6 is left out, because the
  * shipped permission set holds no IPv6 address.
  */
 export function chooseUpstreams(sources: UpstreamSources): Upstreams {
   const { configured, resolvConf, uplink, own } = sources;
   const others = (servers: readonly string[]) =>
     [...new Set(servers)].filter((server) => !own.includes(server));
-  const wanted = others(configured);
-  if (wanted.length > 0) return { servers: wanted, from: "dns.upstream" };
+  if (configured.length > 0) return { servers: others(configured), from: "dns.upstream" };
   const found = readNameservers(resolvConf)
     .flatMap((address) => isStub(address) ? readNameservers(uplink) : [address])
     .filter((address) => parseIpv4(address) !== undefined && !isStub(address));

@@ -40,7 +40,7 @@ export function diff(routes: readonly Route[], now: Observed): Change[] {
   // Beside a listener on one address, none on every address can be opened on the same port: that one takes its connections.
   const everywhere = new Set(groups.filter(isEverywhere).map((group) => group.port));
   for (const group of groups) {
-    if (!isEverywhere(group) && everywhere.has(group.port)) {
+    if (group.address !== EVERYWHERE && everywhere.has(group.port)) {
       keep.delete(listenerKey(group.address, group.port));
     }
   }

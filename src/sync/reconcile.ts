@@ -146,14 +146,18 @@ export async function reconcile(
   function tryBind(group: ListenerGroup, port: number): BindError | undefined {
     const { address } = group;
     const key = listenerKey(address, port);
-    if (taken.has(key) || group.remappable && spare.isHeldByOther(group, port)) {
+    const isCovered = address !== EVERYWHERE && taken.has(listenerKey(EVERYWHERE, port));
+    const isOwnPort = port === group.port && !group.extra;
+    if (
+      taken.has(key) || isCovered && !isOwnPort || group.remappable && spare.isHeldByOther(group, port)
+    ) {
       return new BindError(`Cannot bind ${key}: another endpoint listens there`, {
         address: key,
         reason: "in_use",
       });
     }
     // It has the connections to this address too (see diff()).
-    if (address !== EVERYWHERE && taken.has(listenerKey(EVERYWHERE, port))) {
+    if (isCovered) {
       taken.add(key);
       return undefined;
     }

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../../src/config/schema.ts";
-import { allowsClient, answerFor, isLocalAddress, planDns } from "../../src/daemon/dns_plan.ts";
+import {
+  allowsClient,
+  answerFor,
+  isLocalAddress,
+  isNetworkMode,
+  isShared,
+  planDns,
+} from "../../src/daemon/dns_plan.ts";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import type { Route } from "../../src/model/route_table.ts";
 
@@ -62,6 +69,23 @@ Deno.test("planDns() wants DNS in network mode at once, on each address of this 
     assert.deepEqual(plan({ net: { listen_interface } }).addresses, all);
   }
   assert.deepEqual(plan({ net: { listen_interface: "gone" } }).addresses, ["10.107.0.1:53", "127.0.0.1:53"]);
+});
+
+Deno.test("planDns() shares nothing with the network for a target on loopback, and answers its names to this machine", () => {
+  for (const target of ["lo", "lo0", "127.0.0.1", "127.1.2.3"]) {
+    const own = route("own.example.com", target, "127.0.0.1");
+    const net = { listen_interface: target, overrides: { "a.example.com": "virtual" } };
+    assert.deepEqual(plan({ net }), OFF, target);
+    assert.deepEqual(plan({ net }, own), {
+      addresses: ["10.107.0.1:53"],
+      domains: ["own.example.com"],
+      networkMode: false,
+    });
+    assert.equal(isNetworkMode(parseConfig({ net }).config.net), false);
+    assert.equal(answerFor(own, "198.51.100.1"), "127.0.0.1", "nobody else has it");
+  }
+  for (const target of ["eth0", "0.0.0.0", "192.0.2.2", "lot"]) assert.ok(isShared(target), target);
+  assert.ok(!isShared("virtual"));
 });
 
 Deno.test("planDns() listens where dns.listen says", () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Config } from "../../src/config/config.ts";
 import { parseConfig } from "../../src/config/schema.ts";
 import { Dns } from "../../src/daemon/dns.ts";
 import { parseCidr } from "../../src/lib/ipv4.ts";
@@ -6,11 +7,12 @@ import { BindError } from "../../src/model/errors.ts";
 import type { StatusReport } from "../../src/model/report.ts";
 import { NoResolver } from "../../src/names/no_resolver.ts";
 import { ResolverChain } from "../../src/names/resolver_chain.ts";
+import { RESOLV_CONF } from "../../src/names/select.ts";
 import { listenTcp } from "../../src/system/net.ts";
 import { realSystem } from "../../src/system/system.ts";
 import { listenUdp } from "../../src/system/udp.ts";
 import { askUdp, TcpClient } from "../dns/client.ts";
-import { fakeTime } from "../dns/fake_udp.ts";
+import { fakeTime, FakeUdp } from "../dns/fake_udp.ts";
 import { FakeUpstream } from "../dns/fake_upstream.ts";
 import { decode, message, replyTo } from "../dns/messages.ts";
 import { captureLog } from "../forward/captured_log.ts";
@@ -194,28 +196,75 @@ Deno.test("runDaemon() answers every live name while its configuration is reload
   });
 });
 
-Deno.test("Dns tries a held port again every 10 s, and speaks of it once until it is free (F53)", async () => {
-  await using logged = await captureLog();
-  using time = fakeTime();
-  const { config } = parseConfig({ dns: { enabled: true, listen: "127.0.0.1:53" } });
-  let tries = 0;
-  const dns = new Dns({
+/** DNS on a machine whose resolv.conf has this text; `listens`: whether an address can be had. */
+function dnsOn(
+  config: Config,
+  options: { listens: (address: string) => boolean; resolvConf?: string },
+): Dns {
+  const { listens, resolvConf } = options;
+  const system = realSystem();
+  return new Dns({
     system: {
-      ...realSystem(),
+      ...system,
+      listenUdp: (where) => new FakeUdp(where),
       listenTcp({ address, port }) {
-        tries++;
-        throw new BindError(`Cannot bind ${address}:${port}: address is in use`, {
-          address: `${address}:${port}`,
-          reason: "in_use",
-        });
+        const key = `${address}:${port}`;
+        if (!listens(address)) {
+          throw new BindError(`Cannot bind ${key}: address is in use`, { address: key, reason: "in_use" });
+        }
+        const over = Promise.withResolvers<never>();
+        const close = () => over.reject(new Deno.errors.BadResource("closed"));
+        return { key, port, accept: () => over.promise, close };
       },
-      files: { ...realSystem().files, readTextIfAny: () => Promise.resolve(undefined) },
+      localAddresses: () => [],
+      files: {
+        ...system.files,
+        readTextIfAny: (path) => Promise.resolve(path === RESOLV_CONF ? resolvConf : undefined),
+      },
     },
     config: () => config,
     subnet: () => parseCidr("10.107.0.0/16")!,
     resolver: new ResolverChain([new NoResolver("not here")]),
     resolveInterface: () => undefined,
   });
+}
+
+Deno.test("Dns asks the server that holds an address of ours, and not one that we answer on", async () => {
+  const { config } = parseConfig({ net: { listen_interface: "eth0" } });
+  const resolvConf = "nameserver 10.107.0.1\nnameserver 127.0.0.1\n";
+  let held = true;
+  const dns = dnsOn(config, { listens: (address) => !held || address !== "127.0.0.1", resolvConf });
+  await dns.refresh();
+  assert.equal(dns.report.state, "degraded");
+  assert.deepEqual(dns.report.upstreams, ["127.0.0.1:53"]);
+  held = false;
+  await dns.refresh();
+  assert.equal(dns.report.state, "ok");
+  assert.deepEqual(dns.report.upstreams, ["8.8.8.8:53", "1.1.1.1:53"]);
+  await dns.close();
+});
+
+Deno.test("Dns asks nobody, and says so once, if the servers that were configured are itself", async () => {
+  await using logged = await captureLog();
+  const { config } = parseConfig({ dns: { enabled: true, upstream: ["10.107.0.1:53"] } });
+  const dns = dnsOn(config, { listens: () => true, resolvConf: "nameserver 192.168.1.1\n" });
+  await dns.refresh();
+  await dns.refresh();
+  assert.deepEqual(dns.report.upstreams, []);
+  assert.equal(logged.lines("warning").length, 1);
+  assert.match(
+    logged.lines("warning")[0]!,
+    /Cannot ask for other names: .*dns\.upstream.* names this server only/,
+  );
+  await dns.close();
+});
+
+Deno.test("Dns tries a held port again every 10 s, and speaks of it once until it is free (F53)", async () => {
+  await using logged = await captureLog();
+  using time = fakeTime();
+  const { config } = parseConfig({ dns: { enabled: true, listen: "127.0.0.1:53" } });
+  let tries = 0;
+  const dns = dnsOn(config, { listens: () => ++tries === 0 });
   const stop = new AbortController();
   const running = dns.run(stop.signal);
   await time.pass(0);

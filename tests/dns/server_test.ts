@@ -265,3 +265,81 @@ Deno.test("DnsServer closes the half that is bound when the other half fails oth
   assert.throws(() => server.rebind([{ address: "127.0.0.1", port: 53 }]), TypeError);
   assert.equal(closed, 1);
 });
+
+const [LOCAL, OTHER] = ["127.0.0.5", "127.0.0.1"];
+/** As if 127.0.0.1, which every client by TCP has, were another machine. */
+const ONE_IS_LOCAL = { isLocal: (address: string) => address === LOCAL };
+
+Deno.test("DnsServer has names of this machine only for this machine; for others they are names like any other", async () => {
+  await using upstream = new FakeUpstream();
+  await using server = serverOf(ONE_IS_LOCAL);
+  server.replaceZone(
+    new Zone([{ hostname: "a.example.com", address: "10.107.0.1" }, {
+      hostname: "shared.example.com",
+      address: "192.168.1.1",
+    }]),
+    { others: new Zone([{ hostname: "shared.example.com", address: "192.168.1.1" }]) },
+  );
+  const port = bound(server);
+  using client = await TcpClient.connect(port);
+  const outcome = (reply: Uint8Array | undefined) => data(reply).join() || decode(reply!).rcode;
+  const ask = async (from: string, name: string) => {
+    const byUdp = outcome(await askUdp(message({ name }), { port, from }));
+    if (from === OTHER) assert.equal(outcome(await client.exchange(message({ name }))), byUdp);
+    return byUdp;
+  };
+  assert.equal(await ask(LOCAL, "a.example.com"), "10.107.0.1");
+  assert.equal(await ask(OTHER, "a.example.com"), "REFUSED");
+  server.replaceUpstreams([upstream]);
+  assert.equal(await ask(OTHER, "a.example.com"), "192.0.2.1");
+  for (const from of [LOCAL, OTHER]) {
+    assert.equal(await ask(from, "shared.example.com"), "192.168.1.1");
+  }
+});
+
+Deno.test("DnsServer forwards no reply of more than three times the query to others by UDP (R15)", async () => {
+  await using upstream = new FakeUpstream((request) => {
+    const count = Number(decode(request).questions[0]!.name.split(".")[0]!.slice(1));
+    return [replyTo(request, { addresses: Array.from({ length: count }, () => "192.0.2.1") })];
+  });
+  await using server = serverOf(ONE_IS_LOCAL);
+  server.replaceUpstreams([upstream]);
+  const port = bound(server);
+  const ask = async (from: string, count: number) => {
+    const query = message({ name: `n${count}.example.org` });
+    const reply = await askUdp(query, { port, from });
+    return { factor: reply.length / query.length, ...decode(reply) };
+  };
+  // 32 octets and 16 for each address.
+  const fits = await ask(OTHER, 3);
+  assert.deepEqual([fits.flag_tc, fits.answers.length], [false, 3]);
+  const cut = await ask(OTHER, 20);
+  assert.deepEqual([cut.flag_tc, cut.answers.length, cut.factor], [true, 0, 1]);
+  assert.deepEqual((await ask(LOCAL, 20)).answers.length, 20);
+  using client = await TcpClient.connect(port);
+  assert.equal(data(await client.exchange(message({ name: "n20.example.org" }))).length, 20);
+});
+
+Deno.test("DnsServer forwards for this machine while a neighbour has every place that it gets, which end with its connection (R21)", async () => {
+  await using upstream = new FakeUpstream((request) =>
+    decode(request).questions[0]!.name.startsWith("slow")
+      ? []
+      : [replyTo(request, { addresses: ["192.0.2.1"] })]
+  );
+  await using server = serverOf({ ...ONE_IS_LOCAL, limits: { idleMs: 500 } });
+  server.replaceUpstreams([upstream]);
+  const port = bound(server);
+  const outcome = async () => {
+    const { rcode, answers } = decode(await askUdp(message({ name: "fast.org" }), { port, from: OTHER }));
+    return answers[0]?.data ?? rcode;
+  };
+  using greedy = await TcpClient.connect(port);
+  await greedy.ask(...Array.from({ length: 100 }, (_, id) => message({ name: `slow${id}.org`, id })));
+  for (let count = 64; count < 100; count++) {
+    assert.equal(decode((await greedy.next())!).rcode, "SERVFAIL");
+  }
+  assert.equal(await outcome(), "SERVFAIL");
+  assert.deepEqual(data(await askUdp(message({ name: "fast.org" }), { port, from: LOCAL })), ["192.0.2.1"]);
+  assert.equal(await greedy.next(), undefined, "it has been idle for too long");
+  assert.equal(await outcome(), "192.0.2.1");
+});

@@ -247,3 +247,63 @@ Deno.test("Upstream has no answer when no socket can be had, or nobody is left t
   assert.equal(await upstream.ask(query()), undefined);
   assert.equal(upstream.waiting, 0);
 });
+
+/** Asks for names that nobody answers. */
+function silentUpstream(): { upstream: Upstream; sockets: FakeUdp[] } {
+  const sockets: FakeUdp[] = [];
+  const upstream = upstreamOf([{ address: "10.0.0.1", port: 53 }], {
+    listenUdp: () => sockets[sockets.push(new FakeUdp()) - 1]!,
+    totalMs: 60_000,
+    nextMs: 60_000,
+  });
+  return { upstream, sockets };
+}
+
+Deno.test("Upstream keeps places for this machine: others have 768 of 1,024, and 64 each (R21)", async () => {
+  const { upstream } = silentUpstream();
+  const all: Promise<unknown>[] = [];
+  function ask(count: number, source?: string): number {
+    const before = upstream.waiting;
+    for (let index = 0; index < count; index++) {
+      all.push(upstream.ask(query({ name: `n${all.length}.org` }), { source }));
+    }
+    return upstream.waiting - before;
+  }
+  assert.equal(ask(1152, "192.168.1.1"), 64);
+  for (let host = 2; host <= 12; host++) assert.equal(ask(100, `192.168.1.${host}`), 64);
+  assert.equal(ask(1, "192.168.1.13"), 0, "768 others wait");
+  assert.equal(ask(300), 256);
+  upstream[Symbol.dispose]();
+  await Promise.all(all);
+  assert.equal(upstream.waiting, 0);
+});
+
+Deno.test("Upstream gives a source its places back when it is answered or gone, and asks no further what nobody waits for", async () => {
+  const { upstream, sockets } = silentUpstream();
+  using _ = upstream;
+  const source = "192.168.1.1";
+  const connection = new AbortController();
+  const { signal } = connection;
+  const all = Array.from(
+    { length: 64 },
+    (_, index) => upstream.ask(query({ name: `n${index}.org` }), { source, signal }),
+  );
+  const shared = upstream.ask(query({ name: "n0.org" }));
+  assert.equal(await upstream.ask(query(), { source }), undefined, "it has no more places");
+  connection.abort();
+  assert.deepEqual(new Set(await Promise.all(all)), new Set([undefined]));
+  assert.equal(upstream.waiting, 1);
+  assert.deepEqual(sockets.map(({ closed }) => closed), sockets.map((_, index) => index > 0));
+  assert.equal(await upstream.ask(query(), { source, signal }), undefined, "it is gone");
+  assert.equal(sockets.length, 64);
+
+  const [first] = sockets;
+  first!.deliver(replyTo(first!.sent[0]!.data, { addresses: ["192.0.2.1"] }), "10.0.0.1", 53);
+  assert.deepEqual(addresses(await shared), ["192.0.2.1"]);
+  const again = upstream.ask(query({ name: "n1.org" }), { source });
+  assert.deepEqual([sockets.length, upstream.waiting], [65, 1], "a new exchange");
+  sockets[64]!.onSend = (data) =>
+    sockets[64]!.deliver(replyTo(data, { addresses: ["192.0.2.2"] }), "10.0.0.1", 53);
+  assert.deepEqual(addresses(await again), ["192.0.2.2"]);
+  assert.equal(upstream.waiting, 0);
+});

@@ -168,7 +168,9 @@ Deno.test("a neighbour reaches every kind of endpoint by its name, and nothing t
 
   // Virtual stays virtual, whatever the neighbour routes here.
   await neighbour.succeeds(["/sbin/ip", "route", "add", "10.107.0.0/16", "via", HERE]);
-  assert.equal(await lan.dig("here.example.com"), "10.107.0.2");
+  assert.equal(await lan.dig("here.example.com"), "192.0.2.1", "asked of the upstream");
+  const { stdout: here } = await say([...DIG, "+short", `@${HERE}`, "here.example.com"]);
+  assert.equal(here, "10.107.0.2\n");
   assert.equal(await fetched(neighbour, ["10.107.0.2", "8001"]), "");
 
   // Another network gets no byte, and no datagram.

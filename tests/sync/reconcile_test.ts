@@ -275,3 +275,18 @@ Deno.test("reconcile() serves a virtual address beside a listener on every addre
   await round(world, [urls[0]!, urls[3]!], settings);
   assert.deepEqual([...world.open].sort(), ["127.107.0.2:8080", "127.107.0.3:5432"]);
 });
+
+Deno.test("reconcile() gives no endpoint the port beside the shared one that another has on every address (it took its connections)", async () => {
+  const world = new FakeWorld();
+  const settings = { mode: "0.0.0.0", overrides: { "z.t": "192.0.2.1" } };
+  const { routes, notes } = await round(world, ["http://a.t:3000", "http://z.t:8002"], settings);
+  const own = routes.filter((route) => route.own).map(({ address, localPort }) => `${address}:${localPort}`);
+  assert.deepEqual(own, ["0.0.0.0:9080", "192.0.2.1:9081"]);
+  assert.equal(notes.get("z.t:8002"), "with any Host on port 9081");
+  world.closed.length = 0;
+  await round(world, ["http://a.t:3000", "http://z.t:8002"], {
+    ...settings,
+    ports: new Map([["a.t:3000", 9080], ["z.t:8002", 9081]]),
+  });
+  assert.deepEqual(world.closed, [], "a second round leaves all as it is (it closed the shared listener)");
+});
