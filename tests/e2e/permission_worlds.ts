@@ -58,6 +58,7 @@ const home: World = {
   config: ({ cloud }) => [
     `api: { url: "${cloud.apiUrl}" }`,
     `ingressEndpoint: localhost:${cloud.ingressPort}`,
+    "dns: { enabled: true, manage_resolv_conf: true }",
   ],
   net: ["overrides: { lan.myapp: lo }"],
   environment: ({ cloud }) => ({ NGROK_API_KEY: cloud.apiKey }),
