@@ -25,11 +25,16 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
     const problem = await journal.load();
     if (problem !== undefined) log.warn("{problem}", { problem });
     const { names, addresses } = unwritten(journal, { live, system });
-    // Where `ip` cannot be run, nothing was ever made with it.
-    if (!await undo(addresses, { journal, system })) log.warn("No interface of ngrokd is written down");
+    // Where `ip` cannot be run, nothing was ever made with it: no failure, but nothing to promise either.
+    const looked = await undo(addresses, { journal, system });
     const clean = await undo([...names, ...journal.changes], { journal, system });
     await removeStrays(live, system.files);
-    if (clean) log.info("Nothing of ngrokd is left in names and addresses");
+    const { interfaceName } = live.current.net;
+    if (!looked) {
+      log.warn("Nothing says that there is an interface; if there is, run: ip link delete {interfaceName}", {
+        interfaceName,
+      });
+    } else if (clean) log.info("Nothing of ngrokd is left in names and addresses");
     return clean;
   } finally {
     lock.close();

@@ -1,13 +1,12 @@
 import type { Config } from "../config/config.ts";
 import { parseListenAddress } from "../config/listen_address.ts";
 import { type Cidr, cidrContains, formatIpv4, parseIpv4 } from "../lib/ipv4.ts";
-import type { Route } from "../model/route_table.ts";
+import { EVERYWHERE, type Route } from "../model/route_table.ts";
 import { LOOPBACK } from "../network/loopback.ts";
 import { VIRTUAL } from "../sync/allocate.ts";
 import type { TcpAddress } from "../system/net.ts";
 
 const PORT = 53;
-const EVERYWHERE = "0.0.0.0";
 const LOCALHOST = "127.0.0.1";
 /** As Linux and macOS call theirs. */
 const LOOPBACK_INTERFACES: ReadonlySet<string> = new Set(["lo", "lo0"]);

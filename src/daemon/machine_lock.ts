@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { getLogger } from "@logtape/logtape";
 import { defaultSocketPath } from "../config/paths.ts";
 import { BindError } from "../model/errors.ts";
 import { HOSTS } from "../names/select.ts";
@@ -6,6 +7,8 @@ import { isLoopback } from "../network/loopback.ts";
 import type { System } from "../system/system.ts";
 import type { LiveConfig } from "./live_config.ts";
 import { hostsPath } from "./places.ts";
+
+const log = getLogger(["ngrokd", "daemon"]);
 
 /** Who may open the control socket, and enter its directory. */
 export const SOCKET_GROUP = "ngrokd";
@@ -23,7 +26,8 @@ export async function lockMachine(live: LiveConfig, system: System): Promise<Asy
   try {
     return await system.holdLock(path, { group: SOCKET_GROUP });
   } catch (error) {
-    if (error instanceof BindError && error.reason !== "in_use") return nothing;
-    throw error;
+    if (!(error instanceof BindError) || error.reason === "in_use") throw error;
+    log.info("Another ngrokd on this machine is not kept away: {reason}", { reason: error.message });
+    return nothing;
   }
 }

@@ -95,8 +95,10 @@ async function serve(live: LiveConfig, options: ServeOptions): Promise<number> {
   } catch (error) {
     // Whatever goes on beside this would make again what is undone.
     stop.abort();
+    await daemon.names.withdraw();
     await daemon.dns.close();
     await daemon.forwarder[Symbol.asyncDispose]();
+    await daemon.addresses.close();
     await undo(daemon.journal.changes, { journal: daemon.journal, system });
     throw error;
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { runDaemon } from "../../src/daemon/run.ts";
+import { CommandError } from "../../src/model/errors.ts";
 import { realSystem, type System } from "../../src/system/system.ts";
 import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
 
@@ -67,4 +68,15 @@ Deno.test("cleanup leaves what its permission set does not hold alone, and that 
     assert.match(await Deno.readTextFile(`${directory}/etc/resolv.conf`), /ngrokd managed/);
     assert.equal((await Array.fromAsync(Deno.readDir(`${directory}/etc/resolver`))).length, 2);
   }
+});
+
+Deno.test("cleanup does not promise that nothing is left where it could not look for an interface (it did)", async () => {
+  await using machine = await fakeMachine("net: {subnet: 127.122.0.0/16}", {
+    run: (argv) =>
+      Promise.reject(new CommandError("Cannot run ip: no such file", { argv, exitCode: -1, stderr: "" })),
+  });
+  await cleanUp(machine);
+  const said = machine.out.join("");
+  assert.doesNotMatch(said, /Nothing of ngrokd is left/);
+  assert.match(said, /if there is, run: ip link delete ngrokd0/);
 });
