@@ -15,6 +15,7 @@ import { isRefusal } from "./ingress_health.ts";
 import type { Limits } from "./limits.ts";
 import { pipe } from "./pipe.ts";
 import { httpAnswer, refuse } from "./refuse.ts";
+import type { SourceShares } from "./source_shares.ts";
 import { SwitchWatch } from "./switch_watch.ts";
 import type { TrafficBook } from "./traffic_book.ts";
 import { upgrade, type Upgraded } from "./upgrade.ts";
@@ -28,6 +29,8 @@ export interface ConnectionOptions {
   readonly limits: Limits;
   /** The cap on connections to the ingress. */
   readonly ingressSlots: ConnectionSlots;
+  /** How many of them one client may hold. */
+  readonly shares: SourceShares;
   readonly traffic: TrafficBook;
   /** Called once the connection has said where it goes. */
   readonly onRouted: () => void;
@@ -42,7 +45,7 @@ export interface ConnectionOptions {
  * @throws Whatever `local` throws before the pipe stands, and the signal's reason.
  */
 export async function serveConnection(local: AcceptedStream, options: ConnectionOptions): Promise<Outcome> {
-  const { routes, limits, traffic, onRouted, onReached } = options;
+  const { routes, limits, shares, traffic, onRouted, onReached } = options;
   const found = await findRoute(local, { routes, limits });
   if (found.kind === "not_found") {
     if (found.answer !== undefined) await refuse(local, found.answer, limits);
@@ -51,6 +54,14 @@ export async function serveConnection(local: AcceptedStream, options: Connection
   onRouted();
   const { route } = found.chosen;
   const name = `${route.hostname}:${route.port}`;
+  // At once: those that wait hold places of others, too. It says nothing about the ingress.
+  using share = shares.take(local);
+  if (share === undefined) {
+    const error = overShare(local, shares);
+    traffic.fail(route.endpointIds[0]!, error.message);
+    if (found.head !== undefined) await refuse(local, badGateway(found, error), limits);
+    return "dial_failed";
+  }
   try {
     using cloud = await reachCloud(found, options);
     onReached(name);
@@ -74,6 +85,16 @@ export async function serveConnection(local: AcceptedStream, options: Connection
     if (error instanceof DialError) return "dial_failed";
     return isRefusal(error) ? "upgrade_refused" : "upgrade_failed";
   }
+}
+
+function overShare({ peer }: AcceptedStream, { max }: SourceShares): DialError {
+  return new DialError(
+    `Cannot connect to the ingress: ${peer} holds ${max} connections, as many as one client may`,
+    {
+      code: "other",
+      hint: "Close some of them; all clients behind one address share this number",
+    },
+  );
 }
 
 type CloudStream = Upgraded & Disposable & { readonly stream: ByteStream };

@@ -14,6 +14,7 @@ import { FailureLog } from "./failure_log.ts";
 import { IngressHealth, type IngressState } from "./ingress_health.ts";
 import { LIMITS, type Limits } from "./limits.ts";
 import { Listeners } from "./listeners.ts";
+import { SourceShares } from "./source_shares.ts";
 import { TrafficBook } from "./traffic_book.ts";
 import { Undecided } from "./undecided.ts";
 
@@ -25,6 +26,8 @@ const log = getLogger(["ngrokd", "forward"]);
  */
 const MAX_CONNECTIONS = 4096;
 const MAX_INGRESS_CONNECTIONS = 2048;
+/** For one client of the network: half, so that a proxy or a NAT with many behind it gets far too. */
+const MAX_OF_ONE_SOURCE = 1024;
 /** Clients that say what they want at once are never this many. */
 const MAX_UNDECIDED = 512;
 
@@ -37,6 +40,8 @@ export interface ForwarderOptions extends IngressAccess {
   readonly maxConnections?: number;
   /** How many of them are forwarded at once; more wait for the ingress as long as a dial may take. @default {2048} */
   readonly maxIngressConnections?: number;
+  /** How many of those one client of the network may hold; more are refused. @default {1024} */
+  readonly maxOfOneSource?: number;
   /** How many may keep silent about where they go; above that, the source with the most loses its oldest. @default {512} */
   readonly maxUndecided?: number;
   /** Shorter times for tests. */
@@ -49,6 +54,7 @@ export class Forwarder implements AsyncDisposable {
   readonly #limits: Limits;
   readonly #listeners: Listeners;
   readonly #ingressSlots: ConnectionSlots;
+  readonly #shares: SourceShares;
   readonly #gate: DialGate;
   readonly #undecided: Undecided;
   readonly #connections = new Map<AbortController, Promise<void>>();
@@ -63,6 +69,7 @@ export class Forwarder implements AsyncDisposable {
     this.#access = options;
     this.#limits = { ...LIMITS, ...limits };
     this.#ingressSlots = new ConnectionSlots(maxIngressConnections);
+    this.#shares = new SourceShares(options.maxOfOneSource ?? MAX_OF_ONE_SOURCE);
     this.#gate = new DialGate(this.#limits.ingressMs / 2);
     this.#undecided = new Undecided({ max: maxUndecided, crowdMs: this.#limits.helloMs });
     this.#listeners = new Listeners({
@@ -173,6 +180,7 @@ export class Forwarder implements AsyncDisposable {
         gate: this.#gate,
         limits: this.#limits,
         ingressSlots: this.#ingressSlots,
+        shares: this.#shares,
         traffic: this.#traffic,
         onRouted: () => place[Symbol.dispose](),
         onReached: (name, error) => {

@@ -3,6 +3,7 @@ import { type ConnectionOptions, serveConnection } from "../../src/forward/conne
 import { ConnectionSlots } from "../../src/forward/connection_slots.ts";
 import { DialGate } from "../../src/forward/dial_gate.ts";
 import { LIMITS } from "../../src/forward/limits.ts";
+import { SourceShares } from "../../src/forward/source_shares.ts";
 import { TrafficBook } from "../../src/forward/traffic_book.ts";
 import { DialError } from "../../src/model/errors.ts";
 import { ListenerRoutes } from "../../src/model/route_table.ts";
@@ -17,14 +18,20 @@ const FRAME_BYTES = 15;
 
 /** One connection in memory, to an ingress that a test plays. */
 function serve(
-  options: Partial<ConnectionOptions> & { url?: string; segment?: number; dialMs?: number } = {},
+  options: Partial<ConnectionOptions> & {
+    url?: string;
+    segment?: number;
+    dialMs?: number;
+    peer?: string;
+  } = {},
 ) {
-  const { url = "http://api.myapp:80", segment = Infinity, dialMs = 0, ...rest } = options;
+  const { url = "http://api.myapp:80", segment = Infinity, dialMs = 0, peer = "127.0.0.1", ...rest } =
+    options;
   const client = memoryPair({ segment });
   const ingress = memoryPair({ segment });
   const traffic = new TrafficBook();
   const reached: string[] = [];
-  const outcome = serveConnection(client.far, {
+  const outcome = serveConnection(Object.assign(client.far, { peer }), {
     routes: new ListenerRoutes([route(url)]),
     access: {
       async connect({ timeoutMs, signal }) {
@@ -38,6 +45,7 @@ function serve(
     },
     limits: LIMITS,
     ingressSlots: new ConnectionSlots(1),
+    shares: new SourceShares(1),
     gate: new DialGate(0),
     traffic,
     onRouted: () => {},
@@ -216,4 +224,29 @@ Deno.test("serveConnection() waits for a place at the ingress, 10 s at most, and
   const ended = assert.rejects(aborted.outcome, /over/);
   controller.abort(new Error("over"));
   await ended;
+});
+
+Deno.test("serveConnection() refuses a client that holds its share at once, and the ingress is none the worse for it", async () => {
+  const shares = new SourceShares(1);
+  const peer = "192.168.1.66";
+  const first = serve({ shares, peer, url: "tcp://api.myapp:80" });
+  await send(first.cloud, WELCOME);
+  await readExactly(first.cloud, FRAME_BYTES);
+  const second = serve({ shares, peer });
+  await send(second.client, GET);
+  assert.match(
+    text(await readAll(second.client)),
+    /^HTTP\/1\.1 502 [^]*holds 1 connections, as many as one client may/,
+  );
+  second.client.reset();
+  assert.equal(await second.outcome, "dial_failed");
+  assert.deepEqual(second.reached, []);
+  first.client.reset();
+  assert.equal(await first.outcome, "ok");
+  const third = serve({ shares, peer });
+  await send(third.client, GET);
+  await readExactly(third.cloud, FRAME_BYTES);
+  await send(third.cloud, WELCOME);
+  third.client.reset();
+  assert.equal(await third.outcome, "ok");
 });
