@@ -33,6 +33,9 @@ const CERTIFICATE = z.looseObject({
   not_before: z.string(),
   not_after: z.string(),
   days_left: z.number(),
+  next_renewal: NULLABLE_TEXT,
+  last_renewal: NULLABLE_TEXT,
+  error: NULLABLE_TEXT,
 });
 
 const STATUS = z.looseObject({

@@ -1,4 +1,4 @@
-import type { ApiState, StatusReport } from "../model/report.ts";
+import type { ApiState, CertificateReport, StatusReport } from "../model/report.ts";
 import { box } from "./box.ts";
 import { safeText } from "./safe_text.ts";
 
@@ -43,7 +43,7 @@ function details(report: StatusReport): string[] {
     field("API key", key),
     field(
       "Certificate",
-      certificate === null ? "none" : `${daysLeft(certificate.days_left)} (until ${certificate.not_after})`,
+      certificate === null ? "none" : certificateText(certificate),
     ),
     field("Ingress state", ingress.state === "unknown" ? "not used yet" : ingress.state),
     field("Trust", ["built-in roots", ...trust.sources].join(", ")),
@@ -58,13 +58,18 @@ function details(report: StatusReport): string[] {
 }
 
 function problems(
-  { api, ingress, trust, names, addresses, dns, health, config, state_error, problems, ...rest }:
+  { api, certificate, ingress, trust, names, addresses, dns, health, config, state_error, problems, ...rest }:
     StatusReport,
 ): string[] {
   const unserved = rest.endpoint_count - rest.active_count;
   return [
     ...(unserved > 0 ? problem("Endpoints", `${unserved} cannot be served`, "See why: ngrokctl list") : []),
     ...problem("API", api.error, api.hint),
+    ...problem(
+      "Certificate",
+      certificate?.error ?? null,
+      "It is tried again by itself; at once: ngrokctl refresh-cert --force",
+    ),
     ...problem("Ingress", ingress.error, ingress.hint),
     ...trust.problems.flatMap((text) => problem("Trust", text)),
     ...problem("Names", names.reason),
@@ -80,6 +85,11 @@ function problems(
   ];
 }
 
+function certificateText({ days_left, not_after, next_renewal }: CertificateReport): string {
+  const renewal = next_renewal === null ? "" : `, renewal ${next_renewal}`;
+  return `${daysLeft(days_left)} (until ${not_after}${renewal})`;
+}
+
 function dnsText({ state, names, addresses }: StatusReport["dns"]): string {
   if (state === "off") return "off (no endpoint needs it)";
   const bound = addresses.filter(({ error }) => error === null).map(({ address }) => address);
@@ -93,7 +103,8 @@ function resolverText({ driver, target, reason }: StatusReport["dns"]["resolver"
 }
 
 function problem(subject: string, text: string | null, hint: string | null = null): string[] {
-  const lines = text === null || text === "" ? [] : [`  ⚠ ${subject}: ${safeText(text)}`];
+  if (text === null || text === "") return [];
+  const lines = [`  ⚠ ${subject}: ${safeText(text)}`];
   return hint === null || hint === "" ? lines : [...lines, `    ${safeText(hint)}`];
 }
 

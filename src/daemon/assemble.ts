@@ -25,6 +25,7 @@ import type { LiveConfig } from "./live_config.ts";
 import { Names } from "./names.ts";
 import { hostsPath, journalPath, resolvConfBackup, stateDirectory } from "./places.ts";
 import { healthReport } from "./status_report.ts";
+import { Renewals } from "./renewals.ts";
 import { removeStrays } from "./strays.ts";
 import { SubnetMemory } from "./subnet_memory.ts";
 import { TrustSet } from "./trust.ts";
@@ -144,6 +145,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     live,
     clientWith,
     account,
+    renewals: new Renewals({ account, intervalMs: () => live.current.server.certRefreshIntervalMs }),
     forwarder,
     loop,
     names,

@@ -86,7 +86,7 @@ async function setApiKey(
 }
 
 async function refreshCertificate(force: boolean, daemon: Daemon, signal: AbortSignal): Promise<string> {
-  const { renewed, certificate, dueAt } = await daemon.account.renew({ force, signal });
+  const { renewed, certificate, dueAt } = await daemon.renewals.renew({ force, signal });
   const until = new Date(certificate.notAfter).toISOString();
   if (renewed) return `Certificate renewed, valid until ${until}`;
   return `Certificate not due until ${

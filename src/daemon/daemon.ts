@@ -8,6 +8,7 @@ import type { Health } from "./health.ts";
 import type { Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
 import type { Names } from "./names.ts";
+import type { Renewals } from "./renewals.ts";
 import type { TrustSet } from "./trust.ts";
 
 /** All the parts of a running daemon, each with one owner. */
@@ -16,6 +17,7 @@ export interface Daemon {
   /** A client of the same API with another key. */
   readonly clientWith: (key: () => string) => ApiClient;
   readonly account: Account;
+  readonly renewals: Renewals;
   readonly forwarder: Forwarder;
   readonly loop: SyncLoop;
   readonly names: Names;

@@ -16,7 +16,6 @@ import { LiveConfig, problemTexts } from "./live_config.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
 import { hostsPath } from "./places.ts";
 import { Reloader } from "./reload.ts";
-import { renewLoop } from "./renew_loop.ts";
 import { undo } from "./undo.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
@@ -130,10 +129,7 @@ async function runAssembled(daemon: Daemon, options: RunningOptions): Promise<nu
   const loops = Promise.all([
     daemon.loop.run(stop.signal),
     daemon.dns.run(stop.signal),
-    renewLoop(
-      { account: daemon.account, intervalMs: () => live.current.server.certRefreshIntervalMs },
-      stop.signal,
-    ),
+    daemon.renewals.run(stop.signal),
   ]);
   await Promise.race([loops, whenAborted(stop.signal)]);
   return await shutDown(daemon, { loops, forced, reloader, hostsWatch, system });

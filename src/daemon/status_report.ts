@@ -26,6 +26,7 @@ export function statusReport(daemon: Daemon): StatusReport {
   const { state, lastPoll, error, hint } = loop.status;
   const { hostname, port } = daemon.ingress();
   const { key, source } = live.apiKey;
+  const renewal = daemon.renewals.state;
   return {
     schema: 1,
     version: VERSION,
@@ -48,6 +49,9 @@ export function statusReport(daemon: Daemon): StatusReport {
       not_before: new Date(certificate.notBefore).toISOString(),
       not_after: new Date(certificate.notAfter).toISOString(),
       days_left: Math.floor((certificate.notAfter - Date.now()) / DAY_MS),
+      next_renewal: timeOrNull(renewal.nextAt),
+      last_renewal: timeOrNull(renewal.lastAt),
+      error: renewal.lastError ?? null,
     },
     ingress: forwarder.ingressHealth(),
     trust: daemon.trust.report,
@@ -69,6 +73,7 @@ export function healthReport(daemon: Daemon): HealthReport {
   const reports = listReport(daemon);
   const reasons = [
     ...(status.api.error === null ? [] : [`API: ${status.api.error}`]),
+    ...(status.certificate?.error ? [`Certificate: ${status.certificate.error}`] : []),
     ...(status.ingress.state === "failing" ? [`Ingress: ${status.ingress.error}`] : []),
     ...(status.config.state === "rejected" ? [`Configuration: ${status.config.problems.join("; ")}`] : []),
     ...(status.names.state === "failing" ? [`Names: ${status.names.reason}`] : []),
@@ -88,4 +93,8 @@ export function healthReport(daemon: Daemon): HealthReport {
     start_time: status.start_time,
     endpoints: endpointHealth(reports, (id) => daemon.forwarder.traffic(id)),
   };
+}
+
+function timeOrNull(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString();
 }

@@ -1,3 +1,4 @@
+import { backoffDelay } from "../lib/backoff.ts";
 import type { CertificateInfo } from "./certificate.ts";
 
 /** What is to be done about a certificate. */
@@ -7,18 +8,59 @@ export interface RenewalDecision {
   readonly dueAt: number;
 }
 
+type Life = Pick<CertificateInfo, "notBefore" | "notAfter">;
+
 const SKEW_MS = 24 * 3600_000;
+/** A third of its life before the end. */
+const WINDOW = 1 / 3;
+/** The part of the window in which the renewal begins (RELIABILITY.md R37). */
+const SPREAD = 1 / 10;
+const SOONEST_MS = 5_000;
+const FIRST_RETRY_MS = 60_000;
+/** Of the time that is left, so that there are always tries before the end. */
+const MOST = 1 / 10;
 
 /**
  * Whether a certificate is due: a third of its life or less is left, or it begins more than a day ahead. (Less than that is a clock that
  * is slow: the cloud does not back-date, PROTOCOL.md 1.6.)
+ *
+ * @param spread A number in [0, 1): which moment of the first tenth of the window, so that a fleet does not act at once.
  */
-export function decideRenewal(
-  info: Pick<CertificateInfo, "notBefore" | "notAfter">,
-  nowMs: number,
-): RenewalDecision {
+export function decideRenewal(info: Life, nowMs: number, spread = 0): RenewalDecision {
   const { notBefore, notAfter } = info;
   if (notBefore - nowMs > SKEW_MS) return { action: "renew", dueAt: nowMs };
-  const dueAt = notAfter - Math.max(0, notAfter - notBefore) / 3;
+  const windowMs = lifeOf(info) * WINDOW;
+  const dueAt = notAfter - windowMs + Math.floor(windowMs * SPREAD * spread);
   return { action: nowMs >= dueAt ? "renew" : "keep", dueAt };
+}
+
+/** What decides when a renewal that failed is tried again. */
+export interface RetryInput {
+  readonly info: Life;
+  readonly nowMs: number;
+  /** How many in a row have failed, from 1. */
+  readonly failures: number;
+  /** The longest delay. */
+  readonly maxMs: number;
+  /** What the cloud asked for; 0 if nothing. */
+  readonly retryAfterMs: number;
+  /** A number in [0, 1). */
+  readonly random: number;
+}
+
+/**
+ * The delay in milliseconds: doubled from a minute (or a twentieth of the window, if that is shorter), half of it drawn at random, and
+ * never more than a tenth of what is left, unless the cloud asks for more.
+ */
+export function retryDelay(input: RetryInput): number {
+  const { info, nowMs, failures, maxMs, retryAfterMs, random } = input;
+  const baseMs = Math.min(FIRST_RETRY_MS, lifeOf(info) * WINDOW / 20);
+  const leftMs = info.notAfter - nowMs;
+  const most = leftMs > 0 ? Math.min(maxMs, leftMs * MOST) : maxMs;
+  const delay = backoffDelay(failures, { baseMs, maxMs: most, jitter: 0.5, random: () => random });
+  return Math.max(SOONEST_MS, delay, retryAfterMs);
+}
+
+function lifeOf({ notBefore, notAfter }: Life): number {
+  return Math.max(0, notAfter - notBefore);
 }

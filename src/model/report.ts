@@ -42,6 +42,12 @@ export interface CertificateReport {
   not_before: string;
   not_after: string;
   days_left: number;
+  /** When it is renewed, or tried again after a failure. */
+  next_renewal: string | null;
+  /** The last renewal since the start. */
+  last_renewal: string | null;
+  /** Why the last try to renew it failed, or null. */
+  error: string | null;
 }
 
 /** The answer of `status`; a superset of COMPAT.md 4.3. */

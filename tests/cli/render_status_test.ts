@@ -24,7 +24,7 @@ Deno.test("renderStatus() prints the lines of the Go daemon first, then the deta
   Active:              1 of 2
   API:                 ok (https://api.ngrok.com, last poll 2026-08-01T10:00:00Z)
   API key:             set (config)
-  Certificate:         89 days left (until 2026-10-30T00:00:00Z)
+  Certificate:         89 days left (until 2026-10-30T00:00:00Z, renewal 2026-09-30T12:00:00Z)
   Ingress state:       ok
   Trust:               built-in roots, /etc/ngrokd/ingress_ca.pem
   Names:               hosts_file (ok)
@@ -115,6 +115,11 @@ Deno.test("renderStatus() counts days and times in words", () => {
     field("Certificate", { certificate: { ...STATUS.certificate!, days_left } });
   assert.match(certificate(1.5) ?? "", /^1 day left/);
   assert.match(certificate(-0.5) ?? "", /^expired/);
+  assert.equal(
+    lines({ certificate: { ...STATUS.certificate!, error: "Cannot renew it" } })
+      .find((line) => line.includes("⚠ Certificate")),
+    "  ⚠ Certificate: Cannot renew it",
+  );
   const up = (uptime_seconds: number) => field("Version", { uptime_seconds });
   assert.equal(up(0.4), "0.4.0, up 0s");
   assert.equal(up(60), "0.4.0, up 1m 0s");
