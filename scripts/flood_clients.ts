@@ -1,10 +1,12 @@
+import { frameMessage } from "../src/dns/frame.ts";
+import { message } from "../tests/dns/messages.ts";
 import { clientHello, records } from "../tests/forward/client_hello.ts";
 
 /** Whom the clients of one process annoy, and how many of each kind. */
 export interface Crowd {
   readonly hostname: string;
   readonly port: number;
-  readonly tls: boolean;
+  readonly protocol: "http" | "tls" | "dns";
   readonly silent: number;
   readonly garbage: number;
   readonly dripping: number;
@@ -18,6 +20,12 @@ export interface Stays {
 }
 
 const DRIP_MS = 200;
+/** What takes too long to say at one byte a time. */
+const SLOW: Readonly<Record<Crowd["protocol"], () => Uint8Array>> = {
+  http: () => new TextEncoder().encode(`GET /${"x".repeat(300)} HTTP/1.1\r\nHost: a.flood\r\n\r\n`),
+  tls: () => records(clientHello({ name: "a.flood", padding: 300 })),
+  dns: () => frameMessage(message({ name: "a.flood", additional: [new Uint8Array(300)] })),
+};
 /** All come within three seconds. Faster, two processors are busy with the clients rather than with the daemon. */
 const CONNECTS_PER_TICK = 25;
 const TICK_MS = 25;
@@ -26,10 +34,8 @@ type Annoy = (conn: Deno.TcpConn, gone: AbortSignal) => Promise<void>;
 
 /** Connects all of them and waits until the daemon has closed each. */
 export async function annoy(crowd: Crowd): Promise<Stays> {
-  const { hostname, port, tls, silent, garbage, dripping } = crowd;
-  const slow = tls
-    ? records(clientHello({ name: "a.flood", padding: 300 }))
-    : new TextEncoder().encode(`GET /${"x".repeat(300)} HTTP/1.1\r\nHost: a.flood\r\n\r\n`);
+  const { hostname, port, protocol, silent, garbage, dripping } = crowd;
+  const slow = SLOW[protocol]();
   const kinds: Annoy[] = [
     ...Array<Annoy>(silent).fill(() => Promise.resolve()),
     ...Array<Annoy>(garbage).fill(sendGarbage),
