@@ -148,12 +148,12 @@ async function askDns(): Promise<void> {
   let have = 0;
   while (have < 2 || have < 2 + (answer[0]! << 8 | answer[1]!)) {
     const count = await conn.read(answer.subarray(have));
-    if (count === null) throw new Error("the DNS server closed before it answered");
+    if (count === null) throw new Error("No answer of the DNS server: it closed the connection");
     have += count;
   }
   const reply = answer.subarray(2);
   if (reply[0] !== QUERY[0] || reply[1] !== QUERY[1] || (reply[3]! & 15) !== 0 || reply[7] !== 1) {
-    throw new Error(`the DNS server answered ${reply.subarray(0, 12).toHex()}`);
+    throw new Error(`Another answer of the DNS server: ${reply.subarray(0, 12).toHex()}`);
   }
 }
 

@@ -102,7 +102,7 @@ export class Renewals {
     const info = account.certificate;
     if (info === undefined || account.operatorId === undefined) return undefined;
     if (info.serial !== this.#draw.serial) this.#draw = { serial: info.serial, spread: this.#random() };
-    const { dueAt } = decideRenewal(info, Date.now(), this.#draw.spread);
+    const { dueAt } = decideRenewal(info, Date.now(), this.#draw);
     // A clock that was set back must not hold it up for longer than the interval.
     return Math.max(dueAt, Math.min(this.#retryAt, Date.now() + intervalMs()));
   }

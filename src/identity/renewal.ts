@@ -8,6 +8,12 @@ export interface RenewalDecision {
   readonly dueAt: number;
 }
 
+/** Options of {@linkcode decideRenewal}. */
+export interface RenewalOptions {
+  /** A number in [0, 1): which moment of the first tenth of the window, so that a fleet does not act at once. @default {0} */
+  readonly spread?: number;
+}
+
 type Life = Pick<CertificateInfo, "notBefore" | "notAfter">;
 
 const SKEW_MS = 24 * 3600_000;
@@ -23,10 +29,9 @@ const MOST = 1 / 10;
 /**
  * Whether a certificate is due: a third of its life or less is left, or it begins more than a day ahead. (Less than that is a clock that
  * is slow: the cloud does not back-date, PROTOCOL.md 1.6.)
- *
- * @param spread A number in [0, 1): which moment of the first tenth of the window, so that a fleet does not act at once.
  */
-export function decideRenewal(info: Life, nowMs: number, spread = 0): RenewalDecision {
+export function decideRenewal(info: Life, nowMs: number, options: RenewalOptions = {}): RenewalDecision {
+  const { spread = 0 } = options;
   const { notBefore, notAfter } = info;
   if (notBefore - nowMs > SKEW_MS) return { action: "renew", dueAt: nowMs };
   const windowMs = lifeOf(info) * WINDOW;

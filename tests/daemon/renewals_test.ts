@@ -69,7 +69,9 @@ async function run(options: RunOptions) {
   }
 }
 
-const away = () => new ApiError("the API is away", { status: 0, code: "unreachable" });
+function away(): ApiError {
+  return new ApiError("The API is away", { status: 0, code: "unreachable" });
+}
 
 for (const [name, lifeMs] of [["24 h", DAY], ["1 h", HOUR], ["10 min", 10 * MINUTE]] as const) {
   Deno.test(`Renewals begin in the first tenth of the window of a life of ${name}, in 100 of 100 runs (R37)`, async () => {
@@ -119,11 +121,11 @@ Deno.test("Renewals that fail back off, at most an interval apart, and make hast
   const last = tries.filter((time) => current().notAfter - time < 0.05 * 3 * DAY);
   assert.ok(last.length > 20, `${last.length} in the last twentieth`);
   assert.ok(tries.length < 200, `${tries.length}`);
-  assert.equal(state.lastError, "the API is away");
+  assert.equal(state.lastError, "The API is away");
 });
 
 Deno.test("Renewals wait as long as the cloud asks them to", async () => {
-  const error = new ApiError("too many", { status: 429, code: "ERR_NGROK_226", retryAfterMs: 15 * MINUTE });
+  const error = new ApiError("Too many", { status: 429, code: "ERR_NGROK_226", retryAfterMs: 15 * MINUTE });
   const { tries } = await run({ lifeMs: DAY, forMs: DAY * 0.75, fails: () => error });
   assert.ok(tries.slice(1).every((time, index) => time - tries[index]! >= 15 * MINUTE));
 });

@@ -68,7 +68,7 @@ class Lan implements AsyncDisposable {
       "bound_endpoints: {poll_interval: 1}",
       "net:",
       "  listen_interface: 0.0.0.0",
-      "  overrides: {here.example.com: virtual, wire.example.com: lan0}",
+      "  overrides: {here.example.com: virtual, door.example.com: virtual, wire.example.com: lan0}",
       net,
     ];
     const stage = await Stage.open({
@@ -194,6 +194,33 @@ Deno.test("a neighbour reaches every kind of endpoint by its name, and nothing t
   assert.equal(await lan.dig("-b", OUTSIDE, `@${HERE}`, "b.example.com"), HERE);
   assert.equal(await fetched(neighbour, [HERE, "9080"]), "");
   assert.match((await unanswered).stdout, /status: SERVFAIL/);
+});
+
+Deno.test("a virtual endpoint beside a shared listener of the same port serves this machine, and the shared one the neighbour", async () => {
+  await using lan = await Lan.open();
+  const { stage, neighbour } = lan;
+  await lan.start();
+  await neighbour.asks(HERE);
+  stage.cloud.addEndpoint({ url: "http://door.example.com", backend: "http" });
+  await stage.until("the door is served", async () => {
+    const door = (await stage.askList()).find(({ hostname }) => hostname === "door.example.com");
+    return door?.state === "active";
+  });
+  const door = (await stage.askList()).find(({ hostname }) => hostname === "door.example.com")!;
+  assert.match(door.listen_address, /^10\.107\.[0-9]+\.[0-9]+:80$/);
+
+  // This machine, by the address alone: a virtual address belongs to one name.
+  const { stdout: own } = await say([...CURL, `http://${door.ip}/`]);
+  assert.match(own, /door\.example\.com/);
+  const { stdout: shared } = await say([...CURL, "--header", "Host: b.example.com", `http://${HERE}/`]);
+  assert.match(shared, /b\.example\.com/);
+
+  await lan.everyKindAnswers();
+  assert.equal(await lan.dig("door.example.com"), "192.0.2.1", "asked of the upstream");
+  const asked = await lan.curl(`http://${HERE}/`, "--header", "Host: door.example.com", "--include");
+  assert.match(asked, /^HTTP\/1\.1 421 /);
+  await neighbour.succeeds(["/sbin/ip", "route", "add", "10.107.0.0/16", "via", HERE]);
+  assert.equal(await fetched(neighbour, [door.ip, "80"]), "");
 });
 
 Deno.test("a held port 53 costs that address alone, and names follow the address of this machine", async () => {

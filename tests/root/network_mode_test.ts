@@ -8,6 +8,11 @@ testRoot(
 );
 
 testRoot(
+  "a virtual endpoint beside a shared listener of the same port serves this machine alone",
+  () => passes(FILE, { etc: true, filter: "beside a shared listener" }),
+);
+
+testRoot(
   "a held port 53 is named and costs that address alone, and names follow the address of the machine (F53, F54)",
   () => passes(FILE, { etc: true, filter: "held port 53" }),
 );
