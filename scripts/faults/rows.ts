@@ -39,6 +39,7 @@ export const ROWS: readonly FaultRow[] = [
   { id: "F31", fault: "The kernel has no dummy interfaces", answer: "ngrokd says so and takes a bridge, or else a route on lo" },
   { id: "F32", fault: "The interface is deleted or brought down, or loses its address or route", answer: "It is restored within a poll, and open listeners work again" },
   { id: "F33", fault: "The subnet is routed on this machine already", answer: "Another private /16 is chosen, said and remembered; the route is never taken" },
+  { id: "F39", fault: "The API gives an empty list though there are endpoints", answer: "Nothing is removed before a second poll in a row agrees; log and status say so meanwhile" },
   { id: "F43", fault: "10,000 endpoints appear, 9,999 vanish, all return", answer: "Each step takes 10 s at most, and every name has its old address" },
   { id: "F44", fault: "An endpoint comes and goes at each poll", answer: "It has the same address and port each time, and the hosts file is written once a poll at most" },
   { id: "F45", fault: "Two endpoints have the same name and port, in whatever spelling", answer: "They share it if they are of one kind; else the oldest has it, and the other is listed with the reason" },

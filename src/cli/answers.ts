@@ -52,6 +52,7 @@ const STATUS = z.looseObject({
     last_poll: NULLABLE_TEXT,
     error: NULLABLE_TEXT,
     hint: NULLABLE_TEXT,
+    notice: NULLABLE_TEXT,
     key: z.looseObject({ set: z.boolean(), source: z.enum(["config", "environment", "file"]).nullable() }),
   }),
   certificate: CERTIFICATE.nullable(),

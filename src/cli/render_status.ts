@@ -65,6 +65,7 @@ function problems(
   return [
     ...(unserved > 0 ? problem("Endpoints", `${unserved} cannot be served`, "See why: ngrokctl list") : []),
     ...problem("API", api.error, api.hint),
+    ...problem("API", api.notice),
     ...problem(
       "Certificate",
       certificate?.error ?? null,

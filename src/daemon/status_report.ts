@@ -23,7 +23,7 @@ export function statusReport(daemon: Daemon): StatusReport {
   const { account, loop, forwarder, live, addresses, names, startedAt, health } = daemon;
   const config: Config = live.current;
   const { operatorId, certificate } = account;
-  const { state, lastPoll, error, hint } = loop.status;
+  const { state, lastPoll, error, hint, notice } = loop.status;
   const { hostname, port } = daemon.ingress();
   const { key, source } = live.apiKey;
   const renewal = daemon.renewals.state;
@@ -41,6 +41,7 @@ export function statusReport(daemon: Daemon): StatusReport {
       last_poll: lastPoll === undefined ? null : new Date(lastPoll).toISOString(),
       error: error ?? null,
       hint: hint ?? null,
+      notice: notice ?? null,
       key: { set: key !== "", source },
     },
     certificate: certificate === undefined ? null : {
@@ -73,6 +74,7 @@ export function healthReport(daemon: Daemon): HealthReport {
   const reports = listReport(daemon);
   const reasons = [
     ...(status.api.error === null ? [] : [`API: ${status.api.error}`]),
+    ...(status.api.notice === null ? [] : [`API: ${status.api.notice}`]),
     ...(status.certificate?.error ? [`Certificate: ${status.certificate.error}`] : []),
     ...(status.ingress.state === "failing" ? [`Ingress: ${status.ingress.error}`] : []),
     ...(status.config.state === "rejected" ? [`Configuration: ${status.config.problems.join("; ")}`] : []),

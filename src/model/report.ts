@@ -66,6 +66,8 @@ export interface StatusReport {
     last_poll: string | null;
     error: string | null;
     hint: string | null;
+    /** What is unusual about a poll that went well, or null. */
+    notice: string | null;
     key: { set: boolean; source: "config" | "environment" | "file" | null };
   };
   certificate: CertificateReport | null;

@@ -6,6 +6,7 @@ import { ApiError, hintOf, messageOf } from "../model/errors.ts";
 import type { ApiState } from "../model/report.ts";
 import { sleep } from "../system/clock.ts";
 import type { Discovery, RoundEffects, SavedState } from "./effects.ts";
+import { EmptyListDoubt } from "./empty_list.ts";
 import { apiStateOf, nextPollDelay } from "./pace.ts";
 import { type EndpointOutcome, type RoundInput, runRound } from "./round.ts";
 import { RoundLog } from "./round_log.ts";
@@ -37,6 +38,8 @@ export interface PollStatus {
   readonly lastPoll?: number;
   readonly error?: string;
   readonly hint?: string;
+  /** What is unusual about a poll that went well. */
+  readonly notice?: string;
 }
 
 /** The control path: poll → (round: allocate → diff → reconcile → persist) → wait, until it is stopped. */
@@ -53,6 +56,7 @@ export class SyncLoop {
   #status: PollStatus = { state: "never" };
   #roundError: string | undefined;
   readonly #log = new RoundLog();
+  readonly #doubt = new EmptyListDoubt();
   #failures = 0;
   #lastError: unknown;
   #pages = 1;
@@ -199,17 +203,32 @@ export class SyncLoop {
   }
 
   #succeed(found: Discovery): void {
-    this.#known = found.endpoints;
-    this.#refused = found.refused;
+    const kept = this.#known?.length ?? 0;
+    const isDoubted = this.#doubt.doubts(found, kept);
+    if (isDoubted) {
+      log.warn("The API lists no endpoints: those that are known are kept until the next poll agrees", {
+        kept,
+      });
+    } else {
+      this.#known = found.endpoints;
+      this.#refused = found.refused;
+    }
     this.#pages = found.pages;
     if (this.#failures > 0) log.info("The API answers again", { failures: this.#failures });
     this.#failures = 0;
     this.#lastError = undefined;
-    this.#status = { state: "ok", lastPoll: Date.now() };
+    this.#status = {
+      state: "ok",
+      lastPoll: Date.now(),
+      ...(isDoubted
+        ? { notice: `it lists no endpoints; the ${kept} known ones are kept until the next poll agrees` }
+        : {}),
+    };
   }
 
   #fail(error: unknown): void {
     this.#failures++;
+    this.#doubt.forget();
     this.#lastError = error;
     const state = apiStateOf(error);
     const message = messageOf(error);

@@ -39,6 +39,7 @@ export const STATUS: StatusReport = {
     last_poll: "2026-08-01T10:00:00Z",
     error: null,
     hint: null,
+    notice: null,
     key: { set: true, source: "config" },
   },
   certificate: {

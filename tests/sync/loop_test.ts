@@ -405,3 +405,22 @@ Deno.test("refused shows what the API listed and what allocation refused", async
   await loop.poll(new AbortController().signal);
   assert.deepEqual(loop.refused.map(({ id }) => id), ["ep_x", "ep_00001"]);
 });
+
+Deno.test("SyncLoop removes nothing while full and empty lists alternate, says so, and believes two empty ones (F39)", () =>
+  withClock(async (clock, stop) => {
+    const full = found("http://a.t");
+    const { loop, world } = setUp([full, found(), full, found(), full, found(), found()]);
+    const running = loop.run(stop.signal);
+    await clock.tickAsync(30_000);
+    assert.match(loop.status.notice ?? "", /no endpoints; the 1 known ones are kept/);
+    await clock.tickAsync(30_000);
+    assert.equal(loop.status.notice, undefined);
+    await clock.tickAsync(90_000);
+    assert.deepEqual([[...world.open], world.closed], [["127.107.0.2:80"], []]);
+    assert.equal(world.saves.at(-1)?.endpoints?.length, 1);
+    await clock.tickAsync(30_000);
+    assert.deepEqual([[...world.open], world.closed], [[], ["127.107.0.2:80"]]);
+    assert.equal(loop.status.notice, undefined);
+    stop.abort();
+    await running;
+  }));

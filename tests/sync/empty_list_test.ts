@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import type { Discovery } from "../../src/sync/effects.ts";
+import { EmptyListDoubt } from "../../src/sync/empty_list.ts";
+import { endpoints } from "../fakes/endpoints.ts";
+
+const EMPTY: Discovery = { endpoints: [], refused: [], pages: 1 };
+const FULL: Discovery = { endpoints: endpoints("http://a.t"), refused: [], pages: 1 };
+const REFUSED: Discovery = { ...EMPTY, refused: [{ id: "ep_1", url: "x", reason: "it is not a URL" }] };
+
+Deno.test("EmptyListDoubt never believes an empty list that alternates with a full one (F39)", () => {
+  const doubt = new EmptyListDoubt();
+  for (let poll = 0; poll < 100; poll++) {
+    assert.equal(doubt.doubts(EMPTY, 1), true);
+    assert.equal(doubt.doubts(FULL, 1), false);
+  }
+});
+
+Deno.test("EmptyListDoubt believes the second empty list in a row, and not one after a failed poll (F39)", () => {
+  const doubt = new EmptyListDoubt();
+  assert.equal(doubt.doubts(EMPTY, 3), true);
+  doubt.forget();
+  assert.equal(doubt.doubts(EMPTY, 3), true);
+  assert.equal(doubt.doubts(EMPTY, 3), false);
+});
+
+Deno.test("EmptyListDoubt believes at once where nothing is known, or the list has entries that are refused", () => {
+  const doubt = new EmptyListDoubt();
+  assert.equal(doubt.doubts(EMPTY, 0), false);
+  assert.equal(doubt.doubts(REFUSED, 3), false);
+});
