@@ -10,6 +10,7 @@ import { ApiError } from "../model/errors.ts";
 import { type ApiClient, parseJson } from "./client.ts";
 import { hintFor } from "./hints.ts";
 import { pathOf } from "./operator.ts";
+import type { RequestKind } from "./request_budget.ts";
 import { type ENDPOINT, ENDPOINT_PAGE } from "./schemas.ts";
 
 /** What an operator is bound to, in the order of the API (newest first). */
@@ -23,8 +24,6 @@ export interface BoundEndpoints {
 /** How a list is asked for. */
 export interface ListOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Awaited before each page; what it throws ends the listing. @default {Every page at once} */
-  readonly takeTurn?: () => Promise<void>;
   /** Endpoints of an earlier list, by id: those that are as they were are given back as they are. */
   readonly known?: ReadonlyMap<string, Endpoint>;
   /** The pages of the last list, which this one replaces by its own: one with the same text is not read again. */
@@ -66,7 +65,7 @@ export async function listBoundEndpoints(
   operatorId: string,
   options: ListOptions = {},
 ): Promise<BoundEndpoints> {
-  const { signal, takeTurn = () => Promise.resolve(), known = new Map(), pages: memory } = options;
+  const { signal, known = new Map(), pages: memory } = options;
   const first = `${pathOf(operatorId)}/bound_endpoints`;
   const endpoints: Endpoint[] = [];
   const refused: RefusedEndpoint[] = [];
@@ -77,8 +76,8 @@ export async function listBoundEndpoints(
   let pages = 0;
   while (target !== undefined) {
     if (pages === MAX_PAGES) throw pageError(`there are more than ${MAX_PAGES} pages`, "page_loop");
-    await takeTurn();
-    const answer = await askPage(client, target, { signal, known, last: memory?.get(target) });
+    const kind = pages === 0 ? "first_page" : "page";
+    const answer = await askPage(client, target, { kind, signal, known, last: memory?.get(target) });
     pages++;
     const { entries, content, next } = answer.page;
     if (entries.length === 0) break;
@@ -102,16 +101,18 @@ export async function listBoundEndpoints(
 }
 
 interface AskOptions {
+  readonly kind: RequestKind;
   readonly signal: AbortSignal | undefined;
   readonly known: ReadonlyMap<string, Endpoint>;
   readonly last: KnownPage | undefined;
 }
 
 async function askPage(client: ApiClient, target: string, options: AskOptions): Promise<KnownPage> {
-  const { signal, known, last } = options;
+  const { kind, signal, known, last } = options;
   let text = "";
   const answer = await client.request("GET", target, {
     action: ACTION,
+    kind,
     signal,
     parse(body) {
       text = body;

@@ -3,6 +3,7 @@ import { ApiError } from "../model/errors.ts";
 import { escapeControls, printable } from "../lib/printable.ts";
 import type { HttpRequest, HttpResponse, sendHttp } from "../system/http.ts";
 import { hintFor } from "./hints.ts";
+import { RequestBudget, type RequestKind } from "./request_budget.ts";
 import { parseRetryAfter } from "./retry_after.ts";
 import { ERROR_BODY } from "./schemas.ts";
 
@@ -14,6 +15,9 @@ const LOOPBACK = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])$/;
 const MIN_SECRET_LENGTH = 8;
 const MAX_QUOTE_LENGTH = 300;
 
+/** What keeps requests within the rate limit. */
+export type Budget = Pick<RequestBudget, "take" | "failed" | "listed" | "waitMs">;
+
 /** What an {@linkcode ApiClient} needs. URL and key are asked for at each request, so that a reload takes effect at once. */
 export interface ApiClientOptions {
   /** `https://host[:port][/prefix]`; `http:` for loopback hosts only. */
@@ -22,6 +26,8 @@ export interface ApiClientOptions {
   readonly key: () => string;
   readonly send: typeof sendHttp;
   readonly userAgent: string;
+  /** One for all clients of a process. @default One of its own */
+  readonly budget?: Budget;
   /** @default {15_000} */
   readonly timeoutMs?: number;
   /** @default {16 * 1024 * 1024} */
@@ -37,16 +43,23 @@ export interface ApiRequestOptions {
   readonly signal?: AbortSignal | undefined;
   /** Reads the answer's text; undefined if it cannot. @default {JSON} */
   readonly parse?: (text: string) => unknown;
+  /** @default {"other"} */
+  readonly kind?: RequestKind;
+  /** How long it may wait for its turn, in milliseconds. @default {Infinity} */
+  readonly patienceMs?: number | undefined;
 }
 
 /** Talks to the ngrok API (PROTOCOL.md 1.1). The key goes to the base URL's origin and nowhere else, and into no message. */
 export class ApiClient {
+  /** What keeps its requests within the rate limit. */
+  readonly budget: Budget;
   readonly #options: ApiClientOptions;
   /** The base URL as it was last given, and read. */
   #base: { readonly text: string; readonly url: URL | undefined; readonly root: string } | undefined;
 
   constructor(options: ApiClientOptions) {
     this.#options = options;
+    this.budget = options.budget ?? new RequestBudget();
   }
 
   /**
@@ -57,8 +70,12 @@ export class ApiClient {
    * @throws The signal's reason, if it aborts first.
    */
   async request(method: HttpRequest["method"], target: string, options: ApiRequestOptions): Promise<unknown> {
-    const { action, body, signal } = options;
+    const { action, body, signal, kind = "other", patienceMs } = options;
     const { send, timeoutMs = 15_000, maxBodyBytes = 16 * 1024 * 1024 } = this.#options;
+    // Before the wait, so that what cannot be sent costs no turn.
+    this.#resolve(target, action);
+    this.#key(action);
+    await this.budget.take(kind, { signal, patienceMs });
     const url = this.#resolve(target, action);
     const key = this.#key(action);
     const headers: Record<string, string> = {
@@ -73,6 +90,7 @@ export class ApiClient {
     try {
       response = await send({ method, url: url.href, headers, ...sent, timeoutMs, maxBodyBytes, signal });
     } catch (error) {
+      this.budget.failed();
       if (!(error instanceof ApiError) || error.hint !== undefined) throw error;
       const { message, status, code, cause } = error;
       throw new ApiError(message, { status, code, cause, hint: hintFor({ status, code }) });
@@ -82,13 +100,13 @@ export class ApiClient {
       path: url.pathname,
       status: response.status,
     });
-    return readAnswer(response, {
-      action,
-      method,
-      origin: url.origin,
-      key,
-      parse: options.parse ?? parseJson,
-    });
+    const { parse = parseJson } = options;
+    try {
+      return readAnswer(response, { action, method, origin: url.origin, key, parse });
+    } catch (error) {
+      this.budget.failed();
+      throw error;
+    }
   }
 
   #resolve(target: string, action: string): URL {

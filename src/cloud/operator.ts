@@ -30,6 +30,8 @@ export interface UpdateOptions {
   readonly csr?: string;
   readonly selectors?: readonly string[];
   readonly signal?: AbortSignal | undefined;
+  /** How long it may wait for its turn, in milliseconds. @default {Infinity} */
+  readonly patienceMs?: number | undefined;
 }
 
 const COLLECTION = "/kubernetes_operators";
@@ -79,14 +81,14 @@ export async function updateOperator(
   id: string,
   options: UpdateOptions,
 ): Promise<Operator> {
-  const { csr, selectors, signal } = options;
+  const { csr, selectors, signal, patienceMs } = options;
   const action = csr === undefined ? "update the selectors" : "renew the certificate";
   const binding = {
     ...(selectors === undefined ? {} : { endpoint_selectors: selectors }),
     ...(csr === undefined ? {} : { csr }),
   };
   const operator = readOperator(
-    await client.request("PATCH", pathOf(id), { action, body: { binding }, signal }),
+    await client.request("PATCH", pathOf(id), { action, body: { binding }, signal, patienceMs }),
     action,
   );
   if (csr !== undefined && operator.certificate === "") throw noCertificate(action);

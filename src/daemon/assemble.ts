@@ -1,4 +1,5 @@
 import { ApiClient } from "../cloud/client.ts";
+import { RequestBudget } from "../cloud/request_budget.ts";
 import { DEFAULT_INGRESS } from "../config/config.ts";
 import { Forwarder } from "../forward/forwarder.ts";
 import { createSigningRequest } from "../identity/csr.ts";
@@ -49,11 +50,13 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
       : change.kind !== "addresses" || !isLoopback(live.current.net.subnet);
   await undo(journal.changes.filter((change) => !isWanted(change)), { journal, system });
 
+  const budget = new RequestBudget();
   const clientWith = (key: () => string): ApiClient =>
     new ApiClient({
       baseUrl: () => live.current.api.url,
       key,
       send: system.sendHttp,
+      budget,
       userAgent: `ngrokd/${VERSION}`,
     });
   const client = clientWith(() => live.apiKey.key);

@@ -11,6 +11,9 @@ import { verifyKey } from "./verify_key.ts";
 
 const log = getLogger(["ngrokd", "control"]);
 
+/** How long a command waits for its turn at the API; ngrokctl waits somewhat longer. */
+const PATIENCE_MS = 10_000;
+
 /** What the commands need beside the daemon. */
 export interface CommandOptions {
   readonly system: System;
@@ -56,7 +59,7 @@ async function setApiKey(
   signal.throwIfAborted();
   // Whatever else is wrong with the API, the key in use may be a good one.
   const mayWork = daemon.live.apiKey.key !== "" && daemon.loop.status.state !== "key_refused";
-  if (mayWork) await verifyKey(daemon.clientWith(() => key), signal);
+  if (mayWork) await verifyKey(daemon.clientWith(() => key), { signal, patienceMs: PATIENCE_MS });
   const { files } = system;
   try {
     await saveApiKey(await files.realPath(daemon.live.path), key, {
@@ -86,7 +89,11 @@ async function setApiKey(
 }
 
 async function refreshCertificate(force: boolean, daemon: Daemon, signal: AbortSignal): Promise<string> {
-  const { renewed, certificate, dueAt } = await daemon.renewals.renew({ force, signal });
+  const { renewed, certificate, dueAt } = await daemon.renewals.renew({
+    force,
+    signal,
+    patienceMs: PATIENCE_MS,
+  });
   const until = new Date(certificate.notAfter).toISOString();
   if (renewed) return `Certificate renewed, valid until ${until}`;
   return `Certificate not due until ${

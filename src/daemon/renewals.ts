@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { decideRenewal, retryDelay } from "../identity/renewal.ts";
 import { ApiError, hintOf, messageOf } from "../model/errors.ts";
-import type { Account, RenewalResult } from "../sync/account.ts";
+import type { Account, RenewalResult, RenewOptions } from "../sync/account.ts";
 import { sleep } from "../system/clock.ts";
 
 const log = getLogger(["ngrokd", "identity"]);
@@ -61,7 +61,7 @@ export class Renewals {
   }
 
   /** As {@linkcode Account.renew}; what it comes to is remembered. */
-  async renew(options: { force: boolean; signal: AbortSignal }): Promise<RenewalResult> {
+  async renew(options: RenewOptions): Promise<RenewalResult> {
     const { account, intervalMs } = this.#options;
     try {
       const result = await account.renew(options);
@@ -73,7 +73,9 @@ export class Renewals {
       return result;
     } catch (error) {
       const info = account.certificate;
-      if (!options.signal.aborted && info !== undefined) {
+      const isBusy = error instanceof ApiError && error.code === "busy";
+      // A command that did not want to wait is no failure of a renewal.
+      if (!options.signal.aborted && !isBusy && info !== undefined) {
         this.#failures++;
         this.#lastError = messageOf(error);
         const nowMs = Date.now();

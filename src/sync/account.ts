@@ -9,7 +9,7 @@ import { Mutex } from "../lib/mutex.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import { ApiError, messageOf } from "../model/errors.ts";
 import type { Discovery } from "./effects.ts";
-import { PageBudget } from "./page_budget.ts";
+import { RegisterPace } from "./register_pace.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 
@@ -31,6 +31,15 @@ export interface AccountOptions {
   readonly now?: () => number;
 }
 
+/** How a certificate is renewed. */
+export interface RenewOptions {
+  /** Also if it is not due. */
+  readonly force: boolean;
+  readonly signal: AbortSignal;
+  /** How long it may wait for its turn at the API, in milliseconds. @default {Infinity} */
+  readonly patienceMs?: number;
+}
+
 /** What a call for renewal came to. */
 export interface RenewalResult {
   readonly renewed: boolean;
@@ -43,7 +52,7 @@ export interface RenewalResult {
 export class Account {
   readonly #options: AccountOptions;
   readonly #mutex = new Mutex();
-  readonly #budget = new PageBudget();
+  readonly #registerPace = new RegisterPace();
   #endpoints: readonly Endpoint[] = [];
   #byId: ReadonlyMap<string, Endpoint> = new Map();
   #operatorId: string | undefined;
@@ -108,6 +117,8 @@ export class Account {
         await this.#tellSelectors(id, signal);
         return await this.#list(id, signal);
       } catch (error) {
+        // Also what was an answer, and no list.
+        if (error instanceof ApiError) this.#options.client.budget.failed();
         await this.#forgetIfGone(error);
         throw error;
       }
@@ -116,7 +127,7 @@ export class Account {
 
   /** How long until so many pages can be asked for in a row, in milliseconds. */
   readyInMs(pages: number): number {
-    return this.#budget.waitMs(pages);
+    return this.#options.client.budget.waitMs(pages);
   }
 
   /**
@@ -125,8 +136,8 @@ export class Account {
    * @throws {ApiError} If the cloud does not issue one; the old pair stays in use.
    * @throws {RangeError} If there is nothing to renew yet.
    */
-  renew(options: { force: boolean; signal: AbortSignal }): Promise<RenewalResult> {
-    const { force, signal } = options;
+  renew(options: RenewOptions): Promise<RenewalResult> {
+    const { force, signal, patienceMs } = options;
     return this.#mutex.run(async () => {
       const { now = Date.now } = this.#options;
       const id = this.#operatorId;
@@ -137,7 +148,7 @@ export class Account {
       const { action, dueAt } = decideRenewal(certificate, now());
       if (action === "keep" && !force) return { renewed: false, certificate, dueAt };
       try {
-        await this.#reissue(id, signal);
+        await this.#reissue(id, signal, patienceMs);
       } catch (error) {
         await this.#forgetIfGone(error);
         throw error;
@@ -156,10 +167,11 @@ export class Account {
     const last = this.#endpoints;
     const found = await listBoundEndpoints(this.#options.client, id, {
       signal,
-      takeTurn: () => this.#budget.take(signal),
       known: this.#byId,
       pages: this.#pages,
     });
+    this.#options.client.budget.listed();
+    this.#registerPace.held();
     const { endpoints } = found;
     const same = endpoints.length === last.length && endpoints.every((endpoint, i) => endpoint === last[i]);
     if (same) return { ...found, endpoints: last };
@@ -170,9 +182,13 @@ export class Account {
 
   async #register(signal: AbortSignal): Promise<void> {
     const { client, createRequest, store, selectors } = this.#options;
+    this.#registerPace.check();
     const { key, csr } = await createRequest();
     const wanted = selectors();
-    const operator = await registerOperator(client, { csr, selectors: wanted, signal });
+    const operator = await registerOperator(client, { csr, selectors: wanted, signal }).catch((error) => {
+      if (error instanceof ApiError && error.status === 404) this.#registerPace.lost();
+      throw error;
+    });
     try {
       // The id goes first: after a crash in between, the same operator gets a certificate, and no second one is made.
       await store.saveOperatorId(operator.id);
@@ -181,6 +197,7 @@ export class Account {
       await this.#removeOrphan(operator);
       throw error;
     }
+    this.#registerPace.lost();
     this.#operatorId = operator.id;
     this.#ingressEndpoint = operator.ingressEndpoint;
     this.#toldSelectors = JSON.stringify(wanted);
@@ -192,10 +209,10 @@ export class Account {
   }
 
   /** A new key and certificate for the operator that there is. */
-  async #reissue(id: string, signal: AbortSignal): Promise<void> {
+  async #reissue(id: string, signal: AbortSignal, patienceMs?: number): Promise<void> {
     const { client, createRequest, store } = this.#options;
     const { key, csr } = await createRequest();
-    const operator = await updateOperator(client, id, { csr, signal });
+    const operator = await updateOperator(client, id, { csr, signal, patienceMs });
     this.#pair = await store.savePair(operator.certificate, key);
     this.#problems = [];
   }

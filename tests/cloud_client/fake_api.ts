@@ -1,4 +1,4 @@
-import { ApiClient, type ApiClientOptions } from "../../src/cloud/client.ts";
+import { ApiClient, type ApiClientOptions, type Budget } from "../../src/cloud/client.ts";
 import { sendHttp } from "../../src/system/http.ts";
 
 /** A request as the fake API saw it. */
@@ -37,6 +37,8 @@ export class FakeApi implements AsyncDisposable {
       key: () => KEY,
       send: sendHttp,
       userAgent: "ngrokd/test",
+      // Pages beyond the limit would wait for minutes of real time.
+      budget: UNLIMITED,
       ...options,
     });
   }
@@ -48,6 +50,13 @@ export class FakeApi implements AsyncDisposable {
 
 /** Of the shape of PROTOCOL.md 1.1: an id and a secret. */
 export const KEY = "2abcdefghijklmnopqrstuvwxyz_5ecretSecretSecret123";
+
+const UNLIMITED: Budget = {
+  take: () => Promise.resolve(),
+  failed: () => {},
+  listed: () => {},
+  waitMs: () => 0,
+};
 
 export function json(body: unknown, init: ResponseInit = {}): Response {
   return new Response(JSON.stringify(body), {

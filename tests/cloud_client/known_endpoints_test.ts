@@ -1,3 +1,4 @@
+import type { Budget } from "../../src/cloud/client.ts";
 import assert from "node:assert/strict";
 import { listBoundEndpoints } from "../../src/cloud/bound_endpoints.ts";
 import { FakeApi, json } from "./fake_api.ts";
@@ -26,8 +27,13 @@ Deno.test("listBoundEndpoints() waits for its turn before each page, and asks no
     json({ endpoints: [{ id: path, url: "http://a.t" }], next_page_uri: `${PATH}?page=${path.length}` })
   );
   let turns = 0;
-  const takeTurn = () => ++turns === 3 ? Promise.reject(new Error("stopped")) : Promise.resolve();
-  await assert.rejects(listBoundEndpoints(api.client(), "k8sop_1", { takeTurn }), /stopped/);
+  const budget: Budget = {
+    take: () => ++turns === 3 ? Promise.reject(new Error("stopped")) : Promise.resolve(),
+    failed: () => {},
+    listed: () => {},
+    waitMs: () => 0,
+  };
+  await assert.rejects(listBoundEndpoints(api.client({ budget }), "k8sop_1"), /stopped/);
   assert.deepEqual([turns, api.seen.length], [3, 2]);
 });
 

@@ -26,12 +26,25 @@ Deno.test("set-api-key says so when the rest of the file keeps the new key out o
   await withDaemon(machine, async () => {
     const text = await Deno.readTextFile(machine.configPath);
     await Deno.writeTextFile(machine.configPath, text.replace("net: {", "net: {start_port: 70000, "));
-    const other = machine.cloud.apiKey.slice(0, -1) + (machine.cloud.apiKey.endsWith("x") ? "y" : "x");
-    machine.cloud.faults.set({ kind: "error", status: 500, times: 1 });
-    const answer = await machine.ask("set-api-key", [other]);
+    const answer = await machine.ask("set-api-key", [machine.cloud.addApiKey()]);
     assert.equal(answer.success, false);
     assert.match(answer.error!, /^The key is saved, but not in use: net\.start_port: 70000/);
     assert.match(answer.hint!, /ngrokctl config edit$/);
+  });
+});
+
+Deno.test("a good key does not replace one that works while the API cannot say so, and the reason is told", async () => {
+  await using machine = await fakeMachine("net: {subnet: 127.122.0.0/16}");
+  await withDaemon(machine, async () => {
+    const before = await Deno.readTextFile(machine.configPath);
+    const other = machine.cloud.addApiKey();
+    machine.cloud.faults.set({ kind: "error", status: 500, route: "operators.list", times: 1 });
+    const answer = await machine.ask("set-api-key", [other]);
+    assert.equal(answer.success, false);
+    assert.match(answer.error!, /^Cannot verify the API key: .* answered 500/);
+    assert.equal(await Deno.readTextFile(machine.configPath), before);
+    assert.equal((await status(machine)).api.state, "ok");
+    assert.equal((await machine.ask("set-api-key", [other])).success, true);
   });
 });
 
