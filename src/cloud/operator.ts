@@ -21,6 +21,8 @@ export interface RegisterOptions {
   readonly csr: string;
   /** CEL expressions (PROTOCOL.md 1.7). */
   readonly selectors: readonly string[];
+  /** Goes into the metadata, to know the operator again by. */
+  readonly mark?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -43,11 +45,11 @@ const LAST_WORD_MS = 5000;
  * @throws {ApiError} `no_certificate` if the account may not have one; nothing is left behind then.
  */
 export async function registerOperator(client: ApiClient, options: RegisterOptions): Promise<Operator> {
-  const { csr, selectors, signal } = options;
+  const { csr, selectors, mark, signal } = options;
   const action = "register with ngrok";
   const body = {
     description: "ngrokd daemon",
-    metadata: JSON.stringify({ type: "forward-proxy" }),
+    metadata: JSON.stringify({ type: "forward-proxy", mark }),
     enabled_features: ["bindings"],
     region: "global",
     binding: { endpoint_selectors: selectors, csr },

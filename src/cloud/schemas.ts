@@ -33,3 +33,9 @@ export const ENDPOINT_PAGE = z.object({
   endpoints: z.array(ENDPOINT),
   next_page_uri: z.string().nullish(),
 });
+
+/** One page of the account's operators (PROTOCOL.md 1.2): what is needed to know one again. */
+export const OPERATOR_PAGE = z.object({
+  operators: z.array(z.object({ id: z.string(), metadata: TEXT })),
+  next_page_uri: z.string().nullish(),
+});

@@ -3,6 +3,7 @@ import { RequestBudget } from "../cloud/request_budget.ts";
 import { DEFAULT_INGRESS } from "../config/config.ts";
 import { Forwarder } from "../forward/forwarder.ts";
 import { createSigningRequest } from "../identity/csr.ts";
+import { RegistrationMark } from "../identity/registration_mark.ts";
 import { IdentityStore } from "../identity/store.ts";
 import { isHostname, normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
@@ -64,6 +65,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   const account = new Account({
     client,
     store: new IdentityStore({ directory, certPath: clientCert, keyPath: clientKey, files }),
+    mark: new RegistrationMark(`${directory}/registration_mark`, files),
     createRequest: createSigningRequest,
     hasKey: () => live.apiKey.key !== "",
     selectors: () => live.current.boundEndpoints.selectors,

@@ -1,9 +1,11 @@
 import { getLogger } from "@logtape/logtape";
 import { type KnownPage, listBoundEndpoints } from "../cloud/bound_endpoints.ts";
 import type { ApiClient } from "../cloud/client.ts";
+import { findOperator } from "../cloud/find_operator.ts";
 import { deleteOperator, type Operator, registerOperator, updateOperator } from "../cloud/operator.ts";
 import type { CertificateInfo } from "../identity/certificate.ts";
 import { decideRenewal } from "../identity/renewal.ts";
+import type { RegistrationMark } from "../identity/registration_mark.ts";
 import type { IdentityStore, Pair } from "../identity/store.ts";
 import { Mutex } from "../lib/mutex.ts";
 import type { Endpoint } from "../model/endpoint.ts";
@@ -23,6 +25,8 @@ const NOT_AN_ID = "ERR_NGROK_227";
 export interface AccountOptions {
   readonly client: ApiClient;
   readonly store: Pick<IdentityStore, "load" | "savePair" | "saveOperatorId" | "forgetOperatorId">;
+  /** @default {No mark: a registration whose answer is lost leaves an operator behind} */
+  readonly mark?: Pick<RegistrationMark, "pending" | "begin" | "end">;
   /** A new private key and a signing request for it, both PEM. */
   readonly createRequest: () => Promise<{ readonly key: string; readonly csr: string }>;
   readonly hasKey: () => boolean;
@@ -181,12 +185,22 @@ export class Account {
   }
 
   async #register(signal: AbortSignal): Promise<void> {
-    const { client, createRequest, store, selectors } = this.#options;
+    const { client, createRequest, store, selectors, mark } = this.#options;
     this.#registerPace.check();
+    const pending = await mark?.pending();
+    const known = pending === undefined ? undefined : await findOperator(client, pending, { signal });
+    if (known !== undefined) return await this.#adopt(known, signal);
     const { key, csr } = await createRequest();
     const wanted = selectors();
-    const operator = await registerOperator(client, { csr, selectors: wanted, signal }).catch((error) => {
+    const operator = await registerOperator(client, {
+      csr,
+      selectors: wanted,
+      mark: pending ?? await mark?.begin(),
+      signal,
+    }).catch(async (error) => {
       if (error instanceof ApiError && error.status === 404) this.#registerPace.lost();
+      // The API has said that there is none; after anything else there may be one.
+      if (error instanceof ApiError && error.status >= 400 && error.status < 500) await mark?.end();
       throw error;
     });
     try {
@@ -197,6 +211,7 @@ export class Account {
       await this.#removeOrphan(operator);
       throw error;
     }
+    await mark?.end();
     this.#registerPace.lost();
     this.#operatorId = operator.id;
     this.#ingressEndpoint = operator.ingressEndpoint;
@@ -206,6 +221,16 @@ export class Account {
       operator_id: operator.id,
       cert: this.#pair.info.serial,
     });
+  }
+
+  /** Takes over the operator of a registration that was cut off, with a new key. */
+  async #adopt(id: string, signal: AbortSignal): Promise<void> {
+    const { store, mark } = this.#options;
+    log.info("An operator of an interrupted registration is taken over", { operator_id: id });
+    await this.#reissue(id, signal);
+    await store.saveOperatorId(id);
+    await mark?.end();
+    this.#operatorId = id;
   }
 
   /** A new key and certificate for the operator that there is. */

@@ -28,3 +28,41 @@ Deno.test("runDaemon() serves on while the API lists nothing now and then, and r
     assert.ok(!(await hosts()).includes("api.myapp"));
   });
 });
+
+for (
+  const [fault, title] of [
+    [{ kind: "cut_body", bytes: 10 }, "whose answer is cut off"],
+    [{ kind: "empty_body" }, "whose answer is empty"],
+  ] as const
+) {
+  Deno.test(`a registration ${title} leaves one operator in the account: it is found by its mark and taken over`, async () => {
+    await using machine = await fakeMachine("net: {subnet: 127.123.0.0/16}");
+    const { cloud } = machine;
+    cloud.faults.set({ ...fault, route: "operators.create", times: 1 });
+    await withDaemon(machine, async () => {
+      const [operator, ...others] = cloud.operators();
+      assert.deepEqual([others, operator!.deleted], [[], false]);
+      assert.equal((await statusOf(machine)).operator_id, operator!.id);
+      assert.equal(operator!.certificates, 2);
+      await assert.rejects(Deno.stat(`${machine.directory}/state/registration_mark`), Deno.errors.NotFound);
+    });
+  });
+}
+
+Deno.test("a start with the mark of a registration that was killed takes its operator over, and registers if there is none", async () => {
+  for (const killedAfterPost of [true, false]) {
+    await using machine = await fakeMachine("net: {subnet: 127.124.0.0/16}");
+    const { cloud, directory } = machine;
+    await withDaemon(machine, () => Promise.resolve());
+    const [first] = cloud.operators();
+    const { mark } = JSON.parse(first!.metadata);
+    for (const file of ["operator_id", "tls.crt", "tls.key"]) await Deno.remove(`${directory}/state/${file}`);
+    await Deno.writeTextFile(`${directory}/state/registration_mark`, mark);
+    if (!killedAfterPost) cloud.deleteOperator(first!.id);
+    await withDaemon(machine, async () => {
+      const live = cloud.operators().filter(({ deleted }) => !deleted);
+      assert.deepEqual(live.map(({ id }) => id), [(await statusOf(machine)).operator_id]);
+      assert.equal(live[0]!.id === first!.id, killedAfterPost);
+    });
+  }
+});
