@@ -44,13 +44,13 @@ export class Subject implements AsyncDisposable {
   /** Asks for a poll of an account that has exactly these endpoints now, and measures until all of them stand. */
   async step(name: string, urls: readonly string[]): Promise<StepFigures & { rows: EndpointReport[] }> {
     const pages = pagesOf(urls.length);
-    const writesBefore = this.#hosts.writes;
+    const writesBefore = await this.#hosts.writes();
     await resetPeak(this.#pid);
     const answered = await this.#pollNow(pages);
     const rows = await this.#reconciled(urls);
     const seconds = (Date.now() - answered) / 1000;
     const { peakRssMiB } = await processFigures(this.#pid);
-    const hostsWrites = this.#hosts.writes - writesBefore;
+    const hostsWrites = await this.#hosts.writes() - writesBefore;
     return { name, pages, seconds, hostsWrites, peakRssMiB, moved: countMoved(rows, this.#places), rows };
   }
 

@@ -1,7 +1,7 @@
 /** A hosts file watched from outside: how often it was replaced or written, and when. */
 export interface HostsWatch extends AsyncDisposable {
-  /** How often it has changed so far. */
-  readonly writes: number;
+  /** How often it has changed so far; looks once more, so that what is there already counts. */
+  writes(): Promise<number>;
 }
 
 const EVERY_MS = 10;
@@ -10,17 +10,25 @@ const EVERY_MS = 10;
 export function watchHosts(path: string): HostsWatch {
   let writes = 0;
   let stopped = false;
-  async function look(): Promise<void> {
-    for (let last = await stampOf(path); !stopped;) {
-      await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+  let last: string | undefined;
+  // One look after the other: an older stamp must not come after a newer one.
+  let looks = Promise.resolve();
+  function look(): Promise<void> {
+    return looks = looks.then(async () => {
       const now = await stampOf(path);
-      if (now !== last) writes++;
+      if (last !== undefined && now !== last) writes++;
       last = now;
+    });
+  }
+  async function keepLooking(): Promise<void> {
+    for (await look(); !stopped; await look()) {
+      await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
     }
   }
-  const looking = look();
+  const looking = keepLooking();
   return {
-    get writes() {
+    async writes() {
+      await look();
       return writes;
     },
     async [Symbol.asyncDispose]() {
