@@ -1,4 +1,5 @@
 import { ApiClient } from "../cloud/client.ts";
+import { listOperatorIds } from "../cloud/list_operators.ts";
 import { DEFAULT_INGRESS } from "../config/config.ts";
 import { Forwarder } from "../forward/forwarder.ts";
 import { createSigningRequest } from "../identity/csr.ts";
@@ -145,7 +146,11 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     live,
     clientWith,
     account,
-    renewals: new Renewals({ account, intervalMs: () => live.current.server.certRefreshIntervalMs }),
+    renewals: new Renewals({
+      account,
+      intervalMs: () => live.current.server.certRefreshIntervalMs,
+      listOperators: (signal) => listOperatorIds(client, signal),
+    }),
     forwarder,
     loop,
     names,
