@@ -1,4 +1,5 @@
 import { ApiClient } from "../cloud/client.ts";
+import { listOperatorIds } from "../cloud/list_operators.ts";
 import { RequestBudget } from "../cloud/request_budget.ts";
 import { DEFAULT_INGRESS } from "../config/config.ts";
 import { Forwarder } from "../forward/forwarder.ts";
@@ -150,7 +151,11 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     live,
     clientWith,
     account,
-    renewals: new Renewals({ account, intervalMs: () => live.current.server.certRefreshIntervalMs }),
+    renewals: new Renewals({
+      account,
+      intervalMs: () => live.current.server.certRefreshIntervalMs,
+      listOperators: (signal) => listOperatorIds(client, signal),
+    }),
     forwarder,
     loop,
     names,

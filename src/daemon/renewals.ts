@@ -1,5 +1,7 @@
 import { getLogger } from "@logtape/logtape";
+import type { CertificateInfo } from "../identity/certificate.ts";
 import { decideRenewal, retryDelay } from "../identity/renewal.ts";
+import { drawTurn, nextTurn, type Turn, turnOf } from "../identity/turn.ts";
 import { ApiError, hintOf, messageOf } from "../model/errors.ts";
 import type { Account, RenewalResult, RenewOptions } from "../sync/account.ts";
 import { sleep } from "../system/clock.ts";
@@ -10,12 +12,18 @@ const log = getLogger(["ngrokd", "identity"]);
 const LOOK_MS = 5_000;
 /** A certificate that is due as soon as it comes (a clock that is days slow, a life of a second) is not renewed more often. */
 const PAUSE_MS = 60_000;
+/** How long before the window the operators are listed at most: a fleet does not ask at once either. */
+const LEAD_MS = 600_000;
+/** Waiting for one's own second takes this part of the time that is left at most. */
+const TURN_PART = 1 / 10;
 
 /** What {@linkcode Renewals} needs. */
 export interface RenewalsOptions {
   readonly account: Pick<Account, "certificate" | "operatorId" | "renew">;
   /** The longest time between two tries after failures; read anew while it waits. */
   readonly intervalMs: () => number;
+  /** The ids of all operators of the account: no two of them begin in the same second (docs/decisions/0009). @default A plain random draw */
+  readonly listOperators?: (signal: AbortSignal) => Promise<readonly string[]>;
   /** A number in [0, 1). @default {Math.random} */
   readonly random?: () => number;
 }
@@ -30,12 +38,23 @@ export interface RenewalState {
   readonly lastError: string | undefined;
 }
 
+/** When a certificate is renewed; drawn once for each. Times are milliseconds since the epoch. */
+interface Draw {
+  readonly serial: string;
+  readonly spread: number;
+  /** When the operators are listed; Infinity once that is done. */
+  askAt: number;
+  /** The own second; undefined as long as there is none. */
+  turnAt: number | undefined;
+}
+
 /** Renews the certificate when it is due, and once more whenever it is asked to. */
 export class Renewals {
   readonly #options: RenewalsOptions;
   readonly #random: () => number;
-  /** Drawn once for each certificate. */
-  #draw = { serial: "", spread: 0 };
+  #draw: Draw = { serial: "", spread: 0, askAt: Infinity, turnAt: undefined };
+  /** By the last list that could be had. */
+  #turn: Turn | undefined;
   #failures = 0;
   #retryAt = 0;
   #lastAt: number | undefined;
@@ -53,9 +72,11 @@ export class Renewals {
   /** Looks at once and then every few seconds, until the signal aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const leftMs = (this.#nextAt() ?? Infinity) - Date.now();
-      if (leftMs <= 0) await this.renew({ force: false, signal }).catch(() => {});
-      const waitMs = Math.max(1, Math.min(LOOK_MS, (this.#nextAt() ?? Infinity) - Date.now()));
+      const dueAt = this.#nextAt() ?? Infinity;
+      if (dueAt !== Infinity && this.#draw.askAt <= Date.now()) await this.#takeTurn(signal);
+      else if (dueAt <= Date.now()) await this.renew({ force: false, signal }).catch(() => {});
+      const wakeAt = Math.min(this.#nextAt() ?? Infinity, this.#draw.askAt);
+      const waitMs = Math.max(1, Math.min(LOOK_MS, wakeAt - Date.now()));
       await sleep(waitMs, { signal }).catch(() => {});
     }
   }
@@ -67,8 +88,7 @@ export class Renewals {
       const result = await account.renew(options);
       if (result.renewed) this.#lastAt = Date.now();
       this.#failures = 0;
-      const isDueAgain = decideRenewal(result.certificate, Date.now()).action === "renew";
-      this.#retryAt = isDueAgain ? Date.now() + PAUSE_MS : 0;
+      this.#retryAt = isDue(result.certificate, Date.now()) ? Date.now() + PAUSE_MS : 0;
       this.#lastError = undefined;
       return result;
     } catch (error) {
@@ -87,7 +107,10 @@ export class Renewals {
           retryAfterMs: error instanceof ApiError ? error.retryAfterMs ?? 0 : 0,
           random: this.#random(),
         });
-        this.#retryAt = nowMs + delay;
+        this.#retryAt = this.#ownSecond(nowMs + delay, info) ?? nowMs + delay;
+        if (this.#turn === undefined && this.#options.listOperators !== undefined && isDue(info, nowMs)) {
+          this.#draw.askAt = this.#retryAt;
+        }
         log.error("Cannot renew the certificate: {error}", {
           error: messageOf(error),
           hint: hintOf(error),
@@ -103,9 +126,57 @@ export class Renewals {
     const { account, intervalMs } = this.#options;
     const info = account.certificate;
     if (info === undefined || account.operatorId === undefined) return undefined;
-    if (info.serial !== this.#draw.serial) this.#draw = { serial: info.serial, spread: this.#random() };
-    const { dueAt } = decideRenewal(info, Date.now(), this.#draw);
+    const nowMs = Date.now();
+    if (info.serial !== this.#draw.serial) this.#draw = this.#drawFor(info, nowMs);
+    const { spread, turnAt } = this.#draw;
+    const { dueAt } = decideRenewal(info, nowMs, { spread });
     // A clock that was set back must not hold it up for longer than the interval.
-    return Math.max(dueAt, Math.min(this.#retryAt, Date.now() + intervalMs()));
+    return Math.max(turnAt ?? dueAt, Math.min(this.#retryAt, nowMs + intervalMs()));
   }
+
+  #drawFor(info: CertificateInfo, nowMs: number): Draw {
+    const spread = this.#random();
+    const { opensAt, endsAt } = spanOf(info, nowMs);
+    const leadMs = Math.min(LEAD_MS, (endsAt - opensAt) / 2) * this.#random();
+    const askAt = this.#options.listOperators === undefined ? Infinity : opensAt - leadMs;
+    return { serial: info.serial, spread, askAt, turnAt: undefined };
+  }
+
+  /** Lists the operators, and moves the renewal to a second that is no other's; without a list it stays where it was drawn. */
+  async #takeTurn(signal: AbortSignal): Promise<void> {
+    const { account, listOperators } = this.#options;
+    const draw = this.#draw;
+    draw.askAt = Infinity;
+    try {
+      const ids = await listOperators!(signal);
+      this.#turn = turnOf(account.operatorId ?? "", ids) ?? this.#turn;
+    } catch (error) {
+      log.debug("Cannot list the operators before the cert is renewed: {error}", { error: messageOf(error) });
+    }
+    const info = account.certificate;
+    if (this.#turn === undefined || info === undefined || info.serial !== draw.serial) return;
+    const nowMs = Date.now();
+    const { opensAt, endsAt } = spanOf(info, nowMs);
+    const fromMs = Math.max(opensAt, nowMs);
+    draw.turnAt = fromMs < endsAt
+      ? drawTurn({ fromMs, toMs: endsAt, spread: draw.spread }, this.#turn)
+      : this.#ownSecond(nowMs, info);
+  }
+
+  /** Undefined if it is not worth the wait. */
+  #ownSecond(fromMs: number, info: CertificateInfo): number | undefined {
+    if (this.#turn === undefined) return undefined;
+    const at = nextTurn(fromMs, this.#turn);
+    return at - fromMs <= (info.notAfter - fromMs) * TURN_PART ? at : undefined;
+  }
+}
+
+function isDue(info: CertificateInfo, nowMs: number): boolean {
+  return decideRenewal(info, nowMs).action === "renew";
+}
+
+/** The first tenth of the window. */
+function spanOf(info: CertificateInfo, nowMs: number): { opensAt: number; endsAt: number } {
+  const [opensAt, endsAt] = [0, 1].map((spread) => decideRenewal(info, nowMs, { spread }).dueAt);
+  return { opensAt: opensAt!, endsAt: endsAt! };
 }

@@ -3,6 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import { FileError, messageOf } from "../model/errors.ts";
 import type { AtomicWriteOptions, FileStat } from "../system/files.ts";
 import { type CertificateInfo, checkPair } from "./certificate.ts";
+import { checkIssued } from "./check_issued.ts";
 import { readPem } from "./pem.ts";
 import { checkPrivateFile } from "./private_file.ts";
 
@@ -93,13 +94,21 @@ export class IdentityStore {
   }
 
   /**
-   * Replaces key and certificate.
+   * Replaces key and certificate by newly issued ones.
    *
-   * @throws {SyntaxError} If they do not fit; nothing is written.
+   * @param inUse The certificate that is replaced, if there is one.
+   * @throws {CertificateError} If they cannot be used; nothing is written.
    * @throws {FileError} If they cannot be written; a later load gives the old pair or the new one.
    */
-  async savePair(cert: string, key: string): Promise<Pair> {
-    const info = await checkPair(cert, key);
+  async savePair({ cert, key }: Omit<Pair, "info">, inUse?: CertificateInfo): Promise<Pair> {
+    const info = await checkIssued(cert, { key, inUse, nowMs: Date.now() });
+    if (inUse !== undefined && info.issuer !== inUse.issuer) {
+      log.warn("The new certificate is from another issuer", {
+        cert: info.serial,
+        cert_issuer: info.issuer,
+        old_cert_issuer: inUse.issuer,
+      });
+    }
     for (const path of [this.#pendingPath, this.#keyPath, this.#certPath]) {
       await this.#files.makeDirectory(dirname(path), DIRECTORY_MODE);
     }

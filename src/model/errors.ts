@@ -37,6 +37,19 @@ export class ApiError extends HintedError {
   }
 }
 
+/**
+ * A certificate that was issued cannot be used: it cannot be read, is the old one, is for another key, names no issuer, ends before it
+ * begins, or is over.
+ */
+export class CertificateError extends HintedError {
+  override readonly name = "CertificateError";
+  readonly code: "unreadable" | "old" | "key" | "issuer" | "dates" | "expired";
+  constructor(message: string, options: HintOptions & { code: CertificateError["code"] }) {
+    super(message, options);
+    this.code = options.code;
+  }
+}
+
 /** Why the ingress could not be reached: `refused`, `timeout`, `untrusted`, `name` (DNS failed), `identity` (our certificate), `reset`, `other`. */
 export type DialFailure = "refused" | "timeout" | "untrusted" | "name" | "identity" | "reset" | "other";
 

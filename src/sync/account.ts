@@ -138,6 +138,7 @@ export class Account {
    * Renews the certificate if it is due, or at once with `force`: a new key and a new signing request each time (PROTOCOL.md 1.6).
    *
    * @throws {ApiError} If the cloud does not issue one; the old pair stays in use.
+   * @throws {CertificateError} If what it issued cannot be used; the old pair stays in use and on disk.
    * @throws {RangeError} If there is nothing to renew yet.
    */
   renew(options: RenewOptions): Promise<RenewalResult> {
@@ -206,7 +207,7 @@ export class Account {
     try {
       // The id goes first: after a crash in between, the same operator gets a certificate, and no second one is made.
       await store.saveOperatorId(operator.id);
-      this.#pair = await store.savePair(operator.certificate, key);
+      this.#pair = await store.savePair({ cert: operator.certificate, key });
     } catch (error) {
       await this.#removeOrphan(operator);
       throw error;
@@ -238,7 +239,7 @@ export class Account {
     const { client, createRequest, store } = this.#options;
     const { key, csr } = await createRequest();
     const operator = await updateOperator(client, id, { csr, signal, patienceMs });
-    this.#pair = await store.savePair(operator.certificate, key);
+    this.#pair = await store.savePair({ cert: operator.certificate, key }, this.#pair?.info);
     this.#problems = [];
   }
 

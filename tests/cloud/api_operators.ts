@@ -129,6 +129,7 @@ async function apply(
         faults: state.faults,
         route,
         now: state.now(),
+        lifetimeMs: state.certificateLifetimeMs,
       });
     }
   }

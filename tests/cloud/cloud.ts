@@ -175,6 +175,11 @@ export class SimulatedCloud implements AsyncDisposable {
     this.#state.rateLimit = requests;
   }
 
+  /** Sets how long client certificates are valid from now on, in milliseconds; 90 days at first. */
+  setCertificateLifetime(ms: number): void {
+    this.#state.certificateLifetimeMs = ms;
+  }
+
   /** The API requests so far, oldest first. */
   requests(): readonly RequestRecord[] {
     return this.#api.requests;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type IdentityFiles, IdentityStore, type StoredIdentity } from "../../src/identity/store.ts";
-import { FileError } from "../../src/model/errors.ts";
+import { CertificateError, FileError } from "../../src/model/errors.ts";
 import {
   listDirectory,
   makeDirectory,
@@ -82,7 +82,7 @@ Deno.test("what was saved is loaded, with the modes and bytes of COMPAT.md 4.5",
   inDirectory(async ({ store, read, mode, directory }) => {
     const pair = await ca.pair();
     await store().saveOperatorId("k8sop_1");
-    const saved = await store().savePair(pair.cert, pair.key);
+    const saved = await store().savePair({ cert: pair.cert, key: pair.key });
     assert.deepEqual(await store().load(), { operatorId: "k8sop_1", pair: saved, problems: [] });
     assert.equal(saved.info.subject, "CN=k8sop_1");
     assert.deepEqual([await read("operator_id"), await read("tls.crt"), await read("tls.key")], [
@@ -108,7 +108,7 @@ Deno.test("key and certificate may stand in directories of their own", () =>
       keyPath: path("b/y.pem"),
       files: FILES,
     });
-    await store.savePair(pair.cert, pair.key);
+    await store.savePair({ cert: pair.cert, key: pair.key });
     assert.deepEqual(texts(await store.load()), pair);
   }));
 
@@ -158,11 +158,11 @@ Deno.test("saveOperatorId() refuses what load() would", () =>
 Deno.test("savePair() of a pair that does not fit writes nothing", () =>
   inDirectory(async ({ store, directory }) => {
     const [a, b] = await Promise.all([ca.pair(), ca.pair()]);
-    await assert.rejects(store().savePair(a.cert, b.key), SyntaxError);
-    await assert.rejects(store().savePair("", a.key), SyntaxError);
+    await assert.rejects(store().savePair({ cert: a.cert, key: b.key }), CertificateError);
+    await assert.rejects(store().savePair({ cert: "", key: a.key }), CertificateError);
     assert.equal(await statPath(directory), undefined);
-    await store().savePair(a.cert, a.key);
-    await assert.rejects(store().savePair(b.cert, a.key), SyntaxError);
+    await store().savePair({ cert: a.cert, key: a.key });
+    await assert.rejects(store().savePair({ cert: b.cert, key: a.key }), CertificateError);
     assert.deepEqual(texts(await store().load()), a);
   }));
 
@@ -173,9 +173,12 @@ for (const when of ["before", "after"] as const) {
     for (let k = 0;; k++) {
       let ended = false;
       await inDirectory(async ({ store, read }) => {
-        await store().savePair(old.cert, old.key);
+        await store().savePair({ cert: old.cert, key: old.key });
         const files = dyingAt(k, when);
-        await store(files).savePair(renewed.cert, renewed.key).then(() => ended = true, () => {});
+        await store(files).savePair({ cert: renewed.cert, key: renewed.key }).then(
+          () => ended = true,
+          () => {},
+        );
         const stored = await store().load();
         const text = texts(stored);
         assert(text !== undefined && stored.problems.length === 0, `step ${k}`);
@@ -197,7 +200,10 @@ Deno.test("a kill at each step of the first savePair() leaves the pair or nothin
   const pair = await ca.pair();
   for (let k = 0; k < 7; k++) {
     await inDirectory(async ({ store }) => {
-      await assert.rejects(store(dyingAt(k, "before")).savePair(pair.cert, pair.key), /killed/);
+      await assert.rejects(
+        store(dyingAt(k, "before")).savePair({ cert: pair.cert, key: pair.key }),
+        /killed/,
+      );
       const stored = await store().load();
       assert.deepEqual([texts(stored), stored.problems], [k < 4 ? undefined : pair, []]);
     });
@@ -208,8 +214,11 @@ Deno.test("a kill at each step of finishing an interrupted renewal changes nothi
   const [old, renewed] = await Promise.all([ca.pair(), ca.pair()]);
   for (let k = 0; k < 3; k++) {
     await inDirectory(async ({ store, read }) => {
-      await store().savePair(old.cert, old.key);
-      await assert.rejects(store(dyingAt(3, "after")).savePair(renewed.cert, renewed.key), /killed/);
+      await store().savePair({ cert: old.cert, key: old.key });
+      await assert.rejects(
+        store(dyingAt(3, "after")).savePair({ cert: renewed.cert, key: renewed.key }),
+        /killed/,
+      );
       await assert.rejects(store(dyingAt(k, "before")).load(), /killed/);
       assert.deepEqual(texts(await store().load()), renewed);
       assert.equal(await read("tls.key"), renewed.key);
@@ -220,8 +229,11 @@ Deno.test("a kill at each step of finishing an interrupted renewal changes nothi
 Deno.test("an interrupted renewal is used even when the disk cannot be written any more", () =>
   inDirectory(async ({ store }) => {
     const [old, renewed] = await Promise.all([ca.pair(), ca.pair()]);
-    await store().savePair(old.cert, old.key);
-    await assert.rejects(store(dyingAt(4, "after")).savePair(renewed.cert, renewed.key), /killed/);
+    await store().savePair({ cert: old.cert, key: old.key });
+    await assert.rejects(
+      store(dyingAt(4, "after")).savePair({ cert: renewed.cert, key: renewed.key }),
+      /killed/,
+    );
     const full: IdentityFiles = {
       ...FILES,
       writeFileAtomic: (path) =>
@@ -236,7 +248,7 @@ Deno.test("an interrupted renewal is used even when the disk cannot be written a
 Deno.test("a journal that holds no pair is dropped and reported, and the files count", () =>
   inDirectory(async ({ store, path, read }) => {
     const [pair, other] = await Promise.all([ca.pair(), ca.pair()]);
-    await store().savePair(pair.cert, pair.key);
+    await store().savePair({ cert: pair.cert, key: pair.key });
     for (const text of ["", "garbage", pair.key, other.key + pair.cert]) {
       await Deno.writeTextFile(path("tls.pending"), text, { mode: 0o600 });
       const stored = await store().load();
@@ -250,7 +262,7 @@ Deno.test("a certificate and a key that do not fit are set aside and reported (F
   inDirectory(async ({ store, path, read, mode }) => {
     const [a, b] = await Promise.all([ca.pair(), ca.pair()]);
     await store().saveOperatorId("k8sop_1");
-    await store().savePair(a.cert, a.key);
+    await store().savePair({ cert: a.cert, key: a.key });
     await Deno.writeTextFile(path("tls.crt"), b.cert);
     const stored = await store().load();
     assert.deepEqual([stored.operatorId, stored.pair, stored.problems.length], ["k8sop_1", undefined, 1]);
@@ -265,7 +277,7 @@ Deno.test("a certificate and a key that do not fit are set aside and reported (F
       0o600,
     ]);
     assert.deepEqual(await store().load(), { operatorId: "k8sop_1", pair: undefined, problems: [] });
-    await store().savePair(b.cert, b.key);
+    await store().savePair({ cert: b.cert, key: b.key });
     assert.deepEqual(texts(await store().load()), b);
   }));
 
@@ -279,7 +291,7 @@ Deno.test("an identity file that was cut off at any byte is set aside, or does n
   inDirectory(async ({ store, path, read }) => {
     const [pair, renewed] = await Promise.all([ca.pair(), ca.pair()]);
     await store().saveOperatorId("k8sop_1");
-    await store().savePair(pair.cert, pair.key);
+    await store().savePair({ cert: pair.cert, key: pair.key });
     for (const [name, text] of [["tls.key", pair.key], ["tls.crt", pair.cert]] as const) {
       for (const length of cuts(text)) {
         const part = text.slice(0, length);
@@ -297,7 +309,7 @@ Deno.test("an identity file that was cut off at any byte is set aside, or does n
         }
       }
     }
-    await store().savePair(pair.cert, pair.key);
+    await store().savePair({ cert: pair.cert, key: pair.key });
     const journal = renewed.key + renewed.cert;
     for (const length of cuts(journal.trimEnd())) {
       await Deno.writeTextFile(path("tls.pending"), journal.slice(0, length), { mode: 0o600 });
@@ -336,7 +348,7 @@ Deno.test("half a pair is set aside and reported, and so is garbage", async () =
 Deno.test("a bad pair that cannot be set aside is reported and not used", () =>
   inDirectory(async ({ store, path }) => {
     const [a, b] = await Promise.all([ca.pair(), ca.pair()]);
-    await store().savePair(a.cert, a.key);
+    await store().savePair({ cert: a.cert, key: a.key });
     await Deno.writeTextFile(path("tls.crt"), b.cert);
     const fixed: IdentityFiles = {
       ...FILES,
@@ -350,7 +362,7 @@ Deno.test("a bad pair that cannot be set aside is reported and not used", () =>
 Deno.test("a key that others can open is refused, with file, mode and the command that helps (F17)", () =>
   inDirectory(async ({ store, path, read }) => {
     const pair = await ca.pair();
-    await store().savePair(pair.cert, pair.key);
+    await store().savePair({ cert: pair.cert, key: pair.key });
     for (const mode of [0o644, 0o640, 0o604, 0o601, 0o660, 0o777]) {
       await Deno.chmod(path("tls.key"), mode);
       await assert.rejects(store().load(), (error) => {
@@ -382,7 +394,7 @@ Deno.test("a key that is a symbolic link, a directory or a FIFO is refused (F17)
   ];
   for (const [what, make] of makers) {
     await inDirectory(async ({ store, path }) => {
-      await store().savePair(pair.cert, pair.key);
+      await store().savePair({ cert: pair.cert, key: pair.key });
       await Deno.remove(path("tls.key"));
       await make(path("tls.key"));
       await assert.rejects(store().load(), {
@@ -397,7 +409,7 @@ Deno.test("a key that is a symbolic link, a directory or a FIFO is refused (F17)
 Deno.test("a key that belongs to neither root nor its directory's owner is refused (F17)", () =>
   inDirectory(async ({ store, path, directory }) => {
     const pair = await ca.pair();
-    await store().savePair(pair.cert, pair.key);
+    await store().savePair({ cert: pair.cert, key: pair.key });
     const owned = (key: number, parent: number): IdentityFiles => ({
       ...FILES,
       async statPath(asked) {
@@ -428,7 +440,7 @@ Deno.test("a journal that others can open is refused as a key is (F17)", () =>
 Deno.test("a file that cannot be read is thrown, so that nothing new is written over it", () =>
   inDirectory(async ({ store }) => {
     const pair = await ca.pair();
-    await store().savePair(pair.cert, pair.key);
+    await store().savePair({ cert: pair.cert, key: pair.key });
     const unreadable: IdentityFiles = {
       ...FILES,
       readTextIfAny: (path) =>
@@ -446,7 +458,7 @@ Deno.test("no message of the store quotes the key", () =>
   inDirectory(async ({ store, path }) => {
     const [a, b] = await Promise.all([ca.pair(), ca.pair()]);
     const secret = a.key.split("\n")[1]!;
-    await store().savePair(a.cert, a.key);
+    await store().savePair({ cert: a.cert, key: a.key });
     await Deno.writeTextFile(path("tls.crt"), b.cert);
     await Deno.writeTextFile(path("tls.pending"), a.key + b.cert, { mode: 0o600 });
     const { problems } = await store().load();

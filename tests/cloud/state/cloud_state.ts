@@ -20,6 +20,8 @@ export class CloudState {
   readonly now: () => number;
   /** Requests per account and rolling 60 s. */
   rateLimit = 120;
+  /** How long client certificates are valid (PROTOCOL.md 1.6). */
+  certificateLifetimeMs = 90 * 86_400_000;
   /** Resets the established streams of an operator; the ingress puts its own here. */
   cutStreams: (operatorId: string) => void = () => {};
   /** This simulator's own ingress, `host:port`. */

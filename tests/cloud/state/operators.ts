@@ -37,8 +37,6 @@ export interface Operator {
   revoked: boolean;
 }
 
-const LIFETIME_MS = 90 * 86_400_000;
-
 /** Compiles endpoint selectors into one test. @throws {ApiFailure} 19003 if one is invalid (PROTOCOL.md 1.7). */
 export function compileSelectors(
   selectors: readonly string[],
@@ -91,10 +89,12 @@ export interface SigningContext {
   route: Route;
   /** Milliseconds since 1970. */
   now: number;
+  /** How long the certificate is valid. */
+  lifetimeMs: number;
 }
 
 /**
- * Signs a CSR for an operator and makes the certificate its current one: ECDSA, 90 days from this second; a CSR that was seen
+ * Signs a CSR for an operator and makes the certificate its current one: ECDSA, from this second; a CSR that was seen
  * before gets the certificate that it got then (PROTOCOL.md 1.6).
  * @throws {ApiFailure} 19001 if the CSR is not acceptable.
  */
@@ -110,7 +110,7 @@ export async function signCsr(operator: Operator, csrPem: string, options: Signi
     certificate = await authority.issueClient(stranger === undefined ? csr.publicKey : await strangerKey(), {
       subject: switches.certificateSubject === "operator" ? `CN=${operator.id}, O=ngrok Inc` : "",
       notBefore: new Date(Math.floor(now / 1000) * 1000),
-      lifetimeMs: faults.take("short_certificate", { route })?.lifetimeMs ?? LIFETIME_MS,
+      lifetimeMs: faults.take("short_certificate", { route })?.lifetimeMs ?? options.lifetimeMs,
     });
     // One for a stranger's key is not remembered: the same CSR gets a good one once the fault is gone.
     if (stranger === undefined) {
