@@ -74,7 +74,7 @@ Deno.test("renderStatus() ends with everything that is wrong, and the next step"
     active_count: 2,
     api: { ...STATUS.api, state: "key_refused", error: "The key was refused", hint: "Set another" },
     ingress: { state: "failing", error: "untrusted", hint: null },
-    trust: { sources: [], problems: ["bad.pem is no certificate"] },
+    trust: { ...STATUS.trust, sources: [], problems: ["bad.pem is no certificate"] },
     names: { driver: "hosts_file", state: "failing", reason: "no END marker" },
     addresses: { driver: "loopback", kind: null, subnet: "127.0.0.0/8", reason: "conflict" },
     health: { address: "127.0.0.1:8081", error: "address is in use" },

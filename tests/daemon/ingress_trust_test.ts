@@ -36,7 +36,9 @@ async function use(machine: FakeMachine): Promise<void> {
   await conn.read(new Uint8Array(1)).catch(() => {});
 }
 
-const learntFile = (machine: FakeMachine): string => `${machine.directory}/state/ingress_ca.pem`;
+function learntFile(machine: FakeMachine): string {
+  return `${machine.directory}/state/ingress_ca.pem`;
+}
 
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
