@@ -111,6 +111,11 @@ async function whyUntrusted(
   const original = known.find(({ subject, sha256 }) => subject === name && sha256 !== last.sha256);
   if (original !== undefined) {
     const shown = chain.find(({ subject, sha256 }) => subject === name && sha256 !== original.sha256);
+    const isKeyKnown = anchors.some(({ certificate }) => certificate.sha256 === original.sha256);
+    // Of a CA that is on the list only, the key is not known: the true one may just not have been sent.
+    if (shown === undefined && !isKeyKnown) {
+      return `is signed by "${name}", which did not come with it and has not been learnt or fetched`;
+    }
     const sha256 = shown === undefined ? "" : ` (SHA-256 ${shown.sha256})`;
     return `is signed by a CA "${name}"${sha256} that has the name of the trusted CA with SHA-256 ${original.sha256}, ` +
       `but another key`;

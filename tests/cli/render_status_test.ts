@@ -27,6 +27,7 @@ Deno.test("renderStatus() prints the lines of the Go daemon first, then the deta
   Certificate:         89 days left (until 2026-10-30T00:00:00Z, renewal 2026-09-30T12:00:00Z)
   Ingress state:       ok
   Trust:               built-in roots, /etc/ngrokd/ingress_ca.pem
+  Trust mode:          none verifies yet
   Names:               hosts_file (ok)
   Addresses:           loopback (127.0.0.0/8)
   DNS:                 ok, 2 names on 127.0.0.1:53

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { TrustReport } from "../../src/model/report.ts";
 import { type Made, make, presenting } from "../fakes/attacker.ts";
 import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
 import { listOf, statusOf, withDaemon } from "./with_daemon.ts";
@@ -171,5 +172,38 @@ Deno.test("Daemon refuses a CA that has changed after one was learnt, and shows 
     assert.ok(error!.includes(ca.sha256) && error!.includes(lookAlike.sha256), error!);
     assert.equal(await Deno.readTextFile(learntFile(machine)), ca.pem);
     assert.equal(ingress.received(), 0);
+  });
+});
+
+Deno.test("Daemon shows, saves and forgets CAs over its socket, and saves none that is not listed", async () => {
+  await using ingress = await presenting([await make({ subject: "CN=x", issuer: ca, names })]);
+  await using machine = await facing(ingress.port);
+  await withDaemon(machine, async () => {
+    const before = (await machine.ask("trust", ["show"])).data as TrustReport;
+    assert.equal(before.mode, "none");
+    assert.equal(before.issuer, CA_NAME);
+    // It was called a look-alike with another key, though its key was not known.
+    assert.deepEqual(before.presented!.problems, [
+      `is signed by "${CA_NAME}", which did not come with it and has not been learnt or fetched`,
+    ]);
+    const refused = await machine.ask("trust", ["save", stranger.pem]);
+    assert.match(
+      refused.error!,
+      /"CN=Stranger CA" \(SHA-256 .*\): it is not a CA of ngrok that this version knows/,
+    );
+    assert.equal((await machine.ask("trust", ["save", ca.pem + stranger.pem])).success, false);
+    assert.equal(await exists(learntFile(machine)), false);
+    assert.match((await machine.ask("trust", ["save", "<html>"])).error!, /no PEM certificate/);
+    assert.match(String((await machine.ask("trust", ["save", ca.pem])).data), /^CA saved in /);
+    await use(machine);
+    assert.ok(ingress.received() > 0);
+    const after = (await machine.ask("trust", ["show"])).data as TrustReport;
+    assert.deepEqual([after.mode, after.ca?.sha256, after.ca?.days_left], ["learnt", ca.sha256, 0]);
+    assert.deepEqual(after.presented!.problems, []);
+    assert.match(String((await machine.ask("trust", ["forget"])).data), /^CA forgotten: SHA-256 /);
+    assert.equal(await exists(learntFile(machine)), false);
+    const sent = ingress.received();
+    await use(machine);
+    assert.equal(ingress.received(), sent);
   });
 });
