@@ -44,7 +44,7 @@ const CA = {
   sha256: z.string(),
   valid_until: z.string(),
   days_left: z.number(),
-  source: z.enum(["roots", "directory", "ingress_ca", "learnt"]).nullable(),
+  source: z.enum(["directory", "ingress_ca", "learnt"]).nullable(),
   file: NULLABLE_TEXT,
 };
 

@@ -104,7 +104,6 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   const dialer = new IngressDialer({
     connect: system.connectTls,
     look: system.lookAtChain,
-    roots: system.builtInRoots,
     trust,
   });
   const forwarder = new Forwarder({

@@ -1,7 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { type Anchor, judgeChain, type Verdict } from "../identity/judge_chain.ts";
-import { readPem } from "../identity/pem.ts";
-import { seeCertificate, seeChain, type SeenCertificate } from "../identity/seen_certificate.ts";
+import { seeChain, type SeenCertificate } from "../identity/seen_certificate.ts";
 import { DialError, messageOf } from "../model/errors.ts";
 import { withDeadline } from "../system/clock.ts";
 import type { ByteStream, TlsDialOptions } from "../system/net.ts";
@@ -35,7 +34,6 @@ export interface Presented {
 export interface IngressDialerOptions {
   readonly connect: System["connectTls"];
   readonly look: System["lookAtChain"];
-  readonly roots: System["builtInRoots"];
   readonly trust: TrustSet;
 }
 
@@ -117,18 +115,22 @@ export class IngressDialer implements AsyncDisposable {
     const { look, trust } = this.#options;
     const startedAt = performance.now();
     this.#lastLook = { at: startedAt, pems: trust.pems };
-    const ders = await look({ ...target, timeoutMs: LOOK_TIMEOUT_MS, signal: this.#stop.signal });
-    const chain = await seeChain(ders);
+    const { certificates, verifiesByRoots } = await look({
+      ...target,
+      timeoutMs: LOOK_TIMEOUT_MS,
+      signal: this.#stop.signal,
+    });
+    const chain = await seeChain(certificates);
     const nowMs = Date.now();
-    const roots = await this.#rootsFor(chain);
     const judge = (anchors: readonly Anchor[]): Promise<Verdict> =>
       judgeChain(chain, { hostname: target.hostname, anchors, listed: trust.listed, nowMs });
-    let verdict = await judge([...trust.anchors, ...roots]);
-    if (verdict.anchor === undefined) {
+    let verdict = await judge(trust.anchors);
+    if (verdict.anchor === undefined && verifiesByRoots) verdict = { anchor: undefined, reasons: [] };
+    else if (verdict.anchor === undefined) {
       const file = trust.learnt.path;
       const candidates = chain.filter((certificate) => trust.learnt.mayLearn(certificate, nowMs))
         .map((certificate): Anchor => ({ certificate, source: "learnt", file }));
-      const better = await judge([...candidates, ...trust.anchors, ...roots]);
+      const better = await judge([...candidates, ...trust.anchors]);
       const { anchor, reasons } = better;
       // Whether the certificate is good for this connection, the next dial verifies; a CA for a bad one need not be learnt.
       if (anchor !== undefined) verdict = better;
@@ -139,21 +141,6 @@ export class IngressDialer implements AsyncDisposable {
       }
     }
     this.#presented = { target, at: nowMs, chain, verdict };
-  }
-
-  /** The runtime's own CAs that can have issued one of the chain. */
-  async #rootsFor(chain: readonly SeenCertificate[]): Promise<Anchor[]> {
-    const issuers = new Set(chain.map(({ issuerDer }) => issuerDer));
-    const roots: Anchor[] = [];
-    for (const pem of await this.#options.roots()) {
-      const [block] = readPem(pem);
-      // Reading all 150 takes long, and few of them have the name.
-      const hex = block?.der.toHex() ?? "";
-      if (block === undefined || ![...issuers].some((issuer) => hex.includes(issuer))) continue;
-      const certificate = await seeCertificate(block.der);
-      if (issuers.has(certificate.subjectDer)) roots.push({ certificate, source: "roots", file: null });
-    }
-    return roots;
   }
 
   #explain(error: DialError, target: Target): DialError {

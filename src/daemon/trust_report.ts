@@ -13,10 +13,11 @@ export function trustStatus({ trust, dialer, ingress }: Daemon): StatusReport["t
   const seen = dialer.presented;
   const { hostname, port } = ingress();
   const isCurrent = seen?.target.hostname === hostname && seen.target.port === port;
-  const anchor = isCurrent && seen.verdict.reasons.length === 0 ? seen.verdict.anchor : undefined;
+  const isGood = isCurrent && seen.verdict.reasons.length === 0;
+  const anchor = isGood ? seen.verdict.anchor : undefined;
   return {
     ...trust.report,
-    mode: anchor?.source ?? "none",
+    mode: isGood ? anchor?.source ?? "roots" : "none",
     ca: anchor === undefined ? null : caReport(anchor.certificate, anchor),
     issuer: seen?.chain[0]?.issuer ?? null,
     presented: seen === undefined ? null : {

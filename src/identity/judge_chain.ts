@@ -3,14 +3,14 @@ import { parseIpv4 } from "../lib/ipv4.ts";
 import type { ListedCa } from "./listed_cas.ts";
 import type { SeenCertificate } from "./seen_certificate.ts";
 
-/** Where a CA that is trusted comes from. */
-export type TrustSource = "roots" | "directory" | "ingress_ca" | "learnt";
+/** Where a CA that is trusted beside the runtime's own comes from. */
+export type TrustSource = "directory" | "ingress_ca" | "learnt";
 
-/** A CA that is trusted; `file` is null for the runtime's own. */
+/** A CA that is trusted beside the runtime's own. */
 export interface Anchor {
   readonly certificate: SeenCertificate;
   readonly source: TrustSource;
-  readonly file: string | null;
+  readonly file: string;
 }
 
 /** What a chain is judged by. */
@@ -25,7 +25,7 @@ export interface JudgeOptions {
 
 /** What is to be said of a chain. Each reason goes on from "the ingress's certificate". */
 export interface Verdict {
-  /** The CA that it leads to; undefined if to none that is trusted. */
+  /** The CA that it leads to; undefined if to none of those that were given. */
   readonly anchor: Anchor | undefined;
   /** Why it is refused; empty if it verifies. */
   readonly reasons: readonly string[];

@@ -97,7 +97,7 @@ export interface CaReport {
   /** RFC 3339. */
   valid_until: string;
   days_left: number;
-  source: "roots" | "directory" | "ingress_ca" | "learnt" | null;
+  source: "directory" | "ingress_ca" | "learnt" | null;
   file: string | null;
 }
 
@@ -109,7 +109,7 @@ export interface TrustStatus {
   problems: string[];
   /** Which CA the ingress verifies with; `none` as long as it has not been seen to. */
   mode: "roots" | "directory" | "ingress_ca" | "learnt" | "none";
-  /** That CA. */
+  /** That CA; null for a built-in root too: which one it is, the runtime does not say. */
   ca: CaReport | null;
   /** Of the certificate that the ingress presented last. */
   issuer: string | null;

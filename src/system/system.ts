@@ -8,7 +8,7 @@ import { flagFor, holds } from "./permissions.ts";
 import { run } from "./run.ts";
 import { onSignals } from "./signals.ts";
 import { writeErr, writeOut } from "./terminal.ts";
-import { builtInRoots, lookAtChain } from "./tls_chain.ts";
+import { lookAtChain } from "./tls_chain.ts";
 import { listenUdp } from "./udp.ts";
 
 /** Everything that the daemon asks of the machine it runs on. */
@@ -26,7 +26,6 @@ export interface System {
   readonly connectTcp: typeof connectTcp;
   readonly connectTls: typeof connectTls;
   readonly lookAtChain: typeof lookAtChain;
-  readonly builtInRoots: typeof builtInRoots;
   /**
    * The CAs that may be learnt from the ingress, for a cloud that is not ngrok's: a simulated one. No configuration reaches it.
    *
@@ -58,7 +57,6 @@ export function realSystem(): System {
     connectTcp,
     connectTls,
     lookAtChain,
-    builtInRoots,
     localAddresses,
     holds,
     flagFor,

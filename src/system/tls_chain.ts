@@ -10,19 +10,27 @@ export interface LookOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a TLS server presents. */
+export interface PresentedChain {
+  /** DER, the server's own first. */
+  readonly certificates: readonly Uint8Array<ArrayBuffer>[];
+  /** Whether the runtime's own CAs vouch for it, for this name. (Which of them, only the permission `sys=ca` would tell.) */
+  readonly verifiesByRoots: boolean;
+}
+
 /** A chain is three certificates long, in rare cases five; what comes after these is not read. */
 const MAX_CERTIFICATES = 10;
 const MAX_CERTIFICATE_BYTES = 16 * 1024;
 
 /**
- * The certificates that a TLS server presents, DER, its own first: at most 10 of at most 16 KiB. **Nothing is verified**, so that a chain
+ * What a TLS server presents: at most 10 certificates of at most 16 KiB. **Nothing is refused**, so that a chain
  * can be seen that does not verify: what comes back is input like any other. Nothing is sent but the handshake, without a client
  * certificate. A server that speaks TLS 1.2 only and demands one breaks off before its chain can be had.
  *
  * @throws {DialError} If there is no handshake in the time.
  * @throws The signal's reason, if it aborts first.
  */
-export async function lookAtChain(options: LookOptions): Promise<Uint8Array<ArrayBuffer>[]> {
+export async function lookAtChain(options: LookOptions): Promise<PresentedChain> {
   const { hostname, port, timeoutMs, signal } = options;
   // Loaded when it is needed only: it is large.
   const { default: tls } = await import("node:tls");
@@ -43,7 +51,8 @@ export async function lookAtChain(options: LookOptions): Promise<Uint8Array<Arra
   socket.once("close", () => fail("the connection was closed"));
   try {
     await promise;
-    return readPeerChain(socket.getPeerCertificate(true));
+    const certificates = readPeerChain(socket.getPeerCertificate(true));
+    return { certificates, verifiesByRoots: socket.authorized };
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
@@ -65,10 +74,4 @@ function readPeerChain(first: PeerCertificate): Uint8Array<ArrayBuffer>[] {
     next = next.issuerCertificate === next ? undefined : next.issuerCertificate;
   }
   return chain;
-}
-
-/** The CAs that the runtime trusts by itself, PEM. */
-export async function builtInRoots(): Promise<readonly string[]> {
-  const { default: tls } = await import("node:tls");
-  return tls.rootCertificates;
 }
