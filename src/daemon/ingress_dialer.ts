@@ -176,7 +176,7 @@ function hintFor({ verdict }: Presented, trust: TrustSet): string {
     return `${compare}; its CA is trusted, so look at ingressEndpoint, this machine's clock, and who answers there`;
   }
   if (trust.anchors.length > 0) {
-    return `${compare}; never trust a CA whose fingerprint ngrok or your own CA does not confirm`;
+    return `${compare}; only if whoever runs that CA confirms its fingerprint, give its file in server.ingress_ca`;
   }
   return `${compare}; get ngrok's CA: ngrokctl trust fetch; a CA of your own: server.ingress_ca`;
 }
