@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { DaemonError } from "../control/client.ts";
-import type { EndpointReport, HealthReport, StatusReport } from "../model/report.ts";
+import type { EndpointReport, HealthReport, StatusReport, TrustReport } from "../model/report.ts";
 
 const NULLABLE_TEXT = z.string().nullable();
 
@@ -38,6 +38,37 @@ const CERTIFICATE = z.looseObject({
   error: NULLABLE_TEXT,
 });
 
+const CA = {
+  subject: z.string(),
+  issuer: z.string(),
+  sha256: z.string(),
+  valid_until: z.string(),
+  days_left: z.number(),
+  source: z.enum(["directory", "ingress_ca", "learnt"]).nullable(),
+  file: NULLABLE_TEXT,
+};
+
+const TRUST = {
+  sources: z.array(z.string()),
+  problems: z.array(z.string()),
+  mode: z.enum(["roots", "directory", "ingress_ca", "learnt", "none"]),
+  ca: z.looseObject(CA).nullable(),
+  issuer: NULLABLE_TEXT,
+  presented: z.looseObject({
+    target: z.string(),
+    at: z.string(),
+    problems: z.array(z.string()),
+    certificates: z.array(z.looseObject({ ...CA, trusted: z.boolean() })),
+  }).nullable(),
+};
+
+const TRUST_SHOWN = z.looseObject({
+  schema: z.literal(1),
+  ...TRUST,
+  cas: z.array(z.looseObject(CA)),
+  listed: z.array(z.string()),
+}) satisfies z.ZodType<TrustReport>;
+
 const STATUS = z.looseObject({
   schema: z.literal(1),
   version: z.string(),
@@ -61,7 +92,7 @@ const STATUS = z.looseObject({
     error: NULLABLE_TEXT,
     hint: NULLABLE_TEXT,
   }),
-  trust: z.looseObject({ sources: z.array(z.string()), problems: z.array(z.string()) }),
+  trust: z.looseObject(TRUST),
   config: z.looseObject({
     path: z.string(),
     state: z.enum(["ok", "rejected"]),
@@ -135,6 +166,11 @@ export function parseList(data: unknown): EndpointReport[] {
 /** The answer of `health`. @throws {DaemonError} `malformed` */
 export function parseHealth(data: unknown): HealthReport {
   return parse(HEALTH, data);
+}
+
+/** The answer of `trust show`. @throws {DaemonError} `malformed` */
+export function parseTrust(data: unknown): TrustReport {
+  return parse(TRUST_SHOWN, data);
 }
 
 /** The answer of a command that says one sentence. @throws {DaemonError} `malformed` */

@@ -1,6 +1,7 @@
 import { operatingSystem, readEnvironment } from "../system/environment.ts";
 import { statTarget } from "../system/files.ts";
 import { connectLocal } from "../system/local_socket.ts";
+import { sendHttp } from "../system/http.ts";
 import type { ByteStream } from "../system/net.ts";
 import { runInteractive } from "../system/run.ts";
 import { isInteractive, readKeys, readStandardInput, writeErr, writeOut } from "../system/terminal.ts";
@@ -20,6 +21,7 @@ export interface CtlIo {
   readEnvironment(name: string): string | undefined;
   operatingSystem(): string;
   connect(path: string): Promise<ByteStream>;
+  readonly sendHttp: typeof sendHttp;
   /** Runs a program with this terminal as its own; gives its exit code. */
   runInteractive(argv: readonly [string, ...string[]]): Promise<number>;
   /** Whether something is at the path. @throws {FileError} If this process may not know. */
@@ -39,6 +41,7 @@ export function realIo(): CtlIo {
     readEnvironment,
     operatingSystem,
     connect: connectLocal,
+    sendHttp,
     runInteractive,
     exists: async (path) => await statTarget(path) !== undefined,
     async checkConfig(path) {

@@ -9,6 +9,7 @@ import { list } from "./commands/list.ts";
 import { refreshCert } from "./commands/refresh_cert.ts";
 import { setApiKey } from "./commands/set_api_key.ts";
 import { status } from "./commands/status.ts";
+import { trustFetch, trustForget, trustShow } from "./commands/trust.ts";
 import { version } from "./commands/version.ts";
 import type { CtlIo } from "./io.ts";
 import { openSession, type Session } from "./session.ts";
@@ -83,6 +84,32 @@ export function createProgram(io: CtlIo, output: HelpOutput): CommandUnknownOpts
     .option("--force", "renew it even if it is not due")
     .addHelpText("after", example("ngrokctl refresh-cert", "ngrokctl refresh-cert --force"))
     .action(({ force = false }) => refreshCert(session(), force));
+
+  const trust = program.command("trust")
+    .description("Show or change which CA the certificate of the ingress is verified with")
+    .usage("show|fetch|forget [options]")
+    .argument("[command]")
+    .addHelpText("after", example("ngrokctl trust show", "ngrokctl trust fetch"))
+    .action((word) => {
+      if (word !== undefined) unknown(trust, ["trust", word]);
+      throw new UsageError("Usage: ngrokctl trust show|fetch|forget", { bare: true });
+    });
+  trust.command("show")
+    .description("Show the CAs that are trusted, and what the ingress presents, with their fingerprints")
+    .addHelpText(
+      "after",
+      example("ngrokctl trust show", "ngrokctl trust show --json | jq -r .presented.certificates[].sha256"),
+    )
+    .action(() => trustShow(session()));
+  trust.command("fetch")
+    .description("Get ngrok's CA from ngrok's public repository; it is used only if its fingerprint is known")
+    .option("--file <->", "read it from standard input instead, on a machine without Internet")
+    .addHelpText("after", example("ngrokctl trust fetch", "ngrokctl trust fetch --file - < ngrok-ca.crt"))
+    .action(({ file }) => trustFetch(session(), file));
+  trust.command("forget")
+    .description("Forget the CA that was learnt or fetched")
+    .addHelpText("after", example("ngrokctl trust forget"))
+    .action(() => trustForget(session()));
 
   const config = program.command("config")
     .description("Work on the configuration file")

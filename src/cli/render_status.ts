@@ -1,5 +1,6 @@
 import type { ApiState, CertificateReport, StatusReport } from "../model/report.ts";
 import { box } from "./box.ts";
+import { TRUST_MODES } from "./render_trust.ts";
 import { safeText } from "./safe_text.ts";
 
 const API_STATES: Readonly<Record<ApiState, string>> = {
@@ -47,6 +48,7 @@ function details(report: StatusReport): string[] {
     ),
     field("Ingress state", ingress.state === "unknown" ? "not used yet" : ingress.state),
     field("Trust", ["built-in roots", ...trust.sources].join(", ")),
+    field("Trust mode", trustText(trust)),
     field("Names", `${names.driver} (${names.state})`),
     field("Addresses", `${[addresses.driver, addresses.kind ?? []].flat().join(", ")} (${addresses.subnet})`),
     field("DNS", dnsText(dns)),
@@ -89,6 +91,11 @@ function problems(
 function certificateText({ days_left, not_after, next_renewal }: CertificateReport): string {
   const renewal = next_renewal === null ? "" : `, renewal ${next_renewal}`;
   return `${daysLeft(days_left)} (until ${not_after}${renewal})`;
+}
+
+function trustText({ mode, ca, issuer }: StatusReport["trust"]): string {
+  const left = ca === null ? "" : `, CA ${daysLeft(ca.days_left)}`;
+  return `${TRUST_MODES[mode]}${left}${issuer === null ? "" : ` (certificate of ${issuer})`}`;
 }
 
 function dnsText({ state, names, addresses }: StatusReport["dns"]): string {

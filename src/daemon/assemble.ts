@@ -23,10 +23,11 @@ import type { Daemon } from "./daemon.ts";
 import { Dns } from "./dns.ts";
 import { isNetworkMode } from "./dns_plan.ts";
 import { Health } from "./health.ts";
+import { IngressDialer } from "./ingress_dialer.ts";
 import { type Change, Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
 import { Names } from "./names.ts";
-import { hostsPath, journalPath, resolvConfBackup, stateDirectory } from "./places.ts";
+import { hostsPath, journalPath, learntCaPath, resolvConfBackup, stateDirectory } from "./places.ts";
 import { healthReport } from "./status_report.ts";
 import { Renewals } from "./renewals.ts";
 import { removeStrays } from "./strays.ts";
@@ -73,7 +74,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   });
   await account.load();
 
-  const trust = new TrustSet(files);
+  const trust = new TrustSet({ files, learntPath: learntCaPath(live), listed: system.listedCas });
   await trust.load(live.current.server.ingressCa);
   const ingress = () =>
     live.current.ingressEndpoint ?? operatorIngress(account.ingressEndpoint, system) ?? DEFAULT_INGRESS;
@@ -106,9 +107,14 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
       record: (change) => journal.record(change),
     }),
   });
+  const dialer = new IngressDialer({
+    connect: system.connectTls,
+    look: system.lookAtChain,
+    trust,
+  });
   const forwarder = new Forwarder({
     listen: system.listenTcp,
-    connect: system.connectTls,
+    connect: (options) => dialer.connect(options),
     ingress,
     identity: () => account.pair,
     trust: () => trust.pems,
@@ -162,6 +168,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     addresses,
     dns,
     trust,
+    dialer,
     journal,
     health: new Health(system.serveHttp, () => healthReport(daemon)),
     ingress,

@@ -7,6 +7,7 @@ import { hintOf, messageOf } from "../model/errors.ts";
 import type { System } from "../system/system.ts";
 import type { Daemon } from "./daemon.ts";
 import { healthReport, listReport, statusReport } from "./status_report.ts";
+import { forgetTrust, saveTrust, showTrust } from "./trust_report.ts";
 import { verifyKey } from "./verify_key.ts";
 
 const log = getLogger(["ngrokd", "control"]);
@@ -42,6 +43,11 @@ export function daemonCommands(daemon: Daemon, options: CommandOptions): RunComm
         return await keyTurns.run(() => setApiKey(args[0]?.trim() ?? "", daemon, { ...options, signal }));
       case "refresh-cert":
         return await refreshCertificate(args.includes("--force"), daemon, signal);
+      case "trust":
+        if (args[0] === "show") return await showTrust(daemon);
+        if (args[0] === "save") return await saveTrust(args[1] ?? "", daemon);
+        if (args[0] === "forget") return await forgetTrust(daemon);
+        throw unknownCommand(`trust ${args[0] ?? ""}`);
       default:
         throw unknownCommand(command);
     }

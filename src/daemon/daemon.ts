@@ -5,6 +5,7 @@ import type { SyncLoop } from "../sync/loop.ts";
 import type { Addresses } from "./addresses.ts";
 import type { Dns } from "./dns.ts";
 import type { Health } from "./health.ts";
+import type { IngressDialer } from "./ingress_dialer.ts";
 import type { Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
 import type { Names } from "./names.ts";
@@ -24,6 +25,7 @@ export interface Daemon {
   readonly addresses: Addresses;
   readonly dns: Dns;
   readonly trust: TrustSet;
+  readonly dialer: IngressDialer;
   /** What was changed on this machine, to be undone. */
   readonly journal: Journal;
   readonly health: Health;

@@ -13,6 +13,11 @@ export function journalPath(live: LiveConfig): string {
   return `${stateDirectory(live)}/journal.json`;
 }
 
+/** Where a CA of the ingress that was learnt is kept. */
+export function learntCaPath(live: LiveConfig): string {
+  return `${stateDirectory(live)}/ingress_ca.pem`;
+}
+
 /** Where resolv.conf as others want it is kept meanwhile. */
 export function resolvConfBackup(live: LiveConfig): string {
   return `${stateDirectory(live)}/resolv.conf.bak`;

@@ -97,6 +97,7 @@ async function serve(live: LiveConfig, options: ServeOptions): Promise<number> {
     await daemon.names.withdraw();
     await daemon.dns.close();
     await daemon.forwarder[Symbol.asyncDispose]();
+    await daemon.dialer[Symbol.asyncDispose]();
     await daemon.addresses.close();
     await undo(daemon.journal.changes, { journal: daemon.journal, system });
     throw error;
@@ -161,6 +162,7 @@ async function shutDown(daemon: Daemon, options: ShutDownOptions): Promise<numbe
   const drained = open === 0 ||
     await Promise.race([daemon.forwarder.drain(DRAIN_MS), force.then(() => false)]);
   await daemon.forwarder[Symbol.asyncDispose]();
+  await daemon.dialer[Symbol.asyncDispose]();
   await withDeadline(daemon.addresses.close(), { ms: ROUND_MS, onTimeout: late }).catch(() => {});
   // Names are gone already, or could not be taken away: that is tried once more.
   const clean = await undo(daemon.journal.changes, { journal: daemon.journal, system });

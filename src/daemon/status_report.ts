@@ -4,6 +4,7 @@ import type { EndpointReport, HealthReport, StatusReport } from "../model/report
 import { endpointHealth, endpointReports } from "./endpoint_reports.ts";
 import { formatDuration } from "./duration.ts";
 import type { Daemon } from "./daemon.ts";
+import { trustStatus } from "./trust_report.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -55,7 +56,7 @@ export function statusReport(daemon: Daemon): StatusReport {
       error: renewal.lastError ?? null,
     },
     ingress: forwarder.ingressHealth(),
-    trust: daemon.trust.report,
+    trust: trustStatus(daemon),
     config: live.report,
     names: names.report,
     addresses: addresses.report,
@@ -77,6 +78,7 @@ export function healthReport(daemon: Daemon): HealthReport {
     ...(status.api.notice === null ? [] : [`API: ${status.api.notice}`]),
     ...(status.certificate?.error ? [`Certificate: ${status.certificate.error}`] : []),
     ...(status.ingress.state === "failing" ? [`Ingress: ${status.ingress.error}`] : []),
+    ...status.trust.problems.map((problem) => `Trust: ${problem}`),
     ...(status.config.state === "rejected" ? [`Configuration: ${status.config.problems.join("; ")}`] : []),
     ...(status.names.state === "failing" ? [`Names: ${status.names.reason}`] : []),
     ...status.dns.addresses.flatMap(({ error }) => error === null ? [] : [`DNS: ${error}`]),

@@ -1,44 +1,91 @@
 import { getLogger } from "@logtape/logtape";
+import type { Anchor } from "../identity/judge_chain.ts";
+import { LearntCas } from "../identity/learnt_cas.ts";
+import { LISTED_CAS, type ListedCa } from "../identity/listed_cas.ts";
+import type { SeenCertificate } from "../identity/seen_certificate.ts";
 import { loadTrust } from "../identity/trust.ts";
-import type { StatusReport } from "../model/report.ts";
 import type { System } from "../system/system.ts";
 
 const log = getLogger(["ngrokd", "identity"]);
 
 const CA_DIRECTORY = "/etc/ssl/certs/ngrok";
 
-/** The CAs that are trusted beside the built-in roots, as they were when last read. */
-export class TrustSet {
-  readonly #files: System["files"];
-  #pems: readonly string[] = [];
-  #report: StatusReport["trust"] = { sources: [], problems: [] };
+/** What {@linkcode TrustSet} needs. */
+export interface TrustSetOptions {
+  readonly files: System["files"];
+  /** Where learnt CAs are kept. */
+  readonly learntPath: string;
+  /** CAs that may be learnt. @default {LISTED_CAS} */
+  readonly listed?: readonly ListedCa[] | undefined;
+}
 
-  constructor(files: System["files"]) {
+/** The CAs that are trusted beside the built-in roots: those of files, as they were when last read, and those that were learnt. */
+export class TrustSet {
+  readonly listed: readonly ListedCa[];
+  readonly learnt: LearntCas;
+  readonly #files: System["files"];
+  #given: readonly Anchor[] = [];
+  #sources: readonly string[] = [];
+  #problems: readonly string[] = [];
+  /** The last answer of `pems`, which is the very same array as long as it says the same. */
+  #pems: readonly string[] = [];
+
+  constructor({ files, learntPath, listed = LISTED_CAS }: TrustSetOptions) {
     this.#files = files;
+    this.listed = listed;
+    this.learnt = new LearntCas({ path: learntPath, listed, files });
   }
 
+  /** Those that count now. */
+  get anchors(): readonly Anchor[] {
+    return [...this.#given, ...this.learnt.anchors(Date.now())];
+  }
+
+  /** One certificate each. */
   get pems(): readonly string[] {
+    const now = [...new Set(this.anchors.map(({ certificate }) => certificate.pem))];
+    if (now.length !== this.#pems.length || now.some((pem, index) => pem !== this.#pems[index])) {
+      this.#pems = now;
+    }
     return this.#pems;
   }
 
-  get report(): StatusReport["trust"] {
-    return this.#report;
+  get report(): { sources: string[]; problems: string[] } {
+    const { problem, path } = this.learnt;
+    const isLearnt = this.learnt.anchors(Date.now()).length > 0;
+    return {
+      sources: [...this.#sources, ...(isLearnt ? [path] : [])],
+      problems: [...this.#problems, ...(problem === undefined ? [] : [withHint(problem)])],
+    };
   }
 
   /** Reads the files again. One that cannot be used is said; the others count. */
   async load(ingressCa: string): Promise<void> {
-    const { pems, sources, problems: failures } = await loadTrust({
+    const known = new Set(this.report.problems);
+    const { anchors, sources, problems } = await loadTrust({
       ingressCa: ingressCa || undefined,
       directory: CA_DIRECTORY,
       files: this.#files,
     });
-    const problems = failures.map((failure) =>
-      `${failure.message}${failure.hint === undefined ? "" : ` (${failure.hint})`}`
-    );
-    for (const problem of problems) {
-      if (!this.#report.problems.includes(problem)) log.error("Cannot use a CA: {problem}", { problem });
+    this.#given = anchors;
+    this.#sources = sources;
+    this.#problems = problems.map(withHint);
+    await this.learnt.load();
+    for (const problem of this.report.problems) {
+      if (!known.has(problem)) log.error("Cannot use a CA: {problem}", { problem });
     }
-    this.#pems = pems;
-    this.#report = { sources: [...sources], problems };
   }
+
+  /** Trusts a listed CA from now on, and keeps it. */
+  async learn(certificate: SeenCertificate): Promise<void> {
+    await this.learnt.learn(certificate);
+    const { subject, sha256 } = certificate;
+    log.info("Learnt the CA of the ingress: {subject}", { subject, sha256, file: this.learnt.path });
+    const { problem } = this.learnt;
+    if (problem !== undefined) log.error("Cannot keep a CA: {problem}", { problem: withHint(problem) });
+  }
+}
+
+function withHint({ message, hint }: { message: string; hint?: string }): string {
+  return `${message}${hint === undefined ? "" : ` (${hint})`}`;
 }

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { FileError, messageOf } from "../model/errors.ts";
-import { readCertificate } from "./certificate.ts";
+import type { Anchor, TrustSource } from "./judge_chain.ts";
 import { readPem } from "./pem.ts";
+import { seeCertificate, type SeenCertificate } from "./seen_certificate.ts";
 
 /** The file operations that {@linkcode loadTrust} needs; they throw {@linkcode FileError}. */
 export interface TrustFiles {
@@ -21,8 +22,8 @@ export interface TrustOptions {
 
 /** What is trusted for the ingress beside Deno's own roots. */
 export interface Trust {
-  /** One certificate each. */
-  readonly pems: readonly string[];
+  /** Each certificate once. */
+  readonly anchors: readonly Anchor[];
   /** The files that they come from. */
   readonly sources: readonly string[];
   /** Files that are not used, as a whole, and why. */
@@ -32,35 +33,47 @@ export interface Trust {
 /** Reads the certificates that the ingress is verified with (DESIGN.md decision 7). One that cannot be read does not spoil the others. */
 export async function loadTrust(options: TrustOptions): Promise<Trust> {
   const { ingressCa, directory, files } = options;
-  const pems = new Set<string>();
+  const anchors = new Map<string, Anchor>();
   const sources: string[] = [];
   const problems: FileError[] = [];
-  const paths = ingressCa === undefined ? [] : [ingressCa];
+  const places: [string, TrustSource][] = ingressCa === undefined ? [] : [[ingressCa, "ingress_ca"]];
   try {
     const names = (await files.listDirectory(directory)).filter((name) => !name.startsWith("."));
-    paths.push(...names.map((name) => join(directory, name)));
+    places.push(...names.map((name): [string, TrustSource] => [join(directory, name), "directory"]));
   } catch (error) {
     problems.push(asFileError(error));
   }
-  for (const path of paths) {
+  for (const [path, source] of places) {
     try {
-      for (const pem of await readAnchors(path, files)) pems.add(pem);
+      for (const certificate of await readCas(path, files)) {
+        const anchor = { certificate, source, file: path };
+        if (!anchors.has(certificate.sha256)) anchors.set(certificate.sha256, anchor);
+      }
       sources.push(path);
     } catch (error) {
       problems.push(asFileError(error));
     }
   }
-  return { pems: [...pems], sources, problems };
+  return { anchors: [...anchors.values()], sources, problems };
 }
 
-async function readAnchors(path: string, files: TrustFiles): Promise<string[]> {
+/**
+ * All certificates of a PEM file.
+ *
+ * @throws {FileError} If one of them cannot be read, or there is none.
+ */
+export async function readCas(
+  path: string,
+  files: Pick<TrustFiles, "readText">,
+): Promise<SeenCertificate[]> {
   const blocks = readPem(await files.readText(path)).filter(({ label }) => label === "CERTIFICATE");
   if (blocks.length === 0) {
     throw new FileError(`Cannot trust ${path}: it holds no PEM certificate`, { path, reason: "other" });
   }
-  for (const { pem } of blocks) {
+  const certificates: SeenCertificate[] = [];
+  for (const { der } of blocks) {
     try {
-      await readCertificate(pem);
+      certificates.push(await seeCertificate(der));
     } catch (error) {
       // TLS would refuse every connection for one such block.
       throw new FileError(`Cannot trust ${path}: ${messageOf(error)}`, {
@@ -70,7 +83,7 @@ async function readAnchors(path: string, files: TrustFiles): Promise<string[]> {
       });
     }
   }
-  return blocks.map(({ pem }) => pem);
+  return certificates;
 }
 
 function asFileError(error: unknown): FileError {

@@ -73,8 +73,7 @@ export interface StatusReport {
   certificate: CertificateReport | null;
   /** The last failure of a connection to the ingress that no later connection has disproved. */
   ingress: { state: "unknown" | "ok" | "failing"; error: string | null; hint: string | null };
-  /** Where the CAs beside the built-in roots come from, and files that could not be used. */
-  trust: { sources: string[]; problems: string[] };
+  trust: TrustStatus;
   config: { path: string; state: "ok" | "rejected"; problems: string[]; warnings: string[] };
   names: { driver: string; state: "ok" | "failing" | "off"; reason: string | null };
   /** `kind`: of the interface that holds them (`dummy`, `bridge`, `lo`); null if none does. */
@@ -89,6 +88,49 @@ export interface StatusReport {
   /** RFC 3339. */
   start_time: string;
   uptime_seconds: number;
+}
+
+/** One certificate of `trust`. `source` and `file`: where it is trusted from, or null. */
+export interface CaReport {
+  subject: string;
+  issuer: string;
+  /** Upper-case hexadecimal pairs with colons. */
+  sha256: string;
+  /** RFC 3339. */
+  valid_until: string;
+  days_left: number;
+  source: "directory" | "ingress_ca" | "learnt" | null;
+  file: string | null;
+}
+
+/** What `status` says of the trust in the ingress. */
+export interface TrustStatus {
+  /** Where the CAs beside the built-in roots come from. */
+  sources: string[];
+  /** Files that could not be used. */
+  problems: string[];
+  /** Which CA the ingress verifies with; `none` as long as it has not been seen to. */
+  mode: "roots" | "directory" | "ingress_ca" | "learnt" | "none";
+  /** That CA; null for a built-in root too: which one it is, the runtime does not say. */
+  ca: CaReport | null;
+  /** Of the certificate that the ingress presented last. */
+  issuer: string | null;
+  /** What it presented when it was last looked at, its own first; `problems` go on from "the certificate". */
+  presented: {
+    target: string;
+    at: string;
+    problems: string[];
+    certificates: (CaReport & { trusted: boolean })[];
+  } | null;
+}
+
+/** The answer of `trust show`. */
+export interface TrustReport extends TrustStatus {
+  schema: 1;
+  /** All that are trusted beside the built-in roots. */
+  cas: CaReport[];
+  /** SHA-256 of the CAs that may be learnt. */
+  listed: string[];
 }
 
 /** What `status` says of DNS. `degraded`: some addresses cannot be bound. */

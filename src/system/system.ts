@@ -8,6 +8,7 @@ import { flagFor, holds } from "./permissions.ts";
 import { run } from "./run.ts";
 import { onSignals } from "./signals.ts";
 import { writeErr, writeOut } from "./terminal.ts";
+import { lookAtChain } from "./tls_chain.ts";
 import { listenUdp } from "./udp.ts";
 
 /** Everything that the daemon asks of the machine it runs on. */
@@ -24,6 +25,13 @@ export interface System {
   readonly listenUdp: typeof listenUdp;
   readonly connectTcp: typeof connectTcp;
   readonly connectTls: typeof connectTls;
+  readonly lookAtChain: typeof lookAtChain;
+  /**
+   * The CAs that may be learnt from the ingress, for a cloud that is not ngrok's: a simulated one. No configuration reaches it.
+   *
+   * @default Those that this version knows.
+   */
+  readonly listedCas?: readonly { readonly sha256: string; readonly subject: string }[];
   readonly localAddresses: typeof localAddresses;
   readonly holds: typeof holds;
   readonly flagFor: typeof flagFor;
@@ -48,6 +56,7 @@ export function realSystem(): System {
     listenUdp,
     connectTcp,
     connectTls,
+    lookAtChain,
     localAddresses,
     holds,
     flagFor,

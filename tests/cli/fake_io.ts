@@ -24,6 +24,7 @@ export async function runFake(argv: readonly string[], world: Partial<CtlIo> = {
     readEnvironment: () => undefined,
     operatingSystem: () => "linux",
     connect: refuse,
+    sendHttp: refuse,
     runInteractive: refuse,
     exists: refuse,
     checkConfig: refuse,

@@ -27,6 +27,7 @@ Deno.test("renderStatus() prints the lines of the Go daemon first, then the deta
   Certificate:         89 days left (until 2026-10-30T00:00:00Z, renewal 2026-09-30T12:00:00Z)
   Ingress state:       ok
   Trust:               built-in roots, /etc/ngrokd/ingress_ca.pem
+  Trust mode:          none verifies yet
   Names:               hosts_file (ok)
   Addresses:           loopback (127.0.0.0/8)
   DNS:                 ok, 2 names on 127.0.0.1:53
@@ -74,7 +75,7 @@ Deno.test("renderStatus() ends with everything that is wrong, and the next step"
     active_count: 2,
     api: { ...STATUS.api, state: "key_refused", error: "The key was refused", hint: "Set another" },
     ingress: { state: "failing", error: "untrusted", hint: null },
-    trust: { sources: [], problems: ["bad.pem is no certificate"] },
+    trust: { ...STATUS.trust, sources: [], problems: ["bad.pem is no certificate"] },
     names: { driver: "hosts_file", state: "failing", reason: "no END marker" },
     addresses: { driver: "loopback", kind: null, subnet: "127.0.0.0/8", reason: "conflict" },
     health: { address: "127.0.0.1:8081", error: "address is in use" },

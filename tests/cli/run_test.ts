@@ -181,11 +181,18 @@ Deno.test("ngrokctl has help with an example for every command, as text and as J
     "health",
     "set-api-key",
     "refresh-cert",
+    "trust",
     "config",
     "version",
     "help",
   ]);
-  for (const words of [...names.map((name: string) => [name]), ["config", "edit"]]) {
+  for (
+    const words of [
+      ...names.map((name: string) => [name]),
+      ["config", "edit"],
+      ...["show", "fetch", "forget"].map((word) => ["trust", word]),
+    ]
+  ) {
     const { code, out } = await runFake([...words, "--help"]);
     assert.equal(code, 0);
     assert.match(out, /\nExamples?:\n {2}\S*.*ngrokctl /, words.join(" "));

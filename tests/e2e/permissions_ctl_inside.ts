@@ -19,6 +19,10 @@ const TABLE: Readonly<Record<string, Row>> = {
     scenario: "status answers",
     shows: /the permission set does not hold \/run\/ngrokd\/ngrokd\.sock/,
   },
+  "--allow-net=raw.githubusercontent.com:443": {
+    scenario: "trust fetch may ask",
+    shows: /Requires net access to "raw\.githubusercontent\.com:443"/,
+  },
   "--allow-read=/run/ngrokd/ngrokd.sock": {
     scenario: "status answers",
     shows: /the permission set does not hold \/run\/ngrokd\/ngrokd\.sock/,
@@ -87,16 +91,18 @@ async function play(stage: Stage, flags: readonly string[]): Promise<{ failed: s
     flags,
     environment: { NGROKD_SOCKET: "/run/ngrokd/other.sock" },
   });
+  const fetched = await stage.ctl(["trust", "fetch"], "", { flags });
   const edit = await stage.ctl(["config", "edit"], "", { flags, environment: { EDITOR } });
   const results = {
     "status answers": status.code === 0 && /Registered: +Yes/.test(status.stdout),
     "NGROKD_SOCKET names the socket": named.code === 1 && named.stderr.includes("/run/ngrokd/other.sock"),
+    "trust fetch may ask": !fetched.stderr.includes("Requires net access"),
     "config edit opens the editor": (await Deno.readTextFile(stage.configPath)).includes(`${mark}\n`),
     "config edit checks the file": edit.code === 0 && edit.stdout === "✓ /etc/ngrokd/config.yml is valid\n",
   };
   return {
     failed: Object.entries(results).filter(([, done]) => !done).map(([name]) => name),
-    shown: [status, named, edit].map(textOf).join("\n"),
+    shown: [status, named, fetched, edit].map(textOf).join("\n"),
   };
 }
 

@@ -29,7 +29,7 @@ async function trusting(
 
 Deno.test("loadTrust() without files trusts nothing more", async () => {
   assert.deepEqual(await loadTrust({ directory: "/nonexistent/ngrok", files: FILES }), {
-    pems: [],
+    anchors: [],
     sources: [],
     problems: [],
   });
@@ -42,21 +42,28 @@ Deno.test("loadTrust() takes all certificates of the ingress CA and of the direc
     "b.pem": three.pem.replaceAll("\n", "\r\n"),
     ".hidden": "no certificate",
   });
-  assert.deepEqual(trust, {
-    pems: [one.pem, two.pem, three.pem],
+  const { anchors, ...rest } = trust;
+  assert.deepEqual(anchors.map(({ certificate: { pem }, source, file }) => [pem, source, file]), [
+    [one.pem, "ingress_ca", `${root}/ca.pem`],
+    [two.pem, "ingress_ca", `${root}/ca.pem`],
+    [three.pem, "directory", `${root}/trust/b.pem`],
+  ]);
+  assert.deepEqual(rest, {
     sources: [`${root}/ca.pem`, `${root}/trust/a.crt`, `${root}/trust/b.pem`],
     problems: [],
   });
 });
 
 Deno.test("loadTrust() reports what it cannot use and uses the rest", async () => {
-  const { root, pems, sources, problems } = await trusting({
+  const { root, anchors, sources, problems } = await trusting({
     "a.crt": one.pem,
     "empty": "",
     "garbage.crt": two.pem + GARBAGE,
     "readme.txt": "put certificates here",
   });
-  assert.deepEqual([pems, sources], [[one.pem], [`${root}/trust/a.crt`]]);
+  assert.deepEqual([anchors.map(({ certificate }) => certificate.pem), sources], [[one.pem], [
+    `${root}/trust/a.crt`,
+  ]]);
   assert.deepEqual(
     problems.map(({ path }) => path),
     ["empty", "garbage.crt", "readme.txt"].map((name) => `${root}/trust/${name}`),

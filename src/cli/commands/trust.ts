@@ -1,0 +1,51 @@
+import { ApiError } from "../../model/errors.ts";
+import { parseSentence, parseTrust } from "../answers.ts";
+import { renderTrust } from "../render_trust.ts";
+import { safeText } from "../safe_text.ts";
+import type { Session } from "../session.ts";
+import { UsageError } from "../usage_error.ts";
+
+/** The CA of ngrok's ingress, in the public repository of ngrok's own operator. */
+const CA_URL = "https://raw.githubusercontent.com/ngrok/ngrok-operator/main/certs/ngrok-ca.crt";
+const MAX_CA_BYTES = 32 * 1024;
+const FETCH_TIMEOUT_MS = 15_000;
+
+/** `ngrokctl trust show` */
+export async function trustShow(session: Session): Promise<void> {
+  const report = parseTrust(await session.call("trust", { args: ["show"] }));
+  session.print(report, () => renderTrust(report));
+}
+
+/** `ngrokctl trust fetch [--file -]`: the daemon checks the fingerprint, whoever brings the file. */
+export async function trustFetch(session: Session, file: string | undefined): Promise<void> {
+  if (file !== undefined && file !== "-") {
+    throw new UsageError("Cannot read that file: ngrokctl may not read any", {
+      hint: "Give it on standard input: ngrokctl trust fetch --file - < FILE",
+    });
+  }
+  const pem = file === undefined ? await download(session) : await session.io.readStdin(MAX_CA_BYTES);
+  const message = parseSentence(await session.call("trust", { args: ["save", pem] }));
+  session.print({ schema: 1, message }, () => `✓ ${safeText(message)}\n`);
+}
+
+/** `ngrokctl trust forget` */
+export async function trustForget(session: Session): Promise<void> {
+  const message = parseSentence(await session.call("trust", { args: ["forget"] }));
+  session.print({ schema: 1, message }, () => `✓ ${safeText(message)}\n`);
+}
+
+async function download(session: Session): Promise<string> {
+  const { status, body } = await session.io.sendHttp({
+    method: "GET",
+    url: CA_URL,
+    headers: {},
+    timeoutMs: FETCH_TIMEOUT_MS,
+    maxBodyBytes: MAX_CA_BYTES,
+  });
+  if (status === 200) return body;
+  throw new ApiError(`Cannot fetch ${CA_URL}: it answered ${status}`, {
+    status,
+    code: "malformed",
+    hint: "Get the file elsewhere, and: ngrokctl trust fetch --file - < ngrok-ca.crt",
+  });
+}

@@ -1,0 +1,182 @@
+import { getLogger } from "@logtape/logtape";
+import { type Anchor, judgeChain, type Verdict } from "../identity/judge_chain.ts";
+import { seeChain, type SeenCertificate } from "../identity/seen_certificate.ts";
+import { DialError, messageOf } from "../model/errors.ts";
+import { withDeadline } from "../system/clock.ts";
+import type { ByteStream, TlsDialOptions } from "../system/net.ts";
+import type { System } from "../system/system.ts";
+import type { TrustSet } from "./trust.ts";
+
+const log = getLogger(["ngrokd", "identity"]);
+
+/** Whatever the ingress does, it is looked at no more often. */
+const PAUSE_MS = 60_000;
+const LOOK_TIMEOUT_MS = 5_000;
+/** After that, what was seen is looked at anew when a connection succeeds: certificates are renewed. */
+const STALE_MS = 6 * 3_600_000;
+
+/** Where the ingress is. */
+export interface Target {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** What the ingress presented when it was last looked at. */
+export interface Presented {
+  readonly target: Target;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly chain: readonly SeenCertificate[];
+  readonly verdict: Verdict;
+}
+
+/** What {@linkcode IngressDialer} needs. */
+export interface IngressDialerOptions {
+  readonly connect: System["connectTls"];
+  readonly look: System["lookAtChain"];
+  readonly trust: TrustSet;
+}
+
+/**
+ * Connects to the ingress; explains why it is not trusted, and learns its CA if that is listed (DESIGN.md decision 7). For both it looks
+ * at the chain on a connection of its own, which carries nothing. What it sees there never lets a connection through: the CA that it
+ * learns does, by the verification of the next dial.
+ */
+export class IngressDialer implements AsyncDisposable {
+  readonly #options: IngressDialerOptions;
+  readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+  #lastLook: { readonly at: number; readonly pems: readonly string[] } | undefined;
+  #presented: Presented | undefined;
+
+  constructor(options: IngressDialerOptions) {
+    this.#options = options;
+  }
+
+  /** What was seen last; undefined if there was no look yet. */
+  get presented(): Presented | undefined {
+    return this.#presented;
+  }
+
+  /** As {@linkcode System.connectTls}, with the trust set's CAs. */
+  async connect(options: TlsDialOptions): Promise<ByteStream> {
+    const { hostname, port, timeoutMs, signal } = options;
+    const { connect, trust } = this.#options;
+    const target = { hostname, port };
+    const end = performance.now() + timeoutMs;
+    const { pems } = trust;
+    try {
+      const stream = await connect({ ...options, caCerts: pems });
+      if (this.#isStale(target)) void this.look(target);
+      return stream;
+    } catch (error) {
+      if (!isUntrusted(error)) throw error;
+      await withDeadline(this.look(target), { ms: end - performance.now(), signal, onTimeout: () => error });
+      if (trust.pems === pems) throw this.#explain(error, target);
+      try {
+        // Once: what has been learnt counts for all that follow.
+        return await connect({
+          ...options,
+          caCerts: trust.pems,
+          timeoutMs: Math.max(1, end - performance.now()),
+        });
+      } catch (again) {
+        throw isUntrusted(again) ? this.#explain(again, target) : again;
+      }
+    }
+  }
+
+  /** Looks at what the ingress presents, once for all who ask meanwhile, and at most once a minute. Never rejects. */
+  look(target: Target): Promise<void> {
+    if (this.#running !== undefined) return this.#running;
+    if (!this.#mayLook()) return Promise.resolve();
+    this.#running = this.#look(target)
+      .catch((error) => {
+        if (this.#stop.signal.aborted) return;
+        log.warn("Cannot look at the certificate of the ingress: {error}", { error: messageOf(error) });
+      })
+      .finally(() => this.#running = undefined);
+    return this.#running;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new DOMException("ngrokd is shutting down", "AbortError"));
+    await this.#running;
+  }
+
+  #mayLook(): boolean {
+    if (this.#stop.signal.aborted) return false;
+    const { pems } = this.#options.trust;
+    return this.#lastLook === undefined || this.#lastLook.pems !== pems ||
+      performance.now() - this.#lastLook.at >= PAUSE_MS;
+  }
+
+  async #look(target: Target): Promise<void> {
+    const { look, trust } = this.#options;
+    const startedAt = performance.now();
+    this.#lastLook = { at: startedAt, pems: trust.pems };
+    const { certificates, verifiesByRoots } = await look({
+      ...target,
+      timeoutMs: LOOK_TIMEOUT_MS,
+      signal: this.#stop.signal,
+    });
+    const chain = await seeChain(certificates);
+    const nowMs = Date.now();
+    const judge = (anchors: readonly Anchor[]): Promise<Verdict> =>
+      judgeChain(chain, { hostname: target.hostname, anchors, listed: trust.listed, nowMs });
+    let verdict = await judge(trust.anchors);
+    if (verdict.anchor === undefined && verifiesByRoots) verdict = { anchor: undefined, reasons: [] };
+    else if (verdict.anchor === undefined) {
+      const file = trust.learnt.path;
+      const candidates = chain.filter((certificate) => trust.learnt.mayLearn(certificate, nowMs))
+        .map((certificate): Anchor => ({ certificate, source: "learnt", file }));
+      const better = await judge([...candidates, ...trust.anchors]);
+      const { anchor, reasons } = better;
+      // Whether the certificate is good for this connection, the next dial verifies; a CA for a bad one need not be learnt.
+      if (anchor !== undefined) verdict = better;
+      if (anchor !== undefined && reasons.length === 0) {
+        await trust.learn(anchor.certificate);
+        // It does not open the way to another look.
+        this.#lastLook = { at: startedAt, pems: trust.pems };
+      }
+    }
+    this.#presented = { target, at: nowMs, chain, verdict };
+  }
+
+  #explain(error: DialError, target: Target): DialError {
+    const seen = this.#presented;
+    const { hostname, port } = target;
+    if (seen === undefined || seen.verdict.reasons.length === 0 || !isSame(seen.target, target)) return error;
+    return new DialError(
+      `Cannot connect to ${hostname}:${port}: the ingress's certificate ${
+        seen.verdict.reasons.join("; it ")
+      }`,
+      { code: "untrusted", cause: error, hint: hintFor(seen, this.#options.trust) },
+    );
+  }
+
+  #isStale(target: Target): boolean {
+    const seen = this.#presented;
+    return seen === undefined || !isSame(seen.target, target) || seen.verdict.reasons.length > 0 ||
+      Date.now() - seen.at > STALE_MS;
+  }
+}
+
+function isUntrusted(error: unknown): error is DialError {
+  return error instanceof DialError && error.code === "untrusted";
+}
+
+function isSame(one: Target, other: Target): boolean {
+  return one.hostname === other.hostname && one.port === other.port;
+}
+
+function hintFor({ verdict }: Presented, trust: TrustSet): string {
+  const compare = "Compare what it presents with what is trusted: ngrokctl trust show";
+  if (verdict.anchor !== undefined) {
+    return `${compare}; its CA is trusted, so look at ingressEndpoint, this machine's clock, and who answers there`;
+  }
+  if (trust.anchors.length > 0) {
+    return `${compare}; only if whoever runs that CA confirms its fingerprint, give its file in server.ingress_ca`;
+  }
+  return `${compare}; get ngrok's CA: ngrokctl trust fetch; a CA of your own: server.ingress_ca`;
+}

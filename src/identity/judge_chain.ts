@@ -1,0 +1,164 @@
+import { normalizeHostname } from "../lib/hostname.ts";
+import { parseIpv4 } from "../lib/ipv4.ts";
+import type { ListedCa } from "./listed_cas.ts";
+import type { SeenCertificate } from "./seen_certificate.ts";
+
+/** Where a CA that is trusted beside the runtime's own comes from. */
+export type TrustSource = "directory" | "ingress_ca" | "learnt";
+
+/** A CA that is trusted beside the runtime's own. */
+export interface Anchor {
+  readonly certificate: SeenCertificate;
+  readonly source: TrustSource;
+  readonly file: string;
+}
+
+/** What a chain is judged by. */
+export interface JudgeOptions {
+  /** Whom the server must be. */
+  readonly hostname: string;
+  readonly anchors: readonly Anchor[];
+  /** Named when the server shows one that is not it. */
+  readonly listed: readonly ListedCa[];
+  readonly nowMs: number;
+}
+
+/** What is to be said of a chain. Each reason goes on from "the ingress's certificate". */
+export interface Verdict {
+  /** The CA that it leads to; undefined if to none of those that were given. */
+  readonly anchor: Anchor | undefined;
+  /** Why it is refused; empty if it verifies. */
+  readonly reasons: readonly string[];
+}
+
+const MAX_NAMES = 5;
+
+/**
+ * Says what is wrong with the chain that a server presents, all of it. It explains and never admits: what a connection may use is verified
+ * by the TLS of the runtime.
+ */
+export async function judgeChain(
+  chain: readonly SeenCertificate[],
+  options: JudgeOptions,
+): Promise<Verdict> {
+  const { hostname, nowMs } = options;
+  const [leaf] = chain;
+  if (leaf === undefined) return { anchor: undefined, reasons: ["cannot be read"] };
+  const { path, anchor } = await findAnchor(leaf, chain, options.anchors);
+  const reasons = [
+    ...(anchor === undefined ? [await whyUntrusted(path, chain, options)] : []),
+    ...path.flatMap((certificate) => datesOf(certificate, { nowMs, isLeaf: certificate === leaf })),
+    ...(leaf.names.some((name) => isNameFor(name, hostname))
+      ? []
+      : [`is ${namesOf(leaf)}, not for ${hostname}`]),
+    ...(leaf.isForServers ? [] : ["may not be used by a server (its extKeyUsage)"]),
+  ];
+  return { anchor, reasons };
+}
+
+interface Path {
+  /** From the server's own certificate upwards, without the anchor. */
+  readonly path: readonly SeenCertificate[];
+  readonly anchor: Anchor | undefined;
+}
+
+async function findAnchor(
+  leaf: SeenCertificate,
+  chain: readonly SeenCertificate[],
+  anchors: readonly Anchor[],
+): Promise<Path> {
+  const path = [leaf];
+  for (;;) {
+    const last = path.at(-1)!;
+    for (const anchor of anchors) {
+      if (await isIssuer(anchor.certificate, last)) return { path, anchor };
+    }
+    let above: SeenCertificate | undefined;
+    for (const candidate of chain) {
+      if (path.includes(candidate) || !candidate.isCa) continue;
+      if (await isIssuer(candidate, last)) above = candidate;
+      if (above !== undefined) break;
+    }
+    if (above === undefined) return { path, anchor: undefined };
+    path.push(above);
+  }
+}
+
+/** A signature that cannot be checked here counts: the TLS of the runtime checks it again. */
+async function isIssuer(issuer: SeenCertificate, subject: SeenCertificate): Promise<boolean> {
+  return issuer.subjectDer === subject.issuerDer && await subject.isSignedBy(issuer) !== false;
+}
+
+async function whyUntrusted(
+  path: readonly SeenCertificate[],
+  chain: readonly SeenCertificate[],
+  options: JudgeOptions,
+): Promise<string> {
+  const { anchors, listed } = options;
+  const last = path.at(-1)!;
+  const known: readonly ListedCa[] = [...anchors.map(({ certificate }) => certificate), ...listed];
+  const carried = chain.find((certificate) =>
+    !path.includes(certificate) && known.some(({ sha256 }) => sha256 === certificate.sha256)
+  );
+  if (carried !== undefined && carried.subjectDer === last.issuerDer) {
+    return `carries ngrok's or another trusted CA ${quote(carried)}, but is not signed by its key`;
+  }
+  const beside = carried === undefined
+    ? ""
+    : `; the trusted CA ${quote(carried)} comes with it, but has not signed it`;
+  // A chain that ends below its CA has the CA's name only.
+  const name = last.isCa ? last.subject : last.issuer;
+  const original = known.find(({ subject, sha256 }) => subject === name && sha256 !== last.sha256);
+  if (original !== undefined) {
+    const shown = chain.find(({ subject, sha256 }) => subject === name && sha256 !== original.sha256);
+    const isKeyKnown = anchors.some(({ certificate }) => certificate.sha256 === original.sha256);
+    // Of a CA that is on the list only, the key is not known: the true one may just not have been sent.
+    if (shown === undefined && !isKeyKnown) {
+      return `is signed by "${name}", which did not come with it and has not been learnt or fetched`;
+    }
+    const sha256 = shown === undefined ? "" : ` (SHA-256 ${shown.sha256})`;
+    return `is signed by a CA "${name}"${sha256} that has the name of the trusted CA with SHA-256 ${original.sha256}, ` +
+      `but another key`;
+  }
+  if (path.length > 1) return `is signed by ${quote(last)}, which is not trusted${beside}`;
+  if (await isIssuer(last, last)) return `is signed by itself and not trusted: ${quote(last)}${beside}`;
+  return `is signed by "${last.issuer}", which is not trusted and did not come with it${beside}`;
+}
+
+function quote({ subject, sha256 }: SeenCertificate): string {
+  return `"${subject}" (SHA-256 ${sha256})`;
+}
+
+function datesOf(certificate: SeenCertificate, at: { nowMs: number; isLeaf: boolean }): string[] {
+  const { nowMs, isLeaf } = at;
+  const whose = isLeaf ? "" : `comes with the CA "${certificate.subject}", which `;
+  if (nowMs > certificate.notAfter) return [`${whose}expired on ${isoTime(certificate.notAfter)}`];
+  if (nowMs < certificate.notBefore) {
+    return [
+      `${whose}is not valid before ${isoTime(certificate.notBefore)} (this machine's clock says ${
+        isoTime(nowMs)
+      })`,
+    ];
+  }
+  return [];
+}
+
+function namesOf({ names }: SeenCertificate): string {
+  if (names.length === 0) return "for no name";
+  const shown = names.slice(0, MAX_NAMES).join(", ");
+  return `for ${shown}${names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : ""}`;
+}
+
+/** RFC 6125 6.4: a wildcard stands for one whole label, the first. */
+function isNameFor(name: string, hostname: string): boolean {
+  if (parseIpv4(hostname) !== undefined) return name === hostname;
+  const [presented, wanted] = [normalizeHostname(name), normalizeHostname(hostname)];
+  if (!presented.startsWith("*.")) return presented === wanted;
+  const dot = wanted.indexOf(".");
+  return dot > 0 && presented.slice(1) === wanted.slice(dot);
+}
+
+/** RFC 3339 without the milliseconds. */
+function isoTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}

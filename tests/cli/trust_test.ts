@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { connectLocal } from "../../src/system/local_socket.ts";
+import type { HttpRequest } from "../../src/system/http.ts";
+import { startFakeDaemon } from "./fake_daemon.ts";
+import { runFake } from "./fake_io.ts";
+import { STATUS } from "./reports.ts";
+
+const CA = {
+  subject: "CN=Intermediate CA",
+  issuer: "CN=Root CA",
+  sha256: "AB:CD",
+  valid_until: "2032-08-28T14:59:48.000Z",
+  days_left: 2100,
+  source: "learnt",
+  file: "/etc/ngrokd/ingress_ca.pem",
+};
+const SHOWN = {
+  ...STATUS.trust,
+  schema: 1,
+  mode: "learnt",
+  cas: [CA],
+  listed: ["AB:CD"],
+  presented: {
+    target: "ingress.example:443",
+    at: "2026-08-01T10:00:00.000Z",
+    problems: ["expired on 2026-07-01T00:00:00Z"],
+    certificates: [{ ...CA, sha256: "12:34", source: null, file: null, trusted: false }],
+  },
+};
+
+Deno.test("ngrokctl trust show prints both fingerprints, where each is from, and what is wrong", async () => {
+  await using daemon = await startFakeDaemon({ trust: SHOWN });
+  const { code, out } = await runFake(["--socket", daemon.path, "trust", "show"], { connect: connectLocal });
+  assert.equal(code, 0);
+  for (
+    const text of ["In use: learnt CA", "(/etc/ngrokd/ingress_ca.pem)", "AB:CD", "12:34", "2100 days left"]
+  ) {
+    assert.ok(out.includes(text), text);
+  }
+  assert.match(out, /⚠ The certificate expired on 2026-07-01/);
+});
+
+Deno.test("ngrokctl trust fetch asks ngrok's public repository without any header, and hands the file to the daemon", async () => {
+  await using daemon = await startFakeDaemon({ trust: "CA saved" });
+  const asked: HttpRequest[] = [];
+  const { code, out } = await runFake(["--socket", daemon.path, "trust", "fetch"], {
+    connect: connectLocal,
+    sendHttp(request) {
+      asked.push(request);
+      return Promise.resolve({ status: 200, headers: new Headers(), body: "PEM" });
+    },
+  });
+  assert.deepEqual([code, out], [0, "✓ CA saved\n"]);
+  assert.deepEqual(asked.map(({ headers, url }) => [headers, new URL(url).host]), [[
+    {},
+    "raw.githubusercontent.com",
+  ]]);
+  assert.deepEqual(daemon.asked, [{ command: "trust", args: ["save", "PEM"] }]);
+});
+
+Deno.test("ngrokctl trust fetch --file - reads standard input and asks no server; an answer that is no file is a failure", async () => {
+  await using daemon = await startFakeDaemon({ trust: "CA saved" });
+  const world = { connect: connectLocal, readStdin: () => Promise.resolve("PEM") };
+  assert.equal((await runFake(["--socket", daemon.path, "trust", "fetch", "--file", "-"], world)).code, 0);
+  assert.deepEqual(daemon.asked[0]!.args, ["save", "PEM"]);
+  assert.equal((await runFake(["--socket", daemon.path, "trust", "fetch", "--file", "/x"], world)).code, 2);
+  const moved = await runFake(["--socket", daemon.path, "trust", "fetch"], {
+    connect: connectLocal,
+    sendHttp: () =>
+      Promise.resolve({ status: 302, headers: new Headers({ Location: "https://evil.example" }), body: "" }),
+  });
+  assert.equal(moved.code, 1);
+  assert.match(moved.err, /it answered 302/);
+  assert.equal(daemon.asked.length, 1);
+});

@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { ApiClient } from "../../src/cloud/client.ts";
+import { ApiError } from "../../src/model/errors.ts";
+import { sendHttp } from "../../src/system/http.ts";
+import { make, presenting } from "../fakes/attacker.ts";
+
+Deno.test("ApiClient sends an API whose certificate nobody vouches for not one byte, the key least of all", async () => {
+  const stranger = await make({ subject: "CN=Stranger CA", isCa: true });
+  await using server = await presenting([
+    await make({ subject: "CN=api", issuer: stranger, names: ["localhost"] }),
+    stranger,
+  ]);
+  const client = new ApiClient({
+    baseUrl: () => `https://localhost:${server.port}`,
+    key: () => "key_secret",
+    send: sendHttp,
+    userAgent: "test",
+  });
+  await assert.rejects(
+    client.request("GET", "/kubernetes_operators", { action: "list" }),
+    (error) => error instanceof ApiError && error.code === "unreachable",
+  );
+  assert.ok(server.connections() > 0);
+  assert.equal(server.received(), 0);
+});
