@@ -60,6 +60,7 @@ const STATUS = z.looseObject({
     error: NULLABLE_TEXT,
     hint: NULLABLE_TEXT,
   }),
+  proxy: z.looseObject({ url: z.string(), source: z.literal("config") }).nullable(),
   trust: z.looseObject({ sources: z.array(z.string()), problems: z.array(z.string()) }),
   config: z.looseObject({
     path: z.string(),

@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { ApiError } from "../model/errors.ts";
+import type { Proxy } from "../model/proxy.ts";
 import { escapeControls, printable } from "../lib/printable.ts";
 import type { HttpRequest, HttpResponse, sendHttp } from "../system/http.ts";
 import { hintFor } from "./hints.ts";
@@ -21,6 +22,8 @@ export interface ApiClientOptions {
   /** The API key; `""` if there is none. */
   readonly key: () => string;
   readonly send: typeof sendHttp;
+  /** Read at each request, too. */
+  readonly proxy?: () => Proxy | undefined;
   readonly userAgent: string;
   /** @default {15_000} */
   readonly timeoutMs?: number;
@@ -71,7 +74,17 @@ export class ApiClient {
     const sent = body === undefined ? {} : { body: JSON.stringify(body) };
     let response: HttpResponse;
     try {
-      response = await send({ method, url: url.href, headers, ...sent, timeoutMs, maxBodyBytes, signal });
+      const proxy = this.#options.proxy?.();
+      response = await send({
+        method,
+        url: url.href,
+        headers,
+        ...sent,
+        timeoutMs,
+        maxBodyBytes,
+        proxy,
+        signal,
+      });
     } catch (error) {
       if (!(error instanceof ApiError) || error.hint !== undefined) throw error;
       const { message, status, code, cause } = error;

@@ -54,6 +54,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
       baseUrl: () => live.current.api.url,
       key,
       send: system.sendHttp,
+      proxy: () => live.current.proxy,
       userAgent: `ngrokd/${VERSION}`,
     });
   const client = clientWith(() => live.apiKey.key);
@@ -104,6 +105,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     listen: system.listenTcp,
     connect: system.connectTls,
     ingress,
+    proxy: () => live.current.proxy,
     identity: () => account.pair,
     trust: () => trust.pems,
     admit: (peer, key) => addresses.admits(peer, key),

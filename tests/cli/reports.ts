@@ -52,6 +52,7 @@ export const STATUS: StatusReport = {
     error: null,
   },
   ingress: { state: "ok", error: null, hint: null },
+  proxy: null,
   trust: { sources: ["/etc/ngrokd/ingress_ca.pem"], problems: [] },
   config: { path: "/etc/ngrokd/config.yml", state: "ok", problems: [], warnings: [] },
   names: { driver: "hosts_file", state: "ok", reason: null },
