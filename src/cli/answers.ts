@@ -92,6 +92,7 @@ const STATUS = z.looseObject({
     error: NULLABLE_TEXT,
     hint: NULLABLE_TEXT,
   }),
+  proxy: z.looseObject({ url: z.string(), source: z.literal("config") }).nullable(),
   trust: z.looseObject(TRUST),
   config: z.looseObject({
     path: z.string(),

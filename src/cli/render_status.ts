@@ -35,7 +35,7 @@ function registration({ registered, operator_id = "", api }: StatusReport): stri
 }
 
 function details(report: StatusReport): string[] {
-  const { api, certificate, names, addresses, dns, ingress, trust, health, config } = report;
+  const { api, certificate, names, addresses, dns, ingress, proxy, trust, health, config } = report;
   const key = api.key.set ? `set (${api.key.source ?? "unknown source"})` : "not set";
   const polled = api.last_poll === null ? "" : `, last poll ${api.last_poll}`;
   return [
@@ -47,6 +47,7 @@ function details(report: StatusReport): string[] {
       certificate === null ? "none" : certificateText(certificate),
     ),
     field("Ingress state", ingress.state === "unknown" ? "not used yet" : ingress.state),
+    ...(proxy === null ? [] : [field("Proxy", `${proxy.url} (${proxy.source})`)]),
     field("Trust", ["built-in roots", ...trust.sources].join(", ")),
     field("Trust mode", trustText(trust)),
     field("Names", `${names.driver} (${names.state})`),

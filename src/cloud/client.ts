@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { ApiError } from "../model/errors.ts";
+import type { Proxy } from "../model/proxy.ts";
 import { escapeControls, printable } from "../lib/printable.ts";
 import type { HttpRequest, HttpResponse, sendHttp } from "../system/http.ts";
 import { hintFor } from "./hints.ts";
@@ -25,6 +26,8 @@ export interface ApiClientOptions {
   /** The API key; `""` if there is none. */
   readonly key: () => string;
   readonly send: typeof sendHttp;
+  /** Read at each request, too. */
+  readonly proxy?: () => Proxy | undefined;
   readonly userAgent: string;
   /** One for all clients of a process. @default One of its own */
   readonly budget?: Budget;
@@ -88,7 +91,17 @@ export class ApiClient {
     const sent = body === undefined ? {} : { body: JSON.stringify(body) };
     let response: HttpResponse;
     try {
-      response = await send({ method, url: url.href, headers, ...sent, timeoutMs, maxBodyBytes, signal });
+      const proxy = this.#options.proxy?.();
+      response = await send({
+        method,
+        url: url.href,
+        headers,
+        ...sent,
+        timeoutMs,
+        maxBodyBytes,
+        proxy,
+        signal,
+      });
     } catch (error) {
       this.budget.failed();
       if (!(error instanceof ApiError) || error.hint !== undefined) throw error;

@@ -1,4 +1,5 @@
 import type { Cidr } from "../lib/ipv4.ts";
+import type { Proxy } from "../model/proxy.ts";
 import { defaultSocketPath } from "./paths.ts";
 
 /** The configuration after parsing: every value checked, every default filled in. */
@@ -11,6 +12,8 @@ export interface Config {
   };
   /** Undefined if the file does not name one: then the operator's own may be used. */
   readonly ingressEndpoint: { readonly hostname: string; readonly port: number } | undefined;
+  /** For the API and the ingress; undefined: none of the file. */
+  readonly proxy: Proxy | undefined;
   readonly server: {
     readonly logLevel: "debug" | "info" | "warn" | "error";
     readonly logFormat: "text" | "json";
@@ -62,6 +65,7 @@ export const PRIVATE_NETWORKS: readonly Cidr[] = [
 export const DEFAULTS: Config = {
   api: { url: "https://api.ngrok.com", key: "" },
   ingressEndpoint: undefined,
+  proxy: undefined,
   server: {
     logLevel: "info",
     logFormat: "text",

@@ -30,6 +30,7 @@ const KEYS: readonly (readonly [path: string, area: Area | "restart", read: Read
   ["api.url", "api", (config) => config.api.url],
   ["api.key", "api", (config) => config.api.key],
   ["ingressEndpoint", "ingress", (config) => config.ingressEndpoint],
+  ["proxy_url", "api", (config) => config.proxy],
   ["server.log_level", "log", (config) => config.server.logLevel],
   ["server.log_format", "log", (config) => config.server.logFormat],
   ["server.socket_path", "restart", (config) => config.server.socketPath],

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import type { ConfigProblem } from "../model/errors.ts";
+import { showProxy } from "../model/proxy.ts";
 import type { Capability } from "../system/permissions.ts";
 import type { Config } from "./config.ts";
 import { parseListenAddress } from "./listen_address.ts";
@@ -25,7 +26,7 @@ export interface PermissionQueries {
  * bound, and with them where DNS listens by default.
  */
 export function configPermissions(config: Config): NeededCapability[] {
-  const { api, ingressEndpoint: ingress, server, net, dns } = config;
+  const { api, ingressEndpoint: ingress, proxy, server, net, dns } = config;
   const url = new URL(api.url);
   const health = `${server.healthAddress}:${server.healthPort}`;
   const needed = [
@@ -50,6 +51,9 @@ export function configPermissions(config: Config): NeededCapability[] {
   if (ingress !== undefined) {
     const host = `${ingress.hostname}:${ingress.port}`;
     needed.push(netHost("ingressEndpoint", host, host));
+  }
+  if (proxy !== undefined) {
+    needed.push(netHost("proxy_url", showProxy(proxy), `${proxy.hostname}:${proxy.port}`));
   }
   const targets = Object.entries(net.overrides).map(([host, target]) =>
     [`net.overrides.${host}`, target] as const

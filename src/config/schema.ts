@@ -7,6 +7,7 @@ import { type Config, DEFAULT_INGRESS, DEFAULTS } from "./config.ts";
 import { element, type Field, field, isUnset, list, refuse } from "./field.ts";
 import { type ListInterfaces, overridesField, readListenInterface } from "./listen_interface.ts";
 import { defaultSocketPath, effectiveSocketPath } from "./paths.ts";
+import { readProxyUrl } from "./read_proxy_url.ts";
 import {
   readAddress,
   readApiUrl,
@@ -52,12 +53,13 @@ export interface ParsedConfig {
 export function parseConfig(raw: unknown, options: ParseOptions = {}): ParsedConfig {
   const warnings: ConfigProblem[] = [];
   const shape = fields(options, warnings);
-  const { ingressEndpoint, ...sections } = shape;
+  const { ingressEndpoint, proxy_url, ...sections } = shape;
   const names = Object.entries(sections).map(([name, keys]) => [name, Object.keys(keys)]);
   warnings.push(...unknownKeys(raw, Object.fromEntries([["", Object.keys(shape)], ...names])));
   const schema = section({
     api: section(shape.api),
     ingressEndpoint,
+    proxy_url,
     server: section(shape.server),
     bound_endpoints: section(shape.bound_endpoints),
     net: section(shape.net),
@@ -69,6 +71,7 @@ export function parseConfig(raw: unknown, options: ParseOptions = {}): ParsedCon
   const config: Config = {
     api,
     ingressEndpoint: result.data.ingressEndpoint,
+    proxy: result.data.proxy_url,
     server: {
       logLevel: server.log_level,
       logFormat: server.log_format,
@@ -143,6 +146,7 @@ function fields(options: ParseOptions, warnings: ConfigProblem[]) {
       undefined,
       (value) => readHostPort(value, DEFAULT_INGRESS.port),
     ),
+    proxy_url: field<Config["proxy"]>(undefined, readProxyUrl),
     server: {
       log_level: field(server.logLevel, readLogLevel),
       log_format: field(server.logFormat, (value) => readWord(value, ["text", "json"])),

@@ -60,6 +60,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
       key,
       send: system.sendHttp,
       budget,
+      proxy: () => live.current.proxy,
       userAgent: `ngrokd/${VERSION}`,
     });
   const client = clientWith(() => live.apiKey.key);
@@ -116,6 +117,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     listen: system.listenTcp,
     connect: (options) => dialer.connect(options),
     ingress,
+    proxy: () => live.current.proxy,
     identity: () => account.pair,
     trust: () => trust.pems,
     admit: (peer, key) => addresses.admits(peer, key),

@@ -1,5 +1,6 @@
 import type { Config } from "../config/config.ts";
 import { VERSION } from "../lib/version.ts";
+import { showProxy } from "../model/proxy.ts";
 import type { EndpointReport, HealthReport, StatusReport } from "../model/report.ts";
 import { endpointHealth, endpointReports } from "./endpoint_reports.ts";
 import { formatDuration } from "./duration.ts";
@@ -56,6 +57,7 @@ export function statusReport(daemon: Daemon): StatusReport {
       error: renewal.lastError ?? null,
     },
     ingress: forwarder.ingressHealth(),
+    proxy: config.proxy === undefined ? null : { url: showProxy(config.proxy), source: "config" },
     trust: trustStatus(daemon),
     config: live.report,
     names: names.report,

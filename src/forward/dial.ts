@@ -1,4 +1,5 @@
 import { DialError } from "../model/errors.ts";
+import type { Proxy } from "../model/proxy.ts";
 import type { ByteStream, TlsDialOptions } from "../system/net.ts";
 import type { DialGate } from "./dial_gate.ts";
 
@@ -20,6 +21,8 @@ export interface IngressAccess {
   readonly ingress: () => DialTarget;
   /** Undefined as long as there is no certificate. */
   readonly identity: () => Identity | undefined;
+  /** Undefined: dialled directly. */
+  readonly proxy?: () => Proxy | undefined;
   /** CAs to trust beside the runtime's own, PEM. */
   readonly trust: () => readonly string[];
 }
@@ -52,6 +55,16 @@ export async function dialIngress(access: IngressAccess, options: DialOptions): 
   return await gate.pass(`${hostname}:${port}`, {
     timeoutMs,
     signal,
-    dial: (gated) => access.connect({ hostname, port, cert, key, caCerts: access.trust(), signal, ...gated }),
+    dial: (gated) =>
+      access.connect({
+        hostname,
+        port,
+        cert,
+        key,
+        caCerts: access.trust(),
+        proxy: access.proxy?.(),
+        signal,
+        ...gated,
+      }),
   });
 }

@@ -18,7 +18,7 @@ class HintedError extends Error implements WithHint {
 
 /**
  * Why a call of the ngrok API failed. `status` is the HTTP status, 0 if there was no answer; `code` is `ERR_NGROK_<n>` or the API's
- * own word (PROTOCOL.md 1.3), or `unreachable`, `timeout`, `too_large`, `malformed`, `redirect`, `foreign_page`, `page_loop`.
+ * own word (PROTOCOL.md 1.3), or `unreachable`, `timeout`, `too_large`, `malformed`, `redirect`, `foreign_page`, `page_loop`, `proxy`.
  */
 export class ApiError extends HintedError {
   override readonly name = "ApiError";
@@ -50,8 +50,16 @@ export class CertificateError extends HintedError {
   }
 }
 
-/** Why the ingress could not be reached: `refused`, `timeout`, `untrusted`, `name` (DNS failed), `identity` (our certificate), `reset`, `other`. */
-export type DialFailure = "refused" | "timeout" | "untrusted" | "name" | "identity" | "reset" | "other";
+/** Why the ingress could not be reached: `refused`, `timeout`, `untrusted`, `name` (DNS failed), `identity` (our certificate), `reset`, `proxy` (it did not get there), `other`. */
+export type DialFailure =
+  | "refused"
+  | "timeout"
+  | "untrusted"
+  | "name"
+  | "identity"
+  | "reset"
+  | "proxy"
+  | "other";
 
 /** The TCP or TLS connection to the ingress failed. */
 export class DialError extends HintedError {

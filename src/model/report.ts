@@ -73,6 +73,8 @@ export interface StatusReport {
   certificate: CertificateReport | null;
   /** The last failure of a connection to the ingress that no later connection has disproved. */
   ingress: { state: "unknown" | "ok" | "failing"; error: string | null; hint: string | null };
+  /** The proxy for the API and the ingress, without its credentials; null: the file names none. */
+  proxy: { url: string; source: "config" } | null;
   trust: TrustStatus;
   config: { path: string; state: "ok" | "rejected"; problems: string[]; warnings: string[] };
   names: { driver: string; state: "ok" | "failing" | "off"; reason: string | null };

@@ -44,7 +44,7 @@ export function apiStateOf(error: unknown): ApiState {
   if (isKeyRefused(error)) return "key_refused";
   if (!(error instanceof ApiError)) return "failing";
   if (error.status === 429) return "rate_limited";
-  return error.code === "unreachable" || error.code === "timeout" ? "unreachable" : "failing";
+  return ["unreachable", "timeout", "proxy"].includes(error.code) ? "unreachable" : "failing";
 }
 
 function isKeyRefused(error: unknown): boolean {

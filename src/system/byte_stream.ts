@@ -1,4 +1,14 @@
-import type { ByteStream } from "./net.ts";
+/** One connection: bytes both ways, each way closed on its own. */
+export interface ByteStream {
+  /** Fills `buffer` from its start; gives the count, or null at the end of the stream. */
+  read(buffer: Uint8Array): Promise<number | null>;
+  /** Takes some of `data`; gives the count. */
+  write(data: Uint8Array): Promise<number>;
+  /** Ends this side's direction; the other goes on (FIN, or close_notify under TLS). */
+  closeWrite(): Promise<void>;
+  /** Ends both at once. A pending read rejects. */
+  close(): void;
+}
 
 /** Writes all of `data`, however little the stream takes at a time. */
 export async function writeAll(stream: Pick<ByteStream, "write">, data: Uint8Array): Promise<void> {

@@ -1,5 +1,8 @@
-import { ApiError, messageOf } from "../model/errors.ts";
+import { ApiError, DialError, messageOf } from "../model/errors.ts";
+import { type Proxy, showProxy } from "../model/proxy.ts";
+import { closeQuietly } from "./byte_stream.ts";
 import { limitTime } from "./clock.ts";
+import { openTunnel } from "./proxy_tunnel.ts";
 
 /** One HTTP request with its limits. */
 export interface HttpRequest {
@@ -10,6 +13,8 @@ export interface HttpRequest {
   /** For the whole exchange, body included. */
   readonly timeoutMs: number;
   readonly maxBodyBytes: number;
+  /** Used for `https:` only: the runtime shows a proxy the whole of an `http:` request, and in it the API key. */
+  readonly proxy?: Proxy | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -21,14 +26,16 @@ export interface HttpResponse {
 }
 
 /**
- * Sends one request. Redirects are given back, never followed.
+ * Sends one request. Redirects are given back, never followed. Without a proxy of its own the runtime uses the one that the environment
+ * names (`HTTPS_PROXY`, `ALL_PROXY`, but for `NO_PROXY`) for `https:`, and none for `http:`.
  *
- * @throws {ApiError} `unreachable`, `timeout`, `too_large` or `malformed` (a header that cannot be sent), with status 0 or the answer's.
+ * @throws {ApiError} `unreachable`, `proxy`, `timeout`, `too_large` or `malformed` (a header that cannot be sent), with status 0 or the answer's.
  * @throws The signal's reason, if it aborts first.
  */
 export async function sendHttp(request: HttpRequest): Promise<HttpResponse> {
   const { method, url, headers, body, timeoutMs, maxBodyBytes, signal } = request;
-  const { origin } = new URL(url);
+  const { origin, protocol } = new URL(url);
+  const proxy = protocol === "https:" ? request.proxy : undefined;
   const init = {
     method,
     headers: checkedHeaders(headers, origin),
@@ -36,26 +43,66 @@ export async function sendHttp(request: HttpRequest): Promise<HttpResponse> {
     redirect: "manual",
   } as const;
   using limit = limitTime(timeoutMs, { signal });
+  using client = clientFor(new URL(url), proxy);
   let status = 0;
   try {
-    const response = await fetch(url, { ...init, signal: limit.signal });
+    const response = await fetch(url, {
+      ...init,
+      signal: limit.signal,
+      ...(client === undefined ? {} : { client }),
+    });
     status = response.status;
     return { status, headers: response.headers, body: await readBody(response, maxBodyBytes, origin) };
   } catch (error) {
     if (error instanceof ApiError) throw error;
     if (signal?.aborted) throw signal.reason;
     if (limit.isOver) {
-      throw new ApiError(`Cannot get an answer from ${origin}: none in ${timeoutMs / 1000} s`, {
+      const way = proxy === undefined ? "" : ` through the proxy ${showProxy(proxy)}`;
+      throw new ApiError(`Cannot get an answer from ${origin}${way}: none in ${timeoutMs / 1000} s`, {
         status,
         code: "timeout",
         cause: error,
       });
     }
+    if (proxy !== undefined && status === 0) await tryTunnel(new URL(url), { proxy, signal: limit.signal });
     throw new ApiError(`Cannot reach ${origin}: ${reasonOf(error)}`, {
       status,
       code: "unreachable",
       cause: error,
     });
+  }
+}
+
+/** A client of its own where the runtime's would not do; undefined: the runtime's. */
+function clientFor(url: URL, proxy: Proxy | undefined): Deno.HttpClient | undefined {
+  if (proxy !== undefined) {
+    const { username, password } = proxy;
+    const basicAuth = username === "" && password === "" ? {} : { basicAuth: { username, password } };
+    return Deno.createHttpClient({ proxy: { url: showProxy(proxy), ...basicAuth } });
+  }
+  if (url.protocol !== "http:") return undefined;
+  // The runtime would show the proxy of the environment the whole request. Never for `https:`: this client speaks no TLS.
+  const hostname = url.hostname.replace(/^\[|\]$/g, "");
+  return Deno.createHttpClient({ proxy: { transport: "tcp", hostname, port: Number(url.port) || 80 } });
+}
+
+const TRY_TUNNEL_MS = 3_000;
+
+/** The runtime does not say what a proxy answered: asking once more does. @throws {ApiError} If the proxy is what is wrong. */
+async function tryTunnel(url: URL, options: { proxy: Proxy; signal: AbortSignal }): Promise<void> {
+  try {
+    const port = Number(url.port) || 443;
+    const { stream } = await openTunnel({
+      ...options,
+      hostname: url.hostname,
+      port,
+      timeoutMs: TRY_TUNNEL_MS,
+    });
+    closeQuietly(stream);
+  } catch (error) {
+    if (!(error instanceof DialError)) return;
+    const { message, hint, cause } = error;
+    throw new ApiError(message, { status: 0, code: "proxy", hint, cause });
   }
 }
 

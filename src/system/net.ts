@@ -1,20 +1,14 @@
 import { DialError, type DialFailure, messageOf } from "../model/errors.ts";
+import type { Proxy } from "../model/proxy.ts";
 import { listenerKey } from "../model/route_table.ts";
+import type { ByteStream } from "./byte_stream.ts";
 import { withDeadline } from "./clock.ts";
 import { isConnectionGone, toBindError } from "./errors.ts";
+import { openTunnel, silentProxy } from "./proxy_tunnel.ts";
+import { openRelay, type Relay } from "./relay.ts";
 import { probeTls } from "./tls_probe.ts";
 
-/** One connection: bytes both ways, each way closed on its own. */
-export interface ByteStream {
-  /** Fills `buffer` from its start; gives the count, or null at the end of the stream. */
-  read(buffer: Uint8Array): Promise<number | null>;
-  /** Takes some of `data`; gives the count. */
-  write(data: Uint8Array): Promise<number>;
-  /** Ends this side's direction; the other goes on (FIN, or close_notify under TLS). */
-  closeWrite(): Promise<void>;
-  /** Ends both at once. A pending read rejects. */
-  close(): void;
-}
+export type { ByteStream };
 
 /** A connection that was accepted, and who made it. */
 export interface AcceptedStream extends ByteStream {
@@ -94,6 +88,9 @@ export async function connectTcp(where: TcpAddress, signal: AbortSignal): Promis
 
 const CHECK_INGRESS = "Check this machine's network and ingressEndpoint; each new connection tries again";
 
+/** Unstable in the runtime: sets the name that is sent and verified apart from the address that is dialled. */
+const SERVER_NAME = Symbol.for("unstableServerName");
+
 /** What a TLS connection needs. Keys, certificates and CAs are PEM. */
 export interface TlsDialOptions {
   readonly hostname: string;
@@ -106,6 +103,8 @@ export interface TlsDialOptions {
   readonly timeoutMs: number;
   /** Whether to see first that a TLS server answers at all, by a connection that costs nothing if none does. */
   readonly probe?: boolean;
+  /** Dialled in place of the host; the host's name is still what is verified. */
+  readonly proxy?: Proxy | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -119,28 +118,57 @@ export interface TlsDialOptions {
  * @throws The signal's reason, if it aborts first.
  */
 export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
-  const { hostname, port, cert, key, caCerts, timeoutMs, signal, probe = false } = options;
+  const { hostname, port, cert, key, caCerts, timeoutMs, signal, probe = false, proxy } = options;
   const where = `${hostname}:${port}`;
+  const identity = { cert, key, caCerts: [...caCerts] };
   let conn: Deno.TlsConn | undefined;
+  let relay: Relay | undefined;
   let over = false;
-  async function open(): Promise<Deno.TlsConn> {
+  async function open(): Promise<ByteStream> {
+    // Through a proxy the runtime's dial ends with our relay: there is nothing that a probe would save.
+    if (proxy !== undefined) return await openProxied(proxy);
     if (probe && !(await probeTls({ hostname, port, timeoutMs, signal }) && !over)) {
       throw new Deno.errors.TimedOut();
     }
-    conn = await Deno.connectTls({ hostname, port, cert, key, caCerts: [...caCerts] });
+    conn = await Deno.connectTls({ hostname, port, ...identity });
     if (over) conn.close();
     else await conn.handshake();
     return conn;
+  }
+  async function openProxied(proxy: Proxy): Promise<ByteStream> {
+    const tunnel = await openTunnel({ proxy, hostname, port, timeoutMs, signal });
+    const own = relay = openRelay(tunnel);
+    if (over) own.close();
+    const where = { hostname: "127.0.0.1", port: own.port, ...identity, [SERVER_NAME]: hostname };
+    const tls = conn = await Deno.connectTls(where);
+    const close = (): void => {
+      try {
+        tls.close();
+      } finally {
+        own.close();
+      }
+    };
+    if (over) close();
+    await own.accept((tls.localAddr as Deno.NetAddr).port);
+    await tls.handshake();
+    return {
+      read: (buffer) => tls.read(buffer),
+      write: (data) => tls.write(data),
+      closeWrite: () => tls.closeWrite(),
+      close,
+    };
   }
   try {
     return await withDeadline(open(), {
       ms: timeoutMs,
       signal,
       onTimeout: () =>
-        new DialError(`Cannot connect to ${where}: no answer in ${timeoutMs / 1000} s`, {
-          code: "timeout",
-          hint: CHECK_INGRESS,
-        }),
+        proxy !== undefined && relay === undefined
+          ? silentProxy({ proxy, hostname, port, timeoutMs })
+          : new DialError(`Cannot connect to ${where}: no answer in ${timeoutMs / 1000} s`, {
+            code: "timeout",
+            hint: CHECK_INGRESS,
+          }),
     });
   } catch (error) {
     over = true;
@@ -149,6 +177,7 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
     } catch {
       // Closed by a failed handshake.
     }
+    relay?.close();
     if (signal?.aborted) throw signal.reason;
     if (error instanceof DialError) throw error;
     const [code, state, hint] = dialFailure(error, { hostname, connected: conn !== undefined });

@@ -53,6 +53,7 @@ export const STATUS: StatusReport = {
     error: null,
   },
   ingress: { state: "ok", error: null, hint: null },
+  proxy: null,
   trust: {
     sources: ["/etc/ngrokd/ingress_ca.pem"],
     problems: [],

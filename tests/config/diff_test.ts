@@ -7,6 +7,7 @@ const KEYS: readonly (readonly [path: string, value: unknown, touches: Area | "r
   ["api.url", "https://a.example", "api"],
   ["api.key", "k", "api"],
   ["ingressEndpoint", "a.example", "ingress"],
+  ["proxy_url", "http://a.example", "api"],
   ["server.log_level", "debug", "log"],
   ["server.log_format", "json", "log"],
   ["server.socket_path", "/a.sock", "restart"],

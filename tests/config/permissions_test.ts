@@ -127,3 +127,13 @@ Deno.test("configPermissions() asks nothing that Deno cannot answer", () => {
   });
   for (const { capability } of configPermissions(config)) assert.equal(typeof holds(capability), "boolean");
 });
+
+Deno.test("checkPermissions() names proxy_url without its password", () => {
+  const { config } = parseConfig({ proxy_url: "http://user:topsecret@proxy.example:3128" });
+  assert.deepEqual(checkPermissions(config, { holds: SHIPPED, flagFor }), [{
+    path: "proxy_url",
+    message: 'the permission set does not allow "http://proxy.example:3128"',
+    suggestion:
+      'It takes --allow-net=proxy.example:3128: start ngrokd by "deno task launch", which adds that to the set',
+  }]);
+});

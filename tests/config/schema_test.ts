@@ -46,6 +46,7 @@ Deno.test("parseConfig() reads every key", () => {
   const { config, warnings } = parseConfig({
     api: { url: "https://api.example.com:8443/v1//", key: "2abc_DEF" },
     ingressEndpoint: "Ingress.Example.com:8443",
+    proxy_url: "http://us%40er:p%C3%A4ss%3A@Proxy.Example.com:3128",
     server: {
       log_level: "debug",
       log_format: "json",
@@ -77,6 +78,7 @@ Deno.test("parseConfig() reads every key", () => {
   const expected: Config = {
     api: { url: "https://api.example.com:8443/v1", key: "2abc_DEF" },
     ingressEndpoint: { hostname: "ingress.example.com", port: 8443 },
+    proxy: { hostname: "proxy.example.com", port: 3128, username: "us@er", password: "päss:" },
     server: {
       logLevel: "debug",
       logFormat: "json",
@@ -118,6 +120,12 @@ const ACCEPTED: readonly (readonly [raw: object, read: (config: Config) => unkno
   [{ api: { url: "http://[::1]:8080" } }, (c) => c.api.url, "http://[::1]:8080"],
   [{ api: { key: 12345 } }, (c) => c.api.key, "12345"],
   [{ ingressEndpoint: "host.example" }, (c) => c.ingressEndpoint, { hostname: "host.example", port: 443 }],
+  [{ proxy_url: "http://10.0.0.1/" }, (c) => c.proxy, {
+    hostname: "10.0.0.1",
+    port: 80,
+    username: "",
+    password: "",
+  }],
   [{ ingressEndpoint: "127.0.0.1:4443" }, (c) => c.ingressEndpoint, { hostname: "127.0.0.1", port: 4443 }],
   [{ server: { log_level: "WARNING" } }, (c) => c.server.logLevel, "warn"],
   [{ server: { health_address: "localhost" } }, (c) => c.server.healthAddress, "127.0.0.1"],

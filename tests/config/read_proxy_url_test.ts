@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { parseConfig } from "../../src/config/schema.ts";
+import { ConfigError } from "../../src/model/errors.ts";
+
+const REFUSED: readonly (readonly [value: unknown, message: RegExp])[] = [
+  ["socks5://u:topsecret@10.0.0.1:1080", /^"socks5" proxies are not supported: only http ones/],
+  ["https://u:topsecret@proxy.example:443", /^"https" proxies are not supported/],
+  ["proxy.example:3128", /^it is not a URL$/],
+  ["u:topsecret@proxy.example:3128", /^it is not a URL$/],
+  ["http://", /^it is not a URL$/],
+  ["http://u:topsecret@proxy.example:99999", /^it is not a URL$/],
+  ["http://u:top secret@proxy.example", /^it is not a URL$/],
+  ["http://u:topsecret@proxy.example/path", /^it holds more than scheme, user, host and port$/],
+  ["http://u:topsecret@proxy.example?topsecret", /^it holds more than/],
+  ["http://u:topsecret@[::1]:3128", /^its host is not a host name or an IPv4 address$/],
+  ["http://u:topsecret%ZZ@proxy.example", /^a % in the user name or password begins no character$/],
+  ["http://a%3Ab:topsecret@proxy.example", /^the user name holds a colon$/],
+  [3128, /^it is not text$/],
+];
+for (const [value, message] of REFUSED) {
+  Deno.test(`parseConfig() refuses proxy_url: ${value}, and does not repeat its password`, () => {
+    assert.throws(() => parseConfig({ proxy_url: value }), (error) => {
+      assert.ok(error instanceof ConfigError);
+      const [problem, ...others] = error.problems;
+      assert.deepEqual(others, []);
+      assert.equal(problem!.path, "proxy_url");
+      assert.match(problem!.message, message);
+      assert.ok(problem!.suggestion);
+      assert.ok(!JSON.stringify([problem, error.message]).includes("secret@"), JSON.stringify(problem));
+      assert.ok(!JSON.stringify([problem, error.message]).includes("topsecret"), JSON.stringify(problem));
+      return true;
+    });
+  });
+}
+
+Deno.test("parseConfig() suggests proxy_url for proxyUrl", () => {
+  const { warnings } = parseConfig({ proxyurl: "http://proxy.example" });
+  assert.match(warnings[0]!.suggestion!, /proxy_url/);
+});
