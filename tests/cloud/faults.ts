@@ -186,6 +186,9 @@ const KINDS: Record<FaultKind, true> = {
   "ingress.half_close": true,
 };
 
+/** Every kind there is. */
+export const FAULT_KINDS = Object.keys(KINDS) as readonly FaultKind[];
+
 interface Planned {
   fault: Fault;
   left: number;
