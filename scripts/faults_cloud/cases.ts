@@ -26,6 +26,8 @@ export interface Expectation {
   readonly reads?: RegExp;
   /** A poll does not follow by itself within seconds: the key was refused, or the cloud asked for a long wait. */
   readonly waits?: true;
+  /** What a client gets is what the other end of its connection did: there is nothing to be read. */
+  readonly silent?: true;
 }
 
 const REFUSED = { outcome: "refused" } as const;
@@ -35,11 +37,11 @@ const LARGE = 17 * 1024 * 1024;
 /** What can go wrong with any answer of the API. */
 const ANSWERS: readonly (readonly [string, Fault, Expectation])[] = [
   ["`error` 400", { kind: "error", status: 400, code: "ERR_NGROK_215", message: "no" }, REFUSED],
-  ["`error` 401", { kind: "error", status: 401 }, { ...REFUSED, waits: true, reads: /API key/ }],
+  ["`error` 401", { kind: "error", status: 401 }, { ...REFUSED, waits: true, reads: /40[13]/ }],
   ["`error` 403", { kind: "error", status: 403, code: "ERR_NGROK_201" }, {
     ...REFUSED,
     waits: true,
-    reads: /API key/,
+    reads: /40[13]/,
   }],
   ["`error` 429", { kind: "error", status: 429, code: "ERR_NGROK_226" }, REFUSED],
   ["`error` 429, Retry-After 1", { kind: "error", status: 429, retryAfter: "1" }, REFUSED],
@@ -125,8 +127,11 @@ const INGRESS: readonly (readonly [string, Fault, Expectation])[] = [
   ["`ingress.stall`", { kind: "ingress.stall" }, REFUSED],
   ["`ingress.reset`, accept", { kind: "ingress.reset", stage: "accept" }, REFUSED],
   ["`ingress.reset`, handshake", { kind: "ingress.reset", stage: "handshake" }, REFUSED],
-  ["`ingress.reset`, response", { kind: "ingress.reset", stage: "response" }, REFUSED],
-  ["`ingress.reset`, stream", { kind: "ingress.reset", stage: "stream", afterBytes: 3 }, REFUSED],
+  ["`ingress.reset`, response", { kind: "ingress.reset", stage: "response" }, { ...REFUSED, silent: true }],
+  ["`ingress.reset`, stream", { kind: "ingress.reset", stage: "stream", afterBytes: 3 }, {
+    ...REFUSED,
+    silent: true,
+  }],
   ["`ingress.tls` 1.2", { kind: "ingress.tls", version: "1.2" }, HARMLESS],
   ["`ingress.tls` 1.3", { kind: "ingress.tls", version: "1.3" }, HARMLESS],
   ["`ingress.untrusted_ca`", { kind: "ingress.untrusted_ca" }, { ...REFUSED, reads: /trust/ }],
@@ -160,10 +165,24 @@ const INGRESS: readonly (readonly [string, Fault, Expectation])[] = [
     ...REFUSED,
     reads: /not today/,
   }],
-  ["`ingress.joined`", { kind: "ingress.joined" }, HARMLESS],
   ["`ingress.byte_by_byte`", { kind: "ingress.byte_by_byte" }, HARMLESS],
-  ["`ingress.half_close`", { kind: "ingress.half_close" }, HARMLESS],
+  ["`ingress.half_close`", { kind: "ingress.half_close" }, { ...REFUSED, silent: true }],
 ];
+
+/** The first bytes of the stream come in one record with the answer to the request for it. */
+const JOINED: Case = {
+  title: "`ingress.joined`",
+  moment: "connect",
+  faults: [
+    { kind: "ingress.joined", host: "db.faults", data: "hello, echo\n" },
+    {
+      kind: "ingress.joined",
+      host: "web.faults",
+      data: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
+    },
+  ],
+  expect: HARMLESS,
+};
 
 /** Each switch of what PROTOCOL.md leaves open, with the values that are not the default. */
 const SWITCHES: readonly Partial<Switches>[] = [
@@ -208,6 +227,7 @@ export function allCases(): readonly Case[] {
     ...casesOf("poll", LISTS),
     ...casesOf("renew", CERTIFICATES),
     ...casesOf("connect", INGRESS),
+    JOINED,
     ...SWITCHES.map((switches): Case => {
       const [name, value] = Object.entries(switches)[0]!;
       return { title: `\`${name}\`: ${JSON.stringify(value)}`, moment: "switch", switches, expect: HARMLESS };

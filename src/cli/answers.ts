@@ -3,6 +3,7 @@ import { DaemonError } from "../control/client.ts";
 import type { EndpointReport, HealthReport, StatusReport, TrustReport } from "../model/report.ts";
 
 const NULLABLE_TEXT = z.string().nullable();
+const API_STATE = z.enum(["never", "no_key", "ok", "key_refused", "rate_limited", "unreachable", "failing"]);
 
 const ENDPOINT: z.ZodType<EndpointReport> = z.looseObject({
   id: z.string(),
@@ -79,8 +80,9 @@ const STATUS = z.looseObject({
   ingress_endpoint: z.string(),
   api: z.looseObject({
     url: z.string(),
-    state: z.enum(["never", "no_key", "ok", "key_refused", "rate_limited", "unreachable", "failing"]),
+    state: API_STATE,
     last_poll: NULLABLE_TEXT,
+    poll_age_seconds: z.number().nullable(),
     error: NULLABLE_TEXT,
     hint: NULLABLE_TEXT,
     notice: NULLABLE_TEXT,
@@ -134,6 +136,13 @@ const HEALTH = z.looseObject({
   healthy: z.boolean(),
   ready: z.boolean(),
   has_endpoints: z.boolean(),
+  api: z.looseObject({
+    state: API_STATE,
+    last_poll: NULLABLE_TEXT,
+    poll_age_seconds: z.number().nullable(),
+    error: NULLABLE_TEXT,
+  }),
+  certificate: CERTIFICATE.nullable(),
   reasons: z.array(z.string()),
   uptime: z.string(),
   start_time: z.string(),

@@ -37,7 +37,8 @@ function registration({ registered, operator_id = "", api }: StatusReport): stri
 function details(report: StatusReport): string[] {
   const { api, certificate, names, addresses, dns, ingress, proxy, trust, health, config } = report;
   const key = api.key.set ? `set (${api.key.source ?? "unknown source"})` : "not set";
-  const polled = api.last_poll === null ? "" : `, last poll ${api.last_poll}`;
+  const age = api.poll_age_seconds === null ? "" : `, ${duration(api.poll_age_seconds)} ago`;
+  const polled = api.last_poll === null ? "" : `, last poll ${api.last_poll}${age}`;
   return [
     field("Active", `${report.active_count} of ${report.endpoint_count}`),
     field("API", `${API_STATES[api.state]} (${api.url}${polled})`),
@@ -46,6 +47,7 @@ function details(report: StatusReport): string[] {
       "Certificate",
       certificate === null ? "none" : certificateText(certificate),
     ),
+    ...(certificate === null ? [] : [field("Issued", originText(certificate))]),
     field("Ingress state", ingress.state === "unknown" ? "not used yet" : ingress.state),
     ...(proxy === null ? [] : [field("Proxy", `${proxy.url} (${proxy.source})`)]),
     field("Trust", ["built-in roots", ...trust.sources].join(", ")),
@@ -92,6 +94,11 @@ function problems(
 function certificateText({ days_left, not_after, next_renewal }: CertificateReport): string {
   const renewal = next_renewal === null ? "" : `, renewal ${next_renewal}`;
   return `${daysLeft(days_left)} (until ${not_after}${renewal})`;
+}
+
+function originText({ serial, issuer, not_before, last_renewal }: CertificateReport): string {
+  const renewed = last_renewal === null ? "" : `, renewed ${last_renewal}`;
+  return `${not_before} by ${issuer}, serial ${serial}${renewed}`;
 }
 
 function trustText({ mode, ca, issuer }: StatusReport["trust"]): string {

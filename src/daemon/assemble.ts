@@ -112,6 +112,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     connect: system.connectTls,
     look: system.lookAtChain,
     trust,
+    proxy: () => live.current.proxy,
   });
   const forwarder = new Forwarder({
     listen: system.listenTcp,

@@ -2,6 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { type Anchor, judgeChain, type Verdict } from "../identity/judge_chain.ts";
 import { seeChain, type SeenCertificate } from "../identity/seen_certificate.ts";
 import { DialError, messageOf } from "../model/errors.ts";
+import type { Proxy } from "../model/proxy.ts";
 import { withDeadline } from "../system/clock.ts";
 import type { ByteStream, TlsDialOptions } from "../system/net.ts";
 import type { System } from "../system/system.ts";
@@ -35,6 +36,8 @@ export interface IngressDialerOptions {
   readonly connect: System["connectTls"];
   readonly look: System["lookAtChain"];
   readonly trust: TrustSet;
+  /** The way to the ingress; read anew for each look. */
+  readonly proxy?: () => Proxy | undefined;
 }
 
 /**
@@ -118,6 +121,7 @@ export class IngressDialer implements AsyncDisposable {
     const { certificates, verifiesByRoots } = await look({
       ...target,
       timeoutMs: LOOK_TIMEOUT_MS,
+      proxy: this.#options.proxy?.(),
       signal: this.#stop.signal,
     });
     const chain = await seeChain(certificates);

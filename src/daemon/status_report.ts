@@ -40,7 +40,10 @@ export function statusReport(daemon: Daemon): StatusReport {
     api: {
       url: config.api.url,
       state,
-      last_poll: lastPoll === undefined ? null : new Date(lastPoll).toISOString(),
+      last_poll: timeOrNull(lastPoll),
+      poll_age_seconds: lastPoll === undefined
+        ? null
+        : Math.max(0, Math.floor((Date.now() - lastPoll) / 1000)),
       error: error ?? null,
       hint: hint ?? null,
       notice: notice ?? null,
@@ -89,11 +92,14 @@ export function healthReport(daemon: Daemon): HealthReport {
       `${report.url}: ${report.reason}`
     ),
   ];
-  if (status.api.state === "no_key") reasons.push("No API key is set: run ngrokctl set-api-key -");
+  const { state, last_poll, poll_age_seconds, error } = status.api;
+  if (state === "no_key") reasons.push("No API key is set: run ngrokctl set-api-key -");
   return {
     healthy: true,
     ready: daemon.loop.settled,
     has_endpoints: status.active_count > 0,
+    api: { state, last_poll, poll_age_seconds, error },
+    certificate: status.certificate,
     reasons,
     uptime: formatDuration(Date.now() - daemon.startedAt),
     start_time: status.start_time,

@@ -64,6 +64,8 @@ export interface StatusReport {
     state: ApiState;
     /** RFC 3339, or null. */
     last_poll: string | null;
+    /** Seconds since then, or null. */
+    poll_age_seconds: number | null;
     error: string | null;
     hint: string | null;
     /** What is unusual about a poll that went well, or null. */
@@ -153,6 +155,9 @@ export interface HealthReport {
   healthy: boolean;
   ready: boolean;
   has_endpoints: boolean;
+  /** As in `status`. */
+  api: Pick<StatusReport["api"], "state" | "last_poll" | "poll_age_seconds" | "error">;
+  certificate: CertificateReport | null;
   reasons: string[];
   /** As Go prints a duration: `1h2m3.5s`. */
   uptime: string;

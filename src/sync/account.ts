@@ -198,10 +198,9 @@ export class Account {
       selectors: wanted,
       mark: pending ?? await mark?.begin(),
       signal,
-    }).catch(async (error) => {
-      if (error instanceof ApiError && error.status === 404) this.#registerPace.lost();
-      // The API has said that there is none; after anything else there may be one.
-      if (error instanceof ApiError && error.status >= 400 && error.status < 500) await mark?.end();
+    }).catch((error) => {
+      // The mark stays: whatever the answer says, something on the way may have written it after the operator was made.
+      if (isGone(error)) this.#registerPace.lost();
       throw error;
     });
     try {
@@ -254,10 +253,7 @@ export class Account {
   }
 
   async #forgetIfGone(error: unknown): Promise<void> {
-    // A 404 that is not the API's own (a portal, a wrong api.url) says nothing of the operator.
-    if (!(error instanceof ApiError)) return;
-    const gone = error.status === 404 && error.code !== "malformed";
-    if (!gone && error.code !== NOT_AN_ID) return;
+    if (!isGone(error) && !(error instanceof ApiError && error.code === NOT_AN_ID)) return;
     log.warn("The cloud no longer knows this operator: registering anew", { operator_id: this.#operatorId });
     this.#operatorId = undefined;
     this.#toldSelectors = undefined;
@@ -276,4 +272,9 @@ export class Account {
       });
     }
   }
+}
+
+/** A 404 that is not the API's own (a portal, a wrong api.url) says nothing of the operator. */
+function isGone(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 404 && error.code !== "malformed";
 }

@@ -165,7 +165,7 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
       onTimeout: () =>
         proxy !== undefined && relay === undefined
           ? silentProxy({ proxy, hostname, port, timeoutMs })
-          : new DialError(`Cannot connect to ${where}: no answer in ${timeoutMs / 1000} s`, {
+          : new DialError(`Cannot connect to ${where}: no answer in ${seconds(timeoutMs)} s`, {
             code: "timeout",
             hint: CHECK_INGRESS,
           }),
@@ -183,6 +183,11 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
     const [code, state, hint] = dialFailure(error, { hostname, connected: conn !== undefined });
     throw new DialError(`Cannot connect to ${where}: ${state}`, { code, cause: error, hint });
   }
+}
+
+/** What is left of a deadline has many digits. */
+function seconds(ms: number): number {
+  return Math.round(ms / 100) / 10;
 }
 
 function dialFailure(

@@ -61,7 +61,9 @@ export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
 
 /** What {@linkcode openTunnel} throws when its time is over. */
 export function silentProxy(options: TunnelOptions): DialError {
-  return failure(options, `it does not answer in ${options.timeoutMs / 1000} s`, { code: "timeout" });
+  return failure(options, `it does not answer in ${Math.round(options.timeoutMs / 100) / 10} s`, {
+    code: "timeout",
+  });
 }
 
 async function askForTunnel(stream: ByteStream, options: TunnelOptions): Promise<Uint8Array> {

@@ -1,5 +1,8 @@
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { DialError, messageOf } from "../model/errors.ts";
+import type { Proxy } from "../model/proxy.ts";
+import { openTunnel } from "./proxy_tunnel.ts";
+import { openRelay } from "./relay.ts";
 
 /** Where to look, and for how long. */
 export interface LookOptions {
@@ -7,6 +10,8 @@ export interface LookOptions {
   readonly port: number;
   /** For TCP connect and TLS handshake together. */
   readonly timeoutMs: number;
+  /** The way to the server, as a connection that carries something would go. */
+  readonly proxy?: Proxy | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -31,10 +36,11 @@ const MAX_CERTIFICATE_BYTES = 16 * 1024;
  * @throws The signal's reason, if it aborts first.
  */
 export async function lookAtChain(options: LookOptions): Promise<PresentedChain> {
-  const { hostname, port, timeoutMs, signal } = options;
+  const { hostname, port, timeoutMs, proxy, signal } = options;
   // Loaded when it is needed only: it is large.
   const { default: tls } = await import("node:tls");
   signal?.throwIfAborted();
+  const relay = proxy && openRelay(await openTunnel({ ...options, proxy }));
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const fail = (state: string, cause?: unknown): void =>
     reject(
@@ -42,8 +48,15 @@ export async function lookAtChain(options: LookOptions): Promise<PresentedChain>
     );
   const servername = parseIpv4(hostname) === undefined ? hostname : "";
   // The data path never goes through here: this socket is destroyed before anything is written to it.
-  const socket = tls.connect({ host: hostname, port, servername, rejectUnauthorized: false });
-  const timer = setTimeout(() => fail(`no answer in ${timeoutMs / 1000} s`), timeoutMs);
+  const where = relay === undefined ? { host: hostname, port } : { host: "127.0.0.1", port: relay.port };
+  const socket = tls.connect({ ...where, servername, rejectUnauthorized: false });
+  if (relay !== undefined) {
+    socket.once(
+      "connect",
+      () => relay.accept(socket.localPort!).catch((error) => fail(messageOf(error), error)),
+    );
+  }
+  const timer = setTimeout(() => fail(`no answer in ${Math.round(timeoutMs / 100) / 10} s`), timeoutMs);
   const onAbort = (): void => reject(signal!.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   socket.once("secureConnect", () => resolve());
@@ -57,6 +70,7 @@ export async function lookAtChain(options: LookOptions): Promise<PresentedChain>
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
     socket.destroy();
+    relay?.close();
   }
 }
 

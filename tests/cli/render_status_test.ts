@@ -22,9 +22,10 @@ Deno.test("renderStatus() prints the lines of the Go daemon first, then the deta
   Ingress:             ingress.example:443
 
   Active:              1 of 2
-  API:                 ok (https://api.ngrok.com, last poll 2026-08-01T10:00:00Z)
+  API:                 ok (https://api.ngrok.com, last poll 2026-08-01T10:00:00Z, 12s ago)
   API key:             set (config)
   Certificate:         89 days left (until 2026-10-30T00:00:00Z, renewal 2026-09-30T12:00:00Z)
+  Issued:              2026-08-01T00:00:00Z by CN=Intermediate CA, serial 01
   Ingress state:       ok
   Trust:               built-in roots, /etc/ngrokd/ingress_ca.pem
   Trust mode:          none verifies yet

@@ -50,9 +50,9 @@ Deno.test("ngrokctl health prints the report under its box, keys sorted, two spa
   assert.equal(lines[1], "║                 Daemon Health                         ║");
   assert.deepEqual(lines.slice(4, 8), [
     "  {",
-    '    "endpoints": {',
-    '      "ep_1": {',
-    '        "active": true,',
+    '    "api": {',
+    '      "error": null,',
+    '      "last_poll": "2026-08-01T10:00:00Z",',
   ]);
   assert.deepEqual(lines.slice(-3), ["  }", "", ""]);
   assert.deepEqual(JSON.parse(lines.slice(4).join("\n")), HEALTH);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { DialError, type DialFailure } from "../../src/model/errors.ts";
 import type { Proxy } from "../../src/model/proxy.ts";
 import { type ByteStream, connectTls } from "../../src/system/net.ts";
+import { lookAtChain } from "../../src/system/tls_chain.ts";
 import { openTunnel } from "../../src/system/proxy_tunnel.ts";
 import { openRelay } from "../../src/system/relay.ts";
 import { TestAuthority } from "../fakes/certificates.ts";
@@ -88,6 +89,16 @@ Deno.test("connectTls() verifies the host's name through a proxy, and carries bo
     proxy.heads[0]!,
     /^CONNECT ingress\.example:443 HTTP\/1\.1\r\nHost: ingress\.example:443\r\n\r\n$/,
   );
+  await until("no connection is left at the proxy", () => proxy.open === 0);
+});
+
+Deno.test("lookAtChain() sees what the ingress presents through the proxy, and leaves no connection there", async () => {
+  await using ingress = lateEcho();
+  await using proxy = open(ingress.port);
+  const seen = await lookAtChain({ hostname: HOST, port: 443, timeoutMs: 5000, proxy: proxyOf(proxy) });
+  assert.ok(seen.certificates.length >= 1);
+  assert.equal(seen.verifiesByRoots, false);
+  assert.match(proxy.heads[0]!, /^CONNECT ingress\.example:443 /);
   await until("no connection is left at the proxy", () => proxy.open === 0);
 });
 

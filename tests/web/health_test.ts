@@ -6,6 +6,8 @@ const REPORT: HealthReport = {
   healthy: true,
   ready: false,
   has_endpoints: false,
+  api: { state: "ok", last_poll: "2026-08-01T10:00:00Z", poll_age_seconds: 12, error: null },
+  certificate: null,
   reasons: ["The first poll has not ended"],
   uptime: "1.5s",
   start_time: "2026-08-01T10:00:00.123Z",

@@ -9,6 +9,8 @@ function start(healthy = () => true, port = 0): HealthServer {
     healthy: healthy(),
     ready: true,
     has_endpoints: false,
+    api: { state: "ok", last_poll: "2026-08-01T10:00:00Z", poll_age_seconds: 12, error: null },
+    certificate: null,
     reasons: [],
     uptime: "1s",
     start_time: "2026-08-01T10:00:00Z",
