@@ -222,9 +222,10 @@ function casesOf(moment: Moment, rows: readonly (readonly [string, Fault, Expect
 /** All that is run. @throws {RangeError} If a fault or a switch of the simulator has no case. */
 export function allCases(): readonly Case[] {
   const cases = [
+    // Those that take longest come first.
+    ...casesOf("poll", LISTS),
     ...answerCases(),
     ...casesOf("register", CERTIFICATES),
-    ...casesOf("poll", LISTS),
     ...casesOf("renew", CERTIFICATES),
     ...casesOf("connect", INGRESS),
     JOINED,

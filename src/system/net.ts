@@ -187,7 +187,7 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
 
 /** What is left of a deadline has many digits. */
 function seconds(ms: number): number {
-  return Math.round(ms / 100) / 10;
+  return Math.round(ms / 10) / 100;
 }
 
 function dialFailure(

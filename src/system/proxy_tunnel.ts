@@ -61,7 +61,7 @@ export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
 
 /** What {@linkcode openTunnel} throws when its time is over. */
 export function silentProxy(options: TunnelOptions): DialError {
-  return failure(options, `it does not answer in ${Math.round(options.timeoutMs / 100) / 10} s`, {
+  return failure(options, `it does not answer in ${Math.round(options.timeoutMs / 10) / 100} s`, {
     code: "timeout",
   });
 }

@@ -56,7 +56,7 @@ export async function lookAtChain(options: LookOptions): Promise<PresentedChain>
       () => relay.accept(socket.localPort!).catch((error) => fail(messageOf(error), error)),
     );
   }
-  const timer = setTimeout(() => fail(`no answer in ${Math.round(timeoutMs / 100) / 10} s`), timeoutMs);
+  const timer = setTimeout(() => fail(`no answer in ${Math.round(timeoutMs / 10) / 100} s`), timeoutMs);
   const onAbort = (): void => reject(signal!.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   socket.once("secureConnect", () => resolve());
