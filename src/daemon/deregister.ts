@@ -56,7 +56,7 @@ async function whenNoneRuns<T>(take: () => Promise<T>): Promise<T> {
     if (!(error instanceof BindError) || error.reason !== "in_use") throw error;
     const { address, reason, message } = error;
     const hint = `Stop the daemon first, ${AGAIN}`;
-    throw new BindError(`Cannot deregister: ${message}`, { address, reason, hint, cause: error });
+    throw new BindError(message, { address, reason, hint, cause: error });
   }
 }
 

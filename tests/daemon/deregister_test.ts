@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { runDaemon } from "../../src/daemon/run.ts";
+import { FileError } from "../../src/model/errors.ts";
+import { realSystem } from "../../src/system/system.ts";
 import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
 import { withDaemon } from "./with_daemon.ts";
 
@@ -142,18 +144,35 @@ Deno.test("deregister goes on where the operator is gone already, as after a run
   assert.deepEqual(await identityOf(machine), {});
 });
 
-Deno.test("deregister that cannot remove a file keeps the id, and the next run finishes it", async () => {
-  await using machine = await registered();
-  const { directory } = machine;
-  const cert = `${directory}/state/tls.crt`;
-  await Deno.remove(cert);
-  await Deno.mkdir(`${cert}/full`, { recursive: true });
-  assert.equal(await deregister(machine), 1);
-  assert.match(machine.err.join(""), /^Error: Cannot remove .*tls\.crt/);
-  assert.equal((await Deno.readTextFile(`${directory}/state/operator_id`)).slice(0, 6), "k8sop_");
-  await Deno.remove(cert, { recursive: true });
-  assert.equal(await deregister(machine), 0, machine.err.join(""));
-  assert.deepEqual([livingOperators(machine), await identityOf(machine)], [[], {}]);
+Deno.test("deregister that ends before any of its removals keeps what names the operator, and the next run finishes it", async () => {
+  const { files } = realSystem();
+  for (const name of ["operator_id", "registration_mark"]) {
+    let ends = false;
+    for (let after = 0; !ends; after++) {
+      await using machine = await registered();
+      const state = `${machine.directory}/state`;
+      if (name === "registration_mark") await Deno.remove(`${state}/operator_id`);
+      const before = Object.keys(await identityOf(machine)).length;
+      let left = after;
+      const removeFile = (path: string) =>
+        left-- > 0 ? files.removeFile(path) : Promise.reject(
+          new FileError(`Cannot remove ${path}: it is cut off here`, { path, reason: "other" }),
+        );
+      const cut = { ...machine, system: { ...machine.system, files: { ...files, removeFile } } };
+      ends = await deregister(cut) === 0;
+      assert.equal(ends, after === before, machine.err.join(""));
+      assert.deepEqual(livingOperators(machine), []);
+      assert.equal(Object.keys(await identityOf(machine)).length, before - after);
+      if (!ends) assert.ok((await Deno.stat(`${state}/${name}`)).isFile, `${name} after ${after} removals`);
+      machine.out.length = 0;
+      assert.equal(await deregister(machine), 0, machine.err.join(""));
+      assert.deepEqual(await identityOf(machine), {});
+      assert.match(
+        machine.out.join(""),
+        ends ? /^Nothing to deregister/ : /(?:not|no operator) in the ngrok account/,
+      );
+    }
+  }
 });
 
 Deno.test("deregister finds the operator of a registration that was cut off by its mark, and needs the cloud to know", async () => {
@@ -205,7 +224,7 @@ Deno.test("deregister refuses while a daemon runs, and says to stop it first", a
     assert.equal(await deregister(machine), 1);
     assert.match(
       machine.err.join(""),
-      /^Error: Cannot deregister: .*another ngrokd is running.*\nStop the daemon first, then run ngrokd deregister again\n$/,
+      /^Error: Cannot bind .*another ngrokd is running.*\nStop the daemon first, then run ngrokd deregister again\n$/,
     );
     assert.deepEqual(await identityOf(machine), before);
     assert.equal(livingOperators(machine).length, 1);
