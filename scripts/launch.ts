@@ -61,7 +61,7 @@ function valueOf(capability: Capability): string {
 /** What the configuration that the arguments name needs beside the shipped set. */
 async function findMissing(args: readonly string[]): Promise<Capability[]> {
   const wanted = parseArguments(args);
-  if (wanted.action !== "run" && wanted.action !== "cleanup") return [];
+  if (!("configPath" in wanted)) return [];
   const { config } = await loadConfig(wanted.configPath, { readText });
   const needed = neededCapabilities(config, {
     configPath: resolve(wanted.configPath),

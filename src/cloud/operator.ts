@@ -37,6 +37,8 @@ export interface UpdateOptions {
 }
 
 const COLLECTION = "/kubernetes_operators";
+/** The id in the path is none (PROTOCOL.md 1.3). */
+export const NOT_AN_ID = "ERR_NGROK_227";
 const LAST_WORD_MS = 5000;
 
 /**
@@ -97,7 +99,7 @@ export async function updateOperator(
   return operator;
 }
 
-/** Removes an operator; one that is gone already is fine. @throws {ApiError} */
+/** Removes an operator; one that is gone already is fine ({@linkcode isGone}). @throws {ApiError} */
 export async function deleteOperator(
   client: ApiClient,
   id: string,
@@ -106,8 +108,14 @@ export async function deleteOperator(
   try {
     await client.request("DELETE", pathOf(id), { action: "delete this operator", signal: options.signal });
   } catch (error) {
-    if (!(error instanceof ApiError && error.status === 404)) throw error;
+    if (!isGone(error)) throw error;
   }
+}
+
+/** Whether the API itself has said that there is no such operator: a 404 of a portal or of a wrong `api.url` says nothing, nor one about half an id. */
+export function isGone(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 404 && error.code !== "malformed" &&
+    error.code !== NOT_AN_ID;
 }
 
 /** The path of an operator's resource. @throws {RangeError} If it is no operator's id. */

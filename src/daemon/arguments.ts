@@ -4,11 +4,22 @@ import { VERSION } from "../lib/version.ts";
 
 /** What the command line of the daemon asks for. */
 export type DaemonArguments =
-  | { readonly action: "run" | "cleanup"; readonly configPath: string; readonly verbose: boolean }
+  | {
+    readonly action: "run" | "cleanup" | "deregister";
+    readonly configPath: string;
+    readonly verbose: boolean;
+  }
   | { readonly action: "print"; readonly text: string }
   | { readonly action: "usage"; readonly message: string };
 
-/** Reads `[run | cleanup] [--config PATH] [-v] [--version]` (COMPAT.md 4.1). */
+const EXAMPLES = `
+Examples:
+  ngrokd --config=/etc/ngrokd/config.yml
+  ngrokd deregister --config=/etc/ngrokd/config.yml    (once the daemon is stopped, before ngrokd is uninstalled)
+
+Control it with ngrokctl.`;
+
+/** Reads `[run | cleanup | deregister] [--config PATH] [-v] [--version]` (COMPAT.md 4.1). */
 export function parseArguments(argv: readonly string[]): DaemonArguments {
   let text = "";
   let result: DaemonArguments | undefined;
@@ -19,9 +30,10 @@ export function parseArguments(argv: readonly string[]): DaemonArguments {
     .version(`ngrokd version ${VERSION}`, "--version", "print the version")
     .argument(
       "[command]",
-      "run, which is the default, or cleanup: remove what a daemon that was killed left behind",
+      "run, which is the default; cleanup: remove what a daemon that was killed left behind; " +
+        "deregister: remove this machine's operator from the ngrok account, and its id, key and certificate here",
     )
-    .addHelpText("after", "\nExample:\n  ngrokd --config=/etc/ngrokd/config.yml\n\nControl it with ngrokctl.")
+    .addHelpText("after", EXAMPLES)
     .configureOutput({
       writeOut: (part) => text += part,
       writeErr: (part) => text += part,
@@ -31,7 +43,7 @@ export function parseArguments(argv: readonly string[]): DaemonArguments {
     })
     .exitOverride()
     .action((command, options) => {
-      result = command === undefined || command === "run" || command === "cleanup"
+      result = command === undefined || command === "run" || command === "cleanup" || command === "deregister"
         ? { action: command ?? "run", configPath: options.config, verbose: options.verbose }
         : { action: "usage", message: `error: unknown command '${command}'\n` };
     });

@@ -12,6 +12,7 @@ import { assemble } from "./assemble.ts";
 import type { Daemon } from "./daemon.ts";
 import { cleanUp } from "./clean_up.ts";
 import { daemonCommands } from "./commands.ts";
+import { deregister } from "./deregister.ts";
 import { LiveConfig, problemTexts } from "./live_config.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
 import { hostsPath } from "./places.ts";
@@ -29,7 +30,7 @@ const DRAIN_MS = 30_000;
 /** How long a second signal leaves to a round. */
 const ROUND_MS = 1000;
 
-/** Runs the daemon until a signal ends it, or the clean-up; gives the exit code. */
+/** Runs the daemon until a signal ends it, or does the clean-up or the deregistration; gives the exit code. */
 export async function runDaemon(argv: readonly string[], system: System): Promise<number> {
   const wanted = parseArguments(argv);
   if (wanted.action === "print") {
@@ -47,6 +48,10 @@ export async function runDaemon(argv: readonly string[], system: System): Promis
       return await cleanUp(live, system) ? OK : FAILURE;
     }
     const live = await LiveConfig.open(wanted.configPath, system);
+    if (wanted.action === "deregister") {
+      await deregister(live, system);
+      return OK;
+    }
     return await serve(live, { system, verbose: wanted.verbose });
   } catch (error) {
     reportFailure(error, system);

@@ -2,7 +2,14 @@ import { getLogger } from "@logtape/logtape";
 import { type KnownPage, listBoundEndpoints } from "../cloud/bound_endpoints.ts";
 import type { ApiClient } from "../cloud/client.ts";
 import { findOperator } from "../cloud/find_operator.ts";
-import { deleteOperator, type Operator, registerOperator, updateOperator } from "../cloud/operator.ts";
+import {
+  deleteOperator,
+  isGone,
+  NOT_AN_ID,
+  type Operator,
+  registerOperator,
+  updateOperator,
+} from "../cloud/operator.ts";
 import type { CertificateInfo } from "../identity/certificate.ts";
 import { decideRenewal } from "../identity/renewal.ts";
 import type { RegistrationMark } from "../identity/registration_mark.ts";
@@ -17,9 +24,6 @@ const log = getLogger(["ngrokd", "sync"]);
 
 /** Words that scripts know (COMPAT.md 4.3). */
 const NOT_REGISTERED = "daemon not registered - set API key first";
-
-/** The id in the path is none (PROTOCOL.md 1.3): a file that was cut off holds half of one. */
-const NOT_AN_ID = "ERR_NGROK_227";
 
 /** What an account is made of. */
 export interface AccountOptions {
@@ -253,6 +257,7 @@ export class Account {
   }
 
   async #forgetIfGone(error: unknown): Promise<void> {
+    // A file that was cut off holds half an id.
     if (!isGone(error) && !(error instanceof ApiError && error.code === NOT_AN_ID)) return;
     log.warn("The cloud no longer knows this operator: registering anew", { operator_id: this.#operatorId });
     this.#operatorId = undefined;
@@ -272,9 +277,4 @@ export class Account {
       });
     }
   }
-}
-
-/** A 404 that is not the API's own (a portal, a wrong api.url) says nothing of the operator. */
-function isGone(error: unknown): boolean {
-  return error instanceof ApiError && error.status === 404 && error.code !== "malformed";
 }

@@ -126,6 +126,14 @@ Deno.test("deleteOperator() passes on every other failure", async () => {
   await assert.rejects(deleteOperator(api.client(), "k8sop_1"), { status: 403 });
 });
 
+Deno.test("deleteOperator() believes a 404 of the API only (the one of a portal passed for an operator that is gone)", async () => {
+  await using portal = new FakeApi(() => new Response("<html>Not Found</html>", { status: 404 }));
+  await assert.rejects(deleteOperator(portal.client(), "k8sop_1"), { status: 404, code: "malformed" });
+  const body = { error_code: "ERR_NGROK_227", status_code: 404, msg: "No such prefix" };
+  await using api = new FakeApi(() => json(body, { status: 404 }));
+  await assert.rejects(deleteOperator(api.client(), "k8sop_1"), { status: 404, code: "ERR_NGROK_227" });
+});
+
 Deno.test("an id that would lead to another resource is never sent", async () => {
   await using api = new FakeApi(() => json({}));
   for (const id of ["", ".", "..", "a/b", "a?b", "a%2fb", "a\n"]) {

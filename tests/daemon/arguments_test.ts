@@ -18,10 +18,13 @@ Deno.test("parseArguments() prints the version as the Go daemon did", () => {
   assert.deepEqual(parseArguments(["--version"]), { action: "print", text: `ngrokd version ${VERSION}\n` });
 });
 
-Deno.test("parseArguments() shows an example in its help", () => {
+Deno.test("parseArguments() shows examples in its help", () => {
   const help = parseArguments(["--help"]);
   assert.equal(help.action, "print");
-  assert.match(help.action === "print" ? help.text : "", /Example:\n {2}ngrokd --config=/);
+  assert.match(
+    help.action === "print" ? help.text : "",
+    /Examples:\n {2}ngrokd --config=.*\n {2}ngrokd deregister --config=/,
+  );
 });
 
 Deno.test("parseArguments() refuses what it does not know, by name", () => {
