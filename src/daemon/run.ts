@@ -2,6 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { watchFile } from "../config/watch.ts";
 import { ControlServer } from "../control/server.ts";
 import { VERSION } from "../lib/version.ts";
+import { cidrContains, parseIpv4 } from "../lib/ipv4.ts";
 import { configureLog } from "../log/configure.ts";
 import { hintOf, messageOf } from "../model/errors.ts";
 import { withDeadline } from "../system/clock.ts";
@@ -18,6 +19,7 @@ import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
 import { hostsPath } from "./places.ts";
 import { Reloader } from "./reload.ts";
 import { undo } from "./undo.ts";
+import { Wake } from "./wake.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
@@ -136,9 +138,27 @@ async function runAssembled(daemon: Daemon, options: RunningOptions): Promise<nu
     daemon.loop.run(stop.signal),
     daemon.dns.run(stop.signal),
     daemon.renewals.run(stop.signal),
+    wakeOf(daemon, system).run(stop.signal),
   ]);
   await Promise.race([loops, whenAborted(stop.signal)]);
   return await shutDown(daemon, { loops, forced, reloader, hostsWatch, system });
+}
+
+function wakeOf(daemon: Daemon, system: System): Wake {
+  return new Wake({
+    addresses: () =>
+      system.localAddresses()
+        .filter(({ interface: name, address }) =>
+          name !== daemon.live.current.net.interfaceName && !address.startsWith("127.") &&
+          !cidrContains(daemon.addresses.subnet, parseIpv4(address)!)
+        )
+        .map(({ address }) => address),
+    onWake() {
+      daemon.forwarder.retryIngress();
+      daemon.loop.nudge();
+      void daemon.loop.reconcile();
+    },
+  });
 }
 
 interface ShutDownOptions {

@@ -87,6 +87,14 @@ export class DialGate {
     }
   }
 
+  /** The network may be another one: the next dial is a trial, however many have failed. */
+  retryNow(): void {
+    const silence = this.#silence;
+    if (silence === undefined || silence.nextTrialAt === Infinity) return;
+    silence.trials = 0;
+    silence.nextTrialAt = performance.now();
+  }
+
   #silenceOf(target: string): Silence | undefined {
     return this.#silence?.target === target ? this.#silence : undefined;
   }

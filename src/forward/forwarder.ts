@@ -116,6 +116,11 @@ export class Forwarder implements AsyncDisposable {
     this.#traffic.forget(endpointIds);
   }
 
+  /** Lets the next dial to a silent ingress try at once. */
+  retryIngress(): void {
+    this.#gate.retryNow();
+  }
+
   /** How the ingress answered last. */
   ingressHealth(): IngressState {
     return this.#health.report();
