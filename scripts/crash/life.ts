@@ -139,6 +139,16 @@ export class Life implements AsyncDisposable {
     return names.filter((name) => !known.has(name)).map((name) => `${STATE}/${name} is not watched`);
   }
 
+  /** A registration that was cut off must have been found again, and not made a second time. */
+  async #unknownOperators(): Promise<string[]> {
+    const left = this.#machine.cloud.operators().filter(({ deleted }) => !deleted).length;
+    const names = await namesIn(STATE);
+    return [
+      ...left === 1 ? [] : [`${left} operators are left in the cloud`],
+      ...names.includes("registration_mark") ? [`${STATE}/registration_mark is left of a registration`] : [],
+    ];
+  }
+
   /** Starts it again: it must serve what there is, with the addresses that were seen or saved, and stop without a trace. */
   async #restart(names: ReadonlyMap<string, string>): Promise<{ ms: number; problems: string[] }> {
     const machine = this.#machine;
@@ -163,13 +173,14 @@ export class Life implements AsyncDisposable {
     const complaints = running.log.filter((line) => / ERROR /.test(line));
     problems.push(...complaints.map((line) => `the next run said: ${line}`));
     await machine.killAll();
-    problems.push(...await machine.left(), ...await this.#unknownFiles());
+    problems.push(...await machine.left(), ...await this.#unknownFiles(), ...await this.#unknownOperators());
     return { ms, problems };
   }
 }
 
 function isWhole(name: string, text: string, configs: readonly string[]): boolean {
   if (name === CONFIG.slice(STATE.length + 1)) return configs.includes(text);
+  if (name === "registration_mark") return /^[0-9a-f-]{36}$/.test(text);
   if (name === "operator_id") return /^[A-Za-z0-9_-]+$/.test(text.trim());
   if (!name.endsWith(".json")) {
     return /^(-----BEGIN ([A-Z ]+)-----\n[A-Za-z0-9+/=\n]+-----END \2-----\n)+$/.test(text);
