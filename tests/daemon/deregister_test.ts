@@ -5,7 +5,15 @@ import { realSystem } from "../../src/system/system.ts";
 import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
 import { withDaemon } from "./with_daemon.ts";
 
-const IDENTITY = ["endpoints.json", "ingress_ca.pem", "operator_id", "registration_mark", "tls.crt", "tls.key", "tls.pending"];
+const IDENTITY = [
+  "endpoints.json",
+  "ingress_ca.pem",
+  "operator_id",
+  "registration_mark",
+  "tls.crt",
+  "tls.key",
+  "tls.pending",
+];
 
 /** A machine whose daemon has registered and was stopped, with everything that an identity can consist of. */
 async function registered(): Promise<FakeMachine> {
@@ -28,7 +36,9 @@ function deregister({ configPath, system }: FakeMachine): Promise<number> {
 async function identityOf({ directory }: FakeMachine): Promise<Record<string, string>> {
   const files: Record<string, string> = {};
   for await (const entry of Deno.readDir(`${directory}/state`)) {
-    if (!/^(?:operator_id|registration_mark|ingress_ca\.pem|endpoints\.json|tls\..*)$/.test(entry.name)) continue;
+    if (!/^(?:operator_id|registration_mark|ingress_ca\.pem|endpoints\.json|tls\..*)$/.test(entry.name)) {
+      continue;
+    }
     files[entry.name] = await Deno.readTextFile(`${directory}/state/${entry.name}`);
   }
   return files;
