@@ -35,12 +35,13 @@ export class Attempts {
     };
   }
 
-  /** Breaks off all that run; whoever makes them begins anew or gives up. */
-  breakOff(): void {
-    for (const running of [...this.#running]) {
-      if (running.controller.signal.aborted) continue;
-      running.isBrokenOff = true;
-      running.controller.abort(new DOMException("The network may be another one", "AbortError"));
+  /** Breaks off all that run, and gives their number; whoever makes them begins anew or gives up. */
+  breakOff(): number {
+    const running = [...this.#running].filter(({ controller }) => !controller.signal.aborted);
+    for (const attempt of running) {
+      attempt.isBrokenOff = true;
+      attempt.controller.abort(new DOMException("The network may be another one", "AbortError"));
     }
+    return running.length;
   }
 }

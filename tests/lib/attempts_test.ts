@@ -7,7 +7,7 @@ Deno.test("Attempts breaks off all that run, once, and tells them from those tha
   using one = attempts.begin(owner.signal);
   const other = attempts.begin(new AbortController().signal);
   other[Symbol.dispose]();
-  attempts.breakOff();
+  assert.equal(attempts.breakOff(), 1);
   assert.deepEqual([one.isBrokenOff, one.signal.aborted], [true, true]);
   assert.deepEqual([other.isBrokenOff, other.signal.aborted], [false, false], "it was over");
   using next = attempts.begin(owner.signal);
@@ -15,7 +15,7 @@ Deno.test("Attempts breaks off all that run, once, and tells them from those tha
   const reason = new Error("over");
   owner.abort(reason);
   assert.deepEqual([next.signal.reason, next.isBrokenOff], [reason, false]);
-  attempts.breakOff();
+  assert.equal(attempts.breakOff(), 0);
   assert.equal(next.isBrokenOff, false);
 });
 
