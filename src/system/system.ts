@@ -1,6 +1,6 @@
 import { hostname, operatingSystem, readEnvironment } from "./environment.ts";
 import * as files from "./files.ts";
-import { sendHttp } from "./http.ts";
+import { dropHttpConnections, sendHttp } from "./http.ts";
 import { serveHttp } from "./http_server.ts";
 import { holdLock, listenLocal } from "./local_socket.ts";
 import { connectTcp, connectTls, listenTcp, localAddresses } from "./net.ts";
@@ -18,6 +18,7 @@ export interface System {
   readonly operatingSystem: typeof operatingSystem;
   readonly files: typeof files;
   readonly sendHttp: typeof sendHttp;
+  readonly dropHttpConnections: typeof dropHttpConnections;
   readonly serveHttp: typeof serveHttp;
   readonly listenLocal: typeof listenLocal;
   readonly holdLock: typeof holdLock;
@@ -49,6 +50,7 @@ export function realSystem(): System {
     operatingSystem,
     files,
     sendHttp,
+    dropHttpConnections,
     serveHttp,
     listenLocal,
     holdLock,
