@@ -25,8 +25,15 @@ interface Traveller {
   isCutOff: boolean;
 }
 
-/** Runs the real daemon before the simulated cloud; it polls by itself once an hour. */
-async function withTraveller(subnet: string, test: (traveller: Traveller) => Promise<void>): Promise<void> {
+/** Runs the real daemon before the simulated cloud; it polls by itself once an hour. `meanwhile` runs from its start on. */
+async function withTraveller(
+  subnet: string,
+  options: {
+    test: (traveller: Traveller) => Promise<void>;
+    meanwhile?: (traveller: Traveller) => Promise<void>;
+  },
+): Promise<void> {
+  const { test, meanwhile } = options;
   let sleptMs = 0;
   let restedMs = 0;
   let addresses = ["192.168.1.7"];
@@ -58,7 +65,7 @@ async function withTraveller(subnet: string, test: (traveller: Traveller) => Pro
     isCutOff: false,
   };
   machine.cloud.addEndpoint({ url: "http://api.myapp:8351", backend: "http" });
-  await withDaemon(machine, () => test(traveller));
+  await Promise.all([meanwhile?.(traveller), withDaemon(machine, () => test(traveller))]);
 }
 
 /** Another program's listener. */
@@ -87,48 +94,52 @@ MOVES.forEach(([what, go], index) => {
   Deno.test(`runDaemon() after ${what} asks the API, gets its port back, and tries the ingress for every connection`, async () => {
     const where = `127.${125 + index}.0.2:8351`;
     using held = hold(where);
-    await withTraveller(`127.${125 + index}.0.0/16`, async (traveller) => {
-      const { machine, polls, wakes } = traveller;
-      await machine.until("it has another port", async () => /:9\d+$/.test(await listensOn(machine)));
-      held.close();
-      const known = polls();
-      go(traveller);
-      await machine.until("it listens where it should", async () => await listensOn(machine) === where);
-      await machine.until("it has polled", () => polls() === known + 1);
-      assert.equal(wakes(), 1);
+    await withTraveller(`127.${125 + index}.0.0/16`, {
+      test: async (traveller) => {
+        const { machine, polls, wakes } = traveller;
+        await machine.until("it has another port", async () => /:9\d+$/.test(await listensOn(machine)));
+        held.close();
+        const known = polls();
+        go(traveller);
+        await machine.until("it listens where it should", async () => await listensOn(machine) === where);
+        await machine.until("it has polled", () => polls() === known + 1);
+        assert.equal(wakes(), 1);
 
-      traveller.isCutOff = true;
-      assert.deepEqual(await statusLines(machine, 2), Array(2).fill("HTTP/1.1 502 Bad Gateway"));
-      assert.match(machine.out.join(""), /connections fail at once until it does/);
-      traveller.isCutOff = false;
-      traveller.rest();
-      traveller.sleep();
-      await machine.until("it acts again", () => wakes() === 2);
-      assert.deepEqual(
-        await statusLines(machine, 4),
-        Array(4).fill("HTTP/1.1 200 OK"),
-        "not one trial and three failures",
-      );
-      await machine.until("it has polled again", () => polls() === known + 2);
-      assert.equal((await statusOf(machine)).api.state, "ok");
+        traveller.isCutOff = true;
+        assert.deepEqual(await statusLines(machine, 2), Array(2).fill("HTTP/1.1 502 Bad Gateway"));
+        assert.match(machine.out.join(""), /connections fail at once until it does/);
+        traveller.isCutOff = false;
+        traveller.rest();
+        traveller.sleep();
+        await machine.until("it acts again", () => wakes() === 2);
+        assert.deepEqual(
+          await statusLines(machine, 4),
+          Array(4).fill("HTTP/1.1 200 OK"),
+          "not one trial and three failures",
+        );
+        await machine.until("it has polled again", () => polls() === known + 2);
+        assert.equal((await statusOf(machine)).api.state, "ok");
+      },
     });
   });
 });
 
 Deno.test("runDaemon() makes a poll anew that hangs since before the sleep, and calls it no failure", async () => {
-  await withTraveller("127.128.0.0/16", async (traveller) => {
-    const { machine, polls, wakes } = traveller;
-    machine.cloud.faults.set({ kind: "never_answer", route: LIST, times: 1 });
-    const known = polls();
-    traveller.sleep();
-    await machine.until("a poll hangs", () => polls() === known + 1);
-    traveller.rest();
-    traveller.sleep();
-    await machine.until("it is made anew", () => polls() === known + 2);
-    await machine.until("it acts twice", () => wakes() === 2);
-    const { api } = await statusOf(machine);
-    assert.deepEqual([api.state, api.error], ["ok", null]);
-    assert.ok(!machine.out.join("").includes("Cannot poll"));
+  await withTraveller("127.128.0.0/16", {
+    test: async (traveller) => {
+      const { machine, polls, wakes } = traveller;
+      machine.cloud.faults.set({ kind: "never_answer", route: LIST, times: 1 });
+      const known = polls();
+      traveller.sleep();
+      await machine.until("a poll hangs", () => polls() === known + 1);
+      traveller.rest();
+      traveller.sleep();
+      await machine.until("it is made anew", () => polls() === known + 2);
+      await machine.until("it acts twice", () => wakes() === 2);
+      const { api } = await statusOf(machine);
+      assert.deepEqual([api.state, api.error], ["ok", null]);
+      assert.ok(!machine.out.join("").includes("Cannot poll"));
+    },
   });
 });
 
@@ -138,17 +149,34 @@ Deno.test("runDaemon() after sleep leaves an API alone that asked for it or refu
   ) {
     const where = "127.129.0.2:8351";
     using held = hold(where);
-    await withTraveller("127.129.0.0/16", async (traveller) => {
-      const { machine, polls, wakes } = traveller;
-      machine.cloud.faults.set({ kind: "error", ...fault, route: LIST });
-      traveller.sleep();
-      await machine.until("it is told", async () => (await statusOf(machine)).api.state !== "ok");
-      const known = polls();
-      held.close();
-      traveller.rest();
-      traveller.sleep();
-      await machine.until("it listens where it should", async () => await listensOn(machine) === where);
-      assert.deepEqual([polls(), wakes()], [known, 2]);
+    await withTraveller("127.129.0.0/16", {
+      test: async (traveller) => {
+        const { machine, polls, wakes } = traveller;
+        machine.cloud.faults.set({ kind: "error", ...fault, route: LIST });
+        traveller.sleep();
+        await machine.until("it is told", async () => (await statusOf(machine)).api.state !== "ok");
+        const known = polls();
+        held.close();
+        traveller.rest();
+        traveller.sleep();
+        await machine.until("it listens where it should", async () => await listensOn(machine) === where);
+        assert.deepEqual([polls(), wakes()], [known, 2]);
+      },
     });
   }
+});
+
+Deno.test("runDaemon() that sleeps in the middle of its registration registers within seconds, and leaves one operator in the account", async () => {
+  await withTraveller("127.130.0.0/16", {
+    async meanwhile({ machine, sleep }) {
+      const { cloud } = machine;
+      cloud.faults.set({ kind: "slow_body", msPerByte: 10_000, route: "operators.create", times: 1 });
+      await machine.until("the answer hangs", () => cloud.operators().length === 1);
+      sleep();
+    },
+    test({ machine }) {
+      assert.deepEqual(machine.cloud.operators().map(({ deleted }) => deleted), [false]);
+      return Promise.resolve();
+    },
+  });
 });
