@@ -2,7 +2,6 @@ import { getLogger } from "@logtape/logtape";
 import { watchFile } from "../config/watch.ts";
 import { ControlServer } from "../control/server.ts";
 import { VERSION } from "../lib/version.ts";
-import { cidrContains, parseIpv4 } from "../lib/ipv4.ts";
 import { configureLog } from "../log/configure.ts";
 import { hintOf, messageOf } from "../model/errors.ts";
 import { withDeadline } from "../system/clock.ts";
@@ -16,6 +15,7 @@ import { daemonCommands } from "./commands.ts";
 import { deregister } from "./deregister.ts";
 import { LiveConfig, problemTexts } from "./live_config.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
+import { ownNetworks } from "./own_networks.ts";
 import { hostsPath } from "./places.ts";
 import { Reloader } from "./reload.ts";
 import { undo } from "./undo.ts";
@@ -146,18 +146,18 @@ async function runAssembled(daemon: Daemon, options: RunningOptions): Promise<nu
 
 function wakeOf(daemon: Daemon, system: System): Wake {
   return new Wake({
-    addresses: () =>
-      system.localAddresses()
-        .filter(({ interface: name, address }) =>
-          name !== daemon.live.current.net.interfaceName && !address.startsWith("127.") &&
-          !cidrContains(daemon.addresses.subnet, parseIpv4(address)!)
-        )
-        .map(({ address }) => address),
+    networks: () =>
+      ownNetworks(system.interfaceAddresses(), {
+        interfaceName: daemon.live.current.net.interfaceName,
+        subnet: daemon.addresses.subnet,
+      }),
     onWake() {
+      system.dropHttpConnections();
       daemon.forwarder.retryIngress();
-      daemon.loop.nudge();
+      daemon.loop.wake();
       void daemon.loop.reconcile();
     },
+    ...system.wakeLook,
   });
 }
 

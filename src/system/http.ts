@@ -43,18 +43,21 @@ export async function sendHttp(request: HttpRequest): Promise<HttpResponse> {
     redirect: "manual",
   } as const;
   using limit = limitTime(timeoutMs, { signal });
-  using client = clientFor(new URL(url), proxy);
+  using own = clientFor(new URL(url), proxy);
+  const client = own ?? keptClient();
   let status = 0;
   try {
     const response = await fetch(url, {
       ...init,
       signal: limit.signal,
-      ...(client === undefined ? {} : { client }),
+      client,
     });
     status = response.status;
     return { status, headers: response.headers, body: await readBody(response, maxBodyBytes, origin) };
   } catch (error) {
     if (error instanceof ApiError) throw error;
+    // Its connection may be dead, and with HTTP/2 all that follow would go the same way until the kernel gives it up, in a quarter of an hour.
+    if (client === kept) dropHttpConnections();
     if (signal?.aborted) throw signal.reason;
     if (limit.isOver) {
       const way = proxy === undefined ? "" : ` through the proxy ${showProxy(proxy)}`;
@@ -73,7 +76,23 @@ export async function sendHttp(request: HttpRequest): Promise<HttpResponse> {
   }
 }
 
-/** A client of its own where the runtime's would not do; undefined: the runtime's. */
+/** For the pages of one list, not from one poll to the next: a router on the way forgets connections that are idle. */
+const IDLE_MS = 5_000;
+
+/** The connections that are kept. */
+let kept: Deno.HttpClient | undefined;
+
+function keptClient(): Deno.HttpClient {
+  return kept ??= Deno.createHttpClient({ poolIdleTimeout: IDLE_MS });
+}
+
+/** Keeps no connection any more: each request from now on has a new one, or one that was made after this. Those that run go on. */
+export function dropHttpConnections(): void {
+  kept?.close();
+  kept = undefined;
+}
+
+/** A client for this request alone where the kept one would not do. */
 function clientFor(url: URL, proxy: Proxy | undefined): Deno.HttpClient | undefined {
   if (proxy !== undefined) {
     const { username, password } = proxy;

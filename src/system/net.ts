@@ -237,9 +237,18 @@ function dialFailure(
   return ["other", text];
 }
 
+/** An address of this machine, IPv4 or IPv6, with its interface. */
+export interface InterfaceAddress {
+  readonly interface: string;
+  readonly address: string;
+}
+
+/** All addresses of this machine. */
+export function interfaceAddresses(): InterfaceAddress[] {
+  return Deno.networkInterfaces().map(({ name, address }) => ({ interface: name, address }));
+}
+
 /** The IPv4 addresses of this machine, with the interface of each. */
-export function localAddresses(): { interface: string; address: string }[] {
-  return Deno.networkInterfaces()
-    .filter((entry) => entry.family === "IPv4")
-    .map((entry) => ({ interface: entry.name, address: entry.address }));
+export function localAddresses(): InterfaceAddress[] {
+  return interfaceAddresses().filter(({ address }) => !address.includes(":"));
 }
