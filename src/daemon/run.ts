@@ -155,7 +155,7 @@ function wakeOf(daemon: Daemon, system: System): Wake {
         .map(({ address }) => address),
     onWake() {
       daemon.forwarder.retryIngress();
-      daemon.loop.nudge();
+      daemon.loop.wake();
       void daemon.loop.reconcile();
     },
   });

@@ -32,11 +32,16 @@ const MOST = 1 / 10;
  */
 export function decideRenewal(info: Life, nowMs: number, options: RenewalOptions = {}): RenewalDecision {
   const { spread = 0 } = options;
-  const { notBefore, notAfter } = info;
-  if (notBefore - nowMs > SKEW_MS) return { action: "renew", dueAt: nowMs };
+  const { notAfter } = info;
+  if (beginsAhead(info, nowMs)) return { action: "renew", dueAt: nowMs };
   const windowMs = lifeOf(info) * WINDOW;
   const dueAt = notAfter - windowMs + Math.floor(windowMs * SPREAD * spread);
   return { action: nowMs >= dueAt ? "renew" : "keep", dueAt };
+}
+
+/** Whether a certificate begins further ahead than a slow clock explains. */
+export function beginsAhead({ notBefore }: Life, nowMs: number): boolean {
+  return notBefore - nowMs > SKEW_MS;
 }
 
 /** What decides when a renewal that failed is tried again. */

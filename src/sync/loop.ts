@@ -180,6 +180,11 @@ export class SyncLoop {
     this.#nudge.resolve();
   }
 
+  /** As {@linkcode nudge}, but a key that was refused has its time: neither sleep nor another network makes it good. */
+  wake(): void {
+    if (this.#status.state !== "key_refused") this.nudge();
+  }
+
   /** Whether the first poll has ended, well or not. */
   get settled(): boolean {
     return this.#status.state !== "never" && this.#status.state !== "no_key";
