@@ -48,7 +48,7 @@ export const ROWS: readonly FaultRow[] = [
   { id: "F38", fault: "The API answers 500, HTML, nothing, half a list, too much, or byte by byte", answer: "The poll is rejected whole after 16 MiB or 15 s at most; nothing is removed" },
   { id: "F39", fault: "The API gives an empty list though there are endpoints", answer: "Nothing is removed before a second poll in a row agrees; log and status say so meanwhile" },
   { id: "F40", fault: "The next page is on another host, a file, the same again, or there are 10,000", answer: "Only the API's own origin is asked, 200 pages at most, and loops end; the key goes nowhere else" },
-  { id: "F41", fault: "The API redirects to another host", answer: "It is not followed, and the key goes nowhere else" },
+  { id: "F41", fault: "The API redirects to another host, or names an ingress that is none or that nobody has allowed", answer: "It is not followed, the ingress is not dialled, and the key goes nowhere else" },
   { id: "F42", fault: "The operator was deleted (404)", answer: "ngrokd registers anew, once in each step of a back-off; listeners, addresses and names stay" },
   { id: "F43", fault: "10,000 endpoints appear, 9,999 vanish, all return", answer: "Each step takes 10 s at most, and every name has its old address" },
   { id: "F44", fault: "An endpoint comes and goes at each poll", answer: "It has the same address and port each time, and the hosts file is written once a poll at most" },

@@ -13,7 +13,7 @@ Deno.test("decideRenewal() keeps a 90-day certificate for 60 days", () => {
   assert.deepEqual(decideRenewal(NINETY_DAYS, dueAt + 1), { action: "renew", dueAt });
 });
 
-Deno.test("decideRenewal() renews an expired certificate, also of one second and of a negative life", () => {
+Deno.test("decideRenewal() renews an expired certificate, also of one second and of a negative life (F19)", () => {
   assert.equal(decideRenewal(NINETY_DAYS, START + 91 * DAY).action, "renew");
   assert.equal(decideRenewal({ notBefore: START, notAfter: START + 1000 }, START + 667).action, "renew");
   assert.deepEqual(decideRenewal({ notBefore: START, notAfter: START - DAY }, START), {
@@ -22,7 +22,7 @@ Deno.test("decideRenewal() renews an expired certificate, also of one second and
   });
 });
 
-Deno.test("decideRenewal() takes a certificate that begins soon for a slow clock, and renews one of another day", () => {
+Deno.test("decideRenewal() takes a certificate that begins soon for a slow clock, and renews one of another day (F19)", () => {
   assert.equal(decideRenewal(NINETY_DAYS, START - DAY).action, "keep");
   assert.deepEqual(decideRenewal(NINETY_DAYS, START - DAY - 1), { action: "renew", dueAt: START - DAY - 1 });
 });
