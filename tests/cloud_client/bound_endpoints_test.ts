@@ -298,6 +298,15 @@ Deno.test("more than 200 pages reject the list; 200 do not (F40)", async () => {
   assert.deepEqual([endpoints.length, pages], [200, 200]);
 });
 
+Deno.test("pages that are too large together reject the list (200 of 16 MiB were kept in memory) (F38)", async () => {
+  const ballast = "x".repeat(15 * 1024 * 1024);
+  const { code, paths } = await failure((path) => {
+    const n = Number(path.split("=")[1] ?? 1);
+    return { endpoints: entries(n, 1), ballast, next_page_uri: `${PATH}?p=${n + 1}` };
+  });
+  assert.deepEqual([code, paths.length], ["too_large", 5]);
+});
+
 Deno.test("an answer that is not a page rejects the list (F38)", async () => {
   const bad = [null, [], {}, { endpoints: null }, { endpoints: {} }, { endpoints: [], next_page_uri: 7 }, {
     error: "x",

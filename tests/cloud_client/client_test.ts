@@ -1,3 +1,4 @@
+import FakeTimers from "@sinonjs/fake-timers";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ApiClient } from "../../src/cloud/client.ts";
@@ -309,6 +310,36 @@ Deno.test("an answer that never ends is cut by the time limit (F38)", async () =
   const error = await failureOf(api.client({ timeoutMs: 40 }).request("GET", "/x", GET));
   assert.equal(error.code, "timeout");
   assert(error.hint !== undefined);
+});
+
+Deno.test("an answer of one byte each 10 s is given up after 15 s, and not before (F38)", async () => {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  const bytes = Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>();
+  const asked = Promise.withResolvers<void>();
+  await using api = new FakeApi(() => {
+    asked.resolve();
+    return new Response(new ReadableStream({ start: bytes.resolve }));
+  });
+  try {
+    let error: ApiError | undefined;
+    const failing = failureOf(api.client().request("GET", "/x", GET)).then((e) => error = e);
+    await asked.promise;
+    const controller = await bytes.promise;
+    controller.enqueue(new Uint8Array([0x7b]));
+    await clock.tickAsync(10_000);
+    controller.enqueue(new Uint8Array([0x22]));
+    await clock.tickAsync(4999);
+    assert.equal(error, undefined);
+    await clock.tickAsync(1);
+    await failing;
+    assert.deepEqual([error!.code, error!.message], [
+      "timeout",
+      `Cannot get an answer from ${api.url}: none in 15 s`,
+    ]);
+    controller.close();
+  } finally {
+    clock.uninstall();
+  }
 });
 
 Deno.test("an answer that is too large is cut, also when it was small on the wire (F38)", async () => {
