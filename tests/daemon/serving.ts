@@ -16,6 +16,7 @@ export async function serving(machine: FakeMachine): Promise<Serving> {
   const readHosts = () => Deno.readTextFile(`${machine.directory}/hosts`);
   const hosts = await readHosts();
   assert.ok(hosts.includes(row!.hostname));
+  assert.equal(await statusLine(row!), "HTTP/1.1 200 OK", "before anything went wrong");
   return {
     async stays(what) {
       const rows = (await listOf(machine)).map(({ state, listen_address }) => [state, listen_address]);
