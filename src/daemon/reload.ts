@@ -95,6 +95,7 @@ export class Reloader {
       await daemon.loop.reconcile();
     }
     if (areas.has("dns") || areas.has("endpoints")) await daemon.dns.refresh();
+    if (areas.has("api")) daemon.renewals.keyChanged();
     if (areas.has("api") || areas.has("operator") || areas.has("poll")) daemon.loop.nudge();
   }
 }
