@@ -3,6 +3,7 @@ import { connect as connectNode, createServer, type Server, type TLSSocket } fro
 import type { AddressInfo } from "node:net";
 import net from "node:net";
 import process from "node:process";
+import type { Proxy } from "../src/model/proxy.ts";
 import { connectTls } from "../src/system/net.ts";
 import { writeOut } from "../src/system/terminal.ts";
 import { TestAuthority } from "../tests/fakes/certificates.ts";
@@ -89,7 +90,14 @@ async function main(): Promise<void> {
   const far = await child("far");
   const proxy = await child("proxy");
   const options = { hostname: HOST, port: far.port, ...client, caCerts: [authority.pem], timeoutMs: 10_000 };
-  const through = { hostname: "127.0.0.1", port: proxy.port, username: "", password: "" };
+  const through: Proxy = {
+    scheme: "http",
+    hostname: "127.0.0.1",
+    port: proxy.port,
+    username: "",
+    password: "",
+    setting: "proxy_url",
+  };
 
   async function moveDeno(direction: string, viaProxy: boolean): Promise<void> {
     const stream = await connectTls(viaProxy ? { ...options, proxy: through } : options);

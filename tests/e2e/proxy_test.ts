@@ -97,9 +97,12 @@ Deno.test("ngrokd reaches API and ingress through a proxy with a password, and s
     assert.equal(sha256(got), sha256(big));
   }
 
-  assert.deepEqual((await stage.status()).proxy, { url: proxy.url, source: "config" });
+  const use = { url: proxy.url, source: "config" };
+  assert.deepEqual((await stage.status()).proxy, { api: use, ingress: use, notes: [] });
   const printed = await stage.ctl(["status"]);
-  assert.match(printed.stdout, new RegExp(`Proxy: +${proxy.url} \\(config\\)`));
+  for (const label of ["API proxy", "Ingress proxy"]) {
+    assert.match(printed.stdout, new RegExp(`${label}: +${proxy.url} \\(config\\)`));
+  }
   const everything = JSON.stringify(await stage.status()) + printed.stdout + stage.log.join("\n");
   assert.ok(!everything.includes("ss-w0rd"), "the password is in no output");
   const asked = new Set(proxy.heads.map((head) => head.split(" ")[1]));

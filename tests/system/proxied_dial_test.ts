@@ -16,7 +16,15 @@ const HOST = "ingress.example";
 const SECRET = "s3cret/päss";
 
 function proxyOf({ port }: { port: number }, fields: Partial<Proxy> = {}): Proxy {
-  return { hostname: "127.0.0.1", port, username: "", password: "", ...fields };
+  return {
+    scheme: "http",
+    hostname: "127.0.0.1",
+    port,
+    username: "",
+    password: "",
+    setting: "proxy_url",
+    ...fields,
+  };
 }
 
 function dial(proxy: Proxy, options: { timeoutMs?: number; signal?: AbortSignal; hostname?: string } = {}) {
