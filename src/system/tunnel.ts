@@ -50,7 +50,7 @@ export function silentProxy(options: TunnelOptions): DialError {
 
 /** The next step where nothing better is known. */
 export function checkProxy({ setting }: Proxy): string {
-  return `Check ${setting} and the proxy itself; it is tried again by itself`;
+  return `Check ${setting} and the proxy itself`;
 }
 
 /** The proxy does not let us to the target. */
@@ -65,7 +65,7 @@ export function forbidden(options: TunnelOptions, answer: string): DialError {
 export function outOfReach(options: TunnelOptions, answer: string): DialError {
   const target = `${options.hostname}:${options.port}`;
   return tunnelFailure(options, `it cannot reach ${target} (${answer})`, {
-    hint: `See whether the proxy resolves and reaches ${target}; it is tried again by itself`,
+    hint: `See whether the proxy resolves and reaches ${target}`,
   });
 }
 

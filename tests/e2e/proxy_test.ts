@@ -269,6 +269,7 @@ for (const apiTls of [false, true]) {
     assert.equal(proxy.bytes(), 0);
     const text = await Deno.readTextFile(stage.configPath);
     await Deno.writeTextFile(stage.configPath, `proxy_url: "${url}"\n${text}`);
+    Deno.kill(stage.pid, "SIGHUP");
     await stage.until("proxy_url is taken up", async () => (await stage.askStatus()).proxy.ingress !== null);
     const polled = (await stage.askStatus()).api.last_poll;
     await stage.until("a poll", async () => {
@@ -304,6 +305,7 @@ Deno.test("HTTPS_PROXY carries the API but not the ingress, and NO_PROXY takes t
     notes: ['HTTPS_PROXY is not used: NO_PROXY holds ".ngrok.com"'],
   });
   await Deno.writeTextFile(stage.configPath, original);
+  Deno.kill(stage.pid, "SIGHUP");
   await stage.until("proxy_url carries the API", async () => (await stage.askStatus()).api.state === "ok");
   assert.deepEqual((await stage.askStatus()).proxy.notes, [
     "HTTPS_PROXY is not used: proxy_url goes before it",
