@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { parseConfig } from "../../src/config/schema.ts";
 import { type ProxyEnvironment, proxyFor } from "../../src/config/proxy_for.ts";
 import { showProxy } from "../../src/model/proxy.ts";
@@ -8,7 +9,7 @@ const API = "https://api.ngrok.com";
 /** The proxy and where it is from, and the notes. */
 function chosen(environment: ProxyEnvironment, options: { url?: string; proxy_url?: string } = {}) {
   const { url = API, proxy_url } = options;
-  const configured = parseConfig({ proxy_url }).config.proxy;
+  const configured = proxy_url === undefined ? undefined : parseConfig({ proxy_url }).config.proxy;
   const { proxy, notes } = proxyFor(url, { configured, environment });
   return { proxy: proxy && `${proxy.setting} ${showProxy(proxy)}`, notes };
 }
@@ -132,4 +133,18 @@ Deno.test("proxyFor() takes no host for this machine that only looks like it", (
       host,
     );
   }
+});
+
+Deno.test("proxyFor() takes whatever the environment holds, and shows no password in a note", () => {
+  const anything = fc.option(fc.string({ unit: "binary", maxLength: 40 }), { nil: undefined });
+  const withPassword = fc.tuple(fc.constantFrom("", "http://", "socks5://", "x://"), fc.string(), fc.string())
+    .map(
+      ([scheme, user, rest]) => `${scheme}${user.replaceAll("/", "")}:topsecret@${rest}`,
+    );
+  const value = fc.oneof(anything, withPassword);
+  fc.assert(fc.property(value, value, anything, (HTTPS_PROXY, all_proxy, NO_PROXY) => {
+    const given = Object.entries({ HTTPS_PROXY, all_proxy, NO_PROXY }).filter(([, text]) => text);
+    const { proxy, notes } = chosen(Object.fromEntries(given));
+    assert.ok(!`${proxy} ${notes}`.includes("topsecret"), `${proxy} ${notes}`);
+  }));
 });
