@@ -61,7 +61,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
       key,
       send: system.sendHttp,
       budget,
-      proxy: () => live.current.proxy,
+      proxy: () => live.apiProxy.proxy,
       userAgent: `ngrokd/${VERSION}`,
     });
   const client = clientWith(() => live.apiKey.key);
