@@ -180,3 +180,19 @@ Deno.test("runDaemon() that sleeps in the middle of its registration registers w
     },
   });
 });
+
+Deno.test("runDaemon() after sleep serves connections whose dial hangs, over new ones (they failed after 10 s)", async () => {
+  await withTraveller("127.131.0.0/16", {
+    async test({ machine, sleep }) {
+      const { cloud } = machine;
+      cloud.faults.set({ kind: "ingress.silent" });
+      const lines = statusLines(machine, 3);
+      await machine.until("their dials hang", () => cloud.openConnections === 3);
+      cloud.faults.clear();
+      const started = performance.now();
+      sleep();
+      assert.deepEqual(await lines, Array(3).fill("HTTP/1.1 200 OK"));
+      assert.ok(performance.now() - started < 5_000, "long before the dials would have failed");
+    },
+  });
+});
