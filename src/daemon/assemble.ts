@@ -6,6 +6,7 @@ import { Forwarder } from "../forward/forwarder.ts";
 import { createSigningRequest } from "../identity/csr.ts";
 import { RegistrationMark } from "../identity/registration_mark.ts";
 import { IdentityStore } from "../identity/store.ts";
+import { Attempts } from "../lib/attempts.ts";
 import { isHostname, normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { VERSION } from "../lib/version.ts";
@@ -54,12 +55,14 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   await undo(journal.changes.filter((change) => !isWanted(change)), { journal, system });
 
   const budget = new RequestBudget();
+  const requests = new Attempts();
   const clientWith = (key: () => string): ApiClient =>
     new ApiClient({
       baseUrl: () => live.current.api.url,
       key,
       send: system.sendHttp,
       budget,
+      attempts: requests,
       proxy: () => live.current.proxy,
       userAgent: `ngrokd/${VERSION}`,
     });
@@ -159,6 +162,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   const daemon: Daemon = {
     live,
     clientWith,
+    requests,
     account,
     renewals: new Renewals({
       account,
