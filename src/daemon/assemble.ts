@@ -6,6 +6,7 @@ import { Forwarder } from "../forward/forwarder.ts";
 import { createSigningRequest } from "../identity/csr.ts";
 import { RegistrationMark } from "../identity/registration_mark.ts";
 import { IdentityStore } from "../identity/store.ts";
+import { Attempts } from "../lib/attempts.ts";
 import { normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { VERSION } from "../lib/version.ts";
@@ -55,12 +56,14 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   await undo(journal.changes.filter((change) => !isWanted(change)), { journal, system });
 
   const budget = new RequestBudget();
+  const requests = new Attempts();
   const clientWith = (key: () => string): ApiClient =>
     new ApiClient({
       baseUrl: () => live.current.api.url,
       key,
       send: system.sendHttp,
       budget,
+      attempts: requests,
       proxy: () => live.apiProxy.proxy,
       userAgent: `ngrokd/${VERSION}`,
     });
@@ -160,6 +163,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   const daemon: Daemon = {
     live,
     clientWith,
+    requests,
     account,
     renewals: new Renewals({
       account,

@@ -157,6 +157,8 @@ function wakeOf(daemon: Daemon, system: System): Wake {
       system.dropHttpConnections();
       daemon.forwarder.retryIngress();
       daemon.loop.wake();
+      // After the poll's, which the loop makes anew: a renewal, which the poll would have to wait for.
+      daemon.requests.breakOff();
       void daemon.loop.reconcile();
     },
     ...system.wakeLook,

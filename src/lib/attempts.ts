@@ -15,13 +15,13 @@ interface Running {
 export class Attempts {
   readonly #running = new Set<Running>();
 
-  /** An attempt that follows the signal. */
-  begin(signal: AbortSignal): Attempt {
+  /** An attempt that follows the signal, if there is one. */
+  begin(signal?: AbortSignal): Attempt {
     const running: Running = { controller: new AbortController(), isBrokenOff: false };
     const { controller } = running;
-    const onAbort = (): void => controller.abort(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
+    const onAbort = (): void => controller.abort(signal?.reason);
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener("abort", onAbort, { once: true });
     this.#running.add(running);
     return {
       signal: controller.signal,
@@ -29,7 +29,7 @@ export class Attempts {
         return running.isBrokenOff;
       },
       [Symbol.dispose]: () => {
-        signal.removeEventListener("abort", onAbort);
+        signal?.removeEventListener("abort", onAbort);
         this.#running.delete(running);
       },
     };

@@ -180,3 +180,38 @@ Deno.test("runDaemon() that sleeps in the middle of its registration registers w
     },
   });
 });
+
+Deno.test("runDaemon() after sleep serves connections whose dial hangs, over new ones (they failed after 10 s)", async () => {
+  await withTraveller("127.131.0.0/16", {
+    async test({ machine, sleep }) {
+      const { cloud } = machine;
+      cloud.faults.set({ kind: "ingress.silent" });
+      const lines = statusLines(machine, 3);
+      await machine.until("their dials hang", () => cloud.openConnections === 3);
+      cloud.faults.clear();
+      const started = performance.now();
+      sleep();
+      assert.deepEqual(await lines, Array(3).fill("HTTP/1.1 200 OK"));
+      assert.ok(performance.now() - started < 5_000, "long before the dials would have failed");
+    },
+  });
+});
+
+Deno.test("runDaemon() after sleep sends a renewal anew that hangs, so that the poll does not wait for it", async () => {
+  await withTraveller("127.132.0.0/16", {
+    async test({ machine, polls, sleep }) {
+      const { cloud } = machine;
+      const updates = () => cloud.requests().filter(({ route }) => route === "operators.update").length;
+      const known = [updates(), polls()] as const;
+      cloud.faults.set({ kind: "never_answer", route: "operators.update", times: 1 });
+      const renewed = machine.ask("refresh-cert", ["--force"]);
+      await machine.until("it hangs", () => updates() === known[0] + 1);
+      const started = performance.now();
+      sleep();
+      assert.match(String((await renewed).data), /^Certificate renewed/);
+      await machine.until("it has polled", () => polls() === known[1] + 1);
+      assert.ok(performance.now() - started < 5_000, "a request takes 15 s to fail");
+      assert.equal(updates(), known[0] + 2);
+    },
+  });
+});
