@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { isNearEnd } from "../identity/expiry.ts";
 import { type Anchor, judgeChain, type Verdict } from "../identity/judge_chain.ts";
 import { seeChain, type SeenCertificate } from "../identity/seen_certificate.ts";
 import { DialError, messageOf } from "../model/errors.ts";
@@ -118,7 +119,7 @@ export class IngressDialer implements AsyncDisposable {
     const { look, trust } = this.#options;
     const startedAt = performance.now();
     this.#lastLook = { at: startedAt, pems: trust.pems };
-    const { certificates, verifiesByRoots } = await look({
+    const { certificates, byRoots } = await look({
       ...target,
       timeoutMs: LOOK_TIMEOUT_MS,
       proxy: this.#options.proxy?.(),
@@ -127,10 +128,17 @@ export class IngressDialer implements AsyncDisposable {
     const chain = await seeChain(certificates);
     const nowMs = Date.now();
     const judge = (anchors: readonly Anchor[]): Promise<Verdict> =>
-      judgeChain(chain, { hostname: target.hostname, anchors, listed: trust.listed, nowMs });
+      judgeChain(chain, {
+        hostname: target.hostname,
+        anchors,
+        unusable: trust.unusable,
+        byRoots: byRoots !== "untrusted",
+        listed: trust.listed,
+        nowMs,
+      });
     let verdict = await judge(trust.anchors);
-    if (verdict.anchor === undefined && verifiesByRoots) verdict = { anchor: undefined, reasons: [] };
-    else if (verdict.anchor === undefined) {
+    if (verdict.anchor === undefined && byRoots === "trusted") verdict = { ...verdict, reasons: [] };
+    else if (!verdict.isSignerTrusted) {
       const file = trust.learnt.path;
       const candidates = chain.filter((certificate) => trust.learnt.mayLearn(certificate, nowMs))
         .map((certificate): Anchor => ({ certificate, source: "learnt", file }));
@@ -161,8 +169,10 @@ export class IngressDialer implements AsyncDisposable {
 
   #isStale(target: Target): boolean {
     const seen = this.#presented;
-    return seen === undefined || !isSame(seen.target, target) || seen.verdict.reasons.length > 0 ||
-      Date.now() - seen.at > STALE_MS;
+    if (seen === undefined || !isSame(seen.target, target) || seen.verdict.reasons.length > 0) return true;
+    const nowMs = Date.now();
+    // Of a certificate that is near its end, the next one is waited for.
+    return nowMs - seen.at > STALE_MS || seen.chain.some((certificate) => isNearEnd(certificate, nowMs));
   }
 }
 
@@ -176,7 +186,7 @@ function isSame(one: Target, other: Target): boolean {
 
 function hintFor({ verdict }: Presented, trust: TrustSet): string {
   const compare = "Compare what it presents with what is trusted: ngrokctl trust show";
-  if (verdict.anchor !== undefined) {
+  if (verdict.isSignerTrusted) {
     return `${compare}; its CA is trusted, so look at ingressEndpoint, this machine's clock, and who answers there`;
   }
   if (trust.anchors.length > 0) {

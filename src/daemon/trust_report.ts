@@ -1,3 +1,4 @@
+import { trustWarnings } from "../identity/expiry_warnings.ts";
 import type { Anchor } from "../identity/judge_chain.ts";
 import { readPem } from "../identity/pem.ts";
 import { seeCertificate, type SeenCertificate } from "../identity/seen_certificate.ts";
@@ -17,6 +18,7 @@ export function trustStatus({ trust, dialer, ingress }: Daemon): StatusReport["t
   const anchor = isGood ? seen.verdict.anchor : undefined;
   return {
     ...trust.report,
+    warnings: trustWarnings(trust.anchors, { presented: isGood ? seen.chain : [], nowMs: Date.now() }),
     mode: isGood ? anchor?.source ?? "roots" : "none",
     ca: anchor === undefined ? null : caReport(anchor.certificate, anchor),
     issuer: seen?.chain[0]?.issuer ?? null,
