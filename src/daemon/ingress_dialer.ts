@@ -11,7 +11,7 @@ import type { TrustSet } from "./trust.ts";
 
 const log = getLogger(["ngrokd", "identity"]);
 
-/** Whatever the ingress does, it is looked at no more often. */
+/** Whatever the ingress does, it is looked at no more often; another one, which only the configuration or the API can name, is at once. */
 const PAUSE_MS = 60_000;
 const LOOK_TIMEOUT_MS = 5_000;
 /** After that, what was seen is looked at anew when a connection succeeds: certificates are renewed. */
@@ -50,7 +50,7 @@ export class IngressDialer implements AsyncDisposable {
   readonly #options: IngressDialerOptions;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
-  #lastLook: { readonly at: number; readonly pems: readonly string[] } | undefined;
+  #lastLook: { readonly at: number; readonly target: Target; readonly pems: readonly string[] } | undefined;
   #presented: Presented | undefined;
 
   constructor(options: IngressDialerOptions) {
@@ -90,10 +90,10 @@ export class IngressDialer implements AsyncDisposable {
     }
   }
 
-  /** Looks at what the ingress presents, once for all who ask meanwhile, and at most once a minute. Never rejects. */
+  /** Looks at what the ingress presents, once for all who ask meanwhile, and each at most once a minute. Never rejects. */
   look(target: Target): Promise<void> {
     if (this.#running !== undefined) return this.#running;
-    if (!this.#mayLook()) return Promise.resolve();
+    if (!this.#mayLook(target)) return Promise.resolve();
     this.#running = this.#look(target)
       .catch((error) => {
         if (this.#stop.signal.aborted) return;
@@ -108,17 +108,17 @@ export class IngressDialer implements AsyncDisposable {
     await this.#running;
   }
 
-  #mayLook(): boolean {
+  #mayLook(target: Target): boolean {
     if (this.#stop.signal.aborted) return false;
-    const { pems } = this.#options.trust;
-    return this.#lastLook === undefined || this.#lastLook.pems !== pems ||
-      performance.now() - this.#lastLook.at >= PAUSE_MS;
+    const last = this.#lastLook;
+    return last === undefined || last.pems !== this.#options.trust.pems || !isSame(last.target, target) ||
+      performance.now() - last.at >= PAUSE_MS;
   }
 
   async #look(target: Target): Promise<void> {
     const { look, trust } = this.#options;
     const startedAt = performance.now();
-    this.#lastLook = { at: startedAt, pems: trust.pems };
+    this.#lastLook = { at: startedAt, target, pems: trust.pems };
     const { certificates, byRoots } = await look({
       ...target,
       timeoutMs: LOOK_TIMEOUT_MS,
@@ -149,7 +149,7 @@ export class IngressDialer implements AsyncDisposable {
       if (anchor !== undefined && reasons.length === 0) {
         await trust.learn(anchor.certificate);
         // It does not open the way to another look.
-        this.#lastLook = { at: startedAt, pems: trust.pems };
+        this.#lastLook = { at: startedAt, target, pems: trust.pems };
       }
     }
     this.#presented = { target, at: nowMs, chain, verdict };
