@@ -115,7 +115,9 @@ export class LearntCas {
       this.#problem = new FileError(`Cannot keep the CA that was learnt: ${messageOf(error)}`, {
         path,
         reason: error.reason,
-        hint: error.hint ?? "It is in use until ngrokd ends; a SIGHUP tries again to keep it",
+        hint: `${
+          error.hint === undefined ? "" : `${error.hint}. `
+        }It is in use; a SIGHUP tries again to keep it`,
         cause: error,
       });
     }
