@@ -27,8 +27,16 @@ import { IngressDialer } from "./ingress_dialer.ts";
 import { type Change, Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
 import { Names } from "./names.ts";
-import { hostsPath, journalPath, learntCaPath, resolvConfBackup, stateDirectory } from "./places.ts";
+import {
+  hostsPath,
+  journalPath,
+  lastRenewalPath,
+  learntCaPath,
+  resolvConfBackup,
+  stateDirectory,
+} from "./places.ts";
 import { healthReport } from "./status_report.ts";
+import { RenewalMemory } from "./renewal_memory.ts";
 import { Renewals } from "./renewals.ts";
 import { removeStrays } from "./strays.ts";
 import { SubnetMemory } from "./subnet_memory.ts";
@@ -156,6 +164,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     intervalMs: () => live.current.boundEndpoints.pollIntervalMs,
     readyInMs: (pages) => account.readyInMs(pages),
   });
+  const renewalMemory = new RenewalMemory({ path: lastRenewalPath(live), files });
   const daemon: Daemon = {
     live,
     clientWith,
@@ -164,6 +173,8 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
       account,
       intervalMs: () => live.current.server.certRefreshIntervalMs,
       listOperators: (signal) => listOperatorIds(client, signal),
+      last: await renewalMemory.recall(),
+      remember: (note) => renewalMemory.remember(note),
     }),
     forwarder,
     loop,
