@@ -49,7 +49,11 @@ export async function showTrust(daemon: Daemon): Promise<TrustReport> {
 /** Trusts the listed CAs of a PEM text, and keeps them. @throws {RequestError} If it holds another, or none. */
 export async function saveTrust(pem: string, { trust }: Daemon): Promise<string> {
   const blocks = readPem(pem).filter(({ label }) => label === "CERTIFICATE");
-  if (blocks.length === 0) throw new RequestError("Cannot use the CA: there is no PEM certificate in it");
+  if (blocks.length === 0) {
+    throw new RequestError("Cannot use the CA: there is no PEM certificate in it", {
+      hint: "Give the file that begins with -----BEGIN CERTIFICATE-----",
+    });
+  }
   const certificates: SeenCertificate[] = [];
   for (const { der } of blocks) {
     const certificate = await seeCertificate(der).catch((error: unknown) => {
