@@ -56,13 +56,13 @@ export interface RetryInput {
 
 /**
  * The delay in milliseconds: doubled from a minute (or a twentieth of the window, if that is shorter), half of it drawn at random, and
- * never more than a tenth of what is left, unless the cloud asks for more.
+ * never more than a tenth of what is left, nor a minute once nothing is left, unless the cloud asks for more.
  */
 export function retryDelay(input: RetryInput): number {
   const { info, nowMs, failures, maxMs, retryAfterMs, random } = input;
   const baseMs = Math.min(FIRST_RETRY_MS, lifeOf(info) * WINDOW / 20);
   const leftMs = info.notAfter - nowMs;
-  const most = leftMs > 0 ? Math.min(maxMs, leftMs * MOST) : maxMs;
+  const most = Math.min(maxMs, leftMs > 0 ? leftMs * MOST : FIRST_RETRY_MS);
   const delay = backoffDelay(failures, { baseMs, maxMs: most, jitter: 0.5, random: () => random });
   return Math.max(SOONEST_MS, delay, retryAfterMs);
 }
