@@ -126,10 +126,10 @@ export class Renewals {
         if (this.#turn === undefined && this.#options.listOperators !== undefined && isDue(info, nowMs)) {
           this.#draw.askAt = this.#retryAt;
         }
-        log.error("Cannot renew the certificate: {error}", {
+        log.error("The certificate is not renewed: {error}", {
           error: messageOf(error),
           hint: hintOf(error),
-          next_try: new Date(this.#retryAt).toISOString(),
+          next_try: new Date(this.#nextAt() ?? this.#retryAt).toISOString(),
           cert_not_after: new Date(info.notAfter).toISOString(),
         });
       }

@@ -91,6 +91,17 @@ Deno.test("Daemon tells an expired CA, one that is none, and garbage apart, and 
   });
 });
 
+Deno.test("Daemon verifies a server with its own certificate that has signed itself, though that is no CA", async () => {
+  const own = await make({ subject: "CN=own", names });
+  await using ingress = await presenting([own]);
+  await using machine = await facing({ port: ingress.port, ingressCa: own.pem });
+  await withDaemon(machine, async () => {
+    await use(machine);
+    assert.ok(ingress.received() > 0);
+    assert.deepEqual((await statusOf(machine)).trust.problems, []);
+  });
+});
+
 Deno.test("Daemon does not verify with a CA of a file past its end, and names it in the refusal", async () => {
   const old = await make({ subject: "CN=x", issuer: expired, names });
   await using ingress = await presenting([old, expired]);

@@ -55,6 +55,11 @@ Deno.test("ngrokctl refresh-cert tells renewed, not due and failed apart, by tex
   const failed = await stage.ctl(["refresh-cert", "--force", "--json"]);
   assert.deepEqual([failed.code, failed.stdout], [1, ""]);
   assert.match(JSON.parse(failed.stderr).error.message, /answered 500/);
+  // The log named the end of a back-off that concerns only a certificate that is due.
+  const { next_renewal } = (await stage.askStatus()).certificate!;
+  const logged = stage.log.filter((line) => line.includes("The certificate is not renewed: Cannot "));
+  assert.equal(logged.length, failures.length + 1);
+  assert.ok(logged.every((line) => line.includes(` next_try="${next_renewal}"`)), logged.join("\n"));
   await stage.cloud.closeApi();
   const away = await stage.ctl(["refresh-cert", "--force"]);
   assert.equal(away.code, 1);
