@@ -75,7 +75,7 @@ function problems(
     ...problem(
       "Certificate",
       certificate?.error ?? null,
-      "It is tried again by itself; at once: ngrokctl refresh-cert --force",
+      `${nextTry(certificate)}; at once: ngrokctl refresh-cert --force`,
     ),
     ...problem("Certificate", certificate?.warning ?? null),
     ...problem("Ingress", ingress.error, ingress.hint),
@@ -96,6 +96,12 @@ function problems(
 function certificateText({ days_left, not_after, next_renewal }: CertificateReport): string {
   const renewal = next_renewal === null ? "" : `, renewal ${next_renewal}`;
   return `${daysLeft(days_left)} (until ${not_after}${renewal})`;
+}
+
+/** A renewal by force that failed is not tried again before it is due. */
+function nextTry(certificate: CertificateReport | null): string {
+  const at = certificate?.next_renewal ?? null;
+  return at === null ? "It is tried again by itself" : `It is tried again at ${at}`;
 }
 
 function originText({ serial, issuer, not_before, last_renewal }: CertificateReport): string {

@@ -94,10 +94,13 @@ export class LearntCas {
     return certificate.isCa ? outsideDates(certificate, nowMs) ?? "cannot be used" : "is not a CA";
   }
 
-  /** Trusts a CA from now on and saves it; one that cannot be saved counts until the end of this process, and is a problem. */
+  /** Trusts a CA from now on and saves it, in place of those that have expired; one that cannot be saved counts until the end of this process, and is a problem. */
   async learn(certificate: SeenCertificate): Promise<void> {
-    if (!this.mayLearn(certificate, Date.now())) throw new TypeError("Cannot learn a CA that is not listed");
-    const others = this.#certificates.filter(({ sha256 }) => sha256 !== certificate.sha256);
+    const nowMs = Date.now();
+    if (!this.mayLearn(certificate, nowMs)) throw new TypeError("Cannot learn a CA that is not listed");
+    const others = this.#certificates.filter(({ sha256, notAfter }) =>
+      sha256 !== certificate.sha256 && notAfter >= nowMs
+    );
     this.#certificates = [...others, certificate];
     await this.#save();
   }

@@ -60,6 +60,8 @@ Deno.test("ngrokctl refresh-cert tells renewed, not due and failed apart, by tex
   const logged = stage.log.filter((line) => line.includes("The certificate is not renewed: Cannot "));
   assert.equal(logged.length, failures.length + 1);
   assert.ok(logged.every((line) => line.includes(` next_try="${next_renewal}"`)), logged.join("\n"));
+  const { stdout: status } = await stage.ctl(["status"]);
+  assert.ok(status.includes(`It is tried again at ${next_renewal}; at once: ngrokctl refresh-cert --force`));
   await stage.cloud.closeApi();
   const away = await stage.ctl(["refresh-cert", "--force"]);
   assert.equal(away.code, 1);
