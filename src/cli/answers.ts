@@ -70,6 +70,8 @@ const TRUST_SHOWN = z.looseObject({
   listed: z.array(z.string()),
 }) satisfies z.ZodType<TrustReport>;
 
+const PROXY_USE = z.looseObject({ url: z.string(), source: z.string() }).nullable();
+
 const STATUS = z.looseObject({
   schema: z.literal(1),
   version: z.string(),
@@ -94,7 +96,7 @@ const STATUS = z.looseObject({
     error: NULLABLE_TEXT,
     hint: NULLABLE_TEXT,
   }),
-  proxy: z.looseObject({ url: z.string(), source: z.literal("config") }).nullable(),
+  proxy: z.looseObject({ api: PROXY_USE, ingress: PROXY_USE, notes: z.array(z.string()) }),
   trust: z.looseObject(TRUST),
   config: z.looseObject({
     path: z.string(),

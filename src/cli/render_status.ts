@@ -49,7 +49,7 @@ function details(report: StatusReport): string[] {
     ),
     ...(certificate === null ? [] : [field("Issued", originText(certificate))]),
     field("Ingress state", ingress.state === "unknown" ? "not used yet" : ingress.state),
-    ...(proxy === null ? [] : [field("Proxy", `${proxy.url} (${proxy.source})`)]),
+    ...proxyFields(proxy),
     field("Trust", ["built-in roots", ...trust.sources].join(", ")),
     field("Trust mode", trustText(trust)),
     field("Names", `${names.driver} (${names.state})`),
@@ -104,6 +104,14 @@ function originText({ serial, issuer, not_before, last_renewal }: CertificateRep
 function trustText({ mode, ca, issuer }: StatusReport["trust"]): string {
   const left = ca === null ? "" : `, CA ${daysLeft(ca.days_left)}`;
   return `${TRUST_MODES[mode]}${left}${issuer === null ? "" : ` (certificate of ${issuer})`}`;
+}
+
+function proxyFields({ api, ingress, notes }: StatusReport["proxy"]): string[] {
+  const ways = [["API proxy", api], ["Ingress proxy", ingress]] as const;
+  return [
+    ...ways.flatMap(([label, use]) => use === null ? [] : [field(label, `${use.url} (${use.source})`)]),
+    ...notes.map((note) => field("Proxy note", note)),
+  ];
 }
 
 function dnsText({ state, names, addresses }: StatusReport["dns"]): string {

@@ -164,7 +164,8 @@ export class ApiClient {
     // A path is below the base URL's own path; `//host/path` is not a path.
     const url = parseUrl(/^\/(?!\/)/.test(target) ? root + target.slice(1) : target, root);
     if (url === undefined) throw failure(action, `"${printable(target)}" is not a URL`, "malformed");
-    if (url.origin !== base.origin) {
+    // The origin of a `blob:` URL is that of the URL inside it.
+    if (url.origin !== base.origin || url.protocol !== base.protocol) {
       throw failure(action, `"${printable(target)}" is not at ${base.origin}`, "foreign_page");
     }
     // fetch() refuses a URL with credentials, and nothing here needs any.

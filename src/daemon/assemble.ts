@@ -7,7 +7,7 @@ import { createSigningRequest } from "../identity/csr.ts";
 import { RegistrationMark } from "../identity/registration_mark.ts";
 import { IdentityStore } from "../identity/store.ts";
 import { Attempts } from "../lib/attempts.ts";
-import { isHostname, normalizeHostname } from "../lib/hostname.ts";
+import { normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { VERSION } from "../lib/version.ts";
 import { refuseHijack, type ReservedNames } from "../names/refuse_names.ts";
@@ -28,6 +28,7 @@ import { IngressDialer } from "./ingress_dialer.ts";
 import { type Change, Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
 import { Names } from "./names.ts";
+import { operatorIngress } from "./operator_ingress.ts";
 import { hostsPath, journalPath, learntCaPath, resolvConfBackup, stateDirectory } from "./places.ts";
 import { healthReport } from "./status_report.ts";
 import { Renewals } from "./renewals.ts";
@@ -63,7 +64,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
       send: system.sendHttp,
       budget,
       attempts: requests,
-      proxy: () => live.current.proxy,
+      proxy: () => live.apiProxy.proxy,
       userAgent: `ngrokd/${VERSION}`,
     });
   const client = clientWith(() => live.apiKey.key);
@@ -81,7 +82,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   const trust = new TrustSet({ files, learntPath: learntCaPath(live), listed: system.listedCas });
   await trust.load(live.current.server.ingressCa);
   const ingress = () =>
-    live.current.ingressEndpoint ?? operatorIngress(account.ingressEndpoint, system) ?? DEFAULT_INGRESS;
+    live.current.ingressEndpoint ?? operatorIngress(account.ingressEndpoint, system.holds) ?? DEFAULT_INGRESS;
   const addresses = new Addresses({
     driver: chooseAddressDriver({
       os: system.operatingSystem(),
@@ -209,23 +210,6 @@ function refusals(): (reserved: ReservedNames) => (hostname: string) => string |
     known = now;
     return refuse;
   };
-}
-
-/** The ingress that the cloud named, if the permission set holds that name. */
-function operatorIngress(
-  endpoint: string | undefined,
-  system: System,
-): { hostname: string; port: number } | undefined {
-  const match = /^([^:]+)(?::([0-9]{1,5}))?$/.exec(endpoint ?? "");
-  if (match === null) return undefined;
-  const [, host = "", port = "443"] = match;
-  const hostname = normalizeHostname(host);
-  const isHost = isHostname(hostname) || parseIpv4(hostname) !== undefined;
-  // Deno throws when it is asked about anything else.
-  if (!isHost || Number(port) < 1 || Number(port) > 65535) return undefined;
-  return system.holds({ kind: "net", host: `${hostname}:${port}` })
-    ? { hostname, port: Number(port) }
-    : undefined;
 }
 
 /** An address stands for itself, an interface for its first address, which is not a loopback one if it has another. */

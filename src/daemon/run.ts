@@ -17,6 +17,7 @@ import { LiveConfig, problemTexts } from "./live_config.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
 import { ownNetworks } from "./own_networks.ts";
 import { hostsPath } from "./places.ts";
+import { logProxies } from "./proxies.ts";
 import { Reloader } from "./reload.ts";
 import { undo } from "./undo.ts";
 import { Wake } from "./wake.ts";
@@ -122,6 +123,7 @@ async function runAssembled(daemon: Daemon, options: RunningOptions): Promise<nu
   const { live } = daemon;
   const { socketPath, healthAddress, healthPort } = live.current.server;
   log.info("ngrokd {version} is running", { version: VERSION, config: live.path, socket: socketPath });
+  logProxies(live);
   for (const problem of daemon.stateProblems) log.error("Saved state has a problem: {problem}", { problem });
   await daemon.addresses.prepare(live.current.net.subnet);
   await daemon.health.listen({ address: healthAddress, port: healthPort });

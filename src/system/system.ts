@@ -1,4 +1,4 @@
-import { hostname, operatingSystem, readEnvironment } from "./environment.ts";
+import { hostname, operatingSystem, readEnvironment, takeEnvironment } from "./environment.ts";
 import * as files from "./files.ts";
 import { dropHttpConnections, sendHttp } from "./http.ts";
 import { serveHttp } from "./http_server.ts";
@@ -14,6 +14,7 @@ import { listenUdp } from "./udp.ts";
 /** Everything that the daemon asks of the machine it runs on. */
 export interface System {
   readonly readEnvironment: typeof readEnvironment;
+  readonly takeEnvironment: typeof takeEnvironment;
   readonly hostname: typeof hostname;
   readonly operatingSystem: typeof operatingSystem;
   readonly files: typeof files;
@@ -53,6 +54,7 @@ export interface System {
 export function realSystem(): System {
   return {
     readEnvironment,
+    takeEnvironment,
     hostname,
     operatingSystem,
     files,

@@ -54,7 +54,7 @@ export const STATUS: StatusReport = {
     error: null,
   },
   ingress: { state: "ok", error: null, hint: null },
-  proxy: null,
+  proxy: { api: null, ingress: null, notes: [] },
   trust: {
     sources: ["/etc/ngrokd/ingress_ca.pem"],
     problems: [],

@@ -28,7 +28,7 @@ async function inFakeTime(task: (world: World) => Promise<void>): Promise<void> 
   }
 }
 
-Deno.test("Wake notices a sleep and a clock that was set back, once each and within seconds", async () => {
+Deno.test("Wake notices a sleep and a clock that was set back, once each and within seconds (F20)", async () => {
   await inFakeTime(async (world) => {
     world.clock.setSystemTime(Date.now() + 3_600_000);
     await world.clock.tickAsync(4_000);
