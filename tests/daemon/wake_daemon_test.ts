@@ -65,7 +65,13 @@ async function withTraveller(
     isCutOff: false,
   };
   machine.cloud.addEndpoint({ url: "http://api.myapp:8351", backend: "http" });
-  await Promise.all([meanwhile?.(traveller), withDaemon(machine, () => test(traveller))]);
+  await Promise.all([
+    meanwhile?.(traveller),
+    withDaemon(machine, async () => {
+      await machine.until("its endpoint is listed", async () => (await listOf(machine)).length === 1);
+      await test(traveller);
+    }),
+  ]);
 }
 
 /** Another program's listener. */
