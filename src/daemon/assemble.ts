@@ -29,8 +29,16 @@ import { type Change, Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
 import { Names } from "./names.ts";
 import { operatorIngress } from "./operator_ingress.ts";
-import { hostsPath, journalPath, learntCaPath, resolvConfBackup, stateDirectory } from "./places.ts";
+import {
+  hostsPath,
+  journalPath,
+  lastRenewalPath,
+  learntCaPath,
+  resolvConfBackup,
+  stateDirectory,
+} from "./places.ts";
 import { healthReport } from "./status_report.ts";
+import { RenewalMemory } from "./renewal_memory.ts";
 import { Renewals } from "./renewals.ts";
 import { removeStrays } from "./strays.ts";
 import { SubnetMemory } from "./subnet_memory.ts";
@@ -160,6 +168,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     intervalMs: () => live.current.boundEndpoints.pollIntervalMs,
     readyInMs: (pages) => account.readyInMs(pages),
   });
+  const renewalMemory = new RenewalMemory({ path: lastRenewalPath(live), files });
   const daemon: Daemon = {
     live,
     clientWith,
@@ -169,6 +178,8 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
       account,
       intervalMs: () => live.current.server.certRefreshIntervalMs,
       listOperators: (signal) => listOperatorIds(client, signal),
+      last: await renewalMemory.recall(),
+      remember: (note) => renewalMemory.remember(note),
     }),
     forwarder,
     loop,

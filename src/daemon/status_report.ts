@@ -1,4 +1,5 @@
 import type { Config } from "../config/config.ts";
+import { ownWarning } from "../identity/expiry.ts";
 import { VERSION } from "../lib/version.ts";
 import type { EndpointReport, HealthReport, StatusReport } from "../model/report.ts";
 import { endpointHealth, endpointReports } from "./endpoint_reports.ts";
@@ -58,6 +59,10 @@ export function statusReport(daemon: Daemon): StatusReport {
       next_renewal: timeOrNull(renewal.nextAt),
       last_renewal: timeOrNull(renewal.lastAt),
       error: renewal.lastError ?? null,
+      warning: ownWarning(certificate, {
+        nowMs: Date.now(),
+        hasFailed: renewal.lastError !== undefined,
+      }) ?? null,
     },
     ingress: forwarder.ingressHealth(),
     proxy: proxyReport(live),
@@ -82,8 +87,9 @@ export function healthReport(daemon: Daemon): HealthReport {
     ...(status.api.error === null ? [] : [`API: ${status.api.error}`]),
     ...(status.api.notice === null ? [] : [`API: ${status.api.notice}`]),
     ...(status.certificate?.error ? [`Certificate: ${status.certificate.error}`] : []),
+    ...(status.certificate?.warning ? [`Certificate: ${status.certificate.warning}`] : []),
     ...(status.ingress.state === "failing" ? [`Ingress: ${status.ingress.error}`] : []),
-    ...status.trust.problems.map((problem) => `Trust: ${problem}`),
+    ...[...status.trust.problems, ...status.trust.warnings].map((text) => `Trust: ${text}`),
     ...(status.config.state === "rejected" ? [`Configuration: ${status.config.problems.join("; ")}`] : []),
     ...(status.names.state === "failing" ? [`Names: ${status.names.reason}`] : []),
     ...status.dns.addresses.flatMap(({ error }) => error === null ? [] : [`DNS: ${error}`]),

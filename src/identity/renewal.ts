@@ -14,7 +14,8 @@ export interface RenewalOptions {
   readonly spread?: number;
 }
 
-type Life = Pick<CertificateInfo, "notBefore" | "notAfter">;
+/** The dates of a certificate, milliseconds since the epoch. */
+export type Life = Pick<CertificateInfo, "notBefore" | "notAfter">;
 
 const SKEW_MS = 24 * 3600_000;
 /** A third of its life before the end. */

@@ -106,7 +106,7 @@ Deno.test("lookAtChain() sees what the ingress presents through the proxy, and l
   await using proxy = open(ingress.port);
   const seen = await lookAtChain({ hostname: HOST, port: 443, timeoutMs: 5000, proxy: proxyOf(proxy) });
   assert.ok(seen.certificates.length >= 1);
-  assert.equal(seen.verifiesByRoots, false);
+  assert.equal(seen.byRoots, "untrusted");
   assert.match(proxy.heads[0]!, /^CONNECT ingress\.example:443 /);
   await until("no connection is left at the proxy", () => proxy.open === 0);
 });
