@@ -3,18 +3,19 @@ import { ApiClient } from "../../src/cloud/client.ts";
 import { FileError } from "../../src/model/errors.ts";
 import { Account } from "../../src/sync/account.ts";
 import type { Pair } from "../../src/identity/store.ts";
+import type { HttpRequest } from "../../src/system/http.ts";
 
 const PAIR = { cert: "c", key: "k", info: {} } as unknown as Pair;
 const NEVER = new AbortController().signal;
 
-function accountWith(answer: () => { status: number; body: string }, pair?: Pair) {
+function accountWith(answer: (request: HttpRequest) => { status: number; body: string }, pair?: Pair) {
   const forgotten: string[] = [];
   const account = new Account({
     client: new ApiClient({
       baseUrl: () => "https://api.example.com",
       key: () => "2abcdefghijklmnopqrstuvwxyz_5ecretSecretSecret123",
       userAgent: "t",
-      send: () => Promise.resolve({ headers: new Headers(), ...answer() }),
+      send: (request) => Promise.resolve({ headers: new Headers(), ...answer(request) }),
     }),
     store: {
       load: () =>
@@ -42,7 +43,14 @@ Deno.test("Account forgets its operator at the API's own 404, and not at the 404
       ["", false],
     ] as const
   ) {
-    const { account, forgotten } = accountWith(() => ({ status: 404, body }), PAIR);
+    const operators = JSON.stringify({ operators: [], next_page_uri: null });
+    const { account, forgotten } = accountWith(
+      ({ method, url }) =>
+        method === "GET" && url.endsWith("/kubernetes_operators")
+          ? { status: 200, body: operators }
+          : { status: 404, body },
+      PAIR,
+    );
     await account.load();
     await assert.rejects(account.discover(NEVER), { status: 404 });
     assert.deepEqual(
