@@ -74,6 +74,8 @@ const TRUST_SHOWN = z.looseObject({
   listed: z.array(z.string()),
 }) satisfies z.ZodType<TrustReport>;
 
+const PROXY_USE = z.looseObject({ url: z.string(), source: z.string() }).nullable();
+
 const STATUS = z.looseObject({
   schema: z.literal(1),
   version: z.string(),
@@ -98,7 +100,8 @@ const STATUS = z.looseObject({
     error: NULLABLE_TEXT,
     hint: NULLABLE_TEXT,
   }),
-  proxy: z.looseObject({ url: z.string(), source: z.literal("config") }).nullable().default(null),
+  proxy: z.looseObject({ api: PROXY_USE, ingress: PROXY_USE, notes: z.array(z.string()) })
+    .default({ api: null, ingress: null, notes: [] }),
   trust: z.looseObject(TRUST).partial({ mode: true, ca: true, issuer: true, presented: true }),
   config: z.looseObject({
     path: z.string(),

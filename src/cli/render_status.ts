@@ -50,7 +50,7 @@ function details(report: StatusAnswer): string[] {
     ),
     ...(certificate === null ? [] : [field("Issued", originText(certificate))]),
     field("Ingress state", ingress.state === "unknown" ? "not used yet" : ingress.state),
-    ...(proxy === null ? [] : [field("Proxy", `${proxy.url} (${proxy.source})`)]),
+    ...proxyFields(proxy),
     field("Trust", ["built-in roots", ...trust.sources].join(", ")),
     ...(trust.mode === undefined ? [] : [field("Trust mode", trustText({ ...trust, mode: trust.mode }))]),
     field("Names", `${names.driver} (${names.state})`),
@@ -114,6 +114,14 @@ function trustText(
 ): string {
   const left = ca === null ? "" : `, CA ${daysLeft(ca.days_left)}`;
   return `${TRUST_MODES[mode]}${left}${issuer === null ? "" : ` (certificate of ${issuer})`}`;
+}
+
+function proxyFields({ api, ingress, notes }: StatusReport["proxy"]): string[] {
+  const ways = [["API proxy", api], ["Ingress proxy", ingress]] as const;
+  return [
+    ...ways.flatMap(([label, use]) => use === null ? [] : [field(label, `${use.url} (${use.source})`)]),
+    ...notes.map((note) => field("Proxy note", note)),
+  ];
 }
 
 function dnsText({ state, names, addresses }: StatusReport["dns"]): string {

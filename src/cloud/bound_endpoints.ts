@@ -52,6 +52,8 @@ type ReadEntry =
 
 const ACTION = "list the bound endpoints";
 const MAX_PAGES = 200;
+/** All pages of a list stay in memory: 200 as large as one may be would be 3 GiB. */
+const MAX_TEXT = 64 * 1024 * 1024;
 const ID_FORM = /^[\x21-\x7e]{1,128}$/;
 
 /**
@@ -74,11 +76,14 @@ export async function listBoundEndpoints(
   const read = new Map<string, KnownPage>();
   let target: string | undefined = first;
   let pages = 0;
+  let size = 0;
   while (target !== undefined) {
     if (pages === MAX_PAGES) throw pageError(`there are more than ${MAX_PAGES} pages`, "page_loop");
     const kind = pages === 0 ? "first_page" : "page";
     const answer = await askPage(client, target, { kind, signal, known, last: memory?.get(target) });
     pages++;
+    size += answer.text.length;
+    if (size > MAX_TEXT) throw pageError("its pages are too large together", "too_large");
     const { entries, content, next } = answer.page;
     if (entries.length === 0) break;
     if (seen.has(content)) throw pageError("a page repeats", "page_loop");

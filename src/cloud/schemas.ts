@@ -1,6 +1,8 @@
 import { z } from "zod";
 
 const TEXT = z.string().catch("");
+/** A host name of 253 characters, and a port; one that is longer is none. */
+const PLACE = z.string().max(300).catch("");
 
 /** The form of an operator's id: what is safe as a segment of a path. */
 export const OPERATOR_ID: RegExp = /^[A-Za-z0-9_-]{1,128}$/;
@@ -14,7 +16,7 @@ export const OPERATOR = z.object({
   region: TEXT,
   binding: z.object({
     cert: z.object({ cert: TEXT }).catch({ cert: "" }),
-    ingress_endpoint: TEXT,
+    ingress_endpoint: PLACE,
   }).catch({ cert: { cert: "" }, ingress_endpoint: "" }),
 });
 

@@ -6,7 +6,8 @@ import { Forwarder } from "../forward/forwarder.ts";
 import { createSigningRequest } from "../identity/csr.ts";
 import { RegistrationMark } from "../identity/registration_mark.ts";
 import { IdentityStore } from "../identity/store.ts";
-import { isHostname, normalizeHostname } from "../lib/hostname.ts";
+import { Attempts } from "../lib/attempts.ts";
+import { normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { VERSION } from "../lib/version.ts";
 import { refuseHijack, type ReservedNames } from "../names/refuse_names.ts";
@@ -27,6 +28,7 @@ import { IngressDialer } from "./ingress_dialer.ts";
 import { type Change, Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
 import { Names } from "./names.ts";
+import { operatorIngress } from "./operator_ingress.ts";
 import {
   hostsPath,
   journalPath,
@@ -62,13 +64,15 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   await undo(journal.changes.filter((change) => !isWanted(change)), { journal, system });
 
   const budget = new RequestBudget();
+  const requests = new Attempts();
   const clientWith = (key: () => string): ApiClient =>
     new ApiClient({
       baseUrl: () => live.current.api.url,
       key,
       send: system.sendHttp,
       budget,
-      proxy: () => live.current.proxy,
+      attempts: requests,
+      proxy: () => live.apiProxy.proxy,
       userAgent: `ngrokd/${VERSION}`,
     });
   const client = clientWith(() => live.apiKey.key);
@@ -86,7 +90,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   const trust = new TrustSet({ files, learntPath: learntCaPath(live), listed: system.listedCas });
   await trust.load(live.current.server.ingressCa);
   const ingress = () =>
-    live.current.ingressEndpoint ?? operatorIngress(account.ingressEndpoint, system) ?? DEFAULT_INGRESS;
+    live.current.ingressEndpoint ?? operatorIngress(account.ingressEndpoint, system.holds) ?? DEFAULT_INGRESS;
   const addresses = new Addresses({
     driver: chooseAddressDriver({
       os: system.operatingSystem(),
@@ -168,6 +172,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   const daemon: Daemon = {
     live,
     clientWith,
+    requests,
     account,
     renewals: new Renewals({
       account,
@@ -216,23 +221,6 @@ function refusals(): (reserved: ReservedNames) => (hostname: string) => string |
     known = now;
     return refuse;
   };
-}
-
-/** The ingress that the cloud named, if the permission set holds that name. */
-function operatorIngress(
-  endpoint: string | undefined,
-  system: System,
-): { hostname: string; port: number } | undefined {
-  const match = /^([^:]+)(?::([0-9]{1,5}))?$/.exec(endpoint ?? "");
-  if (match === null) return undefined;
-  const [, host = "", port = "443"] = match;
-  const hostname = normalizeHostname(host);
-  const isHost = isHostname(hostname) || parseIpv4(hostname) !== undefined;
-  // Deno throws when it is asked about anything else.
-  if (!isHost || Number(port) < 1 || Number(port) > 65535) return undefined;
-  return system.holds({ kind: "net", host: `${hostname}:${port}` })
-    ? { hostname, port: Number(port) }
-    : undefined;
 }
 
 /** An address stands for itself, an interface for its first address, which is not a loopback one if it has another. */

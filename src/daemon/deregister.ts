@@ -91,7 +91,7 @@ async function removeFromCloud(
     baseUrl: () => live.current.api.url,
     key: () => live.apiKey.key,
     send: system.sendHttp,
-    proxy: () => live.current.proxy,
+    proxy: () => live.apiProxy.proxy,
     userAgent: `ngrokd/${VERSION}`,
   });
   const signal = AbortSignal.timeout(CLOUD_MS);

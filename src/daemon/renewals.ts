@@ -1,9 +1,11 @@
 import { getLogger } from "@logtape/logtape";
 import type { CertificateInfo } from "../identity/certificate.ts";
-import { decideRenewal, retryDelay } from "../identity/renewal.ts";
+import { beginsAhead, decideRenewal, retryDelay } from "../identity/renewal.ts";
 import { drawTurn, nextTurn, type Turn, turnOf } from "../identity/turn.ts";
+import { backoffDelay } from "../lib/backoff.ts";
 import { ApiError, hintOf, messageOf } from "../model/errors.ts";
 import type { Account, RenewalResult, RenewOptions } from "../sync/account.ts";
+import { isKeyRefused, REFUSED_MS } from "../sync/pace.ts";
 import { sleep } from "../system/clock.ts";
 import type { RenewalNote } from "./renewal_memory.ts";
 
@@ -11,8 +13,10 @@ const log = getLogger(["ngrokd", "identity"]);
 
 /** How often the time is looked at: the clock may jump, and another certificate may have come. */
 const LOOK_MS = 5_000;
-/** A certificate that is due as soon as it comes (a clock that is days slow, a life of a second) is not renewed more often. */
+/** A certificate that is due as soon as it comes (a clock that is days wrong, a life of a second) is renewed after that, then after twice that. */
 const PAUSE_MS = 60_000;
+/** NTP corrects by less; a clock that is set back by more changes what was drawn. */
+const MIN_STEP_BACK_MS = 1_000;
 /** How long before the window the operators are listed at most: a fleet does not ask at once either. */
 const LEAD_MS = 600_000;
 /** Waiting for one's own second takes this part of the time that is left at most. */
@@ -47,6 +51,8 @@ export interface RenewalState {
 interface Draw {
   readonly serial: string;
   readonly spread: number;
+  /** Whether it begins in the future by the clock of that time. */
+  readonly isAhead: boolean;
   /** When the operators are listed; Infinity once that is done. */
   askAt: number;
   /** The own second; undefined as long as there is none. */
@@ -57,10 +63,14 @@ interface Draw {
 export class Renewals {
   readonly #options: RenewalsOptions;
   readonly #random: () => number;
-  #draw: Draw = { serial: "", spread: 0, askAt: Infinity, turnAt: undefined };
+  #draw: Draw = { serial: "", spread: 0, isAhead: false, askAt: Infinity, turnAt: undefined };
+  /** What the clock said last. */
+  #seenAt = -Infinity;
   /** By the last list that could be had. */
   #turn: Turn | undefined;
   #failures = 0;
+  /** How many certificates in a row were due as soon as they came. */
+  #dueAtOnce = 0;
   #retryAt = 0;
   #last: RenewalNote | undefined;
   #lastError: string | undefined;
@@ -93,6 +103,11 @@ export class Renewals {
     }
   }
 
+  /** Another key may be a good one: what failed is tried again at the next look. */
+  keyChanged(): void {
+    if (this.#failures > 0) this.#retryAt = 0;
+  }
+
   /** As {@linkcode Account.renew}; what it comes to is remembered. */
   async renew(options: RenewOptions): Promise<RenewalResult> {
     const { account, intervalMs, remember } = this.#options;
@@ -103,7 +118,8 @@ export class Renewals {
         await remember?.(this.#last);
       }
       this.#failures = 0;
-      this.#retryAt = isDue(result.certificate, Date.now()) ? Date.now() + PAUSE_MS : 0;
+      this.#dueAtOnce = isDue(result.certificate, Date.now()) ? this.#dueAtOnce + 1 : 0;
+      this.#retryAt = this.#dueAtOnce === 0 ? 0 : Date.now() + this.#pauseMs();
       this.#lastError = undefined;
       return result;
     } catch (error) {
@@ -119,7 +135,8 @@ export class Renewals {
           nowMs,
           failures: this.#failures,
           maxMs: intervalMs(),
-          retryAfterMs: error instanceof ApiError ? error.retryAfterMs ?? 0 : 0,
+          isOutage: isOutage(error),
+          retryAfterMs: askedFor(error),
           random: this.#random(),
         });
         this.#retryAt = this.#ownSecond(nowMs + delay, info) ?? nowMs + delay;
@@ -142,11 +159,26 @@ export class Renewals {
     const info = account.certificate;
     if (info === undefined || account.operatorId === undefined) return undefined;
     const nowMs = Date.now();
-    if (info.serial !== this.#draw.serial) this.#draw = this.#drawFor(info, nowMs);
+    if (this.#isOutdated(info, nowMs)) this.#draw = this.#drawFor(info, nowMs);
+    this.#seenAt = nowMs;
     const { spread, turnAt } = this.#draw;
     const { dueAt } = decideRenewal(info, nowMs, { spread });
     // A clock that was set back must not hold it up for longer than the interval.
     return Math.max(turnAt ?? dueAt, Math.min(this.#retryAt, nowMs + intervalMs()));
+  }
+
+  /** Also after a jump of the clock: what was drawn by a wrong one may lie years away, on either side. */
+  #isOutdated(info: CertificateInfo, nowMs: number): boolean {
+    const { serial, isAhead } = this.#draw;
+    return info.serial !== serial || beginsAhead(info, nowMs) !== isAhead ||
+      nowMs < this.#seenAt - MIN_STEP_BACK_MS;
+  }
+
+  #pauseMs(): number {
+    return backoffDelay(this.#dueAtOnce, {
+      baseMs: PAUSE_MS,
+      maxMs: Math.max(PAUSE_MS, this.#options.intervalMs()),
+    });
   }
 
   #drawFor(info: CertificateInfo, nowMs: number): Draw {
@@ -154,7 +186,7 @@ export class Renewals {
     const { opensAt, endsAt } = spanOf(info, nowMs);
     const leadMs = Math.min(LEAD_MS, (endsAt - opensAt) / 2) * this.#random();
     const askAt = this.#options.listOperators === undefined ? Infinity : opensAt - leadMs;
-    return { serial: info.serial, spread, askAt, turnAt: undefined };
+    return { serial: info.serial, spread, isAhead: beginsAhead(info, nowMs), askAt, turnAt: undefined };
   }
 
   /** Lists the operators, and moves the renewal to a second that is no other's; without a list it stays where it was drawn. */
@@ -184,6 +216,17 @@ export class Renewals {
     const at = nextTurn(fromMs, this.#turn);
     return at - fromMs <= (info.notAfter - fromMs) * TURN_PART ? at : undefined;
   }
+}
+
+/** The shortest wait that the API's answer asks for. */
+function askedFor(error: unknown): number {
+  const retryAfterMs = error instanceof ApiError ? error.retryAfterMs ?? 0 : 0;
+  return isKeyRefused(error) ? Math.max(REFUSED_MS, retryAfterMs) : retryAfterMs;
+}
+
+/** Whether there was no answer to go by: nobody there, too many requests, a fault of the cloud. */
+function isOutage(error: unknown): boolean {
+  return error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500);
 }
 
 function isDue(info: CertificateInfo, nowMs: number): boolean {

@@ -1,11 +1,11 @@
 import type { Config } from "../config/config.ts";
 import { ownWarning } from "../identity/expiry.ts";
 import { VERSION } from "../lib/version.ts";
-import { showProxy } from "../model/proxy.ts";
 import type { EndpointReport, HealthReport, StatusReport } from "../model/report.ts";
 import { endpointHealth, endpointReports } from "./endpoint_reports.ts";
 import { formatDuration } from "./duration.ts";
 import type { Daemon } from "./daemon.ts";
+import { proxyReport } from "./proxies.ts";
 import { trustStatus } from "./trust_report.ts";
 
 const DAY_MS = 86_400_000;
@@ -65,7 +65,7 @@ export function statusReport(daemon: Daemon): StatusReport {
       }) ?? null,
     },
     ingress: forwarder.ingressHealth(),
-    proxy: config.proxy === undefined ? null : { url: showProxy(config.proxy), source: "config" },
+    proxy: proxyReport(live),
     trust: trustStatus(daemon),
     config: live.report,
     names: names.report,

@@ -33,11 +33,16 @@ const MOST = 1 / 10;
  */
 export function decideRenewal(info: Life, nowMs: number, options: RenewalOptions = {}): RenewalDecision {
   const { spread = 0 } = options;
-  const { notBefore, notAfter } = info;
-  if (notBefore - nowMs > SKEW_MS) return { action: "renew", dueAt: nowMs };
+  const { notAfter } = info;
+  if (beginsAhead(info, nowMs)) return { action: "renew", dueAt: nowMs };
   const windowMs = lifeOf(info) * WINDOW;
   const dueAt = notAfter - windowMs + Math.floor(windowMs * SPREAD * spread);
   return { action: nowMs >= dueAt ? "renew" : "keep", dueAt };
+}
+
+/** Whether a certificate begins further ahead than a slow clock explains. */
+export function beginsAhead({ notBefore }: Life, nowMs: number): boolean {
+  return notBefore - nowMs > SKEW_MS;
 }
 
 /** What decides when a renewal that failed is tried again. */
@@ -48,6 +53,8 @@ export interface RetryInput {
   readonly failures: number;
   /** The longest delay. */
   readonly maxMs: number;
+  /** Whether there was no answer to go by, as against one that is no good. */
+  readonly isOutage: boolean;
   /** What the cloud asked for; 0 if nothing. */
   readonly retryAfterMs: number;
   /** A number in [0, 1). */
@@ -56,13 +63,13 @@ export interface RetryInput {
 
 /**
  * The delay in milliseconds: doubled from a minute (or a twentieth of the window, if that is shorter), half of it drawn at random, and
- * never more than a tenth of what is left, nor a minute once nothing is left, unless the cloud asks for more.
+ * never more than a tenth of what is left, nor, in an outage, a minute once nothing is left, unless the cloud asks for more.
  */
 export function retryDelay(input: RetryInput): number {
-  const { info, nowMs, failures, maxMs, retryAfterMs, random } = input;
+  const { info, nowMs, failures, maxMs, isOutage, retryAfterMs, random } = input;
   const baseMs = Math.min(FIRST_RETRY_MS, lifeOf(info) * WINDOW / 20);
   const leftMs = info.notAfter - nowMs;
-  const most = Math.min(maxMs, leftMs > 0 ? leftMs * MOST : FIRST_RETRY_MS);
+  const most = Math.min(maxMs, leftMs > 0 ? leftMs * MOST : isOutage ? FIRST_RETRY_MS : maxMs);
   const delay = backoffDelay(failures, { baseMs, maxMs: most, jitter: 0.5, random: () => random });
   return Math.max(SOONEST_MS, delay, retryAfterMs);
 }

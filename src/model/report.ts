@@ -77,8 +77,7 @@ export interface StatusReport {
   certificate: CertificateReport | null;
   /** The last failure of a connection to the ingress that no later connection has disproved. */
   ingress: { state: "unknown" | "ok" | "failing"; error: string | null; hint: string | null };
-  /** The proxy for the API and the ingress, without its credentials; null: the file names none. */
-  proxy: { url: string; source: "config" } | null;
+  proxy: ProxyReport;
   trust: TrustStatus;
   config: { path: string; state: "ok" | "rejected"; problems: string[]; warnings: string[] };
   names: { driver: string; state: "ok" | "failing" | "off"; reason: string | null };
@@ -130,6 +129,19 @@ export interface TrustStatus {
     problems: string[];
     certificates: (CaReport & { trusted: boolean })[];
   } | null;
+}
+
+/** One way through a proxy: its URL without credentials, and `config` or the name of the variable that it is from. */
+export interface ProxyUse {
+  url: string;
+  source: string;
+}
+
+/** The ways through proxies; null: none. `notes`: one sentence for each setting that is there and does not count. */
+export interface ProxyReport {
+  api: ProxyUse | null;
+  ingress: ProxyUse | null;
+  notes: string[];
 }
 
 /** The answer of `trust show`. */

@@ -15,6 +15,8 @@ export interface PaceInput {
 }
 
 const MAX_BACKOFF_MS = 5 * 60_000;
+/** A key that was refused is shown no more often. */
+export const REFUSED_MS: number = MAX_BACKOFF_MS;
 const PAGE_MS = 1000;
 /** Daemons of one account share 120 requests a minute: a tenth of the interval keeps them apart. */
 const JITTER = 0.1;
@@ -30,13 +32,18 @@ export function nextPollDelay(input: PaceInput): number {
   const spread = (ms: number) => Math.max(floor, Math.round(ms * (1 - JITTER + 2 * JITTER * random())));
   if (failures === 0) return spread(steady);
   // Never sooner than asked for, so it is spread upwards only.
-  if (isKeyRefused(error)) return Math.round(Math.max(steady, MAX_BACKOFF_MS) * (1 + JITTER * random()));
+  if (isKeyRefused(error)) return Math.round(Math.max(steady, REFUSED_MS) * (1 + JITTER * random()));
   const backedOff = Math.max(
     steady,
     backoffDelay(failures + 1, { baseMs: steady, maxMs: Math.max(MAX_BACKOFF_MS, steady) }),
   );
-  const asked = error instanceof ApiError ? error.retryAfterMs ?? 0 : 0;
-  return Math.max(spread(backedOff), asked);
+  return Math.max(spread(backedOff), demandedDelay(error));
+}
+
+/** The part of the wait after a failure that nothing but the user may cut short: the API demands it. */
+export function demandedDelay(error: unknown): number {
+  if (isKeyRefused(error)) return MAX_BACKOFF_MS;
+  return error instanceof ApiError ? error.retryAfterMs ?? 0 : 0;
 }
 
 /** What a failed call says about the API. */
@@ -47,6 +54,7 @@ export function apiStateOf(error: unknown): ApiState {
   return ["unreachable", "timeout", "proxy"].includes(error.code) ? "unreachable" : "failing";
 }
 
-function isKeyRefused(error: unknown): boolean {
+/** Whether the API has refused the key. */
+export function isKeyRefused(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 401 || error.status === 403);
 }

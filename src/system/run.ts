@@ -23,6 +23,8 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
   using limit = limitTime(options.timeoutMs, { signal: options.signal });
   const failed = (state: string, exitCode: number, stderr: string, cause?: unknown) =>
     new CommandError(`Cannot run "${argv.join(" ")}": ${state}`, { argv, exitCode, stderr, cause });
+  // What PATH leads to may be anybody's.
+  if (!program.startsWith("/")) throw failed("it is not an absolute path", -1, "");
   if (limit.signal.aborted) throw failed("it was stopped", -1, "");
   let child: Deno.ChildProcess;
   try {

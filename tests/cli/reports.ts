@@ -55,7 +55,7 @@ export const STATUS: StatusReport = {
     warning: null,
   },
   ingress: { state: "ok", error: null, hint: null },
-  proxy: null,
+  proxy: { api: null, ingress: null, notes: [] },
   trust: {
     sources: ["/etc/ngrokd/ingress_ca.pem"],
     problems: [],

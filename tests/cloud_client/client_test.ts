@@ -1,7 +1,9 @@
+import FakeTimers from "@sinonjs/fake-timers";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ApiClient } from "../../src/cloud/client.ts";
 import { ApiError } from "../../src/model/errors.ts";
+import { Attempts } from "../../src/lib/attempts.ts";
 import { type HttpRequest, type HttpResponse, sendHttp } from "../../src/system/http.ts";
 import { FakeApi, ForbiddenHost, json, KEY } from "./fake_api.ts";
 
@@ -82,7 +84,7 @@ Deno.test("a 204 and any answer to a DELETE are undefined", async () => {
 });
 
 for (const body of ["", "<html>hello</html>", '{"endpoints": [', "undefined"]) {
-  Deno.test(`a 200 with ${JSON.stringify(body)} is malformed`, async () => {
+  Deno.test(`a 200 with ${JSON.stringify(body)} is malformed (F38)`, async () => {
     const error = await failureOf(clientOf({ body }).request("GET", "/x", GET));
     assert.deepEqual([error.code, error.status], ["malformed", 200]);
     assert.equal(error.message, "Cannot try it: the answer of https://api.example.com is not JSON");
@@ -209,7 +211,7 @@ Deno.test("without a key, or with one that no header can carry, nothing is sent"
   assert.equal(api.seen.length, 0);
 });
 
-Deno.test("a redirect is an error, and its target is never asked", async () => {
+Deno.test("a redirect is an error, and its target is never asked (F41)", async () => {
   await using other = new ForbiddenHost();
   for (const status of [301, 302, 303, 307, 308]) {
     await using api = new FakeApi(() =>
@@ -222,7 +224,7 @@ Deno.test("a redirect is an error, and its target is never asked", async () => {
   assert.equal(other.connections, 0);
 });
 
-Deno.test("a URL of another origin is refused and never asked", async () => {
+Deno.test("a URL of another origin is refused and never asked (a blob: URL of the same one was not) (F40)", async () => {
   await using other = new ForbiddenHost();
   await using api = new FakeApi(() => json({}));
   const host = new URL(other.url).host;
@@ -235,6 +237,8 @@ Deno.test("a URL of another origin is refused and never asked", async () => {
     `http://localhost:${port}/x`,
     `http://127.0.0.1:${port}@${host}/x`,
     "file:///etc/passwd",
+    `blob:${api.url}/x`,
+    `blob:${other.url}/x`,
     "data:,x",
     "javascript:1",
   ];
@@ -290,7 +294,7 @@ Deno.test("http is for loopback hosts only", async () => {
   assert.equal(requests.length, 4);
 });
 
-Deno.test("an API that cannot be reached is told apart, with a hint", async () => {
+Deno.test("an API that cannot be reached is told apart, with a hint (F35)", async () => {
   const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `http://127.0.0.1:${free.addr.port}`;
   free.close();
@@ -300,7 +304,7 @@ Deno.test("an API that cannot be reached is told apart, with a hint", async () =
   assert(error.message.startsWith(`Cannot reach ${url}`) && error.hint!.includes("api.url"));
 });
 
-Deno.test("an answer that never ends is cut by the time limit", async () => {
+Deno.test("an answer that never ends is cut by the time limit (F38)", async () => {
   await using api = new FakeApi(() =>
     new Response(new ReadableStream({ start: (c) => c.enqueue(new Uint8Array(1)) }))
   );
@@ -309,7 +313,37 @@ Deno.test("an answer that never ends is cut by the time limit", async () => {
   assert(error.hint !== undefined);
 });
 
-Deno.test("an answer that is too large is cut, also when it was small on the wire", async () => {
+Deno.test("an answer of one byte each 10 s is given up after 15 s, and not before (F38)", async () => {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  const bytes = Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>();
+  const asked = Promise.withResolvers<void>();
+  await using api = new FakeApi(() => {
+    asked.resolve();
+    return new Response(new ReadableStream({ start: bytes.resolve }));
+  });
+  try {
+    let error: ApiError | undefined;
+    const failing = failureOf(api.client().request("GET", "/x", GET)).then((e) => error = e);
+    await asked.promise;
+    const controller = await bytes.promise;
+    controller.enqueue(new Uint8Array([0x7b]));
+    await clock.tickAsync(10_000);
+    controller.enqueue(new Uint8Array([0x22]));
+    await clock.tickAsync(4999);
+    assert.equal(error, undefined);
+    await clock.tickAsync(1);
+    await failing;
+    assert.deepEqual([error!.code, error!.message], [
+      "timeout",
+      `Cannot get an answer from ${api.url}: none in 15 s`,
+    ]);
+    controller.close();
+  } finally {
+    clock.uninstall();
+  }
+});
+
+Deno.test("an answer that is too large is cut, also when it was small on the wire (F38)", async () => {
   const bomb = new Response(new Uint8Array(100_000)).body!.pipeThrough(new CompressionStream("gzip"));
   const zipped = new Uint8Array(await new Response(bomb).arrayBuffer());
   assert(zipped.length < 10_000);
@@ -318,7 +352,7 @@ Deno.test("an answer that is too large is cut, also when it was small on the wir
   assert.deepEqual([error.code, error.status], ["too_large", 200]);
 });
 
-Deno.test("a reset in the middle of an answer is an ApiError", async () => {
+Deno.test("a reset in the middle of an answer is an ApiError (F35)", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const serving = (async () => {
     using conn = await listener.accept();
@@ -343,4 +377,45 @@ Deno.test("an abort is thrown as it is, not as an ApiError", async () => {
     return new Response(new ReadableStream({ start: (c) => c.enqueue(new Uint8Array(1)) }));
   });
   await assert.rejects(api.client().request("GET", "/x", { ...GET, signal: stop.signal }), RangeError);
+});
+
+Deno.test("a request that is broken off is sent once more, but for a POST, which may have arrived", async () => {
+  for (
+    const [method, breaks, sent] of [
+      ["GET", 1, 2],
+      ["PATCH", 1, 2],
+      ["DELETE", 1, 2],
+      ["GET", 2, 2],
+      ["POST", 1, 1],
+    ] as const
+  ) {
+    const attempts = new Attempts();
+    const requests: HttpRequest[] = [];
+    const client = new ApiClient({
+      baseUrl: () => "https://api.example.com",
+      key: () => KEY,
+      attempts,
+      send(request) {
+        requests.push(request);
+        if (requests.length > breaks) {
+          return Promise.resolve({ status: 200, headers: new Headers(), body: "{}" });
+        }
+        const broken = new Promise<never>((_, reject) =>
+          request.signal!.addEventListener("abort", () => reject(request.signal!.reason))
+        );
+        attempts.breakOff();
+        return broken;
+      },
+      userAgent: "t",
+    });
+    const asked = client.request(method, "/x", GET);
+    if (sent > breaks) await asked;
+    else {
+      const error = await failureOf(asked);
+      assert.deepEqual([error.code, error.status], ["unreachable", 0]);
+      assert.match(error.message, /slept, or its network changed, meanwhile$/);
+      assert.ok(error.hint !== undefined);
+    }
+    assert.equal(requests.length, sent, `${method} ${breaks}`);
+  }
 });

@@ -65,6 +65,37 @@ export function json(body: unknown, init: ResponseInit = {}): Response {
   });
 }
 
+/** URLs that lead away from an API to another host, port, scheme or file, or to nowhere. */
+export function foreignUrls(api: string, other: ForbiddenHost): string[] {
+  const { host, port } = new URL(api);
+  const evil = new URL(other.url).host;
+  return [
+    `http://${evil}/x`,
+    `HTTP://${evil}`,
+    `//${evil}/x`,
+    `\\\\${evil}\\x`,
+    `http:\\\\${evil}/x`,
+    ` \thttp://${evil}/x`,
+    `https://${host}/x`,
+    `https://${evil}/x`,
+    `ws://${evil}/x`,
+    `ftp://${host}/x`,
+    `http://localhost:${port}/x`,
+    `http://${host}@${evil}/x`,
+    `http://127.0.0.1:good@${evil}/x`,
+    `http://user:${"word".repeat(1000)}@${evil}/x`,
+    `http://${evil}#@${host}/x`,
+    `http://${evil}?@${host}/x`,
+    `http://[::ffff:127.0.0.1]:${port}/x`,
+    "file:///etc/passwd",
+    "file://localhost/etc/passwd",
+    `blob:${api}/x`,
+    "data:application/json,{}",
+    "javascript:1",
+    "unix:/run/x.sock",
+  ];
+}
+
 /** A listener that must never be reached: it counts connections and closes them. */
 export class ForbiddenHost implements AsyncDisposable {
   connections = 0;

@@ -4,7 +4,7 @@ import { parseRetryAfter } from "../../src/cloud/retry_after.ts";
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
 
-Deno.test("parseRetryAfter() reads seconds and dates, and caps them at 15 minutes", () => {
+Deno.test("parseRetryAfter() reads seconds and dates, and caps them at 15 minutes (F37)", () => {
   assert.equal(parseRetryAfter("1", NOW), 1000);
   assert.equal(parseRetryAfter(" 90 ", NOW), 90_000);
   assert.equal(parseRetryAfter("3600", NOW), 900_000);
@@ -13,7 +13,7 @@ Deno.test("parseRetryAfter() reads seconds and dates, and caps them at 15 minute
   assert.equal(parseRetryAfter("Fri, 02 Jan 2099 03:04:35 GMT", NOW), 900_000);
 });
 
-Deno.test("parseRetryAfter() ignores what is absent, negative, past or no time at all", () => {
+Deno.test("parseRetryAfter() ignores what is absent, negative, past or no time at all (F37)", () => {
   const values = [
     null,
     "",
@@ -35,7 +35,7 @@ Deno.test("parseRetryAfter() ignores what is absent, negative, past or no time a
   }
 });
 
-Deno.test("property: whatever the header, the wait is undefined or in (0, 15 min]", () => {
+Deno.test("property: whatever the header, the wait is undefined or in (0, 15 min] (F37)", () => {
   fc.assert(
     fc.property(
       fc.oneof(

@@ -4,7 +4,7 @@ import { ApiError } from "../../src/model/errors.ts";
 import { sendHttp } from "../../src/system/http.ts";
 import { make, presenting } from "../fakes/attacker.ts";
 
-Deno.test("ApiClient sends an API whose certificate nobody vouches for not one byte, the key least of all", async () => {
+Deno.test("ApiClient sends an API whose certificate nobody vouches for not one byte, the key least of all (F35)", async () => {
   const stranger = await make({ subject: "CN=Stranger CA", isCa: true });
   await using server = await presenting([
     await make({ subject: "CN=api", issuer: stranger, names: ["localhost"] }),

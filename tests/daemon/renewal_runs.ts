@@ -68,7 +68,7 @@ export async function runRenewal(cloud: SimulatedCloud, plan: RunPlan): Promise<
     cloud.setCertificateLifetime(lifeMs);
     const members: Member[] = [];
     for (let number = 0; number < daemons; number++) {
-      const account = await register(cloud, `${directory}/${number}`, stop.signal);
+      const account = await register(cloud, { directory: `${directory}/${number}`, signal: stop.signal });
       const client = clientOf(cloud);
       const renewals = new Renewals({
         account: {
@@ -129,7 +129,12 @@ export async function runRenewal(cloud: SimulatedCloud, plan: RunPlan): Promise<
   return problems;
 }
 
-async function register(cloud: SimulatedCloud, directory: string, signal: AbortSignal): Promise<Account> {
+/** An account of its own that has registered; its identity is kept in the directory. */
+export async function register(
+  cloud: SimulatedCloud,
+  options: { directory: string; signal: AbortSignal },
+): Promise<Account> {
+  const { directory, signal } = options;
   const account = new Account({
     client: clientOf(cloud),
     store: new IdentityStore({
@@ -147,7 +152,8 @@ async function register(cloud: SimulatedCloud, directory: string, signal: AbortS
   return account;
 }
 
-function clientOf(cloud: SimulatedCloud): ApiClient {
+/** A client with the key of the simulator, and a budget of its own. */
+export function clientOf(cloud: SimulatedCloud): ApiClient {
   return new ApiClient({
     baseUrl: () => cloud.apiUrl,
     key: () => cloud.apiKey,

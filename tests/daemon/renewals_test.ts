@@ -130,12 +130,12 @@ Deno.test("Renewals wait as long as the cloud asks them to", async () => {
   assert.ok(tries.slice(1).every((time, index) => time - tries[index]! >= 15 * MINUTE));
 });
 
-Deno.test("Renewals do not loop over certificates that are due as soon as they come", async () => {
+Deno.test("Renewals do not loop over certificates that are due as soon as they come (F19)", async () => {
   const { tries } = await run({ lifeMs: 1000, forMs: 10 * MINUTE });
   assert.ok(tries.length <= 11, `${tries.length} in 10 minutes`);
 });
 
-Deno.test("Renewals notice within seconds that the clock has jumped ahead, and ask for nothing before that", async () => {
+Deno.test("Renewals notice within seconds that the clock has jumped ahead, and ask for nothing before that (F20)", async () => {
   const clock = FakeTimers.install({ now: START });
   try {
     const { account, renewed } = fakeAccount({ lifeMs: 90 * DAY });

@@ -93,7 +93,7 @@ Deno.test("runDaemon() removes name and listener of an endpoint that is gone, an
   });
 });
 
-Deno.test("runDaemon() registers anew when its operator is deleted, and keeps listeners and addresses meanwhile", async () => {
+Deno.test("runDaemon() registers anew when its operator is deleted, and keeps listeners and addresses meanwhile (F42)", async () => {
   await using machine = await fakeMachine("net: {subnet: 127.114.0.0/16}");
   const { cloud } = machine;
   cloud.addEndpoint({ url: "http://api.myapp:8321", backend: "http" });

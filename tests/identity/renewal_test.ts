@@ -13,7 +13,7 @@ Deno.test("decideRenewal() keeps a 90-day certificate for 60 days", () => {
   assert.deepEqual(decideRenewal(NINETY_DAYS, dueAt + 1), { action: "renew", dueAt });
 });
 
-Deno.test("decideRenewal() renews an expired certificate, also of one second and of a negative life", () => {
+Deno.test("decideRenewal() renews an expired certificate, also of one second and of a negative life (F19)", () => {
   assert.equal(decideRenewal(NINETY_DAYS, START + 91 * DAY).action, "renew");
   assert.equal(decideRenewal({ notBefore: START, notAfter: START + 1000 }, START + 667).action, "renew");
   assert.deepEqual(decideRenewal({ notBefore: START, notAfter: START - DAY }, START), {
@@ -22,21 +22,23 @@ Deno.test("decideRenewal() renews an expired certificate, also of one second and
   });
 });
 
-Deno.test("decideRenewal() takes a certificate that begins soon for a slow clock, and renews one of another day", () => {
+Deno.test("decideRenewal() takes a certificate that begins soon for a slow clock, and renews one of another day (F19)", () => {
   assert.equal(decideRenewal(NINETY_DAYS, START - DAY).action, "keep");
   assert.deepEqual(decideRenewal(NINETY_DAYS, START - DAY - 1), { action: "renew", dueAt: START - DAY - 1 });
 });
 
-Deno.test("retryDelay() is a minute at most once the certificate has expired (it went up to an hour), unless the cloud asks for more", () => {
+Deno.test("retryDelay() is a minute at most once the certificate has expired in an outage (it went up to an hour), unless the cloud asks for more", () => {
   const expired = {
     info: NINETY_DAYS,
     nowMs: START + 91 * DAY,
     failures: 20,
     maxMs: 3600_000,
     random: 0.999,
+    isOutage: true,
   };
   assert.equal(Math.ceil(retryDelay({ ...expired, retryAfterMs: 0 }) / 1000), 60);
   assert.equal(retryDelay({ ...expired, retryAfterMs: 300_000 }), 300_000);
+  assert.equal(Math.round(retryDelay({ ...expired, isOutage: false, retryAfterMs: 0 }) / 60_000), 60);
   const hourLeft = { ...expired, nowMs: START + 90 * DAY - 3600_000 };
   assert.equal(Math.ceil(retryDelay({ ...hourLeft, retryAfterMs: 0 }) / 1000), 360);
 });

@@ -34,7 +34,7 @@ function accountWith(answer: () => { status: number; body: string }, pair?: Pair
   return { account, forgotten };
 }
 
-Deno.test("Account forgets its operator at the API's own 404, and not at the 404 of something else on the way", async () => {
+Deno.test("Account forgets its operator at the API's own 404, and not at the 404 of something else on the way (F42)", async () => {
   for (
     const [body, gone] of [
       ['{"status_code":404,"msg":"Resource not found","details":{}}', true],

@@ -158,12 +158,15 @@ Deno.test("SyncLoop still knows when the last good poll was while polls fail", (
     await running;
   }));
 
-Deno.test("SyncLoop waits five minutes after a refused key, unless it is nudged", () =>
+Deno.test("SyncLoop waits five minutes after a refused key, unless it is nudged; a wake is no reason to ask (it was one) (F36)", () =>
   withClock(async (clock, stop) => {
     const refused = new ApiError("401", { status: 401, code: "ERR_NGROK_202" });
     const { loop, polls } = setUp([refused, refused, found("http://a.t")]);
     const running = loop.run(stop.signal);
-    await clock.tickAsync(299_000);
+    for (let second = 0; second < 299; second++) {
+      await clock.tickAsync(1000);
+      loop.wake();
+    }
     assert.deepEqual(polls, [0]);
     assert.equal(loop.status.state, "key_refused");
     loop.nudge();
@@ -172,6 +175,27 @@ Deno.test("SyncLoop waits five minutes after a refused key, unless it is nudged"
     loop.nudge();
     await clock.tickAsync(0);
     assert.equal(loop.status.state, "ok");
+    loop.wake();
+    await clock.tickAsync(0);
+    assert.equal(polls.length, 4);
+    stop.abort();
+    await running;
+  }));
+
+Deno.test("SyncLoop polls at its interval and removes nothing when the clock jumps by 10 years, or back by an hour (F20)", () =>
+  withClock(async (clock, stop) => {
+    const { loop, world, polls } = setUp([found("http://a.t")]);
+    const running = loop.run(stop.signal);
+    await clock.tickAsync(0);
+    const jumps = [10, -20, 10].map((years) => years * 365 * 86_400_000);
+    for (const jumpMs of [...jumps, -3_600_000]) {
+      clock.setSystemTime(Date.now() + jumpMs);
+      const before = polls.length;
+      await clock.tickAsync(300_000);
+      assert.equal(polls.length - before, 10);
+    }
+    assert.deepEqual([[...world.open], world.closed], [["127.107.0.2:80"], []]);
+    assert.deepEqual([...world.published.keys()], ["a.t"]);
     stop.abort();
     await running;
   }));

@@ -30,7 +30,7 @@ Deno.test("nextPollDelay() never goes below one second a page (PROTOCOL.md 1.4)"
   assert.deepEqual(delays({ intervalMs: 1000, pages: 1 }), [1000, 1000, 1100]);
 });
 
-Deno.test("nextPollDelay() doubles with each failure, up to five minutes", () => {
+Deno.test("nextPollDelay() doubles with each failure, up to five minutes (F35)", () => {
   const middle = [1, 2, 3, 4, 5, 50, 5000].map((failures) => delays({ failures, error: apiError(500) })[1]);
   assert.deepEqual(middle, [60_000, 120_000, 240_000, 300_000, 300_000, 300_000, 300_000]);
 });
@@ -39,13 +39,13 @@ Deno.test("nextPollDelay() after a failure never comes sooner than the interval,
   assert.deepEqual(delays({ failures: 9, intervalMs: 900_000, error: apiError(500) })[1], 900_000);
 });
 
-Deno.test("nextPollDelay() waits five minutes at least once the key is refused, from the first time on", () => {
+Deno.test("nextPollDelay() waits five minutes at least once the key is refused, from the first time on (F36)", () => {
   for (const status of [401, 403]) {
     assert.deepEqual(delays({ failures: 1, error: apiError(status) }), [300_000, 315_000, 330_000]);
   }
 });
 
-Deno.test("nextPollDelay() honours a Retry-After that is longer than its own wait", () => {
+Deno.test("nextPollDelay() honours a Retry-After that is longer than its own wait (F37)", () => {
   assert.deepEqual(delays({ failures: 1, error: apiError(429, "ERR_NGROK_226", 90_000) }), [
     90_000,
     90_000,

@@ -84,7 +84,7 @@ Deno.test("sendHttp() gives errors of the server as answers", () =>
     assert.deepEqual((await sendHttp(request({ url }))).status, 500);
   }));
 
-Deno.test("sendHttp() gives a redirect back and follows it nowhere: the key goes to nobody else", async () => {
+Deno.test("sendHttp() gives a redirect back and follows it nowhere: the key goes to nobody else (F41)", async () => {
   let stolen = 0;
   await withServer(() => new Response(`${++stolen}`), async (other) => {
     for (const status of [301, 302, 303, 307, 308]) {
@@ -97,7 +97,7 @@ Deno.test("sendHttp() gives a redirect back and follows it nowhere: the key goes
   assert.equal(stolen, 0);
 });
 
-Deno.test("sendHttp() takes a body of just the limit, and not one byte more", async () => {
+Deno.test("sendHttp() takes a body of just the limit, and not one byte more (F38)", async () => {
   await withServer(() => new Response("x".repeat(1000)), async (url) => {
     assert.equal((await sendHttp(request({ url }))).body.length, 1000);
     await assert.rejects(
@@ -107,7 +107,7 @@ Deno.test("sendHttp() takes a body of just the limit, and not one byte more", as
   });
 });
 
-Deno.test("sendHttp() stops reading a body that never ends, or that unpacks without end", async () => {
+Deno.test("sendHttp() stops reading a body that never ends, or that unpacks without end (F38)", async () => {
   const endless = () =>
     new Response(new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(65_536)) }));
   await withServer(endless, async (url) => {
@@ -127,7 +127,7 @@ Deno.test("sendHttp() stops reading a body that never ends, or that unpacks with
   });
 });
 
-Deno.test("sendHttp() gives up in time on a server that says nothing, and on one that stops in the middle of the body", async () => {
+Deno.test("sendHttp() gives up in time on a server that says nothing, and on one that stops in the middle of the body (F38)", async () => {
   await withRawServer("", async (url) => {
     await assert.rejects(sendHttp(request({ url, timeoutMs: 50 })), fails("timeout", 0, /none in 0\.05 s$/));
   });
@@ -139,7 +139,7 @@ Deno.test("sendHttp() gives up in time on a server that says nothing, and on one
   });
 });
 
-Deno.test("sendHttp() calls nobody there, garbage and an answer that is cut off unreachable, in words that help", async () => {
+Deno.test("sendHttp() calls nobody there, garbage and an answer that is cut off unreachable, in words that help (F35)", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();

@@ -54,6 +54,34 @@ Deno.test("run() of a program that is missing, or no program, is a CommandError"
   await assert.rejects(run([`${directory.path}/text`], { timeoutMs: 1000 }), fails(/Cannot run/, -1));
 });
 
+Deno.test("run() never lets PATH decide: with the shipped permissions and hostile programs in PATH, only absolute paths run (F34)", async () => {
+  await using directory = await temporaryDirectory();
+  for (const name of ["ip", "resolvectl", "sh"]) {
+    const script = `#!/bin/sh\n: > ${directory.path}/ran-${name}\n`;
+    await Deno.writeTextFile(`${directory.path}/${name}`, script, { mode: 0o755 });
+  }
+  const code = `import { run } from "../../src/system/run.ts";
+    import { IP } from "../../src/network/ip_program.ts";
+    import { RESOLVECTL } from "../../src/names/resolved.ts";
+    const argvs = [[IP, "-V"], [RESOLVECTL, "--version"], ["ip", "-V"], ["resolvectl"], ["./ip"], ["sh"]];
+    console.log(JSON.stringify(await Promise.all(argvs.map((argv) =>
+      run(argv, { timeoutMs: 5000 }).then(({ stdout }) => stdout, ({ message }) => message)))));`;
+  const { stdout, stderr } = await runModule(code, {
+    permissions: ["-P=ngrokd"],
+    shell: `cd ${directory.path}; exec "$@"`,
+    env: { PATH: `${directory.path}:/usr/bin` },
+  });
+  assert.notEqual(stdout, "", stderr);
+  const [ip, resolvectl, ...bare] = JSON.parse(stdout);
+  // Where one is not installed, nothing else is run in its place.
+  assert.match(ip, /^ip utility|^Cannot run "\/sbin\/ip -V": /);
+  assert.match(resolvectl, /^systemd |^Cannot run "\/usr\/bin\/resolvectl --version": /);
+  assert.equal(bare.length, 4);
+  for (const message of bare) assert.match(message, /it is not an absolute path$/);
+  const ran = await Array.fromAsync(Deno.readDir(directory.path));
+  assert.deepEqual(ran.filter(({ name }) => name.startsWith("ran")), []);
+});
+
 Deno.test("run() ends a program that takes too long, also one that ignores SIGTERM (it was waited for)", async () => {
   for (
     const script of [

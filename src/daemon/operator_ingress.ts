@@ -1,0 +1,26 @@
+import { isHostname, normalizeHostname } from "../lib/hostname.ts";
+import type { Capability } from "../system/permissions.ts";
+
+/** Where an ingress is. */
+export interface IngressPlace {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/**
+ * The ingress that the cloud named, `host` or `host:port`, if the permission set holds that name; undefined if it is not to be used. An
+ * address is not: it could be one of our own listeners, and every connection would lead to the next.
+ */
+export function operatorIngress(
+  endpoint: string | undefined,
+  holds: (capability: Capability) => boolean,
+): IngressPlace | undefined {
+  const match = /^([^:]+)(?::([0-9]{1,5}))?$/.exec(endpoint ?? "");
+  if (match === null) return undefined;
+  const [, host = "", digits = "443"] = match;
+  const hostname = normalizeHostname(host);
+  const port = Number(digits);
+  // Deno throws when it is asked about what is no host name.
+  if (!isHostname(hostname) || port < 1 || port > 65_535) return undefined;
+  return holds({ kind: "net", host: `${hostname}:${port}` }) ? { hostname, port } : undefined;
+}

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { type ClockWorld, withWrongClock } from "./wrong_clock.ts";
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const YEAR = 365 * DAY;
+
+/** In two hours: one at once, then after 1, 2, 4, 8, 16, 32 and 60 minutes, drawn a little shorter. */
+const MOST_IN_TWO_HOURS = 12;
+
+for (
+  const [name, leadMs] of [
+    ["10 years ahead", 10 * YEAR],
+    ["10 years back", -10 * YEAR],
+    ["an hour back", -HOUR],
+    ["into the renewal window", 80 * DAY],
+  ] as const
+) {
+  Deno.test(`Renewals decide again when the clock jumps ${name} and when it is put right, without a busy loop (it was one after years in the past, and a renewal a minute after months ahead) (F20)`, () =>
+    withWrongClock(90 * DAY, async (world) => {
+      const { account, renewals, setClock, pass, count } = world;
+      const { operatorId } = account;
+      await pass(10 * MINUTE);
+      setClock(leadMs);
+      await pass(2 * HOUR);
+      const wrong = count("operators.update");
+      const isDue = leadMs !== -HOUR;
+      assert.ok(
+        isDue ? wrong >= 3 && wrong <= MOST_IN_TWO_HOURS : wrong === 0,
+        `${wrong} updates in two hours`,
+      );
+      setClock(0);
+      await pass(2 * MINUTE);
+      const calm = count("operators.update");
+      await pass(HOUR);
+      assert.equal(count("operators.update"), calm, "nothing is due by the right clock");
+      const { certificate } = account;
+      assert.ok(certificate!.notAfter > Date.now() + 89 * DAY, "it is good by the right clock");
+      const opensAt = certificate!.notAfter - 30 * DAY;
+      const { nextAt } = renewals.state;
+      assert.ok(nextAt! >= opensAt && nextAt! <= opensAt + 3 * DAY, new Date(nextAt!).toISOString());
+      assert.equal(account.operatorId, operatorId);
+      assert.equal(count("operators.create"), 1);
+    }));
+}
+
+Deno.test("Renewals of a life of a second begin at once and back off: no tight loop (F19)", () =>
+  withWrongClock(1000, async ({ account, pass, count }) => {
+    const { serial } = account.certificate!;
+    await pass(10_000);
+    assert.notEqual(account.certificate!.serial, serial);
+    await pass(2 * HOUR);
+    const updates = count("operators.update");
+    assert.ok(updates >= 5 && updates <= MOST_IN_TWO_HOURS, `${updates} updates`);
+  }));
+
+for (
+  const [name, issue, reason] of [
+    [
+      "expired",
+      (world: ClockWorld) => world.cloud.setCertificateLifetime(-1000),
+      /ends at .* not after its begin/,
+    ],
+    [
+      "for another key",
+      (world: ClockWorld) => world.cloud.faults.set({ kind: "wrong_key_certificate" }),
+      /key/,
+    ],
+    ["empty", (world: ClockWorld) => world.cloud.faults.set({ kind: "empty_certificate" }), /no certificate/],
+  ] as const
+) {
+  Deno.test(`Renewals of an expired certificate by answers that are ${name} are tried at once and once a back-off step; the old pair stays, and a good answer is taken (F19)`, () =>
+    withWrongClock(DAY, async (world) => {
+      const { account, renewals, cloud, setClock, pass, count } = world;
+      const { serial } = account.certificate!;
+      issue(world);
+      await pass(DAY + MINUTE);
+      const before = count("operators.update");
+      await pass(2 * HOUR);
+      const updates = count("operators.update") - before;
+      assert.ok(updates >= 2 && updates <= MOST_IN_TWO_HOURS, `${updates} updates`);
+      assert.equal(account.certificate!.serial, serial);
+      assert.match(renewals.state.lastError!, reason);
+      cloud.faults.clear();
+      cloud.setCertificateLifetime(90 * DAY);
+      setClock(0);
+      await pass(2 * HOUR);
+      assert.equal(count("operators.update"), before + updates + 1);
+      assert.ok(account.certificate!.notAfter > Date.now() + 80 * DAY);
+    }));
+}
+
+Deno.test("Renewals with a key that is refused are tried once in 5 minutes, also near the end, and at once with another key (it was each 5 s) (F36)", () =>
+  withWrongClock(10 * MINUTE, async ({ cloud, account, renewals, pass, count }) => {
+    await pass(MINUTE);
+    cloud.faults.set({ kind: "error", status: 403, code: "ERR_NGROK_203" });
+    const { serial } = account.certificate!;
+    await pass(30 * MINUTE);
+    const times = cloud.requests().filter(({ status }) => status === 403);
+    for (const route of ["operators.update", "operators.list"] as const) {
+      const at = times.filter((request) => request.route === route).map((request) => request.at);
+      assert.ok(at.every((ms, i) => i === 0 || ms - at[i - 1]! >= 5 * MINUTE), `${route}: ${at}`);
+      assert.ok(at.length <= 6, `${at.length}`);
+    }
+    assert.ok(count("operators.update") >= 4);
+    assert.equal(account.certificate!.serial, serial);
+    cloud.faults.clear();
+    renewals.keyChanged();
+    await pass(10_000);
+    assert.notEqual(account.certificate!.serial, serial);
+  }));

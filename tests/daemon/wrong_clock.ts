@@ -1,0 +1,114 @@
+import FakeTimers from "@sinonjs/fake-timers";
+import assert from "node:assert/strict";
+import { listOperatorIds } from "../../src/cloud/list_operators.ts";
+import { Renewals } from "../../src/daemon/renewals.ts";
+import type { Account } from "../../src/sync/account.ts";
+import { SimulatedCloud } from "../cloud/cloud.ts";
+import type { Route } from "../cloud/faults.ts";
+import { clientOf, register } from "./renewal_runs.ts";
+
+const START = Date.UTC(2027, 0, 1);
+const MINUTE_MS = 60_000;
+/** A loop that is busy has thousands. */
+const MOST_STEPS_PER_MINUTE = 600;
+const realSetTimeout = setTimeout;
+
+/** A machine that renews against the simulator, in faked time; the cloud's clock is right whatever the machine's says. */
+export interface ClockWorld {
+  readonly cloud: SimulatedCloud;
+  readonly account: Account;
+  readonly renewals: Renewals;
+  /** Sets the machine's clock this much ahead of the cloud's; timers take no notice. */
+  setClock(leadMs: number): void;
+  /** Lets so much time pass, timer by timer. Fails if they come as only those of a busy loop do. */
+  pass(ms: number): Promise<void>;
+  /** Gives what `task` comes to, with all that it asks of the cloud. */
+  settled<T>(task: () => Promise<T>): Promise<T>;
+  /** The requests of one kind so far. */
+  count(route: Route): number;
+}
+
+/** Registers a daemon with certificates of this life, and runs its renewals from then on. */
+export async function withWrongClock(
+  lifeMs: number,
+  test: (world: ClockWorld) => Promise<void>,
+): Promise<void> {
+  const clock = FakeTimers.install({
+    now: START,
+    toFake: ["Date", "setTimeout", "clearTimeout", "performance"],
+  });
+  const directory = await Deno.makeTempDir({ prefix: "ngrokd-clock-" });
+  const stop = new AbortController();
+  let lead = 0;
+  let pending = 0;
+  const cloud = await SimulatedCloud.start({ now: () => Date.now() - lead });
+  async function settled<T>(task: () => Promise<T>): Promise<T> {
+    pending++;
+    try {
+      return await task();
+    } finally {
+      pending--;
+    }
+  }
+  async function idle(): Promise<void> {
+    do {
+      for (let turn = 0; turn < 30; turn++) await Promise.resolve();
+      if (pending > 0) await new Promise((resolve) => realSetTimeout(resolve, 0));
+    } while (pending > 0);
+  }
+  async function pass(ms: number): Promise<void> {
+    const end = performance.now() + ms;
+    let steps = 0;
+    let isOver = false;
+    setTimeout(() => isOver = true, ms);
+    while (!isOver) {
+      clock.next();
+      await idle();
+      const most = MOST_STEPS_PER_MINUTE * Math.max(1, ms / MINUTE_MS);
+      assert.ok(
+        ++steps <= most,
+        `a busy loop: ${steps} timers, ${end - performance.now()} ms before the end`,
+      );
+    }
+  }
+  let runs: Promise<void> | undefined;
+  try {
+    cloud.setCertificateLifetime(lifeMs);
+    const account = await register(cloud, { directory, signal: stop.signal });
+    const client = clientOf(cloud);
+    const renewals = new Renewals({
+      account: {
+        get certificate() {
+          return account.certificate;
+        },
+        get operatorId() {
+          return account.operatorId;
+        },
+        renew: (options) => settled(() => account.renew(options)),
+      },
+      intervalMs: () => 60 * MINUTE_MS,
+      listOperators: (signal) => settled(() => listOperatorIds(client, signal)),
+      random: () => 0.5,
+    });
+    runs = renewals.run(stop.signal);
+    await idle();
+    await test({
+      cloud,
+      account,
+      renewals,
+      setClock(leadMs) {
+        clock.setSystemTime(Date.now() - lead + leadMs);
+        lead = leadMs;
+      },
+      pass,
+      settled,
+      count: (route) => cloud.requests().filter((request) => request.route === route).length,
+    });
+  } finally {
+    stop.abort();
+    clock.uninstall();
+    await runs;
+    await cloud[Symbol.asyncDispose]();
+    await Deno.remove(directory, { recursive: true });
+  }
+}
