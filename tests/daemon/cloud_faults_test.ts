@@ -76,7 +76,9 @@ Deno.test("killed in a new registration after the id was kept, it does not go on
   cloud.deleteOperator(cloud.operators()[0]!.id);
   await withDaemon(machine, () => Promise.resolve());
   const second = cloud.operators().find(({ deleted }) => !deleted)!;
-  await Promise.all(["tls.crt", "tls.key"].map((name, at) => Deno.writeTextFile(`${state}/${name}`, old[at]!)));
+  await Promise.all(
+    ["tls.crt", "tls.key"].map((name, at) => Deno.writeTextFile(`${state}/${name}`, old[at]!)),
+  );
   await Deno.writeTextFile(`${state}/registration_mark`, JSON.parse(second.metadata).mark);
   await withDaemon(machine, async () => {
     await machine.until("it is listed", async () => (await listOf(machine)).length === 1);
