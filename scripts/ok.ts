@@ -27,13 +27,16 @@ const STATIC: readonly Step[] = [
   { name: "imports", args: ["run", "-P=scripts", "--no-prompt", "scripts/check_imports.ts"] },
   { name: "faults", args: ["run", "-P=scripts", "--no-prompt", "scripts/faults.ts", "--check"] },
 ];
-/** Long runs of whole programs in namespaces, under floods, or once for each permission: `deno task test` and CI have them. */
+/** Long runs of whole programs in namespaces, under floods, through proxies, or once for each permission: `deno task test` and CI have them. */
 const LONG: readonly string[] = [
+  "tests/daemon/renewal_runs_test.ts",
   "tests/e2e/crash_renewal_test.ts",
   "tests/e2e/flood_test.ts",
+  "tests/e2e/man_in_the_middle_test.ts",
   "tests/e2e/permissions_audit_test.ts",
   "tests/e2e/permissions_ctl_test.ts",
   "tests/e2e/permissions_daemon_test.ts",
+  "tests/e2e/proxy_test.ts",
   "tests/e2e/renewal_under_load_test.ts",
   "tests/e2e/shared_listener_faults_test.ts",
   "tests/e2e/soak_test.ts",
