@@ -162,7 +162,8 @@ export class IngressDialer implements AsyncDisposable {
   #isStale(target: Target): boolean {
     const seen = this.#presented;
     return seen === undefined || !isSame(seen.target, target) || seen.verdict.reasons.length > 0 ||
-      Date.now() - seen.at > STALE_MS;
+      // By either sign: the clock may have been set back since.
+      Math.abs(Date.now() - seen.at) > STALE_MS;
   }
 }
 
