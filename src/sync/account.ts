@@ -59,7 +59,10 @@ export interface RenewalResult {
 /** This daemon in the ngrok account: registered once, its certificate renewed, its endpoints asked for. */
 export class Account {
   readonly #options: AccountOptions;
+  /** For what changes the identity. */
   readonly #mutex = new Mutex();
+  /** A list can take minutes, and a renewal does not wait for it. */
+  readonly #lists = new Mutex();
   readonly #registerPace = new RegisterPace();
   #endpoints: readonly Endpoint[] = [];
   #byId: ReadonlyMap<string, Endpoint> = new Map();
@@ -115,19 +118,13 @@ export class Account {
    * @throws {ApiError} A 404 means that the operator is gone: the next call registers anew.
    */
   discover(signal: AbortSignal): Promise<Discovery | undefined> {
-    return this.#mutex.run(async () => {
+    return this.#lists.run(async () => {
       if (!this.#options.hasKey()) return undefined;
-      if (this.#operatorId === undefined) await this.#register(signal);
-      const id = this.#operatorId!;
+      const id = await this.#mutex.run(() => this.#prepare(signal));
       try {
-        // A crash came between the two, or the pair was found unusable: the operator is there and needs no other.
-        if (this.#pair === undefined) await this.#reissue(id, signal);
-        await this.#tellSelectors(id, signal);
         return await this.#list(id, signal);
       } catch (error) {
-        // Also what was an answer, and no list.
-        if (error instanceof ApiError) this.#options.client.budget.failed();
-        await this.#forgetIfGone(error);
+        await this.#mutex.run(() => this.#noteFailure(error, id));
         throw error;
       }
     });
@@ -169,6 +166,28 @@ export class Account {
       });
       return { renewed: true, certificate: renewed, dueAt: decideRenewal(renewed, now()).dueAt };
     });
+  }
+
+  /** Makes sure that there is an operator with a certificate and the selectors, and gives its id. */
+  async #prepare(signal: AbortSignal): Promise<string> {
+    if (this.#operatorId === undefined) await this.#register(signal);
+    const id = this.#operatorId!;
+    try {
+      // A crash came between the two, or the pair was found unusable: the operator is there and needs no other.
+      if (this.#pair === undefined) await this.#reissue(id, signal);
+      await this.#tellSelectors(id, signal);
+    } catch (error) {
+      await this.#noteFailure(error, id);
+      throw error;
+    }
+    return id;
+  }
+
+  async #noteFailure(error: unknown, id: string): Promise<void> {
+    // Also what was an answer, and no list.
+    if (error instanceof ApiError) this.#options.client.budget.failed();
+    // A renewal may have noticed it meanwhile.
+    if (this.#operatorId === id) await this.#forgetIfGone(error);
   }
 
   /** An unchanged list is the very list of last time: thousands of endpoints are then not looked at again. */

@@ -3,18 +3,24 @@ import { ApiClient } from "../../src/cloud/client.ts";
 import { FileError } from "../../src/model/errors.ts";
 import { Account } from "../../src/sync/account.ts";
 import type { Pair } from "../../src/identity/store.ts";
+import type { HttpRequest } from "../../src/system/http.ts";
 
-const PAIR = { cert: "c", key: "k", info: {} } as unknown as Pair;
+const PAIR = { cert: "c", key: "k", info: { serial: "1", notBefore: 0, notAfter: 1 } } as unknown as Pair;
 const NEVER = new AbortController().signal;
 
-function accountWith(answer: () => { status: number; body: string }, pair?: Pair) {
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+function accountWith(answer: (request: HttpRequest) => Answer | Promise<Answer>, pair?: Pair) {
   const forgotten: string[] = [];
   const account = new Account({
     client: new ApiClient({
       baseUrl: () => "https://api.example.com",
       key: () => "2abcdefghijklmnopqrstuvwxyz_5ecretSecretSecret123",
       userAgent: "t",
-      send: () => Promise.resolve({ headers: new Headers(), ...answer() }),
+      send: async (request) => ({ headers: new Headers(), ...await answer(request) }),
     }),
     store: {
       load: () =>
@@ -101,4 +107,22 @@ Deno.test("Account gives the very list of last time when nothing has changed, an
     const found = await account.discover(NEVER);
     assert.deepEqual(found!.endpoints.map(({ url }) => url), other);
   }
+});
+
+Deno.test("Account renews while a list drips or goes on for 200 pages (a renewal waited for its end) (F38)", async () => {
+  const list = Promise.withResolvers<Answer>();
+  const asked = Promise.withResolvers<void>();
+  const operator = { id: "k8sop_1", binding: { cert: { cert: "c" } } };
+  const { account, forgotten } = accountWith(({ url }) => {
+    if (!url.endsWith("/bound_endpoints")) return { status: 200, body: JSON.stringify(operator) };
+    asked.resolve();
+    return list.promise;
+  }, PAIR);
+  await account.load();
+  const polling = account.discover(NEVER);
+  await asked.promise;
+  assert.equal((await account.renew({ force: true, signal: NEVER })).renewed, true);
+  list.resolve({ status: 404, body: '{"status_code":404,"msg":"Resource not found","details":{}}' });
+  await assert.rejects(polling, { status: 404 });
+  assert.deepEqual([account.operatorId, forgotten], [undefined, ["k8sop_1"]]);
 });
