@@ -1,183 +1,119 @@
-// Compares three ways to the far end of mutual TLS: directly, through an HTTP proxy and our relay, and through it with node:tls.
-import { connect as connectNode, createServer, type Server, type TLSSocket } from "node:tls";
-import type { AddressInfo } from "node:net";
-import net from "node:net";
+// Compares the ways to the far end of mutual TLS: directly, by our relay, through an HTTP proxy and our relay, and through it with node:tls.
 import process from "node:process";
-import { connectTls } from "../src/system/net.ts";
-import { writeOut } from "../src/system/terminal.ts";
+import { parseArgs } from "node:util";
+import { writeErr, writeOut } from "../src/system/terminal.ts";
 import { TestAuthority } from "../tests/fakes/certificates.ts";
+import { median } from "./bench/statistics.ts";
+import { judge, type Round } from "./bench_proxy/quick.ts";
+import { startPeer } from "./bench_proxy/start_peer.ts";
+import { type Direction, type Way, waysTo } from "./bench_proxy/ways.ts";
 
 const HOST = "localhost";
-const BYTES_EACH = 256 * 1024 * 1024;
-const CHUNK = new Uint8Array(64 * 1024);
-const DIALS = 200;
+const MIB = 2 ** 20;
+const FULL = { bytes: 256 * MIB, dials: 200 };
+const QUICK = { bytes: 64 * MIB, dials: 20, rounds: 7 };
 
-/** The far end and the proxy run in processes of their own: their work must not count for ours. */
-async function child(role: string): Promise<{ port: number; stop(): Promise<void> }> {
-  const process = new Deno.Command("deno", {
-    args: ["run", "-P=bench", "--no-prompt", "--quiet", new URL(import.meta.url).pathname, role],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const reader = process.stdout.getReader();
-  const { value } = await reader.read();
-  const port = Number(new TextDecoder().decode(value));
-  return {
-    port,
-    async stop() {
-      process.kill("SIGKILL");
-      await process.status;
-      await reader.cancel();
-    },
-  };
-}
-
-const PEM_DIRECTORY = "/tmp/ngrokd-bench-proxy";
-
-/** Takes a first byte: `d` sends {@linkcode BYTES_EACH}, `u` swallows all and answers one byte. */
-function farEnd(pems: { cert: string; key: string; ca: string }): Server {
-  return createServer({ ...pems, requestCert: true, rejectUnauthorized: true }, (socket) => {
-    socket.on("error", () => {});
-    socket.once("data", (first) => {
-      if (first[0] === 0x64) {
-        let left = BYTES_EACH;
-        const pump = (): void => {
-          while (left > 0) {
-            left -= CHUNK.length;
-            if (!socket.write(CHUNK)) return void socket.once("drain", pump);
-          }
-          socket.end();
-        };
-        pump();
-      } else {
-        socket.on("data", () => {});
-        socket.on("end", () => socket.end("k"));
-      }
-    });
-  });
-}
-
-/** CONNECT and no more. */
-function plainProxy(): net.Server {
-  return net.createServer({ allowHalfOpen: true }, (client) => {
-    client.on("error", () => {});
-    client.once("data", (head) => {
-      const port = Number(/^CONNECT [^:]+:([0-9]+)/.exec(head.toString())?.[1]);
-      const far = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true }, () => {
-        client.write("HTTP/1.1 200 OK\r\n\r\n");
-        client.pipe(far);
-        far.pipe(client);
-      });
-      far.on("error", () => client.destroy());
-    });
-  });
-}
-
-interface Way {
-  readonly name: string;
-  /** Opens, moves bytes in one direction, and closes. */
-  readonly move: (direction: "d" | "u" | "none") => Promise<void>;
-}
-
-async function main(): Promise<void> {
-  const authority = await TestAuthority.create();
-  const server = await authority.issue({ names: [HOST] });
-  const client = await authority.issue({ names: ["client"] });
-  await Deno.mkdir(PEM_DIRECTORY, { recursive: true });
-  await Deno.writeTextFile(`${PEM_DIRECTORY}/pems.json`, JSON.stringify({ ...server, ca: authority.pem }));
-  const far = await child("far");
-  const proxy = await child("proxy");
-  const options = { hostname: HOST, port: far.port, ...client, caCerts: [authority.pem], timeoutMs: 10_000 };
-  const through = { hostname: "127.0.0.1", port: proxy.port, username: "", password: "" };
-
-  async function moveDeno(direction: string, viaProxy: boolean): Promise<void> {
-    const stream = await connectTls(viaProxy ? { ...options, proxy: through } : options);
-    const buffer = new Uint8Array(64 * 1024);
-    if (direction !== "none") await stream.write(new TextEncoder().encode(direction));
-    if (direction === "u") {
-      for (let sent = 0; sent < BYTES_EACH;) sent += await stream.write(CHUNK);
-      await stream.closeWrite();
-    }
-    if (direction !== "none") { while (await stream.read(buffer) !== null); }
-    stream.close();
-  }
-
-  async function moveNode(direction: string): Promise<void> {
-    const raw = net.connect({ host: "127.0.0.1", port: proxy.port });
-    await new Promise<void>((resolve, reject) => {
-      raw.once("error", reject);
-      raw.write(`CONNECT ${HOST}:${far.port} HTTP/1.1\r\n\r\n`);
-      raw.once("data", () => resolve());
-    });
-    const socket: TLSSocket = connectNode({ socket: raw, servername: HOST, ...client, ca: [authority.pem] });
-    await new Promise<void>((resolve, reject) => {
-      socket.once("secureConnect", resolve);
-      socket.once("error", reject);
-    });
-    if (direction !== "none") {
-      const ended = new Promise<void>((resolve) => socket.once("end", resolve));
-      socket.on("data", () => {});
-      socket.write(direction);
-      if (direction === "u") {
-        for (let sent = 0; sent < BYTES_EACH; sent += CHUNK.length) {
-          if (!socket.write(CHUNK)) {
-            await new Promise<void>((resolve) => socket.once("drain", () => resolve()));
-          }
-        }
-        socket.end();
-      }
-      await ended;
-    }
-    socket.destroy();
-  }
-
-  const ways: readonly Way[] = [
-    { name: "direct", move: (direction) => moveDeno(direction, false) },
-    { name: "proxy + relay", move: (direction) => moveDeno(direction, true) },
-    { name: "proxy + node:tls", move: moveNode },
-  ];
+/** A table of all ways. */
+async function compare(ways: readonly Way[]): Promise<void> {
   writeOut(
     "| way | down, 1 stream | down, 8 | up, 1 stream | up, 8 | connect | memory after |\n|---|---|---|---|---|---|---|\n",
   );
-  for (const { name, move } of ways) {
+  for (const way of ways) {
     const cells: string[] = [];
     for (const direction of ["d", "u"] as const) {
-      for (const streams of [1, 8]) cells.push(await rate(streams, () => move(direction)));
+      for (const streams of [1, 8]) {
+        const { rate, cpu } = await transfer(way, { direction, streams, bytes: FULL.bytes });
+        cells.push(`${Math.round(rate)} MB/s, ${cpu.toFixed(1)} CPU-s/GB`);
+      }
     }
-    const times: number[] = [];
-    for (let i = 0; i < DIALS; i++) {
-      const start = performance.now();
-      await move("none");
-      times.push(performance.now() - start);
-    }
-    times.sort((a, b) => a - b);
-    cells.push(`${times[DIALS / 2]!.toFixed(1)} ms`, `${Math.round(Deno.memoryUsage().rss / 2 ** 20)} MB`);
-    writeOut(`| ${name} | ${cells.join(" | ")} |\n`);
+    cells.push(`${(await connectMs(way, FULL.dials)).toFixed(1)} ms`, `${Math.round(memoryMiB())} MB`);
+    writeOut(`| ${way.name} | ${cells.join(" | ")} |\n`);
   }
-  await far.stop();
-  await proxy.stop();
-  await Deno.remove(PEM_DIRECTORY, { recursive: true });
 }
 
-/** Rate over all streams, and the CPU time of this process for a GB. */
-async function rate(streams: number, move: () => Promise<void>): Promise<string> {
+/** Whether all targets are met. */
+async function check(ways: readonly Way[]): Promise<boolean> {
+  const direct = ways.find(({ name }) => name === "direct")!;
+  const proxied = ways.find(({ name }) => name === "proxy + relay")!;
+  const { bytes, dials } = QUICK;
+  const rates = async (direction: "d" | "u") => ({
+    direct: (await transfer(direct, { direction, streams: 1, bytes })).rate,
+    proxied: (await transfer(proxied, { direction, streams: 1, bytes })).rate,
+  });
+  // What is loaded and compiled at the first use does not count.
+  for (const way of [direct, proxied]) await transfer(way, { direction: "d", streams: 1, bytes });
+  const before = memoryMiB();
+  const rounds: Round[] = [];
+  while (rounds.length < QUICK.rounds) {
+    rounds.push({
+      rates: { down: await rates("d"), up: await rates("u") },
+      connectMs: { direct: await connectMs(direct, dials), proxied: await connectMs(proxied, dials) },
+    });
+  }
+  const results = judge(rounds, memoryMiB() - before);
+  for (const { what, seen, target, met } of results) {
+    writeOut(`${met ? "ok    " : "FAILED"}  ${what}: ${seen.toFixed(2)} (target ${target})\n`);
+  }
+  return results.every(({ met }) => met);
+}
+
+interface Transfer {
+  readonly direction: Direction;
+  readonly streams: number;
+  /** Of each stream. */
+  readonly bytes: number;
+}
+
+/** MB/s over all streams, and the CPU time of this process for a GB. */
+async function transfer(
+  { move }: Way,
+  { direction, streams, bytes }: Transfer,
+): Promise<{ rate: number; cpu: number }> {
   const cpu = process.cpuUsage();
   const start = performance.now();
-  await Promise.all(Array.from({ length: streams }, move));
+  await Promise.all(Array.from({ length: streams }, () => move(direction)));
   const seconds = (performance.now() - start) / 1000;
   const { user, system } = process.cpuUsage(cpu);
-  const gb = streams * BYTES_EACH / 1e9;
-  return `${Math.round(gb * 1000 / seconds)} MB/s, ${((user + system) / 1e6 / gb).toFixed(1)} CPU-s/GB`;
+  const gb = streams * bytes / 1e9;
+  return { rate: gb * 1000 / seconds, cpu: (user + system) / 1e6 / gb };
 }
 
-if (Deno.args[0] === "far") {
-  const server = farEnd(JSON.parse(await Deno.readTextFile(`${PEM_DIRECTORY}/pems.json`)));
-  server.listen(0, "127.0.0.1", () => writeOut(String((server.address() as AddressInfo).port)));
-} else if (Deno.args[0] === "proxy") {
-  const server = plainProxy();
-  server.listen(0, "127.0.0.1", () => writeOut(String((server.address() as AddressInfo).port)));
-} else {
-  await main();
-  Deno.exit(0);
+async function connectMs({ move }: Way, dials: number): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < dials; i++) {
+    const start = performance.now();
+    await move("none");
+    times.push(performance.now() - start);
+  }
+  return median(times);
+}
+
+function memoryMiB(): number {
+  return Deno.memoryUsage().rss / MIB;
+}
+
+async function main(quick: boolean): Promise<boolean> {
+  const { bytes } = quick ? QUICK : FULL;
+  const authority = await TestAuthority.create();
+  const ca = authority.pem;
+  const server = await authority.issue({ names: [HOST] });
+  const client = await authority.issue({ names: ["client"] });
+  await using far = await startPeer({ role: "far", ...server, ca, bytes });
+  await using proxy = await startPeer({ role: "proxy" });
+  const ports = { farPort: far.port, proxyPort: proxy.port };
+  const ways = waysTo({ hostname: HOST, ...ports, ...client, ca, bytes });
+  if (quick) return await check(ways);
+  await compare(ways);
+  return true;
+}
+
+if (import.meta.main) {
+  let quick: boolean;
+  try {
+    quick = parseArgs({ options: { quick: { type: "boolean", default: false } } }).values.quick;
+  } catch {
+    writeErr("Usage: deno task bench:proxy [--quick]\n");
+    Deno.exit(2);
+  }
+  Deno.exit(await main(quick) ? 0 : 1);
 }

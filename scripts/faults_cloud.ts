@@ -2,7 +2,7 @@
 // --check it changes nothing and fails where the page is not what was seen; --only TEXT runs the cases whose title holds it, and prints them.
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 import { allCases, type Case } from "./faults_cloud/cases.ts";
-import { renderPage } from "./faults_cloud/page.ts";
+import { renderPage, renderRow } from "./faults_cloud/page.ts";
 import { type Observation, runCase } from "./faults_cloud/run_case.ts";
 
 const PAGE = new URL("../docs/cloud-faults.md", import.meta.url);
@@ -18,14 +18,27 @@ async function main(): Promise<number> {
   }
   const start = Date.now();
   const cases = allCases().filter((one) => !isOnly || `${one.moment} ${one.title}`.includes(text));
+  const lines = option === "--check"
+    ? (await Deno.readTextFile(PAGE).catch(() => "")).split("\n")
+    : undefined;
   const seen = await runAll(cases);
+  // On a busy machine a limit is reached while its test looks the other way: what differs is looked at once more, alone.
+  for (const [at, one] of seen.entries()) {
+    if (lines !== undefined && (one.problems.length > 0 || !lines.includes(renderRow(one)))) {
+      writeOut(`Once more: ${one.case.moment} ${one.case.title} ${one.problems.join("; ")}\n`);
+      seen[at] = await runCase(one.case, 0);
+    }
+  }
   const problems = seen.flatMap((one) =>
     one.problems.map((problem) => `${one.case.moment} ${one.case.title}: ${problem}`)
   );
   const page = renderPage(seen);
   if (isOnly) writeOut(page);
   else if (option === undefined) await Deno.writeTextFile(PAGE, page);
-  else if (await Deno.readTextFile(PAGE).catch(() => "") !== page) {
+  else if (lines?.join("\n") !== page) {
+    for (const one of seen) {
+      if (lines?.includes(renderRow(one)) !== true) problems.push(`The page has no line ${renderRow(one)}`);
+    }
     problems.push(
       "docs/cloud-faults.md is not what was seen: run deno task faults:cloud, and look at the difference",
     );

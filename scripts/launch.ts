@@ -3,9 +3,11 @@ import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../src/config/config.ts";
 import { loadConfig } from "../src/config/load.ts";
-import { configPermissions } from "../src/config/permissions.ts";
+import { configPermissions, proxyCapability } from "../src/config/permissions.ts";
+import { PROXY_VARIABLES, proxyFor } from "../src/config/proxy_for.ts";
 import { parseArguments } from "../src/daemon/arguments.ts";
 import { hintOf, messageOf } from "../src/model/errors.ts";
+import type { Proxy } from "../src/model/proxy.ts";
 import { readEnvironment } from "../src/system/environment.ts";
 import { readText } from "../src/system/files.ts";
 import { type Capability, flagFor } from "../src/system/permissions.ts";
@@ -17,18 +19,20 @@ import { permissionFlags } from "./permission_flags.ts";
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const RUN: readonly string[] = ["run", `--config=${ROOT}deno.json`, "--no-prompt"];
 
-/** Where a daemon's files stand, beside those that its configuration names. */
+/** What a daemon needs beside what its configuration names. */
 export interface Places {
   readonly configPath: string;
   /** From `NGROKD_HOSTS_PATH`. */
   readonly hostsPath?: string | undefined;
   /** From `NGROK_API_KEY_FILE`. */
   readonly keyPath?: string | undefined;
+  /** The proxy for the API, wherever it is from. */
+  readonly apiProxy?: Proxy | undefined;
 }
 
 /** All that a daemon with this configuration needs and that can differ from one configuration to another. */
 export function neededCapabilities(config: Config, places: Places): Capability[] {
-  const { configPath, hostsPath, keyPath } = places;
+  const { configPath, hostsPath, keyPath, apiProxy } = places;
   // A file is replaced by way of a temporary one beside it: for the configuration that takes its directory.
   const replaced = [
     dirname(configPath),
@@ -37,6 +41,7 @@ export function neededCapabilities(config: Config, places: Places): Capability[]
   return [
     ...replaced.flatMap((path): Capability[] => [{ kind: "read", path }, { kind: "write", path }]),
     ...(keyPath === undefined ? [] : [{ kind: "read", path: keyPath } as const]),
+    ...(apiProxy === undefined ? [] : [proxyCapability(apiProxy)]),
     ...configPermissions(config).map(({ capability }) => capability),
   ];
 }
@@ -67,6 +72,10 @@ async function findMissing(args: readonly string[]): Promise<Capability[]> {
     configPath: resolve(wanted.configPath),
     hostsPath: readEnvironment("NGROKD_HOSTS_PATH"),
     keyPath: readEnvironment("NGROK_API_KEY_FILE"),
+    apiProxy: proxyFor(config.api.url, {
+      configured: config.proxy,
+      environment: Object.fromEntries(PROXY_VARIABLES.map((name) => [name, readEnvironment(name)])),
+    }).proxy,
   });
   return await askShippedSet([...new Map(needed.map((entry) => [JSON.stringify(entry), entry])).values()]);
 }

@@ -29,10 +29,12 @@ const STATIC: readonly Step[] = [
 ];
 /** Long runs of whole programs in namespaces, under floods, or once for each permission: `deno task test` and CI have them. */
 const LONG: readonly string[] = [
+  "tests/e2e/crash_renewal_test.ts",
   "tests/e2e/flood_test.ts",
   "tests/e2e/permissions_audit_test.ts",
   "tests/e2e/permissions_ctl_test.ts",
   "tests/e2e/permissions_daemon_test.ts",
+  "tests/e2e/renewal_under_load_test.ts",
   "tests/e2e/shared_listener_faults_test.ts",
   "tests/e2e/soak_test.ts",
   "tests/root/crash_test.ts",

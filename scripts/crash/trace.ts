@@ -4,7 +4,14 @@ import { dirname } from "node:path";
 /** The files of the state directory that the daemon writes. */
 export const STATE_FILES: readonly string[] = [
   ...["config.yml", "registration_mark", "operator_id", "tls.pending", "tls.key", "tls.crt"],
-  ...["ip_mappings.json", "network_ports.json", "endpoints.json", "net_subnet.json", "journal.json"],
+  ...[
+    "ip_mappings.json",
+    "network_ports.json",
+    "endpoints.json",
+    "net_subnet.json",
+    "journal.json",
+    "last_renewal.json",
+  ],
 ];
 
 const REPLACED = [HOSTS, ...STATE_FILES.map((name) => `${STATE}/${name}`)];

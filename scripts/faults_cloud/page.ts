@@ -24,7 +24,7 @@ const MOMENTS: readonly (readonly [Moment, string, string])[] = [
 /** The page `docs/cloud-faults.md`. */
 export function renderPage(observations: readonly Observation[]): string {
   const sections = MOMENTS.map(([moment, title, text]) => {
-    const rows = observations.filter((one) => one.case.moment === moment).map(row);
+    const rows = observations.filter((one) => one.case.moment === moment).map(renderRow);
     return [`## ${title}`, "", text, "", ...HEAD, ...rows, ""].join("\n");
   });
   return [...INTRODUCTION, ...sections].join("\n");
@@ -42,7 +42,8 @@ const INTRODUCTION = [
 ];
 const HEAD = ["| switch | what the daemon did | what the user reads |", "| --- | --- | --- |"];
 
-function row({ case: { title }, did, reads }: Observation): string {
+/** The line of the page that shows one case. */
+export function renderRow({ case: { title }, did, reads }: Observation): string {
   return `| ${[title, did.join("; "), reads === "" ? "–" : reads].map(cell).join(" | ")} |`;
 }
 

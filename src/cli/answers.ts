@@ -3,6 +3,8 @@ import { DaemonError } from "../control/client.ts";
 import type { EndpointReport, HealthReport, StatusReport, TrustReport } from "../model/report.ts";
 
 const NULLABLE_TEXT = z.string().nullable();
+/** What came after the first answers of schema 1: a daemon that still runs during an upgrade does not say it. */
+const LATER_TEXT = NULLABLE_TEXT.default(null);
 const API_STATE = z.enum(["never", "no_key", "ok", "key_refused", "rate_limited", "unreachable", "failing"]);
 
 const ENDPOINT: z.ZodType<EndpointReport> = z.looseObject({
@@ -34,9 +36,10 @@ const CERTIFICATE = z.looseObject({
   not_before: z.string(),
   not_after: z.string(),
   days_left: z.number(),
-  next_renewal: NULLABLE_TEXT,
-  last_renewal: NULLABLE_TEXT,
-  error: NULLABLE_TEXT,
+  next_renewal: LATER_TEXT,
+  last_renewal: LATER_TEXT,
+  error: LATER_TEXT,
+  warning: LATER_TEXT,
 });
 
 const CA = {
@@ -52,6 +55,7 @@ const CA = {
 const TRUST = {
   sources: z.array(z.string()),
   problems: z.array(z.string()),
+  warnings: z.array(z.string()).default([]),
   mode: z.enum(["roots", "directory", "ingress_ca", "learnt", "none"]),
   ca: z.looseObject(CA).nullable(),
   issuer: NULLABLE_TEXT,
@@ -70,6 +74,8 @@ const TRUST_SHOWN = z.looseObject({
   listed: z.array(z.string()),
 }) satisfies z.ZodType<TrustReport>;
 
+const PROXY_USE = z.looseObject({ url: z.string(), source: z.string() }).nullable();
+
 const STATUS = z.looseObject({
   schema: z.literal(1),
   version: z.string(),
@@ -82,10 +88,10 @@ const STATUS = z.looseObject({
     url: z.string(),
     state: API_STATE,
     last_poll: NULLABLE_TEXT,
-    poll_age_seconds: z.number().nullable(),
+    poll_age_seconds: z.number().nullable().default(null),
     error: NULLABLE_TEXT,
     hint: NULLABLE_TEXT,
-    notice: NULLABLE_TEXT,
+    notice: LATER_TEXT,
     key: z.looseObject({ set: z.boolean(), source: z.enum(["config", "environment", "file"]).nullable() }),
   }),
   certificate: CERTIFICATE.nullable(),
@@ -94,8 +100,9 @@ const STATUS = z.looseObject({
     error: NULLABLE_TEXT,
     hint: NULLABLE_TEXT,
   }),
-  proxy: z.looseObject({ url: z.string(), source: z.literal("config") }).nullable(),
-  trust: z.looseObject(TRUST),
+  proxy: z.looseObject({ api: PROXY_USE, ingress: PROXY_USE, notes: z.array(z.string()) })
+    .default({ api: null, ingress: null, notes: [] }),
+  trust: z.looseObject(TRUST).partial({ mode: true, ca: true, issuer: true, presented: true }),
   config: z.looseObject({
     path: z.string(),
     state: z.enum(["ok", "rejected"]),
@@ -109,7 +116,7 @@ const STATUS = z.looseObject({
   }),
   addresses: z.looseObject({
     driver: z.string(),
-    kind: NULLABLE_TEXT,
+    kind: LATER_TEXT,
     subnet: z.string(),
     reason: NULLABLE_TEXT,
   }),
@@ -130,7 +137,7 @@ const STATUS = z.looseObject({
   problems: z.array(z.string()),
   start_time: z.string(),
   uptime_seconds: z.number(),
-}) satisfies z.ZodType<StatusReport>;
+}) satisfies z.ZodType<StatusAnswer>;
 
 const HEALTH = z.looseObject({
   healthy: z.boolean(),
@@ -141,8 +148,8 @@ const HEALTH = z.looseObject({
     last_poll: NULLABLE_TEXT,
     poll_age_seconds: z.number().nullable(),
     error: NULLABLE_TEXT,
-  }),
-  certificate: CERTIFICATE.nullable(),
+  }).optional(),
+  certificate: CERTIFICATE.nullable().optional(),
   reasons: z.array(z.string()),
   uptime: z.string(),
   start_time: z.string(),
@@ -159,10 +166,23 @@ const HEALTH = z.looseObject({
       errors: z.number(),
     }),
   ),
-}) satisfies z.ZodType<HealthReport>;
+}) satisfies z.ZodType<HealthAnswer>;
+
+/** What `status` answers. Of an older daemon, what it does not say is null; the rest of `trust` is absent, for null would say that nothing verifies. */
+export type StatusAnswer = Omit<StatusReport, "trust"> & {
+  trust:
+    & Pick<StatusReport["trust"], "sources" | "problems" | "warnings">
+    & { [Key in keyof StatusReport["trust"]]?: StatusReport["trust"][Key] | undefined };
+};
+
+/** What `health` answers; an older daemon does not say all of it. */
+export type HealthAnswer = Omit<HealthReport, "api" | "certificate"> & {
+  api?: HealthReport["api"] | undefined;
+  certificate?: HealthReport["certificate"] | undefined;
+};
 
 /** The answer of `status`. @throws {DaemonError} `malformed` */
-export function parseStatus(data: unknown): StatusReport {
+export function parseStatus(data: unknown): StatusAnswer {
   return parse(STATUS, data);
 }
 
@@ -174,7 +194,7 @@ export function parseList(data: unknown): EndpointReport[] {
 }
 
 /** The answer of `health`. @throws {DaemonError} `malformed` */
-export function parseHealth(data: unknown): HealthReport {
+export function parseHealth(data: unknown): HealthAnswer {
   return parse(HEALTH, data);
 }
 

@@ -103,7 +103,7 @@ export function createProgram(io: CtlIo, output: HelpOutput): CommandUnknownOpts
     .action(() => trustShow(session()));
   trust.command("fetch")
     .description("Get ngrok's CA from ngrok's public repository; it is used only if its fingerprint is known")
-    .option("--file <->", "read it from standard input instead, on a machine without Internet")
+    .option("--file <->", "read it from standard input, without Internet; the shell opens the file: < FILE")
     .addHelpText("after", example("ngrokctl trust fetch", "ngrokctl trust fetch --file - < ngrok-ca.crt"))
     .action(({ file }) => trustFetch(session(), file));
   trust.command("forget")

@@ -1,4 +1,5 @@
 import type { ApiState, CertificateReport, StatusReport } from "../model/report.ts";
+import type { StatusAnswer } from "./answers.ts";
 import { box } from "./box.ts";
 import { TRUST_MODES } from "./render_trust.ts";
 import { safeText } from "./safe_text.ts";
@@ -14,7 +15,7 @@ const API_STATES: Readonly<Record<ApiState, string>> = {
 };
 
 /** The text of `ngrokctl status`: the lines of COMPAT.md 4.11 in their order, then the details, then what is wrong. */
-export function renderStatus(report: StatusReport): string {
+export function renderStatus(report: StatusAnswer): string {
   return box("ngrokd Daemon Status", 15) +
     block([
       ...registration(report),
@@ -28,13 +29,13 @@ export function renderStatus(report: StatusReport): string {
     block(problems(report));
 }
 
-function registration({ registered, operator_id = "", api }: StatusReport): string[] {
+function registration({ registered, operator_id = "", api }: StatusAnswer): string[] {
   if (registered) return ["  ✓ Registered:        Yes", field("Operator ID", operator_id)];
   const why = api.key.set ? API_STATES[api.state === "no_key" ? "never" : api.state] : API_STATES.no_key;
   return [`  ⚠ Registered:        No (${why})`];
 }
 
-function details(report: StatusReport): string[] {
+function details(report: StatusAnswer): string[] {
   const { api, certificate, names, addresses, dns, ingress, proxy, trust, health, config } = report;
   const key = api.key.set ? `set (${api.key.source ?? "unknown source"})` : "not set";
   const age = api.poll_age_seconds === null ? "" : `, ${duration(api.poll_age_seconds)} ago`;
@@ -49,9 +50,9 @@ function details(report: StatusReport): string[] {
     ),
     ...(certificate === null ? [] : [field("Issued", originText(certificate))]),
     field("Ingress state", ingress.state === "unknown" ? "not used yet" : ingress.state),
-    ...(proxy === null ? [] : [field("Proxy", `${proxy.url} (${proxy.source})`)]),
+    ...proxyFields(proxy),
     field("Trust", ["built-in roots", ...trust.sources].join(", ")),
-    field("Trust mode", trustText(trust)),
+    ...(trust.mode === undefined ? [] : [field("Trust mode", trustText({ ...trust, mode: trust.mode }))]),
     field("Names", `${names.driver} (${names.state})`),
     field("Addresses", `${[addresses.driver, addresses.kind ?? []].flat().join(", ")} (${addresses.subnet})`),
     field("DNS", dnsText(dns)),
@@ -64,7 +65,7 @@ function details(report: StatusReport): string[] {
 
 function problems(
   { api, certificate, ingress, trust, names, addresses, dns, health, config, state_error, problems, ...rest }:
-    StatusReport,
+    StatusAnswer,
 ): string[] {
   const unserved = rest.endpoint_count - rest.active_count;
   return [
@@ -74,10 +75,11 @@ function problems(
     ...problem(
       "Certificate",
       certificate?.error ?? null,
-      "It is tried again by itself; at once: ngrokctl refresh-cert --force",
+      `${nextTry(certificate)}; at once: ngrokctl refresh-cert --force`,
     ),
+    ...problem("Certificate", certificate?.warning ?? null),
     ...problem("Ingress", ingress.error, ingress.hint),
-    ...trust.problems.flatMap((text) => problem("Trust", text)),
+    ...[...trust.problems, ...trust.warnings].flatMap((text) => problem("Trust", text)),
     ...problem("Names", names.reason),
     ...problem("Addresses", addresses.reason),
     ...dns.addresses.flatMap(({ error }) => problem("DNS", error)),
@@ -96,14 +98,30 @@ function certificateText({ days_left, not_after, next_renewal }: CertificateRepo
   return `${daysLeft(days_left)} (until ${not_after}${renewal})`;
 }
 
+/** A renewal by force that failed is not tried again before it is due. */
+function nextTry(certificate: CertificateReport | null): string {
+  const at = certificate?.next_renewal ?? null;
+  return at === null ? "It is tried again by itself" : `It is tried again at ${at}`;
+}
+
 function originText({ serial, issuer, not_before, last_renewal }: CertificateReport): string {
   const renewed = last_renewal === null ? "" : `, renewed ${last_renewal}`;
   return `${not_before} by ${issuer}, serial ${serial}${renewed}`;
 }
 
-function trustText({ mode, ca, issuer }: StatusReport["trust"]): string {
+function trustText(
+  { mode, ca = null, issuer = null }: StatusAnswer["trust"] & Pick<StatusReport["trust"], "mode">,
+): string {
   const left = ca === null ? "" : `, CA ${daysLeft(ca.days_left)}`;
   return `${TRUST_MODES[mode]}${left}${issuer === null ? "" : ` (certificate of ${issuer})`}`;
+}
+
+function proxyFields({ api, ingress, notes }: StatusReport["proxy"]): string[] {
+  const ways = [["API proxy", api], ["Ingress proxy", ingress]] as const;
+  return [
+    ...ways.flatMap(([label, use]) => use === null ? [] : [field(label, `${use.url} (${use.source})`)]),
+    ...notes.map((note) => field("Proxy note", note)),
+  ];
 }
 
 function dnsText({ state, names, addresses }: StatusReport["dns"]): string {

@@ -11,7 +11,7 @@ export const TRUST_MODES: Readonly<Record<TrustReport["mode"], string>> = {
 };
 
 /** The text of `ngrokctl trust show`. */
-export function renderTrust({ mode, cas, presented, problems }: TrustReport): string {
+export function renderTrust({ mode, cas, presented, problems, warnings }: TrustReport): string {
   const lines = [
     `In use: ${TRUST_MODES[mode]}`,
     "",
@@ -23,7 +23,7 @@ export function renderTrust({ mode, cas, presented, problems }: TrustReport): st
       ...presented.certificates.flatMap((seen) => describe(seen, seen.trusted ? "trusted" : "")),
       ...presented.problems.map((problem) => `  ⚠ The certificate ${problem}`),
     ]),
-    ...problems.map((problem) => `⚠ ${problem}`),
+    ...[...problems, ...warnings].map((problem) => `⚠ ${problem}`),
   ];
   return lines.map((line) => `${safeText(line)}\n`).join("");
 }

@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { Attempts } from "../lib/attempts.ts";
 import { ApiError } from "../model/errors.ts";
 import type { Proxy } from "../model/proxy.ts";
 import { escapeControls, printable } from "../lib/printable.ts";
@@ -31,6 +32,8 @@ export interface ApiClientOptions {
   readonly userAgent: string;
   /** One for all clients of a process. @default One of its own */
   readonly budget?: Budget;
+  /** Requests that are under way: what is broken off is sent once more, unless it is a POST. @default One of its own */
+  readonly attempts?: Attempts;
   /** @default {15_000} */
   readonly timeoutMs?: number;
   /** @default {16 * 1024 * 1024} */
@@ -52,17 +55,31 @@ export interface ApiRequestOptions {
   readonly patienceMs?: number | undefined;
 }
 
+/** Whether the request arrived nobody knows. */
+class BrokenOff extends ApiError {
+  constructor(action: string, cause: unknown) {
+    const kind = { status: 0, code: "unreachable" };
+    super(`Cannot ${action}: this machine slept, or its network changed, meanwhile`, {
+      ...kind,
+      hint: hintFor(kind),
+      cause,
+    });
+  }
+}
+
 /** Talks to the ngrok API (PROTOCOL.md 1.1). The key goes to the base URL's origin and nowhere else, and into no message. */
 export class ApiClient {
   /** What keeps its requests within the rate limit. */
   readonly budget: Budget;
   readonly #options: ApiClientOptions;
+  readonly #attempts: Attempts;
   /** The base URL as it was last given, and read. */
   #base: { readonly text: string; readonly url: URL | undefined; readonly root: string } | undefined;
 
   constructor(options: ApiClientOptions) {
     this.#options = options;
     this.budget = options.budget ?? new RequestBudget();
+    this.#attempts = options.attempts ?? new Attempts();
   }
 
   /**
@@ -73,6 +90,20 @@ export class ApiClient {
    * @throws The signal's reason, if it aborts first.
    */
   async request(method: HttpRequest["method"], target: string, options: ApiRequestOptions): Promise<unknown> {
+    for (let mayRepeat = method !== "POST";; mayRepeat = false) {
+      try {
+        return await this.#request(method, target, options);
+      } catch (error) {
+        if (!(mayRepeat && error instanceof BrokenOff)) throw error;
+      }
+    }
+  }
+
+  async #request(
+    method: HttpRequest["method"],
+    target: string,
+    options: ApiRequestOptions,
+  ): Promise<unknown> {
     const { action, body, signal, kind = "other", patienceMs } = options;
     const { send, timeoutMs = 15_000, maxBodyBytes = 16 * 1024 * 1024 } = this.#options;
     // Before the wait, so that what cannot be sent costs no turn.
@@ -90,6 +121,7 @@ export class ApiClient {
     if (body !== undefined) headers["Content-Type"] = "application/json";
     const sent = body === undefined ? {} : { body: JSON.stringify(body) };
     let response: HttpResponse;
+    using attempt = this.#attempts.begin(signal);
     try {
       const proxy = this.#options.proxy?.();
       response = await send({
@@ -100,10 +132,11 @@ export class ApiClient {
         timeoutMs,
         maxBodyBytes,
         proxy,
-        signal,
+        signal: attempt.signal,
       });
     } catch (error) {
       this.budget.failed();
+      if (attempt.isBrokenOff && !(error instanceof ApiError)) throw new BrokenOff(action, error);
       if (!(error instanceof ApiError) || error.hint !== undefined) throw error;
       const { message, status, code, cause } = error;
       throw new ApiError(message, { status, code, cause, hint: hintFor({ status, code }) });

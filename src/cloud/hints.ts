@@ -22,6 +22,9 @@ export function hintFor(failure: { readonly status: number; readonly code: strin
   const { status, code } = failure;
   if (Object.hasOwn(BY_CODE, code)) return BY_CODE[code];
   if (status === 401 || status === 403) return SET_KEY;
+  if (status === 404) {
+    return "If the operator was deleted in the account, ngrokd registers anew by itself; else check api.url";
+  }
   if (status === 429) {
     return "Raise bound_endpoints.poll_interval: all daemons of an account share 120 requests a minute";
   }

@@ -12,7 +12,7 @@ export interface Config {
   };
   /** Undefined if the file does not name one: then the operator's own may be used. */
   readonly ingressEndpoint: { readonly hostname: string; readonly port: number } | undefined;
-  /** For the API and the ingress; undefined: none of the file. */
+  /** For the API and the ingress; undefined: the file names none. */
   readonly proxy: Proxy | undefined;
   readonly server: {
     readonly logLevel: "debug" | "info" | "warn" | "error";

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import type { ConfigProblem } from "../model/errors.ts";
-import { showProxy } from "../model/proxy.ts";
+import { type Proxy, showProxy } from "../model/proxy.ts";
 import type { Capability } from "../system/permissions.ts";
 import type { Config } from "./config.ts";
 import { parseListenAddress } from "./listen_address.ts";
@@ -53,7 +53,7 @@ export function configPermissions(config: Config): NeededCapability[] {
     needed.push(netHost("ingressEndpoint", host, host));
   }
   if (proxy !== undefined) {
-    needed.push(netHost("proxy_url", showProxy(proxy), `${proxy.hostname}:${proxy.port}`));
+    needed.push({ path: "proxy_url", value: showProxy(proxy), capability: proxyCapability(proxy) });
   }
   const targets = Object.entries(net.overrides).map(([host, target]) =>
     [`net.overrides.${host}`, target] as const
@@ -64,6 +64,11 @@ export function configPermissions(config: Config): NeededCapability[] {
   const { address } = parseListenAddress(dns.listen);
   if (address !== undefined) needed.push(netHost("dns.listen", dns.listen, address));
   return [...needed, ...dns.upstream.map((server) => netHost("dns.upstream", server, server))];
+}
+
+/** What reaching a proxy needs. */
+export function proxyCapability({ hostname, port }: Proxy): Capability {
+  return { kind: "net", host: `${hostname}:${port}` };
 }
 
 /** A problem for each value that points outside the permission set, with the flags that would allow it. */

@@ -6,6 +6,7 @@ import { Forwarder } from "../forward/forwarder.ts";
 import { createSigningRequest } from "../identity/csr.ts";
 import { RegistrationMark } from "../identity/registration_mark.ts";
 import { IdentityStore } from "../identity/store.ts";
+import { Attempts } from "../lib/attempts.ts";
 import { normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { VERSION } from "../lib/version.ts";
@@ -28,8 +29,16 @@ import { type Change, Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
 import { Names } from "./names.ts";
 import { operatorIngress } from "./operator_ingress.ts";
-import { hostsPath, journalPath, learntCaPath, resolvConfBackup, stateDirectory } from "./places.ts";
+import {
+  hostsPath,
+  journalPath,
+  lastRenewalPath,
+  learntCaPath,
+  resolvConfBackup,
+  stateDirectory,
+} from "./places.ts";
 import { healthReport } from "./status_report.ts";
+import { RenewalMemory } from "./renewal_memory.ts";
 import { Renewals } from "./renewals.ts";
 import { removeStrays } from "./strays.ts";
 import { SubnetMemory } from "./subnet_memory.ts";
@@ -55,13 +64,15 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   await undo(journal.changes.filter((change) => !isWanted(change)), { journal, system });
 
   const budget = new RequestBudget();
+  const requests = new Attempts();
   const clientWith = (key: () => string): ApiClient =>
     new ApiClient({
       baseUrl: () => live.current.api.url,
       key,
       send: system.sendHttp,
       budget,
-      proxy: () => live.current.proxy,
+      attempts: requests,
+      proxy: () => live.apiProxy.proxy,
       userAgent: `ngrokd/${VERSION}`,
     });
   const client = clientWith(() => live.apiKey.key);
@@ -157,14 +168,18 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     intervalMs: () => live.current.boundEndpoints.pollIntervalMs,
     readyInMs: (pages) => account.readyInMs(pages),
   });
+  const renewalMemory = new RenewalMemory({ path: lastRenewalPath(live), files });
   const daemon: Daemon = {
     live,
     clientWith,
+    requests,
     account,
     renewals: new Renewals({
       account,
       intervalMs: () => live.current.server.certRefreshIntervalMs,
       listOperators: (signal) => listOperatorIds(client, signal),
+      last: await renewalMemory.recall(),
+      remember: (note) => renewalMemory.remember(note),
     }),
     forwarder,
     loop,

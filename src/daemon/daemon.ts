@@ -1,4 +1,5 @@
 import type { ApiClient } from "../cloud/client.ts";
+import type { Attempts } from "../lib/attempts.ts";
 import type { Forwarder } from "../forward/forwarder.ts";
 import type { Account } from "../sync/account.ts";
 import type { SyncLoop } from "../sync/loop.ts";
@@ -17,6 +18,8 @@ export interface Daemon {
   readonly live: LiveConfig;
   /** A client of the same API with another key. */
   readonly clientWith: (key: () => string) => ApiClient;
+  /** All requests to the API that are under way. */
+  readonly requests: Attempts;
   readonly account: Account;
   readonly renewals: Renewals;
   readonly forwarder: Forwarder;

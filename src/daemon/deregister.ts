@@ -8,7 +8,7 @@ import { ApiError, BindError, FileError, hintOf, messageOf } from "../model/erro
 import type { System } from "../system/system.ts";
 import type { LiveConfig } from "./live_config.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
-import { learntCaPath, stateDirectory } from "./places.ts";
+import { lastRenewalPath, learntCaPath, stateDirectory } from "./places.ts";
 import { removeStrays } from "./strays.ts";
 
 /** For all that is asked of the API together. */
@@ -16,9 +16,9 @@ const CLOUD_MS = 60_000;
 const AGAIN = "then run ngrokd deregister again";
 
 /**
- * Takes this machine out of the account: removes its operator in the cloud, then its id, key, certificate, learnt CA and all that a
- * registration or renewal left unfinished; one line of output for each. The id, or the mark that stands for it, is the last to go, so that
- * what was cut off is finished by the next call.
+ * Takes this machine out of the account: removes its operator in the cloud, then its id, key, certificate, learnt CA, last known
+ * endpoints and all that a registration or renewal left unfinished; one line of output for each. The id, or the mark that stands for
+ * it, is the last to go, so that what was cut off is finished by the next call.
  *
  * @throws {BindError} If a daemon is running: it would register anew.
  * @throws {ApiError} If the cloud did not say that the operator is gone; nothing is removed here then.
@@ -39,7 +39,9 @@ export async function deregister(live: LiveConfig, system: System): Promise<void
     const { clientCert, clientKey } = live.current.server;
     const pair = [clientKey, `${clientKey}.bad`, clientCert, `${clientCert}.bad`];
     const unfinished = ["tls.pending", "tls.csr"].map((name) => `${directory}/${name}`);
-    for (const path of [...unfinished, ...pair, learntCaPath(live), paths.mark, paths.id]) {
+    // The addresses stay this machine's; the endpoints are the account's.
+    const known = [lastRenewalPath(live), learntCaPath(live), `${directory}/endpoints.json`];
+    for (const path of [...unfinished, ...pair, ...known, paths.mark, paths.id]) {
       if (await system.files.statPath(path) === undefined) continue;
       await system.files.removeFile(path);
       system.writeOut(`Removed ${path}\n`);
@@ -89,7 +91,7 @@ async function removeFromCloud(
     baseUrl: () => live.current.api.url,
     key: () => live.apiKey.key,
     send: system.sendHttp,
-    proxy: () => live.current.proxy,
+    proxy: () => live.apiProxy.proxy,
     userAgent: `ngrokd/${VERSION}`,
   });
   const signal = AbortSignal.timeout(CLOUD_MS);

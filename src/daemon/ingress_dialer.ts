@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { isNearEnd } from "../identity/expiry.ts";
 import { type Anchor, judgeChain, type Verdict } from "../identity/judge_chain.ts";
 import { seeChain, type SeenCertificate } from "../identity/seen_certificate.ts";
 import { DialError, messageOf } from "../model/errors.ts";
@@ -10,7 +11,7 @@ import type { TrustSet } from "./trust.ts";
 
 const log = getLogger(["ngrokd", "identity"]);
 
-/** Whatever the ingress does, it is looked at no more often. */
+/** Whatever the ingress does, it is looked at no more often; another one, which only the configuration or the API can name, is at once. */
 const PAUSE_MS = 60_000;
 const LOOK_TIMEOUT_MS = 5_000;
 /** After that, what was seen is looked at anew when a connection succeeds: certificates are renewed. */
@@ -49,7 +50,7 @@ export class IngressDialer implements AsyncDisposable {
   readonly #options: IngressDialerOptions;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
-  #lastLook: { readonly at: number; readonly pems: readonly string[] } | undefined;
+  #lastLook: { readonly at: number; readonly target: Target; readonly pems: readonly string[] } | undefined;
   #presented: Presented | undefined;
 
   constructor(options: IngressDialerOptions) {
@@ -89,10 +90,10 @@ export class IngressDialer implements AsyncDisposable {
     }
   }
 
-  /** Looks at what the ingress presents, once for all who ask meanwhile, and at most once a minute. Never rejects. */
+  /** Looks at what the ingress presents, once for all who ask meanwhile, and each at most once a minute. Never rejects. */
   look(target: Target): Promise<void> {
     if (this.#running !== undefined) return this.#running;
-    if (!this.#mayLook()) return Promise.resolve();
+    if (!this.#mayLook(target)) return Promise.resolve();
     this.#running = this.#look(target)
       .catch((error) => {
         if (this.#stop.signal.aborted) return;
@@ -107,18 +108,18 @@ export class IngressDialer implements AsyncDisposable {
     await this.#running;
   }
 
-  #mayLook(): boolean {
+  #mayLook(target: Target): boolean {
     if (this.#stop.signal.aborted) return false;
-    const { pems } = this.#options.trust;
-    return this.#lastLook === undefined || this.#lastLook.pems !== pems ||
-      performance.now() - this.#lastLook.at >= PAUSE_MS;
+    const last = this.#lastLook;
+    return last === undefined || last.pems !== this.#options.trust.pems || !isSame(last.target, target) ||
+      performance.now() - last.at >= PAUSE_MS;
   }
 
   async #look(target: Target): Promise<void> {
     const { look, trust } = this.#options;
     const startedAt = performance.now();
-    this.#lastLook = { at: startedAt, pems: trust.pems };
-    const { certificates, verifiesByRoots } = await look({
+    this.#lastLook = { at: startedAt, target, pems: trust.pems };
+    const { certificates, byRoots } = await look({
       ...target,
       timeoutMs: LOOK_TIMEOUT_MS,
       proxy: this.#options.proxy?.(),
@@ -127,10 +128,17 @@ export class IngressDialer implements AsyncDisposable {
     const chain = await seeChain(certificates);
     const nowMs = Date.now();
     const judge = (anchors: readonly Anchor[]): Promise<Verdict> =>
-      judgeChain(chain, { hostname: target.hostname, anchors, listed: trust.listed, nowMs });
+      judgeChain(chain, {
+        hostname: target.hostname,
+        anchors,
+        unusable: trust.unusable,
+        byRoots: byRoots !== "untrusted",
+        listed: trust.listed,
+        nowMs,
+      });
     let verdict = await judge(trust.anchors);
-    if (verdict.anchor === undefined && verifiesByRoots) verdict = { anchor: undefined, reasons: [] };
-    else if (verdict.anchor === undefined) {
+    if (verdict.anchor === undefined && byRoots === "trusted") verdict = { ...verdict, reasons: [] };
+    else if (!verdict.isSignerTrusted) {
       const file = trust.learnt.path;
       const candidates = chain.filter((certificate) => trust.learnt.mayLearn(certificate, nowMs))
         .map((certificate): Anchor => ({ certificate, source: "learnt", file }));
@@ -141,7 +149,7 @@ export class IngressDialer implements AsyncDisposable {
       if (anchor !== undefined && reasons.length === 0) {
         await trust.learn(anchor.certificate);
         // It does not open the way to another look.
-        this.#lastLook = { at: startedAt, pems: trust.pems };
+        this.#lastLook = { at: startedAt, target, pems: trust.pems };
       }
     }
     this.#presented = { target, at: nowMs, chain, verdict };
@@ -161,9 +169,11 @@ export class IngressDialer implements AsyncDisposable {
 
   #isStale(target: Target): boolean {
     const seen = this.#presented;
-    return seen === undefined || !isSame(seen.target, target) || seen.verdict.reasons.length > 0 ||
-      // By either sign: the clock may have been set back since.
-      Math.abs(Date.now() - seen.at) > STALE_MS;
+    if (seen === undefined || !isSame(seen.target, target) || seen.verdict.reasons.length > 0) return true;
+    const nowMs = Date.now();
+    // By either sign, for the clock may have been set back. Of a certificate that is near its end, the next one is waited for.
+    return Math.abs(nowMs - seen.at) > STALE_MS ||
+      seen.chain.some((certificate) => isNearEnd(certificate, nowMs));
   }
 }
 
@@ -177,7 +187,7 @@ function isSame(one: Target, other: Target): boolean {
 
 function hintFor({ verdict }: Presented, trust: TrustSet): string {
   const compare = "Compare what it presents with what is trusted: ngrokctl trust show";
-  if (verdict.anchor !== undefined) {
+  if (verdict.isSignerTrusted) {
     return `${compare}; its CA is trusted, so look at ingressEndpoint, this machine's clock, and who answers there`;
   }
   if (trust.anchors.length > 0) {

@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import { type ConfigDiff, diffConfig } from "../config/diff.ts";
 import { loadConfig } from "../config/load.ts";
 import { checkPermissions } from "../config/permissions.ts";
+import { PROXY_VARIABLES, type ProxyChoice, type ProxyEnvironment, proxyFor } from "../config/proxy_for.ts";
 import { problemText, validationError } from "../config/validation_error.ts";
 import { ConfigError, hintOf, messageOf } from "../model/errors.ts";
 import type { StatusReport } from "../model/report.ts";
@@ -16,6 +17,7 @@ const log = getLogger(["ngrokd", "config"]);
 interface Loaded {
   readonly config: Config;
   readonly apiKey: ApiKey;
+  readonly apiProxy: ProxyChoice;
   readonly warnings: readonly string[];
 }
 
@@ -23,22 +25,27 @@ interface Loaded {
 export class LiveConfig {
   readonly path: string;
   readonly #system: System;
+  readonly #proxies: ProxyEnvironment;
   /** What the daemon was started with: keys that need a restart count from it. */
   readonly #atStart: Config;
   #loaded: Loaded;
   #problems: readonly string[] = [];
   #pending: readonly string[] = [];
 
-  constructor(path: string, options: { system: System; loaded: Loaded }) {
+  constructor(path: string, options: { system: System; proxies: ProxyEnvironment; loaded: Loaded }) {
     this.path = path;
     this.#system = options.system;
+    this.#proxies = options.proxies;
     this.#loaded = options.loaded;
     this.#atStart = options.loaded.config;
   }
 
   /** Reads the file for the first time. @throws {ConfigError} With all problems. @throws {FileError} If it cannot be read. */
   static async open(path: string, system: System): Promise<LiveConfig> {
-    return new LiveConfig(path, { system, loaded: await load(path, system) });
+    const proxies: ProxyEnvironment = Object.fromEntries(
+      PROXY_VARIABLES.map((name) => [name, system.takeEnvironment(name)]),
+    );
+    return new LiveConfig(path, { system, proxies, loaded: await load(path, { system, proxies }) });
   }
 
   /** For the clean-up, which a broken or lost file must not keep from its work: the defaults stand for it then. */
@@ -62,10 +69,15 @@ export class LiveConfig {
     return this.#loaded.apiKey;
   }
 
+  /** The way to the API. */
+  get apiProxy(): ProxyChoice {
+    return this.#loaded.apiProxy;
+  }
+
   /** Reads the file again: what changed, or the problems because of which nothing did. */
   async reload(): Promise<{ readonly change: ConfigDiff } | { readonly problems: readonly string[] }> {
     try {
-      const next = await load(this.path, this.#system);
+      const next = await load(this.path, { system: this.#system, proxies: this.#proxies });
       const change = diffConfig(this.#loaded.config, next.config);
       this.#pending = diffConfig(this.#atStart, next.config).needsRestart;
       // The key's file or the environment may have changed where the configuration has not.
@@ -98,7 +110,10 @@ export function problemTexts(error: unknown): string[] {
   return [hint === undefined ? messageOf(error) : `${messageOf(error)} (${hint})`];
 }
 
-async function load(path: string, system: System): Promise<Loaded> {
+async function load(
+  path: string,
+  { system, proxies }: { readonly system: System; readonly proxies: ProxyEnvironment },
+): Promise<Loaded> {
   const { files, holds, flagFor, localAddresses, operatingSystem } = system;
   const { config, warnings } = await loadConfig(path, {
     readText: files.readText,
@@ -111,7 +126,8 @@ async function load(path: string, system: System): Promise<Loaded> {
     environment: system.readEnvironment,
     readText: files.readText,
   });
-  return { config, apiKey, warnings: warnings.map(problemText) };
+  const apiProxy = proxyFor(config.api.url, { configured: config.proxy, environment: proxies });
+  return { config, apiKey, apiProxy, warnings: warnings.map(problemText) };
 }
 
 /** Whoever reaches a listener that is not virtual reaches the private endpoint behind it (RELIABILITY.md section 3, line 3). */

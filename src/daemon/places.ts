@@ -18,6 +18,11 @@ export function learntCaPath(live: LiveConfig): string {
   return `${stateDirectory(live)}/ingress_ca.pem`;
 }
 
+/** Where it is kept when the certificate was renewed. */
+export function lastRenewalPath(live: LiveConfig): string {
+  return `${stateDirectory(live)}/last_renewal.json`;
+}
+
 /** Where resolv.conf as others want it is kept meanwhile. */
 export function resolvConfBackup(live: LiveConfig): string {
   return `${stateDirectory(live)}/resolv.conf.bak`;

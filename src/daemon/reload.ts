@@ -5,6 +5,7 @@ import { configureLog } from "../log/configure.ts";
 import type { System } from "../system/system.ts";
 import type { Daemon } from "./daemon.ts";
 import type { LiveConfig } from "./live_config.ts";
+import { logProxies } from "./proxies.ts";
 
 const log = getLogger(["ngrokd", "config"]);
 
@@ -71,6 +72,7 @@ export class Reloader {
       await this.#apply(daemon, result.change.areas);
       const { paths } = result.change;
       if (paths.length > 0) log.info("Configuration reloaded", { changed: paths.join(" ") });
+      if (paths.includes("proxy_url") || paths.includes("api.url")) logProxies(this.#live);
       for (const warning of this.#live.report.warnings) {
         if (!known.has(warning)) log.warn("Configuration: {warning}", { warning });
       }

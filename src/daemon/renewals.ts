@@ -7,6 +7,7 @@ import { ApiError, hintOf, messageOf } from "../model/errors.ts";
 import type { Account, RenewalResult, RenewOptions } from "../sync/account.ts";
 import { isKeyRefused, REFUSED_MS } from "../sync/pace.ts";
 import { sleep } from "../system/clock.ts";
+import type { RenewalNote } from "./renewal_memory.ts";
 
 const log = getLogger(["ngrokd", "identity"]);
 
@@ -30,13 +31,17 @@ export interface RenewalsOptions {
   readonly listOperators?: (signal: AbortSignal) => Promise<readonly string[]>;
   /** A number in [0, 1). @default {Math.random} */
   readonly random?: () => number;
+  /** The last renewal of an earlier process. */
+  readonly last?: RenewalNote | undefined;
+  /** Keeps a renewal for the next process; never rejects. */
+  readonly remember?: (note: RenewalNote) => Promise<void>;
 }
 
 /** How it stands with renewals. Times are milliseconds since the epoch. */
 export interface RenewalState {
   /** When the next try is; undefined as long as there is no certificate. */
   readonly nextAt: number | undefined;
-  /** The last renewal of this process. */
+  /** When the certificate in use replaced another, in this process or an earlier one. */
   readonly lastAt: number | undefined;
   /** Why the last try failed; undefined if it did not. */
   readonly lastError: string | undefined;
@@ -67,16 +72,23 @@ export class Renewals {
   /** How many certificates in a row were due as soon as they came. */
   #dueAtOnce = 0;
   #retryAt = 0;
-  #lastAt: number | undefined;
+  #last: RenewalNote | undefined;
   #lastError: string | undefined;
 
   constructor(options: RenewalsOptions) {
     this.#options = options;
     this.#random = options.random ?? Math.random;
+    this.#last = options.last;
   }
 
   get state(): RenewalState {
-    return { nextAt: this.#nextAt(), lastAt: this.#lastAt, lastError: this.#lastError };
+    const isCurrent = this.#last !== undefined &&
+      this.#last.serial === this.#options.account.certificate?.serial;
+    return {
+      nextAt: this.#nextAt(),
+      lastAt: isCurrent ? this.#last?.at : undefined,
+      lastError: this.#lastError,
+    };
   }
 
   /** Looks at once and then every few seconds, until the signal aborts. Never rejects. */
@@ -98,10 +110,13 @@ export class Renewals {
 
   /** As {@linkcode Account.renew}; what it comes to is remembered. */
   async renew(options: RenewOptions): Promise<RenewalResult> {
-    const { account, intervalMs } = this.#options;
+    const { account, intervalMs, remember } = this.#options;
     try {
       const result = await account.renew(options);
-      if (result.renewed) this.#lastAt = Date.now();
+      if (result.renewed) {
+        this.#last = { serial: result.certificate.serial, at: Date.now() };
+        await remember?.(this.#last);
+      }
       this.#failures = 0;
       this.#dueAtOnce = isDue(result.certificate, Date.now()) ? this.#dueAtOnce + 1 : 0;
       this.#retryAt = this.#dueAtOnce === 0 ? 0 : Date.now() + this.#pauseMs();
@@ -120,6 +135,7 @@ export class Renewals {
           nowMs,
           failures: this.#failures,
           maxMs: intervalMs(),
+          isOutage: isOutage(error),
           retryAfterMs: askedFor(error),
           random: this.#random(),
         });
@@ -127,10 +143,10 @@ export class Renewals {
         if (this.#turn === undefined && this.#options.listOperators !== undefined && isDue(info, nowMs)) {
           this.#draw.askAt = this.#retryAt;
         }
-        log.error("Cannot renew the certificate: {error}", {
+        log.error("The certificate is not renewed: {error}", {
           error: messageOf(error),
           hint: hintOf(error),
-          next_try: new Date(this.#retryAt).toISOString(),
+          next_try: new Date(this.#nextAt() ?? this.#retryAt).toISOString(),
           cert_not_after: new Date(info.notAfter).toISOString(),
         });
       }
@@ -206,6 +222,11 @@ export class Renewals {
 function askedFor(error: unknown): number {
   const retryAfterMs = error instanceof ApiError ? error.retryAfterMs ?? 0 : 0;
   return isKeyRefused(error) ? Math.max(REFUSED_MS, retryAfterMs) : retryAfterMs;
+}
+
+/** Whether there was no answer to go by: nobody there, too many requests, a fault of the cloud. */
+function isOutage(error: unknown): boolean {
+  return error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500);
 }
 
 function isDue(info: CertificateInfo, nowMs: number): boolean {

@@ -2,7 +2,6 @@ import { getLogger } from "@logtape/logtape";
 import { watchFile } from "../config/watch.ts";
 import { ControlServer } from "../control/server.ts";
 import { VERSION } from "../lib/version.ts";
-import { cidrContains, parseIpv4 } from "../lib/ipv4.ts";
 import { configureLog } from "../log/configure.ts";
 import { hintOf, messageOf } from "../model/errors.ts";
 import { withDeadline } from "../system/clock.ts";
@@ -16,7 +15,9 @@ import { daemonCommands } from "./commands.ts";
 import { deregister } from "./deregister.ts";
 import { LiveConfig, problemTexts } from "./live_config.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
+import { ownNetworks } from "./own_networks.ts";
 import { hostsPath } from "./places.ts";
+import { logProxies } from "./proxies.ts";
 import { Reloader } from "./reload.ts";
 import { undo } from "./undo.ts";
 import { Wake } from "./wake.ts";
@@ -122,6 +123,7 @@ async function runAssembled(daemon: Daemon, options: RunningOptions): Promise<nu
   const { live } = daemon;
   const { socketPath, healthAddress, healthPort } = live.current.server;
   log.info("ngrokd {version} is running", { version: VERSION, config: live.path, socket: socketPath });
+  logProxies(live);
   for (const problem of daemon.stateProblems) log.error("Saved state has a problem: {problem}", { problem });
   await daemon.addresses.prepare(live.current.net.subnet);
   await daemon.health.listen({ address: healthAddress, port: healthPort });
@@ -146,18 +148,20 @@ async function runAssembled(daemon: Daemon, options: RunningOptions): Promise<nu
 
 function wakeOf(daemon: Daemon, system: System): Wake {
   return new Wake({
-    addresses: () =>
-      system.localAddresses()
-        .filter(({ interface: name, address }) =>
-          name !== daemon.live.current.net.interfaceName && !address.startsWith("127.") &&
-          !cidrContains(daemon.addresses.subnet, parseIpv4(address)!)
-        )
-        .map(({ address }) => address),
+    networks: () =>
+      ownNetworks(system.interfaceAddresses(), {
+        interfaceName: daemon.live.current.net.interfaceName,
+        subnet: daemon.addresses.subnet,
+      }),
     onWake() {
+      system.dropHttpConnections();
       daemon.forwarder.retryIngress();
       daemon.loop.wake();
+      // After the poll's, which the loop makes anew: a renewal, which the poll would have to wait for.
+      daemon.requests.breakOff();
       void daemon.loop.reconcile();
     },
+    ...system.wakeLook,
   });
 }
 

@@ -1,10 +1,11 @@
 import type { Config } from "../config/config.ts";
+import { ownWarning } from "../identity/expiry.ts";
 import { VERSION } from "../lib/version.ts";
-import { showProxy } from "../model/proxy.ts";
 import type { EndpointReport, HealthReport, StatusReport } from "../model/report.ts";
 import { endpointHealth, endpointReports } from "./endpoint_reports.ts";
 import { formatDuration } from "./duration.ts";
 import type { Daemon } from "./daemon.ts";
+import { proxyReport } from "./proxies.ts";
 import { trustStatus } from "./trust_report.ts";
 
 const DAY_MS = 86_400_000;
@@ -58,9 +59,13 @@ export function statusReport(daemon: Daemon): StatusReport {
       next_renewal: timeOrNull(renewal.nextAt),
       last_renewal: timeOrNull(renewal.lastAt),
       error: renewal.lastError ?? null,
+      warning: ownWarning(certificate, {
+        nowMs: Date.now(),
+        hasFailed: renewal.lastError !== undefined,
+      }) ?? null,
     },
     ingress: forwarder.ingressHealth(),
-    proxy: config.proxy === undefined ? null : { url: showProxy(config.proxy), source: "config" },
+    proxy: proxyReport(live),
     trust: trustStatus(daemon),
     config: live.report,
     names: names.report,
@@ -82,8 +87,9 @@ export function healthReport(daemon: Daemon): HealthReport {
     ...(status.api.error === null ? [] : [`API: ${status.api.error}`]),
     ...(status.api.notice === null ? [] : [`API: ${status.api.notice}`]),
     ...(status.certificate?.error ? [`Certificate: ${status.certificate.error}`] : []),
+    ...(status.certificate?.warning ? [`Certificate: ${status.certificate.warning}`] : []),
     ...(status.ingress.state === "failing" ? [`Ingress: ${status.ingress.error}`] : []),
-    ...status.trust.problems.map((problem) => `Trust: ${problem}`),
+    ...[...status.trust.problems, ...status.trust.warnings].map((text) => `Trust: ${text}`),
     ...(status.config.state === "rejected" ? [`Configuration: ${status.config.problems.join("; ")}`] : []),
     ...(status.names.state === "failing" ? [`Names: ${status.names.reason}`] : []),
     ...status.dns.addresses.flatMap(({ error }) => error === null ? [] : [`DNS: ${error}`]),

@@ -1,9 +1,10 @@
 import { getLogger } from "@logtape/logtape";
-import type { Anchor } from "../identity/judge_chain.ts";
+import type { Anchor, Unusable } from "../identity/judge_chain.ts";
 import { LearntCas } from "../identity/learnt_cas.ts";
 import { LISTED_CAS, type ListedCa } from "../identity/listed_cas.ts";
 import type { SeenCertificate } from "../identity/seen_certificate.ts";
 import { loadTrust } from "../identity/trust.ts";
+import { partAnchors, unusableText } from "../identity/usable_anchors.ts";
 import type { System } from "../system/system.ts";
 
 const log = getLogger(["ngrokd", "identity"]);
@@ -38,7 +39,16 @@ export class TrustSet {
 
   /** Those that count now. */
   get anchors(): readonly Anchor[] {
-    return [...this.#given, ...this.learnt.anchors(Date.now())];
+    return partAnchors(this.#all, Date.now()).usable;
+  }
+
+  /** Those that do not count now. */
+  get unusable(): readonly Unusable[] {
+    return partAnchors(this.#all, Date.now()).unusable;
+  }
+
+  get #all(): readonly Anchor[] {
+    return [...this.#given, ...this.learnt.anchors];
   }
 
   /** One certificate each. */
@@ -52,10 +62,14 @@ export class TrustSet {
 
   get report(): { sources: string[]; problems: string[] } {
     const { problem, path } = this.learnt;
-    const isLearnt = this.learnt.anchors(Date.now()).length > 0;
+    const isLearnt = this.anchors.some(({ source }) => source === "learnt");
     return {
       sources: [...this.#sources, ...(isLearnt ? [path] : [])],
-      problems: [...this.#problems, ...(problem === undefined ? [] : [withHint(problem)])],
+      problems: [
+        ...this.#problems,
+        ...(problem === undefined ? [] : [withHint(problem)]),
+        ...this.unusable.map(unusableText),
+      ],
     };
   }
 

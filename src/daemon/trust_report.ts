@@ -1,3 +1,4 @@
+import { trustWarnings } from "../identity/expiry_warnings.ts";
 import type { Anchor } from "../identity/judge_chain.ts";
 import { readPem } from "../identity/pem.ts";
 import { seeCertificate, type SeenCertificate } from "../identity/seen_certificate.ts";
@@ -17,6 +18,7 @@ export function trustStatus({ trust, dialer, ingress }: Daemon): StatusReport["t
   const anchor = isGood ? seen.verdict.anchor : undefined;
   return {
     ...trust.report,
+    warnings: trustWarnings(trust.anchors, { presented: isGood ? seen.chain : [], nowMs: Date.now() }),
     mode: isGood ? anchor?.source ?? "roots" : "none",
     ca: anchor === undefined ? null : caReport(anchor.certificate, anchor),
     issuer: seen?.chain[0]?.issuer ?? null,
@@ -47,7 +49,11 @@ export async function showTrust(daemon: Daemon): Promise<TrustReport> {
 /** Trusts the listed CAs of a PEM text, and keeps them. @throws {RequestError} If it holds another, or none. */
 export async function saveTrust(pem: string, { trust }: Daemon): Promise<string> {
   const blocks = readPem(pem).filter(({ label }) => label === "CERTIFICATE");
-  if (blocks.length === 0) throw new RequestError("Cannot use the CA: there is no PEM certificate in it");
+  if (blocks.length === 0) {
+    throw new RequestError("Cannot use the CA: there is no PEM certificate in it", {
+      hint: "Give the file that begins with -----BEGIN CERTIFICATE-----",
+    });
+  }
   const certificates: SeenCertificate[] = [];
   for (const { der } of blocks) {
     const certificate = await seeCertificate(der).catch((error: unknown) => {

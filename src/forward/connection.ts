@@ -1,3 +1,4 @@
+import type { Attempts } from "../lib/attempts.ts";
 import { DialError, UpgradeError } from "../model/errors.ts";
 import type { ListenerRoutes } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
@@ -26,6 +27,8 @@ export interface ConnectionOptions {
   readonly routes: ListenerRoutes | undefined;
   readonly access: IngressAccess;
   readonly gate: DialGate;
+  /** Dials and upgrades that are under way. */
+  readonly attempts: Attempts;
   readonly limits: Limits;
   /** The cap on connections to the ingress. */
   readonly ingressSlots: ConnectionSlots;
@@ -99,19 +102,49 @@ function overShare({ peer }: AcceptedStream, { max }: SourceShares): DialError {
 
 type CloudStream = Upgraded & Disposable & { readonly stream: ByteStream };
 
-/** One deadline for all of it. */
+/** One deadline for all of it. What is broken off is made anew: nothing of the client has been sent before the upgrade is answered. */
 async function reachCloud(found: Found, options: ConnectionOptions): Promise<CloudStream> {
-  const { access, gate, limits, signal } = options;
-  const { route, host } = found.chosen;
-  const end = performance.now() + limits.ingressMs;
-  const leftMs = (): number => Math.max(1, end - performance.now());
+  const { attempts, limits: { ingressMs }, signal } = options;
+  const end = performance.now() + ingressMs;
   using stack = new DisposableStack();
   stack.use(await ingressSlot(options));
+  while (true) {
+    using attempt = attempts.begin(signal);
+    try {
+      const cloud = await dialAndUpgrade(found, { ...options, end, signal: attempt.signal });
+      stack.defer(() => closeQuietly(cloud.stream));
+      const owned = stack.move();
+      return { ...cloud, [Symbol.dispose]: () => owned.dispose() };
+    } catch (error) {
+      if (!attempt.isBrokenOff || signal.aborted) throw error;
+      if (end - performance.now() < ingressMs / 2) throw brokenOff(error);
+    }
+  }
+}
+
+async function dialAndUpgrade(
+  found: Found,
+  options: ConnectionOptions & { end: number },
+): Promise<Upgraded & { readonly stream: ByteStream }> {
+  const { access, gate, signal, end } = options;
+  const { route, host } = found.chosen;
+  const leftMs = (): number => Math.max(1, end - performance.now());
   const stream = await dialIngress(access, { timeoutMs: leftMs(), signal, gate });
-  stack.defer(() => closeQuietly(stream));
-  const upgraded = await upgrade(stream, { host, port: route.port }, { timeoutMs: leftMs(), signal });
-  const owned = stack.move();
-  return { ...upgraded, stream, [Symbol.dispose]: () => owned.dispose() };
+  try {
+    const upgraded = await upgrade(stream, { host, port: route.port }, { timeoutMs: leftMs(), signal });
+    return { ...upgraded, stream };
+  } catch (error) {
+    closeQuietly(stream);
+    throw error;
+  }
+}
+
+/** There is too little time left for another attempt. */
+function brokenOff(cause: unknown): DialError {
+  return new DialError(
+    "Cannot connect to the ingress: this machine slept, or its network changed, while it was dialled",
+    { code: "reset", hint: "Connect again; each new connection tries at once", cause },
+  );
 }
 
 async function ingressSlot(options: ConnectionOptions): Promise<Slot> {

@@ -15,7 +15,7 @@ const MAX_TRIAL_MS = 15_000;
 /** One dial as the gate lets it through. */
 export interface GatedDial {
   readonly timeoutMs: number;
-  /** Whether the ingress was silent: the dial must not cost anything if it still is. */
+  /** Whether the ingress was silent, or has not answered over this network yet: the dial must not cost anything if it is silent. */
   readonly probe: boolean;
 }
 
@@ -33,6 +33,16 @@ interface Silence {
   trials: number;
   /** When the next trial may begin; Infinity while one runs. */
   nextTrialAt: number;
+  /** Whether all may try: it was another network that it was found on. */
+  isLifted: boolean;
+}
+
+/** A dial, and what was true when it began. */
+interface Begun {
+  readonly network: number;
+  readonly startedAt: number;
+  /** The silence that it is the trial of. */
+  readonly trial: Silence | undefined;
 }
 
 /**
@@ -44,6 +54,10 @@ export class DialGate {
   readonly #minMs: number;
   #lastHeard: { readonly target: string; readonly at: number } | undefined;
   #silence: Silence | undefined;
+  /** How often the network has changed: what a dial over an earlier one comes to says nothing. */
+  #network = 0;
+  /** Whether a dial over this network was answered, or none has changed yet. */
+  #isProven = true;
 
   /** A dial begins only if it has `minMs` milliseconds: with less, it would prove nothing. */
   constructor(minMs: number) {
@@ -64,16 +78,15 @@ export class DialGate {
     const startedAt = performance.now();
     const timeoutMs = end - startedAt;
     if (timeoutMs < this.#minMs) throw late(target);
-    const trial = this.#begin(target);
+    const begun: Begun = { network: this.#network, startedAt, trial: this.#begin(target) };
     try {
-      const stream = await dial({ timeoutMs, probe: trial !== undefined });
-      this.#heard(target);
+      const stream = await dial({ timeoutMs, probe: begun.trial !== undefined || !this.#isProven });
+      this.#heard(target, begun);
       return stream;
     } catch (error) {
-      if (signal.aborted) this.#undecided(trial);
-      else if (error instanceof DialError && error.code === "timeout") {
-        this.#unheard(target, { trial, startedAt });
-      } else this.#heard(target);
+      if (signal.aborted) this.#undecided(begun);
+      else if (error instanceof DialError && error.code === "timeout") this.#unheard(target, begun);
+      else this.#heard(target, begun);
       throw error;
     }
   }
@@ -87,12 +100,15 @@ export class DialGate {
     }
   }
 
-  /** The network may be another one: the next dial is a trial, however many have failed. */
+  /**
+   * The network may be another one: all dials may try again, and those that began before say nothing any more. Until one is answered each
+   * is a probe, so that a network that changes for ever before a silent ingress costs no descriptors.
+   */
   retryNow(): void {
-    const silence = this.#silence;
-    if (silence === undefined || silence.nextTrialAt === Infinity) return;
-    silence.trials = 0;
-    silence.nextTrialAt = performance.now();
+    this.#network++;
+    this.#isProven = false;
+    this.#lastHeard = undefined;
+    if (this.#silence !== undefined) this.#silence = { ...this.#silence, trials: 0, isLifted: true };
   }
 
   #silenceOf(target: string): Silence | undefined {
@@ -101,7 +117,7 @@ export class DialGate {
 
   #refuseIfSilent(target: string): void {
     const silence = this.#silenceOf(target);
-    if (silence === undefined || performance.now() >= silence.nextTrialAt) return;
+    if (silence === undefined || silence.isLifted || performance.now() >= silence.nextTrialAt) return;
     const seconds = Math.round((performance.now() - silence.since) / 1000);
     throw new DialError(`Cannot connect to ${target}: it has not answered for ${seconds} s`, {
       code: "timeout",
@@ -113,26 +129,33 @@ export class DialGate {
   #begin(target: string): Silence | undefined {
     this.#refuseIfSilent(target);
     const silence = this.#silenceOf(target);
-    if (silence !== undefined) silence.nextTrialAt = Infinity;
+    if (silence === undefined || silence.isLifted) return undefined;
+    silence.nextTrialAt = Infinity;
     return silence;
   }
 
-  #heard(target: string): void {
+  #heard(target: string, { network }: Begun): void {
+    if (network !== this.#network) return;
+    this.#isProven = true;
     this.#lastHeard = { target, at: performance.now() };
     if (this.#silenceOf(target) === undefined) return;
     this.#silence = undefined;
     log.info("The ingress {target} answers again", { target });
   }
 
-  #unheard(target: string, dial: { trial: Silence | undefined; startedAt: number }): void {
-    const { trial, startedAt } = dial;
+  #unheard(target: string, { network, startedAt, trial }: Begun): void {
+    if (network !== this.#network) return;
     const silence = this.#silenceOf(target);
     const now = performance.now();
     if (silence === undefined) {
       // Another dial was answered meanwhile: of several machines behind the name one is silent, or one packet was lost.
       if (this.#lastHeard?.target === target && this.#lastHeard.at > startedAt) return;
-      this.#silence = { target, since: startedAt, trials: 0, nextTrialAt: now + FIRST_TRIAL_MS };
+      const nextTrialAt = now + FIRST_TRIAL_MS;
+      this.#silence = { target, since: startedAt, trials: 0, nextTrialAt, isLifted: false };
       log.warn("The ingress {target} does not answer: connections fail at once until it does", { target });
+    } else if (silence.isLifted) {
+      silence.isLifted = false;
+      silence.nextTrialAt = now + FIRST_TRIAL_MS;
     } else if (trial === silence) {
       silence.trials++;
       silence.nextTrialAt = now +
@@ -141,7 +164,7 @@ export class DialGate {
   }
 
   /** The trial was broken off: the next one may begin at once. */
-  #undecided(trial: Silence | undefined): void {
+  #undecided({ trial }: Begun): void {
     if (trial !== undefined) trial.nextTrialAt = performance.now();
   }
 }

@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { Attempts } from "../lib/attempts.ts";
 import { messageOf } from "../model/errors.ts";
 import { EVERYWHERE, RouteTable } from "../model/route_table.ts";
 import type { Outcome, Traffic } from "../model/traffic.ts";
@@ -56,6 +57,7 @@ export class Forwarder implements AsyncDisposable {
   readonly #ingressSlots: ConnectionSlots;
   readonly #shares: SourceShares;
   readonly #gate: DialGate;
+  readonly #attempts = new Attempts();
   readonly #undecided: Undecided;
   readonly #connections = new Map<AbortController, Promise<void>>();
   readonly #traffic = new TrafficBook();
@@ -116,9 +118,13 @@ export class Forwarder implements AsyncDisposable {
     this.#traffic.forget(endpointIds);
   }
 
-  /** Lets the next dial to a silent ingress try at once. */
+  /**
+   * The network may be another one: what is being dialled over the earlier one is dialled anew, and a silent ingress may be tried at once.
+   * Connections that stand are left alone (docs/decisions/0014).
+   */
   retryIngress(): void {
     this.#gate.retryNow();
+    this.#attempts.breakOff();
   }
 
   /** How the ingress answered last. */
@@ -183,6 +189,7 @@ export class Forwarder implements AsyncDisposable {
         routes: this.#routes.at(key),
         access: this.#access,
         gate: this.#gate,
+        attempts: this.#attempts,
         limits: this.#limits,
         ingressSlots: this.#ingressSlots,
         shares: this.#shares,

@@ -1,5 +1,6 @@
 import { normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
+import { outsideDates } from "./expiry.ts";
 import type { ListedCa } from "./listed_cas.ts";
 import type { SeenCertificate } from "./seen_certificate.ts";
 
@@ -13,11 +14,22 @@ export interface Anchor {
   readonly file: string;
 }
 
+/** A CA that was given or learnt, and does not count. */
+export interface Unusable {
+  readonly anchor: Anchor;
+  /** As it goes on from its name. */
+  readonly why: string;
+}
+
 /** What a chain is judged by. */
 export interface JudgeOptions {
   /** Whom the server must be. */
   readonly hostname: string;
   readonly anchors: readonly Anchor[];
+  /** Known and not counted. @default {[]} */
+  readonly unusable?: readonly Unusable[];
+  /** Whether the runtime's own CAs vouch for the chain, be it for another name. @default {false} */
+  readonly byRoots?: boolean;
   /** Named when the server shows one that is not it. */
   readonly listed: readonly ListedCa[];
   readonly nowMs: number;
@@ -27,6 +39,8 @@ export interface JudgeOptions {
 export interface Verdict {
   /** The CA that it leads to; undefined if to none of those that were given. */
   readonly anchor: Anchor | undefined;
+  /** Whether it leads to a CA that is trusted, that one or one of the runtime's own. */
+  readonly isSignerTrusted: boolean;
   /** Why it is refused; empty if it verifies. */
   readonly reasons: readonly string[];
 }
@@ -41,19 +55,20 @@ export async function judgeChain(
   chain: readonly SeenCertificate[],
   options: JudgeOptions,
 ): Promise<Verdict> {
-  const { hostname, nowMs } = options;
+  const { hostname, nowMs, byRoots = false } = options;
   const [leaf] = chain;
-  if (leaf === undefined) return { anchor: undefined, reasons: ["cannot be read"] };
+  if (leaf === undefined) return { anchor: undefined, isSignerTrusted: false, reasons: ["cannot be read"] };
   const { path, anchor } = await findAnchor(leaf, chain, options.anchors);
+  const isSignerTrusted = anchor !== undefined || byRoots;
   const reasons = [
-    ...(anchor === undefined ? [await whyUntrusted(path, chain, options)] : []),
+    ...(isSignerTrusted ? [] : [await whyUntrusted(path, chain, options)]),
     ...path.flatMap((certificate) => datesOf(certificate, { nowMs, isLeaf: certificate === leaf })),
     ...(leaf.names.some((name) => isNameFor(name, hostname))
       ? []
       : [`is ${namesOf(leaf)}, not for ${hostname}`]),
     ...(leaf.isForServers ? [] : ["may not be used by a server (its extKeyUsage)"]),
   ];
-  return { anchor, reasons };
+  return { anchor, isSignerTrusted, reasons };
 }
 
 interface Path {
@@ -94,18 +109,31 @@ async function whyUntrusted(
   chain: readonly SeenCertificate[],
   options: JudgeOptions,
 ): Promise<string> {
-  const { anchors, listed } = options;
+  const { anchors, unusable = [], listed } = options;
   const last = path.at(-1)!;
+  for (const { anchor: { certificate, file }, why } of unusable) {
+    if (last.sha256 === certificate.sha256 || await isIssuer(certificate, last)) {
+      return `is signed by the CA ${quote(certificate)} of ${file}, which ${why}`;
+    }
+  }
   const known: readonly ListedCa[] = [...anchors.map(({ certificate }) => certificate), ...listed];
   const carried = chain.find((certificate) =>
     !path.includes(certificate) && known.some(({ sha256 }) => sha256 === certificate.sha256)
   );
+  if (carried !== undefined && !carried.isCa && await isIssuer(carried, last)) {
+    return `is signed by ${quote(carried)}, which is not a CA`;
+  }
   if (carried !== undefined && carried.subjectDer === last.issuerDer) {
     return `carries ngrok's or another trusted CA ${quote(carried)}, but is not signed by its key`;
   }
   const beside = carried === undefined
     ? ""
     : `; the trusted CA ${quote(carried)} comes with it, but has not signed it`;
+  if (listed.some(({ sha256 }) => sha256 === last.sha256)) {
+    return `is signed by ngrok's CA ${quote(last)}, which ${
+      outsideDates(last, options.nowMs) ?? "is not learnt yet"
+    }`;
+  }
   // A chain that ends below its CA has the CA's name only.
   const name = last.isCa ? last.subject : last.issuer;
   const original = known.find(({ subject, sha256 }) => subject === name && sha256 !== last.sha256);
@@ -130,17 +158,9 @@ function quote({ subject, sha256 }: SeenCertificate): string {
 }
 
 function datesOf(certificate: SeenCertificate, at: { nowMs: number; isLeaf: boolean }): string[] {
-  const { nowMs, isLeaf } = at;
-  const whose = isLeaf ? "" : `comes with the CA "${certificate.subject}", which `;
-  if (nowMs > certificate.notAfter) return [`${whose}expired on ${isoTime(certificate.notAfter)}`];
-  if (nowMs < certificate.notBefore) {
-    return [
-      `${whose}is not valid before ${isoTime(certificate.notBefore)} (this machine's clock says ${
-        isoTime(nowMs)
-      })`,
-    ];
-  }
-  return [];
+  const why = outsideDates(certificate, at.nowMs);
+  if (why === undefined) return [];
+  return [`${at.isLeaf ? "" : `comes with the CA "${certificate.subject}", which `}${why}`];
 }
 
 function namesOf({ names }: SeenCertificate): string {
@@ -156,9 +176,4 @@ function isNameFor(name: string, hostname: string): boolean {
   if (!presented.startsWith("*.")) return presented === wanted;
   const dot = wanted.indexOf(".");
   return dot > 0 && presented.slice(1) === wanted.slice(dot);
-}
-
-/** RFC 3339 without the milliseconds. */
-function isoTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }

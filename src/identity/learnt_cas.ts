@@ -1,4 +1,5 @@
 import { FileError, messageOf } from "../model/errors.ts";
+import { outsideDates } from "./expiry.ts";
 import type { ListedCa } from "./listed_cas.ts";
 import type { Anchor } from "./judge_chain.ts";
 import type { SeenCertificate } from "./seen_certificate.ts";
@@ -27,6 +28,8 @@ export class LearntCas {
   readonly #options: LearntOptions;
   #certificates: readonly SeenCertificate[] = [];
   #problem: FileError | undefined;
+  /** The last write failed: a reload must not forget it. */
+  #isUnsaved = false;
 
   constructor(options: LearntOptions) {
     this.#options = options;
@@ -41,15 +44,22 @@ export class LearntCas {
     return this.#problem;
   }
 
-  /** Those that are within their dates; the TLS of the runtime would trust an anchor that has expired. */
-  anchors(nowMs: number): Anchor[] {
-    return this.#certificates
-      .filter((certificate) => isCurrent(certificate, nowMs))
-      .map((certificate) => ({ certificate, source: "learnt", file: this.path }));
+  /** All of them, those outside their dates too. */
+  get anchors(): Anchor[] {
+    return this.#certificates.map((certificate) => ({ certificate, source: "learnt", file: this.path }));
   }
 
-  /** Reads the file; one that holds anything that is not on the list is not used at all. */
+  /** Reads the file, one that holds anything that is not on the list is not used at all; what could not be kept before is tried again. */
   async load(): Promise<void> {
+    const unsaved = this.#isUnsaved ? this.#certificates : [];
+    await this.#read();
+    if (unsaved.length === 0) return;
+    const known = new Set(this.#certificates.map(({ sha256 }) => sha256));
+    this.#certificates = [...this.#certificates, ...unsaved.filter(({ sha256 }) => !known.has(sha256))];
+    if (this.#problem === undefined) await this.#save();
+  }
+
+  async #read(): Promise<void> {
     const { path, files } = this.#options;
     this.#problem = undefined;
     try {
@@ -68,7 +78,6 @@ export class LearntCas {
       this.#certificates = certificates;
     } catch (error) {
       if (!(error instanceof FileError)) throw error;
-      if (error.reason === "missing" && this.#certificates.length > 0 && this.#unsaved) return;
       this.#certificates = [];
       if (error.reason !== "missing") this.#problem = error;
     }
@@ -76,37 +85,42 @@ export class LearntCas {
 
   /** Whether this one may be learnt: it is on the list, is a CA, and is within its dates. */
   mayLearn(certificate: SeenCertificate, nowMs: number): boolean {
-    return this.#isListed(certificate) && certificate.isCa && isCurrent(certificate, nowMs);
+    return this.#isListed(certificate) && certificate.isCa && outsideDates(certificate, nowMs) === undefined;
   }
 
   /** Why it may not be learnt; goes on from its name. */
   whyNot(certificate: SeenCertificate, nowMs: number): string {
     if (!this.#isListed(certificate)) return "is not a CA of ngrok that this version knows";
-    return certificate.isCa && nowMs > certificate.notAfter
-      ? `expired on ${new Date(certificate.notAfter).toISOString()}`
-      : certificate.isCa
-      ? "is not valid yet"
-      : "is not a CA";
+    return certificate.isCa ? outsideDates(certificate, nowMs) ?? "cannot be used" : "is not a CA";
   }
 
-  /** Trusts a CA from now on and saves it; one that cannot be saved counts until the end of this process, and is a problem. */
+  /** Trusts a CA from now on and saves it, in place of those that have expired; one that cannot be saved counts until the end of this process, and is a problem. */
   async learn(certificate: SeenCertificate): Promise<void> {
-    const { path, files } = this.#options;
-    if (!this.mayLearn(certificate, Date.now())) throw new TypeError("Cannot learn a CA that is not listed");
-    const others = this.#certificates.filter(({ sha256 }) => sha256 !== certificate.sha256);
+    const nowMs = Date.now();
+    if (!this.mayLearn(certificate, nowMs)) throw new TypeError("Cannot learn a CA that is not listed");
+    const others = this.#certificates.filter(({ sha256, notAfter }) =>
+      sha256 !== certificate.sha256 && notAfter >= nowMs
+    );
     this.#certificates = [...others, certificate];
+    await this.#save();
+  }
+
+  async #save(): Promise<void> {
+    const { path, files } = this.#options;
     try {
       const text = this.#certificates.map(({ pem }) => pem).join("");
       await files.writeFileAtomic(path, text, { mode: PUBLIC });
       this.#problem = undefined;
-      this.#unsaved = false;
+      this.#isUnsaved = false;
     } catch (error) {
       if (!(error instanceof FileError)) throw error;
-      this.#unsaved = true;
+      this.#isUnsaved = true;
       this.#problem = new FileError(`Cannot keep the CA that was learnt: ${messageOf(error)}`, {
         path,
         reason: error.reason,
-        hint: error.hint,
+        hint: `${
+          error.hint === undefined ? "" : `${error.hint}. `
+        }It is in use; a SIGHUP tries again to keep it`,
         cause: error,
       });
     }
@@ -119,17 +133,11 @@ export class LearntCas {
     const forgotten = this.#certificates.map(({ sha256 }) => sha256);
     this.#certificates = [];
     this.#problem = undefined;
+    this.#isUnsaved = false;
     return forgotten;
   }
-
-  /** The last write failed: a reload must not forget it. */
-  #unsaved = false;
 
   #isListed({ sha256 }: SeenCertificate): boolean {
     return this.#options.listed.some((entry) => entry.sha256 === sha256);
   }
-}
-
-function isCurrent({ notBefore, notAfter }: SeenCertificate, nowMs: number): boolean {
-  return notBefore <= nowMs && nowMs <= notAfter;
 }

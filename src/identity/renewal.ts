@@ -14,7 +14,8 @@ export interface RenewalOptions {
   readonly spread?: number;
 }
 
-type Life = Pick<CertificateInfo, "notBefore" | "notAfter">;
+/** The dates of a certificate, milliseconds since the epoch. */
+export type Life = Pick<CertificateInfo, "notBefore" | "notAfter">;
 
 const SKEW_MS = 24 * 3600_000;
 /** A third of its life before the end. */
@@ -52,6 +53,8 @@ export interface RetryInput {
   readonly failures: number;
   /** The longest delay. */
   readonly maxMs: number;
+  /** Whether there was no answer to go by, as against one that is no good. */
+  readonly isOutage: boolean;
   /** What the cloud asked for; 0 if nothing. */
   readonly retryAfterMs: number;
   /** A number in [0, 1). */
@@ -60,13 +63,13 @@ export interface RetryInput {
 
 /**
  * The delay in milliseconds: doubled from a minute (or a twentieth of the window, if that is shorter), half of it drawn at random, and
- * never more than a tenth of what is left, unless the cloud asks for more.
+ * never more than a tenth of what is left, nor, in an outage, a minute once nothing is left, unless the cloud asks for more.
  */
 export function retryDelay(input: RetryInput): number {
-  const { info, nowMs, failures, maxMs, retryAfterMs, random } = input;
+  const { info, nowMs, failures, maxMs, isOutage, retryAfterMs, random } = input;
   const baseMs = Math.min(FIRST_RETRY_MS, lifeOf(info) * WINDOW / 20);
   const leftMs = info.notAfter - nowMs;
-  const most = leftMs > 0 ? Math.min(maxMs, leftMs * MOST) : maxMs;
+  const most = Math.min(maxMs, leftMs > 0 ? leftMs * MOST : isOutage ? FIRST_RETRY_MS : maxMs);
   const delay = backoffDelay(failures, { baseMs, maxMs: most, jitter: 0.5, random: () => random });
   return Math.max(SOONEST_MS, delay, retryAfterMs);
 }

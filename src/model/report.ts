@@ -44,10 +44,12 @@ export interface CertificateReport {
   days_left: number;
   /** When it is renewed, or tried again after a failure. */
   next_renewal: string | null;
-  /** The last renewal since the start. */
+  /** When this certificate replaced another, also before a restart; null: it is the first, or that is not known. */
   last_renewal: string | null;
   /** Why the last try to renew it failed, or null. */
   error: string | null;
+  /** That it is overdue or has expired, and since when; null if neither. */
+  warning: string | null;
 }
 
 /** The answer of `status`; a superset of COMPAT.md 4.3. */
@@ -75,8 +77,7 @@ export interface StatusReport {
   certificate: CertificateReport | null;
   /** The last failure of a connection to the ingress that no later connection has disproved. */
   ingress: { state: "unknown" | "ok" | "failing"; error: string | null; hint: string | null };
-  /** The proxy for the API and the ingress, without its credentials; null: the file names none. */
-  proxy: { url: string; source: "config" } | null;
+  proxy: ProxyReport;
   trust: TrustStatus;
   config: { path: string; state: "ok" | "rejected"; problems: string[]; warnings: string[] };
   names: { driver: string; state: "ok" | "failing" | "off"; reason: string | null };
@@ -111,8 +112,10 @@ export interface CaReport {
 export interface TrustStatus {
   /** Where the CAs beside the built-in roots come from. */
   sources: string[];
-  /** Files that could not be used. */
+  /** Files and CAs that could not be used, or not be kept. */
   problems: string[];
+  /** What is near its end: CAs in use, and the certificate that the ingress presents. */
+  warnings: string[];
   /** Which CA the ingress verifies with; `none` as long as it has not been seen to. */
   mode: "roots" | "directory" | "ingress_ca" | "learnt" | "none";
   /** That CA; null for a built-in root too: which one it is, the runtime does not say. */
@@ -126,6 +129,19 @@ export interface TrustStatus {
     problems: string[];
     certificates: (CaReport & { trusted: boolean })[];
   } | null;
+}
+
+/** One way through a proxy: its URL without credentials, and `config` or the name of the variable that it is from. */
+export interface ProxyUse {
+  url: string;
+  source: string;
+}
+
+/** The ways through proxies; null: none. `notes`: one sentence for each setting that is there and does not count. */
+export interface ProxyReport {
+  api: ProxyUse | null;
+  ingress: ProxyUse | null;
+  notes: string[];
 }
 
 /** The answer of `trust show`. */

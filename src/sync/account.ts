@@ -110,6 +110,8 @@ export class Account {
     this.#operatorId = operatorId;
     this.#problems = problems.map((problem) => problem.message);
     this.#pair = pair;
+    // A registration that was cut off after the id was kept has come to its end.
+    if (operatorId !== undefined) await this.#endMark();
   }
 
   /**
@@ -234,7 +236,7 @@ export class Account {
       await this.#removeOrphan(operator);
       throw error;
     }
-    await mark?.end();
+    await this.#endMark();
     this.#registerPace.lost();
     this.#operatorId = operator.id;
     this.#ingressEndpoint = operator.ingressEndpoint;
@@ -248,11 +250,10 @@ export class Account {
 
   /** Takes over the operator of a registration that was cut off, with a new key. */
   async #adopt(id: string, signal: AbortSignal): Promise<void> {
-    const { store, mark } = this.#options;
     log.info("An operator of an interrupted registration is taken over", { operator_id: id });
     await this.#reissue(id, signal);
-    await store.saveOperatorId(id);
-    await mark?.end();
+    await this.#options.store.saveOperatorId(id);
+    await this.#endMark();
     this.#operatorId = id;
   }
 
@@ -282,6 +283,15 @@ export class Account {
     this.#operatorId = undefined;
     this.#toldSelectors = undefined;
     await this.#options.store.forgetOperatorId();
+  }
+
+  /** A mark that stays does no harm: it costs the next registration a look at the account's operators. */
+  async #endMark(): Promise<void> {
+    try {
+      await this.#options.mark?.end();
+    } catch (error) {
+      log.warn("Cannot remove the mark of a finished registration: {error}", { error: messageOf(error) });
+    }
   }
 
   /** An operator whose certificate could not be kept would stay in the account for ever. */

@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { Attempts } from "../lib/attempts.ts";
 import { formatCidr } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import type { Endpoint, RefusedEndpoint } from "../model/endpoint.ts";
@@ -7,7 +8,7 @@ import type { ApiState } from "../model/report.ts";
 import { sleep } from "../system/clock.ts";
 import type { Discovery, RoundEffects, SavedState } from "./effects.ts";
 import { EmptyListDoubt } from "./empty_list.ts";
-import { apiStateOf, nextPollDelay } from "./pace.ts";
+import { apiStateOf, demandedDelay, nextPollDelay } from "./pace.ts";
 import { type EndpointOutcome, type RoundInput, runRound } from "./round.ts";
 import { RoundLog } from "./round_log.ts";
 import { isSteady, placesOf, type Steady, steadyAfter } from "./steady.ts";
@@ -62,7 +63,14 @@ export class SyncLoop {
   #pages = 1;
   /** The poll that is being made, if nothing has changed since it began. */
   #polling: Promise<void> | undefined;
+  readonly #attempts = new Attempts();
   #nudge = Promise.withResolvers<void>();
+  #wake = Promise.withResolvers<void>();
+  /**
+   * Until when the API wants to be left alone. By the clock that stands still in sleep: a clock that was set cannot be told from sleep,
+   * and must not cut this short.
+   */
+  #notBefore = -Infinity;
   #stop: AbortSignal | undefined;
 
   constructor(options: SyncLoopOptions) {
@@ -82,6 +90,7 @@ export class SyncLoop {
       await this.#untilReady(signal);
       // A nudge until now is answered by this poll; one that comes later is not.
       this.#nudge = Promise.withResolvers<void>();
+      this.#wake = Promise.withResolvers<void>();
       await this.#sharedPoll(signal);
       if (signal.aborted) break;
       const delay = nextPollDelay({
@@ -112,6 +121,22 @@ export class SyncLoop {
   }
 
   async #poll(signal: AbortSignal): Promise<void> {
+    if (!await this.#askUnlessWoken(signal)) {
+      await this.#untilReady(signal);
+      // To its end: in a network that changes all the time a long list would never come to it.
+      await this.#ask(signal);
+    }
+    if (!signal.aborted) await this.reconcile();
+  }
+
+  async #askUnlessWoken(signal: AbortSignal): Promise<boolean> {
+    using attempt = this.#attempts.begin(signal);
+    return await this.#ask(attempt.signal);
+  }
+
+  /** False if the signal aborted before there was an answer. */
+  async #ask(signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return false;
     try {
       const found = await this.#options.poll(signal);
       if (found === undefined) {
@@ -120,9 +145,11 @@ export class SyncLoop {
         this.#succeed(found);
       }
     } catch (error) {
-      if (!signal.aborted) this.#fail(error);
+      // An answer that demands to be left alone counts all the same.
+      if (signal.aborted && demandedDelay(error) === 0) return false;
+      this.#fail(error);
     }
-    if (!signal.aborted) await this.reconcile();
+    return true;
   }
 
   /** One round with the endpoints that are known: after a change of the settings, or to repair what was changed under us. */
@@ -180,9 +207,12 @@ export class SyncLoop {
     this.#nudge.resolve();
   }
 
-  /** As {@linkcode nudge}, but a key that was refused has its time: neither sleep nor another network makes it good. */
+  /**
+   * The network may be another one: a poll that is under way is broken off and made anew, for it may hang in a connection that is dead. If
+   * there is none, one is made as soon as the API's last answer allows it.
+   */
   wake(): void {
-    if (this.#status.state !== "key_refused") this.nudge();
+    if (this.#attempts.breakOff() === 0) this.#wake.resolve();
   }
 
   /** Whether the first poll has ended, well or not. */
@@ -222,6 +252,7 @@ export class SyncLoop {
     if (this.#failures > 0) log.info("The API answers again", { failures: this.#failures });
     this.#failures = 0;
     this.#lastError = undefined;
+    this.#notBefore = -Infinity;
     this.#status = {
       state: "ok",
       lastPoll: Date.now(),
@@ -235,6 +266,7 @@ export class SyncLoop {
     this.#failures++;
     this.#doubt.forget();
     this.#lastError = error;
+    this.#notBefore = performance.now() + demandedDelay(error);
     const state = apiStateOf(error);
     const message = messageOf(error);
     const hint = hintOf(error);
@@ -266,11 +298,24 @@ export class SyncLoop {
   }
 
   async #wait(ms: number, signal: AbortSignal): Promise<void> {
-    const timer = Promise.withResolvers<void>();
-    const id = setTimeout(timer.resolve, Math.min(ms, MAX_TIMER_MS));
-    signal.addEventListener("abort", timer.resolve as () => void, { once: true });
-    await Promise.race([timer.promise, this.#nudge.promise]);
+    const end = performance.now() + ms;
+    if (await this.#timer(ms, { signal, early: this.#wake.promise })) return;
+    await this.#timer(Math.min(end, this.#notBefore) - performance.now(), { signal });
+  }
+
+  /** True once the time is over, a nudge came or the signal aborted; false if `early` was first. */
+  async #timer(ms: number, options: { signal: AbortSignal; early?: Promise<void> }): Promise<boolean> {
+    const { signal, early } = options;
+    if (ms <= 0 || signal.aborted) return true;
+    const over = Promise.withResolvers<boolean>();
+    const onOver = (): void => over.resolve(true);
+    const id = setTimeout(onOver, Math.min(ms, MAX_TIMER_MS));
+    signal.addEventListener("abort", onOver, { once: true });
+    void this.#nudge.promise.then(onOver);
+    void early?.then(() => over.resolve(false));
+    const isOver = await over.promise;
     clearTimeout(id);
-    signal.removeEventListener("abort", timer.resolve as () => void);
+    signal.removeEventListener("abort", onOver);
+    return isOver;
   }
 }

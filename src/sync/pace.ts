@@ -37,8 +37,13 @@ export function nextPollDelay(input: PaceInput): number {
     steady,
     backoffDelay(failures + 1, { baseMs: steady, maxMs: Math.max(MAX_BACKOFF_MS, steady) }),
   );
-  const asked = error instanceof ApiError ? error.retryAfterMs ?? 0 : 0;
-  return Math.max(spread(backedOff), asked);
+  return Math.max(spread(backedOff), demandedDelay(error));
+}
+
+/** The part of the wait after a failure that nothing but the user may cut short: the API demands it. */
+export function demandedDelay(error: unknown): number {
+  if (isKeyRefused(error)) return MAX_BACKOFF_MS;
+  return error instanceof ApiError ? error.retryAfterMs ?? 0 : 0;
 }
 
 /** What a failed call says about the API. */

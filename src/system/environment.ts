@@ -8,6 +8,16 @@ export function readEnvironment(name: string): string | undefined {
   }
 }
 
+/**
+ * As {@linkcode readEnvironment}, and takes the variable off this process: the runtime's HTTP client reads those that name proxies by
+ * itself, without permission, and goes where they say whatever it was told.
+ */
+export function takeEnvironment(name: string): string | undefined {
+  const value = readEnvironment(name);
+  if (value !== undefined) Deno.env.delete(name);
+  return value;
+}
+
 /** The system that this runs on. */
 export function operatingSystem(): string {
   return Deno.build.os;

@@ -1,8 +1,9 @@
 import { ApiError, DialError, messageOf } from "../model/errors.ts";
-import { type Proxy, showProxy } from "../model/proxy.ts";
+import { hasCredentials, type Proxy, showProxy } from "../model/proxy.ts";
 import { closeQuietly } from "./byte_stream.ts";
 import { limitTime } from "./clock.ts";
 import { openTunnel } from "./proxy_tunnel.ts";
+import { checkProxy } from "./tunnel.ts";
 
 /** One HTTP request with its limits. */
 export interface HttpRequest {
@@ -26,8 +27,8 @@ export interface HttpResponse {
 }
 
 /**
- * Sends one request. Redirects are given back, never followed. Without a proxy of its own the runtime uses the one that the environment
- * names (`HTTPS_PROXY`, `ALL_PROXY`, but for `NO_PROXY`) for `https:`, and none for `http:`.
+ * Sends one request. Redirects are given back, never followed. It goes through `proxy` or directly: whoever calls this takes the variables
+ * that name proxies off the process before ({@linkcode takeEnvironment}), or the runtime obeys them for `https:`.
  *
  * @throws {ApiError} `unreachable`, `proxy`, `timeout`, `too_large` or `malformed` (a header that cannot be sent), with status 0 or the answer's.
  * @throws The signal's reason, if it aborts first.
@@ -43,29 +44,34 @@ export async function sendHttp(request: HttpRequest): Promise<HttpResponse> {
     redirect: "manual",
   } as const;
   using limit = limitTime(timeoutMs, { signal });
-  using client = clientFor(new URL(url), proxy);
+  const way = proxy === undefined ? "" : ` through the proxy ${showProxy(proxy)}`;
   let status = 0;
+  let client: Deno.HttpClient | undefined;
   try {
+    using own = clientFor(new URL(url), proxy);
+    client = own ?? keptClient();
     const response = await fetch(url, {
       ...init,
       signal: limit.signal,
-      ...(client === undefined ? {} : { client }),
+      client,
     });
     status = response.status;
     return { status, headers: response.headers, body: await readBody(response, maxBodyBytes, origin) };
   } catch (error) {
     if (error instanceof ApiError) throw error;
+    // Its connection may be dead, and with HTTP/2 all that follow would go the same way until the kernel gives it up, in a quarter of an hour.
+    if (client !== undefined && client === kept) dropHttpConnections();
     if (signal?.aborted) throw signal.reason;
     if (limit.isOver) {
-      const way = proxy === undefined ? "" : ` through the proxy ${showProxy(proxy)}`;
       throw new ApiError(`Cannot get an answer from ${origin}${way}: none in ${timeoutMs / 1000} s`, {
         status,
         code: "timeout",
         cause: error,
+        hint: proxy && checkProxy(proxy),
       });
     }
     if (proxy !== undefined && status === 0) await tryTunnel(new URL(url), { proxy, signal: limit.signal });
-    throw new ApiError(`Cannot reach ${origin}: ${reasonOf(error)}`, {
+    throw new ApiError(`Cannot reach ${origin}${way}: ${reasonOf(error)}`, {
       status,
       code: "unreachable",
       cause: error,
@@ -73,11 +79,27 @@ export async function sendHttp(request: HttpRequest): Promise<HttpResponse> {
   }
 }
 
-/** A client of its own where the runtime's would not do; undefined: the runtime's. */
+/** For the pages of one list, not from one poll to the next: a router on the way forgets connections that are idle. */
+const IDLE_MS = 5_000;
+
+/** The connections that are kept. */
+let kept: Deno.HttpClient | undefined;
+
+function keptClient(): Deno.HttpClient {
+  return kept ??= Deno.createHttpClient({ poolIdleTimeout: IDLE_MS });
+}
+
+/** Keeps no connection any more: each request from now on has a new one, or one that was made after this. Those that run go on. */
+export function dropHttpConnections(): void {
+  kept?.close();
+  kept = undefined;
+}
+
+/** A client for this request alone where the kept one would not do. */
 function clientFor(url: URL, proxy: Proxy | undefined): Deno.HttpClient | undefined {
   if (proxy !== undefined) {
     const { username, password } = proxy;
-    const basicAuth = username === "" && password === "" ? {} : { basicAuth: { username, password } };
+    const basicAuth = hasCredentials(proxy) ? { basicAuth: { username, password } } : {};
     return Deno.createHttpClient({ proxy: { url: showProxy(proxy), ...basicAuth } });
   }
   if (url.protocol !== "http:") return undefined;

@@ -4,9 +4,10 @@ import { listenerKey } from "../model/route_table.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { withDeadline } from "./clock.ts";
 import { isConnectionGone, toBindError } from "./errors.ts";
-import { openTunnel, silentProxy } from "./proxy_tunnel.ts";
+import { openTunnel } from "./proxy_tunnel.ts";
 import { openRelay, type Relay } from "./relay.ts";
 import { probeTls } from "./tls_probe.ts";
+import { silentProxy } from "./tunnel.ts";
 
 export type { ByteStream };
 
@@ -237,9 +238,18 @@ function dialFailure(
   return ["other", text];
 }
 
+/** An address of this machine, IPv4 or IPv6, with its interface. */
+export interface InterfaceAddress {
+  readonly interface: string;
+  readonly address: string;
+}
+
+/** All addresses of this machine. */
+export function interfaceAddresses(): InterfaceAddress[] {
+  return Deno.networkInterfaces().map(({ name, address }) => ({ interface: name, address }));
+}
+
 /** The IPv4 addresses of this machine, with the interface of each. */
-export function localAddresses(): { interface: string; address: string }[] {
-  return Deno.networkInterfaces()
-    .filter((entry) => entry.family === "IPv4")
-    .map((entry) => ({ interface: entry.name, address: entry.address }));
+export function localAddresses(): InterfaceAddress[] {
+  return interfaceAddresses().filter(({ address }) => !address.includes(":"));
 }

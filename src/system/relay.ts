@@ -1,5 +1,5 @@
 import { type ByteStream, closeQuietly, writeAll } from "./byte_stream.ts";
-import type { Tunnel } from "./proxy_tunnel.ts";
+import type { Tunnel } from "./tunnel.ts";
 
 const BUFFER_BYTES = 64 * 1024;
 /** What was written before the near end closed has so long to reach the far end. */

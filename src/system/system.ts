@@ -1,9 +1,9 @@
-import { hostname, operatingSystem, readEnvironment } from "./environment.ts";
+import { hostname, operatingSystem, readEnvironment, takeEnvironment } from "./environment.ts";
 import * as files from "./files.ts";
-import { sendHttp } from "./http.ts";
+import { dropHttpConnections, sendHttp } from "./http.ts";
 import { serveHttp } from "./http_server.ts";
 import { holdLock, listenLocal } from "./local_socket.ts";
-import { connectTcp, connectTls, listenTcp, localAddresses } from "./net.ts";
+import { connectTcp, connectTls, interfaceAddresses, listenTcp, localAddresses } from "./net.ts";
 import { flagFor, holds } from "./permissions.ts";
 import { run } from "./run.ts";
 import { onSignals } from "./signals.ts";
@@ -14,10 +14,12 @@ import { listenUdp } from "./udp.ts";
 /** Everything that the daemon asks of the machine it runs on. */
 export interface System {
   readonly readEnvironment: typeof readEnvironment;
+  readonly takeEnvironment: typeof takeEnvironment;
   readonly hostname: typeof hostname;
   readonly operatingSystem: typeof operatingSystem;
   readonly files: typeof files;
   readonly sendHttp: typeof sendHttp;
+  readonly dropHttpConnections: typeof dropHttpConnections;
   readonly serveHttp: typeof serveHttp;
   readonly listenLocal: typeof listenLocal;
   readonly holdLock: typeof holdLock;
@@ -33,6 +35,13 @@ export interface System {
    */
   readonly listedCas?: readonly { readonly sha256: string; readonly subject: string }[];
   readonly localAddresses: typeof localAddresses;
+  readonly interfaceAddresses: typeof interfaceAddresses;
+  /** How sleep and other networks are looked for, where a test cannot wait or sleep. @default Two seconds, and the clocks of this machine */
+  readonly wakeLook?: {
+    readonly everyMs?: number;
+    readonly wallMs?: () => number;
+    readonly steadyMs?: () => number;
+  };
   readonly holds: typeof holds;
   readonly flagFor: typeof flagFor;
   readonly run: typeof run;
@@ -45,10 +54,12 @@ export interface System {
 export function realSystem(): System {
   return {
     readEnvironment,
+    takeEnvironment,
     hostname,
     operatingSystem,
     files,
     sendHttp,
+    dropHttpConnections,
     serveHttp,
     listenLocal,
     holdLock,
@@ -58,6 +69,7 @@ export function realSystem(): System {
     connectTls,
     lookAtChain,
     localAddresses,
+    interfaceAddresses,
     holds,
     flagFor,
     run,

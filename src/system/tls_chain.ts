@@ -19,8 +19,8 @@ export interface LookOptions {
 export interface PresentedChain {
   /** DER, the server's own first. */
   readonly certificates: readonly Uint8Array<ArrayBuffer>[];
-  /** Whether the runtime's own CAs vouch for it, for this name. (Which of them, only the permission `sys=ca` would tell.) */
-  readonly verifiesByRoots: boolean;
+  /** Whether the runtime's own CAs vouch for it, and for this name. (Which of them, only the permission `sys=ca` would tell.) */
+  readonly byRoots: "trusted" | "other_name" | "untrusted";
 }
 
 /** A chain is three certificates long, in rare cases five; what comes after these is not read. */
@@ -65,13 +65,21 @@ export async function lookAtChain(options: LookOptions): Promise<PresentedChain>
   try {
     await promise;
     const certificates = readPeerChain(socket.getPeerCertificate(true));
-    return { certificates, verifiesByRoots: socket.authorized };
+    return { certificates, byRoots: byRoots(socket) };
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
     socket.destroy();
     relay?.close();
   }
+}
+
+function byRoots(
+  { authorized, authorizationError }: { authorized: boolean; authorizationError: unknown },
+): PresentedChain["byRoots"] {
+  if (authorized) return "trusted";
+  // The name is looked at last: all else is well then.
+  return authorizationError === "ERR_TLS_CERT_ALTNAME_INVALID" ? "other_name" : "untrusted";
 }
 
 interface PeerCertificate {

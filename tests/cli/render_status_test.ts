@@ -44,6 +44,21 @@ Deno.test("renderStatus() prints the lines of the Go daemon first, then the deta
   );
 });
 
+Deno.test("renderStatus() names the proxy of each way, where it is from, and what does not count; none where there is none", () => {
+  const proxy = {
+    api: { url: "http://a.example:3128", source: "HTTPS_PROXY" },
+    ingress: { url: "socks5://b.example:1080", source: "config" },
+    notes: ["ALL_PROXY is not used: HTTPS_PROXY goes before it"],
+  };
+  const shown = lines({ proxy }).filter((line) => /proxy/i.test(line));
+  assert.deepEqual(shown, [
+    "  API proxy:           http://a.example:3128 (HTTPS_PROXY)",
+    "  Ingress proxy:       socks5://b.example:1080 (config)",
+    "  Proxy note:          ALL_PROXY is not used: HTTPS_PROXY goes before it",
+  ]);
+  assert.deepEqual(lines({}).filter((line) => /proxy/i.test(line)), []);
+});
+
 Deno.test("renderStatus() says why a daemon is not registered", () => {
   const api = (state: StatusReport["api"]["state"], set: boolean) => ({
     ...STATUS.api,

@@ -63,7 +63,14 @@ Deno.test("ngrokctl trust fetch --file - reads standard input and asks no server
   const world = { connect: connectLocal, readStdin: () => Promise.resolve("PEM") };
   assert.equal((await runFake(["--socket", daemon.path, "trust", "fetch", "--file", "-"], world)).code, 0);
   assert.deepEqual(daemon.asked[0]!.args, ["save", "PEM"]);
-  assert.equal((await runFake(["--socket", daemon.path, "trust", "fetch", "--file", "/x"], world)).code, 2);
+  for (const [file, word] of [["/x", "/x"], ["it's a.crt", "'it'\\''s a.crt'"]] as const) {
+    assert.deepEqual(await runFake(["--socket", daemon.path, "trust", "fetch", "--file", file], world), {
+      code: 2,
+      out: "",
+      err: `Error: Cannot read ${file}: ngrokctl runs without the permission to open files\n` +
+        `Let the shell open it: ngrokctl trust fetch --file - < ${word}\n`,
+    });
+  }
   const moved = await runFake(["--socket", daemon.path, "trust", "fetch"], {
     connect: connectLocal,
     sendHttp: () =>

@@ -16,6 +16,8 @@ import { concat, Wire } from "./wire.ts";
 /** One upgrade request that the ingress read. */
 export interface UpgradeRecord {
   operatorId: string;
+  /** The serial number of the client certificate in the handshake, lower-case hex. */
+  certSerial: string;
   /** Null if no endpoint was chosen. */
   endpointId: string | null;
   host: string;
@@ -99,14 +101,17 @@ export class Ingress implements AsyncDisposable {
     const { faults } = this.#state;
     if (faults.take("ingress.stall")) return await new Wire(socket).drain();
     if (faults.take("ingress.reset", { stage: "accept" })) return void socket.resetAndDestroy();
-    const { wire, peerFingerprint } = await acceptTls(new Wire(socket), await this.#tls.choose(faults));
+    const { wire, peerFingerprint, peerSerial } = await acceptTls(
+      new Wire(socket),
+      await this.#tls.choose(faults),
+    );
     this.counts.handshakes++;
     try {
       if (faults.take("ingress.reset", { stage: "handshake" })) return wire.reset();
       const operator = this.#admit(peerFingerprint);
       if (operator === null) return await this.#refuse(wire);
       const request = await this.#readRequest(wire);
-      if (request !== null) await this.#upgrade(wire, { request, operator });
+      if (request !== null) await this.#upgrade(wire, { request, operator, certSerial: peerSerial! });
       await wire.close();
     } finally {
       wire.destroy();
@@ -161,12 +166,16 @@ export class Ingress implements AsyncDisposable {
     return null;
   }
 
-  async #upgrade(wire: Wire, options: { request: ConnRequest; operator: Operator }): Promise<void> {
-    const { request, operator } = options;
+  async #upgrade(
+    wire: Wire,
+    options: { request: ConnRequest; operator: Operator; certSerial: string },
+  ): Promise<void> {
+    const { request, operator, certSerial } = options;
     const { faults, switches, endpoints } = this.#state;
     const { host } = request;
     const record: UpgradeRecord = {
       operatorId: operator.id,
+      certSerial,
       endpointId: null,
       outcome: "fault",
       ...request,

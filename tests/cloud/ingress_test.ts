@@ -1,4 +1,6 @@
+import "reflect-metadata";
 import assert from "node:assert/strict";
+import { X509Certificate } from "@peculiar/x509";
 import { SimulatedCloud } from "./cloud.ts";
 import { encodeFrame, encodeRequest } from "./frame.ts";
 import { fromHex, MALFORMED_FRAMES } from "./ingress_response.ts";
@@ -44,6 +46,7 @@ Deno.test("the request may come in two writes or byte by byte, and is recorded w
       ...PLACE,
       podIdentity,
       operatorId: operator.id,
+      certSerial: new X509Certificate(operator.cert).serialNumber,
       endpointId,
       outcome: "ok",
       at: record?.at,

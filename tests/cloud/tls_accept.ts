@@ -18,6 +18,8 @@ export interface TlsAccepted {
   wire: Wire;
   /** SHA-256 of the client's certificate, lower-case hex without colons; null if it showed none. */
   peerFingerprint: string | null;
+  /** Its serial number, lower-case hex; null likewise. */
+  peerSerial: string | null;
 }
 
 /** Does the server side of a TLS handshake. @throws {Error} if the handshake fails or the peer leaves. */
@@ -42,13 +44,14 @@ export async function acceptTls(wire: Wire, profile: TlsProfile): Promise<TlsAcc
     duplex.once("end", leave);
     duplex.once("close", leave);
   });
-  const fingerprint = profile.clientCa === undefined ? undefined : tls.getPeerCertificate()?.fingerprint256;
+  const peer = profile.clientCa === undefined ? undefined : tls.getPeerCertificate();
   return {
     wire: new Wire(wire, {
       stream: tls,
       flow: { pause: () => duplex.hold(), resume: () => duplex.release() },
     }),
-    peerFingerprint: fingerprint?.replaceAll(":", "").toLowerCase() ?? null,
+    peerFingerprint: peer?.fingerprint256?.replaceAll(":", "").toLowerCase() ?? null,
+    peerSerial: peer?.serialNumber?.toLowerCase() ?? null,
   };
 }
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ApiClient } from "../../src/cloud/client.ts";
 import { ApiError } from "../../src/model/errors.ts";
+import { Attempts } from "../../src/lib/attempts.ts";
 import { type HttpRequest, type HttpResponse, sendHttp } from "../../src/system/http.ts";
 import { FakeApi, ForbiddenHost, json, KEY } from "./fake_api.ts";
 
@@ -376,4 +377,45 @@ Deno.test("an abort is thrown as it is, not as an ApiError", async () => {
     return new Response(new ReadableStream({ start: (c) => c.enqueue(new Uint8Array(1)) }));
   });
   await assert.rejects(api.client().request("GET", "/x", { ...GET, signal: stop.signal }), RangeError);
+});
+
+Deno.test("a request that is broken off is sent once more, but for a POST, which may have arrived", async () => {
+  for (
+    const [method, breaks, sent] of [
+      ["GET", 1, 2],
+      ["PATCH", 1, 2],
+      ["DELETE", 1, 2],
+      ["GET", 2, 2],
+      ["POST", 1, 1],
+    ] as const
+  ) {
+    const attempts = new Attempts();
+    const requests: HttpRequest[] = [];
+    const client = new ApiClient({
+      baseUrl: () => "https://api.example.com",
+      key: () => KEY,
+      attempts,
+      send(request) {
+        requests.push(request);
+        if (requests.length > breaks) {
+          return Promise.resolve({ status: 200, headers: new Headers(), body: "{}" });
+        }
+        const broken = new Promise<never>((_, reject) =>
+          request.signal!.addEventListener("abort", () => reject(request.signal!.reason))
+        );
+        attempts.breakOff();
+        return broken;
+      },
+      userAgent: "t",
+    });
+    const asked = client.request(method, "/x", GET);
+    if (sent > breaks) await asked;
+    else {
+      const error = await failureOf(asked);
+      assert.deepEqual([error.code, error.status], ["unreachable", 0]);
+      assert.match(error.message, /slept, or its network changed, meanwhile$/);
+      assert.ok(error.hint !== undefined);
+    }
+    assert.equal(requests.length, sent, `${method} ${breaks}`);
+  }
 });

@@ -3,8 +3,15 @@ import { parseConfig } from "../../src/config/schema.ts";
 import { ConfigError } from "../../src/model/errors.ts";
 
 const REFUSED: readonly (readonly [value: unknown, message: RegExp])[] = [
-  ["socks5://u:topsecret@10.0.0.1:1080", /^"socks5" proxies are not supported: only http ones/],
-  ["https://u:topsecret@proxy.example:443", /^"https" proxies are not supported/],
+  ["socks4://u:topsecret@10.0.0.1:1080", /^"socks4" proxies are not supported: only http, https and socks5$/],
+  ["ftp://u:topsecret@proxy.example:443", /^"ftp" proxies are not supported/],
+  ["socks5://", /^it is not a URL$/],
+  ["socks5://u:topsecret@proxy.example:1080/path", /^it holds more than/],
+  ["socks5://:topsecret@proxy.example", /^a socks5 proxy takes a user name and a password, or neither$/],
+  [
+    `socks5://topsecret:${"%C3%A4".repeat(128)}@proxy.example`,
+    /^its user name or password is longer than the 255 bytes/,
+  ],
   ["proxy.example:3128", /^it is not a URL$/],
   ["u:topsecret@proxy.example:3128", /^it is not a URL$/],
   ["http://", /^it is not a URL$/],

@@ -4,6 +4,7 @@ import { type Config, DEFAULTS } from "../../src/config/config.ts";
 import { parseConfig, type ParseOptions } from "../../src/config/schema.ts";
 import { problemText } from "../../src/config/validation_error.ts";
 import { ConfigError, type ConfigProblem } from "../../src/model/errors.ts";
+import { showProxy } from "../../src/model/proxy.ts";
 
 const MACHINE: ParseOptions = {
   interfaces:
@@ -78,7 +79,14 @@ Deno.test("parseConfig() reads every key", () => {
   const expected: Config = {
     api: { url: "https://api.example.com:8443/v1", key: "2abc_DEF" },
     ingressEndpoint: { hostname: "ingress.example.com", port: 8443 },
-    proxy: { hostname: "proxy.example.com", port: 3128, username: "us@er", password: "päss:" },
+    proxy: {
+      scheme: "http",
+      hostname: "proxy.example.com",
+      port: 3128,
+      username: "us@er",
+      password: "päss:",
+      setting: "proxy_url",
+    },
     server: {
       logLevel: "debug",
       logFormat: "json",
@@ -120,12 +128,14 @@ const ACCEPTED: readonly (readonly [raw: object, read: (config: Config) => unkno
   [{ api: { url: "http://[::1]:8080" } }, (c) => c.api.url, "http://[::1]:8080"],
   [{ api: { key: 12345 } }, (c) => c.api.key, "12345"],
   [{ ingressEndpoint: "host.example" }, (c) => c.ingressEndpoint, { hostname: "host.example", port: 443 }],
-  [{ proxy_url: "http://10.0.0.1/" }, (c) => c.proxy, {
-    hostname: "10.0.0.1",
-    port: 80,
-    username: "",
-    password: "",
-  }],
+  [{ proxy_url: "http://10.0.0.1/" }, (c) => c.proxy && showProxy(c.proxy), "http://10.0.0.1:80"],
+  [{ proxy_url: "https://Proxy.Example" }, (c) => c.proxy && showProxy(c.proxy), "https://proxy.example:443"],
+  [{ proxy_url: "socks5://10.0.0.1" }, (c) => c.proxy && showProxy(c.proxy), "socks5://10.0.0.1:1080"],
+  [
+    { proxy_url: "socks5h://u:p@proxy.example:80" },
+    (c) => c.proxy && showProxy(c.proxy),
+    "socks5://proxy.example:80",
+  ],
   [{ ingressEndpoint: "127.0.0.1:4443" }, (c) => c.ingressEndpoint, { hostname: "127.0.0.1", port: 4443 }],
   [{ server: { log_level: "WARNING" } }, (c) => c.server.logLevel, "warn"],
   [{ server: { health_address: "localhost" } }, (c) => c.server.healthAddress, "127.0.0.1"],

@@ -66,3 +66,34 @@ Deno.test("a start with the mark of a registration that was killed takes its ope
     });
   }
 });
+
+Deno.test("a mark whose registration was killed after the id was kept goes at the next start (it stayed for ever)", async () => {
+  await using machine = await fakeMachine("net: {subnet: 127.124.0.0/16}");
+  const { cloud, directory } = machine;
+  await withDaemon(machine, () => Promise.resolve());
+  const { mark } = JSON.parse(cloud.operators()[0]!.metadata);
+  await Deno.writeTextFile(`${directory}/state/registration_mark`, mark);
+  await withDaemon(machine, async () => {
+    await assert.rejects(Deno.stat(`${directory}/state/registration_mark`), Deno.errors.NotFound);
+  });
+  assert.deepEqual(cloud.operators().map(({ deleted }) => deleted), [false]);
+});
+
+Deno.test("an operator whose pair cannot be saved, nor it be deleted, is taken over as soon as the disk takes the pair", async () => {
+  await using machine = await fakeMachine("net: {subnet: 127.124.0.0/16}");
+  const { cloud, directory } = machine;
+  const inTheWay = `${directory}/state/tls.pending.ngrokd.tmp/in_the_way`;
+  await Deno.mkdir(inTheWay, { recursive: true });
+  cloud.faults.set({ kind: "error", status: 500, route: "operators.delete" });
+  const noDisk = machine.until(
+    "it cannot save",
+    () => machine.out.join("").includes("Cannot remove the operator"),
+  )
+    .then(() => Deno.remove(`${directory}/state/tls.pending.ngrokd.tmp`, { recursive: true }));
+  await withDaemon(machine, async () => {
+    const [operator, ...others] = cloud.operators();
+    assert.deepEqual([others, operator!.deleted], [[], false]);
+    assert.equal((await statusOf(machine)).operator_id, operator!.id);
+  });
+  await noDisk;
+});

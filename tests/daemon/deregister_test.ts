@@ -5,7 +5,15 @@ import { realSystem } from "../../src/system/system.ts";
 import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
 import { withDaemon } from "./with_daemon.ts";
 
-const IDENTITY = ["ingress_ca.pem", "operator_id", "registration_mark", "tls.crt", "tls.key", "tls.pending"];
+const IDENTITY = [
+  "endpoints.json",
+  "ingress_ca.pem",
+  "operator_id",
+  "registration_mark",
+  "tls.crt",
+  "tls.key",
+  "tls.pending",
+];
 
 /** A machine whose daemon has registered and was stopped, with everything that an identity can consist of. */
 async function registered(): Promise<FakeMachine> {
@@ -28,7 +36,9 @@ function deregister({ configPath, system }: FakeMachine): Promise<number> {
 async function identityOf({ directory }: FakeMachine): Promise<Record<string, string>> {
   const files: Record<string, string> = {};
   for await (const entry of Deno.readDir(`${directory}/state`)) {
-    if (!/^(?:operator_id|registration_mark|ingress_ca\.pem|tls\..*)$/.test(entry.name)) continue;
+    if (!/^(?:operator_id|registration_mark|ingress_ca\.pem|endpoints\.json|tls\..*)$/.test(entry.name)) {
+      continue;
+    }
     files[entry.name] = await Deno.readTextFile(`${directory}/state/${entry.name}`);
   }
   return files;
@@ -52,9 +62,8 @@ Deno.test("deregister removes the operator in the cloud and the identity here, n
     machine.out.join(""),
     [
       `Removed the operator ${id} from the ngrok account`,
-      ...["tls.pending", "tls.csr", "tls.key", "tls.key.bad", "tls.crt", "ingress_ca.pem"].map((name) =>
-        `Removed ${state}/${name}`
-      ),
+      ...["tls.pending", "tls.csr", "tls.key", "tls.key.bad", "tls.crt", "ingress_ca.pem", "endpoints.json"]
+        .map((name) => `Removed ${state}/${name}`),
       `Removed ${state}/registration_mark`,
       `Removed ${state}/operator_id\n`,
     ].join("\n"),

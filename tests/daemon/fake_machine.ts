@@ -50,6 +50,7 @@ export async function fakeMachine(extra = "", overrides: Partial<System> = {}): 
   const system: System = {
     ...realSystem(),
     readEnvironment: (name) => environment[name] || undefined,
+    takeEnvironment: (name) => environment[name] || undefined,
     onSignals(_names, handler) {
       handlers.add(handler);
       return { [Symbol.dispose]: () => handlers.delete(handler) };

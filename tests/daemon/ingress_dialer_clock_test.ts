@@ -14,7 +14,7 @@ Deno.test("IngressDialer looks at the ingress anew when what it saw is old, also
     connect: () => Promise.resolve({} as ByteStream),
     look: () => {
       looks++;
-      return Promise.resolve({ certificates: [], verifiesByRoots: true });
+      return Promise.resolve({ certificates: [], byRoots: "trusted" as const });
     },
     trust: { pems: [], anchors: [], listed: [] } as unknown as TrustSet,
   });

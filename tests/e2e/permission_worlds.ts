@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { echoOnce, parseTarget } from "../../scripts/load.ts";
 import { Stage } from "../../scripts/stage.ts";
+import { PROXY_VARIABLES } from "../../src/config/proxy_for.ts";
 import type { EndpointReport } from "../../src/model/report.ts";
 
 /** Surroundings of a daemon that runs as shipped, on the default paths of a machine of its own, and what a user can see happen there. */
@@ -178,6 +179,27 @@ const defaults: World = {
   },
 };
 
+/** Every variable that names a proxy, or takes a host out of one. Nothing listens there. */
+const proxied: World = {
+  config: () => [],
+  environment: ({ cloud }) => ({
+    NGROK_API_KEY: cloud.apiKey,
+    DENO_NO_UPDATE_CHECK: "1",
+    HTTPS_PROXY: "http://127.0.0.1:9",
+    https_proxy: "http://127.0.0.2:9",
+    ALL_PROXY: "http://127.0.0.3:9",
+    all_proxy: "http://127.0.0.4:9",
+    NO_PROXY: ".example.com",
+    no_proxy: ".ngrok.com",
+  }),
+  endpoints: [],
+  scenarios: Object.fromEntries(PROXY_VARIABLES.map((name) => [`${name} is read`, async (stage) => {
+    const { api, notes } = (await stage.askStatus()).proxy;
+    const texts = [...api === null ? [] : [api.source], ...notes];
+    assert.ok(texts.some((text) => text.split(/\W/).includes(name)), texts.join("; "));
+  }])),
+};
+
 /** The default subnet, and systemd-resolved. */
 const virtual: World = {
   config: ({ cloud }) => [`api: { url: "${cloud.apiUrl}" }`],
@@ -205,7 +227,7 @@ const virtual: World = {
 };
 
 /** All worlds, by name. */
-export const WORLDS = { home, container, operator, defaults, virtual } as const;
+export const WORLDS = { home, container, operator, defaults, proxied, virtual } as const;
 
 /** Opens a world; this machine has room for one at a time. */
 export async function openWorld(world: World): Promise<Stage> {

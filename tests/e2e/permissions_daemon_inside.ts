@@ -186,6 +186,38 @@ const TABLE: Readonly<Record<string, Row>> = {
     scenario: "names stand in the hosts file that the environment names",
     shows: /Names are published in \/etc\/hosts/,
   },
+  "--allow-env=HTTPS_PROXY": {
+    world: "proxied",
+    scenario: "HTTPS_PROXY is read",
+    shows: /"proxy":\{"api":\{"url":"http:\/\/127\.0\.0\.2:9","source":"https_proxy"\}/,
+  },
+  "--allow-env=https_proxy": {
+    world: "proxied",
+    scenario: "https_proxy is read",
+    shows: /"notes":\["ALL_PROXY is not used: HTTPS_PROXY goes before it"/,
+  },
+  "--allow-env=ALL_PROXY": {
+    world: "proxied",
+    scenario: "ALL_PROXY is read",
+    shows: /HTTPS_PROXY goes before it","all_proxy is not used: HTTPS_PROXY goes before it"/,
+  },
+  "--allow-env=all_proxy": {
+    world: "proxied",
+    scenario: "all_proxy is read",
+    shows:
+      /"ALL_PROXY is not used: HTTPS_PROXY goes before it","no_proxy is not used: NO_PROXY goes before it"/,
+  },
+  "--allow-env=NO_PROXY": {
+    world: "proxied",
+    scenario: "NO_PROXY is read",
+    shows: /HTTPS_PROXY is not used: no_proxy holds \\"\.ngrok\.com\\""/,
+  },
+  "--allow-env=no_proxy": {
+    world: "proxied",
+    scenario: "no_proxy is read",
+    also: ["NO_PROXY is read"],
+    shows: /"all_proxy is not used: HTTPS_PROXY goes before it"\]/,
+  },
   // These two are no grants: they read as unset. Without that, YAML cannot be read at all.
   "--ignore-env=LOG_TOKENS": {
     world: "home",

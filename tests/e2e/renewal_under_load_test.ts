@@ -40,15 +40,19 @@ Deno.test("10 transfers lose no byte over 5 renewals and 5 edits of the configur
   const serials = new Set<string>();
   const config = await Deno.readTextFile(stage.configPath);
   const work = (async () => {
+    await stage.until("all transfers run", () => stage.cloud.openStreams === TRANSFERS);
     for (let round = 1; round <= ROUNDS; round++) {
       await stage.ask("refresh-cert", ["--force"]);
       const renewedAt = performance.now();
       serials.add((await stage.askStatus()).certificate!.serial);
+      const before = stage.cloud.upgrades().length;
       // A connection of its own, begun within a second.
       let asked = 0;
       const bytes = await transfer(row!.listen_address, () => asked++ > 0);
       assert.equal(bytes, BLOCK);
       assert.ok(performance.now() - renewedAt < 1000, "a new connection works within 1 s");
+      const presented = stage.cloud.upgrades().slice(before).map(({ certSerial }) => certSerial);
+      assert.deepEqual(presented, [[...serials].at(-1)], "it presents the new certificate");
       await Deno.writeTextFile(
         stage.configPath,
         `${config}bound_endpoints:\n  poll_interval: ${10 + round}\n`,
@@ -66,5 +70,7 @@ Deno.test("10 transfers lose no byte over 5 renewals and 5 edits of the configur
   over = true;
   const totals = await Promise.all(running);
   assert.equal(serials.size, ROUNDS);
+  // Those that ran through all of it were never dialled again.
+  assert.equal(stage.cloud.upgrades().length, TRANSFERS + ROUNDS);
   assert.ok(totals.every((total) => total > BLOCK), totals.join());
 });

@@ -5,6 +5,7 @@ import { DialGate } from "../../src/forward/dial_gate.ts";
 import { LIMITS } from "../../src/forward/limits.ts";
 import { SourceShares } from "../../src/forward/source_shares.ts";
 import { TrafficBook } from "../../src/forward/traffic_book.ts";
+import { Attempts } from "../../src/lib/attempts.ts";
 import { DialError } from "../../src/model/errors.ts";
 import { ListenerRoutes } from "../../src/model/route_table.ts";
 import { sleep } from "../../src/system/clock.ts";
@@ -47,6 +48,7 @@ function serve(
     ingressSlots: new ConnectionSlots(1),
     shares: new SourceShares(1),
     gate: new DialGate(0),
+    attempts: new Attempts(),
     traffic,
     onRouted: () => {},
     onReached: (name, error) => void reached.push(`${name} ${error?.message ?? "ok"}`),
@@ -158,6 +160,58 @@ Deno.test("serveConnection() does not keep a dialled connection when it is abort
   await ended;
   assert.ok(remote.closed);
   assert.equal(traffic.snapshot("ep_api.myapp").total, 0, "the daemon's own end is no error of the endpoint");
+});
+
+Deno.test("serveConnection() makes a dial or an upgrade anew that is broken off, within the same 10 s, and leaves no connection behind", async () => {
+  for (const dialMs of [0, 4_000]) {
+    using clock = fakeClock();
+    const attempts = new Attempts();
+    const streams: ReturnType<typeof memoryPair>[] = [];
+    const access = {
+      async connect({ signal }: { signal?: AbortSignal | undefined }) {
+        const pair = memoryPair();
+        streams.push(pair);
+        if (streams.length === 1) await sleep(dialMs, { signal });
+        return pair.near;
+      },
+      ingress: () => ({ hostname: "ingress.test", port: 443 }),
+      identity: () => ({ cert: "c", key: "k" }),
+      trust: () => [],
+    };
+    const { client, outcome, reached, traffic } = serve({ attempts, access });
+    await send(client, GET);
+    await clock.pass(3_000);
+    assert.equal(streams.length, 1);
+    attempts.breakOff();
+    await clock.pass(0);
+    assert.equal(streams.length, 2, `dialled anew after a dial of ${dialMs} ms`);
+    if (dialMs === 0) assert.ok(streams[0]!.near.closed);
+    const cloud = streams[1]!.far;
+    await readExactly(cloud, FRAME_BYTES);
+    await send(cloud, WELCOME);
+    await send(cloud, "HTTP/1.1 204 No Content\r\n\r\n");
+    await clock.pass(0);
+    assert.deepEqual(reached, ["api.myapp:80 ok"], "what was broken off is no failure");
+    attempts.breakOff();
+    await client.closeWrite();
+    await cloud.closeWrite();
+    assert.match(text(await readAll(client)), /^HTTP\/1\.1 204 /, "a connection that stands is left alone");
+    assert.equal(await outcome, "ok");
+    assert.equal(traffic.snapshot("ep_api.myapp").errors, 0);
+  }
+});
+
+Deno.test("serveConnection() gives up at once what is broken off with too little time left for another attempt", async () => {
+  using clock = fakeClock();
+  const attempts = new Attempts();
+  const { client, outcome } = serve({ dialMs: 9_000, attempts });
+  await send(client, GET);
+  await clock.pass(6_000);
+  attempts.breakOff();
+  await clock.pass(0);
+  await client.closeWrite();
+  assert.match(text(await readAll(client)), /^HTTP\/1\.1 502 [^]*slept, or its network changed/);
+  assert.equal(await outcome, "dial_failed");
 });
 
 Deno.test("serveConnection() tells its outcomes apart", async () => {

@@ -28,7 +28,7 @@ function before(state: { ingress: "silent" | "fine" | DialFailure }) {
       (error) => error.message as string,
     );
   };
-  return { dials, pass, probes: () => dials.filter(({ probe }) => probe).length };
+  return { gate, dials, pass, probes: () => dials.filter(({ probe }) => probe).length };
 }
 
 Deno.test("DialGate begins 64 dials at a silent ingress, whatever comes, and ends each connection in 10 s (F60)", async () => {
@@ -138,4 +138,70 @@ Deno.test("DialGate does not call an ingress silent for one dial that times out 
   await clock.pass(5000);
   assert.equal(await lost, "Cannot connect: no answer");
   assert.deepEqual([await pass(), probes(), logged.lines("warning")], ["ok", 0, []]);
+});
+
+Deno.test("DialGate.retryNow() lets all try again at once, each by a probe until one is answered", async () => {
+  await using logged = await captureLog();
+  using clock = fakeClock();
+  const state: Parameters<typeof before>[0] = { ingress: "silent" };
+  const { gate, dials, pass, probes } = before(state);
+  const first = pass();
+  await clock.pass(10_000);
+  await first;
+  assert.match(await pass(), /has not answered for 10 s/);
+  gate.retryNow();
+  state.ingress = "fine";
+  assert.deepEqual(await Promise.all([pass(), pass()]), ["ok", "ok"]);
+  assert.equal(probes(), 2);
+  assert.equal(await pass(), "ok");
+  assert.deepEqual([dials.length, probes()], [4, 2]);
+  assert.match(logged.lines("info").join(), /answers again/);
+});
+
+Deno.test("DialGate.retryNow() forgets how often trials have failed; an ingress that is still silent is so without another warning", async () => {
+  await using logged = await captureLog();
+  using clock = fakeClock();
+  const { gate, dials, pass, probes } = before({ ingress: "silent" });
+  void pass();
+  await clock.pass(11_000);
+  for (let trial = 0; trial < 3; trial++) {
+    void pass();
+    await clock.pass(26_000);
+  }
+  assert.equal(dials.length, 4);
+  gate.retryNow();
+  const tries = [pass(), pass()];
+  await clock.pass(10_000);
+  assert.deepEqual(await Promise.all(tries), Array(2).fill("Cannot connect: no answer"));
+  assert.match(await pass(), /has not answered for 99 s/, "the silence is the one of before");
+  await clock.pass(1_000);
+  void pass();
+  await clock.pass(0);
+  assert.deepEqual(
+    [dials.length, probes(), logged.lines("warning").length],
+    [7, 6, 1],
+    "the first step again",
+  );
+  await clock.pass(10_000);
+});
+
+Deno.test("DialGate does not count a dial that began before retryNow(), be it a trial (it renewed the silence)", async () => {
+  for (const isTrial of [false, true]) {
+    await using logged = await captureLog();
+    using clock = fakeClock();
+    const state: Parameters<typeof before>[0] = { ingress: "silent" };
+    const { gate, pass } = before(state);
+    if (isTrial) {
+      void pass();
+      await clock.pass(11_000);
+    }
+    const old = pass();
+    await clock.pass(6_000);
+    gate.retryNow();
+    await clock.pass(4_000);
+    assert.equal(await old, "Cannot connect: no answer");
+    state.ingress = "fine";
+    assert.deepEqual(await Promise.all([pass(), pass()]), ["ok", "ok"], "nobody fails because of it");
+    assert.equal(logged.lines("warning").length, isTrial ? 1 : 0);
+  }
 });

@@ -6,9 +6,9 @@ export interface FakeClock extends Disposable {
   readonly pass: (ms: number) => Promise<void>;
 }
 
-/** Takes timers and the monotonic clock over. */
-export function fakeClock(): FakeClock {
-  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "performance", "Date"] });
+/** Takes timers and clocks over; it is `now` then. */
+export function fakeClock(now = 0): FakeClock {
+  const clock = FakeTimers.install({ now, toFake: ["setTimeout", "clearTimeout", "performance", "Date"] });
   return {
     async pass(ms) {
       await clock.tickAsync(ms);

@@ -475,3 +475,30 @@ Deno.test("Forwarder outlives resets at every stage (F23, F58)", async () => {
     assert.equal(await exchange(it.dial, "still here"), "still here", stage);
   }
 });
+
+Deno.test("Forwarder.retryIngress() frees the places of dials that hang in a dead network, serves those that made them, and leaves running connections alone", async () => {
+  let isDead = false;
+  let stuck = 0;
+  const ingress: { port: number } = { port: 0 };
+  await using it = start([TCP], {
+    maxIngressConnections: 3,
+    connect({ signal }) {
+      if (!isDead) return Deno.connect({ hostname: "127.0.0.1", port: ingress.port });
+      stuck++;
+      return new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason)));
+    },
+  });
+  ingress.port = it.ingress.port;
+  using running = await it.dial();
+  await send(running, "a");
+  assert.equal(text(await readExactly(running, 1)), "a");
+  isDead = true;
+  const replies = [1, 2, 3, 4].map(() => exchange(it.dial, "hello"));
+  await until(() => stuck === 2);
+  isDead = false;
+  it.forwarder.retryIngress();
+  assert.deepEqual(await Promise.all(replies), Array(4).fill("hello"));
+  await send(running, "b");
+  assert.equal(text(await readExactly(running, 1)), "b");
+  assert.equal(it.forwarder.traffic("ep_db.internal").errors, 0);
+});

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { decideRenewal } from "../../src/identity/renewal.ts";
+import { decideRenewal, retryDelay } from "../../src/identity/renewal.ts";
 
 const DAY = 24 * 3600_000;
 const START = Date.UTC(2025, 9, 24, 21, 16, 12);
@@ -25,4 +25,20 @@ Deno.test("decideRenewal() renews an expired certificate, also of one second and
 Deno.test("decideRenewal() takes a certificate that begins soon for a slow clock, and renews one of another day (F19)", () => {
   assert.equal(decideRenewal(NINETY_DAYS, START - DAY).action, "keep");
   assert.deepEqual(decideRenewal(NINETY_DAYS, START - DAY - 1), { action: "renew", dueAt: START - DAY - 1 });
+});
+
+Deno.test("retryDelay() is a minute at most once the certificate has expired in an outage (it went up to an hour), unless the cloud asks for more", () => {
+  const expired = {
+    info: NINETY_DAYS,
+    nowMs: START + 91 * DAY,
+    failures: 20,
+    maxMs: 3600_000,
+    random: 0.999,
+    isOutage: true,
+  };
+  assert.equal(Math.ceil(retryDelay({ ...expired, retryAfterMs: 0 }) / 1000), 60);
+  assert.equal(retryDelay({ ...expired, retryAfterMs: 300_000 }), 300_000);
+  assert.equal(Math.round(retryDelay({ ...expired, isOutage: false, retryAfterMs: 0 }) / 60_000), 60);
+  const hourLeft = { ...expired, nowMs: START + 90 * DAY - 3600_000 };
+  assert.equal(Math.ceil(retryDelay({ ...hourLeft, retryAfterMs: 0 }) / 1000), 360);
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { launchArgv, neededCapabilities } from "../../scripts/launch.ts";
 import { DEFAULTS } from "../../src/config/config.ts";
+import { proxyFor } from "../../src/config/proxy_for.ts";
 import type { Capability } from "../../src/system/permissions.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -60,6 +61,15 @@ Deno.test("neededCapabilities() holds the files that the environment and the com
     );
   }
   assert.ok(!needed.some((capability) => capability.kind === "write" && capability.path === "/srv/secret"));
+});
+
+Deno.test("neededCapabilities() holds the proxy for the API, of which no secret comes into a command line", () => {
+  const environment = { HTTPS_PROXY: "http://user:topsecret@proxy.example:3128" };
+  const { proxy: apiProxy } = proxyFor(DEFAULTS.api.url, { configured: undefined, environment });
+  const needed = neededCapabilities(DEFAULTS, { configPath: "/etc/ngrokd/config.yml", apiProxy });
+  const argv = launchArgv([], needed).join(" ");
+  assert.match(argv, /,proxy\.example:3128( |,)/);
+  assert.ok(!argv.includes("topsecret"), argv);
 });
 
 /** What a process lacks that is started with the permissions of the daemon of `launchArgv()`. */

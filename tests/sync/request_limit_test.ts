@@ -160,6 +160,7 @@ function keepsLimit({ answer, ms = 5 }: Fault, mostPosts = 0): Promise<void> {
     for (let step = 0; step < 600; step++) {
       await clock.tickAsync(500);
       loop.nudge();
+      loop.wake();
       void loop.poll(stop.signal);
       const { signal } = stop;
       void account.renew({ force: true, signal, patienceMs: 10_000 }).catch(() => {});
@@ -218,6 +219,7 @@ Deno.test("a good API is asked 60 times at most in any 60 s by commands and sign
     for (let step = 0; step < 600; step++) {
       await clock.tickAsync(500);
       loop.nudge();
+      loop.wake();
       void account.renew({ force: true, signal: stop.signal, patienceMs: 10_000 }).catch(() => {});
     }
     assert.ok(api.mostInWindow <= 60 && api.sent.length > 200, `${api.mostInWindow} of ${api.sent.length}`);

@@ -12,6 +12,19 @@ Deno.test("readEnvironment() gives a variable, and undefined if it is unset, emp
   assert.equal(stdout.trim(), '["a b",null,null,null]', stderr);
 });
 
+Deno.test("takeEnvironment() gives what readEnvironment() does, and takes it off the process and its programs", async () => {
+  const code = `import { takeEnvironment } from "../../src/system/environment.ts";
+    const names = ["SET", "EMPTY", "UNSET", "OTHER"];
+    const taken = names.map((name) => takeEnvironment(name) ?? null);
+    const { stdout } = await new Deno.Command("/bin/sh", { args: ["-c", "printf %s-$OTHER $SET"] }).output();
+    console.log(JSON.stringify([taken, Deno.env.get("SET") ?? null, new TextDecoder().decode(stdout)]));`;
+  const { stdout, stderr } = await runModule(code, {
+    permissions: ["--allow-env=SET,EMPTY,UNSET", "--allow-run=/bin/sh"],
+    env: { SET: "a", EMPTY: "", OTHER: "x" },
+  });
+  assert.equal(stdout.trim(), '[["a",null,null,null],null,"-x"]', stderr);
+});
+
 Deno.test("operatingSystem() and hostname() name this machine", () => {
   assert.ok(["linux", "darwin", "windows"].includes(operatingSystem()));
   assert.ok(hostname().length > 0);

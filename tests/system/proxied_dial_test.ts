@@ -6,6 +6,7 @@ import { lookAtChain } from "../../src/system/tls_chain.ts";
 import { openTunnel } from "../../src/system/proxy_tunnel.ts";
 import { openRelay } from "../../src/system/relay.ts";
 import { TestAuthority } from "../fakes/certificates.ts";
+import { socksProxy } from "../fakes/socks_proxy.ts";
 import { type ConnectProxy, connectProxy, type ProxyMode } from "../fakes/connect_proxy.ts";
 
 const authority = await TestAuthority.create();
@@ -16,7 +17,15 @@ const HOST = "ingress.example";
 const SECRET = "s3cret/päss";
 
 function proxyOf({ port }: { port: number }, fields: Partial<Proxy> = {}): Proxy {
-  return { hostname: "127.0.0.1", port, username: "", password: "", ...fields };
+  return {
+    scheme: "http",
+    hostname: "127.0.0.1",
+    port,
+    username: "",
+    password: "",
+    setting: "proxy_url",
+    ...fields,
+  };
 }
 
 function dial(proxy: Proxy, options: { timeoutMs?: number; signal?: AbortSignal; hostname?: string } = {}) {
@@ -97,7 +106,7 @@ Deno.test("lookAtChain() sees what the ingress presents through the proxy, and l
   await using proxy = open(ingress.port);
   const seen = await lookAtChain({ hostname: HOST, port: 443, timeoutMs: 5000, proxy: proxyOf(proxy) });
   assert.ok(seen.certificates.length >= 1);
-  assert.equal(seen.verifiesByRoots, false);
+  assert.equal(seen.byRoots, "untrusted");
   assert.match(proxy.heads[0]!, /^CONNECT ingress\.example:443 /);
   await until("no connection is left at the proxy", () => proxy.open === 0);
 });
@@ -194,6 +203,40 @@ Deno.test("connectTls() through a proxy ends with its signal, and leaves nothing
   controller.abort(new Error("enough"));
   await assert.rejects(dialled, /enough/);
   await until("no connection is left at the proxy", () => proxy.open === 0);
+});
+
+Deno.test("openTunnel() gives up in time, and at its signal, on an https proxy that is silent in the handshake", async () => {
+  await using silent = socksProxy();
+  silent.mode = "hang";
+  const options = { proxy: proxyOf(silent, { scheme: "https" }), hostname: HOST, port: 443 };
+  await assert.rejects(
+    openTunnel({ ...options, timeoutMs: 100 }),
+    /through the proxy https:.*: it does not answer in 0\.1 s$/,
+  );
+  const stop = new AbortController();
+  const opening = openTunnel({ ...options, timeoutMs: 5000, signal: stop.signal });
+  await until("the proxy was asked", () => silent.open > 0);
+  stop.abort(new Error("enough"));
+  await assert.rejects(opening, /enough/);
+});
+
+Deno.test("connectTls() and lookAtChain() reach the host through a SOCKS5 proxy, and connectTls() verifies its name", async () => {
+  await using ingress = lateEcho();
+  await using proxy = socksProxy();
+  proxy.targets.set(`${HOST}:443`, ingress.port);
+  const socks = proxyOf(proxy, { scheme: "socks5" });
+  const stream = await dial(socks);
+  await stream.write(new TextEncoder().encode("hello"));
+  await stream.closeWrite();
+  assert.equal(new TextDecoder().decode(await readAll(stream)), "hello");
+  stream.close();
+  const { certificates } = await lookAtChain({ hostname: HOST, port: 443, timeoutMs: 5000, proxy: socks });
+  assert.equal(certificates.length, 1);
+  proxy.targets.set("other.example:443", ingress.port);
+  await assert.rejects(
+    dial(socks, { hostname: "other.example" }),
+    (error) => error instanceof DialError && error.code === "untrusted",
+  );
 });
 
 Deno.test("openTunnel() keeps the bytes that come with the proxy's answer", async () => {

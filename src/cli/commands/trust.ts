@@ -19,8 +19,8 @@ export async function trustShow(session: Session): Promise<void> {
 /** `ngrokctl trust fetch [--file -]`: the daemon checks the fingerprint, whoever brings the file. */
 export async function trustFetch(session: Session, file: string | undefined): Promise<void> {
   if (file !== undefined && file !== "-") {
-    throw new UsageError("Cannot read that file: ngrokctl may not read any", {
-      hint: "Give it on standard input: ngrokctl trust fetch --file - < FILE",
+    throw new UsageError(`Cannot read ${file}: ngrokctl runs without the permission to open files`, {
+      hint: `Let the shell open it: ngrokctl trust fetch --file - < ${shellWord(file)}`,
     });
   }
   const pem = file === undefined ? await download(session) : await session.io.readStdin(MAX_CA_BYTES);
@@ -32,6 +32,11 @@ export async function trustFetch(session: Session, file: string | undefined): Pr
 export async function trustForget(session: Session): Promise<void> {
   const message = parseSentence(await session.call("trust", { args: ["forget"] }));
   session.print({ schema: 1, message }, () => `✓ ${safeText(message)}\n`);
+}
+
+/** As a POSIX shell reads it back. */
+function shellWord(text: string): string {
+  return /^[\w./:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 async function download(session: Session): Promise<string> {

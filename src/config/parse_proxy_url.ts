@@ -1,0 +1,75 @@
+import { isHostname, normalizeHostname } from "../lib/hostname.ts";
+import { parseIpv4 } from "../lib/ipv4.ts";
+import { printable } from "../lib/printable.ts";
+import type { Proxy, ProxyScheme } from "../model/proxy.ts";
+
+/** Why a text is no proxy, and what to write. Never shows the text: a password may stand in it. */
+export interface ProxyUrlProblem {
+  readonly message: string;
+  readonly suggestion: string;
+}
+
+const EXAMPLE = "Write it like http://proxy.example.com:3128, or http://user:password@proxy.example.com:3128";
+const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i;
+/** Each with the port that counts where none is given. */
+const SCHEMES: Readonly<Record<string, readonly [ProxyScheme, port: number]>> = {
+  http: ["http", 80],
+  https: ["https", 443],
+  socks5: ["socks5", 1080],
+  // The "h" has the proxy resolve names, which we always do.
+  socks5h: ["socks5", 1080],
+};
+/** RFC 1929 2: a length is one byte. */
+const MAX_SOCKS_CREDENTIAL = 255;
+
+/** `scheme://[user:password@]host[:port]`; `setting` is where it stands. */
+export function parseProxyUrl(text: string, setting: string): Proxy | ProxyUrlProblem {
+  const name = SCHEME.exec(text)?.[1]?.toLowerCase();
+  if (name === undefined) return problem("it is not a URL");
+  if (!Object.hasOwn(SCHEMES, name)) {
+    return problem(`"${printable(name)}" proxies are not supported: only http, https and socks5`);
+  }
+  const [scheme, defaultPort] = SCHEMES[name]!;
+  const url = URL.parse(text);
+  if (url === null || /\s/.test(text) || url.hostname === "") return problem("it is not a URL");
+  if (!["", "/"].includes(url.pathname) || url.search !== "" || url.hash !== "") {
+    return problem("it holds more than scheme, user, host and port");
+  }
+  const hostname = normalizeHostname(url.hostname);
+  if (!isHostname(hostname) && parseIpv4(hostname) === undefined) {
+    return problem("its host is not a host name or an IPv4 address");
+  }
+  const [username, password] = [decode(url.username), decode(url.password)];
+  if (username === undefined || password === undefined) {
+    return problem("a % in the user name or password begins no character", "Write % as %25");
+  }
+  const refused = scheme === "socks5"
+    ? socksProblem(username, password)
+    // RFC 7617 2: the first colon ends the user name.
+    : username.includes(":") && problem("the user name holds a colon");
+  if (refused) return refused;
+  // A port that the scheme implies is left out by URL.
+  return { scheme, hostname, port: Number(url.port) || defaultPort, username, password, setting };
+}
+
+function socksProblem(username: string, password: string): ProxyUrlProblem | undefined {
+  if ((username === "") !== (password === "")) {
+    return problem("a socks5 proxy takes a user name and a password, or neither");
+  }
+  const lengths = [username, password].map((text) => new TextEncoder().encode(text).length);
+  return lengths.some((length) => length > MAX_SOCKS_CREDENTIAL)
+    ? problem(`its user name or password is longer than the ${MAX_SOCKS_CREDENTIAL} bytes of socks5`)
+    : undefined;
+}
+
+function problem(message: string, suggestion = EXAMPLE): ProxyUrlProblem {
+  return { message, suggestion };
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,13 @@
+const GROUP = /^[0-9a-f]{1,4}$/i;
+
+/** The first 64 bits of an IPv6 address, in one spelling: the network that it is in. Undefined for anything else. */
+export function ipv6Network(address: string): string | undefined {
+  const [text = ""] = address.split("%");
+  const [head = [], tail, rest] = text.split("::").map((part) => part === "" ? [] : part.split(":"));
+  if (rest !== undefined) return undefined;
+  const missing = 8 - head.length - (tail?.length ?? 0);
+  if (tail === undefined ? missing !== 0 : missing < 1) return undefined;
+  const groups = [...head, ...Array<string>(missing).fill("0"), ...(tail ?? [])];
+  if (!groups.every((group) => GROUP.test(group))) return undefined;
+  return groups.slice(0, 4).map((group) => parseInt(group, 16).toString(16)).join(":");
+}

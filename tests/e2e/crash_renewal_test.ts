@@ -1,0 +1,19 @@
+import assert from "node:assert/strict";
+import { crashRegistrations, crashRenewals } from "../../scripts/crash_renewal.ts";
+
+// A small selection: `deno task crash:renewal` kills at 200 moments of each.
+Deno.test("killed in the middle of a renewal, ngrokd loads a pair that fits and keeps its operator (R39)", async () => {
+  const { problems, fell } = await crashRenewals(6);
+  assert.deepEqual(problems, []);
+  assert.equal(sum(fell), 6);
+});
+
+Deno.test("killed in the middle of its registration, ngrokd leaves one operator in the cloud (R39)", async () => {
+  const { problems, fell } = await crashRegistrations(4);
+  assert.deepEqual(problems, []);
+  assert.equal(sum(fell), 4);
+});
+
+function sum(counts: Record<string, number>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
+}

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { Stage } from "../../scripts/stage.ts";
+import { make } from "../fakes/attacker.ts";
+
+Deno.test("ngrokctl trust fetch --file takes a file from the shell, opens none itself, and saves only what is listed", async () => {
+  const other = await make({ subject: "CN=Own CA", isCa: true });
+  await using stage = await Stage.open({ sections: "net:\n  subnet: 127.164.0.0/16" });
+  stage.startDaemon();
+  await stage.until("it answers", async () => (await stage.askStatus()).registered);
+  const file = `${stage.directory}/own.crt`;
+  await Deno.writeTextFile(file, other.pem);
+
+  const opened = await stage.ctl(["trust", "fetch", "--file", file]);
+  assert.deepEqual([opened.code, opened.stdout], [2, ""]);
+  assert.equal(
+    opened.stderr,
+    `Error: Cannot read ${file}: ngrokctl runs without the permission to open files\n` +
+      `Let the shell open it: ngrokctl trust fetch --file - < ${file}\n`,
+  );
+  const given = await stage.ctl(["trust", "fetch", "--file", "-"], await Deno.readTextFile(file));
+  assert.deepEqual([given.code, given.stdout], [1, ""]);
+  assert.equal(
+    given.stderr,
+    `Error: Cannot use the CA "CN=Own CA" (SHA-256 ${other.sha256}): it is not a CA of ngrok that this version knows\n` +
+      "A CA of your own goes in server.ingress_ca or /etc/ssl/certs/ngrok/\n",
+  );
+  await assert.rejects(Deno.stat(`${stage.etc}/ingress_ca.pem`), Deno.errors.NotFound);
+  const help = await stage.ctl(["trust", "fetch", "--help"]);
+  assert.equal(help.code, 0);
+  assert.match(
+    help.stdout,
+    /--file <-> +read it from standard input, without Internet; the shell opens the file/,
+  );
+  assert.match(help.stdout, /ngrokctl trust fetch --file - < ngrok-ca\.crt/);
+});
