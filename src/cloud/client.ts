@@ -191,6 +191,9 @@ export class ApiClient {
   }
 }
 
+/** Answers after which something is given up; they count from the API itself only. */
+const DECISIVE: ReadonlySet<number> = new Set([401, 403, 404]);
+
 interface Exchange {
   readonly action: string;
   readonly method: string;
@@ -219,8 +222,8 @@ function toApiError(response: HttpResponse, exchange: Exchange): ApiError {
   const parsed = ERROR_BODY.safeParse(parseJson(response.body));
   const { error_code, msg } = parsed.success ? parsed.data : { error_code: "", msg: "" };
   const named = CODE_FORM.test(error_code) && redact(error_code, key) === error_code ? error_code : "";
-  // Such a 404 would read as "the operator is gone".
-  const code = status === 404 && !parsed.success ? "malformed" : named;
+  // Of a gateway or portal on the way: it would read as "the operator is gone" or "the key is refused".
+  const code = DECISIVE.has(status) && !parsed.success ? "malformed" : named;
   const said = msg === "" ? "" : `: "${quote(msg, key)}"`;
   return new ApiError(
     `Cannot ${action}: ${origin} answered ${status}${code === "" ? "" : ` (${code})`}${said}`,

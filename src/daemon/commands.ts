@@ -88,7 +88,16 @@ async function setApiKey(
       hint: `Correct ${path}: ngrokctl config edit`,
     });
   }
-  await daemon.loop.poll(signal);
+  if (!await daemon.loop.poll(signal)) {
+    // What the loop knows is about the key before; the list itself follows as soon as the rate limit allows.
+    await verifyKey(daemon.clientWith(() => key), { signal, patienceMs: PATIENCE_MS }).catch((error) => {
+      throw new RequestError(`The key is saved, but: ${messageOf(error)}`, {
+        cause: error,
+        hint: hintOf(error),
+      });
+    });
+    return "API key set successfully";
+  }
   const { state, error, hint } = daemon.loop.status;
   if (state === "ok") return "API key set successfully";
   throw new RequestError(`The key is saved, but: ${error ?? state}`, { hint });
@@ -99,6 +108,11 @@ async function refreshCertificate(force: boolean, daemon: Daemon, signal: AbortS
     force,
     signal,
     patienceMs: PATIENCE_MS,
+  }).finally(() => {
+    // The cloud has said that the operator is gone: the next poll makes another.
+    if (daemon.account.certificate !== undefined && daemon.account.operatorId === undefined) {
+      daemon.loop.nudge();
+    }
   });
   const until = new Date(certificate.notAfter).toISOString();
   if (renewed) return `Certificate renewed, valid until ${until}`;

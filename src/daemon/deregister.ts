@@ -1,5 +1,6 @@
 import { ApiClient } from "../cloud/client.ts";
-import { findOperator } from "../cloud/find_operator.ts";
+import { findOperators } from "../cloud/find_operators.ts";
+import { listOperatorIds } from "../cloud/list_operators.ts";
 import { deleteOperator, getOperator, isGone, NOT_AN_ID } from "../cloud/operator.ts";
 import { OPERATOR_ID } from "../cloud/schemas.ts";
 import { RegistrationMark } from "../identity/registration_mark.ts";
@@ -96,31 +97,31 @@ async function removeFromCloud(
   });
   const signal = AbortSignal.timeout(CLOUD_MS);
   try {
-    const found = id === undefined
-      ? await findOperator(client, mark!, { signal })
-      : await isThere(client, id, signal)
-      ? id
-      : undefined;
-    if (found !== undefined) {
-      await deleteOperator(client, found, { signal });
-      return `Removed the operator ${found} from the ngrok account`;
-    }
+    const marked = mark === undefined ? [] : await findOperators(client, mark, { signal });
+    const own = id !== undefined && await isThere(client, id, signal) ? [id] : [];
+    const found = new Set([...own, ...marked]);
+    for (const each of found) await deleteOperator(client, each, { signal });
+    if (found.size > 0) return `Removed the operator ${[...found].join(" and ")} from the ngrok account`;
   } catch (error) {
     throw kept(error, signal);
   }
   return id === undefined
     ? "The interrupted registration has no operator in the ngrok account"
-    : `The operator ${id} is not in the ngrok account any more`;
+    : `The operator ${id} is not in the ngrok account of this API key`;
 }
 
-/** Asked before the removal, to which any web server may answer 200: only the API knows an operator. */
+/**
+ * Asked before the removal, to which any web server may answer 200: only the API knows an operator. And only its list says that there is
+ * none: a 404 can come from a gateway, or from an `api.url` that is a little wrong.
+ */
 async function isThere(client: ApiClient, id: string, signal: AbortSignal): Promise<boolean> {
   try {
     await getOperator(client, id, { signal });
     return true;
   } catch (error) {
-    if (isGone(error)) return false;
-    throw error;
+    if (!isGone(error)) throw error;
+    if ((await listOperatorIds(client, signal)).includes(id)) throw error;
+    return false;
   }
 }
 

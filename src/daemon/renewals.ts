@@ -6,7 +6,7 @@ import { backoffDelay } from "../lib/backoff.ts";
 import { ApiError, hintOf, messageOf } from "../model/errors.ts";
 import type { Account, RenewalResult, RenewOptions } from "../sync/account.ts";
 import { isKeyRefused, REFUSED_MS } from "../sync/pace.ts";
-import { sleep } from "../system/clock.ts";
+import { limitTime, sleep } from "../system/clock.ts";
 import type { RenewalNote } from "./renewal_memory.ts";
 
 const log = getLogger(["ngrokd", "identity"]);
@@ -19,6 +19,8 @@ const PAUSE_MS = 60_000;
 const MIN_STEP_BACK_MS = 1_000;
 /** How long before the window the operators are listed at most: a fleet does not ask at once either. */
 const LEAD_MS = 600_000;
+/** A slow list must not hold up the renewal that it is for. */
+const LIST_MS = 15_000;
 /** Waiting for one's own second takes this part of the time that is left at most. */
 const TURN_PART = 1 / 10;
 
@@ -125,11 +127,12 @@ export class Renewals {
     } catch (error) {
       const info = account.certificate;
       const isBusy = error instanceof ApiError && error.code === "busy";
-      // A command that did not want to wait is no failure of a renewal.
-      if (!options.signal.aborted && !isBusy && info !== undefined) {
+      const nowMs = Date.now();
+      // Neither a command that did not want to wait nor one that came weeks before its time is a failure of a renewal.
+      const isOurs = !options.signal.aborted && !isBusy && info !== undefined;
+      if (isOurs && isDue(info, nowMs)) {
         this.#failures++;
         this.#lastError = messageOf(error);
-        const nowMs = Date.now();
         const delay = retryDelay({
           info,
           nowMs,
@@ -140,9 +143,11 @@ export class Renewals {
           random: this.#random(),
         });
         this.#retryAt = this.#ownSecond(nowMs + delay, info) ?? nowMs + delay;
-        if (this.#turn === undefined && this.#options.listOperators !== undefined && isDue(info, nowMs)) {
+        if (this.#turn === undefined && this.#options.listOperators !== undefined) {
           this.#draw.askAt = this.#retryAt;
         }
+      }
+      if (isOurs) {
         log.error("The certificate is not renewed: {error}", {
           error: messageOf(error),
           hint: hintOf(error),
@@ -159,12 +164,20 @@ export class Renewals {
     const info = account.certificate;
     if (info === undefined || account.operatorId === undefined) return undefined;
     const nowMs = Date.now();
+    if (info.serial !== this.#draw.serial && this.#lastError !== undefined) this.#forgetFailure();
     if (this.#isOutdated(info, nowMs)) this.#draw = this.#drawFor(info, nowMs);
     this.#seenAt = nowMs;
     const { spread, turnAt } = this.#draw;
     const { dueAt } = decideRenewal(info, nowMs, { spread });
     // A clock that was set back must not hold it up for longer than the interval.
     return Math.max(turnAt ?? dueAt, Math.min(this.#retryAt, nowMs + intervalMs()));
+  }
+
+  /** Another certificate has come by a registration. */
+  #forgetFailure(): void {
+    this.#failures = 0;
+    this.#retryAt = 0;
+    this.#lastError = undefined;
   }
 
   /** Also after a jump of the clock: what was drawn by a wrong one may lie years away, on either side. */
@@ -195,7 +208,8 @@ export class Renewals {
     const draw = this.#draw;
     draw.askAt = Infinity;
     try {
-      const ids = await listOperators!(signal);
+      using limit = limitTime(LIST_MS, { signal });
+      const ids = await listOperators!(limit.signal);
       this.#turn = turnOf(account.operatorId ?? "", ids) ?? this.#turn;
     } catch (error) {
       log.debug("Cannot list the operators before the cert is renewed: {error}", { error: messageOf(error) });

@@ -1,7 +1,8 @@
 import { getLogger } from "@logtape/logtape";
 import { type KnownPage, listBoundEndpoints } from "../cloud/bound_endpoints.ts";
 import type { ApiClient } from "../cloud/client.ts";
-import { findOperator } from "../cloud/find_operator.ts";
+import { findOperators } from "../cloud/find_operators.ts";
+import { listOperatorIds } from "../cloud/list_operators.ts";
 import {
   deleteOperator,
   isGone,
@@ -17,6 +18,7 @@ import type { IdentityStore, Pair } from "../identity/store.ts";
 import { Mutex } from "../lib/mutex.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import { ApiError, messageOf } from "../model/errors.ts";
+import { limitTime } from "../system/clock.ts";
 import type { Discovery } from "./effects.ts";
 import { RegisterPace } from "./register_pace.ts";
 
@@ -24,6 +26,10 @@ const log = getLogger(["ngrokd", "sync"]);
 
 /** Words that scripts know (COMPAT.md 4.3). */
 const NOT_REGISTERED = "daemon not registered - set API key first";
+
+/** A registration that was given up can be on its way for so long: a client of ours waits 15 s, a gateway a minute. */
+const LATE_MS = 120_000;
+const ORPHAN_MS = 5_000;
 
 /** What an account is made of. */
 export interface AccountOptions {
@@ -59,15 +65,19 @@ export interface RenewalResult {
 /** This daemon in the ngrok account: registered once, its certificate renewed, its endpoints asked for. */
 export class Account {
   readonly #options: AccountOptions;
-  /** For what changes the identity. */
+  /** Over what changes the identity. */
   readonly #mutex = new Mutex();
-  /** A list can take minutes, and a renewal does not wait for it. */
+  /** Over the lists, of which a long one must not hold up a renewal. */
   readonly #lists = new Mutex();
   readonly #registerPace = new RegisterPace();
   #endpoints: readonly Endpoint[] = [];
   #byId: ReadonlyMap<string, Endpoint> = new Map();
   #operatorId: string | undefined;
   #pair: Pair | undefined;
+  /** The id is on disk, and the pair may be that of an operator before it. */
+  #isUnfinished = false;
+  /** The mark of a registration that was cut off, and when it is looked for once more; by the clock that stands still in sleep. */
+  #late: { readonly mark: string; readonly at: number } | undefined;
   #ingressEndpoint: string | undefined;
   /** As they were read last, by what was asked for. */
   readonly #pages = new Map<string, KnownPage>();
@@ -110,26 +120,63 @@ export class Account {
     this.#operatorId = operatorId;
     this.#problems = problems.map((problem) => problem.message);
     this.#pair = pair;
-    // A registration that was cut off after the id was kept has come to its end.
-    if (operatorId !== undefined) await this.#endMark();
+    const { mark } = this.#options;
+    this.#isUnfinished = operatorId !== undefined && await mark?.pending() !== undefined;
   }
 
   /**
-   * Asks for the bound endpoints; registers first if need be. Undefined while there is no API key.
+   * Asks for the bound endpoints; registers first if need be, and once more if the operator turns out to be gone. Undefined while there is
+   * no API key.
    *
-   * @throws {ApiError} A 404 means that the operator is gone: the next call registers anew.
+   * @throws {ApiError}
    */
-  discover(signal: AbortSignal): Promise<Discovery | undefined> {
-    return this.#lists.run(async () => {
-      if (!this.#options.hasKey()) return undefined;
-      const id = await this.#mutex.run(() => this.#prepare(signal));
+  async discover(signal: AbortSignal): Promise<Discovery | undefined> {
+    if (!this.#options.hasKey()) return undefined;
+    const wasRegistered = this.#operatorId !== undefined;
+    try {
+      return await this.#discover(signal);
+    } catch (error) {
+      // The ingress serves no operator that is gone: the next poll would be late.
+      if (!wasRegistered || this.#operatorId !== undefined || signal.aborted) throw error;
+      return await this.#discover(signal);
+    }
+  }
+
+  async #discover(signal: AbortSignal): Promise<Discovery> {
+    const id = await this.#mutex.run(() => this.#ready(signal));
+    return await this.#lists.run(async () => {
       try {
         return await this.#list(id, signal);
       } catch (error) {
-        await this.#mutex.run(() => this.#noteFailure(error, id));
+        // Also what was an answer, and no list.
+        if (error instanceof ApiError) this.#options.client.budget.failed();
+        await this.#mutex.run(() => this.#forgetIfGone(error, { id, signal }));
         throw error;
       }
     });
+  }
+
+  /** The id of the operator, which has its certificate and knows the selectors. */
+  async #ready(signal: AbortSignal): Promise<string> {
+    if (this.#operatorId === undefined) await this.#register(signal);
+    const id = this.#operatorId!;
+    try {
+      if (this.#pair === undefined || this.#isUnfinished) await this.#finish(id, signal);
+      await this.#tellSelectors(id, signal);
+      await this.#removeLate(signal);
+    } catch (error) {
+      await this.#forgetIfGone(error, { id, signal });
+      throw error;
+    }
+    return id;
+  }
+
+  /** A crash came between id and pair, or the pair was found unusable: the operator is there and needs no other. */
+  async #finish(id: string, signal: AbortSignal): Promise<void> {
+    await this.#reissue(id, signal);
+    if (!this.#isUnfinished) return;
+    this.#isUnfinished = false;
+    await this.#endMark(await this.#options.mark?.pending());
   }
 
   /** How long until so many pages can be asked for in a row, in milliseconds. */
@@ -158,7 +205,7 @@ export class Account {
       try {
         await this.#reissue(id, signal, patienceMs);
       } catch (error) {
-        await this.#forgetIfGone(error);
+        await this.#forgetIfGone(error, { id, signal });
         throw error;
       }
       const renewed = this.#pair!.info;
@@ -168,28 +215,6 @@ export class Account {
       });
       return { renewed: true, certificate: renewed, dueAt: decideRenewal(renewed, now()).dueAt };
     });
-  }
-
-  /** Makes sure that there is an operator with a certificate and the selectors, and gives its id. */
-  async #prepare(signal: AbortSignal): Promise<string> {
-    if (this.#operatorId === undefined) await this.#register(signal);
-    const id = this.#operatorId!;
-    try {
-      // A crash came between the two, or the pair was found unusable: the operator is there and needs no other.
-      if (this.#pair === undefined) await this.#reissue(id, signal);
-      await this.#tellSelectors(id, signal);
-    } catch (error) {
-      await this.#noteFailure(error, id);
-      throw error;
-    }
-    return id;
-  }
-
-  async #noteFailure(error: unknown, id: string): Promise<void> {
-    // Also what was an answer, and no list.
-    if (error instanceof ApiError) this.#options.client.budget.failed();
-    // A renewal may have noticed it meanwhile.
-    if (this.#operatorId === id) await this.#forgetIfGone(error);
   }
 
   /** An unchanged list is the very list of last time: thousands of endpoints are then not looked at again. */
@@ -214,8 +239,7 @@ export class Account {
     const { client, createRequest, store, selectors, mark } = this.#options;
     this.#registerPace.check();
     const pending = await mark?.pending();
-    const known = pending === undefined ? undefined : await findOperator(client, pending, { signal });
-    if (known !== undefined) return await this.#adopt(known, signal);
+    if (pending !== undefined && await this.#adopt(pending, signal)) return;
     const { key, csr } = await createRequest();
     const wanted = selectors();
     const operator = await registerOperator(client, {
@@ -233,10 +257,10 @@ export class Account {
       await store.saveOperatorId(operator.id);
       this.#pair = await store.savePair({ cert: operator.certificate, key });
     } catch (error) {
-      await this.#removeOrphan(operator);
+      await this.#removeOrphan(operator, signal);
       throw error;
     }
-    await this.#endMark();
+    await this.#endMark(pending);
     this.#registerPace.lost();
     this.#operatorId = operator.id;
     this.#ingressEndpoint = operator.ingressEndpoint;
@@ -248,13 +272,23 @@ export class Account {
     });
   }
 
-  /** Takes over the operator of a registration that was cut off, with a new key. */
-  async #adopt(id: string, signal: AbortSignal): Promise<void> {
+  /** Takes over the operator of a registration that was cut off, with a new key; false if there is none. */
+  async #adopt(mark: string, signal: AbortSignal): Promise<boolean> {
+    const { client, store } = this.#options;
+    const [id] = await findOperators(client, mark, { signal });
+    if (id === undefined) return false;
     log.info("An operator of an interrupted registration is taken over", { operator_id: id });
-    await this.#reissue(id, signal);
-    await this.#options.store.saveOperatorId(id);
-    await this.#endMark();
+    try {
+      await this.#reissue(id, signal);
+    } catch (error) {
+      // Listed and not there: it would be taken over for ever.
+      if (isGone(error)) await this.#options.mark?.end();
+      throw error;
+    }
+    await store.saveOperatorId(id);
+    await this.#endMark(mark);
     this.#operatorId = id;
+    return true;
   }
 
   /** A new key and certificate for the operator that there is. */
@@ -276,28 +310,40 @@ export class Account {
     this.#toldSelectors = text;
   }
 
-  async #forgetIfGone(error: unknown): Promise<void> {
+  async #forgetIfGone(error: unknown, last: { id: string; signal: AbortSignal }): Promise<void> {
+    const { id, signal } = last;
+    if (this.#operatorId !== id) return;
     // A file that was cut off holds half an id.
-    if (!isGone(error) && !(error instanceof ApiError && error.code === NOT_AN_ID)) return;
-    log.warn("The cloud no longer knows this operator: registering anew", { operator_id: this.#operatorId });
+    const isNoId = error instanceof ApiError && error.code === NOT_AN_ID;
+    if (!isNoId && !(isGone(error) && await this.#isUnlisted(id, signal))) return;
+    log.warn("The cloud no longer knows this operator: registering anew", { operator_id: id });
     this.#operatorId = undefined;
     this.#toldSelectors = undefined;
     await this.#options.store.forgetOperatorId();
   }
 
-  /** A mark that stays does no harm: it costs the next registration a look at the account's operators. */
-  async #endMark(): Promise<void> {
+  /** A 404 can be the answer of a gateway on the way, or of another path than the API's; its list cannot. */
+  async #isUnlisted(id: string, signal: AbortSignal): Promise<boolean> {
     try {
-      await this.#options.mark?.end();
+      return !(await listOperatorIds(this.#options.client, signal)).includes(id);
     } catch (error) {
-      log.warn("Cannot remove the mark of a finished registration: {error}", { error: messageOf(error) });
+      if (signal.aborted) throw error;
+      log.warn(
+        "An operator was not found, and is kept because the list of operators cannot be read: {error}",
+        {
+          operator_id: id,
+          error: messageOf(error),
+        },
+      );
+      return false;
     }
   }
 
   /** An operator whose certificate could not be kept would stay in the account for ever. */
-  async #removeOrphan(operator: Operator): Promise<void> {
+  async #removeOrphan(operator: Operator, signal: AbortSignal): Promise<void> {
+    using limit = limitTime(ORPHAN_MS, { signal });
     try {
-      await deleteOperator(this.#options.client, operator.id);
+      await deleteOperator(this.#options.client, operator.id, { signal: limit.signal });
       await this.#options.store.forgetOperatorId();
     } catch (error) {
       log.error("Cannot remove the operator that could not be saved: {error}", {
@@ -305,5 +351,45 @@ export class Account {
         error: messageOf(error),
       });
     }
+  }
+
+  /**
+   * A registration has ended. If another one with this mark was cut off before, its request may still arrive: the mark stays until that
+   * has been looked for.
+   */
+  async #endMark(cutOff: string | undefined): Promise<void> {
+    if (cutOff !== undefined) {
+      this.#late = { mark: cutOff, at: performance.now() + LATE_MS };
+      return;
+    }
+    try {
+      await this.#options.mark?.end();
+    } catch (error) {
+      // It costs the next registration a look at the account's operators.
+      log.warn("Cannot remove the mark of a finished registration: {error}", { error: messageOf(error) });
+    }
+  }
+
+  /** Removes the operators that a registration has made which was given up before it arrived. */
+  async #removeLate(signal: AbortSignal): Promise<void> {
+    const { client } = this.#options;
+    const late = this.#late;
+    if (late === undefined || performance.now() < late.at) return;
+    try {
+      for (const id of await findOperators(client, late.mark, { signal })) {
+        if (id === this.#operatorId) continue;
+        await deleteOperator(client, id, { signal });
+        log.warn("Removed the operator of a registration that arrived late", { operator_id: id });
+      }
+    } catch (error) {
+      if (signal.aborted) throw error;
+      log.warn("Cannot look for the operators of an interrupted registration: {error}", {
+        error: messageOf(error),
+      });
+      this.#late = { mark: late.mark, at: performance.now() + LATE_MS };
+      return;
+    }
+    this.#late = undefined;
+    await this.#endMark(undefined);
   }
 }

@@ -66,6 +66,9 @@ export class SyncLoop {
   readonly #attempts = new Attempts();
   #nudge = Promise.withResolvers<void>();
   #wake = Promise.withResolvers<void>();
+  /** How many polls were made because somebody asked for one, and the end of the next such. */
+  #pollsAsked = 0;
+  #asked = Promise.withResolvers<void>();
   /**
    * Until when the API wants to be left alone. By the clock that stands still in sleep: a clock that was set cannot be told from sleep,
    * and must not cut this short.
@@ -93,6 +96,32 @@ export class SyncLoop {
       this.#wake = Promise.withResolvers<void>();
       await this.#sharedPoll(signal);
       if (signal.aborted) break;
+      await this.#untilNextPoll(signal);
+    }
+    await this.#mutex.run(() => Promise.resolve());
+  }
+
+  /**
+   * One poll and one round, or the end of those that run if they began after the last nudge. Nothing is waited for while the API's rate
+   * limit does not allow a poll: it follows as soon as it does, and this gives false. Never throws: what went wrong is in {@linkcode status}.
+   */
+  async poll(signal: AbortSignal): Promise<boolean> {
+    if (this.#polling === undefined && this.#readyInMs() > 0) {
+      this.nudge();
+      return false;
+    }
+    await this.#sharedPoll(this.#stop ?? signal);
+    this.#pollsAsked++;
+    this.#asked.resolve();
+    this.#asked = Promise.withResolvers<void>();
+    return true;
+  }
+
+  /** The time that the last poll calls for, whoever asked for it: with a new key the five minutes of the old one are over. */
+  async #untilNextPoll(signal: AbortSignal): Promise<void> {
+    let asked: number;
+    do {
+      asked = this.#pollsAsked;
       const delay = nextPollDelay({
         intervalMs: this.#options.intervalMs(),
         failures: this.#failures,
@@ -101,17 +130,7 @@ export class SyncLoop {
         ...(this.#options.random === undefined ? {} : { random: this.#options.random }),
       });
       await this.#wait(delay, signal);
-    }
-    await this.#mutex.run(() => Promise.resolve());
-  }
-
-  /**
-   * One poll and one round, or the end of those that run if they began after the last nudge. Nothing is waited for while the API's rate
-   * limit does not allow a poll: it follows as soon as it does. Never throws: what went wrong is in {@linkcode status}.
-   */
-  async poll(signal: AbortSignal): Promise<void> {
-    if (this.#polling === undefined && this.#readyInMs() > 0) this.nudge();
-    else await this.#sharedPoll(this.#stop ?? signal);
+    } while (asked !== this.#pollsAsked && !signal.aborted);
   }
 
   async #sharedPoll(signal: AbortSignal): Promise<void> {
@@ -303,7 +322,7 @@ export class SyncLoop {
     await this.#timer(Math.min(end, this.#notBefore) - performance.now(), { signal });
   }
 
-  /** True once the time is over, a nudge came or the signal aborted; false if `early` was first. */
+  /** True once the time is over, a nudge came, a poll was made or the signal aborted; false if `early` was first. */
   async #timer(ms: number, options: { signal: AbortSignal; early?: Promise<void> }): Promise<boolean> {
     const { signal, early } = options;
     if (ms <= 0 || signal.aborted) return true;
@@ -312,6 +331,7 @@ export class SyncLoop {
     const id = setTimeout(onOver, Math.min(ms, MAX_TIMER_MS));
     signal.addEventListener("abort", onOver, { once: true });
     void this.#nudge.promise.then(onOver);
+    void this.#asked.promise.then(onOver);
     void early?.then(() => over.resolve(false));
     const isOver = await over.promise;
     clearTimeout(id);

@@ -56,5 +56,6 @@ export function apiStateOf(error: unknown): ApiState {
 
 /** Whether the API has refused the key. */
 export function isKeyRefused(error: unknown): boolean {
-  return error instanceof ApiError && (error.status === 401 || error.status === 403);
+  return error instanceof ApiError && (error.status === 401 || error.status === 403) &&
+    error.code !== "malformed";
 }

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import type { ApiClient } from "../../src/cloud/client.ts";
-import { findOperator } from "../../src/cloud/find_operator.ts";
+import { findOperators } from "../../src/cloud/find_operators.ts";
 import { listOperatorIds } from "../../src/cloud/list_operators.ts";
 import { ApiError } from "../../src/model/errors.ts";
 import { FakeApi, ForbiddenHost, foreignUrls, json, KEY } from "./fake_api.ts";
 
 const LISTS: Readonly<Record<string, (client: ApiClient) => Promise<unknown>>> = {
-  "findOperator()": (client) => findOperator(client, "the mark"),
+  "findOperators()": (client) => findOperators(client, "the mark"),
   "listOperatorIds()": (client) => listOperatorIds(client),
 };
 const MOST_PAGES = 50;

@@ -6,6 +6,10 @@ import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
 import { listOf, statusLine, statusOf, withDaemon } from "./with_daemon.ts";
 
 const HOUR_MS = 3_600_000;
+/** Another one for each process, so that several runs on one machine do not meet. */
+const NETWORK = `127.${50 + Deno.pid % 50}.0`;
+/** Where the endpoint listens if nobody else does. */
+const WHERE = `${NETWORK}.2:8351`;
 const LIST = "bound_endpoints.list";
 
 /** A machine that sleeps and moves as it is told. */
@@ -26,19 +30,16 @@ interface Traveller {
 }
 
 /** Runs the real daemon before the simulated cloud; it polls by itself once an hour. `meanwhile` runs from its start on. */
-async function withTraveller(
-  subnet: string,
-  options: {
-    test: (traveller: Traveller) => Promise<void>;
-    meanwhile?: (traveller: Traveller) => Promise<void>;
-  },
-): Promise<void> {
+async function withTraveller(options: {
+  test: (traveller: Traveller) => Promise<void>;
+  meanwhile?: (traveller: Traveller) => Promise<void>;
+}): Promise<void> {
   const { test, meanwhile } = options;
   let sleptMs = 0;
   let restedMs = 0;
   let addresses = ["192.168.1.7"];
   const { holds } = realSystem();
-  await using machine = await fakeMachine(`net: {subnet: ${subnet}}`, {
+  await using machine = await fakeMachine(`net: {subnet: ${NETWORK}.0/16}`, {
     // No hosts file: writing it leads to another round, which would check the listeners as well.
     holds: (capability) =>
       !(capability.kind === "write" && /\/hosts$/.test(capability.path)) && holds(capability),
@@ -65,13 +66,18 @@ async function withTraveller(
     isCutOff: false,
   };
   machine.cloud.addEndpoint({ url: "http://api.myapp:8351", backend: "http" });
-  await Promise.all([meanwhile?.(traveller), withDaemon(machine, () => test(traveller))]);
+  await Promise.all([
+    meanwhile?.(traveller),
+    withDaemon(machine, async () => {
+      await machine.until("its endpoint is listed", async () => (await listOf(machine)).length === 1);
+      await test(traveller);
+    }),
+  ]);
 }
 
-/** Another program's listener. */
-function hold(where: string): Deno.TcpListener {
-  const [hostname, port] = where.split(":");
-  return Deno.listen({ hostname: hostname!, port: Number(port) });
+/** Another program's listener on {@linkcode WHERE}. */
+function hold(): Deno.TcpListener {
+  return Deno.listen({ hostname: `${NETWORK}.2`, port: 8351 });
 }
 
 async function listensOn(machine: FakeMachine): Promise<string> {
@@ -90,18 +96,17 @@ const MOVES = [
   ["a move to another network of IPv6", ({ move }: Traveller) => move("192.168.1.7", "2001:db8::7")],
 ] as const;
 
-MOVES.forEach(([what, go], index) => {
+for (const [what, go] of MOVES) {
   Deno.test(`runDaemon() after ${what} asks the API, gets its port back, and tries the ingress for every connection`, async () => {
-    const where = `127.${125 + index}.0.2:8351`;
-    using held = hold(where);
-    await withTraveller(`127.${125 + index}.0.0/16`, {
+    using held = hold();
+    await withTraveller({
       test: async (traveller) => {
         const { machine, polls, wakes } = traveller;
         await machine.until("it has another port", async () => /:9\d+$/.test(await listensOn(machine)));
         held.close();
         const known = polls();
         go(traveller);
-        await machine.until("it listens where it should", async () => await listensOn(machine) === where);
+        await machine.until("it listens where it should", async () => await listensOn(machine) === WHERE);
         await machine.until("it has polled", () => polls() === known + 1);
         assert.equal(wakes(), 1);
 
@@ -122,10 +127,10 @@ MOVES.forEach(([what, go], index) => {
       },
     });
   });
-});
+}
 
 Deno.test("runDaemon() makes a poll anew that hangs since before the sleep, and calls it no failure", async () => {
-  await withTraveller("127.128.0.0/16", {
+  await withTraveller({
     test: async (traveller) => {
       const { machine, polls, wakes } = traveller;
       machine.cloud.faults.set({ kind: "never_answer", route: LIST, times: 1 });
@@ -147,9 +152,8 @@ Deno.test("runDaemon() after sleep leaves an API alone that asked for it or refu
   for (
     const fault of [{ status: 429, retryAfter: "600" }, { status: 503, retryAfter: "600" }, { status: 401 }]
   ) {
-    const where = "127.129.0.2:8351";
-    using held = hold(where);
-    await withTraveller("127.129.0.0/16", {
+    using held = hold();
+    await withTraveller({
       test: async (traveller) => {
         const { machine, polls, wakes } = traveller;
         machine.cloud.faults.set({ kind: "error", ...fault, route: LIST });
@@ -159,7 +163,7 @@ Deno.test("runDaemon() after sleep leaves an API alone that asked for it or refu
         held.close();
         traveller.rest();
         traveller.sleep();
-        await machine.until("it listens where it should", async () => await listensOn(machine) === where);
+        await machine.until("it listens where it should", async () => await listensOn(machine) === WHERE);
         assert.deepEqual([polls(), wakes()], [known, 2]);
       },
     });
@@ -167,7 +171,7 @@ Deno.test("runDaemon() after sleep leaves an API alone that asked for it or refu
 });
 
 Deno.test("runDaemon() that sleeps in the middle of its registration registers within seconds, and leaves one operator in the account", async () => {
-  await withTraveller("127.130.0.0/16", {
+  await withTraveller({
     async meanwhile({ machine, sleep }) {
       const { cloud } = machine;
       cloud.faults.set({ kind: "slow_body", msPerByte: 10_000, route: "operators.create", times: 1 });
@@ -182,7 +186,7 @@ Deno.test("runDaemon() that sleeps in the middle of its registration registers w
 });
 
 Deno.test("runDaemon() after sleep serves connections whose dial hangs, over new ones (they failed after 10 s)", async () => {
-  await withTraveller("127.131.0.0/16", {
+  await withTraveller({
     async test({ machine, sleep }) {
       const { cloud } = machine;
       cloud.faults.set({ kind: "ingress.silent" });
@@ -198,7 +202,7 @@ Deno.test("runDaemon() after sleep serves connections whose dial hangs, over new
 });
 
 Deno.test("runDaemon() after sleep sends a renewal anew that hangs, so that the poll does not wait for it", async () => {
-  await withTraveller("127.132.0.0/16", {
+  await withTraveller({
     async test({ machine, polls, sleep }) {
       const { cloud } = machine;
       const updates = () => cloud.requests().filter(({ route }) => route === "operators.update").length;
