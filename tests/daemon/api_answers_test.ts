@@ -170,7 +170,10 @@ Deno.test("runDaemon() whose operators are never found registers once in a step 
   cloud.addEndpoint({ url: "http://api.myapp:8355", backend: "http" });
   await withDaemon(machine, async () => {
     const { stays } = await serving(machine);
-    cloud.faults.set({ kind: "error", status: 404, code: "ERR_NGROK_100", route: LIST });
+    cloud.faults.set(
+      { kind: "error", status: 404, code: "ERR_NGROK_100", route: LIST },
+      { kind: "empty_list", route: "operators.list" },
+    );
     const { error } = await pollUntil(machine, ({ error }) => error?.startsWith("Cannot register") ?? false);
     assert.match(error!, /the last operator was not to be found, the next one is made in \d+ s$/);
     for (let time = 0; time < 5; time++) {
