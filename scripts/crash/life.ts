@@ -142,11 +142,7 @@ export class Life implements AsyncDisposable {
   /** A registration that was cut off must have been found again, and not made a second time. */
   async #unknownOperators(): Promise<string[]> {
     const left = this.#machine.cloud.operators().filter(({ deleted }) => !deleted).length;
-    const names = await namesIn(STATE);
-    return [
-      ...left === 1 ? [] : [`${left} operators are left in the cloud`],
-      ...names.includes("registration_mark") ? [`${STATE}/registration_mark is left of a registration`] : [],
-    ];
+    return left === 1 ? [] : [`${left} operators are left in the cloud`];
   }
 
   /** Starts it again: it must serve what there is, with the addresses that were seen or saved, and stop without a trace. */

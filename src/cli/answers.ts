@@ -74,7 +74,14 @@ const TRUST_SHOWN = z.looseObject({
   listed: z.array(z.string()),
 }) satisfies z.ZodType<TrustReport>;
 
-const PROXY_USE = z.looseObject({ url: z.string(), source: z.string() }).nullable();
+const PROXY_USE = z.looseObject({ url: z.string(), source: z.string() });
+const PROXY = z.looseObject({
+  api: PROXY_USE.nullable(),
+  ingress: PROXY_USE.nullable(),
+  notes: z.array(z.string()),
+});
+/** There was one for both ways, or none. */
+const EARLIER_PROXY = PROXY_USE.nullable().transform((use) => ({ api: use, ingress: use, notes: [] }));
 
 const STATUS = z.looseObject({
   schema: z.literal(1),
@@ -100,8 +107,7 @@ const STATUS = z.looseObject({
     error: NULLABLE_TEXT,
     hint: NULLABLE_TEXT,
   }),
-  proxy: z.looseObject({ api: PROXY_USE, ingress: PROXY_USE, notes: z.array(z.string()) })
-    .default({ api: null, ingress: null, notes: [] }),
+  proxy: z.union([PROXY, EARLIER_PROXY]).default({ api: null, ingress: null, notes: [] }),
   trust: z.looseObject(TRUST).partial({ mode: true, ca: true, issuer: true, presented: true }),
   config: z.looseObject({
     path: z.string(),

@@ -7,7 +7,7 @@ import type { HttpRequest, HttpResponse, sendHttp } from "../system/http.ts";
 import { hintFor } from "./hints.ts";
 import { RequestBudget, type RequestKind } from "./request_budget.ts";
 import { parseRetryAfter } from "./retry_after.ts";
-import { ERROR_BODY } from "./schemas.ts";
+import { ERROR_BODY, OWN_ERROR_BODY } from "./schemas.ts";
 
 const log = getLogger(["ngrokd", "cloud"]);
 
@@ -219,11 +219,12 @@ function readAnswer(response: HttpResponse, exchange: Exchange): unknown {
 function toApiError(response: HttpResponse, exchange: Exchange): ApiError {
   const { action, origin, key } = exchange;
   const { status } = response;
-  const parsed = ERROR_BODY.safeParse(parseJson(response.body));
+  const json = parseJson(response.body);
+  const parsed = ERROR_BODY.safeParse(json);
   const { error_code, msg } = parsed.success ? parsed.data : { error_code: "", msg: "" };
   const named = CODE_FORM.test(error_code) && redact(error_code, key) === error_code ? error_code : "";
   // Of a gateway or portal on the way: it would read as "the operator is gone" or "the key is refused".
-  const code = DECISIVE.has(status) && !parsed.success ? "malformed" : named;
+  const code = DECISIVE.has(status) && !OWN_ERROR_BODY.safeParse(json).success ? "malformed" : named;
   const said = msg === "" ? "" : `: "${quote(msg, key)}"`;
   return new ApiError(
     `Cannot ${action}: ${origin} answered ${status}${code === "" ? "" : ` (${code})`}${said}`,

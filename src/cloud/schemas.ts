@@ -8,7 +8,10 @@ const PLACE = z.string().max(300).catch("");
 export const OPERATOR_ID: RegExp = /^[A-Za-z0-9_-]{1,128}$/;
 
 /** The body of a failed call (PROTOCOL.md 1.3); whatever is missing or of another type reads as `""`. */
-export const ERROR_BODY = z.object({ error_code: TEXT, status_code: z.int(), msg: z.string() });
+export const ERROR_BODY = z.object({ error_code: TEXT, msg: TEXT });
+
+/** What the API's own errors have, and those of a gateway on the way hardly. */
+export const OWN_ERROR_BODY = z.object({ status_code: z.int(), msg: z.string() });
 
 /** What is used of an operator (PROTOCOL.md 1.2.3). Without the feature the certificate is `""`, and parts of `binding` are missing or null. */
 export const OPERATOR = z.object({

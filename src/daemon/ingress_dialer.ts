@@ -190,6 +190,7 @@ function hintFor({ verdict }: Presented, trust: TrustSet): string {
   if (verdict.isSignerTrusted) {
     return `${compare}; its CA is trusted, so look at ingressEndpoint, this machine's clock, and who answers there`;
   }
+  if (verdict.step !== undefined) return `${compare}; ${verdict.step}`;
   if (trust.anchors.length > 0) {
     return `${compare}; only if whoever runs that CA confirms its fingerprint, give its file in server.ingress_ca`;
   }

@@ -43,9 +43,13 @@ export interface Verdict {
   readonly isSignerTrusted: boolean;
   /** Why it is refused; empty if it verifies. */
   readonly reasons: readonly string[];
+  /** What to do about the signer, where that is known. */
+  readonly step?: string | undefined;
 }
 
 const MAX_NAMES = 5;
+const NEW_VERSION =
+  "look at this machine's clock; if that is right, a new version of ngrokd knows the CA that comes after it";
 
 /**
  * Says what is wrong with the chain that a server presents, all of it. It explains and never admits: what a connection may use is verified
@@ -60,15 +64,18 @@ export async function judgeChain(
   if (leaf === undefined) return { anchor: undefined, isSignerTrusted: false, reasons: ["cannot be read"] };
   const { path, anchor } = await findAnchor(leaf, chain, options.anchors);
   const isSignerTrusted = anchor !== undefined || byRoots;
+  const ended = isSignerTrusted ? undefined : await findEnded(path.at(-1)!, options);
   const reasons = [
-    ...(isSignerTrusted ? [] : [await whyUntrusted(path, chain, options)]),
-    ...path.flatMap((certificate) => datesOf(certificate, { nowMs, isLeaf: certificate === leaf })),
+    ...(isSignerTrusted ? [] : [ended?.reason ?? await whyUntrusted(path, chain, options)]),
+    ...path.filter(({ sha256 }) => sha256 !== ended?.sha256).flatMap((certificate) =>
+      datesOf(certificate, { nowMs, isLeaf: certificate === leaf })
+    ),
     ...(leaf.names.some((name) => isNameFor(name, hostname))
       ? []
       : [`is ${namesOf(leaf)}, not for ${hostname}`]),
     ...(leaf.isForServers ? [] : ["may not be used by a server (its extKeyUsage)"]),
   ];
-  return { anchor, isSignerTrusted, reasons };
+  return { anchor, isSignerTrusted, reasons, step: ended?.step };
 }
 
 interface Path {
@@ -104,18 +111,31 @@ async function isIssuer(issuer: SeenCertificate, subject: SeenCertificate): Prom
   return issuer.subjectDer === subject.issuerDer && await subject.isSignedBy(issuer) !== false;
 }
 
+/** The known CA that has signed it and does not count now. */
+async function findEnded(
+  last: SeenCertificate,
+  options: JudgeOptions,
+): Promise<{ sha256: string; reason: string; step: string } | undefined> {
+  const { unusable = [], listed, nowMs } = options;
+  for (const { anchor: { certificate, file, source }, why } of unusable) {
+    const { sha256 } = certificate;
+    if (last.sha256 !== sha256 && !await isIssuer(certificate, last)) continue;
+    const reason = `is signed by the CA ${quote(certificate)} of ${file}, which ${why}`;
+    return { sha256, reason, step: source === "learnt" ? NEW_VERSION : `replace it in ${file}` };
+  }
+  const why = outsideDates(last, nowMs);
+  if (why === undefined || !listed.some(({ sha256 }) => sha256 === last.sha256)) return undefined;
+  const reason = `is signed by ngrok's CA ${quote(last)}, which ${why}`;
+  return { sha256: last.sha256, reason, step: NEW_VERSION };
+}
+
 async function whyUntrusted(
   path: readonly SeenCertificate[],
   chain: readonly SeenCertificate[],
   options: JudgeOptions,
 ): Promise<string> {
-  const { anchors, unusable = [], listed } = options;
+  const { anchors, listed } = options;
   const last = path.at(-1)!;
-  for (const { anchor: { certificate, file }, why } of unusable) {
-    if (last.sha256 === certificate.sha256 || await isIssuer(certificate, last)) {
-      return `is signed by the CA ${quote(certificate)} of ${file}, which ${why}`;
-    }
-  }
   const known: readonly ListedCa[] = [...anchors.map(({ certificate }) => certificate), ...listed];
   const carried = chain.find((certificate) =>
     !path.includes(certificate) && known.some(({ sha256 }) => sha256 === certificate.sha256)
@@ -129,11 +149,6 @@ async function whyUntrusted(
   const beside = carried === undefined
     ? ""
     : `; the trusted CA ${quote(carried)} comes with it, but has not signed it`;
-  if (listed.some(({ sha256 }) => sha256 === last.sha256)) {
-    return `is signed by ngrok's CA ${quote(last)}, which ${
-      outsideDates(last, options.nowMs) ?? "is not learnt yet"
-    }`;
-  }
   // A chain that ends below its CA has the CA's name only.
   const name = last.isCa ? last.subject : last.issuer;
   const original = known.find(({ subject, sha256 }) => subject === name && sha256 !== last.sha256);

@@ -66,9 +66,22 @@ Deno.test("ngrokctl status --json of an older daemon has null for what it does n
   const { code, out } = await against({ status: OLD_STATUS }, ["status", "--json"]);
   assert.equal(code, 0);
   const { api, proxy, certificate, trust } = JSON.parse(out);
-  assert.deepEqual([api.notice, api.poll_age_seconds, proxy], [null, null, null]);
+  assert.deepEqual([api.notice, api.poll_age_seconds], [null, null]);
+  assert.deepEqual(proxy, { api: null, ingress: null, notes: [] });
   assert.deepEqual([certificate.last_renewal, certificate.error, certificate.warning], [null, null, null]);
   assert.deepEqual(trust, { ...OLD_STATUS.trust, warnings: [] });
+});
+
+Deno.test("ngrokctl status understands the one proxy that a daemon named before there were two", async () => {
+  const one = { url: "http://proxy.example:3128", source: "config" };
+  for (const [proxy, lines] of [[null, 0], [one, 2]] as const) {
+    const { code, out } = await against({ status: { ...OLD_STATUS, proxy } }, ["status"]);
+    assert.equal(code, 0);
+    assert.equal(out.match(/proxy: .*http:\/\/proxy\.example:3128 \(config\)$/gm)?.length ?? 0, lines, out);
+  }
+  const wrong = await against({ status: { ...OLD_STATUS, proxy: { url: 1 } } }, ["status"]);
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.err, /at proxy\n/);
 });
 
 Deno.test("ngrokctl health shows the report of an older daemon as it is", async () => {

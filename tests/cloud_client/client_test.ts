@@ -135,10 +135,26 @@ Deno.test("a not-found answer without a code is known by its status", async () =
   assert.match(error.hint!, /registers anew by itself/);
 });
 
+Deno.test("401, 403 and 404 of a gateway or portal on the way are told from the API's own (a JSON 404 made a second operator)", async () => {
+  for (const status of [401, 403, 404]) {
+    for (const body of ["", "<html>", '{"message":"no Route matched with those values"}', '{"msg":"x"}']) {
+      const error = await failureOf(clientOf({ status, body }).request("GET", "/x", GET));
+      assert.deepEqual([error.status, error.code], [status, "malformed"], body);
+      assert.match(error.hint!, /api\.url/);
+    }
+  }
+});
+
 Deno.test("a hint goes with each failure that a user can do something about", async () => {
   const hints = await Promise.all(
     [401, 403, 429, 500, 503].map(async (status) =>
-      (await failureOf(clientOf({ status }).request("GET", "/x", GET))).hint
+      (await failureOf(
+        clientOf({ status, body: JSON.stringify({ status_code: status, msg: "x" }) }).request(
+          "GET",
+          "/x",
+          GET,
+        ),
+      )).hint
     ),
   );
   assert(hints[0]!.includes("ngrokctl set-api-key -") && hints[0] === hints[1]);

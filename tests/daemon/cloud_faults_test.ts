@@ -44,7 +44,6 @@ for (
       assert.deepEqual([others, operator!.deleted], [[], false]);
       assert.equal((await statusOf(machine)).operator_id, operator!.id);
       assert.equal(operator!.certificates, 2);
-      await assert.rejects(Deno.stat(`${machine.directory}/state/registration_mark`), Deno.errors.NotFound);
     });
   });
 }
@@ -67,16 +66,26 @@ Deno.test("a start with the mark of a registration that was killed takes its ope
   }
 });
 
-Deno.test("a mark whose registration was killed after the id was kept goes at the next start (it stayed for ever)", async () => {
+Deno.test("killed in a new registration after the id was kept, it does not go on with the old operator's certificate (it did, for 60 days)", async () => {
   await using machine = await fakeMachine("net: {subnet: 127.124.0.0/16}");
   const { cloud, directory } = machine;
+  cloud.addEndpoint({ url: "http://api.myapp:8321", backend: "http" });
   await withDaemon(machine, () => Promise.resolve());
-  const { mark } = JSON.parse(cloud.operators()[0]!.metadata);
-  await Deno.writeTextFile(`${directory}/state/registration_mark`, mark);
+  const state = `${directory}/state`;
+  const old = await Promise.all(["tls.crt", "tls.key"].map((name) => Deno.readTextFile(`${state}/${name}`)));
+  cloud.deleteOperator(cloud.operators()[0]!.id);
+  await withDaemon(machine, () => Promise.resolve());
+  const second = cloud.operators().find(({ deleted }) => !deleted)!;
+  await Promise.all(
+    ["tls.crt", "tls.key"].map((name, at) => Deno.writeTextFile(`${state}/${name}`, old[at]!)),
+  );
+  await Deno.writeTextFile(`${state}/registration_mark`, JSON.parse(second.metadata).mark);
   await withDaemon(machine, async () => {
-    await assert.rejects(Deno.stat(`${directory}/state/registration_mark`), Deno.errors.NotFound);
+    await machine.until("it is listed", async () => (await listOf(machine)).length === 1);
+    assert.equal(await statusLine((await listOf(machine))[0]!), "HTTP/1.1 200 OK");
+    assert.equal((await statusOf(machine)).operator_id, second.id);
   });
-  assert.deepEqual(cloud.operators().map(({ deleted }) => deleted), [false]);
+  assert.equal(cloud.operators().filter(({ deleted }) => !deleted).length, 1);
 });
 
 Deno.test("an operator whose pair cannot be saved, nor it be deleted, is taken over as soon as the disk takes the pair", async () => {

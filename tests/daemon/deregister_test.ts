@@ -148,7 +148,7 @@ Deno.test("deregister goes on where the operator is gone already, as after a run
   assert.equal(await deregister(machine), 0, machine.err.join(""));
   assert.match(
     machine.out.join(""),
-    new RegExp(`^The operator ${id} is not in the ngrok account any more\n`),
+    new RegExp(`^The operator ${id} is not in the ngrok account of this API key\n`),
   );
   assert.deepEqual(await identityOf(machine), {});
 });

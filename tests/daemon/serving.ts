@@ -7,7 +7,7 @@ import { listOf, statusLine, statusOf } from "./with_daemon.ts";
 export interface Serving {
   /** Demands that endpoint, address and hosts file are as they were. */
   isKept(what: string): Promise<void>;
-  /** As that, and that it answers. */
+  /** As {@linkcode isKept}, and that it answers. */
   stays(what: string): Promise<void>;
 }
 
@@ -19,11 +19,11 @@ export async function serving(machine: FakeMachine): Promise<Serving> {
   const hosts = await readHosts();
   assert.ok(hosts.includes(row!.hostname));
   assert.equal(await statusLine(row!), "HTTP/1.1 200 OK", "before anything went wrong");
-  async function isKept(what: string): Promise<void> {
+  const isKept = async (what: string) => {
     const rows = (await listOf(machine)).map(({ state, listen_address }) => [state, listen_address]);
     assert.deepEqual(rows, [["active", row!.listen_address]], what);
     assert.equal(await readHosts(), hosts, what);
-  }
+  };
   return {
     isKept,
     async stays(what) {

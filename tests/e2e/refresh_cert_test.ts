@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { HealthReport } from "../../src/model/report.ts";
 import { Stage } from "../../scripts/stage.ts";
 
 const TIME = "20\\d\\d-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z";
@@ -87,6 +88,9 @@ Deno.test("ngrokctl refresh-cert renews without --force what is due, and fails w
   const { stdout: status } = await stage.ctl(["status"]);
   assert.match(status, /⚠ Certificate: Cannot renew the certificate: .* answered 503/);
   assert.match(status, /⚠ Certificate: It (is overdue for renewal since|expired on) 20/);
+  const { healthy, reasons } = await stage.ask("health") as HealthReport;
+  assert.equal(healthy, true);
+  assert.match(reasons.join("\n"), /^Certificate: Cannot renew .*\nCertificate: It (is overdue|expired)/m);
   stage.cloud.setCertificateLifetime(90 * 86_400_000);
   stage.cloud.faults.clear();
   const due = await stage.ctl(["refresh-cert"]);
