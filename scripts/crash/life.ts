@@ -140,7 +140,7 @@ export class Life implements AsyncDisposable {
   }
 
   /** A registration that was cut off must have been found again, and not made a second time. */
-  async #unknownOperators(): Promise<string[]> {
+  #unknownOperators(): string[] {
     const left = this.#machine.cloud.operators().filter(({ deleted }) => !deleted).length;
     return left === 1 ? [] : [`${left} operators are left in the cloud`];
   }
@@ -169,7 +169,7 @@ export class Life implements AsyncDisposable {
     const complaints = running.log.filter((line) => / ERROR /.test(line));
     problems.push(...complaints.map((line) => `the next run said: ${line}`));
     await machine.killAll();
-    problems.push(...await machine.left(), ...await this.#unknownFiles(), ...await this.#unknownOperators());
+    problems.push(...await machine.left(), ...await this.#unknownFiles(), ...this.#unknownOperators());
     return { ms, problems };
   }
 }

@@ -19,6 +19,8 @@ export interface BoundEndpoints {
   readonly refused: readonly RefusedEndpoint[];
   /** How many requests it took. */
   readonly pages: number;
+  /** Whether the last of several pages held nothing. */
+  readonly endsEmpty?: boolean;
 }
 
 /** How a list is asked for. */
@@ -77,6 +79,7 @@ export async function listBoundEndpoints(
   let target: string | undefined = first;
   let pages = 0;
   let size = 0;
+  let endsEmpty = false;
   while (target !== undefined) {
     if (pages === MAX_PAGES) throw pageError(`there are more than ${MAX_PAGES} pages`, "page_loop");
     const kind = pages === 0 ? "first_page" : "page";
@@ -85,7 +88,10 @@ export async function listBoundEndpoints(
     size += answer.text.length;
     if (size > MAX_TEXT) throw pageError("its pages are too large together", "too_large");
     const { entries, content, next } = answer.page;
-    if (entries.length === 0) break;
+    if (entries.length === 0) {
+      endsEmpty = pages > 1;
+      break;
+    }
     if (seen.has(content)) throw pageError("a page repeats", "page_loop");
     seen.add(content).add(target);
     read.set(target, answer);
@@ -102,7 +108,7 @@ export async function listBoundEndpoints(
   }
   memory?.clear();
   for (const [key, page] of read) memory?.set(key, page);
-  return { endpoints, refused, pages };
+  return { endpoints, refused, pages, ...(endsEmpty ? { endsEmpty } : {}) };
 }
 
 interface AskOptions {

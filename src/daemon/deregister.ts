@@ -107,7 +107,7 @@ async function removeFromCloud(
   }
   return id === undefined
     ? "The interrupted registration has no operator in the ngrok account"
-    : `The operator ${id} is not in the ngrok account of this API key`;
+    : `The operator ${id} is not in the ngrok account of this API key; if it is another account's, delete it there`;
 }
 
 /**

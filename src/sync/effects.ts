@@ -7,6 +7,8 @@ export interface Discovery {
   readonly refused: readonly RefusedEndpoint[];
   /** How many pages it took; the interval stretches with them. */
   readonly pages: number;
+  /** Whether it ended with a page that was announced and held nothing: something may be missing. */
+  readonly endsEmpty?: boolean;
 }
 
 /** What is asked of whatever opens listeners; the forwarder is one. */

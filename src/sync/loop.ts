@@ -260,7 +260,8 @@ export class SyncLoop {
     const kept = this.#known?.length ?? 0;
     const isDoubted = this.#doubt.doubts(found, kept);
     if (isDoubted) {
-      log.warn("The API lists no endpoints: those that are known are kept until the next poll agrees", {
+      log.warn("The API lists {what}: those that are known are kept until the next poll agrees", {
+        what: lacking(found),
         kept,
       });
     } else {
@@ -276,7 +277,7 @@ export class SyncLoop {
       state: "ok",
       lastPoll: Date.now(),
       ...(isDoubted
-        ? { notice: `it lists no endpoints; the ${kept} known ones are kept until the next poll agrees` }
+        ? { notice: `it lists ${lacking(found)}; the ${kept} known ones are kept until the next poll agrees` }
         : {}),
     };
   }
@@ -338,4 +339,9 @@ export class SyncLoop {
     signal.removeEventListener("abort", onOver);
     return isOver;
   }
+}
+
+function lacking({ endpoints, refused }: Discovery): string {
+  const count = endpoints.length + refused.length;
+  return count === 0 ? "no endpoints" : `${count} endpoints and an empty page`;
 }

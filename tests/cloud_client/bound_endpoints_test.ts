@@ -244,11 +244,11 @@ for (const form of ["absolute", "path", "query"] as const) {
 }
 
 Deno.test("an empty page ends the list even if it names another", async () => {
-  const { endpoints, pages } = await list((path) => ({
+  const { endpoints, pages, endsEmpty } = await list((path) => ({
     endpoints: path === PATH ? entries(0, 2) : [],
     next_page_uri: `${path}x?`,
   }));
-  assert.deepEqual([endpoints.length, pages], [2, 2]);
+  assert.deepEqual([endpoints.length, pages, endsEmpty], [2, 2, true]);
 });
 
 Deno.test("a next page on another host, scheme or port rejects the list, and is never asked (F40)", async () => {

@@ -126,6 +126,20 @@ Deno.test("deregister keeps the whole identity where the cloud does not say that
   assert.deepEqual([livingOperators(machine), await identityOf(machine)], [[], {}]);
 });
 
+Deno.test("deregister keeps the identity where api.url is a little wrong, and the API's own 404 answers (that was taken for gone)", async () => {
+  await using machine = await registered();
+  const { cloud, configPath } = machine;
+  const before = await identityOf(machine);
+  const config = await Deno.readTextFile(configPath);
+  await Deno.writeTextFile(configPath, config.replace(cloud.apiUrl, `${cloud.apiUrl}/v2`));
+  assert.equal(await deregister(machine), 1);
+  assert.match(machine.err.join(""), /answered 404[^]*Nothing was removed here[^]*api\.url/);
+  assert.deepEqual(await identityOf(machine), before);
+  await Deno.writeTextFile(configPath, config);
+  assert.equal(await deregister(machine), 0, machine.err.join(""));
+  assert.deepEqual(livingOperators(machine), []);
+});
+
 Deno.test("deregister keeps the identity where the answer to the removal is lost or a portal's 404 (that was taken for gone)", async () => {
   for (const fault of [{ kind: "html", status: 404 }, { kind: "reset" }] as const) {
     await using machine = await registered();
@@ -148,7 +162,9 @@ Deno.test("deregister goes on where the operator is gone already, as after a run
   assert.equal(await deregister(machine), 0, machine.err.join(""));
   assert.match(
     machine.out.join(""),
-    new RegExp(`^The operator ${id} is not in the ngrok account of this API key\n`),
+    new RegExp(
+      `^The operator ${id} is not in the ngrok account of this API key; if it is another account's, delete it there\n`,
+    ),
   );
   assert.deepEqual(await identityOf(machine), {});
 });

@@ -172,3 +172,59 @@ Deno.test("Renewals ask for nothing before there is a certificate", async () => 
     clock.uninstall();
   }
 });
+
+Deno.test("Renewals forget why one failed when a registration has brought another certificate (status told it for 60 days)", async () => {
+  const clock = FakeTimers.install({ now: START });
+  try {
+    const fake = fakeAccount({ lifeMs: DAY, fails: away });
+    const renewals = new Renewals({ account: fake.account, intervalMs: () => HOUR });
+    const stop = new AbortController();
+    const ended = renewals.run(stop.signal);
+    await clock.tickAsync(20 * HOUR);
+    assert.equal(renewals.state.lastError, "The API is away");
+    const { account } = fake as unknown as { account: { certificate: unknown } };
+    account.certificate = { serial: "other", notBefore: Date.now(), notAfter: Date.now() + 90 * DAY };
+    const { lastError, nextAt } = renewals.state;
+    assert.equal(lastError, undefined);
+    assert.ok(nextAt! > Date.now() + 59 * DAY, new Date(nextAt!).toISOString());
+    stop.abort();
+    await ended;
+  } finally {
+    clock.uninstall();
+  }
+});
+
+Deno.test("Renewals do not remember that one failed which was asked for weeks before its time", async () => {
+  const clock = FakeTimers.install({ now: START });
+  try {
+    const { account } = fakeAccount({ lifeMs: 90 * DAY, fails: away });
+    const renewals = new Renewals({ account, intervalMs: () => HOUR });
+    await assert.rejects(renewals.renew({ force: true, signal: new AbortController().signal }), /is away/);
+    const { lastError, nextAt } = renewals.state;
+    assert.equal(lastError, undefined);
+    assert.ok(nextAt! >= START + 60 * DAY);
+  } finally {
+    clock.uninstall();
+  }
+});
+
+Deno.test("Renewals wait 15 s for the list of operators, and not until the certificate has expired", async () => {
+  const clock = FakeTimers.install({ now: START });
+  try {
+    const { account, renewed } = fakeAccount({ lifeMs: 10 * MINUTE });
+    const listOperators = (signal: AbortSignal) =>
+      new Promise<readonly string[]>((_, reject) =>
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true })
+      );
+    const stop = new AbortController();
+    const renewals = new Renewals({ account, intervalMs: () => HOUR, listOperators, random: () => 0.999 });
+    const ended = renewals.run(stop.signal);
+    await clock.tickAsync(8 * MINUTE);
+    assert.equal(renewed.length, 1);
+    assert.ok(renewed[0]!.at <= START + 7.5 * MINUTE, new Date(renewed[0]!.at).toISOString());
+    stop.abort();
+    await ended;
+  } finally {
+    clock.uninstall();
+  }
+});

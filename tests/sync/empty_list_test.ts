@@ -28,3 +28,12 @@ Deno.test("EmptyListDoubt believes at once where nothing is known, or the list h
   assert.equal(doubt.doubts(EMPTY, 0), false);
   assert.equal(doubt.doubts(REFUSED, 3), false);
 });
+
+Deno.test("EmptyListDoubt believes a shorter list that ends with an empty page the second time, and a whole one at once (F39)", () => {
+  const doubt = new EmptyListDoubt();
+  const cutShort: Discovery = { ...FULL, pages: 2, endsEmpty: true };
+  assert.equal(doubt.doubts(cutShort, 3), true);
+  assert.equal(doubt.doubts(cutShort, 3), false);
+  assert.equal(doubt.doubts(cutShort, 1), false, "nothing is missing");
+  assert.equal(doubt.doubts(FULL, 3), false);
+});

@@ -214,3 +214,38 @@ Deno.test("SyncLoop that is stopped ends at once though it was woken, and makes 
   await running;
   assert.equal(polls, 1);
 });
+
+Deno.test("SyncLoop goes on at its interval after a poll that somebody asked for and that went well (a new key left it waiting for five minutes) (F36)", () =>
+  withLoop([fails(403), fine], {
+    test: async ({ clock, loop, polls }) => {
+      await clock.pass(10_000);
+      assert.equal(await loop.poll(new AbortController().signal), true);
+      await clock.pass(2 * INTERVAL_MS);
+      assert.deepEqual(polls, [0, 10_000, 40_000, 70_000]);
+    },
+  }));
+
+Deno.test("SyncLoop waits the five minutes of a key that a poll on request has found refused", () =>
+  withLoop([fine, fails(403)], {
+    test: async ({ clock, loop, polls }) => {
+      await clock.pass(10_000);
+      await loop.poll(new AbortController().signal);
+      await clock.pass(4 * 60_000);
+      assert.deepEqual(polls, [0, 10_000]);
+    },
+  }));
+
+Deno.test("SyncLoop.poll() says that it has not asked while the rate limit does not allow it", () => {
+  let waitMs = 0;
+  return withLoop([fine], {
+    readyInMs: () => waitMs,
+    test: async ({ clock, loop, polls }) => {
+      waitMs = 5_000;
+      assert.equal(await loop.poll(new AbortController().signal), false);
+      assert.deepEqual(polls, [0]);
+      waitMs = 0;
+      await clock.pass(5_000);
+      assert.deepEqual(polls.length, 2);
+    },
+  });
+});
