@@ -193,6 +193,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     ingress,
     stateProblems: journalProblem === undefined ? problems : [...problems, journalProblem],
     startedAt: Date.now(),
+    startedSteadyMs: performance.now(),
   };
   return daemon;
 }

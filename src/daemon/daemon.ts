@@ -38,4 +38,6 @@ export interface Daemon {
   readonly stateProblems: readonly string[];
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
+  /** The same by the clock that nobody sets. */
+  readonly startedSteadyMs: number;
 }

@@ -171,8 +171,9 @@ export class IngressDialer implements AsyncDisposable {
     const seen = this.#presented;
     if (seen === undefined || !isSame(seen.target, target) || seen.verdict.reasons.length > 0) return true;
     const nowMs = Date.now();
-    // Of a certificate that is near its end, the next one is waited for.
-    return nowMs - seen.at > STALE_MS || seen.chain.some((certificate) => isNearEnd(certificate, nowMs));
+    // By either sign, for the clock may have been set back. Of a certificate that is near its end, the next one is waited for.
+    return Math.abs(nowMs - seen.at) > STALE_MS ||
+      seen.chain.some((certificate) => isNearEnd(certificate, nowMs));
   }
 }
 

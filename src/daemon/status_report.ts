@@ -23,7 +23,7 @@ export function listReport(daemon: Daemon): EndpointReport[] {
 
 /** The answer of `status`. */
 export function statusReport(daemon: Daemon): StatusReport {
-  const { account, loop, forwarder, live, addresses, names, startedAt, health } = daemon;
+  const { account, loop, forwarder, live, addresses, names, startedAt, startedSteadyMs, health } = daemon;
   const config: Config = live.current;
   const { operatorId, certificate } = account;
   const { state, lastPoll, error, hint, notice } = loop.status;
@@ -75,7 +75,7 @@ export function statusReport(daemon: Daemon): StatusReport {
     state_error: loop.roundError ?? null,
     problems: [...account.problems, ...daemon.stateProblems],
     start_time: new Date(startedAt).toISOString(),
-    uptime_seconds: Math.floor((Date.now() - startedAt) / 1000),
+    uptime_seconds: Math.floor((performance.now() - startedSteadyMs) / 1000),
   };
 }
 
@@ -107,7 +107,7 @@ export function healthReport(daemon: Daemon): HealthReport {
     api: { state, last_poll, poll_age_seconds, error },
     certificate: status.certificate,
     reasons,
-    uptime: formatDuration(Date.now() - daemon.startedAt),
+    uptime: formatDuration(performance.now() - daemon.startedSteadyMs),
     start_time: status.start_time,
     endpoints: endpointHealth(reports, (id) => daemon.forwarder.traffic(id)),
   };
