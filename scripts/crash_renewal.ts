@@ -6,6 +6,8 @@ import { writeErr, writeOut } from "../src/system/terminal.ts";
 import { Stage } from "./stage.ts";
 
 const DEFAULT_MOMENTS = 200;
+/** A part of the time that an answer takes which drips. */
+const HELD_MS = 500;
 const SECTIONS = "net:\n  subnet: 127.171.0.0/16";
 
 /** Kills at `moments` points of a renewal; gives what was wrong, and how the kills fell. */
@@ -62,14 +64,21 @@ export async function crashRegistrations(
   for (let moment = -1; moment < moments; moment++) {
     await using stage = await Stage.open({ sections: SECTIONS });
     const startedAt = performance.now();
+    // Every other time the answer is on its way for long: that is when a kill can leave an operator behind.
+    const isHeld = moment > 0 && moment % 2 === 1;
+    if (isHeld) {
+      stage.cloud.faults.set({ kind: "slow_body", msPerByte: 1, route: "operators.create", times: 1 });
+    }
     stage.startDaemon();
     if (moment === -1) {
       await registered(stage);
       spanMs = performance.now() - startedAt;
       continue;
     }
-    // Nothing can be left behind before the request is sent: the second half of the start is what matters.
-    await new Promise((resolve) => setTimeout(resolve, spanMs * (0.4 + 0.7 * moment / moments)));
+    if (isHeld) await stage.until("it is made", () => stage.cloud.operators().length > 0);
+    // Else nothing can be left behind before the request is sent: the second half of the start is what matters.
+    const waitMs = isHeld ? HELD_MS * moment / moments : spanMs * (0.4 + 0.7 * moment / moments);
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
     await stage.stopDaemon("SIGKILL");
     const made = stage.cloud.operators().length;
     const saved = await files.readTextIfAny(`${stage.etc}/operator_id`) !== undefined;
@@ -80,6 +89,9 @@ export async function crashRegistrations(
     if (left !== 1) {
       problems.push(`moment ${moment} of registration: ${left} operators are left in the cloud`);
     }
+  }
+  if (moments > 1 && fell.within === 0) {
+    problems.push("no kill fell between the making of an operator and its id on disk");
   }
   return { problems, fell };
 }
