@@ -95,7 +95,7 @@ function answerCases(): Case[] {
 }
 
 const LISTS: readonly (readonly [string, Fault, Expectation])[] = [
-  ["`error` 404: the operator is gone", { kind: "error", status: 404 }, REFUSED],
+  ["`error` 404: the operator is not there, and is listed", { kind: "error", status: 404 }, REFUSED],
   ...(["null", "empty", "absent", "relative", "absolute"] as const).map((value) =>
     [`\`next_page_uri\`: ${value}`, { kind: "next_page_uri", value }, HARMLESS] as const
   ),
