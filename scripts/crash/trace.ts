@@ -11,6 +11,7 @@ export const STATE_FILES: readonly string[] = [
     "net_subnet.json",
     "journal.json",
     "last_renewal.json",
+    "ingress_endpoint.json",
   ],
 ];
 

@@ -24,6 +24,7 @@ import type { Daemon } from "./daemon.ts";
 import { Dns } from "./dns.ts";
 import { isNetworkMode } from "./dns_plan.ts";
 import { Health } from "./health.ts";
+import { IngressMemory } from "./ingress_memory.ts";
 import { IngressDialer } from "./ingress_dialer.ts";
 import { type Change, Journal } from "./journal.ts";
 import type { LiveConfig } from "./live_config.ts";
@@ -31,6 +32,7 @@ import { Names } from "./names.ts";
 import { operatorIngress } from "./operator_ingress.ts";
 import {
   hostsPath,
+  ingressMemoryPath,
   journalPath,
   lastRenewalPath,
   learntCaPath,
@@ -81,6 +83,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     client,
     store: new IdentityStore({ directory, certPath: clientCert, keyPath: clientKey, files }),
     mark: new RegistrationMark(`${directory}/registration_mark`, files),
+    ingressMemory: new IngressMemory({ path: ingressMemoryPath(live), files }),
     createRequest: createSigningRequest,
     hasKey: () => live.apiKey.key !== "",
     selectors: () => live.current.boundEndpoints.selectors,

@@ -9,7 +9,7 @@ import { ApiError, BindError, FileError, hintOf, messageOf } from "../model/erro
 import type { System } from "../system/system.ts";
 import type { LiveConfig } from "./live_config.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
-import { lastRenewalPath, learntCaPath, stateDirectory } from "./places.ts";
+import { ingressMemoryPath, lastRenewalPath, learntCaPath, stateDirectory } from "./places.ts";
 import { removeStrays } from "./strays.ts";
 
 /** For all that is asked of the API together. */
@@ -41,7 +41,12 @@ export async function deregister(live: LiveConfig, system: System): Promise<void
     const pair = [clientKey, `${clientKey}.bad`, clientCert, `${clientCert}.bad`];
     const unfinished = ["tls.pending", "tls.csr"].map((name) => `${directory}/${name}`);
     // The addresses stay this machine's; the endpoints are the account's.
-    const known = [lastRenewalPath(live), learntCaPath(live), `${directory}/endpoints.json`];
+    const known = [
+      lastRenewalPath(live),
+      ingressMemoryPath(live),
+      learntCaPath(live),
+      `${directory}/endpoints.json`,
+    ];
     for (const path of [...unfinished, ...pair, ...known, paths.mark, paths.id]) {
       if (await system.files.statPath(path) === undefined) continue;
       await system.files.removeFile(path);

@@ -18,6 +18,11 @@ export function learntCaPath(live: LiveConfig): string {
   return `${stateDirectory(live)}/ingress_ca.pem`;
 }
 
+/** Where it is kept which ingress the cloud has named. */
+export function ingressMemoryPath(live: LiveConfig): string {
+  return `${stateDirectory(live)}/ingress_endpoint.json`;
+}
+
 /** Where it is kept when the certificate was renewed. */
 export function lastRenewalPath(live: LiveConfig): string {
   return `${stateDirectory(live)}/last_renewal.json`;

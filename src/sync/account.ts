@@ -37,6 +37,11 @@ export interface AccountOptions {
   readonly store: Pick<IdentityStore, "load" | "savePair" | "saveOperatorId" | "forgetOperatorId">;
   /** @default {No mark: a registration whose answer is lost leaves an operator behind} */
   readonly mark?: Pick<RegistrationMark, "pending" | "begin" | "end">;
+  /** What the cloud has named as the ingress, over restarts: without it a start while the API is down would dial another one. */
+  readonly ingressMemory?: {
+    recall(operatorId: string): Promise<string | undefined>;
+    remember(operatorId: string, endpoint: string | undefined): Promise<void>;
+  };
   /** A new private key and a signing request for it, both PEM. */
   readonly createRequest: () => Promise<{ readonly key: string; readonly csr: string }>;
   readonly hasKey: () => boolean;
@@ -120,7 +125,8 @@ export class Account {
     this.#operatorId = operatorId;
     this.#problems = problems.map((problem) => problem.message);
     this.#pair = pair;
-    const { mark } = this.#options;
+    const { mark, ingressMemory } = this.#options;
+    if (operatorId !== undefined) this.#ingressEndpoint = await ingressMemory?.recall(operatorId);
     this.#isUnfinished = operatorId !== undefined && await mark?.pending() !== undefined;
   }
 
@@ -263,7 +269,7 @@ export class Account {
     await this.#endMark(pending);
     this.#registerPace.lost();
     this.#operatorId = operator.id;
-    this.#ingressEndpoint = operator.ingressEndpoint;
+    await this.#noteIngress(operator);
     this.#toldSelectors = JSON.stringify(wanted);
     this.#problems = [];
     log.info("Registered with the cloud, the certificate is in place", {
@@ -306,8 +312,15 @@ export class Account {
     const text = JSON.stringify(selectors);
     if (text === this.#toldSelectors) return;
     const operator = await updateOperator(this.#options.client, id, { selectors, signal });
-    this.#ingressEndpoint = operator.ingressEndpoint;
+    await this.#noteIngress(operator);
     this.#toldSelectors = text;
+  }
+
+  async #noteIngress({ id, ingressEndpoint }: Operator): Promise<void> {
+    if (ingressEndpoint !== this.#ingressEndpoint) {
+      await this.#options.ingressMemory?.remember(id, ingressEndpoint);
+    }
+    this.#ingressEndpoint = ingressEndpoint;
   }
 
   async #forgetIfGone(error: unknown, last: { id: string; signal: AbortSignal }): Promise<void> {

@@ -5,18 +5,25 @@ import type { Discovery } from "./effects.ts";
  * believed when two polls in a row agree.
  */
 export class EmptyListDoubt {
-  #isOpen = false;
+  /** What was listed when it was doubted last. */
+  #doubted: string | undefined;
 
   /** Whether the endpoints that are known are kept at this list; the next poll decides then. */
   doubts(found: Discovery, knownCount: number): boolean {
     const count = found.endpoints.length + found.refused.length;
     const mayLackSome = count === 0 || found.endsEmpty === true;
-    this.#isOpen = mayLackSome && count < knownCount && !this.#isOpen;
-    return this.#isOpen;
+    const listed = mayLackSome && count < knownCount ? idsOf(found) : undefined;
+    const isSame = listed === this.#doubted;
+    this.#doubted = isSame ? undefined : listed;
+    return listed !== undefined && !isSame;
   }
 
   /** A poll that failed agrees with nothing. */
   forget(): void {
-    this.#isOpen = false;
+    this.#doubted = undefined;
   }
+}
+
+function idsOf({ endpoints, refused }: Discovery): string {
+  return [...endpoints, ...refused].map(({ id }) => id).sort().join();
 }

@@ -66,9 +66,10 @@ export class SyncLoop {
   readonly #attempts = new Attempts();
   #nudge = Promise.withResolvers<void>();
   #wake = Promise.withResolvers<void>();
-  /** How many polls were made because somebody asked for one, and the end of the next such. */
+  /** How many polls were made because somebody asked for one. */
   #pollsAsked = 0;
-  #asked = Promise.withResolvers<void>();
+  /** Ends the wait that runs, if one does: a promise that is never renewed would keep something of each wait. */
+  #endWait: (() => void) | undefined;
   /**
    * Until when the API wants to be left alone. By the clock that stands still in sleep: a clock that was set cannot be told from sleep,
    * and must not cut this short.
@@ -112,8 +113,7 @@ export class SyncLoop {
     }
     await this.#sharedPoll(this.#stop ?? signal);
     this.#pollsAsked++;
-    this.#asked.resolve();
-    this.#asked = Promise.withResolvers<void>();
+    this.#endWait?.();
     return true;
   }
 
@@ -129,7 +129,7 @@ export class SyncLoop {
         pages: this.#pages,
         ...(this.#options.random === undefined ? {} : { random: this.#options.random }),
       });
-      await this.#wait(delay, signal);
+      await this.#wait(delay, { signal, asked });
     } while (asked !== this.#pollsAsked && !signal.aborted);
   }
 
@@ -317,9 +317,12 @@ export class SyncLoop {
     if (ms > 0) await sleep(ms, { signal }).catch(() => {});
   }
 
-  async #wait(ms: number, signal: AbortSignal): Promise<void> {
+  async #wait(ms: number, options: { signal: AbortSignal; asked: number }): Promise<void> {
+    const { signal, asked } = options;
     const end = performance.now() + ms;
     if (await this.#timer(ms, { signal, early: this.#wake.promise })) return;
+    // Between the two nobody ends a wait.
+    if (asked !== this.#pollsAsked) return;
     await this.#timer(Math.min(end, this.#notBefore) - performance.now(), { signal });
   }
 
@@ -332,9 +335,10 @@ export class SyncLoop {
     const id = setTimeout(onOver, Math.min(ms, MAX_TIMER_MS));
     signal.addEventListener("abort", onOver, { once: true });
     void this.#nudge.promise.then(onOver);
-    void this.#asked.promise.then(onOver);
+    this.#endWait = onOver;
     void early?.then(() => over.resolve(false));
     const isOver = await over.promise;
+    this.#endWait = undefined;
     clearTimeout(id);
     signal.removeEventListener("abort", onOver);
     return isOver;

@@ -8,6 +8,7 @@ import { withDaemon } from "./with_daemon.ts";
 const IDENTITY = [
   "endpoints.json",
   "ingress_ca.pem",
+  "ingress_endpoint.json",
   "operator_id",
   "registration_mark",
   "tls.crt",
@@ -36,7 +37,10 @@ function deregister({ configPath, system }: FakeMachine): Promise<number> {
 async function identityOf({ directory }: FakeMachine): Promise<Record<string, string>> {
   const files: Record<string, string> = {};
   for await (const entry of Deno.readDir(`${directory}/state`)) {
-    if (!/^(?:operator_id|registration_mark|ingress_ca\.pem|endpoints\.json|tls\..*)$/.test(entry.name)) {
+    if (
+      !/^(?:operator_id|registration_mark|ingress_ca\.pem|ingress_endpoint\.json|endpoints\.json|tls\..*)$/
+        .test(entry.name)
+    ) {
       continue;
     }
     files[entry.name] = await Deno.readTextFile(`${directory}/state/${entry.name}`);
@@ -62,7 +66,16 @@ Deno.test("deregister removes the operator in the cloud and the identity here, n
     machine.out.join(""),
     [
       `Removed the operator ${id} from the ngrok account`,
-      ...["tls.pending", "tls.csr", "tls.key", "tls.key.bad", "tls.crt", "ingress_ca.pem", "endpoints.json"]
+      ...[
+        "tls.pending",
+        "tls.csr",
+        "tls.key",
+        "tls.key.bad",
+        "tls.crt",
+        "ingress_endpoint.json",
+        "ingress_ca.pem",
+        "endpoints.json",
+      ]
         .map((name) => `Removed ${state}/${name}`),
       `Removed ${state}/registration_mark`,
       `Removed ${state}/operator_id\n`,

@@ -37,3 +37,13 @@ Deno.test("EmptyListDoubt believes a shorter list that ends with an empty page t
   assert.equal(doubt.doubts(cutShort, 1), false, "nothing is missing");
   assert.equal(doubt.doubts(FULL, 3), false);
 });
+
+Deno.test("EmptyListDoubt believes a second list only if it is the same (a short one and then an empty one took everything away) (F39)", () => {
+  const doubt = new EmptyListDoubt();
+  const cutShort: Discovery = { ...FULL, pages: 2, endsEmpty: true };
+  assert.equal(doubt.doubts(cutShort, 3), true);
+  assert.equal(doubt.doubts(EMPTY, 3), true);
+  assert.equal(doubt.doubts({ ...cutShort, endpoints: endpoints("http://b.t") }, 3), true);
+  assert.equal(doubt.doubts(EMPTY, 3), true);
+  assert.equal(doubt.doubts(EMPTY, 3), false);
+});

@@ -249,3 +249,24 @@ Deno.test("SyncLoop.poll() says that it has not asked while the rate limit does 
     },
   });
 });
+
+Deno.test("SyncLoop keeps nothing of a wait that is over (each poll left half a kilobyte)", async () => {
+  const { then } = Promise.prototype;
+  const live = new Map<Promise<unknown>, number>();
+  // Reactions on one promise that never settles are what grew.
+  Promise.prototype.then = function (this: Promise<unknown>, ...args: Parameters<typeof then>) {
+    live.set(this, (live.get(this) ?? 0) + 1);
+    return then.apply(this, args);
+  } as typeof then;
+  try {
+    await withLoop([fine], {
+      test: async ({ clock, polls }) => {
+        await clock.pass(200 * INTERVAL_MS);
+        assert.ok(polls.length > 190);
+      },
+    });
+  } finally {
+    Promise.prototype.then = then;
+  }
+  assert.ok(Math.max(...live.values()) < 50, `${Math.max(...live.values())} reactions on one promise`);
+});
