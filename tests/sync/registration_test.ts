@@ -170,6 +170,27 @@ Deno.test("a 404 that the account's own list denies, or that cannot be confirmed
   }
 });
 
+Deno.test("in an account with more operators than are read, the 404 alone decides (F42)", async () => {
+  using _clock = fakeClock();
+  const [cloud, disk] = [new FakeCloud(), {} as Disk];
+  const account = await start(cloud, disk);
+  await account.discover(NEVER);
+  cloud.operators.clear();
+  let page = 0;
+  cloud.intercept = (method, path) =>
+    method === "GET" && path === "/kubernetes_operators"
+      ? Promise.resolve({
+        status: 200,
+        body: JSON.stringify({
+          operators: [{ id: `k8sop_of_others_${++page}` }],
+          next_page_uri: `?page=${page}`,
+        }),
+      })
+      : undefined;
+  await account.discover(NEVER);
+  assert.deepEqual([...cloud.operators.keys()], [account.operatorId]);
+});
+
 Deno.test("an operator that is listed by its mark and is not there is given up after one try (it was tried for ever)", async () => {
   using _clock = fakeClock();
   const [cloud, disk] = [new FakeCloud(), {} as Disk];
