@@ -341,6 +341,8 @@ export class Account {
       return !(await listOperatorIds(this.#options.client, signal)).includes(id);
     } catch (error) {
       if (signal.aborted) throw error;
+      // More operators than are read: the 404 has to do.
+      if (error instanceof ApiError && error.code === "page_loop") return true;
       log.warn(
         "An operator was not found, and is kept because the list of operators cannot be read: {error}",
         {
