@@ -148,10 +148,12 @@ export class Renewals {
         }
       }
       if (isOurs) {
+        const nextAt = this.#nextAt();
         log.error("The certificate is not renewed: {error}", {
           error: messageOf(error),
           hint: hintOf(error),
-          next_try: new Date(this.#nextAt() ?? this.#retryAt).toISOString(),
+          // An operator that is gone is replaced, and a certificate comes with the next.
+          ...(nextAt === undefined ? {} : { next_try: new Date(nextAt).toISOString() }),
           cert_not_after: new Date(info.notAfter).toISOString(),
         });
       }
