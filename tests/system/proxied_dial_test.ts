@@ -6,6 +6,7 @@ import { lookAtChain } from "../../src/system/tls_chain.ts";
 import { openTunnel } from "../../src/system/proxy_tunnel.ts";
 import { openRelay } from "../../src/system/relay.ts";
 import { TestAuthority } from "../fakes/certificates.ts";
+import { runModule } from "../fakes/run_module.ts";
 import { socksProxy } from "../fakes/socks_proxy.ts";
 import { type ConnectProxy, connectProxy, type ProxyMode } from "../fakes/connect_proxy.ts";
 
@@ -279,4 +280,39 @@ Deno.test("openRelay() closes whoever else connects before a byte, and gives the
   await assert.rejects(Deno.connect(address), Deno.errors.ConnectionRefused);
   for (const conn of [own, peer, intruder]) conn.close();
   relay.close();
+});
+
+Deno.test("openRelay() closes the tunnel if no descriptor is left for its listener (each such dial left the tunnel open)", async () => {
+  const code = `
+    import { openRelay } from "../../src/system/relay.ts";
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const [far, peer] = await Promise.all([
+      Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
+      listener.accept(),
+    ]);
+    const held = [];
+    try {
+      for (;;) held.push(Deno.openSync("/dev/null"));
+    } catch {
+      // Full.
+    }
+    let message = "a relay";
+    try {
+      openRelay({ stream: far, early: new Uint8Array() });
+    } catch (error) {
+      message = error.message;
+    }
+    for (const file of held) file.close();
+    const end = await Promise.race([
+      peer.read(new Uint8Array(1)),
+      new Promise((resolve) => setTimeout(resolve, 2_000, "open")),
+    ]);
+    console.log(message, end);
+    Deno.exit();
+  `;
+  const { stdout, stderr } = await runModule(code, {
+    shell: 'ulimit -n 128; exec "$@"',
+    permissions: ["--allow-read", "--allow-net=127.0.0.1"],
+  });
+  assert.match(stdout, /^Too many open files \(os error 24\) null$/m, stderr);
 });
