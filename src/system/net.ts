@@ -235,6 +235,8 @@ function dialFailure(
     return ["name", `the name "${hostname}" does not resolve`, CHECK_INGRESS];
   }
   if (isConnectionGone(error)) return ["reset", "the connection was reset", CHECK_INGRESS];
+  // An alert, or what is no TLS: the runtime has this class for whatever rustls makes of the server's bytes.
+  if (connected && error instanceof Deno.errors.InvalidData) return ["handshake", text];
   return ["other", text];
 }
 
