@@ -206,19 +206,40 @@ Deno.test("connectTls() through a proxy ends with its signal, and leaves nothing
   await until("no connection is left at the proxy", () => proxy.open === 0);
 });
 
-Deno.test("openTunnel() gives up in time, and at its signal, on an https proxy that is silent in the handshake", async () => {
-  await using silent = socksProxy();
-  silent.mode = "hang";
-  const options = { proxy: proxyOf(silent, { scheme: "https" }), hostname: HOST, port: 443 };
-  await assert.rejects(
-    openTunnel({ ...options, timeoutMs: 100 }),
-    /through the proxy https:.*: it does not answer in 0\.1 s$/,
-  );
-  const stop = new AbortController();
-  const opening = openTunnel({ ...options, timeoutMs: 5000, signal: stop.signal });
-  await until("the proxy was asked", () => silent.open > 0);
-  stop.abort(new Error("enough"));
-  await assert.rejects(opening, /enough/);
+for (const probe of [true, false]) {
+  Deno.test(`openTunnel() gives up in time, and at its signal, on an https proxy that is silent in the handshake: ${probe ? "with" : "without"} a probe`, async () => {
+    await using silent = socksProxy();
+    silent.mode = "hang";
+    const options = { proxy: proxyOf(silent, { scheme: "https" }), hostname: HOST, port: 443, probe };
+    await assert.rejects(
+      openTunnel({ ...options, timeoutMs: 100 }),
+      /through the proxy https:.*: it does not answer in 0\.1 s$/,
+    );
+    const stop = new AbortController();
+    const opening = openTunnel({ ...options, timeoutMs: 5000, signal: stop.signal });
+    await until("the proxy was asked", () => silent.open > 0);
+    stop.abort(new Error("enough"));
+    await assert.rejects(opening, /enough/);
+  });
+}
+
+Deno.test("connectTls() that probes, and lookAtChain(), leave no connection at an https proxy that is silent in the handshake (each dial left one)", async () => {
+  // It makes nothing of a ClientHello, and waits for more.
+  await using silent = connectProxy();
+  const proxy = proxyOf(silent, { scheme: "https" });
+  const target = { hostname: HOST, port: 443, timeoutMs: 20_000, proxy };
+  const ways: ((signal: AbortSignal) => Promise<unknown>)[] = [
+    (signal) => connectTls({ ...target, ...client, caCerts: [authority.pem], probe: true, signal }),
+    (signal) => lookAtChain({ ...target, signal }),
+  ];
+  for (const way of ways) {
+    const stop = new AbortController();
+    const dials = Array.from({ length: 5 }, () => assert.rejects(way(stop.signal), /enough/));
+    await until("each dial is at the proxy", () => silent.open === 5);
+    stop.abort(new Error("enough"));
+    await Promise.all(dials);
+    await until("no connection is left at the proxy", () => silent.open === 0);
+  }
 });
 
 Deno.test("connectTls() and lookAtChain() reach the host through a SOCKS5 proxy, and connectTls() verifies its name", async () => {
