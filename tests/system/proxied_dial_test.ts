@@ -8,6 +8,8 @@ import { openRelay } from "../../src/system/relay.ts";
 import { TestAuthority } from "../fakes/certificates.ts";
 import { runModule } from "../fakes/run_module.ts";
 import { socksProxy } from "../fakes/socks_proxy.ts";
+import { temporaryDirectory } from "../fakes/temporary_directory.ts";
+import { tlsFront } from "../fakes/tls_front.ts";
 import { type ConnectProxy, connectProxy, type ProxyMode } from "../fakes/connect_proxy.ts";
 
 const authority = await TestAuthority.create();
@@ -222,6 +224,32 @@ for (const probe of [true, false]) {
     await assert.rejects(opening, /enough/);
   });
 }
+
+Deno.test("openTunnel() that probes asks an https proxy once, and gets its tunnel", async () => {
+  await using ingress = lateEcho();
+  await using proxy = open(ingress.port);
+  await using front = tlsFront(proxy.port, await authority.issue());
+  await using directory = await temporaryDirectory();
+  const roots = `${directory.path}/roots.pem`;
+  await Deno.writeTextFile(roots, authority.pem);
+  const options = {
+    proxy: proxyOf(front, { scheme: "https", hostname: "localhost" }),
+    hostname: HOST,
+    port: 443,
+    timeoutMs: 10_000,
+    probe: true,
+  };
+  // The runtime takes the CAs for a proxy from its environment, at its start.
+  const code = `
+    import { openTunnel } from "../../src/system/proxy_tunnel.ts";
+    const { stream } = await openTunnel(${JSON.stringify(options)});
+    stream.close();
+    console.log("a tunnel");
+  `;
+  const permissions = ["--allow-read", "--allow-net"];
+  const { stdout, stderr } = await runModule(code, { permissions, env: { DENO_CERT: roots } });
+  assert.deepEqual([stdout, proxy.heads.length], ["a tunnel\n", 1], stderr);
+});
 
 Deno.test("connectTls() that probes, and lookAtChain(), leave no connection at an https proxy that is silent in the handshake (each dial left one)", async () => {
   // It makes nothing of a ClientHello, and waits for more.
