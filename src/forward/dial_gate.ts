@@ -1,6 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { backoffDelay } from "../lib/backoff.ts";
-import { DialError } from "../model/errors.ts";
+import { DialError, type DialFailure } from "../model/errors.ts";
 import { limitTime } from "../system/clock.ts";
 import type { ByteStream } from "../system/net.ts";
 import { ConnectionSlots, type Slot } from "./connection_slots.ts";
@@ -11,6 +11,8 @@ const log = getLogger(["ngrokd", "forward"]);
 const MAX_UNFINISHED = 64;
 const FIRST_TRIAL_MS = 1_000;
 const MAX_TRIAL_MS = 15_000;
+/** What only the ingress itself, or whoever stands in its place, can make of a dial. */
+const ANSWERS: ReadonlySet<DialFailure> = new Set(["refused", "reset", "untrusted", "handshake"]);
 
 /** One dial as the gate lets it through. */
 export interface GatedDial {
@@ -47,7 +49,7 @@ interface Begun {
 
 /**
  * Keeps the dials to an ingress that accepts connections and says nothing few: while it is silent, all but one trial per step fail at
- * once. Whatever else a trial comes to, the ingress is not silent any more.
+ * once. Whatever it answers to a trial, it is not silent any more; a trial that never reached it says nothing.
  */
 export class DialGate {
   readonly #unfinished = new ConnectionSlots(MAX_UNFINISHED);
@@ -84,9 +86,12 @@ export class DialGate {
       this.#heard(target, begun);
       return stream;
     } catch (error) {
-      if (signal.aborted) this.#undecided(begun);
-      else if (error instanceof DialError && error.code === "timeout") this.#unheard(target, begun);
-      else this.#heard(target, begun);
+      const code = error instanceof DialError ? error.code : "other";
+      // A trial that was broken off may be made anew at once; what failed on the way here is likely to fail again.
+      if (signal.aborted) this.#undecided(begun, 0);
+      else if (code === "timeout") this.#unheard(target, begun);
+      else if (ANSWERS.has(code)) this.#heard(target, begun);
+      else this.#undecided(begun, FIRST_TRIAL_MS);
       throw error;
     }
   }
@@ -163,9 +168,9 @@ export class DialGate {
     }
   }
 
-  /** The trial was broken off: the next one may begin at once. */
-  #undecided({ trial }: Begun): void {
-    if (trial !== undefined) trial.nextTrialAt = performance.now();
+  /** The dial says nothing of the ingress. If it was a trial, the next one may begin after `pauseMs`. */
+  #undecided({ trial }: Begun, pauseMs: number): void {
+    if (trial !== undefined) trial.nextTrialAt = performance.now() + pauseMs;
   }
 }
 

@@ -50,7 +50,10 @@ export class CertificateError extends HintedError {
   }
 }
 
-/** Why the ingress could not be reached: `refused`, `timeout`, `untrusted`, `name` (DNS failed), `identity` (our certificate), `reset`, `proxy` (it did not get there), `other`. */
+/**
+ * Why the ingress could not be reached: `refused`, `timeout`, `untrusted`, `name` (DNS failed), `identity` (our certificate), `reset`,
+ * `handshake` (what it answered is no TLS that we can speak), `proxy` (it did not get there), `other` (on this machine, or on the way).
+ */
 export type DialFailure =
   | "refused"
   | "timeout"
@@ -58,6 +61,7 @@ export type DialFailure =
   | "name"
   | "identity"
   | "reset"
+  | "handshake"
   | "proxy"
   | "other";
 

@@ -102,7 +102,7 @@ export interface TlsDialOptions {
   readonly caCerts: readonly string[];
   /** For TCP connect and TLS handshake together. */
   readonly timeoutMs: number;
-  /** Whether to see first that a TLS server answers at all, by a connection that costs nothing if none does. */
+  /** Whether to see first that a TLS server (of an `https` proxy: it) answers at all, by a connection that costs nothing if none does. */
   readonly probe?: boolean;
   /** Dialled in place of the host; the host's name is still what is verified. */
   readonly proxy?: Proxy | undefined;
@@ -126,7 +126,7 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
   let relay: Relay | undefined;
   let over = false;
   async function open(): Promise<ByteStream> {
-    // Through a proxy the runtime's dial ends with our relay: there is nothing that a probe would save.
+    // Through a proxy the runtime's dial ends with our relay: only the tunnel may take a probe.
     if (proxy !== undefined) return await openProxied(proxy);
     if (probe && !(await probeTls({ hostname, port, timeoutMs, signal }) && !over)) {
       throw new Deno.errors.TimedOut();
@@ -137,7 +137,7 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
     return conn;
   }
   async function openProxied(proxy: Proxy): Promise<ByteStream> {
-    const tunnel = await openTunnel({ proxy, hostname, port, timeoutMs, signal });
+    const tunnel = await openTunnel({ proxy, hostname, port, timeoutMs, probe, signal });
     const own = relay = openRelay(tunnel);
     if (over) own.close();
     const where = { hostname: "127.0.0.1", port: own.port, ...identity, [SERVER_NAME]: hostname };
@@ -235,6 +235,8 @@ function dialFailure(
     return ["name", `the name "${hostname}" does not resolve`, CHECK_INGRESS];
   }
   if (isConnectionGone(error)) return ["reset", "the connection was reset", CHECK_INGRESS];
+  // An alert, or what is no TLS: the runtime has this class for whatever rustls makes of the server's bytes.
+  if (connected && error instanceof Deno.errors.InvalidData) return ["handshake", text];
   return ["other", text];
 }
 

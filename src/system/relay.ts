@@ -19,11 +19,11 @@ export interface Relay {
 
 /**
  * Gives a tunnel an address, because the runtime's TLS client with a certificate of its own dials addresses only. Only the process that
- * opened it gets through: no other program can have its local port.
+ * opened it gets through: no other program can have its local port. The tunnel is the relay's from here on, also if this throws.
  */
 export function openRelay(tunnel: Tunnel): Relay {
   const { stream: far, early } = tunnel;
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const listener = listenFor(far);
   let near: Deno.TcpConn | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let upEnded = false;
@@ -76,6 +76,16 @@ export function openRelay(tunnel: Tunnel): Relay {
       else timer ??= setTimeout(end, LINGER_MS);
     },
   };
+}
+
+/** Closes the tunnel if it gets no listener, for which a descriptor may be missing: no one else would. */
+function listenFor(far: ByteStream): Deno.TcpListener {
+  try {
+    return Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  } catch (error) {
+    closeQuietly(far);
+    throw error;
+  }
 }
 
 async function copy(from: ByteStream, to: ByteStream, first?: Uint8Array): Promise<void> {

@@ -10,6 +10,12 @@ export interface TunnelOptions {
   readonly port: number;
   /** For TCP and the proxy's answer together. */
   readonly timeoutMs: number;
+  /**
+   * Whether to see first that an `https` proxy says anything, by a connection that costs nothing if it does not.
+   *
+   * @default {true}
+   */
+  readonly probe?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -67,7 +67,7 @@ Deno.test("DialGate lets one trial per step at a silent ingress, and tells all o
 });
 
 Deno.test("DialGate lets all through again as soon as a trial has shown that the ingress is not silent any more (F60, F62)", async () => {
-  for (const after of ["fine", "refused", "untrusted", "reset"] as const) {
+  for (const after of ["fine", "refused", "untrusted", "reset", "handshake"] as const) {
     await using logged = await captureLog();
     using clock = fakeClock();
     const state: Parameters<typeof before>[0] = { ingress: "silent" };
@@ -81,6 +81,46 @@ Deno.test("DialGate lets all through again as soon as a trial has shown that the
     await Promise.all([pass(), pass(), pass()]);
     assert.deepEqual([dials.length, probes()], [5, 1], after);
     assert.match(logged.lines("info").join(), /answers again/);
+  }
+});
+
+Deno.test("DialGate does not take a failure that never reached the ingress for an answer, and tries again a second later (F60)", async () => {
+  for (const code of ["name", "identity", "proxy", "other"] as const) {
+    await using logged = await captureLog();
+    using clock = fakeClock();
+    const state: Parameters<typeof before>[0] = { ingress: "silent" };
+    const { dials, pass, probes } = before(state);
+    void pass();
+    await clock.pass(11_000);
+    state.ingress = code;
+    for (let trial = 1; trial <= 3; trial++) {
+      assert.equal(await pass(), "Cannot connect: so it is", code);
+      assert.match(await pass(), /has not answered/, "one per step");
+      await clock.pass(1_000);
+    }
+    assert.deepEqual([dials.length, probes(), logged.lines("info")], [4, 3, []], code);
+    state.ingress = "fine";
+    assert.equal(await pass(), "ok");
+    assert.match(logged.lines("info").join(), /answers again/);
+  }
+});
+
+Deno.test("DialGate.retryNow() has each dial be a probe until the ingress has answered, whatever else fails before (a name that did not resolve was enough) (F60)", async () => {
+  for (const code of ["name", "identity", "proxy", "other"] as const) {
+    await using logged = await captureLog();
+    using clock = fakeClock();
+    const state: Parameters<typeof before>[0] = { ingress: "silent" };
+    const { gate, dials, pass, probes } = before(state);
+    void pass();
+    await clock.pass(10_000);
+    gate.retryNow();
+    state.ingress = code;
+    assert.deepEqual(await Promise.all([pass(), pass()]), Array(2).fill("Cannot connect: so it is"));
+    state.ingress = "silent";
+    const tries = [pass(), pass()];
+    await clock.pass(10_000);
+    assert.deepEqual(await Promise.all(tries), Array(2).fill("Cannot connect: no answer"));
+    assert.deepEqual([dials.length, probes(), logged.lines("info")], [5, 4, []], code);
   }
 });
 

@@ -6,7 +6,10 @@ import { lookAtChain } from "../../src/system/tls_chain.ts";
 import { openTunnel } from "../../src/system/proxy_tunnel.ts";
 import { openRelay } from "../../src/system/relay.ts";
 import { TestAuthority } from "../fakes/certificates.ts";
+import { runModule } from "../fakes/run_module.ts";
 import { socksProxy } from "../fakes/socks_proxy.ts";
+import { temporaryDirectory } from "../fakes/temporary_directory.ts";
+import { tlsFront } from "../fakes/tls_front.ts";
 import { type ConnectProxy, connectProxy, type ProxyMode } from "../fakes/connect_proxy.ts";
 
 const authority = await TestAuthority.create();
@@ -205,19 +208,66 @@ Deno.test("connectTls() through a proxy ends with its signal, and leaves nothing
   await until("no connection is left at the proxy", () => proxy.open === 0);
 });
 
-Deno.test("openTunnel() gives up in time, and at its signal, on an https proxy that is silent in the handshake", async () => {
-  await using silent = socksProxy();
-  silent.mode = "hang";
-  const options = { proxy: proxyOf(silent, { scheme: "https" }), hostname: HOST, port: 443 };
-  await assert.rejects(
-    openTunnel({ ...options, timeoutMs: 100 }),
-    /through the proxy https:.*: it does not answer in 0\.1 s$/,
-  );
-  const stop = new AbortController();
-  const opening = openTunnel({ ...options, timeoutMs: 5000, signal: stop.signal });
-  await until("the proxy was asked", () => silent.open > 0);
-  stop.abort(new Error("enough"));
-  await assert.rejects(opening, /enough/);
+for (const probe of [true, false]) {
+  Deno.test(`openTunnel() gives up in time, and at its signal, on an https proxy that is silent in the handshake: ${probe ? "with" : "without"} a probe`, async () => {
+    await using silent = socksProxy();
+    silent.mode = "hang";
+    const options = { proxy: proxyOf(silent, { scheme: "https" }), hostname: HOST, port: 443, probe };
+    await assert.rejects(
+      openTunnel({ ...options, timeoutMs: 100 }),
+      /through the proxy https:.*: it does not answer in 0\.1 s$/,
+    );
+    const stop = new AbortController();
+    const opening = openTunnel({ ...options, timeoutMs: 5000, signal: stop.signal });
+    await until("the proxy was asked", () => silent.open > 0);
+    stop.abort(new Error("enough"));
+    await assert.rejects(opening, /enough/);
+  });
+}
+
+Deno.test("openTunnel() that probes asks an https proxy once, and gets its tunnel", async () => {
+  await using ingress = lateEcho();
+  await using proxy = open(ingress.port);
+  await using front = tlsFront(proxy.port, await authority.issue());
+  await using directory = await temporaryDirectory();
+  const roots = `${directory.path}/roots.pem`;
+  await Deno.writeTextFile(roots, authority.pem);
+  const options = {
+    proxy: proxyOf(front, { scheme: "https", hostname: "localhost" }),
+    hostname: HOST,
+    port: 443,
+    timeoutMs: 10_000,
+    probe: true,
+  };
+  // The runtime takes the CAs for a proxy from its environment, at its start.
+  const code = `
+    import { openTunnel } from "../../src/system/proxy_tunnel.ts";
+    const { stream } = await openTunnel(${JSON.stringify(options)});
+    stream.close();
+    console.log("a tunnel");
+  `;
+  const permissions = ["--allow-read", "--allow-net"];
+  const { stdout, stderr } = await runModule(code, { permissions, env: { DENO_CERT: roots } });
+  assert.deepEqual([stdout, proxy.heads.length], ["a tunnel\n", 1], stderr);
+});
+
+Deno.test("connectTls() that probes, and lookAtChain(), leave no connection at an https proxy that is silent in the handshake (each dial left one)", async () => {
+  // It makes nothing of a ClientHello, and waits for more.
+  await using silent = connectProxy();
+  const proxy = proxyOf(silent, { scheme: "https" });
+  const target = { hostname: HOST, port: 443, timeoutMs: 20_000, proxy };
+  const ways: ((signal: AbortSignal) => Promise<unknown>)[] = [
+    (signal) => connectTls({ ...target, ...client, caCerts: [authority.pem], probe: true, signal }),
+    (signal) => lookAtChain({ ...target, signal }),
+  ];
+  for (const way of ways) {
+    const stop = new AbortController();
+    const dials = Array.from({ length: 5 }, () => assert.rejects(way(stop.signal), /enough/));
+    await until("each dial is at the proxy", () => silent.open === 5);
+    stop.abort(new Error("enough"));
+    await Promise.all(dials);
+    await until("no connection is left at the proxy", () => silent.open === 0);
+  }
 });
 
 Deno.test("connectTls() and lookAtChain() reach the host through a SOCKS5 proxy, and connectTls() verifies its name", async () => {
@@ -279,4 +329,39 @@ Deno.test("openRelay() closes whoever else connects before a byte, and gives the
   await assert.rejects(Deno.connect(address), Deno.errors.ConnectionRefused);
   for (const conn of [own, peer, intruder]) conn.close();
   relay.close();
+});
+
+Deno.test("openRelay() closes the tunnel if no descriptor is left for its listener (each such dial left the tunnel open)", async () => {
+  const code = `
+    import { openRelay } from "../../src/system/relay.ts";
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const [far, peer] = await Promise.all([
+      Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
+      listener.accept(),
+    ]);
+    const held = [];
+    try {
+      for (;;) held.push(Deno.openSync("/dev/null"));
+    } catch {
+      // Full.
+    }
+    let message = "a relay";
+    try {
+      openRelay({ stream: far, early: new Uint8Array() });
+    } catch (error) {
+      message = error.message;
+    }
+    for (const file of held) file.close();
+    const end = await Promise.race([
+      peer.read(new Uint8Array(1)),
+      new Promise((resolve) => setTimeout(resolve, 2_000, "open")),
+    ]);
+    console.log(message, end);
+    Deno.exit();
+  `;
+  const { stdout, stderr } = await runModule(code, {
+    shell: 'ulimit -n 128; exec "$@"',
+    permissions: ["--allow-read", "--allow-net=127.0.0.1"],
+  });
+  assert.match(stdout, /^Too many open files \(os error 24\) null$/m, stderr);
 });
