@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ApiError } from "../../src/model/errors.ts";
 import { connectLocal } from "../../src/system/local_socket.ts";
 import type { HttpRequest } from "../../src/system/http.ts";
 import { startFakeDaemon } from "./fake_daemon.ts";
@@ -79,4 +80,31 @@ Deno.test("ngrokctl trust fetch --file - reads standard input and asks no server
   assert.equal(moved.code, 1);
   assert.match(moved.err, /it answered 302/);
   assert.equal(daemon.asked.length, 1);
+});
+
+Deno.test("ngrokctl trust fetch gives the way without Internet for every failure of the download (it gave none if nothing answered)", async () => {
+  await using daemon = await startFakeDaemon({ trust: "CA saved" });
+  const host = "https://raw.githubusercontent.com";
+  const failures = [
+    [0, "unreachable", `Cannot reach ${host}: the name does not resolve`],
+    [0, "timeout", `Cannot get an answer from ${host}: none in 15 s`],
+    [200, "too_large", `Cannot use the answer of ${host}: it is larger than 32768 bytes`],
+  ] as const;
+  for (const [status, code, message] of failures) {
+    const ran = await runFake(["--socket", daemon.path, "trust", "fetch"], {
+      connect: connectLocal,
+      sendHttp: () => Promise.reject(new ApiError(message, { status, code })),
+    });
+    assert.deepEqual(ran, {
+      code: 1,
+      out: "",
+      err: `Error: ${message}\nGet the file elsewhere, and: ngrokctl trust fetch --file - < ngrok-ca.crt\n`,
+    });
+  }
+  const gone = await runFake(["--socket", daemon.path, "trust", "fetch"], {
+    connect: connectLocal,
+    sendHttp: () => Promise.resolve({ status: 404, headers: new Headers(), body: "" }),
+  });
+  assert.match(gone.err, /it answered 404\nGet the file elsewhere, and: ngrokctl trust fetch --file - < /);
+  assert.equal(daemon.asked.length, 0);
 });
