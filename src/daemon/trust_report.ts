@@ -14,8 +14,10 @@ export function trustStatus({ trust, dialer, ingress }: Daemon): StatusReport["t
   const seen = dialer.presented;
   const { hostname, port } = ingress();
   const isCurrent = seen?.target.hostname === hostname && seen.target.port === port;
-  const isGood = isCurrent && seen.verdict.reasons.length === 0;
-  const anchor = isGood ? seen.verdict.anchor : undefined;
+  const wasGood = isCurrent && seen.verdict.reasons.length === 0;
+  // Since the look a CA may have been forgotten, or its file changed.
+  const anchor = wasGood ? trust.anchors.find((known) => isSame(known, seen.verdict.anchor)) : undefined;
+  const isGood = wasGood && (anchor !== undefined || seen.verdict.anchor === undefined);
   return {
     ...trust.report,
     warnings: trustWarnings(trust.anchors, { presented: isGood ? seen.chain : [], nowMs: Date.now() }),
@@ -94,6 +96,10 @@ function caReport(certificate: SeenCertificate, anchor?: Anchor): CaReport {
     source: anchor?.source ?? null,
     file: anchor?.file ?? null,
   };
+}
+
+function isSame(one: Anchor, other: Anchor | undefined): boolean {
+  return one.certificate.sha256 === other?.certificate.sha256;
 }
 
 function isKnown({ sha256 }: SeenCertificate, anchors: readonly Anchor[]): boolean {
