@@ -187,10 +187,10 @@ function isSame(one: Target, other: Target): boolean {
 
 function hintFor({ verdict }: Presented, trust: TrustSet): string {
   const compare = "Compare what it presents with what is trusted: ngrokctl trust show";
+  if (verdict.step !== undefined) return `${compare}; ${verdict.step}`;
   if (verdict.isSignerTrusted) {
     return `${compare}; its CA is trusted, so look at ingressEndpoint, this machine's clock, and who answers there`;
   }
-  if (verdict.step !== undefined) return `${compare}; ${verdict.step}`;
   if (trust.anchors.length > 0) {
     return `${compare}; only if whoever runs that CA confirms its fingerprint, give its file in server.ingress_ca`;
   }
