@@ -108,3 +108,28 @@ Deno.test("ngrokctl trust fetch gives the way without Internet for every failure
   assert.match(gone.err, /it answered 404\nGet the file elsewhere, and: ngrokctl trust fetch --file - < /);
   assert.equal(daemon.asked.length, 0);
 });
+
+Deno.test("ngrokctl trust show says why the last look failed (it said that the ingress had not been looked at), also with --json", async () => {
+  const look_error = "Cannot see the certificates of ingress.example:443: no answer in 5 s";
+  const report = { ...SHOWN, mode: "none", presented: null, look_error };
+  await using daemon = await startFakeDaemon({ trust: report });
+  const show = ["--socket", daemon.path, "trust", "show"];
+  const { code, out } = await runFake(show, { connect: connectLocal });
+  assert.equal(code, 0);
+  assert.ok(out.includes(`⚠ The last look at the ingress failed: ${look_error}\n`), out);
+  assert.ok(!out.includes("not been looked at yet"), out);
+  const { out: json } = await runFake([...show, "--json"], { connect: connectLocal });
+  assert.deepEqual(JSON.parse(json), report);
+  await using both = await startFakeDaemon({ trust: { ...SHOWN, look_error } });
+  const shown = await runFake(["--socket", both.path, "trust", "show"], { connect: connectLocal });
+  assert.match(shown.out, /failed: Cannot see .*\nPresented by ingress\.example:443 at 2026-08-01T10:00:00/);
+});
+
+Deno.test("ngrokctl trust show understands a daemon that does not tell of its last look", async () => {
+  const { look_error: _later, ...older } = { ...SHOWN, presented: null };
+  await using daemon = await startFakeDaemon({ trust: older });
+  const show = ["--socket", daemon.path, "trust", "show"];
+  const { code, out } = await runFake(show, { connect: connectLocal });
+  assert.equal(code, 0);
+  assert.match(out, /^The ingress has not been looked at yet\.$/m);
+});

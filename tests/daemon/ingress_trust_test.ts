@@ -225,3 +225,20 @@ Deno.test("status names no CA that was forgotten since the look (it still said t
     assert.deepEqual([after.mode, after.ca?.sha256], ["learnt", ca.sha256]);
   });
 });
+
+Deno.test("trust show tells why it could see no certificate, and status too (it said that there was no look yet)", async () => {
+  const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = closed.addr;
+  closed.close();
+  await using machine = await facing(port);
+  await withDaemon(machine, async () => {
+    assert.equal((await statusOf(machine)).trust.look_error, null);
+    const shown = (await machine.ask("trust", ["show"])).data as TrustReport;
+    assert.equal(shown.presented, null);
+    assert.match(
+      shown.look_error!,
+      new RegExp(`^Cannot see the certificates of localhost:${port}: .*refused`, "i"),
+    );
+    assert.equal((await statusOf(machine)).trust.look_error, shown.look_error);
+  });
+});
