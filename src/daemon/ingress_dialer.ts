@@ -150,7 +150,6 @@ export class IngressDialer implements AsyncDisposable {
       proxy: this.#options.proxy?.(),
       signal,
     });
-    signal.throwIfAborted();
     const chain = await seeChain(certificates);
     const nowMs = Date.now();
     const judge = (anchors: readonly Anchor[]): Promise<Verdict> =>
@@ -176,6 +175,8 @@ export class IngressDialer implements AsyncDisposable {
         await trust.learn(anchor.certificate);
       }
     }
+    // Of an earlier network it explains nothing any more.
+    signal.throwIfAborted();
     this.#presented = { target, at: nowMs, chain, verdict };
     this.#failure = undefined;
     // After the learning, which does not open the way to another look.

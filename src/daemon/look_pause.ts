@@ -1,6 +1,6 @@
 import type { IngressPlace } from "./operator_ingress.ts";
 
-/** Whatever the ingress does, it is looked at no more often; another one, which only the configuration or the API can name, is at once. */
+/** Whatever the ingress presents, it is looked at no more often; another one, which only the configuration or the API can name, is at once. */
 const PAUSE_MS = 60_000;
 /** After a look that says nothing of why a dial is refused: what was wrong with the network may be over. */
 const RETRY_MS = 5_000;

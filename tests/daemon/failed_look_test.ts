@@ -23,6 +23,8 @@ interface World {
   looks: number;
   /** What a look shows; `fail`: nothing; `hang`: nothing until it is broken off. */
   shows: readonly Made[] | "fail" | "hang";
+  /** Runs while what a look shows is judged. */
+  whileJudged?: (() => void) | undefined;
   /** Whether a dial goes through; else it does once a CA has been learnt. */
   isPublic: boolean;
   /** What a dial comes to: "connected", or the error. */
@@ -70,7 +72,13 @@ async function inNetwork(task: (world: World) => Promise<void>): Promise<void> {
       );
     }
     const certificates = shows.map(({ certificate }) => new Uint8Array(certificate.rawData));
-    return Promise.resolve({ certificates, byRoots: "untrusted" });
+    return Promise.resolve({
+      byRoots: "untrusted",
+      get certificates() {
+        world.whileJudged?.();
+        return certificates;
+      },
+    });
   }
   await task(world);
 }
@@ -143,6 +151,18 @@ Deno.test("IngressDialer breaks off a look over the earlier network at a wake, a
     world.dialer.retryLook();
     refused(await waiting);
     assert.equal(world.dialer.lookFailure, undefined);
+    world.shows = good;
+    assert.equal(await world.connect(), "connected");
+  });
+});
+
+Deno.test("IngressDialer keeps nothing of a look that a wake came into while it was judged", async () => {
+  await inNetwork(async (world) => {
+    world.shows = bad;
+    world.whileJudged = () => world.dialer.retryLook();
+    refused(await world.connect());
+    assert.equal(world.dialer.presented, undefined);
+    world.whileJudged = undefined;
     world.shows = good;
     assert.equal(await world.connect(), "connected");
   });
