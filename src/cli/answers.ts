@@ -65,6 +65,7 @@ const TRUST = {
     problems: z.array(z.string()),
     certificates: z.array(z.looseObject({ ...CA, trusted: z.boolean() })),
   }).nullable(),
+  look_error: LATER_TEXT,
 };
 
 const TRUST_SHOWN = z.looseObject({

@@ -11,21 +11,30 @@ export const TRUST_MODES: Readonly<Record<TrustReport["mode"], string>> = {
 };
 
 /** The text of `ngrokctl trust show`. */
-export function renderTrust({ mode, cas, presented, problems, warnings }: TrustReport): string {
+export function renderTrust(report: TrustReport): string {
+  const { mode, cas, problems, warnings } = report;
   const lines = [
     `In use: ${TRUST_MODES[mode]}`,
     "",
     "Trusted beside the built-in roots:",
     ...(cas.length === 0 ? ["  none"] : cas.flatMap((ca) => describe(ca, ca.file ?? ""))),
     "",
-    ...(presented === null ? ["The ingress has not been looked at yet."] : [
+    ...seenLines(report),
+    ...[...problems, ...warnings].map((problem) => `⚠ ${problem}`),
+  ];
+  return lines.map((line) => `${safeText(line)}\n`).join("");
+}
+
+function seenLines({ presented, look_error }: TrustReport): string[] {
+  if (presented === null && look_error === null) return ["The ingress has not been looked at yet."];
+  return [
+    ...(look_error === null ? [] : [`⚠ The last look at the ingress failed: ${look_error}`]),
+    ...(presented === null ? [] : [
       `Presented by ${presented.target} at ${presented.at}:`,
       ...presented.certificates.flatMap((seen) => describe(seen, seen.trusted ? "trusted" : "")),
       ...presented.problems.map((problem) => `  ⚠ The certificate ${problem}`),
     ]),
-    ...[...problems, ...warnings].map((problem) => `⚠ ${problem}`),
   ];
-  return lines.map((line) => `${safeText(line)}\n`).join("");
 }
 
 function describe({ subject, issuer, sha256, valid_until, days_left }: CaReport, note: string): string[] {

@@ -1,4 +1,4 @@
-import { normalizeHostname } from "../lib/hostname.ts";
+import { isLoopbackHost } from "../lib/loopback_host.ts";
 import { printable } from "../lib/printable.ts";
 import type { Proxy } from "../model/proxy.ts";
 import { noProxyEntry, type ProxyTarget } from "./no_proxy.ts";
@@ -30,8 +30,6 @@ export interface ProxyChoice {
 }
 
 const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
-/** The whole of `localhost` is this machine: RFC 6761 6.3. */
-const LOOPBACK = /^(?:(?:.+\.)?localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])$/;
 
 /**
  * The proxy for a URL: `proxy_url`, else the first variable that holds a usable one, unless `NO_PROXY` takes the host out of it. A
@@ -44,7 +42,7 @@ export function proxyFor(url: string, sources: ProxySources): ProxyChoice {
   const variables = distinct(FOR_HTTPS, environment);
   const names = [...(configured === undefined ? [] : ["proxy_url"]), ...variables];
   if (names.length === 0) return { proxy: undefined, notes: [] };
-  if (protocol !== "https:" || LOOPBACK.test(normalizeHostname(hostname))) {
+  if (protocol !== "https:" || isLoopbackHost(hostname)) {
     return {
       proxy: undefined,
       notes: [`${names.join(", ")}: not used for ${protocol}//${hostname}, which is this machine`],

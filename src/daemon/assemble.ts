@@ -93,7 +93,9 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   const trust = new TrustSet({ files, learntPath: learntCaPath(live), listed: system.listedCas });
   await trust.load(live.current.server.ingressCa);
   const ingress = () =>
-    live.current.ingressEndpoint ?? operatorIngress(account.ingressEndpoint, system.holds) ?? DEFAULT_INGRESS;
+    live.current.ingressEndpoint ??
+      operatorIngress(account.ingressEndpoint, { holds: system.holds, apiUrl: live.current.api.url }) ??
+      DEFAULT_INGRESS;
   const addresses = new Addresses({
     driver: chooseAddressDriver({
       os: system.operatingSystem(),

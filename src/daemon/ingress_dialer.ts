@@ -2,34 +2,37 @@ import { getLogger } from "@logtape/logtape";
 import { isNearEnd } from "../identity/expiry.ts";
 import { type Anchor, judgeChain, type Verdict } from "../identity/judge_chain.ts";
 import { seeChain, type SeenCertificate } from "../identity/seen_certificate.ts";
-import { DialError, messageOf } from "../model/errors.ts";
+import { DialError, hintOf, messageOf } from "../model/errors.ts";
 import type { Proxy } from "../model/proxy.ts";
 import { withDeadline } from "../system/clock.ts";
 import type { ByteStream, TlsDialOptions } from "../system/net.ts";
 import type { System } from "../system/system.ts";
+import { isSamePlace, LookPause } from "./look_pause.ts";
+import type { IngressPlace } from "./operator_ingress.ts";
 import type { TrustSet } from "./trust.ts";
 
 const log = getLogger(["ngrokd", "identity"]);
 
-/** Whatever the ingress does, it is looked at no more often; another one, which only the configuration or the API can name, is at once. */
-const PAUSE_MS = 60_000;
 const LOOK_TIMEOUT_MS = 5_000;
 /** After that, what was seen is looked at anew when a connection succeeds: certificates are renewed. */
 const STALE_MS = 6 * 3_600_000;
 
-/** Where the ingress is. */
-export interface Target {
-  readonly hostname: string;
-  readonly port: number;
-}
+const LOOK_AGAIN = "Nothing is to be trusted unseen; see what it presents: ngrokctl trust show";
 
 /** What the ingress presented when it was last looked at. */
 export interface Presented {
-  readonly target: Target;
+  readonly target: IngressPlace;
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly chain: readonly SeenCertificate[];
   readonly verdict: Verdict;
+}
+
+/** Why the last look at the ingress came to nothing. */
+export interface LookFailure {
+  readonly target: IngressPlace;
+  readonly message: string;
+  readonly hint: string | undefined;
 }
 
 /** What {@linkcode IngressDialer} needs. */
@@ -48,10 +51,13 @@ export interface IngressDialerOptions {
  */
 export class IngressDialer implements AsyncDisposable {
   readonly #options: IngressDialerOptions;
-  readonly #stop = new AbortController();
+  readonly #pause = new LookPause();
   #running: Promise<void> | undefined;
-  #lastLook: { readonly at: number; readonly target: Target; readonly pems: readonly string[] } | undefined;
+  /** Breaks off the look that runs. */
+  #looking = new AbortController();
+  #isClosed = false;
   #presented: Presented | undefined;
+  #failure: LookFailure | undefined;
 
   constructor(options: IngressDialerOptions) {
     this.#options = options;
@@ -60,6 +66,11 @@ export class IngressDialer implements AsyncDisposable {
   /** What was seen last; undefined if there was no look yet. */
   get presented(): Presented | undefined {
     return this.#presented;
+  }
+
+  /** Undefined if the last look showed something. */
+  get lookFailure(): LookFailure | undefined {
+    return this.#failure;
   }
 
   /** As {@linkcode System.connectTls}, with the trust set's CAs. */
@@ -71,7 +82,7 @@ export class IngressDialer implements AsyncDisposable {
     const { pems } = trust;
     try {
       const stream = await connect({ ...options, caCerts: pems });
-      if (this.#isStale(target)) void this.look(target);
+      if (this.#isStale(target)) void this.look(target, { isAwaited: false });
       return stream;
     } catch (error) {
       if (!isUntrusted(error)) throw error;
@@ -90,40 +101,54 @@ export class IngressDialer implements AsyncDisposable {
     }
   }
 
-  /** Looks at what the ingress presents, once for all who ask meanwhile, and each at most once a minute. Never rejects. */
-  look(target: Target): Promise<void> {
+  /**
+   * Looks at what the ingress presents, once for all who ask meanwhile, and each at most once a minute; 5 s after a look that does not say
+   * what is wrong, unless nobody waits for it. Never rejects.
+   */
+  look(target: IngressPlace, { isAwaited = true } = {}): Promise<void> {
     if (this.#running !== undefined) return this.#running;
-    if (!this.#mayLook(target)) return Promise.resolve();
-    this.#running = this.#look(target)
+    const { trust } = this.#options;
+    if (this.#isClosed || !this.#pause.isOver({ target, pems: trust.pems }, { isAwaited })) {
+      return Promise.resolve();
+    }
+    const { signal } = this.#looking = new AbortController();
+    this.#running = this.#look(target, signal)
       .catch((error) => {
-        if (this.#stop.signal.aborted) return;
-        log.warn("Cannot look at the certificate of the ingress: {error}", { error: messageOf(error) });
+        if (!signal.aborted) this.#noteFailure(error, target);
       })
       .finally(() => this.#running = undefined);
     return this.#running;
   }
 
+  /** The network may be another one: a look over the earlier one is broken off, and the next need not wait. */
+  retryLook(): void {
+    this.#pause.lift();
+    this.#looking.abort(new DOMException("The network may be another one", "AbortError"));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort(new DOMException("ngrokd is shutting down", "AbortError"));
+    this.#isClosed = true;
+    this.#looking.abort(new DOMException("ngrokd is shutting down", "AbortError"));
     await this.#running;
   }
 
-  #mayLook(target: Target): boolean {
-    if (this.#stop.signal.aborted) return false;
-    const last = this.#lastLook;
-    return last === undefined || last.pems !== this.#options.trust.pems || !isSame(last.target, target) ||
-      performance.now() - last.at >= PAUSE_MS;
+  #noteFailure(error: unknown, target: IngressPlace): void {
+    const message = messageOf(error);
+    this.#pause.begin({ target, pems: this.#options.trust.pems }, { hasReasons: false });
+    // It can come every few seconds.
+    if (message !== this.#failure?.message) {
+      log.warn("Cannot look at the certificate of the ingress: {error}", { error: message });
+    }
+    this.#failure = { target, message, hint: hintOf(error) };
   }
 
-  async #look(target: Target): Promise<void> {
+  async #look(target: IngressPlace, signal: AbortSignal): Promise<void> {
     const { look, trust } = this.#options;
-    const startedAt = performance.now();
-    this.#lastLook = { at: startedAt, target, pems: trust.pems };
     const { certificates, byRoots } = await look({
       ...target,
       timeoutMs: LOOK_TIMEOUT_MS,
       proxy: this.#options.proxy?.(),
-      signal: this.#stop.signal,
+      signal,
     });
     const chain = await seeChain(certificates);
     const nowMs = Date.now();
@@ -148,17 +173,29 @@ export class IngressDialer implements AsyncDisposable {
       if (anchor !== undefined) verdict = better;
       if (anchor !== undefined && reasons.length === 0) {
         await trust.learn(anchor.certificate);
-        // It does not open the way to another look.
-        this.#lastLook = { at: startedAt, target, pems: trust.pems };
       }
     }
+    // Of an earlier network it explains nothing any more.
+    signal.throwIfAborted();
     this.#presented = { target, at: nowMs, chain, verdict };
+    this.#failure = undefined;
+    // After the learning, which does not open the way to another look.
+    this.#pause.begin({ target, pems: trust.pems }, { hasReasons: verdict.reasons.length > 0 });
   }
 
-  #explain(error: DialError, target: Target): DialError {
+  #explain(error: DialError, target: IngressPlace): DialError {
+    const failure = this.#failure;
+    if (failure !== undefined && isSamePlace(failure.target, target)) {
+      return new DialError(
+        `${error.message}; its certificate could not be looked at (${failure.message})`,
+        { code: "untrusted", cause: error, hint: failure.hint ?? LOOK_AGAIN },
+      );
+    }
     const seen = this.#presented;
     const { hostname, port } = target;
-    if (seen === undefined || seen.verdict.reasons.length === 0 || !isSame(seen.target, target)) return error;
+    if (seen === undefined || seen.verdict.reasons.length === 0 || !isSamePlace(seen.target, target)) {
+      return error;
+    }
     return new DialError(
       `Cannot connect to ${hostname}:${port}: the ingress's certificate ${
         seen.verdict.reasons.join("; it ")
@@ -167,9 +204,11 @@ export class IngressDialer implements AsyncDisposable {
     );
   }
 
-  #isStale(target: Target): boolean {
+  #isStale(target: IngressPlace): boolean {
     const seen = this.#presented;
-    if (seen === undefined || !isSame(seen.target, target) || seen.verdict.reasons.length > 0) return true;
+    if (seen === undefined || !isSamePlace(seen.target, target) || seen.verdict.reasons.length > 0) {
+      return true;
+    }
     const nowMs = Date.now();
     // By either sign, for the clock may have been set back. Of a certificate that is near its end, the next one is waited for.
     return Math.abs(nowMs - seen.at) > STALE_MS ||
@@ -181,16 +220,12 @@ function isUntrusted(error: unknown): error is DialError {
   return error instanceof DialError && error.code === "untrusted";
 }
 
-function isSame(one: Target, other: Target): boolean {
-  return one.hostname === other.hostname && one.port === other.port;
-}
-
 function hintFor({ verdict }: Presented, trust: TrustSet): string {
   const compare = "Compare what it presents with what is trusted: ngrokctl trust show";
+  if (verdict.step !== undefined) return `${compare}; ${verdict.step}`;
   if (verdict.isSignerTrusted) {
     return `${compare}; its CA is trusted, so look at ingressEndpoint, this machine's clock, and who answers there`;
   }
-  if (verdict.step !== undefined) return `${compare}; ${verdict.step}`;
   if (trust.anchors.length > 0) {
     return `${compare}; only if whoever runs that CA confirms its fingerprint, give its file in server.ingress_ca`;
   }

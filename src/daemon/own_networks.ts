@@ -3,6 +3,9 @@ import { ipv6Network } from "../lib/ipv6.ts";
 import { LOOPBACK } from "../network/loopback.ts";
 import type { InterfaceAddress } from "../system/net.ts";
 
+/** 169.254.0.0/16 (RFC 3927). */
+const LINK_LOCAL: Cidr = { base: 169 * 2 ** 24 + 254 * 2 ** 16, prefix: 16 };
+
 /** What ngrokd makes itself. */
 export interface OwnDoing {
   readonly interfaceName: string;
@@ -22,10 +25,10 @@ export function ownNetworks(addresses: readonly InterfaceAddress[], own: OwnDoin
 
 function ipv4Of(address: string, own: OwnDoing): string | undefined {
   const value = parseIpv4(address);
-  if (value === undefined || cidrContains(LOOPBACK, value) || cidrContains(own.subnet, value)) {
-    return undefined;
-  }
-  return address;
+  if (value === undefined) return undefined;
+  return [LOOPBACK, LINK_LOCAL, own.subnet].some((network) => cidrContains(network, value))
+    ? undefined
+    : address;
 }
 
 function ipv6Of(address: string): string | undefined {

@@ -100,6 +100,7 @@ export class TrustSet {
   }
 }
 
-function withHint({ message, hint }: { message: string; hint?: string }): string {
+/** One sentence of both. */
+export function withHint({ message, hint }: { message: string; hint?: string | undefined }): string {
   return `${message}${hint === undefined ? "" : ` (${hint})`}`;
 }

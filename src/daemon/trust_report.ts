@@ -6,16 +6,20 @@ import { RequestError } from "../control/protocol.ts";
 import { messageOf } from "../model/errors.ts";
 import type { CaReport, StatusReport, TrustReport } from "../model/report.ts";
 import type { Daemon } from "./daemon.ts";
+import { isSamePlace } from "./look_pause.ts";
+import { withHint } from "./trust.ts";
 
 const DAY_MS = 86_400_000;
 
 /** What `status` says of trust. */
 export function trustStatus({ trust, dialer, ingress }: Daemon): StatusReport["trust"] {
-  const seen = dialer.presented;
-  const { hostname, port } = ingress();
-  const isCurrent = seen?.target.hostname === hostname && seen.target.port === port;
-  const isGood = isCurrent && seen.verdict.reasons.length === 0;
-  const anchor = isGood ? seen.verdict.anchor : undefined;
+  const { presented: seen, lookFailure: failure } = dialer;
+  const place = ingress();
+  const isCurrent = seen !== undefined && isSamePlace(seen.target, place);
+  const wasGood = isCurrent && seen.verdict.reasons.length === 0;
+  // Since the look a CA may have been forgotten, or its file changed.
+  const anchor = wasGood ? trust.anchors.find((known) => isSame(known, seen.verdict.anchor)) : undefined;
+  const isGood = wasGood && (anchor !== undefined || seen.verdict.anchor === undefined);
   return {
     ...trust.report,
     warnings: trustWarnings(trust.anchors, { presented: isGood ? seen.chain : [], nowMs: Date.now() }),
@@ -31,10 +35,11 @@ export function trustStatus({ trust, dialer, ingress }: Daemon): StatusReport["t
         trusted: isKnown(certificate, trust.anchors),
       })),
     },
+    look_error: failure === undefined || !isSamePlace(failure.target, place) ? null : withHint(failure),
   };
 }
 
-/** The answer of `trust show`, after a look at the ingress if the last one is a minute old. */
+/** The answer of `trust show`, after a look at the ingress, unless the last one was a moment ago. */
 export async function showTrust(daemon: Daemon): Promise<TrustReport> {
   await daemon.dialer.look(daemon.ingress());
   const { trust } = daemon;
@@ -94,6 +99,10 @@ function caReport(certificate: SeenCertificate, anchor?: Anchor): CaReport {
     source: anchor?.source ?? null,
     file: anchor?.file ?? null,
   };
+}
+
+function isSame(one: Anchor, other: Anchor | undefined): boolean {
+  return one.certificate.sha256 === other?.certificate.sha256;
 }
 
 function isKnown({ sha256 }: SeenCertificate, anchors: readonly Anchor[]): boolean {

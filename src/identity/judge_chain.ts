@@ -43,13 +43,16 @@ export interface Verdict {
   readonly isSignerTrusted: boolean;
   /** Why it is refused; empty if it verifies. */
   readonly reasons: readonly string[];
-  /** What to do about the signer, where that is known. */
+  /** What to do about the signer, or about a certificate whose signer is trusted, where that is known. */
   readonly step?: string | undefined;
 }
 
 const MAX_NAMES = 5;
 const NEW_VERSION =
   "look at this machine's clock; if that is right, a new version of ngrokd knows the CA that comes after it";
+
+const NOT_AS_CA =
+  "make the server's certificate anew with CA:FALSE (openssl req -x509 … -addext basicConstraints=critical,CA:FALSE)";
 
 /**
  * Says what is wrong with the chain that a server presents, all of it. It explains and never admits: what a connection may use is verified
@@ -74,8 +77,10 @@ export async function judgeChain(
       ? []
       : [`is ${namesOf(leaf)}, not for ${hostname}`]),
     ...(leaf.isForServers ? [] : ["may not be used by a server (its extKeyUsage)"]),
+    ...(leaf.saysCa ? ["is that of a CA (its basicConstraints say CA:TRUE), which no server may use"] : []),
   ];
-  return { anchor, isSignerTrusted, reasons, step: ended?.step };
+  const step = ended?.step ?? (isSignerTrusted && leaf.saysCa ? NOT_AS_CA : undefined);
+  return { anchor, isSignerTrusted, reasons, step };
 }
 
 interface Path {

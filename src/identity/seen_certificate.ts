@@ -16,6 +16,8 @@ export interface SeenCertificate {
   readonly notAfter: number;
   /** Whether it may sign certificates: basicConstraints says CA, and keyUsage, if there is one, keyCertSign (RFC 5280 4.2.1.3, 4.2.1.9). */
   readonly isCa: boolean;
+  /** Whether basicConstraints says CA, whatever keyUsage says: the TLS of the runtime takes none of them for a server's own certificate. */
+  readonly saysCa: boolean;
   /** DNS names and IP addresses that it is for. */
   readonly names: readonly string[];
   /** Whether extKeyUsage, if there is one, has serverAuth. */
@@ -51,6 +53,7 @@ export async function seeCertificate(der: Uint8Array<ArrayBuffer>): Promise<Seen
       notBefore: certificate.notBefore.getTime(),
       notAfter: certificate.notAfter.getTime(),
       isCa: constraints?.ca === true && mayIssue,
+      saysCa: constraints?.ca === true,
       names: names.filter(({ type }) => type === "dns" || type === "ip").map(({ value }) => value),
       isForServers: purposes === undefined || purposes.includes(SERVER_AUTH) || purposes.includes(ANY_USAGE),
       async isSignedBy(other) {

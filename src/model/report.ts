@@ -129,6 +129,8 @@ export interface TrustStatus {
     problems: string[];
     certificates: (CaReport & { trusted: boolean })[];
   } | null;
+  /** Why the last look at it came to nothing, or null. */
+  look_error: string | null;
 }
 
 /** One way through a proxy: its URL without credentials, and `config` or the name of the variable that it is from. */

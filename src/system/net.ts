@@ -212,7 +212,8 @@ function dialFailure(
     return [
       "untrusted",
       why,
-      "Give the CA's file in server.ingress_ca, or put it in /etc/ssl/certs/ngrok/ and send ngrokd a SIGHUP",
+      // Whose CA it is nobody has seen: it may be that of somebody in the middle.
+      "Compare what it presents with what is trusted: ngrokctl trust show",
     ];
   }
   // Our own pair is read before anything is sent.

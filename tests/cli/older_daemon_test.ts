@@ -69,7 +69,7 @@ Deno.test("ngrokctl status --json of an older daemon has null for what it does n
   assert.deepEqual([api.notice, api.poll_age_seconds], [null, null]);
   assert.deepEqual(proxy, { api: null, ingress: null, notes: [] });
   assert.deepEqual([certificate.last_renewal, certificate.error, certificate.warning], [null, null, null]);
-  assert.deepEqual(trust, { ...OLD_STATUS.trust, warnings: [] });
+  assert.deepEqual(trust, { ...OLD_STATUS.trust, warnings: [], look_error: null });
 });
 
 Deno.test("ngrokctl status understands the one proxy that a daemon named before there were two", async () => {

@@ -64,6 +64,7 @@ export const STATUS: StatusReport = {
     ca: null,
     issuer: null,
     presented: null,
+    look_error: null,
   },
   config: { path: "/etc/ngrokd/config.yml", state: "ok", problems: [], warnings: [] },
   names: { driver: "hosts_file", state: "ok", reason: null },

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ApiError } from "../../src/model/errors.ts";
 import { connectLocal } from "../../src/system/local_socket.ts";
 import type { HttpRequest } from "../../src/system/http.ts";
 import { startFakeDaemon } from "./fake_daemon.ts";
@@ -79,4 +80,56 @@ Deno.test("ngrokctl trust fetch --file - reads standard input and asks no server
   assert.equal(moved.code, 1);
   assert.match(moved.err, /it answered 302/);
   assert.equal(daemon.asked.length, 1);
+});
+
+Deno.test("ngrokctl trust fetch gives the way without Internet for every failure of the download (it gave none if nothing answered)", async () => {
+  await using daemon = await startFakeDaemon({ trust: "CA saved" });
+  const host = "https://raw.githubusercontent.com";
+  const failures = [
+    [0, "unreachable", `Cannot reach ${host}: the name does not resolve`],
+    [0, "timeout", `Cannot get an answer from ${host}: none in 15 s`],
+    [200, "too_large", `Cannot use the answer of ${host}: it is larger than 32768 bytes`],
+  ] as const;
+  for (const [status, code, message] of failures) {
+    const ran = await runFake(["--socket", daemon.path, "trust", "fetch"], {
+      connect: connectLocal,
+      sendHttp: () => Promise.reject(new ApiError(message, { status, code })),
+    });
+    assert.deepEqual(ran, {
+      code: 1,
+      out: "",
+      err: `Error: ${message}\nGet the file elsewhere, and: ngrokctl trust fetch --file - < ngrok-ca.crt\n`,
+    });
+  }
+  const gone = await runFake(["--socket", daemon.path, "trust", "fetch"], {
+    connect: connectLocal,
+    sendHttp: () => Promise.resolve({ status: 404, headers: new Headers(), body: "" }),
+  });
+  assert.match(gone.err, /it answered 404\nGet the file elsewhere, and: ngrokctl trust fetch --file - < /);
+  assert.equal(daemon.asked.length, 0);
+});
+
+Deno.test("ngrokctl trust show says why the last look failed (it said that the ingress had not been looked at), also with --json", async () => {
+  const look_error = "Cannot see the certificates of ingress.example:443: no answer in 5 s";
+  const report = { ...SHOWN, mode: "none", presented: null, look_error };
+  await using daemon = await startFakeDaemon({ trust: report });
+  const show = ["--socket", daemon.path, "trust", "show"];
+  const { code, out } = await runFake(show, { connect: connectLocal });
+  assert.equal(code, 0);
+  assert.ok(out.includes(`⚠ The last look at the ingress failed: ${look_error}\n`), out);
+  assert.ok(!out.includes("not been looked at yet"), out);
+  const { out: json } = await runFake([...show, "--json"], { connect: connectLocal });
+  assert.deepEqual(JSON.parse(json), report);
+  await using both = await startFakeDaemon({ trust: { ...SHOWN, look_error } });
+  const shown = await runFake(["--socket", both.path, "trust", "show"], { connect: connectLocal });
+  assert.match(shown.out, /failed: Cannot see .*\nPresented by ingress\.example:443 at 2026-08-01T10:00:00/);
+});
+
+Deno.test("ngrokctl trust show understands a daemon that does not tell of its last look", async () => {
+  const { look_error: _later, ...older } = { ...SHOWN, presented: null };
+  await using daemon = await startFakeDaemon({ trust: older });
+  const show = ["--socket", daemon.path, "trust", "show"];
+  const { code, out } = await runFake(show, { connect: connectLocal });
+  assert.equal(code, 0);
+  assert.match(out, /^The ingress has not been looked at yet\.$/m);
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { System } from "../../src/system/system.ts";
 import { ForbiddenHost, foreignUrls } from "../cloud_client/fake_api.ts";
 import { fakeMachine } from "./fake_machine.ts";
 import { pollUntil, serving } from "./serving.ts";
@@ -147,3 +148,26 @@ for (
     assert.ok(!/\x1b|a{400}/.test(out.join("")));
   });
 }
+
+Deno.test("runDaemon() does not dial localhost because an API elsewhere names it (a tcp endpoint led to itself) (F41)", async () => {
+  await using machine = await fakeMachine("net: {subnet: 127.129.0.0/16}");
+  const { cloud, configPath } = machine;
+  const remote = "https://127.example";
+  const text = await Deno.readTextFile(configPath);
+  await Deno.writeTextFile(
+    configPath,
+    text.replace(/^ingressEndpoint: .*\n/m, "").replace(cloud.apiUrl, remote),
+  );
+  cloud.faults.set({ kind: "ingress_endpoint", value: "localhost:8345" });
+  cloud.addEndpoint({ url: "tcp://db.myapp:8345", backend: "echo" });
+  const system: System = {
+    ...machine.system,
+    holds: () => true,
+    sendHttp: ({ url, ...request }) =>
+      machine.system.sendHttp({ ...request, url: url.replace(remote, cloud.apiUrl) }),
+  };
+  await withDaemon({ ...machine, system }, async () => {
+    await machine.until("it is registered", async () => (await statusOf(machine)).registered);
+    assert.equal((await statusOf(machine)).ingress_endpoint, "kubernetes-binding-ingress.ngrok.io:443");
+  });
+});

@@ -207,3 +207,38 @@ Deno.test("Daemon shows, saves and forgets CAs over its socket, and saves none t
     assert.equal(ingress.received(), sent);
   });
 });
+
+Deno.test("status names no CA that was forgotten since the look (it still said that the ingress verifies with it)", async () => {
+  await using ingress = await presenting([await make({ subject: "CN=x", issuer: ca, names }), ca]);
+  await using machine = await facing(ingress.port);
+  await withDaemon(machine, async () => {
+    await use(machine);
+    const before = (await statusOf(machine)).trust;
+    assert.deepEqual([before.mode, before.ca?.sha256], ["learnt", ca.sha256]);
+    await machine.ask("trust", ["forget"]);
+    const { mode, ca: named, sources, presented } = (await statusOf(machine)).trust;
+    assert.deepEqual([mode, named, sources], ["none", null, []]);
+    assert.deepEqual(presented!.certificates.map(({ trusted }) => trusted), [false, false]);
+    // The next connection learns it anew.
+    await use(machine);
+    const after = (await statusOf(machine)).trust;
+    assert.deepEqual([after.mode, after.ca?.sha256], ["learnt", ca.sha256]);
+  });
+});
+
+Deno.test("trust show tells why it could see no certificate, and status too (it said that there was no look yet)", async () => {
+  const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = closed.addr;
+  closed.close();
+  await using machine = await facing(port);
+  await withDaemon(machine, async () => {
+    assert.equal((await statusOf(machine)).trust.look_error, null);
+    const shown = (await machine.ask("trust", ["show"])).data as TrustReport;
+    assert.equal(shown.presented, null);
+    assert.match(
+      shown.look_error!,
+      new RegExp(`^Cannot see the certificates of localhost:${port}: .*refused`, "i"),
+    );
+    assert.equal((await statusOf(machine)).trust.look_error, shown.look_error);
+  });
+});

@@ -21,8 +21,13 @@ Deno.test("ownNetworks() stay the same with another temporary address of IPv6, o
   assert.notDeepEqual(networks("2001:db8:0:2:a:b:c:d"), one);
 });
 
-Deno.test("ownNetworks() leave out loopback, link-local addresses of IPv6, and what ngrokd makes", () => {
+Deno.test("ownNetworks() leave out loopback, link-local addresses, and what ngrokd makes", () => {
   assert.deepEqual(networks("127.0.0.1", "127.107.0.2", "::1", "fe80::1", "febf::1", "10.107.0.2"), []);
   assert.deepEqual(networks("fec0::1"), ["fec0:0:0:0"]);
   assert.deepEqual(ownNetworks([{ interface: "ngrokd0", address: "2001:db8::1" }], OWN), []);
+});
+
+Deno.test("ownNetworks() leave out link-local addresses of IPv4 too: an interface without DHCP has one (it was taken for another network)", () => {
+  assert.deepEqual(networks("169.254.0.1", "169.254.255.254", "192.168.1.7"), ["192.168.1.7"]);
+  assert.deepEqual(networks("169.253.255.254", "169.255.0.1"), ["169.253.255.254", "169.255.0.1"]);
 });

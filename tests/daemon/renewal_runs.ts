@@ -42,7 +42,10 @@ interface Member {
  */
 export async function runRenewal(cloud: SimulatedCloud, plan: RunPlan): Promise<string[]> {
   const { lifeMs, seed, down, daemons } = plan;
-  const clock = FakeTimers.install({ now: START, toFake: ["Date", "performance", "setTimeout", "clearTimeout"] });
+  const clock = FakeTimers.install({
+    now: START,
+    toFake: ["Date", "performance", "setTimeout", "clearTimeout"],
+  });
   const directory = await Deno.makeTempDir({ prefix: "ngrokd-renewal-" });
   const random = new SeededRandom(seed);
   const stop = new AbortController();

@@ -102,6 +102,24 @@ Deno.test("Daemon verifies a server with its own certificate that has signed its
   });
 });
 
+Deno.test("Daemon says why it refuses a server with a given certificate that is a CA's, as openssl req -x509 makes it (nothing was wrong by status)", async () => {
+  const own = await make({ subject: "CN=own", names, isCa: true });
+  const signed = await make({ subject: "CN=signed", issuer: ca, names, isCa: true });
+  for (const [chain, given] of [[[own], own], [[signed, ca], ca]] as const) {
+    await using ingress = await presenting(chain);
+    await using machine = await facing({ port: ingress.port, ingressCa: given.pem });
+    await withDaemon(machine, async () => {
+      await use(machine);
+      const { ingress: { error, hint }, trust } = await statusOf(machine);
+      const reason = "is that of a CA (its basicConstraints say CA:TRUE), which no server may use";
+      assert.equal(error, `Cannot connect to localhost:${ingress.port}: the ingress's certificate ${reason}`);
+      assert.match(hint!, /; make the server's certificate anew with CA:FALSE \(openssl .*CA:FALSE\)$/);
+      assert.deepEqual([trust.mode, trust.presented?.problems], ["none", [reason]]);
+      assert.equal(ingress.received(), 0);
+    });
+  }
+});
+
 Deno.test("Daemon does not verify with a CA of a file past its end, and names it in the refusal", async () => {
   const old = await make({ subject: "CN=x", issuer: expired, names });
   await using ingress = await presenting([old, expired]);

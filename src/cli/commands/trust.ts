@@ -9,6 +9,7 @@ import { UsageError } from "../usage_error.ts";
 const CA_URL = "https://raw.githubusercontent.com/ngrok/ngrok-operator/main/certs/ngrok-ca.crt";
 const MAX_CA_BYTES = 32 * 1024;
 const FETCH_TIMEOUT_MS = 15_000;
+const ELSEWHERE = "Get the file elsewhere, and: ngrokctl trust fetch --file - < ngrok-ca.crt";
 
 /** `ngrokctl trust show` */
 export async function trustShow(session: Session): Promise<void> {
@@ -46,11 +47,17 @@ async function download(session: Session): Promise<string> {
     headers: {},
     timeoutMs: FETCH_TIMEOUT_MS,
     maxBodyBytes: MAX_CA_BYTES,
+  }).catch((error: unknown) => {
+    throw error instanceof ApiError ? withElsewhere(error) : error;
   });
   if (status === 200) return body;
-  throw new ApiError(`Cannot fetch ${CA_URL}: it answered ${status}`, {
-    status,
-    code: "malformed",
-    hint: "Get the file elsewhere, and: ngrokctl trust fetch --file - < ngrok-ca.crt",
-  });
+  throw withElsewhere(
+    new ApiError(`Cannot fetch ${CA_URL}: it answered ${status}`, { status, code: "malformed" }),
+  );
+}
+
+/** Whatever keeps this machine from the file, another may get it. */
+function withElsewhere(error: ApiError): ApiError {
+  const { message, status, code } = error;
+  return new ApiError(message, { status, code, cause: error, hint: ELSEWHERE });
 }
