@@ -29,7 +29,9 @@ const STATIC: readonly Step[] = [
 ];
 /** Long runs of whole programs in namespaces, under floods, through proxies, or once for each permission: `deno task test` and CI have them. */
 const LONG: readonly string[] = [
+  "tests/daemon/clock_jump_test.ts",
   "tests/daemon/renewal_runs_test.ts",
+  "tests/e2e/cloud_faults_test.ts",
   "tests/e2e/crash_renewal_test.ts",
   "tests/e2e/flood_test.ts",
   "tests/e2e/man_in_the_middle_test.ts",
@@ -37,10 +39,12 @@ const LONG: readonly string[] = [
   "tests/e2e/permissions_ctl_test.ts",
   "tests/e2e/permissions_daemon_test.ts",
   "tests/e2e/proxy_test.ts",
+  "tests/e2e/refresh_cert_test.ts",
   "tests/e2e/renewal_under_load_test.ts",
   "tests/e2e/shared_listener_faults_test.ts",
   "tests/e2e/soak_test.ts",
   "tests/root/crash_test.ts",
+  "tests/root/linux_ip_test.ts",
   "tests/root/network_mode_test.ts",
   "tests/root/stuck_peers_test.ts",
   "tests/root/surroundings_test.ts",

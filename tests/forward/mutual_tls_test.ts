@@ -171,7 +171,7 @@ Deno.test("Forwarder does not talk to an ingress that nobody vouches for, and gi
   const { state, error, hint } = it.forwarder.ingressHealth();
   assert.equal(state, "failing");
   assert.match(error!, /invalid peer certificate/);
-  assert.match(hint!, /server\.ingress_ca/);
+  assert.match(hint!, /ngrokctl trust show/);
   assert.deepEqual(it.ingress.asked, []);
 });
 
