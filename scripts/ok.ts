@@ -27,9 +27,15 @@ const STATIC: readonly Step[] = [
   { name: "imports", args: ["run", "-P=scripts", "--no-prompt", "scripts/check_imports.ts"] },
   { name: "faults", args: ["run", "-P=scripts", "--no-prompt", "scripts/faults.ts", "--check"] },
 ];
-/** Long runs of whole programs in namespaces, under floods, through proxies, or once for each permission: `deno task test` and CI have them. */
+/**
+ * The slowest: whole programs in namespaces, under floods, through proxies or attacks, by wrong clocks, or once for
+ * each permission. `deno task test` and CI have them.
+ */
 const LONG: readonly string[] = [
+  "tests/daemon/api_attacks_test.ts",
   "tests/daemon/clock_jump_test.ts",
+  "tests/daemon/hostile_hosts_test.ts",
+  "tests/daemon/renewal_clock_test.ts",
   "tests/daemon/renewal_runs_test.ts",
   "tests/e2e/cloud_faults_test.ts",
   "tests/e2e/crash_renewal_test.ts",
@@ -43,8 +49,10 @@ const LONG: readonly string[] = [
   "tests/e2e/renewal_under_load_test.ts",
   "tests/e2e/shared_listener_faults_test.ts",
   "tests/e2e/soak_test.ts",
+  "tests/names/hosts_file_readers_test.ts",
   "tests/root/crash_test.ts",
   "tests/root/linux_ip_test.ts",
+  "tests/root/main_show_test.ts",
   "tests/root/network_mode_test.ts",
   "tests/root/stuck_peers_test.ts",
   "tests/root/surroundings_test.ts",
