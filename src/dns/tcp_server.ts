@@ -1,12 +1,16 @@
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../model/errors.ts";
 import { closeQuietly } from "../system/byte_stream.ts";
+import { sleep } from "../system/clock.ts";
 import { isConnectionGone } from "../system/errors.ts";
 import { keepGoing } from "../system/keep_going.ts";
 import type { AcceptedStream, TcpListener } from "../system/net.ts";
 import { TcpConnection, type TcpConnectionOptions, type TcpLimits } from "./tcp_connection.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
+
+/** Long enough to read what was sent with the connection. */
+const FRESH_MS = 10;
 
 /** Limits of all connections together. */
 export interface TcpServerLimits extends TcpLimits {
@@ -36,11 +40,17 @@ export interface TcpListenOptions {
   readonly signal: AbortSignal;
 }
 
+interface Place {
+  readonly peer: string;
+  /** When it was accepted, by the clock that stands still in sleep. */
+  readonly since: number;
+}
+
 /** The connections of all listeners under one limit. When it is reached, a newcomer takes the place of who has been silent for longest. */
 export class TcpServer implements AsyncDisposable {
   readonly #limits: TcpServerLimits;
-  /** Each with its peer; who has been silent for longest comes first. */
-  readonly #open = new Map<TcpConnection, string>();
+  /** Who has been silent for longest comes first. */
+  readonly #open = new Map<TcpConnection, Place>();
   readonly #running = new Set<Promise<void>>();
 
   constructor(limits: TcpServerLimits = {}) {
@@ -61,8 +71,8 @@ export class TcpServer implements AsyncDisposable {
       for (;;) {
         const stream = await listener.accept();
         try {
-          const isWelcome = !signal.aborted && admits(stream.peer) && this.#makeRoom(stream.peer);
-          if (isWelcome) this.#start(stream, respond);
+          const isWelcome = admits(stream.peer) && await this.#makeRoom(stream.peer);
+          if (isWelcome && !signal.aborted) this.#start(stream, respond);
           else closeQuietly(stream);
         } catch (error) {
           // To find out who is admitted may take a descriptor too.
@@ -84,15 +94,16 @@ export class TcpServer implements AsyncDisposable {
   }
 
   #start(stream: AcceptedStream, respond: TcpListenOptions["respond"]): void {
+    const place: Place = { peer: stream.peer, since: performance.now() };
     const onMessages = () => {
-      if (this.#open.delete(connection)) this.#open.set(connection, stream.peer);
+      if (this.#open.delete(connection)) this.#open.set(connection, place);
     };
     const connection = new TcpConnection(stream, {
       ...this.#limits,
       respond: (message, signal) => respond(message, { address: stream.peer, signal }),
       onMessages,
     });
-    this.#open.set(connection, stream.peer);
+    this.#open.set(connection, place);
     const task = connection.run().catch((error) => {
       if (!isConnectionGone(error)) {
         log.debug("A DNS connection failed: {reason}", { reason: messageOf(error) });
@@ -105,16 +116,23 @@ export class TcpServer implements AsyncDisposable {
   }
 
   /** Whether there is a place for a connection from this peer, if need be that of an idle one. */
-  #makeRoom(peer: string): boolean {
+  async #makeRoom(peer: string): Promise<boolean> {
     const { maxConnections = 256, maxPerSource = 32 } = this.#limits;
-    const fromPeer = [...this.#open].filter(([, other]) => other === peer);
-    const rivals = fromPeer.length >= maxPerSource ? fromPeer : [...this.#open];
-    if (rivals !== fromPeer && rivals.length < maxConnections) return true;
-    const victim = rivals.find(([connection]) => !connection.isBusy)?.[0];
-    if (victim === undefined) return false;
-    this.#open.delete(victim);
-    victim.close();
-    return true;
+    for (;;) {
+      const fromPeer = [...this.#open].filter(([, other]) => other.peer === peer);
+      const rivals = fromPeer.length >= maxPerSource ? fromPeer : [...this.#open];
+      if (rivals !== fromPeer && rivals.length < maxConnections) return true;
+      const [victim, place] = rivals.find(([connection]) => !connection.isBusy) ?? [];
+      if (victim === undefined) return false;
+      const freshMs = place!.since + FRESH_MS - performance.now();
+      if (freshMs <= 0) {
+        this.#open.delete(victim);
+        victim.close();
+        return true;
+      }
+      // A burst of newcomers would put each other out before a question of theirs was read.
+      await sleep(Math.ceil(freshMs));
+    }
   }
 
   /** Ends all connections. */

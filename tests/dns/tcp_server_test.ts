@@ -179,6 +179,26 @@ Deno.test("TcpServer gives the place of who has been silent for longest to a new
   assert.equal((await third.exchange(numbered(9, 3)))![2], 3);
 });
 
+Deno.test("TcpServer reads what a burst of newcomers has sent before they put each other out (F51)", async () => {
+  const listener = listenTcp({ address: "127.0.0.1", port: 0 });
+  await using tcp = new TcpServer({ maxPerSource: 8 });
+  using stack = new DisposableStack();
+  const clients: TcpClient[] = [];
+  for (let count = 0; count < 100; count++) {
+    const client = stack.use(await TcpClient.connect(listener.port));
+    await client.ask(numbered(9, count));
+    clients.push(client);
+  }
+  const stop = new AbortController();
+  const { signal } = stop;
+  const done = tcp.serve(listener, { admits: () => true, respond: (bytes) => bytes.slice(), signal });
+  const answers = await Promise.all(clients.map((client) => client.next().catch(() => undefined)));
+  assert.deepEqual(answers.map((answer) => answer?.[2]), [...clients.keys()]);
+  stop.abort();
+  listener.close();
+  await done;
+});
+
 Deno.test("TcpServer refuses a newcomer when every place is held by a query that waits", async () => {
   await using server = new Served({ maxConnections: 2 });
   using stack = new DisposableStack();
