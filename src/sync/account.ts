@@ -21,14 +21,13 @@ import { ApiError, messageOf } from "../model/errors.ts";
 import { limitTime } from "../system/clock.ts";
 import type { Discovery } from "./effects.ts";
 import { RegisterPace } from "./register_pace.ts";
+import { RegistrationEnd } from "./registration_end.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 
 /** Words that scripts know (COMPAT.md 4.3). */
 const NOT_REGISTERED = "daemon not registered - set API key first";
 
-/** A registration that was given up can be on its way for so long: a client of ours waits 15 s, a gateway a minute. */
-const LATE_MS = 120_000;
 const ORPHAN_MS = 5_000;
 
 /** What an account is made of. */
@@ -75,14 +74,13 @@ export class Account {
   /** Over the lists, of which a long one must not hold up a renewal. */
   readonly #lists = new Mutex();
   readonly #registerPace = new RegisterPace();
+  readonly #registrationEnd: RegistrationEnd;
   #endpoints: readonly Endpoint[] = [];
   #byId: ReadonlyMap<string, Endpoint> = new Map();
   #operatorId: string | undefined;
   #pair: Pair | undefined;
   /** The id is on disk, and the pair may be that of an operator before it. */
   #isUnfinished = false;
-  /** The mark of a registration that was cut off, and when it is looked for once more; by the clock that stands still in sleep. */
-  #late: { readonly mark: string; readonly at: number } | undefined;
   #ingressEndpoint: string | undefined;
   /** As they were read last, by what was asked for. */
   readonly #pages = new Map<string, KnownPage>();
@@ -92,6 +90,7 @@ export class Account {
 
   constructor(options: AccountOptions) {
     this.#options = options;
+    this.#registrationEnd = new RegistrationEnd({ client: options.client, mark: options.mark });
   }
 
   get operatorId(): string | undefined {
@@ -169,7 +168,7 @@ export class Account {
     try {
       if (this.#pair === undefined || this.#isUnfinished) await this.#finish(id, signal);
       await this.#tellSelectors(id, signal);
-      await this.#removeLate(signal);
+      await this.#registrationEnd.removeLate(id, signal);
     } catch (error) {
       await this.#forgetIfGone(error, { id, signal });
       throw error;
@@ -182,7 +181,7 @@ export class Account {
     await this.#reissue(id, signal);
     if (!this.#isUnfinished) return;
     this.#isUnfinished = false;
-    await this.#endMark(await this.#options.mark?.pending());
+    await this.#registrationEnd.note(await this.#options.mark?.pending());
   }
 
   /** How long until so many pages can be asked for in a row, in milliseconds. */
@@ -266,7 +265,7 @@ export class Account {
       await this.#removeOrphan(operator, signal);
       throw error;
     }
-    await this.#endMark(pending);
+    await this.#registrationEnd.note(pending);
     this.#registerPace.lost();
     this.#operatorId = operator.id;
     await this.#noteIngress(operator);
@@ -292,7 +291,7 @@ export class Account {
       throw error;
     }
     await store.saveOperatorId(id);
-    await this.#endMark(mark);
+    await this.#registrationEnd.note(mark);
     this.#operatorId = id;
     return true;
   }
@@ -366,45 +365,5 @@ export class Account {
         error: messageOf(error),
       });
     }
-  }
-
-  /**
-   * A registration has ended. If another one with this mark was cut off before, its request may still arrive: the mark stays until that
-   * has been looked for.
-   */
-  async #endMark(cutOff: string | undefined): Promise<void> {
-    if (cutOff !== undefined) {
-      this.#late = { mark: cutOff, at: performance.now() + LATE_MS };
-      return;
-    }
-    try {
-      await this.#options.mark?.end();
-    } catch (error) {
-      // It costs the next registration a look at the account's operators.
-      log.warn("Cannot remove the mark of a finished registration: {error}", { error: messageOf(error) });
-    }
-  }
-
-  /** Removes the operators that a registration has made which was given up before it arrived. */
-  async #removeLate(signal: AbortSignal): Promise<void> {
-    const { client } = this.#options;
-    const late = this.#late;
-    if (late === undefined || performance.now() < late.at) return;
-    try {
-      for (const id of await findOperators(client, late.mark, { signal })) {
-        if (id === this.#operatorId) continue;
-        await deleteOperator(client, id, { signal });
-        log.warn("Removed the operator of a registration that arrived late", { operator_id: id });
-      }
-    } catch (error) {
-      if (signal.aborted) throw error;
-      log.warn("Cannot look for the operators of an interrupted registration: {error}", {
-        error: messageOf(error),
-      });
-      this.#late = { mark: late.mark, at: performance.now() + LATE_MS };
-      return;
-    }
-    this.#late = undefined;
-    await this.#endMark(undefined);
   }
 }
