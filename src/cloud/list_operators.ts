@@ -1,41 +1,62 @@
-import { z } from "zod";
 import { ApiError } from "../model/errors.ts";
 import type { ApiClient } from "./client.ts";
 import { hintFor } from "./hints.ts";
-import { OPERATOR_ID } from "./schemas.ts";
+import { OPERATOR_PAGE } from "./schemas.ts";
 
-const ACTION = "list the operators";
 const COLLECTION = "/kubernetes_operators";
-const MAX_PAGES = 20;
+/** So many requests leave room in the budget for what the ids are asked for. */
+const MAX_PAGES_OF_IDS = 20;
 
-const PAGE = z.object({
-  operators: z.array(z.object({ id: z.string().regex(OPERATOR_ID) })),
-  next_page_uri: z.string().nullish(),
-});
+/** What is read of an operator of the account. */
+export interface ListedOperator {
+  readonly id: string;
+  readonly metadata: string;
+}
+
+/** How the operators are listed. */
+export interface ListOptions {
+  /** What for, as it goes on from "Cannot". */
+  readonly action: string;
+  readonly maxPages: number;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /**
- * The ids of all operators of the account, newest first (PROTOCOL.md 1.2.4): the whole list or nothing.
+ * All operators of the account, newest first (PROTOCOL.md 1.2.4): the whole list or nothing. An empty page ends it.
  *
  * @throws {ApiError} Also `foreign_page` (the next page is on another origin; it is not asked), `page_loop` and `malformed`.
  */
-export async function listOperatorIds(client: ApiClient, signal?: AbortSignal): Promise<readonly string[]> {
-  const ids = new Set<string>();
+export async function listOperators(
+  client: ApiClient,
+  { action, maxPages, signal }: ListOptions,
+): Promise<readonly ListedOperator[]> {
+  const listed = new Map<string, ListedOperator>();
   const seen = new Set<string>();
-  let target: string | undefined = COLLECTION;
+  let target: string | undefined = `${COLLECTION}?limit=100`;
   while (target !== undefined) {
-    if (seen.has(target) || seen.size === MAX_PAGES) throw pageError("the pages do not end", "page_loop");
+    if (seen.has(target) || seen.size === maxPages) {
+      throw pageError(action, { state: "the pages do not end", code: "page_loop" });
+    }
     seen.add(target);
-    const parsed = PAGE.safeParse(await client.request("GET", target, { action: ACTION, signal }));
-    if (!parsed.success) throw pageError("the answer is not a page of operators", "malformed");
+    const parsed = OPERATOR_PAGE.safeParse(await client.request("GET", target, { action, signal }));
+    if (!parsed.success) {
+      throw pageError(action, { state: "the answer is not a page of operators", code: "malformed" });
+    }
     const { operators, next_page_uri: next } = parsed.data;
     if (operators.length === 0) break;
-    for (const { id } of operators) ids.add(id);
+    for (const operator of operators) listed.set(operator.id, operator);
     target = next?.startsWith("?") ? COLLECTION + next : next || undefined;
   }
-  return [...ids];
+  return [...listed.values()];
 }
 
-function pageError(state: string, code: string): ApiError {
+/** The ids of {@linkcode listOperators}. @throws {ApiError} As it does. */
+export async function listOperatorIds(client: ApiClient, signal?: AbortSignal): Promise<readonly string[]> {
+  const options = { action: "list the operators", maxPages: MAX_PAGES_OF_IDS, signal };
+  return (await listOperators(client, options)).map(({ id }) => id);
+}
+
+function pageError(action: string, { state, code }: { state: string; code: string }): ApiError {
   const status = 200;
-  return new ApiError(`Cannot ${ACTION}: ${state}`, { status, code, hint: hintFor({ status, code }) });
+  return new ApiError(`Cannot ${action}: ${state}`, { status, code, hint: hintFor({ status, code }) });
 }

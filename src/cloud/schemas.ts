@@ -41,6 +41,6 @@ export const ENDPOINT_PAGE = z.object({
 
 /** One page of the account's operators (PROTOCOL.md 1.2): what is needed to know one again. */
 export const OPERATOR_PAGE = z.object({
-  operators: z.array(z.object({ id: z.string(), metadata: TEXT })),
+  operators: z.array(z.object({ id: z.string().regex(OPERATOR_ID), metadata: TEXT })),
   next_page_uri: z.string().nullish(),
 });

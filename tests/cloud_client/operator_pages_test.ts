@@ -27,6 +27,14 @@ function page(next: unknown, id = "k8sop_1"): Response {
   return json({ operators: [{ id, metadata: "{}" }], next_page_uri: next });
 }
 
+Deno.test("the list of operators ends at an empty page, whatever that names (a cut-off registration could never be finished)", async () => {
+  await using api = new FakeApi((_, { seen }) =>
+    seen.length === 1 ? page("?page=2") : json({ operators: [], next_page_uri: "?page=2" })
+  );
+  assert.deepEqual(await listOperatorIds(api.client()), ["k8sop_1"]);
+  assert.equal(api.seen.length, 2);
+});
+
 for (const [name, list] of Object.entries(LISTS)) {
   Deno.test(`${name} asks its API only, wherever the next page is said to be (F40)`, async () => {
     await using other = new ForbiddenHost();

@@ -46,7 +46,7 @@ Deno.test("Account forgets its operator at the API's own 404, and not at the 404
     const operators = JSON.stringify({ operators: [], next_page_uri: null });
     const { account, forgotten } = accountWith(
       ({ method, url }) =>
-        method === "GET" && url.endsWith("/kubernetes_operators")
+        method === "GET" && new URL(url).pathname === "/kubernetes_operators"
           ? { status: 200, body: operators }
           : { status: 404, body },
       PAIR,
