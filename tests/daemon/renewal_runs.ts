@@ -1,17 +1,13 @@
 import FakeTimers from "@sinonjs/fake-timers";
-import { ApiClient } from "../../src/cloud/client.ts";
-import { listOperatorIds } from "../../src/cloud/list_operators.ts";
-import { Renewals } from "../../src/daemon/renewals.ts";
-import { createSigningRequest } from "../../src/identity/csr.ts";
-import { IdentityStore } from "../../src/identity/store.ts";
-import { Account } from "../../src/sync/account.ts";
-import { realSystem } from "../../src/system/system.ts";
+import type { Renewals } from "../../src/daemon/renewals.ts";
+import type { Account } from "../../src/sync/account.ts";
 import type { SimulatedCloud } from "../cloud/cloud.ts";
 import { SeededRandom } from "../cloud/seeded_random.ts";
+import { Answered } from "./answered.ts";
+import { register } from "./registered_account.ts";
 
 const START = Date.UTC(2027, 0, 1);
 const HOUR_MS = 3600_000;
-const realSetTimeout = setTimeout;
 
 /** The lives of certificates that renewal is proven with. */
 export const LIVES: readonly (readonly [name: string, lifeMs: number])[] = [
@@ -49,22 +45,8 @@ export async function runRenewal(cloud: SimulatedCloud, plan: RunPlan): Promise<
   const directory = await Deno.makeTempDir({ prefix: "ngrokd-renewal-" });
   const random = new SeededRandom(seed);
   const stop = new AbortController();
+  const answered = new Answered();
   const problems: string[] = [];
-  let pending = 0;
-  const settled = async <T>(task: () => Promise<T>): Promise<T> => {
-    pending++;
-    try {
-      return await task();
-    } finally {
-      pending--;
-    }
-  };
-  async function idle(): Promise<void> {
-    do {
-      for (let turn = 0; turn < 30; turn++) await Promise.resolve();
-      if (pending > 0) await new Promise((resolve) => realSetTimeout(resolve, 0));
-    } while (pending > 0);
-  }
   try {
     cloud.reset();
     cloud.setRateLimit(Number.MAX_SAFE_INTEGER);
@@ -72,19 +54,9 @@ export async function runRenewal(cloud: SimulatedCloud, plan: RunPlan): Promise<
     const members: Member[] = [];
     for (let number = 0; number < daemons; number++) {
       const account = await register(cloud, { directory: `${directory}/${number}`, signal: stop.signal });
-      const client = clientOf(cloud);
-      const renewals = new Renewals({
-        account: {
-          get certificate() {
-            return account.certificate;
-          },
-          get operatorId() {
-            return account.operatorId;
-          },
-          renew: (options) => settled(() => account.renew(options)),
-        },
+      const renewals = answered.renewals(account, {
+        cloud,
         intervalMs: () => HOUR_MS,
-        listOperators: (signal) => settled(() => listOperatorIds(client, signal)),
         random: () => random.next(),
       });
       members.push({ account, renewals });
@@ -96,7 +68,7 @@ export async function runRenewal(cloud: SimulatedCloud, plan: RunPlan): Promise<
     let isDown = down;
     clock.setSystemTime(START + lifeMs * 0.655);
     const runs = members.map(({ renewals }) => renewals.run(stop.signal));
-    await idle();
+    await answered.all();
     const old = members.map(({ account }) => account.certificate!.serial);
     const isDone = () => members.every(({ account }, index) => account.certificate!.serial !== old[index]);
     while (!isDone() && Date.now() < notAfter) {
@@ -109,7 +81,7 @@ export async function runRenewal(cloud: SimulatedCloud, plan: RunPlan): Promise<
       if (expired.length > 0) {
         problems.push(`a dial at ${stamp(Date.now())} would use an expired certificate`);
       }
-      await idle();
+      await answered.all();
     }
     if (!isDone()) problems.push("it was not renewed before the end");
     const renewed = cloud.requests().slice(first).filter(({ route, body, status }) =>
@@ -130,39 +102,6 @@ export async function runRenewal(cloud: SimulatedCloud, plan: RunPlan): Promise<
     await Deno.remove(directory, { recursive: true });
   }
   return problems;
-}
-
-/** An account of its own that has registered; its identity is kept in the directory. */
-export async function register(
-  cloud: SimulatedCloud,
-  options: { directory: string; signal: AbortSignal },
-): Promise<Account> {
-  const { directory, signal } = options;
-  const account = new Account({
-    client: clientOf(cloud),
-    store: new IdentityStore({
-      directory,
-      certPath: `${directory}/tls.crt`,
-      keyPath: `${directory}/tls.key`,
-      files: realSystem().files,
-    }),
-    createRequest: createSigningRequest,
-    hasKey: () => true,
-    selectors: () => ["true"],
-  });
-  await account.load();
-  await account.discover(signal);
-  return account;
-}
-
-/** A client with the key of the simulator, and a budget of its own. */
-export function clientOf(cloud: SimulatedCloud): ApiClient {
-  return new ApiClient({
-    baseUrl: () => cloud.apiUrl,
-    key: () => cloud.apiKey,
-    send: realSystem().sendHttp,
-    userAgent: "test",
-  });
 }
 
 function stamp(ms: number): string {

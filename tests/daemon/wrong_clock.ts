@@ -1,17 +1,16 @@
 import FakeTimers from "@sinonjs/fake-timers";
 import assert from "node:assert/strict";
-import { listOperatorIds } from "../../src/cloud/list_operators.ts";
-import { Renewals } from "../../src/daemon/renewals.ts";
+import type { Renewals } from "../../src/daemon/renewals.ts";
 import type { Account } from "../../src/sync/account.ts";
 import { SimulatedCloud } from "../cloud/cloud.ts";
 import type { Route } from "../cloud/faults.ts";
-import { clientOf, register } from "./renewal_runs.ts";
+import { Answered } from "./answered.ts";
+import { register } from "./registered_account.ts";
 
 const START = Date.UTC(2027, 0, 1);
 const MINUTE_MS = 60_000;
 /** A loop that is busy has thousands. */
 const MOST_STEPS_PER_MINUTE = 600;
-const realSetTimeout = setTimeout;
 
 /** A machine that renews against the simulator, in faked time; the cloud's clock is right whatever the machine's says. */
 export interface ClockWorld {
@@ -22,8 +21,6 @@ export interface ClockWorld {
   setClock(leadMs: number): void;
   /** Lets so much time pass, timer by timer. Fails if they come as only those of a busy loop do. */
   pass(ms: number): Promise<void>;
-  /** Gives what `task` comes to, with all that it asks of the cloud. */
-  settled<T>(task: () => Promise<T>): Promise<T>;
   /** The requests of one kind so far. */
   count(route: Route): number;
 }
@@ -39,23 +36,9 @@ export async function withWrongClock(
   });
   const directory = await Deno.makeTempDir({ prefix: "ngrokd-clock-" });
   const stop = new AbortController();
+  const answered = new Answered();
   let lead = 0;
-  let pending = 0;
   const cloud = await SimulatedCloud.start({ now: () => Date.now() - lead });
-  async function settled<T>(task: () => Promise<T>): Promise<T> {
-    pending++;
-    try {
-      return await task();
-    } finally {
-      pending--;
-    }
-  }
-  async function idle(): Promise<void> {
-    do {
-      for (let turn = 0; turn < 30; turn++) await Promise.resolve();
-      if (pending > 0) await new Promise((resolve) => realSetTimeout(resolve, 0));
-    } while (pending > 0);
-  }
   async function pass(ms: number): Promise<void> {
     const end = performance.now() + ms;
     let steps = 0;
@@ -63,7 +46,7 @@ export async function withWrongClock(
     setTimeout(() => isOver = true, ms);
     while (!isOver) {
       clock.next();
-      await idle();
+      await answered.all();
       const most = MOST_STEPS_PER_MINUTE * Math.max(1, ms / MINUTE_MS);
       assert.ok(
         ++steps <= most,
@@ -75,23 +58,13 @@ export async function withWrongClock(
   try {
     cloud.setCertificateLifetime(lifeMs);
     const account = await register(cloud, { directory, signal: stop.signal });
-    const client = clientOf(cloud);
-    const renewals = new Renewals({
-      account: {
-        get certificate() {
-          return account.certificate;
-        },
-        get operatorId() {
-          return account.operatorId;
-        },
-        renew: (options) => settled(() => account.renew(options)),
-      },
+    const renewals = answered.renewals(account, {
+      cloud,
       intervalMs: () => 60 * MINUTE_MS,
-      listOperators: (signal) => settled(() => listOperatorIds(client, signal)),
       random: () => 0.5,
     });
     runs = renewals.run(stop.signal);
-    await idle();
+    await answered.all();
     await test({
       cloud,
       account,
@@ -101,7 +74,6 @@ export async function withWrongClock(
         lead = leadMs;
       },
       pass,
-      settled,
       count: (route) => cloud.requests().filter((request) => request.route === route).length,
     });
   } finally {
