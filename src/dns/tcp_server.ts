@@ -9,8 +9,10 @@ import { TcpConnection, type TcpConnectionOptions, type TcpLimits } from "./tcp_
 
 const log = getLogger(["ngrokd", "dns"]);
 
-/** Long enough to read what was sent with the connection. */
-const FRESH_MS = 10;
+/** A wait in which the event loop comes round. */
+const TURN_MS = 3;
+/** Before that, what was sent with a connection may not have been read and answered: a busy machine takes several for each. */
+const FRESH_TURNS = 8;
 
 /** Limits of all connections together. */
 export interface TcpServerLimits extends TcpLimits {
@@ -42,8 +44,8 @@ export interface TcpListenOptions {
 
 interface Place {
   readonly peer: string;
-  /** When it was accepted, by the clock that stands still in sleep. */
-  readonly since: number;
+  /** The turn in which it was accepted. */
+  readonly turn: number;
 }
 
 /** The connections of all listeners under one limit. When it is reached, a newcomer takes the place of who has been silent for longest. */
@@ -52,6 +54,9 @@ export class TcpServer implements AsyncDisposable {
   /** Who has been silent for longest comes first. */
   readonly #open = new Map<TcpConnection, Place>();
   readonly #running = new Set<Promise<void>>();
+  /** Counts waits, not time: on a busy machine time passes in which nothing is read. */
+  #turn = 0;
+  #turning: Promise<void> | undefined;
 
   constructor(limits: TcpServerLimits = {}) {
     this.#limits = limits;
@@ -94,7 +99,7 @@ export class TcpServer implements AsyncDisposable {
   }
 
   #start(stream: AcceptedStream, respond: TcpListenOptions["respond"]): void {
-    const place: Place = { peer: stream.peer, since: performance.now() };
+    const place: Place = { peer: stream.peer, turn: this.#turn };
     const onMessages = () => {
       if (this.#open.delete(connection)) this.#open.set(connection, place);
     };
@@ -124,15 +129,21 @@ export class TcpServer implements AsyncDisposable {
       if (rivals !== fromPeer && rivals.length < maxConnections) return true;
       const [victim, place] = rivals.find(([connection]) => !connection.isBusy) ?? [];
       if (victim === undefined) return false;
-      const freshMs = place!.since + FRESH_MS - performance.now();
-      if (freshMs <= 0) {
+      if (this.#turn >= place!.turn + FRESH_TURNS) {
         this.#open.delete(victim);
         victim.close();
         return true;
       }
       // A burst of newcomers would put each other out before a question of theirs was read.
-      await sleep(Math.ceil(freshMs));
+      await this.#nextTurn();
     }
+  }
+
+  #nextTurn(): Promise<void> {
+    return this.#turning ??= sleep(TURN_MS).then(() => {
+      this.#turn++;
+      this.#turning = undefined;
+    });
   }
 
   /** Ends all connections. */
