@@ -3,18 +3,21 @@ import { z } from "zod";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 import { listSources } from "./list_sources.ts";
 
-/** L0 to L5. A folder imports lower layers and itself; folders of one layer never import each other. */
+/** L0 to L6. A folder imports lower layers and itself; folders of one layer never import each other. */
 const LAYERS: readonly (readonly string[])[] = [
   ["lib"],
   ["model"],
   ["system", "log"],
-  ["config", "identity", "cloud", "forward", "network", "names", "dns", "control", "web", "service"],
-  ["sync"],
+  ["x509", "config", "cloud", "forward", "network", "names", "control", "web"],
+  ["identity", "trust", "dns", "undo"],
+  ["account", "sync"],
   ["daemon", "cli"],
 ];
 
 /** Lower layers that a folder must do without all the same. */
-const FORBIDDEN: Readonly<Record<string, readonly string[]>> = { cli: ["daemon", "sync", "forward"] };
+const FORBIDDEN: Readonly<Record<string, readonly string[]>> = {
+  cli: ["daemon", "account", "sync", "forward"],
+};
 
 /** The entry files, and the folders that each may import from. */
 const ENTRIES: Readonly<Record<string, readonly string[]>> = {
@@ -31,8 +34,15 @@ const PURE_NODE_MODULES: ReadonlySet<string> = new Set([
 ]);
 
 /** What the simulated cloud must not share with the daemon: a common mistake would pass every test. */
-const SIMULATOR = "tests/cloud/";
-const CLIENT_SIDE: ReadonlySet<string> = new Set(["cloud", "identity", "forward"]);
+const SIMULATOR = "sim/cloud/";
+const CLIENT_SIDE: ReadonlySet<string> = new Set([
+  "cloud",
+  "identity",
+  "account",
+  "trust",
+  "x509",
+  "forward",
+]);
 
 /** Files of `src/` that no entry reaches, by intention. Empty unless there is a reason beside the name. */
 const UNREACHED_BY_INTENTION: ReadonlySet<string> = new Set();
@@ -178,7 +188,14 @@ export function toGraph(info: unknown, root: string): ImportGraph {
 }
 
 async function readGraph(root: URL): Promise<ImportGraph> {
-  const files = await listSources(root, ["src/", "tests/", "scripts/", ...Object.keys(ENTRIES)]);
+  const files = await listSources(root, [
+    "src/",
+    "sim/",
+    "bench/",
+    "tests/",
+    "scripts/",
+    ...Object.keys(ENTRIES),
+  ]);
   const directory = await Deno.makeTempDir({ prefix: "ngrokd-imports-" });
   try {
     // `deno info` takes one file: this one reaches every other, those that nothing imports too.

@@ -5,6 +5,10 @@ type Parameter = Deno.lint.Parameter;
 const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const ENTRY = /^(main|ctl)\.ts$/;
 const SHIPPED = /^(src\/.*|main|ctl)\.ts$/;
+/** Everything but the programs: the entry files, and what `deno task` starts. */
+const NEVER_EXITS = /^(?!(main|ctl|sim\/dev)\.ts$|(scripts|bench|tests\/long)\/)/;
+/** Everything whose errors a user reads; tests and the simulated cloud make errors of other programs. */
+const REPORTS_ERRORS = /^((src|bench|scripts)\/.*|sim\/[^/]*|tests\/long\/.*|main|ctl)\.ts$/;
 const LOG_METHODS: ReadonlySet<string> = new Set([
   "trace",
   "debug",
@@ -54,7 +58,7 @@ const denoOnlyInSystem = ruleFor(/^(src\/(?!system\/).*|main|ctl)\.ts$/, (contex
   },
 }));
 
-const exitOnlyInEntries = ruleFor(/^(?!(main|ctl)\.ts$|scripts\/)/, (context) => ({
+const exitOnlyInEntries = ruleFor(NEVER_EXITS, (context) => ({
   MemberExpression(node) {
     if (!isNamed(node.object, "Deno") || propertyOf(node) !== "exit") return;
     context.report({
@@ -116,7 +120,7 @@ const twoThenOptions = ruleFor(/./, (context) => {
   };
 });
 
-const errorMessage = ruleFor(/^(src\/.*|scripts\/.*|main|ctl)\.ts$/, (context) => ({
+const errorMessage = ruleFor(REPORTS_ERRORS, (context) => ({
   NewExpression(node) {
     const [first] = node.arguments;
     if (node.callee.type !== "Identifier" || !node.callee.name.endsWith("Error") || first === undefined) {

@@ -4,32 +4,32 @@ import { RequestBudget } from "../cloud/request_budget.ts";
 import { DEFAULT_INGRESS } from "../config/config.ts";
 import { Forwarder } from "../forward/forwarder.ts";
 import { createSigningRequest } from "../identity/csr.ts";
-import { RegistrationMark } from "../identity/registration_mark.ts";
+import { RegistrationMark } from "../account/registration_mark.ts";
 import { IdentityStore } from "../identity/store.ts";
 import { Attempts } from "../lib/attempts.ts";
 import { normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { VERSION } from "../lib/version.ts";
-import { refuseHijack, type ReservedNames } from "../names/refuse_names.ts";
+import { refuseHijack, type ReservedNames } from "../names/hosts/refuse_names.ts";
 import { choosePublisher, chooseResolver } from "../names/select.ts";
 import { isLoopback } from "../network/loopback.ts";
 import { chooseAddressDriver } from "../network/select.ts";
-import { Account } from "../sync/account.ts";
+import { Account } from "../account/account.ts";
 import type { ListenerEffects } from "../sync/effects.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
 import type { System } from "../system/system.ts";
-import { Addresses } from "./addresses.ts";
+import { Addresses } from "../network/addresses.ts";
 import type { Daemon } from "./daemon.ts";
-import { Dns } from "./dns.ts";
-import { isNetworkMode } from "./dns_plan.ts";
-import { Health } from "./health.ts";
-import { IngressMemory } from "./ingress_memory.ts";
-import { IngressDialer } from "./ingress_dialer.ts";
-import { type Change, Journal } from "./journal.ts";
-import type { LiveConfig } from "./live_config.ts";
-import { Names } from "./names.ts";
-import { operatorIngress } from "./operator_ingress.ts";
+import { Dns } from "../dns/live_dns.ts";
+import { isNetworkMode } from "../dns/plan.ts";
+import { Health } from "../web/health_listener.ts";
+import { IngressMemory } from "../account/ingress_memory.ts";
+import { IngressDialer } from "../trust/ingress_dialer.ts";
+import { type Change, Journal } from "../undo/journal.ts";
+import type { LiveConfig } from "../config/live_config.ts";
+import { Names } from "../names/hosts/published_names.ts";
+import { operatorIngress } from "../cloud/operator_ingress.ts";
 import {
   hostsPath,
   ingressMemoryPath,
@@ -39,13 +39,13 @@ import {
   resolvConfBackup,
   stateDirectory,
 } from "./places.ts";
-import { healthReport } from "./status_report.ts";
-import { RenewalMemory } from "./renewal_memory.ts";
-import { Renewals } from "./renewals.ts";
+import { healthReport } from "./answers/status.ts";
+import { RenewalMemory } from "../account/renewal_memory.ts";
+import { Renewals } from "../account/renewals.ts";
 import { removeStrays } from "./strays.ts";
-import { SubnetMemory } from "./subnet_memory.ts";
-import { TrustSet } from "./trust.ts";
-import { undo } from "./undo.ts";
+import { SubnetMemory } from "../network/subnet_memory.ts";
+import { TrustSet } from "../trust/trust_set.ts";
+import { undo } from "../undo/undo.ts";
 
 /** Builds the daemon from its configuration: the one place where `new` meets `select`. Nothing listens yet. */
 export async function assemble(live: LiveConfig, system: System): Promise<Daemon> {

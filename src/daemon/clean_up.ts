@@ -1,12 +1,12 @@
 import { getLogger } from "@logtape/logtape";
 import { RESOLV_CONF, RESOLVER_DIR } from "../names/select.ts";
 import type { System } from "../system/system.ts";
-import { type Change, Journal } from "./journal.ts";
-import type { LiveConfig } from "./live_config.ts";
+import { type Change, Journal } from "../undo/journal.ts";
+import type { LiveConfig } from "../config/live_config.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
 import { hostsPath, journalPath, resolvConfBackup } from "./places.ts";
 import { removeStrays } from "./strays.ts";
-import { undo } from "./undo.ts";
+import { undo } from "../undo/undo.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 

@@ -1,17 +1,17 @@
 import type { ApiClient } from "../cloud/client.ts";
 import type { Attempts } from "../lib/attempts.ts";
 import type { Forwarder } from "../forward/forwarder.ts";
-import type { Account } from "../sync/account.ts";
+import type { Account } from "../account/account.ts";
 import type { SyncLoop } from "../sync/loop.ts";
-import type { Addresses } from "./addresses.ts";
-import type { Dns } from "./dns.ts";
-import type { Health } from "./health.ts";
-import type { IngressDialer } from "./ingress_dialer.ts";
-import type { Journal } from "./journal.ts";
-import type { LiveConfig } from "./live_config.ts";
-import type { Names } from "./names.ts";
-import type { Renewals } from "./renewals.ts";
-import type { TrustSet } from "./trust.ts";
+import type { Addresses } from "../network/addresses.ts";
+import type { Dns } from "../dns/live_dns.ts";
+import type { Health } from "../web/health_listener.ts";
+import type { IngressDialer } from "../trust/ingress_dialer.ts";
+import type { Journal } from "../undo/journal.ts";
+import type { LiveConfig } from "../config/live_config.ts";
+import type { Names } from "../names/hosts/published_names.ts";
+import type { Renewals } from "../account/renewals.ts";
+import type { TrustSet } from "../trust/trust_set.ts";
 
 /** All the parts of a running daemon, each with one owner. */
 export interface Daemon {

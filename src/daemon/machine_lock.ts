@@ -5,7 +5,7 @@ import { BindError } from "../model/errors.ts";
 import { HOSTS } from "../names/select.ts";
 import { isLoopback } from "../network/loopback.ts";
 import type { System } from "../system/system.ts";
-import type { LiveConfig } from "./live_config.ts";
+import type { LiveConfig } from "../config/live_config.ts";
 import { hostsPath } from "./places.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { HOSTS } from "../names/select.ts";
 import type { System } from "../system/system.ts";
-import type { LiveConfig } from "./live_config.ts";
+import type { LiveConfig } from "../config/live_config.ts";
 
 /** The directory of the client certificate is where all state lives (COMPAT.md 4.5). */
 export function stateDirectory(live: LiveConfig): string {

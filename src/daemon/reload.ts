@@ -1,11 +1,11 @@
 import { getLogger } from "@logtape/logtape";
-import { type FileWatch, watchFile } from "../config/watch.ts";
+import { type FileWatch, watchFile } from "../system/watch_file.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { configureLog } from "../log/configure.ts";
 import type { System } from "../system/system.ts";
 import type { Daemon } from "./daemon.ts";
-import type { LiveConfig } from "./live_config.ts";
-import { logProxies } from "./proxies.ts";
+import type { LiveConfig } from "../config/live_config.ts";
+import { logProxies } from "../config/proxy_report.ts";
 
 const log = getLogger(["ngrokd", "config"]);
 

@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { watchFile } from "../config/watch.ts";
+import { watchFile } from "../system/watch_file.ts";
 import { ControlServer } from "../control/server.ts";
 import { VERSION } from "../lib/version.ts";
 import { configureLog } from "../log/configure.ts";
@@ -11,16 +11,16 @@ import { parseArguments } from "./arguments.ts";
 import { assemble } from "./assemble.ts";
 import type { Daemon } from "./daemon.ts";
 import { cleanUp } from "./clean_up.ts";
-import { daemonCommands } from "./commands.ts";
+import { daemonCommands } from "./answers/commands.ts";
 import { deregister } from "./deregister.ts";
-import { LiveConfig, problemTexts } from "./live_config.ts";
+import { LiveConfig, problemTexts } from "../config/live_config.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
-import { ownNetworks } from "./own_networks.ts";
+import { ownNetworks } from "../network/own_networks.ts";
 import { hostsPath } from "./places.ts";
-import { logProxies } from "./proxies.ts";
+import { logProxies } from "../config/proxy_report.ts";
 import { Reloader } from "./reload.ts";
-import { undo } from "./undo.ts";
-import { Wake } from "./wake.ts";
+import { undo } from "../undo/undo.ts";
+import { Wake } from "../system/wake.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 

@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../model/errors.ts";
 import type { System } from "../system/system.ts";
-import type { LiveConfig } from "./live_config.ts";
+import type { LiveConfig } from "../config/live_config.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 

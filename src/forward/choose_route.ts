@@ -1,8 +1,8 @@
 import { printable } from "../lib/printable.ts";
 import type { Outcome } from "../model/traffic.ts";
 import { ListenerRoutes, type Route } from "../model/route_table.ts";
-import type { HttpRefusal } from "./refuse.ts";
-import type { HttpSniff, RequestHead } from "./sniff_http.ts";
+import type { HttpRefusal } from "./http/refuse.ts";
+import type { HttpSniff, RequestHead } from "./http/sniff_http.ts";
 import type { TlsSniff } from "./sniff_tls.ts";
 
 /** How the route of a connection is found. */

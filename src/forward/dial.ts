@@ -1,7 +1,7 @@
 import { DialError } from "../model/errors.ts";
 import type { Proxy } from "../model/proxy.ts";
 import type { ByteStream, TlsDialOptions } from "../system/net.ts";
-import type { DialGate } from "./dial_gate.ts";
+import type { DialGate } from "./admission/dial_gate.ts";
 
 /** Where the ingress is. */
 export interface DialTarget {

@@ -2,10 +2,10 @@ import type { ListenerRoutes, Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
 import type { ByteStream } from "../system/net.ts";
 import { chooseByHello, chooseByRequest, type Chosen, planRoute } from "./choose_route.ts";
-import type { Limits } from "./limits.ts";
+import type { Limits } from "./admission/limits.ts";
 import { peek } from "./peek.ts";
-import { httpAnswer, tlsAlert } from "./refuse.ts";
-import { type HttpSniff, type RequestHead, sniffHttp } from "./sniff_http.ts";
+import { httpAnswer, tlsAlert } from "./http/refuse.ts";
+import { type HttpSniff, type RequestHead, sniffHttp } from "./http/sniff_http.ts";
 import { TLS_HANDSHAKE, type TlsSniff, TlsSniffer } from "./sniff_tls.ts";
 
 /** Where a connection goes, and what was read to know it. */

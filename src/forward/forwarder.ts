@@ -8,16 +8,16 @@ import { withDeadline } from "../system/clock.ts";
 import { isConnectionGone } from "../system/errors.ts";
 import type { AcceptedStream, TcpAddress, TcpListener } from "../system/net.ts";
 import { serveConnection } from "./connection.ts";
-import { ConnectionSlots, type Slot } from "./connection_slots.ts";
+import { ConnectionSlots, type Slot } from "./admission/connection_slots.ts";
 import type { IngressAccess } from "./dial.ts";
-import { DialGate } from "./dial_gate.ts";
+import { DialGate } from "./admission/dial_gate.ts";
 import { FailureLog } from "./failure_log.ts";
 import { IngressHealth, type IngressState } from "./ingress_health.ts";
-import { LIMITS, type Limits } from "./limits.ts";
+import { LIMITS, type Limits } from "./admission/limits.ts";
 import { Listeners } from "./listeners.ts";
-import { SourceShares } from "./source_shares.ts";
+import { SourceShares } from "./admission/source_shares.ts";
 import { TrafficBook } from "./traffic_book.ts";
-import { Undecided } from "./undecided.ts";
+import { Undecided } from "./admission/undecided.ts";
 
 const log = getLogger(["ngrokd", "forward"]);
 

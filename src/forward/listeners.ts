@@ -2,7 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { closeQuietly } from "../system/byte_stream.ts";
 import type { AcceptedStream, TcpAddress, TcpListener } from "../system/net.ts";
 import { acceptLoop } from "./accept.ts";
-import type { ConnectionSlots, Slot } from "./connection_slots.ts";
+import type { ConnectionSlots, Slot } from "./admission/connection_slots.ts";
 
 const log = getLogger(["ngrokd", "forward"]);
 

@@ -1,7 +1,7 @@
 import { messageOf } from "../model/errors.ts";
 import { publicKeyOf } from "./key.ts";
-import { readPem } from "./pem.ts";
-import { loadX509 } from "./x509.ts";
+import { readPem } from "../x509/pem.ts";
+import { loadX509 } from "../x509/load.ts";
 
 /** What a certificate says. Times are milliseconds since the epoch. */
 export interface CertificateInfo {

@@ -1,5 +1,5 @@
 import { generateKey } from "./key.ts";
-import { loadX509 } from "./x509.ts";
+import { loadX509 } from "../x509/load.ts";
 
 /** What is needed to ask for a certificate, both PEM. */
 export interface SigningRequest {

@@ -1,4 +1,4 @@
-import { readPem, writePem } from "./pem.ts";
+import { readPem, writePem } from "../x509/pem.ts";
 
 /** A private key that was just made, and its text for the disk. */
 export interface NewKey {

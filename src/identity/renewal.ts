@@ -1,5 +1,5 @@
 import { backoffDelay } from "../lib/backoff.ts";
-import type { CertificateInfo } from "./certificate.ts";
+import type { Life } from "../x509/expiry.ts";
 
 /** What is to be done about a certificate. */
 export interface RenewalDecision {
@@ -13,9 +13,6 @@ export interface RenewalOptions {
   /** A number in [0, 1): which moment of the first tenth of the window, so that a fleet does not act at once. @default {0} */
   readonly spread?: number;
 }
-
-/** The dates of a certificate, milliseconds since the epoch. */
-export type Life = Pick<CertificateInfo, "notBefore" | "notAfter">;
 
 const SKEW_MS = 24 * 3600_000;
 /** A third of its life before the end. */

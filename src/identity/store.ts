@@ -4,7 +4,7 @@ import { FileError, messageOf } from "../model/errors.ts";
 import type { AtomicWriteOptions, FileStat } from "../system/files.ts";
 import { type CertificateInfo, checkPair } from "./certificate.ts";
 import { checkIssued } from "./check_issued.ts";
-import { readPem } from "./pem.ts";
+import { readPem } from "../x509/pem.ts";
 import { checkPrivateFile } from "./private_file.ts";
 
 const log = getLogger(["ngrokd", "identity"]);

@@ -1,12 +1,12 @@
-import { HostsFile, type HostsFileOptions } from "./hosts_file.ts";
-import { NoNames } from "./no_names.ts";
-import { NoResolver } from "./no_resolver.ts";
-import type { NamePublisher } from "./publisher.ts";
+import { HostsFile, type HostsFileOptions } from "./hosts/hosts_file.ts";
+import { NoNames } from "./hosts/no_names.ts";
+import { NoResolver } from "./resolver/no_resolver.ts";
+import type { NamePublisher } from "./hosts/publisher.ts";
 import type { HostsFileSystem } from "./replace_file.ts";
-import { ResolvConf } from "./resolv_conf.ts";
-import { type OwnLink, Resolved, type RunProgram } from "./resolved.ts";
-import { ResolverChain } from "./resolver_chain.ts";
-import { ResolverDir, type ResolverDirFiles } from "./resolver_dir.ts";
+import { ResolvConf } from "./resolver/resolv_conf.ts";
+import { type OwnLink, Resolved, type RunProgram } from "./resolver/resolved.ts";
+import { ResolverChain } from "./resolver/resolver_chain.ts";
+import { ResolverDir, type ResolverDirFiles } from "./resolver/resolver_dir.ts";
 
 /** Where names are read on every machine that this program runs on, Windows excepted. */
 export const HOSTS = "/etc/hosts";

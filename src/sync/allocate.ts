@@ -1,4 +1,5 @@
 import type { Cidr } from "../lib/ipv4.ts";
+import { VIRTUAL } from "../model/listen_mode.ts";
 import { formatCidr } from "../lib/ipv4.ts";
 import { parentDomains } from "../lib/hostname.ts";
 import type { Endpoint, RefusedEndpoint } from "../model/endpoint.ts";
@@ -38,9 +39,6 @@ export interface Plan {
 
 /** Where a browser finds http by itself. On any other shared port an endpoint has a port of its own too (COMPAT.md, after the Departures). */
 const HTTP_PORT = 80;
-
-/** The one value of `mode` that means an address per endpoint. */
-export const VIRTUAL = "virtual";
 
 /** Gives every service an address and a port on this machine. Pure: what is known comes in, what is wanted comes out. */
 export function allocate(endpoints: readonly Endpoint[], options: AllocateOptions): Plan {

@@ -1,5 +1,5 @@
 import { EVERYWHERE, listenerKey, type Route } from "../model/route_table.ts";
-import { VIRTUAL } from "./allocate.ts";
+import { VIRTUAL } from "../model/listen_mode.ts";
 
 /** The routes that share one listener, and whether another port will do when theirs is taken. */
 export interface ListenerGroup {

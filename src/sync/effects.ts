@@ -1,15 +1,5 @@
-import type { Endpoint, RefusedEndpoint } from "../model/endpoint.ts";
+import type { Endpoint } from "../model/endpoint.ts";
 import type { RouteTable } from "../model/route_table.ts";
-
-/** What a poll found. */
-export interface Discovery {
-  readonly endpoints: readonly Endpoint[];
-  readonly refused: readonly RefusedEndpoint[];
-  /** How many pages it took; the interval stretches with them. */
-  readonly pages: number;
-  /** Whether it ended with a page that was announced and held nothing: something may be missing. */
-  readonly endsEmpty?: boolean;
-}
 
 /** What is asked of whatever opens listeners; the forwarder is one. */
 export interface ListenerEffects {

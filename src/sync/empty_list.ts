@@ -1,4 +1,4 @@
-import type { Discovery } from "./effects.ts";
+import type { Discovery } from "../model/discovery.ts";
 
 /**
  * An empty list after one that was not may be a fault of the API, and so may be a shorter one that ends with an empty page: they are

@@ -1,4 +1,5 @@
 import { backoffDelay } from "../lib/backoff.ts";
+import { isKeyRefused, REFUSED_MS } from "../cloud/key_refused.ts";
 import { ApiError } from "../model/errors.ts";
 import type { ApiState } from "../model/report.ts";
 
@@ -15,8 +16,6 @@ export interface PaceInput {
 }
 
 const MAX_BACKOFF_MS = 5 * 60_000;
-/** A key that was refused is shown no more often. */
-export const REFUSED_MS: number = MAX_BACKOFF_MS;
 const PAGE_MS = 1000;
 /** Daemons of one account share 120 requests a minute: a tenth of the interval keeps them apart. */
 const JITTER = 0.1;
@@ -42,7 +41,7 @@ export function nextPollDelay(input: PaceInput): number {
 
 /** The part of the wait after a failure that nothing but the user may cut short: the API demands it. */
 export function demandedDelay(error: unknown): number {
-  if (isKeyRefused(error)) return MAX_BACKOFF_MS;
+  if (isKeyRefused(error)) return REFUSED_MS;
   return error instanceof ApiError ? error.retryAfterMs ?? 0 : 0;
 }
 
@@ -52,10 +51,4 @@ export function apiStateOf(error: unknown): ApiState {
   if (!(error instanceof ApiError)) return "failing";
   if (error.status === 429) return "rate_limited";
   return ["unreachable", "timeout", "proxy"].includes(error.code) ? "unreachable" : "failing";
-}
-
-/** Whether the API has refused the key. */
-export function isKeyRefused(error: unknown): boolean {
-  return error instanceof ApiError && (error.status === 401 || error.status === 403) &&
-    error.code !== "malformed";
 }

@@ -4,17 +4,8 @@ import { parseIpv4 } from "../lib/ipv4.ts";
 import { printable } from "../lib/printable.ts";
 import { type Endpoint, parseEndpointUrl } from "../model/endpoint.ts";
 import { FileError, messageOf } from "../model/errors.ts";
+import type { StateFiles } from "../system/state_files.ts";
 import type { SavedState, StateEffects } from "./effects.ts";
-
-/** What the store needs of the file system. */
-export interface StateFiles {
-  /** @throws {FileError} */
-  readText(path: string): Promise<string>;
-  /** @throws {FileError} */
-  writeFileAtomic(path: string, text: string, options: { mode: number }): Promise<void>;
-  /** @throws {FileError} */
-  renameFile(from: string, to: string): Promise<void>;
-}
 
 /** The state that was found, and what was wrong with it. */
 export interface LoadedState {

@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { BindError, messageOf } from "../model/errors.ts";
 import { EVERYWHERE, listenerKey, type Route, RouteTable } from "../model/route_table.ts";
-import { VIRTUAL } from "./allocate.ts";
+import { VIRTUAL } from "../model/listen_mode.ts";
 import { type Change, type ListenerGroup, remapKey } from "./diff.ts";
 import type { RoundEffects } from "./effects.ts";
 import { sayEach } from "./say_each.ts";

@@ -1,5 +1,5 @@
 import { listenerKey } from "../model/route_table.ts";
-import { VIRTUAL } from "./allocate.ts";
+import { VIRTUAL } from "../model/listen_mode.ts";
 import { type ListenerGroup, remapKey } from "./diff.ts";
 
 /** How many ports are tried when the wanted one is taken. */

@@ -1,6 +1,6 @@
 import type { RefusedEndpoint } from "../model/endpoint.ts";
 import { listenerKey } from "../model/route_table.ts";
-import { VIRTUAL } from "./allocate.ts";
+import { VIRTUAL } from "../model/listen_mode.ts";
 import type { ListenerEffects, RoundEffects } from "./effects.ts";
 import type { RoundInput, RoundOutcome, Standing } from "./round.ts";
 

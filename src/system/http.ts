@@ -2,8 +2,8 @@ import { ApiError, DialError, messageOf } from "../model/errors.ts";
 import { hasCredentials, type Proxy, showProxy } from "../model/proxy.ts";
 import { closeQuietly } from "./byte_stream.ts";
 import { limitTime } from "./clock.ts";
-import { openTunnel } from "./proxy_tunnel.ts";
-import { checkProxy } from "./tunnel.ts";
+import { openTunnel } from "./proxy/proxy_tunnel.ts";
+import { checkProxy } from "./proxy/tunnel.ts";
 
 /** One HTTP request with its limits. */
 export interface HttpRequest {

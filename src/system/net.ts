@@ -4,10 +4,10 @@ import { listenerKey } from "../model/route_table.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { withDeadline } from "./clock.ts";
 import { isConnectionGone, toBindError } from "./errors.ts";
-import { openTunnel } from "./proxy_tunnel.ts";
-import { openRelay, type Relay } from "./relay.ts";
+import { openTunnel } from "./proxy/proxy_tunnel.ts";
+import { openRelay, type Relay } from "./proxy/relay.ts";
 import { probeTls } from "./tls_probe.ts";
-import { silentProxy } from "./tunnel.ts";
+import { silentProxy } from "./proxy/tunnel.ts";
 
 export type { ByteStream };
 

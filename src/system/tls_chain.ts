@@ -1,8 +1,8 @@
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { DialError, messageOf } from "../model/errors.ts";
 import type { Proxy } from "../model/proxy.ts";
-import { openTunnel } from "./proxy_tunnel.ts";
-import { openRelay } from "./relay.ts";
+import { openTunnel } from "./proxy/proxy_tunnel.ts";
+import { openRelay } from "./proxy/relay.ts";
 
 /** Where to look, and for how long. */
 export interface LookOptions {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { NamePublisher } from "../../src/names/publisher.ts";
+import type { NamePublisher } from "../../src/names/hosts/publisher.ts";
 
 /** One place where names can be published, on which several publishers can be made one after the other. */
 export interface PublisherPlace extends AsyncDisposable {

@@ -1,5 +1,5 @@
-import { HostsFile } from "../../src/names/hosts_file.ts";
-import { NoNames } from "../../src/names/no_names.ts";
+import { HostsFile } from "../../src/names/hosts/hosts_file.ts";
+import { NoNames } from "../../src/names/hosts/no_names.ts";
 import * as files from "../../src/system/files.ts";
 import { type PublisherPlace, testNamePublisher } from "./name_publisher.ts";
 

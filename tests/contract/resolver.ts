@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Resolver, ResolverWish } from "../../src/names/resolver.ts";
+import type { Resolver, ResolverWish } from "../../src/names/resolver/resolver.ts";
 
 /** One place where the questions of a machine can be directed, on which several resolvers can be made one after the other. */
 export interface ResolverPlace extends AsyncDisposable {

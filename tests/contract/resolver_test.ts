@@ -1,13 +1,13 @@
-import { NoResolver } from "../../src/names/no_resolver.ts";
-import { ResolvConf } from "../../src/names/resolv_conf.ts";
-import { Resolved } from "../../src/names/resolved.ts";
-import { ResolverChain } from "../../src/names/resolver_chain.ts";
-import { ResolverDir } from "../../src/names/resolver_dir.ts";
-import { type ResolverWish, serverText } from "../../src/names/resolver.ts";
+import { NoResolver } from "../../src/names/resolver/no_resolver.ts";
+import { ResolvConf } from "../../src/names/resolver/resolv_conf.ts";
+import { Resolved } from "../../src/names/resolver/resolved.ts";
+import { ResolverChain } from "../../src/names/resolver/resolver_chain.ts";
+import { ResolverDir } from "../../src/names/resolver/resolver_dir.ts";
+import { type ResolverWish, serverText } from "../../src/names/resolver/resolver.ts";
 import { chooseResolver } from "../../src/names/select.ts";
 import * as files from "../../src/system/files.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
-import { FakeResolvectl } from "../names/fake_resolvectl.ts";
+import { FakeResolvectl } from "../names/resolver/fake_resolvectl.ts";
 import { type ResolverPlace, testResolver } from "./resolver.ts";
 
 const OTHERS = "nameserver 192.168.1.1\nsearch lan\n";

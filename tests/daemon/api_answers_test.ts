@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type HttpRequest, sendHttp } from "../../src/system/http.ts";
-import type { Fault } from "../cloud/faults.ts";
+import type { Fault } from "../../sim/cloud/faults.ts";
 import { fakeMachine } from "./fake_machine.ts";
 import { pollUntil, serving } from "./serving.ts";
 import { statusOf, withDaemon } from "./with_daemon.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { IngressDialer } from "../../src/daemon/ingress_dialer.ts";
-import { TrustSet } from "../../src/daemon/trust.ts";
+import { IngressDialer } from "../../src/trust/ingress_dialer.ts";
+import { TrustSet } from "../../src/trust/trust_set.ts";
 import { DialError } from "../../src/model/errors.ts";
 import type { ByteStream } from "../../src/system/net.ts";
 import { realSystem, type System } from "../../src/system/system.ts";

@@ -1,6 +1,6 @@
 import type { SignalName } from "../../src/system/signals.ts";
 import { realSystem, type System } from "../../src/system/system.ts";
-import { SimulatedCloud } from "../cloud/cloud.ts";
+import { SimulatedCloud } from "../../sim/cloud/cloud.ts";
 
 /** A daemon's surroundings inside the test: real sockets and files, but signals, environment and output are the test's. */
 export interface FakeMachine extends AsyncDisposable {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { renderBlock } from "../../src/names/hosts_block.ts";
+import { renderBlock } from "../../src/names/hosts/hosts_block.ts";
 import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
 import { listOf, statusLine, statusOf, withDaemon } from "./with_daemon.ts";
 

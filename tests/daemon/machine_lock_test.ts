@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LiveConfig } from "../../src/daemon/live_config.ts";
+import { LiveConfig } from "../../src/config/live_config.ts";
 import { lockMachine } from "../../src/daemon/machine_lock.ts";
 import { BindError } from "../../src/model/errors.ts";
 import { holdLock } from "../../src/system/local_socket.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { runDaemon } from "../../src/daemon/run.ts";
-import { LiveConfig } from "../../src/daemon/live_config.ts";
+import { LiveConfig } from "../../src/config/live_config.ts";
 import type { StatusReport } from "../../src/model/report.ts";
 import { realSystem } from "../../src/system/system.ts";
 import { type FakeMachine, fakeMachine } from "./fake_machine.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { runDaemon } from "../../src/daemon/run.ts";
-import { renderBlock } from "../../src/names/hosts_block.ts";
+import { renderBlock } from "../../src/names/hosts/hosts_block.ts";
 import type { EndpointReport, HealthReport, StatusReport } from "../../src/model/report.ts";
 import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { hostileMessage } from "../../scripts/dns/hostile.ts";
-import { benchNames } from "../../scripts/dns/names.ts";
-import { startServer } from "../../scripts/dns/server_process.ts";
+import { hostileMessage } from "../long/dns/hostile.ts";
+import { benchNames } from "../long/dns/names.ts";
+import { startServer } from "../long/dns/server_process.ts";
 import { listenUdp } from "../../src/system/udp.ts";
-import { SeededRandom } from "../cloud/seeded_random.ts";
+import { SeededRandom } from "../../sim/cloud/seeded_random.ts";
 import { askUdp, TcpClient } from "./client.ts";
 import { decode, message } from "./messages.ts";
 

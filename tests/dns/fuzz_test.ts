@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { fuzzDns } from "../../scripts/fuzz_dns.ts";
-import { hostileMessage } from "../../scripts/dns/hostile.ts";
+import { fuzzDns } from "../long/fuzz_dns.ts";
+import { hostileMessage } from "../long/dns/hostile.ts";
 import { answer } from "../../src/dns/answer.ts";
 import { addressRecord, Zone } from "../../src/dns/zone.ts";
-import { benchNames } from "../../scripts/dns/names.ts";
-import { SeededRandom } from "../cloud/seeded_random.ts";
+import { benchNames } from "../long/dns/names.ts";
+import { SeededRandom } from "../../sim/cloud/seeded_random.ts";
 import { decode } from "./messages.ts";
 
 Deno.test("6,000 hostile messages by UDP, TCP and from upstream neither end the DNS server nor hold up good queries (F49)", async () => {

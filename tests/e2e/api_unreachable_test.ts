@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Stage } from "../../scripts/stage.ts";
+import { Stage } from "../../sim/stage.ts";
 import { make, presenting } from "../fakes/attacker.ts";
 
 /** `deno run` asks for newer versions of itself. */

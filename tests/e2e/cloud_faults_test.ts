@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { allCases } from "../../scripts/faults_cloud/cases.ts";
-import { runCase } from "../../scripts/faults_cloud/run_case.ts";
+import { allCases } from "../long/faults_cloud/cases.ts";
+import { runCase } from "../long/faults_cloud/run_case.ts";
 
 // All of them: deno task faults:cloud.
 const SOME = [

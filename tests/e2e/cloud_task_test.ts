@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 Deno.test("deno task cloud runs with its own permission set, and Ctrl-C ends it", async () => {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-P=cloud", "--no-prompt", "--quiet", "tests/cloud/main.ts"],
+    args: ["run", "-P=cloud", "--no-prompt", "--quiet", "sim/cloud/main.ts"],
     cwd: new URL("../..", import.meta.url).pathname,
     stdout: "piped",
     stderr: "piped",

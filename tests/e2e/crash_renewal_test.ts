@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { crashRegistrations, crashRenewals } from "../../scripts/crash_renewal.ts";
+import { crashRegistrations, crashRenewals } from "../long/crash_renewal.ts";
 
 // A small selection: `deno task crash:renewal` kills at 200 moments of each.
 Deno.test("killed in the middle of a renewal, ngrokd loads a pair that fits and keeps its operator (R39)", async () => {

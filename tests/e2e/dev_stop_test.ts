@@ -6,7 +6,7 @@ const ROOT = new URL("../..", import.meta.url).pathname;
 class Dev implements AsyncDisposable {
   readonly directory = Deno.makeTempDirSync({ prefix: "dev-stop-" });
   readonly #child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-P=dev", "--no-prompt", "--quiet", "scripts/dev.ts"],
+    args: ["run", "-P=dev", "--no-prompt", "--quiet", "sim/dev.ts"],
     cwd: ROOT,
     env: { TMPDIR: this.directory },
     stdout: "piped",

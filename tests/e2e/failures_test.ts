@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { Stage } from "../../scripts/stage.ts";
-import { SimulatedCloud } from "../cloud/cloud.ts";
+import { Stage } from "../../sim/stage.ts";
+import { SimulatedCloud } from "../../sim/cloud/cloud.ts";
 
 const NET = "net:\n  subnet: 127.109.0.0/16\nbound_endpoints:\n  poll_interval: 1";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Stage } from "../../scripts/stage.ts";
+import { Stage } from "../../sim/stage.ts";
 import { type Made, make, presenting, type RawServer } from "../fakes/attacker.ts";
 
 const SUBJECT = "CN=Ingress CA, O=Cloud";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Stage } from "../../scripts/stage.ts";
+import { Stage } from "../../sim/stage.ts";
 
 const LIMIT_MS = 2_000;
 

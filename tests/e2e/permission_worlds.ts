@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { echoOnce, parseTarget } from "../../scripts/load.ts";
-import { Stage } from "../../scripts/stage.ts";
+import { echoOnce, parseTarget } from "../long/load.ts";
+import { Stage } from "../../sim/stage.ts";
 import { PROXY_VARIABLES } from "../../src/config/proxy_for.ts";
 import type { EndpointReport } from "../../src/model/report.ts";
 

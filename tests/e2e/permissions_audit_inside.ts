@@ -1,7 +1,7 @@
 // Run by permissions_audit_test.ts on an /etc and /run of its own.
 import assert from "node:assert/strict";
 import type { HealthReport } from "../../src/model/report.ts";
-import type { RunOptions, Stage } from "../../scripts/stage.ts";
+import type { RunOptions, Stage } from "../../sim/stage.ts";
 import type { ShippedSet } from "../../scripts/permission_flags.ts";
 import { say } from "../root/commands.ts";
 import { covers, entriesOf, shippedSet, type Use } from "./permission_entries.ts";

@@ -1,6 +1,6 @@
 // Run by permissions_ctl_test.ts on an /etc and /run of its own.
 import assert from "node:assert/strict";
-import type { Printed, Stage } from "../../scripts/stage.ts";
+import type { Printed, Stage } from "../../sim/stage.ts";
 import { entriesOf, flagsOf, flagsWithout, shippedSet } from "./permission_entries.ts";
 import { clean, isThroughFirstRound, openWorld, surroundings, WORLDS } from "./permission_worlds.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { Stage } from "../../scripts/stage.ts";
+import { Stage } from "../../sim/stage.ts";
 import type { EndpointReport } from "../../src/model/report.ts";
 import { TestAuthority } from "../fakes/certificates.ts";
 import { type ConnectProxy, connectProxy } from "../fakes/connect_proxy.ts";

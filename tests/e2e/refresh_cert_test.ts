@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { HealthReport } from "../../src/model/report.ts";
-import { Stage } from "../../scripts/stage.ts";
+import { Stage } from "../../sim/stage.ts";
 
 const TIME = "20\\d\\d-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z";
 const RENEWED = new RegExp(`^✓ Certificate renewed, valid until ${TIME}\n$`);

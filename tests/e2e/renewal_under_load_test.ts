@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { HealthReport } from "../../src/model/report.ts";
-import { Stage } from "../../scripts/stage.ts";
+import { Stage } from "../../sim/stage.ts";
 
 const TRANSFERS = 10;
 const ROUNDS = 5;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { scale } from "../../scripts/scale/scale.ts";
-import { Stage } from "../../scripts/stage.ts";
+import { scale } from "../long/scale/scale.ts";
+import { Stage } from "../../sim/stage.ts";
 
 Deno.test("200 endpoints appear, 199 vanish and all return: same addresses, one write of the hosts file a step, none for an idle poll (F43)", async () => {
   const { steps, problems } = await scale(200, {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { processFigures } from "../../scripts/process_figures.ts";
-import { Stage } from "../../scripts/stage.ts";
+import { processFigures } from "../long/process_figures.ts";
+import { Stage } from "../../sim/stage.ts";
 import { clientHello, records } from "../forward/client_hello.ts";
 import { readAll, send, text } from "../forward/memory_stream.ts";
 

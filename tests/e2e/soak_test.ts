@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { soak } from "../../scripts/soak.ts";
+import { soak } from "../long/soak.ts";
 
 Deno.test("short connections, resets, bulk both ways, single bytes and ping-pongs are exact and leave nothing behind", async () => {
   const { problems } = await soak({

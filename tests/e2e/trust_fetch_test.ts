@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Stage } from "../../scripts/stage.ts";
+import { Stage } from "../../sim/stage.ts";
 import { make } from "../fakes/attacker.ts";
 
 Deno.test("ngrokctl trust fetch --file takes a file from the shell, opens none itself, and saves only what is listed", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { acceptLoop } from "../../src/forward/accept.ts";
-import { ConnectionSlots, type Slot } from "../../src/forward/connection_slots.ts";
+import { ConnectionSlots, type Slot } from "../../src/forward/admission/connection_slots.ts";
 import { Listeners } from "../../src/forward/listeners.ts";
 import { BindError } from "../../src/model/errors.ts";
 import { type AcceptedStream, listenTcp, type TcpListener } from "../../src/system/net.ts";

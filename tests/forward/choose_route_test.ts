@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { chooseByRequest, planRoute, refuseOtherHost, urlOf } from "../../src/forward/choose_route.ts";
 import { ListenerRoutes } from "../../src/model/route_table.ts";
-import { type RequestHead, sniffHttp } from "../../src/forward/sniff_http.ts";
+import { type RequestHead, sniffHttp } from "../../src/forward/http/sniff_http.ts";
 import { latin1 } from "./memory_stream.ts";
 import { route, routes } from "./routes.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { type ConnectionOptions, serveConnection } from "../../src/forward/connection.ts";
-import { ConnectionSlots } from "../../src/forward/connection_slots.ts";
-import { DialGate } from "../../src/forward/dial_gate.ts";
-import { LIMITS } from "../../src/forward/limits.ts";
-import { SourceShares } from "../../src/forward/source_shares.ts";
+import { ConnectionSlots } from "../../src/forward/admission/connection_slots.ts";
+import { DialGate } from "../../src/forward/admission/dial_gate.ts";
+import { LIMITS } from "../../src/forward/admission/limits.ts";
+import { SourceShares } from "../../src/forward/admission/source_shares.ts";
 import { TrafficBook } from "../../src/forward/traffic_book.ts";
 import { Attempts } from "../../src/lib/attempts.ts";
 import { DialError } from "../../src/model/errors.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { findRoute } from "../../src/forward/find_route.ts";
-import { LIMITS } from "../../src/forward/limits.ts";
+import { LIMITS } from "../../src/forward/admission/limits.ts";
 import { ListenerRoutes } from "../../src/model/route_table.ts";
 import { clientHello, records } from "./client_hello.ts";
 import { fakeClock } from "./fake_clock.ts";

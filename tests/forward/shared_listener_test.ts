@@ -4,7 +4,7 @@ import { Forwarder, type ForwarderOptions } from "../../src/forward/forwarder.ts
 import { RouteTable } from "../../src/model/route_table.ts";
 import { connectTls, listenTcp } from "../../src/system/net.ts";
 import { throwawayCa } from "../fixtures/throwaway_ca.ts";
-import { AMBIGUOUS, AMBIGUOUS_CHUNKS } from "./ambiguous_heads.ts";
+import { AMBIGUOUS, AMBIGUOUS_CHUNKS } from "./http/ambiguous_heads.ts";
 import { captureLog } from "./captured_log.ts";
 import { clientHello, extension, records } from "./client_hello.ts";
 import { type Behaviour, echo, fakeIngress, WELCOME } from "./fake_ingress.ts";

@@ -5,7 +5,7 @@ import { checkPair } from "../../src/identity/certificate.ts";
 import { checkIssued } from "../../src/identity/check_issued.ts";
 import { createSigningRequest } from "../../src/identity/csr.ts";
 import { CertificateError } from "../../src/model/errors.ts";
-import { CertificateAuthority } from "../cloud/certificate_authority.ts";
+import { CertificateAuthority } from "../../sim/cloud/certificate_authority.ts";
 import { TestCa } from "./test_ca.ts";
 
 const HOUR = 3600_000;

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { FileError, type FileFailure } from "../../src/model/errors.ts";
-import { HostsFile } from "../../src/names/hosts_file.ts";
+import { HostsFile } from "../../src/names/hosts/hosts_file.ts";
 import { type HostsFileSystem, removeStray, replaceFile } from "../../src/names/replace_file.ts";
 import * as files from "../../src/system/files.ts";
-import { someNames } from "./hosts_fixtures.ts";
+import { someNames } from "./hosts/hosts_fixtures.ts";
 
 function bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);

@@ -3,7 +3,7 @@ import { CommandError } from "../../src/model/errors.ts";
 import { choosePublisher, chooseResolver, type ResolverOptions } from "../../src/names/select.ts";
 import * as files from "../../src/system/files.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
-import { FakeResolvectl } from "./fake_resolvectl.ts";
+import { FakeResolvectl } from "./resolver/fake_resolvectl.ts";
 
 Deno.test("choosePublisher() publishes no names where the permission set does not hold the hosts file, and says why", async () => {
   const publisher = choosePublisher({ path: "/etc/hosts", files, mayWrite: () => false });

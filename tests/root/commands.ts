@@ -1,4 +1,4 @@
-import type { Printed } from "../../scripts/stage.ts";
+import type { Printed } from "../../sim/stage.ts";
 
 /** Runs a program with this text as its input. */
 export async function say(argv: readonly string[], input = ""): Promise<Printed> {

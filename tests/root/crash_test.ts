@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Part, runPart } from "../../scripts/crash/run_part.ts";
+import { type Part, runPart } from "../long/crash/run_part.ts";
 import { testRoot, testTraced } from "./test_root.ts";
 
 // A small selection: `deno task crash` kills at every call, and at hundreds of moments.

@@ -1,6 +1,6 @@
 // Run by main_show_test.ts on an /etc and /run of its own: everything as a user has it who follows the README as root.
 import assert from "node:assert/strict";
-import { type Printed, Stage } from "../../scripts/stage.ts";
+import { type Printed, Stage } from "../../sim/stage.ts";
 import { machineState, say } from "./commands.ts";
 
 const POLL = "bound_endpoints: { poll_interval: 1 }";

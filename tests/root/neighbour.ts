@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Printed } from "../../scripts/stage.ts";
+import type { Printed } from "../../sim/stage.ts";
 import { say, shell } from "./commands.ts";
 
 /** Shell: an /etc of which programs find what they need, and no name but its own. */

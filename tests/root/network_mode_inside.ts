@@ -1,6 +1,6 @@
 // Run by network_mode_test.ts on an /etc and /run of its own: the machine that shares endpoints, and a neighbour that asks it by DNS.
 import assert from "node:assert/strict";
-import { Stage } from "../../scripts/stage.ts";
+import { Stage } from "../../sim/stage.ts";
 import type { StatusReport } from "../../src/model/report.ts";
 import { FakeUpstream } from "../dns/fake_upstream.ts";
 import { replyTo } from "../dns/messages.ts";

@@ -1,6 +1,6 @@
 // Run by service_test.ts on an /etc and /run of its own, in the control group that CGROUP names.
 import assert from "node:assert/strict";
-import { Stage } from "../../scripts/stage.ts";
+import { Stage } from "../../sim/stage.ts";
 import { machineState, say, shell } from "./commands.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;

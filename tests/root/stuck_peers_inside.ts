@@ -1,7 +1,7 @@
 // Run by stuck_peers_test.ts in a network of its own, whose sockets have small buffers.
 import assert from "node:assert/strict";
-import { processFigures } from "../../scripts/process_figures.ts";
-import { Stage } from "../../scripts/stage.ts";
+import { processFigures } from "../long/process_figures.ts";
+import { Stage } from "../../sim/stage.ts";
 import { readExactly, send } from "../forward/memory_stream.ts";
 
 const ADDRESS = "127.118.0.1";

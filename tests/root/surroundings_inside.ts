@@ -1,6 +1,6 @@
 // Run by surroundings_test.ts on an /etc and /run of its own, which these tests fill, freeze and mount over.
 import assert from "node:assert/strict";
-import { Stage } from "../../scripts/stage.ts";
+import { Stage } from "../../sim/stage.ts";
 import type { EndpointReport, StatusReport } from "../../src/model/report.ts";
 import { machineState, say, shell } from "./commands.ts";
 

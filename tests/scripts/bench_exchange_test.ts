@@ -1,15 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { BackendPorts } from "../../scripts/bench/backend.ts";
-import { Script } from "../../scripts/bench/child.ts";
-import type { ClientQuestion, Connects, Transfer } from "../../scripts/bench/client.ts";
-import {
-  BLOCK_BYTES,
-  decodeOrder,
-  encodeOrder,
-  LAST_BLOCK,
-  UploadEnd,
-} from "../../scripts/bench/exchange.ts";
+import type { BackendPorts } from "../../bench/backend.ts";
+import { Script } from "../../bench/child.ts";
+import type { ClientQuestion, Connects, Transfer } from "../../bench/client.ts";
+import { BLOCK_BYTES, decodeOrder, encodeOrder, LAST_BLOCK, UploadEnd } from "../../bench/exchange.ts";
 
 Deno.test("an order survives its way over the wire, and another text is refused", () => {
   for (const order of ["echo", "upld", "down"] as const) assert.equal(decodeOrder(encodeOrder(order)), order);

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { parseArguments } from "../../scripts/bench.ts";
-import { parseMachineSeconds, parseProcessSeconds, readCpu } from "../../scripts/bench/cpu_time.ts";
-import { processorIn, versionIn } from "../../scripts/bench/machine.ts";
-import type { ConnectSample, Samples, TransferSample } from "../../scripts/bench/measure.ts";
-import { renderLoad, renderTable, renderTargets } from "../../scripts/bench/render.ts";
-import { median, percentile } from "../../scripts/bench/statistics.ts";
-import { CPU_PER_GB, summarize, type Table, THROUGHPUT } from "../../scripts/bench/summary.ts";
-import { checkTargets } from "../../scripts/bench/targets.ts";
-import type { SubjectName } from "../../scripts/bench/track.ts";
+import { parseArguments } from "../../bench/main.ts";
+import { parseMachineSeconds, parseProcessSeconds, readCpu } from "../../bench/cpu_time.ts";
+import { processorIn, versionIn } from "../../bench/machine.ts";
+import type { ConnectSample, Samples, TransferSample } from "../../bench/measure.ts";
+import { renderLoad, renderTable, renderTargets } from "../../bench/render.ts";
+import { median, percentile } from "../../bench/statistics.ts";
+import { CPU_PER_GB, summarize, type Table, THROUGHPUT } from "../../bench/summary.ts";
+import { checkTargets } from "../../bench/targets.ts";
+import type { SubjectName } from "../../bench/track.ts";
 
 Deno.test("median() gives the middle value, or the mean of the two in the middle", () => {
   assert.equal(median([9, 1, 5]), 5);

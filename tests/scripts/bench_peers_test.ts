@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type ClientSetup, PEERS, type ServerSetup } from "../../scripts/bench/peers.ts";
-import { makeServerCertificate } from "../../scripts/bench/server_certificate.ts";
+import { type ClientSetup, PEERS, type ServerSetup } from "../../bench/peers.ts";
+import { makeServerCertificate } from "../../bench/server_certificate.ts";
 
 const CLIENT: ClientSetup = {
   listenPort: 1001,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { judge, type Round } from "../../scripts/bench_proxy/quick.ts";
+import { judge, type Round } from "../../bench/proxy/quick.ts";
 
 function round(down: number, up: number, extraMs: number): Round {
   return {

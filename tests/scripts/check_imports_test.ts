@@ -32,8 +32,8 @@ Deno.test("checkImports() accepts imports that go down, stay in the folder, or a
     "src/model/errors.ts": [],
     "src/lib/mutex.ts": [],
     "tests/cloud/client_test.ts": ["src/cloud/client.ts", "node:net"],
-    "tests/cloud/server.ts": ["src/lib/ipv4.ts", "node:tls"],
-    "scripts/bench.ts": ["src/daemon/run.ts", "tests/cloud/server.ts"],
+    "sim/cloud/server.ts": ["src/lib/ipv4.ts", "node:tls"],
+    "bench/main.ts": ["src/daemon/run.ts", "sim/cloud/server.ts"],
   });
   const zod = { specifier: "zod", target: "npm:zod@^4.6.7", typeOnly: false };
   assert.deepEqual(checkImports(new Map([...graph, ["src/config/schema.ts", [zod]]])), []);
@@ -43,12 +43,12 @@ const broken: [string, Record<string, readonly string[]>, RegExp][] = [
   [
     "an import that goes up",
     { "src/model/a.ts": ["src/sync/b.ts"] },
-    /src\/model\/a\.ts imports src\/sync\/b\.ts: L1 imports L4/,
+    /src\/model\/a\.ts imports src\/sync\/b\.ts: L1 imports L5/,
   ],
   ["a type-only import that goes up", { "src/lib/a.ts": ["type src/model/b.ts"] }, /L0 imports L1/],
   [
     "an import of a folder of the same layer",
-    { "src/cloud/a.ts": ["src/identity/b.ts"] },
+    { "src/cloud/a.ts": ["src/forward/b.ts"] },
     /folders of one layer \(L3\)/,
   ],
   [
@@ -70,7 +70,7 @@ const broken: [string, Record<string, readonly string[]>, RegExp][] = [
   [
     "an import of the client by the daemon",
     { "src/daemon/a.ts": ["src/cli/b.ts"] },
-    /folders of one layer \(L5\)/,
+    /folders of one layer \(L6\)/,
   ],
   [
     "an entry that reaches deeper than its own folder",
@@ -106,7 +106,7 @@ const broken: [string, Record<string, readonly string[]>, RegExp][] = [
   ["a module from the web", { "scripts/a.ts": ["https://example.com/a.ts"] }, /past the import map/],
   ["a folder that is in no layer", { "src/utils/a.ts": [] }, /src\/utils\/a\.ts belongs to no folder/],
   ["a file beside the folders", { "src/a.ts": [] }, /src\/a\.ts belongs to no folder/],
-  ["a simulator that uses the client's code", { "tests/cloud/a.ts": ["src/forward/b.ts"] }, /shares no code/],
+  ["a simulator that uses the client's code", { "sim/cloud/a.ts": ["src/forward/b.ts"] }, /shares no code/],
 ];
 
 for (const [what, files, expected] of broken) {

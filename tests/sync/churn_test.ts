@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { HostsFile } from "../../src/names/hosts_file.ts";
+import { HostsFile } from "../../src/names/hosts/hosts_file.ts";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import type { Endpoint } from "../../src/model/endpoint.ts";
-import type { Discovery, SavedState } from "../../src/sync/effects.ts";
+import type { SavedState } from "../../src/sync/effects.ts";
+import type { Discovery } from "../../src/model/discovery.ts";
 import { SyncLoop } from "../../src/sync/loop.ts";
 import { StateStore } from "../../src/sync/persist.ts";
 import * as files from "../../src/system/files.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Discovery } from "../../src/sync/effects.ts";
+import type { Discovery } from "../../src/model/discovery.ts";
 import { EmptyListDoubt } from "../../src/sync/empty_list.ts";
 import { endpoints } from "../fakes/endpoints.ts";
 

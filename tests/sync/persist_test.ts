@@ -3,7 +3,8 @@ import { cpuTimeMs } from "../fakes/cpu_time.ts";
 import fc from "fast-check";
 import { FileError } from "../../src/model/errors.ts";
 import type { SavedState } from "../../src/sync/effects.ts";
-import { type StateFiles, StateStore } from "../../src/sync/persist.ts";
+import { StateStore } from "../../src/sync/persist.ts";
+import type { StateFiles } from "../../src/system/state_files.ts";
 import * as files from "../../src/system/files.ts";
 import { endpoints } from "../fakes/endpoints.ts";
 

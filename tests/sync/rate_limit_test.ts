@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { ApiClient } from "../../src/cloud/client.ts";
 import type { Pair } from "../../src/identity/store.ts";
 import { parseCidr } from "../../src/lib/ipv4.ts";
-import { Account } from "../../src/sync/account.ts";
+import { Account } from "../../src/account/account.ts";
 import { SyncLoop } from "../../src/sync/loop.ts";
 import type { HttpRequest, HttpResponse } from "../../src/system/http.ts";
-import { SeededRandom } from "../cloud/seeded_random.ts";
+import { SeededRandom } from "../../sim/cloud/seeded_random.ts";
 import { FakeWorld } from "../fakes/sync_effects.ts";
 
 const COUNT = 10_000;

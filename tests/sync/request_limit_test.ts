@@ -4,7 +4,7 @@ import { ApiClient } from "../../src/cloud/client.ts";
 import type { Pair } from "../../src/identity/store.ts";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import { ApiError } from "../../src/model/errors.ts";
-import { Account } from "../../src/sync/account.ts";
+import { Account } from "../../src/account/account.ts";
 import { SyncLoop } from "../../src/sync/loop.ts";
 import type { HttpRequest, HttpResponse } from "../../src/system/http.ts";
 import { sleep } from "../../src/system/clock.ts";

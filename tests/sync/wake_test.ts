@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import { ApiError } from "../../src/model/errors.ts";
-import type { Discovery, SavedState } from "../../src/sync/effects.ts";
+import type { SavedState } from "../../src/sync/effects.ts";
+import type { Discovery } from "../../src/model/discovery.ts";
 import { SyncLoop, type SyncLoopOptions } from "../../src/sync/loop.ts";
 import { sleep } from "../../src/system/clock.ts";
 import { endpoints } from "../fakes/endpoints.ts";

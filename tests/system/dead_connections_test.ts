@@ -16,7 +16,7 @@ Deno.test("no request fails because an earlier connection to the API died", asyn
   await Deno.writeTextFile(env.DENO_CERT!, authority.pem);
   await Deno.writeTextFile(env.CERT!, cert);
   await Deno.writeTextFile(env.KEY!, key);
-  const file = new URL("dead_connections_inside.ts", import.meta.url).pathname;
+  const file = new URL("./dead_connections_inside.ts", import.meta.url).pathname;
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["test", "-P=test", "--no-prompt", "--no-check", "--quiet", file],
     cwd: ROOT,

@@ -1,0 +1,41 @@
+import { VERSION } from "../src/lib/version.ts";
+import type { Peer } from "./peers.ts";
+
+/** What the figures were measured on and with. */
+export interface Machine {
+  readonly cores: number;
+  readonly processor: string;
+  readonly kernel: string;
+  /** Load average of the last minute before the bench began. */
+  readonly load: number;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** Asks the system and the installed peers. */
+export async function describeMachine(peers: readonly Peer[]): Promise<Machine> {
+  const versions: Record<string, string> = { ngrokd: VERSION, deno: Deno.version.deno };
+  for (const peer of peers) versions[peer.name] = versionIn(await print(peer.program, peer.versionArgs));
+  return {
+    cores: navigator.hardwareConcurrency,
+    processor: processorIn(await print("/bin/cat", ["/proc/cpuinfo"])),
+    kernel: Deno.osRelease(),
+    load: Deno.loadavg()[0]!,
+    versions,
+  };
+}
+
+/** The first version number in what a program prints; `unknown` if it holds none. */
+export function versionIn(text: string): string {
+  return /\b[0-9]+\.[0-9]+(\.[0-9]+)*\b/.exec(text)?.[0] ?? "unknown";
+}
+
+/** The model in the text of /proc/cpuinfo; `unknown` if it names none. */
+export function processorIn(text: string): string {
+  return /^model name\s*:\s*(.*)$/m.exec(text)?.[1] ?? "unknown";
+}
+
+async function print(program: string, args: readonly string[]): Promise<string> {
+  const { stdout, stderr } = await new Deno.Command(program, { args: [...args], stdin: "null" }).output();
+  const decoder = new TextDecoder();
+  return decoder.decode(stdout) + decoder.decode(stderr);
+}

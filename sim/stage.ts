@@ -1,0 +1,288 @@
+import type { EndpointReport, StatusReport } from "../src/model/report.ts";
+import { SimulatedCloud, type StartOptions } from "./cloud/cloud.ts";
+import { permissionFlags, type ShippedSet } from "../scripts/permission_flags.ts";
+import { type ConfigOptions, stageConfig } from "./stage_config.ts";
+
+/** What a stage is made of. */
+export interface StageOptions extends ConfigOptions {
+  readonly cloud?: StartOptions;
+  /** Called with each line that the daemon logs. */
+  readonly onLog?: (line: string) => void;
+  /** Another CA than the cloud's, PEM: a planted fault, or the CA of another ingress. */
+  readonly ingressCa?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Runs before the program, in the same shell: `ulimit -n 64`. */
+  readonly prelude?: string;
+}
+
+/** How one program is run, where it is not as the stage says. */
+export interface RunOptions extends Pick<StageOptions, "environment" | "prelude"> {
+  /** Permission flags in place of the program's set; for programs that run as shipped. */
+  readonly flags?: readonly string[];
+}
+
+/** What a program printed and how it ended. */
+export interface Printed {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const ROOT = new URL("..", import.meta.url).pathname;
+const PASSED_ON = ["PATH", "HOME", "DENO_DIR", "TMPDIR", "DENO_AUDIT_PERMISSIONS"];
+/** Where the changes of an overlay over /etc go (tests/root/namespace.ts). */
+const OWN_ETC_CHANGES = "/mnt/etc";
+const STOP_LIMIT_MS = 40_000;
+
+/** The simulated cloud and the real daemon, as a process with its shipped permissions, in a directory of their own. */
+export class Stage implements AsyncDisposable {
+  readonly cloud: SimulatedCloud;
+  readonly directory: string;
+  /** The daemon's log so far. */
+  readonly log: string[] = [];
+  readonly healthPort: number = freePort();
+  readonly #options: StageOptions;
+  #daemon: Deno.ChildProcess | undefined;
+  #reading: Promise<unknown> = Promise.resolve();
+
+  constructor(cloud: SimulatedCloud, directory: string, options: StageOptions) {
+    this.cloud = cloud;
+    this.directory = directory;
+    this.#options = options;
+  }
+
+  /** Starts the cloud and prepares the directory; the daemon waits for {@linkcode startDaemon}. */
+  static async open(options: StageOptions = {}): Promise<Stage> {
+    const cloud = await SimulatedCloud.start(options.cloud ?? {});
+    const stage = new Stage(cloud, await Deno.makeTempDir({ prefix: "ngrokd-" }), options);
+    try {
+      await stage.#prepare();
+      return stage;
+    } catch (error) {
+      await stage[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Where the configuration and the state files are. */
+  get etc(): string {
+    return this.#options.shipped ? "/etc/ngrokd" : `${this.directory}/etc`;
+  }
+
+  get configPath(): string {
+    return `${this.etc}/config.yml`;
+  }
+
+  get socketPath(): string {
+    return `${this.#options.shipped ? "/run/ngrokd" : `${this.directory}/run`}/ngrokd.sock`;
+  }
+
+  /** The hosts file that the daemon writes. */
+  get hostsPath(): string {
+    return this.#options.shipped ? "/etc/hosts" : `${this.directory}/hosts`;
+  }
+
+  /** The process id of the daemon, or of the task that passes signals on to it. */
+  get pid(): number {
+    return this.#daemon!.pid;
+  }
+
+  /** The exit code, once the daemon has ended. */
+  get daemonEnded(): Promise<number> {
+    return this.#daemon!.status.then(async ({ code }) => {
+      await this.#reading;
+      return code;
+    });
+  }
+
+  startDaemon(options: RunOptions = {}): void {
+    const { flags, environment, prelude = this.#options.prelude } = options;
+    const [command, ...args] = after(prelude, [
+      ...this.#program("ngrokd", flags),
+      `--config=${this.configPath}`,
+    ]);
+    const child = new Deno.Command(command!, {
+      args,
+      cwd: ROOT,
+      clearEnv: true,
+      env: {
+        ...passedOn(),
+        ...(this.#options.shipped ? {} : { NGROKD_HOSTS_PATH: this.hostsPath }),
+        ...this.#options.environment,
+        ...environment,
+      },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+      // In a process group of its own: Ctrl-C reaches it once, through here, and not twice.
+      detached: true,
+    }).spawn();
+    this.#daemon = child;
+    this.#reading = Promise.all([this.#readLines(child.stdout), this.#readLines(child.stderr)]);
+  }
+
+  /** Sends SIGTERM (or another signal) and waits for the end; gives the exit code. */
+  async stopDaemon(signal: Deno.Signal = "SIGTERM"): Promise<number> {
+    const child = this.#daemon;
+    if (child === undefined) return 0;
+    this.#daemon = undefined;
+    const kill = (pid: number, name: Deno.Signal) => {
+      try {
+        Deno.kill(pid, name);
+      } catch {
+        // It has ended by itself.
+      }
+    };
+    kill(child.pid, signal);
+    const timer = setTimeout(() => kill(-child.pid, "SIGKILL"), STOP_LIMIT_MS);
+    const { code } = await child.status;
+    clearTimeout(timer);
+    await this.#reading;
+    return code;
+  }
+
+  /** Runs ngrokctl against this daemon. */
+  async ctl(args: readonly string[], stdin = "", options: RunOptions = {}): Promise<Printed> {
+    const { flags, environment, prelude } = options;
+    const [command, ...rest] = after(prelude, [...this.#program("ngrokctl", flags), ...args]);
+    const child = new Deno.Command(command!, {
+      args: rest,
+      cwd: ROOT,
+      clearEnv: true,
+      env: { ...passedOn(), ...environment },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(stdin)).catch(() => {});
+    await writer.close().catch(() => {});
+    const { code, stdout, stderr } = await child.output();
+    const decoder = new TextDecoder();
+    return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  }
+
+  /** `ngrokctl list --json`. @throws {Error} If it fails. */
+  async list(): Promise<EndpointReport[]> {
+    return JSON.parse(await this.#printed(["list", "--json"])).endpoints;
+  }
+
+  /** `ngrokctl status --json`. @throws {Error} If it fails. */
+  async status(): Promise<StatusReport> {
+    return JSON.parse(await this.#printed(["status", "--json"]));
+  }
+
+  /** One request of the control socket, without a process for it. @throws {Error} With the daemon's error. */
+  async ask(command: string, args: readonly string[] = []): Promise<unknown> {
+    const conn = await Deno.connect({ transport: "unix", path: this.socketPath });
+    await conn.write(new TextEncoder().encode(`${JSON.stringify({ command, args })}\n`));
+    const answer = JSON.parse(await new Response(conn.readable).text());
+    if (!answer.success) throw new Error(answer.error);
+    return answer.data;
+  }
+
+  /** `ask("status")` and `ask("list")`, typed. */
+  async askStatus(): Promise<StatusReport> {
+    return await this.ask("status") as StatusReport;
+  }
+
+  async askList(): Promise<EndpointReport[]> {
+    return await this.ask("list") as EndpointReport[];
+  }
+
+  /** Asks every 50 ms until `done` holds. @throws {Error} After `timeoutMs`, with the end of the daemon's log. */
+  async until(what: string, done: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+    const end = Date.now() + timeoutMs;
+    while (!await Promise.resolve().then(done).catch(() => false)) {
+      if (Date.now() > end) {
+        throw new Error(`${what}: not within ${timeoutMs / 1000} s\n${this.log.slice(-20).join("\n")}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** Waits until the daemon lists `count` endpoints, and gives them. */
+  async settled(count: number): Promise<EndpointReport[]> {
+    let rows: EndpointReport[] = [];
+    await this.until(`${count} endpoints listed`, async () => (rows = await this.askList()).length === count);
+    return rows;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stopDaemon();
+    await this.cloud[Symbol.asyncDispose]();
+    await Deno.remove(this.directory, { recursive: true }).catch(() => {});
+  }
+
+  async #prepare(): Promise<void> {
+    const { directory, cloud } = this;
+    const { ingressCa = cloud.caPem, shipped } = this.#options;
+    if (shipped) await removeEarlierState(this.etc);
+    await Deno.mkdir(this.etc, { mode: 0o700 });
+    await Deno.writeTextFile(this.hostsPath, "127.0.0.1\tlocalhost\n");
+    await Deno.writeTextFile(`${this.etc}/ca.pem`, ingressCa);
+    await Deno.writeTextFile(this.configPath, stageConfig(this, this.#options), { mode: 0o600 });
+    if (shipped) return;
+    const ctl = this.#program("ngrokctl").map((word) => `'${word}'`).join(" ");
+    await Deno.writeTextFile(`${directory}/ngrokctl`, `#!/bin/sh\nexec ${ctl} "$@"\n`, { mode: 0o755 });
+  }
+
+  #program(set: ShippedSet, flags?: readonly string[]): string[] {
+    const { directory, socketPath } = this;
+    const { shipped } = this.#options;
+    if (shipped && flags === undefined) return [Deno.execPath(), "task", "--quiet", set];
+    const granted = flags ?? permissionFlags(set, [
+      `--allow-read=${directory}`,
+      `--allow-write=${directory}`,
+      `--allow-net=unix:${socketPath}`,
+    ]);
+    return [
+      ...[Deno.execPath(), "run", `--config=${ROOT}deno.json`, ...granted, "--no-prompt", "--quiet"],
+      ...(set === "ngrokd" ? [`${ROOT}main.ts`] : [`${ROOT}ctl.ts`]),
+      ...(set === "ngrokctl" && !shipped ? [`--socket=${socketPath}`] : []),
+    ];
+  }
+
+  async #printed(args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.ctl(args);
+    if (code !== 0) throw new Error(`ngrokctl ${args.join(" ")} failed with ${code}: ${stderr}`);
+    return stdout;
+  }
+
+  async #readLines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+    let rest = "";
+    for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + chunk).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) this.#takeLine(line);
+    }
+    if (rest !== "") this.#takeLine(rest);
+  }
+
+  #takeLine(line: string): void {
+    this.log.push(line);
+    this.#options.onLog?.(line);
+  }
+}
+
+/** Only where /etc is one that testInside() made: nobody else misses what is in it. */
+async function removeEarlierState(etc: string): Promise<void> {
+  await Deno.stat(OWN_ETC_CHANGES);
+  await Deno.remove(etc, { recursive: true }).catch(() => {});
+}
+
+/** The program, with shell lines to run in its process first. */
+function after(prelude: string | undefined, program: readonly string[]): readonly string[] {
+  return prelude === undefined ? program : ["/bin/sh", "-c", `${prelude}; exec "$@"`, "sh", ...program];
+}
+
+function passedOn(): Record<string, string> {
+  const entries = PASSED_ON.map((name) => [name, Deno.env.get(name)] as const);
+  return Object.fromEntries(entries.flatMap(([name, value]) => value === undefined ? [] : [[name, value]]));
+}
+
+/** A port that nothing listens on now. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}

@@ -1,0 +1,118 @@
+import type { Config } from "../../config/config.ts";
+import { ownWarning } from "../../identity/own_warning.ts";
+import { VERSION } from "../../lib/version.ts";
+import type { EndpointReport, HealthReport, StatusReport } from "../../model/report.ts";
+import { endpointHealth, endpointReports } from "./endpoints.ts";
+import { formatDuration } from "./duration.ts";
+import type { Daemon } from "../daemon.ts";
+import { proxyReport } from "../../config/proxy_report.ts";
+import { trustStatus } from "./trust.ts";
+
+const DAY_MS = 86_400_000;
+
+/** The answer of `list`. */
+export function listReport(daemon: Daemon): EndpointReport[] {
+  const { loop, forwarder, dns } = daemon;
+  return endpointReports({
+    outcomes: loop.outcomes,
+    refused: loop.refused,
+    traffic: (id) => forwarder.traffic(id),
+    asksDns: dns.report.resolver.driver !== "none",
+  });
+}
+
+/** The answer of `status`. */
+export function statusReport(daemon: Daemon): StatusReport {
+  const { account, loop, forwarder, live, addresses, names, startedAt, startedSteadyMs, health } = daemon;
+  const config: Config = live.current;
+  const { operatorId, certificate } = account;
+  const { state, lastPoll, error, hint, notice } = loop.status;
+  const { hostname, port } = daemon.ingress();
+  const { key, source } = live.apiKey;
+  const renewal = daemon.renewals.state;
+  return {
+    schema: 1,
+    version: VERSION,
+    registered: operatorId !== undefined,
+    ...(operatorId === undefined ? {} : { operator_id: operatorId }),
+    endpoint_count: loop.outcomes.length,
+    active_count: loop.outcomes.filter((outcome) => outcome.state === "active").length,
+    ingress_endpoint: `${hostname}:${port}`,
+    api: {
+      url: config.api.url,
+      state,
+      last_poll: timeOrNull(lastPoll),
+      poll_age_seconds: lastPoll === undefined
+        ? null
+        : Math.max(0, Math.floor((Date.now() - lastPoll) / 1000)),
+      error: error ?? null,
+      hint: hint ?? null,
+      notice: notice ?? null,
+      key: { set: key !== "", source },
+    },
+    certificate: certificate === undefined ? null : {
+      serial: certificate.serial,
+      issuer: certificate.issuer,
+      not_before: new Date(certificate.notBefore).toISOString(),
+      not_after: new Date(certificate.notAfter).toISOString(),
+      days_left: Math.floor((certificate.notAfter - Date.now()) / DAY_MS),
+      next_renewal: timeOrNull(renewal.nextAt),
+      last_renewal: timeOrNull(renewal.lastAt),
+      error: renewal.lastError ?? null,
+      warning: ownWarning(certificate, {
+        nowMs: Date.now(),
+        hasFailed: renewal.lastError !== undefined,
+      }) ?? null,
+    },
+    ingress: forwarder.ingressHealth(),
+    proxy: proxyReport(live),
+    trust: trustStatus(daemon),
+    config: live.report,
+    names: names.report,
+    addresses: addresses.report,
+    dns: daemon.dns.report,
+    health: health.report,
+    state_error: loop.roundError ?? null,
+    problems: [...account.problems, ...daemon.stateProblems],
+    start_time: new Date(startedAt).toISOString(),
+    uptime_seconds: Math.floor((performance.now() - startedSteadyMs) / 1000),
+  };
+}
+
+/** The answer of `health` and of `/status`: alive, ready and "has endpoints" told apart. */
+export function healthReport(daemon: Daemon): HealthReport {
+  const status = statusReport(daemon);
+  const reports = listReport(daemon);
+  const reasons = [
+    ...(status.api.error === null ? [] : [`API: ${status.api.error}`]),
+    ...(status.api.notice === null ? [] : [`API: ${status.api.notice}`]),
+    ...(status.certificate?.error ? [`Certificate: ${status.certificate.error}`] : []),
+    ...(status.certificate?.warning ? [`Certificate: ${status.certificate.warning}`] : []),
+    ...(status.ingress.state === "failing" ? [`Ingress: ${status.ingress.error}`] : []),
+    ...[...status.trust.problems, ...status.trust.warnings].map((text) => `Trust: ${text}`),
+    ...(status.config.state === "rejected" ? [`Configuration: ${status.config.problems.join("; ")}`] : []),
+    ...(status.names.state === "failing" ? [`Names: ${status.names.reason}`] : []),
+    ...status.dns.addresses.flatMap(({ error }) => error === null ? [] : [`DNS: ${error}`]),
+    ...(status.state_error === null ? [] : [`State: ${status.state_error}`]),
+    ...reports.filter((report) => report.state === "failed").map((report) =>
+      `${report.url}: ${report.reason}`
+    ),
+  ];
+  const { state, last_poll, poll_age_seconds, error } = status.api;
+  if (state === "no_key") reasons.push("No API key is set: run ngrokctl set-api-key -");
+  return {
+    healthy: true,
+    ready: daemon.loop.settled,
+    has_endpoints: status.active_count > 0,
+    api: { state, last_poll, poll_age_seconds, error },
+    certificate: status.certificate,
+    reasons,
+    uptime: formatDuration(performance.now() - daemon.startedSteadyMs),
+    start_time: status.start_time,
+    endpoints: endpointHealth(reports, (id) => daemon.forwarder.traffic(id)),
+  };
+}
+
+function timeOrNull(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString();
+}

@@ -1,0 +1,116 @@
+import { withDeadline } from "../../system/clock.ts";
+import type { ByteStream } from "../../system/net.ts";
+import type { RequestFramer } from "./frame_requests.ts";
+import { httpAnswer, type HttpRefusal, refuse } from "./refuse.ts";
+import { MAX_HEAD_BYTES } from "./sniff_http.ts";
+
+/** Options of {@linkcode FramedStream}. */
+export interface FramedOptions {
+  readonly framer: RequestFramer;
+  /** What was read before; it comes first. */
+  readonly initial: Uint8Array;
+  /** The server's answer to a first request that would switch protocols. */
+  readonly switched: Promise<boolean>;
+  /** From the first byte of a head to its last. */
+  readonly headTimeoutMs: number;
+  /** How long a client that was refused may take to read why. */
+  readonly lingerMs: number;
+}
+
+class LateHead extends Error {}
+
+/**
+ * The local client's side of a connection, with a framer between: reads give only what the framer lets pass. A request that it refuses is
+ * the end of the reads, so that answers to earlier requests still come; the refusal follows them, when the other side has ended too.
+ */
+export class FramedStream implements ByteStream {
+  readonly #inner: ByteStream;
+  readonly #options: FramedOptions;
+  #input: Uint8Array;
+  #start = 0;
+  #end: number;
+  #cleared: Uint8Array = new Uint8Array(0);
+  #headSince: number | undefined;
+  #refusal: HttpRefusal | undefined;
+
+  constructor(inner: ByteStream, options: FramedOptions) {
+    const { initial } = options;
+    this.#inner = inner;
+    this.#options = options;
+    this.#input = new Uint8Array(Math.max(MAX_HEAD_BYTES, initial.length));
+    this.#input.set(initial);
+    this.#end = initial.length;
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    const { framer, switched } = this.#options;
+    let filled = 0;
+    while (filled < buffer.length) {
+      if (this.#cleared.length > 0) {
+        const part = this.#cleared.subarray(0, buffer.length - filled);
+        buffer.set(part, filled);
+        filled += part.length;
+        this.#cleared = this.#cleared.subarray(part.length);
+        continue;
+      }
+      if (this.#refusal !== undefined) return filled > 0 ? filled : null;
+      const input = this.#input.subarray(this.#start, this.#end);
+      const step = framer.next(input);
+      if (step.kind === "pass") {
+        this.#cleared = step.instead ?? input.subarray(0, step.count);
+        this.#start += step.count;
+        this.#headSince = undefined;
+      } else if (filled > 0) return filled;
+      else if (step.kind === "switch") framer.answerSwitch(await switched);
+      else if (step.kind === "refuse") this.#refusal = step.refusal;
+      else if (step.unseen > 0) {
+        const count = await this.#inner.read(buffer.subarray(0, step.unseen));
+        if (count !== null) framer.countUnseen(count);
+        return count;
+      } else if (!(await this.#fill())) return null;
+    }
+    return filled;
+  }
+
+  write(data: Uint8Array): Promise<number> {
+    return this.#inner.write(data);
+  }
+
+  async closeWrite(): Promise<void> {
+    if (this.#refusal === undefined) return await this.#inner.closeWrite();
+    await refuse(this.#inner, httpAnswer(this.#refusal), { lingerMs: this.#options.lingerMs });
+  }
+
+  close(): void {
+    this.#inner.close();
+  }
+
+  /** Reads more input; false at the end of the stream. */
+  async #fill(): Promise<boolean> {
+    if (this.#start > 0) {
+      this.#input.copyWithin(0, this.#start, this.#end);
+      this.#end -= this.#start;
+      this.#start = 0;
+    }
+    const reading = this.#inner.read(this.#input.subarray(this.#end));
+    const { framer, headTimeoutMs } = this.#options;
+    if (!framer.inHead || this.#end === 0) return this.#took(await reading);
+    this.#headSince ??= performance.now();
+    const leftMs = this.#headSince + headTimeoutMs - performance.now();
+    try {
+      return this.#took(await withDeadline(reading, { ms: leftMs, onTimeout: () => new LateHead() }));
+    } catch (error) {
+      if (!(error instanceof LateHead)) throw error;
+      this.#refusal = {
+        status: 408,
+        reason: `The head of the request did not come in ${headTimeoutMs / 1000} s`,
+      };
+      return true;
+    }
+  }
+
+  #took(count: number | null): boolean {
+    this.#end += count ?? 0;
+    return count !== null;
+  }
+}

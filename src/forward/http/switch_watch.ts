@@ -1,0 +1,77 @@
+import type { ByteStream } from "../../system/net.ts";
+import type { SwitchKind } from "./frame_requests.ts";
+import { MAX_HEAD_BYTES } from "./sniff_http.ts";
+
+const STATUS_LINE = /^HTTP\/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r?\n/;
+const HEAD_END = /\r?\n\r?\n/;
+
+/** The cloud's side of a connection whose first request asked to switch protocols: watches, as the bytes pass, what the answer is. */
+export class SwitchWatch implements ByteStream {
+  readonly #inner: ByteStream;
+  readonly #kind: SwitchKind;
+  readonly #decision = Promise.withResolvers<boolean>();
+  #head: string | undefined = "";
+
+  constructor(inner: ByteStream, kind: SwitchKind) {
+    this.#inner = inner;
+    this.#kind = kind;
+  }
+
+  /** Whether the server switched: 101, or for CONNECT any 2xx (RFC 9110 9.3.6, 15.2.2). False too if the connection ends before that. */
+  get switched(): Promise<boolean> {
+    return this.#decision.promise;
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    if (this.#head === undefined) return await this.#inner.read(buffer);
+    try {
+      const count = await this.#inner.read(buffer);
+      if (count === null) this.#decide(false);
+      else this.look(buffer.subarray(0, count));
+      return count;
+    } catch (error) {
+      this.#decide(false);
+      throw error;
+    }
+  }
+
+  /** Takes note of bytes that come from the server. */
+  look(bytes: Uint8Array): void {
+    if (this.#head === undefined) return;
+    this.#head += new TextDecoder("latin1").decode(bytes);
+    for (;;) {
+      const line = STATUS_LINE.exec(this.#head);
+      if (line === null) {
+        if (this.#head.includes("\n") || this.#head.length > MAX_HEAD_BYTES) this.#decide(false);
+        return;
+      }
+      const status = Number(line[1]);
+      const isInterim = status < 200 && status !== 101;
+      if (!isInterim) return this.#decide(this.#kind === "connect" ? status < 300 : status === 101);
+      const end = HEAD_END.exec(this.#head);
+      if (end === null) {
+        if (this.#head.length > MAX_HEAD_BYTES) this.#decide(false);
+        return;
+      }
+      this.#head = this.#head.slice(end.index + end[0].length);
+    }
+  }
+
+  write(data: Uint8Array): Promise<number> {
+    return this.#inner.write(data);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#inner.closeWrite();
+  }
+
+  close(): void {
+    this.#decide(false);
+    this.#inner.close();
+  }
+
+  #decide(switched: boolean): void {
+    this.#head = undefined;
+    this.#decision.resolve(switched);
+  }
+}

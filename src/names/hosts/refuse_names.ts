@@ -1,0 +1,61 @@
+import { isHostname } from "../../lib/hostname.ts";
+import { parseIpv4 } from "../../lib/ipv4.ts";
+
+const LOCAL_NAMES = new Set([
+  "localhost4",
+  "localhost6",
+  "localhost4.localdomain4",
+  "localhost6.localdomain6",
+  "ip6-localhost",
+  "ip6-loopback",
+  "ip6-localnet",
+  "ip6-mcastprefix",
+  "ip6-allnodes",
+  "ip6-allrouters",
+  "ip6-allhosts",
+  "broadcasthost",
+]);
+
+/** The names that no endpoint may take on this machine, normalised. */
+export interface ReservedNames {
+  /** What this machine calls itself; a full name stands for its first label too. */
+  readonly machine: readonly string[];
+  /** What the daemon itself connects to: the hosts of the API and of the ingress. */
+  readonly cloud: readonly string[];
+}
+
+/**
+ * Why an endpoint's name (normalised, may be a wildcard) would hijack the machine; undefined if it would not (RELIABILITY.md R9; RFC 6761
+ * 6.3 for everything below `localhost`).
+ */
+export function refuseHijack(name: string, reserved: ReservedNames): string | undefined {
+  const bare = name.startsWith("*.") ? name.slice(2) : name;
+  const labels = bare.split(".");
+  if (
+    LOCAL_NAMES.has(bare) || labels.at(-1) === "localhost" || bare === "localhost.localdomain" ||
+    bare === "localdomain"
+  ) {
+    return `"${name}" means this machine itself`;
+  }
+  const machine = reserved.machine.flatMap((own) => {
+    const [short] = own.split(".");
+    return [own, short!, `${short}.local`, `${short}.localdomain`];
+  });
+  if (machine.some((own) => covers(name, own))) return `"${name}" is the name of this machine`;
+  if (reserved.cloud.some((host) => covers(name, host))) {
+    return `"${name}" is a name that the daemon itself connects to`;
+  }
+  return undefined;
+}
+
+/** Why a name with this address cannot be a line of a hosts file; undefined if it can. */
+export function refuseHostsLine(name: string, address: string): string | undefined {
+  if (name.includes("*")) return "a hosts file cannot hold a wildcard";
+  if (!isHostname(name)) return "it is not a host name";
+  if (parseIpv4(address) === undefined) return `${JSON.stringify(address)} is not an IPv4 address`;
+  return undefined;
+}
+
+function covers(name: string, host: string): boolean {
+  return name === host || (name.startsWith("*.") && host.endsWith(name.slice(1)));
+}

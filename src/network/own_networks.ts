@@ -1,0 +1,39 @@
+import { type Cidr, cidrContains, parseIpv4 } from "../lib/ipv4.ts";
+import { ipv6Network } from "../lib/ipv6.ts";
+import { LOOPBACK } from "./loopback.ts";
+import type { InterfaceAddress } from "../system/net.ts";
+
+/** 169.254.0.0/16 (RFC 3927). */
+const LINK_LOCAL: Cidr = { base: 169 * 2 ** 24 + 254 * 2 ** 16, prefix: 16 };
+
+/** What ngrokd makes itself. */
+export interface OwnDoing {
+  readonly interfaceName: string;
+  readonly subnet: Cidr;
+}
+
+/**
+ * What tells this machine's network from another one: its addresses, sorted. Of IPv6 the first 64 bits only, for the rest is replaced each
+ * day, or with each connection, without another network (RFC 8981). Loopback and link-local addresses are left out: containers that come
+ * and go have the latter, and they lead nowhere.
+ */
+export function ownNetworks(addresses: readonly InterfaceAddress[], own: OwnDoing): string[] {
+  const found = addresses.filter((entry) => entry.interface !== own.interfaceName)
+    .map(({ address }) => ipv4Of(address, own) ?? ipv6Of(address));
+  return [...new Set(found.filter((text) => text !== undefined))].sort();
+}
+
+function ipv4Of(address: string, own: OwnDoing): string | undefined {
+  const value = parseIpv4(address);
+  if (value === undefined) return undefined;
+  return [LOOPBACK, LINK_LOCAL, own.subnet].some((network) => cidrContains(network, value))
+    ? undefined
+    : address;
+}
+
+function ipv6Of(address: string): string | undefined {
+  const network = ipv6Network(address);
+  // ::/64 has the loopback address; fe80::/10 is link-local.
+  if (network === undefined || network === "0:0:0:0" || /^fe[89ab][0-9a-f]:/.test(network)) return undefined;
+  return network;
+}

@@ -1,0 +1,91 @@
+import { messageOf } from "../model/errors.ts";
+import { writePem } from "./pem.ts";
+import { loadX509 } from "./load.ts";
+
+/** A certificate as somebody shows it, and what it takes to judge it. Times are milliseconds since the epoch. */
+export interface SeenCertificate {
+  readonly pem: string;
+  /** Of the DER, upper-case hexadecimal pairs with colons, as openssl prints it. */
+  readonly sha256: string;
+  readonly subject: string;
+  readonly issuer: string;
+  /** The names in DER, hexadecimal: what is compared (RFC 5280 6.1.3). */
+  readonly subjectDer: string;
+  readonly issuerDer: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** Whether it may sign certificates: basicConstraints says CA, and keyUsage, if there is one, keyCertSign (RFC 5280 4.2.1.3, 4.2.1.9). */
+  readonly isCa: boolean;
+  /** Whether basicConstraints says CA, whatever keyUsage says: the TLS of the runtime takes none of them for a server's own certificate. */
+  readonly saysCa: boolean;
+  /** DNS names and IP addresses that it is for. */
+  readonly names: readonly string[];
+  /** Whether extKeyUsage, if there is one, has serverAuth. */
+  readonly isForServers: boolean;
+  /** Whether the other one's key has signed it; undefined if that cannot be told here (an algorithm that WebCrypto lacks). */
+  isSignedBy(other: SeenCertificate): Promise<boolean | undefined>;
+}
+
+const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
+const ANY_USAGE = "2.5.29.37.0";
+
+/**
+ * Reads a certificate from its DER.
+ *
+ * @throws {SyntaxError} If it is not one.
+ */
+export async function seeCertificate(der: Uint8Array<ArrayBuffer>): Promise<SeenCertificate> {
+  const x509 = await loadX509();
+  try {
+    const certificate = new x509.X509Certificate(der);
+    const constraints = certificate.getExtension(x509.BasicConstraintsExtension);
+    const usages = certificate.getExtension(x509.KeyUsagesExtension);
+    const purposes = certificate.getExtension(x509.ExtendedKeyUsageExtension)?.usages.map(String);
+    const names = certificate.getExtension(x509.SubjectAlternativeNameExtension)?.names.items ?? [];
+    const mayIssue = usages === null || (usages.usages & x509.KeyUsageFlags.keyCertSign) !== 0;
+    return {
+      pem: writePem("CERTIFICATE", der),
+      sha256: await fingerprint(der),
+      subject: certificate.subject,
+      issuer: certificate.issuer,
+      subjectDer: new Uint8Array(certificate.subjectName.toArrayBuffer()).toHex(),
+      issuerDer: new Uint8Array(certificate.issuerName.toArrayBuffer()).toHex(),
+      notBefore: certificate.notBefore.getTime(),
+      notAfter: certificate.notAfter.getTime(),
+      isCa: constraints?.ca === true && mayIssue,
+      saysCa: constraints?.ca === true,
+      names: names.filter(({ type }) => type === "dns" || type === "ip").map(({ value }) => value),
+      isForServers: purposes === undefined || purposes.includes(SERVER_AUTH) || purposes.includes(ANY_USAGE),
+      async isSignedBy(other) {
+        try {
+          const publicKey = await new x509.X509Certificate(other.pem).publicKey.export();
+          return await certificate.verify({ publicKey, signatureOnly: true });
+        } catch {
+          return undefined;
+        }
+      },
+    };
+  } catch (error) {
+    throw new SyntaxError(`Cannot read the certificate: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** The SHA-256 fingerprint, as openssl prints it. */
+async function fingerprint(der: Uint8Array<ArrayBuffer>): Promise<string> {
+  const hex = new Uint8Array(await crypto.subtle.digest("SHA-256", der)).toHex().toUpperCase();
+  return hex.match(/../g)!.join(":");
+}
+
+/** Those of the certificates that can be read. */
+export async function seeChain(ders: readonly Uint8Array<ArrayBuffer>[]): Promise<SeenCertificate[]> {
+  const seen: SeenCertificate[] = [];
+  for (const der of ders) {
+    try {
+      seen.push(await seeCertificate(der));
+    } catch {
+      // The server's own must stay the first.
+      if (seen.length === 0) return [];
+    }
+  }
+  return seen;
+}

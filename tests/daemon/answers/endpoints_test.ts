@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { endpointHealth, endpointReports } from "../../../src/daemon/answers/endpoints.ts";
+import type { Endpoint } from "../../../src/model/endpoint.ts";
+import type { Route } from "../../../src/model/route_table.ts";
+import type { Traffic } from "../../../src/model/traffic.ts";
+import type { EndpointOutcome } from "../../../src/sync/round.ts";
+
+const IDLE: Traffic = { open: 0, total: 0, bytesIn: 0, bytesOut: 0, errors: 0 };
+
+function outcome(
+  endpoint: Partial<Endpoint>,
+  route: Partial<Route> | undefined,
+  reason = "",
+): EndpointOutcome {
+  const whole: Endpoint = {
+    id: "ep_1",
+    url: "http://api.myapp",
+    scheme: "http",
+    hostname: "api.myapp",
+    port: 80,
+    wildcard: false,
+    ...endpoint,
+  };
+  const { scheme, hostname, port, wildcard } = whole;
+  const full: Route | undefined = route &&
+    {
+      scheme,
+      hostname,
+      port,
+      wildcard,
+      endpointIds: [whole.id],
+      address: "127.107.0.2",
+      localPort: port,
+      mode: "virtual",
+      ...route,
+    };
+  return { endpoint: whole, route: full, reason, state: full === undefined ? "failed" : "active" };
+}
+
+Deno.test("endpointReports() gives every field that scripts of the Go daemon read, and the new ones", () => {
+  const traffic: Traffic = { open: 1, total: 3, bytesIn: 10, bytesOut: 20, errors: 2, lastActivity: 0 };
+  const [row] = endpointReports({
+    outcomes: [outcome({}, {})],
+    refused: [],
+    traffic: () => traffic,
+    asksDns: false,
+  });
+  assert.deepEqual(row, {
+    id: "ep_1",
+    url: "http://api.myapp",
+    hostname: "api.myapp",
+    ip: "127.107.0.2",
+    port: 80,
+    listen_address: "127.107.0.2:80",
+    mode: "virtual",
+    state: "active",
+    reason: "",
+    local_listener: true,
+    network_port: 0,
+    listen_interface: "virtual",
+    wildcard: false,
+    wildcard_suffix: "",
+    shared_listener_key: "",
+    open_connections: 1,
+    total_connections: 3,
+    bytes_in: 10,
+    bytes_out: 20,
+    last_activity: "1970-01-01T00:00:00.000Z",
+  });
+});
+
+Deno.test("endpointReports() shows network mode as the Go daemon did", () => {
+  const shared = outcome({}, { mode: "0.0.0.0", address: "0.0.0.0" });
+  const tcp = outcome({ id: "ep_2", scheme: "tcp", port: 5432 }, {
+    mode: "eth0",
+    address: "192.0.2.1",
+    localPort: 9080,
+  });
+  const [http, own] = endpointReports({
+    outcomes: [shared, tcp],
+    refused: [],
+    traffic: () => IDLE,
+    asksDns: false,
+  });
+  assert.equal(http!.listen_interface, "0.0.0.0");
+  assert.equal(http!.network_port, 80);
+  assert.equal(http!.shared_listener_key, "shared:0.0.0.0:80");
+  assert.equal(own!.listen_interface, "192.0.2.1");
+  assert.equal(own!.network_port, 9080);
+  assert.equal(own!.shared_listener_key, "");
+});
+
+Deno.test("endpointReports() says how a wildcard is reached, by a name where this machine asks our DNS server", () => {
+  const reason = (scheme: Endpoint["scheme"], asksDns: boolean, port = 80) =>
+    endpointReports({
+      outcomes: [outcome({ scheme, hostname: "*.apps.x", wildcard: true }, { localPort: port })],
+      refused: [],
+      traffic: () => IDLE,
+      asksDns,
+    })[0]!.reason;
+  assert.match(reason("http", false), /curl -H "Host: name\.apps\.x" http:\/\/127\.107\.0\.2:80\//);
+  assert.match(reason("tls", false), /by SNI: curl --connect-to/);
+  assert.equal(reason("tcp", false), "");
+  assert.equal(reason("http", true), "by any name below it: curl http://name.apps.x/");
+  assert.equal(reason("http", true, 3000), "by any name below it: curl http://name.apps.x:3000/");
+  assert.equal(reason("tls", true, 443), "by any name below it: curl https://name.apps.x/");
+  assert.equal(reason("tcp", true, 5432), "by any name below it: nc name.apps.x 5432");
+});
+
+Deno.test("endpointReports() lists failed and refused endpoints with their reasons, sorted by name, port and id", () => {
+  const rows = endpointReports({
+    outcomes: [
+      outcome({ id: "ep_c", hostname: "b.x" }, {}),
+      outcome({ id: "ep_b", hostname: "a.x" }, undefined, "no address"),
+    ],
+    refused: [{ id: "ep_a", url: "ftp://x", reason: "the scheme" }],
+    traffic: () => IDLE,
+    asksDns: false,
+  });
+  assert.deepEqual(rows.map(({ id, state, reason }) => [id, state, reason]), [
+    ["ep_a", "refused", "the scheme"],
+    ["ep_b", "failed", "no address"],
+    ["ep_c", "active", ""],
+  ]);
+});
+
+Deno.test("endpointHealth() leaves refused endpoints out and writes Go's zero time for never", () => {
+  const reports = endpointReports({
+    outcomes: [outcome({}, {})],
+    refused: [{ id: "ep_r", url: "ftp://x", reason: "the scheme" }],
+    traffic: () => IDLE,
+    asksDns: false,
+  });
+  assert.deepEqual(endpointHealth(reports, () => ({ ...IDLE, errors: 4 })), {
+    ep_1: {
+      name: "ep_1",
+      local_address: "127.107.0.2:80",
+      target_uri: "http://api.myapp",
+      active: true,
+      connections: 0,
+      total_connections: 0,
+      last_activity: "0001-01-01T00:00:00Z",
+      errors: 4,
+    },
+  });
+});

@@ -1,0 +1,285 @@
+import assert from "node:assert/strict";
+import type { Config } from "../../src/config/config.ts";
+import { parseConfig } from "../../src/config/schema.ts";
+import { Dns } from "../../src/dns/live_dns.ts";
+import { parseCidr } from "../../src/lib/ipv4.ts";
+import { BindError } from "../../src/model/errors.ts";
+import type { StatusReport } from "../../src/model/report.ts";
+import { NoResolver } from "../../src/names/resolver/no_resolver.ts";
+import { ResolverChain } from "../../src/names/resolver/resolver_chain.ts";
+import { RESOLV_CONF } from "../../src/names/select.ts";
+import { listenTcp } from "../../src/system/net.ts";
+import { realSystem } from "../../src/system/system.ts";
+import { listenUdp } from "../../src/system/udp.ts";
+import { askUdp, TcpClient } from "./client.ts";
+import { fakeTime, FakeUdp } from "./fake_udp.ts";
+import { FakeUpstream } from "./fake_upstream.ts";
+import { decode, message, replyTo } from "./messages.ts";
+import { captureLog } from "../forward/captured_log.ts";
+import { type FakeMachine, fakeMachine } from "../daemon/fake_machine.ts";
+import { listOf, statusOf, withDaemon } from "../daemon/with_daemon.ts";
+
+const ELSEWHERE = "192.0.2.1";
+
+/** A daemon's machine with a DNS server on a loopback address, which leaves the resolver of the real machine alone. */
+async function dnsMachine(
+  subnet: number,
+  upstream: FakeUpstream,
+): Promise<FakeMachine & { server: string; port: number }> {
+  const server = `127.${subnet}.0.53`;
+  const port = freePort(server);
+  const machine = await fakeMachine([
+    `net: {subnet: 127.${subnet}.0.0/16}`,
+    "dns:",
+    "  enabled: true",
+    "  manage_resolv_conf: false",
+    `  listen: "${server}:${port}"`,
+    `  upstream: ["${upstream.address}:${upstream.port}"]`,
+  ].join("\n"));
+  return { ...machine, server, port };
+}
+
+/** One that is free by UDP and TCP. @throws {BindError} If `port` is not. */
+function freePort(address: string, port = 0): number {
+  const tcp = listenTcp({ address, port });
+  try {
+    listenUdp({ address, port: tcp.port }).close();
+    return tcp.port;
+  } finally {
+    tcp.close();
+  }
+}
+
+async function edit(machine: FakeMachine, from: string | RegExp, to: string): Promise<void> {
+  const text = await Deno.readTextFile(machine.configPath);
+  const next = text.replace(from, to);
+  assert.notEqual(next, text);
+  await Deno.writeTextFile(machine.configPath, next);
+  machine.signal("SIGHUP");
+}
+
+/** The answer's addresses. */
+async function lookUp(name: string, where: { server: string; port: number }): Promise<unknown[]> {
+  const { server, port } = where;
+  const { rcode, answers } = decode(await askUdp(message({ name }), { server, port, timeoutMs: 1000 }));
+  assert.equal(rcode, "NOERROR", name);
+  return answers.map(({ data }) => data);
+}
+
+async function dnsOf(machine: FakeMachine): Promise<StatusReport["dns"]> {
+  return (await statusOf(machine)).dns;
+}
+
+Deno.test("runDaemon() answers the names of endpoints by DNS as long as they are there, asks another server for others, and closes all", async () => {
+  await using upstream = new FakeUpstream();
+  await using machine = await dnsMachine(140, upstream);
+  const { cloud, server, port } = machine;
+  const { id } = cloud.addEndpoint({ url: "http://api.myapp:8391", backend: "http" });
+  cloud.addEndpoint({ url: "tcp://db.internal:8392", backend: "echo" });
+  await withDaemon(machine, async () => {
+    await machine.until("both are served", async () => (await statusOf(machine)).active_count === 2);
+    const ips = new Map((await listOf(machine)).map((row) => [row.hostname, row.ip]));
+    for (const name of ["api.myapp", "db.internal"]) {
+      assert.deepEqual(await lookUp(name, machine), [ips.get(name)]);
+    }
+    using client = await TcpClient.connect(port, server);
+    const byTcp = decode((await client.exchange(message({ name: "API.MyApp" })))!);
+    assert.deepEqual(byTcp.answers.map(({ data }) => data), [ips.get("api.myapp")]);
+    assert.deepEqual(await lookUp("other.org", machine), [ELSEWHERE]);
+    assert.deepEqual(await dnsOf(machine), {
+      state: "ok",
+      names: 2,
+      addresses: [{ address: `${server}:${port}`, error: null }],
+      upstreams: [`127.0.0.1:${upstream.port}`],
+      // Every name stands in the hosts file too, so that nobody on this machine needs the server.
+      resolver: { driver: "none", target: "", reason: null, hint: null },
+    });
+    assert.equal(upstream.requests.length, 1, "the names of endpoints are nobody else's business");
+
+    cloud.removeEndpoint(id);
+    await machine.until(
+      "its name is not ours any more",
+      async () => (await lookUp("api.myapp", machine))[0] === ELSEWHERE,
+    );
+    assert.deepEqual(await lookUp("db.internal", machine), [ips.get("db.internal")]);
+    assert.equal((await dnsOf(machine)).names, 1);
+  });
+  freePort(server, port);
+});
+
+Deno.test("runDaemon() answers DNS where a reload says, and nowhere else, and not at all when it is switched off", async () => {
+  await using upstream = new FakeUpstream();
+  await using machine = await dnsMachine(141, upstream);
+  machine.cloud.addEndpoint({ url: "http://api.myapp:8393", backend: "http" });
+  const { server, port } = machine;
+  await withDaemon(machine, async () => {
+    await machine.until("it is served", async () => (await statusOf(machine)).active_count === 1);
+    assert.equal((await lookUp("api.myapp", machine)).length, 1);
+    const next = { server: "127.141.0.54", port: freePort("127.141.0.54") };
+    await edit(machine, `${server}:${port}`, `${next.server}:${next.port}`);
+    await machine.until(
+      "it answers there",
+      async () => (await dnsOf(machine)).addresses[0]!.address === `${next.server}:${next.port}`,
+    );
+    assert.equal((await lookUp("api.myapp", next)).length, 1);
+    freePort(server, port);
+
+    await using second = new FakeUpstream((request) => [replyTo(request, { addresses: ["192.0.2.2"] })]);
+    await edit(machine, `"127.0.0.1:${upstream.port}"`, `"127.0.0.1:${second.port}"`);
+    await machine.until(
+      "another server is asked",
+      async () => (await lookUp("other.org", next))[0] === "192.0.2.2",
+    );
+
+    await edit(machine, "enabled: true", "enabled: false");
+    await machine.until("it is off", async () => (await dnsOf(machine)).state === "off");
+    freePort(next.server, next.port);
+    assert.deepEqual(await dnsOf(machine), {
+      state: "off",
+      names: 1,
+      addresses: [],
+      upstreams: [],
+      resolver: { driver: "none", target: "", reason: null, hint: null },
+    });
+  });
+});
+
+Deno.test("runDaemon() serves connections while another program holds its DNS port, says so, and answers when it is free (F53)", async () => {
+  await using upstream = new FakeUpstream();
+  await using machine = await dnsMachine(142, upstream);
+  const { cloud, server, port } = machine;
+  cloud.addEndpoint({ url: "http://api.myapp:8394", backend: "http" });
+  const holder = listenUdp({ address: server, port });
+  await withDaemon(machine, async () => {
+    await machine.until("it is served", async () => (await statusOf(machine)).active_count === 1);
+    const held = `Cannot bind ${server}:${port}: address is in use`;
+    const { state, addresses } = await dnsOf(machine);
+    assert.deepEqual([state, addresses], ["failing", [{ address: `${server}:${port}`, error: held }]]);
+    assert.ok(machine.out.some((line) => line.includes("Cannot answer DNS") && line.includes(held)));
+    holder.close();
+    cloud.addEndpoint({ url: "http://new.myapp:8395", backend: "http" });
+    await machine.until("it answers", async () => (await lookUp("new.myapp", machine)).length === 1);
+    assert.equal((await dnsOf(machine)).state, "ok");
+    const said = machine.out.filter((line) => line.includes(held));
+    assert.equal(said.length, 1, said.join(""));
+  });
+});
+
+Deno.test("runDaemon() answers every live name while its configuration is reloaded 50 times under queries (F56)", async () => {
+  await using upstream = new FakeUpstream();
+  await using machine = await dnsMachine(143, upstream);
+  for (const url of ["http://api.myapp:8396", "http://web.myapp:8397"]) {
+    machine.cloud.addEndpoint({ url, backend: "http" });
+  }
+  await withDaemon(machine, async () => {
+    await machine.until("both are served", async () => (await statusOf(machine)).active_count === 2);
+    const ips = new Map((await listOf(machine)).map((row) => [row.hostname, row.ip]));
+    let over = false;
+    async function storm(name: string): Promise<number> {
+      let count = 0;
+      for (; !over; count++) assert.deepEqual(await lookUp(name, machine), [ips.get(name)]);
+      return count;
+    }
+    const storms = Promise.all(["api.myapp", "web.myapp", "api.myapp"].map(storm));
+    const reloads = () => machine.out.filter((line) => line.includes("Configuration reloaded")).length;
+    try {
+      for (let count = 1; count <= 50; count++) {
+        await edit(machine, /net: \{.*subnet/, `net: {start_port: ${9000 + count}, subnet`);
+        await Promise.race([storms, machine.until("it is reloaded", () => reloads() === count)]);
+      }
+    } finally {
+      over = true;
+    }
+    const counts = await storms;
+    assert.equal(reloads(), 50);
+    assert.ok(counts.every((count) => count >= 50), `${counts}`);
+  });
+});
+
+/** DNS on a machine whose resolv.conf has this text; `listens`: whether an address can be had. */
+function dnsOn(
+  config: Config,
+  options: { listens: (address: string) => boolean; resolvConf?: string },
+): Dns {
+  const { listens, resolvConf } = options;
+  const system = realSystem();
+  return new Dns({
+    system: {
+      ...system,
+      listenUdp: (where) => new FakeUdp(where),
+      listenTcp({ address, port }) {
+        const key = `${address}:${port}`;
+        if (!listens(address)) {
+          throw new BindError(`Cannot bind ${key}: address is in use`, { address: key, reason: "in_use" });
+        }
+        const over = Promise.withResolvers<never>();
+        const close = () => over.reject(new Deno.errors.BadResource("closed"));
+        return { key, port, accept: () => over.promise, close };
+      },
+      localAddresses: () => [],
+      files: {
+        ...system.files,
+        readTextIfAny: (path) => Promise.resolve(path === RESOLV_CONF ? resolvConf : undefined),
+      },
+    },
+    config: () => config,
+    subnet: () => parseCidr("10.107.0.0/16")!,
+    resolver: new ResolverChain([new NoResolver("not here")]),
+    resolveInterface: () => undefined,
+  });
+}
+
+Deno.test("Dns asks the server that holds an address of ours, and not one that we answer on", async () => {
+  const { config } = parseConfig({ net: { listen_interface: "eth0" } });
+  const resolvConf = "nameserver 10.107.0.1\nnameserver 127.0.0.1\n";
+  let held = true;
+  const dns = dnsOn(config, { listens: (address) => !held || address !== "127.0.0.1", resolvConf });
+  await dns.refresh();
+  assert.equal(dns.report.state, "degraded");
+  assert.deepEqual(dns.report.upstreams, ["127.0.0.1:53"]);
+  held = false;
+  await dns.refresh();
+  assert.equal(dns.report.state, "ok");
+  assert.deepEqual(dns.report.upstreams, ["8.8.8.8:53", "1.1.1.1:53"]);
+  await dns.close();
+});
+
+Deno.test("Dns asks nobody, and says so once, if the servers that were configured are itself", async () => {
+  await using logged = await captureLog();
+  const { config } = parseConfig({ dns: { enabled: true, upstream: ["10.107.0.1:53"] } });
+  const dns = dnsOn(config, { listens: () => true, resolvConf: "nameserver 192.168.1.1\n" });
+  await dns.refresh();
+  await dns.refresh();
+  assert.deepEqual(dns.report.upstreams, []);
+  assert.equal(logged.lines("warning").length, 1);
+  assert.match(
+    logged.lines("warning")[0]!,
+    /Cannot ask for other names: .*dns\.upstream.* names this server only/,
+  );
+  await dns.close();
+});
+
+Deno.test("Dns tries a held port again every 10 s, and speaks of it once until it is free (F53)", async () => {
+  await using logged = await captureLog();
+  using time = fakeTime();
+  const { config } = parseConfig({ dns: { enabled: true, listen: "127.0.0.1:53" } });
+  let tries = 0;
+  const dns = dnsOn(config, { listens: () => ++tries === 0 });
+  const stop = new AbortController();
+  const running = dns.run(stop.signal);
+  await time.pass(0);
+  assert.equal(tries, 1);
+  await time.pass(9_999);
+  assert.equal(tries, 1);
+  await time.pass(1);
+  assert.equal(tries, 2);
+  await time.pass(20_000);
+  assert.equal(tries, 4);
+  assert.equal(logged.lines("error").length, 1);
+  assert.equal(dns.report.state, "failing");
+  stop.abort();
+  await running;
+  await dns.close();
+  await dns.refresh();
+  assert.equal(tries, 4, "nothing comes back after the end");
+});

@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { parseConfig } from "../../src/config/schema.ts";
+import {
+  allowsClient,
+  answerFor,
+  isLocalAddress,
+  isNetworkMode,
+  isShared,
+  planDns,
+} from "../../src/dns/plan.ts";
+import { parseCidr } from "../../src/lib/ipv4.ts";
+import type { Route } from "../../src/model/route_table.ts";
+
+const SUBNET = parseCidr("10.107.0.0/16")!;
+const OWN = ["127.0.0.1", "10.107.0.1", "192.0.2.2"];
+
+function route(hostname: string, mode: string, address: string): Route {
+  const wildcard = hostname.startsWith("*.");
+  return {
+    hostname,
+    port: 80,
+    scheme: "http",
+    wildcard,
+    endpointIds: ["ep_1"],
+    address,
+    localPort: 80,
+    mode,
+  };
+}
+
+function plan(config: object, ...routes: Route[]) {
+  const { addresses, domains, networkMode } = planDns({
+    config: parseConfig(config).config,
+    routes,
+    subnet: SUBNET,
+    own: OWN,
+    resolveInterface: (name) => ({ eth0: "192.0.2.2", "192.0.2.2": "192.0.2.2" })[name],
+  });
+  return { addresses: addresses.map(({ address, port }) => `${address}:${port}`), domains, networkMode };
+}
+
+const VIRTUAL = route("api.myapp", "virtual", "10.107.0.2");
+const WILDCARD = route("*.apps.example.com", "virtual", "10.107.0.3");
+const SHARED = route("web.example.com", "0.0.0.0", "0.0.0.0");
+const OFF = { addresses: [], domains: [], networkMode: false };
+
+Deno.test("planDns() wants no DNS in virtual mode until there is a wildcard, or it is enabled", () => {
+  assert.deepEqual(plan({}), OFF);
+  assert.deepEqual(plan({}, VIRTUAL), OFF);
+  const gateway = ["10.107.0.1:53"];
+  assert.deepEqual(plan({}, VIRTUAL, WILDCARD), {
+    addresses: gateway,
+    domains: ["*.apps.example.com"],
+    networkMode: false,
+  });
+  assert.deepEqual(plan({ dns: { enabled: true } }, VIRTUAL), { ...OFF, addresses: gateway });
+});
+
+Deno.test("planDns() wants DNS in network mode at once, on each address of this machine that serves", () => {
+  const all = ["10.107.0.1:53", "127.0.0.1:53", "192.0.2.2:53"];
+  assert.deepEqual(plan({ net: { listen_interface: "0.0.0.0" } }), {
+    ...OFF,
+    addresses: all,
+    networkMode: true,
+  });
+  const shared = plan({ net: { overrides: { "web.example.com": "0.0.0.0" } } }, VIRTUAL, SHARED);
+  assert.deepEqual(shared, { addresses: all, domains: ["web.example.com"], networkMode: true });
+  for (const listen_interface of ["eth0", "192.0.2.2"]) {
+    assert.deepEqual(plan({ net: { listen_interface } }).addresses, all);
+  }
+  assert.deepEqual(plan({ net: { listen_interface: "gone" } }).addresses, ["10.107.0.1:53", "127.0.0.1:53"]);
+});
+
+Deno.test("planDns() shares nothing with the network for a target on loopback, and answers its names to this machine", () => {
+  for (const target of ["lo", "lo0", "127.0.0.1", "127.1.2.3"]) {
+    const own = route("own.example.com", target, "127.0.0.1");
+    const net = { listen_interface: target, overrides: { "a.example.com": "virtual" } };
+    assert.deepEqual(plan({ net }), OFF, target);
+    assert.deepEqual(plan({ net }, own), {
+      addresses: ["10.107.0.1:53"],
+      domains: ["own.example.com"],
+      networkMode: false,
+    });
+    assert.equal(isNetworkMode(parseConfig({ net }).config.net), false);
+    assert.equal(answerFor(own, "198.51.100.1"), "127.0.0.1", "nobody else has it");
+  }
+  for (const target of ["eth0", "0.0.0.0", "192.0.2.2", "lot"]) assert.ok(isShared(target), target);
+  assert.ok(!isShared("virtual"));
+});
+
+Deno.test("planDns() listens where dns.listen says", () => {
+  const net = { listen_interface: "eth0" };
+  assert.deepEqual(plan({ net, dns: { listen: "127.0.0.5" } }).addresses, ["127.0.0.5:53"]);
+  assert.deepEqual(plan({ net, dns: { listen: "127.0.0.5:5353" } }).addresses, ["127.0.0.5:5353"]);
+  assert.deepEqual(plan({ net, dns: { listen: ":5353" } }).addresses, [
+    "10.107.0.1:5353",
+    "127.0.0.1:5353",
+    "192.0.2.2:5353",
+  ]);
+  assert.deepEqual(plan({ dns: { listen: "0.0.0.0:5353", enabled: true } }).addresses, [
+    "10.107.0.1:5353",
+    "127.0.0.1:5353",
+    "192.0.2.2:5353",
+  ]);
+});
+
+Deno.test("answerFor() is the listener's address, the one that was asked where it listens on all, or the advertised one", () => {
+  assert.equal(answerFor(VIRTUAL, ""), "10.107.0.2");
+  assert.equal(answerFor(VIRTUAL, "198.51.100.1"), "10.107.0.2", "a virtual address is of this machine only");
+  assert.equal(answerFor(SHARED, ""), undefined);
+  assert.equal(answerFor(SHARED, "198.51.100.1"), "198.51.100.1");
+  assert.equal(answerFor(route("a.example.com", "eth0", "192.0.2.2"), ""), "192.0.2.2");
+});
+
+Deno.test("allowsClient() lets this machine ask always, and the allowed networks in network mode", () => {
+  const allowed = [parseCidr("192.168.0.0/16")!];
+  const asks = (address: string, networkMode: boolean, isLocal = false) =>
+    allowsClient(address, { isLocal, networkMode, allowed });
+  assert.deepEqual([asks("192.168.1.1", true), asks("192.168.1.1", false)], [true, false]);
+  assert.deepEqual([asks("8.8.8.8", true), asks("8.8.8.8", false, true), asks("::1", true)], [
+    false,
+    true,
+    false,
+  ]);
+});
+
+Deno.test("isLocalAddress() knows the addresses of this machine, loopback and the virtual subnet", () => {
+  const options = { own: new Set(OWN), subnet: SUBNET };
+  const local = ["192.0.2.2", "127.9.9.9", "10.107.200.1"];
+  for (const address of local) assert.ok(isLocalAddress(address, options), address);
+  for (const address of ["192.0.2.3", "10.108.0.1", "::1", ""]) {
+    assert.ok(!isLocalAddress(address, options), address);
+  }
+});

@@ -1,0 +1,247 @@
+import assert from "node:assert/strict";
+import { DialGate, type GatedDial } from "../../../src/forward/admission/dial_gate.ts";
+import { DialError, type DialFailure } from "../../../src/model/errors.ts";
+import { sleep } from "../../../src/system/clock.ts";
+import type { ByteStream } from "../../../src/system/net.ts";
+import { captureLog } from "../captured_log.ts";
+import { fakeClock } from "../fake_clock.ts";
+import { memoryPair } from "../memory_stream.ts";
+
+const TARGET = "ingress.test:443";
+
+/** A gate before an ingress that is as it is told, and what became of the dials. */
+function before(state: { ingress: "silent" | "fine" | DialFailure }) {
+  const gate = new DialGate(5000);
+  const dials: GatedDial[] = [];
+  async function dial(gated: GatedDial): Promise<ByteStream> {
+    dials.push(gated);
+    const { ingress } = state;
+    if (ingress === "fine") return memoryPair().near;
+    if (ingress !== "silent") throw new DialError("Cannot connect: so it is", { code: ingress });
+    await sleep(gated.timeoutMs);
+    throw new DialError("Cannot connect: no answer", { code: "timeout" });
+  }
+  const pass = (options: { target?: string; signal?: AbortSignal; timeoutMs?: number } = {}) => {
+    const { target = TARGET, signal = new AbortController().signal, timeoutMs = 10_000 } = options;
+    return gate.pass(target, { timeoutMs, signal, dial }).then(
+      () => "ok",
+      (error) => error.message as string,
+    );
+  };
+  return { gate, dials, pass, probes: () => dials.filter(({ probe }) => probe).length };
+}
+
+Deno.test("DialGate begins 64 dials at a silent ingress, whatever comes, and ends each connection in 10 s (F60)", async () => {
+  await using logged = await captureLog();
+  using clock = fakeClock();
+  const { dials, pass, probes } = before({ ingress: "silent" });
+  const ended: string[] = [];
+  for (let count = 0; count < 500; count++) void pass().then((outcome) => ended.push(outcome));
+  await clock.pass(9_999);
+  assert.deepEqual([dials.length, ended.length], [64, 0]);
+  await clock.pass(1);
+  assert.deepEqual([dials.length, ended.length, probes()], [64, 500, 0]);
+  assert.equal(logged.lines("warning").length, 1);
+});
+
+Deno.test("DialGate lets one trial per step at a silent ingress, and tells all others at once why they fail (F60)", async () => {
+  await using _logged = await captureLog();
+  using clock = fakeClock();
+  const { dials, pass } = before({ ingress: "silent" });
+  const first = pass();
+  await clock.pass(10_000);
+  await first;
+  const starts: number[] = [];
+  const begun = performance.now();
+  for (let tenth = 0; tenth < 1200; tenth++) {
+    const known = dials.length;
+    const outcome = pass();
+    await clock.pass(0);
+    if (dials.length > known) starts.push(Math.round((performance.now() - begun) / 1000));
+    else assert.match(await outcome, /^Cannot connect to ingress\.test:443: it has not answered for \d+ s$/);
+    await clock.pass(100);
+  }
+  assert.deepEqual(starts, [1, 13, 27, 45, 70, 95], "10 s each, then 2, 4, 8 and 15 s of rest");
+  assert.ok(dials.slice(1).every(({ probe }) => probe), "none of them may cost a descriptor");
+  await clock.pass(10_000);
+});
+
+Deno.test("DialGate lets all through again as soon as a trial has shown that the ingress is not silent any more (F60, F62)", async () => {
+  for (const after of ["fine", "refused", "untrusted", "reset", "handshake"] as const) {
+    await using logged = await captureLog();
+    using clock = fakeClock();
+    const state: Parameters<typeof before>[0] = { ingress: "silent" };
+    const { dials, pass, probes } = before(state);
+    const first = pass();
+    await clock.pass(11_000);
+    await first;
+    state.ingress = after;
+    const trial = await pass();
+    assert.equal(trial === "ok", after === "fine");
+    await Promise.all([pass(), pass(), pass()]);
+    assert.deepEqual([dials.length, probes()], [5, 1], after);
+    assert.match(logged.lines("info").join(), /answers again/);
+  }
+});
+
+Deno.test("DialGate does not take a failure that never reached the ingress for an answer, and tries again a second later (F60)", async () => {
+  for (const code of ["name", "identity", "proxy", "other"] as const) {
+    await using logged = await captureLog();
+    using clock = fakeClock();
+    const state: Parameters<typeof before>[0] = { ingress: "silent" };
+    const { dials, pass, probes } = before(state);
+    void pass();
+    await clock.pass(11_000);
+    state.ingress = code;
+    for (let trial = 1; trial <= 3; trial++) {
+      assert.equal(await pass(), "Cannot connect: so it is", code);
+      assert.match(await pass(), /has not answered/, "one per step");
+      await clock.pass(1_000);
+    }
+    assert.deepEqual([dials.length, probes(), logged.lines("info")], [4, 3, []], code);
+    state.ingress = "fine";
+    assert.equal(await pass(), "ok");
+    assert.match(logged.lines("info").join(), /answers again/);
+  }
+});
+
+Deno.test("DialGate.retryNow() has each dial be a probe until the ingress has answered, whatever else fails before (a name that did not resolve was enough) (F60)", async () => {
+  for (const code of ["name", "identity", "proxy", "other"] as const) {
+    await using logged = await captureLog();
+    using clock = fakeClock();
+    const state: Parameters<typeof before>[0] = { ingress: "silent" };
+    const { gate, dials, pass, probes } = before(state);
+    void pass();
+    await clock.pass(10_000);
+    gate.retryNow();
+    state.ingress = code;
+    assert.deepEqual(await Promise.all([pass(), pass()]), Array(2).fill("Cannot connect: so it is"));
+    state.ingress = "silent";
+    const tries = [pass(), pass()];
+    await clock.pass(10_000);
+    assert.deepEqual(await Promise.all(tries), Array(2).fill("Cannot connect: no answer"));
+    assert.deepEqual([dials.length, probes(), logged.lines("info")], [5, 4, []], code);
+  }
+});
+
+Deno.test("DialGate asks another ingress at once, and forgets the silence of the one before (F60, F62)", async () => {
+  await using _logged = await captureLog();
+  using clock = fakeClock();
+  const state: Parameters<typeof before>[0] = { ingress: "silent" };
+  const { pass, probes } = before(state);
+  const first = pass();
+  await clock.pass(10_000);
+  await first;
+  state.ingress = "fine";
+  assert.equal(await pass({ target: "other.test:443" }), "ok");
+  assert.match(await pass(), /has not answered for 10 s/);
+  assert.equal(probes(), 0);
+});
+
+Deno.test("DialGate does not take a dial that was broken off, or had no time, for silence", async () => {
+  using clock = fakeClock();
+  const { dials, pass, probes } = before({ ingress: "silent" });
+  assert.match(await pass({ timeoutMs: 4_999 }), /have taken all its time/);
+  assert.equal(dials.length, 0);
+  const controller = new AbortController();
+  const aborted = pass({ signal: controller.signal });
+  controller.abort(new Error("over"));
+  await clock.pass(10_000);
+  await aborted;
+  const next = pass();
+  await clock.pass(0);
+  assert.equal(dials.length, 2);
+  await clock.pass(10_000);
+  await next;
+  await clock.pass(1000);
+  const trial = new AbortController();
+  const broken = pass({ signal: trial.signal });
+  trial.abort(new Error("over"));
+  await clock.pass(10_000);
+  await broken;
+  const again = pass();
+  await clock.pass(0);
+  assert.equal(probes(), 2, "a trial that was broken off does not count");
+  await clock.pass(10_000);
+  await again;
+});
+
+Deno.test("DialGate does not call an ingress silent for one dial that times out while others are answered (all were refused for a second)", async () => {
+  await using logged = await captureLog();
+  using clock = fakeClock();
+  const state: Parameters<typeof before>[0] = { ingress: "silent" };
+  const { pass, probes } = before(state);
+  const lost = pass();
+  await clock.pass(5000);
+  state.ingress = "fine";
+  assert.equal(await pass(), "ok");
+  await clock.pass(5000);
+  assert.equal(await lost, "Cannot connect: no answer");
+  assert.deepEqual([await pass(), probes(), logged.lines("warning")], ["ok", 0, []]);
+});
+
+Deno.test("DialGate.retryNow() lets all try again at once, each by a probe until one is answered", async () => {
+  await using logged = await captureLog();
+  using clock = fakeClock();
+  const state: Parameters<typeof before>[0] = { ingress: "silent" };
+  const { gate, dials, pass, probes } = before(state);
+  const first = pass();
+  await clock.pass(10_000);
+  await first;
+  assert.match(await pass(), /has not answered for 10 s/);
+  gate.retryNow();
+  state.ingress = "fine";
+  assert.deepEqual(await Promise.all([pass(), pass()]), ["ok", "ok"]);
+  assert.equal(probes(), 2);
+  assert.equal(await pass(), "ok");
+  assert.deepEqual([dials.length, probes()], [4, 2]);
+  assert.match(logged.lines("info").join(), /answers again/);
+});
+
+Deno.test("DialGate.retryNow() forgets how often trials have failed; an ingress that is still silent is so without another warning", async () => {
+  await using logged = await captureLog();
+  using clock = fakeClock();
+  const { gate, dials, pass, probes } = before({ ingress: "silent" });
+  void pass();
+  await clock.pass(11_000);
+  for (let trial = 0; trial < 3; trial++) {
+    void pass();
+    await clock.pass(26_000);
+  }
+  assert.equal(dials.length, 4);
+  gate.retryNow();
+  const tries = [pass(), pass()];
+  await clock.pass(10_000);
+  assert.deepEqual(await Promise.all(tries), Array(2).fill("Cannot connect: no answer"));
+  assert.match(await pass(), /has not answered for 99 s/, "the silence is the one of before");
+  await clock.pass(1_000);
+  void pass();
+  await clock.pass(0);
+  assert.deepEqual(
+    [dials.length, probes(), logged.lines("warning").length],
+    [7, 6, 1],
+    "the first step again",
+  );
+  await clock.pass(10_000);
+});
+
+Deno.test("DialGate does not count a dial that began before retryNow(), be it a trial (it renewed the silence)", async () => {
+  for (const isTrial of [false, true]) {
+    await using logged = await captureLog();
+    using clock = fakeClock();
+    const state: Parameters<typeof before>[0] = { ingress: "silent" };
+    const { gate, pass } = before(state);
+    if (isTrial) {
+      void pass();
+      await clock.pass(11_000);
+    }
+    const old = pass();
+    await clock.pass(6_000);
+    gate.retryNow();
+    await clock.pass(4_000);
+    assert.equal(await old, "Cannot connect: no answer");
+    state.ingress = "fine";
+    assert.deepEqual(await Promise.all([pass(), pass()]), ["ok", "ok"], "nobody fails because of it");
+    assert.equal(logged.lines("warning").length, isTrial ? 1 : 0);
+  }
+});

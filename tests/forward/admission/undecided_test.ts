@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { Undecided } from "../../../src/forward/admission/undecided.ts";
+import { fakeClock } from "../fake_clock.ts";
+
+function room(max: number) {
+  const undecided = new Undecided({ max, crowdMs: 5000 });
+  const evicted: string[] = [];
+  return {
+    undecided,
+    evicted,
+    enter: (source: string, name = source) => undecided.enter(source, () => void evicted.push(name)),
+  };
+}
+
+Deno.test("Undecided has the source with the most connections lose its oldest, and nobody else any (F65)", async () => {
+  using clock = fakeClock();
+  const { undecided, evicted, enter } = room(10);
+  enter("10.0.0.2");
+  enter("10.0.0.3");
+  for (let number = 1; number <= 8; number++) enter("10.0.0.66", `flood ${number}`);
+  assert.deepEqual(evicted, []);
+  await clock.pass(500);
+  enter("10.0.0.66", "flood 9");
+  enter("10.0.0.4");
+  enter("10.0.0.5");
+  assert.deepEqual(evicted, ["flood 1", "flood 2", "flood 3"]);
+  assert.equal(undecided.size, 10);
+  await clock.pass(5000);
+});
+
+Deno.test("Undecided takes the oldest of all if no source has more than others", async () => {
+  using clock = fakeClock();
+  const { evicted, enter } = room(4);
+  for (let source = 1; source <= 6; source++) {
+    enter(`10.0.0.${source}`);
+    await clock.pass(200);
+  }
+  assert.deepEqual(evicted, ["10.0.0.1", "10.0.0.2"]);
+  await clock.pass(5000);
+});
+
+Deno.test("Undecided ends each connection that saw a crowd after the time of a hello, and leaves alone those that did not (F65)", async () => {
+  using clock = fakeClock();
+  const { undecided, evicted, enter } = room(8);
+  using _alone = enter("10.0.0.2");
+  await clock.pass(5000);
+  const crowd = [1, 2, 3].map((number) => enter("10.0.0.66", `${number}`));
+  await clock.pass(4999);
+  assert.deepEqual(evicted, []);
+  crowd[1]![Symbol.dispose]();
+  await clock.pass(1);
+  assert.deepEqual(evicted, ["1", "3"]);
+  assert.equal(undecided.size, 1);
+});
+
+Deno.test("Undecided lets each connection have half a second, and then makes up for it (an honest one went in the first storm)", async () => {
+  using clock = fakeClock();
+  const { undecided, evicted, enter } = room(10);
+  for (let number = 1; number <= 30; number++) enter("10.0.0.66", `${number}`);
+  await clock.pass(499);
+  enter("10.0.0.2");
+  assert.equal(undecided.size, 31);
+  await clock.pass(1);
+  enter("10.0.0.2");
+  assert.equal(undecided.size, 10);
+  assert.deepEqual(evicted, Array.from({ length: 22 }, (_, number) => `${number + 1}`));
+  await clock.pass(5000);
+});
+
+Deno.test("Undecided counts a connection that left or was ended once only", async () => {
+  using clock = fakeClock();
+  const { undecided, evicted, enter } = room(1);
+  const first = enter("10.0.0.2", "first");
+  await clock.pass(500);
+  const second = enter("10.0.0.2", "second");
+  first[Symbol.dispose]();
+  second[Symbol.dispose]();
+  second[Symbol.dispose]();
+  assert.deepEqual([undecided.size, ...evicted], [0, "first"]);
+  await clock.pass(5000);
+});

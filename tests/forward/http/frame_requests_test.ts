@@ -1,0 +1,242 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { RequestFramer, type Step, switchOf } from "../../../src/forward/http/frame_requests.ts";
+import { type RequestHead, sniffHttp } from "../../../src/forward/http/sniff_http.ts";
+import { concat, latin1 } from "../memory_stream.ts";
+
+interface Framed {
+  /** What went on. */
+  readonly passed: string;
+  /** Hosts in the order of their requests. */
+  readonly hosts: readonly string[];
+  /** What it stopped at. */
+  readonly stop: Exclude<Step, { kind: "pass" }>;
+}
+
+/** Feeds the text to a framer in the given cuts, the rest at once; `unseen` bytes go by without the framer's look. */
+function frame(
+  text: string,
+  options: { cuts?: readonly number[]; answers?: boolean; hostField?: string } = {},
+): Framed {
+  const { cuts = [], answers, hostField } = options;
+  const hosts: string[] = [];
+  const framer = new RequestFramer({
+    hostField,
+    admit(head) {
+      hosts.push(head.host);
+      return head.host === "evil" ? { status: 421, reason: "no" } : undefined;
+    },
+  });
+  const bytes = latin1(text);
+  const passed: Uint8Array[] = [];
+  const ends = [...cuts.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
+  let at = 0;
+  let stop: Framed["stop"] = { kind: "more", unseen: 0 };
+  for (const end of ends) {
+    for (;;) {
+      const step = framer.next(bytes.subarray(at, end));
+      if (step.kind === "pass") {
+        assert.ok(step.count > 0 && step.count <= end - at);
+        passed.push(step.instead ?? bytes.slice(at, at + step.count));
+        at += step.count;
+        continue;
+      }
+      const asked = hosts.length;
+      assert.deepEqual(framer.next(bytes.subarray(at, end)), step, "only a pass changes anything");
+      hosts.length = asked;
+      stop = step;
+      if (step.kind !== "switch" || answers === undefined) break;
+      framer.answerSwitch(answers);
+    }
+  }
+  return { passed: String.fromCharCode(...concat(passed)), hosts, stop };
+}
+
+function headOf(text: string): RequestHead {
+  const sniff = sniffHttp(latin1(text));
+  assert.ok(sniff !== "more" && sniff.kind === "request");
+  return sniff.head;
+}
+
+const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const POST = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+const CHUNKED = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+Deno.test("RequestFramer finds every request, whatever their bodies are and however they are cut", () => {
+  const requests = [
+    GET,
+    POST,
+    `${CHUNKED}3\r\nabc\r\n0A;x=\"y\"\r\n0123456789\r\n0\r\nT: 1\r\n\r\n`,
+    `${CHUNKED}0\r\n\r\n`,
+    `\r\n${GET}`,
+  ];
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat(4), { minLength: 1, maxLength: 6 }),
+      fc.array(fc.nat(1000), { maxLength: 30 }),
+      (order, cuts) => {
+        const text = order.map((index) => requests[index]).join("");
+        const { passed, hosts, stop } = frame(text, { cuts });
+        assert.equal(passed, text);
+        assert.equal(hosts.length, order.length);
+        assert.deepEqual(stop, { kind: "more", unseen: 0 });
+      },
+    ),
+    { seed: 5, numRuns: 150 },
+  );
+});
+
+Deno.test("RequestFramer lets nothing of a refused request pass, nor of what follows it", () => {
+  const { passed, hosts, stop } = frame(`${POST}GET / HTTP/1.1\r\nHost: evil\r\n\r\n${GET}`);
+  assert.equal(passed, POST);
+  assert.deepEqual(hosts, ["a", "evil"]);
+  assert.deepEqual(stop, { kind: "refuse", refusal: { status: 421, reason: "no" } });
+});
+
+Deno.test("RequestFramer does not take a request inside a body for a request", () => {
+  const inner = "GET / HTTP/1.1\r\nHost: evil\r\n\r\n";
+  const text = `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${inner.length}\r\n\r\n${inner}`;
+  assert.deepEqual(frame(text).hosts, ["a"]);
+  assert.deepEqual(frame(`${CHUNKED}${inner.length.toString(16)}\r\n${inner}\r\n0\r\n\r\n`).hosts, ["a"]);
+});
+
+Deno.test("RequestFramer refuses chunked bodies that could be read in two ways", () => {
+  const cases: Record<string, string> = {
+    "no size": "\r\n",
+    "not hexadecimal": "g\r\n",
+    "0x": "0x3\r\nabc\r\n",
+    "a sign": "+3\r\nabc\r\n",
+    "a blank in front": " 3\r\nabc\r\n",
+    "a size beyond 2^53": "fffffffffffffff\r\n",
+    "a bare LF after the size": "3\nabc\r\n",
+    "a bare LF alone": "\nabc\r\n",
+    "a bare CR in an extension": "3;a\rb\r\nabc\r\n",
+    "more than the size": "3\r\nabcd\r\n",
+    "a bare LF after the data": "3\r\nabc\n\n",
+    "an endless extension": `3;${"x".repeat(2000)}`,
+    "a trailer without colon": "0\r\nX\r\n\r\n",
+    "a folded trailer": "0\r\nX: y\r\n z\r\n\r\n",
+    "a Host in the trailers": "0\r\nHost: y\r\n\r\n",
+    "a length in the trailers": "0\r\nX: y\r\ncontent-length: 3\r\n\r\n",
+    "a coding in the trailers": "0\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "endless trailers": `0\r\n${"X: y\r\n".repeat(4000)}`,
+  };
+  for (const [what, body] of Object.entries(cases)) {
+    const { stop } = frame(CHUNKED + body);
+    assert.ok(stop.kind === "refuse" && stop.refusal.status === 400, `${what}: ${JSON.stringify(stop)}`);
+  }
+});
+
+Deno.test("RequestFramer refuses heads that sniffHttp() refuses, HTTP/2 and a later CONNECT", () => {
+  for (
+    const bad of [
+      "GET / HTTP/1.1\r\n\r\n",
+      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+      "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+    ]
+  ) {
+    const { passed, stop } = frame(GET + bad);
+    assert.equal(passed, GET);
+    assert.ok(stop.kind === "refuse" && stop.refusal.status === 400, JSON.stringify(stop));
+  }
+  assert.deepEqual(frame(`GET / HTTP/1.1\r\nHost: a\r\n${"X: y\r\n".repeat(101)}\r\n`).stop.kind, "refuse");
+});
+
+const UPGRADE = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nX: y\r\n\r\n";
+
+Deno.test("RequestFramer stops after a first request that would switch, and goes on raw if the server does", () => {
+  assert.deepEqual(frame(`${UPGRADE}\x81\x00`).stop, { kind: "switch" });
+  assert.equal(frame(`${UPGRADE}\x81\x00`).passed, UPGRADE);
+  const switched = frame(`${UPGRADE}\x81\x00GET / HTTP/1.1\r\nHost: evil\r\n\r\n`, { answers: true });
+  assert.equal(switched.passed, `${UPGRADE}\x81\x00GET / HTTP/1.1\r\nHost: evil\r\n\r\n`);
+  assert.deepEqual(switched.stop, { kind: "more", unseen: Infinity });
+  const connect = "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n";
+  assert.equal(frame(`${connect}\x16\x03`, { answers: true }).passed, `${connect}\x16\x03`);
+  const withBody = UPGRADE.replace("X: y", "Content-Length: 2");
+  assert.equal(frame(`${withBody}hi\x81`, { answers: true }).passed, `${withBody}hi\x81`);
+});
+
+Deno.test("RequestFramer goes on to frame if the server does not switch", () => {
+  const { passed, hosts, stop } = frame(`${UPGRADE}${GET}GET / HTTP/1.1\r\nHost: evil\r\n\r\n`, {
+    answers: false,
+  });
+  assert.equal(passed, UPGRADE + GET);
+  assert.deepEqual(hosts, ["a", "a", "evil"]);
+  assert.equal(stop.kind, "refuse");
+});
+
+Deno.test("RequestFramer takes Upgrade out of later requests, and h2c out of every one", () => {
+  assert.equal(frame(GET + UPGRADE).passed, GET + UPGRADE.replace("Upgrade: websocket\r\n", ""));
+  const h2c = UPGRADE.replace("websocket", "foo, H2C");
+  assert.equal(frame(h2c + GET).passed, h2c.replace("Upgrade: foo, H2C\r\n", "") + GET);
+});
+
+Deno.test("RequestFramer gives every request its Host and keeps every other byte, however they are cut", () => {
+  const templates = [
+    "GET / HTTP/1.1\r\nX-b: 1\r\nhOsT:\t @  \r\nx-A:2\r\nX-b:  3 \r\n\r\n",
+    "\r\nPOST /@ HTTP/1.1\r\nHost:@\r\nContent-Length: 27\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: @\r\n\r\n5;x=y\r\n\r\n\r\nH\r\n0\r\nT: 1\r\n\r\n",
+    "GET http://@/?http://other/ HTTP/1.1\r\nHost: @\r\nReferer: http://a/\r\n\r\n",
+    "OPTIONS * HTTP/1.1\r\nX:\xff\r\nHost: @\r\n\r\n",
+    "PATCH /x HTTP/1.0\r\nContent-Length: 0\r\nHost: @\r\n\r\n",
+  ];
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.tuple(
+          fc.nat(templates.length - 1),
+          fc.constantFrom("a", "10.0.0.2:9080", "[::1]", "very.long.name"),
+        ),
+        {
+          minLength: 1,
+          maxLength: 6,
+        },
+      ),
+      fc.array(fc.nat(1000), { maxLength: 30 }),
+      fc.constantFrom("api.myapp", "b:8080"),
+      (requests, cuts, hostField) => {
+        const fill = (index: number, host: string): string =>
+          templates[index]!.replace(/(:\/\/|:[\t ]*)@/g, `$1${host}`);
+        const sent = requests.map(([index, host]) => fill(index, host)).join("");
+        const wanted = requests.map(([index]) => fill(index, hostField)).join("");
+        const { passed, hosts, stop } = frame(sent, { cuts, hostField });
+        assert.equal(passed, wanted);
+        assert.equal(hosts.length, requests.length);
+        assert.deepEqual(stop, { kind: "more", unseen: 0 });
+      },
+    ),
+    { seed: 6, numRuns: 200 },
+  );
+});
+
+Deno.test("RequestFramer rewrites a request to switch too, and nothing once the server has switched", () => {
+  const sent = `${UPGRADE}\x81\x00${GET}`;
+  assert.equal(
+    frame(sent, { answers: true, hostField: "api.myapp" }).passed,
+    `${UPGRADE.replace("Host: a", "Host: api.myapp")}\x81\x00${GET}`,
+  );
+  assert.equal(
+    frame(UPGRADE + GET, { answers: false, hostField: "api.myapp" }).passed,
+    (UPGRADE + GET).replaceAll("Host: a", "Host: api.myapp"),
+  );
+});
+
+Deno.test("RequestFramer counts body bytes that went by unseen", () => {
+  const framer = new RequestFramer({ admit: () => undefined });
+  assert.equal(framer.inHead, true);
+  assert.deepEqual(framer.next(latin1(POST.slice(0, -5))), { kind: "pass", count: POST.length - 5 });
+  assert.equal(framer.inHead, false);
+  assert.deepEqual(framer.next(new Uint8Array(0)), { kind: "more", unseen: 5 });
+  framer.countUnseen(3);
+  assert.deepEqual(framer.next(new Uint8Array(0)), { kind: "more", unseen: 2 });
+  framer.countUnseen(2);
+  assert.equal(framer.inHead, true);
+});
+
+Deno.test("switchOf() tells CONNECT, Upgrade and neither apart", () => {
+  assert.equal(switchOf(headOf(GET)), undefined);
+  assert.equal(switchOf(headOf(UPGRADE)), "upgrade");
+  assert.equal(switchOf(headOf(UPGRADE.replace("websocket", "h2c"))), undefined);
+  assert.equal(switchOf(headOf(UPGRADE.replace("websocket", ""))), undefined);
+  assert.equal(switchOf(headOf("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n")), "connect");
+});

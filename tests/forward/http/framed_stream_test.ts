@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { RequestFramer } from "../../../src/forward/http/frame_requests.ts";
+import { FramedStream } from "../../../src/forward/http/framed_stream.ts";
+import { fakeClock } from "../fake_clock.ts";
+import {
+  concat,
+  latin1,
+  memoryPair,
+  type PairOptions,
+  pattern,
+  readAll,
+  readExactly,
+  send,
+  text,
+} from "../memory_stream.ts";
+
+const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const OTHER = "GET / HTTP/1.1\r\nHost: b\r\n\r\n";
+
+function framed(options: { initial?: string; switched?: Promise<boolean>; pair?: PairOptions } = {}) {
+  const { initial = "", switched = Promise.resolve(false), pair = {} } = options;
+  const { near, far } = memoryPair(pair);
+  const framer = new RequestFramer({
+    admit: (head) => (head.host === "a" ? undefined : { status: 421, reason: "Not here" }),
+  });
+  const stream = new FramedStream(far, {
+    framer,
+    initial: latin1(initial),
+    switched,
+    headTimeoutMs: 10_000,
+    lingerMs: 1_000,
+  });
+  return { client: near, stream };
+}
+
+Deno.test("FramedStream gives all bytes of admitted requests, whatever the sizes of segments and buffers", async () => {
+  const body = pattern(70_000);
+  const upload = concat([
+    latin1(`PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`),
+    body,
+  ]);
+  const chunk = concat([
+    latin1("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n11170\r\n"),
+    body,
+    latin1("\r\n0\r\n\r\n"),
+  ]);
+  const whole = concat([latin1(GET), upload, latin1(GET), chunk, latin1(GET)]);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 500, max: 40_000 }),
+      fc.integer({ min: 1, max: 20_000 }),
+      async (segment, size) => {
+        const { client, stream } = framed({ pair: { segment } });
+        const sending = send(client, whole).then(() => client.closeWrite());
+        const parts: Uint8Array[] = [];
+        const buffer = new Uint8Array(size + 100);
+        for (let count = await stream.read(buffer); count !== null; count = await stream.read(buffer)) {
+          assert.ok(count > 0);
+          parts.push(buffer.slice(0, count));
+        }
+        await sending;
+        assert.deepEqual(concat(parts), whole);
+      },
+    ),
+    { seed: 7, numRuns: 15 },
+  );
+});
+
+Deno.test("FramedStream gives many small parts of a request in one read", async () => {
+  const text =
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n";
+  const { stream } = framed({ initial: text + GET });
+  assert.equal(await stream.read(new Uint8Array(65_536)), text.length + GET.length);
+});
+
+Deno.test("FramedStream ends at a refused request, and tells why only after the answers to the earlier ones", async () => {
+  const { client, stream } = framed({ initial: GET + OTHER + GET });
+  assert.equal(text(await readAll(stream)), GET);
+  await send(stream, "HTTP/1.1 200 OK\r\n\r\n");
+  const closing = stream.closeWrite();
+  await client.closeWrite();
+  await closing;
+  assert.match(
+    text(await readAll(client)),
+    /^HTTP\/1\.1 200 OK\r\n\r\nHTTP\/1\.1 421 Misdirected Request\r\n[^]*Not here/,
+  );
+});
+
+Deno.test("FramedStream passes a plain half-close on", async () => {
+  const { client, stream } = framed();
+  await stream.closeWrite();
+  assert.equal((await readAll(client)).length, 0);
+});
+
+Deno.test("FramedStream waits with the bytes after a request to switch until the server has answered", async () => {
+  const upgrade = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n";
+  for (const granted of [true, false]) {
+    const { promise: switched, resolve } = Promise.withResolvers<boolean>();
+    const { client, stream } = framed({ switched });
+    await send(client, upgrade + OTHER);
+    await client.closeWrite();
+    assert.equal(text(await readExactly(stream, upgrade.length)), upgrade);
+    const reading = readAll(stream);
+    const first = await Promise.race([reading, Promise.resolve("still waiting")]);
+    assert.equal(first, "still waiting");
+    resolve(granted);
+    assert.equal(text(await reading), granted ? OTHER : "");
+  }
+});
+
+Deno.test("FramedStream gives each head its time from its first byte on, and idle connections all the time they want", async () => {
+  using clock = fakeClock();
+  const { client, stream } = framed();
+  const reading = readAll(stream);
+  for (let round = 0; round < 3; round++) {
+    await clock.pass(3600_000);
+    await send(client, GET.slice(0, 10));
+    await clock.pass(9_999);
+    await send(client, GET.slice(10));
+  }
+  await clock.pass(3600_000);
+  await send(client, GET.slice(0, 10));
+  await clock.pass(5_000);
+  await send(client, GET.slice(10, 12));
+  await clock.pass(5_000);
+  assert.equal(text(await reading), GET.repeat(3));
+  const closing = stream.closeWrite();
+  await clock.pass(1_000);
+  await closing;
+  assert.match(text(await readAll(client)), /^HTTP\/1\.1 408 Request Timeout\r\n/);
+  stream.close();
+});
+
+Deno.test("FramedStream passes a reset on, also in the middle of a head", async () => {
+  for (const sent of ["", "GET / HT"]) {
+    const { client, stream } = framed({ initial: sent });
+    client.reset();
+    await assert.rejects(readAll(stream), Deno.errors.ConnectionReset);
+  }
+});

@@ -1,0 +1,256 @@
+import assert from "node:assert/strict";
+import { Forwarder } from "../../../src/forward/forwarder.ts";
+import { RouteTable } from "../../../src/model/route_table.ts";
+import { listenTcp } from "../../../src/system/net.ts";
+import { AMBIGUOUS, AMBIGUOUS_CHUNKS } from "./ambiguous_heads.ts";
+import { type Behaviour, type Conn, fakeIngress, WELCOME } from "../fake_ingress.ts";
+import { concat, latin1, pattern, readAll, readExactly, readUntil, send, text } from "../memory_stream.ts";
+import { route } from "../routes.ts";
+
+const CLIENT_HOST = "127.0.0.1:9080";
+const OK = "HTTP/1.1 204 No Content\r\n\r\n";
+
+/** A virtual http endpoint `api.myapp:8080`, before an ingress that does as it is told. */
+function start(behave: Behaviour) {
+  const ingress = fakeIngress(behave);
+  const forwarder = new Forwarder({
+    listen: listenTcp,
+    connect: () => Deno.connect({ hostname: "127.0.0.1", port: ingress.port }),
+    ingress: () => ({ hostname: "ingress.test", port: 443 }),
+    identity: () => ({ cert: "c", key: "k" }),
+    trust: () => [],
+  });
+  const port = forwarder.open({ address: "127.0.0.1", port: 0 });
+  forwarder.setRoutes(new RouteTable([route("http://api.myapp:8080", { localPort: port })]));
+  return {
+    ingress,
+    port,
+    dial: () => Deno.connect({ hostname: "127.0.0.1", port }),
+    async [Symbol.asyncDispose]() {
+      await forwarder[Symbol.asyncDispose]();
+      await ingress[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Sends the bytes to a new endpoint, ends, and gives all that upstream got and all that came back. */
+async function exchange(bytes: string | Uint8Array): Promise<{ seen: Uint8Array[]; answer: string }> {
+  const seen: Uint8Array[] = [];
+  await using it = start(async (conn) => {
+    await send(conn, WELCOME);
+    const all = await readAll(conn);
+    seen.push(all);
+    await send(conn, OK);
+    await conn.closeWrite();
+  });
+  using conn = await it.dial();
+  await send(conn, bytes);
+  await conn.closeWrite();
+  return { answer: text(await readAll(conn)), seen };
+}
+
+function byAddress(request: string): string {
+  return request.replaceAll("~", CLIENT_HOST);
+}
+
+function byName(request: string): string {
+  return request.replaceAll("~", "api.myapp:8080");
+}
+
+Deno.test("Host rewriting: three pipelined requests all get the endpoint's Host, and nothing else changes", async () => {
+  const requests = [
+    "GET /1 HTTP/1.1\r\nuser-AGENT:x\r\nhost:~\r\nAccept: */*\r\nACCEPT: y\r\n\r\n",
+    "POST /2 HTTP/1.1\r\nContent-Length: 8\r\nHost:\t~ \r\n\r\nHost: x\r",
+    "GET http://~/3 HTTP/1.1\r\nHost: ~\r\nConnection: close\r\n\r\n",
+  ].join("");
+  const { seen, answer } = await exchange(byAddress(requests));
+  assert.deepEqual(seen.map(text), [byName(requests)]);
+  assert.equal(answer, OK);
+});
+
+Deno.test("Host rewriting: an HTTP/1.0 client without Host is served", async () => {
+  const { seen } = await exchange("GET / HTTP/1.0\r\nX: y\r\n\r\n");
+  assert.deepEqual(seen.map(text), ["GET / HTTP/1.0\r\nHost: api.myapp:8080\r\nX: y\r\n\r\n"]);
+});
+
+Deno.test("Host rewriting: a connection whose first Host is right is copied raw, whatever follows", async () => {
+  const bytes = byName("GET / HTTP/1.1\r\nHost: ~\r\n\r\n") + "GET / HTTP/1.1\nHost: x\n\n\0";
+  const { seen } = await exchange(bytes);
+  assert.deepEqual(seen.map(text), [bytes]);
+});
+
+Deno.test("Host rewriting: bodies of 1 MiB arrive byte by byte the same, with a length and in chunks", async () => {
+  const body = pattern(1 << 20);
+  const sized = `PUT /1 HTTP/1.1\r\nHost: ~\r\nContent-Length: ${body.length}\r\n\r\n`;
+  const chunked = "PUT /2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: ~\r\n\r\n";
+  const chunks: Uint8Array[] = [];
+  for (let at = 0; at < body.length;) {
+    const chunk = body.subarray(at, at + Math.min(1 + at * 2, 200_000));
+    at += chunk.length;
+    chunks.push(latin1(`${chunk.length.toString(16)};n=v\r\n`), chunk, latin1("\r\n"));
+  }
+  const whole = (spell: (text: string) => string): Uint8Array =>
+    concat([
+      latin1(spell(sized)),
+      body,
+      latin1(spell(chunked)),
+      ...chunks,
+      latin1("0\r\nDigest: x\r\n\r\n"),
+      latin1(spell("GET /3 HTTP/1.1\r\nHost: ~\r\n\r\n")),
+    ]);
+  const { seen } = await exchange(whole(byAddress));
+  assert.equal(seen.length, 1);
+  assert.deepEqual(seen[0], whole(byName));
+});
+
+Deno.test("Host rewriting: a client that expects 100 gets it before it sends its body", async () => {
+  const head = "POST / HTTP/1.1\r\nHost: ~\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+  const seen: string[] = [];
+  await using it = start(async (conn) => {
+    await send(conn, WELCOME);
+    seen.push(await readUntil(conn, "\r\n\r\n"));
+    await send(conn, "HTTP/1.1 100 Continue\r\n\r\n");
+    seen.push(text(await readExactly(conn, 5)));
+    await send(conn, OK);
+  });
+  using conn = await it.dial();
+  await send(conn, byAddress(head));
+  assert.equal(await readUntil(conn, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  await send(conn, "hello");
+  assert.equal(await readUntil(conn, "\r\n\r\n"), OK);
+  assert.deepEqual(seen, [byName(head), "hello"]);
+});
+
+Deno.test("Host rewriting: a CONNECT is a tunnel once the answer is 2xx, and HTTP as before if it is not", async () => {
+  const connect = "CONNECT far:443 HTTP/1.1\r\nHost: ~\r\n\r\n";
+  const then = "GET / HTTP/1.1\r\nHost: ~\r\n\r\n";
+  for (const answer of ["200 Connection established", "403 Forbidden"]) {
+    const seen: string[] = [];
+    await using it = start(async (conn) => {
+      await send(conn, WELCOME);
+      seen.push(await readUntil(conn, "\r\n\r\n"));
+      await send(conn, `HTTP/1.1 ${answer}\r\n\r\n`);
+      seen.push(text(await readAll(conn)));
+    });
+    using conn = await it.dial();
+    await send(conn, byAddress(connect + then));
+    await conn.closeWrite();
+    await readAll(conn);
+    const isTunnel = answer.startsWith("200");
+    assert.deepEqual(seen, [byName(connect), isTunnel ? byAddress(then) : byName(then)], answer);
+  }
+});
+
+/** Serves the connection with a real HTTP server. */
+function serveWith(port: number): Behaviour {
+  async function copy(from: Conn, to: Conn): Promise<void> {
+    const buffer = new Uint8Array(65_536);
+    for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
+      await send(to, buffer.subarray(0, count));
+    }
+    await to.closeWrite();
+  }
+  return async (conn) => {
+    await send(conn, WELCOME);
+    using server = await Deno.connect({ hostname: "127.0.0.1", port });
+    await Promise.all([copy(conn, server), copy(server, conn)]);
+  };
+}
+
+Deno.test("Host rewriting: a real client and a real server agree, over keep-alive, both kinds of body and WebSocket", async () => {
+  const hosts: string[] = [];
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    hosts.push(`${request.headers.get("host")} ${new URL(request.url).host}`);
+    if (request.headers.get("upgrade") !== "websocket") return new Response(await request.bytes());
+    const { socket, response } = Deno.upgradeWebSocket(request);
+    socket.onmessage = ({ data }) => socket.send(`echo ${data}`);
+    return response;
+  });
+  await using it = start(serveWith(server.addr.port));
+  const url = `127.0.0.1:${it.port}/`;
+  const client = Deno.createHttpClient({});
+  const body = Uint8Array.from(pattern(1 << 20));
+  for (const make of [() => body, () => ReadableStream.from([body.slice(0, 100), body.slice(100)])]) {
+    const response = await fetch(`http://${url}`, { method: "POST", body: make(), client });
+    assert.deepEqual(await response.bytes(), body);
+  }
+  client.close();
+  const socket = new WebSocket(`ws://${url}`);
+  const messages: string[] = [];
+  const closed = Promise.withResolvers<void>();
+  socket.onopen = () => socket.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  socket.onmessage = ({ data }) => {
+    messages.push(data);
+    if (messages.length < 3) socket.send(`${messages.length} ${"x".repeat(70_000)}`);
+    else socket.close();
+  };
+  socket.onclose = () => closed.resolve();
+  await closed.promise;
+  assert.deepEqual(messages.map((message) => message.slice(0, 8)), ["echo GET", "echo 1 x", "echo 2 x"]);
+  assert.deepEqual(hosts, Array(3).fill("api.myapp:8080 api.myapp:8080"));
+  await server.shutdown();
+});
+
+const EVIL = "GET /evil HTTP/1.1\r\nHost: evil\r\n\r\n";
+
+Deno.test("Host rewriting: of a first request that is ambiguous, upstream sees nothing; the client gets 400 and the end", async () => {
+  await using it = start(() => assert.fail("upstream must not be called"));
+  for (const [what, rest] of Object.entries(AMBIGUOUS)) {
+    using conn = await it.dial();
+    await send(conn, byAddress(`POST / HTTP/1.1\r\n${rest}`) + EVIL);
+    await conn.closeWrite();
+    const answer = text(await readAll(conn));
+    assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n[^]*Connection: close\r\n/, what);
+    assert.equal(answer.split("HTTP/1.1 ").length, 2, `${what}: one answer`);
+  }
+  assert.deepEqual(it.ingress.asked, []);
+});
+
+Deno.test("Host rewriting: of an ambiguous request after a good one, upstream sees only the good one", async () => {
+  const good = "POST / HTTP/1.1\r\nHost: ~\r\nContent-Length: 5\r\n\r\nhello";
+  const more = {
+    "garbage": "GARBAGE\r\n\r\n",
+    "NULs": "\0\0\0\0",
+    "TLS": "\x16\x03\x01",
+    "HTTP/0.9": "GET /\r\n\r\n",
+    "HTTP/2": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "a late CONNECT": "CONNECT x:1 HTTP/1.1\r\nHost: ~\r\n\r\n",
+    "a user in the target": "GET http://u@evil/ HTTP/1.1\r\nHost: ~\r\n\r\n",
+    "two empty lines": `\r\n\r\nGET / HTTP/1.1\r\nHost: ~\r\n\r\n`,
+  };
+  const heads = Object.entries(AMBIGUOUS).map(([what, rest]) => [what, `POST / HTTP/1.1\r\n${rest}`]);
+  for (const [what, bad] of [...heads, ...Object.entries(more)]) {
+    const { seen, answer } = await exchange(byAddress(good + bad) + EVIL);
+    assert.deepEqual(seen.map(text), [byName(good)], what);
+    assert.match(answer, /^HTTP\/1\.1 204 No Content\r\n\r\nHTTP\/1\.1 400 Bad Request\r\n/, what);
+  }
+});
+
+Deno.test("Host rewriting: of an ambiguous chunked body, upstream sees no end, and nothing that follows it", async () => {
+  const head = "POST / HTTP/1.1\r\nHost: ~\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const [what, [passes, stops]] of Object.entries(AMBIGUOUS_CHUNKS)) {
+    const { seen, answer } = await exchange(byAddress(head) + passes + stops + EVIL);
+    assert.deepEqual(seen.map(text), [byName(head) + passes], what);
+    assert.match(answer, /HTTP\/1\.1 400 Bad Request\r\n[^]*Connection: close\r\n/, what);
+  }
+});
+
+Deno.test("Host rewriting: what hides in a body stays a body", async () => {
+  const bodies = [
+    `POST / HTTP/1.1\r\nHost: ~\r\nContent-Length: ${EVIL.length}\r\n\r\n${EVIL}`,
+    `POST / HTTP/1.1\r\nHost: ~\r\nTransfer-Encoding: chunked\r\n\r\n${
+      EVIL.length.toString(16)
+    };x="y"\r\n${EVIL}\r\n0\r\n\r\n`,
+  ];
+  for (const request of bodies) {
+    const { seen } = await exchange(byAddress(request));
+    assert.deepEqual(seen.map(text), [byName(request)]);
+  }
+});
+
+Deno.test("Host rewriting: h2c and a late upgrade do not come about, and the requests are served as HTTP/1.1", async () => {
+  const h2c = "GET / HTTP/1.1\r\nHost: ~\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+  const late = "GET / HTTP/1.1\r\nHost: ~\r\nUpgrade: websocket\r\nX: y\r\n\r\n";
+  const { seen } = await exchange(byAddress(h2c + late));
+  assert.deepEqual(seen.map(text), [byName(h2c + late).replaceAll(/Upgrade: (h2c|websocket)\r\n/g, "")]);
+});

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { httpAnswer, refuse, tlsAlert } from "../../../src/forward/http/refuse.ts";
+import { fakeClock } from "../fake_clock.ts";
+import { latin1, memoryPair, pattern, readAll, readUntil, send, text } from "../memory_stream.ts";
+
+Deno.test("httpAnswer() says what is wrong and what to do, in bytes that it counts", () => {
+  const answer = text(
+    httpAnswer({ status: 502, reason: "Endpoint “a”: offline", nextStep: "ngrokctl status" }),
+  );
+  const [head, body] = answer.split("\r\n\r\n");
+  assert.match(head!, /^HTTP\/1\.1 502 Bad Gateway\r\n/);
+  assert.match(head!, new RegExp(`Content-Length: ${new TextEncoder().encode(body).length}\r\n`));
+  assert.equal(body, "ngrokd: 502 Bad Gateway\n\nEndpoint “a”: offline\n\nngrokctl status\n");
+  const toHead = text(httpAnswer({ status: 421, reason: "x", method: "HEAD" }));
+  assert.ok(toHead.endsWith("\r\n\r\n"));
+  assert.match(toHead, /Content-Length: [1-9]/);
+});
+
+Deno.test("tlsAlert() makes fatal alerts", () => {
+  assert.deepEqual(tlsAlert("unrecognized_name"), Uint8Array.of(21, 3, 3, 0, 2, 2, 112));
+  assert.deepEqual(tlsAlert("decode_error"), Uint8Array.of(21, 3, 3, 0, 2, 2, 50));
+});
+
+Deno.test("refuse() answers, ends its direction, and reads what still comes until the client ends", async () => {
+  const { near, far } = memoryPair();
+  const refusing = refuse(far, latin1("no"), { lingerMs: 1000 });
+  await send(near, pattern(300_000));
+  assert.equal(text(await readAll(near)), "no");
+  await near.closeWrite();
+  await refusing;
+  assert.equal(far.closed, false, "closing stays with the owner");
+});
+
+Deno.test("refuse() lingers no longer than it may, with a client that never ends or never reads", async () => {
+  using clock = fakeClock();
+  const endless = refuse(memoryPair().far, latin1("no"), { lingerMs: 1000 });
+  const { far: full } = memoryPair({ highWater: 1 });
+  const unread = refuse(full, latin1("no"), { lingerMs: 1000 });
+  await clock.pass(1000);
+  await Promise.all([endless, unread]);
+});
+
+Deno.test("refuse() does not mind a client that is gone", async () => {
+  const { near, far } = memoryPair();
+  near.reset();
+  await refuse(far, latin1("no"), { lingerMs: 1000 });
+});
+
+Deno.test("refuse() gets its answer through to a client that is still sending over a real socket", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const [client, server] = await Promise.all([
+    Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
+    listener.accept(),
+  ]);
+  const sending = send(client, pattern(4_000_000)).then(() => client.closeWrite());
+  const refusing = refuse(server, httpAnswer({ status: 421, reason: "wrong" }), { lingerMs: 5000 });
+  assert.match(await readUntil(client, "wrong\n"), /^HTTP\/1\.1 421 /);
+  await sending;
+  await refusing;
+  client.close();
+  server.close();
+});

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { SwitchWatch } from "../../../src/forward/http/switch_watch.ts";
+import type { SwitchKind } from "../../../src/forward/http/frame_requests.ts";
+import { latin1, memoryPair, readAll, send, text } from "../memory_stream.ts";
+
+async function verdict(kind: SwitchKind, answer: string, segment = Infinity): Promise<boolean> {
+  const { near, far } = memoryPair({ segment });
+  const watch = new SwitchWatch(near, kind);
+  await send(far, answer);
+  const reading = readAll(watch);
+  await far.closeWrite();
+  assert.equal(text(await reading), answer, "bytes pass as they came");
+  return await watch.switched;
+}
+
+Deno.test("SwitchWatch takes 101 for a switch, and no other answer", async () => {
+  for (const segment of [1, Infinity]) {
+    assert.equal(
+      await verdict("upgrade", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n~", segment),
+      true,
+    );
+    assert.equal(
+      await verdict("upgrade", "HTTP/1.1 100 Continue\r\nX: y\r\n\r\nHTTP/1.1 101\r\n\r\n", segment),
+      true,
+    );
+    assert.equal(await verdict("upgrade", "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 X\r\n\r\n", segment), false);
+    assert.equal(
+      await verdict("upgrade", "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n", segment),
+      false,
+    );
+  }
+});
+
+Deno.test("SwitchWatch takes any 2xx to a CONNECT for a switch", async () => {
+  assert.equal(await verdict("connect", "HTTP/1.1 200 Connection established\r\n\r\n"), true);
+  assert.equal(await verdict("connect", "HTTP/1.0 204 X\r\n\r\n"), true);
+  assert.equal(await verdict("connect", "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"), false);
+});
+
+Deno.test("SwitchWatch takes everything else for no switch", async () => {
+  assert.equal(await verdict("upgrade", ""), false);
+  assert.equal(await verdict("upgrade", "HTTP/1.1 10"), false);
+  assert.equal(await verdict("upgrade", "SSH-2.0-x\r\n"), false);
+  assert.equal(await verdict("upgrade", "x".repeat(20_000)), false);
+  assert.equal(await verdict("upgrade", `HTTP/1.1 100 Continue\r\nX: ${"y".repeat(20_000)}`), false);
+});
+
+Deno.test("SwitchWatch decides when the connection ends, and looks at bytes that were read before", async () => {
+  const broken = memoryPair();
+  const watch = new SwitchWatch(broken.near, "upgrade");
+  broken.far.reset();
+  await assert.rejects(watch.read(new Uint8Array(1)), Deno.errors.ConnectionReset);
+  assert.equal(await watch.switched, false);
+  const closed = new SwitchWatch(memoryPair().near, "upgrade");
+  closed.close();
+  assert.equal(await closed.switched, false);
+  const early = new SwitchWatch(memoryPair().near, "upgrade");
+  early.look(latin1("HTTP/1.1 101 Switching Protocols\r\n"));
+  assert.equal(await early.switched, true);
+});

@@ -1,0 +1,31 @@
+import { Child } from "../../../bench/child.ts";
+import { readLines } from "../../../bench/read_lines.ts";
+
+const MAIN = new URL("./server_main.ts", import.meta.url).pathname;
+
+/** The DNS server in a process of its own. */
+export interface ServerProcess {
+  readonly child: Child;
+  readonly port: number;
+}
+
+/**
+ * Starts it, with no more permissions than the daemon has.
+ *
+ * @param stack Takes the process.
+ */
+export async function startServer(
+  stack: AsyncDisposableStack,
+  options: { upstreamPort?: number } = {},
+): Promise<ServerProcess> {
+  const { upstreamPort } = options;
+  const argv = ["run", "--no-prompt", "--quiet", "--allow-net=0.0.0.0/0", MAIN];
+  const child = new Child(stack, [
+    Deno.execPath(),
+    ...argv,
+    ...upstreamPort === undefined ? [] : [`${upstreamPort}`],
+  ]);
+  const { value } = await readLines(child.stdout).next();
+  if (value === undefined) throw await child.failure();
+  return { child, port: (JSON.parse(value) as { port: number }).port };
+}

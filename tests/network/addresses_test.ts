@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { Addresses } from "../../src/network/addresses.ts";
+import { SubnetMemory } from "../../src/network/subnet_memory.ts";
+import { formatCidr, parseCidr } from "../../src/lib/ipv4.ts";
+import { LinuxIp } from "../../src/network/linux_ip.ts";
+import { chooseAddressDriver } from "../../src/network/select.ts";
+import * as files from "../../src/system/files.ts";
+import { listenTcp } from "../../src/system/net.ts";
+import { temporaryDirectory } from "../fakes/temporary_directory.ts";
+import { captureLog } from "../forward/captured_log.ts";
+import { FakeIp, hangs } from "./fake_ip.ts";
+
+const SUBNET = parseCidr("10.107.0.0/16")!;
+
+function addressesOn(ip: FakeIp, path = "/nonexistent/net_subnet.json", os = "linux"): Addresses {
+  return new Addresses({
+    driver: chooseAddressDriver({ os, listen: listenTcp, run: ip.run, interfaceName: "ngrokd0" }),
+    subnet: SUBNET,
+    memory: new SubnetMemory({ path, files }),
+    ownAddresses: () => ["127.0.0.1", "192.0.2.2"],
+    allowed: () => [parseCidr("192.168.0.0/16")!],
+  });
+}
+
+Deno.test("Addresses restore at the next round what was removed under them, and say so once", async () => {
+  await using logged = await captureLog();
+  const ip = new FakeIp();
+  const addresses = addressesOn(ip);
+  await addresses.prepare(SUBNET);
+  assert.deepEqual(await addresses.ensure(["10.107.0.2"]), new Map());
+  assert.deepEqual(addresses.report, {
+    driver: "linux_ip",
+    kind: "dummy",
+    subnet: "10.107.0.0/16",
+    reason: null,
+  });
+
+  ip.setDown("ngrokd0");
+  assert.deepEqual(await addresses.ensure(["10.107.0.2"]), new Map());
+  assert.equal(ip.links.get("ngrokd0")!.up, true);
+  assert.equal(addresses.report.reason, null);
+  assert.match(logged.lines("warning").join("\n"), /interface ngrokd0 is down/);
+  assert.match(logged.lines("info").at(-1)!, /can be used again/);
+
+  ip.setDown("ngrokd0");
+  ip.refusals.push({ match: /^link set/, error: hangs });
+  for (let round = 0; round < 3; round++) await addresses.ensure(["10.107.0.2"]);
+  assert.match(addresses.report.reason!, /no end in 5 s/);
+  assert.equal(addresses.subnet, SUBNET);
+  assert.equal(logged.lines("error").filter((line) => line.includes("Cannot restore")).length, 1);
+  ip.refusals.length = 0;
+  await addresses.ensure(["10.107.0.2"]);
+  assert.equal(addresses.report.reason, null);
+});
+
+Deno.test("Addresses say in log and status why there is no virtual interface", async () => {
+  await using logged = await captureLog();
+  const ip = new FakeIp();
+  ip.refuse(/ add /, "RTNETLINK answers: Operation not permitted");
+  const addresses = addressesOn(ip);
+  await addresses.prepare(SUBNET);
+  await addresses.ensure(["127.107.0.2"]);
+  const { driver, kind, subnet, reason } = addresses.report;
+  assert.deepEqual([driver, kind, subnet], ["loopback", null, "127.107.0.0/16"]);
+  assert.match(reason!, /^Failed to create virtual network interface: dummy: RTNETLINK/);
+  assert.ok(logged.lines("warning").some((line) => line.includes(reason!)));
+  const { length } = ip.changes;
+  await addresses.prepare(SUBNET);
+  await addresses.ensure(["127.107.0.2"]);
+  assert.equal(ip.changes.length, length, "it is tried once");
+});
+
+Deno.test("Addresses keep a subnet that was chosen, over restarts and after the conflict has gone", async () => {
+  await using directory = await temporaryDirectory();
+  const path = `${directory.path}/net_subnet.json`;
+  const ip = new FakeIp();
+  ip.routes.push({ to: "10.107.0.0/16", dev: "veth0", proto: "kernel" });
+  const first = addressesOn(ip, path);
+  await first.prepare(SUBNET);
+  assert.equal(formatCidr(first.subnet), "10.108.0.0/16");
+  await new LinuxIp({ run: ip.run }).release();
+
+  ip.routes.pop();
+  ip.routes.push({ to: "10.108.1.0/24", dev: "veth0", proto: "kernel" });
+  const second = addressesOn(ip, path);
+  await second.prepare(SUBNET);
+  assert.equal(formatCidr(second.subnet), "10.107.0.0/16", "the choice is in use now");
+  await new LinuxIp({ run: ip.run }).release();
+
+  ip.routes.pop();
+  const third = addressesOn(ip, path);
+  await third.prepare(SUBNET);
+  assert.equal(formatCidr(third.subnet), "10.108.0.0/16");
+  assert.match(third.report.reason!, /chosen while that was in use/);
+  await third.prepare(parseCidr("10.20.0.0/16")!);
+  assert.equal(formatCidr(third.subnet), "10.20.0.0/16", "another wish is another matter");
+});
+
+Deno.test("SubnetMemory reports a file that is damaged and sets it aside, or cannot be written, and goes on (F15)", async () => {
+  await using logged = await captureLog();
+  await using directory = await temporaryDirectory();
+  const path = `${directory.path}/net_subnet.json`;
+  const memory = new SubnetMemory({ path, files });
+  assert.equal(await memory.recall(SUBNET), undefined);
+  await memory.remember(SUBNET, parseCidr("10.108.0.0/16")!);
+  assert.deepEqual(await memory.recall(SUBNET), parseCidr("10.108.0.0/16"));
+  assert.equal(logged.lines("warning").length, 0);
+  const text = await Deno.readTextFile(path);
+  const cut = Array.from({ length: text.length }, (_, length) => text.slice(0, length));
+  for (const bad of [...cut, "[]", '{"schema":2,"asked":"10.107.0.0/16","chosen":"10.1.0.0/16"}']) {
+    await Deno.writeTextFile(path, bad);
+    assert.equal(await memory.recall(SUBNET), undefined);
+    assert.match(logged.lines("warning").at(-1)!, /net_subnet\.json is damaged/);
+    assert.equal(await Deno.readTextFile(`${path}.bad`), bad);
+    await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
+  }
+  await Deno.mkdir(path);
+  assert.equal(await memory.recall(SUBNET), undefined);
+  assert.match(logged.lines("warning").at(-1)!, /Cannot set it aside/);
+  await memory.remember(SUBNET, SUBNET);
+  assert.match(logged.lines("warning").at(-1)!, /Cannot keep the choice of the subnet/);
+});
+
+Deno.test("Addresses admit to virtual listeners only peers of this machine, and to others the allowed networks too", async () => {
+  const ip = new FakeIp();
+  const addresses = addressesOn(ip);
+  await addresses.prepare(SUBNET);
+  const cases: [string, string, boolean][] = [
+    ["10.107.0.2", "10.107.0.2:80", true],
+    ["10.107.9.9", "10.107.0.2:80", true],
+    ["127.0.0.1", "10.107.0.2:80", true],
+    ["127.3.4.5", "10.107.0.2:80", true],
+    ["192.0.2.2", "10.107.0.2:80", true],
+    ["192.0.2.3", "10.107.0.2:80", false],
+    ["10.108.0.2", "10.107.0.2:80", false],
+    ["::1", "10.107.0.2:80", false],
+    ["192.168.4.5", "10.107.0.2:80", false],
+    ["192.168.4.5", "192.0.2.2:80", true],
+    ["192.168.4.5", "0.0.0.0:80", true],
+    ["192.0.2.3", "192.0.2.2:80", false],
+    ["192.0.2.3", "0.0.0.0:80", false],
+    ["192.0.2.2", "192.0.2.2:80", true],
+    ["127.0.0.1", "0.0.0.0:80", true],
+    ["10.107.0.2", "0.0.0.0:80", true],
+  ];
+  for (const [peer, listener, admitted] of cases) {
+    assert.equal(addresses.admits(peer, listener), admitted, `${peer} to ${listener}`);
+  }
+  await addresses.prepare(parseCidr("10.20.0.0/16")!);
+  assert.equal(addresses.admits("192.0.2.3", "10.107.0.2:80"), false, "until the listener is closed");
+  assert.equal(addresses.admits("192.0.2.3", "10.20.0.2:80"), false);
+});
+
+Deno.test("Addresses of a driver that is not supported are refused with its reason", async () => {
+  const addresses = new Addresses({
+    driver: chooseAddressDriver({
+      os: "darwin",
+      listen: ({ address }) => listenTcp({ address: address.replace("127.0.0.2", "203.0.113.1"), port: 0 }),
+      run: new FakeIp().run,
+      interfaceName: "ngrokd0",
+    }),
+    subnet: SUBNET,
+    memory: { recall: () => Promise.resolve(undefined), remember: () => Promise.resolve() },
+    ownAddresses: () => [],
+    allowed: () => [],
+  });
+  const reason = (await addresses.ensure(["127.107.0.2"])).get("127.107.0.2")!;
+  assert.match(reason, /Loopback addresses beside 127\.0\.0\.1 cannot be used/);
+  assert.equal(addresses.report.reason, reason);
+});

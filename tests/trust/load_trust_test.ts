@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { loadTrust, type Trust } from "../../src/trust/load_trust.ts";
+import { FileError } from "../../src/model/errors.ts";
+import { listDirectory, readText } from "../../src/system/files.ts";
+import { TestCa } from "../identity/test_ca.ts";
+
+const FILES = { listDirectory, readText };
+const [one, two, three] = await Promise.all([TestCa.create(), TestCa.create(), TestCa.create()]);
+const GARBAGE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+/** Writes the files into a directory and loads it; a name with `ca:` before it stands beside the directory and is the ingress CA. */
+async function trusting(
+  files: Record<string, string>,
+  directory = "trust",
+): Promise<Trust & { root: string }> {
+  const root = await Deno.makeTempDir();
+  try {
+    let ingressCa: string | undefined;
+    await Deno.mkdir(`${root}/trust`);
+    for (const [name, text] of Object.entries(files)) {
+      if (name === "ca") ingressCa = `${root}/ca.pem`;
+      await Deno.writeTextFile(name === "ca" ? `${root}/ca.pem` : `${root}/trust/${name}`, text);
+    }
+    return { ...await loadTrust({ ingressCa, directory: `${root}/${directory}`, files: FILES }), root };
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+}
+
+Deno.test("loadTrust() without files trusts nothing more", async () => {
+  assert.deepEqual(await loadTrust({ directory: "/nonexistent/ngrok", files: FILES }), {
+    anchors: [],
+    sources: [],
+    problems: [],
+  });
+});
+
+Deno.test("loadTrust() takes all certificates of the ingress CA and of the directory's files, each once", async () => {
+  const { root, ...trust } = await trusting({
+    "ca": `comment\n${one.pem}${two.pem}`,
+    "a.crt": one.pem,
+    "b.pem": three.pem.replaceAll("\n", "\r\n"),
+    ".hidden": "no certificate",
+  });
+  const { anchors, ...rest } = trust;
+  assert.deepEqual(anchors.map(({ certificate: { pem }, source, file }) => [pem, source, file]), [
+    [one.pem, "ingress_ca", `${root}/ca.pem`],
+    [two.pem, "ingress_ca", `${root}/ca.pem`],
+    [three.pem, "directory", `${root}/trust/b.pem`],
+  ]);
+  assert.deepEqual(rest, {
+    sources: [`${root}/ca.pem`, `${root}/trust/a.crt`, `${root}/trust/b.pem`],
+    problems: [],
+  });
+});
+
+Deno.test("loadTrust() reports what it cannot use and uses the rest", async () => {
+  const { root, anchors, sources, problems } = await trusting({
+    "a.crt": one.pem,
+    "empty": "",
+    "garbage.crt": two.pem + GARBAGE,
+    "readme.txt": "put certificates here",
+  });
+  assert.deepEqual([anchors.map(({ certificate }) => certificate.pem), sources], [[one.pem], [
+    `${root}/trust/a.crt`,
+  ]]);
+  assert.deepEqual(
+    problems.map(({ path }) => path),
+    ["empty", "garbage.crt", "readme.txt"].map((name) => `${root}/trust/${name}`),
+  );
+  assert.equal(problems[0]!.message, `Cannot trust ${root}/trust/empty: it holds no PEM certificate`);
+  assert.match(problems[1]!.message, /Cannot read the certificate/);
+});
+
+Deno.test("loadTrust() reports an ingress CA that is missing, and a directory that cannot be listed", async () => {
+  const missing = await loadTrust({
+    ingressCa: "/nonexistent/ca.pem",
+    directory: "/nonexistent/ngrok",
+    files: FILES,
+  });
+  assert.deepEqual(missing.problems.map(({ reason }) => reason), ["missing"]);
+  const refused = await loadTrust({
+    directory: "/etc/ssl/certs/ngrok",
+    files: {
+      readText,
+      listDirectory: (path) =>
+        Promise.reject(new FileError(`Cannot list ${path}: not allowed`, { path, reason: "not_capable" })),
+    },
+  });
+  assert.deepEqual(refused.problems.map(({ reason }) => reason), ["not_capable"]);
+});
+
+Deno.test("loadTrust() passes on what is no FileError", async () => {
+  const files = { readText, listDirectory: () => Promise.reject(new TypeError("a defect")) };
+  await assert.rejects(loadTrust({ directory: "/x", files }), TypeError);
+});
