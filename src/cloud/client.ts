@@ -1,3 +1,4 @@
+import { isLoopbackHost } from "../lib/loopback_host.ts";
 import { getLogger } from "@logtape/logtape";
 import { Attempts } from "../lib/attempts.ts";
 import { ApiError } from "../model/errors.ts";
@@ -13,7 +14,6 @@ const log = getLogger(["ngrokd", "cloud"]);
 
 const KEY_FORM = /^[\x21-\x7e]+$/;
 const CODE_FORM = /^[A-Za-z0-9_]{1,64}$/;
-const LOOPBACK = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])$/;
 const MIN_SECRET_LENGTH = 8;
 const MAX_QUOTE_LENGTH = 300;
 
@@ -158,7 +158,7 @@ export class ApiClient {
   #resolve(target: string, action: string): URL {
     const { url: base, root } = this.#readBase(this.#options.baseUrl());
     if (base === undefined) throw failure(action, "api.url is not a URL", "malformed");
-    if (base.protocol !== "https:" && !(base.protocol === "http:" && LOOPBACK.test(base.hostname))) {
+    if (base.protocol !== "https:" && !(base.protocol === "http:" && isLoopbackHost(base.hostname))) {
       throw failure(action, "api.url is neither https nor a loopback address", "insecure");
     }
     // A path is below the base URL's own path; `//host/path` is not a path.

@@ -1,3 +1,4 @@
+import { isLoopbackHost } from "../lib/loopback_host.ts";
 import { didYouMean } from "../lib/did_you_mean.ts";
 import { isHostname, normalizeHostname } from "../lib/hostname.ts";
 import { type Cidr, formatCidr, parseCidr, parseIpv4 } from "../lib/ipv4.ts";
@@ -90,7 +91,7 @@ export function readApiUrl(value: unknown): string {
     return refuse(`the scheme "${printable(url.protocol.slice(0, -1))}" is not https`, example);
   }
   if (url.search !== "" || url.hash !== "") return refuse("it holds a query or a fragment", example);
-  if (url.protocol === "http:" && !isLoopback(url.hostname)) {
+  if (url.protocol === "http:" && !isLoopbackHost(url.hostname)) {
     return refuse("http would show the API key to the network", `Write https://${url.host}`);
   }
   return url.origin + url.pathname.replace(/\/+$/, "");
@@ -189,8 +190,4 @@ function show(value: unknown): string {
     : typeof value === "number"
     ? String(value)
     : "it";
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || (parseIpv4(hostname) ?? 0) >>> 24 === 127;
 }

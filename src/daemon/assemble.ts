@@ -30,15 +30,7 @@ import { type Change, Journal } from "../undo/journal.ts";
 import type { LiveConfig } from "../config/live_config.ts";
 import { Names } from "../names/hosts/published_names.ts";
 import { operatorIngress } from "../cloud/operator_ingress.ts";
-import {
-  hostsPath,
-  ingressMemoryPath,
-  journalPath,
-  lastRenewalPath,
-  learntCaPath,
-  resolvConfBackup,
-  stateDirectory,
-} from "./places.ts";
+import { hostsPath, stateDirectory, statePaths } from "./paths.ts";
 import { healthReport } from "./answers/status.ts";
 import { RenewalMemory } from "../account/renewal_memory.ts";
 import { Renewals } from "../account/renewals.ts";
@@ -56,7 +48,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   const state = new StateStore(directory, files);
   const { state: saved, problems } = await state.load();
   const hosts = hostsPath(system);
-  const journal = new Journal({ path: journalPath(live), files });
+  const journal = new Journal({ path: statePaths(live).journal, files });
   const journalProblem = await journal.load();
   // What an earlier run made and this one takes over is reconciled as it is found; the rest is undone.
   const isWanted = (change: Change) =>
@@ -82,15 +74,15 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   const account = new Account({
     client,
     store: new IdentityStore({ directory, certPath: clientCert, keyPath: clientKey, files }),
-    mark: new RegistrationMark(`${directory}/registration_mark`, files),
-    ingressMemory: new IngressMemory({ path: ingressMemoryPath(live), files }),
+    mark: new RegistrationMark(statePaths(live).registrationMarker, files),
+    ingressMemory: new IngressMemory({ path: statePaths(live).ingressEndpoint, files }),
     createRequest: createSigningRequest,
     hasKey: () => live.apiKey.key !== "",
     selectors: () => live.current.boundEndpoints.selectors,
   });
   await account.load();
 
-  const trust = new TrustSet({ files, learntPath: learntCaPath(live), listed: system.listedCas });
+  const trust = new TrustSet({ files, learntPath: statePaths(live).learntCa, listed: system.listedCas });
   await trust.load(live.current.server.ingressCa);
   const ingress = () =>
     live.current.ingressEndpoint ??
@@ -105,7 +97,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
       record: () => journal.record({ kind: "addresses" }),
     }),
     subnet: live.current.net.subnet,
-    memory: new SubnetMemory({ path: `${directory}/net_subnet.json`, files }),
+    memory: new SubnetMemory({ path: statePaths(live).subnet, files }),
     ownAddresses: () => system.localAddresses().map(({ address }) => address),
     allowed: () => live.current.net.allowCidrs,
   });
@@ -121,7 +113,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
       link: () =>
         addresses.link ? { name: live.current.net.interfaceName, subnet: addresses.subnet } : undefined,
       managed: () => live.current.dns.manageResolvConf ?? isNetworkMode(live.current.net),
-      backup: resolvConfBackup(live),
+      backup: statePaths(live).resolvConfBackup,
       record: (change) => journal.record(change),
     }),
   });
@@ -173,7 +165,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     intervalMs: () => live.current.boundEndpoints.pollIntervalMs,
     readyInMs: (pages) => account.readyInMs(pages),
   });
-  const renewalMemory = new RenewalMemory({ path: lastRenewalPath(live), files });
+  const renewalMemory = new RenewalMemory({ path: statePaths(live).lastRenewal, files });
   const daemon: Daemon = {
     live,
     clientWith,

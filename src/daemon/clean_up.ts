@@ -4,7 +4,7 @@ import type { System } from "../system/system.ts";
 import { type Change, Journal } from "../undo/journal.ts";
 import type { LiveConfig } from "../config/live_config.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
-import { hostsPath, journalPath, resolvConfBackup } from "./places.ts";
+import { hostsPath, statePaths } from "./paths.ts";
 import { removeStrays } from "./strays.ts";
 import { undo } from "../undo/undo.ts";
 
@@ -21,7 +21,7 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
   const lock = await system.listenLocal(live.current.server.socketPath, { group: SOCKET_GROUP });
   try {
     await using _machine = await lockMachine(live, system);
-    const journal = new Journal({ path: journalPath(live), files: system.files });
+    const journal = new Journal({ path: statePaths(live).journal, files: system.files });
     const problem = await journal.load();
     if (problem !== undefined) log.warn("{problem}", { problem });
     const { names, addresses } = unwritten(journal, { live, system });
@@ -51,7 +51,7 @@ function unwritten(
   const mayWrite = (path: string) => system.holds({ kind: "write", path });
   const names: Change[] = [];
   if (os === "linux" && mayWrite(RESOLV_CONF)) {
-    names.push({ kind: "resolv_conf", path: RESOLV_CONF, backup: resolvConfBackup(live) });
+    names.push({ kind: "resolv_conf", path: RESOLV_CONF, backup: statePaths(live).resolvConfBackup });
   }
   if (os === "darwin" && mayWrite(RESOLVER_DIR)) names.push({ kind: "resolver_dir", path: RESOLVER_DIR });
   names.push({ kind: "hosts", path: hostsPath(system), created: false });

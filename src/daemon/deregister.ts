@@ -9,7 +9,7 @@ import { ApiError, BindError, FileError, hintOf, messageOf } from "../model/erro
 import type { System } from "../system/system.ts";
 import type { LiveConfig } from "../config/live_config.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
-import { ingressMemoryPath, lastRenewalPath, learntCaPath, stateDirectory } from "./places.ts";
+import { stateDirectory, statePaths } from "./paths.ts";
 import { removeStrays } from "./strays.ts";
 
 /** For all that is asked of the API together. */
@@ -42,9 +42,9 @@ export async function deregister(live: LiveConfig, system: System): Promise<void
     const unfinished = ["tls.pending", "tls.csr"].map((name) => `${directory}/${name}`);
     // The addresses stay this machine's; the endpoints are the account's.
     const known = [
-      lastRenewalPath(live),
-      ingressMemoryPath(live),
-      learntCaPath(live),
+      statePaths(live).lastRenewal,
+      statePaths(live).ingressEndpoint,
+      statePaths(live).learntCa,
       `${directory}/endpoints.json`,
     ];
     for (const path of [...unfinished, ...pair, ...known, paths.mark, paths.id]) {

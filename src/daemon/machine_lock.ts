@@ -6,7 +6,7 @@ import { HOSTS } from "../names/select.ts";
 import { isLoopback } from "../network/loopback.ts";
 import type { System } from "../system/system.ts";
 import type { LiveConfig } from "../config/live_config.ts";
-import { hostsPath } from "./places.ts";
+import { hostsPath } from "./paths.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 

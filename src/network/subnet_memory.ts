@@ -1,64 +1,37 @@
 import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
 import { type Cidr, formatCidr, parseCidr } from "../lib/ipv4.ts";
-import { FileError, messageOf } from "../model/errors.ts";
-import type { StateFiles } from "../system/state_files.ts";
+import { messageOf } from "../model/errors.ts";
+import { JsonFile, type StateFiles } from "../system/json_file.ts";
 
 const log = getLogger(["ngrokd", "network"]);
 
-const FILE_MODE = 0o644;
-
 const Content = z.object({ schema: z.literal(1), asked: z.string(), chosen: z.string() });
 
-/** Where the memory is kept. */
-export interface SubnetMemoryOptions {
-  readonly path: string;
-  readonly files: StateFiles;
-}
-
 /**
- * The subnet that was chosen in place of the configured one. It is a file of its own because it must be on disk before the first round
- * hands out addresses, which is what the other state is saved after.
+ * The subnet that ngrokd uses instead of the configured one. It has a file of its own because it must be on disk before the first round
+ * assigns addresses; the other state is saved after that round.
  */
 export class SubnetMemory {
-  readonly #path: string;
-  readonly #files: SubnetMemoryOptions["files"];
+  readonly #file: JsonFile<z.infer<typeof Content>>;
 
-  constructor(options: SubnetMemoryOptions) {
-    this.#path = options.path;
-    this.#files = options.files;
+  constructor(options: { readonly path: string; readonly files: StateFiles }) {
+    this.#file = new JsonFile(options.path, { schema: Content, files: options.files });
   }
 
-  /** What was chosen in place of this one. A file that cannot be used is reported and set aside. */
-  async recall(asked: Cidr): Promise<Cidr | undefined> {
-    try {
-      const content = Content.parse(JSON.parse(await this.#files.readText(this.#path)));
-      return content.asked === formatCidr(asked) ? parseCidr(content.chosen) : undefined;
-    } catch (error) {
-      if (error instanceof FileError && error.reason === "missing") return undefined;
-      log.warn("Cannot tell which subnet was used before: {reason}", {
-        reason: error instanceof FileError ? error.message : `${this.#path} is damaged`,
-      });
-      await this.#setAside();
-      return undefined;
-    }
+  /** The subnet that was used instead of `configured`; undefined if there was none. A damaged file is reported and set aside. */
+  async recall(configured: Cidr): Promise<Cidr | undefined> {
+    const { content, problem } = await this.#file.read();
+    if (problem !== undefined) log.warn("Cannot read the subnet of the last run: {problem}", { problem });
+    return content?.asked === formatCidr(configured) ? parseCidr(content.chosen) : undefined;
   }
 
-  /** Keeps the choice; one that cannot be kept is reported, and made anew at the next start. */
-  async remember(asked: Cidr, chosen: Cidr): Promise<void> {
-    const content = { schema: 1, asked: formatCidr(asked), chosen: formatCidr(chosen) };
+  /** Saves the choice. A failure is logged; the next start then chooses again. */
+  async remember(configured: Cidr, chosen: Cidr): Promise<void> {
     try {
-      await this.#files.writeFileAtomic(this.#path, JSON.stringify(content, null, 2), { mode: FILE_MODE });
+      await this.#file.write({ schema: 1, asked: formatCidr(configured), chosen: formatCidr(chosen) });
     } catch (error) {
-      log.warn("Cannot keep the choice of the subnet: {reason}", { reason: messageOf(error) });
-    }
-  }
-
-  async #setAside(): Promise<void> {
-    try {
-      await this.#files.renameFile(this.#path, `${this.#path}.bad`);
-    } catch (error) {
-      log.warn("Cannot set it aside: {reason}", { reason: messageOf(error) });
+      log.warn("Cannot save the chosen subnet: {reason}", { reason: messageOf(error) });
     }
   }
 }

@@ -4,7 +4,7 @@ import { parseIpv4 } from "../lib/ipv4.ts";
 import { printable } from "../lib/printable.ts";
 import { type Endpoint, parseEndpointUrl } from "../model/endpoint.ts";
 import { FileError, messageOf } from "../model/errors.ts";
-import type { StateFiles } from "../system/state_files.ts";
+import type { StateFiles } from "../system/json_file.ts";
 import type { SavedState, StateEffects } from "./effects.ts";
 
 /** The state that was found, and what was wrong with it. */

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { FileError } from "../../src/model/errors.ts";
 import type { SavedState } from "../../src/sync/effects.ts";
 import { StateStore } from "../../src/sync/persist.ts";
-import type { StateFiles } from "../../src/system/state_files.ts";
+import type { StateFiles } from "../../src/system/json_file.ts";
 import * as files from "../../src/system/files.ts";
 import { endpoints } from "../fakes/endpoints.ts";
 
@@ -14,6 +14,10 @@ const PORTS = '{\n  "a.t:5432": 9080,\n  "b.t:22": 9081\n}';
 
 /** Files in memory, with a count of what was written. */
 class FakeFiles implements StateFiles {
+  removeFile(): Promise<void> {
+    return Promise.resolve();
+  }
+
   readonly texts: Map<string, string>;
   readonly writes: string[] = [];
   readonly modes = new Set<number>();

@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { OnChange } from "../../lib/on_change.ts";
 import type { StatusReport } from "../../model/report.ts";
 import type { NamePublisher } from "./publisher.ts";
 
@@ -7,6 +8,7 @@ const log = getLogger(["ngrokd", "names"]);
 /** The names as the control path wants them, and how they stand for `status`. */
 export class Names {
   readonly #publisher: NamePublisher;
+  readonly #reported = new OnChange();
   #problem: string | undefined;
   #hint: string | undefined;
   #withdrawn = false;
@@ -22,7 +24,7 @@ export class Names {
     if (this.#withdrawn) return new Map();
     const { changed, problem, hint, refused, notes, warnings } = await this.#publisher.publish(names);
     for (const warning of warnings) log.warn("{warning}", { warning });
-    if (problem !== undefined && problem !== this.#problem) log.error("{problem}", { problem, hint });
+    this.#reported.report(problem, (problem) => log.error("{problem}", { problem, hint }));
     if (changed) {
       log.info("Names are published in {target}", {
         target: this.#publisher.target,

@@ -1,0 +1,20 @@
+import { dirname } from "node:path";
+import { type StatePaths, statePathsIn } from "../model/state_files.ts";
+import { HOSTS } from "../names/select.ts";
+import type { System } from "../system/system.ts";
+import type { LiveConfig } from "../config/live_config.ts";
+
+/** The directory of the client certificate, which holds all state (docs/compatibility.md 4.5). */
+export function stateDirectory(live: LiveConfig): string {
+  return dirname(live.current.server.clientCert);
+}
+
+/** The paths of all state files. */
+export function statePaths(live: LiveConfig): StatePaths {
+  return statePathsIn(stateDirectory(live));
+}
+
+/** The hosts file in which ngrokd keeps its section. */
+export function hostsPath(system: Pick<System, "readEnvironment">): string {
+  return system.readEnvironment("NGROKD_HOSTS_PATH") ?? HOSTS;
+}

@@ -1,0 +1,91 @@
+import type { z } from "zod";
+import { FileError, messageOf } from "../model/errors.ts";
+
+const FILE_MODE = 0o644;
+
+/** The part of the file system that a {@linkcode JsonFile} needs. Every function throws {@linkcode FileError}. */
+export interface StateFiles {
+  readText(path: string, maxBytes?: number): Promise<string>;
+  writeFileAtomic(path: string, text: string, options: { mode: number }): Promise<void>;
+  removeFile(path: string): Promise<void>;
+  renameFile(from: string, to: string): Promise<void>;
+}
+
+/** The content of a {@linkcode JsonFile}, or the reason why there is none. */
+export interface JsonContent<T> {
+  /** Undefined if the file is missing, unreadable or damaged. */
+  readonly content?: T;
+  /** The reason and the path of the copy that was set aside; undefined if nothing is wrong. */
+  readonly problem?: string;
+}
+
+/**
+ * A JSON file in the state directory. A write replaces the file atomically and is skipped if the bytes are the same. A file that does not
+ * match its schema is renamed to `<path>.bad`, so that the next write does not destroy it.
+ */
+export class JsonFile<T> {
+  readonly #path: string;
+  readonly #schema: z.ZodType<T>;
+  readonly #files: StateFiles;
+  readonly #maxBytes: number | undefined;
+  /** The text that is known to be on disk. */
+  #onDisk: string | undefined;
+
+  constructor(path: string, options: { schema: z.ZodType<T>; files: StateFiles; maxBytes?: number }) {
+    this.#path = path;
+    this.#schema = options.schema;
+    this.#files = options.files;
+    this.#maxBytes = options.maxBytes;
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  /** Reads and checks the content. Never rejects: what is wrong is in `problem`. */
+  async read(): Promise<JsonContent<T>> {
+    let text: string;
+    try {
+      text = await this.#files.readText(this.#path, this.#maxBytes);
+    } catch (error) {
+      if (error instanceof FileError && error.reason === "missing") return {};
+      return { problem: `${messageOf(error)}; ${await this.#setAside()}` };
+    }
+    const parsed = this.#schema.safeParse(parseJson(text));
+    if (!parsed.success) return { problem: `${this.#path} is damaged; ${await this.#setAside()}` };
+    this.#onDisk = text;
+    return { content: parsed.data };
+  }
+
+  /** Replaces the content. @throws {FileError} The old file is whole then. */
+  async write(content: T): Promise<void> {
+    const text = JSON.stringify(content, null, 2);
+    if (this.#onDisk === text) return;
+    this.#onDisk = undefined;
+    await this.#files.writeFileAtomic(this.#path, text, { mode: FILE_MODE });
+    this.#onDisk = text;
+  }
+
+  /** Removes the file; a missing file is not an error. @throws {FileError} */
+  async remove(): Promise<void> {
+    this.#onDisk = undefined;
+    await this.#files.removeFile(this.#path);
+  }
+
+  async #setAside(): Promise<string> {
+    try {
+      await this.#files.renameFile(this.#path, `${this.#path}.bad`);
+      return `it is kept as ${this.#path}.bad`;
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
