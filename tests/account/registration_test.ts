@@ -4,7 +4,7 @@ import type { Pair } from "../../src/identity/store.ts";
 import { ApiError } from "../../src/model/errors.ts";
 import { Account } from "../../src/account/account.ts";
 import type { HttpRequest, HttpResponse } from "../../src/system/http.ts";
-import { fakeClock } from "../forward/fake_clock.ts";
+import { fakeClock } from "../fakes/fake_clock.ts";
 
 const NEVER = new AbortController().signal;
 const DAY = 86_400_000;

@@ -6,7 +6,7 @@ import type { ByteStream } from "../../src/system/net.ts";
 import { realSystem, type System } from "../../src/system/system.ts";
 import { type Made, make } from "../fakes/attacker.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
-import { type FakeClock, fakeClock } from "../forward/fake_clock.ts";
+import { type FakeClock, fakeClock } from "../fakes/fake_clock.ts";
 
 const names = ["localhost"];
 const ca = await make({ subject: "CN=CA", isCa: true });

@@ -5,7 +5,7 @@ import { Listeners } from "../../src/forward/listeners.ts";
 import { BindError } from "../../src/model/errors.ts";
 import { type AcceptedStream, listenTcp, type TcpListener } from "../../src/system/net.ts";
 import { captureLog } from "./captured_log.ts";
-import { fakeClock } from "./fake_clock.ts";
+import { fakeClock } from "../fakes/fake_clock.ts";
 import { memoryPair, type MemoryStream } from "./memory_stream.ts";
 import { untilRefused } from "./sockets.ts";
 

@@ -9,7 +9,7 @@ import { Attempts } from "../../src/lib/attempts.ts";
 import { DialError } from "../../src/model/errors.ts";
 import { ListenerRoutes } from "../../src/model/route_table.ts";
 import { sleep } from "../../src/system/clock.ts";
-import { fakeClock } from "./fake_clock.ts";
+import { fakeClock } from "../fakes/fake_clock.ts";
 import { WELCOME } from "./fake_ingress.ts";
 import { fromHex, latin1, memoryPair, pattern, readAll, readExactly, send, text } from "./memory_stream.ts";
 import { route } from "./routes.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FailureLog } from "../../src/forward/failure_log.ts";
 import { DialError, UpgradeError } from "../../src/model/errors.ts";
 import { captureLog } from "./captured_log.ts";
-import { fakeClock } from "./fake_clock.ts";
+import { fakeClock } from "../fakes/fake_clock.ts";
 
 const REFUSED = new DialError("Cannot connect to x:443: connection refused", {
   code: "refused",

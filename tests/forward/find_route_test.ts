@@ -3,7 +3,7 @@ import { findRoute } from "../../src/forward/find_route.ts";
 import { LIMITS } from "../../src/forward/admission/limits.ts";
 import { ListenerRoutes } from "../../src/model/route_table.ts";
 import { clientHello, records } from "./client_hello.ts";
-import { fakeClock } from "./fake_clock.ts";
+import { fakeClock } from "../fakes/fake_clock.ts";
 import { latin1, memoryPair, send, text } from "./memory_stream.ts";
 import { route, routes } from "./routes.ts";
 

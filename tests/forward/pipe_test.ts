@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { pipe, type PipeOptions } from "../../src/forward/pipe.ts";
-import { fakeClock } from "./fake_clock.ts";
+import { fakeClock } from "../fakes/fake_clock.ts";
 import {
   latin1,
   memoryPair,

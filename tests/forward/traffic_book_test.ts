@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { TrafficBook } from "../../src/forward/traffic_book.ts";
-import { fakeClock } from "./fake_clock.ts";
+import { fakeClock } from "../fakes/fake_clock.ts";
 
 Deno.test("TrafficBook counts connections, bytes and errors of each endpoint apart", async () => {
   using clock = fakeClock();

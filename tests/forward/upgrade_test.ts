@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { upgrade } from "../../src/forward/upgrade.ts";
 import { UpgradeError } from "../../src/model/errors.ts";
 import { captureLog } from "./captured_log.ts";
-import { fakeClock } from "./fake_clock.ts";
+import { fakeClock } from "../fakes/fake_clock.ts";
 import { answerFrame, WELCOME } from "./fake_ingress.ts";
 import {
   concat,

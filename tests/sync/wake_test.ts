@@ -7,7 +7,7 @@ import { SyncLoop, type SyncLoopOptions } from "../../src/sync/loop.ts";
 import { sleep } from "../../src/system/clock.ts";
 import { endpoints } from "../fakes/endpoints.ts";
 import { FakeWorld } from "../fakes/sync_effects.ts";
-import { type FakeClock, fakeClock } from "../forward/fake_clock.ts";
+import { type FakeClock, fakeClock } from "../fakes/fake_clock.ts";
 
 const EMPTY: SavedState = { leases: new Map(), ports: new Map(), endpoints: undefined };
 const INTERVAL_MS = 30_000;

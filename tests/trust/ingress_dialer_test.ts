@@ -6,7 +6,7 @@ import type { ByteStream } from "../../src/system/net.ts";
 import { realSystem } from "../../src/system/system.ts";
 import { type Made, make } from "../fakes/attacker.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
-import { type FakeClock, fakeClock } from "../forward/fake_clock.ts";
+import { type FakeClock, fakeClock } from "../fakes/fake_clock.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -4,7 +4,7 @@ import { DialError, type DialFailure } from "../../../src/model/errors.ts";
 import { sleep } from "../../../src/system/clock.ts";
 import type { ByteStream } from "../../../src/system/net.ts";
 import { captureLog } from "../captured_log.ts";
-import { fakeClock } from "../fake_clock.ts";
+import { fakeClock } from "../../fakes/fake_clock.ts";
 import { memoryPair } from "../memory_stream.ts";
 
 const TARGET = "ingress.test:443";

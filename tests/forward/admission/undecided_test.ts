@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Undecided } from "../../../src/forward/admission/undecided.ts";
-import { fakeClock } from "../fake_clock.ts";
+import { fakeClock } from "../../fakes/fake_clock.ts";
 
 function room(max: number) {
   const undecided = new Undecided({ max, crowdMs: 5000 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { RequestFramer } from "../../../src/forward/http/frame_requests.ts";
 import { FramedStream } from "../../../src/forward/http/framed_stream.ts";
-import { fakeClock } from "../fake_clock.ts";
+import { fakeClock } from "../../fakes/fake_clock.ts";
 import {
   concat,
   latin1,
