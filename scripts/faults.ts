@@ -1,41 +1,34 @@
-// Makes build/faults.md: every fault, what ngrokd does about it, and the tests that show it. With --check it changes nothing and fails where
-// rows and tests do not agree; with --skipped it reads what the test runner printed and fails on a test that must not be skipped.
+// Checks that the tests of the last run show every fault, and writes build/faults.md.
 import { writeErr, writeOut } from "../src/system/terminal.ts";
-import { checkRows, findWrongSkips, renderFaults } from "./faults/check_faults.ts";
-import { findRowTests } from "./faults/find_tests.ts";
+import { checkNames, checkRows, checkSkips, renderFaults } from "./faults/check_faults.ts";
+import { readReport } from "./faults/read_report.ts";
 import { ROWS } from "./faults/rows.ts";
-import { listSources } from "./list_sources.ts";
 
-const ROOT = new URL("../", import.meta.url);
-const FOLDER = new URL("build/", ROOT);
-const PAGE = new URL("faults.md", FOLDER);
-const USAGE = "Usage: deno task faults [--check | --skipped FILE]\n";
+const FOLDER = new URL("../build/", import.meta.url);
+const USAGE = `Usage: deno task faults [--names] [REPORT]
+
+Reads the JUnit report of a test run (default build/junit.xml, which deno task test writes).
+With --names it only checks that the rows which tests name exist: for a run of some of the tests.
+`;
 
 async function main(): Promise<number> {
-  const [option, path, ...rest] = Deno.args;
-  if (option === "--skipped" && path !== undefined && rest.length === 0) {
-    const skipped = findWrongSkips(ROWS, await Deno.readTextFile(path));
-    return report(skipped.map((name) => `Skipped, though no row allows it: ${name}`));
-  }
-  if (path !== undefined || (option !== undefined && option !== "--check")) {
+  const isPartial = Deno.args[0] === "--names";
+  const [report, ...rest] = isPartial ? Deno.args.slice(1) : Deno.args;
+  if (rest.length > 0 || report?.startsWith("-")) {
     writeErr(USAGE);
     return 2;
   }
-  const files = await listSources(ROOT, ["tests/"]);
-  const sources = files.map(async (file) => findRowTests(file, await Deno.readTextFile(new URL(file, ROOT))));
-  const tests = (await Promise.all(sources)).flat();
-  const page = renderFaults(ROWS, tests);
-  if (option === undefined) {
+  const path = report ?? decodeURIComponent(new URL("junit.xml", FOLDER).pathname);
+  const tests = readReport(await Deno.readTextFile(path));
+  const problems = checkNames(ROWS, tests);
+  if (!isPartial) {
+    problems.push(...checkRows(ROWS, tests), ...checkSkips(ROWS, tests));
     await Deno.mkdir(FOLDER, { recursive: true });
-    await Deno.writeTextFile(PAGE, page);
+    await Deno.writeTextFile(new URL("faults.md", FOLDER), renderFaults(ROWS, tests));
   }
-  const problems = checkRows(ROWS, tests);
-  writeOut(`${ROWS.length} rows, ${tests.length} tests, ${problems.length} problems\n`);
-  return report(problems);
-}
-
-function report(problems: readonly string[]): number {
+  if (tests.length === 0) problems.push(`Cannot check the faults: ${path} holds no test`);
   for (const problem of problems) writeErr(`${problem}\n`);
+  writeOut(`${ROWS.length} rows, ${tests.length} tests, ${problems.length} problems\n`);
   return problems.length === 0 ? 0 : 1;
 }
 

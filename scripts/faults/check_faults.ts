@@ -1,10 +1,10 @@
-import { rowsOf, type RowTest } from "./find_tests.ts";
+import type { ReportedTest } from "./read_report.ts";
 import type { FaultRow } from "./rows.ts";
 
 const MAX_MISSING = 3;
 
-/** The page that shows each row with its tests. */
-export function renderFaults(rows: readonly FaultRow[], tests: readonly RowTest[]): string {
+/** Renders the table of all faults, each with the tests that show it, as Markdown. */
+export function renderFaults(rows: readonly FaultRow[], tests: readonly ReportedTest[]): string {
   const lines = rows.map((row) => {
     const { id, fault, answer, missing } = row;
     const shown = testsOf(row, tests).map(({ name, file }) => `${escape(name)} ([${file}](../${file}))`);
@@ -15,55 +15,51 @@ export function renderFaults(rows: readonly FaultRow[], tests: readonly RowTest[
   return [
     "# Faults",
     "",
-    "What goes wrong, what ngrokd does about it, and the tests that show it.",
+    "Each fault, how ngrokd behaves, and the tests that show it. `deno task faults` writes this file from `scripts/faults/rows.ts`",
+    "and the report of the last `deno task test`.",
     "",
-    "`deno task faults` makes this page from `scripts/faults/rows.ts` and the names of the tests: the name of a test that shows a row",
-    "ends in it, `(F2)` or `(F9, F10)`. `deno task check` fails if the page is old, if a row has no test, or if a test names a row that is",
-    "not here. A row whose fault cannot be made on the machines of CI names what is missing there: three such rows at most, and only",
-    "their tests may be skipped.",
-    "",
-    "| row | fault | what ngrokd does | shown by |",
+    "| row | fault | behaviour | shown by |",
     "| --- | --- | --- | --- |",
     ...lines,
     "",
   ].join("\n");
 }
 
-/** Everything that is wrong between rows and tests, one sentence each; empty if nothing is. */
-export function checkRows(rows: readonly FaultRow[], tests: readonly RowTest[]): string[] {
-  const known = new Set<string>(rows.map(({ id }) => id));
+/** Returns one sentence for each row without a test, and for each row missing a facility beyond the third. */
+export function checkRows(rows: readonly FaultRow[], tests: readonly ReportedTest[]): string[] {
   const missing = rows.filter((row) => row.missing !== undefined).map(({ id }) => id);
   return [
     ...rows.filter((row) => row.missing === undefined && testsOf(row, tests).length === 0)
       .map(({ id, fault }) => `${id} has no test and names no missing facility: ${fault}`),
     ...(missing.length > MAX_MISSING
-      ? [`${missing.join(", ")} miss a facility: ${MAX_MISSING} rows at most may`]
+      ? [`${missing.join(", ")} name a missing facility: at most ${MAX_MISSING} rows may`]
       : []),
-    ...tests.flatMap(({ name, file, rows }) =>
-      rows.filter((id) => !known.has(id)).map((id) => `${file}: "${name}" names ${id}, which is no row`)
-    ),
   ];
 }
 
-/** The tests that a run has skipped though all they need is there, by name; `log` is what the test runner printed. */
-export function findWrongSkips(rows: readonly FaultRow[], log: string): string[] {
-  const missing = new Set<string>(rows.filter((row) => row.missing !== undefined).map(({ id }) => id));
-  // deno-lint-ignore no-control-regex
-  const plain = log.replace(/\x1b\[[0-9;]*m/g, "");
-  const skipped = [...plain.matchAll(/^(?:\S+ => )?(.*) \.\.\. ignored(?: \(.*\))?$/gm)].map((match) =>
-    match[1]!
+/** Returns one sentence for each test that names a row which does not exist. */
+export function checkNames(rows: readonly FaultRow[], tests: readonly ReportedTest[]): string[] {
+  const known = new Set<string>(rows.map(({ id }) => id));
+  return tests.flatMap(({ name, file, rows: shown }) =>
+    shown.filter((id) => !known.has(id)).map((id) => `${file}: "${name}" names ${id}, which is not a row`)
   );
-  return [...new Set(skipped)].filter((name) => {
-    const shown = rowsOf(name);
-    return shown.length === 0 || !shown.every((id) => missing.has(id));
-  });
 }
 
-function testsOf(row: FaultRow, tests: readonly RowTest[]): RowTest[] {
+/** Returns one sentence for each skipped test, unless every row that it shows names a missing facility. */
+export function checkSkips(rows: readonly FaultRow[], tests: readonly ReportedTest[]): string[] {
+  const missing = new Set<string>(rows.filter((row) => row.missing !== undefined).map(({ id }) => id));
+  return tests
+    .filter(({ skipped, rows: shown }) =>
+      skipped && !(shown.length > 0 && shown.every((id) => missing.has(id)))
+    )
+    .map(({ name, file }) => `${file}: "${name}" was skipped, and no row allows that`);
+}
+
+function testsOf(row: FaultRow, tests: readonly ReportedTest[]): ReportedTest[] {
   return tests.filter(({ rows }) => rows.includes(row.id));
 }
 
-/** For a cell of a table. */
+/** Escapes text for a cell of a Markdown table. */
 function escape(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("|", "\\|").replaceAll("`", "\\`")
     .replaceAll("*", "\\*");
