@@ -12,7 +12,7 @@ import { parseIpv4 } from "../lib/ipv4.ts";
 import { VERSION } from "../lib/version.ts";
 import { refuseHijack, type ReservedNames } from "../names/hosts/refuse_names.ts";
 import { choosePublisher, chooseResolver } from "../names/select.ts";
-import { isLoopback } from "../network/loopback.ts";
+import { isLoopbackSubnet } from "../network/loopback.ts";
 import { chooseAddressDriver } from "../network/select.ts";
 import { Account } from "../account/account.ts";
 import type { ListenerEffects } from "../sync/effects.ts";
@@ -21,14 +21,14 @@ import { StateStore } from "../sync/persist.ts";
 import type { System } from "../system/system.ts";
 import { Addresses } from "../network/addresses.ts";
 import type { Daemon } from "./daemon.ts";
-import { Dns } from "../dns/live_dns.ts";
+import { DnsController } from "../dns/controller.ts";
 import { isNetworkMode } from "../dns/plan.ts";
 import { Health } from "../web/health_listener.ts";
 import { IngressMemory } from "../account/ingress_memory.ts";
 import { IngressDialer } from "../trust/ingress_dialer.ts";
 import { type Change, Journal } from "../undo/journal.ts";
 import type { LiveConfig } from "../config/live_config.ts";
-import { Names } from "../names/hosts/published_names.ts";
+import { PublishedNames } from "../names/hosts/published_names.ts";
 import { operatorIngress } from "../cloud/operator_ingress.ts";
 import { hostsPath, stateDirectory, statePaths } from "./paths.ts";
 import { healthReport } from "./answers/status.ts";
@@ -54,7 +54,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   const isWanted = (change: Change) =>
     change.kind === "hosts"
       ? change.path === hosts
-      : change.kind !== "addresses" || !isLoopback(live.current.net.subnet);
+      : change.kind !== "addresses" || !isLoopbackSubnet(live.current.net.subnet);
   await undo(journal.changes.filter((change) => !isWanted(change)), { journal, system });
 
   const budget = new RequestBudget();
@@ -101,7 +101,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     ownAddresses: () => system.localAddresses().map(({ address }) => address),
     allowed: () => live.current.net.allowCidrs,
   });
-  const dns = new Dns({
+  const dns = new DnsController({
     system,
     config: () => live.current,
     subnet: () => addresses.subnet,
@@ -133,7 +133,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     admit: (peer, key) => addresses.admits(peer, key),
   });
 
-  const names = new Names(choosePublisher({
+  const names = new PublishedNames(choosePublisher({
     path: hosts,
     files,
     mayWrite: (path) => system.holds({ kind: "write", path }),
@@ -154,7 +154,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
       };
       return {
         subnet: addresses.subnet,
-        twins: addresses.twins,
+        equivalentSubnets: addresses.equivalentSubnets,
         listenInterface,
         overrides,
         startPort,
@@ -196,7 +196,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
 }
 
 /** The listeners, with a table of routes that DNS reads too. */
-function routedTo(forwarder: Forwarder, dns: Dns): ListenerEffects {
+function routedTo(forwarder: Forwarder, dns: DnsController): ListenerEffects {
   return {
     observe: () => forwarder.observe(),
     open: (where) => forwarder.open(where),

@@ -31,7 +31,7 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
     await removeStrays(live, system.files);
     const { interfaceName } = live.current.net;
     if (!looked) {
-      log.warn("Nothing says that there is an interface; if there is, run: ip link delete {interfaceName}", {
+      log.warn("Cannot check for a leftover interface; if one exists, run: ip link delete {interfaceName}", {
         interfaceName,
       });
     } else if (clean) log.info("Nothing of ngrokd is left in names and addresses");

@@ -4,12 +4,12 @@ import type { Forwarder } from "../forward/forwarder.ts";
 import type { Account } from "../account/account.ts";
 import type { SyncLoop } from "../sync/loop.ts";
 import type { Addresses } from "../network/addresses.ts";
-import type { Dns } from "../dns/live_dns.ts";
+import type { DnsController } from "../dns/controller.ts";
 import type { Health } from "../web/health_listener.ts";
 import type { IngressDialer } from "../trust/ingress_dialer.ts";
 import type { Journal } from "../undo/journal.ts";
 import type { LiveConfig } from "../config/live_config.ts";
-import type { Names } from "../names/hosts/published_names.ts";
+import type { PublishedNames } from "../names/hosts/published_names.ts";
 import type { Renewals } from "../account/renewals.ts";
 import type { TrustSet } from "../trust/trust_set.ts";
 
@@ -24,9 +24,9 @@ export interface Daemon {
   readonly renewals: Renewals;
   readonly forwarder: Forwarder;
   readonly loop: SyncLoop;
-  readonly names: Names;
+  readonly names: PublishedNames;
   readonly addresses: Addresses;
-  readonly dns: Dns;
+  readonly dns: DnsController;
   readonly trust: TrustSet;
   readonly dialer: IngressDialer;
   /** What was changed on this machine, to be undone. */

@@ -3,7 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import { defaultSocketPath } from "../config/paths.ts";
 import { BindError } from "../model/errors.ts";
 import { HOSTS } from "../names/select.ts";
-import { isLoopback } from "../network/loopback.ts";
+import { isLoopbackSubnet } from "../network/loopback.ts";
 import type { System } from "../system/system.ts";
 import type { LiveConfig } from "../config/live_config.ts";
 import { hostsPath } from "./paths.ts";
@@ -21,7 +21,7 @@ export const SOCKET_GROUP = "ngrokd";
  */
 export async function lockMachine(live: LiveConfig, system: System): Promise<AsyncDisposable> {
   const nothing: AsyncDisposable = { [Symbol.asyncDispose]: () => Promise.resolve() };
-  if (isLoopback(live.current.net.subnet) && hostsPath(system) !== HOSTS) return nothing;
+  if (isLoopbackSubnet(live.current.net.subnet) && hostsPath(system) !== HOSTS) return nothing;
   const path = `${dirname(defaultSocketPath(system.operatingSystem()))}/lock`;
   try {
     return await system.holdLock(path, { group: SOCKET_GROUP });

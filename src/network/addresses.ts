@@ -45,7 +45,7 @@ export class Addresses {
   }
 
   /** What is used in its place where an interface can be made, and where none can. */
-  get twins(): readonly Cidr[] {
+  get equivalentSubnets(): readonly Cidr[] {
     const wanted = this.#wanted ?? this.#options.subnet;
     return [wanted, intoLoopback(wanted)].filter((twin) => formatCidr(twin) !== formatCidr(this.#subnet));
   }

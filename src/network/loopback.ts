@@ -65,12 +65,12 @@ export class Loopback implements AddressDriver {
 
 /** The subnet itself if it is a loopback one; else 127.x.0.0/16, x its second octet, or the first if that is 0 (127.0/16 has other users). */
 export function intoLoopback(subnet: Cidr): Cidr {
-  if (isLoopback(subnet)) return subnet;
+  if (isLoopbackSubnet(subnet)) return subnet;
   const octet = (subnet.base >>> 16) & 255 || subnet.base >>> 24;
   return { base: LOOPBACK.base + octet * 2 ** 16, prefix: 16 };
 }
 
 /** Whether the subnet lies within 127.0.0.0/8. */
-export function isLoopback(subnet: Cidr): boolean {
+export function isLoopbackSubnet(subnet: Cidr): boolean {
   return subnet.prefix >= LOOPBACK.prefix && cidrContains(LOOPBACK, subnet.base);
 }

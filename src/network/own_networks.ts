@@ -7,7 +7,7 @@ import type { InterfaceAddress } from "../system/net.ts";
 const LINK_LOCAL: Cidr = { base: 169 * 2 ** 24 + 254 * 2 ** 16, prefix: 16 };
 
 /** What ngrokd makes itself. */
-export interface OwnDoing {
+export interface OwnInterface {
   readonly interfaceName: string;
   readonly subnet: Cidr;
 }
@@ -17,13 +17,13 @@ export interface OwnDoing {
  * day, or with each connection, without another network (RFC 8981). Loopback and link-local addresses are left out: containers that come
  * and go have the latter, and they lead nowhere.
  */
-export function ownNetworks(addresses: readonly InterfaceAddress[], own: OwnDoing): string[] {
+export function ownNetworks(addresses: readonly InterfaceAddress[], own: OwnInterface): string[] {
   const found = addresses.filter((entry) => entry.interface !== own.interfaceName)
     .map(({ address }) => ipv4Of(address, own) ?? ipv6Of(address));
   return [...new Set(found.filter((text) => text !== undefined))].sort();
 }
 
-function ipv4Of(address: string, own: OwnDoing): string | undefined {
+function ipv4Of(address: string, own: OwnInterface): string | undefined {
   const value = parseIpv4(address);
   if (value === undefined) return undefined;
   return [LOOPBACK, LINK_LOCAL, own.subnet].some((network) => cidrContains(network, value))

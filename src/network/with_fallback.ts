@@ -1,6 +1,6 @@
 import type { Cidr } from "../lib/ipv4.ts";
 import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
-import { isLoopback } from "./loopback.ts";
+import { isLoopbackSubnet } from "./loopback.ts";
 
 /** The drivers to choose from. */
 export interface FallbackOptions {
@@ -37,7 +37,7 @@ export class WithFallback implements AddressDriver {
 
   async prepare(subnet: Cidr, remembered?: Cidr): Promise<PreparedSubnet> {
     const { preferred, fallback } = this.#options;
-    if (isLoopback(subnet)) {
+    if (isLoopbackSubnet(subnet)) {
       await this.release();
       this.#active = fallback;
       return await fallback.prepare(subnet);

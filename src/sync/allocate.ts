@@ -11,7 +11,7 @@ import { allocateLeases, type Leases } from "./leases.ts";
 export interface ListenSettings {
   readonly subnet: Cidr;
   /** What is used in its place at other times. */
-  readonly twins?: readonly Cidr[];
+  readonly equivalentSubnets?: readonly Cidr[];
   /** `virtual`, `0.0.0.0`, an address or an interface's name. */
   readonly listenInterface: string;
   /** By host name, exact or `*.suffix`. */
@@ -57,7 +57,7 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
   const { leases, exhausted, dropped } = allocateLeases([...virtual], {
     known: options.leases,
     subnet: options.subnet,
-    ...(options.twins === undefined ? {} : { twins: options.twins }),
+    ...(options.equivalentSubnets === undefined ? {} : { equivalentSubnets: options.equivalentSubnets }),
   });
   const full = new Set(exhausted);
   const byId = new Map(endpoints.map((endpoint) => [endpoint.id, endpoint]));

@@ -11,7 +11,7 @@ export interface LeaseOptions {
   readonly known: Leases;
   readonly subnet: Cidr;
   /** Subnets that are used in place of this one at other times: an address of theirs stands for the one at the same place here. @default None */
-  readonly twins?: readonly Cidr[];
+  readonly equivalentSubnets?: readonly Cidr[];
 }
 
 /** The new leases, the names for which no address is left, and the known leases that cannot be kept as they are. */
@@ -28,13 +28,13 @@ export interface LeaseResult {
  * the name that has been away and was given its address first. Network, gateway and broadcast address are never used.
  */
 export function allocateLeases(hostnames: readonly string[], options: LeaseOptions): LeaseResult {
-  const { known, subnet, twins = [] } = options;
+  const { known, subnet, equivalentSubnets = [] } = options;
   const leases = new Map<string, string>();
   const used = new Set<number>();
   const dropped: string[] = [];
   let next = subnet.base + RESERVED_LOW;
   for (const [hostname, address] of known) {
-    const value = fromTwin(parseIpv4(address), { subnet, twins });
+    const value = fromEquivalent(parseIpv4(address), { subnet, equivalentSubnets });
     const reason = reasonAgainst(value, { subnet, used });
     if (value === undefined || reason !== undefined) {
       dropped.push(`${hostname} cannot keep ${address}: ${reason}`);
@@ -74,13 +74,13 @@ export function allocateLeases(hostnames: readonly string[], options: LeaseOptio
   return { leases, exhausted, dropped };
 }
 
-function fromTwin(
+function fromEquivalent(
   address: number | undefined,
-  { subnet, twins }: { readonly subnet: Cidr; readonly twins: readonly Cidr[] },
+  { subnet, equivalentSubnets }: { readonly subnet: Cidr; readonly equivalentSubnets: readonly Cidr[] },
 ): number | undefined {
   if (address === undefined || cidrContains(subnet, address)) return address;
-  const twin = twins.find((candidate) => cidrContains(candidate, address));
-  return twin === undefined ? address : subnet.base + (address - twin.base);
+  const equivalent = equivalentSubnets.find((candidate) => cidrContains(candidate, address));
+  return equivalent === undefined ? address : subnet.base + (address - equivalent.base);
 }
 
 function reasonAgainst(

@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
-import type { Resolver, ResolverWish } from "../../src/names/resolver/resolver.ts";
+import type { Resolver, ResolverRequest } from "../../src/names/resolver/resolver.ts";
 
 /** One place where the questions of a machine can be directed, on which several resolvers can be made one after the other. */
 export interface ResolverPlace extends AsyncDisposable {
   /** A new resolver that knows nothing of the earlier ones. */
   make(): Resolver;
   /** What a resolver observes where the wish stands; undefined if it can do nothing at all. */
-  seen(wish: ResolverWish): ReadonlyMap<string, string> | undefined;
+  seen(wish: ResolverRequest): ReadonlyMap<string, string> | undefined;
   /** Takes away what stands, as another program would. */
   trample(): Promise<void>;
 }
 
 const SERVER = { address: "10.107.0.1", port: 53 };
-const NONE: ResolverWish = { server: SERVER, domains: [] };
-const TWO: ResolverWish = { server: SERVER, domains: ["a.example", "*.wild.test"] };
-const OTHER: ResolverWish = {
+const NONE: ResolverRequest = { server: SERVER, domains: [] };
+const TWO: ResolverRequest = { server: SERVER, domains: ["a.example", "*.wild.test"] };
+const OTHER: ResolverRequest = {
   server: { address: "10.107.0.9", port: 53 },
   domains: ["wild.test", "c.example", "x.c.example"],
 };

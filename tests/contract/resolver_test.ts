@@ -3,7 +3,7 @@ import { ResolvConf } from "../../src/names/resolver/resolv_conf.ts";
 import { Resolved } from "../../src/names/resolver/resolved.ts";
 import { ResolverChain } from "../../src/names/resolver/resolver_chain.ts";
 import { ResolverDir } from "../../src/names/resolver/resolver_dir.ts";
-import { type ResolverWish, serverText } from "../../src/names/resolver/resolver.ts";
+import { type ResolverRequest, serverText } from "../../src/names/resolver/resolver.ts";
 import { chooseResolver } from "../../src/names/select.ts";
 import * as files from "../../src/system/files.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
@@ -77,7 +77,7 @@ async function openSecondBest(): Promise<ResolverPlace> {
   return { ...place, make: () => new ResolverChain([new NoResolver("This is a test"), place.make()]) };
 }
 
-function routed(wish: ResolverWish, server: string): Map<string, string> {
+function routed(wish: ResolverRequest, server: string): Map<string, string> {
   const bare = wish.domains.map((domain) => domain.replace(/^\*\./, "")).sort();
   // The contract's only name below another of its own names.
   return new Map(bare.filter((domain) => domain !== "x.c.example").map((domain) => [domain, server]));

@@ -159,12 +159,20 @@ Deno.test("allocateLeases() never lets two names share an address, nor gives one
 Deno.test("allocateLeases() gives every name its address again after a time on a twin of the subnet (the names swapped theirs)", () => {
   const [usual, fallback] = [parseCidr("10.107.0.0/16")!, parseCidr("127.107.0.0/16")!];
   const known = new Map([["z.app", "10.107.0.2"], ["a.app", "10.107.0.3"]]);
-  const away = allocateLeases(["a.app", "b.app", "z.app"], { known, subnet: fallback, twins: [usual] });
+  const away = allocateLeases(["a.app", "b.app", "z.app"], {
+    known,
+    subnet: fallback,
+    equivalentSubnets: [usual],
+  });
   assert.deepEqual(
     [...away.leases],
     [["z.app", "127.107.0.2"], ["a.app", "127.107.0.3"], ["b.app", "127.107.0.4"]],
   );
-  const back = allocateLeases(["a.app"], { known: away.leases, subnet: usual, twins: [fallback] });
+  const back = allocateLeases(["a.app"], {
+    known: away.leases,
+    subnet: usual,
+    equivalentSubnets: [fallback],
+  });
   assert.deepEqual([...back.leases], [...known, ["b.app", "10.107.0.4"]]);
   assert.deepEqual([away.dropped, back.dropped], [[], []]);
 });

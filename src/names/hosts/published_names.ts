@@ -6,7 +6,7 @@ import type { NamePublisher } from "./publisher.ts";
 const log = getLogger(["ngrokd", "names"]);
 
 /** The names as the control path wants them, and how they stand for `status`. */
-export class Names {
+export class PublishedNames {
   readonly #publisher: NamePublisher;
   readonly #reported = new OnChange();
   #problem: string | undefined;

@@ -1,4 +1,4 @@
-import type { Resolver, ResolverOutcome, ResolverWish } from "./resolver.ts";
+import type { Resolver, ResolverOutcome, ResolverRequest } from "./resolver.ts";
 
 /** Changes nothing, and says why. */
 export class NoResolver implements Resolver {
@@ -15,7 +15,7 @@ export class NoResolver implements Resolver {
     return Promise.resolve(undefined);
   }
 
-  async apply(wish: ResolverWish): Promise<ResolverOutcome> {
+  async apply(wish: ResolverRequest): Promise<ResolverOutcome> {
     const outcome = await this.withdraw();
     return wish.domains.length === 0 ? outcome : { ...outcome, problem: this.off };
   }

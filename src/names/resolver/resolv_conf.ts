@@ -4,7 +4,7 @@ import { FileError } from "../../model/errors.ts";
 import { RepairLimit } from "../repair_limit.ts";
 import { type HostsFileSystem, removeStray, replaceFile } from "../replace_file.ts";
 import { readServer, replaceServer } from "./resolv_conf_text.ts";
-import type { DnsServer, Resolver, ResolverOutcome, ResolverWish } from "./resolver.ts";
+import type { DnsServer, Resolver, ResolverOutcome, ResolverRequest } from "./resolver.ts";
 import { ROOT, routingDomains } from "./routing_domains.ts";
 
 const MAX_BYTES = 1024 * 1024;
@@ -70,7 +70,7 @@ export class ResolvConf implements Resolver {
     }
   }
 
-  apply(wish: ResolverWish): Promise<ResolverOutcome> {
+  apply(wish: ResolverRequest): Promise<ResolverOutcome> {
     const { domains, refused } = routingDomains(wish.domains);
     return this.#turns.run(async () => {
       if (domains.length === 0) return { ...await this.#try(() => this.#withdraw()), refused };
@@ -94,7 +94,7 @@ export class ResolvConf implements Resolver {
     }
   }
 
-  async #apply({ server }: ResolverWish): Promise<Partial<ResolverOutcome>> {
+  async #apply({ server }: ResolverRequest): Promise<Partial<ResolverOutcome>> {
     const refusal = this.#refusal(server);
     if (refusal !== undefined) return { ...await this.#withdraw(), ...refusal };
     const outcome = await this.#update(server.address);

@@ -9,7 +9,7 @@ import {
   type DnsServer,
   type Resolver,
   type ResolverOutcome,
-  type ResolverWish,
+  type ResolverRequest,
   serverText,
 } from "./resolver.ts";
 import { fitDomains, routingDomains } from "./routing_domains.ts";
@@ -97,7 +97,7 @@ export class Resolved implements Resolver {
     }
   }
 
-  apply(wish: ResolverWish): Promise<ResolverOutcome> {
+  apply(wish: ResolverRequest): Promise<ResolverOutcome> {
     const { domains: all, refused } = routingDomains(wish.domains);
     const { domains, left } = fitDomains(all, MAX_DOMAINS);
     return this.#turns.run(async () => {

@@ -6,7 +6,7 @@ export interface DnsServer {
 }
 
 /** Which questions of this machine shall come to our DNS server. */
-export interface ResolverWish {
+export interface ResolverRequest {
   readonly server: DnsServer;
   /**
    * Names and wildcards (`*.suffix`), normalised. Each stands for itself and all below it; our server passes on what it does not know.
@@ -42,7 +42,7 @@ export interface Resolver {
    */
   observe(): Promise<ReadonlyMap<string, string> | undefined>;
   /** Makes exactly this stand, and restores what others took away. Changes nothing if it stands already. */
-  apply(wish: ResolverWish): Promise<ResolverOutcome>;
+  apply(wish: ResolverRequest): Promise<ResolverOutcome>;
   /** Takes away all that is ours, of an earlier run too. */
   withdraw(): Promise<ResolverOutcome>;
 }

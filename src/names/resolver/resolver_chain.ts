@@ -1,5 +1,5 @@
 import { Mutex } from "../../lib/mutex.ts";
-import type { Resolver, ResolverOutcome, ResolverWish } from "./resolver.ts";
+import type { Resolver, ResolverOutcome, ResolverRequest } from "./resolver.ts";
 
 /** The first of several resolvers that does its work; which one that is, is found out anew each time. */
 export class ResolverChain implements Resolver {
@@ -44,7 +44,7 @@ export class ResolverChain implements Resolver {
     return known;
   }
 
-  apply(wish: ResolverWish): Promise<ResolverOutcome> {
+  apply(wish: ResolverRequest): Promise<ResolverOutcome> {
     if (wish.domains.length === 0) return this.withdraw();
     return this.#turns.run(() => this.#apply(wish));
   }
@@ -57,7 +57,7 @@ export class ResolverChain implements Resolver {
     });
   }
 
-  async #apply(wish: ResolverWish): Promise<ResolverOutcome> {
+  async #apply(wish: ResolverRequest): Promise<ResolverOutcome> {
     const failures: ResolverOutcome[] = [];
     let done: ResolverOutcome | undefined;
     let active: Resolver | undefined;

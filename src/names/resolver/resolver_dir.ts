@@ -4,7 +4,7 @@ import {
   type DnsServer,
   type Resolver,
   type ResolverOutcome,
-  type ResolverWish,
+  type ResolverRequest,
   serverText,
 } from "./resolver.ts";
 import { routingDomains } from "./routing_domains.ts";
@@ -63,7 +63,7 @@ export class ResolverDir implements Resolver {
     }
   }
 
-  apply(wish: ResolverWish): Promise<ResolverOutcome> {
+  apply(wish: ResolverRequest): Promise<ResolverOutcome> {
     return this.#turns.run(() => this.#apply(wish));
   }
 
@@ -71,7 +71,7 @@ export class ResolverDir implements Resolver {
     return this.apply({ server: { address: "", port: 0 }, domains: [] });
   }
 
-  async #apply(wish: ResolverWish): Promise<ResolverOutcome> {
+  async #apply(wish: ResolverRequest): Promise<ResolverOutcome> {
     const { domains, refused: notNames } = routingDomains(wish.domains);
     const refused = new Map(notNames);
     const text = renderFile(wish.server);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Names } from "../../../src/names/hosts/published_names.ts";
+import { PublishedNames } from "../../../src/names/hosts/published_names.ts";
 import { HostsFile } from "../../../src/names/hosts/hosts_file.ts";
 import * as files from "../../../src/system/files.ts";
 import { temporaryDirectory } from "../../fakes/temporary_directory.ts";
@@ -8,7 +8,7 @@ Deno.test("names are not published any more once they are withdrawn, by a round 
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/hosts`;
   await Deno.writeTextFile(path, "127.0.0.1 localhost\n");
-  const names = new Names(new HostsFile(path, { files }));
+  const names = new PublishedNames(new HostsFile(path, { files }));
   await names.publish(new Map([["a.t", "10.107.0.2"]]));
   assert.match(await Deno.readTextFile(path), /a\.t/);
   const withdrawn = names.withdraw();

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { FileError, type FileFailure } from "../../../src/model/errors.ts";
 import type { HostsFileSystem } from "../../../src/names/replace_file.ts";
 import { ResolvConf, type ResolvConfOptions } from "../../../src/names/resolver/resolv_conf.ts";
-import type { ResolverWish } from "../../../src/names/resolver/resolver.ts";
+import type { ResolverRequest } from "../../../src/names/resolver/resolver.ts";
 import * as files from "../../../src/system/files.ts";
 import { temporaryDirectory } from "../../fakes/temporary_directory.ts";
 
 const MARK = "# ngrokd managed - do not edit this line";
 const OTHERS = "# made by dhclient, f\xfcr eth0\nsearch lan\nnameserver 192.168.1.1\n";
-const WISH: ResolverWish = { server: { address: "10.107.0.1", port: 53 }, domains: ["a.example"] };
+const WISH: ResolverRequest = { server: { address: "10.107.0.1", port: 53 }, domains: ["a.example"] };
 
 /** A directory with a resolv.conf. */
 interface Place {

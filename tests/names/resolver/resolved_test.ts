@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { FileError } from "../../../src/model/errors.ts";
 import { type OwnLink, Resolved, type ResolvedOptions } from "../../../src/names/resolver/resolved.ts";
-import type { ResolverWish } from "../../../src/names/resolver/resolver.ts";
+import type { ResolverRequest } from "../../../src/names/resolver/resolver.ts";
 import { FakeResolvectl } from "./fake_resolvectl.ts";
 
 const LINK: OwnLink = { name: "ngrokd0", subnet: { base: 0x0a6b0000, prefix: 16 } };
-const WISH: ResolverWish = {
+const WISH: ResolverRequest = {
   server: { address: "10.107.0.1", port: 53 },
   domains: ["b.example", "*.a.example"],
 };

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { ResolverChain } from "../../../src/names/resolver/resolver_chain.ts";
-import type { Resolver, ResolverOutcome, ResolverWish } from "../../../src/names/resolver/resolver.ts";
+import type { Resolver, ResolverOutcome, ResolverRequest } from "../../../src/names/resolver/resolver.ts";
 
-const WISH: ResolverWish = { server: { address: "10.107.0.1", port: 53 }, domains: ["a.example"] };
+const WISH: ResolverRequest = { server: { address: "10.107.0.1", port: 53 }, domains: ["a.example"] };
 
 /** A resolver that works unless it is told not to, and writes into a common log what it does. */
 class FakeResolver implements Resolver {

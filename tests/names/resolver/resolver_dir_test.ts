@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { FileError } from "../../../src/model/errors.ts";
 import { ResolverDir } from "../../../src/names/resolver/resolver_dir.ts";
-import type { ResolverWish } from "../../../src/names/resolver/resolver.ts";
+import type { ResolverRequest } from "../../../src/names/resolver/resolver.ts";
 import * as files from "../../../src/system/files.ts";
 import { temporaryDirectory } from "../../fakes/temporary_directory.ts";
 
-const WISH: ResolverWish = {
+const WISH: ResolverRequest = {
   server: { address: "127.0.0.2", port: 5353 },
   domains: ["b.example", "*.a.example"],
 };

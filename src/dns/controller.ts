@@ -33,7 +33,7 @@ export interface DnsOptions {
 }
 
 /** The DNS server and who asks it: follows routes, addresses and configuration, and is off as long as nothing needs it. */
-export class Dns {
+export class DnsController {
   readonly #options: DnsOptions;
   readonly #server: DnsServer;
   readonly #mutex = new Mutex();
@@ -171,7 +171,7 @@ export class Dns {
     for (const warning of warnings) log.warn("{warning}", { warning });
     if (problem !== undefined && problem !== this.#resolverProblem) log.warn("{problem}", { problem, hint });
     if (changed && domains.length > 0) {
-      log.info("This machine asks ngrokd for its names by way of {resolver}", {
+      log.info("This machine now resolves ngrokd names through {resolver}", {
         resolver: resolver.target || resolver.kind,
         domains: domains.length,
       });
@@ -190,7 +190,7 @@ export class Dns {
     const { servers, from } = upstreams;
     if (servers.join() !== this.#upstreams?.servers.join()) {
       if (servers.length > 0) {
-        log.info("Other names are asked of {servers}", { servers: servers.join(" "), from });
+        log.info("Forwarding other DNS queries to {servers}", { servers: servers.join(" "), from });
       } else {
         log.warn("Cannot ask for other names: {from} names this server only", { from });
       }

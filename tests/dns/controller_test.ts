@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Config } from "../../src/config/config.ts";
 import { parseConfig } from "../../src/config/schema.ts";
-import { Dns } from "../../src/dns/live_dns.ts";
+import { DnsController } from "../../src/dns/controller.ts";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import { BindError } from "../../src/model/errors.ts";
 import type { StatusReport } from "../../src/model/report.ts";
@@ -200,10 +200,10 @@ Deno.test("runDaemon() answers every live name while its configuration is reload
 function dnsOn(
   config: Config,
   options: { listens: (address: string) => boolean; resolvConf?: string },
-): Dns {
+): DnsController {
   const { listens, resolvConf } = options;
   const system = realSystem();
-  return new Dns({
+  return new DnsController({
     system: {
       ...system,
       listenUdp: (where) => new FakeUdp(where),
@@ -229,7 +229,7 @@ function dnsOn(
   });
 }
 
-Deno.test("Dns asks the server that holds an address of ours, and not one that we answer on", async () => {
+Deno.test("DnsController asks the server that holds an address of ours, and not one that we answer on", async () => {
   const { config } = parseConfig({ net: { listen_interface: "eth0" } });
   const resolvConf = "nameserver 10.107.0.1\nnameserver 127.0.0.1\n";
   let held = true;
@@ -244,7 +244,7 @@ Deno.test("Dns asks the server that holds an address of ours, and not one that w
   await dns.close();
 });
 
-Deno.test("Dns asks nobody, and says so once, if the servers that were configured are itself", async () => {
+Deno.test("DnsController asks nobody, and says so once, if the servers that were configured are itself", async () => {
   await using logged = await captureLog();
   const { config } = parseConfig({ dns: { enabled: true, upstream: ["10.107.0.1:53"] } });
   const dns = dnsOn(config, { listens: () => true, resolvConf: "nameserver 192.168.1.1\n" });
@@ -259,7 +259,7 @@ Deno.test("Dns asks nobody, and says so once, if the servers that were configure
   await dns.close();
 });
 
-Deno.test("Dns tries a held port again every 10 s, and speaks of it once until it is free (F53)", async () => {
+Deno.test("DnsController tries a held port again every 10 s, and speaks of it once until it is free (F53)", async () => {
   await using logged = await captureLog();
   using time = fakeTime();
   const { config } = parseConfig({ dns: { enabled: true, listen: "127.0.0.1:53" } });
