@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { pattern, readExactly, send } from "../forward/memory_stream.ts";
-import { untilRefused } from "../forward/sockets.ts";
+import { pattern, readExactly, send } from "../fakes/memory_stream.ts";
+import { untilRefused } from "../fakes/sockets.ts";
 import { fakeMachine } from "./fake_machine.ts";
 import { listOf, withDaemon } from "./with_daemon.ts";
 

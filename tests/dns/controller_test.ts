@@ -15,7 +15,7 @@ import { askUdp, TcpClient } from "./client.ts";
 import { fakeTime, FakeUdp } from "./fake_udp.ts";
 import { FakeUpstream } from "./fake_upstream.ts";
 import { decode, message, replyTo } from "./messages.ts";
-import { captureLog } from "../forward/captured_log.ts";
+import { captureLog } from "../fakes/captured_log.ts";
 import { type FakeMachine, fakeMachine } from "../daemon/fake_machine.ts";
 import { listOf, statusOf, withDaemon } from "../daemon/with_daemon.ts";
 

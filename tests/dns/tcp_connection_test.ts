@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { TcpConnection } from "../../src/dns/tcp_connection.ts";
-import { memoryPair } from "../forward/memory_stream.ts";
+import { memoryPair } from "../fakes/memory_stream.ts";
 import { fakeTime } from "./fake_udp.ts";
 
 const QUERY = new Uint8Array([0, 3, 9, 9, 9]);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { TcpServer, type TcpServerLimits } from "../../src/dns/tcp_server.ts";
 import { type AcceptedStream, listenTcp, type TcpListener } from "../../src/system/net.ts";
-import { captureLog } from "../forward/captured_log.ts";
-import { until } from "../forward/sockets.ts";
+import { captureLog } from "../fakes/captured_log.ts";
+import { until } from "../fakes/sockets.ts";
 import { TcpClient } from "./client.ts";
 
 /** Echoes; a first octet of 1 is answered later, one of 2 never, one of 3 has no answer, one of 4 a large one. */

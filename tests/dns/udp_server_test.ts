@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { serveUdp, type UdpServerOptions } from "../../src/dns/udp_server.ts";
-import { captureLog } from "../forward/captured_log.ts";
+import { captureLog } from "../fakes/captured_log.ts";
 import { fakeTime, FakeUdp } from "./fake_udp.ts";
 
 const [ONE, TWO] = [new Uint8Array([1]), new Uint8Array([2])];

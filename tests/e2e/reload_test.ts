@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Stage } from "../../sim/stage.ts";
-import { readExactly, send } from "../forward/memory_stream.ts";
+import { readExactly, send } from "../fakes/memory_stream.ts";
 
 const NET = "net:\n  subnet: 127.110.0.0/16\nbound_endpoints:\n  poll_interval: 1";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { processFigures } from "../long/process_figures.ts";
 import { Stage } from "../../sim/stage.ts";
-import { clientHello, records } from "../forward/client_hello.ts";
-import { readAll, send, text } from "../forward/memory_stream.ts";
+import { clientHello, records } from "../fakes/client_hello.ts";
+import { readAll, send, text } from "../fakes/memory_stream.ts";
 
 /** The daemon in network mode on a loopback address; no interface of its own is made for it. */
 function stageOn(address: string, more: { net?: string; prelude?: string } = {}): Promise<Stage> {

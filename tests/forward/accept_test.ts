@@ -4,10 +4,10 @@ import { ConnectionSlots, type Slot } from "../../src/forward/admission/connecti
 import { Listeners } from "../../src/forward/listeners.ts";
 import { BindError } from "../../src/model/errors.ts";
 import { type AcceptedStream, listenTcp, type TcpListener } from "../../src/system/net.ts";
-import { captureLog } from "./captured_log.ts";
+import { captureLog } from "../fakes/captured_log.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
-import { memoryPair, type MemoryStream } from "./memory_stream.ts";
-import { untilRefused } from "./sockets.ts";
+import { memoryPair, type MemoryStream } from "../fakes/memory_stream.ts";
+import { untilRefused } from "../fakes/sockets.ts";
 
 /** A listener whose connections and errors a test makes. */
 class ScriptedListener implements TcpListener {

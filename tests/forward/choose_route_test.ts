@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { chooseByRequest, planRoute, refuseOtherHost, urlOf } from "../../src/forward/choose_route.ts";
 import { ListenerRoutes } from "../../src/model/route_table.ts";
 import { type RequestHead, sniffHttp } from "../../src/forward/http/sniff_http.ts";
-import { latin1 } from "./memory_stream.ts";
-import { route, routes } from "./routes.ts";
+import { latin1 } from "../fakes/memory_stream.ts";
+import { route, routes } from "../fakes/routes.ts";
 
 Deno.test("planRoute() makes new route sets only for a listener with both kinds", () => {
   const listener = routes("http://a.example:80", "http://b.example:80");

@@ -10,9 +10,18 @@ import { DialError } from "../../src/model/errors.ts";
 import { ListenerRoutes } from "../../src/model/route_table.ts";
 import { sleep } from "../../src/system/clock.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
-import { WELCOME } from "./fake_ingress.ts";
-import { fromHex, latin1, memoryPair, pattern, readAll, readExactly, send, text } from "./memory_stream.ts";
-import { route } from "./routes.ts";
+import { WELCOME } from "../fakes/fake_ingress.ts";
+import {
+  fromHex,
+  latin1,
+  memoryPair,
+  pattern,
+  readAll,
+  readExactly,
+  send,
+  text,
+} from "../fakes/memory_stream.ts";
+import { route } from "../fakes/routes.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: api.myapp\r\n\r\n";
 const FRAME_BYTES = 15;

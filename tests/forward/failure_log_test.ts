@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FailureLog } from "../../src/forward/failure_log.ts";
 import { DialError, UpgradeError } from "../../src/model/errors.ts";
-import { captureLog } from "./captured_log.ts";
+import { captureLog } from "../fakes/captured_log.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
 
 const REFUSED = new DialError("Cannot connect to x:443: connection refused", {

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { findRoute } from "../../src/forward/find_route.ts";
 import { LIMITS } from "../../src/forward/admission/limits.ts";
 import { ListenerRoutes } from "../../src/model/route_table.ts";
-import { clientHello, records } from "./client_hello.ts";
+import { clientHello, records } from "../fakes/client_hello.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
-import { latin1, memoryPair, send, text } from "./memory_stream.ts";
-import { route, routes } from "./routes.ts";
+import { latin1, memoryPair, send, text } from "../fakes/memory_stream.ts";
+import { route, routes } from "../fakes/routes.ts";
 
 function hello(name?: string): Uint8Array {
   return records(clientHello({ name }));

@@ -3,9 +3,16 @@ import { Forwarder, type ForwarderOptions } from "../../src/forward/forwarder.ts
 import { DialError, type DialFailure } from "../../src/model/errors.ts";
 import { listenerKey, type Route, RouteTable } from "../../src/model/route_table.ts";
 import { listenTcp } from "../../src/system/net.ts";
-import { captureLog } from "./captured_log.ts";
-import { clientHello, records } from "./client_hello.ts";
-import { answerFrame, type Behaviour, echo, fakeIngress, httpMirror, WELCOME } from "./fake_ingress.ts";
+import { captureLog } from "../fakes/captured_log.ts";
+import { clientHello, records } from "../fakes/client_hello.ts";
+import {
+  answerFrame,
+  type Behaviour,
+  echo,
+  fakeIngress,
+  httpMirror,
+  WELCOME,
+} from "../fakes/fake_ingress.ts";
 import {
   concat,
   fromHex,
@@ -16,9 +23,9 @@ import {
   readUntil,
   send,
   text,
-} from "./memory_stream.ts";
-import { route } from "./routes.ts";
-import { until, untilRefused } from "./sockets.ts";
+} from "../fakes/memory_stream.ts";
+import { route } from "../fakes/routes.ts";
+import { until, untilRefused } from "../fakes/sockets.ts";
 
 /** A forwarder with one listener that has these routes, before a fake ingress. */
 function start(routes: readonly Route[], options: Partial<ForwarderOptions> & { behave?: Behaviour } = {}) {

@@ -7,10 +7,10 @@ import { Forwarder } from "../../src/forward/forwarder.ts";
 import { RouteTable } from "../../src/model/route_table.ts";
 import { connectTls, listenTcp } from "../../src/system/net.ts";
 import { type Pair, throwawayCa } from "../fixtures/throwaway_ca.ts";
-import { type Behaviour, echo, fakeIngress, WELCOME } from "./fake_ingress.ts";
-import { concat, latin1, pattern, readAll, send, text } from "./memory_stream.ts";
-import { route } from "./routes.ts";
-import { until } from "./sockets.ts";
+import { type Behaviour, echo, fakeIngress, WELCOME } from "../fakes/fake_ingress.ts";
+import { concat, latin1, pattern, readAll, send, text } from "../fakes/memory_stream.ts";
+import { route } from "../fakes/routes.ts";
+import { until } from "../fakes/sockets.ts";
 
 const ca = await throwawayCa();
 const server = await ca.issue("localhost");

@@ -10,7 +10,7 @@ import {
   readExactly,
   send,
   text,
-} from "./memory_stream.ts";
+} from "../fakes/memory_stream.ts";
 
 /** A pipe between a client and a cloud in memory. */
 function connected(options: Partial<PipeOptions> & { pair?: PairOptions } = {}) {

@@ -5,9 +5,9 @@ import { RouteTable } from "../../src/model/route_table.ts";
 import { connectTls, listenTcp } from "../../src/system/net.ts";
 import { throwawayCa } from "../fixtures/throwaway_ca.ts";
 import { AMBIGUOUS, AMBIGUOUS_CHUNKS } from "./http/ambiguous_heads.ts";
-import { captureLog } from "./captured_log.ts";
-import { clientHello, extension, records } from "./client_hello.ts";
-import { type Behaviour, echo, fakeIngress, WELCOME } from "./fake_ingress.ts";
+import { captureLog } from "../fakes/captured_log.ts";
+import { clientHello, extension, records } from "../fakes/client_hello.ts";
+import { type Behaviour, echo, fakeIngress, WELCOME } from "../fakes/fake_ingress.ts";
 import {
   concat,
   fromHex,
@@ -18,9 +18,9 @@ import {
   readUntil,
   send,
   text,
-} from "./memory_stream.ts";
-import { route } from "./routes.ts";
-import { until } from "./sockets.ts";
+} from "../fakes/memory_stream.ts";
+import { route } from "../fakes/routes.ts";
+import { until } from "../fakes/sockets.ts";
 
 const NO_CONTENT = "HTTP/1.1 204 No Content\r\n\r\n";
 const UNRECOGNIZED_NAME = fromHex("15030300020270");

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type TlsSniff, TlsSniffer } from "../../src/forward/sniff_tls.ts";
-import { clientHello, extension, handshake, records, serverName, vector } from "./client_hello.ts";
-import { concat, latin1, pattern } from "./memory_stream.ts";
+import { clientHello, extension, handshake, records, serverName, vector } from "../fakes/client_hello.ts";
+import { concat, latin1, pattern } from "../fakes/memory_stream.ts";
 
 const RUNS = { seed: 2, numRuns: 60 };
 

@@ -8,7 +8,7 @@ import {
   frameLength,
 } from "../../src/forward/upgrade_frame.ts";
 import vectors from "../fixtures/vectors.json" with { type: "json" };
-import { fromHex } from "./memory_stream.ts";
+import { fromHex } from "../fakes/memory_stream.ts";
 
 const EMPTY: ConnResponse = { endpointId: "", proto: "", errorCode: "", errorMessage: "", notices: [] };
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { upgrade } from "../../src/forward/upgrade.ts";
 import { UpgradeError } from "../../src/model/errors.ts";
-import { captureLog } from "./captured_log.ts";
+import { captureLog } from "../fakes/captured_log.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
-import { answerFrame, WELCOME } from "./fake_ingress.ts";
+import { answerFrame, WELCOME } from "../fakes/fake_ingress.ts";
 import {
   concat,
   fromHex,
@@ -14,7 +14,7 @@ import {
   readExactly,
   send,
   text,
-} from "./memory_stream.ts";
+} from "../fakes/memory_stream.ts";
 
 const REQUEST = { host: "api.myapp", port: 80 };
 const FOREVER = { timeoutMs: 10_000, signal: new AbortController().signal };

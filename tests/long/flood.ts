@@ -1,7 +1,7 @@
 import { frameMessage } from "../../src/dns/frame.ts";
 import { writeErr, writeOut } from "../../src/system/terminal.ts";
 import { message } from "../dns/messages.ts";
-import { clientHello, records } from "../forward/client_hello.ts";
+import { clientHello, records } from "../fakes/client_hello.ts";
 import type { Crowd, Stays } from "./flood_clients.ts";
 import { type ProcessFigures, processFigures } from "./process_figures.ts";
 import { Stage } from "../../sim/stage.ts";

@@ -1,6 +1,6 @@
 import { frameMessage } from "../../src/dns/frame.ts";
 import { message } from "../dns/messages.ts";
-import { clientHello, records } from "../forward/client_hello.ts";
+import { clientHello, records } from "../fakes/client_hello.ts";
 
 /** Whom the clients of one process annoy, and how many of each kind. */
 export interface Crowd {

@@ -7,7 +7,7 @@ import { chooseAddressDriver } from "../../src/network/select.ts";
 import * as files from "../../src/system/files.ts";
 import { listenTcp } from "../../src/system/net.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
-import { captureLog } from "../forward/captured_log.ts";
+import { captureLog } from "../fakes/captured_log.ts";
 import { FakeIp, hangs } from "./fake_ip.ts";
 
 const SUBNET = parseCidr("10.107.0.0/16")!;

@@ -4,7 +4,7 @@ import { CommandError } from "../../src/model/errors.ts";
 import { IP } from "../../src/network/ip_program.ts";
 import { MARK } from "../../src/network/ip_plan.ts";
 import { LinuxIp } from "../../src/network/linux_ip.ts";
-import { captureLog } from "../forward/captured_log.ts";
+import { captureLog } from "../fakes/captured_log.ts";
 import { FakeIp, hangs } from "./fake_ip.ts";
 
 const SUBNET = parseCidr("10.107.0.0/16")!;

@@ -5,9 +5,9 @@ import { Forwarder } from "../../src/forward/forwarder.ts";
 import { RouteTable } from "../../src/model/route_table.ts";
 import { connectTls, listenTcp } from "../../src/system/net.ts";
 import { throwawayCa } from "../fixtures/throwaway_ca.ts";
-import { readAll, send, text } from "../forward/memory_stream.ts";
-import { route } from "../forward/routes.ts";
-import { until } from "../forward/sockets.ts";
+import { readAll, send, text } from "../fakes/memory_stream.ts";
+import { route } from "../fakes/routes.ts";
+import { until } from "../fakes/sockets.ts";
 
 Deno.test("an ingress in a black hole costs one wait, then each connection is told at once, and descriptors are not used up", async () => {
   const ca = await throwawayCa();

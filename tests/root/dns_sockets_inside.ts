@@ -6,7 +6,7 @@ import { connectTcp, listenTcp } from "../../src/system/net.ts";
 import { listenUdp } from "../../src/system/udp.ts";
 import { askUdp } from "../dns/client.ts";
 import { decode, message } from "../dns/messages.ts";
-import { captureLog } from "../forward/captured_log.ts";
+import { captureLog } from "../fakes/captured_log.ts";
 import { say, shell } from "./commands.ts";
 import { Neighbour } from "./neighbour.ts";
 

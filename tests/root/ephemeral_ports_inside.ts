@@ -4,10 +4,10 @@ import { Forwarder } from "../../src/forward/forwarder.ts";
 import { RouteTable } from "../../src/model/route_table.ts";
 import { connectTls, listenTcp } from "../../src/system/net.ts";
 import { throwawayCa } from "../fixtures/throwaway_ca.ts";
-import { echo, fakeIngress } from "../forward/fake_ingress.ts";
-import { readExactly, send } from "../forward/memory_stream.ts";
-import { route } from "../forward/routes.ts";
-import { until } from "../forward/sockets.ts";
+import { echo, fakeIngress } from "../fakes/fake_ingress.ts";
+import { readExactly, send } from "../fakes/memory_stream.ts";
+import { route } from "../fakes/routes.ts";
+import { until } from "../fakes/sockets.ts";
 
 Deno.test("connections that find no local port fail one by one, the others go on, and all work when there is one again", async () => {
   const ca = await throwawayCa();

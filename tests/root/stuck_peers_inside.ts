@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { processFigures } from "../long/process_figures.ts";
 import { Stage } from "../../sim/stage.ts";
-import { readExactly, send } from "../forward/memory_stream.ts";
+import { readExactly, send } from "../fakes/memory_stream.ts";
 
 const ADDRESS = "127.118.0.1";
 const CHUNK = new Uint8Array(65_536);

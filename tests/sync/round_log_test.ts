@@ -7,7 +7,7 @@ import type { EndpointOutcome } from "../../src/sync/round.ts";
 import { RoundLog } from "../../src/sync/round_log.ts";
 import { endpoints } from "../fakes/endpoints.ts";
 import { FakeWorld } from "../fakes/sync_effects.ts";
-import { captureLog } from "../forward/captured_log.ts";
+import { captureLog } from "../fakes/captured_log.ts";
 
 const SETTINGS = {
   subnet: parseCidr("127.107.0.0/16")!,

@@ -6,7 +6,7 @@ import type { SavedState } from "../../src/sync/effects.ts";
 import { listenAddress, type RoundInput, runRound } from "../../src/sync/round.ts";
 import { endpoint, endpoints } from "../fakes/endpoints.ts";
 import { FakeWorld } from "../fakes/sync_effects.ts";
-import { captureLog } from "../forward/captured_log.ts";
+import { captureLog } from "../fakes/captured_log.ts";
 
 const EMPTY: SavedState = { leases: new Map(), ports: new Map(), endpoints: undefined };
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { closeQuietly, readFull, writeAll } from "../../src/system/byte_stream.ts";
-import { memoryPair } from "../forward/memory_stream.ts";
+import { memoryPair } from "../fakes/memory_stream.ts";
 
 Deno.test("writeAll() and readFull() move everything, however little goes at a time", async () => {
   const { near, far } = memoryPair({ segment: 3, highWater: 5 });

@@ -3,7 +3,7 @@ import { Journal } from "../../src/undo/journal.ts";
 import { FileError } from "../../src/model/errors.ts";
 import * as files from "../../src/system/files.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
-import { captureLog } from "../forward/captured_log.ts";
+import { captureLog } from "../fakes/captured_log.ts";
 
 const HOSTS = { kind: "hosts", path: "/etc/hosts", created: false } as const;
 const ADDRESSES = { kind: "addresses" } as const;

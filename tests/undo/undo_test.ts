@@ -6,7 +6,7 @@ import { ResolvConf } from "../../src/names/resolver/resolv_conf.ts";
 import { ResolverDir } from "../../src/names/resolver/resolver_dir.ts";
 import { realSystem } from "../../src/system/system.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
-import { captureLog } from "../forward/captured_log.ts";
+import { captureLog } from "../fakes/captured_log.ts";
 
 const { files } = realSystem();
 const WISH = { server: { address: "10.107.0.1", port: 53 }, domains: ["a.example"] };

@@ -3,9 +3,9 @@ import { DialGate, type GatedDial } from "../../../src/forward/admission/dial_ga
 import { DialError, type DialFailure } from "../../../src/model/errors.ts";
 import { sleep } from "../../../src/system/clock.ts";
 import type { ByteStream } from "../../../src/system/net.ts";
-import { captureLog } from "../captured_log.ts";
+import { captureLog } from "../../fakes/captured_log.ts";
 import { fakeClock } from "../../fakes/fake_clock.ts";
-import { memoryPair } from "../memory_stream.ts";
+import { memoryPair } from "../../fakes/memory_stream.ts";
 
 const TARGET = "ingress.test:443";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { RequestFramer, type Step, switchOf } from "../../../src/forward/http/frame_requests.ts";
 import { type RequestHead, sniffHttp } from "../../../src/forward/http/sniff_http.ts";
-import { concat, latin1 } from "../memory_stream.ts";
+import { concat, latin1 } from "../../fakes/memory_stream.ts";
 
 interface Framed {
   /** What went on. */

@@ -13,7 +13,7 @@ import {
   readExactly,
   send,
   text,
-} from "../memory_stream.ts";
+} from "../../fakes/memory_stream.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const OTHER = "GET / HTTP/1.1\r\nHost: b\r\n\r\n";

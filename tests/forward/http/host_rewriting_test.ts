@@ -3,9 +3,18 @@ import { Forwarder } from "../../../src/forward/forwarder.ts";
 import { RouteTable } from "../../../src/model/route_table.ts";
 import { listenTcp } from "../../../src/system/net.ts";
 import { AMBIGUOUS, AMBIGUOUS_CHUNKS } from "./ambiguous_heads.ts";
-import { type Behaviour, type Conn, fakeIngress, WELCOME } from "../fake_ingress.ts";
-import { concat, latin1, pattern, readAll, readExactly, readUntil, send, text } from "../memory_stream.ts";
-import { route } from "../routes.ts";
+import { type Behaviour, type Conn, fakeIngress, WELCOME } from "../../fakes/fake_ingress.ts";
+import {
+  concat,
+  latin1,
+  pattern,
+  readAll,
+  readExactly,
+  readUntil,
+  send,
+  text,
+} from "../../fakes/memory_stream.ts";
+import { route } from "../../fakes/routes.ts";
 
 const CLIENT_HOST = "127.0.0.1:9080";
 const OK = "HTTP/1.1 204 No Content\r\n\r\n";

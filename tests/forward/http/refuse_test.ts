@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { httpAnswer, refuse, tlsAlert } from "../../../src/forward/http/refuse.ts";
 import { fakeClock } from "../../fakes/fake_clock.ts";
-import { latin1, memoryPair, pattern, readAll, readUntil, send, text } from "../memory_stream.ts";
+import { latin1, memoryPair, pattern, readAll, readUntil, send, text } from "../../fakes/memory_stream.ts";
 
 Deno.test("httpAnswer() says what is wrong and what to do, in bytes that it counts", () => {
   const answer = text(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { rewriteHead } from "../../../src/forward/http/rewrite_head.ts";
 import { sniffHttp } from "../../../src/forward/http/sniff_http.ts";
-import { latin1 } from "../memory_stream.ts";
+import { latin1 } from "../../fakes/memory_stream.ts";
 
 /** The head with another Host, followed by nothing of what followed it; undefined if it stays as it is. */
 function rewrite(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type HttpSniff, type RequestHead, sniffHttp } from "../../../src/forward/http/sniff_http.ts";
-import { latin1 } from "../memory_stream.ts";
+import { latin1 } from "../../fakes/memory_stream.ts";
 
 function headOf(text: string): RequestHead {
   const sniff = sniffHttp(latin1(text));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { SwitchWatch } from "../../../src/forward/http/switch_watch.ts";
 import type { SwitchKind } from "../../../src/forward/http/frame_requests.ts";
-import { latin1, memoryPair, readAll, send, text } from "../memory_stream.ts";
+import { latin1, memoryPair, readAll, send, text } from "../../fakes/memory_stream.ts";
 
 async function verdict(kind: SwitchKind, answer: string, segment = Infinity): Promise<boolean> {
   const { near, far } = memoryPair({ segment });
