@@ -116,6 +116,12 @@ async function apply(
   if (body.binding !== undefined) {
     if (!draft.features.includes("bindings")) refuse("a binding needs the feature bindings");
     const { endpoint_selectors: selectors, csr, ingress_endpoint: ingressEndpoint } = body.binding;
+    if (!creating && csr === undefined && switches.bindingWithoutCsr !== "accept") {
+      throw new ApiFailure("A change of the binding needs a certificate signing request.", {
+        status: switches.bindingWithoutCsr,
+        code: switches.bindingWithoutCsr === 400 ? "ERR_NGROK_19001" : null,
+      });
+    }
     if (selectors !== undefined) {
       draft.selectors = selectors;
       draft.matches = compileSelectors(selectors, switches);

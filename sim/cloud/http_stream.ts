@@ -129,6 +129,7 @@ const REASONS: Record<number, string> = {
   401: "Unauthorized",
   403: "Forbidden",
   404: "Not Found",
+  405: "Method Not Allowed",
   409: "Conflict",
   415: "Unsupported Media Type",
   421: "Misdirected Request",

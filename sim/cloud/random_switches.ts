@@ -59,5 +59,6 @@ export function randomSwitches(seed: number): Switches {
       "18009": random.pick([400, 409]),
       deployment: random.pick([409, 400]),
     },
+    bindingWithoutCsr: random.pick<Switches["bindingWithoutCsr"]>(["accept", 400, 405]),
   };
 }

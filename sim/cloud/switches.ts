@@ -34,6 +34,8 @@ export interface Switches {
   csrKeys: "ecdsa" | "any";
   /** Whether a new CSR over a key that was seen before yields a new certificate. */
   newCertificateForSameKey: boolean;
+  /** The answer to a PATCH whose binding has no CSR, which no public client of the API sends. */
+  bindingWithoutCsr: "accept" | 400 | 405;
   /** How several selectors combine. */
   selectors: "or" | "and";
   /** Whether kubernetes-bound endpoints may be https. */
@@ -68,6 +70,7 @@ export const DEFAULT_SWITCHES: Switches = {
   certificateSubject: "operator",
   csrKeys: "ecdsa",
   newCertificateForSameKey: true,
+  bindingWithoutCsr: "accept",
   selectors: "or",
   httpsKubernetes: false,
   wildcardKubernetes: true,

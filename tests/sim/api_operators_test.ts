@@ -158,6 +158,57 @@ Deno.test("a second operator of the same deployment conflicts, one without a dep
   assert.equal(await create({}), 201);
 });
 
+Deno.test("GET /kubernetes_operators pages newest first by limit and before_id, with an absolute next_page_uri or null", async () => {
+  await using cloud = await SimulatedCloud.start();
+  const ids: string[] = [];
+  for (let count = 0; count < 5; count++) ids.unshift((await register(cloud)).id);
+  const [newest, ...older] = ids;
+  const base = cloud.apiUrl + OPERATORS;
+  const get = async (query: string) => {
+    const { status, body } = await callApi(cloud, "GET", { path: OPERATORS + query });
+    assert.deepEqual([status, Object.keys(body)], [200, ["operators", "uri", "next_page_uri"]]);
+    assert.equal(body.uri, base);
+    return [body.operators.map(({ id }: { id: string }) => id), body.next_page_uri];
+  };
+  assert.deepEqual(await get(""), [ids, null]);
+  assert.deepEqual(await get("?limit=2"), [ids.slice(0, 2), `${base}?limit=2&before_id=${ids[1]}`]);
+  assert.deepEqual(await get(`?limit=2&before_id=${ids[1]}`), [
+    ids.slice(2, 4),
+    `${base}?limit=2&before_id=${ids[3]}`,
+  ]);
+  assert.deepEqual(await get(`?limit=2&before_id=${ids[3]}`), [ids.slice(4), null]);
+  cloud.deleteOperator(newest!);
+  assert.deepEqual(await get(""), [older, null]);
+  for (const id of older) cloud.deleteOperator(id);
+  assert.deepEqual(await get("?limit=2"), [[], null]);
+});
+
+Deno.test("a PATCH whose binding has no CSR changes the selectors, or is refused if the switch says so", async () => {
+  await using cloud = await SimulatedCloud.start();
+  const operator = await register(cloud);
+  const path = `${OPERATORS}/${operator.id}`;
+  const binding = { endpoint_selectors: ["false"] };
+  for (const [status, code] of [[400, "ERR_NGROK_19001"], [405, undefined]] as const) {
+    cloud.switches.bindingWithoutCsr = status;
+    const answer = await operator.call("PATCH", path, { binding });
+    assert.deepEqual([answer.status, answer.body.status_code, answer.body.error_code], [
+      status,
+      status,
+      code,
+    ]);
+    assert.equal((await operator.call("PATCH", path, { description: "x" })).status, 200);
+    assert.equal((await operator.call("PATCH", path, { binding: { csr: operator.csr } })).status, 200);
+    assert.deepEqual(cloud.operators()[0]!.selectors, ["true"]);
+  }
+  cloud.switches.bindingWithoutCsr = "accept";
+  const answer = await operator.call("PATCH", path, { binding });
+  assert.deepEqual([answer.status, answer.body.binding.endpoint_selectors], [200, ["false"]]);
+  // A fault can strike the GET that a client sends before it changes the selectors.
+  cloud.faults.set({ kind: "error", status: 503, route: "operators.get", times: 1 });
+  assert.equal((await operator.call("GET", path)).status, 503);
+  assert.deepEqual((await operator.call("GET", path)).body.binding.endpoint_selectors, ["false"]);
+});
+
 Deno.test("a deleted operator is gone for get, update, list and delete", async () => {
   await using cloud = await SimulatedCloud.start();
   const operator = await register(cloud);

@@ -203,6 +203,8 @@ const SWITCHES: readonly Partial<Switches>[] = [
   { certificateSubject: "empty" },
   { csrKeys: "any" },
   { newCertificateForSameKey: false },
+  { bindingWithoutCsr: 400 },
+  { bindingWithoutCsr: 405 },
   { selectors: "and" },
   { httpsKubernetes: true },
   { wildcardKubernetes: false },
