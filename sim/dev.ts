@@ -2,7 +2,8 @@ import { checkStage } from "./dev_check.ts";
 import { addDevEndpoints, type DevEndpoint, exampleCommand } from "./dev_endpoints.ts";
 import { onSignals } from "../src/system/signals.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
-import { freePort, Stage, type StageOptions } from "./stage.ts";
+import { freePort } from "./daemon_harness.ts";
+import { Stage, type StageOptions } from "./stage.ts";
 import { SimulatedCloud } from "./cloud/cloud.ts";
 
 const USAGE = `Usage: deno task dev [--check] [--plant=backend-down|wrong-trust|lost-endpoint]

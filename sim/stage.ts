@@ -1,7 +1,8 @@
 import type { EndpointReport, StatusReport } from "../src/model/report.ts";
 import { SimulatedCloud, type StartOptions } from "./cloud/cloud.ts";
 import { permissionFlags, type ShippedSet } from "../scripts/permission_flags.ts";
-import { type ConfigOptions, stageConfig } from "./stage_config.ts";
+import type { ConfigOptions } from "./daemon_config.ts";
+import { DaemonHarness } from "./daemon_harness.ts";
 
 /** What a stage is made of. */
 export interface StageOptions extends ConfigOptions {
@@ -35,19 +36,13 @@ const OWN_ETC_CHANGES = "/mnt/etc";
 const STOP_LIMIT_MS = 40_000;
 
 /** The simulated cloud and the real daemon, as a process with its shipped permissions, in a directory of their own. */
-export class Stage implements AsyncDisposable {
-  readonly cloud: SimulatedCloud;
-  readonly directory: string;
-  /** The daemon's log so far. */
-  readonly log: string[] = [];
-  readonly healthPort: number = freePort();
+export class Stage extends DaemonHarness {
   readonly #options: StageOptions;
   #daemon: Deno.ChildProcess | undefined;
   #reading: Promise<unknown> = Promise.resolve();
 
   constructor(cloud: SimulatedCloud, directory: string, options: StageOptions) {
-    this.cloud = cloud;
-    this.directory = directory;
+    super(cloud, { directory, shipped: options.shipped });
     this.#options = options;
   }
 
@@ -62,24 +57,6 @@ export class Stage implements AsyncDisposable {
       await stage[Symbol.asyncDispose]();
       throw error;
     }
-  }
-
-  /** Where the configuration and the state files are. */
-  get etc(): string {
-    return this.#options.shipped ? "/etc/ngrokd" : `${this.directory}/etc`;
-  }
-
-  get configPath(): string {
-    return `${this.etc}/config.yml`;
-  }
-
-  get socketPath(): string {
-    return `${this.#options.shipped ? "/run/ngrokd" : `${this.directory}/run`}/ngrokd.sock`;
-  }
-
-  /** The hosts file that the daemon writes. */
-  get hostsPath(): string {
-    return this.#options.shipped ? "/etc/hosts" : `${this.directory}/hosts`;
   }
 
   /** The process id of the daemon, or of the task that passes signals on to it. */
@@ -172,56 +149,17 @@ export class Stage implements AsyncDisposable {
     return JSON.parse(await this.#printed(["status", "--json"]));
   }
 
-  /** One request of the control socket, without a process for it. @throws {Error} With the daemon's error. */
-  async ask(command: string, args: readonly string[] = []): Promise<unknown> {
-    const conn = await Deno.connect({ transport: "unix", path: this.socketPath });
-    await conn.write(new TextEncoder().encode(`${JSON.stringify({ command, args })}\n`));
-    const answer = JSON.parse(await new Response(conn.readable).text());
-    if (!answer.success) throw new Error(answer.error);
-    return answer.data;
-  }
-
-  /** `ask("status")` and `ask("list")`, typed. */
-  async askStatus(): Promise<StatusReport> {
-    return await this.ask("status") as StatusReport;
-  }
-
-  async askList(): Promise<EndpointReport[]> {
-    return await this.ask("list") as EndpointReport[];
-  }
-
-  /** Asks every 50 ms until `done` holds. @throws {Error} After `timeoutMs`, with the end of the daemon's log. */
-  async until(what: string, done: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
-    const end = Date.now() + timeoutMs;
-    while (!await Promise.resolve().then(done).catch(() => false)) {
-      if (Date.now() > end) {
-        throw new Error(`${what}: not within ${timeoutMs / 1000} s\n${this.log.slice(-20).join("\n")}`);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-
-  /** Waits until the daemon lists `count` endpoints, and gives them. */
-  async settled(count: number): Promise<EndpointReport[]> {
-    let rows: EndpointReport[] = [];
-    await this.until(`${count} endpoints listed`, async () => (rows = await this.askList()).length === count);
-    return rows;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
+  override async [Symbol.asyncDispose](): Promise<void> {
     await this.stopDaemon();
-    await this.cloud[Symbol.asyncDispose]();
-    await Deno.remove(this.directory, { recursive: true }).catch(() => {});
+    await super[Symbol.asyncDispose]();
   }
 
   async #prepare(): Promise<void> {
-    const { directory, cloud } = this;
-    const { ingressCa = cloud.caPem, shipped } = this.#options;
+    const { directory } = this;
+    const { ingressCa, shipped } = this.#options;
     if (shipped) await removeEarlierState(this.etc);
-    await Deno.mkdir(this.etc, { mode: 0o700 });
     await Deno.writeTextFile(this.hostsPath, "127.0.0.1\tlocalhost\n");
-    await Deno.writeTextFile(`${this.etc}/ca.pem`, ingressCa);
-    await Deno.writeTextFile(this.configPath, stageConfig(this, this.#options), { mode: 0o600 });
+    await this.configure(this.#options, ingressCa);
     if (shipped) return;
     const ctl = this.#program("ngrokctl").map((word) => `'${word}'`).join(" ");
     await Deno.writeTextFile(`${directory}/ngrokctl`, `#!/bin/sh\nexec ${ctl} "$@"\n`, { mode: 0o755 });
@@ -279,10 +217,4 @@ function after(prelude: string | undefined, program: readonly string[]): readonl
 function passedOn(): Record<string, string> {
   const entries = PASSED_ON.map((name) => [name, Deno.env.get(name)] as const);
   return Object.fromEntries(entries.flatMap(([name, value]) => value === undefined ? [] : [[name, value]]));
-}
-
-/** A port that nothing listens on now. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
