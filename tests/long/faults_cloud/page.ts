@@ -21,7 +21,7 @@ const MOMENTS: readonly (readonly [Moment, string, string])[] = [
   ],
 ];
 
-/** The page `docs/cloud-faults.md`. */
+/** Renders the observations as one Markdown table for each moment. */
 export function renderPage(observations: readonly Observation[]): string {
   const sections = MOMENTS.map(([moment, title, text]) => {
     const rows = observations.filter((one) => one.case.moment === moment).map(renderRow);
@@ -33,17 +33,15 @@ export function renderPage(observations: readonly Observation[]): string {
 const INTRODUCTION = [
   "# When the cloud fails",
   "",
-  "`deno task faults:cloud` makes this page: it runs the real daemon against the simulated cloud, once for each fault and switch that the",
-  "simulator has, and writes down what it saw. It fails if an endpoint was taken away that the cloud did not take away twice, if a client got",
-  "another answer than the table's, if the user would have read nothing, or if the daemon did not come back by itself. With `--check` it",
-  "changes nothing and fails where the page is not what it saw.",
+  "`deno task faults:cloud` writes this file: it runs the daemon against the simulated cloud, once for each fault and switch, and records",
+  "what it saw. The task fails if the daemon removes an endpoint that the cloud did not leave out twice, if a client gets an unexpected",
+  "reply, if the user cannot read what failed, or if the daemon does not recover.",
   "",
   "",
 ];
 const HEAD = ["| switch | what the daemon did | what the user reads |", "| --- | --- | --- |"];
 
-/** The line of the page that shows one case. */
-export function renderRow({ case: { title }, did, reads }: Observation): string {
+function renderRow({ case: { title }, did, reads }: Observation): string {
   return `| ${[title, did.join("; "), reads === "" ? "–" : reads].map(cell).join(" | ")} |`;
 }
 

@@ -18,6 +18,11 @@ export interface Observation {
 const WEB = "web.faults:8480";
 const ECHO = "tcp://db.faults:7480";
 const ENDPOINTS = 2;
+/** `Cannot <verb> <object>: <state>`, or the same after "fail:" in the log. */
+const FAILURE_TEXT = /Cannot [a-z]+ .+: .+/;
+/** The replies that clients get while the ingress fails: to an HTTP request, and on a TCP connection. */
+const BAD_GATEWAY = "502: ngrokd: 502 Bad Gateway";
+const CLOSED = "closed without an answer";
 /** The limits of the daemon itself are 15 s for an answer of the API. */
 const STEP_LIMIT_MS = 45_000;
 /** As many pages as the daemon reads, at the pace that the API allows. */
@@ -38,8 +43,8 @@ export async function runCase(one: Case, slot: number): Promise<Observation> {
   const reads = normalize(running.reads, stage);
   const { expect: { reads: wanted } } = one;
   if (wanted !== undefined && !wanted.test(reads)) running.problems.push(`the user does not read ${wanted}`);
-  if (one.expect.outcome === "refused" && reads === "" && !one.expect.silent) {
-    running.problems.push("the user reads nothing");
+  if (one.expect.outcome === "refused" && !one.expect.silent && !FAILURE_TEXT.test(reads)) {
+    running.problems.push(`the user reads "${reads}", not what failed and why`);
   }
   return {
     case: one,
@@ -149,10 +154,12 @@ class Run implements AsyncDisposable {
     this.#setFaults();
     const [web, echo] = await this.#ask();
     this.did.push(`curl gets ${code(web)}`, `a TCP client gets ${code(echo)}`);
+    const { outcome, silent } = this.#case.expect;
     const isRight = web === "200" && echo === "the echo";
-    if (isRight !== (this.#case.expect.outcome === "harmless")) {
-      this.problems.push(`curl got ${web}, a TCP client got ${echo}`);
-    }
+    const isExpected = outcome === "harmless"
+      ? isRight
+      : web === (silent ? CLOSED : BAD_GATEWAY) && echo === CLOSED;
+    if (!isExpected) this.problems.push(`curl got ${web}, a TCP client got ${echo}`);
     const { ingress } = await stage.askStatus();
     this.reads = ingress.error === null
       ? lastError(stage.log)
