@@ -2,7 +2,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
-import { TestAuthority } from "../tests/fakes/certificates.ts";
+import { TestCa } from "../tests/fakes/test_ca.ts";
 import { median } from "./statistics.ts";
 import { judge, type Round } from "./proxy/quick.ts";
 import { startPeer } from "./proxy/start_peer.ts";
@@ -94,10 +94,10 @@ function memoryMiB(): number {
 
 async function main(quick: boolean): Promise<boolean> {
   const { bytes } = quick ? QUICK : FULL;
-  const authority = await TestAuthority.create();
+  const authority = await TestCa.create();
   const ca = authority.pem;
-  const server = await authority.issue({ names: [HOST] });
-  const client = await authority.issue({ names: ["client"] });
+  const server = await authority.pair({ names: [HOST] });
+  const client = await authority.pair();
   await using far = await startPeer({ role: "far", ...server, ca, bytes });
   await using proxy = await startPeer({ role: "proxy" });
   const ports = { farPort: far.port, proxyPort: proxy.port };

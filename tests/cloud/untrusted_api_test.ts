@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { ApiClient } from "../../src/cloud/client.ts";
 import { ApiError } from "../../src/model/errors.ts";
 import { sendHttp } from "../../src/system/http.ts";
-import { make, presenting } from "../fakes/attacker.ts";
+import { presentChain } from "../fakes/chain_server.ts";
+import { makeCert } from "../fakes/test_ca.ts";
 
 Deno.test("ApiClient sends an API whose certificate nobody vouches for not one byte, the key least of all (F35)", async () => {
-  const stranger = await make({ subject: "CN=Stranger CA", isCa: true });
-  await using server = await presenting([
-    await make({ subject: "CN=api", issuer: stranger, names: ["localhost"] }),
+  const stranger = await makeCert({ subject: "CN=Stranger CA", isCa: true });
+  await using server = await presentChain([
+    await makeCert({ subject: "CN=api", issuer: stranger, names: ["localhost"] }),
     stranger,
   ]);
   const client = new ApiClient({

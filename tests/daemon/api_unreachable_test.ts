@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { make, presenting, type RawServer } from "../fakes/attacker.ts";
+import { type ChainServer, presentChain } from "../fakes/chain_server.ts";
+import { makeCert } from "../fakes/test_ca.ts";
 import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
 import { pollUntil, serving } from "./serving.ts";
 import { statusOf, withDaemon } from "./with_daemon.ts";
@@ -18,10 +19,10 @@ async function errorAt(machine: FakeMachine, url: string): Promise<{ error: stri
 }
 
 /** An https API with a certificate for localhost that nobody vouches for. */
-async function strangeApi(): Promise<RawServer> {
-  const stranger = await make({ subject: "CN=Stranger CA", isCa: true });
-  return await presenting([
-    await make({ subject: "CN=api", issuer: stranger, names: ["localhost"] }),
+async function strangeApi(): Promise<ChainServer> {
+  const stranger = await makeCert({ subject: "CN=Stranger CA", isCa: true });
+  return await presentChain([
+    await makeCert({ subject: "CN=api", issuer: stranger, names: ["localhost"] }),
     stranger,
   ]);
 }

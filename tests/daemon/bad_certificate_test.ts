@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type IssueOptions, TestCa } from "../identity/test_ca.ts";
+import { type IssueOptions, TestCa } from "../fakes/test_ca.ts";
 import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
 import { listOf, statusLine, statusOf, withDaemon } from "./with_daemon.ts";
 

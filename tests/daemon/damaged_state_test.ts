@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { runDaemon } from "../../src/daemon/run.ts";
-import { TestCa } from "../identity/test_ca.ts";
+import { TestCa } from "../fakes/test_ca.ts";
 import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
 import { listOf, statusLine, statusOf, withDaemon } from "./with_daemon.ts";
 

@@ -4,15 +4,15 @@ import { TrustSet } from "../../src/trust/trust_set.ts";
 import { DialError } from "../../src/model/errors.ts";
 import type { ByteStream } from "../../src/system/net.ts";
 import { realSystem, type System } from "../../src/system/system.ts";
-import { type Made, make } from "../fakes/attacker.ts";
+import { type MadeCert, makeCert } from "../fakes/test_ca.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 import { type FakeClock, fakeClock } from "../fakes/fake_clock.ts";
 
 const names = ["localhost"];
-const ca = await make({ subject: "CN=CA", isCa: true });
-const stranger = await make({ subject: "CN=Portal", isCa: true });
-const good = [await make({ subject: "CN=x", issuer: ca, names }), ca];
-const bad = [await make({ subject: "CN=x", issuer: stranger, names }), stranger];
+const ca = await makeCert({ subject: "CN=CA", isCa: true });
+const stranger = await makeCert({ subject: "CN=Portal", isCa: true });
+const good = [await makeCert({ subject: "CN=x", issuer: ca, names }), ca];
+const bad = [await makeCert({ subject: "CN=x", issuer: stranger, names }), stranger];
 const TARGET = { hostname: "localhost", port: 443 };
 
 interface World {
@@ -22,7 +22,7 @@ interface World {
   /** How often it was looked at. */
   looks: number;
   /** What a look shows; `fail`: nothing; `hang`: nothing until it is broken off. */
-  shows: readonly Made[] | "fail" | "hang";
+  shows: readonly MadeCert[] | "fail" | "hang";
   /** Runs while what a look shows is judged. */
   whileJudged?: (() => void) | undefined;
   /** Whether a dial goes through; else it does once a CA has been learnt. */

@@ -1,18 +1,19 @@
 import assert from "node:assert/strict";
 import type { TrustReport } from "../../src/model/report.ts";
-import { type Made, make, presenting } from "../fakes/attacker.ts";
+import { presentChain } from "../fakes/chain_server.ts";
+import { type MadeCert, makeCert } from "../fakes/test_ca.ts";
 import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
 import { listOf, statusOf, withDaemon } from "./with_daemon.ts";
 
 const CA_NAME = "CN=Intermediate CA, O=Test Inc";
-const root = await make({ subject: "CN=Root CA", isCa: true });
-const ca = await make({ subject: CA_NAME, issuer: root, isCa: true });
-const stranger = await make({ subject: "CN=Stranger CA", isCa: true });
-const lookAlike = await make({ subject: CA_NAME, issuer: root, isCa: true });
+const root = await makeCert({ subject: "CN=Root CA", isCa: true });
+const ca = await makeCert({ subject: CA_NAME, issuer: root, isCa: true });
+const stranger = await makeCert({ subject: "CN=Stranger CA", isCa: true });
+const lookAlike = await makeCert({ subject: CA_NAME, issuer: root, isCa: true });
 const names = ["localhost"];
 
 /** A machine whose ingress presents this chain, and that may learn `listed`; it trusts no file. */
-async function facing(port: number, listed: readonly Made[] = [ca]): Promise<FakeMachine> {
+async function facing(port: number, listed: readonly MadeCert[] = [ca]): Promise<FakeMachine> {
   const machine = await fakeMachine("", {
     listedCas: listed.map(({ sha256, certificate: { subject } }) => ({ sha256, subject })),
   });
@@ -47,38 +48,38 @@ async function exists(path: string): Promise<boolean> {
 
 const ATTACKS: readonly {
   readonly what: string;
-  readonly chain: () => Promise<readonly Made[]>;
+  readonly chain: () => Promise<readonly MadeCert[]>;
   readonly says: RegExp;
 }[] = [
   {
     what: "of another CA",
-    chain: async () => [await make({ subject: "CN=x", issuer: stranger, names }), stranger],
+    chain: async () => [await makeCert({ subject: "CN=x", issuer: stranger, names }), stranger],
     says: new RegExp(`is signed by "CN=Stranger CA" \\(SHA-256 ${stranger.sha256}\\), which is not trusted$`),
   },
   {
     what: "of another CA that does not come with it",
-    chain: async () => [await make({ subject: "CN=x", issuer: stranger, names })],
+    chain: async () => [await makeCert({ subject: "CN=x", issuer: stranger, names })],
     says: /is signed by "CN=Stranger CA", which is not trusted and did not come with it$/,
   },
   {
     what: "for another name",
-    chain: async () => [await make({ subject: "CN=x", issuer: ca, names: ["other.example"] }), ca],
+    chain: async () => [await makeCert({ subject: "CN=x", issuer: ca, names: ["other.example"] }), ca],
     says: /certificate is for other\.example, not for localhost$/,
   },
   {
     what: "that has expired",
     chain:
-      async () => [await make({ subject: "CN=x", issuer: ca, names, fromHours: -3, untilHours: -2 }), ca],
+      async () => [await makeCert({ subject: "CN=x", issuer: ca, names, fromHours: -3, untilHours: -2 }), ca],
     says: /certificate expired on 20[0-9T:-]+Z$/,
   },
   {
     what: "that is not valid yet",
-    chain: async () => [await make({ subject: "CN=x", issuer: ca, names, fromHours: 2 }), ca],
+    chain: async () => [await makeCert({ subject: "CN=x", issuer: ca, names, fromHours: 2 }), ca],
     says: /certificate is not valid before 20[0-9T:-]+Z \(this machine's clock says 20[0-9T:-]+Z\)$/,
   },
   {
     what: "of a look-alike with the name of the listed CA",
-    chain: async () => [await make({ subject: "CN=x", issuer: lookAlike, names }), lookAlike],
+    chain: async () => [await makeCert({ subject: "CN=x", issuer: lookAlike, names }), lookAlike],
     says: new RegExp(
       `signed by a CA "${CA_NAME}" \\(SHA-256 ${lookAlike.sha256}\\) that has the name of the trusted CA ` +
         `with SHA-256 ${ca.sha256}, but another key$`,
@@ -86,19 +87,19 @@ const ATTACKS: readonly {
   },
   {
     what: "that has signed itself",
-    chain: async () => [await make({ subject: "CN=x", names })],
+    chain: async () => [await makeCert({ subject: "CN=x", names })],
     says: /certificate is signed by itself and not trusted: "CN=x" \(SHA-256 [0-9A-F:]{95}\)$/,
   },
   {
     what: "of a look-alike, with the listed CA beside it",
-    chain: async () => [await make({ subject: "CN=x", issuer: lookAlike, names }), ca],
+    chain: async () => [await makeCert({ subject: "CN=x", issuer: lookAlike, names }), ca],
     says: new RegExp(
       `carries .* trusted CA "${CA_NAME}" \\(SHA-256 ${ca.sha256}\\), but is not signed by its key$`,
     ),
   },
   {
     what: "of another CA, with the listed CA beside it",
-    chain: async () => [await make({ subject: "CN=x", issuer: stranger, names }), stranger, ca],
+    chain: async () => [await makeCert({ subject: "CN=x", issuer: stranger, names }), stranger, ca],
     says:
       /"CN=Stranger CA" .* which is not trusted; the trusted CA "CN=Intermediate CA, O=Test Inc" .* has not signed it$/,
   },
@@ -106,7 +107,7 @@ const ATTACKS: readonly {
 
 for (const { what, chain, says } of ATTACKS) {
   Deno.test(`Daemon refuses an ingress with a certificate ${what}, says so, and sends it nothing (F60)`, async () => {
-    await using ingress = await presenting(await chain());
+    await using ingress = await presentChain(await chain());
     await using machine = await facing(ingress.port);
     await withDaemon(machine, async () => {
       await use(machine);
@@ -124,7 +125,7 @@ for (const { what, chain, says } of ATTACKS) {
 }
 
 Deno.test("Daemon learns a listed CA from the chain, keeps it, and the same connection goes through", async () => {
-  await using ingress = await presenting([await make({ subject: "CN=x", issuer: ca, names }), ca]);
+  await using ingress = await presentChain([await makeCert({ subject: "CN=x", issuer: ca, names }), ca]);
   await using machine = await facing(ingress.port);
   await withDaemon(machine, async () => {
     // The server hangs up on the upgrade request.
@@ -139,8 +140,8 @@ Deno.test("Daemon learns a listed CA from the chain, keeps it, and the same conn
 });
 
 Deno.test("Daemon does not use an ingress_ca.pem that holds a CA which is not listed", async () => {
-  await using ingress = await presenting([
-    await make({ subject: "CN=x", issuer: stranger, names }),
+  await using ingress = await presentChain([
+    await makeCert({ subject: "CN=x", issuer: stranger, names }),
     stranger,
   ]);
   await using machine = await facing(ingress.port);
@@ -159,8 +160,8 @@ Deno.test("Daemon does not use an ingress_ca.pem that holds a CA which is not li
 });
 
 Deno.test("Daemon refuses a CA that has changed after one was learnt, and shows both fingerprints", async () => {
-  await using ingress = await presenting([
-    await make({ subject: "CN=x", issuer: lookAlike, names }),
+  await using ingress = await presentChain([
+    await makeCert({ subject: "CN=x", issuer: lookAlike, names }),
     lookAlike,
   ]);
   await using machine = await facing(ingress.port);
@@ -176,7 +177,7 @@ Deno.test("Daemon refuses a CA that has changed after one was learnt, and shows 
 });
 
 Deno.test("Daemon shows, saves and forgets CAs over its socket, and saves none that is not listed", async () => {
-  await using ingress = await presenting([await make({ subject: "CN=x", issuer: ca, names })]);
+  await using ingress = await presentChain([await makeCert({ subject: "CN=x", issuer: ca, names })]);
   await using machine = await facing(ingress.port);
   await withDaemon(machine, async () => {
     const before = (await machine.ask("trust", ["show"])).data as TrustReport;
@@ -209,7 +210,7 @@ Deno.test("Daemon shows, saves and forgets CAs over its socket, and saves none t
 });
 
 Deno.test("status names no CA that was forgotten since the look (it still said that the ingress verifies with it)", async () => {
-  await using ingress = await presenting([await make({ subject: "CN=x", issuer: ca, names }), ca]);
+  await using ingress = await presentChain([await makeCert({ subject: "CN=x", issuer: ca, names }), ca]);
   await using machine = await facing(ingress.port);
   await withDaemon(machine, async () => {
     await use(machine);

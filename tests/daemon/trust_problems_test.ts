@@ -2,20 +2,21 @@ import assert from "node:assert/strict";
 import type { HealthReport, TrustReport } from "../../src/model/report.ts";
 import { FileError } from "../../src/model/errors.ts";
 import { realSystem, type System } from "../../src/system/system.ts";
-import { type Made, make, presenting } from "../fakes/attacker.ts";
+import { presentChain } from "../fakes/chain_server.ts";
+import { type MadeCert, makeCert } from "../fakes/test_ca.ts";
 import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
 import { listOf, statusOf, withDaemon } from "./with_daemon.ts";
 
 const names = ["localhost"];
-const ca = await make({ subject: "CN=Good CA", isCa: true });
-const expired = await make({ subject: "CN=Old CA", isCa: true, fromHours: -48, untilHours: -2 });
-const leaf = await make({ subject: "CN=leaf", issuer: ca, names });
+const ca = await makeCert({ subject: "CN=Good CA", isCa: true });
+const expired = await makeCert({ subject: "CN=Old CA", isCa: true, fromHours: -48, untilHours: -2 });
+const leaf = await makeCert({ subject: "CN=leaf", issuer: ca, names });
 const ETC = "/etc/ssl/certs/ngrok";
 const GARBAGE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 
 interface World {
   readonly port: number;
-  readonly listed?: readonly Made[];
+  readonly listed?: readonly MadeCert[];
   readonly files?: Partial<System["files"]>;
   /** Of `server.ingress_ca`; absent: it is not set. */
   readonly ingressCa?: string;
@@ -59,8 +60,8 @@ async function reasonsOf(machine: FakeMachine): Promise<readonly string[]> {
 }
 
 Deno.test("Daemon tells an expired CA, one that is none, and garbage apart, and verifies with the others", async () => {
-  await using ingress = await presenting([leaf, ca]);
-  const other = await make({ subject: "CN=server", issuer: expired, names });
+  await using ingress = await presentChain([leaf, ca]);
+  const other = await makeCert({ subject: "CN=server", issuer: expired, names });
   await using machine = await facing({
     port: ingress.port,
     ingressCa: expired.pem + other.pem + ca.pem,
@@ -92,8 +93,8 @@ Deno.test("Daemon tells an expired CA, one that is none, and garbage apart, and 
 });
 
 Deno.test("Daemon verifies a server with its own certificate that has signed itself, though that is no CA", async () => {
-  const own = await make({ subject: "CN=own", names });
-  await using ingress = await presenting([own]);
+  const own = await makeCert({ subject: "CN=own", names });
+  await using ingress = await presentChain([own]);
   await using machine = await facing({ port: ingress.port, ingressCa: own.pem });
   await withDaemon(machine, async () => {
     await use(machine);
@@ -103,10 +104,10 @@ Deno.test("Daemon verifies a server with its own certificate that has signed its
 });
 
 Deno.test("Daemon says why it refuses a server with a given certificate that is a CA's, as openssl req -x509 makes it (nothing was wrong by status)", async () => {
-  const own = await make({ subject: "CN=own", names, isCa: true });
-  const signed = await make({ subject: "CN=signed", issuer: ca, names, isCa: true });
+  const own = await makeCert({ subject: "CN=own", names, isCa: true });
+  const signed = await makeCert({ subject: "CN=signed", issuer: ca, names, isCa: true });
   for (const [chain, given] of [[[own], own], [[signed, ca], ca]] as const) {
-    await using ingress = await presenting(chain);
+    await using ingress = await presentChain(chain);
     await using machine = await facing({ port: ingress.port, ingressCa: given.pem });
     await withDaemon(machine, async () => {
       await use(machine);
@@ -121,8 +122,8 @@ Deno.test("Daemon says why it refuses a server with a given certificate that is 
 });
 
 Deno.test("Daemon does not verify with a CA of a file past its end, and names it in the refusal", async () => {
-  const old = await make({ subject: "CN=x", issuer: expired, names });
-  await using ingress = await presenting([old, expired]);
+  const old = await makeCert({ subject: "CN=x", issuer: expired, names });
+  await using ingress = await presentChain([old, expired]);
   await using machine = await facing({ port: ingress.port, ingressCa: expired.pem });
   await withDaemon(machine, async () => {
     await use(machine);
@@ -146,14 +147,14 @@ for (
     ],
     [
       "is not one",
-      await make({ subject: "CN=No CA" }),
+      await makeCert({ subject: "CN=No CA" }),
       /signed by "CN=No CA" \(SHA-256 .*\), which is not a CA$/,
       /trust show; get ngrok's CA: ngrokctl trust fetch/,
     ],
   ] as const
 ) {
   Deno.test(`Daemon does not learn a listed CA that ${what}, and says so; another listed one is learnt`, async () => {
-    await using ingress = await presenting([await make({ subject: "CN=x", issuer: bad, names }), bad]);
+    await using ingress = await presentChain([await makeCert({ subject: "CN=x", issuer: bad, names }), bad]);
     await using machine = await facing({ port: ingress.port, listed: [bad, ca] });
     await withDaemon(machine, async () => {
       await use(machine);
@@ -161,7 +162,7 @@ for (
       assert.match(error!, says);
       assert.match(hint!, step);
       assert.equal(ingress.received(), 0);
-      await using successor = await presenting([leaf, ca]);
+      await using successor = await presentChain([leaf, ca]);
       const text = await Deno.readTextFile(machine.configPath);
       await Deno.writeTextFile(machine.configPath, text.replace(`:${ingress.port}`, `:${successor.port}`));
       machine.signal("SIGHUP");
@@ -176,7 +177,7 @@ for (
 }
 
 Deno.test("Daemon serves with a CA that it cannot keep, says why, and a reload keeps it once the disk can be written", async () => {
-  await using ingress = await presenting([leaf, ca]);
+  await using ingress = await presentChain([leaf, ca]);
   const { files } = realSystem();
   let isFull = true;
   await using machine = await facing({
@@ -225,8 +226,11 @@ Deno.test("Daemon serves with a CA that it cannot keep, says why, and a reload k
 });
 
 Deno.test("Daemon refuses an ingress whose CA is another one under another name, and leads to both fingerprints", async () => {
-  const other = await make({ subject: "CN=New CA, O=Elsewhere", isCa: true });
-  await using ingress = await presenting([await make({ subject: "CN=x", issuer: other, names }), other]);
+  const other = await makeCert({ subject: "CN=New CA, O=Elsewhere", isCa: true });
+  await using ingress = await presentChain([
+    await makeCert({ subject: "CN=x", issuer: other, names }),
+    other,
+  ]);
   await using machine = await facing({ port: ingress.port, listed: [ca] });
   await Deno.writeTextFile(`${machine.directory}/state/ingress_ca.pem`, ca.pem);
   await withDaemon(machine, async () => {
@@ -242,9 +246,9 @@ Deno.test("Daemon refuses an ingress whose CA is another one under another name,
 });
 
 Deno.test("status and health warn of a CA and of an ingress's certificate that are near their end, while all works", async () => {
-  const ending = await make({ subject: "CN=Ending CA", isCa: true, fromHours: -100, untilHours: 5 });
-  const short = await make({ subject: "CN=x", issuer: ending, names, fromHours: -30, untilHours: 3 });
-  await using ingress = await presenting([short, ending]);
+  const ending = await makeCert({ subject: "CN=Ending CA", isCa: true, fromHours: -100, untilHours: 5 });
+  const short = await makeCert({ subject: "CN=x", issuer: ending, names, fromHours: -30, untilHours: 3 });
+  await using ingress = await presentChain([short, ending]);
   await using machine = await facing({ port: ingress.port, ingressCa: ending.pem });
   await withDaemon(machine, async () => {
     await use(machine);

@@ -1,24 +1,25 @@
 import assert from "node:assert/strict";
 import { Stage } from "../../sim/stage.ts";
-import { make, presenting } from "../fakes/attacker.ts";
+import { presentChain } from "../fakes/chain_server.ts";
+import { makeCert } from "../fakes/test_ca.ts";
 
 /** `deno run` asks for newer versions of itself. */
 const NO_UPDATE_CHECK = { DENO_NO_UPDATE_CHECK: "1" };
 
 Deno.test("the shipped daemon keeps and serves all while its https API shows a certificate of another name, another CA or an old one, names the cause, and sends it nothing (F35)", async () => {
-  const ca = await make({ subject: "CN=Trusted CA", isCa: true });
-  const stranger = await make({ subject: "CN=Trusted CA", isCa: true });
+  const ca = await makeCert({ subject: "CN=Trusted CA", isCa: true });
+  const stranger = await makeCert({ subject: "CN=Trusted CA", isCa: true });
   const names = ["localhost"];
   const attacks = [
     [
-      await make({ subject: "CN=a", issuer: ca, names: ["other.example"] }),
+      await makeCert({ subject: "CN=a", issuer: ca, names: ["other.example"] }),
       /not valid for name|NotValidForName/,
     ],
     [
-      await make({ subject: "CN=b", issuer: stranger, names }),
+      await makeCert({ subject: "CN=b", issuer: stranger, names }),
       /BadSignature|UnknownIssuer/,
     ],
-    [await make({ subject: "CN=c", issuer: ca, names, fromHours: -2, untilHours: -1 }), /expired/i],
+    [await makeCert({ subject: "CN=c", issuer: ca, names, fromHours: -2, untilHours: -1 }), /expired/i],
   ] as const;
   const environment: Record<string, string> = { ...NO_UPDATE_CHECK };
   await using stage = await Stage.open({
@@ -47,7 +48,7 @@ Deno.test("the shipped daemon keeps and serves all while its https API shows a c
     assert.equal(new TextDecoder().decode(answer.subarray(0, await conn.read(answer) ?? 0)), "ping");
   }
   for (const [certificate, says] of attacks) {
-    await using server = await presenting([certificate]);
+    await using server = await presentChain([certificate]);
     const url = `https://localhost:${server.port}`;
     await Deno.writeTextFile(configPath, config.replace(cloud.apiUrl, url));
     Deno.kill(stage.pid, "SIGHUP");

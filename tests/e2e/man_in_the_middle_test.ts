@@ -1,18 +1,19 @@
 import assert from "node:assert/strict";
 import { Stage } from "../../sim/stage.ts";
-import { type Made, make, presenting, type RawServer } from "../fakes/attacker.ts";
+import { type ChainServer, presentChain } from "../fakes/chain_server.ts";
+import { type MadeCert, makeCert } from "../fakes/test_ca.ts";
 
 const SUBJECT = "CN=Ingress CA, O=Cloud";
 const names = ["localhost"];
-const ca = await make({ subject: SUBJECT, isCa: true });
-const stranger = await make({ subject: "CN=Stranger CA", isCa: true });
-const lookAlike = await make({ subject: SUBJECT, isCa: true });
+const ca = await makeCert({ subject: SUBJECT, isCa: true });
+const stranger = await makeCert({ subject: "CN=Stranger CA", isCa: true });
+const lookAlike = await makeCert({ subject: SUBJECT, isCa: true });
 // Stands for a public CA: the runtime has it among its own.
-const publicCa = await make({ subject: "CN=Public CA", isCa: true });
+const publicCa = await makeCert({ subject: "CN=Public CA", isCa: true });
 
 interface Attack {
   readonly what: string;
-  readonly chain: readonly Made[];
+  readonly chain: readonly MadeCert[];
   /** What status says of it, and the next step. */
   readonly error: string;
   readonly hint: RegExp;
@@ -26,25 +27,25 @@ const UNTRUSTED =
 const ATTACKS: readonly Attack[] = [
   {
     what: "another CA",
-    chain: [await make({ subject: "CN=x", issuer: stranger, names }), stranger],
+    chain: [await makeCert({ subject: "CN=x", issuer: stranger, names }), stranger],
     error: `is signed by "CN=Stranger CA" (SHA-256 ${stranger.sha256}), which is not trusted`,
     hint: UNTRUSTED,
   },
   {
     what: "the right CA and another name",
-    chain: [await make({ subject: "CN=x", issuer: ca, names: ["other.example"] }), ca],
+    chain: [await makeCert({ subject: "CN=x", issuer: ca, names: ["other.example"] }), ca],
     error: "is for other.example, not for localhost",
     hint: TRUSTED,
   },
   {
     what: "an expired certificate",
-    chain: [await make({ subject: "CN=x", issuer: ca, names, fromHours: -3, untilHours: -2 }), ca],
+    chain: [await makeCert({ subject: "CN=x", issuer: ca, names, fromHours: -3, untilHours: -2 }), ca],
     error: "expired on ",
     hint: TRUSTED,
   },
   {
     what: "a CA of the same subject",
-    chain: [await make({ subject: "CN=x", issuer: lookAlike, names }), lookAlike],
+    chain: [await makeCert({ subject: "CN=x", issuer: lookAlike, names }), lookAlike],
     error:
       `is signed by a CA "${SUBJECT}" (SHA-256 ${lookAlike.sha256}) that has the name of the trusted CA ` +
       `with SHA-256 ${ca.sha256}, but another key`,
@@ -52,14 +53,14 @@ const ATTACKS: readonly Attack[] = [
   },
   {
     what: "a public CA and another name",
-    chain: [await make({ subject: "CN=x", issuer: publicCa, names: ["other.example"] })],
+    chain: [await makeCert({ subject: "CN=x", issuer: publicCa, names: ["other.example"] })],
     error: "is for other.example, not for localhost",
     hint: TRUSTED,
   },
 ];
 
 /** Makes the server the ingress of a daemon that runs. */
-async function turnTo(server: RawServer, stage: Stage): Promise<void> {
+async function turnTo(server: ChainServer, stage: Stage): Promise<void> {
   const text = await Deno.readTextFile(stage.configPath);
   await Deno.writeTextFile(
     stage.configPath,
@@ -90,7 +91,7 @@ Deno.test("five men in the middle are refused by the daemon as shipped, each in 
     stage.startDaemon();
     const [row] = await stage.settled(1);
     for (const { what, chain, error, hint } of ATTACKS) {
-      await using attacker = await presenting(chain);
+      await using attacker = await presentChain(chain);
       await turnTo(attacker, stage);
       assert.equal(await use(row!.listen_address), 0, what);
       const { ingress } = await stage.askStatus();
@@ -106,7 +107,7 @@ Deno.test("five men in the middle are refused by the daemon as shipped, each in 
       assert.deepEqual([attacker.received(), attacker.connections() > 0], [0, true], what);
     }
     // An honest one of the same public CA is let through: it is not that nothing works.
-    await using honest = await presenting([await make({ subject: "CN=x", issuer: publicCa, names })]);
+    await using honest = await presentChain([await makeCert({ subject: "CN=x", issuer: publicCa, names })]);
     await turnTo(honest, stage);
     await use(row!.listen_address);
     assert.ok(honest.received() > 0);

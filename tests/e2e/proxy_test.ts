@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { Stage } from "../../sim/stage.ts";
 import type { EndpointReport } from "../../src/model/report.ts";
-import { TestAuthority } from "../fakes/certificates.ts";
+import { TestCa } from "../fakes/test_ca.ts";
 import { type ConnectProxy, connectProxy } from "../fakes/connect_proxy.ts";
 import { socksProxy } from "../fakes/socks_proxy.ts";
 import { tlsFront } from "../fakes/tls_front.ts";
@@ -46,11 +46,11 @@ async function behindProxy({ credentials, inUrl = "", scheme = "http" }: WorldOp
   proxy.credentials = credentials;
   proxy.targets.set(API, Number(new URL(stage.cloud.apiUrl).port));
   proxy.targets.set(INGRESS, stage.cloud.ingressPort);
-  const authority = await TestAuthority.create();
-  const front = scheme === "https" ? tlsFront(proxy.port, await authority.issue()) : undefined;
+  const ca = await TestCa.create();
+  const front = scheme === "https" ? tlsFront(proxy.port, await ca.pair()) : undefined;
   // Trusted for the API and for an https proxy.
   const roots = environment["DENO_CERT"] = `${stage.etc}/roots.pem`;
-  await Deno.writeTextFile(roots, `${stage.cloud.caPem}\n${authority.pem}\n`);
+  await Deno.writeTextFile(roots, `${stage.cloud.caPem}\n${ca.pem}\n`);
   const text = (await Deno.readTextFile(stage.configPath)).replace(
     stage.cloud.apiUrl,
     "https://api.ngrok.com",

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { Stage } from "../../sim/stage.ts";
-import { make } from "../fakes/attacker.ts";
+import { makeCert } from "../fakes/test_ca.ts";
 
 Deno.test("ngrokctl trust fetch --file takes a file from the shell, opens none itself, and saves only what is listed", async () => {
-  const other = await make({ subject: "CN=Own CA", isCa: true });
+  const other = await makeCert({ subject: "CN=Own CA", isCa: true });
   await using stage = await Stage.open({ sections: "net:\n  subnet: 127.164.0.0/16" });
   stage.startDaemon();
   await stage.until("it answers", async () => (await stage.askStatus()).registered);

@@ -1,5 +1,5 @@
 import { type ByteStream, closeQuietly, writeAll } from "../../src/system/byte_stream.ts";
-import type { TestPair } from "./certificates.ts";
+import type { TestPair } from "./test_ca.ts";
 
 /** TLS in front of a port of 127.0.0.1 that speaks in clear. */
 export function tlsFront(to: number, pair: TestPair): AsyncDisposable & { readonly port: number } {

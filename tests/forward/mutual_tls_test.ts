@@ -6,19 +6,19 @@ import tls from "node:tls";
 import { Forwarder } from "../../src/forward/forwarder.ts";
 import { RouteTable } from "../../src/model/route_table.ts";
 import { connectTls, listenTcp } from "../../src/system/net.ts";
-import { type Pair, throwawayCa } from "../fixtures/throwaway_ca.ts";
+import { TestCa, type TestPair } from "../fakes/test_ca.ts";
 import { type Behaviour, echo, fakeIngress, WELCOME } from "../fakes/fake_ingress.ts";
 import { concat, latin1, pattern, readAll, send, text } from "../fakes/memory_stream.ts";
 import { route } from "../fakes/routes.ts";
 import { until } from "../fakes/sockets.ts";
 
-const ca = await throwawayCa();
-const server = await ca.issue("localhost");
-const client = await ca.issue();
+const ca = await TestCa.create();
+const server = await ca.pair();
+const client = await ca.pair();
 
 /** A forwarder for one tcp endpoint, with TLS to an ingress on that port. */
-function startBefore(ingressPort: number, options: { identity?: Pair; trust?: readonly string[] } = {}) {
-  const { identity = client, trust = [ca.cert] } = options;
+function startBefore(ingressPort: number, options: { identity?: TestPair; trust?: readonly string[] } = {}) {
+  const { identity = client, trust = [ca.pem] } = options;
   const forwarder = new Forwarder({
     listen: listenTcp,
     connect: connectTls,
@@ -52,7 +52,7 @@ async function demandingIngress(version: "TLSv1.2" | "TLSv1.3") {
   const sockets = new Set<tls.TLSSocket>();
   const options = {
     ...server,
-    ca: [ca.cert],
+    ca: [ca.pem],
     requestCert: true,
     rejectUnauthorized: true,
     minVersion: version,
@@ -61,7 +61,7 @@ async function demandingIngress(version: "TLSv1.2" | "TLSv1.3") {
   const listener = tls.createServer(options, (socket) => {
     sockets.add(socket);
     socket.on("error", () => {});
-    names.push(socket.getPeerCertificate().subject.O as string);
+    names.push(socket.getPeerCertificate().subject.CN as string);
     socket.once("data", () => socket.end(concat([WELCOME, latin1("220 ready\r\n")])));
   });
   listener.on("tlsClientError", () => {});
@@ -143,13 +143,13 @@ for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
     await using _forwarder = forwarder;
     using conn = await dial();
     assert.equal(text(await readAll(conn)), "220 ready\r\n");
-    assert.deepEqual(ingress.names, ["client"]);
+    assert.deepEqual(ingress.names, ["k8sop_1"]);
   });
 
   Deno.test(`Forwarder says that its certificate may be what the ingress refuses over ${version}`, async () => {
     await using ingress = await demandingIngress(version);
-    const stranger = await throwawayCa();
-    const { forwarder, dial } = startBefore(ingress.port, { identity: await stranger.issue() });
+    const stranger = await TestCa.create();
+    const { forwarder, dial } = startBefore(ingress.port, { identity: await stranger.pair() });
     await using _forwarder = forwarder;
     using conn = await dial();
     assert.equal((await readAll(conn)).length, 0);
@@ -164,8 +164,8 @@ for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
 }
 
 Deno.test("Forwarder does not talk to an ingress that nobody vouches for, and gives the next step (F60)", async () => {
-  const stranger = await throwawayCa();
-  await using it = start(echo, { trust: [stranger.cert] });
+  const stranger = await TestCa.create();
+  await using it = start(echo, { trust: [stranger.pem] });
   using conn = await it.dial();
   assert.equal((await readAll(conn)).length, 0);
   const { state, error, hint } = it.forwarder.ingressHealth();
@@ -176,12 +176,12 @@ Deno.test("Forwarder does not talk to an ingress that nobody vouches for, and gi
 });
 
 Deno.test("Forwarder follows an ingress that changes its certificate, and checks the new one for its name and its CA (F62)", async () => {
-  const stranger = await throwawayCa();
+  const stranger = await TestCa.create();
   const certificates = {
     first: server,
-    renewed: await ca.issue("localhost"),
-    "another name": await ca.issue("other.example"),
-    "another CA": await stranger.issue("localhost"),
+    renewed: await ca.pair(),
+    "another name": await ca.pair({ names: ["other.example"] }),
+    "another CA": await stranger.pair(),
   };
   const ingress = { port: 0 };
   await using forwarder = new Forwarder({
@@ -189,7 +189,7 @@ Deno.test("Forwarder follows an ingress that changes its certificate, and checks
     connect: connectTls,
     ingress: () => ({ hostname: "localhost", port: ingress.port }),
     identity: () => client,
-    trust: () => [ca.cert],
+    trust: () => [ca.pem],
   });
   const port = forwarder.open({ address: "127.0.0.1", port: 0 });
   forwarder.setRoutes(new RouteTable([route("tcp://db.internal:5432", { localPort: port })]));

@@ -3,7 +3,7 @@ import { connect as connectTcp } from "node:net";
 import { Forwarder, type ForwarderOptions } from "../../src/forward/forwarder.ts";
 import { RouteTable } from "../../src/model/route_table.ts";
 import { connectTls, listenTcp } from "../../src/system/net.ts";
-import { throwawayCa } from "../fixtures/throwaway_ca.ts";
+import { TestCa } from "../fakes/test_ca.ts";
 import { AMBIGUOUS, AMBIGUOUS_CHUNKS } from "./http/ambiguous_heads.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { clientHello, extension, records } from "../fakes/client_hello.ts";
@@ -318,9 +318,9 @@ Deno.test("1,000 resets at every stage end their own connections only (F58)", as
 });
 
 Deno.test("half-closes pass a shared listener in both directions, plain and over TLS (F57)", async () => {
-  const ca = await throwawayCa();
-  const server = await ca.issue("localhost");
-  const client = await ca.issue();
+  const ca = await TestCa.create();
+  const server = await ca.pair();
+  const client = await ca.pair();
   const bulk = pattern(2_000_064);
   const hello = records(clientHello({ name: "a.example.com" }));
   for (const secure of [false, true]) {
@@ -338,7 +338,7 @@ Deno.test("half-closes pass a shared listener in both directions, plain and over
             hostname: "localhost",
             port: ingress.port,
             ...client,
-            caCerts: [ca.cert],
+            caCerts: [ca.pem],
           })
           : Deno.connect({ hostname: "127.0.0.1", port: ingress.port }),
     });

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { checkPair, readCertificate } from "../../src/identity/certificate.ts";
 import { createSigningRequest } from "../../src/identity/csr.ts";
 import { publicKeyOf } from "../../src/identity/key.ts";
-import { p384Key, TestCa } from "./test_ca.ts";
+import { TestCa } from "../fakes/test_ca.ts";
+import { p384Key } from "./p384_key.ts";
 
 const ca = await TestCa.create();
 const NOT_BEFORE = new Date("2025-10-24T21:16:12Z");

@@ -6,7 +6,7 @@ import { checkIssued } from "../../src/identity/check_issued.ts";
 import { createSigningRequest } from "../../src/identity/csr.ts";
 import { CertificateError } from "../../src/model/errors.ts";
 import { CertificateAuthority } from "../../sim/cloud/certificate_authority.ts";
-import { TestCa } from "./test_ca.ts";
+import { TestCa } from "../fakes/test_ca.ts";
 
 const HOUR = 3600_000;
 const ca = await TestCa.create();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { generateKey, publicKeyOf } from "../../src/identity/key.ts";
-import { p384Key } from "./test_ca.ts";
+import { p384Key } from "./p384_key.ts";
 
 async function spki(key: CryptoKey): Promise<string> {
   return new Uint8Array(await crypto.subtle.exportKey("spki", key)).toHex();

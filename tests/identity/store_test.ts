@@ -10,7 +10,8 @@ import {
   statPath,
   writeFileAtomic,
 } from "../../src/system/files.ts";
-import { p384Key, TestCa } from "./test_ca.ts";
+import { TestCa } from "../fakes/test_ca.ts";
+import { p384Key } from "./p384_key.ts";
 
 const FILES: IdentityFiles = {
   makeDirectory,

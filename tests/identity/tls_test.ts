@@ -3,11 +3,12 @@ import { createServer } from "node:tls";
 import type { AddressInfo } from "node:net";
 import { once } from "node:events";
 import { connectTls } from "../../src/system/net.ts";
-import { p384Key, TestCa } from "./test_ca.ts";
+import { TestCa } from "../fakes/test_ca.ts";
+import { p384Key } from "./p384_key.ts";
 
 /** Gives what a server says that demands a client certificate: the subject that it saw. */
 async function greet(ca: TestCa, identity: { cert: string; key: string }): Promise<string> {
-  const own = await ca.pair({ dnsName: "localhost" });
+  const own = await ca.pair({ names: ["localhost"] });
   const server = createServer(
     { ...own, ca: ca.pem, requestCert: true, rejectUnauthorized: true },
     (socket) => {

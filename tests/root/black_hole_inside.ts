@@ -4,20 +4,20 @@ import { processFigures } from "../long/process_figures.ts";
 import { Forwarder } from "../../src/forward/forwarder.ts";
 import { RouteTable } from "../../src/model/route_table.ts";
 import { connectTls, listenTcp } from "../../src/system/net.ts";
-import { throwawayCa } from "../fixtures/throwaway_ca.ts";
+import { TestCa } from "../fakes/test_ca.ts";
 import { readAll, send, text } from "../fakes/memory_stream.ts";
 import { route } from "../fakes/routes.ts";
 import { until } from "../fakes/sockets.ts";
 
 Deno.test("an ingress in a black hole costs one wait, then each connection is told at once, and descriptors are not used up", async () => {
-  const ca = await throwawayCa();
-  const client = await ca.issue();
+  const ca = await TestCa.create();
+  const client = await ca.pair();
   await using forwarder = new Forwarder({
     listen: listenTcp,
     connect: connectTls,
     ingress: () => ({ hostname: "10.9.9.2", port: 443 }),
     identity: () => client,
-    trust: () => [ca.cert],
+    trust: () => [ca.pem],
     limits: { ingressMs: 400 },
   });
   const port = forwarder.open({ address: "127.0.0.1", port: 0 });

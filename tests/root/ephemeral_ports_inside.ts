@@ -3,22 +3,22 @@ import assert from "node:assert/strict";
 import { Forwarder } from "../../src/forward/forwarder.ts";
 import { RouteTable } from "../../src/model/route_table.ts";
 import { connectTls, listenTcp } from "../../src/system/net.ts";
-import { throwawayCa } from "../fixtures/throwaway_ca.ts";
+import { TestCa } from "../fakes/test_ca.ts";
 import { echo, fakeIngress } from "../fakes/fake_ingress.ts";
 import { readExactly, send } from "../fakes/memory_stream.ts";
 import { route } from "../fakes/routes.ts";
 import { until } from "../fakes/sockets.ts";
 
 Deno.test("connections that find no local port fail one by one, the others go on, and all work when there is one again", async () => {
-  const ca = await throwawayCa();
-  const client = await ca.issue();
-  await using ingress = fakeIngress(echo, { tls: await ca.issue("localhost") });
+  const ca = await TestCa.create();
+  const client = await ca.pair();
+  await using ingress = fakeIngress(echo, { tls: await ca.pair() });
   await using forwarder = new Forwarder({
     listen: listenTcp,
     connect: connectTls,
     ingress: () => ({ hostname: "localhost", port: ingress.port }),
     identity: () => client,
-    trust: () => [ca.cert],
+    trust: () => [ca.pem],
   });
   const addresses = ["127.0.0.2", "127.0.0.3"];
   const ports = addresses.map((address) => forwarder.open({ address, port: 0 }));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { TestAuthority } from "../fakes/certificates.ts";
+import { TestCa } from "../fakes/test_ca.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -7,13 +7,13 @@ const ROOT = new URL("../..", import.meta.url).pathname;
 /** The runtime takes CAs for fetch() from its environment only, at its start: this runs in a process of its own. */
 Deno.test("no request fails because an earlier connection to the API died", async () => {
   await using directory = await temporaryDirectory();
-  const authority = await TestAuthority.create();
-  const { cert, key } = await authority.issue();
+  const ca = await TestCa.create();
+  const { cert, key } = await ca.pair();
   const paths = { DENO_CERT: "ca.pem", CERT: "cert.pem", KEY: "key.pem" };
   const env = Object.fromEntries(
     Object.entries(paths).map(([name, file]) => [name, `${directory.path}/${file}`]),
   );
-  await Deno.writeTextFile(env.DENO_CERT!, authority.pem);
+  await Deno.writeTextFile(env.DENO_CERT!, ca.pem);
   await Deno.writeTextFile(env.CERT!, cert);
   await Deno.writeTextFile(env.KEY!, key);
   const file = new URL("./dead_connections_inside.ts", import.meta.url).pathname;

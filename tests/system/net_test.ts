@@ -9,12 +9,12 @@ import {
   localAddresses,
   type TlsDialOptions,
 } from "../../src/system/net.ts";
-import { TestAuthority, type TestPair } from "../fakes/certificates.ts";
+import { TestCa, type TestPair } from "../fakes/test_ca.ts";
 import { runModule } from "../fakes/run_module.ts";
 
-const authority = await TestAuthority.create();
-const stranger = await TestAuthority.create("Stranger");
-const client = await authority.issue({ names: ["client"] });
+const ca = await TestCa.create();
+const stranger = await TestCa.create("Stranger");
+const client = await ca.pair();
 
 type Fields = Partial<TlsDialOptions> & { readonly port: number };
 
@@ -22,7 +22,7 @@ function dial(fields: Fields): Promise<ByteStream> {
   return connectTls({
     hostname: "localhost",
     ...client,
-    caCerts: [authority.pem],
+    caCerts: [ca.pem],
     timeoutMs: 5000,
     ...fields,
   });
@@ -77,7 +77,7 @@ async function drain(conn: { read(buffer: Uint8Array): Promise<number | null> })
 }
 
 Deno.test("connectTls() verifies the server and carries bytes", async () => {
-  using server = serveTls(await authority.issue());
+  using server = serveTls(await ca.pair());
   const stream = await dial({ port: server.port });
   await stream.write(new TextEncoder().encode("ping"));
   const buffer = new Uint8Array(10);
@@ -88,8 +88,8 @@ Deno.test("connectTls() verifies the server and carries bytes", async () => {
 
 Deno.test("connectTls() shows our certificate to the server", async () => {
   const server = tls.createServer({
-    ...await authority.issue(),
-    ca: authority.pem,
+    ...await ca.pair(),
+    ca: ca.pem,
     requestCert: true,
     rejectUnauthorized: true,
   });
@@ -108,7 +108,7 @@ Deno.test("connectTls() shows our certificate to the server", async () => {
 });
 
 Deno.test("connectTls() refuses a server of a CA that we do not trust, and leads to what it presents, not to trusting it (F60)", async () => {
-  using server = serveTls(await stranger.issue());
+  using server = serveTls(await stranger.pair());
   await assert.rejects(dial({ port: server.port }), (error) => {
     const { hint } = error as DialError;
     assert.equal(hint, "Compare what it presents with what is trusted: ngrokctl trust show");
@@ -118,7 +118,7 @@ Deno.test("connectTls() refuses a server of a CA that we do not trust, and leads
 });
 
 Deno.test("connectTls() refuses a certificate for another name (F60)", async () => {
-  using server = serveTls(await authority.issue({ names: ["other.example"] }));
+  using server = serveTls(await ca.pair({ names: ["other.example"] }));
   await assert.rejects(
     dial({ port: server.port }),
     fails("untrusted", /invalid peer certificate: .*other\.example/),
@@ -127,7 +127,7 @@ Deno.test("connectTls() refuses a certificate for another name (F60)", async () 
 });
 
 Deno.test("connectTls() refuses an expired certificate (F60)", async () => {
-  using server = serveTls(await authority.issue({ days: -1 }));
+  using server = serveTls(await ca.pair({ notAfter: new Date(Date.now() - 3_600_000) }));
   await assert.rejects(
     dial({ port: server.port }),
     fails("untrusted", /invalid peer certificate: .*[Ee]xpired/),
@@ -191,7 +191,7 @@ Deno.test("connectTls() calls a server that hangs up a reset (F60)", async () =>
 
 Deno.test("connectTls() calls a pair that does not match, and one that is no PEM, a fault of our identity", async () => {
   using server = serveTcp(drain);
-  const other = await authority.issue();
+  const other = await ca.pair();
   const garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
   const pairs = [
     { cert: client.cert, key: other.key },

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { BindError, DialError } from "../../src/model/errors.ts";
 import { connectTls, listenTcp } from "../../src/system/net.ts";
-import { TestAuthority } from "../fakes/certificates.ts";
+import { TestCa } from "../fakes/test_ca.ts";
 import { runModule } from "../fakes/run_module.ts";
 
 Deno.test("an ingress that is down is said with the next step", async () => {
-  const authority = await TestAuthority.create();
-  const pair = await authority.issue({ names: ["client"] });
+  const ca = await TestCa.create();
+  const pair = await ca.pair();
   const gone = listenTcp({ address: "127.0.0.1", port: 0 });
   gone.close();
   await assert.rejects(
@@ -14,7 +14,7 @@ Deno.test("an ingress that is down is said with the next step", async () => {
       hostname: "127.0.0.1",
       port: gone.port,
       ...pair,
-      caCerts: [authority.pem],
+      caCerts: [ca.pem],
       timeoutMs: 5000,
     }),
     (error) =>

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { DialError } from "../../src/model/errors.ts";
 import { lookAtChain } from "../../src/system/tls_chain.ts";
-import { make, presenting } from "../fakes/attacker.ts";
+import { presentChain } from "../fakes/chain_server.ts";
+import { makeCert } from "../fakes/test_ca.ts";
 
-const ca = await make({ subject: "CN=CA", isCa: true });
-const leaf = await make({ subject: "CN=x", issuer: ca, names: ["localhost"] });
+const ca = await makeCert({ subject: "CN=CA", isCa: true });
+const leaf = await makeCert({ subject: "CN=x", issuer: ca, names: ["localhost"] });
 
 Deno.test("lookAtChain() shows what verifies nowhere, reads ten certificates of a hundred, and sends nothing", async () => {
-  await using server = await presenting([leaf, ...Array.from({ length: 99 }, () => ca)]);
+  await using server = await presentChain([leaf, ...Array.from({ length: 99 }, () => ca)]);
   const options = { hostname: "localhost", port: server.port, timeoutMs: 5000 };
   const { certificates, byRoots } = await lookAtChain(options);
   assert.deepEqual([certificates.length, byRoots], [10, "untrusted"]);

@@ -3,10 +3,10 @@ import { DialError } from "../../src/model/errors.ts";
 import { closeQuietly } from "../../src/system/byte_stream.ts";
 import { connectTls } from "../../src/system/net.ts";
 import { probeTls } from "../../src/system/tls_probe.ts";
-import { TestAuthority } from "../fakes/certificates.ts";
+import { TestCa } from "../fakes/test_ca.ts";
 
-const authority = await TestAuthority.create();
-const client = await authority.issue({ names: ["client"] });
+const ca = await TestCa.create();
+const client = await ca.pair();
 
 /** A server that accepts and says `greeting`, or nothing. */
 function server(greeting: string | undefined) {
@@ -68,7 +68,7 @@ Deno.test("connectTls() that probes leaves no descriptor at a silent server (eac
       hostname: "localhost",
       port: silent.port,
       ...client,
-      caCerts: [authority.pem],
+      caCerts: [ca.pem],
       timeoutMs: 30,
       probe: true,
     });
@@ -83,7 +83,7 @@ Deno.test("connectTls() that probes leaves no descriptor at a silent server (eac
 });
 
 Deno.test("connectTls() that probes connects where a server answers, and says what is wrong where one refuses (F60)", async () => {
-  const listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...await authority.issue() });
+  const listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...await ca.pair() });
   const { port } = listener.addr;
   const dial = (caCerts: string[]) =>
     connectTls({ hostname: "localhost", port, ...client, caCerts, timeoutMs: 5000, probe: true });
@@ -93,7 +93,7 @@ Deno.test("connectTls() that probes connects where a server answers, and says wh
       void conn.handshake().catch(() => {}).finally(() => conn.close());
     }
   })().catch(() => {});
-  (await dial([authority.pem])).close();
+  (await dial([ca.pem])).close();
   await assert.rejects(dial([]), (error) => error instanceof DialError && error.code === "untrusted");
   listener.close();
   await accepting;

@@ -4,16 +4,16 @@ import { TrustSet } from "../../src/trust/trust_set.ts";
 import { DialError } from "../../src/model/errors.ts";
 import type { ByteStream } from "../../src/system/net.ts";
 import { realSystem } from "../../src/system/system.ts";
-import { type Made, make } from "../fakes/attacker.ts";
+import { type MadeCert, makeCert } from "../fakes/test_ca.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 import { type FakeClock, fakeClock } from "../fakes/fake_clock.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-const ca = await make({ subject: "CN=CA", isCa: true, untilHours: 24 * 3650 });
-const stranger = await make({ subject: "CN=Stranger", isCa: true });
-const good = await make({ subject: "CN=x", issuer: ca, names: ["localhost"], untilHours: 24 * 90 });
-const bad = await make({ subject: "CN=x", issuer: stranger, names: ["localhost"] });
+const ca = await makeCert({ subject: "CN=CA", isCa: true, untilHours: 24 * 3650 });
+const stranger = await makeCert({ subject: "CN=Stranger", isCa: true });
+const good = await makeCert({ subject: "CN=x", issuer: ca, names: ["localhost"], untilHours: 24 * 90 });
+const bad = await makeCert({ subject: "CN=x", issuer: stranger, names: ["localhost"] });
 
 interface World {
   readonly clock: FakeClock;
@@ -24,7 +24,7 @@ interface World {
 }
 
 /** A dialer in faked time whose ingress presents a chain, and that trusts `ca`. */
-async function facing(chain: readonly Made[], task: (world: World) => Promise<void>): Promise<void> {
+async function facing(chain: readonly MadeCert[], task: (world: World) => Promise<void>): Promise<void> {
   await using directory = await temporaryDirectory();
   const file = `${directory.path}/ca.pem`;
   await Deno.writeTextFile(file, ca.pem);
@@ -87,7 +87,7 @@ Deno.test("IngressDialer looks at an ingress that it trusts every 6 hours of use
 });
 
 Deno.test("IngressDialer waits for the successor of a certificate that is near its end, once a minute of use", async () => {
-  const ending = await make({ subject: "CN=x", issuer: ca, names: ["localhost"], untilHours: 0.05 });
+  const ending = await makeCert({ subject: "CN=x", issuer: ca, names: ["localhost"], untilHours: 0.05 });
   await facing([ending, ca], async ({ clock, looks, connect }) => {
     for (let second = 0; second < 120; second += 10) {
       assert.equal(await connect(), "connected");

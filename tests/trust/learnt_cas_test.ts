@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { LearntCas } from "../../src/trust/learnt_cas.ts";
 import { seeCertificate } from "../../src/x509/seen_certificate.ts";
 import { realSystem } from "../../src/system/system.ts";
-import { make } from "../fakes/attacker.ts";
+import { makeCert } from "../fakes/test_ca.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 
 Deno.test("LearntCas keeps a new CA beside those that are valid, and in place of one that has expired", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/ingress_ca.pem`;
-  const old = await make({ subject: "CN=old", isCa: true, fromHours: -3, untilHours: -1 });
-  const valid = await make({ subject: "CN=valid", isCa: true });
-  const fresh = await make({ subject: "CN=fresh", isCa: true });
+  const old = await makeCert({ subject: "CN=old", isCa: true, fromHours: -3, untilHours: -1 });
+  const valid = await makeCert({ subject: "CN=valid", isCa: true });
+  const fresh = await makeCert({ subject: "CN=fresh", isCa: true });
   const listed = [old, valid, fresh].map(({ sha256, certificate: { subject } }) => ({ sha256, subject }));
   await Deno.writeTextFile(path, old.pem + valid.pem);
   const cas = new LearntCas({ path, listed, files: realSystem().files });

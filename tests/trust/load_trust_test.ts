@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { loadTrust, type Trust } from "../../src/trust/load_trust.ts";
 import { FileError } from "../../src/model/errors.ts";
 import { listDirectory, readText } from "../../src/system/files.ts";
-import { TestCa } from "../identity/test_ca.ts";
+import { TestCa } from "../fakes/test_ca.ts";
 
 const FILES = { listDirectory, readText };
 const [one, two, three] = await Promise.all([TestCa.create(), TestCa.create(), TestCa.create()]);

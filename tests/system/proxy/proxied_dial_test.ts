@@ -5,17 +5,17 @@ import { type ByteStream, connectTls } from "../../../src/system/net.ts";
 import { lookAtChain } from "../../../src/system/tls_chain.ts";
 import { openTunnel } from "../../../src/system/proxy/proxy_tunnel.ts";
 import { openRelay } from "../../../src/system/proxy/relay.ts";
-import { TestAuthority } from "../../fakes/certificates.ts";
+import { TestCa } from "../../fakes/test_ca.ts";
 import { runModule } from "../../fakes/run_module.ts";
 import { socksProxy } from "../../fakes/socks_proxy.ts";
 import { temporaryDirectory } from "../../fakes/temporary_directory.ts";
 import { tlsFront } from "../../fakes/tls_front.ts";
 import { type ConnectProxy, connectProxy, type ProxyMode } from "../../fakes/connect_proxy.ts";
 
-const authority = await TestAuthority.create();
-const stranger = await TestAuthority.create("Stranger");
-const client = await authority.issue({ names: ["client"] });
-const server = await authority.issue({ names: ["ingress.example"] });
+const ca = await TestCa.create();
+const stranger = await TestCa.create("Stranger");
+const client = await ca.pair();
+const server = await ca.pair({ names: ["ingress.example"] });
 const HOST = "ingress.example";
 const SECRET = "s3cret/päss";
 
@@ -36,7 +36,7 @@ function dial(proxy: Proxy, options: { timeoutMs?: number; signal?: AbortSignal;
     hostname: HOST,
     port: 443,
     ...client,
-    caCerts: [authority.pem],
+    caCerts: [ca.pem],
     timeoutMs: 5000,
     proxy,
     ...options,
@@ -115,8 +115,8 @@ Deno.test("lookAtChain() sees what the ingress presents through the proxy, and l
 });
 
 Deno.test("connectTls() refuses through a proxy what it refuses without one: another name, another CA", async () => {
-  await using other = lateEcho(await authority.issue({ names: ["other.example"] }));
-  await using forged = lateEcho(await stranger.issue({ names: [HOST] }));
+  await using other = lateEcho(await ca.pair({ names: ["other.example"] }));
+  await using forged = lateEcho(await stranger.pair({ names: [HOST] }));
   for (const { port } of [other, forged]) {
     await using proxy = open(port);
     await assert.rejects(dial(proxyOf(proxy)), (error) => {
@@ -228,10 +228,10 @@ for (const probe of [true, false]) {
 Deno.test("openTunnel() that probes asks an https proxy once, and gets its tunnel", async () => {
   await using ingress = lateEcho();
   await using proxy = open(ingress.port);
-  await using front = tlsFront(proxy.port, await authority.issue());
+  await using front = tlsFront(proxy.port, await ca.pair());
   await using directory = await temporaryDirectory();
   const roots = `${directory.path}/roots.pem`;
-  await Deno.writeTextFile(roots, authority.pem);
+  await Deno.writeTextFile(roots, ca.pem);
   const options = {
     proxy: proxyOf(front, { scheme: "https", hostname: "localhost" }),
     hostname: HOST,
@@ -257,7 +257,7 @@ Deno.test("connectTls() that probes, and lookAtChain(), leave no connection at a
   const proxy = proxyOf(silent, { scheme: "https" });
   const target = { hostname: HOST, port: 443, timeoutMs: 20_000, proxy };
   const ways: ((signal: AbortSignal) => Promise<unknown>)[] = [
-    (signal) => connectTls({ ...target, ...client, caCerts: [authority.pem], probe: true, signal }),
+    (signal) => connectTls({ ...target, ...client, caCerts: [ca.pem], probe: true, signal }),
     (signal) => lookAtChain({ ...target, signal }),
   ];
   for (const way of ways) {

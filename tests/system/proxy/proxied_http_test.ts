@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ApiError } from "../../../src/model/errors.ts";
 import type { Proxy } from "../../../src/model/proxy.ts";
 import { type HttpRequest, sendHttp } from "../../../src/system/http.ts";
-import { TestAuthority } from "../../fakes/certificates.ts";
+import { TestCa } from "../../fakes/test_ca.ts";
 import { connectProxy, type ProxyMode } from "../../fakes/connect_proxy.ts";
 import { runModule } from "../../fakes/run_module.ts";
 import { socksProxy } from "../../fakes/socks_proxy.ts";
@@ -113,7 +113,7 @@ Deno.test("sendHttp() says that an https proxy has a certificate that is not tru
   const inClear = await failureOf(requestBy({ ...fields, port: clear.port }));
   assert.match(inClear.state, /^it speaks no TLS \(.*corrupt message.*\)$/);
   assert.match(inClear.hint, /^Write http:/);
-  const pair = await (await TestAuthority.create()).issue();
+  const pair = await (await TestCa.create()).pair();
   await using front = tlsFront(proxy.port, pair);
   const untrusted = await failureOf(requestBy({ ...fields, port: front.port }));
   assert.match(untrusted.state, /^its certificate is refused \(.*UnknownIssuer.*\)$/);
