@@ -1,8 +1,7 @@
 import { getLogger } from "@logtape/logtape";
-import { type KnownPage, listBoundEndpoints } from "../cloud/bound_endpoints.ts";
+import { type EndpointPage, listBoundEndpoints } from "../cloud/bound_endpoints.ts";
 import type { ApiClient } from "../cloud/client.ts";
-import { findOperators } from "../cloud/find_operators.ts";
-import { listOperatorIds } from "../cloud/list_operators.ts";
+import { findOperators, listOperatorIds } from "../cloud/list_operators.ts";
 import {
   deleteOperator,
   isGone,
@@ -15,6 +14,7 @@ import type { CertificateInfo } from "../identity/certificate.ts";
 import { decideRenewal } from "../identity/renewal.ts";
 import type { RegistrationMark } from "./registration_mark.ts";
 import type { IdentityStore, Pair } from "../identity/store.ts";
+import type { RememberedPages } from "../cloud/pages.ts";
 import { Mutex } from "../lib/mutex.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import { ApiError, messageOf } from "../model/errors.ts";
@@ -83,7 +83,7 @@ export class Account {
   #isUnfinished = false;
   #ingressEndpoint: string | undefined;
   /** As they were read last, by what was asked for. */
-  readonly #pages = new Map<string, KnownPage>();
+  readonly #pages: RememberedPages<EndpointPage> = new Map();
   #problems: readonly string[] = [];
   /** The selectors that the cloud is known to have; undefined until it was told. */
   #toldSelectors: string | undefined;
@@ -228,7 +228,7 @@ export class Account {
     const found = await listBoundEndpoints(this.#options.client, id, {
       signal,
       known: this.#byId,
-      pages: this.#pages,
+      remembered: this.#pages,
     });
     this.#options.client.budget.listed();
     this.#registerPace.held();

@@ -1,6 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import type { ApiClient } from "../cloud/client.ts";
-import { findOperators } from "../cloud/find_operators.ts";
+import { findOperators } from "../cloud/list_operators.ts";
 import { deleteOperator } from "../cloud/operator.ts";
 import type { RegistrationMark } from "./registration_mark.ts";
 import { messageOf } from "../model/errors.ts";

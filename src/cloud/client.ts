@@ -5,7 +5,7 @@ import { ApiError } from "../model/errors.ts";
 import type { Proxy } from "../model/proxy.ts";
 import { escapeControls, printable } from "../lib/printable.ts";
 import type { HttpRequest, HttpResponse, sendHttp } from "../system/http.ts";
-import { hintFor } from "./hints.ts";
+import { failure, hintFor } from "./failure.ts";
 import { RequestBudget, type RequestKind } from "./request_budget.ts";
 import { parseRetryAfter } from "./retry_after.ts";
 import { ERROR_BODY, OWN_ERROR_BODY } from "./schemas.ts";
@@ -157,16 +157,18 @@ export class ApiClient {
 
   #resolve(target: string, action: string): URL {
     const { url: base, root } = this.#readBase(this.#options.baseUrl());
-    if (base === undefined) throw failure(action, "api.url is not a URL", "malformed");
+    if (base === undefined) throw failure(action, "api.url is not a URL", { code: "malformed" });
     if (base.protocol !== "https:" && !(base.protocol === "http:" && isLoopbackHost(base.hostname))) {
-      throw failure(action, "api.url is neither https nor a loopback address", "insecure");
+      throw failure(action, "api.url is neither https nor a loopback address", { code: "insecure" });
     }
     // A path is below the base URL's own path; `//host/path` is not a path.
     const url = parseUrl(/^\/(?!\/)/.test(target) ? root + target.slice(1) : target, root);
-    if (url === undefined) throw failure(action, `"${printable(target)}" is not a URL`, "malformed");
+    if (url === undefined) {
+      throw failure(action, `"${printable(target)}" is not a URL`, { code: "malformed" });
+    }
     // The origin of a `blob:` URL is that of the URL inside it.
     if (url.origin !== base.origin || url.protocol !== base.protocol) {
-      throw failure(action, `"${printable(target)}" is not at ${base.origin}`, "foreign_page");
+      throw failure(action, `"${printable(target)}" is not at ${base.origin}`, { code: "foreign_page" });
     }
     // fetch() refuses a URL with credentials, and nothing here needs any.
     url.username = url.password = "";
@@ -184,9 +186,11 @@ export class ApiClient {
 
   #key(action: string): string {
     const key = this.#options.key();
-    if (key === "") throw failure(action, "no API key is set", "no_key");
+    if (key === "") throw failure(action, "no API key is set", { code: "no_key" });
     // A header cannot carry it, and fetch() would quote it in its error.
-    if (!KEY_FORM.test(key)) throw failure(action, "the API key has characters that no key has", "bad_key");
+    if (!KEY_FORM.test(key)) {
+      throw failure(action, "the API key has characters that no key has", { code: "bad_key" });
+    }
     return key;
   }
 }
@@ -207,12 +211,17 @@ function readAnswer(response: HttpResponse, exchange: Exchange): unknown {
   const { status, body, headers } = response;
   if (status >= 300 && status < 400) {
     const location = quote(headers.get("Location") ?? "", key);
-    throw failure(action, `${origin} redirects to "${location}", which is not followed`, "redirect", status);
+    throw failure(action, `${origin} redirects to "${location}", which is not followed`, {
+      code: "redirect",
+      status,
+    });
   }
   if (status < 200 || status >= 300) throw toApiError(response, exchange);
   if (status === 204 || method === "DELETE") return undefined;
   const json = parse(body);
-  if (json === undefined) throw failure(action, `the answer of ${origin} is not JSON`, "malformed", status);
+  if (json === undefined) {
+    throw failure(action, `the answer of ${origin} is not JSON`, { code: "malformed", status });
+  }
   return json;
 }
 
@@ -235,10 +244,6 @@ function toApiError(response: HttpResponse, exchange: Exchange): ApiError {
       hint: hintFor({ status, code }),
     },
   );
-}
-
-function failure(action: string, state: string, code: string, status = 0): ApiError {
-  return new ApiError(`Cannot ${action}: ${state}`, { status, code, hint: hintFor({ status, code }) });
 }
 
 /** A foreign text for a message: without the key, which the API quotes back in some errors (PROTOCOL.md 1.3, code 201). */

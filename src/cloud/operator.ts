@@ -1,7 +1,7 @@
 import { printable } from "../lib/printable.ts";
 import { ApiError } from "../model/errors.ts";
 import type { ApiClient } from "./client.ts";
-import { hintFor } from "./hints.ts";
+import { failure } from "./failure.ts";
 import { OPERATOR, OPERATOR_ID } from "./schemas.ts";
 
 /** This daemon, as the account knows it. */
@@ -12,7 +12,6 @@ export interface Operator {
   readonly certificate: string;
   /** `host:port`, as the API gave it. */
   readonly ingressEndpoint?: string;
-  readonly region?: string;
 }
 
 /** Options of {@linkcode registerOperator}. */
@@ -127,27 +126,18 @@ export function pathOf(id: string): string {
 }
 
 function readOperator(json: unknown, action: string): Operator {
-  const parsed = OPERATOR.safeParse(json);
-  if (!parsed.success) {
-    throw new ApiError(`Cannot ${action}: the answer is not an operator`, {
-      status: 200,
-      code: "malformed",
-      hint: hintFor({ status: 200, code: "malformed" }),
-    });
+  const { data } = OPERATOR.safeParse(json);
+  if (data === undefined) {
+    throw failure(action, "the answer is not an operator", { status: 200, code: "malformed" });
   }
-  const { id, region, binding } = parsed.data;
+  const { id, binding: { cert: { cert }, ingress_endpoint } } = data;
   return {
     id,
-    certificate: binding.cert.cert.trim() === "" ? "" : binding.cert.cert,
-    ...(binding.ingress_endpoint === "" ? {} : { ingressEndpoint: binding.ingress_endpoint }),
-    ...(region === "" ? {} : { region }),
+    certificate: cert.trim() === "" ? "" : cert,
+    ...(ingress_endpoint === "" ? {} : { ingressEndpoint: ingress_endpoint }),
   };
 }
 
 function noCertificate(action: string): ApiError {
-  return new ApiError(`Cannot ${action}: ngrok issued no certificate`, {
-    status: 200,
-    code: "no_certificate",
-    hint: hintFor({ status: 200, code: "no_certificate" }),
-  });
+  return failure(action, "ngrok issued no certificate", { status: 200, code: "no_certificate" });
 }

@@ -16,7 +16,6 @@ export const OWN_ERROR_BODY = z.object({ status_code: z.int(), msg: z.string() }
 /** What is used of an operator (PROTOCOL.md 1.2.3). Without the feature the certificate is `""`, and parts of `binding` are missing or null. */
 export const OPERATOR = z.object({
   id: z.string().regex(OPERATOR_ID),
-  region: TEXT,
   binding: z.object({
     cert: z.object({ cert: TEXT }).catch({ cert: "" }),
     ingress_endpoint: PLACE,

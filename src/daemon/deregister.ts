@@ -1,6 +1,5 @@
 import { ApiClient } from "../cloud/client.ts";
-import { findOperators } from "../cloud/find_operators.ts";
-import { listOperatorIds } from "../cloud/list_operators.ts";
+import { findOperators, listOperatorIds } from "../cloud/list_operators.ts";
 import { deleteOperator, getOperator, isGone, NOT_AN_ID } from "../cloud/operator.ts";
 import { OPERATOR_ID } from "../cloud/schemas.ts";
 import { RegistrationMark } from "../account/registration_mark.ts";

@@ -1,31 +1,18 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type BoundEndpoints, listBoundEndpoints } from "../../src/cloud/bound_endpoints.ts";
-import { ApiError } from "../../src/model/errors.ts";
+import { listBoundEndpoints } from "../../src/cloud/bound_endpoints.ts";
+import type { Discovery } from "../../src/model/discovery.ts";
 import { anyText } from "../fakes/any_text.ts";
-import { FakeApi, ForbiddenHost, foreignUrls, json } from "./fake_api.ts";
+import { FakeApi, json } from "./fake_api.ts";
 
 const PATH = "/kubernetes_operators/k8sop_1/bound_endpoints";
 
 async function list(
   answer: (path: string, api: FakeApi) => unknown,
-): Promise<BoundEndpoints & { paths: string[] }> {
+): Promise<Discovery & { paths: string[] }> {
   await using api = new FakeApi((request, self) => json(answer(request.path, self)));
   const result = await listBoundEndpoints(api.client(), "k8sop_1");
   return { ...result, paths: api.seen.map(({ path }) => path) };
-}
-
-/** The code of the failure, and what was asked until then. */
-async function failure(
-  answer: (path: string, api: FakeApi) => unknown,
-): Promise<{ code: string; paths: string[] }> {
-  await using api = new FakeApi((request, self) => json(answer(request.path, self)));
-  const error = await listBoundEndpoints(api.client(), "k8sop_1").then(
-    () => assert.fail("resolved"),
-    (e: unknown) => e,
-  );
-  assert(error instanceof ApiError);
-  return { code: error.code, paths: api.seen.map(({ path }) => path) };
 }
 
 function entries(from: number, count: number): { id: string; url: string }[] {
@@ -202,21 +189,34 @@ Deno.test("property: whatever the entries, the list is read, and each entry is s
   );
 });
 
-Deno.test("of entries with one id the first counts", async () => {
+Deno.test("listBoundEndpoints() serves the first of several entries with one id", async () => {
   const { endpoints, refused } = await list((path) => ({
     endpoints: path === PATH
-      ? [{ id: "ep_1", url: "http://a.b" }, { id: "ep_1", url: "http://c.d" }, { id: "ep_2" }]
-      : [{ id: "ep_2", url: "http://e.f" }, { id: "ep_1", url: "http://g.h" }, {
-        id: "ep_3",
-        url: "http://i.j",
-      }],
+      ? [
+        { id: "ep_1", url: "http://a.b" },
+        { id: "ep_1", url: "http://a.b" },
+        { id: "ep_1", url: "http://c.d" },
+        { id: "ep_2" },
+      ]
+      : [
+        { id: "ep_2", url: "http://e.f" },
+        { id: "ep_1", url: "http://c.d" },
+        { id: "ep_1", url: "ftp://g.h" },
+        { id: "ep_3", url: "http://i.j" },
+      ],
     next_page_uri: path === PATH ? `${PATH}?p=2` : null,
   }));
-  assert.deepEqual(endpoints.map(({ id, url }) => [id, url]), [["ep_1", "http://a.b"], [
-    "ep_3",
-    "http://i.j",
-  ]]);
-  assert.deepEqual(refused.map(({ id }) => id), ["ep_2"]);
+  assert.deepEqual(endpoints.map(({ id, url }) => [id, url]), [
+    ["ep_1", "http://a.b"],
+    ["ep_3", "http://i.j"],
+  ]);
+  // The other URLs were dropped without a word.
+  assert.deepEqual(refused.map(({ id, url, reason }) => [id, url, reason]), [
+    ["ep_1", "http://c.d", 'its id already belongs to "http://a.b"'],
+    ["ep_2", "", "it has no URL"],
+    ["ep_2", "http://e.f", 'its id already belongs to ""'],
+    ["ep_1", "ftp://g.h", 'the scheme "ftp" is not http, https, tls or tcp'],
+  ]);
 });
 
 Deno.test("pooled endpoints stay apart, each with its id", async () => {
@@ -226,113 +226,12 @@ Deno.test("pooled endpoints stay apart, each with its id", async () => {
   assert.deepEqual(endpoints.map(({ id }) => id), ["ep_1", "ep_2"]);
 });
 
-for (const form of ["absolute", "path", "query"] as const) {
-  Deno.test(`pages are followed by their ${form} URI, and their order is kept`, async () => {
-    const { endpoints, pages, paths } = await list((path, api) => {
-      const before = Number(new URLSearchParams(path.split("?")[1]).get("before_id") ?? 0);
-      const next = `?limit=100&before_id=${before + 100}`;
-      const uri = { absolute: api.url + PATH + next, path: PATH + next, query: next }[form];
-      return {
-        endpoints: entries(before, before === 200 ? 50 : 100),
-        next_page_uri: before === 200 ? null : uri,
-      };
-    });
-    assert.deepEqual(endpoints.map(({ id }) => id), entries(0, 250).map(({ id }) => id));
-    assert.equal(pages, 3);
-    assert.deepEqual(paths, [PATH, `${PATH}?limit=100&before_id=100`, `${PATH}?limit=100&before_id=200`]);
-  });
-}
-
-Deno.test("an empty page ends the list even if it names another", async () => {
+Deno.test("listBoundEndpoints() says that the last of several pages was empty", async () => {
   const { endpoints, pages, endsEmpty } = await list((path) => ({
     endpoints: path === PATH ? entries(0, 2) : [],
     next_page_uri: `${path}x?`,
   }));
   assert.deepEqual([endpoints.length, pages, endsEmpty], [2, 2, true]);
-});
-
-Deno.test("a next page on another host, scheme or port rejects the list, and is never asked (F40)", async () => {
-  await using other = new ForbiddenHost();
-  for (let index = 0; index < foreignUrls(other.url, other).length; index++) {
-    const { code, paths } = await failure((_, api) => ({
-      endpoints: entries(0, 1),
-      next_page_uri: foreignUrls(api.url, other)[index],
-    }));
-    assert.deepEqual([code, paths], ["foreign_page", [PATH]], foreignUrls("http://api", other)[index]);
-  }
-  assert.equal(other.connections, 0);
-});
-
-Deno.test("a page that names itself rejects the list after one request (F40)", async () => {
-  assert.deepEqual(await failure(() => ({ endpoints: entries(0, 1), next_page_uri: PATH })), {
-    code: "page_loop",
-    paths: [PATH],
-  });
-});
-
-Deno.test("a cycle of pages rejects the list (F40)", async () => {
-  const { code, paths } = await failure((path) => ({
-    endpoints: path === PATH ? entries(0, 2) : entries(2, 2),
-    next_page_uri: path === PATH ? `${PATH}?p=2` : PATH,
-  }));
-  assert.deepEqual([code, paths.length], ["page_loop", 2]);
-});
-
-Deno.test("a page with the ids of an earlier one rejects the list, whatever its URI and order (F40)", async () => {
-  let n = 0;
-  const { code, paths } = await failure(() => ({
-    endpoints: n++ % 2 === 0 ? entries(0, 3) : entries(0, 3).reverse(),
-    next_page_uri: `${PATH}?p=${n}`,
-  }));
-  assert.deepEqual([code, paths.length], ["page_loop", 2]);
-});
-
-Deno.test("more than 200 pages reject the list; 200 do not (F40)", async () => {
-  const page = (path: string, last: number) => {
-    const n = Number(path.split("=")[1] ?? 1);
-    return { endpoints: entries(n, 1), next_page_uri: n === last ? null : `${PATH}?p=${n + 1}` };
-  };
-  const { code, paths } = await failure((path) => page(path, 10_000));
-  assert.deepEqual([code, paths.length], ["page_loop", 200]);
-  const { endpoints, pages } = await list((path) => page(path, 200));
-  assert.deepEqual([endpoints.length, pages], [200, 200]);
-});
-
-Deno.test("pages that are too large together reject the list (200 of 16 MiB were kept in memory) (F38)", async () => {
-  const ballast = "x".repeat(15 * 1024 * 1024);
-  const { code, paths } = await failure((path) => {
-    const n = Number(path.split("=")[1] ?? 1);
-    return { endpoints: entries(n, 1), ballast, next_page_uri: `${PATH}?p=${n + 1}` };
-  });
-  assert.deepEqual([code, paths.length], ["too_large", 5]);
-});
-
-Deno.test("an answer that is not a page rejects the list (F38)", async () => {
-  const bad = [null, [], {}, { endpoints: null }, { endpoints: {} }, { endpoints: [], next_page_uri: 7 }, {
-    error: "x",
-  }];
-  for (const answer of bad) {
-    assert.equal((await failure(() => answer)).code, "malformed", JSON.stringify(answer));
-  }
-});
-
-Deno.test("a failure on a later page rejects the list (F38)", async () => {
-  await using api = new FakeApi(({ path }) =>
-    path === PATH
-      ? json({ endpoints: entries(0, 1), next_page_uri: `${PATH}?p=2` })
-      : json({}, { status: 500 })
-  );
-  await assert.rejects(listBoundEndpoints(api.client(), "k8sop_1"), { name: "ApiError", status: 500 });
-});
-
-Deno.test("an abort between pages ends the list with its reason", async () => {
-  const stop = new AbortController();
-  await using api = new FakeApi(() => {
-    stop.abort(new RangeError("enough"));
-    return json({ endpoints: entries(0, 1), next_page_uri: `${PATH}?p=2` });
-  });
-  await assert.rejects(listBoundEndpoints(api.client(), "k8sop_1", { signal: stop.signal }), RangeError);
-  assert.equal(api.seen.length, 1);
 });
 
 Deno.test("a page of 150,000 entries is read", async () => {

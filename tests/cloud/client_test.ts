@@ -132,7 +132,7 @@ Deno.test("a not-found answer without a code is known by its status", async () =
   const body = '{"status_code":404,"msg":"Resource not found","details":{"operation_id":"op_1"}}';
   const error = await failureOf(clientOf({ status: 404, body }).request("GET", "/x", GET));
   assert.deepEqual([error.status, error.code], [404, ""]);
-  assert.match(error.hint!, /registers anew by itself/);
+  assert.match(error.hint!, /ngrokd registers a new one/);
 });
 
 Deno.test("401, 403 and 404 of a gateway or portal on the way are told from the API's own (a JSON 404 made a second operator)", async () => {

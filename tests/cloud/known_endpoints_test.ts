@@ -47,7 +47,7 @@ Deno.test("listBoundEndpoints() reads only the pages again whose text has change
     });
   });
   const pages = new Map();
-  const list = () => listBoundEndpoints(api.client(), "k8sop_1", { pages });
+  const list = () => listBoundEndpoints(api.client(), "k8sop_1", { remembered: pages });
   const first = await list();
   assert.deepEqual([...pages.keys()], [...ids.keys()]);
   ids.set(`${PATH}?page=2`, "ep_9");

@@ -27,7 +27,6 @@ Deno.test("registerOperator() sends what the cloud expects and reads what it ans
       id: "k8sop_1",
       certificate: CERT,
       ingressEndpoint: "connect.ngrok-endpoints.com:443",
-      region: "global",
     });
     const [seen] = api.seen;
     assert.deepEqual([seen!.method, seen!.path], ["POST", "/kubernetes_operators"]);
@@ -83,7 +82,7 @@ Deno.test("an answer that is not an operator is malformed", async () => {
 
 Deno.test("parts of an operator that are of another type count as absent", async () => {
   await using api = new FakeApi(() =>
-    json({ id: "k8sop_1", region: 7, binding: { cert: { cert: CERT }, ingress_endpoint: [] } })
+    json({ id: "k8sop_1", binding: { cert: { cert: CERT }, ingress_endpoint: [] } })
   );
   assert.deepEqual(await getOperator(api.client(), "k8sop_1"), { id: "k8sop_1", certificate: CERT });
   assert.deepEqual([api.seen[0]!.method, api.seen[0]!.path], ["GET", "/kubernetes_operators/k8sop_1"]);

@@ -46,7 +46,7 @@ Deno.test("runDaemon() keeps and serves all while the API refuses, resets, canno
       const { error, hint } = await errorAt(machine, url);
       assert.match(error, says);
       assert.ok(error.startsWith(`Cannot reach ${url}: `), error);
-      assert.match(hint, /^Check this machine's network and api\.url; it is tried again by itself$/);
+      assert.match(hint, /^Check this machine's network and api\.url; ngrokd retries automatically$/);
       await stays(url);
     }
     cloud.faults.set({ kind: "reset" });

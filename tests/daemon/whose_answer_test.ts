@@ -66,7 +66,7 @@ Deno.test("refresh-cert for an operator that is gone says what comes next, a new
     cloud.deleteOperator(cloud.operators()[0]!.id);
     const answer = await machine.ask("refresh-cert", ["--force"]);
     assert.equal(answer.success, false);
-    assert.match(`${answer.error} ${answer.hint}`, /answered 404.*registers anew by itself/);
+    assert.match(`${answer.error} ${answer.hint}`, /answered 404.*ngrokd registers a new one/);
     await machine.until(
       "it is registered",
       async () => (await statusOf(machine)).certificate?.serial !== serial,
