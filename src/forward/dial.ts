@@ -1,13 +1,8 @@
 import { DialError } from "../model/errors.ts";
+import type { IngressTarget } from "../model/ingress_target.ts";
 import type { Proxy } from "../model/proxy.ts";
 import type { ByteStream, TlsDialOptions } from "../system/net.ts";
 import type { DialGate } from "./admission/dial_gate.ts";
-
-/** Where the ingress is. */
-export interface DialTarget {
-  readonly hostname: string;
-  readonly port: number;
-}
 
 /** Our certificate and its key, PEM. */
 export interface Identity {
@@ -18,7 +13,7 @@ export interface Identity {
 /** What a connection to the ingress is made from. Read anew for each one, so that a renewal or a reload counts at once. */
 export interface IngressAccess {
   readonly connect: (options: TlsDialOptions) => Promise<ByteStream>;
-  readonly ingress: () => DialTarget;
+  readonly ingress: () => IngressTarget;
   /** Undefined as long as there is no certificate. */
   readonly identity: () => Identity | undefined;
   /** Undefined: dialled directly. */

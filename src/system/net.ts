@@ -6,7 +6,7 @@ import { withDeadline } from "./clock.ts";
 import { isConnectionGone, toBindError } from "./errors.ts";
 import { openTunnel } from "./proxy/proxy_tunnel.ts";
 import { openRelay, type Relay } from "./proxy/relay.ts";
-import { probeTls } from "./tls_probe.ts";
+import { answersTls } from "./tls_answers.ts";
 import { silentProxy } from "./proxy/tunnel.ts";
 
 export type { ByteStream };
@@ -103,7 +103,7 @@ export interface TlsDialOptions {
   /** For TCP connect and TLS handshake together. */
   readonly timeoutMs: number;
   /** Whether to see first that a TLS server (of an `https` proxy: it) answers at all, by a connection that costs nothing if none does. */
-  readonly probe?: boolean;
+  readonly checkFirst?: boolean;
   /** Dialled in place of the host; the host's name is still what is verified. */
   readonly proxy?: Proxy | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -119,16 +119,16 @@ export interface TlsDialOptions {
  * @throws The signal's reason, if it aborts first.
  */
 export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
-  const { hostname, port, cert, key, caCerts, timeoutMs, signal, probe = false, proxy } = options;
+  const { hostname, port, cert, key, caCerts, timeoutMs, signal, checkFirst = false, proxy } = options;
   const where = `${hostname}:${port}`;
   const identity = { cert, key, caCerts: [...caCerts] };
   let conn: Deno.TlsConn | undefined;
   let relay: Relay | undefined;
   let over = false;
   async function open(): Promise<ByteStream> {
-    // Through a proxy the runtime's dial ends with our relay: only the tunnel may take a probe.
+    // Through a proxy the runtime's dial ends with our relay: only the tunnel may check first.
     if (proxy !== undefined) return await openProxied(proxy);
-    if (probe && !(await probeTls({ hostname, port, timeoutMs, signal }) && !over)) {
+    if (checkFirst && !(await answersTls({ hostname, port, timeoutMs, signal }) && !over)) {
       throw new Deno.errors.TimedOut();
     }
     conn = await Deno.connectTls({ hostname, port, ...identity });
@@ -137,7 +137,7 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
     return conn;
   }
   async function openProxied(proxy: Proxy): Promise<ByteStream> {
-    const tunnel = await openTunnel({ proxy, hostname, port, timeoutMs, probe, signal });
+    const tunnel = await openTunnel({ proxy, hostname, port, timeoutMs, checkFirst, signal });
     const own = relay = openRelay(tunnel);
     if (over) own.close();
     const where = { hostname: "127.0.0.1", port: own.port, ...identity, [SERVER_NAME]: hostname };

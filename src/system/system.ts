@@ -8,7 +8,7 @@ import { flagFor, holds } from "./permissions.ts";
 import { run } from "./run.ts";
 import { onSignals } from "./signals.ts";
 import { writeErr, writeOut } from "./terminal.ts";
-import { lookAtChain } from "./tls_chain.ts";
+import { probeChain } from "./tls_chain.ts";
 import { listenUdp } from "./udp.ts";
 
 /** Everything that the daemon asks of the machine it runs on. */
@@ -27,7 +27,7 @@ export interface System {
   readonly listenUdp: typeof listenUdp;
   readonly connectTcp: typeof connectTcp;
   readonly connectTls: typeof connectTls;
-  readonly lookAtChain: typeof lookAtChain;
+  readonly probeChain: typeof probeChain;
   /**
    * The CAs that may be learnt from the ingress, for a cloud that is not ngrok's: a simulated one. No configuration reaches it.
    *
@@ -67,7 +67,7 @@ export function realSystem(): System {
     listenUdp,
     connectTcp,
     connectTls,
-    lookAtChain,
+    probeChain,
     localAddresses,
     interfaceAddresses,
     holds,

@@ -5,7 +5,7 @@ import { openTunnel } from "./proxy/proxy_tunnel.ts";
 import { openRelay } from "./proxy/relay.ts";
 
 /** Where to look, and for how long. */
-export interface LookOptions {
+export interface ChainProbeOptions {
   readonly hostname: string;
   readonly port: number;
   /** For TCP connect and TLS handshake together. */
@@ -35,7 +35,7 @@ const MAX_CERTIFICATE_BYTES = 16 * 1024;
  * @throws {DialError} If there is no handshake in the time.
  * @throws The signal's reason, if it aborts first.
  */
-export async function lookAtChain(options: LookOptions): Promise<PresentedChain> {
+export async function probeChain(options: ChainProbeOptions): Promise<PresentedChain> {
   const { hostname, port, timeoutMs, proxy, signal } = options;
   // Loaded when it is needed only: it is large.
   const { default: tls } = await import("node:tls");

@@ -7,17 +7,17 @@ import type { Proxy } from "../model/proxy.ts";
 import { withDeadline } from "../system/clock.ts";
 import type { ByteStream, TlsDialOptions } from "../system/net.ts";
 import type { System } from "../system/system.ts";
-import { isSamePlace, LookPause } from "./look_pause.ts";
-import type { IngressTarget } from "../model/ingress_target.ts";
+import { type IngressTarget, isSameTarget } from "../model/ingress_target.ts";
+import { ProbePause } from "./probe_pause.ts";
 import type { TrustSet } from "./trust_set.ts";
 
 const log = getLogger(["ngrokd", "identity"]);
 
-const LOOK_TIMEOUT_MS = 5_000;
+const PROBE_TIMEOUT_MS = 5_000;
 /** After that, what was seen is looked at anew when a connection succeeds: certificates are renewed. */
 const STALE_MS = 6 * 3_600_000;
 
-const LOOK_AGAIN = "Nothing is to be trusted unseen; see what it presents: ngrokctl trust show";
+const UNSEEN_HINT = "Nothing is to be trusted unseen; see what it presents: ngrokctl trust show";
 
 /** What the ingress presented when it was last looked at. */
 export interface Presented {
@@ -29,7 +29,7 @@ export interface Presented {
 }
 
 /** Why the last look at the ingress came to nothing. */
-export interface LookFailure {
+export interface ProbeFailure {
   readonly target: IngressTarget;
   readonly message: string;
   readonly hint: string | undefined;
@@ -38,7 +38,7 @@ export interface LookFailure {
 /** What {@linkcode IngressDialer} needs. */
 export interface IngressDialerOptions {
   readonly connect: System["connectTls"];
-  readonly look: System["lookAtChain"];
+  readonly probe: System["probeChain"];
   readonly trust: TrustSet;
   /** The way to the ingress; read anew for each look. */
   readonly proxy?: () => Proxy | undefined;
@@ -51,13 +51,13 @@ export interface IngressDialerOptions {
  */
 export class IngressDialer implements AsyncDisposable {
   readonly #options: IngressDialerOptions;
-  readonly #pause = new LookPause();
+  readonly #pause = new ProbePause();
   #running: Promise<void> | undefined;
   /** Breaks off the look that runs. */
-  #looking = new AbortController();
+  #probing = new AbortController();
   #isClosed = false;
   #presented: Presented | undefined;
-  #failure: LookFailure | undefined;
+  #failure: ProbeFailure | undefined;
 
   constructor(options: IngressDialerOptions) {
     this.#options = options;
@@ -69,7 +69,7 @@ export class IngressDialer implements AsyncDisposable {
   }
 
   /** Undefined if the last look showed something. */
-  get lookFailure(): LookFailure | undefined {
+  get probeFailure(): ProbeFailure | undefined {
     return this.#failure;
   }
 
@@ -82,11 +82,11 @@ export class IngressDialer implements AsyncDisposable {
     const { pems } = trust;
     try {
       const stream = await connect({ ...options, caCerts: pems });
-      if (this.#isStale(target)) void this.look(target, { isAwaited: false });
+      if (this.#isStale(target)) void this.probe(target, { isAwaited: false });
       return stream;
     } catch (error) {
       if (!isUntrusted(error)) throw error;
-      await withDeadline(this.look(target), { ms: end - performance.now(), signal, onTimeout: () => error });
+      await withDeadline(this.probe(target), { ms: end - performance.now(), signal, onTimeout: () => error });
       if (trust.pems === pems) throw this.#explain(error, target);
       try {
         // Once: what has been learnt counts for all that follow.
@@ -105,14 +105,14 @@ export class IngressDialer implements AsyncDisposable {
    * Looks at what the ingress presents, once for all who ask meanwhile, and each at most once a minute; 5 s after a look that does not say
    * what is wrong, unless nobody waits for it. Never rejects.
    */
-  look(target: IngressTarget, { isAwaited = true } = {}): Promise<void> {
+  probe(target: IngressTarget, { isAwaited = true } = {}): Promise<void> {
     if (this.#running !== undefined) return this.#running;
     const { trust } = this.#options;
     if (this.#isClosed || !this.#pause.isOver({ target, pems: trust.pems }, { isAwaited })) {
       return Promise.resolve();
     }
-    const { signal } = this.#looking = new AbortController();
-    this.#running = this.#look(target, signal)
+    const { signal } = this.#probing = new AbortController();
+    this.#running = this.#runProbe(target, signal)
       .catch((error) => {
         if (!signal.aborted) this.#noteFailure(error, target);
       })
@@ -121,14 +121,14 @@ export class IngressDialer implements AsyncDisposable {
   }
 
   /** The network may be another one: a look over the earlier one is broken off, and the next need not wait. */
-  retryLook(): void {
+  retryProbe(): void {
     this.#pause.lift();
-    this.#looking.abort(new DOMException("The network may be another one", "AbortError"));
+    this.#probing.abort(new DOMException("The network may be another one", "AbortError"));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    this.#looking.abort(new DOMException("ngrokd is shutting down", "AbortError"));
+    this.#probing.abort(new DOMException("ngrokd is shutting down", "AbortError"));
     await this.#running;
   }
 
@@ -142,11 +142,11 @@ export class IngressDialer implements AsyncDisposable {
     this.#failure = { target, message, hint: hintOf(error) };
   }
 
-  async #look(target: IngressTarget, signal: AbortSignal): Promise<void> {
-    const { look, trust } = this.#options;
-    const { certificates, byRoots } = await look({
+  async #runProbe(target: IngressTarget, signal: AbortSignal): Promise<void> {
+    const { probe, trust } = this.#options;
+    const { certificates, byRoots } = await probe({
       ...target,
-      timeoutMs: LOOK_TIMEOUT_MS,
+      timeoutMs: PROBE_TIMEOUT_MS,
       proxy: this.#options.proxy?.(),
       signal,
     });
@@ -185,15 +185,15 @@ export class IngressDialer implements AsyncDisposable {
 
   #explain(error: DialError, target: IngressTarget): DialError {
     const failure = this.#failure;
-    if (failure !== undefined && isSamePlace(failure.target, target)) {
+    if (failure !== undefined && isSameTarget(failure.target, target)) {
       return new DialError(
         `${error.message}; its certificate could not be looked at (${failure.message})`,
-        { code: "untrusted", cause: error, hint: failure.hint ?? LOOK_AGAIN },
+        { code: "untrusted", cause: error, hint: failure.hint ?? UNSEEN_HINT },
       );
     }
     const seen = this.#presented;
     const { hostname, port } = target;
-    if (seen === undefined || seen.verdict.reasons.length === 0 || !isSamePlace(seen.target, target)) {
+    if (seen === undefined || seen.verdict.reasons.length === 0 || !isSameTarget(seen.target, target)) {
       return error;
     }
     return new DialError(
@@ -206,7 +206,7 @@ export class IngressDialer implements AsyncDisposable {
 
   #isStale(target: IngressTarget): boolean {
     const seen = this.#presented;
-    if (seen === undefined || !isSamePlace(seen.target, target) || seen.verdict.reasons.length > 0) {
+    if (seen === undefined || !isSameTarget(seen.target, target) || seen.verdict.reasons.length > 0) {
       return true;
     }
     const nowMs = Date.now();

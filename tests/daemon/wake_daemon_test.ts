@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DialError } from "../../src/model/errors.ts";
 import { connectTls } from "../../src/system/net.ts";
 import { realSystem } from "../../src/system/system.ts";
-import { lookAtChain } from "../../src/system/tls_chain.ts";
+import { probeChain } from "../../src/system/tls_chain.ts";
 import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
 import { listOf, statusLine, statusOf, withDaemon } from "./with_daemon.ts";
 
@@ -27,7 +27,7 @@ interface Traveller {
   /** How often the API was asked for endpoints. */
   polls(): number;
   /** How often the ingress was looked at. */
-  looks(): number;
+  probes(): number;
   /** Whether the ingress is out of reach. */
   isCutOff: boolean;
 }
@@ -41,7 +41,7 @@ async function withTraveller(options: {
   let sleptMs = 0;
   let restedMs = 0;
   let addresses = ["192.168.1.7"];
-  let looks = 0;
+  let probes = 0;
   const { holds } = realSystem();
   await using machine = await fakeMachine(`net: {subnet: ${NETWORK}.0/16}`, {
     // No hosts file: writing it leads to another round, which would check the listeners as well.
@@ -57,9 +57,9 @@ async function withTraveller(options: {
       if (traveller.isCutOff) throw new DialError("Cannot connect: no answer", { code: "timeout" });
       return await connectTls(options);
     },
-    async lookAtChain(options) {
-      looks++;
-      return await lookAtChain(options);
+    async probeChain(options) {
+      probes++;
+      return await probeChain(options);
     },
   });
   const text = await Deno.readTextFile(machine.configPath);
@@ -71,7 +71,7 @@ async function withTraveller(options: {
     rest: () => restedMs += 10_000,
     wakes: () => machine.out.join("").split("the ingress is dialled anew").length - 1,
     polls: () => machine.cloud.requests().filter(({ route }) => route === LIST).length,
-    looks: () => looks,
+    probes: () => probes,
     isCutOff: false,
   };
   machine.cloud.addEndpoint({ url: "http://api.myapp:8351", backend: "http" });
@@ -232,14 +232,14 @@ Deno.test("runDaemon() after sleep sends a renewal anew that hangs, so that the 
 Deno.test("runDaemon() looks anew at an ingress that it refused before the network changed (it waited for the rest of a minute)", async () => {
   await withTraveller({
     test: async (traveller) => {
-      const { machine, looks, wakes } = traveller;
+      const { machine, probes, wakes } = traveller;
       machine.cloud.faults.set({ kind: "ingress.untrusted_ca" });
       const failed = "HTTP/1.1 502 Bad Gateway";
-      assert.deepEqual([await statusLines(machine, 1), looks()], [[failed], 1]);
-      assert.deepEqual([await statusLines(machine, 1), looks()], [[failed], 1]);
+      assert.deepEqual([await statusLines(machine, 1), probes()], [[failed], 1]);
+      assert.deepEqual([await statusLines(machine, 1), probes()], [[failed], 1]);
       traveller.move("10.1.2.3");
       await machine.until("it has acted", () => wakes() === 1);
-      assert.deepEqual([await statusLines(machine, 1), looks()], [[failed], 2]);
+      assert.deepEqual([await statusLines(machine, 1), probes()], [[failed], 2]);
     },
   });
 });

@@ -1,30 +1,30 @@
 import assert from "node:assert/strict";
 import { DialError } from "../../src/model/errors.ts";
-import { lookAtChain } from "../../src/system/tls_chain.ts";
+import { probeChain } from "../../src/system/tls_chain.ts";
 import { presentChain } from "../fakes/chain_server.ts";
 import { makeCert } from "../fakes/test_ca.ts";
 
 const ca = await makeCert({ subject: "CN=CA", isCa: true });
 const leaf = await makeCert({ subject: "CN=x", issuer: ca, names: ["localhost"] });
 
-Deno.test("lookAtChain() shows what verifies nowhere, reads ten certificates of a hundred, and sends nothing", async () => {
+Deno.test("probeChain() shows what verifies nowhere, reads ten certificates of a hundred, and sends nothing", async () => {
   await using server = await presentChain([leaf, ...Array.from({ length: 99 }, () => ca)]);
   const options = { hostname: "localhost", port: server.port, timeoutMs: 5000 };
-  const { certificates, byRoots } = await lookAtChain(options);
+  const { certificates, byRoots } = await probeChain(options);
   assert.deepEqual([certificates.length, byRoots], [10, "untrusted"]);
   assert.equal(certificates[0]!.toHex(), new Uint8Array(leaf.certificate.rawData).toHex());
   assert.equal(server.received(), 0);
 });
 
-Deno.test("lookAtChain() gives up on a silent server in its time, and at once when it is told to", async () => {
+Deno.test("probeChain() gives up on a silent server in its time, and at once when it is told to", async () => {
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const options = { hostname: "localhost", port: silent.addr.port };
   await assert.rejects(
-    lookAtChain({ ...options, timeoutMs: 30 }),
+    probeChain({ ...options, timeoutMs: 30 }),
     (error) => error instanceof DialError && /no answer in 0\.03 s/.test(error.message),
   );
   const stop = new AbortController();
-  const looking = lookAtChain({ ...options, timeoutMs: 5000, signal: stop.signal });
+  const looking = probeChain({ ...options, timeoutMs: 5000, signal: stop.signal });
   stop.abort(new RangeError("enough"));
   await assert.rejects(looking, RangeError);
 });

@@ -9,11 +9,11 @@ const YEAR = 365 * 24 * HOUR;
 
 Deno.test("IngressDialer looks at the ingress anew when what it saw is old, also when the clock was set back since (it waited for years) (F20)", async () => {
   const clock = FakeTimers.install({ now: 10 * YEAR, toFake: ["Date", "performance"] });
-  let looks = 0;
+  let probes = 0;
   await using dialer = new IngressDialer({
     connect: () => Promise.resolve({} as ByteStream),
-    look: () => {
-      looks++;
+    probe: () => {
+      probes++;
       return Promise.resolve({ certificates: [], byRoots: "trusted" as const });
     },
     trust: { pems: [], anchors: [], listed: [] } as unknown as TrustSet,
@@ -23,7 +23,7 @@ Deno.test("IngressDialer looks at the ingress anew when what it saw is old, also
     await dialer.connect({ ...target, cert: "", key: "", caCerts: [], timeoutMs: 1000 });
     // The look goes on beside the connection.
     await new Promise((resolve) => setTimeout(resolve, 0));
-    return looks;
+    return probes;
   }
   try {
     assert.equal(await dial(), 1);

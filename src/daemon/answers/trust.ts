@@ -6,16 +6,16 @@ import { RequestError } from "../../control/protocol.ts";
 import { messageOf } from "../../model/errors.ts";
 import type { CaReport, StatusReport, TrustReport } from "../../model/report.ts";
 import type { Daemon } from "../daemon.ts";
-import { isSamePlace } from "../../trust/look_pause.ts";
+import { isSameTarget } from "../../model/ingress_target.ts";
 import { withHint } from "../../trust/trust_set.ts";
 
 const DAY_MS = 86_400_000;
 
 /** What `status` says of trust. */
 export function trustStatus({ trust, dialer, ingress }: Daemon): StatusReport["trust"] {
-  const { presented: seen, lookFailure: failure } = dialer;
-  const place = ingress();
-  const isCurrent = seen !== undefined && isSamePlace(seen.target, place);
+  const { presented: seen, probeFailure: failure } = dialer;
+  const target = ingress();
+  const isCurrent = seen !== undefined && isSameTarget(seen.target, target);
   const wasGood = isCurrent && seen.verdict.reasons.length === 0;
   // Since the look a CA may have been forgotten, or its file changed.
   const anchor = wasGood ? trust.anchors.find((known) => isSame(known, seen.verdict.anchor)) : undefined;
@@ -35,13 +35,13 @@ export function trustStatus({ trust, dialer, ingress }: Daemon): StatusReport["t
         trusted: isKnown(certificate, trust.anchors),
       })),
     },
-    look_error: failure === undefined || !isSamePlace(failure.target, place) ? null : withHint(failure),
+    look_error: failure === undefined || !isSameTarget(failure.target, target) ? null : withHint(failure),
   };
 }
 
 /** The answer of `trust show`, after a look at the ingress, unless the last one was a moment ago. */
 export async function showTrust(daemon: Daemon): Promise<TrustReport> {
-  await daemon.dialer.look(daemon.ingress());
+  await daemon.dialer.probe(daemon.ingress());
   const { trust } = daemon;
   return {
     schema: 1,

@@ -18,7 +18,7 @@ const ANSWERS: ReadonlySet<DialFailure> = new Set(["refused", "reset", "untruste
 export interface GatedDial {
   readonly timeoutMs: number;
   /** Whether the ingress was silent, or has not answered over this network yet: the dial must not cost anything if it is silent. */
-  readonly probe: boolean;
+  readonly checkFirst: boolean;
 }
 
 /** Options of {@linkcode DialGate.pass}. */
@@ -82,7 +82,7 @@ export class DialGate {
     if (timeoutMs < this.#minMs) throw late(target);
     const begun: Begun = { network: this.#network, startedAt, trial: this.#begin(target) };
     try {
-      const stream = await dial({ timeoutMs, probe: begun.trial !== undefined || !this.#isProven });
+      const stream = await dial({ timeoutMs, checkFirst: begun.trial !== undefined || !this.#isProven });
       this.#heard(target, begun);
       return stream;
     } catch (error) {
@@ -107,7 +107,7 @@ export class DialGate {
 
   /**
    * The network may be another one: all dials may try again, and those that began before say nothing any more. Until one is answered each
-   * is a probe, so that a network that changes for ever before a silent ingress costs no descriptors.
+   * is checked first, so that a network that changes for ever before a silent ingress costs no descriptors.
    */
   retryNow(): void {
     this.#network++;

@@ -5,7 +5,7 @@ import { limitTime } from "../clock.ts";
 import { isConnectionGone } from "../errors.ts";
 import { askByConnect } from "./http_connect.ts";
 import { askBySocks5 } from "./socks5.ts";
-import { probeTls } from "../tls_probe.ts";
+import { answersTls } from "../tls_answers.ts";
 import {
   silentProxy,
   type Tunnel,
@@ -17,14 +17,14 @@ import {
 const NOTHING = new Uint8Array();
 
 /**
- * Connects to the proxy and asks it for a tunnel. Without a probe, a handshake with an `https` proxy that is given up keeps its
+ * Connects to the proxy and asks it for a tunnel. Without that check, a handshake with an `https` proxy that is given up keeps its
  * descriptor until that proxy ends it.
  *
  * @throws {DialError} `timeout` if the proxy is silent, `proxy` for everything else.
  * @throws The signal's reason, if it aborts first.
  */
 export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
-  const { proxy, timeoutMs, signal, probe = true } = options;
+  const { proxy, timeoutMs, signal, checkFirst = true } = options;
   using limit = limitTime(timeoutMs, { signal });
   const over = Promise.withResolvers<never>();
   over.promise.catch(() => {});
@@ -37,8 +37,8 @@ export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
   limit.signal.addEventListener("abort", onAbort, { once: true });
   try {
     const { hostname, port } = proxy;
-    if (probe && proxy.scheme === "https") {
-      const answers = await probeTls({ hostname, port, timeoutMs, signal: limit.signal });
+    if (checkFirst && proxy.scheme === "https") {
+      const answers = await answersTls({ hostname, port, timeoutMs, signal: limit.signal });
       if (!answers) throw silentProxy(options);
     }
     const tcp = await Deno.connect({ hostname, port, signal: limit.signal });

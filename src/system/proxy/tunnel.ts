@@ -15,7 +15,7 @@ export interface TunnelOptions {
    *
    * @default {true}
    */
-  readonly probe?: boolean | undefined;
+  readonly checkFirst?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -28,19 +28,19 @@ function before(state: { ingress: "silent" | "fine" | DialFailure }) {
       (error) => error.message as string,
     );
   };
-  return { gate, dials, pass, probes: () => dials.filter(({ probe }) => probe).length };
+  return { gate, dials, pass, checked: () => dials.filter(({ checkFirst }) => checkFirst).length };
 }
 
 Deno.test("DialGate begins 64 dials at a silent ingress, whatever comes, and ends each connection in 10 s (F60)", async () => {
   await using logged = await captureLog();
   using clock = fakeClock();
-  const { dials, pass, probes } = before({ ingress: "silent" });
+  const { dials, pass, checked } = before({ ingress: "silent" });
   const ended: string[] = [];
   for (let count = 0; count < 500; count++) void pass().then((outcome) => ended.push(outcome));
   await clock.pass(9_999);
   assert.deepEqual([dials.length, ended.length], [64, 0]);
   await clock.pass(1);
-  assert.deepEqual([dials.length, ended.length, probes()], [64, 500, 0]);
+  assert.deepEqual([dials.length, ended.length, checked()], [64, 500, 0]);
   assert.equal(logged.lines("warning").length, 1);
 });
 
@@ -62,7 +62,7 @@ Deno.test("DialGate lets one trial per step at a silent ingress, and tells all o
     await clock.pass(100);
   }
   assert.deepEqual(starts, [1, 13, 27, 45, 70, 95], "10 s each, then 2, 4, 8 and 15 s of rest");
-  assert.ok(dials.slice(1).every(({ probe }) => probe), "none of them may cost a descriptor");
+  assert.ok(dials.slice(1).every(({ checkFirst }) => checkFirst), "none of them may cost a descriptor");
   await clock.pass(10_000);
 });
 
@@ -71,7 +71,7 @@ Deno.test("DialGate lets all through again as soon as a trial has shown that the
     await using logged = await captureLog();
     using clock = fakeClock();
     const state: Parameters<typeof before>[0] = { ingress: "silent" };
-    const { dials, pass, probes } = before(state);
+    const { dials, pass, checked } = before(state);
     const first = pass();
     await clock.pass(11_000);
     await first;
@@ -79,7 +79,7 @@ Deno.test("DialGate lets all through again as soon as a trial has shown that the
     const trial = await pass();
     assert.equal(trial === "ok", after === "fine");
     await Promise.all([pass(), pass(), pass()]);
-    assert.deepEqual([dials.length, probes()], [5, 1], after);
+    assert.deepEqual([dials.length, checked()], [5, 1], after);
     assert.match(logged.lines("info").join(), /answers again/);
   }
 });
@@ -89,7 +89,7 @@ Deno.test("DialGate does not take a failure that never reached the ingress for a
     await using logged = await captureLog();
     using clock = fakeClock();
     const state: Parameters<typeof before>[0] = { ingress: "silent" };
-    const { dials, pass, probes } = before(state);
+    const { dials, pass, checked } = before(state);
     void pass();
     await clock.pass(11_000);
     state.ingress = code;
@@ -98,19 +98,19 @@ Deno.test("DialGate does not take a failure that never reached the ingress for a
       assert.match(await pass(), /has not answered/, "one per step");
       await clock.pass(1_000);
     }
-    assert.deepEqual([dials.length, probes(), logged.lines("info")], [4, 3, []], code);
+    assert.deepEqual([dials.length, checked(), logged.lines("info")], [4, 3, []], code);
     state.ingress = "fine";
     assert.equal(await pass(), "ok");
     assert.match(logged.lines("info").join(), /answers again/);
   }
 });
 
-Deno.test("DialGate.retryNow() has each dial be a probe until the ingress has answered, whatever else fails before (a name that did not resolve was enough) (F60)", async () => {
+Deno.test("DialGate.retryNow() has each dial be checked first until the ingress has answered, whatever else fails before (a name that did not resolve was enough) (F60)", async () => {
   for (const code of ["name", "identity", "proxy", "other"] as const) {
     await using logged = await captureLog();
     using clock = fakeClock();
     const state: Parameters<typeof before>[0] = { ingress: "silent" };
-    const { gate, dials, pass, probes } = before(state);
+    const { gate, dials, pass, checked } = before(state);
     void pass();
     await clock.pass(10_000);
     gate.retryNow();
@@ -120,7 +120,7 @@ Deno.test("DialGate.retryNow() has each dial be a probe until the ingress has an
     const tries = [pass(), pass()];
     await clock.pass(10_000);
     assert.deepEqual(await Promise.all(tries), Array(2).fill("Cannot connect: no answer"));
-    assert.deepEqual([dials.length, probes(), logged.lines("info")], [5, 4, []], code);
+    assert.deepEqual([dials.length, checked(), logged.lines("info")], [5, 4, []], code);
   }
 });
 
@@ -128,19 +128,19 @@ Deno.test("DialGate asks another ingress at once, and forgets the silence of the
   await using _logged = await captureLog();
   using clock = fakeClock();
   const state: Parameters<typeof before>[0] = { ingress: "silent" };
-  const { pass, probes } = before(state);
+  const { pass, checked } = before(state);
   const first = pass();
   await clock.pass(10_000);
   await first;
   state.ingress = "fine";
   assert.equal(await pass({ target: "other.test:443" }), "ok");
   assert.match(await pass(), /has not answered for 10 s/);
-  assert.equal(probes(), 0);
+  assert.equal(checked(), 0);
 });
 
 Deno.test("DialGate does not take a dial that was broken off, or had no time, for silence", async () => {
   using clock = fakeClock();
-  const { dials, pass, probes } = before({ ingress: "silent" });
+  const { dials, pass, checked } = before({ ingress: "silent" });
   assert.match(await pass({ timeoutMs: 4_999 }), /have taken all its time/);
   assert.equal(dials.length, 0);
   const controller = new AbortController();
@@ -161,7 +161,7 @@ Deno.test("DialGate does not take a dial that was broken off, or had no time, fo
   await broken;
   const again = pass();
   await clock.pass(0);
-  assert.equal(probes(), 2, "a trial that was broken off does not count");
+  assert.equal(checked(), 2, "a trial that was broken off does not count");
   await clock.pass(10_000);
   await again;
 });
@@ -170,21 +170,21 @@ Deno.test("DialGate does not call an ingress silent for one dial that times out 
   await using logged = await captureLog();
   using clock = fakeClock();
   const state: Parameters<typeof before>[0] = { ingress: "silent" };
-  const { pass, probes } = before(state);
+  const { pass, checked } = before(state);
   const lost = pass();
   await clock.pass(5000);
   state.ingress = "fine";
   assert.equal(await pass(), "ok");
   await clock.pass(5000);
   assert.equal(await lost, "Cannot connect: no answer");
-  assert.deepEqual([await pass(), probes(), logged.lines("warning")], ["ok", 0, []]);
+  assert.deepEqual([await pass(), checked(), logged.lines("warning")], ["ok", 0, []]);
 });
 
-Deno.test("DialGate.retryNow() lets all try again at once, each by a probe until one is answered", async () => {
+Deno.test("DialGate.retryNow() lets all try again at once, each checked first until one is answered", async () => {
   await using logged = await captureLog();
   using clock = fakeClock();
   const state: Parameters<typeof before>[0] = { ingress: "silent" };
-  const { gate, dials, pass, probes } = before(state);
+  const { gate, dials, pass, checked } = before(state);
   const first = pass();
   await clock.pass(10_000);
   await first;
@@ -192,16 +192,16 @@ Deno.test("DialGate.retryNow() lets all try again at once, each by a probe until
   gate.retryNow();
   state.ingress = "fine";
   assert.deepEqual(await Promise.all([pass(), pass()]), ["ok", "ok"]);
-  assert.equal(probes(), 2);
+  assert.equal(checked(), 2);
   assert.equal(await pass(), "ok");
-  assert.deepEqual([dials.length, probes()], [4, 2]);
+  assert.deepEqual([dials.length, checked()], [4, 2]);
   assert.match(logged.lines("info").join(), /answers again/);
 });
 
 Deno.test("DialGate.retryNow() forgets how often trials have failed; an ingress that is still silent is so without another warning", async () => {
   await using logged = await captureLog();
   using clock = fakeClock();
-  const { gate, dials, pass, probes } = before({ ingress: "silent" });
+  const { gate, dials, pass, checked } = before({ ingress: "silent" });
   void pass();
   await clock.pass(11_000);
   for (let trial = 0; trial < 3; trial++) {
@@ -218,7 +218,7 @@ Deno.test("DialGate.retryNow() forgets how often trials have failed; an ingress 
   void pass();
   await clock.pass(0);
   assert.deepEqual(
-    [dials.length, probes(), logged.lines("warning").length],
+    [dials.length, checked(), logged.lines("warning").length],
     [7, 6, 1],
     "the first step again",
   );

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DialError, type DialFailure } from "../../../src/model/errors.ts";
 import type { Proxy } from "../../../src/model/proxy.ts";
 import { type ByteStream, connectTls } from "../../../src/system/net.ts";
-import { lookAtChain } from "../../../src/system/tls_chain.ts";
+import { probeChain } from "../../../src/system/tls_chain.ts";
 import { openTunnel } from "../../../src/system/proxy/proxy_tunnel.ts";
 import { openRelay } from "../../../src/system/proxy/relay.ts";
 import { TestCa } from "../../fakes/test_ca.ts";
@@ -104,10 +104,10 @@ Deno.test("connectTls() verifies the host's name through a proxy, and carries bo
   await until("no connection is left at the proxy", () => proxy.open === 0);
 });
 
-Deno.test("lookAtChain() sees what the ingress presents through the proxy, and leaves no connection there", async () => {
+Deno.test("probeChain() sees what the ingress presents through the proxy, and leaves no connection there", async () => {
   await using ingress = lateEcho();
   await using proxy = open(ingress.port);
-  const seen = await lookAtChain({ hostname: HOST, port: 443, timeoutMs: 5000, proxy: proxyOf(proxy) });
+  const seen = await probeChain({ hostname: HOST, port: 443, timeoutMs: 5000, proxy: proxyOf(proxy) });
   assert.ok(seen.certificates.length >= 1);
   assert.equal(seen.byRoots, "untrusted");
   assert.match(proxy.heads[0]!, /^CONNECT ingress\.example:443 /);
@@ -208,11 +208,11 @@ Deno.test("connectTls() through a proxy ends with its signal, and leaves nothing
   await until("no connection is left at the proxy", () => proxy.open === 0);
 });
 
-for (const probe of [true, false]) {
-  Deno.test(`openTunnel() gives up in time, and at its signal, on an https proxy that is silent in the handshake: ${probe ? "with" : "without"} a probe`, async () => {
+for (const checkFirst of [true, false]) {
+  Deno.test(`openTunnel() gives up in time, and at its signal, on an https proxy that is silent in the handshake: ${checkFirst ? "with" : "without"} a check`, async () => {
     await using silent = socksProxy();
     silent.mode = "hang";
-    const options = { proxy: proxyOf(silent, { scheme: "https" }), hostname: HOST, port: 443, probe };
+    const options = { proxy: proxyOf(silent, { scheme: "https" }), hostname: HOST, port: 443, checkFirst };
     await assert.rejects(
       openTunnel({ ...options, timeoutMs: 100 }),
       /through the proxy https:.*: it does not answer in 0\.1 s$/,
@@ -225,7 +225,7 @@ for (const probe of [true, false]) {
   });
 }
 
-Deno.test("openTunnel() that probes asks an https proxy once, and gets its tunnel", async () => {
+Deno.test("openTunnel() that checks first asks an https proxy once, and gets its tunnel", async () => {
   await using ingress = lateEcho();
   await using proxy = open(ingress.port);
   await using front = tlsFront(proxy.port, await ca.pair());
@@ -237,7 +237,7 @@ Deno.test("openTunnel() that probes asks an https proxy once, and gets its tunne
     hostname: HOST,
     port: 443,
     timeoutMs: 10_000,
-    probe: true,
+    checkFirst: true,
   };
   // The runtime takes the CAs for a proxy from its environment, at its start.
   const code = `
@@ -251,14 +251,14 @@ Deno.test("openTunnel() that probes asks an https proxy once, and gets its tunne
   assert.deepEqual([stdout, proxy.heads.length], ["a tunnel\n", 1], stderr);
 });
 
-Deno.test("connectTls() that probes, and lookAtChain(), leave no connection at an https proxy that is silent in the handshake (each dial left one)", async () => {
+Deno.test("connectTls() that checks first, and probeChain(), leave no connection at an https proxy that is silent in the handshake (each dial left one)", async () => {
   // It makes nothing of a ClientHello, and waits for more.
   await using silent = connectProxy();
   const proxy = proxyOf(silent, { scheme: "https" });
   const target = { hostname: HOST, port: 443, timeoutMs: 20_000, proxy };
   const ways: ((signal: AbortSignal) => Promise<unknown>)[] = [
-    (signal) => connectTls({ ...target, ...client, caCerts: [ca.pem], probe: true, signal }),
-    (signal) => lookAtChain({ ...target, signal }),
+    (signal) => connectTls({ ...target, ...client, caCerts: [ca.pem], checkFirst: true, signal }),
+    (signal) => probeChain({ ...target, signal }),
   ];
   for (const way of ways) {
     const stop = new AbortController();
@@ -270,7 +270,7 @@ Deno.test("connectTls() that probes, and lookAtChain(), leave no connection at a
   }
 });
 
-Deno.test("connectTls() and lookAtChain() reach the host through a SOCKS5 proxy, and connectTls() verifies its name", async () => {
+Deno.test("connectTls() and probeChain() reach the host through a SOCKS5 proxy, and connectTls() verifies its name", async () => {
   await using ingress = lateEcho();
   await using proxy = socksProxy();
   proxy.targets.set(`${HOST}:443`, ingress.port);
@@ -280,7 +280,7 @@ Deno.test("connectTls() and lookAtChain() reach the host through a SOCKS5 proxy,
   await stream.closeWrite();
   assert.equal(new TextDecoder().decode(await readAll(stream)), "hello");
   stream.close();
-  const { certificates } = await lookAtChain({ hostname: HOST, port: 443, timeoutMs: 5000, proxy: socks });
+  const { certificates } = await probeChain({ hostname: HOST, port: 443, timeoutMs: 5000, proxy: socks });
   assert.equal(certificates.length, 1);
   proxy.targets.set("other.example:443", ingress.port);
   await assert.rejects(

@@ -1,4 +1,4 @@
-import type { IngressTarget } from "../model/ingress_target.ts";
+import { type IngressTarget, isSameTarget } from "../model/ingress_target.ts";
 
 /** Whatever the ingress presents, it is looked at no more often; another one, which only the configuration or the API can name, is at once. */
 const PAUSE_MS = 60_000;
@@ -6,17 +6,17 @@ const PAUSE_MS = 60_000;
 const RETRY_MS = 5_000;
 
 /** What a look is at, and what is trusted then. */
-export interface LookSubject {
+export interface ProbeSubject {
   readonly target: IngressTarget;
   readonly pems: readonly string[];
 }
 
 /** When the ingress may be looked at again. */
-export class LookPause {
-  #last: (LookSubject & { readonly at: number; readonly hasReasons: boolean }) | undefined;
+export class ProbePause {
+  #last: (ProbeSubject & { readonly at: number; readonly hasReasons: boolean }) | undefined;
 
   /** From the end of a look on; `hasReasons`: it says why the ingress is not trusted. */
-  begin(subject: LookSubject, { hasReasons }: { hasReasons: boolean }): void {
+  begin(subject: ProbeSubject, { hasReasons }: { hasReasons: boolean }): void {
     this.#last = { ...subject, at: performance.now(), hasReasons };
   }
 
@@ -26,14 +26,9 @@ export class LookPause {
   }
 
   /** `isAwaited`: somebody waits for what a look shows. */
-  isOver({ target, pems }: LookSubject, { isAwaited }: { isAwaited: boolean }): boolean {
+  isOver({ target, pems }: ProbeSubject, { isAwaited }: { isAwaited: boolean }): boolean {
     const last = this.#last;
-    if (last === undefined || last.pems !== pems || !isSamePlace(last.target, target)) return true;
+    if (last === undefined || last.pems !== pems || !isSameTarget(last.target, target)) return true;
     return performance.now() - last.at >= (isAwaited && !last.hasReasons ? RETRY_MS : PAUSE_MS);
   }
-}
-
-/** Whether both are one ingress. */
-export function isSamePlace(one: IngressTarget, other: IngressTarget): boolean {
-  return one.hostname === other.hostname && one.port === other.port;
 }

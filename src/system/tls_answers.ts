@@ -1,7 +1,7 @@
 import { parseIpv4 } from "../lib/ipv4.ts";
 
-/** Where to probe, and for how long. */
-export interface ProbeOptions {
+/** The server to check, and the time that it has. */
+export interface AnswerOptions {
   readonly hostname: string;
   readonly port: number;
   readonly timeoutMs: number;
@@ -9,10 +9,10 @@ export interface ProbeOptions {
 }
 
 /**
- * Whether a TLS server there says anything at all, be it that it refuses; false if the time is over or the signal aborts before. Nothing
+ * Returns true if a TLS server says anything at all, also a refusal; false if it is silent or the signal aborts. Nothing
  * is sent after the handshake. Unlike a `Deno.TlsConn`, a socket of `node:tls` really closes in mid-handshake.
  */
-export async function probeTls(options: ProbeOptions): Promise<boolean> {
+export async function answersTls(options: AnswerOptions): Promise<boolean> {
   const { hostname, port, timeoutMs, signal } = options;
   // Loaded when it is needed only: it is large.
   const { default: tls } = await import("node:tls");

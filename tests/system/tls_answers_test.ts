@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DialError } from "../../src/model/errors.ts";
 import { closeQuietly } from "../../src/system/byte_stream.ts";
 import { connectTls } from "../../src/system/net.ts";
-import { probeTls } from "../../src/system/tls_probe.ts";
+import { answersTls } from "../../src/system/tls_answers.ts";
 import { TestCa } from "../fakes/test_ca.ts";
 
 const ca = await TestCa.create();
@@ -44,24 +44,24 @@ function server(greeting: string | undefined) {
   };
 }
 
-Deno.test("probeTls() tells a server that is silent from one that says anything, refuses, or has no name", async () => {
+Deno.test("answersTls() tells a server that is silent from one that says anything, refuses, or has no name", async () => {
   await using silent = server(undefined);
   await using loud = server("220 no TLS here\r\n");
-  const probe = (port: number, hostname = "localhost") => probeTls({ hostname, port, timeoutMs: 40 });
-  assert.equal(await probe(silent.port), false);
-  assert.equal(await probe(silent.port, "127.0.0.1"), false);
-  assert.equal(await probeTls({ hostname: "localhost", port: loud.port, timeoutMs: 5000 }), true);
+  const answers = (port: number, hostname = "localhost") => answersTls({ hostname, port, timeoutMs: 40 });
+  assert.equal(await answers(silent.port), false);
+  assert.equal(await answers(silent.port, "127.0.0.1"), false);
+  assert.equal(await answersTls({ hostname: "localhost", port: loud.port, timeoutMs: 5000 }), true);
   const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   closed.close();
-  assert.equal(await probeTls({ hostname: "127.0.0.1", port: closed.addr.port, timeoutMs: 5000 }), true);
+  assert.equal(await answersTls({ hostname: "127.0.0.1", port: closed.addr.port, timeoutMs: 5000 }), true);
   const stop = AbortSignal.abort();
   assert.equal(
-    await probeTls({ hostname: "localhost", port: silent.port, timeoutMs: 5000, signal: stop }),
+    await answersTls({ hostname: "localhost", port: silent.port, timeoutMs: 5000, signal: stop }),
     false,
   );
 });
 
-Deno.test("connectTls() that probes leaves no descriptor at a silent server (each dial left one) (F60)", async () => {
+Deno.test("connectTls() that checks first leaves no descriptor at a silent server (each dial left one) (F60)", async () => {
   await using silent = server(undefined);
   const dial = () =>
     connectTls({
@@ -70,7 +70,7 @@ Deno.test("connectTls() that probes leaves no descriptor at a silent server (eac
       ...client,
       caCerts: [ca.pem],
       timeoutMs: 30,
-      probe: true,
+      checkFirst: true,
     });
   const isTimeout = (error: unknown) => error instanceof DialError && error.code === "timeout";
   for (let count = 0; count < 10; count++) await assert.rejects(dial(), isTimeout);
@@ -82,11 +82,11 @@ Deno.test("connectTls() that probes leaves no descriptor at a silent server (eac
   assert.equal(open, 0, `of ${accepted}`);
 });
 
-Deno.test("connectTls() that probes connects where a server answers, and says what is wrong where one refuses (F60)", async () => {
+Deno.test("connectTls() that checks first connects where a server answers, and says what is wrong where one refuses (F60)", async () => {
   const listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...await ca.pair() });
   const { port } = listener.addr;
   const dial = (caCerts: string[]) =>
-    connectTls({ hostname: "localhost", port, ...client, caCerts, timeoutMs: 5000, probe: true });
+    connectTls({ hostname: "localhost", port, ...client, caCerts, timeoutMs: 5000, checkFirst: true });
   const accepting = (async () => {
     for (;;) {
       const conn = await listener.accept();

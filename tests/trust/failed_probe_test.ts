@@ -20,7 +20,7 @@ interface World {
   readonly dialer: IngressDialer;
   readonly trust: TrustSet;
   /** How often it was looked at. */
-  looks: number;
+  probes: number;
   /** What a look shows; `fail`: nothing; `hang`: nothing until it is broken off. */
   shows: readonly MadeCert[] | "fail" | "hang";
   /** Runs while what a look shows is judged. */
@@ -41,12 +41,12 @@ async function inNetwork(task: (world: World) => Promise<void>): Promise<void> {
   });
   await trust.load("");
   using clock = fakeClock(Date.now());
-  await using dialer = new IngressDialer({ connect, look, trust });
+  await using dialer = new IngressDialer({ connect, probe, trust });
   const world: World = {
     clock,
     dialer,
     trust,
-    looks: 0,
+    probes: 0,
     shows: good,
     isPublic: false,
     connect: () =>
@@ -60,8 +60,8 @@ async function inNetwork(task: (world: World) => Promise<void>): Promise<void> {
     const words = "Cannot connect to localhost:443: invalid peer certificate: UnknownIssuer";
     return Promise.reject(new DialError(words, { code: "untrusted" }));
   }
-  function look({ signal }: Parameters<System["lookAtChain"]>[0]): ReturnType<System["lookAtChain"]> {
-    world.looks++;
+  function probe({ signal }: Parameters<System["probeChain"]>[0]): ReturnType<System["probeChain"]> {
+    world.probes++;
     const { shows } = world;
     if (shows === "hang") {
       return new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason)));
@@ -97,11 +97,11 @@ Deno.test("IngressDialer learns a CA 5 s after a look that failed (a good ingres
       refused(await world.connect());
       await world.clock.pass(1_000);
     }
-    assert.equal(world.looks, 1);
+    assert.equal(world.probes, 1);
     assert.equal(await world.connect(), "connected");
-    assert.equal(world.looks, 2);
+    assert.equal(world.probes, 2);
     assert.deepEqual(world.trust.anchors.map(({ certificate }) => certificate.sha256), [ca.sha256]);
-    assert.equal(world.dialer.lookFailure, undefined);
+    assert.equal(world.dialer.probeFailure, undefined);
   });
 });
 
@@ -127,17 +127,17 @@ Deno.test("IngressDialer says that a certificate could not be looked at, and not
   });
 });
 
-Deno.test("IngressDialer looks at once after a wake, whatever was seen before it (the pause of another network went on)", async () => {
+Deno.test("IngressDialer probes at once after a wake, whatever was seen before it (the pause of another network went on)", async () => {
   for (const before of ["fail", bad] as const) {
     await inNetwork(async (world) => {
       world.shows = before;
       refused(await world.connect());
       world.shows = good;
       refused(await world.connect());
-      assert.equal(world.looks, 1);
-      world.dialer.retryLook();
+      assert.equal(world.probes, 1);
+      world.dialer.retryProbe();
       assert.equal(await world.connect(), "connected");
-      assert.equal(world.looks, 2);
+      assert.equal(world.probes, 2);
     });
   }
 });
@@ -147,10 +147,10 @@ Deno.test("IngressDialer breaks off a look over the earlier network at a wake, a
     world.shows = "hang";
     const waiting = world.connect();
     await world.clock.pass(1_000);
-    assert.equal(world.looks, 1);
-    world.dialer.retryLook();
+    assert.equal(world.probes, 1);
+    world.dialer.retryProbe();
     refused(await waiting);
-    assert.equal(world.dialer.lookFailure, undefined);
+    assert.equal(world.dialer.probeFailure, undefined);
     world.shows = good;
     assert.equal(await world.connect(), "connected");
   });
@@ -159,7 +159,7 @@ Deno.test("IngressDialer breaks off a look over the earlier network at a wake, a
 Deno.test("IngressDialer keeps nothing of a look that a wake came into while it was judged", async () => {
   await inNetwork(async (world) => {
     world.shows = bad;
-    world.whileJudged = () => world.dialer.retryLook();
+    world.whileJudged = () => world.dialer.retryProbe();
     refused(await world.connect());
     assert.equal(world.dialer.presented, undefined);
     world.whileJudged = undefined;
@@ -168,7 +168,7 @@ Deno.test("IngressDialer keeps nothing of a look that a wake came into while it 
   });
 });
 
-Deno.test("IngressDialer looks once a minute at an ingress that it trusts and cannot look at", async () => {
+Deno.test("IngressDialer probes once a minute at an ingress that it trusts and cannot look at", async () => {
   await inNetwork(async (world) => {
     world.isPublic = true;
     world.shows = "fail";
@@ -176,11 +176,11 @@ Deno.test("IngressDialer looks once a minute at an ingress that it trusts and ca
       assert.equal(await world.connect(), "connected");
       await world.clock.pass(2_000);
     }
-    assert.equal(world.looks, 5);
+    assert.equal(world.probes, 5);
   });
 });
 
-Deno.test("IngressDialer looks anew if an ingress is refused that was good a moment ago (its reason took a minute) (F60)", async () => {
+Deno.test("IngressDialer probes anew if an ingress is refused that was good a moment ago (its reason took a minute) (F60)", async () => {
   await inNetwork(async (world) => {
     assert.equal(await world.connect(), "connected");
     world.shows = bad;
@@ -191,6 +191,6 @@ Deno.test("IngressDialer looks anew if an ingress is refused that was good a mom
       refused(await world.connect());
       await world.clock.pass(1_000);
     }
-    assert.equal(world.looks, 2);
+    assert.equal(world.probes, 2);
   });
 });
