@@ -31,7 +31,7 @@ export interface Chosen {
 }
 
 /** Why there is no route for an HTTP connection. */
-export interface HttpUnrouted {
+export interface HttpRefused {
   readonly outcome: Outcome;
   readonly refusal: HttpRefusal;
 }
@@ -56,7 +56,7 @@ export function chooseByHello(
 }
 
 /** The route of an HTTP connection by what it begins with. */
-export function chooseByRequest(routes: ListenerRoutes, sniff: HttpSniff): Chosen | HttpUnrouted {
+export function chooseByRequest(routes: ListenerRoutes, sniff: HttpSniff): Chosen | HttpRefused {
   const { owner } = routes;
   if (sniff.kind === "error") return badRequest(sniff.reason, sniff.status);
   if (sniff.kind === "h2") {
@@ -87,7 +87,7 @@ function chooseOwner(route: Route, head: RequestHead): Chosen {
   return isNamed && isPlain ? { route, host, whole: true } : { route, host, whole: false, hostField };
 }
 
-function chooseShared(routes: ListenerRoutes, head: RequestHead): Chosen | HttpUnrouted {
+function chooseShared(routes: ListenerRoutes, head: RequestHead): Chosen | HttpRefused {
   const route = routes.match(head.host);
   if (route !== undefined) return { route, host: head.host, whole: false };
   const { sole } = routes;
@@ -105,14 +105,14 @@ function chooseShared(routes: ListenerRoutes, head: RequestHead): Chosen | HttpU
   });
 }
 
-function wrongHost(head: RequestHead, options: { expected: string; nextStep: string }): HttpUnrouted {
+function wrongHost(head: RequestHead, options: { expected: string; nextStep: string }): HttpRefused {
   const { host, port, method } = head;
   const asked = printable(port === undefined ? host : `${host}:${port}`);
   const reason = `The request is for "${asked}". ${options.expected}.`;
   return { outcome: "wrong_host", refusal: { status: 421, reason, nextStep: options.nextStep, method } };
 }
 
-function badRequest(reason: string, status: 400 | 431 = 400): HttpUnrouted {
+function badRequest(reason: string, status: 400 | 431 = 400): HttpRefused {
   return { outcome: "bad_request", refusal: { status, reason: `Cannot read the request: ${reason}` } };
 }
 

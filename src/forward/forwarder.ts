@@ -17,7 +17,7 @@ import { LIMITS, type Limits } from "./admission/limits.ts";
 import { Listeners } from "./listeners.ts";
 import { SourceShares } from "./admission/source_shares.ts";
 import { TrafficBook } from "./traffic_book.ts";
-import { Undecided } from "./admission/undecided.ts";
+import { UnroutedConnections } from "./admission/unrouted_connections.ts";
 
 const log = getLogger(["ngrokd", "forward"]);
 
@@ -30,7 +30,7 @@ const MAX_INGRESS_CONNECTIONS = 2048;
 /** For one client of the network: half, so that a proxy or a NAT with many behind it gets far too. */
 const MAX_OF_ONE_SOURCE = 1024;
 /** Clients that say what they want at once are never this many. */
-const MAX_UNDECIDED = 512;
+const MAX_UNROUTED = 512;
 
 /** What the data path needs from outside. */
 export interface ForwarderOptions extends IngressAccess {
@@ -44,7 +44,7 @@ export interface ForwarderOptions extends IngressAccess {
   /** How many of those one client of the network may hold; more are refused. @default {1024} */
   readonly maxOfOneSource?: number;
   /** How many may keep silent about where they go; above that, the source with the most loses its oldest. @default {512} */
-  readonly maxUndecided?: number;
+  readonly maxUnrouted?: number;
   /** Shorter times for tests. */
   readonly limits?: Partial<Limits>;
 }
@@ -58,7 +58,7 @@ export class Forwarder implements AsyncDisposable {
   readonly #shares: SourceShares;
   readonly #gate: DialGate;
   readonly #attempts = new Attempts();
-  readonly #undecided: Undecided;
+  readonly #unrouted: UnroutedConnections;
   readonly #connections = new Map<AbortController, Promise<void>>();
   readonly #traffic = new TrafficBook();
   readonly #health = new IngressHealth();
@@ -67,18 +67,18 @@ export class Forwarder implements AsyncDisposable {
 
   constructor(options: ForwarderOptions) {
     const { maxConnections = MAX_CONNECTIONS, maxIngressConnections = MAX_INGRESS_CONNECTIONS } = options;
-    const { limits = {}, admit = () => true, listen, maxUndecided = MAX_UNDECIDED } = options;
+    const { limits = {}, admit = () => true, listen, maxUnrouted = MAX_UNROUTED } = options;
     this.#access = options;
     this.#limits = { ...LIMITS, ...limits };
     this.#ingressSlots = new ConnectionSlots(maxIngressConnections);
     this.#shares = new SourceShares(options.maxOfOneSource ?? MAX_OF_ONE_SOURCE);
     this.#gate = new DialGate(this.#limits.ingressMs / 2);
-    this.#undecided = new Undecided({ max: maxUndecided, crowdMs: this.#limits.helloMs });
+    this.#unrouted = new UnroutedConnections({ max: maxUnrouted, crowdMs: this.#limits.helloMs });
     this.#listeners = new Listeners({
       listen,
       slots: new ConnectionSlots(maxConnections),
       admit,
-      place: (key, local) => this.#placeOf(key, local),
+      keyOf: (key, local) => this.#keyOf(key, local),
       onConnection: (stream, slot, key) => this.#take(stream, slot, key),
     });
   }
@@ -158,7 +158,7 @@ export class Forwarder implements AsyncDisposable {
   }
 
   /** A listener on every address has the connections to one address too that an endpoint has for itself. */
-  #placeOf(key: string, local: string | undefined): string {
+  #keyOf(key: string, local: string | undefined): string {
     if (local === undefined || !key.startsWith(`${EVERYWHERE}:`)) return key;
     const own = `${local}${key.slice(EVERYWHERE.length)}`;
     return this.#routes.at(own) === undefined ? key : own;
@@ -166,10 +166,10 @@ export class Forwarder implements AsyncDisposable {
 
   #take(stream: AcceptedStream, slot: Slot, key: string): void {
     const controller = new AbortController();
-    const place = this.#undecided.enter(stream.peer, () => controller.abort());
+    const unrouted = this.#unrouted.enter(stream.peer, () => controller.abort());
     const { signal } = controller;
-    const running = this.#serve(stream, { key, signal, place }).finally(() => {
-      place[Symbol.dispose]();
+    const running = this.#serve(stream, { key, signal, unrouted }).finally(() => {
+      unrouted[Symbol.dispose]();
       this.#connections.delete(controller);
       slot[Symbol.dispose]();
     });
@@ -179,9 +179,9 @@ export class Forwarder implements AsyncDisposable {
   /** Never rejects: what goes wrong with a connection ends that connection only. */
   async #serve(
     stream: AcceptedStream,
-    options: { key: string; signal: AbortSignal; place: Disposable },
+    options: { key: string; signal: AbortSignal; unrouted: Disposable },
   ): Promise<void> {
-    const { key, signal, place } = options;
+    const { key, signal, unrouted } = options;
     signal.addEventListener("abort", () => closeQuietly(stream), { once: true });
     let outcome: Outcome;
     try {
@@ -194,7 +194,7 @@ export class Forwarder implements AsyncDisposable {
         ingressSlots: this.#ingressSlots,
         shares: this.#shares,
         traffic: this.#traffic,
-        onRouted: () => place[Symbol.dispose](),
+        onRouted: () => unrouted[Symbol.dispose](),
         onReached: (name, error) => {
           if (error === undefined) {
             this.#health.answered();

@@ -16,7 +16,7 @@ export interface ListenersOptions {
   /** Whether a peer may connect to the listener with this key. */
   readonly admit: (peer: string, key: string) => boolean;
   /** The key of the listener that a connection is for, which came in on the one with this key by way of this address. @default That one */
-  readonly place?: (key: string, local: string | undefined) => string;
+  readonly keyOf?: (key: string, local: string | undefined) => string;
   /** Takes over a connection that came in on the listener with this key; must not throw. */
   readonly onConnection: (stream: AcceptedStream, slot: Slot, key: string) => void;
 }
@@ -42,15 +42,15 @@ export class Listeners implements AsyncDisposable {
    * @throws {BindError} If the address cannot be bound.
    */
   open(where: TcpAddress): number {
-    const { listen, slots, admit, onConnection, place = (key: string) => key } = this.#options;
+    const { listen, slots, admit, onConnection, keyOf = (key: string) => key } = this.#options;
     const listener = listen(where);
     const { key } = listener;
     const closed = new AbortController();
     const loop = acceptLoop(listener, {
       slots,
       signal: closed.signal,
-      admit: (peer, local) => admit(peer, place(key, local)),
-      onConnection: (stream, slot) => onConnection(stream, slot, place(key, stream.local)),
+      admit: (peer, local) => admit(peer, keyOf(key, local)),
+      onConnection: (stream, slot) => onConnection(stream, slot, keyOf(key, stream.local)),
     });
     this.#open.set(key, { listener, closed, loop });
     log.debug("Listening on {address}", { address: key });

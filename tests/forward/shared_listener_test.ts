@@ -259,7 +259,7 @@ Deno.test("a peer that may not connect gets nothing from a shared listener, what
 
 Deno.test("an honest client is served by a shared listener while 200 from its own address keep silent, and those are gone in the time of a hello (F65)", async () => {
   await using it = share(["http://a.example.com:80", "http://b.example.com:80"], {
-    maxUndecided: 40,
+    maxUnrouted: 40,
     limits: { helloMs: 600, headMs: 1200 },
   });
   const crowd = await Promise.all(Array.from({ length: 200 }, () => it.dial()));

@@ -88,10 +88,10 @@ export class DialGate {
     } catch (error) {
       const code = error instanceof DialError ? error.code : "other";
       // A trial that was broken off may be made anew at once; what failed on the way here is likely to fail again.
-      if (signal.aborted) this.#undecided(begun, 0);
+      if (signal.aborted) this.#inconclusive(begun, 0);
       else if (code === "timeout") this.#unheard(target, begun);
       else if (ANSWERS.has(code)) this.#heard(target, begun);
-      else this.#undecided(begun, FIRST_TRIAL_MS);
+      else this.#inconclusive(begun, FIRST_TRIAL_MS);
       throw error;
     }
   }
@@ -169,7 +169,7 @@ export class DialGate {
   }
 
   /** The dial says nothing of the ingress. If it was a trial, the next one may begin after `pauseMs`. */
-  #undecided({ trial }: Begun, pauseMs: number): void {
+  #inconclusive({ trial }: Begun, pauseMs: number): void {
     if (trial !== undefined) trial.nextTrialAt = performance.now() + pauseMs;
   }
 }

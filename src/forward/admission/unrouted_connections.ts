@@ -1,5 +1,5 @@
-/** Options of {@linkcode Undecided}. */
-export interface UndecidedOptions {
+/** Options of {@linkcode UnroutedConnections}. */
+export interface UnroutedOptions {
   /** Above this, those that have had their time must go. */
   readonly max: number;
   /** How long a connection may stay if it saw a crowd, in milliseconds. */
@@ -18,13 +18,13 @@ interface Member {
  * The connections that have not said yet where they go. Above the cap, the source that has the most loses its oldest ones: a client that
  * says what it wants is through at once, and one that only sits there can take the place of nobody but itself (RELIABILITY.md R25).
  */
-export class Undecided {
-  readonly #options: UndecidedOptions;
+export class UnroutedConnections {
+  readonly #options: UnroutedOptions;
   readonly #sources = new Map<string, Set<Member>>();
   #size = 0;
   #crowdedAt = -Infinity;
 
-  constructor(options: UndecidedOptions) {
+  constructor(options: UnroutedOptions) {
     this.#options = options;
   }
 

@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
-import { Undecided } from "../../../src/forward/admission/undecided.ts";
+import { UnroutedConnections } from "../../../src/forward/admission/unrouted_connections.ts";
 import { fakeClock } from "../../fakes/fake_clock.ts";
 
 function room(max: number) {
-  const undecided = new Undecided({ max, crowdMs: 5000 });
+  const unrouted = new UnroutedConnections({ max, crowdMs: 5000 });
   const evicted: string[] = [];
   return {
-    undecided,
+    unrouted,
     evicted,
-    enter: (source: string, name = source) => undecided.enter(source, () => void evicted.push(name)),
+    enter: (source: string, name = source) => unrouted.enter(source, () => void evicted.push(name)),
   };
 }
 
-Deno.test("Undecided has the source with the most connections lose its oldest, and nobody else any (F65)", async () => {
+Deno.test("UnroutedConnections has the source with the most connections lose its oldest, and nobody else any (F65)", async () => {
   using clock = fakeClock();
-  const { undecided, evicted, enter } = room(10);
+  const { unrouted, evicted, enter } = room(10);
   enter("10.0.0.2");
   enter("10.0.0.3");
   for (let number = 1; number <= 8; number++) enter("10.0.0.66", `flood ${number}`);
@@ -24,11 +24,11 @@ Deno.test("Undecided has the source with the most connections lose its oldest, a
   enter("10.0.0.4");
   enter("10.0.0.5");
   assert.deepEqual(evicted, ["flood 1", "flood 2", "flood 3"]);
-  assert.equal(undecided.size, 10);
+  assert.equal(unrouted.size, 10);
   await clock.pass(5000);
 });
 
-Deno.test("Undecided takes the oldest of all if no source has more than others", async () => {
+Deno.test("UnroutedConnections takes the oldest of all if no source has more than others", async () => {
   using clock = fakeClock();
   const { evicted, enter } = room(4);
   for (let source = 1; source <= 6; source++) {
@@ -39,9 +39,9 @@ Deno.test("Undecided takes the oldest of all if no source has more than others",
   await clock.pass(5000);
 });
 
-Deno.test("Undecided ends each connection that saw a crowd after the time of a hello, and leaves alone those that did not (F65)", async () => {
+Deno.test("UnroutedConnections ends each connection that saw a crowd after the time of a hello, and leaves alone those that did not (F65)", async () => {
   using clock = fakeClock();
-  const { undecided, evicted, enter } = room(8);
+  const { unrouted, evicted, enter } = room(8);
   using _alone = enter("10.0.0.2");
   await clock.pass(5000);
   const crowd = [1, 2, 3].map((number) => enter("10.0.0.66", `${number}`));
@@ -50,32 +50,32 @@ Deno.test("Undecided ends each connection that saw a crowd after the time of a h
   crowd[1]![Symbol.dispose]();
   await clock.pass(1);
   assert.deepEqual(evicted, ["1", "3"]);
-  assert.equal(undecided.size, 1);
+  assert.equal(unrouted.size, 1);
 });
 
-Deno.test("Undecided lets each connection have half a second, and then makes up for it (an honest one went in the first storm)", async () => {
+Deno.test("UnroutedConnections lets each connection have half a second, and then makes up for it (an honest one went in the first storm)", async () => {
   using clock = fakeClock();
-  const { undecided, evicted, enter } = room(10);
+  const { unrouted, evicted, enter } = room(10);
   for (let number = 1; number <= 30; number++) enter("10.0.0.66", `${number}`);
   await clock.pass(499);
   enter("10.0.0.2");
-  assert.equal(undecided.size, 31);
+  assert.equal(unrouted.size, 31);
   await clock.pass(1);
   enter("10.0.0.2");
-  assert.equal(undecided.size, 10);
+  assert.equal(unrouted.size, 10);
   assert.deepEqual(evicted, Array.from({ length: 22 }, (_, number) => `${number + 1}`));
   await clock.pass(5000);
 });
 
-Deno.test("Undecided counts a connection that left or was ended once only", async () => {
+Deno.test("UnroutedConnections counts a connection that left or was ended once only", async () => {
   using clock = fakeClock();
-  const { undecided, evicted, enter } = room(1);
+  const { unrouted, evicted, enter } = room(1);
   const first = enter("10.0.0.2", "first");
   await clock.pass(500);
   const second = enter("10.0.0.2", "second");
   first[Symbol.dispose]();
   second[Symbol.dispose]();
   second[Symbol.dispose]();
-  assert.deepEqual([undecided.size, ...evicted], [0, "first"]);
+  assert.deepEqual([unrouted.size, ...evicted], [0, "first"]);
   await clock.pass(5000);
 });
