@@ -49,7 +49,7 @@ export interface AccountOptions {
   readonly now?: () => number;
 }
 
-/** How a certificate is renewed. */
+/** Options of a renewal. */
 export interface RenewOptions {
   /** Also if it is not due. */
   readonly force: boolean;
@@ -214,7 +214,7 @@ export class Account {
         throw error;
       }
       const renewed = this.#pair!.info;
-      log.info("The certificate is renewed", {
+      log.info("Renewed the certificate", {
         cert: renewed.serial,
         not_after: new Date(renewed.notAfter).toISOString(),
       });

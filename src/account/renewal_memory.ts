@@ -10,7 +10,7 @@ const FILE_MODE = 0o644;
 const Content = z.object({ schema: z.literal(1), serial: z.string(), at: z.iso.datetime() });
 
 /** Which certificate a renewal brought, and when, milliseconds since the epoch. */
-export interface RenewalNote {
+export interface LastRenewal {
   readonly serial: string;
   readonly at: number;
 }
@@ -33,7 +33,7 @@ export class RenewalMemory {
   }
 
   /** Undefined if there is none that can be read: nothing but a line of `status` depends on it. */
-  async recall(): Promise<RenewalNote | undefined> {
+  async recall(): Promise<LastRenewal | undefined> {
     const { path, files } = this.#options;
     try {
       const text = await files.readTextIfAny(path);
@@ -47,7 +47,7 @@ export class RenewalMemory {
   }
 
   /** Keeps it; never rejects, for the renewal itself went well. */
-  async remember({ serial, at }: RenewalNote): Promise<void> {
+  async remember({ serial, at }: LastRenewal): Promise<void> {
     const { path, files } = this.#options;
     const content = { schema: 1, serial, at: new Date(at).toISOString() };
     try {

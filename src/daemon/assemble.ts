@@ -1,5 +1,4 @@
 import { ApiClient } from "../cloud/client.ts";
-import { listOperatorIds } from "../cloud/list_operators.ts";
 import { RequestBudget } from "../cloud/request_budget.ts";
 import { DEFAULT_INGRESS } from "../config/config.ts";
 import { Forwarder } from "../forward/forwarder.ts";
@@ -174,7 +173,6 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     renewals: new Renewals({
       account,
       intervalMs: () => live.current.server.certRefreshIntervalMs,
-      listOperators: (signal) => listOperatorIds(client, signal),
       last: await renewalMemory.recall(),
       remember: (note) => renewalMemory.remember(note),
     }),

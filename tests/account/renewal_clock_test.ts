@@ -92,18 +92,14 @@ for (
 }
 
 Deno.test("Renewals with a key that is refused are tried once in 5 minutes, also near the end, and at once with another key (it was each 5 s) (F36)", () =>
-  withWrongClock(10 * MINUTE, async ({ cloud, account, renewals, pass, count }) => {
+  withWrongClock(10 * MINUTE, async ({ cloud, account, renewals, pass }) => {
     await pass(MINUTE);
     cloud.faults.set({ kind: "error", status: 403, code: "ERR_NGROK_203" });
     const { serial } = account.certificate!;
     await pass(30 * MINUTE);
-    const times = cloud.requests().filter(({ status }) => status === 403);
-    for (const route of ["operators.update", "operators.list"] as const) {
-      const at = times.filter((request) => request.route === route).map((request) => request.at);
-      assert.ok(at.every((ms, i) => i === 0 || ms - at[i - 1]! >= 5 * MINUTE), `${route}: ${at}`);
-      assert.ok(at.length <= 6, `${at.length}`);
-    }
-    assert.ok(count("operators.update") >= 4);
+    const times = cloud.requests().filter(({ status }) => status === 403).map(({ at }) => at);
+    assert.ok(times.every((at, i) => i === 0 || at - times[i - 1]! >= 5 * MINUTE), `${times}`);
+    assert.ok(times.length >= 4 && times.length <= 6, `${times.length}`);
     assert.equal(account.certificate!.serial, serial);
     cloud.faults.clear();
     renewals.keyChanged();

@@ -3,13 +3,13 @@ import type { Renewals } from "../../src/account/renewals.ts";
 import type { Account } from "../../src/account/account.ts";
 import type { SimulatedCloud } from "../../sim/cloud/cloud.ts";
 import { SeededRandom } from "../../sim/cloud/seeded_random.ts";
-import { Answered } from "./answered.ts";
+import { PendingRequests } from "./pending_requests.ts";
 import { register } from "./registered_account.ts";
 
 const START = Date.UTC(2027, 0, 1);
 const HOUR_MS = 3600_000;
 
-/** The lives of certificates that renewal is proven with. */
+/** The lives of certificates that renewal is proven with (docs/reliability.md R37). */
 export const LIVES: readonly (readonly [name: string, lifeMs: number])[] = [
   ["90 d", 90 * 24 * HOUR_MS],
   ["7 d", 7 * 24 * HOUR_MS],
@@ -18,25 +18,25 @@ export const LIVES: readonly (readonly [name: string, lifeMs: number])[] = [
   ["10 min", 600_000],
 ];
 
-/** One run: daemons that register in the same second and live until each has renewed once. */
+/** One run: daemons that register in the same second and run until each has renewed once. */
 export interface RunPlan {
   readonly lifeMs: number;
   readonly seed: number;
-  /** Whether the API is down until half of the window is over. */
+  /** True if the API is down for the first half of the window. */
   readonly down: boolean;
   readonly daemons: number;
 }
 
-interface Member {
-  readonly account: Account;
-  readonly renewals: Renewals;
+/** The result of a run. */
+export interface RunResult {
+  /** Each violation of R37; empty if there is none. */
+  readonly problems: string[];
+  /** The time of each renewal, as a part of the first tenth of the window: 0 to 1 unless the API was down. */
+  readonly starts: number[];
 }
 
-/**
- * Runs the real loop with the real account, store and API client against the simulator, in faked time; gives what was wrong. Every step
- * of time ends at a timer, and before it goes on whatever was asked of the cloud has been answered.
- */
-export async function runRenewal(cloud: SimulatedCloud, plan: RunPlan): Promise<string[]> {
+/** Runs the real loop with the real account, store and API client against the simulated cloud, in faked time. */
+export async function runRenewal(cloud: SimulatedCloud, plan: RunPlan): Promise<RunResult> {
   const { lifeMs, seed, down, daemons } = plan;
   const clock = FakeTimers.install({
     now: START,
@@ -45,20 +45,16 @@ export async function runRenewal(cloud: SimulatedCloud, plan: RunPlan): Promise<
   const directory = await Deno.makeTempDir({ prefix: "ngrokd-renewal-" });
   const random = new SeededRandom(seed);
   const stop = new AbortController();
-  const answered = new Answered();
+  const pending = new PendingRequests();
   const problems: string[] = [];
   try {
     cloud.reset();
     cloud.setRateLimit(Number.MAX_SAFE_INTEGER);
     cloud.setCertificateLifetime(lifeMs);
-    const members: Member[] = [];
+    const members: { account: Account; renewals: Renewals }[] = [];
     for (let number = 0; number < daemons; number++) {
       const account = await register(cloud, { directory: `${directory}/${number}`, signal: stop.signal });
-      const renewals = answered.renewals(account, {
-        cloud,
-        intervalMs: () => HOUR_MS,
-        random: () => random.next(),
-      });
+      const renewals = pending.renewals(account, { intervalMs: () => HOUR_MS, random: () => random.next() });
       members.push({ account, renewals });
     }
     const { notAfter } = members[0]!.account.certificate!;
@@ -68,7 +64,7 @@ export async function runRenewal(cloud: SimulatedCloud, plan: RunPlan): Promise<
     let isDown = down;
     clock.setSystemTime(START + lifeMs * 0.655);
     const runs = members.map(({ renewals }) => renewals.run(stop.signal));
-    await answered.all();
+    await pending.answered();
     const old = members.map(({ account }) => account.certificate!.serial);
     const isDone = () => members.every(({ account }, index) => account.certificate!.serial !== old[index]);
     while (!isDone() && Date.now() < notAfter) {
@@ -77,31 +73,33 @@ export async function runRenewal(cloud: SimulatedCloud, plan: RunPlan): Promise<
         isDown = false;
       }
       clock.next();
-      const expired = members.filter(({ account }) => account.pair!.info.notAfter <= Date.now());
-      if (expired.length > 0) {
+      if (members.some(({ account }) => account.pair!.info.notAfter <= Date.now())) {
         problems.push(`a dial at ${stamp(Date.now())} would use an expired certificate`);
       }
-      await answered.all();
+      await pending.answered();
     }
     if (!isDone()) problems.push("it was not renewed before the end");
-    const renewed = cloud.requests().slice(first).filter(({ route, body, status }) =>
-      route === "operators.update" && body.includes("csr") && status === 200
-    ).map(({ at }) => at);
-    if (renewed.length !== daemons) problems.push(`${renewed.length} renewals of ${daemons} daemons`);
-    if (new Set(renewed.map((at) => Math.floor(at / 1000))).size !== renewed.length) {
-      problems.push(`two in one second: ${renewed.map(stamp).join(", ")}`);
+    const renewals = cloud.requests().slice(first).filter(({ route }) => route === "operators.update");
+    if (renewals.length !== daemons || renewals.some(({ status }) => status !== 200)) {
+      problems.push(`${renewals.length} renewals of ${daemons} daemons`);
     }
-    const late = renewed.filter((at) => at < opensAt || !down && at >= opensAt + lifeMs / 30);
-    if (late.length > 0) problems.push(`not in the first tenth: ${late.map(stamp).join(", ")}`);
+    const starts = renewals.map(({ at }) => (at - opensAt) / (lifeMs / 30));
+    const outside = starts.filter((start) => start < 0 || !down && start >= 1);
+    if (outside.length > 0) problems.push(`not in the first tenth: ${outside.join(", ")}`);
     stop.abort();
     await Promise.all(runs);
     if (isDown) await cloud.openApi();
+    return { problems, starts };
   } finally {
     stop.abort();
     clock.uninstall();
     await Deno.remove(directory, { recursive: true });
   }
-  return problems;
+}
+
+/** The fifths of the first tenth in which none of many renewals began: of a fleet they are spread over all. */
+export function emptyFifths(starts: readonly number[]): number[] {
+  return [0, 1, 2, 3, 4].filter((fifth) => !starts.some((start) => Math.floor(start * 5) === fifth));
 }
 
 function stamp(ms: number): string {

@@ -207,24 +207,3 @@ Deno.test("Renewals do not remember that one failed which was asked for weeks be
     clock.uninstall();
   }
 });
-
-Deno.test("Renewals wait 15 s for the list of operators, and not until the certificate has expired", async () => {
-  const clock = FakeTimers.install({ now: START });
-  try {
-    const { account, renewed } = fakeAccount({ lifeMs: 10 * MINUTE });
-    const listOperators = (signal: AbortSignal) =>
-      new Promise<readonly string[]>((_, reject) =>
-        signal.addEventListener("abort", () => reject(signal.reason), { once: true })
-      );
-    const stop = new AbortController();
-    const renewals = new Renewals({ account, intervalMs: () => HOUR, listOperators, random: () => 0.999 });
-    const ended = renewals.run(stop.signal);
-    await clock.tickAsync(8 * MINUTE);
-    assert.equal(renewed.length, 1);
-    assert.ok(renewed[0]!.at <= START + 7.5 * MINUTE, new Date(renewed[0]!.at).toISOString());
-    stop.abort();
-    await ended;
-  } finally {
-    clock.uninstall();
-  }
-});

@@ -4,7 +4,7 @@ import type { Renewals } from "../../src/account/renewals.ts";
 import type { Account } from "../../src/account/account.ts";
 import { SimulatedCloud } from "../../sim/cloud/cloud.ts";
 import type { Route } from "../../sim/cloud/faults.ts";
-import { Answered } from "./answered.ts";
+import { PendingRequests } from "./pending_requests.ts";
 import { register } from "./registered_account.ts";
 
 const START = Date.UTC(2027, 0, 1);
@@ -36,7 +36,7 @@ export async function withWrongClock(
   });
   const directory = await Deno.makeTempDir({ prefix: "ngrokd-clock-" });
   const stop = new AbortController();
-  const answered = new Answered();
+  const pending = new PendingRequests();
   let lead = 0;
   const cloud = await SimulatedCloud.start({ now: () => Date.now() - lead });
   async function pass(ms: number): Promise<void> {
@@ -46,7 +46,7 @@ export async function withWrongClock(
     setTimeout(() => isOver = true, ms);
     while (!isOver) {
       clock.next();
-      await answered.all();
+      await pending.answered();
       const most = MOST_STEPS_PER_MINUTE * Math.max(1, ms / MINUTE_MS);
       assert.ok(
         ++steps <= most,
@@ -58,13 +58,12 @@ export async function withWrongClock(
   try {
     cloud.setCertificateLifetime(lifeMs);
     const account = await register(cloud, { directory, signal: stop.signal });
-    const renewals = answered.renewals(account, {
-      cloud,
+    const renewals = pending.renewals(account, {
       intervalMs: () => 60 * MINUTE_MS,
       random: () => 0.5,
     });
     runs = renewals.run(stop.signal);
-    await answered.all();
+    await pending.answered();
     await test({
       cloud,
       account,

@@ -5,7 +5,7 @@ import { statusOf, withDaemon } from "./with_daemon.ts";
 
 const HOUR = 3_600_000;
 const YEAR = 365 * 24 * HOUR;
-/** A poll, a list of operators and a renewal, each once or twice; a busy loop makes hundreds. */
+/** A renewal and what a poll needs beside its pages, each once or twice; a busy loop makes hundreds. */
 const MOST_REQUESTS = 10;
 
 /** The clock that the daemon reads from now on; timers, TLS and a simulator that runs already take no notice. */

@@ -58,7 +58,7 @@ Deno.test("ngrokctl refresh-cert tells renewed, not due and failed apart, by tex
   assert.match(JSON.parse(failed.stderr).error.message, /answered 500/);
   // The log named the end of a back-off that concerns only a certificate that is due.
   const { next_renewal } = (await stage.askStatus()).certificate!;
-  const logged = stage.log.filter((line) => line.includes("The certificate is not renewed: Cannot "));
+  const logged = stage.log.filter((line) => line.includes('Cannot renew the certificate error="Cannot '));
   assert.equal(logged.length, failures.length + 1);
   assert.ok(logged.every((line) => line.includes(` next_try="${next_renewal}"`)), logged.join("\n"));
   const { stdout: status } = await stage.ctl(["status"]);
