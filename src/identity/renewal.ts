@@ -1,5 +1,5 @@
 import { backoffDelay } from "../lib/backoff.ts";
-import type { Life } from "../x509/expiry.ts";
+import type { Validity } from "../x509/expiry.ts";
 
 /** What is to be done about a certificate. */
 export interface RenewalDecision {
@@ -28,7 +28,7 @@ const MOST = 1 / 10;
  * Whether a certificate is due: a third of its life or less is left, or it begins more than a day ahead. (Less than that is a clock that
  * is slow: the cloud does not back-date, PROTOCOL.md 1.6.)
  */
-export function decideRenewal(info: Life, nowMs: number, options: RenewalOptions = {}): RenewalDecision {
+export function decideRenewal(info: Validity, nowMs: number, options: RenewalOptions = {}): RenewalDecision {
   const { spread = 0 } = options;
   const { notAfter } = info;
   if (beginsAhead(info, nowMs)) return { action: "renew", dueAt: nowMs };
@@ -38,13 +38,13 @@ export function decideRenewal(info: Life, nowMs: number, options: RenewalOptions
 }
 
 /** Whether a certificate begins further ahead than a slow clock explains. */
-export function beginsAhead({ notBefore }: Life, nowMs: number): boolean {
+export function beginsAhead({ notBefore }: Validity, nowMs: number): boolean {
   return notBefore - nowMs > SKEW_MS;
 }
 
 /** What decides when a renewal that failed is tried again. */
 export interface RetryInput {
-  readonly info: Life;
+  readonly info: Validity;
   readonly nowMs: number;
   /** How many in a row have failed, from 1. */
   readonly failures: number;
@@ -71,6 +71,6 @@ export function retryDelay(input: RetryInput): number {
   return Math.max(SOONEST_MS, delay, retryAfterMs);
 }
 
-function lifeOf({ notBefore, notAfter }: Life): number {
+function lifeOf({ notBefore, notAfter }: Validity): number {
   return Math.max(0, notAfter - notBefore);
 }

@@ -1,22 +1,22 @@
-import { endOf, isNearEnd } from "../x509/expiry.ts";
-import type { Anchor } from "./judge_chain.ts";
-import type { SeenCertificate } from "../x509/seen_certificate.ts";
+import { expiryText, isNearExpiry } from "../x509/expiry.ts";
+import type { TrustedCa } from "./judge_chain.ts";
+import type { ParsedCertificate } from "../x509/parse_certificate.ts";
 
 /** What the warnings are about, beside the CAs. */
 export interface WarningOptions {
   /** What the ingress presented, its own first; empty if it was refused. */
-  readonly presented: readonly SeenCertificate[];
+  readonly presented: readonly ParsedCertificate[];
   readonly nowMs: number;
 }
 
 /** What is near its end: CAs that are trusted, and certificates that the ingress presents. */
-export function trustWarnings(anchors: readonly Anchor[], options: WarningOptions): string[] {
+export function trustWarnings(cas: readonly TrustedCa[], options: WarningOptions): string[] {
   const { presented, nowMs } = options;
-  const known = new Set(anchors.map(({ certificate }) => certificate.sha256));
-  const isNear = (certificate: SeenCertificate) => isNearEnd(certificate, nowMs);
+  const known = new Set(cas.map(({ certificate }) => certificate.sha256));
+  const isNear = (certificate: ParsedCertificate) => isNearExpiry(certificate, nowMs);
   return [
-    ...anchors.filter(({ certificate }) => isNear(certificate)).map(({ certificate, source, file }) =>
-      `The CA "${certificate.subject}" of ${file} expires on ${endOf(certificate, nowMs)} (${
+    ...cas.filter(({ certificate }) => isNear(certificate)).map(({ certificate, source, file }) =>
+      `The CA "${certificate.subject}" of ${file} expires on ${expiryText(certificate, nowMs)} (${
         source === "learnt"
           ? "Install a version of ngrokd that knows its successor"
           : "Add its successor to that file or /etc/ssl/certs/ngrok/, and send ngrokd a SIGHUP"
@@ -26,7 +26,7 @@ export function trustWarnings(anchors: readonly Anchor[], options: WarningOption
       (certificate) =>
         `The ingress presents ${
           certificate === presented[0] ? "a certificate" : `the CA "${certificate.subject}"`
-        }, which expires on ${endOf(certificate, nowMs)} (Whoever runs the ingress must renew it)`,
+        }, which expires on ${expiryText(certificate, nowMs)} (Whoever runs the ingress must renew it)`,
     ),
   ];
 }

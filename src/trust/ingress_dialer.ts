@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
-import { isNearEnd } from "../x509/expiry.ts";
-import { type Anchor, judgeChain, type Verdict } from "./judge_chain.ts";
-import { seeChain, type SeenCertificate } from "../x509/seen_certificate.ts";
+import { isNearExpiry } from "../x509/expiry.ts";
+import { judgeChain, type TrustedCa, type Verdict } from "./judge_chain.ts";
+import { parseChain, type ParsedCertificate } from "../x509/parse_certificate.ts";
 import { DialError, hintOf, messageOf } from "../model/errors.ts";
 import type { Proxy } from "../model/proxy.ts";
 import { withDeadline } from "../system/clock.ts";
@@ -24,7 +24,7 @@ export interface Presented {
   readonly target: IngressTarget;
   /** Milliseconds since the epoch. */
   readonly at: number;
-  readonly chain: readonly SeenCertificate[];
+  readonly chain: readonly ParsedCertificate[];
   readonly verdict: Verdict;
 }
 
@@ -150,29 +150,29 @@ export class IngressDialer implements AsyncDisposable {
       proxy: this.#options.proxy?.(),
       signal,
     });
-    const chain = await seeChain(certificates);
+    const chain = await parseChain(certificates);
     const nowMs = Date.now();
-    const judge = (anchors: readonly Anchor[]): Promise<Verdict> =>
+    const judge = (cas: readonly TrustedCa[]): Promise<Verdict> =>
       judgeChain(chain, {
         hostname: target.hostname,
-        anchors,
+        cas,
         unusable: trust.unusable,
         byRoots: byRoots !== "untrusted",
         listed: trust.listed,
         nowMs,
       });
-    let verdict = await judge(trust.anchors);
-    if (verdict.anchor === undefined && byRoots === "trusted") verdict = { ...verdict, reasons: [] };
+    let verdict = await judge(trust.cas);
+    if (verdict.ca === undefined && byRoots === "trusted") verdict = { ...verdict, reasons: [] };
     else if (!verdict.isSignerTrusted) {
       const file = trust.learnt.path;
       const candidates = chain.filter((certificate) => trust.learnt.mayLearn(certificate, nowMs))
-        .map((certificate): Anchor => ({ certificate, source: "learnt", file }));
-      const better = await judge([...candidates, ...trust.anchors]);
-      const { anchor, reasons } = better;
+        .map((certificate): TrustedCa => ({ certificate, source: "learnt", file }));
+      const better = await judge([...candidates, ...trust.cas]);
+      const { ca, reasons } = better;
       // Whether the certificate is good for this connection, the next dial verifies; a CA for a bad one need not be learnt.
-      if (anchor !== undefined) verdict = better;
-      if (anchor !== undefined && reasons.length === 0) {
-        await trust.learn(anchor.certificate);
+      if (ca !== undefined) verdict = better;
+      if (ca !== undefined && reasons.length === 0) {
+        await trust.learn(ca.certificate);
       }
     }
     // Of an earlier network it explains nothing any more.
@@ -212,7 +212,7 @@ export class IngressDialer implements AsyncDisposable {
     const nowMs = Date.now();
     // By either sign, for the clock may have been set back. Of a certificate that is near its end, the next one is waited for.
     return Math.abs(nowMs - seen.at) > STALE_MS ||
-      seen.chain.some((certificate) => isNearEnd(certificate, nowMs));
+      seen.chain.some((certificate) => isNearExpiry(certificate, nowMs));
   }
 }
 
@@ -226,7 +226,7 @@ function hintFor({ verdict }: Presented, trust: TrustSet): string {
   if (verdict.isSignerTrusted) {
     return `${compare}; its CA is trusted, so look at ingressEndpoint, this machine's clock, and who answers there`;
   }
-  if (trust.anchors.length > 0) {
+  if (trust.cas.length > 0) {
     return `${compare}; only if whoever runs that CA confirms its fingerprint, give its file in server.ingress_ca`;
   }
   return `${compare}; get ngrok's CA: ngrokctl trust fetch; a CA of your own: server.ingress_ca`;

@@ -1,22 +1,22 @@
 import { normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
-import { outsideDates } from "../x509/expiry.ts";
+import { validityProblem } from "../x509/expiry.ts";
 import type { ListedCa } from "./listed_cas.ts";
-import type { SeenCertificate } from "../x509/seen_certificate.ts";
+import type { ParsedCertificate } from "../x509/parse_certificate.ts";
 
 /** Where a CA that is trusted beside the runtime's own comes from. */
 export type TrustSource = "directory" | "ingress_ca" | "learnt";
 
 /** A CA that is trusted beside the runtime's own. */
-export interface Anchor {
-  readonly certificate: SeenCertificate;
+export interface TrustedCa {
+  readonly certificate: ParsedCertificate;
   readonly source: TrustSource;
   readonly file: string;
 }
 
 /** A CA that was given or learnt, and does not count. */
-export interface Unusable {
-  readonly anchor: Anchor;
+export interface UnusableCa {
+  readonly ca: TrustedCa;
   /** As it goes on from its name. */
   readonly why: string;
 }
@@ -25,9 +25,9 @@ export interface Unusable {
 export interface JudgeOptions {
   /** Whom the server must be. */
   readonly hostname: string;
-  readonly anchors: readonly Anchor[];
+  readonly cas: readonly TrustedCa[];
   /** Known and not counted. @default {[]} */
-  readonly unusable?: readonly Unusable[];
+  readonly unusable?: readonly UnusableCa[];
   /** Whether the runtime's own CAs vouch for the chain, be it for another name. @default {false} */
   readonly byRoots?: boolean;
   /** Named when the server shows one that is not it. */
@@ -38,7 +38,7 @@ export interface JudgeOptions {
 /** What is to be said of a chain. Each reason goes on from "the ingress's certificate". */
 export interface Verdict {
   /** The CA that it leads to; undefined if to none of those that were given. */
-  readonly anchor: Anchor | undefined;
+  readonly ca: TrustedCa | undefined;
   /** Whether it leads to a CA that is trusted, that one or one of the runtime's own. */
   readonly isSignerTrusted: boolean;
   /** Why it is refused; empty if it verifies. */
@@ -59,14 +59,14 @@ const NOT_AS_CA =
  * by the TLS of the runtime.
  */
 export async function judgeChain(
-  chain: readonly SeenCertificate[],
+  chain: readonly ParsedCertificate[],
   options: JudgeOptions,
 ): Promise<Verdict> {
   const { hostname, nowMs, byRoots = false } = options;
   const [leaf] = chain;
-  if (leaf === undefined) return { anchor: undefined, isSignerTrusted: false, reasons: ["cannot be read"] };
-  const { path, anchor } = await findAnchor(leaf, chain, options.anchors);
-  const isSignerTrusted = anchor !== undefined || byRoots;
+  if (leaf === undefined) return { ca: undefined, isSignerTrusted: false, reasons: ["cannot be read"] };
+  const { path, ca } = await findCa(leaf, chain, options.cas);
+  const isSignerTrusted = ca !== undefined || byRoots;
   const ended = isSignerTrusted ? undefined : await findEnded(path.at(-1)!, options);
   const reasons = [
     ...(isSignerTrusted ? [] : [ended?.reason ?? await whyUntrusted(path, chain, options)]),
@@ -80,68 +80,68 @@ export async function judgeChain(
     ...(leaf.saysCa ? ["is that of a CA (its basicConstraints say CA:TRUE), which no server may use"] : []),
   ];
   const step = ended?.step ?? (isSignerTrusted && leaf.saysCa ? NOT_AS_CA : undefined);
-  return { anchor, isSignerTrusted, reasons, step };
+  return { ca, isSignerTrusted, reasons, step };
 }
 
 interface Path {
-  /** From the server's own certificate upwards, without the anchor. */
-  readonly path: readonly SeenCertificate[];
-  readonly anchor: Anchor | undefined;
+  /** From the server's own certificate upwards, without the ca. */
+  readonly path: readonly ParsedCertificate[];
+  readonly ca: TrustedCa | undefined;
 }
 
-async function findAnchor(
-  leaf: SeenCertificate,
-  chain: readonly SeenCertificate[],
-  anchors: readonly Anchor[],
+async function findCa(
+  leaf: ParsedCertificate,
+  chain: readonly ParsedCertificate[],
+  cas: readonly TrustedCa[],
 ): Promise<Path> {
   const path = [leaf];
   for (;;) {
     const last = path.at(-1)!;
-    for (const anchor of anchors) {
-      if (await isIssuer(anchor.certificate, last)) return { path, anchor };
+    for (const ca of cas) {
+      if (await isIssuer(ca.certificate, last)) return { path, ca };
     }
-    let above: SeenCertificate | undefined;
+    let above: ParsedCertificate | undefined;
     for (const candidate of chain) {
       if (path.includes(candidate) || !candidate.isCa) continue;
       if (await isIssuer(candidate, last)) above = candidate;
       if (above !== undefined) break;
     }
-    if (above === undefined) return { path, anchor: undefined };
+    if (above === undefined) return { path, ca: undefined };
     path.push(above);
   }
 }
 
 /** A signature that cannot be checked here counts: the TLS of the runtime checks it again. */
-async function isIssuer(issuer: SeenCertificate, subject: SeenCertificate): Promise<boolean> {
+async function isIssuer(issuer: ParsedCertificate, subject: ParsedCertificate): Promise<boolean> {
   return issuer.subjectDer === subject.issuerDer && await subject.isSignedBy(issuer) !== false;
 }
 
 /** The known CA that has signed it and does not count now. */
 async function findEnded(
-  last: SeenCertificate,
+  last: ParsedCertificate,
   options: JudgeOptions,
 ): Promise<{ sha256: string; reason: string; step: string } | undefined> {
   const { unusable = [], listed, nowMs } = options;
-  for (const { anchor: { certificate, file, source }, why } of unusable) {
+  for (const { ca: { certificate, file, source }, why } of unusable) {
     const { sha256 } = certificate;
     if (last.sha256 !== sha256 && !await isIssuer(certificate, last)) continue;
     const reason = `is signed by the CA ${quote(certificate)} of ${file}, which ${why}`;
     return { sha256, reason, step: source === "learnt" ? NEW_VERSION : `replace it in ${file}` };
   }
-  const why = outsideDates(last, nowMs);
+  const why = validityProblem(last, nowMs);
   if (why === undefined || !listed.some(({ sha256 }) => sha256 === last.sha256)) return undefined;
   const reason = `is signed by ngrok's CA ${quote(last)}, which ${why}`;
   return { sha256: last.sha256, reason, step: NEW_VERSION };
 }
 
 async function whyUntrusted(
-  path: readonly SeenCertificate[],
-  chain: readonly SeenCertificate[],
+  path: readonly ParsedCertificate[],
+  chain: readonly ParsedCertificate[],
   options: JudgeOptions,
 ): Promise<string> {
-  const { anchors, listed } = options;
+  const { cas, listed } = options;
   const last = path.at(-1)!;
-  const known: readonly ListedCa[] = [...anchors.map(({ certificate }) => certificate), ...listed];
+  const known: readonly ListedCa[] = [...cas.map(({ certificate }) => certificate), ...listed];
   const carried = chain.find((certificate) =>
     !path.includes(certificate) && known.some(({ sha256 }) => sha256 === certificate.sha256)
   );
@@ -159,7 +159,7 @@ async function whyUntrusted(
   const original = known.find(({ subject, sha256 }) => subject === name && sha256 !== last.sha256);
   if (original !== undefined) {
     const shown = chain.find(({ subject, sha256 }) => subject === name && sha256 !== original.sha256);
-    const isKeyKnown = anchors.some(({ certificate }) => certificate.sha256 === original.sha256);
+    const isKeyKnown = cas.some(({ certificate }) => certificate.sha256 === original.sha256);
     // Of a CA that is on the list only, the key is not known: the true one may just not have been sent.
     if (shown === undefined && !isKeyKnown) {
       return `is signed by "${name}", which did not come with it and has not been learnt or fetched`;
@@ -173,17 +173,17 @@ async function whyUntrusted(
   return `is signed by "${last.issuer}", which is not trusted and did not come with it${beside}`;
 }
 
-function quote({ subject, sha256 }: SeenCertificate): string {
+function quote({ subject, sha256 }: ParsedCertificate): string {
   return `"${subject}" (SHA-256 ${sha256})`;
 }
 
-function datesOf(certificate: SeenCertificate, at: { nowMs: number; isLeaf: boolean }): string[] {
-  const why = outsideDates(certificate, at.nowMs);
+function datesOf(certificate: ParsedCertificate, at: { nowMs: number; isLeaf: boolean }): string[] {
+  const why = validityProblem(certificate, at.nowMs);
   if (why === undefined) return [];
   return [`${at.isLeaf ? "" : `comes with the CA "${certificate.subject}", which `}${why}`];
 }
 
-function namesOf({ names }: SeenCertificate): string {
+function namesOf({ names }: ParsedCertificate): string {
   if (names.length === 0) return "for no name";
   const shown = names.slice(0, MAX_NAMES).join(", ");
   return `for ${shown}${names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : ""}`;

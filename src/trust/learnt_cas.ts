@@ -1,8 +1,8 @@
 import { FileError, messageOf } from "../model/errors.ts";
-import { outsideDates } from "../x509/expiry.ts";
+import { validityProblem } from "../x509/expiry.ts";
 import type { ListedCa } from "./listed_cas.ts";
-import type { Anchor } from "./judge_chain.ts";
-import type { SeenCertificate } from "../x509/seen_certificate.ts";
+import type { TrustedCa } from "./judge_chain.ts";
+import type { ParsedCertificate } from "../x509/parse_certificate.ts";
 import { readCas } from "./load_trust.ts";
 
 /** The file operations that {@linkcode LearntCas} needs; they throw {@linkcode FileError}. */
@@ -26,7 +26,7 @@ const PUBLIC = 0o644;
 /** CAs of the ingress that were learnt from it, or fetched (DESIGN.md decision 7); the file is input like any other. */
 export class LearntCas {
   readonly #options: LearntOptions;
-  #certificates: readonly SeenCertificate[] = [];
+  #certificates: readonly ParsedCertificate[] = [];
   #problem: FileError | undefined;
   /** The last write failed: a reload must not forget it. */
   #isUnsaved = false;
@@ -45,7 +45,7 @@ export class LearntCas {
   }
 
   /** All of them, those outside their dates too. */
-  get anchors(): Anchor[] {
+  get cas(): TrustedCa[] {
     return this.#certificates.map((certificate) => ({ certificate, source: "learnt", file: this.path }));
   }
 
@@ -84,18 +84,19 @@ export class LearntCas {
   }
 
   /** Whether this one may be learnt: it is on the list, is a CA, and is within its dates. */
-  mayLearn(certificate: SeenCertificate, nowMs: number): boolean {
-    return this.#isListed(certificate) && certificate.isCa && outsideDates(certificate, nowMs) === undefined;
+  mayLearn(certificate: ParsedCertificate, nowMs: number): boolean {
+    return this.#isListed(certificate) && certificate.isCa &&
+      validityProblem(certificate, nowMs) === undefined;
   }
 
   /** Why it may not be learnt; goes on from its name. */
-  whyNot(certificate: SeenCertificate, nowMs: number): string {
+  whyNot(certificate: ParsedCertificate, nowMs: number): string {
     if (!this.#isListed(certificate)) return "is not a CA of ngrok that this version knows";
-    return certificate.isCa ? outsideDates(certificate, nowMs) ?? "cannot be used" : "is not a CA";
+    return certificate.isCa ? validityProblem(certificate, nowMs) ?? "cannot be used" : "is not a CA";
   }
 
   /** Trusts a CA from now on and saves it, in place of those that have expired; one that cannot be saved counts until the end of this process, and is a problem. */
-  async learn(certificate: SeenCertificate): Promise<void> {
+  async learn(certificate: ParsedCertificate): Promise<void> {
     const nowMs = Date.now();
     if (!this.mayLearn(certificate, nowMs)) throw new TypeError("Cannot learn a CA that is not listed");
     const others = this.#certificates.filter(({ sha256, notAfter }) =>
@@ -137,7 +138,7 @@ export class LearntCas {
     return forgotten;
   }
 
-  #isListed({ sha256 }: SeenCertificate): boolean {
+  #isListed({ sha256 }: ParsedCertificate): boolean {
     return this.#options.listed.some((entry) => entry.sha256 === sha256);
   }
 }

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { FileError, messageOf } from "../model/errors.ts";
-import type { Anchor, TrustSource } from "./judge_chain.ts";
+import type { TrustedCa, TrustSource } from "./judge_chain.ts";
 import { readPem } from "../x509/pem.ts";
-import { seeCertificate, type SeenCertificate } from "../x509/seen_certificate.ts";
+import { parseCertificate, type ParsedCertificate } from "../x509/parse_certificate.ts";
 
 /** The file operations that {@linkcode loadTrust} needs; they throw {@linkcode FileError}. */
 export interface TrustFiles {
@@ -23,7 +23,7 @@ export interface TrustOptions {
 /** What is trusted for the ingress beside Deno's own roots. */
 export interface Trust {
   /** Each certificate once. */
-  readonly anchors: readonly Anchor[];
+  readonly cas: readonly TrustedCa[];
   /** The files that they come from. */
   readonly sources: readonly string[];
   /** Files that are not used, as a whole, and why. */
@@ -33,7 +33,7 @@ export interface Trust {
 /** Reads the certificates that the ingress is verified with (DESIGN.md decision 7). One that cannot be read does not spoil the others. */
 export async function loadTrust(options: TrustOptions): Promise<Trust> {
   const { ingressCa, directory, files } = options;
-  const anchors = new Map<string, Anchor>();
+  const cas = new Map<string, TrustedCa>();
   const sources: string[] = [];
   const problems: FileError[] = [];
   const places: [string, TrustSource][] = ingressCa === undefined ? [] : [[ingressCa, "ingress_ca"]];
@@ -46,15 +46,15 @@ export async function loadTrust(options: TrustOptions): Promise<Trust> {
   for (const [path, source] of places) {
     try {
       for (const certificate of await readCas(path, files)) {
-        const anchor = { certificate, source, file: path };
-        if (!anchors.has(certificate.sha256)) anchors.set(certificate.sha256, anchor);
+        const ca = { certificate, source, file: path };
+        if (!cas.has(certificate.sha256)) cas.set(certificate.sha256, ca);
       }
       sources.push(path);
     } catch (error) {
       problems.push(asFileError(error));
     }
   }
-  return { anchors: [...anchors.values()], sources, problems };
+  return { cas: [...cas.values()], sources, problems };
 }
 
 /**
@@ -65,15 +65,15 @@ export async function loadTrust(options: TrustOptions): Promise<Trust> {
 export async function readCas(
   path: string,
   files: Pick<TrustFiles, "readText">,
-): Promise<SeenCertificate[]> {
+): Promise<ParsedCertificate[]> {
   const blocks = readPem(await files.readText(path)).filter(({ label }) => label === "CERTIFICATE");
   if (blocks.length === 0) {
     throw new FileError(`Cannot trust ${path}: it holds no PEM certificate`, { path, reason: "other" });
   }
-  const certificates: SeenCertificate[] = [];
+  const certificates: ParsedCertificate[] = [];
   for (const { der } of blocks) {
     try {
-      certificates.push(await seeCertificate(der));
+      certificates.push(await parseCertificate(der));
     } catch (error) {
       // TLS would refuse every connection for one such block.
       throw new FileError(`Cannot trust ${path}: ${messageOf(error)}`, {

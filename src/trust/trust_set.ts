@@ -1,10 +1,10 @@
 import { getLogger } from "@logtape/logtape";
-import type { Anchor, Unusable } from "./judge_chain.ts";
+import type { TrustedCa, UnusableCa } from "./judge_chain.ts";
 import { LearntCas } from "./learnt_cas.ts";
 import { LISTED_CAS, type ListedCa } from "./listed_cas.ts";
-import type { SeenCertificate } from "../x509/seen_certificate.ts";
+import type { ParsedCertificate } from "../x509/parse_certificate.ts";
 import { loadTrust } from "./load_trust.ts";
-import { partAnchors, unusableText } from "./usable_anchors.ts";
+import { splitUsable, unusableText } from "./usable_cas.ts";
 import type { System } from "../system/system.ts";
 
 const log = getLogger(["ngrokd", "identity"]);
@@ -25,7 +25,7 @@ export class TrustSet {
   readonly listed: readonly ListedCa[];
   readonly learnt: LearntCas;
   readonly #files: System["files"];
-  #given: readonly Anchor[] = [];
+  #given: readonly TrustedCa[] = [];
   #sources: readonly string[] = [];
   #problems: readonly string[] = [];
   /** The last answer of `pems`, which is the very same array as long as it says the same. */
@@ -38,22 +38,22 @@ export class TrustSet {
   }
 
   /** Those that count now. */
-  get anchors(): readonly Anchor[] {
-    return partAnchors(this.#all, Date.now()).usable;
+  get cas(): readonly TrustedCa[] {
+    return splitUsable(this.#all, Date.now()).usable;
   }
 
   /** Those that do not count now. */
-  get unusable(): readonly Unusable[] {
-    return partAnchors(this.#all, Date.now()).unusable;
+  get unusable(): readonly UnusableCa[] {
+    return splitUsable(this.#all, Date.now()).unusable;
   }
 
-  get #all(): readonly Anchor[] {
-    return [...this.#given, ...this.learnt.anchors];
+  get #all(): readonly TrustedCa[] {
+    return [...this.#given, ...this.learnt.cas];
   }
 
   /** One certificate each. */
   get pems(): readonly string[] {
-    const now = [...new Set(this.anchors.map(({ certificate }) => certificate.pem))];
+    const now = [...new Set(this.cas.map(({ certificate }) => certificate.pem))];
     if (now.length !== this.#pems.length || now.some((pem, index) => pem !== this.#pems[index])) {
       this.#pems = now;
     }
@@ -62,7 +62,7 @@ export class TrustSet {
 
   get report(): { sources: string[]; problems: string[] } {
     const { problem, path } = this.learnt;
-    const isLearnt = this.anchors.some(({ source }) => source === "learnt");
+    const isLearnt = this.cas.some(({ source }) => source === "learnt");
     return {
       sources: [...this.#sources, ...(isLearnt ? [path] : [])],
       problems: [
@@ -76,12 +76,12 @@ export class TrustSet {
   /** Reads the files again. One that cannot be used is said; the others count. */
   async load(ingressCa: string): Promise<void> {
     const known = new Set(this.report.problems);
-    const { anchors, sources, problems } = await loadTrust({
+    const { cas, sources, problems } = await loadTrust({
       ingressCa: ingressCa || undefined,
       directory: CA_DIRECTORY,
       files: this.#files,
     });
-    this.#given = anchors;
+    this.#given = cas;
     this.#sources = sources;
     this.#problems = problems.map(withHint);
     await this.learnt.load();
@@ -91,7 +91,7 @@ export class TrustSet {
   }
 
   /** Trusts a listed CA from now on, and keeps it. */
-  async learn(certificate: SeenCertificate): Promise<void> {
+  async learn(certificate: ParsedCertificate): Promise<void> {
     await this.learnt.learn(certificate);
     const { subject, sha256 } = certificate;
     log.info("Learnt the CA of the ingress: {subject}", { subject, sha256, file: this.learnt.path });

@@ -5,26 +5,26 @@ const NEAR_MS = 30 * DAY_MS;
 const NEAR_PART = 1 / 10;
 
 /** The dates of a certificate, milliseconds since the epoch. */
-export interface Life {
+export interface Validity {
   readonly notBefore: number;
   readonly notAfter: number;
 }
 
 /** Whether it is valid and will not be soon: less than a tenth of its life is left, and less than 30 days. */
-export function isNearEnd({ notBefore, notAfter }: Life, nowMs: number): boolean {
+export function isNearExpiry({ notBefore, notAfter }: Validity, nowMs: number): boolean {
   const leftMs = notAfter - nowMs;
   return leftMs >= 0 && leftMs < Math.min(NEAR_MS, (notAfter - notBefore) * NEAR_PART);
 }
 
 /** Why its dates forbid its use now, as it goes on from its name; undefined if they do not. */
-export function outsideDates({ notBefore, notAfter }: Life, nowMs: number): string | undefined {
+export function validityProblem({ notBefore, notAfter }: Validity, nowMs: number): string | undefined {
   if (nowMs > notAfter) return `expired on ${isoTime(notAfter)}`;
   if (nowMs >= notBefore) return undefined;
   return `is not valid before ${isoTime(notBefore)} (this machine's clock says ${isoTime(nowMs)})`;
 }
 
 /** When it ends, and how long that is from now. */
-export function endOf({ notAfter }: Life, nowMs: number): string {
+export function expiryText({ notAfter }: Validity, nowMs: number): string {
   return `${isoTime(notAfter)}, in ${inWords(notAfter - nowMs)}`;
 }
 

@@ -100,7 +100,7 @@ Deno.test("IngressDialer learns a CA 5 s after a look that failed (a good ingres
     assert.equal(world.probes, 1);
     assert.equal(await world.connect(), "connected");
     assert.equal(world.probes, 2);
-    assert.deepEqual(world.trust.anchors.map(({ certificate }) => certificate.sha256), [ca.sha256]);
+    assert.deepEqual(world.trust.cas.map(({ certificate }) => certificate.sha256), [ca.sha256]);
     assert.equal(world.dialer.probeFailure, undefined);
   });
 });

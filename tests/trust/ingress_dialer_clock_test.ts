@@ -16,7 +16,7 @@ Deno.test("IngressDialer looks at the ingress anew when what it saw is old, also
       probes++;
       return Promise.resolve({ certificates: [], byRoots: "trusted" as const });
     },
-    trust: { pems: [], anchors: [], listed: [] } as unknown as TrustSet,
+    trust: { pems: [], cas: [], listed: [] } as unknown as TrustSet,
   });
   const target = { hostname: "ingress.example", port: 443 };
   async function dial(): Promise<number> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { LearntCas } from "../../src/trust/learnt_cas.ts";
-import { seeCertificate } from "../../src/x509/seen_certificate.ts";
+import { parseCertificate } from "../../src/x509/parse_certificate.ts";
 import { realSystem } from "../../src/system/system.ts";
 import { makeCert } from "../fakes/test_ca.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
@@ -15,11 +15,11 @@ Deno.test("LearntCas keeps a new CA beside those that are valid, and in place of
   await Deno.writeTextFile(path, old.pem + valid.pem);
   const cas = new LearntCas({ path, listed, files: realSystem().files });
   await cas.load();
-  assert.deepEqual(cas.anchors.map(({ certificate }) => certificate.subject), ["CN=old", "CN=valid"]);
-  await cas.learn(await seeCertificate(new Uint8Array(fresh.certificate.rawData)));
+  assert.deepEqual(cas.cas.map(({ certificate }) => certificate.subject), ["CN=old", "CN=valid"]);
+  await cas.learn(await parseCertificate(new Uint8Array(fresh.certificate.rawData)));
   assert.equal(await Deno.readTextFile(path), valid.pem + fresh.pem);
   const again = new LearntCas({ path, listed, files: realSystem().files });
   await again.load();
-  assert.deepEqual(again.anchors.map(({ certificate }) => certificate.sha256), [valid.sha256, fresh.sha256]);
+  assert.deepEqual(again.cas.map(({ certificate }) => certificate.sha256), [valid.sha256, fresh.sha256]);
   assert.equal(again.problem, undefined);
 });

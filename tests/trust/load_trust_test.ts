@@ -29,7 +29,7 @@ async function trusting(
 
 Deno.test("loadTrust() without files trusts nothing more", async () => {
   assert.deepEqual(await loadTrust({ directory: "/nonexistent/ngrok", files: FILES }), {
-    anchors: [],
+    cas: [],
     sources: [],
     problems: [],
   });
@@ -42,8 +42,8 @@ Deno.test("loadTrust() takes all certificates of the ingress CA and of the direc
     "b.pem": three.pem.replaceAll("\n", "\r\n"),
     ".hidden": "no certificate",
   });
-  const { anchors, ...rest } = trust;
-  assert.deepEqual(anchors.map(({ certificate: { pem }, source, file }) => [pem, source, file]), [
+  const { cas, ...rest } = trust;
+  assert.deepEqual(cas.map(({ certificate: { pem }, source, file }) => [pem, source, file]), [
     [one.pem, "ingress_ca", `${root}/ca.pem`],
     [two.pem, "ingress_ca", `${root}/ca.pem`],
     [three.pem, "directory", `${root}/trust/b.pem`],
@@ -55,13 +55,13 @@ Deno.test("loadTrust() takes all certificates of the ingress CA and of the direc
 });
 
 Deno.test("loadTrust() reports what it cannot use and uses the rest", async () => {
-  const { root, anchors, sources, problems } = await trusting({
+  const { root, cas, sources, problems } = await trusting({
     "a.crt": one.pem,
     "empty": "",
     "garbage.crt": two.pem + GARBAGE,
     "readme.txt": "put certificates here",
   });
-  assert.deepEqual([anchors.map(({ certificate }) => certificate.pem), sources], [[one.pem], [
+  assert.deepEqual([cas.map(({ certificate }) => certificate.pem), sources], [[one.pem], [
     `${root}/trust/a.crt`,
   ]]);
   assert.deepEqual(

@@ -1,7 +1,7 @@
 import { trustWarnings } from "../../trust/expiry_warnings.ts";
-import type { Anchor } from "../../trust/judge_chain.ts";
+import type { TrustedCa } from "../../trust/judge_chain.ts";
 import { readPem } from "../../x509/pem.ts";
-import { seeCertificate, type SeenCertificate } from "../../x509/seen_certificate.ts";
+import { parseCertificate, type ParsedCertificate } from "../../x509/parse_certificate.ts";
 import { RequestError } from "../../control/protocol.ts";
 import { messageOf } from "../../model/errors.ts";
 import type { CaReport, StatusReport, TrustReport } from "../../model/report.ts";
@@ -18,13 +18,13 @@ export function trustStatus({ trust, dialer, ingress }: Daemon): StatusReport["t
   const isCurrent = seen !== undefined && isSameTarget(seen.target, target);
   const wasGood = isCurrent && seen.verdict.reasons.length === 0;
   // Since the look a CA may have been forgotten, or its file changed.
-  const anchor = wasGood ? trust.anchors.find((known) => isSame(known, seen.verdict.anchor)) : undefined;
-  const isGood = wasGood && (anchor !== undefined || seen.verdict.anchor === undefined);
+  const ca = wasGood ? trust.cas.find((known) => isSame(known, seen.verdict.ca)) : undefined;
+  const isGood = wasGood && (ca !== undefined || seen.verdict.ca === undefined);
   return {
     ...trust.report,
-    warnings: trustWarnings(trust.anchors, { presented: isGood ? seen.chain : [], nowMs: Date.now() }),
-    mode: isGood ? anchor?.source ?? "roots" : "none",
-    ca: anchor === undefined ? null : caReport(anchor.certificate, anchor),
+    warnings: trustWarnings(trust.cas, { presented: isGood ? seen.chain : [], nowMs: Date.now() }),
+    mode: isGood ? ca?.source ?? "roots" : "none",
+    ca: ca === undefined ? null : caReport(ca.certificate, ca),
     issuer: seen?.chain[0]?.issuer ?? null,
     presented: seen === undefined ? null : {
       target: `${seen.target.hostname}:${seen.target.port}`,
@@ -32,7 +32,7 @@ export function trustStatus({ trust, dialer, ingress }: Daemon): StatusReport["t
       problems: [...seen.verdict.reasons],
       certificates: seen.chain.map((certificate) => ({
         ...caReport(certificate),
-        trusted: isKnown(certificate, trust.anchors),
+        trusted: isKnown(certificate, trust.cas),
       })),
     },
     look_error: failure === undefined || !isSameTarget(failure.target, target) ? null : withHint(failure),
@@ -46,7 +46,7 @@ export async function showTrust(daemon: Daemon): Promise<TrustReport> {
   return {
     schema: 1,
     ...trustStatus(daemon),
-    cas: trust.anchors.map((anchor) => caReport(anchor.certificate, anchor)),
+    cas: trust.cas.map((ca) => caReport(ca.certificate, ca)),
     listed: trust.listed.map(({ sha256 }) => sha256),
   };
 }
@@ -59,9 +59,9 @@ export async function saveTrust(pem: string, { trust }: Daemon): Promise<string>
       hint: "Give the file that begins with -----BEGIN CERTIFICATE-----",
     });
   }
-  const certificates: SeenCertificate[] = [];
+  const certificates: ParsedCertificate[] = [];
   for (const { der } of blocks) {
-    const certificate = await seeCertificate(der).catch((error: unknown) => {
+    const certificate = await parseCertificate(der).catch((error: unknown) => {
       throw new RequestError(messageOf(error));
     });
     if (!trust.learnt.mayLearn(certificate, Date.now())) {
@@ -88,7 +88,7 @@ export async function forgetTrust({ trust }: Daemon): Promise<string> {
     : `CA forgotten: SHA-256 ${forgotten.join(", ")}; it is learnt again when the ingress presents it`;
 }
 
-function caReport(certificate: SeenCertificate, anchor?: Anchor): CaReport {
+function caReport(certificate: ParsedCertificate, ca?: TrustedCa): CaReport {
   const { subject, issuer, sha256, notAfter } = certificate;
   return {
     subject,
@@ -96,15 +96,15 @@ function caReport(certificate: SeenCertificate, anchor?: Anchor): CaReport {
     sha256,
     valid_until: new Date(notAfter).toISOString(),
     days_left: Math.floor((notAfter - Date.now()) / DAY_MS),
-    source: anchor?.source ?? null,
-    file: anchor?.file ?? null,
+    source: ca?.source ?? null,
+    file: ca?.file ?? null,
   };
 }
 
-function isSame(one: Anchor, other: Anchor | undefined): boolean {
+function isSame(one: TrustedCa, other: TrustedCa | undefined): boolean {
   return one.certificate.sha256 === other?.certificate.sha256;
 }
 
-function isKnown({ sha256 }: SeenCertificate, anchors: readonly Anchor[]): boolean {
-  return anchors.some(({ certificate }) => certificate.sha256 === sha256);
+function isKnown({ sha256 }: ParsedCertificate, cas: readonly TrustedCa[]): boolean {
+  return cas.some(({ certificate }) => certificate.sha256 === sha256);
 }

@@ -3,7 +3,7 @@ import { writePem } from "./pem.ts";
 import { loadX509 } from "./load.ts";
 
 /** A certificate as somebody shows it, and what it takes to judge it. Times are milliseconds since the epoch. */
-export interface SeenCertificate {
+export interface ParsedCertificate {
   readonly pem: string;
   /** Of the DER, upper-case hexadecimal pairs with colons, as openssl prints it. */
   readonly sha256: string;
@@ -23,7 +23,7 @@ export interface SeenCertificate {
   /** Whether extKeyUsage, if there is one, has serverAuth. */
   readonly isForServers: boolean;
   /** Whether the other one's key has signed it; undefined if that cannot be told here (an algorithm that WebCrypto lacks). */
-  isSignedBy(other: SeenCertificate): Promise<boolean | undefined>;
+  isSignedBy(other: ParsedCertificate): Promise<boolean | undefined>;
 }
 
 const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
@@ -34,7 +34,7 @@ const ANY_USAGE = "2.5.29.37.0";
  *
  * @throws {SyntaxError} If it is not one.
  */
-export async function seeCertificate(der: Uint8Array<ArrayBuffer>): Promise<SeenCertificate> {
+export async function parseCertificate(der: Uint8Array<ArrayBuffer>): Promise<ParsedCertificate> {
   const x509 = await loadX509();
   try {
     const certificate = new x509.X509Certificate(der);
@@ -77,11 +77,11 @@ async function fingerprint(der: Uint8Array<ArrayBuffer>): Promise<string> {
 }
 
 /** Those of the certificates that can be read. */
-export async function seeChain(ders: readonly Uint8Array<ArrayBuffer>[]): Promise<SeenCertificate[]> {
-  const seen: SeenCertificate[] = [];
+export async function parseChain(ders: readonly Uint8Array<ArrayBuffer>[]): Promise<ParsedCertificate[]> {
+  const seen: ParsedCertificate[] = [];
   for (const der of ders) {
     try {
-      seen.push(await seeCertificate(der));
+      seen.push(await parseCertificate(der));
     } catch {
       // The server's own must stay the first.
       if (seen.length === 0) return [];
