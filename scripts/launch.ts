@@ -3,8 +3,9 @@ import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../src/config/config.ts";
 import { loadConfig } from "../src/config/load.ts";
-import { configPermissions, proxyCapability } from "../src/config/permissions.ts";
-import { PROXY_VARIABLES, proxyFor } from "../src/config/proxy_for.ts";
+import { configPermissions } from "../src/config/permissions.ts";
+import { PROXY_VARIABLES, proxyFor } from "../src/config/proxy/proxy_for.ts";
+import { proxyNeed } from "../src/config/proxy/proxy_url.ts";
 import { parseArguments } from "../src/daemon/arguments.ts";
 import { hintOf, messageOf } from "../src/model/errors.ts";
 import type { Proxy } from "../src/model/proxy.ts";
@@ -41,7 +42,7 @@ export function neededCapabilities(config: Config, places: Places): Capability[]
   return [
     ...replaced.flatMap((path): Capability[] => [{ kind: "read", path }, { kind: "write", path }]),
     ...(keyPath === undefined ? [] : [{ kind: "read", path: keyPath } as const]),
-    ...(apiProxy === undefined ? [] : [proxyCapability(apiProxy)]),
+    ...(apiProxy === undefined ? [] : [proxyNeed(apiProxy).capability]),
     ...configPermissions(config).map(({ capability }) => capability),
   ];
 }

@@ -1,17 +1,25 @@
-import * as z from "zod";
 import { isHostname, isWildcard, normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { printable } from "../lib/printable.ts";
-import { attempt, type Field, isUnset, refuse } from "./field.ts";
-import { readText, suggest } from "./read_value.ts";
+import { VIRTUAL } from "../model/listen_mode.ts";
+import { isUnset, type ListInterfaces, type ReadContext, refuse, type ValueType } from "./value_type.ts";
+import { readText, suggestWord } from "./value_types.ts";
 
-/** The IPv4 addresses of this machine, with the interface of each. */
-export type ListInterfaces = () => readonly { readonly interface: string; readonly address: string }[];
+/** Where endpoints listen; any name is accepted if the interfaces are not known. */
+export const listenInterface: ValueType<string> = {
+  values: "`virtual`, IPv4 address, or interface",
+  read: (value, { interfaces }) => readListenInterface(value, interfaces),
+};
 
-/** `virtual`, an IPv4 address, or an interface of this machine; any name if the interfaces are not known. */
-export function readListenInterface(value: unknown, interfaces: ListInterfaces | undefined): string {
+/** A map of host names (or `*.suffix`) to listen interfaces, without a prototype. */
+export const overrides: ValueType<Readonly<Record<string, string>>> = {
+  values: "map of host to listen interface",
+  read: readOverrides,
+};
+
+function readListenInterface(value: unknown, interfaces: ListInterfaces | undefined): string {
   const text = readText(value);
-  if (text === "virtual" || parseIpv4(text) !== undefined) return text;
+  if (text === VIRTUAL || parseIpv4(text) !== undefined) return text;
   if (text.includes(":")) {
     refuse(
       `"${printable(text)}" is not an IPv4 address`,
@@ -23,33 +31,28 @@ export function readListenInterface(value: unknown, interfaces: ListInterfaces |
   if (names.has(text)) return text;
   return refuse(
     `"${printable(text)}" is not virtual, an IPv4 address, or an interface of this machine that has one`,
-    suggest(text, ["virtual", ...names]) ?? `The interfaces are ${[...names].sort().join(", ")}`,
+    suggestWord(text, [VIRTUAL, ...names]) ?? `The interfaces are ${[...names].sort().join(", ")}`,
   );
 }
 
-/** The map of host names (or `*.suffix`) to listen interfaces; all its problems are reported, each under its host. */
-export function overridesField(
-  interfaces: ListInterfaces | undefined,
-): Field<Readonly<Record<string, string>>> {
-  return z.unknown().optional().transform((value, context) => {
-    const overrides: Record<string, string> = Object.create(null);
-    if (isUnset(value)) return overrides;
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      attempt(() => refuse("it is not a map of host names to listen interfaces"), { context });
-      return overrides;
-    }
-    for (const [key, target] of Object.entries(value)) {
-      const where = { context, path: [key] };
-      const host = attempt(() => readHostPattern(key, overrides), where);
-      overrides[host] = attempt(() => readTarget(target, interfaces), where);
-    }
-    return overrides;
-  });
+function readOverrides(value: unknown, context: ReadContext<unknown>): Readonly<Record<string, string>> {
+  const { at, interfaces } = context;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return refuse("it is not a map of host names to listen interfaces");
+  }
+  // Without a prototype, because a host may be called "constructor".
+  const overrides: Record<string, string> = Object.create(null);
+  for (const [key, target] of Object.entries(value)) {
+    let host = key;
+    at(key, () => host = readHostPattern(key, overrides));
+    at(key, () => overrides[host] = readTarget(target, interfaces));
+  }
+  return overrides;
 }
 
 function readHostPattern(key: string, known: object): string {
   const host = normalizeHostname(key);
-  if (host in known) return refuse("the same host stands here twice");
+  if (host in known) return refuse("the host is listed twice");
   if (isHostname(host) || isWildcard(host)) return host;
   const bare = host.replace(/^[a-z]+:\/\//, "").replace(/[:/].*$/, "");
   const usable = isHostname(bare) || isWildcard(bare);
@@ -59,7 +62,7 @@ function readHostPattern(key: string, known: object): string {
 
 function readTarget(target: unknown, interfaces: ListInterfaces | undefined): string {
   if (isUnset(target)) {
-    return refuse("it names no listen interface", "Write virtual, an IPv4 address, or an interface");
+    return refuse("the listen interface is empty", "Write virtual, an IPv4 address, or an interface");
   }
   return readListenInterface(target, interfaces);
 }

@@ -4,7 +4,7 @@ import type { Config } from "./config.ts";
 import { type ConfigDiff, diffConfig } from "./diff.ts";
 import { loadConfig } from "./load.ts";
 import { checkPermissions } from "./permissions.ts";
-import { PROXY_VARIABLES, type ProxyChoice, type ProxyEnvironment, proxyFor } from "./proxy_for.ts";
+import { PROXY_VARIABLES, type ProxyChoice, type ProxyEnvironment, proxyFor } from "./proxy/proxy_for.ts";
 import { problemText, validationError } from "./validation_error.ts";
 import { ConfigError, hintOf, messageOf } from "../model/errors.ts";
 import type { StatusReport } from "../model/report.ts";

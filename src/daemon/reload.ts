@@ -5,7 +5,7 @@ import { configureLog } from "../log/configure.ts";
 import type { System } from "../system/system.ts";
 import type { Daemon } from "./daemon.ts";
 import type { LiveConfig } from "../config/live_config.ts";
-import { logProxies } from "../config/proxy_report.ts";
+import { logProxies } from "../config/proxy/proxy_report.ts";
 
 const log = getLogger(["ngrokd", "config"]);
 

@@ -17,7 +17,7 @@ import { LiveConfig, problemTexts } from "../config/live_config.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
 import { ownNetworks } from "../network/own_networks.ts";
 import { hostsPath } from "./paths.ts";
-import { logProxies } from "../config/proxy_report.ts";
+import { logProxies } from "../config/proxy/proxy_report.ts";
 import { Reloader } from "./reload.ts";
 import { undo } from "../undo/undo.ts";
 import { Wake } from "../system/wake.ts";

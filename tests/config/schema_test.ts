@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Config, DEFAULTS } from "../../src/config/config.ts";
+import { type Config, DEFAULTS, KEY_ENTRIES, valueOf } from "../../src/config/config.ts";
 import { parseConfig, type ParseOptions } from "../../src/config/schema.ts";
+import { SECTIONS } from "../../src/config/sections.ts";
 import { problemText } from "../../src/config/validation_error.ts";
 import { ConfigError, type ConfigProblem } from "../../src/model/errors.ts";
 import { showProxy } from "../../src/model/proxy.ts";
+import { fileWith, SAMPLES } from "./sample_values.ts";
 
-const MACHINE: ParseOptions = {
-  interfaces:
-    () => [{ interface: "lo", address: "127.0.0.1" }, { interface: "eth0", address: "192.168.1.5" }],
-};
+const MACHINE: ParseOptions = { interfaces: () => [{ interface: "lo" }, { interface: "eth0" }] };
 
 function problemsOf(raw: unknown, options: ParseOptions = MACHINE): readonly ConfigProblem[] {
   try {
@@ -22,304 +21,195 @@ function problemsOf(raw: unknown, options: ParseOptions = MACHINE): readonly Con
   return [];
 }
 
-Deno.test("parseConfig() gives the defaults for nothing, for empty sections, and for zero and empty values", () => {
-  const empty = {
-    api: { url: "", key: null },
-    ingressEndpoint: "",
-    server: { log_level: "", cert_refresh_interval: 0, health_port: 0, health_address: null, ingress_ca: "" },
-    bound_endpoints: { poll_interval: 0, selectors: [] },
-    net: {
-      subnet: "",
-      start_port: 0,
-      overrides: {},
-      listen_interface: null,
-      allow_cidrs: [],
-      advertise_ip: "",
-    },
-    dns: { enabled: null, upstream: null, listen: "", manage_resolv_conf: null },
-  };
-  for (const raw of [undefined, null, {}, "", { api: null, server: "", net: {}, dns: null }, empty]) {
+function read(config: Config, name: string): unknown {
+  return valueOf(config, KEY_ENTRIES.find(({ key }) => key.name === name)!).value;
+}
+
+Deno.test("parseConfig() gives the defaults for nothing, and for empty and zero values", () => {
+  const names = KEY_ENTRIES.map(({ key }) => key.name);
+  const empty = [null, "", 0].map((value) => fileWith(names.map((name) => [name, value])));
+  const sections = [null, "", {}].map((value) => ({ api: value, server: value, net: value, dns: value }));
+  const lists = fileWith([["net.allow_cidrs", []], ["net.overrides", {}], ["dns.upstream", []]]);
+  for (const raw of [undefined, null, {}, "", lists, ...sections, ...empty]) {
     assert.deepEqual(parseConfig(raw), { config: DEFAULTS, warnings: [] });
   }
 });
 
 Deno.test("parseConfig() reads every key", () => {
-  const { config, warnings } = parseConfig({
-    api: { url: "https://api.example.com:8443/v1//", key: "2abc_DEF" },
-    ingressEndpoint: "Ingress.Example.com:8443",
-    proxy_url: "http://us%40er:p%C3%A4ss%3A@Proxy.Example.com:3128",
-    server: {
-      log_level: "debug",
-      log_format: "json",
-      socket_path: "/tmp/s.sock",
-      client_cert: "/tmp/c.crt",
-      client_key: "/tmp/c.key",
-      cert_refresh_interval: 60,
-      health_address: "0.0.0.0",
-      health_port: 9000,
-      ingress_ca: "/tmp/ca.pem",
-    },
-    bound_endpoints: { poll_interval: 5, selectors: ["endpoint.metadata.name == 'a'", true] },
-    net: {
-      interface_name: "my-if.0",
-      subnet: "10.9.8.7/24",
-      listen_interface: "eth0",
-      start_port: 10000,
-      overrides: { "DB.example.com.": "0.0.0.0", "*.example.com": "virtual" },
-      allow_cidrs: ["192.0.2.7/24", "198.51.100.9"],
-      advertise_ip: "192.0.2.1",
-    },
-    dns: {
-      enabled: true,
-      listen: "127.0.0.1:5353",
-      manage_resolv_conf: false,
-      upstream: ["9.9.9.9", "localhost:54"],
-    },
-  }, MACHINE);
-  const expected: Config = {
-    api: { url: "https://api.example.com:8443/v1", key: "2abc_DEF" },
-    ingressEndpoint: { hostname: "ingress.example.com", port: 8443 },
-    proxy: {
-      scheme: "http",
-      hostname: "proxy.example.com",
-      port: 3128,
-      username: "us@er",
-      password: "päss:",
-      setting: "proxy_url",
-    },
-    server: {
-      logLevel: "debug",
-      logFormat: "json",
-      socketPath: "/tmp/s.sock",
-      clientCert: "/tmp/c.crt",
-      clientKey: "/tmp/c.key",
-      certRefreshIntervalMs: 60_000,
-      healthAddress: "0.0.0.0",
-      healthPort: 9000,
-      ingressCa: "/tmp/ca.pem",
-    },
-    boundEndpoints: { pollIntervalMs: 5000, selectors: ["endpoint.metadata.name == 'a'", "true"] },
-    net: {
-      interfaceName: "my-if.0",
-      subnet: { base: 0x0a090800, prefix: 24 },
-      listenInterface: "eth0",
-      startPort: 10000,
-      overrides: Object.assign(Object.create(null), {
-        "db.example.com": "0.0.0.0",
-        "*.example.com": "virtual",
-      }),
-      allowCidrs: [{ base: 0xc0000200, prefix: 24 }, { base: 0xc6336409, prefix: 32 }],
-      advertiseIp: "192.0.2.1",
-    },
-    dns: {
-      enabled: true,
-      listen: "127.0.0.1:5353",
-      manageResolvConf: false,
-      upstream: ["9.9.9.9:53", "127.0.0.1:54"],
-    },
-  };
-  assert.deepEqual(config, expected);
+  assert.deepEqual(SAMPLES.map(([name]) => name), KEY_ENTRIES.map(({ key }) => key.name));
+  const { config, warnings } = parseConfig(fileWith(SAMPLES.map(([name, raw]) => [name, raw])), MACHINE);
   assert.deepEqual(warnings, []);
+  for (const [name, , parsed] of SAMPLES) assert.deepEqual(read(config, name), parsed, name);
 });
 
-const ACCEPTED: readonly (readonly [raw: object, read: (config: Config) => unknown, expected: unknown])[] = [
-  [{ api: { url: "http://localhost:8080/" } }, (c) => c.api.url, "http://localhost:8080"],
-  [{ api: { url: "http://127.1" } }, (c) => c.api.url, "http://127.0.0.1"],
-  [{ api: { url: "http://[::1]:8080" } }, (c) => c.api.url, "http://[::1]:8080"],
-  [{ api: { key: 12345 } }, (c) => c.api.key, "12345"],
-  [{ ingressEndpoint: "host.example" }, (c) => c.ingressEndpoint, { hostname: "host.example", port: 443 }],
-  [{ proxy_url: "http://10.0.0.1/" }, (c) => c.proxy && showProxy(c.proxy), "http://10.0.0.1:80"],
-  [{ proxy_url: "https://Proxy.Example" }, (c) => c.proxy && showProxy(c.proxy), "https://proxy.example:443"],
-  [{ proxy_url: "socks5://10.0.0.1" }, (c) => c.proxy && showProxy(c.proxy), "socks5://10.0.0.1:1080"],
-  [
-    { proxy_url: "socks5h://u:p@proxy.example:80" },
-    (c) => c.proxy && showProxy(c.proxy),
-    "socks5://proxy.example:80",
-  ],
-  [{ ingressEndpoint: "127.0.0.1:4443" }, (c) => c.ingressEndpoint, { hostname: "127.0.0.1", port: 4443 }],
-  [{ server: { log_level: "WARNING" } }, (c) => c.server.logLevel, "warn"],
-  [{ server: { health_address: "localhost" } }, (c) => c.server.healthAddress, "127.0.0.1"],
-  [
-    { server: { socket_path: "/var/run/ngrokd.sock" } },
-    (c) => c.server.socketPath,
-    "/run/ngrokd/ngrokd.sock",
-  ],
-  [{ net: { listen_interface: "0.0.0.0" } }, (c) => c.net.listenInterface, "0.0.0.0"],
-  [{ net: { listen_interface: "10.1.2.3" } }, (c) => c.net.listenInterface, "10.1.2.3"],
-  [{ dns: { enabled: "yes" } }, (c) => c.dns.enabled, true],
-  [{ dns: { manage_resolv_conf: "Off" } }, (c) => c.dns.manageResolvConf, false],
-  [{ dns: { listen: ":53" } }, (c) => c.dns.listen, ":53"],
-  [{ dns: { listen: "10.0.0.1" } }, (c) => c.dns.listen, "10.0.0.1"],
+const ACCEPTED: readonly (readonly [name: string, raw: unknown, parsed: unknown])[] = [
+  ["api.url", "http://localhost:8080/", "http://localhost:8080"],
+  ["api.url", "http://127.1", "http://127.0.0.1"],
+  ["api.url", "http://[::1]:8080", "http://[::1]:8080"],
+  ["api.key", 12345, "12345"],
+  ["ingressEndpoint", "host.example", { hostname: "host.example", port: 443 }],
+  ["ingressEndpoint", "127.0.0.1:4443", { hostname: "127.0.0.1", port: 4443 }],
+  ["server.log_level", "WARNING", "warn"],
+  ["server.health_address", "localhost", "127.0.0.1"],
+  ["server.socket_path", "/var/run/ngrokd.sock", "/run/ngrokd/ngrokd.sock"],
+  ["net.listen_interface", "0.0.0.0", "0.0.0.0"],
+  ["net.listen_interface", "10.1.2.3", "10.1.2.3"],
+  ["dns.enabled", "yes", true],
+  ["dns.manage_resolv_conf", "Off", false],
+  ["dns.listen", ":53", ":53"],
+  ["dns.listen", "10.0.0.1", "10.0.0.1"],
 ];
 
-for (const [raw, read, expected] of ACCEPTED) {
-  Deno.test(`parseConfig() accepts ${JSON.stringify(raw)}`, () => {
-    const { config, warnings } = parseConfig(raw, MACHINE);
-    assert.deepEqual(read(config), expected);
+for (const [name, raw, parsed] of ACCEPTED) {
+  Deno.test(`parseConfig() accepts ${name}: ${raw}`, () => {
+    const { config, warnings } = parseConfig(fileWith([[name, raw]]), MACHINE);
+    assert.deepEqual(read(config, name), parsed);
     assert.deepEqual(warnings, []);
   });
 }
 
-const REFUSED: readonly (readonly [raw: unknown, problem: string])[] = [
-  [[], "it is not a map of keys"],
-  ["text", "it is not a map of keys"],
-  [{ api: "secret" }, "api: it is not a map of keys"],
-  [{ server: [] }, "server: it is not a map of keys"],
-  [
-    { api: { url: "http://api.ngrok.com" } },
-    "api.url: http would show the API key to the network (Write https://api.ngrok.com)",
-  ],
-  [
-    { api: { url: "http://localhost.evil.example" } },
-    "api.url: http would show the API key to the network (Write https://localhost.evil.example)",
-  ],
-  [
-    { api: { url: "https://secret@api.ngrok.com" } },
-    "api.url: it holds a user name or password (The API key belongs in api.key)",
-  ],
-  [{ api: { url: "api.ngrok.com" } }, "api.url: it is not a URL (Write it like https://api.ngrok.com)"],
-  [{ api: { url: "https://a b" } }, "api.url: it is not a URL (Write it like https://api.ngrok.com)"],
-  [
-    { api: { url: "ftp://a" } },
-    `api.url: the scheme "ftp" is not https (Write it like https://api.ngrok.com)`,
-  ],
-  [
-    { api: { url: "https://a/?b" } },
-    "api.url: it holds a query or a fragment (Write it like https://api.ngrok.com)",
-  ],
-  [
-    { api: { key: "a b" } },
-    "api.key: the key holds white space or a line break (Set it with: ngrokctl set-api-key -)",
-  ],
-  [{ api: { key: { a: 1 } } }, "api.key: it is not text"],
-  [
-    { ingressEndpoint: "https://a:443" },
-    `ingressEndpoint: "https://a:443" is not host:port (Write it without a scheme)`,
-  ],
-  [{ ingressEndpoint: "a_b c:1" }, `ingressEndpoint: "a_b c" is not a host name or an IPv4 address`],
-  [{ ingressEndpoint: "a:" }, `ingressEndpoint: the port "" is not in 1 to 65535`],
-  [{ ingressEndpoint: "a:0" }, `ingressEndpoint: the port "0" is not in 1 to 65535`],
-  [
-    { server: { log_level: "debgu" } },
-    `server.log_level: "debgu" is not debug, info, warn, error or warning (Did you mean "debug"?)`,
-  ],
-  [{ server: { log_format: "xml" } }, `server.log_format: "xml" is not text or json`],
-  [
-    { server: { client_cert: "/etc/ngrokd/" } },
-    `server.client_cert: "/etc/ngrokd/" is a directory (Name a file in it)`,
-  ],
-  [
-    { server: { client_cert: "/a\nb" } },
-    `server.client_cert: "/a\\u000ab" holds a line break or a control character`,
-  ],
-  [
-    { server: { client_cert: "/a", client_key: "/a" } },
-    "server.client_key: it is the same file as server.client_cert (Give each a file of its own)",
-  ],
-  [
-    { server: { cert_refresh_interval: -1 } },
-    "server.cert_refresh_interval: -1 is not positive (The default is 3600 (seconds))",
-  ],
-  [
-    { server: { cert_refresh_interval: 3e6 } },
-    "server.cert_refresh_interval: 3000000 is too long (At most 2147483 seconds)",
-  ],
-  [
-    { server: { health_address: "::1" } },
-    `server.health_address: "::1" is not an IPv4 address (The default is 127.0.0.1)`,
-  ],
-  [
-    { server: { health_port: 65536 } },
-    "server.health_port: 65536 is not in 1 to 65535 (The default is 8081)",
-  ],
-  [
-    { bound_endpoints: { poll_interval: -5 } },
-    "bound_endpoints.poll_interval: -5 is not positive (The default is 30 (seconds))",
-  ],
-  [{ bound_endpoints: { poll_interval: 1.5 } }, "bound_endpoints.poll_interval: 1.5 is not a whole number"],
-  [{ bound_endpoints: { poll_interval: "1m" } }, `bound_endpoints.poll_interval: "1m" is not a whole number`],
-  [{ bound_endpoints: { poll_interval: [] } }, "bound_endpoints.poll_interval: it is not a whole number"],
-  [{ bound_endpoints: { selectors: "true" } }, "bound_endpoints.selectors: it is not a list"],
-  [{ bound_endpoints: { selectors: ["a", ""] } }, "bound_endpoints.selectors.1: it is empty"],
-  [{ bound_endpoints: { selectors: [{}] } }, "bound_endpoints.selectors.0: it is not text"],
-  [
-    { net: { interface_name: "sixteen-letters-" } },
-    `net.interface_name: "sixteen-letters-" is not 1 to 15 letters, digits, or _ . - (The default is ngrokd0)`,
-  ],
-  [
-    { net: { interface_name: "-rf" } },
-    `net.interface_name: "-rf" is not 1 to 15 letters, digits, or _ . - (The default is ngrokd0)`,
-  ],
-  [
-    { net: { interface_name: ".." } },
-    `net.interface_name: ".." is not 1 to 15 letters, digits, or _ . - (The default is ngrokd0)`,
-  ],
-  [
-    { net: { subnet: "10.107.0.0" } },
-    `net.subnet: "10.107.0.0" is not of the form a.b.c.d/n (The default is 10.107.0.0/16)`,
-  ],
-  [{ net: { subnet: "10.0.0.0/7" } }, "net.subnet: /7 is not in /8 to /29 (The default is 10.107.0.0/16)"],
-  [{ net: { subnet: "10.0.0.0/30" } }, "net.subnet: /30 is not in /8 to /29 (The default is 10.107.0.0/16)"],
-  [
-    { net: { subnet: "224.0.0.0/8" } },
-    "net.subnet: 224.0.0.0/8 holds no address that a host can have (The default is 10.107.0.0/16)",
-  ],
-  [
-    { net: { listen_interface: "eth1" } },
-    `net.listen_interface: "eth1" is not virtual, an IPv4 address, or an interface of this machine that has one (Did you mean "eth0"?)`,
-  ],
-  [
-    { net: { listen_interface: "wireguard" } },
-    `net.listen_interface: "wireguard" is not virtual, an IPv4 address, or an interface of this machine that has one (The interfaces are eth0, lo)`,
-  ],
-  [
-    { net: { listen_interface: "::" } },
-    `net.listen_interface: "::" is not an IPv4 address (ngrokd listens on IPv4 only, and start_port sets the port)`,
-  ],
-  [{ net: { allow_cidrs: "10.0.0.0/8" } }, "net.allow_cidrs: it is not a list"],
-  [
-    { net: { allow_cidrs: ["10.0.0.0/33"] } },
-    `net.allow_cidrs.0: "10.0.0.0/33" is not of the form a.b.c.d/n`,
-  ],
-  [{ net: { allow_cidrs: ["lan"] } }, `net.allow_cidrs.0: "lan" is not of the form a.b.c.d/n`],
-  [{ net: { advertise_ip: "0.0.0.0" } }, `net.advertise_ip: "0.0.0.0" is no address that a host can have`],
-  [{ net: { advertise_ip: "host" } }, `net.advertise_ip: "host" is not an IPv4 address`],
-  [{ net: { start_port: 70000 } }, "net.start_port: 70000 is not in 1 to 65535 (The default is 9080)"],
-  [{ net: { overrides: ["a"] } }, "net.overrides: it is not a map of host names to listen interfaces"],
-  [
-    { net: { overrides: { "a.example:80": "virtual" } } },
-    `net.overrides.a.example:80: "a.example:80" is not a host name or *.suffix (Write a.example, without scheme and port)`,
-  ],
-  [{ net: { overrides: { "a b": "virtual" } } }, `net.overrides.a b: "a b" is not a host name or *.suffix`],
-  [
-    { net: { overrides: { "a.example": "" } } },
-    "net.overrides.a.example: it names no listen interface (Write virtual, an IPv4 address, or an interface)",
-  ],
-  [
-    { net: { overrides: { "a.example": "lo", "A.example": "lo" } } },
-    "net.overrides.A.example: the same host stands here twice",
-  ],
-  [
-    { net: { overrides: { "a.example": "eth7" } } },
-    `net.overrides.a.example: "eth7" is not virtual, an IPv4 address, or an interface of this machine that has one (Did you mean "eth0"?)`,
-  ],
-  [{ dns: { enabled: "maybe" } }, `dns.enabled: "maybe" is not true or false`],
-  [{ dns: { enabled: 1 } }, `dns.enabled: 1 is not true or false`],
-  [{ dns: { listen: "localhost" } }, `dns.listen: "localhost" is not a.b.c.d, a.b.c.d:port or :port`],
-  [{ dns: { listen: ":99999" } }, `dns.listen: the port "99999" is not in 1 to 65535`],
-  // It was taken, shown in status, and never asked.
-  [
-    { dns: { upstream: ["dns.example"] } },
-    'dns.upstream.0: "dns.example" is not an IPv4 address (A DNS server cannot be asked for by its name)',
-  ],
-  [{ dns: { upstream: ["1.1.1.1:x"] } }, `dns.upstream.0: the port "x" is not in 1 to 65535`],
-];
-
-for (const [raw, problem] of REFUSED) {
-  Deno.test(`parseConfig() refuses ${JSON.stringify(raw)}`, () => {
-    assert.deepEqual(problemsOf(raw).map(problemText), [problem]);
+for (
+  const [raw, shown] of [
+    ["http://10.0.0.1/", "http://10.0.0.1:80"],
+    ["https://Proxy.Example", "https://proxy.example:443"],
+    ["socks5://10.0.0.1", "socks5://10.0.0.1:1080"],
+    ["socks5h://u:p@proxy.example:80", "socks5://proxy.example:80"],
+  ] as const
+) {
+  Deno.test(`parseConfig() accepts proxy_url: ${raw}`, () => {
+    const { proxy } = parseConfig({ proxy_url: raw }).config;
+    assert.equal(proxy && showProxy(proxy), shown);
   });
 }
+
+const NOT_A_MAP = "it is not a map of keys";
+const NOT_LISTENABLE = "is not virtual, an IPv4 address, or an interface of this machine that has one";
+/** A key, a value, and the problem with it, which begins with the key. */
+const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])[] = [
+  ["api", "secret", `: ${NOT_A_MAP}`],
+  ["server", [], `: ${NOT_A_MAP}`],
+  [
+    "api.url",
+    "http://api.ngrok.com",
+    ": http would show the API key to the network (Write https://api.ngrok.com)",
+  ],
+  [
+    "api.url",
+    "http://localhost.evil.example",
+    ": http would show the API key to the network (Write https://localhost.evil.example)",
+  ],
+  [
+    "api.url",
+    "https://secret@api.ngrok.com",
+    ": it holds a user name or password (The API key belongs in api.key)",
+  ],
+  ["api.url", "api.ngrok.com", ": it is not a URL (Write it like https://api.ngrok.com)"],
+  ["api.url", "https://a b", ": it is not a URL (Write it like https://api.ngrok.com)"],
+  ["api.url", "ftp://a", ': the scheme "ftp" is not https (Write it like https://api.ngrok.com)'],
+  ["api.url", "https://a/?b", ": it holds a query or a fragment (Write it like https://api.ngrok.com)"],
+  [
+    "api.key",
+    "a b",
+    ": the key holds white space or a line break (Set it with: ngrokctl set-api-key -)",
+  ],
+  ["api.key", { a: 1 }, ": it is not text"],
+  ["ingressEndpoint", "https://a:443", ': "https://a:443" is not host:port (Write it without a scheme)'],
+  ["ingressEndpoint", "a_b c:1", ': "a_b c" is not a host name or an IPv4 address'],
+  ["ingressEndpoint", "a:", ': the port "" is not in 1 to 65535'],
+  ["ingressEndpoint", "a:0", ': the port "0" is not in 1 to 65535'],
+  [
+    "server.log_level",
+    "debgu",
+    ': "debgu" is not debug, info, warn, error or warning (Did you mean "debug"?)',
+  ],
+  ["server.log_format", "xml", ': "xml" is not text or json'],
+  ["server.client_cert", "/etc/ngrokd/", ': "/etc/ngrokd/" is a directory (Name a file in it)'],
+  ["server.client_cert", "/a\nb", ': "/a\\u000ab" holds a line break or a control character'],
+  [
+    "server.client_key",
+    DEFAULTS.server.clientCert,
+    ": it is the same file as server.client_cert (Give each a file of its own)",
+  ],
+  ["server.cert_refresh_interval", -1, ": -1 is not positive (The default is 3600 (seconds))"],
+  ["server.cert_refresh_interval", 3e6, ": 3000000 is too long (At most 2147483 seconds)"],
+  ["server.health_address", "::1", ': "::1" is not an IPv4 address (The default is 127.0.0.1)'],
+  ["server.health_port", 65536, ": 65536 is not in 1 to 65535 (The default is 8081)"],
+  ["bound_endpoints.poll_interval", -5, ": -5 is not positive (The default is 30 (seconds))"],
+  ["bound_endpoints.poll_interval", 1.5, ": 1.5 is not a whole number"],
+  ["bound_endpoints.poll_interval", "1m", ': "1m" is not a whole number'],
+  ["bound_endpoints.poll_interval", [], ": it is not a whole number"],
+  ["bound_endpoints.selectors", "true", ": it is not a list"],
+  ["bound_endpoints.selectors", ["a", ""], ".1: it is empty"],
+  ["bound_endpoints.selectors", [{}], ".0: it is not text"],
+  ...["sixteen-letters-", "-rf", ".."].map((name) =>
+    [
+      "net.interface_name",
+      name,
+      `: "${name}" is not 1 to 15 letters, digits, or _ . - (The default is ngrokd0)`,
+    ] as const
+  ),
+  [
+    "net.subnet",
+    "10.107.0.0",
+    ': "10.107.0.0" is not of the form a.b.c.d/n (The default is 10.107.0.0/16)',
+  ],
+  ["net.subnet", "10.0.0.0/7", ": /7 is not in /8 to /29 (The default is 10.107.0.0/16)"],
+  ["net.subnet", "10.0.0.0/30", ": /30 is not in /8 to /29 (The default is 10.107.0.0/16)"],
+  [
+    "net.subnet",
+    "224.0.0.0/8",
+    ": 224.0.0.0/8 holds no address that a host can have (The default is 10.107.0.0/16)",
+  ],
+  ["net.listen_interface", "eth1", `: "eth1" ${NOT_LISTENABLE} (Did you mean "eth0"?)`],
+  ["net.listen_interface", "wireguard", `: "wireguard" ${NOT_LISTENABLE} (The interfaces are eth0, lo)`],
+  [
+    "net.listen_interface",
+    "::",
+    ': "::" is not an IPv4 address (ngrokd listens on IPv4 only, and start_port sets the port)',
+  ],
+  ["net.allow_cidrs", "10.0.0.0/8", ": it is not a list"],
+  ["net.allow_cidrs", ["10.0.0.0/33"], '.0: "10.0.0.0/33" is not of the form a.b.c.d/n'],
+  ["net.allow_cidrs", ["lan"], '.0: "lan" is not of the form a.b.c.d/n'],
+  ["net.advertise_ip", "0.0.0.0", ': "0.0.0.0" cannot be the address of a host'],
+  ["net.advertise_ip", "host", ': "host" is not an IPv4 address'],
+  ["net.start_port", 70000, ": 70000 is not in 1 to 65535 (The default is 9080)"],
+  ["net.start_port", "09090", ': "09090" is not a whole number'],
+  ["net.overrides", ["a"], ": it is not a map of host names to listen interfaces"],
+  [
+    "net.overrides",
+    { "a.example:80": "virtual" },
+    '.a.example:80: "a.example:80" is not a host name or *.suffix (Write a.example, without scheme and port)',
+  ],
+  ["net.overrides", { "a b": "virtual" }, '.a b: "a b" is not a host name or *.suffix'],
+  [
+    "net.overrides",
+    { "a.example": "" },
+    ".a.example: the listen interface is empty (Write virtual, an IPv4 address, or an interface)",
+  ],
+  ["net.overrides", { "a.example": "lo", "A.example": "lo" }, ".A.example: the host is listed twice"],
+  ["net.overrides", { "a.example": "eth7" }, `.a.example: "eth7" ${NOT_LISTENABLE} (Did you mean "eth0"?)`],
+  ["dns.enabled", "maybe", ': "maybe" is not true or false'],
+  ["dns.enabled", 1, ": 1 is not true or false"],
+  ["dns.listen", "localhost", ': "localhost" is not a.b.c.d, a.b.c.d:port or :port'],
+  ["dns.listen", ":99999", ': the port "99999" is not in 1 to 65535'],
+  // A name was accepted and shown in status, and the server never asked.
+  [
+    "dns.upstream",
+    ["dns.example"],
+    '.0: "dns.example" is not an IPv4 address (Write the address of the DNS server)',
+  ],
+  ["dns.upstream", ["1.1.1.1:x"], '.0: the port "x" is not in 1 to 65535'],
+];
+
+for (const [name, raw, problem] of REFUSED) {
+  Deno.test(`parseConfig() refuses ${name}: ${JSON.stringify(raw)}`, () => {
+    assert.deepEqual(problemsOf(fileWith([[name, raw]])).map(problemText), [name + problem]);
+  });
+}
+
+Deno.test("parseConfig() refuses a file that is a list or text", () => {
+  for (const raw of [[], "text"]) assert.deepEqual(problemsOf(raw).map(problemText), [NOT_A_MAP]);
+});
 
 Deno.test("parseConfig() reports all problems at once, the first ten in the message", () => {
   const overrides = Object.fromEntries(
@@ -335,16 +225,15 @@ Deno.test("parseConfig() reports all problems at once, the first ten in the mess
     "net.overrides.h0.example",
   ]);
   assert.throws(() => parseConfig(raw, MACHINE), /; and 5 more$/);
-});
-
-Deno.test("parseConfig() reports a bad host and its bad target together", () => {
+  // A bad host and its bad target are two problems.
   assert.equal(problemsOf({ net: { overrides: { "a:1": "nowhere" } } }).length, 2);
 });
 
-Deno.test("parseConfig() warns about an unknown key at every level and says which was meant", () => {
+Deno.test("parseConfig() warns about unknown keys at every level and suggests the key that was meant", () => {
   const { warnings } = parseConfig({
     ingress_endpoint: "a",
     apis: {},
+    proxyurl: "http://proxy.example",
     poll_interval: 3,
     zzz: 1,
     server: { log_levl: "debug", start_port: 1, net: {} },
@@ -355,6 +244,7 @@ Deno.test("parseConfig() warns about an unknown key at every level and says whic
   assert.deepEqual(warnings.map(problemText), [
     `ingress_endpoint: ${note} (Did you mean "ingressEndpoint"?)`,
     `apis: ${note} (Did you mean "api"?)`,
+    `proxyurl: ${note} (Did you mean "proxy_url"?)`,
     `poll_interval: ${note} (Did you mean "bound_endpoints.poll_interval"?)`,
     `zzz: ${note}`,
     `a\\u000ab: ${note}`,
@@ -365,21 +255,20 @@ Deno.test("parseConfig() warns about an unknown key at every level and says whic
   ]);
 });
 
-Deno.test("parseConfig() takes a number in quotes and warns", () => {
+Deno.test("parseConfig() accepts a number in quotes with a warning", () => {
   const { config, warnings } = parseConfig({ net: { start_port: "9090" }, server: { health_port: "0" } });
   assert.equal(config.net.startPort, 9090);
   assert.equal(config.server.healthPort, 8081);
   assert.deepEqual(warnings.map((warning) => warning.path), ["server.health_port", "net.start_port"]);
-  assert.equal(problemsOf({ net: { start_port: "09090" } }).length, 1);
 });
 
-Deno.test("parseConfig() warns about polls that are too frequent", () => {
+Deno.test("parseConfig() warns about a poll interval below 5 s", () => {
   const { config, warnings } = parseConfig({ bound_endpoints: { poll_interval: 4 } });
   assert.equal(config.boundEndpoints.pollIntervalMs, 4000);
   assert.deepEqual(warnings.map((warning) => warning.path), ["bound_endpoints.poll_interval"]);
 });
 
-Deno.test("parseConfig() never shows an API key, wherever it was put", () => {
+Deno.test("parseConfig() shows no API key, even in the wrong place", () => {
   const secret = "2aBcSECRET\u00e4";
   for (
     const raw of [{ api: { key: secret } }, { api: secret }, secret, {
@@ -394,11 +283,11 @@ Deno.test("parseConfig() never shows an API key, wherever it was put", () => {
   }
 });
 
-Deno.test("parseConfig() takes any interface name where the interfaces are not known", () => {
+Deno.test("parseConfig() accepts any interface name if the interfaces are not known", () => {
   assert.equal(parseConfig({ net: { listen_interface: "wlan7" } }).config.net.listenInterface, "wlan7");
 });
 
-Deno.test("parseConfig() keeps hosts with the names of object members apart from those members", () => {
+Deno.test("parseConfig() accepts hosts that are named like members of every object", () => {
   const raw = JSON.parse(`{"net": {"overrides": {"__proto__": "lo", "toString": "virtual"}}}`);
   const { overrides } = parseConfig(raw, MACHINE).config.net;
   assert.deepEqual(Object.entries(overrides), [["__proto__", "lo"], ["tostring", "virtual"]]);
@@ -406,37 +295,14 @@ Deno.test("parseConfig() keeps hosts with the names of object members apart from
   assert.equal(DEFAULTS.net.overrides["constructor"], undefined);
 });
 
-Deno.test("parseConfig() puts the socket where the system has such things", () => {
+Deno.test("parseConfig() puts the socket in the default directory of the operating system", () => {
   const path = (os: string) => parseConfig({}, { os }).config.server.socketPath;
   assert.equal(path("darwin"), "/var/run/ngrokd/ngrokd.sock");
   assert.equal(path("windows"), "\\\\.\\pipe\\ngrokd");
 });
 
 const NAMES = fc.constantFrom(
-  ...[
-    "api",
-    "url",
-    "key",
-    "ingressEndpoint",
-    "server",
-    "log_level",
-    "socket_path",
-    "client_cert",
-    "health_port",
-    "health_address",
-  ],
-  ...[
-    "bound_endpoints",
-    "poll_interval",
-    "selectors",
-    "net",
-    "subnet",
-    "listen_interface",
-    "overrides",
-    "dns",
-    "upstream",
-    "listen",
-  ],
+  ...[...SECTIONS.values()].flatMap((names) => [...names]),
   ...["__proto__", "constructor", "a.example"],
 );
 /** `fc.webUrl()` computes for seconds before it gives its first one. */
@@ -453,7 +319,7 @@ const ANYTHING = fc.letrec((tie) => ({
   ),
 })).value;
 
-Deno.test("parseConfig() gives a usable configuration or a ConfigError, whatever it reads", () => {
+Deno.test("parseConfig() gives a usable configuration or a ConfigError for any value", () => {
   fc.assert(
     fc.property(fc.dictionary(NAMES, ANYTHING), (raw) => {
       for (const options of [MACHINE, {}]) {

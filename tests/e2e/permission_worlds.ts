@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { echoOnce, parseTarget } from "../long/load.ts";
 import { Stage } from "../../sim/stage.ts";
-import { PROXY_VARIABLES } from "../../src/config/proxy_for.ts";
+import { PROXY_VARIABLES } from "../../src/config/proxy/proxy_for.ts";
 import type { EndpointReport } from "../../src/model/report.ts";
 
 /** Surroundings of a daemon that runs as shipped, on the default paths of a machine of its own, and what a user can see happen there. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { launchArgv, neededCapabilities } from "../../scripts/launch.ts";
 import { DEFAULTS } from "../../src/config/config.ts";
-import { proxyFor } from "../../src/config/proxy_for.ts";
+import { proxyFor } from "../../src/config/proxy/proxy_for.ts";
 import type { Capability } from "../../src/system/permissions.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));

@@ -5,7 +5,7 @@ import type { EndpointReport, HealthReport, StatusReport } from "../../model/rep
 import { endpointHealth, endpointReports } from "./endpoints.ts";
 import { formatDuration } from "./duration.ts";
 import type { Daemon } from "../daemon.ts";
-import { proxyReport } from "../../config/proxy_report.ts";
+import { proxyReport } from "../../config/proxy/proxy_report.ts";
 import { trustStatus } from "./trust.ts";
 
 const DAY_MS = 86_400_000;

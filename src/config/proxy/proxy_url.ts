@@ -1,7 +1,9 @@
-import { isHostname, normalizeHostname } from "../lib/hostname.ts";
-import { parseIpv4 } from "../lib/ipv4.ts";
-import { printable } from "../lib/printable.ts";
-import type { Proxy, ProxyScheme } from "../model/proxy.ts";
+import { isHostname, normalizeHostname } from "../../lib/hostname.ts";
+import { parseIpv4 } from "../../lib/ipv4.ts";
+import { printable } from "../../lib/printable.ts";
+import { type Proxy, type ProxyScheme, showProxy } from "../../model/proxy.ts";
+import { type Need, netNeed } from "../key.ts";
+import { refuse, type ValueType } from "../value_type.ts";
 
 /** Why a text is no proxy, and what to write. Never shows the text: a password may stand in it. */
 export interface ProxyUrlProblem {
@@ -21,6 +23,23 @@ const SCHEMES: Readonly<Record<string, readonly [ProxyScheme, port: number]>> = 
 };
 /** RFC 1929 2: a length is one byte. */
 const MAX_SOCKS_CREDENTIAL = 255;
+
+/** The type of `proxy_url`. No message shows the value. */
+export const proxyUrl: ValueType<Proxy> = {
+  values: "`http://[user:password@]host[:port]`, or `https://…`, `socks5://…`",
+  read(value) {
+    if (typeof value !== "string") {
+      return refuse("it is not text", "Write it like http://proxy.example.com:3128");
+    }
+    const result = parseProxyUrl(value, "proxy_url");
+    return "message" in result ? refuse(result.message, result.suggestion) : result;
+  },
+};
+
+/** The capability to connect to a proxy. */
+export function proxyNeed(proxy: Proxy): Need {
+  return netNeed(`${proxy.hostname}:${proxy.port}`, showProxy(proxy));
+}
 
 /** `scheme://[user:password@]host[:port]`; `setting` is where it stands. */
 export function parseProxyUrl(text: string, setting: string): Proxy | ProxyUrlProblem {

@@ -1,5 +1,5 @@
-import { normalizeHostname } from "../lib/hostname.ts";
-import { cidrContains, parseCidr, parseIpv4 } from "../lib/ipv4.ts";
+import { normalizeHostname } from "../../lib/hostname.ts";
+import { cidrContains, parseCidr, parseIpv4 } from "../../lib/ipv4.ts";
 
 /** Where a request goes. */
 export interface ProxyTarget {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { noProxyEntry } from "../../src/config/no_proxy.ts";
+import { noProxyEntry } from "../../../src/config/proxy/no_proxy.ts";
 
 const ROWS: readonly (readonly [list: string, host: string, port: number, entry: string | undefined])[] = [
   ["*", "api.ngrok.com", 443, "*"],

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { parseConfig } from "../../src/config/schema.ts";
-import { type ProxyEnvironment, proxyFor } from "../../src/config/proxy_for.ts";
-import { showProxy } from "../../src/model/proxy.ts";
+import { parseConfig } from "../../../src/config/schema.ts";
+import { type ProxyEnvironment, proxyFor } from "../../../src/config/proxy/proxy_for.ts";
+import { showProxy } from "../../../src/model/proxy.ts";
 
 const API = "https://api.ngrok.com";
 

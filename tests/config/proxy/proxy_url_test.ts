@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { parseConfig } from "../../src/config/schema.ts";
-import { ConfigError } from "../../src/model/errors.ts";
+import { parseConfig } from "../../../src/config/schema.ts";
+import { ConfigError } from "../../../src/model/errors.ts";
 
 const REFUSED: readonly (readonly [value: unknown, message: RegExp])[] = [
   ["socks4://u:topsecret@10.0.0.1:1080", /^"socks4" proxies are not supported: only http, https and socks5$/],
@@ -39,8 +39,3 @@ for (const [value, message] of REFUSED) {
     });
   });
 }
-
-Deno.test("parseConfig() suggests proxy_url for proxyUrl", () => {
-  const { warnings } = parseConfig({ proxyurl: "http://proxy.example" });
-  assert.match(warnings[0]!.suggestion!, /proxy_url/);
-});

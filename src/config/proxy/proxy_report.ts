@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
-import { type Proxy, showProxy } from "../model/proxy.ts";
-import type { ProxyReport, ProxyUse } from "../model/report.ts";
-import type { LiveConfig } from "./live_config.ts";
+import { type Proxy, showProxy } from "../../model/proxy.ts";
+import type { ProxyReport, ProxyUse } from "../../model/report.ts";
+import type { LiveConfig } from "../live_config.ts";
 
 const log = getLogger(["ngrokd", "config"]);
 

@@ -1,8 +1,8 @@
-import { isLoopbackHost } from "../lib/loopback_host.ts";
-import { printable } from "../lib/printable.ts";
-import type { Proxy } from "../model/proxy.ts";
+import { isLoopbackHost } from "../../lib/loopback_host.ts";
+import { printable } from "../../lib/printable.ts";
+import type { Proxy } from "../../model/proxy.ts";
 import { noProxyEntry, type ProxyTarget } from "./no_proxy.ts";
-import { parseProxyUrl } from "./parse_proxy_url.ts";
+import { parseProxyUrl } from "./proxy_url.ts";
 
 /** What names a proxy for `https:`, first come first. */
 const FOR_HTTPS = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] as const;

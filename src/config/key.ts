@@ -1,0 +1,71 @@
+import { dirname } from "node:path";
+import type { Capability } from "../system/permissions.ts";
+import type { ValueType } from "./value_type.ts";
+
+/** A key of the configuration file. */
+export interface Key<T> {
+  /** Its path in the file: `net.start_port`. */
+  readonly name: string;
+  readonly type: ValueType<T>;
+  readonly default: NoInfer<T>;
+  /** The default on an operating system, as Deno names it, if systems differ. */
+  defaultOn?(os: string): NoInfer<T>;
+  readonly change: Change;
+  /** One line for the reference. */
+  readonly doc: string;
+  /** The capabilities that a value needs; `section` has the other values of its section. */
+  needs?(value: T, section: Readonly<Record<string, unknown>>): readonly Need[];
+}
+
+/** A capability that one value of the configuration needs. */
+export interface Need {
+  readonly capability: Capability;
+  /** The value as messages show it. */
+  readonly value: string;
+  /** The entry of a map that holds the value. */
+  readonly entry?: string;
+}
+
+/** The effects that a changed value can have on a running daemon, in the words of the reference. */
+export const CHANGES = {
+  log: "new log lines",
+  api: "new requests and connections; polls at once",
+  operator: "the operator; polls at once",
+  poll: "the polls; polls at once",
+  endpoints: "addresses, listeners and names, at once",
+  ingress: "new connections",
+  identity: "the next attempt to renew",
+  health: "the health server, at once",
+  dns: "the DNS server, at once",
+  restart: "**after a restart**",
+} as const;
+
+/** The effect of a changed value on a running daemon. */
+export type Change = keyof typeof CHANGES;
+
+/** A part of the daemon that takes new values while it runs. */
+export type Area = Exclude<Change, "restart">;
+
+/** Checks that type, default and needs of an entry fit together. */
+export function key<T>(entry: Key<T>): Key<T> {
+  return entry;
+}
+
+/** True for a key, false for a section of keys. */
+export function isKey(entry: object): entry is Key<unknown> {
+  return "type" in entry;
+}
+
+/** Net permission for a host, or for a host and port. */
+export function netNeed(host: string, value = host): Need {
+  return { value, capability: { kind: "net", host } };
+}
+
+/** Permission to replace a file. A temporary file beside it is renamed, so the directory counts. */
+export function replaceNeeds(file: string): Need[] {
+  const path = dirname(file);
+  return [
+    { value: file, capability: { kind: "read", path } },
+    { value: file, capability: { kind: "write", path } },
+  ];
+}

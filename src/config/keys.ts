@@ -1,0 +1,243 @@
+import { parseIpv4 } from "../lib/ipv4.ts";
+import * as addresses from "./address_types.ts";
+import type { Proxy } from "../model/proxy.ts";
+import type { IngressTarget } from "../model/ingress_target.ts";
+import { key, netNeed, replaceNeeds } from "./key.ts";
+import { parseListenAddress } from "./listen_address.ts";
+import { listenInterface, overrides } from "./listen_interface.ts";
+import { defaultSocketPath } from "./paths.ts";
+import { proxyNeed, proxyUrl } from "./proxy/proxy_url.ts";
+import * as types from "./value_types.ts";
+
+/**
+ * Every key of the configuration file. The objects have the shape of {@linkcode Config}: a key's path
+ * here is the path of its value there.
+ */
+export const KEYS = {
+  api: {
+    url: key({
+      name: "api.url",
+      type: addresses.apiUrl,
+      default: "https://api.ngrok.com",
+      change: "api",
+      doc: "Base URL of the ngrok API; `http` is allowed for this machine only",
+      needs: (text) => {
+        const { protocol, hostname, port, host } = new URL(text);
+        return [netNeed(port === "" ? `${hostname}:${protocol === "http:" ? 80 : 443}` : host, text)];
+      },
+    }),
+    key: key({
+      name: "api.key",
+      type: types.apiKey,
+      default: "",
+      change: "api",
+      doc: "API key; if empty, `NGROK_API_KEY` or the file that `NGROK_API_KEY_FILE` names",
+    }),
+  },
+  ingressEndpoint: key<IngressTarget | undefined>({
+    name: "ingressEndpoint",
+    type: addresses.ingressTarget,
+    default: undefined,
+    change: "ingress",
+    doc: "Ingress that carries the connections, port 443 by default; if absent, the one that the API names",
+    needs: (target) => target === undefined ? [] : [netNeed(`${target.hostname}:${target.port}`)],
+  }),
+  proxy: key<Proxy | undefined>({
+    name: "proxy_url",
+    type: proxyUrl,
+    default: undefined,
+    change: "api",
+    doc: "Proxy for the API and the ingress",
+    needs: (proxy) => proxy === undefined ? [] : [proxyNeed(proxy)],
+  }),
+  server: {
+    logLevel: key({
+      name: "server.log_level",
+      type: types.logLevel,
+      default: "info",
+      change: "log",
+      doc: "Lowest level that is logged",
+    }),
+    logFormat: key({
+      name: "server.log_format",
+      type: types.logFormat,
+      default: "text",
+      change: "log",
+      doc: "Format of a log line",
+    }),
+    socketPath: key({
+      name: "server.socket_path",
+      type: types.socketPath,
+      default: defaultSocketPath("linux"),
+      defaultOn: defaultSocketPath,
+      change: "restart",
+      doc: "Control socket that ngrokctl connects to",
+      needs: (path) => [...replaceNeeds(path), netNeed(`unix:${path}`, path)],
+    }),
+    clientCert: key({
+      name: "server.client_cert",
+      type: types.filePath,
+      default: "/etc/ngrokd/tls.crt",
+      change: "restart",
+      doc: "Client certificate; its directory is the state directory",
+      needs: replaceNeeds,
+    }),
+    clientKey: key({
+      name: "server.client_key",
+      type: types.filePath,
+      default: "/etc/ngrokd/tls.key",
+      change: "restart",
+      doc: "Private key of the client certificate, in another file",
+      needs: replaceNeeds,
+    }),
+    certRefreshIntervalMs: key({
+      name: "server.cert_refresh_interval",
+      type: types.seconds,
+      default: 3_600_000,
+      change: "identity",
+      doc: "Longest wait before another attempt to renew the certificate after one that failed",
+    }),
+    healthAddress: key({
+      name: "server.health_address",
+      type: addresses.listenIp,
+      default: "127.0.0.1",
+      change: "health",
+      doc: "Address of the health server",
+      needs: (address, { healthPort }) => [netNeed(`${address}:${healthPort}`, address)],
+    }),
+    healthPort: key({
+      name: "server.health_port",
+      type: types.port,
+      default: 8081,
+      change: "health",
+      doc: "Port of the health server",
+    }),
+    ingressCa: key({
+      name: "server.ingress_ca",
+      type: types.filePath,
+      default: "",
+      change: "ingress",
+      doc: "PEM file of CAs that are trusted for the ingress in addition to the others",
+      needs: (path) => path === "" ? [] : [{ value: path, capability: { kind: "read", path } }],
+    }),
+  },
+  boundEndpoints: {
+    pollIntervalMs: key({
+      name: "bound_endpoints.poll_interval",
+      type: types.pollSeconds,
+      default: 30_000,
+      change: "poll",
+      doc: "Time between two polls; below 5 the API may limit the requests",
+    }),
+    selectors: key({
+      name: "bound_endpoints.selectors",
+      type: types.texts,
+      default: ["true"],
+      change: "operator",
+      doc: "CEL expressions that select the endpoints bound to this daemon",
+    }),
+  },
+  net: {
+    interfaceName: key({
+      name: "net.interface_name",
+      type: addresses.interfaceName,
+      default: "ngrokd0",
+      change: "restart",
+      doc: "Name of the virtual network interface (Linux)",
+    }),
+    subnet: key({
+      name: "net.subnet",
+      type: addresses.subnet,
+      default: { base: 0x0a6b0000, prefix: 16 },
+      change: "endpoints",
+      doc: "Subnet of the virtual addresses, /8 to /29",
+    }),
+    listenInterface: key({
+      name: "net.listen_interface",
+      type: listenInterface,
+      default: "virtual",
+      change: "endpoints",
+      doc: "Where endpoints listen; `virtual` gives each host an address on this machine only",
+      needs: listenNeeds,
+    }),
+    startPort: key({
+      name: "net.start_port",
+      type: types.port,
+      default: 9080,
+      change: "endpoints",
+      doc: "First port for endpoints that cannot have their own in network mode",
+    }),
+    overrides: key({
+      name: "net.overrides",
+      type: overrides,
+      default: Object.freeze(Object.create(null)),
+      change: "endpoints",
+      doc: "Listen interfaces of single hosts; `*.suffix` means the wildcard endpoint of that name",
+      needs: (targets) =>
+        Object.entries(targets).flatMap(([entry, target]) =>
+          listenNeeds(target).map((need) => ({ ...need, entry }))
+        ),
+    }),
+    allowCidrs: key({
+      name: "net.allow_cidrs",
+      type: addresses.networks,
+      // Private ranges (RFC 1918), loopback (RFC 1122) and link-local (RFC 3927).
+      default: [
+        { base: 0x0a000000, prefix: 8 },
+        { base: 0xac100000, prefix: 12 },
+        { base: 0xc0a80000, prefix: 16 },
+        { base: 0x7f000000, prefix: 8 },
+        { base: 0xa9fe0000, prefix: 16 },
+      ],
+      change: "endpoints",
+      doc: "Clients that may connect in network mode and query the DNS server; this machine always may",
+    }),
+    advertiseIp: key({
+      name: "net.advertise_ip",
+      type: addresses.hostIp,
+      default: "",
+      change: "endpoints",
+      doc: "Address in DNS replies in network mode; if empty, the address that the query came to",
+    }),
+  },
+  dns: {
+    enabled: key({
+      name: "dns.enabled",
+      type: types.boolean,
+      default: false,
+      change: "dns",
+      doc: "`true` always runs the DNS server, `false` only when names need it",
+    }),
+    listen: key({
+      name: "dns.listen",
+      type: addresses.listenAddress,
+      default: "",
+      change: "dns",
+      doc: "Address of the DNS server, port 53 by default; if empty, ngrokd chooses",
+      needs: (text) => {
+        const { address } = parseListenAddress(text);
+        return address === undefined ? [] : [netNeed(address, text)];
+      },
+    }),
+    manageResolvConf: key<boolean | undefined>({
+      name: "dns.manage_resolv_conf",
+      type: types.boolean,
+      default: undefined,
+      change: "dns",
+      doc: "Allows changes to /etc/resolv.conf; if absent, in network mode only",
+    }),
+    upstream: key({
+      name: "dns.upstream",
+      type: addresses.dnsServers,
+      default: [],
+      change: "dns",
+      doc: "Upstream DNS servers; if empty, those of this machine, else 8.8.8.8 and 1.1.1.1",
+      needs: (servers) => servers.map((server) => netNeed(server)),
+    }),
+  },
+};
+
+/** An interface that is given by name needs nothing: its addresses are known when they are bound. */
+function listenNeeds(target: string) {
+  return parseIpv4(target) === undefined ? [] : [netNeed(target)];
+}

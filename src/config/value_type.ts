@@ -1,0 +1,59 @@
+import type { ConfigProblem } from "../model/errors.ts";
+
+/** A type of value in the configuration file. */
+export interface ValueType<T> {
+  /** The values that it takes, for the reference. */
+  readonly values: string;
+  /** Reads a value that is set; calls {@linkcode refuse} for one that cannot be used. */
+  read(value: unknown, context: ReadContext<T>): T;
+  /** The value as the file has it; without this function, both are the same. */
+  write?(value: T): unknown;
+}
+
+/** Everything that reading one value may depend on, and where its problems go. */
+export interface ReadContext<T> {
+  /** The default of the key. */
+  readonly fallback: T;
+  /** Undefined if the interfaces of this machine are not known. */
+  readonly interfaces: ListInterfaces | undefined;
+  /** As Deno names it. */
+  readonly os: string;
+  warn(message: string, suggestion: string): void;
+  /** Reads a part of the value; a refusal becomes a problem at this path below the key. */
+  at(path: string, read: () => void): void;
+}
+
+/** Lists the interfaces of this machine, once for each of their IPv4 addresses. */
+export type ListInterfaces = () => readonly { readonly interface: string }[];
+
+/** A value that cannot be used. Only {@linkcode refusalOf} catches it. */
+class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly suggestion: string | undefined;
+  constructor(message: string, suggestion?: string) {
+    super(message);
+    this.suggestion = suggestion;
+  }
+}
+
+/** Leaves a reader because the value cannot be used; `suggestion` is what to write instead. */
+export function refuse(message: string, suggestion?: string): never {
+  throw new Refusal(message, suggestion);
+}
+
+/** The problem with a value that `read` refuses; undefined if it accepts the value. */
+export function refusalOf(path: string, read: () => void): ConfigProblem | undefined {
+  try {
+    read();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const { message, suggestion } = error;
+    return { path, message, ...(suggestion === undefined ? {} : { suggestion }) };
+  }
+}
+
+/** True if a value means the default: null, zero and empty do (docs/compatibility.md 4.2). */
+export function isUnset(value: unknown): boolean {
+  return value === undefined || value === null || value === "" || value === 0;
+}

@@ -1,0 +1,158 @@
+import { didYouMean } from "../lib/did_you_mean.ts";
+import { printable } from "../lib/printable.ts";
+import { apiKeyProblem } from "./api_key.ts";
+import { effectiveSocketPath } from "./paths.ts";
+import { isUnset, type ReadContext, refuse, type ValueType } from "./value_type.ts";
+
+/** The longest interval: timers hold 31 bits of milliseconds, a longer one would fire at once. */
+const MAX_INTERVAL_S = 2_147_483;
+/** The Go daemon warns below this too (docs/compatibility.md 4.2): daemons share one rate limit. */
+const SHORT_POLL_S = 5;
+// deno-lint-ignore no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+const WHOLE_NUMBER = /^[+-]?(?:0|[1-9][0-9]*)$/;
+const BOOLEANS: Readonly<Record<string, boolean>> = {
+  true: true,
+  yes: true,
+  on: true,
+  false: false,
+  no: false,
+  off: false,
+};
+
+/** An API key. */
+export const apiKey: ValueType<string> = { values: "text", read: readApiKey };
+/** A level of the log; `warning` is `warn`. */
+export const logLevel: ValueType<"debug" | "info" | "warn" | "error"> = {
+  values: "`debug`, `info`, `warn`, `error`",
+  read(value) {
+    const word = readWord(value, ["debug", "info", "warn", "error", "warning"]);
+    return word === "warning" ? "warn" : word;
+  },
+};
+/** A format of log lines. */
+export const logFormat: ValueType<"text" | "json"> = {
+  values: "`text`, `json`",
+  read: (value) => readWord(value, ["text", "json"]),
+};
+/** The path of a file. */
+export const filePath: ValueType<string> = { values: "path", read: readFilePath };
+/** The path of the control socket; the Go daemon's path means the default. */
+export const socketPath: ValueType<string> = {
+  values: "path",
+  read: (value, { os }) => effectiveSocketPath(readFilePath(value), os),
+};
+/** An interval: seconds in the file, milliseconds in the configuration. */
+export const seconds: ValueType<number> = { values: "seconds", read: readInterval, write: (ms) => ms / 1000 };
+/** The interval between two polls. */
+export const pollSeconds: ValueType<number> = {
+  ...seconds,
+  read(value, context) {
+    const ms = readInterval(value, context);
+    if (ms < SHORT_POLL_S * 1000) {
+      context.warn("polls this frequent can meet the API's rate limit", `Use ${SHORT_POLL_S} or more`);
+    }
+    return ms;
+  },
+};
+/** A port that can be bound or dialed. */
+export const port: ValueType<number> = { values: "port", read: readPort };
+/** True or false, also in the words of YAML 1.1 that the Go daemon accepts. */
+export const boolean: ValueType<boolean> = { values: "`true`, `false`", read: readBoolean };
+/** A list of lines of text. */
+export const texts: ValueType<readonly string[]> = listOf("text", { read: readText });
+
+/** Text on one line. Numbers and booleans count as they are written: YAML reads `- true` as one. */
+export function readText(value: unknown): string {
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  if (typeof value !== "string") return refuse("it is not text");
+  if (CONTROL.test(value)) refuse(`"${printable(value)}" holds a line break or a control character`);
+  return value;
+}
+
+/** The suggestion for a mistyped word; undefined if no candidate is near. */
+export function suggestWord(word: string, candidates: Iterable<string>): string | undefined {
+  const near = didYouMean(word, candidates);
+  return near === undefined ? undefined : `Did you mean "${near}"?`;
+}
+
+/** A list with one problem for each bad element; an empty list is the default. */
+export function listOf<T>(
+  values: string,
+  element: { read: (value: unknown) => T; write?: (value: T) => unknown },
+): ValueType<readonly T[]> {
+  const { read, write = (value) => value } = element;
+  return {
+    values: `list of ${values}`,
+    read(value, { at, fallback }) {
+      if (!Array.isArray(value)) return refuse("it is not a list");
+      const items: T[] = [];
+      for (const [index, item] of value.entries()) {
+        at(String(index), () => items.push(isUnset(item) ? refuse("it is empty") : read(item)));
+      }
+      return value.length === 0 ? fallback : items;
+    },
+    write: (items) => items.map(write),
+  };
+}
+
+function readApiKey(value: unknown): string {
+  // Not readText(), whose messages show the value.
+  if (typeof value !== "string" && typeof value !== "number") return refuse("it is not text");
+  const key = String(value);
+  const problem = apiKeyProblem(key);
+  return problem === undefined ? key : refuse(problem, "Set it with: ngrokctl set-api-key -");
+}
+
+function readFilePath(value: unknown): string {
+  const path = readText(value);
+  if (path.endsWith("/")) refuse(`"${printable(path)}" is a directory`, "Name a file in it");
+  return path;
+}
+
+function readInteger(value: unknown, { warn }: ReadContext<number>): number {
+  const number = typeof value === "string" && WHOLE_NUMBER.test(value) ? Number(value) : value;
+  if (typeof number !== "number" || !Number.isSafeInteger(number)) {
+    return refuse(`${show(value)} is not a whole number`);
+  }
+  if (typeof value === "string") warn("the number is written as text", "Remove the quotes");
+  return number;
+}
+
+function readPort(value: unknown, context: ReadContext<number>): number {
+  const { fallback } = context;
+  const port = readInteger(value, context);
+  if (port < 0 || port > 65535) refuse(`${port} is not in 1 to 65535`, `The default is ${fallback}`);
+  return port || fallback;
+}
+
+function readInterval(value: unknown, context: ReadContext<number>): number {
+  const { fallback } = context;
+  const interval = readInteger(value, context);
+  if (interval < 0) refuse(`${interval} is not positive`, `The default is ${fallback / 1000} (seconds)`);
+  if (interval > MAX_INTERVAL_S) refuse(`${interval} is too long`, `At most ${MAX_INTERVAL_S} seconds`);
+  return interval * 1000 || fallback;
+}
+
+function readBoolean(value: unknown): boolean {
+  if (typeof value === "boolean") return value;
+  const word = typeof value === "string" ? value.toLowerCase() : "";
+  if (!Object.hasOwn(BOOLEANS, word)) refuse(`${show(value)} is not true or false`);
+  return BOOLEANS[word]!;
+}
+
+/** One of some words, in any case. */
+function readWord<T extends string>(value: unknown, words: readonly T[]): T {
+  const text = readText(value).toLowerCase();
+  const word = words.find((candidate) => candidate === text);
+  if (word !== undefined) return word;
+  return refuse(
+    `"${printable(text)}" is not ${words.slice(0, -1).join(", ")} or ${words.at(-1)}`,
+    suggestWord(text, words),
+  );
+}
+
+function show(value: unknown): string {
+  if (typeof value === "string") return `"${printable(value)}"`;
+  return typeof value === "number" ? String(value) : "it";
+}
