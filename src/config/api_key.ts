@@ -1,12 +1,11 @@
 import { type ConfigProblem, FileError } from "../model/errors.ts";
-import type { Config } from "./config.ts";
 import { validationError } from "./validation_error.ts";
 
 const KEY_VARIABLE = "NGROK_API_KEY";
 const KEY_FILE_VARIABLE = "NGROK_API_KEY_FILE";
 const MAX_KEY_LENGTH = 4096;
 
-/** Where the key may come from beside the configuration. */
+/** The sources of the key besides the configuration. */
 export interface ApiKeySources {
   /** The value of an environment variable; undefined if it is unset or empty. */
   readonly environment: (name: string) => string | undefined;
@@ -20,13 +19,13 @@ export interface ApiKey {
 }
 
 /**
- * Finds the API key: the configuration wins, then `NGROK_API_KEY`, then the file that `NGROK_API_KEY_FILE` names (COMPAT.md,
- * Departures).
+ * Finds the API key: `api.key` of the configuration wins, then `NGROK_API_KEY`, then the file that
+ * `NGROK_API_KEY_FILE` names (docs/compatibility.md, Departures).
  *
- * @throws {ConfigError} If the key that was found cannot be one, or the file cannot be read.
+ * @throws {ConfigError} If the text that was found cannot be a key, or the file cannot be read.
  */
-export async function resolveApiKey(config: Config, sources: ApiKeySources): Promise<ApiKey> {
-  if (config.api.key !== "") return { key: config.api.key, source: "config" };
+export async function resolveApiKey(configured: string, sources: ApiKeySources): Promise<ApiKey> {
+  if (configured !== "") return { key: configured, source: "config" };
   const fromEnvironment = sources.environment(KEY_VARIABLE);
   if (fromEnvironment !== undefined) {
     return { key: checked(fromEnvironment, KEY_VARIABLE), source: "environment" };
@@ -36,7 +35,7 @@ export async function resolveApiKey(config: Config, sources: ApiKeySources): Pro
   return { key: checked((await readKeyFile(path, sources)).trim(), KEY_FILE_VARIABLE), source: "file" };
 }
 
-/** Why a text cannot be an API key; undefined if it can. Never shows the text. */
+/** The reason that a text cannot be an API key; undefined if it can. Never shows the text. */
 export function apiKeyProblem(key: string): string | undefined {
   if (key === "") return "the key is empty";
   if (/\s/.test(key)) return "the key holds white space or a line break";

@@ -122,7 +122,7 @@ async function load(
   });
   const problems = checkPermissions(config, { holds, flagFor });
   if (problems.length > 0) throw validationError(problems);
-  const apiKey = await resolveApiKey(config, {
+  const apiKey = await resolveApiKey(config.api.key, {
     environment: system.readEnvironment,
     readText: files.readText,
   });

@@ -1,16 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { resolveApiKey } from "../../src/config/api_key.ts";
-import { type Config, DEFAULTS } from "../../src/config/config.ts";
 import { ConfigError } from "../../src/model/errors.ts";
 import { readText } from "../../src/system/files.ts";
 
-function withKey(key: string): Config {
-  return { ...DEFAULTS, api: { ...DEFAULTS.api, key } };
-}
-
 function resolve(key: string, variables: Record<string, string>) {
-  return resolveApiKey(withKey(key), { environment: (name) => variables[name], readText });
+  return resolveApiKey(key, { environment: (name) => variables[name], readText });
 }
 
 async function keyFile(text: string): Promise<string> {
@@ -28,7 +23,7 @@ Deno.test("resolveApiKey() prefers the configuration, then the variable, then th
   assert.deepEqual(await resolve("", {}), { key: "", source: null });
 });
 
-Deno.test("resolveApiKey() refuses what cannot be a key and does not show it", async () => {
+Deno.test("resolveApiKey() refuses a text that cannot be a key, without showing it", async () => {
   const cases: Record<string, string>[] = [
     { NGROK_API_KEY: "se cret" },
     { NGROK_API_KEY: "secret\n" },
@@ -47,7 +42,7 @@ Deno.test("resolveApiKey() refuses what cannot be a key and does not show it", a
   }
 });
 
-Deno.test("resolveApiKey() says which key file it cannot read", async () => {
+Deno.test("resolveApiKey() names the key file that it cannot read", async () => {
   const path = join(await Deno.makeTempDir(), "missing");
   await assert.rejects(resolve("", { NGROK_API_KEY_FILE: path }), (error: unknown) => {
     assert(error instanceof ConfigError);
@@ -59,12 +54,11 @@ Deno.test("resolveApiKey() says which key file it cannot read", async () => {
   });
 });
 
-Deno.test("resolveApiKey() does not hide a fault of its reader", async () => {
+Deno.test("resolveApiKey() passes on an unexpected error of its reader", async () => {
   const fault = new TypeError("broken reader");
-  const sources = { environment: () => "x", readText: () => Promise.reject(fault) };
-  const onlyFile = {
-    ...sources,
+  const sources = {
     environment: (name: string) => name === "NGROK_API_KEY_FILE" ? "x" : undefined,
+    readText: () => Promise.reject(fault),
   };
-  await assert.rejects(resolveApiKey(DEFAULTS, onlyFile), fault);
+  await assert.rejects(resolveApiKey("", sources), fault);
 });
