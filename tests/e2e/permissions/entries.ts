@@ -1,28 +1,28 @@
-import config from "../../deno.json" with { type: "json" };
-import type { ShippedSet } from "../../scripts/permission_flags.ts";
+import config from "../../../deno.json" with { type: "json" };
+import type { ShippedSet } from "../../../scripts/permission_flags.ts";
 
-/** What a set of deno.json may hold of one kind; `true` would grant the whole kind. */
+/** The entries of one kind in a set of deno.json; `true` grants the whole kind. */
 type Grant = true | readonly string[] | {
   readonly allow?: readonly string[];
   readonly ignore?: readonly string[];
 };
 
-/** Named permissions of deno.json, by kind. */
+/** A permission set of deno.json, by kind. */
 export type PermissionSet = Readonly<Record<string, Grant>>;
 
-/** What a program did, as `DENO_AUDIT_PERMISSIONS` records it. */
+/** One line of the file that `DENO_AUDIT_PERMISSIONS` names: a permission that a program asked for. */
 export interface Use {
   readonly permission: string;
   readonly value: string;
 }
 
-/** A set that ships. */
+/** The set of deno.json that a program ships with. */
 export function shippedSet(name: ShippedSet): PermissionSet {
   return config.permissions[name];
 }
 
 /**
- * The entries of a set, each as the flag that stands for it alone: `--allow-read=/etc/group`, `--ignore-env=LOG_STREAM`.
+ * The entries of a set, each as a flag of its own: `--allow-read=/etc/group`, `--ignore-env=LOG_STREAM`.
  *
  * @throws {RangeError} For a kind that is granted as a whole.
  */
@@ -37,7 +37,7 @@ export function entriesOf(set: PermissionSet): string[] {
   });
 }
 
-/** The flags that hold exactly these entries: one for each kind, since a second one of a kind would take the place of the first. */
+/** The flags for these entries: one flag for each kind, because a second one would replace the first. */
 export function flagsOf(entries: readonly string[]): string[] {
   const kinds = Map.groupBy(entries, (entry) => entry.slice(0, entry.indexOf("=")));
   return [...kinds].map(([flag, group]) =>
@@ -45,24 +45,24 @@ export function flagsOf(entries: readonly string[]): string[] {
   );
 }
 
-/** The flags that hold all entries of a set but one. @throws {RangeError} If the set does not hold it. */
+/** The flags for all entries of a set but one. @throws {RangeError} If the set does not hold it exactly once. */
 export function flagsWithout(entry: string, set: PermissionSet): string[] {
   const entries = entriesOf(set);
-  const left = entries.filter((other) => other !== entry);
-  if (left.length !== entries.length - 1) {
-    throw new RangeError(`Cannot take ${entry} away: it is not there once`);
+  const others = entries.filter((other) => other !== entry);
+  if (others.length !== entries.length - 1) {
+    throw new RangeError(`Cannot leave ${entry} out: the set does not hold it exactly once`);
   }
-  return flagsOf(left);
+  return flagsOf(others);
 }
 
-/** Whether one of the entries grants (or ignores) what was done. Deno itself is not asked: it recorded the use. */
+/** Returns true if one of the entries grants, or ignores, this use. */
 export function covers(entries: readonly string[], { permission, value }: Use): boolean {
   return entries.some((entry) => {
     const [, kind, granted = ""] = /^--(?:allow|ignore)-([a-z]+)=(.*)$/.exec(entry) ?? [];
     if (kind !== permission) return false;
     if (kind === "read" || kind === "write") return value === granted || value.startsWith(`${granted}/`);
     if (kind !== "net" || value.startsWith("unix:")) return value === granted;
-    // fetch() is recorded with its URL, a connection with host and port.
+    // Deno records fetch() with its URL, a connection with host and port.
     const host = value.includes("://") ? new URL(value).hostname : value.replace(/:[0-9]+$/, "");
     return granted === "0.0.0.0/0" ? /^[0-9]+(\.[0-9]+){3}$/.test(host) : host === granted;
   });

@@ -1,0 +1,216 @@
+import type { SETUPS } from "./setups.ts";
+
+/** The consequences of leaving one entry out of a permission set. */
+export type Row = readonly [
+  /** The scenario that needs the entry. */
+  scenario: string,
+  /** The text that a user reads without it. */
+  shows: string | RegExp,
+  /** The other scenarios that fail without it; `ALL` if the daemon does not even start. */
+  also?: readonly string[] | typeof ALL,
+];
+
+export const ALL = "all";
+
+/** The scenarios of the setup `local` that need an endpoint. */
+const OF_ENDPOINTS = [
+  "listens on a virtual address",
+  "listens on an interface by name",
+  "dials the ingress at localhost",
+  "writes /etc/hosts",
+  "replaces /etc/hosts",
+  "writes /etc/resolv.conf",
+  "replaces /etc/resolv.conf",
+];
+const DENIED = "the permission set does not allow";
+const IN_PLACE = "cannot be replaced as a whole: it is written where it stands";
+const NO_SOCKET = "the permission set does not hold /run/ngrokd/ngrokd.sock";
+
+/** A row for each entry of the shipped sets, by the setup that shows it. */
+export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, Row>>>> = {
+  local: {
+    "--allow-net=0.0.0.0/0": [
+      "listens on a virtual address",
+      `server.health_address: ${DENIED} "127.0.0.1"`,
+      ALL,
+    ],
+    "--allow-net=localhost": [
+      "dials the ingress at localhost",
+      `ingressEndpoint: ${DENIED} "localhost:`,
+      ALL,
+    ],
+    "--allow-net=unix:/run/ngrokd/ngrokd.sock": [
+      "answers on the control socket",
+      `server.socket_path: ${DENIED} "/run/ngrokd/ngrokd.sock"`,
+      ALL,
+    ],
+    "--allow-read=/etc/ngrokd": [
+      "reads the configuration",
+      `Cannot read /etc/ngrokd/config.yml: ${DENIED} it`,
+      ALL,
+    ],
+    "--allow-read=/run/ngrokd": [
+      "answers on the control socket",
+      /server\.socket_path: the permission set .* --allow-read=\/run\/ngrokd/,
+      ALL,
+    ],
+    "--allow-read=/etc/hosts": [
+      "writes /etc/hosts",
+      /"names":\{[^}]*Cannot read \/etc\/hosts: the permission set does not allow it/,
+      ["replaces /etc/hosts"],
+    ],
+    "--allow-read=/etc/hosts.ngrokd.tmp": ["replaces /etc/hosts", `/etc/hosts ${IN_PLACE}`],
+    "--allow-read=/etc/resolv.conf": [
+      "forwards to the server in /etc/resolv.conf",
+      /"resolver":\{[^}]*Cannot read \/etc\/resolv\.conf: the permission set does not allow it/,
+      ["writes /etc/resolv.conf", "replaces /etc/resolv.conf"],
+    ],
+    "--allow-read=/etc/resolv.conf.ngrokd.tmp": ["replaces /etc/resolv.conf", `/etc/resolv.conf ${IN_PLACE}`],
+    "--allow-read=/etc/group": [
+      "gives the socket to the group ngrokd",
+      'Requires read access to "/etc/group"',
+      ALL,
+    ],
+    "--allow-read=/etc/ssl/certs/ngrok": [
+      "dials the ingress at localhost",
+      `Cannot list /etc/ssl/certs/ngrok: ${DENIED} it`,
+    ],
+    "--allow-write=/etc/ngrokd": [
+      "saves key and certificate",
+      `server.client_key: ${DENIED} "/etc/ngrokd/tls.key"`,
+      ALL,
+    ],
+    "--allow-write=/run/ngrokd": [
+      "answers on the control socket",
+      /server\.socket_path: the permission set .* --allow-write=\/run\/ngrokd/,
+      ALL,
+    ],
+    "--allow-write=/etc/hosts": [
+      "writes /etc/hosts",
+      `Names are not published: ${DENIED} to write /etc/hosts`,
+      ["replaces /etc/hosts"],
+    ],
+    "--allow-write=/etc/hosts.ngrokd.tmp": ["replaces /etc/hosts", `/etc/hosts ${IN_PLACE}`],
+    "--allow-write=/etc/resolv.conf": [
+      "writes /etc/resolv.conf",
+      /"resolver":\{[^}]*Cannot write \/etc\/resolv\.conf: the permission set does not allow it/,
+      ["replaces /etc/resolv.conf"],
+    ],
+    "--allow-write=/etc/resolv.conf.ngrokd.tmp": [
+      "replaces /etc/resolv.conf",
+      `/etc/resolv.conf ${IN_PLACE}`,
+    ],
+    "--allow-env=NGROK_API_KEY": [
+      "registers with NGROK_API_KEY",
+      "Waiting for an API key: run ngrokctl set-api-key",
+      ["saves key and certificate", ...OF_ENDPOINTS, "refuses the name of this machine"],
+    ],
+    // These two are not grants: they make the variables read as unset, without which no YAML can be read.
+    "--ignore-env=LOG_TOKENS": ["reads the configuration", "Config validation failed", ALL],
+    "--ignore-env=LOG_STREAM": ["reads the configuration", "Config validation failed", ALL],
+    "--allow-sys=networkInterfaces": [
+      "listens on an interface by name",
+      'Requires sys access to "networkInterfaces"',
+      ALL,
+    ],
+    "--allow-sys=hostname": [
+      "refuses the name of this machine",
+      'Cannot finish a round: Requires sys access to "hostname"',
+      OF_ENDPOINTS,
+    ],
+  },
+  defaults: {
+    "--allow-net=api.ngrok.com": ["calls the default API", `api.url: ${DENIED} "https://api.ngrok.com"`, ALL],
+  },
+  container: {
+    "--allow-net=kubernetes-binding-ingress.ngrok.io": [
+      "dials the ingress by its name",
+      `ingressEndpoint: ${DENIED} "kubernetes-binding-ingress.ngrok.io:`,
+      ALL,
+    ],
+    "--allow-read=/run/secrets": [
+      "registers with NGROK_API_KEY_FILE",
+      `NGROK_API_KEY_FILE: Cannot read /run/secrets/ngrok_api_key: ${DENIED} it`,
+      ALL,
+    ],
+    "--allow-env=NGROK_API_KEY_FILE": [
+      "registers with NGROK_API_KEY_FILE",
+      "Waiting for an API key: run ngrokctl set-api-key",
+      ["dials the ingress by its name", "writes the file of NGROKD_HOSTS_PATH"],
+    ],
+    "--allow-env=NGROKD_HOSTS_PATH": [
+      "writes the file of NGROKD_HOSTS_PATH",
+      "Names are published in /etc/hosts",
+    ],
+  },
+  operator: {
+    "--allow-net=connect.ngrok-endpoints.com": [
+      "dials the ingress that the cloud names",
+      '"ingress_endpoint":"kubernetes-binding-ingress.ngrok.io:443"',
+      ["refuses the name of that ingress"],
+    ],
+  },
+  virtual: {
+    "--allow-read=/run/systemd/resolve/resolv.conf": [
+      "forwards to the server of systemd-resolved",
+      `Cannot read /run/systemd/resolve/resolv.conf: ${DENIED} it`,
+    ],
+    "--allow-run=/usr/bin/resolvectl": [
+      "makes systemd-resolved ask ngrokd",
+      /"resolver":\{[^}]*Requires run access to \\?"\/usr\/bin\/resolvectl/,
+    ],
+    "--allow-run=/sbin/ip": [
+      "creates an interface with the default subnet",
+      /Failed to create virtual network interface: .*Requires run access to "\/sbin\/ip"/,
+      ["makes systemd-resolved ask ngrokd"],
+    ],
+  },
+  proxied: {
+    "--allow-env=HTTPS_PROXY": [
+      "reads HTTPS_PROXY",
+      '"proxy":{"api":{"url":"http://127.0.0.2:9","source":"https_proxy"}',
+    ],
+    "--allow-env=https_proxy": [
+      "reads https_proxy",
+      '"notes":["ALL_PROXY is not used: HTTPS_PROXY goes before it"',
+    ],
+    "--allow-env=ALL_PROXY": [
+      "reads ALL_PROXY",
+      'HTTPS_PROXY goes before it","all_proxy is not used: HTTPS_PROXY goes before it"',
+    ],
+    "--allow-env=all_proxy": [
+      "reads all_proxy",
+      '"ALL_PROXY is not used: HTTPS_PROXY goes before it","no_proxy is not used: NO_PROXY goes before it"',
+    ],
+    "--allow-env=NO_PROXY": ["reads NO_PROXY", /HTTPS_PROXY is not used: no_proxy holds \\"\.ngrok\.com\\""/],
+    "--allow-env=no_proxy": ["reads no_proxy", '"all_proxy is not used: HTTPS_PROXY goes before it"]', [
+      "reads NO_PROXY",
+    ]],
+  },
+  ctl: {
+    "--allow-net=unix:/run/ngrokd/ngrokd.sock": ["status prints the registration", NO_SOCKET],
+    "--allow-read=/run/ngrokd/ngrokd.sock": ["status prints the registration", NO_SOCKET],
+    "--allow-write=/run/ngrokd/ngrokd.sock": ["status prints the registration", NO_SOCKET],
+    "--allow-net=raw.githubusercontent.com:443": [
+      "trust fetch sends its request",
+      'Requires net access to "raw.githubusercontent.com:443"',
+    ],
+    "--allow-read=/etc/ngrokd/config.yml": [
+      "config edit checks the file",
+      "✓ /etc/ngrokd/config.yml was edited",
+    ],
+    "--allow-run=/bin/sh": ["config edit opens the editor", 'Cannot run "/bin/sh": Requires run access', [
+      "config edit checks the file",
+    ]],
+    // The default socket answers instead.
+    "--allow-env=NGROKD_SOCKET": ["status asks the socket of NGROKD_SOCKET", /Registered[^]*Registered/],
+    "--ignore-env=LOG_TOKENS": ["config edit checks the file", "Config validation failed"],
+    "--ignore-env=LOG_STREAM": ["config edit checks the file", "Config validation failed"],
+  },
+};
+
+/** The entries that Linux cannot show, with the reason. */
+export const NOT_ON_LINUX: Readonly<Record<string, string>> = {
+  "--allow-read=/etc/resolver": "only macOS has such a directory (resolver(5))",
+  "--allow-write=/etc/resolver": "only macOS has such a directory (resolver(5))",
+};
