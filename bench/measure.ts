@@ -1,5 +1,7 @@
+import { messageOf } from "../src/model/errors.ts";
 import type { ClientQuestion, Connects, Transfer } from "./client.ts";
 import { readCpu } from "./cpu_time.ts";
+import { processFigures } from "./process_figures.ts";
 import { percentile } from "./statistics.ts";
 import type { Subject, SubjectName, Track } from "./track.ts";
 
@@ -48,6 +50,7 @@ export type CpuSeconds = Partial<Record<Part | "others", number>>;
 export interface TransferSample extends Transfer {
   readonly round: number;
   readonly subject: SubjectName;
+  readonly proxied: boolean;
   readonly direction: "upload" | "download";
   readonly streams: number;
   readonly cpuSeconds: CpuSeconds;
@@ -57,6 +60,7 @@ export interface TransferSample extends Transfer {
 export interface ConnectSample {
   readonly round: number;
   readonly subject: SubjectName;
+  readonly proxied: boolean;
   readonly count: number;
   readonly seconds: number;
   readonly cpuSeconds: CpuSeconds;
@@ -69,6 +73,14 @@ export interface ConnectSample {
 export interface Samples {
   readonly transfers: readonly TransferSample[];
   readonly connects: readonly ConnectSample[];
+  readonly memory: readonly MemorySample[];
+}
+
+/** The memory of a subject's process after all transfers. */
+export interface MemorySample {
+  readonly subject: SubjectName;
+  readonly proxied: boolean;
+  readonly rssMiB: number;
 }
 
 /** Options of {@linkcode measure}. */
@@ -93,6 +105,7 @@ export async function measure(track: Track, options: MeasureOptions): Promise<Sa
         transfers.push({
           round,
           subject: subject.name,
+          proxied: subject.proxied,
           direction,
           streams,
           ...await run(subject, plan.transferMs),
@@ -106,10 +119,16 @@ export async function measure(track: Track, options: MeasureOptions): Promise<Sa
   }
   for (let round = 1; round <= plan.rounds; round++) {
     for (const subject of track.subjects) {
-      connects.push({ round, subject: subject.name, ...await runConnects(track, { subject, plan }) });
+      const { name, proxied } = subject;
+      connects.push({ round, subject: name, proxied, ...await runConnects(track, { subject, plan }) });
     }
   }
-  return { transfers, connects };
+  const memory: MemorySample[] = [];
+  for (const { name, proxied, pid } of track.subjects) {
+    if (pid === undefined) continue;
+    memory.push({ subject: name, proxied, rssMiB: (await processFigures(pid)).rssMiB });
+  }
+  return { transfers, connects, memory };
 }
 
 async function runTransfer(
@@ -118,16 +137,21 @@ async function runTransfer(
 ): Promise<Transfer & { cpuSeconds: CpuSeconds }> {
   const { subject, direction, streams, durationMs } = options;
   const order = direction === "upload" ? "upld" : "down";
-  await ask(track, { kind: "open", address: subject.address, order, streams });
-  const stop = await countCpu(track, subject);
-  const transfer = await ask(track, { kind: "run", durationMs }) as Transfer;
-  return { ...transfer, cpuSeconds: await stop() };
+  try {
+    await ask(track, { kind: "open", address: subject.address, order, streams });
+    const stop = await countCpu(track, subject);
+    const transfer = await ask(track, { kind: "run", durationMs }) as Transfer;
+    return { ...transfer, cpuSeconds: await stop() };
+  } catch (error) {
+    const name = `${subject.name}${subject.proxied ? " through a proxy" : ""}`;
+    throw new Error(`Cannot measure ${name}, ${direction}, ${streams} at a time: ${messageOf(error)}`);
+  }
 }
 
 async function runConnects(
   track: Track,
   options: { subject: Subject; plan: Plan },
-): Promise<Omit<ConnectSample, "round" | "subject">> {
+): Promise<Omit<ConnectSample, "round" | "subject" | "proxied">> {
   const { subject: { address }, subject, plan: { connections: count, connectLimitMs: limitMs } } = options;
   const stop = await countCpu(track, subject);
   const { timesMs, seconds } = await ask(track, {

@@ -11,6 +11,8 @@ export interface ClientSetup {
   readonly keyPath: string;
   /** The CA of the far end's certificate. */
   readonly caPath: string;
+  /** An HTTP proxy on 127.0.0.1 that the peer connects through. */
+  readonly proxyPort?: number;
 }
 
 /** What a peer as the far end works with: mutual TLS in, plain TCP out. */
@@ -20,9 +22,9 @@ export interface ServerSetup {
   readonly certPath: string;
   readonly keyPath: string;
   readonly pairPath: string;
-  /** The client certificate that all subjects share. */
+  /** The client certificates of both daemons; the peers use the first daemon's. */
   readonly clientCertPath: string;
-  /** The CA that has issued it: not a root. */
+  /** The CAs that issued them, which are not roots. */
   readonly clientCaPath: string;
 }
 
@@ -30,6 +32,8 @@ export interface ServerSetup {
 export interface Peer {
   readonly name: PeerName;
   readonly program: string;
+  /** True if the peer can connect through an HTTP proxy. */
+  readonly proxies: boolean;
   readonly versionArgs: readonly string[];
   readonly clientConfig: (setup: ClientSetup) => string;
   readonly serverConfig: (setup: ServerSetup) => string;
@@ -43,6 +47,7 @@ export const CIPHER_SUITE = "TLS_AES_128_GCM_SHA256";
 export const PEERS: readonly Peer[] = [
   {
     name: "haproxy",
+    proxies: false,
     program: "/usr/sbin/haproxy",
     versionArgs: ["-v"],
     clientConfig: haproxyClient,
@@ -51,6 +56,7 @@ export const PEERS: readonly Peer[] = [
   },
   {
     name: "stunnel",
+    proxies: true,
     program: "/usr/bin/stunnel4",
     versionArgs: ["-version"],
     clientConfig: stunnelClient,
@@ -103,11 +109,14 @@ socket = r:TCP_NODELAY=1
 `;
 
 function stunnelClient(setup: ClientSetup): string {
-  const { listenPort, farEndPort, certPath, keyPath, caPath } = setup;
+  const { listenPort, farEndPort, certPath, keyPath, caPath, proxyPort } = setup;
+  const target = proxyPort === undefined
+    ? `connect = 127.0.0.1:${farEndPort}`
+    : `connect = 127.0.0.1:${proxyPort}\nprotocol = connect\nprotocolHost = 127.0.0.1:${farEndPort}`;
   return `${STUNNEL_COMMON}[bench]
 client = yes
 accept = 127.0.0.1:${listenPort}
-connect = 127.0.0.1:${farEndPort}
+${target}
 cert = ${certPath}
 key = ${keyPath}
 CAfile = ${caPath}

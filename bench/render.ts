@@ -1,7 +1,8 @@
 import type { CpuSeconds, Samples, TransferSample } from "./measure.ts";
 import { median } from "./statistics.ts";
 import { caseOf, type Table } from "./summary.ts";
-import { ratioTo, type TargetResult } from "./targets.ts";
+import { ratioTo } from "./goals.ts";
+import { renderTarget, type Target } from "./targets.ts";
 import type { SubjectName } from "./track.ts";
 
 /** What the rest of the machine may use before it spoils the figures. */
@@ -23,6 +24,7 @@ export function renderTable(table: Table, subjects: readonly SubjectName[]): str
 export function renderLoad(samples: Samples, subjects: readonly SubjectName[]): string {
   const cases = Map.groupBy(samples.transfers, caseOf);
   function busyCores(group: readonly TransferSample[]): string {
+    if (group.length === 0) return "-";
     const parts = ["client", "subject", "farEnd", "backend", "others"] as const;
     const cores = (part: keyof CpuSeconds): number =>
       median(group.map(({ cpuSeconds, seconds }) => (cpuSeconds[part] ?? 0) / seconds));
@@ -42,13 +44,9 @@ export function renderLoad(samples: Samples, subjects: readonly SubjectName[]): 
     note;
 }
 
-/** The targets, one line each. */
-export function renderTargets(results: readonly TargetResult[]): string {
-  const lines = results.map(({ text, ratio, met }) => {
-    const verdict = met === undefined ? "not measured" : met ? "met" : "MISSED";
-    return [`  ${text}`, ratio?.toFixed(2) ?? "-", verdict];
-  });
-  return align([["Targets", "", ""], ...lines]);
+/** Renders the targets, one line each. */
+export function renderTargets(targets: readonly Target[]): string {
+  return ["Targets", ...targets.map((target) => `  ${renderTarget(target)}`)].join("\n") + "\n";
 }
 
 function number(value: number | undefined): string {

@@ -14,45 +14,62 @@ export interface Table {
   readonly rows: readonly Row[];
 }
 
-/** The measures that have a target. */
+/** The tables that have a target. */
 export const THROUGHPUT = "Throughput, MB/s (more is better)";
 export const CPU_PER_GB = "CPU of the forwarder, seconds per GB (less is better)";
+export const CONNECT_MS = "New connections, 4 at a time: p50 of connect + 4-byte echo, ms";
+export const MEMORY = "Memory of the forwarder after all transfers, MiB";
+/** The end of the label of a row that was measured through an HTTP proxy. */
+export const PROXIED = ", through a proxy";
 
-/** Medians of every measure. MB and GB are 10^6 and 10^9 bytes. */
-export function summarize(samples: Samples): Table[] {
-  const { transfers, connects } = samples;
+/** Returns the medians of every measure. MB and GB are 10^6 and 10^9 bytes. */
+export function summarize({ transfers, connects, memory }: Samples): Table[] {
   const cases = [...Map.groupBy(transfers, caseOf)];
   const transferTable = (title: string, value: (sample: TransferSample) => number | undefined): Table => ({
     title,
     rows: cases.map(([label, group]) => row(label, { samples: group, value })),
   });
-  const connectRow = (label: string, value: (sample: ConnectSample) => number | undefined): Row =>
-    row(label, { samples: connects, value });
+  const both = <Sample extends Subjected>(label: string, options: RowOptions<Sample>): Row[] =>
+    [...Map.groupBy(options.samples, ({ proxied }) => proxied)].map(([proxied, samples]) =>
+      row(label + (proxied ? PROXIED : ""), { ...options, samples })
+    );
+  const connectRows = (label: string, value: (sample: ConnectSample) => number | undefined): Row[] =>
+    both(label, { samples: connects, value });
   return [
     transferTable(THROUGHPUT, ({ bytes, seconds }) => bytes / seconds / 1e6),
     transferTable(CPU_PER_GB, ({ bytes, cpuSeconds }) => divide(cpuSeconds.subject, bytes / 1e9)),
+    { title: CONNECT_MS, rows: connectRows("p50, ms", ({ p50Ms }) => p50Ms) },
     {
-      title: "New connections, 4 at a time: connect + 4-byte echo",
+      title: "New connections, 4 at a time: more figures",
       rows: [
-        connectRow("per second", ({ count, seconds }) => count / seconds),
-        connectRow("p50, ms", ({ p50Ms }) => p50Ms),
-        connectRow("p99, ms", ({ p99Ms }) => p99Ms),
-        connectRow("fastest, ms", ({ minMs }) => minMs),
-        connectRow("CPU, ms each", ({ count, cpuSeconds }) => divide(cpuSeconds.subject, count / 1000)),
+        ...connectRows("per second", ({ count, seconds }) => count / seconds),
+        ...connectRows("p99, ms", ({ p99Ms }) => p99Ms),
+        ...connectRows("fastest, ms", ({ minMs }) => minMs),
+        ...connectRows("CPU, ms each", ({ count, cpuSeconds }) => divide(cpuSeconds.subject, count / 1000)),
       ],
     },
+    { title: MEMORY, rows: both("resident", { samples: memory, value: ({ rssMiB }) => rssMiB }) },
   ];
 }
 
-/** A transfer's case in words: `upload, 8 streams`. */
-export function caseOf({ direction, streams }: Pick<TransferSample, "direction" | "streams">): string {
-  return `${direction}, ${streams} ${streams === 1 ? "stream" : "streams"}`;
+/** Names the case of a transfer: `upload, 8 streams, through a proxy`. */
+export function caseOf(sample: Pick<TransferSample, "direction" | "streams" | "proxied">): string {
+  const { direction, streams, proxied } = sample;
+  return `${direction}, ${streams} ${streams === 1 ? "stream" : "streams"}${proxied ? PROXIED : ""}`;
 }
 
-function row<Sample extends { readonly subject: SubjectName }>(
-  label: string,
-  options: { samples: readonly Sample[]; value: (sample: Sample) => number | undefined },
-): Row {
+/** A sample that belongs to a subject. */
+interface Subjected {
+  readonly subject: SubjectName;
+  readonly proxied: boolean;
+}
+
+interface RowOptions<Sample extends Subjected> {
+  readonly samples: readonly Sample[];
+  readonly value: (sample: Sample) => number | undefined;
+}
+
+function row<Sample extends Subjected>(label: string, options: RowOptions<Sample>): Row {
   const { samples, value } = options;
   const entries = [...Map.groupBy(samples, ({ subject }) => subject)].flatMap(([subject, group]) => {
     const values = group.map(value).filter((number) => number !== undefined);

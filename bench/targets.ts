@@ -1,36 +1,38 @@
-import { CPU_PER_GB, type Row, type Table, THROUGHPUT } from "./summary.ts";
-
-/** What the daemon must reach beside stunnel. */
-const TARGETS = [
-  { title: THROUGHPUT, what: "throughput", atLeast: 0.8 },
-  { title: CPU_PER_GB, what: "CPU per GB", atMost: 1.3 },
-] as const;
-
-/** One target and what was measured; `met` is undefined if there was nothing to compare with. */
-export interface TargetResult {
-  /** `throughput, upload, 8 streams: at least 0.8 × stunnel`. */
+/** A figure and the limit that it must keep. */
+export interface Target {
+  /** The figure in words, with its unit: `upload, 8 streams: throughput ÷ stunnel`. */
   readonly text: string;
-  readonly ratio?: number;
-  readonly met?: boolean;
+  /** Undefined if it could not be measured. */
+  readonly value: number | undefined;
+  readonly atLeast?: number;
+  readonly atMost?: number;
 }
 
-/** Holds each row that has a target against it. */
-export function checkTargets(tables: readonly Table[]): TargetResult[] {
-  return TARGETS.flatMap((target) => {
-    const { what, title } = target;
-    const limit = "atLeast" in target ? `at least ${target.atLeast}` : `at most ${target.atMost}`;
-    const rows = tables.find((table) => table.title === title)?.rows ?? [];
-    return rows.map((row) => {
-      const text = `${what}, ${row.label}: ${limit} × stunnel`;
-      const ratio = ratioTo("stunnel", row);
-      if (ratio === undefined) return { text };
-      return { text, ratio, met: "atLeast" in target ? ratio >= target.atLeast : ratio <= target.atMost };
-    });
-  });
+/** Returns true if the figure keeps its limit, undefined if it was not measured. */
+export function isMet({ value, atLeast = -Infinity, atMost = Infinity }: Target): boolean | undefined {
+  return value === undefined ? undefined : value >= atLeast && value <= atMost;
 }
 
-/** The daemon's value divided by another's; undefined if one of them is missing. */
-export function ratioTo(other: "direct" | "stunnel" | "haproxy", row: Row): number | undefined {
-  const { ngrokd, [other]: value } = row.values;
-  return ngrokd === undefined || !value ? undefined : ngrokd / value;
+/** Returns one sentence for each target that is missed or was not measured. */
+export function missedTargets(targets: readonly Target[]): string[] {
+  return targets.filter((target) => isMet(target) !== true).map(renderTarget);
+}
+
+/** Renders a target as one line: `MISSED  upload: throughput ÷ stunnel 0.50 (at least 0.8)`. */
+export function renderTarget(target: Target): string {
+  const { text, value, atLeast, atMost } = target;
+  const met = isMet(target);
+  const verdict = met === undefined ? "not measured" : met ? "met" : "MISSED";
+  const limits = [
+    atLeast === undefined ? [] : `at least ${atLeast}`,
+    atMost === undefined ? [] : `at most ${atMost}`,
+  ].flat();
+  return `${verdict.padEnd(12)}  ${text}${value === undefined ? "" : ` ${short(value)}`} (${
+    limits.join(", ")
+  })`;
+}
+
+/** Rounds to two decimals, and writes no zeros that say nothing. */
+function short(value: number): string {
+  return String(Math.round(value * 100) / 100);
 }

@@ -1,8 +1,9 @@
-import { Stage } from "../sim/stage.ts";
+import { Stage, type StageOptions } from "../sim/stage.ts";
 import type { BackendPorts } from "./backend.ts";
 import { Child, Script } from "./child.ts";
 import type { Address } from "./client.ts";
 import type { Peer, PeerName } from "./peers.ts";
+import { readLines } from "./read_lines.ts";
 import { makeServerCertificate } from "./server_certificate.ts";
 
 /** What is measured. */
@@ -11,6 +12,8 @@ export type SubjectName = "direct" | "ngrokd" | PeerName;
 /** One path from the load client to the backend. */
 export interface Subject {
   readonly name: SubjectName;
+  /** True if it connects to the far end through an HTTP proxy. */
+  readonly proxied: boolean;
   readonly address: Address;
   /** The process whose CPU time counts; the direct path has none. */
   readonly pid?: number;
@@ -27,7 +30,6 @@ export interface Track {
 }
 
 const ENDPOINT_URL = "tcp://bench.internal:7000";
-const SECTIONS = "net:\n  subnet: 127.107.0.0/16";
 const START_LIMIT_MS = 10_000;
 
 /**
@@ -38,6 +40,8 @@ const START_LIMIT_MS = 10_000;
  * client → ngrokd  → far end (mTLS, upgrade frame) → backend
  * client → stunnel → far end (mTLS)                → backend
  * ```
+ *
+ * A second daemon and a second stunnel connect to the far end through an HTTP proxy.
  */
 export async function buildTrack(stack: AsyncDisposableStack, peers: readonly Peer[]): Promise<Track> {
   const terminator = peers[0];
@@ -46,29 +50,34 @@ export async function buildTrack(stack: AsyncDisposableStack, peers: readonly Pe
   const client = new Script(stack, "client.ts");
   const ports = await backend.ask(terminator === undefined ? { tls: server } : {}) as BackendPorts;
   const framedPort = terminator === undefined ? ports.framed : freePort();
-  const opening = Stage.open({
-    ingress: `127.0.0.1:${framedPort}`,
-    ingressCa: server.caPem,
-    sections: SECTIONS,
+  const proxyPort = await startProxy(stack);
+  const stageOptions = { ingress: `127.0.0.1:${framedPort}`, ingressCa: server.caPem };
+  const plain = await startDaemon(stack, {
+    ...stageOptions,
+    sections: "net:\n  subnet: 127.107.0.0/16",
   });
-  // Before it is open, so that a bench that is stopped now waits for it.
-  stack.defer(async () => await (await opening.catch(() => undefined))?.[Symbol.asyncDispose]());
-  const stage = await opening;
-  const { directory, etc, cloud } = stage;
-  cloud.addEndpoint({ url: ENDPOINT_URL, backend: "tcp" });
-  stage.startDaemon();
-  const address = parseAddress((await stage.settled(1))[0]!.listen_address);
-  const direct: Subject = { name: "direct", address: { hostname: "127.0.0.1", port: ports.plain } };
-  const ngrokd: Subject = { name: "ngrokd", address, pid: stage.pid };
+  const behindProxy = await startDaemon(stack, {
+    ...stageOptions,
+    sections: `net:\n  subnet: 127.108.0.0/16\nproxy_url: http://127.0.0.1:${proxyPort}`,
+  });
+  const { directory, etc, cloud } = plain.stage;
+  const direct: Subject = {
+    name: "direct",
+    proxied: false,
+    address: { hostname: "127.0.0.1", port: ports.plain },
+  };
+  const subjects: Subject[] = [direct, plain.subject, { ...behindProxy.subject, proxied: true }];
   if (terminator === undefined) {
     const farEnd =
       "the backend itself (Deno.listenTls, which asks for no client certificate): no peer is installed";
-    return { subjects: [direct, ngrokd], client, backend, farEnd, farEndPid: backend.pid };
+    return { subjects, client, backend, farEnd, farEndPid: backend.pid };
   }
 
-  // The daemon's own certificate, for everybody.
-  const [cert, key] = await Promise.all(
-    [`${etc}/tls.crt`, `${etc}/tls.key`].map((path) => Deno.readTextFile(path)),
+  // The peers use the certificate of the first daemon.
+  const [cert, key, otherCert] = await Promise.all(
+    [`${etc}/tls.crt`, `${etc}/tls.key`, `${behindProxy.stage.etc}/tls.crt`].map((path) =>
+      Deno.readTextFile(path)
+    ),
   );
   const path = await writeFiles(directory, {
     "server.crt": server.cert,
@@ -76,7 +85,8 @@ export async function buildTrack(stack: AsyncDisposableStack, peers: readonly Pe
     "server.pem": server.cert + server.key,
     "server-ca.pem": server.caPem,
     "client.pem": `${cert}\n${key}`,
-    "client-ca.pem": cloud.caPem,
+    "clients.pem": `${cert}\n${otherCert}`,
+    "client-ca.pem": cloud.caPem + behindProxy.stage.cloud.caPem,
   });
   const plainPort = freePort();
   const farEnd = await startPeer(stack, {
@@ -91,12 +101,14 @@ export async function buildTrack(stack: AsyncDisposableStack, peers: readonly Pe
       certPath: path("server.crt"),
       keyPath: path("server.key"),
       pairPath: path("server.pem"),
-      clientCertPath: `${etc}/tls.crt`,
+      clientCertPath: path("clients.pem"),
       clientCaPath: path("client-ca.pem"),
     }),
   });
-  const subjects = [direct, ngrokd];
-  for (const peer of peers) {
+  const variants = peers.flatMap((peer) =>
+    [false, ...peer.proxies ? [true] : []].map((proxied) => ({ peer, proxied }))
+  );
+  for (const { peer, proxied } of variants) {
     const listenPort = freePort();
     const config = peer.clientConfig({
       listenPort,
@@ -105,16 +117,38 @@ export async function buildTrack(stack: AsyncDisposableStack, peers: readonly Pe
       keyPath: `${etc}/tls.key`,
       pairPath: path("client.pem"),
       caPath: path("server-ca.pem"),
+      ...proxied ? { proxyPort } : {},
     });
-    const child = await startPeer(stack, {
-      peer,
-      port: listenPort,
-      configPath: path(`${peer.name}.conf`),
-      config,
-    });
-    subjects.push({ name: peer.name, address: { hostname: "127.0.0.1", port: listenPort }, pid: child.pid });
+    const configPath = path(`${peer.name}${proxied ? "-proxied" : ""}.conf`);
+    const { pid } = await startPeer(stack, { peer, port: listenPort, configPath, config });
+    subjects.push({ name: peer.name, proxied, address: { hostname: "127.0.0.1", port: listenPort }, pid });
   }
   return { subjects, client, backend, farEnd: `${terminator.name} with mutual TLS`, farEndPid: farEnd.pid };
+}
+
+/** Starts a simulated cloud and a daemon that serves its one endpoint. */
+async function startDaemon(
+  stack: AsyncDisposableStack,
+  options: StageOptions,
+): Promise<{ stage: Stage; subject: Subject }> {
+  const opening = Stage.open(options);
+  // Deferred before the stage is open, so that a bench that is stopped now waits for it.
+  stack.defer(async () => await (await opening.catch(() => undefined))?.[Symbol.asyncDispose]());
+  const stage = await opening;
+  stage.cloud.addEndpoint({ url: ENDPOINT_URL, backend: "tcp" });
+  stage.startDaemon();
+  const address = parseAddress((await stage.settled(1))[0]!.listen_address);
+  return { stage, subject: { name: "ngrokd", proxied: false, address, pid: stage.pid } };
+}
+
+/** Starts the HTTP proxy and returns its port on 127.0.0.1. */
+async function startProxy(stack: AsyncDisposableStack): Promise<number> {
+  const script = new URL("./connect_proxy.ts", import.meta.url).pathname;
+  const args = ["run", "--no-prompt", "--quiet", "--allow-net=127.0.0.1", script];
+  const child = new Child(stack, [Deno.execPath(), ...args]);
+  const { value } = await readLines(child.stdout).next();
+  if (value === undefined) throw await child.failure();
+  return Number(value);
 }
 
 interface PeerStart {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { processFigures } from "../long/process_figures.ts";
+import { processFigures } from "../../bench/process_figures.ts";
 import { Stage } from "../../sim/stage.ts";
 import { clientHello, records } from "../fakes/client_hello.ts";
 import { readAll, send, text } from "../fakes/memory_stream.ts";

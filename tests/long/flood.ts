@@ -3,7 +3,7 @@ import { writeErr, writeOut } from "../../src/system/terminal.ts";
 import { message } from "../dns/messages.ts";
 import { clientHello, records } from "../fakes/client_hello.ts";
 import type { Crowd, Stays } from "./flood_clients.ts";
-import { type ProcessFigures, processFigures } from "./process_figures.ts";
+import { type ProcessFigures, processFigures } from "../../bench/process_figures.ts";
 import { Stage } from "../../sim/stage.ts";
 
 /** How many clients of each kind there are on each listener. */

@@ -8,7 +8,7 @@ import { hostileMessage, mutate } from "./dns/hostile.ts";
 import { benchNames } from "./dns/names.ts";
 import { startServer } from "./dns/server_process.ts";
 import { listenUdp } from "../../src/system/udp.ts";
-import { processFigures } from "./process_figures.ts";
+import { processFigures } from "../../bench/process_figures.ts";
 
 /** Options of {@linkcode fuzzDns}. */
 export interface FuzzOptions {

@@ -1,6 +1,6 @@
 // Run by black_hole_test.ts in a network of its own where nothing comes back from 10.9.9.2.
 import assert from "node:assert/strict";
-import { processFigures } from "../long/process_figures.ts";
+import { processFigures } from "../../bench/process_figures.ts";
 import { Forwarder } from "../../src/forward/forwarder.ts";
 import { RouteTable } from "../../src/model/route_table.ts";
 import { connectTls, listenTcp } from "../../src/system/net.ts";

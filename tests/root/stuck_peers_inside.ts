@@ -1,6 +1,6 @@
 // Run by stuck_peers_test.ts in a network of its own, whose sockets have small buffers.
 import assert from "node:assert/strict";
-import { processFigures } from "../long/process_figures.ts";
+import { processFigures } from "../../bench/process_figures.ts";
 import { Stage } from "../../sim/stage.ts";
 import { readExactly, send } from "../fakes/memory_stream.ts";
 

@@ -5,8 +5,17 @@ import { processorIn, versionIn } from "../../bench/machine.ts";
 import type { ConnectSample, Samples, TransferSample } from "../../bench/measure.ts";
 import { renderLoad, renderTable, renderTargets } from "../../bench/render.ts";
 import { median, percentile } from "../../bench/statistics.ts";
-import { CPU_PER_GB, summarize, type Table, THROUGHPUT } from "../../bench/summary.ts";
-import { checkTargets } from "../../bench/targets.ts";
+import {
+  CONNECT_MS,
+  CPU_PER_GB,
+  MEMORY,
+  PROXIED,
+  summarize,
+  type Table,
+  THROUGHPUT,
+} from "../../bench/summary.ts";
+import { goalsOf } from "../../bench/goals.ts";
+import { isMet, missedTargets, type Target } from "../../bench/targets.ts";
 import type { SubjectName } from "../../bench/track.ts";
 
 Deno.test("median() gives the middle value, or the mean of the two in the middle", () => {
@@ -78,6 +87,7 @@ function transfer(subject: SubjectName, megabytes: number, cpu?: number): Transf
   return {
     round: 1,
     subject,
+    proxied: false,
     direction: "upload",
     streams: 8,
     bytes: megabytes * 1e6,
@@ -88,7 +98,7 @@ function transfer(subject: SubjectName, megabytes: number, cpu?: number): Transf
 
 function connects(subject: SubjectName, count: number, cpu?: number): ConnectSample {
   const cpuSeconds = cpu === undefined ? {} : { subject: cpu };
-  return { round: 1, subject, count, seconds: 2, cpuSeconds, minMs: 1, p50Ms: 2, p99Ms: 3 };
+  return { round: 1, subject, proxied: false, count, seconds: 2, cpuSeconds, minMs: 1, p50Ms: 2, p99Ms: 3 };
 }
 
 const SAMPLES: Samples = {
@@ -100,6 +110,11 @@ const SAMPLES: Samples = {
     transfer("ngrokd", 800, 1.2),
   ],
   connects: [connects("direct", 1000), connects("ngrokd", 100, 0.2), connects("stunnel", 200, 0.2)],
+  memory: [{ subject: "ngrokd", proxied: false, rssMiB: 80 }, {
+    subject: "ngrokd",
+    proxied: true,
+    rssMiB: 90,
+  }],
 };
 
 Deno.test("summarize() gives medians by case and subject, and no CPU for the direct path", () => {
@@ -112,33 +127,49 @@ Deno.test("summarize() gives medians by case and subject, and no CPU for the dir
     title: CPU_PER_GB,
     rows: [{ label: "upload, 8 streams", values: { ngrokd: 2, stunnel: 2 } }],
   });
-  assert.deepEqual(tables[2]!.rows.map(({ label, values }) => [label, values.direct, values.ngrokd]), [
-    ["per second", 500, 50],
+  const rest = tables.slice(2).flatMap(({ rows }) => rows);
+  assert.deepEqual(rest.map(({ label, values }) => [label, values.direct, values.ngrokd]), [
     ["p50, ms", 2, 2],
+    ["per second", 500, 50],
     ["p99, ms", 3, 3],
     ["fastest, ms", 1, 1],
     ["CPU, ms each", undefined, 2],
+    ["resident", undefined, 80],
+    ["resident, through a proxy", undefined, 90],
   ]);
 });
 
-function withRatios(throughput: number, cpu: number): Table[] {
-  const table = (title: string, ngrokd: number): Table => ({
+/** Tables in which ngrokd has these values, through a proxy also, beside a stunnel with 100. */
+function tablesWith(values: Readonly<Record<string, readonly [number, number]>>): Table[] {
+  return Object.entries(values).map(([title, [plain, proxied]]) => ({
     title,
-    rows: [{ label: "upload", values: { ngrokd, stunnel: 100 } }],
-  });
-  return [table(THROUGHPUT, 100 * throughput), table(CPU_PER_GB, 100 * cpu)];
+    rows: [
+      { label: "upload, 1 stream", values: { ngrokd: plain, stunnel: 100 } },
+      { label: `upload, 1 stream${PROXIED}`, values: { ngrokd: proxied } },
+    ],
+  }));
 }
 
-Deno.test("checkTargets() takes 0.8 of stunnel's throughput and 1.3 of its CPU, and nothing worse", () => {
-  const met = (tables: Table[]) => checkTargets(tables).map((result) => result.met);
-  assert.deepEqual(met(withRatios(0.8, 1.3)), [true, true]);
-  assert.deepEqual(met(withRatios(0.79, 1.31)), [false, false]);
+Deno.test("goalsOf() accepts each figure at its limit and misses it just beyond", () => {
+  const met = (values: Record<string, [number, number]>) => goalsOf(tablesWith(values)).map(isMet);
+  for (
+    const [values, expected] of [
+      [{ [THROUGHPUT]: [80, 24] }, [true, true]],
+      [{ [THROUGHPUT]: [79, 23] }, [false, false]],
+      [{ [CPU_PER_GB]: [130, 500] }, [true]],
+      [{ [CPU_PER_GB]: [131, 0] }, [false]],
+      [{ [CONNECT_MS]: [3, 18] }, [true]],
+      [{ [CONNECT_MS]: [3, 18.1] }, [false]],
+      [{ [MEMORY]: [100, 164] }, [true]],
+      [{ [MEMORY]: [100, 165] }, [false]],
+    ] as const
+  ) assert.deepEqual(met(values as unknown as Record<string, [number, number]>), expected);
 });
 
-Deno.test("checkTargets() does not call a target met that could not be measured", () => {
-  const values = { ngrokd: 100, haproxy: 1 };
-  assert.deepEqual(checkTargets([{ title: THROUGHPUT, rows: [{ label: "upload", values }] }]), [
-    { text: "throughput, upload: at least 0.8 × stunnel" },
+Deno.test("a target that was not measured is not met", () => {
+  const rows = [{ label: "upload, 8 streams", values: { ngrokd: 100, haproxy: 1 } }];
+  assert.deepEqual(missedTargets(goalsOf([{ title: THROUGHPUT, rows }])), [
+    "not measured  upload, 8 streams: throughput ÷ stunnel (at least 0.8)",
   ]);
 });
 
@@ -163,10 +194,13 @@ Deno.test("the tables show every value and ratio in its column", () => {
     cpuSeconds: { ...sample.cpuSeconds, others: 1 },
   }));
   assert.match(renderLoad({ ...SAMPLES, transfers: busy }, subjects), /Other programs kept 0\.5 cores busy/);
-  const [, missed, unmeasured] = renderTargets([
-    ...checkTargets(withRatios(0.5, 1)).slice(0, 1),
-    { text: "x" },
-  ]).split("\n");
-  assert.match(missed!, /0\.50 +MISSED$/);
-  assert.match(unmeasured!, /- +not measured$/);
+  const targets: Target[] = [{ text: "x", value: 0.5, atLeast: 0.8 }, {
+    text: "y",
+    value: undefined,
+    atMost: 1,
+  }];
+  assert.equal(
+    renderTargets(targets),
+    "Targets\n  MISSED        x 0.5 (at least 0.8)\n  not measured  y (at most 1)\n",
+  );
 });

@@ -1,3 +1,4 @@
+import { missedTargets } from "../../../bench/targets.ts";
 import type { EndpointReport } from "../../../src/model/report.ts";
 
 /** What issue 3 and RELIABILITY.md F43 ask for. */
@@ -44,31 +45,27 @@ export function renderIdle({ pages, cpuMs, written }: IdleFigures): string {
   }`;
 }
 
-/** Which figures of a step miss their targets; times may be `patience` times as long. */
+/** Returns the figures of a step that miss their targets; times may be `patience` times as long. */
 export function stepProblems(figures: StepFigures, patience = 1): string[] {
   const { name, seconds, hostsWrites, peakRssMiB, moved } = figures;
-  return [
-    ...hold(`${name}: seconds`, seconds, TARGETS.stepSeconds * patience),
-    ...hold(`${name}: hosts file written`, hostsWrites, TARGETS.hostsWrites),
-    ...hold(`${name}: MiB of memory`, peakRssMiB, TARGETS.peakRssMiB),
-    ...hold(`${name}: endpoints on another address`, moved, 0),
-  ];
+  return missedTargets([
+    { text: `${name}: seconds`, value: seconds, atMost: TARGETS.stepSeconds * patience },
+    { text: `${name}: writes of the hosts file`, value: hostsWrites, atMost: TARGETS.hostsWrites },
+    { text: `${name}: MiB of memory`, value: peakRssMiB, atMost: TARGETS.peakRssMiB },
+    { text: `${name}: endpoints on another address`, value: moved, atMost: 0 },
+  ]);
 }
 
-/** Which figures of an idle poll miss their targets. */
+/** Returns the figures of an idle poll that miss their targets. */
 export function idleProblems({ cpuMs, written }: IdleFigures, patience = 1): string[] {
-  return [
-    ...hold("idle poll: ms of CPU", cpuMs, TARGETS.idleCpuMs * patience),
-    ...hold("idle poll: files written", written.length, TARGETS.idleWrites),
-  ];
+  return missedTargets([
+    { text: "idle poll: ms of CPU", value: cpuMs, atMost: TARGETS.idleCpuMs * patience },
+    { text: "idle poll: files written", value: written.length, atMost: TARGETS.idleWrites },
+  ]);
 }
 
 /** How many endpoints do not stand where `places` (URL → address) says; those that it does not know are added. */
 export function countMoved(rows: readonly EndpointReport[], places: Map<string, string>): number {
   for (const { url, listen_address } of rows) if (!places.has(url)) places.set(url, listen_address);
   return rows.filter(({ url, listen_address }) => places.get(url) !== listen_address).length;
-}
-
-function hold(what: string, value: number, most: number): string[] {
-  return value <= most ? [] : [`${what}: ${value}, more than ${most}`];
 }

@@ -1,5 +1,5 @@
 import type { EndpointReport } from "../../../src/model/report.ts";
-import { childOf, type ProcessFigures, processFigures, resetPeak } from "../process_figures.ts";
+import { childOf, type ProcessFigures, processFigures, resetPeak } from "../../../bench/process_figures.ts";
 import { Stage, type StageOptions } from "../../../sim/stage.ts";
 import { countMoved, type IdleFigures, type StepFigures } from "./figures.ts";
 import { type HostsWatch, stampOf, watchHosts } from "./watch_hosts.ts";
