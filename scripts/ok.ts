@@ -25,6 +25,7 @@ const STATIC: readonly Step[] = [
   { name: "lint", args: ["lint"] },
   { name: "format", args: ["fmt", "--check"] },
   { name: "imports", args: ["run", "-P=scripts", "--no-prompt", "scripts/check_imports.ts"] },
+  { name: "docs", args: ["run", "-P=scripts", "--no-prompt", "scripts/write_docs.ts", "--check"] },
 ];
 /**
  * The slowest: whole programs in namespaces, under floods, through proxies or attacks, by wrong clocks, or once for

@@ -22,11 +22,15 @@ export const listenIp: ValueType<string> = { values: "IPv4 address", read: readL
 export const hostIp: ValueType<string> = { values: "IPv4 address", read: readHostIp };
 /** An address, a port, or both. */
 export const listenAddress: ValueType<string> = {
-  values: "`a.b.c.d`, `a.b.c.d:port`, `:port`",
+  values: "`a.b.c.d`, `a.b.c.d:port` or `:port`",
   read: readListenAddress,
 };
 /** A network that has room for virtual addresses. */
-export const subnet: ValueType<Cidr> = { values: "`a.b.c.d/n`", read: readSubnet, write: formatCidr };
+export const subnet: ValueType<Cidr> = {
+  values: "`a.b.c.d/n`, /8 to /29",
+  read: readSubnet,
+  write: formatCidr,
+};
 /** The name of a network interface. */
 export const interfaceName: ValueType<string> = {
   values: "1 to 15 of `A-Z a-z 0-9 _ . -`",

@@ -26,18 +26,18 @@ export interface Need {
   readonly entry?: string;
 }
 
-/** The effects that a changed value can have on a running daemon, in the words of the reference. */
+/** The effects that a changed value can have on a running daemon, as the reference describes them. */
 export const CHANGES = {
-  log: "new log lines",
-  api: "new requests and connections; polls at once",
-  operator: "the operator; polls at once",
-  poll: "the polls; polls at once",
-  endpoints: "addresses, listeners and names, at once",
-  ingress: "new connections",
-  identity: "the next attempt to renew",
-  health: "the health server, at once",
-  dns: "the DNS server, at once",
-  restart: "**after a restart**",
+  log: "new log lines use it",
+  api: "new requests use it; polls at once",
+  operator: "updates the operator at once",
+  poll: "polls at once, then at the new interval",
+  endpoints: "changes addresses and listeners at once",
+  ingress: "new connections use it",
+  identity: "the next attempt uses it",
+  health: "moves the health server at once",
+  dns: "changes the DNS server at once",
+  restart: "takes effect **after a restart**",
 } as const;
 
 /** The effect of a changed value on a running daemon. */

@@ -20,7 +20,7 @@ export const KEYS = {
       type: addresses.apiUrl,
       default: "https://api.ngrok.com",
       change: "api",
-      doc: "Base URL of the ngrok API; `http` is allowed for this machine only",
+      doc: "Base URL of the ngrok API; `http` only for this machine",
       needs: (text) => {
         const { protocol, hostname, port, host } = new URL(text);
         return [netNeed(port === "" ? `${hostname}:${protocol === "http:" ? 80 : 443}` : host, text)];
@@ -31,7 +31,7 @@ export const KEYS = {
       type: types.apiKey,
       default: "",
       change: "api",
-      doc: "API key; if empty, `NGROK_API_KEY` or the file that `NGROK_API_KEY_FILE` names",
+      doc: "API key; if empty, from `NGROK_API_KEY` or the file that `NGROK_API_KEY_FILE` names",
     }),
   },
   ingressEndpoint: key<IngressTarget | undefined>({
@@ -39,7 +39,7 @@ export const KEYS = {
     type: addresses.ingressTarget,
     default: undefined,
     change: "ingress",
-    doc: "Ingress that carries the connections, port 443 by default; if absent, the one that the API names",
+    doc: "Ingress, port 443 by default; if absent, the one that the API names",
     needs: (target) => target === undefined ? [] : [netNeed(`${target.hostname}:${target.port}`)],
   }),
   proxy: key<Proxy | undefined>({
@@ -95,7 +95,7 @@ export const KEYS = {
       type: types.seconds,
       default: 3_600_000,
       change: "identity",
-      doc: "Longest wait before another attempt to renew the certificate after one that failed",
+      doc: "Longest time between two attempts to renew the certificate",
     }),
     healthAddress: key({
       name: "server.health_address",
@@ -127,14 +127,14 @@ export const KEYS = {
       type: types.pollSeconds,
       default: 30_000,
       change: "poll",
-      doc: "Time between two polls; below 5 the API may limit the requests",
+      doc: "Time between two polls; below 5 the API may refuse some",
     }),
     selectors: key({
       name: "bound_endpoints.selectors",
-      type: types.texts,
+      type: types.selectors,
       default: ["true"],
       change: "operator",
-      doc: "CEL expressions that select the endpoints bound to this daemon",
+      doc: "Endpoints that are bound to this daemon",
     }),
   },
   net: {
@@ -143,21 +143,21 @@ export const KEYS = {
       type: addresses.interfaceName,
       default: "ngrokd0",
       change: "restart",
-      doc: "Name of the virtual network interface (Linux)",
+      doc: "Name of the virtual network interface on Linux",
     }),
     subnet: key({
       name: "net.subnet",
       type: addresses.subnet,
       default: { base: 0x0a6b0000, prefix: 16 },
       change: "endpoints",
-      doc: "Subnet of the virtual addresses, /8 to /29",
+      doc: "Subnet of the virtual addresses",
     }),
     listenInterface: key({
       name: "net.listen_interface",
       type: listenInterface,
       default: "virtual",
       change: "endpoints",
-      doc: "Where endpoints listen; `virtual` gives each host an address on this machine only",
+      doc: "Where endpoints listen; `virtual` is an address for each host, on this machine only",
       needs: listenNeeds,
     }),
     startPort: key({
@@ -165,14 +165,14 @@ export const KEYS = {
       type: types.port,
       default: 9080,
       change: "endpoints",
-      doc: "First port for endpoints that cannot have their own in network mode",
+      doc: "First port for endpoints that get another port than their own in network mode",
     }),
     overrides: key({
       name: "net.overrides",
       type: overrides,
       default: Object.freeze(Object.create(null)),
       change: "endpoints",
-      doc: "Listen interfaces of single hosts; `*.suffix` means the wildcard endpoint of that name",
+      doc: "Listen interface of some hosts; `*.suffix` is the wildcard endpoint of that name",
       needs: (targets) =>
         Object.entries(targets).flatMap(([entry, target]) =>
           listenNeeds(target).map((need) => ({ ...need, entry }))

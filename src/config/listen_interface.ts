@@ -7,7 +7,7 @@ import { readText, suggestWord } from "./value_types.ts";
 
 /** Where endpoints listen; any name is accepted if the interfaces are not known. */
 export const listenInterface: ValueType<string> = {
-  values: "`virtual`, IPv4 address, or interface",
+  values: "`virtual`, IPv4 address or interface",
   read: (value, { interfaces }) => readListenInterface(value, interfaces),
 };
 

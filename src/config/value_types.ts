@@ -24,7 +24,7 @@ const BOOLEANS: Readonly<Record<string, boolean>> = {
 export const apiKey: ValueType<string> = { values: "text", read: readApiKey };
 /** A level of the log; `warning` is `warn`. */
 export const logLevel: ValueType<"debug" | "info" | "warn" | "error"> = {
-  values: "`debug`, `info`, `warn`, `error`",
+  values: "`debug`, `info`, `warn` or `error`",
   read(value) {
     const word = readWord(value, ["debug", "info", "warn", "error", "warning"]);
     return word === "warning" ? "warn" : word;
@@ -32,7 +32,7 @@ export const logLevel: ValueType<"debug" | "info" | "warn" | "error"> = {
 };
 /** A format of log lines. */
 export const logFormat: ValueType<"text" | "json"> = {
-  values: "`text`, `json`",
+  values: "`text` or `json`",
   read: (value) => readWord(value, ["text", "json"]),
 };
 /** The path of a file. */
@@ -58,9 +58,9 @@ export const pollSeconds: ValueType<number> = {
 /** A port that can be bound or dialed. */
 export const port: ValueType<number> = { values: "port", read: readPort };
 /** True or false, also in the words of YAML 1.1 that the Go daemon accepts. */
-export const boolean: ValueType<boolean> = { values: "`true`, `false`", read: readBoolean };
-/** A list of lines of text. */
-export const texts: ValueType<readonly string[]> = listOf("text", { read: readText });
+export const boolean: ValueType<boolean> = { values: "`true` or `false`", read: readBoolean };
+/** A list of expressions that select endpoints. */
+export const selectors: ValueType<readonly string[]> = listOf("CEL expressions", { read: readText });
 
 /** Text on one line. Numbers and booleans count as they are written: YAML reads `- true` as one. */
 export function readText(value: unknown): string {

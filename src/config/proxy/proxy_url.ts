@@ -26,7 +26,7 @@ const MAX_SOCKS_CREDENTIAL = 255;
 
 /** The type of `proxy_url`. No message shows the value. */
 export const proxyUrl: ValueType<Proxy> = {
-  values: "`http://[user:password@]host[:port]`, or `https://…`, `socks5://…`",
+  values: "`http://[user:password@]host[:port]`, `https://…` or `socks5://…`",
   read(value) {
     if (typeof value !== "string") {
       return refuse("it is not text", "Write it like http://proxy.example.com:3128");
