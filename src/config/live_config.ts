@@ -1,19 +1,25 @@
 import { getLogger } from "@logtape/logtape";
+import { ConfigError, hintOf, messageOf } from "../model/errors.ts";
+import type { StatusReport } from "../model/report.ts";
+import type { System } from "../system/system.ts";
 import { type ApiKey, resolveApiKey } from "./api_key.ts";
 import type { Config } from "./config.ts";
 import { type ConfigDiff, diffConfig } from "./diff.ts";
+import { exposureWarnings } from "./exposure.ts";
 import { loadConfig } from "./load.ts";
 import { checkPermissions } from "./permissions.ts";
 import { PROXY_VARIABLES, type ProxyChoice, type ProxyEnvironment, proxyFor } from "./proxy/proxy_for.ts";
 import { problemText, validationError } from "./validation_error.ts";
-import { ConfigError, hintOf, messageOf } from "../model/errors.ts";
-import type { StatusReport } from "../model/report.ts";
-import { VIRTUAL } from "../model/listen_mode.ts";
-import type { System } from "../system/system.ts";
 
 const log = getLogger(["ngrokd", "config"]);
 
-/** A configuration and the API key that goes with it. */
+/** The machine, and the proxy variables of its environment at the start. */
+interface Source {
+  readonly system: System;
+  readonly proxies: ProxyEnvironment;
+}
+
+/** A configuration with the values that depend on the environment too. */
 interface Loaded {
   readonly config: Config;
   readonly apiKey: ApiKey;
@@ -21,41 +27,43 @@ interface Loaded {
   readonly warnings: readonly string[];
 }
 
-/** The configuration that runs, and how the file stands: a broken file never replaces a running configuration. */
+/** The running configuration, and the state of its file. An invalid file never replaces it. */
 export class LiveConfig {
   readonly path: string;
-  readonly #system: System;
-  readonly #proxies: ProxyEnvironment;
-  /** What the daemon was started with: keys that need a restart count from it. */
+  readonly #source: Source;
+  /** The configuration at the start, with which keys that need a restart are compared. */
   readonly #atStart: Config;
   #loaded: Loaded;
   #problems: readonly string[] = [];
-  #pending: readonly string[] = [];
+  #needsRestart: readonly string[] = [];
 
-  constructor(path: string, options: { system: System; proxies: ProxyEnvironment; loaded: Loaded }) {
+  constructor(path: string, { source, loaded }: { source: Source; loaded: Loaded }) {
     this.path = path;
-    this.#system = options.system;
-    this.#proxies = options.proxies;
-    this.#loaded = options.loaded;
-    this.#atStart = options.loaded.config;
+    this.#source = source;
+    this.#loaded = loaded;
+    this.#atStart = loaded.config;
   }
 
-  /** Reads the file for the first time. @throws {ConfigError} With all problems. @throws {FileError} If it cannot be read. */
+  /**
+   * Reads the file for the first time.
+   *
+   * @throws {ConfigError} With all problems.
+   * @throws {FileError} If the file cannot be read.
+   */
   static async open(path: string, system: System): Promise<LiveConfig> {
     const proxies: ProxyEnvironment = Object.fromEntries(
       PROXY_VARIABLES.map((name) => [name, system.takeEnvironment(name)]),
     );
-    return new LiveConfig(path, { system, proxies, loaded: await load(path, { system, proxies }) });
+    const source = { system, proxies };
+    return new LiveConfig(path, { source, loaded: await load(path, source) });
   }
 
-  /** For the clean-up, which a broken or lost file must not keep from its work: the defaults stand for it then. */
+  /** Like `open`, but uses the defaults for an invalid or missing file, so that a clean-up can run. */
   static async openOrDefaults(path: string, system: System): Promise<LiveConfig> {
     try {
       return await LiveConfig.open(path, system);
     } catch (error) {
-      log.warn("The configuration cannot be used, the defaults stand for it: {problem}", {
-        problem: problemTexts(error).join("; "),
-      });
+      log.warn("Invalid configuration; using defaults", { problem: problemTexts(error).join("; ") });
       const files = { ...system.files, readText: () => Promise.resolve("") };
       return await LiveConfig.open(path, { ...system, files, readEnvironment: () => undefined });
     }
@@ -69,18 +77,18 @@ export class LiveConfig {
     return this.#loaded.apiKey;
   }
 
-  /** The way to the API. */
+  /** The proxy for the API, if there is one. */
   get apiProxy(): ProxyChoice {
     return this.#loaded.apiProxy;
   }
 
-  /** Reads the file again: what changed, or the problems because of which nothing did. */
+  /** Reads the file again; returns the changes, or the problems because of which nothing changed. */
   async reload(): Promise<{ readonly change: ConfigDiff } | { readonly problems: readonly string[] }> {
     try {
-      const next = await load(this.path, { system: this.#system, proxies: this.#proxies });
+      const next = await load(this.path, this.#source);
       const change = diffConfig(this.#loaded.config, next.config);
-      this.#pending = diffConfig(this.#atStart, next.config).needsRestart;
-      // The key's file or the environment may have changed where the configuration has not.
+      this.#needsRestart = diffConfig(this.#atStart, next.config).needsRestart;
+      // The key can change without the configuration: in its file.
       const areas = new Set(change.areas);
       if (next.apiKey.key !== this.#loaded.apiKey.key) areas.add("api");
       this.#loaded = next;
@@ -93,12 +101,14 @@ export class LiveConfig {
   }
 
   get report(): StatusReport["config"] {
-    const restart = this.#pending.map((path) => `${path} was changed and takes effect at the next start`);
+    const restart = this.#needsRestart.map((path) =>
+      `${path} was changed and takes effect at the next start`
+    );
     return {
       path: this.path,
       state: this.#problems.length === 0 ? "ok" : "rejected",
       problems: [...this.#problems],
-      warnings: [...this.#loaded.warnings, ...openDoors(this.#loaded.config), ...restart],
+      warnings: [...this.#loaded.warnings, ...exposureWarnings(this.current.net), ...restart],
     };
   }
 }
@@ -110,10 +120,7 @@ export function problemTexts(error: unknown): string[] {
   return [hint === undefined ? messageOf(error) : `${messageOf(error)} (${hint})`];
 }
 
-async function load(
-  path: string,
-  { system, proxies }: { readonly system: System; readonly proxies: ProxyEnvironment },
-): Promise<Loaded> {
+async function load(path: string, { system, proxies }: Source): Promise<Loaded> {
   const { files, holds, flagFor, localAddresses, operatingSystem } = system;
   const { config, warnings } = await loadConfig(path, {
     readText: files.readText,
@@ -128,15 +135,4 @@ async function load(
   });
   const apiProxy = proxyFor(config.api.url, { configured: config.proxy, environment: proxies });
   return { config, apiKey, apiProxy, warnings: warnings.map(problemText) };
-}
-
-/** Whoever reaches a listener that is not virtual reaches the private endpoint behind it (RELIABILITY.md section 3, line 3). */
-function openDoors(config: Config): string[] {
-  const { listenInterface, overrides } = config.net;
-  const targets = Object.entries(overrides).map(([host, target]) =>
-    [`net.overrides.${host}`, target] as const
-  );
-  return [["net.listen_interface", listenInterface] as const, ...targets]
-    .filter(([, target]) => target !== VIRTUAL && !target.startsWith("127.") && target !== "lo")
-    .map(([path, target]) => `${path}: everyone who reaches "${target}" reaches these private endpoints`);
 }

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { runDaemon } from "../../src/daemon/run.ts";
-import { LiveConfig } from "../../src/config/live_config.ts";
 import type { StatusReport } from "../../src/model/report.ts";
-import { realSystem } from "../../src/system/system.ts";
 import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
 
 async function status(machine: FakeMachine): Promise<StatusReport> {
@@ -122,25 +120,5 @@ Deno.test("an ingress that the cloud names in a form that is no address is not u
       await machine.until("the API is well", async () => (await status(machine)).api.state === "ok");
       assert.equal((await status(machine)).ingress_endpoint, "kubernetes-binding-ingress.ngrok.io:443");
     });
-  }
-});
-
-Deno.test("LiveConfig has the socket where ngrokctl looks for it on this system", async () => {
-  const directory = await Deno.makeTempDir();
-  try {
-    await Deno.writeTextFile(`${directory}/config.yml`, "");
-    for (
-      const [os, path] of [["linux", "/run/ngrokd/ngrokd.sock"], ["darwin", "/var/run/ngrokd/ngrokd.sock"]]
-    ) {
-      const system = {
-        ...realSystem(),
-        operatingSystem: () => os! as typeof Deno.build.os,
-        holds: () => true,
-      };
-      const live = await LiveConfig.open(`${directory}/config.yml`, system);
-      assert.equal(live.current.server.socketPath, path);
-    }
-  } finally {
-    await Deno.remove(directory, { recursive: true });
   }
 });

@@ -243,9 +243,9 @@ Deno.test("runDaemon() warns that listeners which are not virtual open private e
   await withDaemon(machine, async () => {
     const { config } = await status(machine);
     assert.deepEqual(config.warnings.filter((warning) => warning.includes("private endpoints")), [
-      'net.listen_interface: everyone who reaches "0.0.0.0" reaches these private endpoints',
+      'net.listen_interface: clients in net.allow_cidrs can reach these private endpoints on "0.0.0.0"',
     ]);
-    assert.ok(machine.out.some((line) => line.includes("everyone who reaches")));
+    assert.ok(machine.out.some((line) => line.includes("can reach these private endpoints")));
   });
 });
 

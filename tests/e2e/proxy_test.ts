@@ -143,7 +143,7 @@ for (const scheme of ["http", "https"] as const) {
       assert.match(printed.stdout, new RegExp(`${label}: +${url} \\(config\\)`));
     }
     assert.ok(
-      stage.log.some((line) => line.includes(`The ingress is dialled through the proxy ${url} (config)`)),
+      stage.log.some((line) => line.includes(`Using proxy ${url} for the ingress (config)`)),
     );
     assertHidden(await shownBy(stage));
     const asked = new Set(proxy.heads.map((head) => head.split(" ")[1]));
@@ -192,7 +192,7 @@ Deno.test("HTTPS_PROXY with a password is shown with its name but without its pa
   assert.match(printed.stdout, new RegExp(`API proxy: +${url} \\(https_proxy\\)`));
   assert.match(printed.stdout, /Proxy note: +ALL_PROXY is not used: https_proxy goes before it/);
   assert.ok(
-    stage.log.some((line) => line.includes(`The API is asked through the proxy ${url} (https_proxy)`)),
+    stage.log.some((line) => line.includes(`Using proxy ${url} for the API (https_proxy)`)),
   );
   const failsWith = (error: RegExp, hint: RegExp) =>
     stage.until(`${error} shows`, async () => {

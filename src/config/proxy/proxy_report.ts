@@ -5,26 +5,19 @@ import type { LiveConfig } from "../live_config.ts";
 
 const log = getLogger(["ngrokd", "config"]);
 
-type Ways = Pick<LiveConfig, "current" | "apiProxy">;
+type Proxies = Pick<LiveConfig, "current" | "apiProxy">;
 
-/** The ways to API and ingress, without credentials. */
-export function proxyReport({ current, apiProxy }: Ways): ProxyReport {
+/** The proxies for the API and the ingress, without credentials. */
+export function proxyReport({ current, apiProxy }: Proxies): ProxyReport {
   return { api: toUse(apiProxy.proxy), ingress: toUse(current.proxy), notes: [...apiProxy.notes] };
 }
 
-/** Says which proxies are used and why others are not; nothing where none is set. */
-export function logProxies(live: Ways): void {
-  const { api, ingress, notes } = proxyReport(live);
-  if (api !== null) {
-    log.info("The API is asked through the proxy {proxy} ({source})", { proxy: api.url, source: api.source });
-  }
-  if (ingress !== null) {
-    log.info("The ingress is dialled through the proxy {proxy} ({source})", {
-      proxy: ingress.url,
-      source: ingress.source,
-    });
-  }
-  for (const note of notes) log.info("Proxies: {note}", { note });
+/** Logs which proxies are used, and which settings are not; nothing if no proxy is set. */
+export function logProxies(proxies: Proxies): void {
+  const { api, ingress, notes } = proxyReport(proxies);
+  if (api !== null) log.info("Using proxy {url} for the API ({source})", { ...api });
+  if (ingress !== null) log.info("Using proxy {url} for the ingress ({source})", { ...ingress });
+  for (const note of notes) log.info("Ignoring a proxy setting", { reason: note });
 }
 
 function toUse(proxy: Proxy | undefined): ProxyUse | null {

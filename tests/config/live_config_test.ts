@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { LiveConfig } from "../../src/config/live_config.ts";
+import { ConfigError, FileError } from "../../src/model/errors.ts";
+import { realSystem, type System } from "../../src/system/system.ts";
+
+/** A configuration file in a directory of its own, and a system that holds every capability. */
+async function fakeFile(text: string, changes: Partial<System> = {}) {
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/config.yml`;
+  await Deno.writeTextFile(path, text);
+  const system: System = {
+    ...realSystem(),
+    holds: () => true,
+    readEnvironment: () => undefined,
+    takeEnvironment: () => undefined,
+    ...changes,
+  };
+  return {
+    directory,
+    path,
+    system,
+    write: (next: string) => Deno.writeTextFile(path, next),
+    [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
+  };
+}
+
+Deno.test("LiveConfig.open() has the default socket of the operating system", async () => {
+  for (
+    const [os, socket] of [
+      ["linux", "/run/ngrokd/ngrokd.sock"],
+      ["darwin", "/var/run/ngrokd/ngrokd.sock"],
+    ] as const
+  ) {
+    await using file = await fakeFile("", { operatingSystem: () => os });
+    assert.equal((await LiveConfig.open(file.path, file.system)).current.server.socketPath, socket);
+  }
+});
+
+Deno.test("LiveConfig.open() fails for a missing file, and for a value outside the permission set", async () => {
+  await using file = await fakeFile("", { holds: () => false });
+  await assert.rejects(LiveConfig.open(`${file.path}2`, file.system), FileError);
+  await assert.rejects(LiveConfig.open(file.path, file.system), ConfigError);
+});
+
+Deno.test("LiveConfig.openOrDefaults() has the defaults for an invalid and for a missing file", async () => {
+  await using file = await fakeFile("net: {start_port: -1}");
+  for (const path of [file.path, `${file.path}2`]) {
+    const live = await LiveConfig.openOrDefaults(path, file.system);
+    assert.equal(live.current.net.startPort, 9080);
+    assert.equal(live.path, path);
+  }
+});
+
+Deno.test("LiveConfig.reload() keeps the running configuration while the file is invalid", async () => {
+  await using file = await fakeFile("net: {start_port: 9090}");
+  const live = await LiveConfig.open(file.path, file.system);
+  await file.write("net: {start_port: -1}");
+  const problems = ["net.start_port: -1 is not in 1 to 65535 (The default is 9080)"];
+  assert.deepEqual(await live.reload(), { problems });
+  assert.equal(live.current.net.startPort, 9090);
+  assert.deepEqual([live.report.state, live.report.problems], ["rejected", problems]);
+
+  await file.write("net: {start_port: 9091}");
+  const change = { paths: ["net.start_port"], areas: new Set(["endpoints"]), needsRestart: [] };
+  assert.deepEqual(await live.reload(), { change });
+  assert.deepEqual([live.report.state, live.report.problems], ["ok", []]);
+});
+
+Deno.test("LiveConfig.reload() reports a changed key file as a change of the API", async () => {
+  await using file = await fakeFile("", {
+    readEnvironment: (name) => name === "NGROK_API_KEY_FILE" ? `${file.directory}/key` : undefined,
+  });
+  await Deno.writeTextFile(`${file.directory}/key`, "one");
+  const live = await LiveConfig.open(file.path, file.system);
+  assert.deepEqual(live.apiKey, { key: "one", source: "file" });
+  await Deno.writeTextFile(`${file.directory}/key`, "two");
+  assert.deepEqual(await live.reload(), {
+    change: { paths: [], areas: new Set(["api"]), needsRestart: [] },
+  });
+  assert.equal(live.apiKey.key, "two");
+});
+
+Deno.test("LiveConfig.report warns about a key that needs a restart until its value is the old one", async () => {
+  await using file = await fakeFile("");
+  const live = await LiveConfig.open(file.path, file.system);
+  for (
+    const [text, warnings] of [
+      ["net: {interface_name: a}", ["net.interface_name was changed and takes effect at the next start"]],
+      ["net: {interface_name: b}", ["net.interface_name was changed and takes effect at the next start"]],
+      ["", []],
+    ] as const
+  ) {
+    await file.write(text);
+    await live.reload();
+    assert.deepEqual(live.report.warnings, warnings);
+  }
+});
+
+Deno.test("LiveConfig.report warns about listen interfaces that other machines can reach", async () => {
+  await using file = await fakeFile(`net:
+  listen_interface: 0.0.0.0
+  overrides: {a.example: virtual, b.example: 127.0.0.1, c.example: lo, d.example: 10.0.0.1}
+`);
+  const live = await LiveConfig.open(file.path, file.system);
+  assert.deepEqual(live.report.warnings, [
+    'net.listen_interface: clients in net.allow_cidrs can reach these private endpoints on "0.0.0.0"',
+    'net.overrides.d.example: clients in net.allow_cidrs can reach these private endpoints on "10.0.0.1"',
+  ]);
+});
