@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { ApiFailure } from "./errors.ts";
-import type { Fault, Faults } from "./faults.ts";
+import { type Fault, FAULTS, type Faults } from "./faults.ts";
 import { encodeReply, type HttpReply, type HttpRequest, serveHttp, wholeBody } from "./http_stream.ts";
 import type { EndpointOptions } from "./state/endpoints.ts";
 import type { Switches } from "./switches.ts";
@@ -36,6 +36,7 @@ type Handler = (cloud: Administered, call: { id: string; body: unknown }) => unk
 /** Method and path (`:id` stands for one segment) to what it does; the result is answered as JSON. */
 const HANDLERS: Record<string, Handler> = {
   "GET /": () => Object.keys(HANDLERS),
+  "GET /faults/kinds": () => FAULTS,
   "GET /faults": (cloud) => cloud.faults.list(),
   "POST /faults": (cloud, { body }) => {
     cloud.faults.set(...(Array.isArray(body) ? body : [body]) as Fault[]);

@@ -1,7 +1,7 @@
 import type { ApiAnswer } from "./api_call.ts";
 import type { Json } from "./api_views.ts";
 import { DEFAULT_PORTS } from "./endpoint_url.ts";
-import type { Route } from "./faults.ts";
+import type { ApiRoute } from "./faults.ts";
 import type { CloudState } from "./state/cloud_state.ts";
 
 const DEFAULT_STALE = ["http://gone.example.com"];
@@ -10,7 +10,7 @@ const FRESH_PER_PAGE = 100;
 /** Spoils a good answer as the faults say; the answer of a list or of an operator only. */
 export function spoilAnswer(
   answer: ApiAnswer,
-  options: { route: Route; state: CloudState; url: URL },
+  options: { route: ApiRoute; state: CloudState; url: URL },
 ): ApiAnswer {
   const { route, state, url } = options;
   const { faults } = state;
@@ -37,7 +37,7 @@ export function spoilAnswer(
   return { status: answer.status, body };
 }
 
-function spoilEndpoints(list: Json[], options: { route: Route; state: CloudState }): Json[] {
+function spoilEndpoints(list: Json[], options: { route: ApiRoute; state: CloudState }): Json[] {
   const { route, state } = options;
   const { faults } = state;
   const stale = faults.take("stale_entries", { route });
@@ -63,7 +63,7 @@ function spoilEndpoints(list: Json[], options: { route: Route; state: CloudState
   return list;
 }
 
-function spoilNextPage(body: Json, options: { route: Route; state: CloudState; url: URL }): void {
+function spoilNextPage(body: Json, options: { route: ApiRoute; state: CloudState; url: URL }): void {
   const { route, state, url } = options;
   const fault = state.faults.take("next_page_uri", { route });
   if (fault === undefined) return;
@@ -107,7 +107,7 @@ function spoilNextPage(body: Json, options: { route: Route; state: CloudState; u
   }
 }
 
-function spoilOperator(operator: Json, options: { route: Route; state: CloudState }): void {
+function spoilOperator(operator: Json, options: { route: ApiRoute; state: CloudState }): void {
   const { route, state } = options;
   const { faults } = state;
   const binding = operator["binding"] as Json;

@@ -4,7 +4,7 @@ import * as endpoints from "./api_endpoints.ts";
 import * as operators from "./api_operators.ts";
 import type { Json } from "./api_views.ts";
 import { notFound, numberedFailure } from "./errors.ts";
-import type { Route } from "./faults.ts";
+import type { ApiRoute } from "./faults.ts";
 import { KSUID_PATTERN } from "./ksuid.ts";
 import { authorize, spendRequest } from "./state/accounts.ts";
 import type { CloudState } from "./state/cloud_state.ts";
@@ -19,7 +19,7 @@ export interface ApiInput {
 
 /** Which call a method and a path are. */
 export interface RouteMatch {
-  route: Route;
+  route: ApiRoute;
   id: string;
 }
 
@@ -37,7 +37,7 @@ const BOUND = /^\/kubernetes_operators\/([^/]+)\/bound_endpoints$/;
 const ENDPOINTS = /^\/endpoints$/;
 const ENDPOINT = /^\/endpoints\/([^/]+)$/;
 
-const ROUTES: Record<Route, Entry> = {
+const ROUTES: Record<ApiRoute, Entry> = {
   "operators.create": {
     method: "POST",
     pattern: OPERATORS,
@@ -92,7 +92,7 @@ const ROUTES: Record<Route, Entry> = {
 
 /** Which call this is, or null if there is none. */
 export function matchRoute(method: string, path: string): RouteMatch | null {
-  for (const [route, entry] of Object.entries(ROUTES) as [Route, Entry][]) {
+  for (const [route, entry] of Object.entries(ROUTES) as [ApiRoute, Entry][]) {
     const match = entry.method === method ? entry.pattern.exec(path) : null;
     if (match !== null) return { route, id: match[1] ?? "" };
   }

@@ -3,7 +3,7 @@ import { spoilAnswer } from "./answer_faults.ts";
 import type { ApiAnswer } from "./api_call.ts";
 import { answerApi, matchRoute } from "./api_routes.ts";
 import { ApiFailure, errorBody, numberedFailure } from "./errors.ts";
-import type { Fault, Route } from "./faults.ts";
+import type { ApiRoute, Fault } from "./faults.ts";
 import { encodeHead, encodeReply, type HttpRequest, serveHttp, wholeBody } from "./http_stream.ts";
 import type { CloudState } from "./state/cloud_state.ts";
 import { TcpListener } from "./tcp_listener.ts";
@@ -16,7 +16,7 @@ export interface RequestRecord {
   /** Path and query. */
   path: string;
   /** Null if the path is no call of the API. */
-  route: Route | null;
+  route: ApiRoute | null;
   /** What was answered; 0 if nothing was. */
   status: number;
   /** Milliseconds since 1970. */
@@ -116,7 +116,7 @@ export class ApiServer implements AsyncDisposable {
       if (match !== null) answer = spoilAnswer(answer, { route: match.route, state, url });
     } catch (error) {
       const failure = error instanceof ApiFailure
-        ? error.restated(state.switches)
+        ? error.withStatusOf(state.switches.statusOf)
         : numberedFailure(19000, String(error));
       if (failure.status === 429) retryAfter ??= state.switches.retryAfter ?? undefined;
       answer = { status: failure.status, body: errorBody(failure, operationId) };

@@ -1,5 +1,132 @@
+/** The parameters of each fault switch; {@linkcode FAULTS} says what it does. */
+export interface FaultParameters {
+  error: { status: number; code?: string; message?: string; retryAfter?: string };
+  html: { status: number };
+  text_body: { text: string; status?: number };
+  empty_body: NoParameters;
+  slow_body: { msPerByte: number };
+  delay: { ms: number };
+  cut_body: { bytes: number };
+  huge_body: { bytes: number };
+  redirect: { location: string; status?: number };
+  reset: NoParameters;
+  never_answer: NoParameters;
+
+  next_page_uri: { value: NextPage };
+  stale_entries: { urls?: string[] };
+  missing_url: { both?: boolean };
+  default_ports_kept: NoParameters;
+  extra_fields: NoParameters;
+  duplicates: NoParameters;
+  empty_list: NoParameters;
+  short_certificate: { lifetimeMs: number };
+  wrong_key_certificate: NoParameters;
+  empty_certificate: NoParameters;
+  certificate_chain: NoParameters;
+  ingress_endpoint: { value: string | null };
+
+  "ingress.stall": NoParameters;
+  "ingress.reset": { stage: "accept" | "handshake" | "response" } | { stage: "stream"; afterBytes: number };
+  "ingress.tls": { version: "1.2" | "1.3" };
+  "ingress.untrusted_ca": NoParameters;
+  "ingress.expired_certificate": NoParameters;
+  "ingress.wrong_name": NoParameters;
+  "ingress.revoked": NoParameters;
+  "ingress.silent": NoParameters;
+  "ingress.delay": { ms: number };
+  "ingress.eof_before_length": NoParameters;
+  "ingress.one_length_byte": NoParameters;
+  "ingress.partial_frame": NoParameters;
+  "ingress.malformed": { vector: "N2" | "N3" | "N4" | "N5" | "N6" };
+  "ingress.huge_length": NoParameters;
+  "ingress.zero_length": NoParameters;
+  "ingress.notices": { notices: string[] };
+  "ingress.unknown_fields": NoParameters;
+  "ingress.error": { code: string; message: string };
+  "ingress.error_code_only": { code: string };
+  "ingress.error_message_only": { message: string };
+  "ingress.joined": { data?: string };
+  "ingress.byte_by_byte": NoParameters;
+  "ingress.half_close": NoParameters;
+}
+
+/** The table of fault switches: the simulated cloud's behaviour while one is on. The admin API prints it. */
+export const FAULTS: Readonly<Record<FaultKind, string>> = {
+  // The API's answer as a whole.
+  error: "answers with an error body (docs/protocol.md 1.3); retryAfter is any text",
+  html: "answers with an HTML page, as a proxy does",
+  text_body: "answers with this text as the body",
+  empty_body: "answers without a body",
+  slow_body: "sends the real body one byte at a time",
+  delay: "sends the real answer later",
+  cut_body: "sends the real head and so many bytes of the body, then closes",
+  huge_body: "sends so many bytes of white space before the real body",
+  redirect: "answers with a redirect",
+  reset: "resets the TCP connection instead of answering",
+  never_answer: "keeps the connection open and never answers",
+
+  // The content of an otherwise good answer.
+  next_page_uri:
+    "replaces the link to the next page; endless repeats the entries, endless_fresh invents new ones",
+  stale_entries: "also lists endpoints that no longer exist",
+  missing_url: "leaves url out, or url and public_url",
+  default_ports_kept: "keeps default ports in url and public_url",
+  extra_fields: "adds unknown fields to every object",
+  duplicates: "lists every entry twice",
+  empty_list: "lists nothing",
+  short_certificate: "issues a certificate with this lifetime",
+  wrong_key_certificate: "issues a certificate for another key",
+  empty_certificate: "returns an empty certificate",
+  certificate_chain: "returns the certificate with its chain",
+  ingress_endpoint: "returns this binding.ingress_endpoint; null leaves it out",
+
+  // The ingress.
+  "ingress.stall": "accepts TCP and does nothing else",
+  "ingress.reset":
+    "resets the connection at this stage, or after so many bytes of the stream, in and out together",
+  "ingress.tls": "speaks this TLS version only",
+  "ingress.untrusted_ca": "presents a certificate of another CA",
+  "ingress.expired_certificate": "presents an expired certificate",
+  "ingress.wrong_name": "presents a certificate for another name",
+  "ingress.revoked": "treats the client's certificate as revoked",
+  "ingress.silent": "reads the request and never answers",
+  "ingress.delay": "answers later",
+  "ingress.eof_before_length": "closes instead of sending the length (N8)",
+  "ingress.one_length_byte": "closes after one byte of the length (N7)",
+  "ingress.partial_frame": "closes in the middle of the frame (N1)",
+  "ingress.malformed": "sends this malformed frame and closes",
+  "ingress.huge_length": "sends a length of 65535 and nothing else",
+  "ingress.zero_length": "sends the empty message (R8), then the stream",
+  "ingress.notices": "adds these notices to the response",
+  "ingress.unknown_fields": "adds the unknown fields of R7 to the response",
+  "ingress.error": "refuses with this code and message",
+  "ingress.error_code_only": "refuses with this code and no message",
+  "ingress.error_message_only": "refuses with this message and no code",
+  "ingress.joined": "sends the response and the first data, or the backend's first bytes, in one record",
+  "ingress.byte_by_byte": "sends the response one byte at a time",
+  "ingress.half_close": "ends its direction after the response and reads on",
+};
+
+/** Any fault, with its limits. */
+export type Fault = { [K in FaultKind]: { kind: K } & FaultParameters[K] & FaultLimits }[FaultKind];
+
+/** The name of a fault. */
+export type FaultKind = keyof FaultParameters;
+
+/** The limits of a fault. */
+export interface FaultLimits {
+  /** The only API call that it applies to. @default All of them. */
+  route?: ApiRoute;
+  /** The only host name of an upgrade request that it applies to. @default All of them. */
+  host?: string;
+  /** How often it applies. @default Until it is cleared. */
+  times?: number;
+  /** How many chances to apply it skips first. @default {0} */
+  after?: number;
+}
+
 /** The API calls that a fault can be limited to. */
-export type Route =
+export type ApiRoute =
   | "operators.create"
   | "operators.get"
   | "operators.update"
@@ -12,243 +139,91 @@ export type Route =
   | "endpoints.update"
   | "endpoints.delete";
 
-/** What goes wrong with an API answer as a whole, before or instead of the real one. */
-export type AnswerFault =
-  /** An error body of PROTOCOL.md 1.3 instead of the answer; `retryAfter` is any text. */
-  | { kind: "error"; status: number; code?: string; message?: string; retryAfter?: string }
-  /** An HTML page, as a proxy would send it. */
-  | { kind: "html"; status: number }
-  /** Some other text as the body. */
-  | { kind: "text_body"; text: string; status?: number }
-  | { kind: "empty_body" }
-  /** The real body, one byte per so many milliseconds. */
-  | { kind: "slow_body"; msPerByte: number }
-  /** The real answer, later. */
-  | { kind: "delay"; ms: number }
-  /** The real head and so many bytes of the body, then the end of the connection. */
-  | { kind: "cut_body"; bytes: number }
-  /** The real answer with so many extra bytes of white space in front. */
-  | { kind: "huge_body"; bytes: number }
-  | { kind: "redirect"; location: string; status?: number }
-  /** A TCP reset instead of an answer. */
-  | { kind: "reset" }
-  | { kind: "never_answer" };
-
-/** What goes wrong inside an otherwise good answer. */
-export type ContentFault =
-  | {
-    kind: "next_page_uri";
-    /**
-     * Forms of the real link: null, "", left out, relative, absolute. Traps: another host, a file: URL, the same page again, and
-     * pages without end ("endless" repeats the entries under ever new links, "endless_fresh" invents new ones).
-     */
-    value:
-      | "null"
-      | "empty"
-      | "absent"
-      | "relative"
-      | "absolute"
-      | "other_host"
-      | "file"
-      | "loop"
-      | "endless"
-      | "endless_fresh";
-  }
-  /** Endpoints that do not exist any more are listed as well. */
-  | { kind: "stale_entries"; urls?: string[] }
-  /** `url` is left out, or `url` and `public_url` both. */
-  | { kind: "missing_url"; both?: boolean }
-  /** Default ports are not stripped from `url` and `public_url`. */
-  | { kind: "default_ports_kept" }
-  | { kind: "extra_fields" }
-  /** Every entry is listed twice. */
-  | { kind: "duplicates" }
-  | { kind: "empty_list" }
-  | { kind: "short_certificate"; lifetimeMs: number }
-  | { kind: "wrong_key_certificate" }
-  | { kind: "empty_certificate" }
-  | { kind: "certificate_chain" }
-  /** Null leaves `binding.ingress_endpoint` out. */
-  | { kind: "ingress_endpoint"; value: string | null };
-
-/** What goes wrong at the ingress. */
-export type IngressFault =
-  /** TCP is accepted, nothing else happens. */
-  | { kind: "ingress.stall" }
-  | { kind: "ingress.reset"; stage: "accept" | "handshake" | "response" }
-  /** Resets after so many bytes of the stream, both directions together. */
-  | { kind: "ingress.reset"; stage: "stream"; afterBytes: number }
-  | { kind: "ingress.tls"; version: "1.2" | "1.3" }
-  | { kind: "ingress.untrusted_ca" }
-  | { kind: "ingress.expired_certificate" }
-  | { kind: "ingress.wrong_name" }
-  /** The client's certificate counts as revoked. */
-  | { kind: "ingress.revoked" }
-  /** The request is read, nothing is answered. */
-  | { kind: "ingress.silent" }
-  /** The answer, later. */
-  | { kind: "ingress.delay"; ms: number }
-  /** EOF instead of the length (N8). */
-  | { kind: "ingress.eof_before_length" }
-  /** One byte of the length, then EOF (N7). */
-  | { kind: "ingress.one_length_byte" }
-  /** A frame that ends early (N1). */
-  | { kind: "ingress.partial_frame" }
-  | { kind: "ingress.malformed"; vector: "N2" | "N3" | "N4" | "N5" | "N6" }
-  /** A length of 65535, then silence. */
-  | { kind: "ingress.huge_length" }
-  /** The empty message (R8), then the stream. */
-  | { kind: "ingress.zero_length" }
-  | { kind: "ingress.notices"; notices: string[] }
-  /** Fields that no client knows, as in R7. */
-  | { kind: "ingress.unknown_fields" }
-  | { kind: "ingress.error"; code: string; message: string }
-  | { kind: "ingress.error_code_only"; code: string }
-  | { kind: "ingress.error_message_only"; message: string }
-  /** Response and first data in one record: `data`, or else the first bytes of a backend that speaks first. */
-  | { kind: "ingress.joined"; data?: string }
-  | { kind: "ingress.byte_by_byte" }
-  /** After the response the cloud ends its direction and reads on. */
-  | { kind: "ingress.half_close" };
-
-/** Any fault, with what it is limited to. */
-export type Fault =
-  & (AnswerFault | ContentFault | IngressFault)
-  & {
-    /** Only this API call; absent: all of them. */
-    route?: Route;
-    /** Only this host name of the request frame. */
-    host?: string;
-    /** How often it strikes; absent: until it is cleared. */
-    times?: number;
-    /** How many chances it lets pass first. */
-    after?: number;
-  };
-
-/** The name of a fault. */
-export type FaultKind = Fault["kind"];
-
-/** Where a fault could strike. */
-export interface FaultPlace {
-  route?: Route;
+/** A moment at which a fault can apply. */
+export interface FaultMoment {
+  route?: ApiRoute;
   host?: string;
-  /** Which `ingress.reset` is meant. */
+  /** The stage of a connection, for `ingress.reset`. */
   stage?: "accept" | "handshake" | "response" | "stream";
 }
 
-/** Every kind; a record, so that the compiler misses none. */
-const KINDS: Record<FaultKind, true> = {
-  error: true,
-  html: true,
-  text_body: true,
-  empty_body: true,
-  slow_body: true,
-  delay: true,
-  cut_body: true,
-  huge_body: true,
-  redirect: true,
-  reset: true,
-  never_answer: true,
-  next_page_uri: true,
-  stale_entries: true,
-  missing_url: true,
-  default_ports_kept: true,
-  extra_fields: true,
-  duplicates: true,
-  empty_list: true,
-  short_certificate: true,
-  wrong_key_certificate: true,
-  empty_certificate: true,
-  certificate_chain: true,
-  ingress_endpoint: true,
-  "ingress.stall": true,
-  "ingress.reset": true,
-  "ingress.tls": true,
-  "ingress.untrusted_ca": true,
-  "ingress.expired_certificate": true,
-  "ingress.wrong_name": true,
-  "ingress.revoked": true,
-  "ingress.silent": true,
-  "ingress.delay": true,
-  "ingress.eof_before_length": true,
-  "ingress.one_length_byte": true,
-  "ingress.partial_frame": true,
-  "ingress.malformed": true,
-  "ingress.huge_length": true,
-  "ingress.zero_length": true,
-  "ingress.notices": true,
-  "ingress.unknown_fields": true,
-  "ingress.error": true,
-  "ingress.error_code_only": true,
-  "ingress.error_message_only": true,
-  "ingress.joined": true,
-  "ingress.byte_by_byte": true,
-  "ingress.half_close": true,
-};
+/** Forms of the real link to the next page, and links that a client must not follow. */
+type NextPage =
+  | "null"
+  | "empty"
+  | "absent"
+  | "relative"
+  | "absolute"
+  | "other_host"
+  | "file"
+  | "loop"
+  | "endless"
+  | "endless_fresh";
 
-/** Every kind there is. */
-export const FAULT_KINDS = Object.keys(KINDS) as readonly FaultKind[];
+// deno-lint-ignore ban-types
+type NoParameters = {};
 
-interface Planned {
+interface ActiveFault {
   fault: Fault;
-  left: number;
-  wait: number;
+  timesLeft: number;
+  toSkip: number;
 }
 
-/** The faults that are switched on. Of several with one kind the first that applies strikes. */
+/** The faults that are switched on. Of several with one kind the first that applies is taken. */
 export class Faults {
-  #planned: Planned[] = [];
+  #active: ActiveFault[] = [];
 
-  /** Switches faults on; the result switches these off again. @throws {RangeError} for a kind that does not exist. */
+  /** Switches faults on; the result switches them off. @throws {RangeError} If a kind does not exist. */
   set(...faults: Fault[]): () => void {
     for (const { kind } of faults) {
-      if (!Object.hasOwn(KINDS, kind)) throw new RangeError(`Cannot set the fault ${kind}: no such kind`);
+      if (!Object.hasOwn(FAULTS, kind)) throw new RangeError(`Cannot set the fault ${kind}: no such kind`);
     }
-    const added = faults.map((fault) => ({ fault, left: fault.times ?? Infinity, wait: fault.after ?? 0 }));
-    this.#planned.push(...added);
+    const added = faults.map((fault) => ({
+      fault,
+      timesLeft: fault.times ?? Infinity,
+      toSkip: fault.after ?? 0,
+    }));
+    this.#active.push(...added);
     return () => {
-      this.#planned = this.#planned.filter((planned) => !added.includes(planned));
+      this.#active = this.#active.filter((active) => !added.includes(active));
     };
   }
 
-  /** Switches all faults off, or those of one kind. */
+  /** Switches off all faults, or those of one kind. */
   clear(kind?: FaultKind): void {
-    this.#planned = kind === undefined ? [] : this.#planned.filter(({ fault }) => fault.kind !== kind);
+    this.#active = kind === undefined ? [] : this.#active.filter(({ fault }) => fault.kind !== kind);
   }
 
-  /** The faults that are on and have not used up their `times`. */
+  /** The faults that are on and can still apply. */
   list(): Fault[] {
-    return this.#planned.map(({ fault }) => fault);
+    return this.#active.map(({ fault }) => fault);
   }
 
-  /** The fault of this kind that strikes here, if any; counts it. */
-  take<K extends FaultKind>(
-    kind: K,
-    place: FaultPlace = {},
-  ): Extract<Fault, { kind: K }> | undefined {
-    for (const planned of this.#planned) {
-      const { fault } = planned;
+  /** The fault of this kind that applies at this moment, if any; counts it. */
+  take<K extends FaultKind>(kind: K, moment: FaultMoment = {}): Extract<Fault, { kind: K }> | undefined {
+    for (const active of this.#active) {
+      const { fault } = active;
       if (fault.kind !== kind) continue;
-      if (fault.route !== undefined && fault.route !== place.route) continue;
-      if (fault.host !== undefined && fault.host !== place.host) continue;
-      if ("stage" in fault && fault.stage !== place.stage) continue;
-      if (planned.wait > 0) {
-        planned.wait--;
+      if (fault.route !== undefined && fault.route !== moment.route) continue;
+      if (fault.host !== undefined && fault.host !== moment.host) continue;
+      if ("stage" in fault && fault.stage !== moment.stage) continue;
+      if (active.toSkip > 0) {
+        active.toSkip--;
         continue;
       }
-      if (--planned.left <= 0) this.#planned = this.#planned.filter((other) => other !== planned);
+      if (--active.timesLeft <= 0) this.#active = this.#active.filter((other) => other !== active);
       return fault as Extract<Fault, { kind: K }>;
     }
     return undefined;
   }
 
-  /** The first fault of any of these kinds that strikes here. */
+  /** The first fault of any of these kinds that applies at this moment. */
   takeFirst<K extends FaultKind>(
     kinds: readonly K[],
-    place: FaultPlace = {},
+    moment: FaultMoment = {},
   ): Extract<Fault, { kind: K }> | undefined {
     for (const kind of kinds) {
-      const fault = this.take(kind, place);
+      const fault = this.take(kind, moment);
       if (fault !== undefined) return fault as Extract<Fault, { kind: K }>;
     }
     return undefined;

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { SimulatedCloud } from "./cloud.ts";
-import { randomSwitches } from "./random_switches.ts";
+import { randomSwitches } from "./switches.ts";
 import type { EndpointOptions } from "./state/endpoints.ts";
 
 /** What `deno task cloud` puts up when no file is given. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Renewals } from "../../src/account/renewals.ts";
 import type { Account } from "../../src/account/account.ts";
 import { SimulatedCloud } from "../../sim/cloud/cloud.ts";
-import type { Route } from "../../sim/cloud/faults.ts";
+import type { ApiRoute } from "../../sim/cloud/faults.ts";
 import { PendingRequests } from "./pending_requests.ts";
 import { register } from "./registered_account.ts";
 
@@ -22,7 +22,7 @@ export interface ClockWorld {
   /** Lets so much time pass, timer by timer. Fails if they come as only those of a busy loop do. */
   pass(ms: number): Promise<void>;
   /** The requests of one kind so far. */
-  count(route: Route): number;
+  count(route: ApiRoute): number;
 }
 
 /** Registers a daemon with certificates of this life, and runs its renewals from then on. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { checkStage } from "../../sim/dev_check.ts";
 import { addDevEndpoints } from "../../sim/dev_endpoints.ts";
 import { Stage } from "../../sim/stage.ts";
-import { randomSwitches } from "../../sim/cloud/random_switches.ts";
+import { randomSwitches } from "../../sim/cloud/switches.ts";
 
 for (const seed of [1, 2]) {
   Deno.test(`every endpoint is right whatever the cloud does where PROTOCOL.md guesses (seed ${seed})`, async () => {

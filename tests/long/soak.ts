@@ -1,7 +1,7 @@
 import { writeErr, writeOut } from "../../src/system/terminal.ts";
 import { echoOnce, hashBothWays, parseTarget, pingPong, repeat, resetOnce, singleBytes } from "./load.ts";
 import { type ProcessFigures, processFigures } from "../../bench/process_figures.ts";
-import { randomSwitches } from "../../sim/cloud/random_switches.ts";
+import { randomSwitches } from "../../sim/cloud/switches.ts";
 import { Stage, type StageOptions } from "../../sim/stage.ts";
 
 /** How much of everything. */

@@ -77,6 +77,7 @@ Deno.test("the admin API closes and opens the ports", async () => {
 Deno.test("the admin API says what it knows, and refuses what it does not", async () => {
   await using cloud = await SimulatedCloud.start();
   assert.ok((await admin(cloud, "GET /")).body.includes("POST /operators/:id/delete"));
+  assert.match((await admin(cloud, "GET /faults/kinds")).body["ingress.stall"], /^accepts TCP/);
   assert.equal((await admin(cloud, "GET /nothing")).status, 404);
   assert.equal((await admin(cloud, "POST /operators/k8sop_none/delete")).status, 400);
   assert.equal((await admin(cloud, "POST /faults", { kind: "ingress.sillent" })).status, 400);

@@ -8,7 +8,7 @@ import {
 } from "../certificate_authority.ts";
 import { CelError, type CelObject, compileCel } from "../cel.ts";
 import { type ApiFailure, numberedFailure } from "../errors.ts";
-import type { Faults, Route } from "../faults.ts";
+import type { ApiRoute, Faults } from "../faults.ts";
 import type { Switches } from "../switches.ts";
 import type { Endpoint } from "./endpoints.ts";
 
@@ -86,7 +86,7 @@ export interface SigningContext {
   authority: CertificateAuthority;
   switches: Switches;
   faults: Faults;
-  route: Route;
+  route: ApiRoute;
   /** Milliseconds since 1970. */
   now: number;
   /** How long the certificate is valid. */

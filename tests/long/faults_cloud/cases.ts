@@ -1,4 +1,4 @@
-import { type Fault, FAULT_KINDS } from "../../../sim/cloud/faults.ts";
+import { type Fault, FAULTS } from "../../../sim/cloud/faults.ts";
 import { DEFAULT_SWITCHES, type Switches } from "../../../sim/cloud/switches.ts";
 
 /** What the daemon is doing when the cloud goes wrong. */
@@ -239,7 +239,7 @@ export function allCases(): readonly Case[] {
   const faults = new Set(cases.flatMap((one) => one.faults?.map(({ kind }) => kind) ?? []));
   const switches = new Set(cases.flatMap((one) => Object.keys(one.switches ?? {})));
   const missing = [
-    ...FAULT_KINDS.filter((kind) => !faults.has(kind)),
+    ...(Object.keys(FAULTS) as Fault["kind"][]).filter((kind) => !faults.has(kind)),
     ...Object.keys(DEFAULT_SWITCHES).filter((name) => !switches.has(name)),
   ];
   if (missing.length > 0) throw new RangeError(`Cannot make the table: nothing tries ${missing.join(", ")}`);

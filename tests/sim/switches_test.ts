@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { SimulatedCloud } from "../../sim/cloud/cloud.ts";
-import { randomSwitches } from "../../sim/cloud/random_switches.ts";
 import { register, upgrade } from "./raw_client.ts";
-import { DEFAULT_SWITCHES } from "../../sim/cloud/switches.ts";
+import { DEFAULT_SWITCHES, randomSwitches } from "../../sim/cloud/switches.ts";
 
 Deno.test("every switch is drawn, the default value among others, and the same seed draws the same", () => {
   const drawn = Array.from({ length: 400 }, (_, seed) => randomSwitches(seed));
@@ -15,6 +14,7 @@ Deno.test("every switch is drawn, the default value among others, and the same s
     if (name !== "statusOf") assert.ok(values.has(JSON.stringify(DEFAULT_SWITCHES[name])), name);
   }
   assert.deepEqual(new Set(drawn.map(({ frameWaitMs }) => frameWaitMs)), new Set([1000, 10_000, null]));
+  assert.deepEqual(new Set(drawn.map(({ statusOf }) => statusOf["225"])), new Set([429, 503]));
 });
 
 Deno.test("the main job works under any draw", async () => {
