@@ -1,55 +1,48 @@
 import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
+import type { Operator } from "../cloud/operator.ts";
 import { messageOf } from "../model/errors.ts";
-import type { System } from "../system/system.ts";
+import { JsonFile, type StateFiles } from "../system/json_file.ts";
 
-const log = getLogger(["ngrokd", "sync"]);
+const log = getLogger(["ngrokd", "account"]);
 
-const FILE_MODE = 0o644;
-
-const Content = z.object({
+const CONTENT = z.object({
   schema: z.literal(1),
   operator_id: z.string(),
   ingress_endpoint: z.string().max(300),
 });
 
-/** What {@linkcode IngressMemory} needs. */
-export interface IngressMemoryOptions {
-  readonly path: string;
-  readonly files: Pick<System["files"], "readTextIfAny" | "writeFileAtomic" | "removeFile">;
-}
-
-/** The ingress that the cloud has named for an operator, over restarts. Whether it is used is decided as for one that was just named. */
+/** The ingress that the cloud named for the operator, saved so that a start while the API is down dials the same one. */
 export class IngressMemory {
-  readonly #options: IngressMemoryOptions;
+  readonly #file: JsonFile<z.infer<typeof CONTENT>>;
+  #endpoint: string | undefined;
 
-  constructor(options: IngressMemoryOptions) {
-    this.#options = options;
+  constructor(path: string, files: StateFiles) {
+    this.#file = new JsonFile(path, { schema: CONTENT, files });
   }
 
-  /** Undefined if there is none for this operator that can be read: the default is dialled then. */
-  async recall(operatorId: string): Promise<string | undefined> {
-    const { path, files } = this.#options;
-    try {
-      const text = await files.readTextIfAny(path);
-      if (text === undefined) return undefined;
-      const { operator_id, ingress_endpoint } = Content.parse(JSON.parse(text));
-      return operator_id === operatorId ? ingress_endpoint : undefined;
-    } catch (error) {
-      log.warn("Cannot tell which ingress the cloud has named: {reason}", { reason: messageOf(error) });
-      return undefined;
+  /** `host:port`, unchecked; undefined if the cloud named none. */
+  get endpoint(): string | undefined {
+    return this.#endpoint;
+  }
+
+  /** Reads what was saved for this operator. Never rejects. */
+  async load(operatorId: string): Promise<void> {
+    const { content, problem } = await this.#file.read();
+    if (problem !== undefined) {
+      log.warn("Cannot read the ingress that the cloud named: {problem}", { problem });
     }
+    if (content?.operator_id === operatorId) this.#endpoint = content.ingress_endpoint;
   }
 
-  /** Keeps it, or drops what was kept if none is named; never rejects, for it counts until the end of this process anyway. */
-  async remember(operatorId: string, endpoint: string | undefined): Promise<void> {
-    const { path, files } = this.#options;
-    const content = { schema: 1, operator_id: operatorId, ingress_endpoint: endpoint };
+  /** Uses and saves the ingress of an answer. Never rejects. */
+  async note({ id, ingressEndpoint }: Operator): Promise<void> {
+    this.#endpoint = ingressEndpoint;
     try {
-      if (endpoint === undefined) await files.removeFile(path);
-      else await files.writeFileAtomic(path, JSON.stringify(content), { mode: FILE_MODE });
+      if (ingressEndpoint === undefined) await this.#file.remove();
+      else await this.#file.write({ schema: 1, operator_id: id, ingress_endpoint: ingressEndpoint });
     } catch (error) {
-      log.warn("Cannot keep which ingress the cloud has named: {reason}", { reason: messageOf(error) });
+      log.warn("Cannot save the ingress that the cloud named: {error}", { error: messageOf(error) });
     }
   }
 }

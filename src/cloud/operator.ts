@@ -10,6 +10,8 @@ export interface Operator {
   readonly id: string;
   /** The client certificate, PEM, perhaps with a chain behind it; `""` if none is issued. */
   readonly certificate: string;
+  /** The endpoint selectors; empty if the API gave none or `null`. */
+  readonly selectors: readonly string[];
   /** `host:port`, as the API gave it. */
   readonly ingressEndpoint?: string;
 }
@@ -20,8 +22,8 @@ export interface RegisterOptions {
   readonly csr: string;
   /** CEL expressions (PROTOCOL.md 1.7). */
   readonly selectors: readonly string[];
-  /** Goes into the metadata, to know the operator again by. */
-  readonly mark?: string | undefined;
+  /** The registration marker, which goes into the metadata. */
+  readonly marker?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -46,11 +48,11 @@ const LAST_WORD_MS = 5000;
  * @throws {ApiError} `no_certificate` if the account may not have one; nothing is left behind then.
  */
 export async function registerOperator(client: ApiClient, options: RegisterOptions): Promise<Operator> {
-  const { csr, selectors, mark, signal } = options;
+  const { csr, selectors, marker, signal } = options;
   const action = "register with ngrok";
   const body = {
     description: "ngrokd daemon",
-    metadata: JSON.stringify({ type: "forward-proxy", mark }),
+    metadata: JSON.stringify({ type: "forward-proxy", mark: marker }),
     enabled_features: ["bindings"],
     region: "global",
     binding: { endpoint_selectors: selectors, csr },
@@ -130,10 +132,11 @@ function readOperator(json: unknown, action: string): Operator {
   if (data === undefined) {
     throw failure(action, "the answer is not an operator", { status: 200, code: "malformed" });
   }
-  const { id, binding: { cert: { cert }, ingress_endpoint } } = data;
+  const { id, binding: { cert: { cert }, endpoint_selectors: selectors, ingress_endpoint } } = data;
   return {
     id,
     certificate: cert.trim() === "" ? "" : cert,
+    selectors,
     ...(ingress_endpoint === "" ? {} : { ingressEndpoint: ingress_endpoint }),
   };
 }

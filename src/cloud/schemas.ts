@@ -18,8 +18,9 @@ export const OPERATOR = z.object({
   id: z.string().regex(OPERATOR_ID),
   binding: z.object({
     cert: z.object({ cert: TEXT }).catch({ cert: "" }),
+    endpoint_selectors: z.array(z.string()).catch([]),
     ingress_endpoint: PLACE,
-  }).catch({ cert: { cert: "" }, ingress_endpoint: "" }),
+  }).catch({ cert: { cert: "" }, endpoint_selectors: [], ingress_endpoint: "" }),
 });
 
 /** What is used of one endpoint (PROTOCOL.md 2.1): a field that is missing or of another type reads as `""`, and so does all of a non-object. */

@@ -3,7 +3,7 @@ import { RequestBudget } from "../cloud/request_budget.ts";
 import { DEFAULT_INGRESS } from "../config/config.ts";
 import { Forwarder } from "../forward/forwarder.ts";
 import { createSigningRequest } from "../identity/csr.ts";
-import { RegistrationMark } from "../account/registration_mark.ts";
+import { RegistrationMarker } from "../account/registration_marker.ts";
 import { IdentityStore } from "../identity/store.ts";
 import { Attempts } from "../lib/attempts.ts";
 import { normalizeHostname } from "../lib/hostname.ts";
@@ -73,8 +73,8 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   const account = new Account({
     client,
     store: new IdentityStore({ directory, certPath: clientCert, keyPath: clientKey, files }),
-    mark: new RegistrationMark(statePaths(live).registrationMarker, files),
-    ingressMemory: new IngressMemory({ path: statePaths(live).ingressEndpoint, files }),
+    marker: new RegistrationMarker(statePaths(live).registrationMarker, files),
+    ingress: new IngressMemory(statePaths(live).ingressEndpoint, files),
     createRequest: createSigningRequest,
     hasKey: () => live.apiKey.key !== "",
     selectors: () => live.current.boundEndpoints.selectors,
@@ -164,7 +164,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     intervalMs: () => live.current.boundEndpoints.pollIntervalMs,
     readyInMs: (pages) => account.readyInMs(pages),
   });
-  const renewalMemory = new RenewalMemory({ path: statePaths(live).lastRenewal, files });
+  const renewalMemory = new RenewalMemory(statePaths(live).lastRenewal, files);
   const daemon: Daemon = {
     live,
     clientWith,
@@ -173,8 +173,8 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     renewals: new Renewals({
       account,
       intervalMs: () => live.current.server.certRefreshIntervalMs,
-      last: await renewalMemory.recall(),
-      remember: (note) => renewalMemory.remember(note),
+      last: await renewalMemory.load(),
+      remember: (renewal) => renewalMemory.save(renewal),
     }),
     forwarder,
     loop,

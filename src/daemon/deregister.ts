@@ -2,7 +2,7 @@ import { ApiClient } from "../cloud/client.ts";
 import { findOperators, listOperatorIds } from "../cloud/list_operators.ts";
 import { deleteOperator, getOperator, isGone, NOT_AN_ID } from "../cloud/operator.ts";
 import { OPERATOR_ID } from "../cloud/schemas.ts";
-import { RegistrationMark } from "../account/registration_mark.ts";
+import { RegistrationMarker } from "../account/registration_marker.ts";
 import { VERSION } from "../lib/version.ts";
 import { ApiError, BindError, FileError, hintOf, messageOf } from "../model/errors.ts";
 import type { System } from "../system/system.ts";
@@ -17,8 +17,8 @@ const AGAIN = "then run ngrokd deregister again";
 
 /**
  * Takes this machine out of the account: removes its operator in the cloud, then its id, key, certificate, learnt CA, last known
- * endpoints and all that a registration or renewal left unfinished; one line of output for each. The id, or the mark that stands for
- * it, is the last to go, so that what was cut off is finished by the next call.
+ * endpoints and all that a registration or renewal left unfinished; one line of output for each. The id, or the
+ * registration marker that stands for it, is the last to go, so that what was cut off is finished by the next call.
  *
  * @throws {BindError} If a daemon is running: it would register anew.
  * @throws {ApiError} If the cloud did not say that the operator is gone; nothing is removed here then.
@@ -31,10 +31,10 @@ export async function deregister(live: LiveConfig, system: System): Promise<void
   try {
     await using _machine = await whenNoneRuns(() => lockMachine(live, system));
     const directory = stateDirectory(live);
-    const paths = { id: `${directory}/operator_id`, mark: `${directory}/registration_mark` };
+    const paths = { id: `${directory}/operator_id`, marker: `${directory}/registration_mark` };
     const id = await readId(paths.id, system);
-    const mark = await new RegistrationMark(paths.mark, system.files).pending();
-    system.writeOut(`${await removeFromCloud({ id, mark, directory }, { live, system })}\n`);
+    const marker = await new RegistrationMarker(paths.marker, system.files).pending();
+    system.writeOut(`${await removeFromCloud({ id, marker, directory }, { live, system })}\n`);
     await removeStrays(live, system.files);
     const { clientCert, clientKey } = live.current.server;
     const pair = [clientKey, `${clientKey}.bad`, clientCert, `${clientCert}.bad`];
@@ -46,7 +46,7 @@ export async function deregister(live: LiveConfig, system: System): Promise<void
       statePaths(live).learntCa,
       `${directory}/endpoints.json`,
     ];
-    for (const path of [...unfinished, ...pair, ...known, paths.mark, paths.id]) {
+    for (const path of [...unfinished, ...pair, ...known, paths.marker, paths.id]) {
       if (await system.files.statPath(path) === undefined) continue;
       await system.files.removeFile(path);
       system.writeOut(`Removed ${path}\n`);
@@ -79,16 +79,16 @@ async function readId(path: string, system: System): Promise<string | undefined>
 
 interface Registration {
   readonly id: string | undefined;
-  readonly mark: string | undefined;
+  readonly marker: string | undefined;
   readonly directory: string;
 }
 
 /** What came of it, for the user. */
 async function removeFromCloud(
-  { id, mark, directory }: Registration,
+  { id, marker, directory }: Registration,
   options: { live: LiveConfig; system: System },
 ): Promise<string> {
-  if (id === undefined && mark === undefined) {
+  if (id === undefined && marker === undefined) {
     return `Nothing to deregister: ${directory} holds no operator id`;
   }
   const { live, system } = options;
@@ -101,7 +101,7 @@ async function removeFromCloud(
   });
   const signal = AbortSignal.timeout(CLOUD_MS);
   try {
-    const marked = mark === undefined ? [] : await findOperators(client, mark, { signal });
+    const marked = marker === undefined ? [] : await findOperators(client, marker, { signal });
     const own = id !== undefined && await isThere(client, id, signal) ? [id] : [];
     const found = new Set([...own, ...marked]);
     for (const each of found) await deleteOperator(client, each, { signal });

@@ -1,112 +1,89 @@
 import assert from "node:assert/strict";
-import { ApiClient } from "../../src/cloud/client.ts";
 import { FileError } from "../../src/model/errors.ts";
-import { Account } from "../../src/account/account.ts";
-import type { Pair } from "../../src/identity/store.ts";
-import type { HttpRequest } from "../../src/system/http.ts";
+import { fakeAccount, type FakeDisk, fakePair } from "../fakes/fake_account.ts";
+import { type Answer, failed, FakeCloud, NOT_FOUND } from "./fake_cloud.ts";
 
-const PAIR = { cert: "c", key: "k", info: {} } as unknown as Pair;
 const NEVER = new AbortController().signal;
 
-function accountWith(answer: (request: HttpRequest) => { status: number; body: string }, pair?: Pair) {
-  const forgotten: string[] = [];
-  const account = new Account({
-    client: new ApiClient({
-      baseUrl: () => "https://api.example.com",
-      key: () => "2abcdefghijklmnopqrstuvwxyz_5ecretSecretSecret123",
-      userAgent: "t",
-      send: (request) => Promise.resolve({ headers: new Headers(), ...answer(request) }),
-    }),
-    store: {
-      load: () =>
-        Promise.resolve({
-          operatorId: "k8sop_1",
-          pair,
-          problems: [new FileError("Cannot use tls.crt", { path: "tls.crt", reason: "other" })],
-        }),
-      savePair: () => Promise.resolve(PAIR),
-      saveOperatorId: () => Promise.resolve(),
-      forgetOperatorId: () => Promise.resolve(void forgotten.push("k8sop_1")),
-    },
-    createRequest: () => Promise.resolve({ key: "k", csr: "r" }),
-    hasKey: () => true,
-    selectors: () => ["true"],
-  });
-  return { account, forgotten };
+/** A loaded account with the operator `k8sop_1`, which the cloud has too. */
+async function registered(disk: FakeDisk = { id: "k8sop_1", pair: fakePair() }) {
+  const cloud = new FakeCloud();
+  cloud.operators.set("k8sop_1", { metadata: "", selectors: ["true"] });
+  const account = fakeAccount({ send: cloud.send, disk });
+  await account.load();
+  return { account, cloud, disk };
 }
 
-Deno.test("Account forgets its operator at the API's own 404, and not at the 404 of something else on the way (F42)", async () => {
+Deno.test("Account forgets its operator at the API's own 404, and not at another program's (F42)", async () => {
   for (
-    const [body, gone] of [
-      ['{"status_code":404,"msg":"Resource not found","details":{}}', true],
-      ["<html>Not Found</html>", false],
-      ["", false],
-    ] as const
+    const [body, gone] of [[NOT_FOUND.body, true], ["<html>Not Found</html>", false], ["", false]] as const
   ) {
-    const operators = JSON.stringify({ operators: [], next_page_uri: null });
-    const { account, forgotten } = accountWith(
-      ({ method, url }) =>
-        method === "GET" && new URL(url).pathname === "/kubernetes_operators"
-          ? { status: 200, body: operators }
-          : { status: 404, body },
-      PAIR,
-    );
-    await account.load();
+    const { account, cloud, disk } = await registered();
+    cloud.operators.clear();
+    cloud.intercept = (method, path) =>
+      method === "GET" && path === "/kubernetes_operators" ? undefined : { status: 404, body };
     await assert.rejects(account.discover(NEVER), { status: 404 });
-    assert.deepEqual(
-      [account.operatorId, forgotten],
-      gone ? [undefined, ["k8sop_1"]] : ["k8sop_1", []],
-      body,
-    );
+    assert.deepEqual([account.operatorId, disk.id], Array(2).fill(gone ? undefined : "k8sop_1"), body);
   }
 });
 
-Deno.test("Account forgets an id that the API takes for none (it asked with half an id for ever) (F15)", async () => {
-  for (const [error_code, gone] of [["ERR_NGROK_227", true], ["ERR_NGROK_226", false]] as const) {
-    const body = JSON.stringify({ error_code, status_code: 400, msg: "x", details: {} });
-    const { account, forgotten } = accountWith(() => ({ status: 400, body }), PAIR);
-    await account.load();
+// It asked with half an id for ever.
+Deno.test("Account forgets an id that the API does not take for one (F15)", async () => {
+  for (const [code, gone] of [["ERR_NGROK_227", true], ["ERR_NGROK_226", false]] as const) {
+    const { account, cloud, disk } = await registered();
+    cloud.intercept = () => failed(400, code);
     await assert.rejects(account.discover(NEVER), { status: 400 });
-    assert.deepEqual([account.operatorId, forgotten], gone ? [undefined, ["k8sop_1"]] : ["k8sop_1", []]);
+    assert.deepEqual([account.operatorId, disk.id], Array(2).fill(gone ? undefined : "k8sop_1"), code);
   }
 });
 
-Deno.test("Account says what was wrong with the files until a new certificate has mended it", async () => {
-  const operator = { id: "k8sop_1", binding: { cert: { cert: "c" } } };
-  const { account } = accountWith(() => ({
-    status: 200,
-    body: JSON.stringify({ ...operator, endpoints: [] }),
-  }));
-  await account.load();
+Deno.test("Account reports problems of its files until a new certificate has replaced them", async () => {
+  const problem = new FileError("Cannot use tls.crt", { path: "tls.crt", reason: "other" });
+  const { account } = await registered({ id: "k8sop_1", problems: [problem] });
   assert.deepEqual(account.problems, ["Cannot use tls.crt"]);
   await account.discover(NEVER);
   assert.deepEqual(account.problems, []);
 });
 
-Deno.test("Account gives the very list of last time when nothing has changed, and another when something has", async () => {
-  let urls = ["http://a.t", "http://b.t"];
-  const { account } = accountWith(() => ({
-    status: 200,
-    body: JSON.stringify({
-      id: "k8sop_1",
-      binding: { cert: { cert: "c" } },
-      endpoints: urls.map((url) => ({ id: `ep_${url}`, url })),
-    }),
-  }), PAIR);
-  await account.load();
+Deno.test("Account returns the same array for an unchanged list, and another for a changed one", async () => {
+  const { account, cloud } = await registered();
+  const list = (...names: string[]) => names.map((name) => ({ id: `ep_${name}`, url: `http://${name}.t` }));
+  cloud.endpoints = list("a", "b");
   const first = await account.discover(NEVER);
   const second = await account.discover(NEVER);
   assert.equal(second!.endpoints, first!.endpoints);
-  for (
-    const other of [
-      ["http://b.t"],
-      ["http://b.t", "http://a.t"],
-      ["http://b.t", "http://a.t", "http://c.t"],
-      [],
-    ]
-  ) {
-    urls = other;
+  for (const other of [list("b"), list("b", "a"), list("b", "a", "c"), []]) {
+    cloud.endpoints = other;
     const found = await account.discover(NEVER);
-    assert.deepEqual(found!.endpoints.map(({ url }) => url), other);
+    assert.deepEqual(found!.endpoints.map(({ id, url }) => ({ id, url })), other);
   }
+});
+
+// A renewal waited for the end of the list: one of 20 pages at 14 s let a certificate expire.
+Deno.test("Account renews while a list takes long (F38)", async () => {
+  const { account, cloud } = await registered();
+  const list = Promise.withResolvers<Answer>();
+  const asked = Promise.withResolvers<void>();
+  cloud.intercept = (_method, path) => {
+    if (!path.endsWith("/bound_endpoints")) return undefined;
+    asked.resolve();
+    return list.promise;
+  };
+  const polling = account.discover(NEVER);
+  await asked.promise;
+  assert.equal((await account.renew({ force: true, signal: NEVER })).renewed, true);
+  list.resolve({ status: 200, body: '{"endpoints":[],"next_page_uri":null}' });
+  assert.deepEqual((await polling)?.endpoints, []);
+});
+
+Deno.test("Account asks nothing without an API key, and renews nothing before it is registered", async () => {
+  const { send, requests } = new FakeCloud();
+  const account = fakeAccount({ send, disk: {}, hasKey: () => false });
+  await account.load();
+  assert.equal(await account.discover(NEVER), undefined);
+  await assert.rejects(account.renew({ force: true, signal: NEVER }), {
+    name: "RangeError",
+    message: "daemon not registered - set API key first",
+  });
+  assert.deepEqual(requests, []);
 });

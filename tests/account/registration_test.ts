@@ -1,101 +1,34 @@
 import assert from "node:assert/strict";
-import { ApiClient } from "../../src/cloud/client.ts";
-import type { Pair } from "../../src/identity/store.ts";
+import type { Account } from "../../src/account/account.ts";
 import { ApiError } from "../../src/model/errors.ts";
-import { Account } from "../../src/account/account.ts";
-import type { HttpRequest, HttpResponse } from "../../src/system/http.ts";
+import type { HttpRequest } from "../../src/system/http.ts";
+import { fakeAccount, type FakeDisk } from "../fakes/fake_account.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
+import { FakeCloud, NOT_FOUND } from "./fake_cloud.ts";
 
 const NEVER = new AbortController().signal;
-const DAY = 86_400_000;
 const MINUTE = 60_000;
-const NOT_FOUND = { status: 404, body: '{"status_code":404,"msg":"Resource not found","details":{}}' };
 
-type Answer = Pick<HttpResponse, "status" | "body">;
-
-/** An account at the API: its operators by id, and what each was registered with. */
-class FakeCloud {
-  readonly operators = new Map<string, { readonly metadata: string }>();
-  readonly requests: string[] = [];
-  /** What answers in place of the account; undefined: the account does. */
-  intercept: (method: string, path: string, request: HttpRequest) => Promise<Answer> | undefined = () =>
-    undefined;
-  #made = 0;
-
-  readonly send = async (request: HttpRequest): Promise<HttpResponse> => {
-    const { method, url } = request;
-    const path = new URL(url).pathname;
-    this.requests.push(`${method} ${path}`);
-    const answer = await (this.intercept(method, path, request) ?? this.answer(request));
-    return { headers: new Headers(), ...answer };
-  };
-
-  answer({ method, url, body }: HttpRequest): Answer {
-    const [, , id = "", list] = new URL(url).pathname.split("/");
-    if (method === "POST") {
-      const made = `k8sop_${++this.#made}`;
-      this.operators.set(made, { metadata: JSON.parse(body!).metadata });
-      return operator(made);
-    }
-    if (id === "") {
-      const operators = [...this.operators].map(([id, { metadata }]) => ({ id, metadata }));
-      return { status: 200, body: JSON.stringify({ operators, next_page_uri: null }) };
-    }
-    if (!this.operators.has(id)) return NOT_FOUND;
-    if (method === "DELETE") {
-      this.operators.delete(id);
-      return { status: 204, body: "" };
-    }
-    if (list === undefined) return operator(id);
-    return { status: 200, body: JSON.stringify({ endpoints: [], next_page_uri: null }) };
-  }
-}
-
-function operator(id: string): Answer {
-  return { status: 200, body: JSON.stringify({ id, binding: { cert: { cert: `of ${id}` } } }) };
-}
-
-/** What is on the disk of one machine, from one process to the next. */
-interface Disk {
-  id?: string | undefined;
-  pair?: Pair | undefined;
-  mark?: string | undefined;
-}
-
-async function start(cloud: FakeCloud, disk: Disk): Promise<Account> {
-  const account = new Account({
-    client: new ApiClient({
-      baseUrl: () => "https://api.example.com",
-      key: () => "2abcdefghijklmnopqrstuvwxyz_5ecretSecretSecret123",
-      userAgent: "t",
-      send: cloud.send,
-    }),
-    store: {
-      load: () => Promise.resolve({ operatorId: disk.id, pair: disk.pair, problems: [] }),
-      savePair: ({ cert, key }) => {
-        const info = { serial: cert, notBefore: Date.now(), notAfter: Date.now() + 90 * DAY };
-        disk.pair = { cert, key, info } as unknown as Pair;
-        return Promise.resolve(disk.pair);
-      },
-      saveOperatorId: (id) => Promise.resolve(void (disk.id = id)),
-      forgetOperatorId: () => Promise.resolve(void delete disk.id),
-    },
-    mark: {
-      pending: () => Promise.resolve(disk.mark),
-      begin: () => Promise.resolve(disk.mark = crypto.randomUUID()),
-      end: () => Promise.resolve(void delete disk.mark),
-    },
-    createRequest: () => Promise.resolve({ key: "k", csr: "r" }),
-    hasKey: () => true,
-    selectors: () => ["true"],
-  });
+/** A process that starts with what is on the disk. */
+async function start({ send }: FakeCloud, disk: FakeDisk): Promise<Account> {
+  const account = fakeAccount({ send, disk });
   await account.load();
   return account;
 }
 
-Deno.test("a registration that arrives after the next start has looked for it leaves one operator (it left two) (R39)", async () => {
+/** A machine that has registered with a cloud. */
+async function registered() {
+  const cloud = new FakeCloud();
+  const disk: FakeDisk = {};
+  const account = await start(cloud, disk);
+  await account.discover(NEVER);
+  return { cloud, disk, account };
+}
+
+// It left two: the late one was never searched for.
+Deno.test("Account removes the operator of an interrupted registration that arrives late (R39)", async () => {
   using clock = fakeClock();
-  const [cloud, disk] = [new FakeCloud(), {} as Disk];
+  const [cloud, disk] = [new FakeCloud(), {} as FakeDisk];
   let late: HttpRequest | undefined;
   cloud.intercept = (method, _path, request) => {
     if (method !== "POST" || late !== undefined) return undefined;
@@ -114,105 +47,88 @@ Deno.test("a registration that arrives after the next start has looked for it le
   await clock.pass(2 * MINUTE);
   await account.discover(NEVER);
   assert.deepEqual([...cloud.operators.keys()], [account.operatorId]);
-  assert.deepEqual([disk.id, disk.mark], [account.operatorId, undefined]);
+  assert.deepEqual([disk.id, disk.marker], [account.operatorId, undefined]);
 });
 
-Deno.test("killed after the id was kept, the next start gets a certificate for that operator, whatever pair is there", async () => {
+Deno.test("Account killed after it saved the id gets a certificate for that operator, whatever pair there is", async () => {
   using clock = fakeClock();
-  const [cloud, disk] = [new FakeCloud(), {} as Disk];
-  const first = await start(cloud, disk);
-  await first.discover(NEVER);
+  const { cloud, disk, account: first } = await registered();
   const ofFirst = disk.pair;
   cloud.operators.delete(first.operatorId!);
   const second = await start(cloud, disk);
   await second.discover(NEVER);
-  Object.assign(disk, {
-    pair: ofFirst,
-    mark: JSON.parse(cloud.operators.get(second.operatorId!)!.metadata).mark,
-  });
+  disk.pair = ofFirst;
+  disk.marker = JSON.parse(cloud.operators.get(second.operatorId!)!.metadata).mark;
   const third = await start(cloud, disk);
   await third.discover(NEVER);
   assert.equal(third.pair?.cert, `of ${second.operatorId}`);
   assert.equal(disk.pair?.cert, `of ${second.operatorId}`);
   await clock.pass(3 * MINUTE);
   await third.discover(NEVER);
-  assert.equal(disk.mark, undefined);
+  assert.equal(disk.marker, undefined);
   assert.equal(cloud.requests.filter((request) => request.startsWith("POST")).length, 2);
 });
 
-Deno.test("an operator that is gone is replaced in the same poll, and the next one not before its time (F42)", async () => {
-  using _clock = fakeClock();
-  const [cloud, disk] = [new FakeCloud(), {} as Disk];
-  const account = await start(cloud, disk);
-  await account.discover(NEVER);
+Deno.test("Account replaces an operator that is gone in the same poll, and the next one after a pause (F42)", async () => {
+  using clock = fakeClock();
+  const { cloud, disk, account } = await registered();
   cloud.operators.clear();
   await account.discover(NEVER);
   assert.deepEqual([...cloud.operators.keys()], [account.operatorId]);
   assert.equal(disk.pair?.cert, `of ${account.operatorId}`);
+  // From now on operators vanish as soon as they are created.
+  cloud.intercept = (_method, path) => path.endsWith("/bound_endpoints") ? NOT_FOUND : undefined;
+  cloud.operators.clear();
+  const created = () => cloud.requests.filter((request) => request.startsWith("POST")).length;
+  const before = created();
+  await assert.rejects(account.discover(NEVER), { status: 404 });
+  cloud.operators.clear();
+  await assert.rejects(account.discover(NEVER), { code: "operator_lost" });
+  await assert.rejects(account.discover(NEVER), { code: "operator_lost" });
+  assert.equal(created(), before + 1);
+  await clock.pass(MINUTE);
+  await assert.rejects(account.discover(NEVER), { status: 404 });
+  assert.equal(created(), before + 2);
 });
 
-Deno.test("a 404 that the account's own list denies, or that cannot be confirmed, forgets no operator (a gateway's made a second one) (F42)", async () => {
+// A gateway's 404 made a second operator.
+Deno.test("Account keeps an operator that is listed, or whose list cannot be read, despite a 404 (F42)", async () => {
   for (const listFails of [false, true]) {
-    const [cloud, disk] = [new FakeCloud(), {} as Disk];
-    const account = await start(cloud, disk);
-    await account.discover(NEVER);
+    const { cloud, disk, account } = await registered();
     const { operatorId } = account;
     cloud.intercept = (method, path) =>
-      path.endsWith("/bound_endpoints") || (listFails && method === "GET")
-        ? Promise.resolve(NOT_FOUND)
-        : undefined;
+      path.endsWith("/bound_endpoints") || (listFails && method === "GET") ? NOT_FOUND : undefined;
     for (let time = 0; time < 3; time++) await assert.rejects(account.discover(NEVER), { status: 404 });
     cloud.intercept = () => undefined;
     await account.discover(NEVER);
-    assert.deepEqual([account.operatorId, disk.id, [...cloud.operators.keys()]], [operatorId, operatorId, [
-      operatorId,
-    ]]);
+    assert.deepEqual([account.operatorId, disk.id], [operatorId, operatorId]);
+    assert.deepEqual([...cloud.operators.keys()], [operatorId]);
   }
 });
 
-Deno.test("in an account with more operators than are read, the 404 alone decides (F42)", async () => {
+Deno.test("Account believes a 404 if the account has more operators than are listed (F42)", async () => {
   using _clock = fakeClock();
-  const [cloud, disk] = [new FakeCloud(), {} as Disk];
-  const account = await start(cloud, disk);
-  await account.discover(NEVER);
+  const { cloud, account } = await registered();
   cloud.operators.clear();
   let page = 0;
-  cloud.intercept = (method, path) =>
-    method === "GET" && path === "/kubernetes_operators"
-      ? Promise.resolve({
-        status: 200,
-        body: JSON.stringify({
-          operators: [{ id: `k8sop_of_others_${++page}` }],
-          next_page_uri: `?page=${page}`,
-        }),
-      })
-      : undefined;
+  cloud.intercept = (method, path) => {
+    if (method !== "GET" || path !== "/kubernetes_operators") return undefined;
+    const operators = [{ id: `k8sop_of_others_${++page}` }];
+    return { status: 200, body: JSON.stringify({ operators, next_page_uri: `?page=${page}` }) };
+  };
   await account.discover(NEVER);
   assert.deepEqual([...cloud.operators.keys()], [account.operatorId]);
 });
 
-Deno.test("an operator that is listed by its mark and is not there is given up after one try (it was tried for ever)", async () => {
+// It was tried for ever.
+Deno.test("Account gives up an operator that has its marker but does not exist, after one try", async () => {
   using _clock = fakeClock();
-  const [cloud, disk] = [new FakeCloud(), {} as Disk];
-  disk.mark = crypto.randomUUID();
-  cloud.operators.set("k8sop_ghost", { metadata: JSON.stringify({ mark: disk.mark }) });
-  cloud.intercept = (_method, path) => path.endsWith("/k8sop_ghost") ? Promise.resolve(NOT_FOUND) : undefined;
-  const account = await start(cloud, disk);
+  const cloud = new FakeCloud();
+  const marker = crypto.randomUUID();
+  cloud.operators.set("k8sop_ghost", { metadata: JSON.stringify({ mark: marker }), selectors: [] });
+  cloud.intercept = (_method, path) => path.endsWith("/k8sop_ghost") ? NOT_FOUND : undefined;
+  const account = await start(cloud, { marker });
   await assert.rejects(account.discover(NEVER), { status: 404 });
   await account.discover(NEVER);
   assert.equal(account.operatorId, "k8sop_1");
-});
-
-Deno.test("a long list does not hold up a renewal (one of 20 pages at 14 s let a certificate expire)", async () => {
-  using _clock = fakeClock();
-  const [cloud, disk] = [new FakeCloud(), {} as Disk];
-  const account = await start(cloud, disk);
-  await account.discover(NEVER);
-  const list = Promise.withResolvers<Answer>();
-  cloud.intercept = (_method, path) => path.endsWith("/bound_endpoints") ? list.promise : undefined;
-  const polling = account.discover(NEVER);
-  const { renewed } = await account.renew({ force: true, signal: NEVER });
-  assert.equal(renewed, true);
-  list.resolve({ status: 200, body: JSON.stringify({ endpoints: [], next_page_uri: null }) });
-  assert.deepEqual((await polling)?.endpoints, []);
 });

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { listBoundEndpoints } from "../../src/cloud/bound_endpoints.ts";
 import type { Discovery } from "../../src/model/discovery.ts";
 import { anyText } from "../fakes/any_text.ts";
-import { FakeApi, json } from "./fake_api.ts";
+import { FakeApi, json } from "../fakes/fake_api.ts";
 
 const PATH = "/kubernetes_operators/k8sop_1/bound_endpoints";
 

@@ -5,7 +5,7 @@ import { ApiClient } from "../../src/cloud/client.ts";
 import { ApiError } from "../../src/model/errors.ts";
 import { Attempts } from "../../src/lib/attempts.ts";
 import { type HttpRequest, type HttpResponse, sendHttp } from "../../src/system/http.ts";
-import { FakeApi, ForbiddenHost, json, KEY } from "./fake_api.ts";
+import { FakeApi, ForbiddenHost, json, KEY } from "../fakes/fake_api.ts";
 
 const GET = { action: "try it" };
 

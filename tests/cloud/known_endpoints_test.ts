@@ -1,7 +1,7 @@
 import type { Budget } from "../../src/cloud/client.ts";
 import assert from "node:assert/strict";
 import { listBoundEndpoints } from "../../src/cloud/bound_endpoints.ts";
-import { FakeApi, json } from "./fake_api.ts";
+import { FakeApi, json } from "../fakes/fake_api.ts";
 
 const PATH = "/kubernetes_operators/k8sop_1/bound_endpoints";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { deleteOperator, getOperator, registerOperator, updateOperator } from "../../src/cloud/operator.ts";
 import { ApiError } from "../../src/model/errors.ts";
-import { FakeApi, json } from "./fake_api.ts";
+import { FakeApi, json } from "../fakes/fake_api.ts";
 
 const CERT = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 const CSR = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n";

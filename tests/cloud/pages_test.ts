@@ -3,7 +3,7 @@ import { listBoundEndpoints } from "../../src/cloud/bound_endpoints.ts";
 import type { ApiClient } from "../../src/cloud/client.ts";
 import { findOperators, listOperatorIds } from "../../src/cloud/list_operators.ts";
 import { ApiError } from "../../src/model/errors.ts";
-import { FakeApi, ForbiddenHost, foreignUrls, json, KEY } from "./fake_api.ts";
+import { FakeApi, ForbiddenHost, foreignUrls, json, KEY } from "../fakes/fake_api.ts";
 
 interface List {
   readonly name: string;

@@ -30,7 +30,7 @@ const ANSWERS: readonly (readonly [name: string, fault: Fault, says: RegExp])[] 
     { kind: "text_body", text: '{"endpoints":[{"id":"ep_1","url":"ht' },
     /is not JSON$/,
   ],
-  ["JSON that is no list", { kind: "text_body", text: '{"endpoints":{}}' }, /is not a page of endpoints$/],
+  ["JSON that is no list", { kind: "text_body", text: '{"endpoints":{}}' }, /is not a page of the list$/],
   ["JSON that ends in the middle of the connection", { kind: "cut_body", bytes: 40 }, /^Cannot reach http:/],
   ["17 MiB", { kind: "huge_body", bytes: 17 * MIB }, /is larger than 16777216 bytes$/],
 ];
@@ -175,7 +175,7 @@ Deno.test("runDaemon() whose operators are never found registers once in a step 
       { kind: "empty_list", route: "operators.list" },
     );
     const { error } = await pollUntil(machine, ({ error }) => error?.startsWith("Cannot register") ?? false);
-    assert.match(error!, /the last operator was not to be found, the next one is made in \d+ s$/);
+    assert.match(error!, /the last operator was not found, the next try is in \d+ s$/);
     for (let time = 0; time < 5; time++) {
       await machine.ask("set-api-key", [cloud.apiKey]);
       await stays("polled");

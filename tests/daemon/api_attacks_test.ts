@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { System } from "../../src/system/system.ts";
-import { ForbiddenHost, foreignUrls } from "../cloud/fake_api.ts";
+import { ForbiddenHost, foreignUrls } from "../fakes/fake_api.ts";
 import { fakeMachine } from "./fake_machine.ts";
 import { pollUntil, serving } from "./serving.ts";
 import { statusOf, withDaemon } from "./with_daemon.ts";

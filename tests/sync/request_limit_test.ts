@@ -1,13 +1,11 @@
 import FakeTimers from "@sinonjs/fake-timers";
 import assert from "node:assert/strict";
-import { ApiClient } from "../../src/cloud/client.ts";
-import type { Pair } from "../../src/identity/store.ts";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import { ApiError } from "../../src/model/errors.ts";
-import { Account } from "../../src/account/account.ts";
 import { SyncLoop } from "../../src/sync/loop.ts";
 import type { HttpRequest, HttpResponse } from "../../src/system/http.ts";
 import { sleep } from "../../src/system/clock.ts";
+import { fakeAccount } from "../fakes/fake_account.ts";
 import { FakeWorld } from "../fakes/sync_effects.ts";
 
 type Answer = (request: HttpRequest, count: number) =>
@@ -112,25 +110,7 @@ class Api {
 }
 
 function setUp(api: Api) {
-  const info = { serial: "1", notBefore: 0, notAfter: 90 * 86_400_000 };
-  const pair = { cert: "c", key: "k", info } as unknown as Pair;
-  const account = new Account({
-    client: new ApiClient({
-      baseUrl: () => "https://api.example.com",
-      key: () => "2abcdefghijklmnopqrstuvwxyz_5ecretSecretSecret123",
-      userAgent: "t",
-      send: api.send,
-    }),
-    store: {
-      load: () => Promise.resolve({ operatorId: "k8sop_1", pair, problems: [] }),
-      savePair: () => Promise.resolve(pair),
-      saveOperatorId: () => Promise.resolve(),
-      forgetOperatorId: () => Promise.resolve(),
-    },
-    createRequest: () => Promise.resolve({ key: "k", csr: "r" }),
-    hasKey: () => true,
-    selectors: () => ["true"],
-  });
+  const account = fakeAccount({ send: api.send });
   const world = new FakeWorld();
   const settings = {
     subnet: parseCidr("127.107.0.0/16")!,

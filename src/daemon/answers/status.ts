@@ -67,7 +67,7 @@ export function statusReport(daemon: Daemon): StatusReport {
     ingress: forwarder.ingressHealth(),
     proxy: proxyReport(live),
     trust: trustStatus(daemon),
-    config: live.report,
+    config: { ...live.report, warnings: [...live.report.warnings, ...account.warnings] },
     names: names.report,
     addresses: addresses.report,
     dns: daemon.dns.report,

@@ -4,10 +4,10 @@ import type { IdentityFiles } from "../identity/store.ts";
 const FORM = /^[0-9a-f-]{36}$/;
 
 /**
- * A mark that nobody can guess, on disk before an operator is made and in the operator's metadata afterwards: where the answer or the
- * process is lost in between, the operator is found by it, and no second one is made.
+ * The registration marker: a random id that is saved before an operator is created and sent in its metadata. If the answer or the
+ * process is lost, the next start finds the operator by it and creates no second one.
  */
-export class RegistrationMark {
+export class RegistrationMarker {
   readonly #path: string;
   readonly #files: Pick<IdentityFiles, "readTextIfAny" | "writeFileAtomic" | "removeFile" | "makeDirectory">;
 
@@ -16,21 +16,21 @@ export class RegistrationMark {
     this.#files = files;
   }
 
-  /** The mark of a registration whose end is not known; undefined if there is none. @throws {FileError} */
+  /** The marker of a registration that has not finished; undefined if there is none. @throws {FileError} */
   async pending(): Promise<string | undefined> {
     const text = (await this.#files.readTextIfAny(this.#path))?.trim() ?? "";
     return FORM.test(text) ? text : undefined;
   }
 
-  /** Makes a new mark and keeps it. @throws {FileError} */
+  /** Creates and saves a new marker. @throws {FileError} */
   async begin(): Promise<string> {
-    const mark = crypto.randomUUID();
+    const marker = crypto.randomUUID();
     await this.#files.makeDirectory(dirname(this.#path), 0o700);
-    await this.#files.writeFileAtomic(this.#path, mark, { mode: 0o600 });
-    return mark;
+    await this.#files.writeFileAtomic(this.#path, marker, { mode: 0o600 });
+    return marker;
   }
 
-  /** The registration has ended, well or not. @throws {FileError} */
+  /** Removes the marker. @throws {FileError} */
   async end(): Promise<void> {
     await this.#files.removeFile(this.#path);
   }

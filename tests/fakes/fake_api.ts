@@ -1,7 +1,36 @@
 import { ApiClient, type ApiClientOptions, type Budget } from "../../src/cloud/client.ts";
-import { sendHttp } from "../../src/system/http.ts";
+import { type HttpRequest, type HttpResponse, sendHttp } from "../../src/system/http.ts";
 
-/** A request as the fake API saw it. */
+/** An API key in the form of docs/protocol.md 1.1: an id and a secret. */
+export const KEY = "2abcdefghijklmnopqrstuvwxyz_5ecretSecretSecret123";
+
+/** A client of https://api.example.com with {@linkcode KEY}, unless the options say otherwise. */
+export function apiClient(options: Partial<ApiClientOptions> = {}): ApiClient {
+  return new ApiClient({
+    baseUrl: () => "https://api.example.com",
+    key: () => KEY,
+    send: sendHttp,
+    userAgent: "ngrokd/test",
+    ...options,
+  });
+}
+
+/** A `send` for an {@linkcode apiClient} that answers without a socket; what is missing is a 200 without a body. */
+export function answering(
+  answer: (request: HttpRequest) => Partial<HttpResponse> | Promise<Partial<HttpResponse>>,
+): typeof sendHttp {
+  return async (request) => ({ status: 200, headers: new Headers(), body: "", ...await answer(request) });
+}
+
+/** A budget that never waits: pages beyond the real one would wait for minutes. */
+const UNLIMITED: Budget = {
+  take: () => Promise.resolve(),
+  failed: () => {},
+  listed: () => {},
+  waitMs: () => 0,
+};
+
+/** A request as the fake API received it. */
 export interface SeenRequest {
   readonly method: string;
   /** Path and query. */
@@ -10,7 +39,7 @@ export interface SeenRequest {
   readonly body: string;
 }
 
-/** A few-line HTTP server that answers as it is told and remembers what it was asked. */
+/** An HTTP server that gives the answers of a test and keeps all requests. */
 export class FakeApi implements AsyncDisposable {
   readonly seen: SeenRequest[] = [];
   readonly url: string;
@@ -32,31 +61,13 @@ export class FakeApi implements AsyncDisposable {
   }
 
   client(options: Partial<ApiClientOptions> = {}): ApiClient {
-    return new ApiClient({
-      baseUrl: () => this.url,
-      key: () => KEY,
-      send: sendHttp,
-      userAgent: "ngrokd/test",
-      // Pages beyond the limit would wait for minutes of real time.
-      budget: UNLIMITED,
-      ...options,
-    });
+    return apiClient({ baseUrl: () => this.url, budget: UNLIMITED, ...options });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#server.shutdown();
   }
 }
-
-/** Of the shape of PROTOCOL.md 1.1: an id and a secret. */
-export const KEY = "2abcdefghijklmnopqrstuvwxyz_5ecretSecretSecret123";
-
-const UNLIMITED: Budget = {
-  take: () => Promise.resolve(),
-  failed: () => {},
-  listed: () => {},
-  waitMs: () => 0,
-};
 
 export function json(body: unknown, init: ResponseInit = {}): Response {
   return new Response(JSON.stringify(body), {

@@ -1,0 +1,59 @@
+import { type EndpointPage, listBoundEndpoints } from "../cloud/bound_endpoints.ts";
+import type { ApiClient } from "../cloud/client.ts";
+import type { RememberedPages } from "../cloud/pages.ts";
+import { Mutex } from "../lib/mutex.ts";
+import type { Discovery } from "../model/discovery.ts";
+import type { Endpoint } from "../model/endpoint.ts";
+import { ApiError } from "../model/errors.ts";
+
+/** Lists the bound endpoints, one list at a time, and remembers the last list. */
+export class EndpointList {
+  readonly #client: ApiClient;
+  readonly #mutex = new Mutex();
+  readonly #remembered: RememberedPages<EndpointPage> = new Map();
+  #last: readonly Endpoint[] = [];
+  #byId: ReadonlyMap<string, Endpoint> = new Map();
+
+  constructor(client: ApiClient) {
+    this.#client = client;
+  }
+
+  /** The time until a list of so many pages fits into the request budget, in milliseconds. */
+  readyInMs(pages: number): number {
+    return this.#client.budget.waitMs(pages);
+  }
+
+  /**
+   * Lists the endpoints of the operator. An unchanged list is the same array as the last one, which saves the caller a comparison of
+   * thousands of endpoints.
+   *
+   * @throws {ApiError}
+   */
+  list(operatorId: string, signal: AbortSignal): Promise<Discovery> {
+    return this.#mutex.run(async () => {
+      const { budget } = this.#client;
+      try {
+        const found = await listBoundEndpoints(this.#client, operatorId, {
+          signal,
+          known: this.#byId,
+          remembered: this.#remembered,
+        });
+        budget.listed();
+        return { ...found, endpoints: this.#unlessSame(found.endpoints) };
+      } catch (error) {
+        // The client does not know that an answer was not a list.
+        if (error instanceof ApiError) budget.failed();
+        throw error;
+      }
+    });
+  }
+
+  #unlessSame(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+    const last = this.#last;
+    if (endpoints.length === last.length && endpoints.every((endpoint, i) => endpoint === last[i])) {
+      return last;
+    }
+    this.#byId = new Map(endpoints.map((endpoint) => [endpoint.id, endpoint]));
+    return this.#last = endpoints;
+  }
+}
