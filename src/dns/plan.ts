@@ -1,21 +1,41 @@
 import type { Config } from "../config/config.ts";
 import { parseListenAddress } from "../config/listen_address.ts";
 import { type Cidr, cidrContains, formatIpv4, parseIpv4 } from "../lib/ipv4.ts";
+import { VIRTUAL } from "../model/listen_mode.ts";
 import { EVERYWHERE, type Route } from "../model/route_table.ts";
 import { LOOPBACK } from "../network/loopback.ts";
-import { VIRTUAL } from "../model/listen_mode.ts";
 import type { TcpAddress } from "../system/net.ts";
+import { Zone } from "./zone.ts";
 
 const PORT = 53;
 const LOCALHOST = "127.0.0.1";
-/** As Linux and macOS call theirs. */
+/** Their names on Linux and macOS. */
 const LOOPBACK_INTERFACES: ReadonlySet<string> = new Set(["lo", "lo0"]);
 
-/** What the plan for DNS is made from. */
+/**
+ * The addresses and names of the DNS server. Network mode needs it always, virtual mode for wildcards
+ * (docs/compatibility.md 4.8).
+ */
+export function planDns(input: DnsPlanInput): DnsPlan {
+  const { config: { net, dns }, routes } = input;
+  const targets = networkTargets(net);
+  const networkMode = targets.length > 0;
+  const domains = new Set(
+    routes.filter((route) => route.mode !== VIRTUAL || route.wildcard).map((route) => route.hostname),
+  );
+  const isNeeded = dns.enabled || networkMode || domains.size > 0;
+  return {
+    addresses: isNeeded ? listenAddresses(targets, input) : [],
+    domains: [...domains],
+    networkMode,
+  };
+}
+
+/** The values of the plan. */
 export interface DnsPlanInput {
   readonly config: Pick<Config, "net" | "dns">;
   readonly routes: readonly Route[];
-  /** The subnet that virtual addresses are really of. */
+  /** The subnet in use for virtual addresses. */
   readonly subnet: Cidr;
   /** The IPv4 addresses of this machine. */
   readonly own: readonly string[];
@@ -23,47 +43,43 @@ export interface DnsPlanInput {
   readonly resolveInterface: (name: string) => string | undefined;
 }
 
-/** What the DNS server should do. */
+/** The work of the DNS server. */
 export interface DnsPlan {
-  /** Where it should listen; empty if it is not needed. The first is the one that this machine itself is told to ask. */
+  /** The addresses to listen on; empty if no server is needed. The first is for this machine itself. */
   readonly addresses: readonly TcpAddress[];
-  /** The names and wildcards that this machine itself finds by our server only. */
+  /** The names and wildcards that only our server resolves for this machine. */
   readonly domains: readonly string[];
-  /** Whether listeners are shared with the network. */
+  /** True if listeners are shared with a network. */
   readonly networkMode: boolean;
 }
 
-/** Where to listen, and for whom: in network mode always, in virtual mode for wildcards (COMPAT.md 4.8). Pure. */
-export function planDns(input: DnsPlanInput): DnsPlan {
-  const { config: { net, dns }, routes } = input;
-  const targets = networkTargets(net);
-  const networkMode = targets.length > 0;
-  const domains = [
-    ...new Set(
-      routes.filter((route) => route.mode !== VIRTUAL || route.wildcard).map((route) => route.hostname),
-    ),
-  ];
-  const needed = dns.enabled || networkMode || domains.length > 0;
+/** The zones for this machine and for other machines, and the number of names in the larger one. */
+export function planZones(
+  routes: readonly Route[],
+  advertiseIp: string,
+): { readonly local: Zone; readonly others: Zone; readonly names: number } {
+  const zoneOf = (some: readonly Route[]) =>
+    new Zone(some.map((route) => ({ hostname: route.hostname, address: answerFor(route, advertiseIp) })));
   return {
-    addresses: needed ? listenAddresses(targets, input) : [],
-    domains,
-    networkMode,
+    local: zoneOf(routes),
+    others: zoneOf(routes.filter(({ mode }) => isShared(mode))),
+    names: new Set(routes.map((route) => route.hostname)).size,
   };
 }
 
-/** Whether any listener is shared with a network. */
+/** Returns true if any listener is shared with a network. */
 export function isNetworkMode(net: Config["net"]): boolean {
   return networkTargets(net).length > 0;
 }
 
-/** Whether a listener of this mode may be reached from outside this machine, so that its name says something to others. */
+/** Returns true if other machines may reach a listener of this mode. */
 export function isShared(mode: string): boolean {
   if (mode === VIRTUAL || LOOPBACK_INTERFACES.has(mode)) return false;
   const value = parseIpv4(mode);
   return value === undefined || !cidrContains(LOOPBACK, value);
 }
 
-/** Who may ask: this machine; in network mode the networks that the user allows too. */
+/** Returns true if a client may send queries: this machine always, the allowed networks in network mode. */
 export function allowsClient(
   address: string,
   options: { readonly isLocal: boolean; readonly networkMode: boolean; readonly allowed: readonly Cidr[] },
@@ -74,7 +90,7 @@ export function allowsClient(
   return networkMode && value !== undefined && allowed.some((network) => cidrContains(network, value));
 }
 
-/** Whether an address is of this machine. */
+/** Returns true if an address belongs to this machine. */
 export function isLocalAddress(
   address: string,
   options: { readonly own: ReadonlySet<string>; readonly subnet: Cidr },
@@ -83,6 +99,13 @@ export function isLocalAddress(
   if (own.has(address)) return true;
   const value = parseIpv4(address);
   return value !== undefined && (cidrContains(LOOPBACK, value) || cidrContains(subnet, value));
+}
+
+/** The address in the answer for a route; undefined for the address that received the query. */
+export function answerFor(route: Route, advertiseIp: string): string | undefined {
+  if (!isShared(route.mode)) return route.address;
+  if (advertiseIp !== "") return advertiseIp;
+  return route.address === EVERYWHERE ? undefined : route.address;
 }
 
 function networkTargets({ listenInterface, overrides }: Config["net"]): string[] {
@@ -97,18 +120,11 @@ function listenAddresses(targets: readonly string[], input: DnsPlanInput): TcpAd
   const gateway = formatIpv4(subnet.base + 1);
   const wanted = [gateway];
   if (targets.length > 0 || address === EVERYWHERE) wanted.push(LOCALHOST);
-  // UDP must answer from the address that was asked: each has a socket of its own.
+  // A UDP reply must come from the address that received the query, so each address has its own socket.
   if (targets.includes(EVERYWHERE) || address === EVERYWHERE) wanted.push(...own);
   for (const target of targets) {
     const found = target === EVERYWHERE ? undefined : resolveInterface(target);
     if (found !== undefined) wanted.push(found);
   }
   return [...new Set(wanted)].map((each) => ({ address: each, port }));
-}
-
-/** What is answered for a route's name; undefined: the address that the question came to. */
-export function answerFor(route: Route, advertiseIp: string): string | undefined {
-  if (!isShared(route.mode)) return route.address;
-  if (advertiseIp !== "") return advertiseIp;
-  return route.address === EVERYWHERE ? undefined : route.address;
 }

@@ -3,8 +3,8 @@ const SLOW_MS = 5 * 60_000;
 const MAX_REPAIRS = 10;
 
 /**
- * How often a file that another program keeps rewriting is put right: 10 times in 10 minutes, then once in 5 minutes, until 10 minutes
- * have passed in which nothing had to be put right (RELIABILITY.md F12).
+ * A limit on repairs of a file that another program keeps rewriting: 10 in 10 minutes, then one in
+ * 5 minutes, until no repair has been needed for 10 minutes (docs/reliability.md F12).
  */
 export class RepairLimit {
   readonly #now: () => number;
@@ -17,7 +17,7 @@ export class RepairLimit {
     this.#now = now;
   }
 
-  /** Whether a repair may be made now; one that may counts as made. */
+  /** Returns true if a repair is allowed now, and counts it. */
   take(): boolean {
     const now = this.#now();
     if (now - this.#lastAsked >= WINDOW_MS) {

@@ -3,53 +3,52 @@ import { type Cidr, cidrContains, formatIpv4, parseCidr, parseIpv4 } from "../..
 import type { AddressDriver } from "../../src/network/driver.ts";
 import { listenTcp } from "../../src/system/net.ts";
 
-/** What the suite needs to know of the machine that it runs on. */
+/** A driver and the subnets to try it with. */
 export interface DriverCase {
   make(): AddressDriver;
-  /** Subnets, `a.b.c.d/n`, that the driver is asked for. */
+  /** `a.b.c.d/n` each. */
   readonly subnets: readonly string[];
 }
 
-/** The tests that every address driver must pass; real listeners are bound. */
+/** The tests that every address driver must pass; they bind real listeners. */
 export function testAddressDriver(what: string, { make, subnets }: DriverCase): void {
   for (const text of subnets) {
     const asked = parseCidr(text)!;
+    function test(name: string, body: (driver: AddressDriver) => Promise<void>): void {
+      Deno.test(`${what}: ${name} (${text})`, async () => {
+        const driver = make();
+        try {
+          await body(driver);
+        } finally {
+          await driver.release();
+        }
+      });
+    }
 
-    Deno.test(`${what}: every ensured address of ${text} can be bound`, async () => {
-      const driver = make();
+    test("every ensured address can be bound", async (driver) => {
       assert.deepEqual(driver.supported(), { supported: true });
       const { subnet, reason } = await driver.prepare(asked);
-      try {
-        const isAsked = subnet.base === asked.base && subnet.prefix === asked.prefix;
-        assert.equal(reason === undefined, isAsked, "another subnet has a reason, the same has none");
-        assert.equal(await driver.observe(), undefined);
-        const addresses = [2, 3, 250].map((offset) => formatIpv4(subnet.base + offset));
-        assert.deepEqual(await driver.ensure(addresses), new Map());
-        for (const address of addresses) listenTcp({ address, port: 0 }).close();
-        assert.deepEqual(await driver.ensure(addresses.slice(1)), new Map(), "fewer are as good");
-        for (const address of addresses.slice(1)) listenTcp({ address, port: 0 }).close();
-      } finally {
-        await driver.release();
+      const isAsked = subnet.base === asked.base && subnet.prefix === asked.prefix;
+      assert.equal(reason === undefined, isAsked, "only another subnet has a reason");
+      assert.equal(await driver.observe(), undefined);
+      const addresses = [2, 3, 250].map((offset) => formatIpv4(subnet.base + offset));
+      for (const some of [addresses, addresses.slice(1)]) {
+        assert.deepEqual(await driver.ensure(some), new Map());
+        for (const address of some) listenTcp({ address, port: 0 }).close();
       }
     });
 
-    Deno.test(`${what}: one bad address of ${text} does not spoil the others`, async () => {
-      const driver = make();
+    test("a bad address does not affect the others", async (driver) => {
       const { subnet } = await driver.prepare(asked);
-      try {
-        const good = formatIpv4(subnet.base + 2);
-        const foreign = outside(subnet);
-        const failures = await driver.ensure([foreign, good, "not an address"]);
-        assert.deepEqual([...failures.keys()].sort(), [foreign, "not an address"].sort());
-        for (const reason of failures.values()) assert.ok(reason.length > 0);
-        listenTcp({ address: good, port: 0 }).close();
-      } finally {
-        await driver.release();
-      }
+      const good = formatIpv4(subnet.base + 2);
+      const foreign = outside(subnet);
+      const failures = await driver.ensure([foreign, good, "not an address"]);
+      assert.deepEqual([...failures.keys()].sort(), [foreign, "not an address"].sort());
+      for (const reason of failures.values()) assert.ok(reason.length > 0);
+      listenTcp({ address: good, port: 0 }).close();
     });
 
-    Deno.test(`${what}: prepare() and release() of ${text} can be repeated`, async () => {
-      const driver = make();
+    test("prepare() and release() can be repeated", async (driver) => {
       await driver.release();
       const first = await driver.prepare(asked);
       assert.deepEqual(await driver.prepare(asked), first);
@@ -57,7 +56,6 @@ export function testAddressDriver(what: string, { make, subnets }: DriverCase): 
       await driver.release();
       assert.deepEqual(await driver.prepare(asked), first);
       assert.equal(await driver.observe(), undefined);
-      await driver.release();
     });
   }
 }

@@ -1,15 +1,16 @@
 import { HostsFile } from "../../src/names/hosts/hosts_file.ts";
 import { NoNames } from "../../src/names/hosts/no_names.ts";
 import * as files from "../../src/system/files.ts";
+import { fileOnDisk } from "../names/file_on_disk.ts";
+import { readBlock } from "../names/hosts/hosts_texts.ts";
 import { type PublisherPlace, testNamePublisher } from "./name_publisher.ts";
 
 async function openHosts(text: string | undefined): Promise<PublisherPlace> {
-  const directory = await Deno.makeTempDir();
-  const path = `${directory}/hosts`;
-  if (text !== undefined) await Deno.writeTextFile(path, text);
+  const file = await fileOnDisk("hosts", text);
   return {
-    make: () => new HostsFile(path, { files }),
-    [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
+    make: () => new HostsFile(file.path, { files }),
+    published: async () => readBlock((await file.list()).includes("hosts") ? await file.read() : ""),
+    [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
   };
 }
 
@@ -17,6 +18,8 @@ testNamePublisher("HostsFile on a file with lines", () => openHosts("127.0.0.1\t
 testNamePublisher("HostsFile on no file", () => openHosts(undefined));
 testNamePublisher("NoNames", () =>
   Promise.resolve({
-    make: () => new NoNames("Names are not published: this is a test"),
+    make: () => new NoNames("this is a test"),
+    published: () => Promise.resolve(new Map()),
+    publishesNothing: "it stands for a machine on which ngrokd may not write the hosts file",
     [Symbol.asyncDispose]: () => Promise.resolve(),
   }));

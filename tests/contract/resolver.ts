@@ -1,14 +1,18 @@
 import assert from "node:assert/strict";
 import type { Resolver, ResolverRequest } from "../../src/names/resolver/resolver.ts";
 
-/** One place where the questions of a machine can be directed, on which several resolvers can be made one after the other. */
+/** The DNS settings of a machine, for which several resolvers can be made one after the other. */
 export interface ResolverPlace extends AsyncDisposable {
   /** A new resolver that knows nothing of the earlier ones. */
   make(): Resolver;
-  /** What a resolver observes where the wish stands; undefined if it can do nothing at all. */
-  seen(wish: ResolverRequest): ReadonlyMap<string, string> | undefined;
-  /** Takes away what stands, as another program would. */
-  trample(): Promise<void>;
+  /** The settings of ngrokd: domain → server. */
+  settings(): Promise<ReadonlyMap<string, string>>;
+  /** The settings that a request must lead to. */
+  expected(request: ResolverRequest): ReadonlyMap<string, string>;
+  /** Removes the settings of ngrokd as another program would. */
+  overwrite(): Promise<void>;
+  /** The reason why this resolver never changes anything. @default {It does} */
+  readonly changesNothing?: string;
 }
 
 const SERVER = { address: "10.107.0.1", port: 53 };
@@ -21,68 +25,70 @@ const OTHER: ResolverRequest = {
 
 /** The tests that every resolver must pass. */
 export function testResolver(what: string, open: () => Promise<ResolverPlace>): void {
-  function test(name: string, body: (place: ResolverPlace) => Promise<void>): void {
+  type Check = (request: ResolverRequest) => Promise<void>;
+  interface Case {
+    readonly place: ResolverPlace;
+    readonly works: boolean;
+    readonly assertSettings: Check;
+  }
+  function test(name: string, body: (it: Case) => Promise<void>): void {
     Deno.test(`${what}: ${name}`, async () => {
       await using place = await open();
-      await body(place);
+      const works = place.changesNothing === undefined;
+      const assertSettings: Check = async (request) =>
+        assert.deepEqual(await place.settings(), works ? place.expected(request) : new Map());
+      await body({ place, works, assertSettings });
     });
   }
 
-  test("apply() makes exactly this stand, and says whether it changed anything", async (place) => {
-    const resolver = place.make();
-    for (const wish of [TWO, OTHER, NONE]) {
-      const able = place.seen(wish) !== undefined;
-      const first = await resolver.apply(wish);
-      assert.equal(first.changed, able);
-      assert.equal(first.problem !== undefined, !able && wish !== NONE);
-      assert.deepEqual(await resolver.observe(), place.seen(wish));
-      const again = await resolver.apply({ ...wish, domains: wish.domains.toReversed() });
+  test("apply() makes exactly the requested settings and reports changes", async (it) => {
+    const resolver = it.place.make();
+    for (const request of [TWO, OTHER, NONE]) {
+      const first = await resolver.apply(request);
+      assert.equal(first.changed, it.works);
+      assert.equal(first.problem !== undefined, !it.works && request !== NONE);
+      await it.assertSettings(request);
+      const again = await resolver.apply({ ...request, domains: request.domains.toReversed() });
       assert.deepEqual([again.changed, again.problem, again.warnings], [false, first.problem, []]);
     }
   });
 
-  test("observe() tells what stands, not what is remembered", async (place) => {
-    const able = place.seen(TWO) !== undefined;
-    await place.make().apply(TWO);
-    const second = place.make();
+  test("apply() recognises the settings of an earlier run and restores lost ones", async (it) => {
+    await it.place.make().apply(TWO);
+    const second = it.place.make();
     assert.equal((await second.apply(TWO)).changed, false);
-    assert.deepEqual(await second.observe(), place.seen(TWO));
-    await place.trample();
-    assert.deepEqual(await second.observe(), place.seen(NONE));
-    assert.equal((await second.apply(TWO)).changed, able);
-    assert.deepEqual(await second.observe(), place.seen(TWO));
+    await it.assertSettings(TWO);
+    await it.place.overwrite();
+    await it.assertSettings(NONE);
+    assert.equal((await second.apply(TWO)).changed, it.works);
+    await it.assertSettings(TWO);
   });
 
-  test("apply() refuses what is not a host name and takes the others", async (place) => {
-    if (place.seen(TWO) === undefined) return;
-    const resolver = place.make();
+  test("apply() refuses only what is no host name", async (it) => {
+    const resolver = it.place.make();
     const bad = ["../evil", "..", "a/b", ".", "", "x\n6.6.6.6 y", "-rf", "~.", "*.*.example"];
     const outcome = await resolver.apply({ ...TWO, domains: [...bad, ...TWO.domains] });
-    assert.deepEqual([[...outcome.refused.keys()], outcome.problem], [bad, undefined]);
-    assert.deepEqual(await resolver.observe(), place.seen(TWO));
-    // Nothing but bad names is nothing at all.
+    if (it.works) assert.deepEqual([[...outcome.refused.keys()], outcome.problem], [bad, undefined]);
+    await it.assertSettings(TWO);
+    // Bad names alone are like no names.
     await resolver.apply({ ...TWO, domains: bad });
-    assert.deepEqual(await resolver.observe(), place.seen(NONE));
+    await it.assertSettings(NONE);
   });
 
-  test("withdraw() takes all away that is ours, also of an earlier run, any number of times", async (place) => {
-    const able = place.seen(TWO) !== undefined;
-    assert.equal((await place.make().withdraw()).changed, false);
-    await place.make().apply(TWO);
-    const resolver = place.make();
-    assert.equal((await resolver.withdraw()).changed, able);
-    assert.deepEqual(await place.make().observe(), place.seen(NONE));
-    assert.deepEqual([(await resolver.withdraw()).changed, (await resolver.withdraw()).problem], [
-      false,
-      undefined,
-    ]);
-    // It can be used again.
-    assert.equal((await resolver.apply(TWO)).changed, able);
+  test("withdraw() removes the settings of this and earlier runs, repeatedly", async (it) => {
+    assert.equal((await it.place.make().withdraw()).changed, false);
+    await it.place.make().apply(TWO);
+    const resolver = it.place.make();
+    assert.equal((await resolver.withdraw()).changed, it.works);
+    await it.assertSettings(NONE);
+    const { changed, problem } = await resolver.withdraw();
+    assert.deepEqual([changed, problem], [false, undefined]);
+    assert.equal((await resolver.apply(TWO)).changed, it.works, "it can be used again");
   });
 
-  test("the last of several attempts that overlap is the one that stands", async (place) => {
-    const resolver = place.make();
-    await Promise.all([TWO, OTHER, TWO, NONE, OTHER].map((wish) => resolver.apply(wish)));
-    assert.deepEqual(await resolver.observe(), place.seen(OTHER));
+  test("the last of several overlapping requests wins", async (it) => {
+    const resolver = it.place.make();
+    await Promise.all([TWO, OTHER, TWO, NONE, OTHER].map((request) => resolver.apply(request)));
+    await it.assertSettings(OTHER);
   });
 }

@@ -78,5 +78,5 @@ Deno.test("cleanup does not promise that nothing is left where it could not look
   await cleanUp(machine);
   const said = machine.out.join("");
   assert.doesNotMatch(said, /Nothing of ngrokd is left/);
-  assert.match(said, /if there is, run: ip link delete ngrokd0/);
+  assert.match(said, /if one exists, run: ip link delete ngrokd0/);
 });

@@ -5,7 +5,9 @@ import { DnsController } from "../../src/dns/controller.ts";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import { BindError } from "../../src/model/errors.ts";
 import type { StatusReport } from "../../src/model/report.ts";
+import { RouteTable } from "../../src/model/route_table.ts";
 import { NoResolver } from "../../src/names/resolver/no_resolver.ts";
+import type { Resolver, ResolverOutcome } from "../../src/names/resolver/resolver.ts";
 import { ResolverChain } from "../../src/names/resolver/resolver_chain.ts";
 import { RESOLV_CONF } from "../../src/names/select.ts";
 import { listenTcp } from "../../src/system/net.ts";
@@ -16,6 +18,7 @@ import { fakeTime, FakeUdp } from "./fake_udp.ts";
 import { FakeUpstream } from "./fake_upstream.ts";
 import { decode, message, replyTo } from "./messages.ts";
 import { captureLog } from "../fakes/captured_log.ts";
+import { route } from "../fakes/routes.ts";
 import { type FakeMachine, fakeMachine } from "../daemon/fake_machine.ts";
 import { listOf, statusOf, withDaemon } from "../daemon/with_daemon.ts";
 
@@ -155,7 +158,7 @@ Deno.test("runDaemon() serves connections while another program holds its DNS po
     const held = `Cannot bind ${server}:${port}: address is in use`;
     const { state, addresses } = await dnsOf(machine);
     assert.deepEqual([state, addresses], ["failing", [{ address: `${server}:${port}`, error: held }]]);
-    assert.ok(machine.out.some((line) => line.includes("Cannot answer DNS") && line.includes(held)));
+    assert.ok(machine.out.some((line) => line.includes("Cannot answer DNS queries") && line.includes(held)));
     holder.close();
     cloud.addEndpoint({ url: "http://new.myapp:8395", backend: "http" });
     await machine.until("it answers", async () => (await lookUp("new.myapp", machine)).length === 1);
@@ -199,9 +202,9 @@ Deno.test("runDaemon() answers every live name while its configuration is reload
 /** DNS on a machine whose resolv.conf has this text; `listens`: whether an address can be had. */
 function dnsOn(
   config: Config,
-  options: { listens: (address: string) => boolean; resolvConf?: string },
+  options: { listens: (address: string) => boolean; resolvConf?: string; resolver?: Resolver },
 ): DnsController {
-  const { listens, resolvConf } = options;
+  const { listens, resolvConf, resolver = new NoResolver("not here") } = options;
   const system = realSystem();
   return new DnsController({
     system: {
@@ -224,7 +227,7 @@ function dnsOn(
     },
     config: () => config,
     subnet: () => parseCidr("10.107.0.0/16")!,
-    resolver: new ResolverChain([new NoResolver("not here")]),
+    resolver: new ResolverChain([resolver]),
     resolveInterface: () => undefined,
   });
 }
@@ -254,7 +257,7 @@ Deno.test("DnsController asks nobody, and says so once, if the servers that were
   assert.equal(logged.lines("warning").length, 1);
   assert.match(
     logged.lines("warning")[0]!,
-    /Cannot ask for other names: .*dns\.upstream.* names this server only/,
+    /Cannot forward other DNS queries: dns\.upstream names this server only/,
   );
   await dns.close();
 });
@@ -282,4 +285,32 @@ Deno.test("DnsController tries a held port again every 10 s, and speaks of it on
   await dns.close();
   await dns.refresh();
   assert.equal(tries, 4, "nothing comes back after the end");
+});
+
+Deno.test("DnsController logs once, and reports, which names do not resolve", async () => {
+  await using logged = await captureLog();
+  const { config } = parseConfig({ dns: { enabled: true } });
+  const outcome = { changed: false, refused: new Map<string, string>(), warnings: [] };
+  const resolver: Resolver = {
+    kind: "fake",
+    target: "/etc/fake",
+    apply: () => Promise.resolve<ResolverOutcome>(outcome),
+    withdraw: () => Promise.resolve({ ...outcome, refused: new Map() }),
+  };
+  const dns = dnsOn(config, { listens: () => true, resolver });
+  await dns.refresh();
+  assert.deepEqual([dns.unresolved.size, dns.report.resolver.reason], [0, null]);
+  dns.setRoutes(new RouteTable([route("https://*.a.test:443")]));
+  outcome.refused = new Map([["*.a.test", "no room"]]);
+  for (let round = 0; round < 3; round++) await dns.refresh();
+  const reason = "*.a.test does not resolve on this machine: no room";
+  assert.deepEqual([...dns.unresolved], [["*.a.test", "no room"]]);
+  assert.equal(dns.report.resolver.reason, reason);
+  assert.deepEqual(logged.lines("warning"), [`Some names do not resolve: ${reason}`]);
+
+  outcome.refused.set("*.b.test", "no room either");
+  await dns.refresh();
+  assert.equal(dns.report.resolver.reason, `${reason} (and 1 other names)`);
+  assert.equal(logged.lines("warning").length, 2);
+  await dns.close();
 });

@@ -3,7 +3,7 @@ import { RepairLimit } from "../../src/names/repair_limit.ts";
 
 const MINUTE = 60_000;
 
-/** Asks once a second for a time and gives the seconds at which a repair was allowed. */
+/** Asks once a second; returns the seconds at which a repair was allowed. */
 function allowedSeconds(limit: RepairLimit, clock: { ms: number }, durationMs: number): number[] {
   const allowed: number[] = [];
   for (const end = clock.ms + durationMs; clock.ms < end; clock.ms += 1000) {
@@ -12,7 +12,7 @@ function allowedSeconds(limit: RepairLimit, clock: { ms: number }, durationMs: n
   return allowed;
 }
 
-Deno.test("RepairLimit allows 10 repairs at once, then one in 5 minutes for as long as the fight lasts (F12)", () => {
+Deno.test("RepairLimit allows 10 repairs at once, then one in 5 minutes while they are needed (F12)", () => {
   const clock = { ms: 0 };
   const limit = new RepairLimit(() => clock.ms);
   assert.deepEqual(allowedSeconds(limit, clock, 60 * MINUTE), [
@@ -21,7 +21,7 @@ Deno.test("RepairLimit allows 10 repairs at once, then one in 5 minutes for as l
   ]);
 });
 
-Deno.test("RepairLimit forgets after 10 quiet minutes, not before", () => {
+Deno.test("RepairLimit starts again after 10 minutes without a repair, not before", () => {
   const clock = { ms: 0 };
   const limit = new RepairLimit(() => clock.ms);
   allowedSeconds(limit, clock, 20_000);
@@ -31,7 +31,7 @@ Deno.test("RepairLimit forgets after 10 quiet minutes, not before", () => {
   assert.equal(allowedSeconds(limit, clock, 20_000).length, 10);
 });
 
-Deno.test("RepairLimit never slows repairs that are rarer than 10 in 10 minutes", () => {
+Deno.test("RepairLimit allows every repair if they are rarer than 10 in 10 minutes", () => {
   const clock = { ms: 0 };
   const limit = new RepairLimit(() => clock.ms);
   for (let i = 0; i < 100; i++, clock.ms += MINUTE) assert.equal(limit.take(), true);

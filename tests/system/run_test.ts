@@ -62,7 +62,7 @@ Deno.test("run() never lets PATH decide: with the shipped permissions and hostil
   }
   const code = `import { run } from "../../src/system/run.ts";
     import { IP } from "../../src/network/ip_program.ts";
-    import { RESOLVECTL } from "../../src/names/resolver/resolved.ts";
+    import { RESOLVECTL } from "../../src/names/resolver/resolvectl.ts";
     const argvs = [[IP, "-V"], [RESOLVECTL, "--version"], ["ip", "-V"], ["resolvectl"], ["./ip"], ["sh"]];
     console.log(JSON.stringify(await Promise.all(argvs.map((argv) =>
       run(argv, { timeoutMs: 5000 }).then(({ stdout }) => stdout, ({ message }) => message)))));`;

@@ -12,15 +12,23 @@ export interface EndpointReportInput {
   readonly traffic: (endpointId: string) => Traffic;
   /** Whether this machine asks our DNS server, so that names below a wildcard are found. */
   readonly asksDns: boolean;
+  /** Names that should resolve through our DNS server and do not: name → reason. @default {none} */
+  readonly unresolved?: ReadonlyMap<string, string>;
 }
 
 const NEVER = "0001-01-01T00:00:00Z";
 
 /** Every endpoint that the cloud listed, served or not, sorted by host name, port and id. */
 export function endpointReports(input: EndpointReportInput): EndpointReport[] {
-  const { outcomes, refused, traffic, asksDns } = input;
+  const { outcomes, refused, traffic, asksDns, unresolved } = input;
   const rows = [
-    ...outcomes.map((outcome) => outcomeReport(outcome, { traffic: traffic(outcome.endpoint.id), asksDns })),
+    ...outcomes.map((outcome) =>
+      outcomeReport(outcome, {
+        traffic: traffic(outcome.endpoint.id),
+        asksDns,
+        unresolved: unresolved?.get(outcome.endpoint.hostname),
+      })
+    ),
     ...refused.map(refusedReport),
   ];
   return rows.sort((a, b) => compare(a.hostname, b.hostname) || a.port - b.port || compare(a.id, b.id));
@@ -47,9 +55,13 @@ export function endpointHealth(
 
 function outcomeReport(
   outcome: EndpointOutcome,
-  about: { readonly traffic: Traffic; readonly asksDns: boolean },
+  about: {
+    readonly traffic: Traffic;
+    readonly asksDns: boolean;
+    readonly unresolved: string | undefined;
+  },
 ): EndpointReport {
-  const { traffic, asksDns } = about;
+  const { traffic, unresolved } = about;
   const { endpoint, route, reason, state } = outcome;
   const { id, url, hostname, port, wildcard } = endpoint;
   return {
@@ -61,7 +73,11 @@ function outcomeReport(
     wildcard,
     wildcard_suffix: wildcard ? hostname.slice(2) : "",
     state,
-    reason: [reason, reachedBy(route, asksDns)].filter((text) => text !== "").join("; "),
+    reason: [
+      reason,
+      unresolved === undefined ? "" : `does not resolve on this machine: ${unresolved}`,
+      reachedBy(route, about.asksDns && unresolved === undefined),
+    ].filter((text) => text !== "").join("; "),
     ...(route === undefined ? {} : placeOf(route)),
     open_connections: traffic.open,
     total_connections: traffic.total,

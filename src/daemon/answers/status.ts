@@ -18,6 +18,7 @@ export function listReport(daemon: Daemon): EndpointReport[] {
     refused: loop.refused,
     traffic: (id) => forwarder.traffic(id),
     asksDns: dns.report.resolver.driver !== "none",
+    unresolved: dns.unresolved,
   });
 }
 

@@ -1,18 +1,22 @@
 import { normalizeHostname } from "../../lib/hostname.ts";
 
-// The functions of this file work on text with one character per byte (latin1), so that bytes in any encoding come back as they were.
+// The functions of this file take text with one character per byte (latin1), so that bytes of any
+// encoding survive.
 
 const BEGIN = "# BEGIN ngrokd managed section";
 const END = "# END ngrokd managed section";
 const BYTE_ORDER_MARK = "\u00ef\u00bb\u00bf";
 
-/** Why a hosts file cannot be edited: the line (from 1) that is wrong, and what is wrong with it. */
+/** The reason why a hosts file cannot be edited: a line (from 1), and the fault of that line. */
 export interface BlockProblem {
   readonly line: number;
   readonly message: string;
 }
 
-/** Our section, markers included: `<address>\t<name>` lines, sorted. Empty if there are no names, which must be host names. */
+/**
+ * Our section, markers included: `<address>\t<name>` lines, sorted. The names must be host names;
+ * without any, the section is empty.
+ */
 export function renderBlock(names: ReadonlyMap<string, string>, lineEnd = "\n"): string {
   if (names.size === 0) return "";
   const lines = [...names].map(([name, address]) => `${address}\t${name}`).sort();
@@ -23,15 +27,16 @@ export function renderBlock(names: ReadonlyMap<string, string>, lineEnd = "\n"):
 export interface ReplacedBlock {
   /** The whole file. */
   readonly text: string;
-  /** Our section as it was and as it is now, markers included; empty if there is none. */
-  readonly was: string;
+  /** The old section, markers included; empty if there was none. */
+  readonly oldBlock: string;
+  /** The new section, markers included; empty if there is none. */
   readonly block: string;
 }
 
 /**
- * The hosts file with exactly these names in our section and every other byte as it was. Without names the section goes, and the file is
- * what it was before the section came: the section is set off by one line end, which makes a blank line unless the file lacked its
- * final line end, and that line end goes with it.
+ * The hosts file with exactly these names in our section and every other byte kept. The section is
+ * separated by one line end, which makes a blank line unless the file had no final line end.
+ * Without names, the section and that line end are removed, which restores the original file.
  */
 export function replaceBlock(
   text: string,
@@ -39,30 +44,18 @@ export function replaceBlock(
 ): ReplacedBlock | { readonly problem: BlockProblem } {
   const found = locate(text);
   if ("problem" in found) return found;
-  const { before, block: was, after } = found;
+  const { before, block: oldBlock, after } = found;
   const lineEnd = lineEndOf(text);
   const block = renderBlock(names, lineEnd);
-  if (was !== "") {
+  if (oldBlock !== "") {
     const kept = block === "" ? withoutSeparator(before, after, lineEnd) : before;
-    return { text: kept + block + after, was, block };
+    return { text: kept + block + after, oldBlock, block };
   }
   const separator = block === "" || bodyOf(text) === "" ? "" : lineEnd;
-  return { text: text + separator + block, was, block };
+  return { text: text + separator + block, oldBlock, block };
 }
 
-/** What stands in our section, name → address; undefined if the section is damaged. */
-export function readBlock(text: string): Map<string, string> | undefined {
-  const found = locate(text);
-  if ("problem" in found) return undefined;
-  const names = new Map<string, string>();
-  for (const line of found.block.split("\n")) {
-    const [address, ...own] = wordsOf(line);
-    for (const name of own) if (!names.has(name)) names.set(name, address!);
-  }
-  return names;
-}
-
-/** Those of the names that stand outside our section too, each with its (first) line, from 1. */
+/** The names that are outside our section too, each with its first line, from 1. */
 export function findOutside(text: string, names: { has(name: string): boolean }): Map<string, number> {
   const lines = new Map<string, number>();
   const found = locate(text);
@@ -83,7 +76,10 @@ export function findOutside(text: string, names: { has(name: string): boolean })
   return lines;
 }
 
-/** The file cut in three; an empty `block` if there is none. Anything but one whole section is a problem: it is never guessed at. */
+/**
+ * The file in three parts; `block` is empty if there is no section. Everything but one whole
+ * section is a problem.
+ */
 function locate(text: string): { before: string; block: string; after: string } | { problem: BlockProblem } {
   let start = -1;
   let end = -1;
@@ -92,23 +88,23 @@ function locate(text: string): { before: string; block: string; after: string } 
     const newline = text.indexOf("\n", match.index);
     const rest = text.slice(match.index + match[0].length, newline === -1 ? text.length : newline);
     if (!startsLine(text, match.index) || (rest !== "" && rest !== "\r")) {
-      return problem(`has the marker "${match[0]}" and other text`);
+      return problem(`has other text beside the marker "${match[0]}"`);
     }
     if (match[1] === "BEGIN") {
       if (start !== -1) {
-        return problem(`begins the managed section, which line ${lineOf(text, start)} has begun already`);
+        return problem(`begins a second managed section (the first begins in line ${lineOf(text, start)})`);
       }
       start = match.index;
     } else {
-      if (start === -1) return problem("ends the managed section, which no line has begun");
-      if (end !== -1) return problem("ends the managed section, which has ended already");
+      if (start === -1) return problem("ends a managed section that no line begins");
+      if (end !== -1) return problem("ends the managed section a second time");
       end = newline === -1 ? text.length : newline + 1;
     }
   }
   if (start === -1) return { before: text, block: "", after: "" };
   if (end === -1) {
     return {
-      problem: { line: lineOf(text, start), message: "begins the managed section, which no line ends" },
+      problem: { line: lineOf(text, start), message: "begins a managed section that no line ends" },
     };
   }
   return { before: text.slice(0, start), block: text.slice(start, end), after: text.slice(end) };
@@ -118,13 +114,14 @@ function withoutSeparator(before: string, after: string, lineEnd: string): strin
   const separator = before.endsWith(lineEnd) ? lineEnd : before.endsWith("\n") ? "\n" : "";
   const kept = before.slice(0, before.length - separator.length);
   if (bodyOf(kept) === "") return before;
-  // Text that came after the section must not run into the last line before it.
+  // Text after the section must not join the last line before it.
   return after === "" || kept.endsWith("\n") ? kept : before;
 }
 
 function lineEndOf(text: string): "\n" | "\r\n" {
   const newline = text.indexOf("\n");
-  // A file that ends in a bare CR takes CRLF: with LF, that CR could not be told from our own later.
+  // A file that ends in a bare CR gets CRLF. With LF, that CR would later look like a part of our
+  // line end.
   if (newline === -1) return text.endsWith("\r") ? "\r\n" : "\n";
   return text[newline - 1] === "\r" ? "\r\n" : "\n";
 }
@@ -144,7 +141,7 @@ function bodyOf(text: string): string {
   return text.startsWith(BYTE_ORDER_MARK) ? text.slice(BYTE_ORDER_MARK.length) : text;
 }
 
-/** Address and names of a line; nothing for a comment or a blank line. */
+/** The address and names of a line; empty for a comment or a blank line. */
 function wordsOf(line: string): string[] {
   const comment = line.indexOf("#");
   return (comment === -1 ? line : line.slice(0, comment)).split(/\s+/).filter((word) => word !== "");

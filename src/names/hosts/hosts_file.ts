@@ -1,163 +1,85 @@
-import { Buffer } from "node:buffer";
-import { Mutex } from "../../lib/mutex.ts";
-import { FileError } from "../../model/errors.ts";
-import { findOutside, readBlock, replaceBlock } from "./hosts_block.ts";
+import type { FileError } from "../../model/errors.ts";
+import { ManagedFile } from "../managed_file.ts";
+import type { ReplaceFileSystem } from "../replace_file.ts";
+import { findOutside, replaceBlock } from "./hosts_block.ts";
 import type { NamePublisher, PublishOutcome } from "./publisher.ts";
 import { refuseHostsLine } from "./refuse_names.ts";
-import { RepairLimit } from "../repair_limit.ts";
-import { type HostsFileSystem, removeStray, replaceFile } from "../replace_file.ts";
 
 const MAX_BYTES = 16 * 1024 * 1024;
-const MAX_TRIES = 3;
-
-type Names = ReadonlyMap<string, string>;
-
-/** What {@linkcode HostsFile} is made with. */
-export interface HostsFileOptions {
-  readonly files: HostsFileSystem;
-  /** Milliseconds that never run backwards. @default {performance.now} */
-  readonly now?: () => number;
-  /** Whether an earlier run made the file: it goes with our section then. @default {false} */
-  readonly created?: boolean;
-  /** Called before the file is written; `created` if we are the ones who make it. */
-  readonly record?: (change: { path: string; created: boolean }) => Promise<void>;
-}
 
 /**
- * Keeps our section of a hosts file, as its only writer in this program. Readers see the old file or the new one, and every byte outside
- * the section stays.
+ * A hosts file with one section for ngrokd, of which this class is the only writer in the program.
+ * Readers see the old file or the new one, and every byte outside the section stays.
  */
 export class HostsFile implements NamePublisher {
   readonly kind = "hosts";
-  readonly off = undefined;
-  /** The file. */
+  readonly disabledReason = undefined;
   readonly target: string;
-  readonly #temporary: string;
-  readonly #files: HostsFileSystem;
-  readonly #repairs: RepairLimit;
-  readonly #turns = new Mutex();
+  readonly #file: ManagedFile;
   readonly #record: NonNullable<HostsFileOptions["record"]>;
+  /** True if ngrokd created the file. */
   #created: boolean;
-  #swept = false;
-  #saidInPlace = false;
-  /** The names of the last publication. */
-  #judged: { readonly names: Names; readonly fit: Names; readonly refused: Names } | undefined;
-  /** The whole file and our section as we left them, for which names, and what was unusual; undefined before the first publication. */
-  #left:
-    | {
-      readonly text: string;
-      readonly block: string;
-      readonly names: Names;
-      readonly notes: Map<string, string>;
-    }
-    | undefined;
+  #checked: CheckedNames | undefined;
+  #written: WrittenFile | undefined;
 
   constructor(path: string, options: HostsFileOptions) {
-    const { files, now = () => performance.now(), created = false } = options;
-    const { record = () => Promise.resolve() } = options;
+    const { files, now, created = false, record = () => Promise.resolve() } = options;
     this.target = path;
-    this.#temporary = `${path}.ngrokd.tmp`;
-    this.#files = files;
-    this.#repairs = new RepairLimit(now);
+    this.#file = new ManagedFile(path, { files, maxBytes: MAX_BYTES, now, hintFor });
     this.#created = created;
     this.#record = record;
   }
 
-  async observe(): Promise<ReadonlyMap<string, string> | undefined> {
-    try {
-      return readBlock(toText(await this.#read()));
-    } catch (error) {
-      if (error instanceof FileError) return undefined;
-      throw error;
-    }
-  }
-
-  publish(names: ReadonlyMap<string, string>): Promise<PublishOutcome> {
-    return this.#turns.run(() => this.#publish(names, false));
+  publish(names: Names): Promise<PublishOutcome> {
+    return this.#apply(names, { isLast: false });
   }
 
   withdraw(): Promise<PublishOutcome> {
-    return this.#turns.run(() => this.#publish(new Map(), true));
+    return this.#apply(new Map(), { isLast: true });
   }
 
-  async #publish(names: ReadonlyMap<string, string>, last: boolean): Promise<PublishOutcome> {
-    if (names !== this.#judged?.names) this.#judged = { names, ...judge(names) };
-    const { fit, refused } = this.#judged;
-    const nothing = { changed: false, refused, notes: new Map<string, string>(), warnings: [] };
-    try {
-      if (!this.#swept) await removeStray(this.#temporary, this.#files);
-      this.#swept = true;
-      return { ...nothing, ...await this.#update(fit, last) };
-    } catch (error) {
-      if (error instanceof FileError) return { ...nothing, problem: error.message, hint: hintFor(error) };
-      throw error;
-    }
-  }
-
-  async #update(names: ReadonlyMap<string, string>, last: boolean): Promise<Partial<PublishOutcome>> {
-    const warnings: string[] = [];
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const old = await this.#read();
-      const text = toText(old);
-      const same = this.#left;
-      if (!last && same?.names === names && same.text === text) return { notes: same.notes, warnings };
-      const wanted = replaceBlock(text, names);
-      if ("problem" in wanted) {
-        return {
-          problem: `Cannot edit ${this.target}: line ${wanted.problem.line} ${wanted.problem.message}`,
-          hint:
-            `Remove what is left of the managed section from ${this.target} by hand; it is written anew then`,
-        };
-      }
-      // The scan of a large file takes long, and the same text gives the same notes.
-      const notes = wanted.text === this.#left?.text ? this.#left.notes : this.#notesOn(text, names);
-      const left = { text: wanted.text, block: wanted.block, names, notes };
-      const remove = last && this.#created && wanted.text === "" && old !== undefined;
-      if (wanted.text === text && !remove) {
-        this.#left = left;
-        return { notes, warnings };
-      }
-      const overwritten = this.#left !== undefined && wanted.was !== this.#left.block;
-      if (overwritten && warnings.length === 0) {
-        if (!last && !this.#repairs.take()) {
-          return {
-            problem: `Cannot keep names in ${this.target}: another program keeps rewriting it`,
-            hint: "Find the program that writes it and stop it; our section is put back every 5 minutes",
-            notes,
-          };
+  async #apply(names: Names, options: { readonly isLast: boolean }): Promise<PublishOutcome> {
+    const { valid, refused } = this.#check(names);
+    let written: WrittenFile | undefined;
+    const outcome = await this.#file.run(async () => {
+      const outcome = await this.#file.update((text, exists) => {
+        const last = this.#written;
+        if (!options.isLast && last?.names === valid && last.text === text) {
+          written = last;
+          return { next: text };
         }
-        warnings.push(`The managed section of ${this.target} was changed by another program: it is put back`);
-      }
-      if (remove) {
-        await this.#files.removeFile(this.target);
-        this.#left = left;
-        return { changed: true, notes, warnings };
-      }
-      this.#created ||= old === undefined;
-      await this.#record({ path: this.target, created: this.#created });
-      const result = await replaceFile(this.target, {
-        old,
-        next: Buffer.from(wanted.text, "latin1"),
-        files: this.#files,
-        temporary: this.#temporary,
-        maxBytes: MAX_BYTES,
+        const replaced = replaceBlock(text, valid);
+        if ("problem" in replaced) return this.#damaged(replaced.problem);
+        // To scan a large file takes long, and the same text has the same notes.
+        const notes = replaced.text === last?.text ? last.notes : this.#notesOn(text, valid);
+        written = { text: replaced.text, block: replaced.block, names: valid, notes };
+        const isRepair = !options.isLast && last !== undefined && replaced.oldBlock !== last.block;
+        const beforeWrite = () => {
+          this.#created ||= !exists;
+          return this.#record({ path: this.target, created: this.#created });
+        };
+        const isRemoved = options.isLast && this.#created && replaced.text === "" && exists;
+        return { next: isRemoved ? undefined : replaced.text, isRepair, beforeWrite };
       });
-      if (result === "overtaken") continue;
-      this.#left = left;
-      if (result === "in_place" && !this.#saidInPlace) {
-        this.#saidInPlace = true;
-        warnings.push(`${this.target} cannot be replaced as a whole: it is written where it stands`);
-      }
-      return { changed: true, notes, warnings };
-    }
-    return { problem: `Cannot write ${this.target}: another program writes it at the same time`, warnings };
+      if (outcome.problem === undefined) this.#written = written;
+      return outcome;
+    });
+    return { ...outcome, refused, notes: written?.notes ?? new Map() };
   }
 
-  #read(): Promise<Uint8Array | undefined> {
-    return this.#files.readBytesIfAny(this.target, MAX_BYTES);
+  #check(names: Names): CheckedNames {
+    if (names !== this.#checked?.names) this.#checked = checkNames(names);
+    return this.#checked;
   }
 
-  #notesOn(text: string, names: ReadonlyMap<string, string>): Map<string, string> {
+  #damaged({ line, message }: { line: number; message: string }): { problem: string; hint: string } {
+    return {
+      problem: `Cannot edit ${this.target}: line ${line} ${message}`,
+      hint: `Remove the rest of the managed section from ${this.target}; ngrokd writes it again`,
+    };
+  }
+
+  #notesOn(text: string, names: Names): Names {
     const notes = new Map<string, string>();
     for (const [name, line] of findOutside(text, names)) {
       notes.set(name, `line ${line} of ${this.target} gives this name an address too`);
@@ -166,36 +88,61 @@ export class HostsFile implements NamePublisher {
   }
 }
 
-function judge(names: Names): { fit: Names; refused: Names } {
-  const fit = new Map<string, string>();
+/** Options of {@linkcode HostsFile}. */
+export interface HostsFileOptions {
+  readonly files: ReplaceFileSystem;
+  /** Milliseconds that never run backwards. @default {performance.now} */
+  readonly now?: () => number;
+  /**
+   * True if an earlier run created the file: it is removed with the section then.
+   *
+   * @default {false}
+   */
+  readonly created?: boolean;
+  /** Called before each write; `created` is true if ngrokd creates the file or has created it. */
+  readonly record?: (change: { path: string; created: boolean }) => Promise<void>;
+}
+
+type Names = ReadonlyMap<string, string>;
+
+interface CheckedNames {
+  readonly names: Names;
+  readonly valid: Names;
+  /** Name → reason. */
+  readonly refused: Names;
+}
+
+/** The file as it was last written or found right. */
+interface WrittenFile {
+  readonly text: string;
+  readonly block: string;
+  readonly names: Names;
+  readonly notes: Names;
+}
+
+function checkNames(names: Names): CheckedNames {
+  const valid = new Map<string, string>();
   const refused = new Map<string, string>();
   for (const [name, address] of names) {
     const reason = refuseHostsLine(name, address);
-    if (reason === undefined) fit.set(name, address);
+    if (reason === undefined) valid.set(name, address);
     else refused.set(name, reason);
   }
-  return { fit, refused };
-}
-
-/** One character per byte, so that what is not UTF-8 survives too. */
-function toText(bytes: Uint8Array | undefined): string {
-  return bytes === undefined
-    ? ""
-    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  return { names, valid, refused };
 }
 
 function hintFor(error: FileError): string | undefined {
-  const another = "or name another file in NGROKD_HOSTS_PATH";
+  const another = "or set NGROKD_HOSTS_PATH to another file";
   switch (error.reason) {
     case "denied":
-      // To root this happens too: chattr +i.
-      return `Run ngrokd as root, and see whether the file is immutable (lsattr ${error.path}), ${another}`;
+      // Even root is denied a file with the immutable attribute (chattr +i).
+      return `Run ngrokd as root, check for the immutable attribute (lsattr ${error.path}), ${another}`;
     case "read_only":
       return `Make its file system writable, ${another}`;
     case "not_regular":
       return `Put a regular file there, ${another}`;
     case "full":
-      return "Make room on the disk; it is tried again at the next poll";
+      return "Make room on the disk; ngrokd retries at the next poll";
     default:
       return error.hint;
   }

@@ -1,18 +1,14 @@
 import type { NamePublisher, PublishOutcome } from "./publisher.ts";
 
-/** Publishes nothing, and says why. */
+/** A publisher that publishes nothing and gives the reason. */
 export class NoNames implements NamePublisher {
   readonly kind = "none";
   readonly target = "";
-  readonly off: string;
+  readonly disabledReason: string;
 
   /** `reason` is a sentence for `status`. */
   constructor(reason: string) {
-    this.off = reason;
-  }
-
-  observe(): Promise<undefined> {
-    return Promise.resolve(undefined);
+    this.disabledReason = reason;
   }
 
   publish(): Promise<PublishOutcome> {

@@ -5,52 +5,49 @@ import type { NamePublisher } from "./publisher.ts";
 
 const log = getLogger(["ngrokd", "names"]);
 
-/** The names as the control path wants them, and how they stand for `status`. */
+/**
+ * The names of endpoints that the control path wants on this machine, with their state for
+ * `status`.
+ */
 export class PublishedNames {
   readonly #publisher: NamePublisher;
-  readonly #reported = new OnChange();
+  readonly #onProblem = new OnChange();
   #problem: string | undefined;
   #hint: string | undefined;
   #withdrawn = false;
 
   constructor(publisher: NamePublisher) {
     this.#publisher = publisher;
-    if (publisher.off !== undefined) log.warn("{reason}", { reason: publisher.off });
+    const reason = publisher.disabledReason;
+    if (reason !== undefined) log.warn("Names are not published: {reason}", { reason });
   }
 
-  /** Publishes exactly these; gives what is wrong or unusual about single names. */
+  /** Publishes exactly these names; returns what is wrong or unusual about single ones. */
   async publish(names: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, string>> {
-    // A second signal does not wait for the round that is under way.
+    // After a second signal a running round may still publish.
     if (this.#withdrawn) return new Map();
+    const { target } = this.#publisher;
     const { changed, problem, hint, refused, notes, warnings } = await this.#publisher.publish(names);
-    for (const warning of warnings) log.warn("{warning}", { warning });
-    this.#reported.report(problem, (problem) => log.error("{problem}", { problem, hint }));
-    if (changed) {
-      log.info("Names are published in {target}", {
-        target: this.#publisher.target,
-        count: names.size - refused.size,
-      });
-    }
+    for (const warning of warnings) log.warn("Published names with a warning: {warning}", { warning });
+    this.#onProblem.report(problem, () => log.error("Cannot publish names: {problem}", { problem, hint }));
+    if (changed) log.info("Published names in {target}", { target, count: names.size - refused.size });
     this.#problem = problem;
     this.#hint = hint;
     return new Map([...notes, ...refused]);
   }
 
-  /** Takes all our names away, at the end: nothing is published after that. */
+  /** Removes all names at the end; nothing is published after that. */
   async withdraw(): Promise<void> {
     this.#withdrawn = true;
     const { problem, hint } = await this.#publisher.withdraw();
-    if (problem !== undefined) log.error("{problem}", { problem, hint });
+    if (problem !== undefined) log.error("Cannot remove names: {problem}", { problem, hint });
   }
 
   get report(): StatusReport["names"] {
-    const { kind, off } = this.#publisher;
-    if (off !== undefined) return { driver: kind, state: "off", reason: off };
+    const { kind, disabledReason } = this.#publisher;
+    if (disabledReason !== undefined) return { driver: kind, state: "off", reason: disabledReason };
     if (this.#problem === undefined) return { driver: kind, state: "ok", reason: null };
-    return {
-      driver: kind,
-      state: "failing",
-      reason: this.#hint === undefined ? this.#problem : `${this.#problem} (${this.#hint})`,
-    };
+    const hint = this.#hint === undefined ? "" : ` (${this.#hint})`;
+    return { driver: kind, state: "failing", reason: `${this.#problem}${hint}` };
   }
 }

@@ -1,31 +1,29 @@
-/** What a publication did. A name that is in neither map stands as asked, if there is no `problem`. */
-export interface PublishOutcome {
-  /** Whether anything was written. */
-  readonly changed: boolean;
-  /** Why the names do not stand as asked; undefined if they do. Whatever stood before stands still. */
-  readonly problem?: string | undefined;
-  /** What the user can do about the problem. */
-  readonly hint?: string | undefined;
-  /** Name → why this one is not published. */
-  readonly refused: ReadonlyMap<string, string>;
-  /** Name → what is unusual about it, though it is published. */
-  readonly notes: ReadonlyMap<string, string>;
-  /** Each is worth one line of the log; the same thing is not said twice. */
-  readonly warnings: readonly string[];
+import type { ChangeOutcome } from "../outcome.ts";
+
+/**
+ * A way to make the names of endpoints resolve on this machine. No method rejects for a reason
+ * outside this program.
+ */
+export interface NamePublisher {
+  /** The kind of publisher, for `status`. */
+  readonly kind: string;
+  /** The place of the names, for people; empty if there is none. */
+  readonly target: string;
+  /** The reason why no name is published at all; undefined if names are published. */
+  readonly disabledReason: string | undefined;
+  /**
+   * Publishes exactly these names (normalised), each with its IPv4 address. Writes only
+   * differences.
+   */
+  publish(names: ReadonlyMap<string, string>): Promise<PublishOutcome>;
+  /** Removes everything that ngrokd has published. */
+  withdraw(): Promise<PublishOutcome>;
 }
 
-/** How the names of endpoints come to resolve on this machine. No verb rejects for a reason that lies outside this program. */
-export interface NamePublisher {
-  /** What it is, for `status`. */
-  readonly kind: string;
-  /** Where the names are put, for people; empty if nowhere. */
-  readonly target: string;
-  /** Why no name is published at all; undefined if names are. */
-  readonly off: string | undefined;
-  /** The names that stand as ours now, each with its address; undefined if that cannot be known. */
-  observe(): Promise<ReadonlyMap<string, string> | undefined>;
-  /** Makes exactly these names (normalised) stand, each with its IPv4 address. Writes nothing if they do already. */
-  publish(names: ReadonlyMap<string, string>): Promise<PublishOutcome>;
-  /** Takes away all that is ours. */
-  withdraw(): Promise<PublishOutcome>;
+/** The result of a publication. Without a problem, each name in neither map is published. */
+export interface PublishOutcome extends ChangeOutcome {
+  /** Name → the reason why it is not published. */
+  readonly refused: ReadonlyMap<string, string>;
+  /** Name → an unusual condition, although it is published. */
+  readonly notes: ReadonlyMap<string, string>;
 }

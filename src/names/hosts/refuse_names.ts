@@ -16,17 +16,9 @@ const LOCAL_NAMES = new Set([
   "broadcasthost",
 ]);
 
-/** The names that no endpoint may take on this machine, normalised. */
-export interface ReservedNames {
-  /** What this machine calls itself; a full name stands for its first label too. */
-  readonly machine: readonly string[];
-  /** What the daemon itself connects to: the hosts of the API and of the ingress. */
-  readonly cloud: readonly string[];
-}
-
 /**
- * Why an endpoint's name (normalised, may be a wildcard) would hijack the machine; undefined if it would not (RELIABILITY.md R9; RFC 6761
- * 6.3 for everything below `localhost`).
+ * The reason why an endpoint must not have a name (normalised, or a wildcard) because that would
+ * hijack the machine; undefined if it may (docs/reliability.md R9; RFC 6761 6.3 for `localhost`).
  */
 export function refuseHijack(name: string, reserved: ReservedNames): string | undefined {
   const bare = name.startsWith("*.") ? name.slice(2) : name;
@@ -48,7 +40,17 @@ export function refuseHijack(name: string, reserved: ReservedNames): string | un
   return undefined;
 }
 
-/** Why a name with this address cannot be a line of a hosts file; undefined if it can. */
+/** The names that no endpoint may have on this machine, normalised. */
+export interface ReservedNames {
+  /** The host names of this machine; a full name includes its first label. */
+  readonly machine: readonly string[];
+  /** The hosts that the daemon itself connects to: the API and the ingress. */
+  readonly cloud: readonly string[];
+}
+
+/**
+ * The reason why a name with this address cannot be a line of a hosts file; undefined if it can.
+ */
 export function refuseHostsLine(name: string, address: string): string | undefined {
   if (name.includes("*")) return "a hosts file cannot hold a wildcard";
   if (!isHostname(name)) return "it is not a host name";

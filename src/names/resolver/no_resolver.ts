@@ -1,23 +1,19 @@
 import type { Resolver, ResolverOutcome, ResolverRequest } from "./resolver.ts";
 
-/** Changes nothing, and says why. */
+/** A resolver that changes nothing and gives the reason. */
 export class NoResolver implements Resolver {
   readonly kind = "none";
   readonly target = "";
-  readonly off: string;
+  readonly #reason: string;
 
   /** `reason` is a sentence for `status`. */
   constructor(reason: string) {
-    this.off = reason;
+    this.#reason = reason;
   }
 
-  observe(): Promise<undefined> {
-    return Promise.resolve(undefined);
-  }
-
-  async apply(wish: ResolverRequest): Promise<ResolverOutcome> {
+  async apply({ domains }: ResolverRequest): Promise<ResolverOutcome> {
     const outcome = await this.withdraw();
-    return wish.domains.length === 0 ? outcome : { ...outcome, problem: this.off };
+    return domains.length === 0 ? outcome : { ...outcome, problem: this.#reason };
   }
 
   withdraw(): Promise<ResolverOutcome> {

@@ -1,35 +1,31 @@
-// The functions of this file work on text with one character per byte (latin1), so that bytes in any encoding come back as they were.
+// The functions of this file take text with one character per byte (latin1), so that bytes of any
+// encoding survive.
 
-/** The line before ours; the Go daemon writes the same (COMPAT.md 4.10). */
-const MARK = "# ngrokd managed - do not edit this line";
+/** The line before ours, as the Go daemon writes it (docs/compatibility.md 4.10). */
+const MARKER = "# ngrokd managed - do not edit this line";
 
-const OURS = new RegExp(
-  `^${MARK}[ \\t\\r]*(?:\\n(?:nameserver[ \\t]+([^\\s#;]*)[^\\n]*\\n?)?|(?![^]))`,
+const OUR_LINES = new RegExp(
+  `^${MARKER}[ \\t\\r]*(?:\\n(?:nameserver[ \\t][^\\n]*\\n?)?|(?![^]))`,
   "gm",
 );
 
-/** The addresses where systemd-resolved itself listens, on every machine where it answers (systemd-resolved.service(8)). */
+/** The addresses of systemd-resolved itself (systemd-resolved.service(8)). */
 const STUBS: readonly string[] = ["127.0.0.53", "127.0.0.54"];
 
-/** The file with our server before all others, or without it; every other byte as it was. */
+/** The file with our server before all others, or without it; every other byte is kept. */
 export function replaceServer(text: string, address: string | undefined): string {
-  const others = text.replace(OURS, "");
-  return address === undefined ? others : `${MARK}\nnameserver ${address}\n${others}`;
+  const others = text.replace(OUR_LINES, "");
+  return address === undefined ? others : `${MARKER}\nnameserver ${address}\n${others}`;
 }
 
-/** The address that stands in our line; undefined if there is none. */
-export function readServer(text: string): string | undefined {
-  return text.matchAll(OURS).next().value?.[1];
-}
-
-/** The addresses of a resolv.conf(5) in their order, ours left out. */
+/** The addresses of a resolv.conf(5) in their order, without ours. */
 export function readNameservers(text: string): string[] {
   return [...replaceServer(text, undefined).matchAll(/^nameserver[ \t]+([^\s#;]+)/gm)].map((match) =>
     match[1]!
   );
 }
 
-/** Whether the address is one of systemd-resolved's own. */
+/** Returns true if systemd-resolved itself answers on the address. */
 export function isStub(address: string): boolean {
   return STUBS.includes(address);
 }

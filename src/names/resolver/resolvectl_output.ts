@@ -1,8 +1,9 @@
 /**
- * What `resolvectl dns <link>` and `resolvectl domain <link>` print of one link: `Link 5 (ngrokd0): a b`, and where a line gets too long, the
- * rest on indented lines (systemd 250 and later). Empty if nothing is set.
+ * The values that `resolvectl dns <link>` or `resolvectl domain <link>` prints for one link:
+ * `Link 5 (ngrokd0): a b`. Since systemd 250, a long list continues on indented lines. Empty if
+ * nothing is set.
  *
- * @throws {SyntaxError} If it is not that.
+ * @throws {SyntaxError} If it is other output.
  */
 export function parseLinkValues(output: string): string[] {
   const match = /^Link [0-9]+ \([^)\n]*\):(.*(?:\n[ \t]+.*)*)\s*$/.exec(output);
@@ -13,8 +14,9 @@ export function parseLinkValues(output: string): string[] {
 }
 
 /**
- * Whether systemd-resolved sends anything to the servers of a link, by what `resolvectl status <link>` prints. It does not where the link
- * has no carrier, or no address with a scope wider than `link`, and takes settings for it all the same.
+ * Returns true if systemd-resolved sends queries to the servers of a link, by the output of
+ * `resolvectl status <link>`. It sends none over a link without a carrier or without an address of
+ * a scope wider than `link`, but still accepts settings for it.
  */
 export function hasDnsScope(output: string): boolean {
   const match = /^[ \t]*Current Scopes:?[ \t]+(.*)$/m.exec(output);

@@ -1,14 +1,14 @@
 import { Mutex } from "../../lib/mutex.ts";
 import type { Resolver, ResolverOutcome, ResolverRequest } from "./resolver.ts";
 
-/** The first of several resolvers that does its work; which one that is, is found out anew each time. */
+/** Several resolvers, of which the first that works is used; each request tries them again. */
 export class ResolverChain implements Resolver {
   readonly #choices: readonly [Resolver, ...Resolver[]];
-  readonly #turns = new Mutex();
-  /** Those of which something may stand: an earlier run may have used any. */
+  readonly #mutex = new Mutex();
+  /** Those that may have changed something. An earlier run may have used any of them. */
   readonly #used: Set<Resolver>;
   #active: Resolver | undefined;
-  #refusals: readonly string[] = [];
+  #problems: readonly string[] = [];
 
   /** `choices` in the order of preference. */
   constructor(choices: readonly [Resolver, ...Resolver[]]) {
@@ -24,65 +24,53 @@ export class ResolverChain implements Resolver {
     return this.#active?.target ?? "";
   }
 
-  get off(): string | undefined {
-    if (this.#active !== undefined) return undefined;
-    return this.reason ?? "No name needs our DNS server";
-  }
-
-  /** Why no resolver is used, or not one that comes before it in the order; undefined if it is the first. */
+  /**
+   * The reasons why a preferred resolver, or any, does not work; undefined if the first one does.
+   */
   get reason(): string | undefined {
-    return this.#refusals.length === 0 ? undefined : this.#refusals.join("; ");
+    return this.#problems.length === 0 ? undefined : this.#problems.join("; ");
   }
 
-  async observe(): Promise<ReadonlyMap<string, string> | undefined> {
-    let known: ReadonlyMap<string, string> | undefined;
-    for (const choice of this.#choices) {
-      const seen = await choice.observe();
-      if (seen !== undefined && seen.size > 0) return seen;
-      known ??= seen;
-    }
-    return known;
-  }
-
-  apply(wish: ResolverRequest): Promise<ResolverOutcome> {
-    if (wish.domains.length === 0) return this.withdraw();
-    return this.#turns.run(() => this.#apply(wish));
+  apply(request: ResolverRequest): Promise<ResolverOutcome> {
+    if (request.domains.length === 0) return this.withdraw();
+    return this.#mutex.run(() => this.#apply(request));
   }
 
   withdraw(): Promise<ResolverOutcome> {
-    return this.#turns.run(async () => {
+    return this.#mutex.run(async () => {
       this.#active = undefined;
-      this.#refusals = [];
+      this.#problems = [];
       return await this.#withdrawFrom([...this.#used]);
     });
   }
 
-  async #apply(wish: ResolverRequest): Promise<ResolverOutcome> {
+  async #apply(request: ResolverRequest): Promise<ResolverOutcome> {
     const failures: ResolverOutcome[] = [];
-    let done: ResolverOutcome | undefined;
+    let success: ResolverOutcome | undefined;
     let active: Resolver | undefined;
     for (const choice of this.#choices) {
-      // Before: one that fails half way has left something behind.
+      // A failed attempt may have changed something too, so this comes before it.
       this.#used.add(choice);
-      const outcome = await choice.apply(wish);
+      const outcome = await choice.apply(request);
       if (outcome.problem === undefined) {
-        [done, active] = [outcome, choice];
+        [success, active] = [outcome, choice];
         break;
       }
       failures.push(outcome);
     }
     this.#active = active;
-    this.#refusals = failures.map((failure) => failure.problem!);
+    this.#problems = failures.map((failure) => failure.problem!);
     const changed = failures.some((failure) => failure.changed);
     const warnings = failures.flatMap((failure) => failure.warnings);
-    if (done === undefined) {
+    if (success === undefined) {
       const hint = failures.map((failure) => failure.hint).findLast((text) => text !== undefined);
       return { changed, problem: this.reason, hint, refused: new Map(), warnings };
     }
-    // The old one goes after the new one has come, so that somebody can always be asked.
+    // The old resolver is withdrawn after the new one works, so that names always resolve.
     const left = await this.#withdrawFrom([...this.#used].filter((choice) => choice !== active));
-    warnings.push(...done.warnings, ...left.warnings, ...(left.problem === undefined ? [] : [left.problem]));
-    return { ...done, changed: changed || done.changed || left.changed, warnings };
+    warnings.push(...success.warnings, ...left.warnings);
+    if (left.problem !== undefined) warnings.push(left.problem);
+    return { ...success, changed: changed || success.changed || left.changed, warnings };
   }
 
   async #withdrawFrom(choices: readonly Resolver[]): Promise<ResolverOutcome> {

@@ -1,54 +1,72 @@
 import { isHostname, parentDomains } from "../../lib/hostname.ts";
 
-/** Every name. */
-export const ROOT = ".";
-
-/** Names as a resolver can be told to route them. */
+/** Names in the form in which a resolver can route them. */
 export interface RoutingDomains {
   /** Sorted, and none of them below another. */
   readonly domains: readonly string[];
-  /** Name → why it is none. */
+  /** Name → reason. */
   readonly refused: ReadonlyMap<string, string>;
 }
 
 /**
- * What to route for these names and wildcards. No resolver routes a single name without all below it, so a name is a domain like the
- * suffix of a wildcard, and needs no entry of its own below another.
+ * The domains to route for these names and wildcards. A resolver routes a name only together with
+ * all names below it, so a name is a domain like the suffix of a wildcard, and a name below another
+ * needs no entry.
  */
 export function routingDomains(names: readonly string[]): RoutingDomains {
   const domains = new Set<string>();
   const refused = new Map<string, string>();
   for (const name of names) {
-    const domain = name.startsWith("*.") ? name.slice(2) : name;
+    const domain = domainOf(name);
     if (isHostname(domain)) domains.add(domain);
     else refused.set(name, "it is not a host name");
   }
-  return { domains: uppermost(domains), refused };
+  return { domains: topmost(domains), refused };
 }
 
-/** At most `max` domains, and those for which there is no room. */
+/** The names that belong to a refused domain, each with the reason for that domain. */
+export function refusedNames(
+  names: readonly string[],
+  reasons: ReadonlyMap<string, string>,
+): Map<string, string> {
+  const refused = new Map<string, string>();
+  if (reasons.size === 0) return refused;
+  for (const name of names) {
+    const domain = domainOf(name);
+    const found = [domain, ...parentDomains(domain)].find((candidate) => reasons.has(candidate));
+    if (found !== undefined) refused.set(name, reasons.get(found)!);
+  }
+  return refused;
+}
+
+/** At most `max` domains, and those that do not fit. */
 export interface FittedDomains {
   readonly domains: readonly string[];
   readonly left: readonly string[];
 }
 
 /**
- * At most `max` domains (from {@linkcode routingDomains}) that cover as many of these as can be. While there are too many, the deepest give
- * way to their parents, but never to a top level domain, nor to the root: every name of the machine would be routed then.
+ * At most `max` domains that cover as many as possible of these (from {@linkcode routingDomains}).
+ * While there are too many, the deepest are replaced by their parents, but never by a top level
+ * domain or the root, which would route every name of the machine.
  */
 export function fitDomains(domains: readonly string[], max: number): FittedDomains {
-  let folded = domains;
-  while (folded.length > max) {
-    const depth = Math.max(...folded.map(labelsOf));
-    if (depth <= 2) return { domains: folded.slice(0, max), left: folded.slice(max) };
-    folded = uppermost(
-      new Set(folded.map((domain) => labelsOf(domain) < depth ? domain : parentDomains(domain)[0]!)),
+  let fitted = domains;
+  while (fitted.length > max) {
+    const depth = Math.max(...fitted.map(labelsOf));
+    if (depth <= 2) return { domains: fitted.slice(0, max), left: fitted.slice(max) };
+    fitted = topmost(
+      new Set(fitted.map((domain) => labelsOf(domain) < depth ? domain : parentDomains(domain)[0]!)),
     );
   }
-  return { domains: folded, left: [] };
+  return { domains: fitted, left: [] };
 }
 
-function uppermost(domains: ReadonlySet<string>): string[] {
+function domainOf(name: string): string {
+  return name.startsWith("*.") ? name.slice(2) : name;
+}
+
+function topmost(domains: ReadonlySet<string>): string[] {
   return [...domains].filter((domain) => !parentDomains(domain).some((parent) => domains.has(parent))).sort();
 }
 

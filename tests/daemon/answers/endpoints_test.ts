@@ -107,6 +107,17 @@ Deno.test("endpointReports() says how a wildcard is reached, by a name where thi
   assert.equal(reason("tcp", true, 5432), "by any name below it: nc name.apps.x 5432");
 });
 
+Deno.test("endpointReports() gives the reason why a name does not resolve on this machine", () => {
+  const [row] = endpointReports({
+    outcomes: [outcome({ scheme: "http", hostname: "*.apps.x", wildcard: true }, {})],
+    refused: [],
+    traffic: () => IDLE,
+    asksDns: true,
+    unresolved: new Map([["*.apps.x", "no room"]]),
+  });
+  assert.match(row!.reason, /^does not resolve on this machine: no room; by Host: curl -H/);
+});
+
 Deno.test("endpointReports() lists failed and refused endpoints with their reasons, sorted by name, port and id", () => {
   const rows = endpointReports({
     outcomes: [

@@ -1,18 +1,46 @@
 import assert from "node:assert/strict";
-import { PublishedNames } from "../../../src/names/hosts/published_names.ts";
 import { HostsFile } from "../../../src/names/hosts/hosts_file.ts";
+import { NoNames } from "../../../src/names/hosts/no_names.ts";
+import { PublishedNames } from "../../../src/names/hosts/published_names.ts";
 import * as files from "../../../src/system/files.ts";
-import { temporaryDirectory } from "../../fakes/temporary_directory.ts";
+import { captureLog } from "../../fakes/captured_log.ts";
+import { fileOnDisk } from "../file_on_disk.ts";
 
-Deno.test("names are not published any more once they are withdrawn, by a round that a second SIGTERM did not wait for (F27)", async () => {
-  await using directory = await temporaryDirectory();
-  const path = `${directory.path}/hosts`;
-  await Deno.writeTextFile(path, "127.0.0.1 localhost\n");
-  const names = new PublishedNames(new HostsFile(path, { files }));
-  await names.publish(new Map([["a.t", "10.107.0.2"]]));
-  assert.match(await Deno.readTextFile(path), /a\.t/);
+const USER = "127.0.0.1 localhost\n";
+const NAMES = new Map([["a.t", "10.107.0.2"], ["*.t", "10.107.0.3"]]);
+
+// A second SIGTERM does not wait for the round that is running.
+Deno.test("PublishedNames publishes nothing after its withdrawal (F27)", async () => {
+  await using file = await fileOnDisk("hosts", USER);
+  const names = new PublishedNames(new HostsFile(file.path, { files }));
+  await names.publish(NAMES);
+  assert.match(await file.read(), /a\.t/);
   const withdrawn = names.withdraw();
   await names.publish(new Map([["b.t", "10.107.0.3"]]));
   await withdrawn;
-  assert.equal(await Deno.readTextFile(path), "127.0.0.1 localhost\n");
+  assert.equal(await file.read(), USER);
+});
+
+Deno.test("PublishedNames logs a lasting problem once, and reports it until it is solved", async () => {
+  await using logged = await captureLog();
+  await using file = await fileOnDisk("hosts", "# BEGIN ngrokd managed section\n");
+  const names = new PublishedNames(new HostsFile(file.path, { files }));
+  for (let round = 0; round < 3; round++) await names.publish(NAMES);
+  const problem = `Cannot edit ${file.path}: line 1 begins a managed section that no line ends`;
+  assert.deepEqual(logged.lines("error"), [`Cannot publish names: ${problem}`]);
+  assert.equal(names.report.state, "failing");
+  assert.ok(names.report.reason?.startsWith(`${problem} (Remove `), "with the hint");
+
+  await file.write(USER);
+  assert.deepEqual(await names.publish(NAMES), new Map([["*.t", "a hosts file cannot hold a wildcard"]]));
+  assert.deepEqual(logged.lines("info"), [`Published names in ${file.path}`]);
+  assert.deepEqual(names.report, { driver: "hosts", state: "ok", reason: null });
+});
+
+Deno.test("PublishedNames of a disabled publisher reports the reason", async () => {
+  await using logged = await captureLog();
+  const names = new PublishedNames(new NoNames("this is a test"));
+  assert.deepEqual(await names.publish(NAMES), new Map());
+  assert.deepEqual(names.report, { driver: "none", state: "off", reason: "this is a test" });
+  assert.deepEqual(logged.lines("warning"), ["Names are not published: this is a test"]);
 });

@@ -27,7 +27,7 @@ Deno.test("refuseHijack() refuses the names that mean this machine", () => {
   }
 });
 
-Deno.test("refuseHijack() refuses the names that the daemon connects to, and wildcards over them (F67)", () => {
+Deno.test("refuseHijack() refuses the hosts that the daemon connects to, and wildcards of them (F67)", () => {
   for (
     const name of [
       "api.ngrok.com",
@@ -41,7 +41,7 @@ Deno.test("refuseHijack() refuses the names that the daemon connects to, and wil
   }
 });
 
-Deno.test("refuseHijack() lets every other name pass", () => {
+Deno.test("refuseHijack() allows every other name", () => {
   for (
     const name of [
       "api.myapp",
@@ -57,7 +57,7 @@ Deno.test("refuseHijack() lets every other name pass", () => {
   ) assert.equal(refuseHijack(name, RESERVED), undefined, name);
 });
 
-Deno.test("refuseHostsLine() lets nothing but a host name and an IPv4 address into a line (F46)", () => {
+Deno.test("refuseHostsLine() allows only host names and IPv4 addresses (F46)", () => {
   assert.equal(refuseHostsLine("api.my_app", "10.107.0.2"), undefined);
   assert.equal(refuseHostsLine("*.example.com", "10.107.0.2"), "a hosts file cannot hold a wildcard");
   const hostile = [

@@ -1,17 +1,17 @@
-import type { RunProgram } from "../../../src/names/resolver/resolved.ts";
+import type { RunProgram } from "../../../src/names/resolver/resolvectl.ts";
 import { CommandError } from "../../../src/model/errors.ts";
 
-/** What a systemd-resolved knows of one interface, and its program. */
+/** A systemd-resolved with the settings of one interface, and its program. */
 export class FakeResolvectl {
   servers: string[] = [];
   domains: string[] = [];
-  /** Whether it sends anything by way of the interface. */
+  /** True if it sends queries over the interface. */
   usable = true;
-  /** Why it fails, and at which verb; at every one if there is none. */
+  /** The reason of a failure, and the verb that fails; without a verb, all fail. */
   failure: { readonly verb?: string; readonly reason: string } | undefined;
-  /** What it prints in place of what it should. */
+  /** Output in place of the right one. */
   garbage: string | undefined;
-  /** Every call since, without the program. */
+  /** Every call, without the program. */
   readonly calls: string[] = [];
   readonly #link: string;
 
@@ -24,7 +24,7 @@ export class FakeResolvectl {
     this.calls.push(argv.slice(1).join(" "));
     const { verb: bad = verb, reason } = this.failure ?? { verb: "", reason: "" };
     const state = program !== "/usr/bin/resolvectl" || timeoutMs !== 5000
-      ? "not as it should be called"
+      ? "unexpected program or time limit"
       : bad === verb && reason !== ""
       ? reason
       : link !== this.#link
@@ -42,7 +42,7 @@ export class FakeResolvectl {
     [this.servers, this.domains] = [[], []];
   }
 
-  /** The calls that change something, since the last time. */
+  /** Removes all calls and returns those that change something. */
   takeChanges(): string[] {
     return this.calls.splice(0).filter((call) => call.split(" ").length > 2 || call.startsWith("revert"));
   }
@@ -61,7 +61,7 @@ export class FakeResolvectl {
     return this.usable && this.servers.length > 0 ? "DNS LLMNR/IPv4" : "none";
   }
 
-  /** With lines as narrow as the real one's. */
+  /** In lines of less than 80 characters, like the real program. */
   #print(values: readonly string[]): string {
     const lines = [`Link 5 (${this.#link}):`];
     for (const value of values) {

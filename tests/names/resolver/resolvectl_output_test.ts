@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { hasDnsScope, parseLinkValues } from "../../../src/names/resolver/resolvectl_output.ts";
 
-Deno.test("parseLinkValues() reads what resolvectl prints of one link", () => {
+Deno.test("parseLinkValues() reads the values of one link", () => {
   assert.deepEqual(parseLinkValues("Link 5 (ngrokd0): 10.107.0.1\n"), ["10.107.0.1"]);
   assert.deepEqual(parseLinkValues("Link 5 (ngrokd0): 10.107.0.1:5353 fe80::1%5\n"), [
     "10.107.0.1:5353",
@@ -12,12 +12,12 @@ Deno.test("parseLinkValues() reads what resolvectl prints of one link", () => {
   assert.deepEqual(parseLinkValues("Link 5 (ngrokd0):"), []);
 });
 
-Deno.test("parseLinkValues() puts together the lines that newer versions break a long list into", () => {
+Deno.test("parseLinkValues() joins the lines of a long list, which newer versions break", () => {
   const output = "Link 5 (ngrokd0): ~a.example\n        ~b.example ~c.example\n        ~d.example\n";
   assert.deepEqual(parseLinkValues(output), ["~a.example", "~b.example", "~c.example", "~d.example"]);
 });
 
-Deno.test("parseLinkValues() does not guess", () => {
+Deno.test("parseLinkValues() rejects other output", () => {
   for (
     const output of [
       "",
@@ -29,7 +29,7 @@ Deno.test("parseLinkValues() does not guess", () => {
   ) assert.throws(() => parseLinkValues(output), SyntaxError);
 });
 
-Deno.test("hasDnsScope() tells whether the link's servers are asked, in the layout of every version", () => {
+Deno.test("hasDnsScope() finds the DNS scope in the layout of every version", () => {
   const since250 =
     "Link 5 (ngrokd0)\n    Current Scopes: DNS LLMNR/IPv4\n         Protocols: -DefaultRoute\n";
   assert.equal(hasDnsScope(since250), true);

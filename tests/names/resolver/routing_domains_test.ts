@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { fitDomains, routingDomains } from "../../../src/names/resolver/routing_domains.ts";
+import { fitDomains, refusedNames, routingDomains } from "../../../src/names/resolver/routing_domains.ts";
 
 const NAME = fc.array(fc.constantFrom("a", "b", "c", "db", "example"), { minLength: 1, maxLength: 5 })
   .map((labels) => labels.join("."));
@@ -9,7 +9,7 @@ function covers(domains: readonly string[], name: string): boolean {
   return domains.some((domain) => domain === "." || name === domain || name.endsWith(`.${domain}`));
 }
 
-Deno.test("routingDomains() takes a wildcard for its suffix, and leaves out what lies below another", () => {
+Deno.test("routingDomains() uses the suffix of a wildcard, and omits names below another", () => {
   const { domains, refused } = routingDomains([
     "b.test",
     "*.a.test",
@@ -21,7 +21,7 @@ Deno.test("routingDomains() takes a wildcard for its suffix, and leaves out what
   assert.deepEqual([domains, refused.size], [["a.test", "b.test", "ba.test"], 0]);
 });
 
-Deno.test("routingDomains() refuses what could become a path, an option or another line", () => {
+Deno.test("routingDomains() refuses names that could become a path, an option or another line", () => {
   const bad = [
     "../evil",
     "a/../../b",
@@ -39,7 +39,7 @@ Deno.test("routingDomains() refuses what could become a path, an option or anoth
   assert.deepEqual([domains, [...refused.keys()]], [["good.test"], bad]);
 });
 
-Deno.test("fitDomains() covers every name with no more domains than asked for, or says which it leaves out", () => {
+Deno.test("fitDomains() covers every name within the limit, or returns those that do not fit", () => {
   fc.assert(
     fc.property(fc.array(NAME, { maxLength: 40 }), fc.integer({ min: 1, max: 12 }), (names, max) => {
       const { domains } = routingDomains(names);
@@ -54,14 +54,17 @@ Deno.test("fitDomains() covers every name with no more domains than asked for, o
   );
 });
 
-Deno.test("fitDomains() gives parents for the deepest names, and leaves names out rather than route a top level domain or the root (it took every name)", () => {
+// It once routed the root, and so every name of the machine.
+Deno.test("fitDomains() replaces the deepest names by parents, but never by a top level domain", () => {
   const deep = Array.from({ length: 300 }, (_, i) => `n${i}.lab.example.com`);
   assert.deepEqual(fitDomains([...deep, "x.org"], 256), { domains: ["lab.example.com", "x.org"], left: [] });
   const shallow = Array.from({ length: 300 }, (_, i) => `svc.n${i}`);
   const { domains, left } = fitDomains(shallow, 256);
-  assert.deepEqual(
-    [domains.length, [...domains, ...left]],
-    [256, shallow],
-    "never every name of the machine",
-  );
+  assert.deepEqual([domains.length, [...domains, ...left]], [256, shallow]);
+});
+
+Deno.test("refusedNames() gives the names of a refused domain and below it its reason", () => {
+  const names = ["a.test", "*.b.test", "x.b.test", "c.test", "xb.test"];
+  const refused = refusedNames(names, new Map([["b.test", "taken"], ["c.test", "full"]]));
+  assert.deepEqual([...refused], [["*.b.test", "taken"], ["x.b.test", "taken"], ["c.test", "full"]]);
 });

@@ -1,4 +1,4 @@
-/** A whole, well-formed section of an earlier run. */
+/** A section of an earlier run. */
 export const OLD_BLOCK =
   "# BEGIN ngrokd managed section\n10.107.0.9\told.example\n# END ngrokd managed section\n";
 
@@ -33,7 +33,7 @@ export const CLEAN_HOSTS: Readonly<Record<string, string>> = {
   "a very long line": `10.0.0.1 ${"n".repeat(1_000_000)}\n127.0.0.1 localhost\n`,
 };
 
-/** Hosts files with a whole section in them: what stands, and what shall stand when it is gone. */
+/** Hosts files with a whole section, and the text that remains when it is removed. */
 export const MANAGED_HOSTS: Readonly<Record<string, { readonly text: string; readonly without: string }>> = {
   "section at the end": { text: `${PLAIN}\n${OLD_BLOCK}`, without: PLAIN },
   "section at the end, last line end gone": { text: `${PLAIN}\n${OLD_BLOCK.trimEnd()}`, without: PLAIN },
@@ -60,7 +60,7 @@ export const MANAGED_HOSTS: Readonly<Record<string, { readonly text: string; rea
   },
 };
 
-/** Hosts files that must not be touched, and the line that is named. */
+/** Hosts files with a damaged section, the line of the fault and the message about it. */
 export const DAMAGED_HOSTS: Readonly<
   Record<string, { readonly text: string; readonly line: number; readonly says: RegExp }>
 > = {
@@ -72,43 +72,43 @@ export const DAMAGED_HOSTS: Readonly<
   "BEGIN is missing": {
     text: `a\n10.0.0.1 x\n# END ngrokd managed section\nb\n`,
     line: 3,
-    says: /no line has begun$/,
+    says: /no line begins$/,
   },
   "END comes first": {
     text: "# END ngrokd managed section\na\n# BEGIN ngrokd managed section\n",
     line: 1,
-    says: /no line has begun$/,
+    says: /no line begins$/,
   },
   "two sections": {
     text: `a\n${OLD_BLOCK}b\n${OLD_BLOCK}`,
     line: 6,
-    says: /which line 2 has begun already$/,
+    says: /the first begins in line 2\)$/,
   },
   "section in a section": {
     text: `# BEGIN ngrokd managed section\n${OLD_BLOCK}`,
     line: 2,
-    says: /which line 1 has begun already$/,
+    says: /the first begins in line 1\)$/,
   },
-  "END twice": { text: `${OLD_BLOCK}# END ngrokd managed section\n`, line: 4, says: /ended already$/ },
+  "END twice": { text: `${OLD_BLOCK}# END ngrokd managed section\n`, line: 4, says: /a second time$/ },
   "marker inside a comment": {
     text: `a\n## BEGIN ngrokd managed section\n${OLD_BLOCK}`,
     line: 2,
-    says: /and other text$/,
+    says: /other text beside the marker/,
   },
   "marker mid-line": {
     text: `${OLD_BLOCK}10.0.0.1 a # END ngrokd managed section\n`,
     line: 4,
-    says: /and other text$/,
+    says: /other text beside the marker/,
   },
   "blank after the marker": {
     text: OLD_BLOCK.replace("section\n", "section \n"),
     line: 1,
-    says: /and other text$/,
+    says: /other text beside the marker/,
   },
   "two markers in one line": {
     text: "# BEGIN ngrokd managed section# END ngrokd managed section\n",
     line: 1,
-    says: /and other text$/,
+    says: /other text beside the marker/,
   },
 };
 
@@ -117,4 +117,14 @@ export function someNames(count: number): Map<string, string> {
   return new Map(
     Array.from({ length: count }, (_, i) => [`n${i}.example`, `10.107.${(i + 2) >> 8}.${(i + 2) & 255}`]),
   );
+}
+
+/** The names in our section of a hosts file, each with its address. */
+export function readBlock(text: string): Map<string, string> {
+  const block =
+    /^(?:\u00ef\u00bb\u00bf)?# BEGIN ngrokd managed section\r?\n([^]*)^# END ngrokd managed section/m.exec(
+      text,
+    )?.[1] ?? "";
+  const lines = block.split(/\r?\n/).filter((line) => line !== "").map((line) => line.split("\t"));
+  return new Map(lines.map(([address, name]) => [name!, address!]));
 }

@@ -1,0 +1,53 @@
+import type { StatusReport } from "../model/report.ts";
+import { listenerKey } from "../model/route_table.ts";
+import type { ResolverOutcome } from "../names/resolver/resolver.ts";
+import type { DnsBinding } from "./server.ts";
+
+/** The part of `status` about DNS. */
+export function dnsReport(input: DnsReportInput): StatusReport["dns"] {
+  const { bindings, names, upstreams, resolver, outcome } = input;
+  const isOff = bindings.length === 0;
+  const reasons = [outcome?.problem ?? resolver.reason, unresolvedText(outcome?.refused ?? new Map())]
+    .filter((reason) => reason !== undefined);
+  return {
+    state: stateOf(bindings),
+    names,
+    addresses: bindings.map(({ address, port, problem }) => ({
+      address: listenerKey(address, port),
+      error: problem?.message ?? null,
+    })),
+    upstreams: isOff ? [] : [...upstreams],
+    resolver: {
+      driver: resolver.kind,
+      target: resolver.target,
+      reason: isOff || reasons.length === 0 ? null : reasons.join("; "),
+      hint: outcome?.hint ?? null,
+    },
+  };
+}
+
+/** The values of the report. */
+export interface DnsReportInput {
+  readonly bindings: readonly DnsBinding[];
+  /** The number of names that the server answers. */
+  readonly names: number;
+  readonly upstreams: readonly string[];
+  readonly resolver: { readonly kind: string; readonly target: string; readonly reason: string | undefined };
+  /** The last outcome of the resolver. */
+  readonly outcome: ResolverOutcome | undefined;
+}
+
+/** One sentence about names (name → reason) that do not resolve; undefined if there are none. */
+export function unresolvedText(names: ReadonlyMap<string, string>): string | undefined {
+  const [first] = names;
+  if (first === undefined) return undefined;
+  const others = names.size === 1 ? "" : ` (and ${names.size - 1} other names)`;
+  return `${first[0]} does not resolve on this machine: ${first[1]}${others}`;
+}
+
+function stateOf(bindings: readonly DnsBinding[]): StatusReport["dns"]["state"] {
+  if (bindings.length === 0) return "off";
+  const failed = bindings.filter(({ problem }) => problem !== undefined);
+  if (failed.length === 0) return "ok";
+  return failed.length === bindings.length ? "failing" : "degraded";
+}

@@ -1,0 +1,14 @@
+/** The result of an attempt to change how names resolve on this machine. */
+export interface ChangeOutcome {
+  /** True if anything was changed. */
+  readonly changed: boolean;
+  /**
+   * The reason why the attempt failed; undefined if it succeeded. What was in effect before stays
+   * in effect.
+   */
+  readonly problem?: string | undefined;
+  /** A remedy for the problem. */
+  readonly hint?: string | undefined;
+  /** One line of the log each. A condition that lasts is in the first outcome only. */
+  readonly warnings: readonly string[];
+}
