@@ -14,7 +14,7 @@ export interface DriverCase {
 export function testAddressDriver(what: string, { make, subnets }: DriverCase): void {
   for (const text of subnets) {
     const asked = parseCidr(text)!;
-    function test(name: string, body: (driver: AddressDriver) => Promise<void>): void {
+    const test = (name: string, body: (driver: AddressDriver) => Promise<void>) =>
       Deno.test(`${what}: ${name} (${text})`, async () => {
         const driver = make();
         try {
@@ -23,7 +23,6 @@ export function testAddressDriver(what: string, { make, subnets }: DriverCase): 
           await driver.release();
         }
       });
-    }
 
     test("every ensured address can be bound", async (driver) => {
       assert.deepEqual(driver.supported(), { supported: true });
