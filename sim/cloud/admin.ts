@@ -7,8 +7,8 @@ import type { Switches } from "./switches.ts";
 import { TcpListener } from "./tcp_listener.ts";
 import { Wire } from "./wire.ts";
 
-/** What is administered; the simulated cloud is one. */
-export interface Administered {
+/** The parts of the simulated cloud that the admin API shows and changes. */
+export interface AdminTarget {
   readonly faults: Faults;
   readonly switches: Switches;
   readonly ingressCounts: object;
@@ -31,9 +31,9 @@ export interface Administered {
   reset(): void;
 }
 
-type Handler = (cloud: Administered, call: { id: string; body: unknown }) => unknown;
+type Handler = (cloud: AdminTarget, call: { id: string; body: unknown }) => unknown;
 
-/** Method and path (`:id` stands for one segment) to what it does; the result is answered as JSON. */
+/** The calls by method and path; `:id` is any one segment. The result is sent as JSON. */
 const HANDLERS: Record<string, Handler> = {
   "GET /": () => Object.keys(HANDLERS),
   "GET /faults/kinds": () => FAULTS,
@@ -80,17 +80,16 @@ const HANDLERS: Record<string, Handler> = {
   "POST /reset": (cloud) => cloud.reset(),
 };
 
-/** A small HTTP API on loopback that sets faults, endpoints and operators from outside the process. */
+/** A small HTTP API on 127.0.0.1 that sets faults, endpoints and operators from other processes. */
 export class AdminServer implements AsyncDisposable {
   readonly listener = new TcpListener((socket) => this.#serve(socket));
-  readonly #cloud: Administered;
+  readonly #cloud: AdminTarget;
 
-  /** @param cloud What is administered. */
-  constructor(cloud: Administered) {
+  constructor(cloud: AdminTarget) {
     this.#cloud = cloud;
   }
 
-  /** Where it is. */
+  /** The base URL. */
   get url(): string {
     return `http://127.0.0.1:${this.listener.port}`;
   }

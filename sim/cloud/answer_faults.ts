@@ -7,8 +7,8 @@ import type { CloudState } from "./state/cloud_state.ts";
 const DEFAULT_STALE = ["http://gone.example.com"];
 const FRESH_PER_PAGE = 100;
 
-/** Spoils a good answer as the faults say; the answer of a list or of an operator only. */
-export function spoilAnswer(
+/** A good answer as the faults change it. They apply to lists and operators only. */
+export function alterAnswer(
   answer: ApiAnswer,
   options: { route: ApiRoute; state: CloudState; url: URL },
 ): ApiAnswer {
@@ -17,7 +17,7 @@ export function spoilAnswer(
   if (answer.body === null || answer.status >= 300) return answer;
   const body = structuredClone(answer.body);
   if (Array.isArray(body["endpoints"])) {
-    body["endpoints"] = spoilEndpoints(body["endpoints"] as Json[], { route, state });
+    body["endpoints"] = alterEndpoints(body["endpoints"] as Json[], { route, state });
   }
   const listName = Array.isArray(body["operators"])
     ? "operators"
@@ -28,16 +28,16 @@ export function spoilAnswer(
     const list = body[listName] as Json[];
     if (faults.take("duplicates", { route })) body[listName] = list.flatMap((item) => [item, item]);
     if (faults.take("empty_list", { route })) Object.assign(body, { [listName]: [], next_page_uri: null });
-    spoilNextPage(body, { route, state, url });
+    alterNextPage(body, { route, state, url });
   }
   for (const operator of listName === "operators" ? body["operators"] as Json[] : [body]) {
-    if (typeof operator["binding"] === "object") spoilOperator(operator, { route, state });
+    if (typeof operator["binding"] === "object") alterOperator(operator, { route, state });
   }
   if (faults.take("extra_fields", { route })) addExtraFields(body);
   return { status: answer.status, body };
 }
 
-function spoilEndpoints(list: Json[], options: { route: ApiRoute; state: CloudState }): Json[] {
+function alterEndpoints(list: Json[], options: { route: ApiRoute; state: CloudState }): Json[] {
   const { route, state } = options;
   const { faults } = state;
   const stale = faults.take("stale_entries", { route });
@@ -63,14 +63,14 @@ function spoilEndpoints(list: Json[], options: { route: ApiRoute; state: CloudSt
   return list;
 }
 
-function spoilNextPage(body: Json, options: { route: ApiRoute; state: CloudState; url: URL }): void {
+function alterNextPage(body: Json, options: { route: ApiRoute; state: CloudState; url: URL }): void {
   const { route, state, url } = options;
   const fault = state.faults.take("next_page_uri", { route });
   if (fault === undefined) return;
   const real = body["next_page_uri"];
-  const onward = new URL(typeof real === "string" ? real : url);
+  const next = new URL(typeof real === "string" ? real : url);
   switch (fault.value) {
-    // The first three are forms of the end of a list, the next two forms of a link.
+    // The first three are forms of the end of a list, the next two are forms of a link.
     case "null":
       break;
     case "empty":
@@ -80,13 +80,13 @@ function spoilNextPage(body: Json, options: { route: ApiRoute; state: CloudState
       if (real === null) delete body["next_page_uri"];
       break;
     case "relative":
-      if (real !== null) body["next_page_uri"] = onward.pathname + onward.search;
+      if (real !== null) body["next_page_uri"] = next.pathname + next.search;
       break;
     case "absolute":
       break;
     case "other_host":
-      onward.hostname = "other.example.com";
-      body["next_page_uri"] = onward.href;
+      next.hostname = "other.example.com";
+      body["next_page_uri"] = next.href;
       break;
     case "file":
       body["next_page_uri"] = "file:///etc/passwd";
@@ -96,9 +96,9 @@ function spoilNextPage(body: Json, options: { route: ApiRoute; state: CloudState
       break;
     case "endless":
     case "endless_fresh":
-      onward.search = "";
-      onward.searchParams.set("before_id", state.ids.next("ep"));
-      body["next_page_uri"] = onward.href;
+      next.search = "";
+      next.searchParams.set("before_id", state.ids.next("ep"));
+      body["next_page_uri"] = next.href;
       if (fault.value === "endless_fresh") {
         const fresh = (): Json =>
           inventEndpoint(state, `http://${state.ids.next("e").toLowerCase()}.example.com`);
@@ -107,7 +107,7 @@ function spoilNextPage(body: Json, options: { route: ApiRoute; state: CloudState
   }
 }
 
-function spoilOperator(operator: Json, options: { route: ApiRoute; state: CloudState }): void {
+function alterOperator(operator: Json, options: { route: ApiRoute; state: CloudState }): void {
   const { route, state } = options;
   const { faults } = state;
   const binding = operator["binding"] as Json;

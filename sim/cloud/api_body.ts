@@ -2,14 +2,14 @@ import { numberedFailure } from "./errors.ts";
 import type { Json } from "./api_views.ts";
 import type { Switches } from "./switches.ts";
 
-/** What a JSON object may hold. */
+/** The fields that a JSON object may have, with their types. */
 export interface Shape {
   [field: string]: "string" | "strings" | "boolean" | Shape;
 }
 
 const BINDING: Shape = { endpoint_selectors: "strings", csr: "string", ingress_endpoint: "string" };
 
-/** Body of POST /kubernetes_operators (PROTOCOL.md 1.2.1). */
+/** The body of POST /kubernetes_operators (docs/protocol.md 1.2.1). */
 export const OPERATOR_CREATE: Shape = {
   description: "string",
   metadata: "string",
@@ -19,14 +19,16 @@ export const OPERATOR_CREATE: Shape = {
   binding: BINDING,
 };
 
-/** Body of PATCH /kubernetes_operators/{id} (PROTOCOL.md 1.2.2); `id` because clients send it blank. */
+/**
+ * The body of PATCH /kubernetes_operators/{id} (docs/protocol.md 1.2.2). Clients send a blank `id`.
+ */
 export const OPERATOR_UPDATE: Shape = {
   ...OPERATOR_CREATE,
   id: "string",
   deployment: { name: "string", version: "string" },
 };
 
-/** Body of POST /endpoints. */
+/** The body of POST /endpoints. */
 export const ENDPOINT_CREATE: Shape = {
   url: "string",
   type: "string",
@@ -38,7 +40,11 @@ export const ENDPOINT_CREATE: Shape = {
   pooling_enabled: "boolean",
 };
 
-/** Reads a JSON body against its shape; null counts as absent. @throws {ApiFailure} 213, 214 or 215. */
+/**
+ * Parses a JSON body of this shape; null counts as absent.
+ *
+ * @throws {ApiFailure} 213, 214 or 215.
+ */
 export function parseBody(text: string, options: { shape: Shape; switches: Switches }): Json {
   const { shape, switches } = options;
   let value: unknown;
@@ -57,18 +63,18 @@ function checkShape(value: unknown, options: { shape: Shape; switches: Switches;
   const checked: Json = {};
   for (const [field, content] of Object.entries(value)) {
     const expected = shape[field];
-    const place = `${path}.${field}`;
+    const fieldPath = `${path}.${field}`;
     if (expected === undefined) {
       if (switches.unknownJsonFields === "refuse") {
-        throw numberedFailure(214, `Parameter ${place} is unknown.`);
+        throw numberedFailure(214, `Parameter ${fieldPath} is unknown.`);
       }
       continue;
     }
     if (content === null) continue;
     if (typeof expected === "object") {
-      checked[field] = checkShape(content, { shape: expected, switches, path: place });
+      checked[field] = checkShape(content, { shape: expected, switches, path: fieldPath });
     } else if (isOfType(content, expected)) checked[field] = content;
-    else throw invalid(place);
+    else throw invalid(fieldPath);
   }
   return checked;
 }

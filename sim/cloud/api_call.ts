@@ -1,20 +1,20 @@
 import type { Json } from "./api_views.ts";
 import type { Account } from "./state/accounts.ts";
 
-/** A call that has passed every check but those of its resource. */
+/** A call that has passed all checks except those of its resource. */
 export interface ApiCall {
   account: Account;
-  /** As the client addressed it: absolute. */
+  /** The absolute URL that the client used. */
   url: URL;
-  /** The id in the path, or an empty text. */
+  /** The id in the path, or an empty string. */
   id: string;
   /** The JSON body, empty for calls without one. */
   body: Json;
 }
 
-/** What a call answers. */
+/** The answer to a call. */
 export interface ApiAnswer {
   status: number;
-  /** Null for no body. */
+  /** Null if there is no body. */
   body: Json | null;
 }

@@ -42,7 +42,7 @@ export function listEndpoints(call: ApiCall, state: CloudState): ApiAnswer {
   return list(endpoints, call, { also: ["filter", "id", "ids", "url", "urls"] });
 }
 
-/** POST /endpoints. A new endpoint answers HTTP or echoes, by its protocol. */
+/** POST /endpoints. A new endpoint serves HTTP or echoes, according to its protocol. */
 export function createEndpoint(call: ApiCall, state: CloudState): ApiAnswer {
   const body = call.body as Partial<{
     url: string;
@@ -82,7 +82,7 @@ export function getEndpoint(call: ApiCall, state: CloudState): ApiAnswer {
   return { status: 200, body: endpointView(find(call, state), { origin: call.url.origin, inList: false }) };
 }
 
-/** PATCH /endpoints/{id}; URL and pooling cannot be changed (PROTOCOL.md 2.4). */
+/** PATCH /endpoints/{id}; URL and pooling cannot be changed (docs/protocol.md 2.4). */
 export function updateEndpoint(call: ApiCall, state: CloudState): ApiAnswer {
   const endpoint = find(call, state);
   const body = call.body as Partial<{
@@ -140,7 +140,10 @@ function find(call: ApiCall, state: CloudState): Endpoint {
   return endpoint;
 }
 
-/** One binding; unset: internal for `.internal` names, else public (PROTOCOL.md 2.3). */
+/**
+ * The one binding. The default is internal for `.internal` names, else public (docs/protocol.md
+ * 2.3).
+ */
 function readBinding(url: string, bindings: string[] | undefined): Endpoint["binding"] {
   if (bindings === undefined || bindings.length === 0) {
     return /\.internal(:\d+)?$/.test(url) ? "internal" : "public";

@@ -73,7 +73,7 @@ function find(call: ApiCall, state: CloudState): Operator {
   return operator;
 }
 
-/** Changes what the body names; nothing is changed if anything in it is refused. */
+/** Applies the fields of the body; changes nothing if one of them is refused. */
 async function apply(
   operator: Operator,
   call: ApiCall,

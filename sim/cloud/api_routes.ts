@@ -9,7 +9,7 @@ import { KSUID_PATTERN } from "./ksuid.ts";
 import { authorize, spendRequest } from "./state/accounts.ts";
 import type { CloudState } from "./state/cloud_state.ts";
 
-/** A request before any check. */
+/** A request that has not been checked. */
 export interface ApiInput {
   method: string;
   url: URL;
@@ -17,7 +17,7 @@ export interface ApiInput {
   bodyText: string;
 }
 
-/** Which call a method and a path are. */
+/** The call that a method and a path name. */
 export interface RouteMatch {
   route: ApiRoute;
   id: string;
@@ -90,7 +90,7 @@ const ROUTES: Record<ApiRoute, Entry> = {
   },
 };
 
-/** Which call this is, or null if there is none. */
+/** The call of a method and a path, or null if there is none. */
 export function matchRoute(method: string, path: string): RouteMatch | null {
   for (const [route, entry] of Object.entries(ROUTES) as [ApiRoute, Entry][]) {
     const match = entry.method === method ? entry.pattern.exec(path) : null;
@@ -100,8 +100,10 @@ export function matchRoute(method: string, path: string): RouteMatch | null {
 }
 
 /**
- * Checks and answers one request, in the order of PROTOCOL.md 5.2: authorization, rate limit, version, content type, body, resource.
- * @throws {ApiFailure} for every answer that is an error.
+ * Checks and answers one request, in the order of docs/protocol.md 5.2: authorization, rate limit,
+ * version, content type, body, resource.
+ *
+ * @throws {ApiFailure} For every answer that is an error.
  */
 export async function answerApi(
   input: ApiInput,

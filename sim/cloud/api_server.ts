@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { spoilAnswer } from "./answer_faults.ts";
+import { alterAnswer } from "./answer_faults.ts";
 import type { ApiAnswer } from "./api_call.ts";
 import { answerApi, matchRoute } from "./api_routes.ts";
 import { ApiFailure, errorBody, numberedFailure } from "./errors.ts";
@@ -10,18 +10,18 @@ import { TcpListener } from "./tcp_listener.ts";
 import { acceptTls, type TlsProfile } from "./tls_accept.ts";
 import { concat, Wire } from "./wire.ts";
 
-/** One request that the API saw. */
+/** One request that the API received. */
 export interface RequestRecord {
   method: string;
   /** Path and query. */
   path: string;
-  /** Null if the path is no call of the API. */
+  /** Null if the API has no such call. */
   route: ApiRoute | null;
-  /** What was answered; 0 if nothing was. */
+  /** The status of the answer; 0 if there was none. */
   status: number;
   /** Milliseconds since 1970. */
   at: number;
-  /** Lower-case names; without Authorization. */
+  /** The headers by lower-case name, without Authorization. */
   headers: Record<string, string>;
   body: string;
 }
@@ -48,23 +48,23 @@ export class ApiServer implements AsyncDisposable {
   readonly #tls: TlsProfile | undefined;
   readonly #listener = new TcpListener((socket) => this.#serve(socket));
 
-  /** @param tls Present: the API speaks HTTPS. */
+  /** @param tls The certificate; with it the API speaks HTTPS. */
   constructor(state: CloudState, tls?: TlsProfile) {
     this.#state = state;
     this.#tls = tls;
   }
 
-  /** The listener, to be opened and closed. */
+  /** The listener, which the owner opens and closes. */
   get listener(): TcpListener {
     return this.#listener;
   }
 
-  /** Where the API is. */
+  /** The base URL. */
   get url(): string {
     return `${this.#tls === undefined ? "http" : "https"}://127.0.0.1:${this.#listener.port}`;
   }
 
-  /** Closes the port and drops every connection, which ends pending answers too. */
+  /** Closes the port and every connection, which also ends pending answers. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#listener[Symbol.asyncDispose]();
   }
@@ -94,11 +94,11 @@ export class ApiServer implements AsyncDisposable {
       body: bodyText,
     };
     if (this.requests.length < MAX_RECORDS) this.requests.push(record);
-    const place = match === null ? {} : { route: match.route };
+    const moment = match === null ? {} : { route: match.route };
 
-    const delay = state.faults.take("delay", place);
+    const delay = state.faults.take("delay", moment);
     if (delay !== undefined) await this.#wait(delay.ms, wire);
-    const fault = state.faults.takeFirst(ANSWER_FAULTS, place);
+    const fault = state.faults.takeFirst(ANSWER_FAULTS, moment);
     if (fault?.kind === "reset") return wire.reset();
     if (fault?.kind === "never_answer") return await wire.closed;
 
@@ -107,13 +107,13 @@ export class ApiServer implements AsyncDisposable {
     let retryAfter = fault?.kind === "error" ? fault.retryAfter : undefined;
     try {
       if (fault?.kind === "error") {
-        throw new ApiFailure(fault.message ?? "Planted error", {
+        throw new ApiFailure(fault.message ?? "Simulated error", {
           status: fault.status,
           code: fault.code ?? null,
         });
       }
       answer = await answerApi({ ...request, url, bodyText }, { match, state });
-      if (match !== null) answer = spoilAnswer(answer, { route: match.route, state, url });
+      if (match !== null) answer = alterAnswer(answer, { route: match.route, state, url });
     } catch (error) {
       const failure = error instanceof ApiFailure
         ? error.withStatusOf(state.switches.statusOf)
@@ -145,7 +145,7 @@ export class ApiServer implements AsyncDisposable {
         return await wire.write(encodeReply({
           status: fault.status,
           headers: { "Content-Type": "text/html" },
-          body: "<!DOCTYPE html><html><body><h1>Planted page</h1></body></html>",
+          body: "<!DOCTYPE html><html><body><h1>Simulated page</h1></body></html>",
         }));
       case "redirect":
         record.status = fault.status ?? 302;
@@ -176,7 +176,7 @@ export class ApiServer implements AsyncDisposable {
     }
   }
 
-  /** Waits, but not longer than the connection or the server lives. */
+  /** Waits until the time is over or the connection is closed. */
   async #wait(milliseconds: number, wire: Wire): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, milliseconds);

@@ -7,7 +7,7 @@ export type Json = Record<string, unknown>;
 
 const NO_TIME = "0001-01-01T00:00:00Z";
 
-/** An operator as the API shows it (PROTOCOL.md 1.2.3). */
+/** An operator as the API shows it (docs/protocol.md 1.2.3). */
 export function operatorView(
   operator: Operator,
   state: CloudState,
@@ -37,13 +37,16 @@ export function operatorView(
         not_before: certificate === null ? NO_TIME : timestamp(certificate.notBefore.getTime()),
         not_after: certificate === null ? NO_TIME : timestamp(certificate.notAfter.getTime()),
       },
-      // Without bindings the field is missing right after the creation, but there later.
+      // Without bindings the field is missing right after the creation, but present later.
       ...(bindings || !fresh ? { ingress_endpoint: ingress } : {}),
     },
   };
 }
 
-/** An endpoint as the API shows it; lists leave `scheme`, `host`, `port` and `region` out, like every unset field (2.1). */
+/**
+ * An endpoint as the API shows it. Lists leave `scheme`, `host`, `port` and `region` out, like
+ * every unset field (docs/protocol.md 2.1).
+ */
 export function endpointView(endpoint: Endpoint, options: { origin: string; inList: boolean }): Json {
   const { origin, inList } = options;
   const { scheme, host, port, name, metadata, description, trafficPolicy } = endpoint;
@@ -62,7 +65,7 @@ export function endpointView(endpoint: Endpoint, options: { origin: string; inLi
     ...(name === "" ? {} : { name }),
     ...(trafficPolicy === "" ? {} : { traffic_policy: trafficPolicy }),
     principal: { id: endpoint.accountId.replace(/^ac_/, "usr_"), uri: "" },
-    // An edge object in the documentation has neither url nor uri.
+    // The edge object in the documentation has neither url nor uri.
     ...(endpoint.type === "edge" ? {} : { url: endpoint.url }),
     bindings: [endpoint.binding],
     ...(endpoint.type === "edge" ? {} : { uri: `${origin}/endpoints/${endpoint.id}` }),
@@ -70,7 +73,7 @@ export function endpointView(endpoint: Endpoint, options: { origin: string; inLi
   };
 }
 
-/** RFC 3339, UTC, whole seconds (PROTOCOL.md 1.1). */
+/** RFC 3339, UTC, whole seconds (docs/protocol.md 1.1). */
 export function timestamp(unixMs: number): string {
   return new Date(unixMs).toISOString().replace(/\.\d+Z$/, "Z");
 }

@@ -8,12 +8,12 @@ import type { Endpoint } from "./state/endpoints.ts";
 import { acceptTls } from "./tls_accept.ts";
 import { splice, Wire } from "./wire.ts";
 
-/** What a backend needs to know about its stream. */
+/** The stream of a backend, and the services that the backend uses. */
 export interface BackendContext {
   endpoint: Endpoint;
-  /** The name that the client asked for; a concrete one also for a wildcard. */
+  /** The name that the client asked for: a concrete one, also for a wildcard endpoint. */
   host: string;
-  /** Which endpoint answers the next request: itself, or a member of its pool. */
+  /** The endpoint that answers the next request: this one, or a member of its pool. */
   nextMember: () => Endpoint;
   checkHost: boolean;
   /** Issues the certificates of `tls` backends. */
@@ -22,7 +22,7 @@ export interface BackendContext {
   record: (request: BackendRequest) => void;
 }
 
-/** Answers as the endpoint's backend until the stream ends. @throws {Error} if the stream breaks. */
+/** Serves a stream as the endpoint's backend. @throws {Error} If the stream breaks. */
 export async function runBackend(wire: Wire, context: BackendContext): Promise<void> {
   const { endpoint } = context;
   const { backend } = endpoint;
@@ -45,7 +45,7 @@ export async function runBackend(wire: Wire, context: BackendContext): Promise<v
     case "source":
       return await sourceByLine(wire);
     case "stall":
-      // Nothing is ever read: the client must feel the back-pressure.
+      // Reading nothing puts back-pressure on the client.
       return await wire.closed;
     case "reset":
       await wire.read();
@@ -60,7 +60,7 @@ async function echo(wire: Wire): Promise<void> {
   await wire.end();
 }
 
-/** A server that speaks first: `220 <endpoint id>`, then every line comes back. */
+/** Sends `220 <endpoint id>` first, then echoes every line. */
 async function lines(endpoint: Endpoint, wire: Wire): Promise<void> {
   await wire.write(`220 ${endpoint.id}\r\n`);
   for (let line = await readThrough(wire, "\n"); line !== null;) {
@@ -70,7 +70,9 @@ async function lines(endpoint: Endpoint, wire: Wire): Promise<void> {
   await wire.end();
 }
 
-/** Reads so many bytes, or all, and answers `<SHA-256 in hex> <number of bytes>` and a line feed. */
+/**
+ * Reads up to `byteCount` bytes and answers `<SHA-256 in hex> <number of bytes>` and a line feed.
+ */
 async function sink(wire: Wire, byteCount: number): Promise<void> {
   const hash = createHash("sha256");
   let seen = 0;
@@ -85,14 +87,14 @@ async function sink(wire: Wire, byteCount: number): Promise<void> {
   await wire.end();
 }
 
-/** Sends so many bytes of `seededBytes()` and ends. */
+/** Sends `byteCount` bytes of `seededBytes()` and ends. */
 async function source(wire: Wire, options: { byteCount: number; seed: number }): Promise<void> {
   const { byteCount, seed } = options;
   for (const block of seededBytes(byteCount, seed)) await wire.write(block);
   await wire.end();
 }
 
-/** Reads `<number of bytes> [seed]` and a line feed, then is a source. */
+/** Reads `<number of bytes> [seed]` and a line feed, then sends these bytes. */
 async function sourceByLine(wire: Wire): Promise<void> {
   const [byteCount = "0", seed = "1"] = (await readThrough(wire, "\n") ?? "").trim().split(" ");
   await source(wire, { byteCount: Number(byteCount), seed: Number(seed) });
@@ -118,7 +120,7 @@ async function forward(wire: Wire, address: string): Promise<void> {
   await target.close();
 }
 
-/** Terminates TLS with a certificate for the name that was asked for, then answers HTTP. */
+/** Terminates TLS with a certificate for the requested name, then answers HTTP. */
 async function terminateTls(wire: Wire, context: BackendContext): Promise<void> {
   const { host, authority, certificates } = context;
   let certificate = certificates.get(host);

@@ -1,10 +1,10 @@
 /** The values of the CEL subset. */
 export type CelValue = string | number | boolean | CelValue[] | null;
 
-/** What an expression may ask about; all fields are always present. */
+/** The object that an expression tests; all fields are always present. */
 export type CelObject = Record<string, CelValue>;
 
-/** The expression is not in the subset, or not true or false. */
+/** An expression that is outside the subset, or whose value is not a boolean. */
 export class CelError extends Error {
   override name = "CelError";
 }
@@ -37,9 +37,10 @@ const TOKEN =
   /\s*(?:("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(\d+)|([A-Za-z_][A-Za-z0-9_]*)|(&&|\|\||==|!=|[!()[\],.]))/y;
 
 /**
- * Compiles the CEL subset of PROTOCOL.md 1.7: fields of one variable, contains, startsWith, endsWith, matches, ==, !=, !, &&, ||,
- * in, parentheses, lists, strings, whole numbers, true and false.
- * @throws {CelError} if the text is anything else.
+ * Compiles the CEL subset of docs/protocol.md 1.7: fields of one variable, contains, startsWith,
+ * endsWith, matches, ==, !=, !, &&, ||, in, parentheses, lists, strings, integers, true and false.
+ *
+ * @throws {CelError} If the text is anything else.
  */
 export function compileCel(source: string, variable = "endpoint"): (object: CelObject) => boolean {
   const node = new Parser(tokenize(source), variable).whole();
@@ -201,7 +202,7 @@ function stringTest(name: string, argument: Node): (text: string, object: CelObj
       return (text, object) => text.endsWith(value(object));
     case "matches":
       try {
-        // A bad literal pattern is refused when it is compiled, as the cloud must know it before it accepts a selector.
+        // The API must refuse a selector with a bad pattern, so a literal one is checked here.
         new RegExp(value({}), "u");
       } catch (cause) {
         throw new CelError("Invalid regular expression", { cause });

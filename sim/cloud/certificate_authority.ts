@@ -12,7 +12,7 @@ export interface KeyPairPem {
   key: string;
 }
 
-/** A leaf that was issued to a client. */
+/** A certificate that was issued to a client. */
 export interface IssuedCertificate {
   pem: string;
   /** SHA-256 of the DER, lower-case hex. */
@@ -22,27 +22,27 @@ export interface IssuedCertificate {
 }
 
 /**
- * A private CA in ngrok's shape (PROTOCOL.md 3.1): a root that nobody is given, and an intermediate below it (pathlen 0) that is
- * itself the trust anchor of the clients.
+ * A private CA like ngrok's (docs/protocol.md 3.1): clients trust an intermediate (pathlen 0), and
+ * nobody gets the root above it.
  */
 export class CertificateAuthority {
-  /** PEM of the intermediate: the trust anchor to give to clients. */
+  /** The intermediate in PEM, which clients trust. */
   readonly caPem: string;
   readonly #ca: x509.X509Certificate;
   readonly #key: CryptoKey;
 
-  /** Takes an intermediate and its key; `create()` makes them. */
+  /** Takes an intermediate and its key, which `create()` makes. */
   constructor(ca: x509.X509Certificate, key: CryptoKey) {
     this.#ca = ca;
     this.#key = key;
     this.caPem = pem(ca);
   }
 
-  /** Makes a root, an intermediate, and throws the root's key away. */
+  /** Makes a root and an intermediate, and discards the root's key. */
   static async create(name = "Simulated Intermediate CA"): Promise<CertificateAuthority> {
     const rootKeys = await generateKeys();
     const keys = await generateKeys();
-    // Clients check the chain by their own clock, whatever the simulated time is.
+    // Clients check the chain by the real clock, even if the simulated time differs.
     const validity = {
       notBefore: new Date(Date.now() - DAY_MS),
       notAfter: new Date(Date.now() + 3650 * DAY_MS),
@@ -65,7 +65,7 @@ export class CertificateAuthority {
     return new CertificateAuthority(ca, keys.privateKey);
   }
 
-  /** Issues a client certificate, with clientAuth only. */
+  /** Issues a client certificate, for clientAuth only. */
   async issueClient(
     publicKey: x509.PublicKey | CryptoKey,
     options: { subject: string; notBefore: Date; lifetimeMs: number },
@@ -77,7 +77,10 @@ export class CertificateAuthority {
     return { pem: pem(certificate), fingerprint: hex(digest), notBefore, notAfter };
   }
 
-  /** Issues a server certificate for names and IPv4 addresses, valid from yesterday for ten years unless told otherwise. */
+  /**
+   * Issues a server certificate for names and IPv4 addresses; by default for ten years from
+   * yesterday.
+   */
   async issueServer(
     names: readonly string[],
     options: { notBefore?: Date; notAfter?: Date } = {},
@@ -125,7 +128,7 @@ export class CertificateAuthority {
   }
 }
 
-/** A key that belongs to nobody: what a certificate for a wrong key is issued over. */
+/** A public key whose private key nobody has. */
 export async function strangerKey(): Promise<CryptoKey> {
   return (await generateKeys()).publicKey;
 }

@@ -11,20 +11,20 @@ import type { Operator } from "./state/operators.ts";
 import type { Switches } from "./switches.ts";
 import type { TlsProfile } from "./tls_accept.ts";
 
-/** How to start a simulated cloud. */
+/** Options of {@linkcode SimulatedCloud.start}. */
 export interface StartOptions {
-  /** Whether the API speaks HTTPS, with a certificate of `caPem`; default: plain HTTP. */
+  /** True makes the API speak HTTPS with a certificate of `caPem`. @default {false} */
   apiTls?: boolean;
-  /** What the ids are drawn from. */
+  /** The seed of the ids. */
   seed?: number;
   switches?: Partial<Switches>;
-  /** Milliseconds since 1970; default: the clock. */
+  /** The time in milliseconds since 1970. @default The clock. */
   now?: () => number;
-  /** Ports; 0 or absent takes free ones. */
+  /** Ports; 0 takes a free one. @default {0} */
   ports?: { api?: number; ingress?: number; admin?: number };
 }
 
-/** An operator as tests look at it. */
+/** An operator as tests see it. */
 export interface OperatorSummary {
   id: string;
   accountId: string;
@@ -33,23 +33,26 @@ export interface OperatorSummary {
   region: string;
   features: string[];
   selectors: string[];
-  /** PEM of the current certificate, or null. */
+  /** The current certificate in PEM, or null. */
   certificate: string | null;
-  /** How many different certificates were issued and remembered. */
+  /** The number of different certificates that were issued. */
   certificates: number;
   deleted: boolean;
   revoked: boolean;
 }
 
-/** ngrok's cloud as PROTOCOL.md tells it: HTTP API, binding ingress, endpoints with backends, and faults. */
+/**
+ * ngrok's cloud as docs/protocol.md describes it: HTTP API, ingress, endpoints with backends,
+ * faults.
+ */
 export class SimulatedCloud implements AsyncDisposable {
-  /** The [G] switches; may be changed while it runs. */
+  /** The switches for [G]; they may be changed while the cloud runs. */
   readonly switches: Switches;
   /** The fault switches. */
   readonly faults: Faults;
   /** A key of the default account. */
   readonly apiKey: string;
-  /** PEM of the trust anchor of the ingress, of `tls` backends and of an HTTPS API: an intermediate. */
+  /** The CA of the ingress, of `tls` backends and of an HTTPS API, in PEM: an intermediate. */
   readonly caPem: string;
   /** A name in the ingress's certificate that resolves to loopback. */
   readonly ingressHost = "localhost";
@@ -59,7 +62,7 @@ export class SimulatedCloud implements AsyncDisposable {
   readonly #ingress: Ingress;
   readonly #admin: AdminServer;
 
-  /** Use `start()`. */
+  /** For `start()` only. */
   constructor(state: CloudState, options: { apiTls?: TlsProfile | undefined } = {}) {
     this.#state = state;
     this.switches = state.switches;
@@ -73,7 +76,7 @@ export class SimulatedCloud implements AsyncDisposable {
     this.#admin = new AdminServer(this);
   }
 
-  /** Makes the CAs and opens API, ingress and admin API on 127.0.0.1. */
+  /** Makes the CA and opens API, ingress and admin API on 127.0.0.1. */
   static async start(options: StartOptions = {}): Promise<SimulatedCloud> {
     const { apiTls = false, seed = 1, switches = {}, now = Date.now, ports = {} } = options;
     const authority = await CertificateAuthority.create();
@@ -94,7 +97,7 @@ export class SimulatedCloud implements AsyncDisposable {
     return cloud;
   }
 
-  /** Where the API is. */
+  /** The base URL of the API. */
   get apiUrl(): string {
     return this.#api.url;
   }
@@ -104,38 +107,46 @@ export class SimulatedCloud implements AsyncDisposable {
     return this.#ingress.listener.port;
   }
 
-  /** Where the admin API is. */
+  /** The base URL of the admin API. */
   get adminUrl(): string {
     return this.#admin.url;
   }
 
-  /** The number of upgraded streams now open. */
+  /** The number of open streams after their upgrade. */
   get openStreams(): number {
     return this.#ingress.openStreams;
   }
 
-  /** The number of ingress connections now open, pooled ones that wait for their request too. */
+  /** The number of open ingress connections, including those that have not sent a request. */
   get openConnections(): number {
     return this.#ingress.listener.connections;
   }
 
-  /** How ingress connections fared before their upgrade request. */
+  /** Counts of ingress connections by what happened before their upgrade request. */
   get ingressCounts(): IngressCounts {
     return { ...this.#ingress.counts };
   }
 
-  /** Adds an endpoint, to the default account unless told otherwise. @throws {ApiFailure} if a rule of PROTOCOL.md 2.2 forbids it. */
+  /**
+   * Adds an endpoint, to the default account unless another is given.
+   *
+   * @throws {ApiFailure} If a rule of docs/protocol.md 2.2 forbids it.
+   */
   addEndpoint(options: EndpointOptions & { accountId?: string }): { id: string } {
     const { accountId = this.#account.id, ...endpoint } = options;
     return { id: this.#state.endpoints.add(accountId, endpoint).id };
   }
 
-  /** Removes an endpoint; false if there is none. */
+  /** Removes an endpoint. Returns false if there is none. */
   removeEndpoint(id: string): boolean {
     return this.#state.endpoints.remove(id);
   }
 
-  /** Changes what answers behind an endpoint, for new streams. @throws {RangeError} if there is none with this id. */
+  /**
+   * Changes the backend of an endpoint for new streams.
+   *
+   * @throws {RangeError} If the id is unknown.
+   */
   setBackend(id: string, backend: Backend): void {
     const endpoint = this.#state.endpoints.get(id);
     if (endpoint === undefined) throw new RangeError(`Cannot set the backend of ${id}: no such endpoint`);
@@ -153,29 +164,29 @@ export class SimulatedCloud implements AsyncDisposable {
     return { id, apiKey };
   }
 
-  /** Gives the default account one more key. */
+  /** Adds a key to the default account. */
   addApiKey(): string {
     const key = this.#state.newKey();
     this.#account.apiKeys.add(key);
     return key;
   }
 
-  /** Makes a key stop working (203). */
+  /** Revokes a key; it is refused with 203 from now on. */
   revokeApiKey(key: string): void {
     for (const account of this.#state.accounts.values()) account.apiKeys.delete(key);
   }
 
-  /** Sets the state of the default account: suspended and the like. */
+  /** Changes the default account, for example its state. */
   setAccount(change: Partial<Omit<Account, "id" | "apiKeys">>): void {
     Object.assign(this.#account, change);
   }
 
-  /** Sets how many API requests an account may make in 60 s; 120 at first. */
+  /** Sets the number of API requests that an account may make in 60 s; 120 at first. */
   setRateLimit(requests: number): void {
     this.#state.rateLimit = requests;
   }
 
-  /** Sets how long client certificates are valid from now on, in milliseconds; 90 days at first. */
+  /** Sets the lifetime of new client certificates in milliseconds; 90 days at first. */
   setCertificateLifetime(ms: number): void {
     this.#state.certificateLifetimeMs = ms;
   }
@@ -195,22 +206,26 @@ export class SimulatedCloud implements AsyncDisposable {
     return this.#ingress.backendRequests;
   }
 
-  /** All operators, oldest first, the deleted ones too. */
+  /** All operators, oldest first, including deleted ones. */
   operators(): OperatorSummary[] {
     return [...this.#state.operators.values()].map(summary);
   }
 
-  /** Deletes an operator as DELETE does. @throws {RangeError} if there is none with this id. */
+  /** Deletes an operator as DELETE does. @throws {RangeError} If the id is unknown. */
   deleteOperator(id: string): void {
     this.#state.deleteOperator(this.#operator(id));
   }
 
-  /** Revokes an operator's certificates; the operator stays. @throws {RangeError} if there is none with this id. */
+  /**
+   * Revokes the certificates of an operator, which stays.
+   *
+   * @throws {RangeError} If the id is unknown.
+   */
   revokeOperator(id: string): void {
     this.#state.revokeOperator(this.#operator(id));
   }
 
-  /** Closes the ingress port, so that connections are refused; those that are open stay unless they are to be cut. */
+  /** Closes the port of the ingress. `cutStreams` resets the open connections, too. */
   async closeIngress(options: { cutStreams?: boolean } = {}): Promise<void> {
     await this.#ingress.listener.close();
     if (options.cutStreams === true) this.#ingress.listener.resetAll();
@@ -221,7 +236,7 @@ export class SimulatedCloud implements AsyncDisposable {
     await this.#ingress.listener.open();
   }
 
-  /** Closes the API port and its connections, so that connections are refused. */
+  /** Closes the port of the API and resets its connections. */
   async closeApi(): Promise<void> {
     await this.#api.listener.close();
     this.#api.listener.resetAll();
@@ -232,12 +247,12 @@ export class SimulatedCloud implements AsyncDisposable {
     await this.#api.listener.open();
   }
 
-  /** Fulfils when no ingress connection is open. */
+  /** Waits until no ingress connection is open. */
   async ingressIdle(): Promise<void> {
     await this.#ingress.listener.idle();
   }
 
-  /** Forgets operators, endpoints, faults and records; accounts and keys stay. */
+  /** Removes operators, endpoints, faults and records; accounts and keys stay. */
   reset(): void {
     this.#state.operators.clear();
     for (const account of this.#state.accounts.values()) {

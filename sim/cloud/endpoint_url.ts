@@ -1,7 +1,7 @@
 import { numberedFailure } from "./errors.ts";
 import type { Switches } from "./switches.ts";
 
-/** The parts of an endpoint's URL (PROTOCOL.md 2.2). */
+/** The parts of an endpoint's URL (docs/protocol.md 2.2). */
 export interface EndpointAddress {
   scheme: string;
   host: string;
@@ -10,12 +10,16 @@ export interface EndpointAddress {
   url: string;
 }
 
-/** What the cloud strips from `url` and keeps in `hostport`. */
+/** The ports that the cloud strips from `url` and keeps in `hostport`. */
 export const DEFAULT_PORTS: Record<string, number> = { http: 80, https: 443, tls: 443 };
 
 const MAX_HOST_PARTS = 5;
 
-/** Takes a URL apart. @throws {ApiFailure} with the code of the rule that it breaks (PROTOCOL.md 1.3). */
+/**
+ * Parses a URL.
+ *
+ * @throws {ApiFailure} With the code of the rule that it breaks (docs/protocol.md 1.3).
+ */
 export function parseEndpointUrl(
   text: string,
   options: { binding: string; switches: Switches },

@@ -27,8 +27,8 @@ export class ApiFailure extends Error {
 }
 
 /**
- * The statuses of errors whose status is not simply 400: the documented one, or the first guess and the others that
- * docs/protocol.md 1.3 leaves open [G].
+ * The statuses of errors that are not always 400: the documented one, or the first guess and the
+ * others that docs/protocol.md 1.3 leaves open [G].
  */
 export const STATUSES:
   readonly (readonly [codes: readonly string[], statuses: readonly [number, ...number[]]])[] = [

@@ -50,7 +50,7 @@ export interface FaultParameters {
   "ingress.half_close": NoParameters;
 }
 
-/** The table of fault switches: the simulated cloud's behaviour while one is on. The admin API prints it. */
+/** The table of fault switches: what the simulated cloud does while a fault is on. */
 export const FAULTS: Readonly<Record<FaultKind, string>> = {
   // The API's answer as a whole.
   error: "answers with an error body (docs/protocol.md 1.3); retryAfter is any text",
@@ -119,9 +119,9 @@ export interface FaultLimits {
   route?: ApiRoute;
   /** The only host name of an upgrade request that it applies to. @default All of them. */
   host?: string;
-  /** How often it applies. @default Until it is cleared. */
+  /** The number of times that it applies. @default Until it is cleared. */
   times?: number;
-  /** How many chances to apply it skips first. @default {0} */
+  /** The number of chances to apply that it skips first. @default {0} */
   after?: number;
 }
 
@@ -173,7 +173,11 @@ interface ActiveFault {
 export class Faults {
   #active: ActiveFault[] = [];
 
-  /** Switches faults on; the result switches them off. @throws {RangeError} If a kind does not exist. */
+  /**
+   * Switches faults on; the result switches them off.
+   *
+   * @throws {RangeError} If a kind is unknown.
+   */
   set(...faults: Fault[]): () => void {
     for (const { kind } of faults) {
       if (!Object.hasOwn(FAULTS, kind)) throw new RangeError(`Cannot set the fault ${kind}: no such kind`);

@@ -1,11 +1,11 @@
-/** The request of the binding ingress (PROTOCOL.md 3.2). */
+/** The request to the ingress (docs/protocol.md 3.2). */
 export interface ConnRequest {
   host: string;
   port: number;
   podIdentity?: PodIdentity;
 }
 
-/** Which pod speaks; a client outside Kubernetes sends none (PROTOCOL.md 3.2). */
+/** The pod that connects; a client outside Kubernetes sends none (docs/protocol.md 3.2). */
 export interface PodIdentity {
   uid: string;
   name: string;
@@ -13,7 +13,7 @@ export interface PodIdentity {
   annotations: Record<string, string>;
 }
 
-/** The answer of the binding ingress (PROTOCOL.md 3.2). */
+/** The answer of the ingress (docs/protocol.md 3.2). */
 export interface ConnResponse {
   endpointId: string;
   proto: string;
@@ -22,7 +22,7 @@ export interface ConnResponse {
   notices: string[];
 }
 
-/** The bytes are not a message of the schema. */
+/** Bytes that are not a message of the schema. */
 export class FrameError extends Error {
   override name = "FrameError";
 }
@@ -31,7 +31,11 @@ const MAX_BODY_BYTES = 65_535;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Length (uint16, little-endian) and body. @throws {FrameError} if the body is longer than 65535 bytes. */
+/**
+ * Puts the length (uint16, little-endian) before a body.
+ *
+ * @throws {FrameError} If it is over 65535 bytes.
+ */
 export function encodeFrame(body: Uint8Array): Uint8Array<ArrayBuffer> {
   if (body.length > MAX_BODY_BYTES) throw new FrameError(`Frame body is too long: ${body.length} bytes`);
   const frame = new Uint8Array(2 + body.length);
@@ -40,7 +44,7 @@ export function encodeFrame(body: Uint8Array): Uint8Array<ArrayBuffer> {
   return frame;
 }
 
-/** The body of the first whole frame and what follows it, or null as long as bytes are missing. */
+/** The body of the first whole frame and the bytes after it, or null while bytes are missing. */
 export function splitFrame(bytes: Uint8Array): { body: Uint8Array; rest: Uint8Array } | null {
   const [low, high] = bytes;
   if (low === undefined || high === undefined) return null;
@@ -48,7 +52,7 @@ export function splitFrame(bytes: Uint8Array): { body: Uint8Array; rest: Uint8Ar
   return bytes.length < end ? null : { body: bytes.subarray(2, end), rest: bytes.subarray(end) };
 }
 
-/** The body of a request, fields in order, defaults left out. */
+/** Encodes a request, with fields in order and without defaults. */
 export function encodeRequest(request: ConnRequest): Uint8Array {
   const identity = request.podIdentity;
   return Uint8Array.from([
@@ -65,7 +69,7 @@ export function encodeRequest(request: ConnRequest): Uint8Array {
   ]);
 }
 
-/** The body of a response, fields in order, defaults left out. */
+/** Encodes a response, with fields in order and without defaults. */
 export function encodeResponse(response: Partial<ConnResponse>): Uint8Array {
   return Uint8Array.from([
     ...text(1, response.endpointId ?? ""),
@@ -76,7 +80,7 @@ export function encodeResponse(response: Partial<ConnResponse>): Uint8Array {
   ]);
 }
 
-/** Reads the body of a request. @throws {FrameError} if it is malformed. */
+/** Decodes a request. @throws {FrameError} If it is malformed. */
 export function decodeRequest(body: Uint8Array): ConnRequest {
   const request: ConnRequest = { host: "", port: 0 };
   for (const field of fields(body)) {
@@ -87,7 +91,7 @@ export function decodeRequest(body: Uint8Array): ConnRequest {
   return request;
 }
 
-/** Reads the body of a response. @throws {FrameError} if it is malformed. */
+/** Decodes a response. @throws {FrameError} If it is malformed. */
 export function decodeResponse(body: Uint8Array): ConnResponse {
   const response: ConnResponse = { endpointId: "", proto: "", errorCode: "", errorMessage: "", notices: [] };
   for (const field of fields(body)) {

@@ -3,14 +3,14 @@ import { encodeReply, type HttpRequest, serveHttp } from "./http_stream.ts";
 import type { Endpoint } from "./state/endpoints.ts";
 import type { Wire } from "./wire.ts";
 
-/** One request that an http backend saw. */
+/** One request that an http backend received. */
 export interface BackendRequest {
   endpointId: string;
   method: string;
   target: string;
-  /** The Host header as it was sent; null if there was none. */
+  /** The Host header as sent; null if there was none. */
   host: string | null;
-  /** All headers as they were sent, in order. */
+  /** All headers as sent, in order. */
   headers: [string, string][];
   bodyBytes: number;
   bodySha256: string;
@@ -19,8 +19,9 @@ export interface BackendRequest {
 const WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /**
- * Answers HTTP/1.1 on a stream: JSON that tells what was received; WebSocket and CONNECT are accepted and then echo raw bytes.
- * The answer names the nonce of the header X-Nonce or of the query, and the endpoint: the pool member whose turn it is.
+ * Answers HTTP/1.1 on a stream with JSON that describes the request, its nonce (of the header
+ * X-Nonce or of the query) and the endpoint or pool member. After WebSocket and CONNECT it echoes
+ * raw bytes.
  */
 export async function answerHttp(
   wire: Wire,

@@ -1,29 +1,29 @@
 import { Buffer } from "node:buffer";
 import { concat, type Wire } from "./wire.ts";
 
-/** A request as it stood on the wire. */
+/** A request as it came over the wire. */
 export interface HttpRequest {
   method: string;
   target: string;
-  /** The path of the target, and its query. */
+  /** Path and query of the target. */
   url: URL;
   version: "1.0" | "1.1";
-  /** Names and values as they were sent, in order. */
+  /** Names and values as sent, in order. */
   rawHeaders: [string, string][];
   /** The value of the first header with this name, or null. */
   header(name: string): string | null;
-  /** The body in pieces; must be read to its end before the next request. */
+  /** The body in pieces; it must be read to its end before the next request. */
   body(): AsyncGenerator<Uint8Array>;
 }
 
-/** An answer with its whole body. */
+/** An answer with its body. */
 export interface HttpReply {
   status: number;
   headers?: Record<string, string>;
   body?: Uint8Array | string;
 }
 
-/** The bytes are not an HTTP/1 request. */
+/** Bytes that are not an HTTP/1 request. */
 export class HttpSyntaxError extends Error {
   override name = "HttpSyntaxError";
 }
@@ -32,8 +32,8 @@ const MAX_HEAD_BYTES = 65_536;
 const encoder = new TextEncoder();
 
 /**
- * Reads requests one after another and lets the handler answer; ends when the peer does, when a side wants to close, or when the
- * handler returns "detached": then the wire belongs to the handler.
+ * Reads requests one after another and lets the handler answer. Returns when the peer ends, when
+ * one side wants to close, or when the handler returns "detached" and so takes over the wire.
  */
 export async function serveHttp(
   wire: Wire,
@@ -56,7 +56,7 @@ export async function serveHttp(
     const body = request.body();
     const outcome = await handler({ ...request, body: () => body }, wire);
     if (outcome === "detached") return;
-    while (!(await body.next()).done) { /* What the handler left would be taken for the next request. */ }
+    while (!(await body.next()).done) { /* The rest of the body must not be parsed as the next request. */ }
     const connection = request.header("Connection") ?? "";
     if (
       outcome === "close" || /\bclose\b/i.test(connection) ||
@@ -80,7 +80,7 @@ export async function wholeBody(request: HttpRequest): Promise<Uint8Array<ArrayB
   return whole;
 }
 
-/** Head and body as bytes, with Content-Length unless the status has no body. */
+/** Encodes an answer, with Content-Length unless its status has no body. */
 export function encodeReply(reply: HttpReply): Uint8Array {
   const { status, headers = {}, body = "" } = reply;
   const bytes = typeof body === "string" ? encoder.encode(body) : body;
@@ -90,7 +90,7 @@ export function encodeReply(reply: HttpReply): Uint8Array {
   );
 }
 
-/** The head alone; a length of null leaves Content-Length out. */
+/** Encodes the head of an answer; a length of null leaves Content-Length out. */
 export function encodeHead(
   head: { status: number; headers: Record<string, string>; contentLength: number | null },
 ): Uint8Array {
@@ -101,19 +101,23 @@ export function encodeHead(
   return encoder.encode(`${lines.join("\r\n")}\r\n\r\n`);
 }
 
-/** Everything up to and with a mark, the rest put back; null if the stream ends first. @throws {HttpSyntaxError} if it is too long. */
-export async function readThrough(wire: Wire, mark: string): Promise<string | null> {
+/**
+ * Reads up to the end of a delimiter and puts the rest back; null if the stream ends first.
+ *
+ * @throws {HttpSyntaxError} If it is too long.
+ */
+export async function readThrough(wire: Wire, delimiter: string): Promise<string | null> {
   let bytes: Uint8Array = new Uint8Array();
   while (true) {
     const chunk = await wire.read();
     if (chunk === null) return null;
     bytes = concat(bytes, chunk);
-    // Not TextDecoder: its "latin1" is windows-1252, which is no image of the bytes.
+    // TextDecoder would decode "latin1" as windows-1252, which changes some bytes.
     const text = Buffer.from(bytes).toString("latin1");
-    const found = text.indexOf(mark);
+    const found = text.indexOf(delimiter);
     if (found !== -1) {
-      wire.unread(bytes.slice(found + mark.length));
-      return text.slice(0, found + mark.length);
+      wire.unread(bytes.slice(found + delimiter.length));
+      return text.slice(0, found + delimiter.length);
     }
     if (bytes.length > MAX_HEAD_BYTES) throw new HttpSyntaxError("Head is too long");
   }

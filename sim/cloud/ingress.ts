@@ -4,7 +4,7 @@ import type { KeyPairPem } from "./certificate_authority.ts";
 import { type ConnRequest, type ConnResponse, decodeRequest, type PodIdentity, splitFrame } from "./frame.ts";
 import type { BackendRequest } from "./http_backend.ts";
 import { encodeReply } from "./http_stream.ts";
-import { answerBadly, sendResponse, spoilResponse } from "./ingress_response.ts";
+import { alterResponse, sendMalformed, sendResponse } from "./ingress_response.ts";
 import { IngressTls } from "./ingress_tls.ts";
 import type { CloudState } from "./state/cloud_state.ts";
 import type { Endpoint } from "./state/endpoints.ts";
@@ -13,7 +13,7 @@ import { TcpListener } from "./tcp_listener.ts";
 import { acceptTls } from "./tls_accept.ts";
 import { concat, Wire } from "./wire.ts";
 
-/** One upgrade request that the ingress read. */
+/** One upgrade request that the ingress received. */
 export interface UpgradeRecord {
   operatorId: string;
   /** The serial number of the client certificate in the handshake, lower-case hex. */
@@ -23,19 +23,19 @@ export interface UpgradeRecord {
   host: string;
   port: number;
   podIdentity?: PodIdentity;
-  /** "ok", the code of the error response, or "fault" for a planted answer. */
+  /** "ok", the code of the error response, or "fault" if a fault replaced the answer. */
   outcome: string;
   /** Milliseconds since 1970. */
   at: number;
 }
 
-/** How connections fared before their upgrade request. */
+/** Counts of connections by what happened before their upgrade request. */
 export interface IngressCounts {
   accepted: number;
   handshakes: number;
-  /** No certificate, an unknown, expired or revoked one. */
+  /** Without a certificate, or with an unknown, expired or revoked one. */
   refusedCertificates: number;
-  /** Ended by the client without a byte of a request, as a pooled connection is. */
+  /** Closed by the client without sending a byte, like a connection of a pool. */
   unused: number;
   frameTimeouts: number;
   malformedFrames: number;
@@ -51,11 +51,13 @@ const NO_COUNTS: IngressCounts = {
   malformedFrames: 0,
 };
 
-/** The binding ingress: TLS with client certificates, one upgrade per connection, then the backend (PROTOCOL.md 3). */
+/**
+ * The ingress: TLS with client certificates, one upgrade, then the backend (docs/protocol.md 3).
+ */
 export class Ingress implements AsyncDisposable {
   /** Every upgrade request so far, oldest first. */
   readonly upgrades: UpgradeRecord[] = [];
-  /** Every request that an http or tls backend saw, oldest first. */
+  /** Every request that an http or tls backend received, oldest first. */
   readonly backendRequests: BackendRequest[] = [];
   readonly counts: IngressCounts = { ...NO_COUNTS };
   readonly #state: CloudState;
@@ -63,9 +65,9 @@ export class Ingress implements AsyncDisposable {
   readonly #certificates = new Map<string, Promise<KeyPairPem>>();
   readonly #listener = new TcpListener((socket) => this.#serve(socket));
   readonly #streams = new Map<Wire, string>();
-  readonly #turns = new Map<string, number>();
+  readonly #nextMembers = new Map<string, number>();
 
-  /** @param state What the API changes, the ingress obeys. */
+  /** @param state The state that the API changes. */
   constructor(state: CloudState) {
     this.#state = state;
     this.#tls = new IngressTls(state.authority);
@@ -74,17 +76,17 @@ export class Ingress implements AsyncDisposable {
     };
   }
 
-  /** The listener, to be opened and closed. */
+  /** The listener, which the owner opens and closes. */
   get listener(): TcpListener {
     return this.#listener;
   }
 
-  /** The number of streams that were upgraded and are still open. */
+  /** The number of open streams after their upgrade. */
   get openStreams(): number {
     return this.#streams.size;
   }
 
-  /** Forgets all records and counts. */
+  /** Clears all records and counts. */
   forget(): void {
     this.upgrades.length = 0;
     this.backendRequests.length = 0;
@@ -118,7 +120,7 @@ export class Ingress implements AsyncDisposable {
     }
   }
 
-  /** The operator whose certificate this is, or null if it must be refused. */
+  /** The operator of a certificate, or null if the certificate must be refused. */
   #admit(fingerprint: string | null): Operator | null {
     const found = fingerprint === null ? undefined : this.#state.operatorByFingerprint(fingerprint);
     if (this.#state.faults.take("ingress.revoked") || found === undefined) return null;
@@ -133,7 +135,7 @@ export class Ingress implements AsyncDisposable {
     else await wire.close();
   }
 
-  /** The request frame, or null if none comes; then the connection is as good as closed. */
+  /** The request frame, or null if none came and the connection can be closed. */
   async #readRequest(wire: Wire): Promise<ConnRequest | null> {
     const { frameWaitMs, keepEarlyBytes } = this.#state.switches;
     let late = false;
@@ -183,13 +185,13 @@ export class Ingress implements AsyncDisposable {
     };
     if (this.upgrades.length < MAX_RECORDS) this.upgrades.push(record);
     await this.#wait(faults.take("ingress.delay", { host })?.ms ?? 0, wire);
-    if (await answerBadly(wire, { faults, host })) return;
+    if (await sendMalformed(wire, { faults, host })) return;
 
     const members = host.includes(":")
       ? []
       : endpoints.find(operator.accountId, { ...request, matches: operator.matches });
     const endpoint = this.#nextMember(members);
-    const response = spoilResponse(this.#respond(request, endpoint), { faults, host });
+    const response = alterResponse(this.#respond(request, endpoint), { faults, host });
     const failure = response.errorCode || response.errorMessage;
     record.outcome = failure || "ok";
     record.endpointId = endpoint?.id ?? null;
@@ -259,7 +261,7 @@ export class Ingress implements AsyncDisposable {
       };
       await runBackend(wire, context);
     } catch {
-      // A stream that breaks concerns its own client only.
+      // A broken stream concerns only its own client.
       wire.reset();
     } finally {
       this.#streams.delete(wire);
@@ -270,9 +272,9 @@ export class Ingress implements AsyncDisposable {
   #nextMember(members: Endpoint[]): Endpoint | undefined {
     const [first] = members;
     if (first === undefined || members.length === 1) return first;
-    const turn = this.#turns.get(first.id) ?? 0;
-    this.#turns.set(first.id, turn + 1);
-    return members[turn % members.length];
+    const index = this.#nextMembers.get(first.id) ?? 0;
+    this.#nextMembers.set(first.id, index + 1);
+    return members[index % members.length];
   }
 
   async #wait(milliseconds: number, wire: Wire): Promise<void> {

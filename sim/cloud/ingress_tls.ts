@@ -12,17 +12,17 @@ export const INGRESS_NAMES = [
 
 type Name = "good" | "untrusted" | "expired" | "wrong_name";
 
-/** The certificates that the ingress can show; the bad ones are made when they are first wanted. */
+/** The certificates that the ingress can present; bad ones are made at their first use. */
 export class IngressTls {
   readonly #authority: CertificateAuthority;
   readonly #profiles = new Map<Name, Promise<TlsProfile>>();
 
-  /** @param authority Issues the good certificate, and is who client certificates must come from. */
+  /** @param authority The issuer of the good certificate and of client certificates. */
   constructor(authority: CertificateAuthority) {
     this.#authority = authority;
   }
 
-  /** What to show to the next connection, as the faults say. */
+  /** The certificate for the next connection, as the faults choose it. */
   async choose(faults: Faults): Promise<TlsProfile> {
     const name: Name = faults.take("ingress.untrusted_ca")
       ? "untrusted"

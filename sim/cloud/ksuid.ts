@@ -4,10 +4,13 @@ const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const EPOCH_SECONDS = 1_400_000_000;
 const TEXT_LENGTH = 27;
 
-/** The shape of a KSUID's text (PROTOCOL.md 1.1). */
+/** The form of a KSUID (docs/protocol.md 1.1). */
 export const KSUID_PATTERN = /^[0-9A-Za-z]{27}$/;
 
-/** A KSUID as text: base62 of 4 bytes of big-endian seconds since 1400000000 and 16 bytes of payload (PROTOCOL.md 1.1). */
+/**
+ * Encodes a KSUID: base62 of 4 big-endian bytes of seconds since 1400000000 and 16 bytes of payload
+ * (docs/protocol.md 1.1).
+ */
 export function encodeKsuid(unixSeconds: number, payload: Uint8Array): string {
   let value = BigInt(unixSeconds - EPOCH_SECONDS);
   for (const byte of payload) value = (value << 8n) | BigInt(byte);
@@ -26,7 +29,7 @@ export function ksuidSeconds(text: string): number {
   return Number(value >> 128n) + EPOCH_SECONDS;
 }
 
-/** Makes KSUIDs whose text order is their order of creation, also within one second. */
+/** Makes KSUIDs that sort in their order of creation, also within one second. */
 export class KsuidSource {
   readonly #now: () => number;
   readonly #random: SeededRandom;
@@ -38,10 +41,10 @@ export class KsuidSource {
     this.#random = new SeededRandom(seed);
   }
 
-  /** The next id: `<prefix>_<27 characters>`, or the 27 characters alone if the prefix is empty. */
+  /** The next id: `<prefix>_<27 characters>`, or only the 27 characters if the prefix is empty. */
   next(prefix: string): string {
     const payload = this.#random.bytes(16);
-    // The first bytes count up: `before_id` compares texts, and two ids of one second must not change places.
+    // A counter comes first, because `before_id` needs the order of ids within a second, too.
     new DataView(payload.buffer).setUint32(0, this.#sequence++);
     const text = encodeKsuid(Math.floor(this.#now() / 1000), payload);
     return prefix === "" ? text : `${prefix}_${text}`;

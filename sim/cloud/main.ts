@@ -1,18 +1,24 @@
 import { parseArgs } from "node:util";
 import { SimulatedCloud } from "./cloud.ts";
-import { randomSwitches } from "./switches.ts";
 import type { EndpointOptions } from "./state/endpoints.ts";
+import { randomSwitches } from "./switches.ts";
 
-/** What `deno task cloud` puts up when no file is given. */
-const DEFAULT_ENDPOINTS: EndpointOptions[] = [
-  { url: "http://api.myapp", backend: "http" },
-  { url: "tcp://db.myapp:5432", backend: "tcp" },
-  { url: "tls://secure.myapp", backend: "tls" },
-  { url: "tls://*.example.com", backend: "tls" },
-  { url: "http://pool.myapp:8080", backend: "http", pooling: true },
-  { url: "http://pool.myapp:8080", backend: "http", pooling: true },
-  { url: "tcp://down.myapp:9000", backend: "down" },
-];
+const USAGE = `Usage: deno task cloud [options]
+
+Runs the simulated cloud alone: API, ingress and admin API on 127.0.0.1.
+
+  --api-port N            the port of the API (default: a free one)
+  --ingress-port N        the port of the ingress
+  --admin-port N          the port of the admin API; GET / lists its calls
+  --endpoints FILE        the endpoints, as JSON: [{"url": …, "backend": …}]
+  --allow-https           allow https endpoints
+  --random-switches SEED  random values where docs/protocol.md guesses
+
+Backends: "echo", "http", "tcp", "tls", "down", "reset", "stall", "sink",
+"source", {"forward": "host:port"}
+
+Example: deno task cloud --api-port 8080
+`;
 
 const OPTIONS = {
   "api-port": { type: "string", default: "0" },
@@ -24,18 +30,21 @@ const OPTIONS = {
   help: { type: "boolean", default: false },
 } as const;
 
-const USAGE = `deno task cloud [--api-port N] [--ingress-port N] [--admin-port N] [--endpoints FILE.json]
-  [--allow-https] [--random-switches SEED]
-
-FILE.json is a list of {"url", "backend", "pooling"?, "metadata"?, …}; a backend is "echo", "http", "tcp", "tls", "down",
-"reset", "stall", "sink", "source" or {"forward": "host:port"}.
-`;
-
-if (import.meta.main) Deno.exitCode = await main(Deno.args);
+/** The endpoints of `deno task cloud` without --endpoints. */
+const DEFAULT_ENDPOINTS: EndpointOptions[] = [
+  { url: "http://api.myapp", backend: "http" },
+  { url: "tcp://db.myapp:5432", backend: "tcp" },
+  { url: "tls://secure.myapp", backend: "tls" },
+  { url: "tls://*.example.com", backend: "tls" },
+  { url: "http://pool.myapp:8080", backend: "http", pooling: true },
+  { url: "http://pool.myapp:8080", backend: "http", pooling: true },
+  { url: "tcp://down.myapp:9000", backend: "down" },
+];
 
 /** Runs the simulated cloud until it is interrupted. */
 async function main(args: string[]): Promise<number> {
-  const { values } = parseArgs({ args, options: OPTIONS });
+  const values = parse(args);
+  if (values === undefined) return print(USAGE, 2);
   if (values.help) return print(USAGE);
   const endpoints = values.endpoints === undefined
     ? DEFAULT_ENDPOINTS
@@ -65,7 +74,7 @@ Admin      ${cloud.adminUrl}
 
 ${endpoints.map(({ url, backend }) => `  ${url}  ${JSON.stringify(backend)}`).join("\n")}
 
-Ctrl-C ends it.
+Press Ctrl-C to stop.
 `,
     );
     await interrupted();
@@ -75,9 +84,17 @@ Ctrl-C ends it.
   return 0;
 }
 
-function print(text: string): number {
+function parse(args: string[]) {
+  try {
+    return parseArgs({ args, options: OPTIONS }).values;
+  } catch {
+    return undefined;
+  }
+}
+
+function print(text: string, exitCode = 0): number {
   Deno.stdout.writeSync(new TextEncoder().encode(text));
-  return 0;
+  return exitCode;
 }
 
 async function interrupted(): Promise<void> {
@@ -88,3 +105,5 @@ async function interrupted(): Promise<void> {
   Deno.removeSignalListener("SIGINT", resolve);
   Deno.removeSignalListener("SIGTERM", resolve);
 }
+
+if (import.meta.main) Deno.exitCode = await main(Deno.args);

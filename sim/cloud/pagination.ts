@@ -1,20 +1,21 @@
 import { numberedFailure } from "./errors.ts";
 
-/** One page of a list, newest first, and where the next one is. */
+/** One page of a list, newest first, and the link to the next one. */
 export interface Page<T> {
   items: T[];
-  /** The absolute URL of the list without its query. */
+  /** The absolute URL of the list, without a query. */
   uri: string;
-  /** The absolute URL of the next page, with `limit` kept if it was given; null on the last page. */
+  /** The absolute URL of the next page, with a given `limit`; null on the last page. */
   nextPageUri: string | null;
 }
 
 const MAX_LIMIT = 100;
 
 /**
- * Cuts a page by `limit` (1 to 100, default 100) and `before_id` (PROTOCOL.md 1.2.4).
+ * Cuts a page by `limit` (1 to 100, default 100) and `before_id` (docs/protocol.md 1.2.4).
+ *
  * @param newestFirst All items, newest first.
- * @throws {ApiFailure} for query parameters that are repeated (232), unknown (231) or out of range (233, 244).
+ * @throws {ApiFailure} If a query parameter is repeated (232), unknown (231) or invalid (233, 244).
  */
 export function cutPage<T extends { id: string }>(
   newestFirst: Iterable<T>,

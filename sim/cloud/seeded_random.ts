@@ -1,8 +1,8 @@
-/** A small seeded generator (mulberry32): the same seed draws the same values on every machine. */
+/** A small random generator (mulberry32): the same seed yields the same values on every machine. */
 export class SeededRandom {
   #state: number;
 
-  /** @param seed Any integer; only its low 32 bits count. */
+  /** @param seed Any integer, of which the low 32 bits count. */
   constructor(seed: number) {
     this.#state = seed >>> 0;
   }
@@ -16,21 +16,21 @@ export class SeededRandom {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** One of the values, each as likely as the others. */
+  /** One of the values, with equal chances. */
   pick<T>(values: readonly [T, ...T[]]): T {
-    // No `??`: null is a value like any other.
+    // Null is a possible value, so `??` would be wrong.
     return values[Math.floor(this.next() * values.length)] as T;
   }
 
-  /** So many random bytes; not for secrets. */
+  /** Random bytes, not for secrets. */
   bytes(length: number): Uint8Array<ArrayBuffer> {
     return Uint8Array.from({ length }, () => Math.floor(this.next() * 256));
   }
 }
 
 /**
- * Data that a test can make again from its seed: blocks of at most 64 KiB, `byteCount` bytes in all.
- * A word-wise xorshift, because 64 MiB of it must not be what a transfer test measures.
+ * Data that a test can reproduce from its seed: `byteCount` bytes, in blocks of at most 64 KiB.
+ * It is a xorshift over words, so that transfer tests do not measure the generator.
  */
 export function* seededBytes(byteCount: number, seed: number): Generator<Uint8Array<ArrayBuffer>> {
   let state = (seed >>> 0) || 1;

@@ -7,17 +7,17 @@ function values<T>(...all: [T, ...T[]]): readonly [T, ...T[]] {
 }
 
 /**
- * The table of switches: what docs/protocol.md marks [G]. No source settles it, so a client must accept every
- * value. The first value is the one that docs/protocol.md guesses.
+ * The table of switches: what docs/protocol.md marks [G]. No source settles it, so a client must
+ * accept every value. The first value is the one that docs/protocol.md guesses.
  */
 const TABLE = {
-  /** How long the ingress waits for the request frame, in milliseconds; null waits forever. */
+  /** The time that the ingress waits for the request frame, in milliseconds; null is forever. */
   frameWaitMs: values<number | null>(10_000, 1000, null),
-  /** Whether application bytes that arrive before the response are kept for the stream. */
+  /** True keeps application bytes that arrive before the response for the stream. */
   keepEarlyBytes: values<boolean>(true, false),
-  /** Whether the ingress closes after an error response. */
+  /** True closes the connection after an error response. */
   closeAfterError: values<boolean>(true, false),
-  /** How the ingress ends a connection whose client certificate it refuses. */
+  /** The end of a connection whose client certificate is refused. */
   refusal: values<"close_notify" | "eof" | "reset">("close_notify", "eof", "reset"),
   /** The code for a host and port that no endpoint has. */
   unknownEndpointCode: values<string>(
@@ -28,37 +28,37 @@ const TABLE = {
   ),
   /** The code for an endpoint whose backend is down. */
   offlineCode: values<string>("ERR_NGROK_8012", "ERR_NGROK_3200"),
-  /** Whether an http endpoint whose backend is down fails the upgrade or answers with an HTTP page. */
+  /** The answer of an http endpoint whose backend is down: a failed upgrade or an HTTP page. */
   offlineHttp: values<"error" | "page">("error", "page"),
-  /** Whether a pool of http endpoints is balanced per request, as documented, or only per connection. */
+  /** True balances pools of http endpoints per request, as documented; false per connection. */
   poolPerRequest: values<boolean>(true, false),
-  /** Whether an http backend refuses a Host other than the endpoint's. */
+  /** True makes http backends refuse a Host other than the endpoint's. */
   checkHost: values<boolean>(true, false),
   /** Idle time after which the ingress closes a stream, in milliseconds; null never. */
   idleTimeoutMs: values<number | null>(null, 60_000),
-  /** Whether deleting an operator refuses its certificate at once. */
+  /** True refuses the certificate of a deleted operator at once. */
   revokeOnDelete: values<boolean>(true, false),
-  /** Whether deleting or revoking also resets the operator's established streams. */
+  /** True resets the established streams of a deleted or revoked operator. */
   cutStreamsOnRevoke: values<boolean>(false, true),
-  /** Whether `cert.cert` carries the leaf alone or the chain. */
+  /** The certificates in `cert.cert`. */
   certificateChain: values<"leaf" | "chain">("leaf", "chain"),
   /** The subject of client certificates. */
   certificateSubject: values<"operator" | "empty">("operator", "empty"),
   /** The keys that a CSR may have. */
   csrKeys: values<"ecdsa" | "any">("ecdsa", "any"),
-  /** Whether a new CSR over a known key yields a new certificate. */
+  /** True issues a new certificate for a new CSR over a known key. */
   newCertificateForSameKey: values<boolean>(true, false),
   /** The answer to a PATCH whose binding has no CSR, which no public client of the API sends. */
   bindingWithoutCsr: values<"accept" | 400 | 405>("accept", 400, 405),
-  /** How several selectors combine. */
+  /** The combination of several selectors. */
   selectors: values<"or" | "and">("or", "and"),
-  /** Whether kubernetes-bound endpoints may be https. */
+  /** True allows kubernetes-bound https endpoints. */
   httpsKubernetes: values<boolean>(false, true),
-  /** Whether kubernetes-bound endpoints may be wildcards. */
+  /** True allows kubernetes-bound wildcards. */
   wildcardKubernetes: values<boolean>(true, false),
-  /** Whether an unknown JSON field is refused (214) or ignored. */
+  /** The treatment of unknown JSON fields: refused with 214, or ignored. */
   unknownJsonFields: values<"refuse" | "ignore">("refuse", "ignore"),
-  /** `binding.ingress_endpoint` of an operator that did not ask for one; "self" is this cloud's own ingress. */
+  /** The default `binding.ingress_endpoint` of an operator; "self" is this cloud's own ingress. */
   ingressEndpoint: values<string>("self"),
   /** The text of Retry-After on 429; null leaves the header out. */
   retryAfter: values<string | null>(null, "1", "60", "Wed, 21 Oct 2015 07:28:00 GMT", "soon"),
@@ -68,7 +68,10 @@ const TABLE = {
 export type Switches =
   & { -readonly [K in keyof typeof TABLE]: (typeof TABLE)[K][number] }
   & {
-    /** HTTP status by error code, where docs/protocol.md 1.3 marks it [G]; "deployment" is the conflict of two deployments. */
+    /**
+     * HTTP statuses by error number, where docs/protocol.md 1.3 marks them [G]. "deployment" stands
+     * for the conflict of two deployments.
+     */
     statusOf: Record<string, number>;
   };
 

@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 
-/** Listens on loopback, knows its open connections, can be closed and opened again on the same port. */
+/** A listener on 127.0.0.1 that can be closed and opened again on the same port. */
 export class TcpListener implements AsyncDisposable {
   readonly #onConnection: (socket: Socket) => Promise<void>;
   readonly #sockets = new Set<Socket>();
@@ -9,22 +9,22 @@ export class TcpListener implements AsyncDisposable {
   #server: Server | undefined;
   #port = 0;
 
-  /** @param onConnection Owns the socket; when it settles, the socket is destroyed. */
+  /** @param onConnection Serves a socket, which is destroyed afterwards. */
   constructor(onConnection: (socket: Socket) => Promise<void>) {
     this.#onConnection = onConnection;
   }
 
-  /** The TCP port, once open. */
+  /** The TCP port, once the listener is open. */
   get port(): number {
     return this.#port;
   }
 
-  /** The number of connections now open. */
+  /** The number of open connections. */
   get connections(): number {
     return this.#sockets.size;
   }
 
-  /** Starts to listen on 127.0.0.1; port 0 takes a free one, later calls take the same one again. */
+  /** Starts to listen. Port 0 takes a free one; later calls take the same one again. */
   async open(port = this.#port): Promise<void> {
     if (this.#server !== undefined) return;
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
@@ -36,22 +36,22 @@ export class TcpListener implements AsyncDisposable {
     this.#port = (server.address() as AddressInfo).port;
   }
 
-  /** Refuses new connections; those that are open stay. */
+  /** Closes the port; open connections stay. */
   async close(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
     if (server === undefined) return;
-    // The callback comes only after the last connection has ended; the port is free at once.
+    // The port is free at once, but the callback waits for the last connection.
     server.close();
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
 
-  /** Drops every open connection with a reset. */
+  /** Resets every open connection. */
   resetAll(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
-  /** Fulfils when no connection is open. */
+  /** Waits until no connection is open. */
   async idle(): Promise<void> {
     while (this.#sockets.size > 0) await new Promise<void>((resolve) => this.#idleWaiters.add(resolve));
   }
@@ -69,7 +69,8 @@ export class TcpListener implements AsyncDisposable {
 
   #accept(socket: Socket): void {
     this.#sockets.add(socket);
-    // Without a listener an error event would end the process; the handler sees the error at its next read.
+    // An error event without a listener would end the process. The handler gets the error at its
+    // next read.
     socket.on("error", () => {});
     socket.on("close", () => {
       this.#sockets.delete(socket);

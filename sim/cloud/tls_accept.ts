@@ -1,28 +1,28 @@
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { Wire, WireDuplex } from "./wire.ts";
 
-/** What a TLS server shows, and whether it asks for a client certificate. */
+/** The certificate and the settings of a TLS server. */
 export interface TlsProfile {
-  /** PEM: the leaf, and whatever is to be sent with it. */
+  /** The leaf and the rest of the chain, PEM. */
   cert: string;
-  /** PEM, PKCS #8. */
+  /** The private key, PEM (PKCS #8). */
   key: string;
-  /** PEM of the CA that client certificates are asked for by; absent: none is asked for. */
+  /** The CA of client certificates, PEM. Without it the server asks for none. */
   clientCa?: string;
   minVersion?: "TLSv1.2" | "TLSv1.3";
   maxVersion?: "TLSv1.2" | "TLSv1.3";
 }
 
-/** The stream inside TLS and who is at its other end. */
+/** The stream inside TLS, and the certificate of its client. */
 export interface TlsAccepted {
   wire: Wire;
-  /** SHA-256 of the client's certificate, lower-case hex without colons; null if it showed none. */
+  /** SHA-256 of the client's certificate, lower-case hex without colons; null if it sent none. */
   peerFingerprint: string | null;
-  /** Its serial number, lower-case hex; null likewise. */
+  /** The serial number of that certificate, lower-case hex, or null. */
   peerSerial: string | null;
 }
 
-/** Does the server side of a TLS handshake. @throws {Error} if the handshake fails or the peer leaves. */
+/** Does the server side of a TLS handshake. @throws {Error} If it fails or the peer closes. */
 export async function acceptTls(wire: Wire, profile: TlsProfile): Promise<TlsAccepted> {
   const duplex = new WireDuplex(wire);
   duplex.on("error", () => {});
@@ -40,7 +40,7 @@ export async function acceptTls(wire: Wire, profile: TlsProfile): Promise<TlsAcc
     tls.once("secure", resolve);
     tls.once("error", reject);
     tls.once("close", leave);
-    // TLSSocket does not always notice that the stream under it ended or broke.
+    // TLSSocket does not always notice the end of the stream below it.
     duplex.once("end", leave);
     duplex.once("close", leave);
   });
@@ -55,7 +55,7 @@ export async function acceptTls(wire: Wire, profile: TlsProfile): Promise<TlsAcc
   };
 }
 
-/** Parsing keys and certificates costs more than the rest of an accept: once for each profile is enough. */
+/** The parsed keys and certificates; parsing them costs more than the rest of a handshake. */
 const contexts = new WeakMap<TlsProfile, SecureContext>();
 
 function contextOf(profile: TlsProfile): SecureContext {

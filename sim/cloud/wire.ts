@@ -3,15 +3,17 @@ import type { Socket } from "node:net";
 
 const HIGH_WATER_BYTES = 262_144;
 
-/** How to stop and restart the bytes that come in. */
+/** Stops and restarts incoming bytes. */
 export interface Flow {
   pause(): unknown;
   resume(): unknown;
 }
 
-/** A byte stream as promises: reads with back-pressure, half-close both ways, and a real reset. */
+/**
+ * A byte stream with promises: reads with back-pressure, half-close in both directions, and resets.
+ */
 export class Wire {
-  /** Fulfils when the TCP connection is closed; never rejects. */
+  /** Fulfils once the TCP connection is closed; never rejects. */
   readonly closed: Promise<void>;
   readonly #socket: Socket;
   readonly #stream: Duplex;
@@ -28,7 +30,7 @@ export class Wire {
   #prefix: Uint8Array | undefined;
   #bytesUntilReset: number | undefined;
 
-  /** @param bottom A TCP socket, or with `above` the wire that carries TLS: then `above` is the stream inside. */
+  /** @param bottom A TCP socket, or the wire that carries TLS with `above` as the stream inside. */
   constructor(bottom: Socket | Wire, above?: { stream: Duplex; flow: Flow }) {
     this.#below = bottom instanceof Wire ? bottom : undefined;
     this.#socket = bottom instanceof Wire ? bottom.#socket : bottom;
@@ -56,7 +58,11 @@ export class Wire {
     return this.#socket;
   }
 
-  /** The next bytes, or null when the peer has finished. @throws {Error} if the connection broke. One reader at a time. */
+  /**
+   * The next bytes, or null once the peer has ended. Only one read at a time is allowed.
+   *
+   * @throws {Error} If the connection broke.
+   */
   async read(): Promise<Uint8Array | null> {
     const chunk = this.#chunks.shift();
     if (chunk !== undefined) {
@@ -73,14 +79,14 @@ export class Wire {
     return await this.#reader.promise;
   }
 
-  /** Puts bytes back, to be read first. */
+  /** Puts bytes back, so that they are read next. */
   unread(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     this.#chunks.unshift(bytes);
     this.#queuedBytes += bytes.length;
   }
 
-  /** Writes all the bytes as one piece and waits while the peer does not keep up. @throws {Error} if the connection broke. */
+  /** Writes bytes in one piece, with back-pressure. @throws {Error} If the connection broke. */
   async write(bytes: Uint8Array | string): Promise<void> {
     let piece: Uint8Array = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
     if (this.#prefix !== undefined) {
@@ -100,23 +106,28 @@ export class Wire {
     }
   }
 
-  /** Keeps bytes back until the next write, so that both leave in one piece. */
+  /** Holds bytes back until the next write, so that both are sent in one piece. */
   prefixNextWrite(bytes: Uint8Array): void {
     this.#prefix = bytes;
   }
 
-  /** Resets the connection once so many bytes have passed, in and out together. */
+  /** Resets the connection after so many bytes, in and out together. */
   resetAfter(byteCount: number): void {
     this.#bytesUntilReset = byteCount;
   }
 
-  /** Sends the end of this direction: TLS says close_notify, TCP says FIN; the other direction stays open. Never rejects. */
+  /**
+   * Ends this direction with close_notify (TLS) or FIN (TCP); the other direction stays open. Never
+   * rejects.
+   */
   end(): Promise<void> {
     this.#ending ??= this.#end();
     return this.#ending;
   }
 
-  /** Ends this direction on every layer, gives the peer `graceMs` to do the same, then closes. Never rejects. */
+  /**
+   * Ends this direction on every layer, and closes after `graceMs` at the latest. Never rejects.
+   */
   async close(graceMs = 1000): Promise<void> {
     await this.end();
     if (this.#below !== undefined) return await this.#below.close(graceMs);
@@ -125,11 +136,11 @@ export class Wire {
     clearTimeout(timer);
   }
 
-  /** Reads and drops everything until the peer ends or the connection breaks, then ends this direction too. Never rejects. */
+  /** Drops everything that comes until the peer ends, then ends this direction. Never rejects. */
   async drain(): Promise<void> {
     try {
       while (await this.read() !== null) { /* dropped */ }
-    } catch { /* Broken is as good as ended. */ }
+    } catch { /* A broken connection has ended as well. */ }
     await this.end();
   }
 
@@ -139,9 +150,9 @@ export class Wire {
     this.#socket.destroy();
   }
 
-  /** Drops the connection with a TCP reset. */
+  /** Resets the TCP connection. */
   reset(): void {
-    this.#fail(new Error("Connection was reset on purpose"));
+    this.#fail(new Error("Connection was reset by a fault"));
     this.#socket.resetAndDestroy();
     this.#stream.destroy();
   }
@@ -169,7 +180,7 @@ export class Wire {
     }
   }
 
-  /** Counts traffic against a planned reset; true once it is due. */
+  /** Counts bytes until a planned reset. True once the reset is due. */
   #spend(byteCount: number): boolean {
     if (this.#bytesUntilReset === undefined) return false;
     const left = this.#bytesUntilReset;
@@ -193,7 +204,7 @@ export class Wire {
   }
 }
 
-/** Both directions until both have finished; an end is passed on as an end, a break as a reset. */
+/** Copies both directions until both have ended; a broken connection becomes a reset. */
 export async function splice(one: Wire, other: Wire): Promise<void> {
   const results = await Promise.allSettled([copy(one, other), copy(other, one)]);
   if (results.some((result) => result.status === "rejected")) {
@@ -213,7 +224,7 @@ async function copy(from: Wire, to: Wire): Promise<void> {
   await to.end();
 }
 
-/** Two pieces as one. */
+/** Joins two arrays. */
 export function concat(first: Uint8Array, second: Uint8Array): Uint8Array {
   const whole = new Uint8Array(first.length + second.length);
   whole.set(first);
@@ -221,26 +232,29 @@ export function concat(first: Uint8Array, second: Uint8Array): Uint8Array {
   return whole;
 }
 
-/** A wire as a node stream, for TLS to stand on; pausing it really stops the reading, which pausing a TLS socket does not. */
+/**
+ * A wire as a node stream, below TLS. Holding it stops the reading, which pausing a TLS socket does
+ * not.
+ */
 export class WireDuplex extends Duplex {
   readonly #wire: Wire;
   #held = false;
   #wanted = false;
   #reading = false;
 
-  /** @param wire Belongs to this stream from now on. */
+  /** @param wire The wire, which this stream takes over. */
   constructor(wire: Wire) {
     super({ allowHalfOpen: true });
     this.#wire = wire;
     void wire.closed.then(() => this.destroy());
   }
 
-  /** Stops taking bytes from the wire. */
+  /** Stops reading from the wire. */
   hold(): void {
     this.#held = true;
   }
 
-  /** Takes bytes from the wire again. */
+  /** Reads from the wire again. */
   release(): void {
     this.#held = false;
     void this.#pump();
@@ -260,8 +274,9 @@ export class WireDuplex extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    // A TLS socket destroys what is under it as soon as both directions have ended, when the last records may still be on their
-    // way: only an error may cut them off. Whoever owns the wire closes it.
+    // A TLS socket destroys its stream as soon as both directions have ended, possibly before the
+    // last records are sent. So only an error destroys the wire here; its owner closes it
+    // otherwise.
     if (error === null) void this.#wire.end();
     else this.#wire.destroy();
     done(error);
@@ -274,7 +289,7 @@ export class WireDuplex extends Duplex {
       while (this.#wanted && !this.#held) {
         const chunk = await this.#wire.read();
         this.#wanted = false;
-        // push() asks for more by calling _read() before it returns.
+        // push() may call _read() before it returns.
         this.push(chunk);
         if (chunk === null) return;
       }

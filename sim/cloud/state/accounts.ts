@@ -1,18 +1,18 @@
 import { KSUID_PATTERN } from "../ksuid.ts";
 import { numberedFailure } from "../errors.ts";
 
-/** What an account is and may. */
+/** An account with its keys and rights. */
 export interface Account {
   id: string;
-  /** Keys that work. */
+  /** The valid keys. */
   apiKeys: Set<string>;
-  /** Agent authtokens: right shape, wrong kind. */
+  /** Agent authtokens, which look like keys but are refused. */
   authtokens: Set<string>;
-  /** Whether operators may enable bindings. */
+  /** True if operators may enable bindings. */
   bindingsEnabled: boolean;
   poolingAllowed: boolean;
   state: "active" | "not_allowed" | "suspended" | "unpaid";
-  /** When the requests of the last minute came, in milliseconds. */
+  /** The times of the requests in the last minute, in milliseconds. */
   requestTimes: number[];
 }
 
@@ -20,7 +20,8 @@ const WINDOW_MS = 60_000;
 
 /**
  * Finds the account of an Authorization header: Bearer, or Basic with the key as user or password.
- * @throws {ApiFailure} with 200 to 208 as PROTOCOL.md 1.3 tells them apart.
+ *
+ * @throws {ApiFailure} 200 to 208 (docs/protocol.md 1.3).
  */
 export function authorize(header: string | null, accounts: Iterable<Account>): Account {
   if (header === null) throw numberedFailure(200, "Authorization header is missing.");
@@ -56,7 +57,11 @@ export function authorize(header: string | null, accounts: Iterable<Account>): A
   throw numberedFailure(203, "The API key is not valid.");
 }
 
-/** Counts a request. @throws {ApiFailure} 429 if the account has made `limit` in the last 60 s (PROTOCOL.md 1.4). */
+/**
+ * Counts a request.
+ *
+ * @throws {ApiFailure} 226 after `limit` requests in 60 s (docs/protocol.md 1.4).
+ */
 export function spendRequest(account: Account, options: { now: number; limit: number }): void {
   const { now, limit } = options;
   account.requestTimes = account.requestTimes.filter((time) => time > now - WINDOW_MS && time <= now);

@@ -6,25 +6,25 @@ import type { Account } from "./accounts.ts";
 import { EndpointStore } from "./endpoints.ts";
 import type { Operator } from "./operators.ts";
 
-/** Everything that the simulated cloud knows. */
+/** The state of the simulated cloud. */
 export class CloudState {
   readonly switches: Switches;
   readonly faults: Faults = new Faults();
   readonly ids: KsuidSource;
   readonly accounts: Map<string, Account> = new Map();
-  /** Also the deleted ones, whose certificates must still be known. */
+  /** All operators; deleted ones too, because the ingress must know their certificates. */
   readonly operators: Map<string, Operator> = new Map();
   readonly endpoints: EndpointStore;
   readonly authority: CertificateAuthority;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Requests per account and rolling 60 s. */
+  /** The number of requests that an account may make in 60 s. */
   rateLimit = 120;
-  /** How long client certificates are valid (PROTOCOL.md 1.6). */
+  /** The lifetime of new client certificates (docs/protocol.md 1.6). */
   certificateLifetimeMs = 90 * 86_400_000;
-  /** Resets the established streams of an operator; the ingress puts its own here. */
+  /** Resets the established streams of an operator; the ingress replaces this function. */
   cutStreams: (operatorId: string) => void = () => {};
-  /** This simulator's own ingress, `host:port`. */
+  /** The `host:port` of this cloud's ingress. */
   ownIngress = "";
 
   /** @param options `now` in milliseconds since 1970. */
@@ -59,7 +59,7 @@ export class CloudState {
     return Object.assign(account, { apiKey });
   }
 
-  /** A key's text: a KSUID, an underscore and 21 characters. */
+  /** A new key: a KSUID, an underscore and 21 characters. */
   newKey(): string {
     return `${this.ids.next("")}_${this.ids.next("").slice(-21)}`;
   }
@@ -76,13 +76,13 @@ export class CloudState {
     if (this.switches.revokeOnDelete) this.revokeOperator(operator);
   }
 
-  /** Refuses an operator's certificates from now on, and cuts its streams if the switches say so. */
+  /** Revokes an operator's certificates, and resets its streams if the switches say so. */
   revokeOperator(operator: Operator): void {
     operator.revoked = true;
     if (this.switches.cutStreamsOnRevoke) this.cutStreams(operator.id);
   }
 
-  /** The operator whose certificate this is, deleted ones too. */
+  /** The operator of a certificate, even if it is deleted. */
   operatorByFingerprint(fingerprint: string): { operator: Operator; notAfter: Date } | undefined {
     for (const operator of this.operators.values()) {
       for (const certificate of [operator.certificate, ...operator.byCsr.values()]) {

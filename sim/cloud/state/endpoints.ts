@@ -2,7 +2,7 @@ import { type EndpointAddress, parseEndpointUrl } from "../endpoint_url.ts";
 import { numberedFailure } from "../errors.ts";
 import type { Switches } from "../switches.ts";
 
-/** What answers behind an endpoint; `backends.ts` says what each does. */
+/** The server behind an endpoint; `backends.ts` describes each. */
 export type Backend =
   | "echo"
   | "http"
@@ -33,12 +33,12 @@ export interface Endpoint extends EndpointAddress {
   backend: Backend;
 }
 
-/** What a new endpoint is made from. */
+/** The properties of a new endpoint. */
 export interface EndpointOptions {
   url: string;
   backend: Backend;
   pooling?: boolean;
-  /** Default: kubernetes. */
+  /** @default {"kubernetes"} */
   binding?: Endpoint["binding"];
   type?: Endpoint["type"];
   name?: string;
@@ -47,7 +47,7 @@ export interface EndpointOptions {
   trafficPolicy?: string;
 }
 
-/** The endpoints of all accounts, in order of creation, found by id or by (host, port). */
+/** The endpoints of all accounts, in order of creation, by id and by host and port. */
 export class EndpointStore {
   readonly #switches: Switches;
   readonly #nextId: () => string;
@@ -62,7 +62,11 @@ export class EndpointStore {
     this.#now = options.now;
   }
 
-  /** Adds an endpoint. @throws {ApiFailure} if its URL breaks a rule or conflicts with an endpoint that exists. */
+  /**
+   * Adds an endpoint.
+   *
+   * @throws {ApiFailure} If its URL breaks a rule, or conflicts with another one.
+   */
   add(accountId: string, options: EndpointOptions): Endpoint {
     const { binding = "kubernetes", type = "cloud", pooling = false } = options;
     const address = parseEndpointUrl(options.url, { binding, switches: this.#switches });
@@ -85,9 +89,8 @@ export class EndpointStore {
     };
     this.#byId.set(endpoint.id, endpoint);
     const key = addressKey(accountId, endpoint);
-    const together = this.#byAddress.get(key);
-    if (together === undefined) this.#byAddress.set(key, [endpoint]);
-    else together.push(endpoint);
+    const others = this.#byAddress.get(key) ?? [];
+    this.#byAddress.set(key, [...others, endpoint]);
     return endpoint;
   }
 
@@ -96,7 +99,7 @@ export class EndpointStore {
     return this.#byId.get(id);
   }
 
-  /** Removes an endpoint; false if there is none. */
+  /** Removes an endpoint. Returns false if there is none. */
   remove(id: string): boolean {
     const endpoint = this.#byId.get(id);
     if (endpoint === undefined) return false;
@@ -116,8 +119,9 @@ export class EndpointStore {
   }
 
   /**
-   * The kubernetes-bound endpoints for a name and port that a test lets through: exact ones, else those of the longest wildcard.
-   * A wildcard matches any depth below its domain but not the bare domain (PROTOCOL.md 2.2).
+   * The kubernetes-bound endpoints of a name and port for which `matches` is true: exact ones, else
+   * those of the longest wildcard. A wildcard matches any depth below its domain, but not the bare
+   * domain (docs/protocol.md 2.2).
    */
   find(
     accountId: string,
@@ -128,7 +132,7 @@ export class EndpointStore {
     const at = (name: string): Endpoint[] => {
       const all = (this.#byAddress.get(addressKey(accountId, { host: name, port })) ?? [])
         .filter((endpoint) => endpoint.binding === "kubernetes" && matches(endpoint));
-      // Only endpoints of one URL are a pool; another protocol on the same port is not.
+      // Only endpoints with one URL are a pool: another protocol on the port is not.
       return all.filter((endpoint) => endpoint.url === all[0]?.url);
     };
     let found = at(host);
@@ -157,6 +161,6 @@ export class EndpointStore {
   }
 }
 
-function addressKey(accountId: string, place: { host: string; port: number }): string {
-  return `${accountId} ${place.host}:${place.port}`;
+function addressKey(accountId: string, { host, port }: { host: string; port: number }): string {
+  return `${accountId} ${host}:${port}`;
 }

@@ -25,7 +25,7 @@ export interface Operator {
   deployment: { cluster_name: string; name: string; namespace: string; version: string };
   selectors: string[];
   matches: (endpoint: Endpoint) => boolean;
-  /** What the client asked for; null if nothing. */
+  /** The ingress that the client asked for; null if it did not. */
   ingressEndpoint: string | null;
   /** The current certificate; null before the first CSR. */
   certificate: IssuedCertificate | null;
@@ -37,7 +37,11 @@ export interface Operator {
   revoked: boolean;
 }
 
-/** Compiles endpoint selectors into one test. @throws {ApiFailure} 19003 if one is invalid (PROTOCOL.md 1.7). */
+/**
+ * Compiles selectors into one test.
+ *
+ * @throws {ApiFailure} 19003 if one is invalid (docs/protocol.md 1.7).
+ */
 export function compileSelectors(
   selectors: readonly string[],
   switches: Switches,
@@ -49,7 +53,7 @@ export function compileSelectors(
     if (!(error instanceof CelError)) throw error;
     throw numberedFailure(19003, `The endpoint selectors are not valid. ${error.message}`);
   }
-  // The common selector must not cost an object per endpoint and poll.
+  // The default selector must not cost an object for each endpoint and poll.
   if (selectors.length === 1 && selectors[0] === "true") return () => true;
   return (endpoint) => {
     const object = celObject(endpoint);
@@ -81,7 +85,7 @@ export function celObject(endpoint: Endpoint): CelObject {
   };
 }
 
-/** What signing needs. */
+/** Options of {@linkcode signCsr}. */
 export interface SigningContext {
   authority: CertificateAuthority;
   switches: Switches;
@@ -89,14 +93,15 @@ export interface SigningContext {
   route: ApiRoute;
   /** Milliseconds since 1970. */
   now: number;
-  /** How long the certificate is valid. */
+  /** The lifetime of the certificate. */
   lifetimeMs: number;
 }
 
 /**
- * Signs a CSR for an operator and makes the certificate its current one: ECDSA, from this second; a CSR that was seen
- * before gets the certificate that it got then (PROTOCOL.md 1.6).
- * @throws {ApiFailure} 19001 if the CSR is not acceptable.
+ * Signs a CSR for an operator and makes the certificate its current one. It is valid from this
+ * second. A known CSR gets the same certificate again (docs/protocol.md 1.6).
+ *
+ * @throws {ApiFailure} 19001 if the CSR is refused.
  */
 export async function signCsr(operator: Operator, csrPem: string, options: SigningContext): Promise<void> {
   const { authority, switches, faults, route, now } = options;
@@ -112,7 +117,8 @@ export async function signCsr(operator: Operator, csrPem: string, options: Signi
       notBefore: new Date(Math.floor(now / 1000) * 1000),
       lifetimeMs: faults.take("short_certificate", { route })?.lifetimeMs ?? options.lifetimeMs,
     });
-    // One for a stranger's key is not remembered: the same CSR gets a good one once the fault is gone.
+    // A certificate for another key is not remembered, so that the CSR gets a good one after the
+    // fault.
     if (stranger === undefined) {
       operator.byCsr.set(csrHash, certificate);
       operator.byKey.set(keyHash, certificate);
