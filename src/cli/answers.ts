@@ -1,10 +1,14 @@
 import { z } from "zod";
 import { DaemonError } from "../control/client.ts";
-import type { EndpointReport, HealthReport, StatusReport, TrustReport } from "../model/report.ts";
+import type {
+  CertificateReport,
+  EndpointReport,
+  HealthReport,
+  StatusReport,
+  TrustReport,
+} from "../model/report.ts";
 
 const NULLABLE_TEXT = z.string().nullable();
-/** What came after the first answers of schema 1: a daemon that still runs during an upgrade does not say it. */
-const LATER_TEXT = NULLABLE_TEXT.default(null);
 const API_STATE = z.enum(["never", "no_key", "ok", "key_refused", "rate_limited", "unreachable", "failing"]);
 
 const ENDPOINT: z.ZodType<EndpointReport> = z.looseObject({
@@ -30,16 +34,16 @@ const ENDPOINT: z.ZodType<EndpointReport> = z.looseObject({
   last_activity: NULLABLE_TEXT,
 });
 
-const CERTIFICATE = z.looseObject({
+const CERTIFICATE: z.ZodType<CertificateReport> = z.looseObject({
   serial: z.string(),
   issuer: z.string(),
   not_before: z.string(),
   not_after: z.string(),
   days_left: z.number(),
-  next_renewal: LATER_TEXT,
-  last_renewal: LATER_TEXT,
-  error: LATER_TEXT,
-  warning: LATER_TEXT,
+  next_renewal: NULLABLE_TEXT,
+  last_renewal: NULLABLE_TEXT,
+  error: NULLABLE_TEXT,
+  warning: NULLABLE_TEXT,
 });
 
 const CA = {
@@ -55,7 +59,7 @@ const CA = {
 const TRUST = {
   sources: z.array(z.string()),
   problems: z.array(z.string()),
-  warnings: z.array(z.string()).default([]),
+  warnings: z.array(z.string()),
   mode: z.enum(["roots", "directory", "ingress_ca", "learnt", "none"]),
   ca: z.looseObject(CA).nullable(),
   issuer: NULLABLE_TEXT,
@@ -65,15 +69,15 @@ const TRUST = {
     problems: z.array(z.string()),
     certificates: z.array(z.looseObject({ ...CA, trusted: z.boolean() })),
   }).nullable(),
-  look_error: LATER_TEXT,
+  look_error: NULLABLE_TEXT,
 };
 
-const TRUST_SHOWN = z.looseObject({
+const TRUST_SHOWN: z.ZodType<TrustReport> = z.looseObject({
   schema: z.literal(1),
   ...TRUST,
   cas: z.array(z.looseObject(CA)),
   listed: z.array(z.string()),
-}) satisfies z.ZodType<TrustReport>;
+});
 
 const PROXY_USE = z.looseObject({ url: z.string(), source: z.string() });
 const PROXY = z.looseObject({
@@ -81,10 +85,8 @@ const PROXY = z.looseObject({
   ingress: PROXY_USE.nullable(),
   notes: z.array(z.string()),
 });
-/** There was one for both ways, or none. */
-const EARLIER_PROXY = PROXY_USE.nullable().transform((use) => ({ api: use, ingress: use, notes: [] }));
 
-const STATUS = z.looseObject({
+const STATUS: z.ZodType<StatusReport> = z.looseObject({
   schema: z.literal(1),
   version: z.string(),
   registered: z.boolean(),
@@ -96,10 +98,10 @@ const STATUS = z.looseObject({
     url: z.string(),
     state: API_STATE,
     last_poll: NULLABLE_TEXT,
-    poll_age_seconds: z.number().nullable().default(null),
+    poll_age_seconds: z.number().nullable(),
     error: NULLABLE_TEXT,
     hint: NULLABLE_TEXT,
-    notice: LATER_TEXT,
+    notice: NULLABLE_TEXT,
     key: z.looseObject({ set: z.boolean(), source: z.enum(["config", "environment", "file"]).nullable() }),
   }),
   certificate: CERTIFICATE.nullable(),
@@ -108,8 +110,8 @@ const STATUS = z.looseObject({
     error: NULLABLE_TEXT,
     hint: NULLABLE_TEXT,
   }),
-  proxy: z.union([PROXY, EARLIER_PROXY]).default({ api: null, ingress: null, notes: [] }),
-  trust: z.looseObject(TRUST).partial({ mode: true, ca: true, issuer: true, presented: true }),
+  proxy: PROXY,
+  trust: z.looseObject(TRUST),
   config: z.looseObject({
     path: z.string(),
     state: z.enum(["ok", "rejected"]),
@@ -123,7 +125,7 @@ const STATUS = z.looseObject({
   }),
   addresses: z.looseObject({
     driver: z.string(),
-    kind: LATER_TEXT,
+    kind: NULLABLE_TEXT,
     subnet: z.string(),
     reason: NULLABLE_TEXT,
   }),
@@ -144,9 +146,9 @@ const STATUS = z.looseObject({
   problems: z.array(z.string()),
   start_time: z.string(),
   uptime_seconds: z.number(),
-}) satisfies z.ZodType<StatusAnswer>;
+});
 
-const HEALTH = z.looseObject({
+const HEALTH: z.ZodType<HealthReport> = z.looseObject({
   healthy: z.boolean(),
   ready: z.boolean(),
   has_endpoints: z.boolean(),
@@ -155,8 +157,8 @@ const HEALTH = z.looseObject({
     last_poll: NULLABLE_TEXT,
     poll_age_seconds: z.number().nullable(),
     error: NULLABLE_TEXT,
-  }).optional(),
-  certificate: CERTIFICATE.nullable().optional(),
+  }),
+  certificate: CERTIFICATE.nullable(),
   reasons: z.array(z.string()),
   uptime: z.string(),
   start_time: z.string(),
@@ -173,23 +175,10 @@ const HEALTH = z.looseObject({
       errors: z.number(),
     }),
   ),
-}) satisfies z.ZodType<HealthAnswer>;
-
-/** What `status` answers. Of an older daemon, what it does not say is null; the rest of `trust` is absent, for null would say that nothing verifies. */
-export type StatusAnswer = Omit<StatusReport, "trust"> & {
-  trust:
-    & Pick<StatusReport["trust"], "sources" | "problems" | "warnings">
-    & { [Key in keyof StatusReport["trust"]]?: StatusReport["trust"][Key] | undefined };
-};
-
-/** What `health` answers; an older daemon does not say all of it. */
-export type HealthAnswer = Omit<HealthReport, "api" | "certificate"> & {
-  api?: HealthReport["api"] | undefined;
-  certificate?: HealthReport["certificate"] | undefined;
-};
+});
 
 /** The answer of `status`. @throws {DaemonError} `malformed` */
-export function parseStatus(data: unknown): StatusAnswer {
+export function parseStatus(data: unknown): StatusReport {
   return parse(STATUS, data);
 }
 
@@ -201,7 +190,7 @@ export function parseList(data: unknown): EndpointReport[] {
 }
 
 /** The answer of `health`. @throws {DaemonError} `malformed` */
-export function parseHealth(data: unknown): HealthAnswer {
+export function parseHealth(data: unknown): HealthReport {
   return parse(HEALTH, data);
 }
 
@@ -210,7 +199,7 @@ export function parseTrust(data: unknown): TrustReport {
   return parse(TRUST_SHOWN, data);
 }
 
-/** The answer of a command that says one sentence. @throws {DaemonError} `malformed` */
+/** The answer of a command that reports one sentence. @throws {DaemonError} `malformed` */
 export function parseSentence(data: unknown): string {
   return parse(z.string(), data);
 }
@@ -220,13 +209,10 @@ function parse<T>(schema: z.ZodType<T>, data: unknown): T {
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const where = issue === undefined || issue.path.length === 0 ? "" : ` at ${issue.path.join(".")}`;
-  throw new DaemonError(
-    `Cannot use the daemon's answer: it is not of the form that this version knows${where}`,
-    {
-      code: "malformed",
-      hint: "Check that ngrokd and ngrokctl are of one version: ngrokctl version, ngrokd --version",
-    },
-  );
+  throw new DaemonError(`Cannot read the answer of the daemon: unknown form${where}`, {
+    code: "malformed",
+    hint: "Check that ngrokd and ngrokctl have the same version: ngrokctl status, ngrokctl version",
+  });
 }
 
 function compare(a: string, b: string): number {

@@ -3,15 +3,15 @@ import { ConfigError, type ConfigProblem } from "../model/errors.ts";
 import { operatingSystem } from "../system/environment.ts";
 import { readText } from "../system/files.ts";
 
-/** What the daemon would say of a configuration file. */
+/** The result of checking a configuration file. */
 export interface ConfigCheck {
-  /** Why it would be refused; empty if it would not. */
+  /** The reasons to refuse the file; empty if it is valid. */
   readonly problems: readonly ConfigProblem[];
   readonly warnings: readonly ConfigProblem[];
 }
 
 /**
- * Reads and checks a configuration file.
+ * Checks a configuration file as the daemon does.
  *
  * @throws {FileError} If it cannot be read.
  */

@@ -1,6 +1,6 @@
-import { DaemonError } from "../control/client.ts";
+import { problemText } from "../config/validation_error.ts";
+import { DaemonError, type DaemonFailure } from "../control/client.ts";
 import { ConfigError, FileError, hintOf, messageOf } from "../model/errors.ts";
-import { problemText } from "./problem_text.ts";
 import { safeJson, safeText } from "./safe_text.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -13,48 +13,54 @@ export interface Failure {
   /** A word that stays the same when the message changes. */
   readonly code: string;
   readonly message: string;
-  /** What stands before the message in text. */
-  readonly prefix: "Error: " | "";
   readonly hint: string | null;
-  /** What stands before the hint or after it, in text only. */
+  /** Text before the message, except in JSON. */
+  readonly prefix: "Error: " | "";
+  /** Lines between the message and the hint, except in JSON. */
   readonly details: readonly string[];
+  /** Text after everything else, except in JSON. */
   readonly usage: string;
 }
 
-/** What a thrown value means for the user. */
+/** The next step for failures that come without one. */
+const DAEMON_HINTS: Partial<Record<DaemonFailure, string>> = {
+  absent: "Start it: sudo deno task ngrokd. For another socket, use --socket PATH",
+  denied: "Only root and the group ngrokd may open the socket: try again with sudo",
+  timeout: "The daemon may be busy: try again, or read its log",
+};
+const NOT_CONNECTED: ReadonlySet<DaemonFailure> = new Set([
+  "absent",
+  "denied",
+  "not_capable",
+  "unreachable",
+]);
+
+/** The failure that a thrown value stands for. */
 export function toFailure(error: unknown): Failure {
-  const message = messageOf(error);
-  if (error instanceof UsageError) {
-    const { hint = null, usage = "", bare } = error;
-    return {
-      exitCode: EXIT.usage,
-      code: "usage",
-      message,
-      prefix: bare ? "" : "Error: ",
-      hint,
-      details: [],
-      usage,
-    };
-  }
-  if (error instanceof DaemonError) {
-    const exitCode = error.code === "absent" ? EXIT.notRunning : EXIT.failure;
-    const hint = error.hint ?? daemonHint(error);
-    const details = isConnectFailure(error) ? ["Is ngrokd running?"] : [];
-    return { exitCode, code: error.code, message, prefix: "Error: ", hint, details, usage: "" };
-  }
-  const details = error instanceof ConfigError
-    ? error.problems.map((problem) => `  ${problemText(problem)}`)
-    : [];
-  const hint = hintOf(error) ?? null;
-  return {
+  const failure: Failure = {
     exitCode: EXIT.failure,
-    code: codeOf(error),
-    message,
+    code: "failure",
+    message: messageOf(error),
+    hint: hintOf(error) ?? null,
     prefix: "Error: ",
-    hint,
-    details,
+    details: [],
     usage: "",
   };
+  if (error instanceof UsageError) {
+    const { hint = null, usage = "", bare } = error;
+    return { ...failure, exitCode: EXIT.usage, code: "usage", hint, usage, prefix: bare ? "" : "Error: " };
+  }
+  if (error instanceof DaemonError) {
+    const { code, hint = DAEMON_HINTS[code] ?? null } = error;
+    const exitCode = code === "absent" ? EXIT.notRunning : EXIT.failure;
+    const details = NOT_CONNECTED.has(code) ? ["Is ngrokd running?"] : [];
+    return { ...failure, exitCode, code, hint, details };
+  }
+  if (error instanceof ConfigError) {
+    const details = error.problems.map((problem) => `  ${problemText(problem)}`);
+    return { ...failure, code: "config", details };
+  }
+  return error instanceof FileError ? { ...failure, code: `file_${error.reason}` } : failure;
 }
 
 /** The lines for standard error. */
@@ -68,27 +74,4 @@ export function failureText({ message, prefix, hint, details, usage }: Failure):
 /** The JSON for standard error. */
 export function failureJson({ code, message, hint }: Failure): string {
   return `${safeJson({ schema: 1, error: { code, message, hint } })}\n`;
-}
-
-function isConnectFailure(error: DaemonError): boolean {
-  return ["absent", "denied", "not_capable", "unreachable"].includes(error.code);
-}
-
-function daemonHint({ code }: DaemonError): string | null {
-  switch (code) {
-    case "absent":
-      return "Start it: sudo systemctl start ngrokd (or: sudo ngrokd run); if its socket is elsewhere, name it with --socket";
-    case "denied":
-      return "Its socket is for root and the group ngrokd. Use sudo, or: sudo usermod -aG ngrokd $USER, and log in again";
-    case "timeout":
-      return "It may be busy: try again, or look at its log";
-    default:
-      return null;
-  }
-}
-
-function codeOf(error: unknown): string {
-  if (error instanceof ConfigError) return "config";
-  if (error instanceof FileError) return `file_${error.reason}`;
-  return "failure";
 }

@@ -8,29 +8,29 @@ import { isInteractive, readKeys, readStandardInput, writeErr, writeOut } from "
 import type { ConfigCheck } from "./check_config.ts";
 import { SecretLine } from "./secret_line.ts";
 
-/** Everything that `ngrokctl` does to the world outside itself. */
+/** Everything that `ngrokctl` asks of its machine. */
 export interface CtlIo {
   writeOut(text: string): void;
   writeErr(text: string): void;
-  /** Whether standard input is a terminal. */
+  /** True if standard input is a terminal. */
   isInteractive(): boolean;
   /** All of standard input. @throws {RangeError} If it is larger. */
   readStdin(maxBytes: number): Promise<string>;
-  /** One line from the terminal without echo; undefined if the user gave up. */
+  /** Reads a line from the terminal without echo; undefined if the user presses Ctrl-C. */
   promptSecret(prompt: string): Promise<string | undefined>;
   readEnvironment(name: string): string | undefined;
   operatingSystem(): string;
   connect(path: string): Promise<ByteStream>;
   readonly sendHttp: typeof sendHttp;
-  /** Runs a program with this terminal as its own; gives its exit code. */
+  /** Runs a program on this terminal and returns its exit code. */
   runInteractive(argv: readonly [string, ...string[]]): Promise<number>;
-  /** Whether something is at the path. @throws {FileError} If this process may not know. */
+  /** True if the path exists. @throws {FileError} If this process may not look. */
   exists(path: string): Promise<boolean>;
-  /** What the daemon would say of a configuration file. @throws {FileError} If it cannot be read. */
+  /** Checks a configuration file as the daemon does. @throws {FileError} If it cannot be read. */
   checkConfig(path: string): Promise<ConfigCheck>;
 }
 
-/** The real world. */
+/** This machine. */
 export function realIo(): CtlIo {
   return {
     writeOut,
@@ -45,7 +45,7 @@ export function realIo(): CtlIo {
     runInteractive,
     exists: async (path) => await statTarget(path) !== undefined,
     async checkConfig(path) {
-      // Loaded on demand: the schema and the YAML parser are slow to load, and no other command needs them.
+      // Imported on demand: the YAML parser loads slowly, and no other command needs it.
       const { checkConfig } = await import("./check_config.ts");
       return await checkConfig(path);
     },

@@ -15,25 +15,25 @@ import type { CtlIo } from "./io.ts";
 import { openSession, type Session } from "./session.ts";
 import { UsageError } from "./usage_error.ts";
 
-const HELP_WIDTH = 100;
+const HELP_WIDTH = 80;
 
-/** What commander prints by itself. */
+/** Receives the help texts of commander. */
 export interface HelpOutput {
   writeOut(text: string): void;
   writeErr(text: string): void;
 }
 
-/** The command line of `ngrokctl`. Nothing in it exits the process; a command that fails throws. */
+/** The command line of `ngrokctl`. A command that fails throws; nothing exits the process. */
 export function createProgram(io: CtlIo, output: HelpOutput): CommandUnknownOpts {
   const program = new Command("ngrokctl")
     .description("Control the ngrokd daemon")
     .version(`ngrokctl version ${VERSION}`, "--version", "print the version")
     .option("--json", "print JSON")
-    .option("--socket <path>", "the daemon's socket (default: $NGROKD_SOCKET, then /run/ngrokd/ngrokd.sock)")
+    .option("--socket <path>", "the socket (default: $NGROKD_SOCKET, else /run/ngrokd/ngrokd.sock)")
     .helpCommand(false)
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
-    // Commander would read the terminal and the environment.
+    // Without these, commander reads the terminal and the environment.
     .configureOutput({
       ...output,
       outputError: () => {},
@@ -56,12 +56,12 @@ export function createProgram(io: CtlIo, output: HelpOutput): CommandUnknownOpts
   program.on("command:*", ([word = ""]: string[]) => unknown(program, [word]));
 
   program.command("status")
-    .description("Show whether the daemon is registered, and what is wrong if it is not")
+    .description("Show the state of the daemon and its problems")
     .addHelpText("after", example("ngrokctl status", "ngrokctl status --json | jq .certificate.days_left"))
     .action(() => status(session()));
 
   program.command("list")
-    .description("List the endpoints and the address of each on this machine")
+    .description("List the endpoints and their addresses on this machine")
     .addHelpText(
       "after",
       example("ngrokctl list", "ngrokctl list --json | jq -r '.endpoints[].listen_address'"),
@@ -69,24 +69,24 @@ export function createProgram(io: CtlIo, output: HelpOutput): CommandUnknownOpts
     .action(() => list(session()));
 
   program.command("health")
-    .description("Show the daemon's health report")
+    .description("Show the health report of the daemon")
     .addHelpText("after", example("ngrokctl health", "ngrokctl health --json | jq .reasons"))
     .action(() => health(session()));
 
   program.command("set-api-key")
-    .description("Set the ngrok API key; without KEY it is asked for, - reads it from standard input")
-    .argument("[KEY]", "the key, or -")
+    .description("Set the ngrok API key; asks for it without KEY")
+    .argument("[KEY]", "the key, or - to read it from standard input")
     .addHelpText("after", example("ngrokctl set-api-key", "ngrokctl set-api-key - < key.txt"))
     .action((key) => setApiKey(session(), key));
 
   program.command("refresh-cert")
     .description("Renew the certificate if it is due")
-    .option("--force", "renew it even if it is not due")
+    .option("--force", "renew it now")
     .addHelpText("after", example("ngrokctl refresh-cert", "ngrokctl refresh-cert --force"))
     .action(({ force = false }) => refreshCert(session(), force));
 
   const trust = program.command("trust")
-    .description("Show or change which CA the certificate of the ingress is verified with")
+    .description("Show or change the CAs that verify the ingress")
     .usage("show|fetch|forget [options]")
     .argument("[command]")
     .addHelpText("after", example("ngrokctl trust show", "ngrokctl trust fetch"))
@@ -95,24 +95,24 @@ export function createProgram(io: CtlIo, output: HelpOutput): CommandUnknownOpts
       throw new UsageError("Usage: ngrokctl trust show|fetch|forget", { bare: true });
     });
   trust.command("show")
-    .description("Show the CAs that are trusted, and what the ingress presents, with their fingerprints")
+    .description("Show the trusted CAs and the certificates of the ingress")
     .addHelpText(
       "after",
       example("ngrokctl trust show", "ngrokctl trust show --json | jq -r .presented.certificates[].sha256"),
     )
     .action(() => trustShow(session()));
   trust.command("fetch")
-    .description("Get ngrok's CA from ngrok's public repository; it is used only if its fingerprint is known")
-    .option("--file <->", "read it from standard input, without Internet; the shell opens the file: < FILE")
+    .description("Download ngrok's CA; the daemon checks its fingerprint")
+    .option("--file <->", "read it from standard input instead")
     .addHelpText("after", example("ngrokctl trust fetch", "ngrokctl trust fetch --file - < ngrok-ca.crt"))
     .action(({ file }) => trustFetch(session(), file));
   trust.command("forget")
-    .description("Forget the CA that was learnt or fetched")
+    .description("Delete the CA that was learnt or fetched")
     .addHelpText("after", example("ngrokctl trust forget"))
     .action(() => trustForget(session()));
 
   const config = program.command("config")
-    .description("Work on the configuration file")
+    .description("Edit the configuration file")
     .usage("edit [options]")
     .argument("[command]")
     .addHelpText("after", example("ngrokctl config edit"))
@@ -132,10 +132,10 @@ export function createProgram(io: CtlIo, output: HelpOutput): CommandUnknownOpts
     .action(() => version(session()));
 
   program.command("help")
-    .description("Show how a command is used")
+    .description("Show the help of a command")
     .argument("[command...]")
     .addHelpText("after", example("ngrokctl help", "ngrokctl help set-api-key"))
-    .action((words) => help(session(), { program: program, words, unknown }));
+    .action((words) => help(session(), { program, words, unknown }));
 
   program.addHelpText("after", example("ngrokctl status", "ngrokctl list --json"));
   return program;

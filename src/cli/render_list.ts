@@ -6,19 +6,20 @@ import { table } from "./table.ts";
 const NONE = [
   "  No endpoints discovered.",
   "",
-  '  An endpoint shows up here when it has the binding "kubernetes".',
-  "  Whether the daemon is registered and reaches the API: ngrokctl status",
+  '  An endpoint appears here when it has the binding "kubernetes".',
+  "  To check the registration and the API: ngrokctl status",
   "",
 ];
 
-/** The text of `ngrokctl list` (COMPAT.md 4.11); the reason of a row that has one stands under it. */
+/** The text of `ngrokctl list` (docs/compatibility.md 4.11); a reason follows its row. */
 export function renderList(endpoints: readonly EndpointReport[]): string {
   const title = box("Discovered Bound Endpoints", 12);
   if (endpoints.length === 0) return title + NONE.map((line) => `${line}\n`).join("");
   const rows = endpoints.map((endpoint) => ({
-    cells: [endpoint.url, addressOf(endpoint), endpoint.listen_interface || "virtual", mark(endpoint)].map(
-      safeText,
-    ),
+    cells: [endpoint.url, addressOf(endpoint), endpoint.listen_interface || "virtual", symbolOf(endpoint)]
+      .map(
+        safeText,
+      ),
     notes: endpoint.reason === "" ? [] : [safeText(endpoint.reason)],
   }));
   return `${title}${
@@ -32,6 +33,6 @@ function addressOf({ listen_address, listen_interface, network_port, ip, port }:
   return ip === "" ? "-" : `${ip}:${port}`;
 }
 
-function mark({ state }: EndpointReport): string {
+function symbolOf({ state }: EndpointReport): string {
   return state === "active" ? "✓" : "❌";
 }

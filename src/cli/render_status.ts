@@ -1,11 +1,10 @@
 import type { ApiState, CertificateReport, StatusReport } from "../model/report.ts";
-import type { StatusAnswer } from "./answers.ts";
 import { box } from "./box.ts";
-import { TRUST_MODES } from "./render_trust.ts";
+import { daysLeft, TRUST_MODES } from "./render_trust.ts";
 import { safeText } from "./safe_text.ts";
 
 const API_STATES: Readonly<Record<ApiState, string>> = {
-  never: "not asked yet",
+  never: "not polled yet",
   no_key: "waiting for API key",
   ok: "ok",
   key_refused: "API key refused",
@@ -14,45 +13,38 @@ const API_STATES: Readonly<Record<ApiState, string>> = {
   failing: "failing",
 };
 
-/** The text of `ngrokctl status`: the lines of COMPAT.md 4.11 in their order, then the details, then what is wrong. */
-export function renderStatus(report: StatusAnswer): string {
+/** The text of `ngrokctl status`: the lines of docs/compatibility.md 4.11, then details and problems. */
+export function renderStatus(report: StatusReport): string {
   return box("ngrokd Daemon Status", 15) +
     block([
       ...registration(report),
       field("Endpoints", String(report.endpoint_count)),
       field("Ingress", report.ingress_endpoint),
     ]) +
-    (report.endpoint_count === 0
-      ? block(["  No endpoints discovered yet.", "  What each one does here: ngrokctl list"])
-      : "") +
+    (report.endpoint_count === 0 ? block(["  No endpoints discovered yet.", "  See: ngrokctl list"]) : "") +
     block(details(report)) +
     block(problems(report));
 }
 
-function registration({ registered, operator_id = "", api }: StatusAnswer): string[] {
+function registration({ registered, operator_id = "", api }: StatusReport): string[] {
   if (registered) return ["  ✓ Registered:        Yes", field("Operator ID", operator_id)];
-  const why = api.key.set ? API_STATES[api.state === "no_key" ? "never" : api.state] : API_STATES.no_key;
-  return [`  ⚠ Registered:        No (${why})`];
+  const state = api.state === "no_key" ? "never" : api.state;
+  return [`  ⚠ Registered:        No (${API_STATES[api.key.set ? state : "no_key"]})`];
 }
 
-function details(report: StatusAnswer): string[] {
+function details(report: StatusReport): string[] {
   const { api, certificate, names, addresses, dns, ingress, proxy, trust, health, config } = report;
-  const key = api.key.set ? `set (${api.key.source ?? "unknown source"})` : "not set";
   const age = api.poll_age_seconds === null ? "" : `, ${duration(api.poll_age_seconds)} ago`;
   const polled = api.last_poll === null ? "" : `, last poll ${api.last_poll}${age}`;
   return [
     field("Active", `${report.active_count} of ${report.endpoint_count}`),
     field("API", `${API_STATES[api.state]} (${api.url}${polled})`),
-    field("API key", key),
-    field(
-      "Certificate",
-      certificate === null ? "none" : certificateText(certificate),
-    ),
-    ...(certificate === null ? [] : [field("Issued", originText(certificate))]),
+    field("API key", api.key.set ? `set (${api.key.source ?? "unknown source"})` : "not set"),
+    ...certificateFields(certificate),
     field("Ingress state", ingress.state === "unknown" ? "not used yet" : ingress.state),
     ...proxyFields(proxy),
     field("Trust", ["built-in roots", ...trust.sources].join(", ")),
-    ...(trust.mode === undefined ? [] : [field("Trust mode", trustText({ ...trust, mode: trust.mode }))]),
+    field("Trust mode", trustText(trust)),
     field("Names", `${names.driver} (${names.state})`),
     field("Addresses", `${[addresses.driver, addresses.kind ?? []].flat().join(", ")} (${addresses.subnet})`),
     field("DNS", dnsText(dns)),
@@ -63,63 +55,57 @@ function details(report: StatusAnswer): string[] {
   ];
 }
 
-function problems(
-  { api, certificate, ingress, trust, names, addresses, dns, health, config, state_error, problems, ...rest }:
-    StatusAnswer,
-): string[] {
-  const unserved = rest.endpoint_count - rest.active_count;
+function problems(report: StatusReport): string[] {
+  const { api, certificate, ingress, trust, names, addresses, dns, health, config } = report;
+  const unserved = report.endpoint_count - report.active_count;
   return [
-    ...(unserved > 0 ? problem("Endpoints", `${unserved} cannot be served`, "See why: ngrokctl list") : []),
+    ...problem("Endpoints", unserved > 0 ? `${unserved} not served` : null, "See the reasons: ngrokctl list"),
     ...problem("API", api.error, api.hint),
     ...problem("API", api.notice),
-    ...problem(
-      "Certificate",
-      certificate?.error ?? null,
-      `${nextTry(certificate)}; at once: ngrokctl refresh-cert --force`,
-    ),
+    ...problem("Certificate", certificate?.error ?? null, retryText(certificate)),
     ...problem("Certificate", certificate?.warning ?? null),
     ...problem("Ingress", ingress.error, ingress.hint),
     ...[...trust.problems, ...trust.warnings].flatMap((text) => problem("Trust", text)),
     ...problem("Names", names.reason),
     ...problem("Addresses", addresses.reason),
     ...dns.addresses.flatMap(({ error }) => problem("DNS", error)),
-    // Why it is not a better one is no problem.
+    // A resolver that works has the reason why it is not a better one, which is no problem.
     ...(dns.resolver.driver === "none" ? problem("Resolver", dns.resolver.reason, dns.resolver.hint) : []),
     ...problem("Health", health.error),
-    ...problem("State", state_error),
-    ...problems.flatMap((text) => problem("State", text)),
+    ...problem("State", report.state_error),
+    ...report.problems.flatMap((text) => problem("State", text)),
     ...config.problems.flatMap((text) => problem("Config", text)),
     ...config.warnings.flatMap((text) => problem("Config warning", text)),
   ];
 }
 
-function certificateText({ days_left, not_after, next_renewal }: CertificateReport): string {
+function certificateFields(certificate: CertificateReport | null): string[] {
+  if (certificate === null) return [field("Certificate", "none")];
+  const { days_left, not_before, not_after, next_renewal, last_renewal, issuer, serial } = certificate;
   const renewal = next_renewal === null ? "" : `, renewal ${next_renewal}`;
-  return `${daysLeft(days_left)} (until ${not_after}${renewal})`;
-}
-
-/** A renewal by force that failed is not tried again before it is due. */
-function nextTry(certificate: CertificateReport | null): string {
-  const at = certificate?.next_renewal ?? null;
-  return at === null ? "It is tried again by itself" : `It is tried again at ${at}`;
-}
-
-function originText({ serial, issuer, not_before, last_renewal }: CertificateReport): string {
   const renewed = last_renewal === null ? "" : `, renewed ${last_renewal}`;
-  return `${not_before} by ${issuer}, serial ${serial}${renewed}`;
+  return [
+    field("Certificate", `${daysLeft(days_left)} (until ${not_after}${renewal})`),
+    field("Issued", `${not_before} by ${issuer}, serial ${serial}${renewed}`),
+  ];
 }
 
-function trustText(
-  { mode, ca = null, issuer = null }: StatusAnswer["trust"] & Pick<StatusReport["trust"], "mode">,
-): string {
+/** A forced renewal that failed has no next attempt before the certificate is due. */
+function retryText(certificate: CertificateReport | null): string {
+  const at = certificate?.next_renewal ?? null;
+  const retry = at === null ? "ngrokd retries automatically" : `ngrokd retries at ${at}`;
+  return `${retry}; to retry now: ngrokctl refresh-cert --force`;
+}
+
+function trustText({ mode, ca, issuer }: StatusReport["trust"]): string {
   const left = ca === null ? "" : `, CA ${daysLeft(ca.days_left)}`;
   return `${TRUST_MODES[mode]}${left}${issuer === null ? "" : ` (certificate of ${issuer})`}`;
 }
 
 function proxyFields({ api, ingress, notes }: StatusReport["proxy"]): string[] {
-  const ways = [["API proxy", api], ["Ingress proxy", ingress]] as const;
+  const proxies = [["API proxy", api], ["Ingress proxy", ingress]] as const;
   return [
-    ...ways.flatMap(([label, use]) => use === null ? [] : [field(label, `${use.url} (${use.source})`)]),
+    ...proxies.flatMap(([label, use]) => use === null ? [] : [field(label, `${use.url} (${use.source})`)]),
     ...notes.map((note) => field("Proxy note", note)),
   ];
 }
@@ -132,7 +118,7 @@ function dnsText({ state, names, addresses }: StatusReport["dns"]): string {
 }
 
 function resolverText({ driver, target, reason }: StatusReport["dns"]["resolver"]): string {
-  if (driver === "none") return "none: this machine does not ask ngrokd";
+  if (driver === "none") return "none: this machine does not query ngrokd";
   return `${target}${reason === null ? "" : ` (${reason})`}`;
 }
 
@@ -150,13 +136,7 @@ function block(lines: readonly string[]): string {
   return lines.length === 0 ? "" : `${lines.join("\n")}\n\n`;
 }
 
-function daysLeft(days: number): string {
-  if (days < 0) return "expired";
-  const whole = Math.floor(days);
-  return `${whole} ${whole === 1 ? "day" : "days"} left`;
-}
-
-/** The two largest units, as `3d 4h`, `5m 6s`, `7s`. */
+/** The two largest units: `3d 4h`, `5m 6s`, `7s`. */
 function duration(seconds: number): string {
   const whole = Math.floor(seconds);
   const units: [number, string][] = [
@@ -166,7 +146,6 @@ function duration(seconds: number): string {
     [whole % 60, "s"],
   ];
   const first = units.findIndex(([count]) => count > 0);
-  return units.slice(first === -1 ? 3 : first).slice(0, 2).map(([count, unit]) => `${count}${unit}`).join(
-    " ",
-  );
+  const shown = units.slice(first === -1 ? 3 : first).slice(0, 2);
+  return shown.map(([count, unit]) => `${count}${unit}`).join(" ");
 }

@@ -1,13 +1,13 @@
 import type { CaReport, TrustReport } from "../model/report.ts";
 import { safeText } from "./safe_text.ts";
 
-/** What each mode of trust means. */
+/** The modes of trust as text. */
 export const TRUST_MODES: Readonly<Record<TrustReport["mode"], string>> = {
   roots: "built-in roots",
   directory: "/etc/ssl/certs/ngrok",
   ingress_ca: "server.ingress_ca",
   learnt: "learnt CA",
-  none: "none verifies yet",
+  none: "no CA yet",
 };
 
 /** The text of `ngrokctl trust show`. */
@@ -16,33 +16,41 @@ export function renderTrust(report: TrustReport): string {
   const lines = [
     `In use: ${TRUST_MODES[mode]}`,
     "",
-    "Trusted beside the built-in roots:",
+    "Trusted in addition to the built-in roots:",
     ...(cas.length === 0 ? ["  none"] : cas.flatMap((ca) => describe(ca, ca.file ?? ""))),
     "",
-    ...seenLines(report),
+    ...presentedLines(report),
     ...[...problems, ...warnings].map((problem) => `⚠ ${problem}`),
   ];
   return lines.map((line) => `${safeText(line)}\n`).join("");
 }
 
-function seenLines({ presented, look_error }: TrustReport): string[] {
-  if (presented === null && look_error === null) return ["The ingress has not been looked at yet."];
+/** The rest of a certificate's validity in whole days. */
+export function daysLeft(days: number): string {
+  if (days < 0) return "expired";
+  const whole = Math.floor(days);
+  return `${whole} ${whole === 1 ? "day" : "days"} left`;
+}
+
+function presentedLines({ presented, look_error }: TrustReport): string[] {
+  if (presented === null && look_error === null) {
+    return ["The certificates of the ingress are not known yet."];
+  }
   return [
-    ...(look_error === null ? [] : [`⚠ The last look at the ingress failed: ${look_error}`]),
+    ...(look_error === null ? [] : [`⚠ The last probe of the ingress failed: ${look_error}`]),
     ...(presented === null ? [] : [
       `Presented by ${presented.target} at ${presented.at}:`,
-      ...presented.certificates.flatMap((seen) => describe(seen, seen.trusted ? "trusted" : "")),
+      ...presented.certificates.flatMap((ca) => describe(ca, ca.trusted ? "trusted" : "")),
       ...presented.problems.map((problem) => `  ⚠ The certificate ${problem}`),
     ]),
   ];
 }
 
 function describe({ subject, issuer, sha256, valid_until, days_left }: CaReport, note: string): string[] {
-  const left = days_left < 0 ? "expired" : `${days_left} days left`;
   return [
     `  ${subject}${note === "" ? "" : ` (${note})`}`,
     `    Issuer:  ${issuer}`,
     `    SHA-256: ${sha256}`,
-    `    Until:   ${valid_until} (${left})`,
+    `    Until:   ${valid_until} (${daysLeft(days_left)})`,
   ];
 }

@@ -4,7 +4,10 @@ import type { CtlIo } from "./io.ts";
 import { createProgram } from "./program.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** Runs `ngrokctl` with these arguments and gives its exit code: 0 done, 1 failure, 2 usage, 3 the daemon is not running. */
+/**
+ * Runs `ngrokctl` with these arguments and returns its exit code: 0 success, 1 failure, 2 wrong usage,
+ * 3 the daemon is not running.
+ */
 export async function runCtl(argv: readonly string[], io: CtlIo): Promise<number> {
   let usage = "";
   const program = createProgram(io, {
@@ -17,7 +20,7 @@ export async function runCtl(argv: readonly string[], io: CtlIo): Promise<number
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
     const failure = toFailure(error instanceof CommanderError ? toUsageError(error, usage) : error);
-    // The options may not have been read when the command line is wrong.
+    // Not read from the options: they are not parsed if the command line is wrong.
     io.writeErr(argv.includes("--json") ? failureJson(failure) : failureText(failure));
     return failure.exitCode;
   }
@@ -25,8 +28,8 @@ export async function runCtl(argv: readonly string[], io: CtlIo): Promise<number
 
 function toUsageError(error: CommanderError, usage: string): UsageError {
   if (error.code === "commander.help") return new UsageError("A command is required", { usage });
-  // Commander repeats surplus arguments, and an API key with a space in it is two.
+  // Commander repeats surplus arguments, and an API key with a space in it is two arguments.
   const echo = error.code === "commander.excessArguments" ? / but got [^]*$/ : "";
   const message = error.message.replace(/^error: /, "").replace(echo, "");
-  return new UsageError(message, { hint: "How it is used: ngrokctl help" });
+  return new UsageError(message, { hint: "See: ngrokctl help" });
 }

@@ -8,12 +8,12 @@ const [ENTER, LINE_FEED, CTRL_C, CTRL_D, CTRL_U, BACKSPACE, DELETE] = [
   0x7f,
 ];
 
-/** One line typed without echo, key by key: Backspace and Ctrl-U take back, Enter ends it, Ctrl-C gives up. */
+/** A line that is typed without echo: Backspace and Ctrl-U delete, Enter ends it, Ctrl-C cancels it. */
 export class SecretLine {
   #bytes: number[] = [];
   #cancelled = false;
 
-  /** Takes what was typed; false once the line has ended. */
+  /** Takes the next bytes; returns false once the line has ended. */
   feed(bytes: Uint8Array): boolean {
     for (const byte of bytes) {
       if (byte === ENTER || byte === LINE_FEED || byte === CTRL_D) return false;
@@ -28,7 +28,7 @@ export class SecretLine {
     return true;
   }
 
-  /** The line; undefined if the user gave up. */
+  /** The line; undefined if it was cancelled. */
   get text(): string | undefined {
     return this.#cancelled ? undefined : new TextDecoder().decode(Uint8Array.from(this.#bytes));
   }

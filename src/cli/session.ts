@@ -3,29 +3,29 @@ import { callDaemon } from "../control/client.ts";
 import type { CtlIo } from "./io.ts";
 import { safeJson } from "./safe_text.ts";
 
-const READ_TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 
-/** The options that every command takes. */
-export interface GlobalOptions {
-  readonly json?: true | undefined;
-  readonly socket?: string | undefined;
-}
-
-/** What a command works with: the daemon to ask and the place to print. */
+/** The environment of one command: the daemon to ask, and where the output goes. */
 export interface Session {
   readonly io: CtlIo;
   readonly json: boolean;
-  /** Sends a command to the daemon. @throws {DaemonError} */
+  /** Sends a command to the daemon and returns the data of its answer. @throws {DaemonError} */
   call(command: string, options?: CallOptions): Promise<unknown>;
   /** Prints `text`, or with `--json` the value instead. */
   print(value: object, text: () => string): void;
 }
 
-/** What goes with a command. */
+/** The arguments of a command, and the time that it may take. */
 export interface CallOptions {
   readonly args?: readonly string[];
   /** @default {10000} */
   readonly timeoutMs?: number;
+}
+
+/** The options that every command takes. */
+export interface GlobalOptions {
+  readonly json?: true | undefined;
+  readonly socket?: string | undefined;
 }
 
 /** Makes the session of one command. */
@@ -34,8 +34,8 @@ export function openSession(io: CtlIo, options: GlobalOptions): Session {
   return {
     io,
     json,
-    call(command, { args = [], timeoutMs = READ_TIMEOUT_MS } = {}) {
-      const path = socketPathOf(io, options.socket);
+    call(command, { args = [], timeoutMs = TIMEOUT_MS } = {}) {
+      const path = socketPath(io, options.socket);
       return callDaemon({ path, request: { command, args } }, { connect: io.connect, timeoutMs });
     },
     print(value, text) {
@@ -44,11 +44,8 @@ export function openSession(io: CtlIo, options: GlobalOptions): Session {
   };
 }
 
-/** The daemon's socket: `--socket`, else `NGROKD_SOCKET`, else the default; the Go daemon's path means the default. */
-export function socketPathOf(
-  io: Pick<CtlIo, "readEnvironment" | "operatingSystem">,
-  option: string | undefined,
-): string {
+/** `--socket`, else `NGROKD_SOCKET`, else the default, which the Go daemon's path means too. */
+function socketPath(io: CtlIo, option: string | undefined): string {
   const os = io.operatingSystem();
   return effectiveSocketPath(option || io.readEnvironment("NGROKD_SOCKET") || defaultSocketPath(os), os);
 }

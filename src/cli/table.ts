@@ -1,13 +1,7 @@
 const GAP = 2;
 const INDENT = "  ";
 
-/** One row of cells, and lines that stand under it. */
-export interface TableRow {
-  readonly cells: readonly string[];
-  readonly notes?: readonly string[];
-}
-
-/** A table with a dashed line under its head; columns as wide as their widest cell (COMPAT.md 4.11). Cells are on one line each. */
+/** A table with dashes under its head and columns as wide as needed (docs/compatibility.md 4.11). */
 export function table(head: readonly string[], rows: readonly TableRow[]): string {
   const all = [head, ...rows.map((row) => row.cells)];
   const widths = head.map((_, column) => Math.max(...all.map((cells) => widthOf(cells[column] ?? ""))));
@@ -25,7 +19,13 @@ export function table(head: readonly string[], rows: readonly TableRow[]): strin
   return line(head) + line(dashes) + body.join("");
 }
 
-/** In characters, as the original counts. */
+/** A row of cells, with lines below it. */
+export interface TableRow {
+  readonly cells: readonly string[];
+  readonly notes?: readonly string[];
+}
+
+/** The width in characters, as the Go daemon counts it. */
 function widthOf(text: string): number {
   return [...text].length;
 }

@@ -1,19 +1,12 @@
 import type { WithHint } from "../model/errors.ts";
 
-/** Options of {@linkcode UsageError}. */
-export interface UsageOptions {
-  readonly hint?: string | undefined;
-  readonly usage?: string | undefined;
-  readonly bare?: boolean;
-}
-
 /** The command line is wrong. */
 export class UsageError extends Error implements WithHint {
   override readonly name = "UsageError";
   readonly hint?: string;
-  /** What follows the message. */
+  /** Text after the message. */
   readonly usage?: string;
-  /** Whether the message stands alone, without `Error: ` before it. */
+  /** True if the message is printed without `Error: ` before it. */
   readonly bare: boolean;
   constructor(message: string, options: UsageOptions = {}) {
     super(message);
@@ -21,4 +14,11 @@ export class UsageError extends Error implements WithHint {
     if (options.hint !== undefined) this.hint = options.hint;
     if (options.usage !== undefined) this.usage = options.usage;
   }
+}
+
+/** Options of {@linkcode UsageError}. */
+export interface UsageOptions {
+  readonly hint?: string | undefined;
+  readonly usage?: string | undefined;
+  readonly bare?: boolean;
 }

@@ -8,7 +8,7 @@ const TITLE = `╔════════════════════�
 
 `;
 
-Deno.test("renderList() prints the table of the Go daemon, with a reason under the rows that have one", () => {
+Deno.test("renderList() prints the table of the Go daemon, with the reasons below the rows", () => {
   const rows = [
     ENDPOINT,
     {
@@ -51,7 +51,7 @@ Deno.test("renderList() prints the table of the Go daemon, with a reason under t
   );
 });
 
-Deno.test("renderList() says what to do when there are no endpoints", () => {
+Deno.test("renderList() gives the next steps if there are no endpoints", () => {
   const lines = renderList([]).slice(TITLE.length).split("\n");
   assert.deepEqual(lines.slice(0, 2), ["  No endpoints discovered.", ""]);
   assert.match(lines[2] ?? "", /kubernetes/);

@@ -28,7 +28,7 @@ Deno.test("renderStatus() prints the lines of the Go daemon first, then the deta
   Issued:              2026-08-01T00:00:00Z by CN=Intermediate CA, serial 01
   Ingress state:       ok
   Trust:               built-in roots, /etc/ngrokd/ingress_ca.pem
-  Trust mode:          none verifies yet
+  Trust mode:          no CA yet
   Names:               hosts_file (ok)
   Addresses:           loopback (127.0.0.0/8)
   DNS:                 ok, 2 names on 127.0.0.1:53
@@ -37,14 +37,14 @@ Deno.test("renderStatus() prints the lines of the Go daemon first, then the deta
   Config:              /etc/ngrokd/config.yml (ok)
   Version:             0.4.0, up 1h 2m
 
-  ⚠ Endpoints: 1 cannot be served
-    See why: ngrokctl list
+  ⚠ Endpoints: 1 not served
+    See the reasons: ngrokctl list
 
 `,
   );
 });
 
-Deno.test("renderStatus() names the proxy of each way, where it is from, and what does not count; none where there is none", () => {
+Deno.test("renderStatus() names the proxies, their sources and the unused settings, if there are any", () => {
   const proxy = {
     api: { url: "http://a.example:3128", source: "HTTPS_PROXY" },
     ingress: { url: "socks5://b.example:1080", source: "config" },
@@ -59,7 +59,7 @@ Deno.test("renderStatus() names the proxy of each way, where it is from, and wha
   assert.deepEqual(lines({}).filter((line) => /proxy/i.test(line)), []);
 });
 
-Deno.test("renderStatus() says why a daemon is not registered", () => {
+Deno.test("renderStatus() gives the reason that a daemon is not registered", () => {
   const api = (state: StatusReport["api"]["state"], set: boolean) => ({
     ...STATUS.api,
     state,
@@ -71,7 +71,7 @@ Deno.test("renderStatus() says why a daemon is not registered", () => {
   assert.equal(first("no_key", false), "  ⚠ Registered:        No (waiting for API key)");
   assert.equal(first("key_refused", true), "  ⚠ Registered:        No (API key refused)");
   assert.equal(first("unreachable", true), "  ⚠ Registered:        No (unreachable)");
-  assert.equal(first("no_key", true), "  ⚠ Registered:        No (not asked yet)");
+  assert.equal(first("no_key", true), "  ⚠ Registered:        No (not polled yet)");
   assert.ok(lines({ api: api("no_key", false) }).includes("  API key:             not set"));
 });
 
@@ -81,12 +81,12 @@ Deno.test("renderStatus() points to list while there are no endpoints", () => {
     "  Ingress:             ingress.example:443",
     "",
     "  No endpoints discovered yet.",
-    "  What each one does here: ngrokctl list",
+    "  See: ngrokctl list",
     "",
   ]);
 });
 
-Deno.test("renderStatus() ends with everything that is wrong, and the next step", () => {
+Deno.test("renderStatus() ends with all problems and their next steps", () => {
   const text = lines({
     active_count: 2,
     api: { ...STATUS.api, state: "key_refused", error: "The key was refused", hint: "Set another" },
@@ -125,7 +125,7 @@ Deno.test("renderStatus() ends with everything that is wrong, and the next step"
   ]);
 });
 
-Deno.test("renderStatus() counts days and times in words", () => {
+Deno.test("renderStatus() shows days and durations in their largest units", () => {
   const field = (label: string, changes: Partial<StatusReport>) =>
     lines(changes).find((line) => line.startsWith(`  ${label}:`))?.slice(23);
   const certificate = (days_left: number) =>
@@ -133,21 +133,33 @@ Deno.test("renderStatus() counts days and times in words", () => {
   assert.match(certificate(1.5) ?? "", /^1 day left/);
   assert.match(certificate(-0.5) ?? "", /^expired/);
   assert.equal(
-    lines({ certificate: { ...STATUS.certificate!, error: "Cannot renew it" } })
-      .find((line) => line.includes("⚠ Certificate")),
-    "  ⚠ Certificate: Cannot renew it",
+    field("Ingress state", { ingress: { state: "unknown", error: null, hint: null } }),
+    "not used yet",
   );
   const up = (uptime_seconds: number) => field("Version", { uptime_seconds });
   assert.equal(up(0.4), "0.4.0, up 0s");
   assert.equal(up(60), "0.4.0, up 1m 0s");
   assert.equal(up(3 * 86_400 + 59), "0.4.0, up 3d 0h");
-  assert.equal(
-    field("Ingress state", { ingress: { state: "unknown", error: null, hint: null } }),
-    "not used yet",
-  );
 });
 
-Deno.test("renderStatus() tells a resolver that works, though not the first choice, from none (a working one got a warning)", () => {
+Deno.test("renderStatus() says when a failed renewal is repeated", () => {
+  for (
+    const [next_renewal, retry] of [
+      ["2026-09-30T12:00:00Z", "ngrokd retries at 2026-09-30T12:00:00Z"],
+      [null, "ngrokd retries automatically"],
+    ] as const
+  ) {
+    const certificate = { ...STATUS.certificate!, next_renewal, error: "Cannot renew the certificate: x" };
+    assert.deepEqual(lines({ certificate, active_count: 2 }).slice(-4), [
+      "  ⚠ Certificate: Cannot renew the certificate: x",
+      `    ${retry}; to retry now: ngrokctl refresh-cert --force`,
+      "",
+      "",
+    ]);
+  }
+});
+
+Deno.test("renderStatus() warns only if there is no resolver, not about a second choice", () => {
   const dns = (driver: string, target: string, changes: Partial<StatusReport["dns"]> = {}) =>
     lines({
       active_count: 2,
@@ -163,7 +175,7 @@ Deno.test("renderStatus() tells a resolver that works, though not the first choi
   ]);
   assert.deepEqual(dns("none", ""), [
     "  DNS:                 ok, 2 names on 127.0.0.1:53",
-    "  Resolver:            none: this machine does not ask ngrokd",
+    "  Resolver:            none: this machine does not query ngrokd",
     "  ⚠ Resolver: Cannot use it: it is not there",
     "    Do this",
   ]);

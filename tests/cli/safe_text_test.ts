@@ -8,14 +8,14 @@ Deno.test("safeText() leaves ordinary text as it is, however long", () => {
   assert.equal(safeText(text), text);
 });
 
-Deno.test("safeText() leaves nothing that moves a cursor or turns the writing around", () => {
+Deno.test("safeText() escapes characters that move the cursor or change the text direction", () => {
   assert.equal(
     safeText("a\r\n\x1b[0m\x7f\x9b\u2028\u202e\u2066"),
     "a\\u000d\\u000a\\u001b[0m\\u007f\\u009b\\u2028\\u202e\\u2066",
   );
 });
 
-Deno.test("safeJson() is the same value to a parser and safe on a terminal", () => {
+Deno.test("safeJson() gives JSON of the same value that is safe on a terminal", () => {
   const values = fc.jsonValue().filter((value) => value !== undefined);
   fc.assert(
     fc.property(values, anyText(), (value, text) => {

@@ -16,17 +16,17 @@ Deno.test("SecretLine gives the line at Enter, typed or pasted", () => {
   }
 });
 
-Deno.test("SecretLine takes back with Backspace and Ctrl-U and drops other control keys", () => {
+Deno.test("SecretLine deletes with Backspace and Ctrl-U and ignores other control keys", () => {
   assert.equal(typed("ab\x7f\x08c\x1b\x01\r").line.text, "c");
   assert.equal(typed("\x7fwrong\x15right\r").line.text, "right");
 });
 
-Deno.test("SecretLine gives nothing after Ctrl-C", () => {
+Deno.test("SecretLine has no text after Ctrl-C", () => {
   const { line, more } = typed("secret\x03");
   assert.equal(more, false);
   assert.equal(line.text, undefined);
 });
 
-Deno.test("SecretLine wants more before the line has ended", () => {
+Deno.test("SecretLine continues until the line has ended", () => {
   assert.equal(typed("abc").more, true);
 });

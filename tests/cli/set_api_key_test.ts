@@ -24,7 +24,7 @@ Deno.test("ngrokctl set-api-key - reads the key from standard input and prints t
   );
 });
 
-Deno.test("ngrokctl set-api-key asks on a terminal, without echo", async () => {
+Deno.test("ngrokctl set-api-key prompts on a terminal, without echo", async () => {
   const prompts: string[] = [];
   const { code, asked, err } = await setKey([], {
     isInteractive: () => true,
@@ -36,16 +36,16 @@ Deno.test("ngrokctl set-api-key asks on a terminal, without echo", async () => {
   assert.deepEqual([code, err, asked[0]?.args, prompts], [0, "", ["k3y"], ["API key: "]]);
 });
 
-Deno.test("ngrokctl set-api-key KEY works, and a hint says how to keep it off the process list", async () => {
+Deno.test("ngrokctl set-api-key KEY sets the key and warns that other users can see it", async () => {
   const { code, asked, err } = await setKey(["k3y"]);
   assert.deepEqual([code, asked[0]?.args], [0, ["k3y"]]);
-  assert.match(err, /process list.*ngrokctl set-api-key -\n$/);
+  assert.match(err, /other users.*ngrokctl set-api-key -\n$/);
   assert.doesNotMatch(err, /k3y/);
   const json = await setKey(["k3y", "--json"]);
   assert.deepEqual([json.err, JSON.parse(json.out)], ["", { schema: 1, message: DONE }]);
 });
 
-Deno.test("ngrokctl set-api-key without a key exits with 2 and asks nobody", async () => {
+Deno.test("ngrokctl set-api-key without a key exits with 2 and does not call the daemon", async () => {
   const missing = [
     await setKey([]),
     await setKey([""]),
@@ -58,7 +58,7 @@ Deno.test("ngrokctl set-api-key without a key exits with 2 and asks nobody", asy
   }
 });
 
-Deno.test("ngrokctl set-api-key refuses what cannot be a key, without repeating it", async () => {
+Deno.test("ngrokctl set-api-key refuses a text that cannot be a key, without repeating it", async () => {
   for (const key of ["two words", "a\nb", "schlüssel", "x\x1b"]) {
     const { code, err, asked } = await setKey([key]);
     assert.deepEqual([code, asked], [2, []]);

@@ -29,7 +29,7 @@ const SHOWN = {
   },
 };
 
-Deno.test("ngrokctl trust show prints both fingerprints, where each is from, and what is wrong", async () => {
+Deno.test("ngrokctl trust show prints the fingerprints, their sources, and the problems", async () => {
   await using daemon = await startFakeDaemon({ trust: SHOWN });
   const { code, out } = await runFake(["--socket", daemon.path, "trust", "show"], { connect: connectLocal });
   assert.equal(code, 0);
@@ -41,7 +41,7 @@ Deno.test("ngrokctl trust show prints both fingerprints, where each is from, and
   assert.match(out, /⚠ The certificate expired on 2026-07-01/);
 });
 
-Deno.test("ngrokctl trust fetch asks ngrok's public repository without any header, and hands the file to the daemon", async () => {
+Deno.test("ngrokctl trust fetch downloads the CA without a header and sends it to the daemon", async () => {
   await using daemon = await startFakeDaemon({ trust: "CA saved" });
   const asked: HttpRequest[] = [];
   const { code, out } = await runFake(["--socket", daemon.path, "trust", "fetch"], {
@@ -59,7 +59,7 @@ Deno.test("ngrokctl trust fetch asks ngrok's public repository without any heade
   assert.deepEqual(daemon.asked, [{ command: "trust", args: ["save", "PEM"] }]);
 });
 
-Deno.test("ngrokctl trust fetch --file - reads standard input and asks no server; an answer that is no file is a failure", async () => {
+Deno.test("ngrokctl trust fetch --file - reads standard input; other files are refused", async () => {
   await using daemon = await startFakeDaemon({ trust: "CA saved" });
   const world = { connect: connectLocal, readStdin: () => Promise.resolve("PEM") };
   assert.equal((await runFake(["--socket", daemon.path, "trust", "fetch", "--file", "-"], world)).code, 0);
@@ -69,20 +69,13 @@ Deno.test("ngrokctl trust fetch --file - reads standard input and asks no server
       code: 2,
       out: "",
       err: `Error: Cannot read ${file}: ngrokctl runs without the permission to open files\n` +
-        `Let the shell open it: ngrokctl trust fetch --file - < ${word}\n`,
+        `Let the shell open the file: ngrokctl trust fetch --file - < ${word}\n`,
     });
   }
-  const moved = await runFake(["--socket", daemon.path, "trust", "fetch"], {
-    connect: connectLocal,
-    sendHttp: () =>
-      Promise.resolve({ status: 302, headers: new Headers({ Location: "https://evil.example" }), body: "" }),
-  });
-  assert.equal(moved.code, 1);
-  assert.match(moved.err, /it answered 302/);
   assert.equal(daemon.asked.length, 1);
 });
 
-Deno.test("ngrokctl trust fetch gives the way without Internet for every failure of the download (it gave none if nothing answered)", async () => {
+Deno.test("ngrokctl trust fetch names the way by another machine if the download fails", async () => {
   await using daemon = await startFakeDaemon({ trust: "CA saved" });
   const host = "https://raw.githubusercontent.com";
   const failures = [
@@ -98,38 +91,40 @@ Deno.test("ngrokctl trust fetch gives the way without Internet for every failure
     assert.deepEqual(ran, {
       code: 1,
       out: "",
-      err: `Error: ${message}\nGet the file elsewhere, and: ngrokctl trust fetch --file - < ngrok-ca.crt\n`,
+      err:
+        `Error: ${message}\nDownload it on another machine, then: ngrokctl trust fetch --file - < ngrok-ca.crt\n`,
     });
   }
-  const gone = await runFake(["--socket", daemon.path, "trust", "fetch"], {
-    connect: connectLocal,
-    sendHttp: () => Promise.resolve({ status: 404, headers: new Headers(), body: "" }),
-  });
-  assert.match(gone.err, /it answered 404\nGet the file elsewhere, and: ngrokctl trust fetch --file - < /);
+  for (const status of [302, 404]) {
+    const headers = new Headers({ Location: "https://evil.example" });
+    const ran = await runFake(["--socket", daemon.path, "trust", "fetch"], {
+      connect: connectLocal,
+      sendHttp: () => Promise.resolve({ status, headers, body: "" }),
+    });
+    assert.equal(ran.code, 1);
+    assert.match(
+      ran.err,
+      new RegExp(`HTTP status ${status}\\nDownload it on another machine, then: ngrokctl`),
+    );
+  }
   assert.equal(daemon.asked.length, 0);
 });
 
-Deno.test("ngrokctl trust show says why the last look failed (it said that the ingress had not been looked at), also with --json", async () => {
+Deno.test("ngrokctl trust show says why the last probe of the ingress failed", async () => {
   const look_error = "Cannot see the certificates of ingress.example:443: no answer in 5 s";
   const report = { ...SHOWN, mode: "none", presented: null, look_error };
   await using daemon = await startFakeDaemon({ trust: report });
   const show = ["--socket", daemon.path, "trust", "show"];
   const { code, out } = await runFake(show, { connect: connectLocal });
   assert.equal(code, 0);
-  assert.ok(out.includes(`⚠ The last look at the ingress failed: ${look_error}\n`), out);
-  assert.ok(!out.includes("not been looked at yet"), out);
+  assert.ok(out.includes(`⚠ The last probe of the ingress failed: ${look_error}\n`), out);
+  assert.ok(!out.includes("not known yet"), out);
   const { out: json } = await runFake([...show, "--json"], { connect: connectLocal });
   assert.deepEqual(JSON.parse(json), report);
+  await using unknown = await startFakeDaemon({ trust: { ...report, look_error: null } });
+  const none = await runFake(["--socket", unknown.path, "trust", "show"], { connect: connectLocal });
+  assert.match(none.out, /^The certificates of the ingress are not known yet\.$/m);
   await using both = await startFakeDaemon({ trust: { ...SHOWN, look_error } });
   const shown = await runFake(["--socket", both.path, "trust", "show"], { connect: connectLocal });
   assert.match(shown.out, /failed: Cannot see .*\nPresented by ingress\.example:443 at 2026-08-01T10:00:00/);
-});
-
-Deno.test("ngrokctl trust show understands a daemon that does not tell of its last look", async () => {
-  const { look_error: _later, ...older } = { ...SHOWN, presented: null };
-  await using daemon = await startFakeDaemon({ trust: older });
-  const show = ["--socket", daemon.path, "trust", "show"];
-  const { code, out } = await runFake(show, { connect: connectLocal });
-  assert.equal(code, 0);
-  assert.match(out, /^The ingress has not been looked at yet\.$/m);
 });

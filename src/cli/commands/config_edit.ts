@@ -1,14 +1,14 @@
 import { CommandError, ConfigError, FileError } from "../../model/errors.ts";
-import { problemText } from "../problem_text.ts";
+import { problemText } from "../../config/validation_error.ts";
 import { safeText } from "../safe_text.ts";
 import type { Session } from "../session.ts";
 
-/** What the script exits with when it finds no file; editors use small numbers. */
+/** The exit code of the script if there is no file; editors use small numbers. */
 const MISSING = 66;
 
 /**
- * The path is "$1" and never part of the text. The editor's variable is evaluated, as git does, because it may hold arguments. A file that
- * this user may not write is edited as root.
+ * Opens the file "$1" in the editor. The editor's variable is evaluated, as git does, because it may hold
+ * arguments; the path never is. A file that this user may not write is edited as root.
  */
 const EDIT = `
 editor=\${EDITOR:-$VISUAL}
@@ -20,7 +20,7 @@ open='[ -e "$1" ] || exit ${MISSING}; eval "$2 \\"\\$1\\""'
 exec /bin/sh -c "$open" ngrokctl "$1" "$editor"
 `;
 
-/** `ngrokctl config edit`: opens the file in the user's editor, then says what is wrong with it. */
+/** `ngrokctl config edit`: opens the file in the user's editor, then checks it. */
 export async function configEdit(session: Session, path: string): Promise<void> {
   const { io } = session;
   if (await ifAllowed(io.exists(path)) === false) throw notFound(path);
@@ -32,14 +32,14 @@ export async function configEdit(session: Session, path: string): Promise<void> 
       argv,
       exitCode,
       stderr: "",
-      hint: "Name an editor in EDITOR, or run this as root if there is no sudo",
+      hint: "Set EDITOR to an editor that is installed; without sudo, run ngrokctl as root",
     });
   }
   const check = await ifAllowed(io.checkConfig(path));
   if (check !== undefined && check.problems.length > 0) {
     throw new ConfigError(`Config validation failed: ${path}`, {
       problems: check.problems,
-      hint: "The daemon keeps its running configuration until this is right: ngrokctl config edit",
+      hint: "ngrokd keeps its running configuration until the file is valid: ngrokctl config edit",
     });
   }
   const { warnings = [] } = check ?? {};
@@ -53,11 +53,11 @@ function notFound(path: string): FileError {
   return new FileError(`Config file not found: ${path}`, {
     path,
     reason: "missing",
-    hint: "If it is elsewhere, name it with --config PATH",
+    hint: "If the file is elsewhere, use --config PATH",
   });
 }
 
-/** Undefined for a file that this user may not even look at: it is edited as root, and the script looks again. */
+/** Undefined if this user may not read the file; the script edits it as root then. */
 async function ifAllowed<T>(result: Promise<T>): Promise<T | undefined> {
   try {
     return await result;

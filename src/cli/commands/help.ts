@@ -1,15 +1,6 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { Session } from "../session.ts";
 
-/** What help is about. */
-export interface HelpTopic {
-  readonly program: CommandUnknownOpts;
-  /** A command's words: `config edit`. None: all commands. */
-  readonly words: readonly string[];
-  /** Refuses words that are no command. */
-  readonly unknown: (parent: CommandUnknownOpts, words: readonly string[]) => void;
-}
-
 /** `ngrokctl help [command]` */
 export function help(session: Session, { program, words, unknown }: HelpTopic): void {
   let topic = program;
@@ -20,6 +11,15 @@ export function help(session: Session, { program, words, unknown }: HelpTopic): 
   }
   if (!session.json) return topic.outputHelp();
   session.print({ schema: 1, ...describe(topic) }, () => "");
+}
+
+/** The subject of a help text. */
+export interface HelpTopic {
+  readonly program: CommandUnknownOpts;
+  /** The words of a command, such as `config edit`; all commands if empty. */
+  readonly words: readonly string[];
+  /** Throws for words that are not a command. */
+  readonly unknown: (parent: CommandUnknownOpts, words: readonly string[]) => void;
 }
 
 interface Description {

@@ -2,7 +2,7 @@ import { parseSentence } from "../answers.ts";
 import { safeText } from "../safe_text.ts";
 import type { Session } from "../session.ts";
 
-/** The daemon asks the cloud before it answers. */
+/** The daemon renews the certificate before it answers. */
 const RENEW_TIMEOUT_MS = 75_000;
 
 /** `ngrokctl refresh-cert [--force]` */

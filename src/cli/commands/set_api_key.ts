@@ -4,10 +4,10 @@ import type { Session } from "../session.ts";
 import { UsageError } from "../usage_error.ts";
 
 const MAX_KEY_BYTES = 16 * 1024;
-/** The daemon registers before it answers: a key, a certificate request, some calls of the API. */
+/** The daemon registers before it answers. */
 const REGISTER_TIMEOUT_MS = 75_000;
 const USAGE =
-  "Usage: ngrokctl set-api-key <KEY>\n       ngrokctl set-api-key -    (reads it from standard input)\n";
+  "Usage: ngrokctl set-api-key <KEY>\n       ngrokctl set-api-key -    (reads the key from standard input)\n";
 
 /** `ngrokctl set-api-key [KEY | -]` */
 export async function setApiKey(session: Session, argument: string | undefined): Promise<void> {
@@ -24,7 +24,7 @@ export async function setApiKey(session: Session, argument: string | undefined):
   session.print({ schema: 1, message }, () => DONE);
   if (argument !== undefined && argument !== "-" && !session.json) {
     session.io.writeErr(
-      "Hint: a key on the command line shows in the process list and the shell's history; use: ngrokctl set-api-key -\n",
+      "Hint: other users can see a key on the command line; use: ngrokctl set-api-key -\n",
     );
   }
 }
@@ -33,10 +33,10 @@ const DONE = `✓ API key set successfully
 
 The daemon will now:
   1. Register with the ngrok API
-  2. Provision its certificates
+  2. Provision certificates
   3. Start polling for bound endpoints
 
-Check its progress with: ngrokctl status
+Check the progress: ngrokctl status
 `;
 
 async function readKey(io: CtlIo, argument: string | undefined): Promise<string | undefined> {

@@ -5,11 +5,11 @@ import { safeText } from "../safe_text.ts";
 import type { Session } from "../session.ts";
 import { UsageError } from "../usage_error.ts";
 
-/** The CA of ngrok's ingress, in the public repository of ngrok's own operator. */
+/** The CA of ngrok's ingress in the public repository of ngrok's operator. */
 const CA_URL = "https://raw.githubusercontent.com/ngrok/ngrok-operator/main/certs/ngrok-ca.crt";
 const MAX_CA_BYTES = 32 * 1024;
 const FETCH_TIMEOUT_MS = 15_000;
-const ELSEWHERE = "Get the file elsewhere, and: ngrokctl trust fetch --file - < ngrok-ca.crt";
+const OTHER_WAY = "Download it on another machine, then: ngrokctl trust fetch --file - < ngrok-ca.crt";
 
 /** `ngrokctl trust show` */
 export async function trustShow(session: Session): Promise<void> {
@@ -17,11 +17,11 @@ export async function trustShow(session: Session): Promise<void> {
   session.print(report, () => renderTrust(report));
 }
 
-/** `ngrokctl trust fetch [--file -]`: the daemon checks the fingerprint, whoever brings the file. */
+/** `ngrokctl trust fetch [--file -]`: the daemon checks the fingerprint of the file. */
 export async function trustFetch(session: Session, file: string | undefined): Promise<void> {
   if (file !== undefined && file !== "-") {
     throw new UsageError(`Cannot read ${file}: ngrokctl runs without the permission to open files`, {
-      hint: `Let the shell open it: ngrokctl trust fetch --file - < ${shellWord(file)}`,
+      hint: `Let the shell open the file: ngrokctl trust fetch --file - < ${shellWord(file)}`,
     });
   }
   const pem = file === undefined ? await download(session) : await session.io.readStdin(MAX_CA_BYTES);
@@ -35,7 +35,7 @@ export async function trustForget(session: Session): Promise<void> {
   session.print({ schema: 1, message }, () => `✓ ${safeText(message)}\n`);
 }
 
-/** As a POSIX shell reads it back. */
+/** The text as one word of a POSIX shell. */
 function shellWord(text: string): string {
   return /^[\w./:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
@@ -48,16 +48,16 @@ async function download(session: Session): Promise<string> {
     timeoutMs: FETCH_TIMEOUT_MS,
     maxBodyBytes: MAX_CA_BYTES,
   }).catch((error: unknown) => {
-    throw error instanceof ApiError ? withElsewhere(error) : error;
+    throw error instanceof ApiError ? withOtherWay(error) : error;
   });
   if (status === 200) return body;
-  throw withElsewhere(
-    new ApiError(`Cannot fetch ${CA_URL}: it answered ${status}`, { status, code: "malformed" }),
+  throw withOtherWay(
+    new ApiError(`Cannot fetch ${CA_URL}: HTTP status ${status}`, { status, code: "malformed" }),
   );
 }
 
-/** Whatever keeps this machine from the file, another may get it. */
-function withElsewhere(error: ApiError): ApiError {
+/** The same error with the hint to use another machine. */
+function withOtherWay(error: ApiError): ApiError {
   const { message, status, code } = error;
-  return new ApiError(message, { status, code, cause: error, hint: ELSEWHERE });
+  return new ApiError(message, { status, code, cause: error, hint: OTHER_WAY });
 }
