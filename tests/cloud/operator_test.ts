@@ -26,6 +26,7 @@ Deno.test("registerOperator() sends what the cloud expects and reads what it ans
     assert.deepEqual(made, {
       id: "k8sop_1",
       certificate: CERT,
+      selectors: [],
       ingressEndpoint: "connect.ngrok-endpoints.com:443",
     });
     const [seen] = api.seen;
@@ -82,15 +83,22 @@ Deno.test("an answer that is not an operator is malformed", async () => {
 
 Deno.test("parts of an operator that are of another type count as absent", async () => {
   await using api = new FakeApi(() =>
-    json({ id: "k8sop_1", binding: { cert: { cert: CERT }, ingress_endpoint: [] } })
+    json({ id: "k8sop_1", binding: { cert: { cert: CERT }, endpoint_selectors: [7], ingress_endpoint: [] } })
   );
-  assert.deepEqual(await getOperator(api.client(), "k8sop_1"), { id: "k8sop_1", certificate: CERT });
+  assert.deepEqual(await getOperator(api.client(), "k8sop_1"), {
+    id: "k8sop_1",
+    certificate: CERT,
+    selectors: [],
+  });
   assert.deepEqual([api.seen[0]!.method, api.seen[0]!.path], ["GET", "/kubernetes_operators/k8sop_1"]);
 });
 
-Deno.test("getOperator() gives an operator without a certificate as it is", async () => {
-  await using api = new FakeApi(() => json(operator("")));
-  assert.equal((await getOperator(api.client(), "k8sop_1")).certificate, "");
+Deno.test("getOperator() reads an operator without a certificate, and its selectors", async () => {
+  const { binding, ...rest } = operator("");
+  const answer = { ...rest, binding: { ...Object(binding), endpoint_selectors: ["a", "b"] } };
+  await using api = new FakeApi(() => json(answer));
+  const { certificate, selectors } = await getOperator(api.client(), "k8sop_1");
+  assert.deepEqual([certificate, selectors], ["", ["a", "b"]]);
 });
 
 Deno.test("updateOperator() sends only what changes", async () => {
