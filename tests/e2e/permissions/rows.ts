@@ -23,7 +23,7 @@ const OF_ENDPOINTS = [
   "replaces /etc/resolv.conf",
 ];
 const DENIED = "the permission set does not allow";
-const IN_PLACE = "cannot be replaced as a whole: it is written where it stands";
+const IN_PLACE = "as a whole; writing it in place";
 const NO_SOCKET = "the permission set does not hold /run/ngrokd/ngrokd.sock";
 
 /** A row for each entry of the shipped sets, by the setup that shows it. */
@@ -59,13 +59,16 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
       /"names":\{[^}]*Cannot read \/etc\/hosts: the permission set does not allow it/,
       ["replaces /etc/hosts"],
     ],
-    "--allow-read=/etc/hosts.ngrokd.tmp": ["replaces /etc/hosts", `/etc/hosts ${IN_PLACE}`],
+    "--allow-read=/etc/hosts.ngrokd.tmp": ["replaces /etc/hosts", `Cannot replace /etc/hosts ${IN_PLACE}`],
     "--allow-read=/etc/resolv.conf": [
       "forwards to the server in /etc/resolv.conf",
       /"resolver":\{[^}]*Cannot read \/etc\/resolv\.conf: the permission set does not allow it/,
       ["writes /etc/resolv.conf", "replaces /etc/resolv.conf"],
     ],
-    "--allow-read=/etc/resolv.conf.ngrokd.tmp": ["replaces /etc/resolv.conf", `/etc/resolv.conf ${IN_PLACE}`],
+    "--allow-read=/etc/resolv.conf.ngrokd.tmp": [
+      "replaces /etc/resolv.conf",
+      `Cannot replace /etc/resolv.conf ${IN_PLACE}`,
+    ],
     "--allow-read=/etc/group": [
       "gives the socket to the group ngrokd",
       'Requires read access to "/etc/group"',
@@ -87,10 +90,10 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
     ],
     "--allow-write=/etc/hosts": [
       "writes /etc/hosts",
-      `Names are not published: ${DENIED} to write /etc/hosts`,
+      `Names are not published: Cannot write /etc/hosts: ${DENIED} it`,
       ["replaces /etc/hosts"],
     ],
-    "--allow-write=/etc/hosts.ngrokd.tmp": ["replaces /etc/hosts", `/etc/hosts ${IN_PLACE}`],
+    "--allow-write=/etc/hosts.ngrokd.tmp": ["replaces /etc/hosts", `Cannot replace /etc/hosts ${IN_PLACE}`],
     "--allow-write=/etc/resolv.conf": [
       "writes /etc/resolv.conf",
       /"resolver":\{[^}]*Cannot write \/etc\/resolv\.conf: the permission set does not allow it/,
@@ -98,7 +101,7 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
     ],
     "--allow-write=/etc/resolv.conf.ngrokd.tmp": [
       "replaces /etc/resolv.conf",
-      `/etc/resolv.conf ${IN_PLACE}`,
+      `Cannot replace /etc/resolv.conf ${IN_PLACE}`,
     ],
     "--allow-env=NGROK_API_KEY": [
       "registers with NGROK_API_KEY",
@@ -140,7 +143,7 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
     ],
     "--allow-env=NGROKD_HOSTS_PATH": [
       "writes the file of NGROKD_HOSTS_PATH",
-      "Names are published in /etc/hosts",
+      "Published names in /etc/hosts",
     ],
   },
   operator: {
