@@ -2,7 +2,7 @@ import { type EndpointPage, listBoundEndpoints } from "../cloud/bound_endpoints.
 import type { ApiClient } from "../cloud/client.ts";
 import type { RememberedPages } from "../cloud/pages.ts";
 import { Mutex } from "../lib/mutex.ts";
-import type { Discovery } from "../model/discovery.ts";
+import { type Discovery, isSameList } from "../model/discovery.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import { ApiError } from "../model/errors.ts";
 
@@ -11,7 +11,7 @@ export class EndpointList {
   readonly #client: ApiClient;
   readonly #mutex = new Mutex();
   readonly #remembered: RememberedPages<EndpointPage> = new Map();
-  #last: readonly Endpoint[] = [];
+  #last: Discovery | undefined;
   #byId: ReadonlyMap<string, Endpoint> = new Map();
 
   constructor(client: ApiClient) {
@@ -24,7 +24,7 @@ export class EndpointList {
   }
 
   /**
-   * Lists the endpoints of the operator. An unchanged list is the same array as the last one, which saves the caller a comparison of
+   * Lists the endpoints of the operator. An unchanged list keeps the revision of the last one, which saves the caller a comparison of
    * thousands of endpoints.
    *
    * @throws {ApiError}
@@ -39,7 +39,7 @@ export class EndpointList {
           remembered: this.#remembered,
         });
         budget.listed();
-        return { ...found, endpoints: this.#unlessSame(found.endpoints) };
+        return this.#last = { ...found, revision: this.#revisionOf(found) };
       } catch (error) {
         // The client does not know that an answer was not a list.
         if (error instanceof ApiError) budget.failed();
@@ -48,12 +48,10 @@ export class EndpointList {
     });
   }
 
-  #unlessSame(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  #revisionOf(found: Parameters<typeof isSameList>[0]): number {
     const last = this.#last;
-    if (endpoints.length === last.length && endpoints.every((endpoint, i) => endpoint === last[i])) {
-      return last;
-    }
-    this.#byId = new Map(endpoints.map((endpoint) => [endpoint.id, endpoint]));
-    return this.#last = endpoints;
+    if (last !== undefined && isSameList(found, last)) return last.revision;
+    this.#byId = new Map(found.endpoints.map((endpoint) => [endpoint.id, endpoint]));
+    return (last?.revision ?? 0) + 1;
   }
 }

@@ -9,7 +9,6 @@ import { Attempts } from "../lib/attempts.ts";
 import { normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { VERSION } from "../lib/version.ts";
-import { refuseHijack, type ReservedNames } from "../names/hosts/refuse_names.ts";
 import { choosePublisher, chooseResolver } from "../names/select.ts";
 import { isLoopbackSubnet } from "../network/loopback.ts";
 import { chooseAddressDriver } from "../network/select.ts";
@@ -139,18 +138,12 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     created: journal.changes.some((change) => change.kind === "hosts" && change.created),
     record: (change) => journal.record({ kind: "hosts", ...change }),
   }));
-  const refuseReserved = refusals();
   const loop = new SyncLoop({
     poll: (signal) => account.discover(signal),
     effects: { addresses, listeners: routedTo(forwarder, dns), names, state },
     saved,
     settings: () => {
       const { api, net: { listenInterface, overrides, startPort } } = live.current;
-      const reserved = {
-        machine: [normalizeHostname(system.hostname())],
-        // The cloud may name another ingress at any time.
-        cloud: [new URL(api.url).hostname, normalizeHostname(ingress().hostname)],
-      };
       return {
         subnet: addresses.subnet,
         equivalentSubnets: addresses.equivalentSubnets,
@@ -158,7 +151,11 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
         overrides,
         startPort,
         resolveInterface: (name) => resolveInterface(name, system),
-        refuseName: refuseReserved(reserved),
+        reserved: {
+          machine: [normalizeHostname(system.hostname())],
+          // The cloud may name another ingress at any time.
+          cloud: [new URL(api.url).hostname, normalizeHostname(ingress().hostname)],
+        },
       };
     },
     intervalMs: () => live.current.boundEndpoints.pollIntervalMs,
@@ -204,18 +201,6 @@ function routedTo(forwarder: Forwarder, dns: DnsController): ListenerEffects {
       forwarder.setRoutes(table);
       dns.setRoutes(table);
     },
-  };
-}
-
-/** Gives the very same function as long as the reserved names are the same: an unchanged round is known by it. */
-function refusals(): (reserved: ReservedNames) => (hostname: string) => string | undefined {
-  let known = "";
-  let refuse = (_hostname: string): string | undefined => undefined;
-  return (reserved) => {
-    const now = JSON.stringify(reserved);
-    if (now !== known) refuse = (hostname) => refuseHijack(hostname, reserved);
-    known = now;
-    return refuse;
   };
 }
 

@@ -5,6 +5,7 @@ import { parentDomains } from "../lib/hostname.ts";
 import type { Endpoint, RefusedEndpoint } from "../model/endpoint.ts";
 import { EVERYWHERE, type Route } from "../model/route_table.ts";
 import { groupServices, type Service } from "../model/service.ts";
+import { refuseHijack, type ReservedNames } from "../names/hosts/refuse_names.ts";
 import { allocateLeases, type Leases } from "./leases.ts";
 
 /** What the user chose about where endpoints listen. */
@@ -23,8 +24,8 @@ export interface AllocateOptions extends ListenSettings {
   readonly leases: Leases;
   /** The address of an interface of this machine; undefined if there is none of that name. */
   readonly resolveInterface: (name: string) => string | undefined;
-  /** Why no endpoint may have this host name here; undefined if one may. @default All may */
-  readonly refuseName?: (hostname: string) => string | undefined;
+  /** Names that no endpoint may have on this machine. */
+  readonly reserved: ReservedNames;
 }
 
 /** Where every endpoint should listen. */
@@ -44,7 +45,7 @@ const HTTP_PORT = 80;
 export function allocate(endpoints: readonly Endpoint[], options: AllocateOptions): Plan {
   const refused: RefusedEndpoint[] = [];
   const allowed = endpoints.filter(({ id, url, hostname }) => {
-    const reason = options.refuseName?.(hostname);
+    const reason = refuseHijack(hostname, options.reserved);
     if (reason !== undefined) refused.push({ id, url, reason });
     return reason === undefined;
   });

@@ -12,7 +12,7 @@ import { EmptyListDoubt } from "./empty_list.ts";
 import { apiStateOf, demandedDelay, nextPollDelay } from "./pace.ts";
 import { type EndpointOutcome, type RoundInput, runRound } from "./round.ts";
 import { RoundLog } from "./round_log.ts";
-import { isSteady, placesOf, type Steady, steadyAfter } from "./steady.ts";
+import { type CompleteRound, isIdle, settingsKey } from "./idle_round.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 
@@ -52,9 +52,11 @@ export class SyncLoop {
   /** Undefined until a poll, of this run or an earlier one, has given a list. */
   #known: readonly Endpoint[] | undefined;
   #refused: readonly RefusedEndpoint[] = [];
+  /** The revision of both; 0 for the list of an earlier run. */
+  #revision = 0;
   #outcomes: readonly EndpointOutcome[] = [];
   #allRefused: readonly RefusedEndpoint[] = [];
-  #steady: Steady | undefined;
+  #lastComplete: CompleteRound | undefined;
   #status: PollStatus = { state: "never" };
   #roundError: string | undefined;
   readonly #log = new RoundLog();
@@ -190,13 +192,13 @@ export class SyncLoop {
         settings: this.#options.settings(),
       };
       const { effects } = this.#options;
-      if (this.#steady !== undefined && await isSteady(this.#steady, { input, effects })) {
+      const now = { revision: this.#revision, settings: settingsKey(input.settings) };
+      if (this.#lastComplete !== undefined && await isIdle(this.#lastComplete, { ...now, effects })) {
         return this.#noteRoundError(undefined);
       }
-      this.#steady = undefined;
-      const places = placesOf(input.settings);
+      this.#lastComplete = undefined;
       const done = await runRound(input, effects);
-      this.#steady = steadyAfter({ input, places }, done);
+      if (done.applied !== undefined) this.#lastComplete = { ...now, applied: done.applied };
       this.#saved = done.saved;
       this.#outcomes = done.endpoints;
       this.#allRefused = done.refused;
@@ -268,6 +270,7 @@ export class SyncLoop {
     } else {
       this.#known = found.endpoints;
       this.#refused = found.refused;
+      this.#revision = found.revision;
     }
     this.#pages = found.pages;
     if (this.#failures > 0) log.info("The API answers again", { failures: this.#failures });

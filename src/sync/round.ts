@@ -18,7 +18,12 @@ export interface RoundInput {
   readonly endpoints: readonly Endpoint[] | undefined;
   readonly refused: readonly RefusedEndpoint[];
   readonly saved: SavedState;
-  readonly settings: Omit<AllocateOptions, "leases"> & { readonly startPort: number };
+  readonly settings: RoundSettings;
+}
+
+/** The configuration that a round depends on. */
+export interface RoundSettings extends Omit<AllocateOptions, "leases"> {
+  readonly startPort: number;
 }
 
 /** Where one endpoint stands after a round. */
@@ -37,12 +42,12 @@ export interface RoundOutcome {
   readonly saved: SavedState;
   /** Why the state could not be saved; everything else was done all the same. */
   readonly saveError?: unknown;
-  /** Undefined if something is to be tried again at the next round. */
-  readonly standing?: Standing;
+  /** Undefined if something is left for the next round to retry. */
+  readonly applied?: Applied;
 }
 
-/** What stands after a round that left nothing to be tried again. */
-export interface Standing {
+/** Everything that a round has set up on this machine. */
+export interface Applied {
   /** `address:port` of every open listener. */
   readonly listeners: readonly string[];
   readonly addresses: readonly string[];
@@ -89,14 +94,14 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
   if (done.failures.size > 0) return outcome;
   const { addresses, names, nameReasons } = done;
   // The publisher's own map may change.
-  const standing = {
+  const applied = {
     addresses,
     names,
     displaced: done.displaced,
     nameReasons: new Map(nameReasons),
     listeners: effects.listeners.observe(),
   };
-  return { ...outcome, standing };
+  return { ...outcome, applied };
 }
 
 /** Once: what is saved after this does not have them. */

@@ -45,17 +45,19 @@ Deno.test("Account reports problems of its files until a new certificate has rep
   assert.deepEqual(account.problems, []);
 });
 
-Deno.test("Account returns the same array for an unchanged list, and another for a changed one", async () => {
+Deno.test("Account.discover() raises the revision only when the list differs from the last one", async () => {
   const { account, cloud } = await registered();
   const list = (...names: string[]) => names.map((name) => ({ id: `ep_${name}`, url: `http://${name}.t` }));
   cloud.endpoints = list("a", "b");
   const first = await account.discover(NEVER);
   const second = await account.discover(NEVER);
-  assert.equal(second!.endpoints, first!.endpoints);
+  let { revision } = first!;
+  assert.deepEqual([revision, second!.revision], [1, 1]);
   for (const other of [list("b"), list("b", "a"), list("b", "a", "c"), []]) {
     cloud.endpoints = other;
     const found = await account.discover(NEVER);
     assert.deepEqual(found!.endpoints.map(({ id, url }) => ({ id, url })), other);
+    assert.equal(found!.revision, ++revision);
   }
 });
 

@@ -1,21 +1,39 @@
+import { parseCidr } from "../../src/lib/ipv4.ts";
 import { BindError, type BindFailure } from "../../src/model/errors.ts";
 import { RouteTable } from "../../src/model/route_table.ts";
 import type { RoundEffects, SavedState } from "../../src/sync/effects.ts";
+import type { RoundSettings } from "../../src/sync/round.ts";
 
-/** A world in memory for the control path: what it did is in the fields, what goes wrong is set through them. */
+/** The state of the first start. */
+export const NOTHING_SAVED: SavedState = { leases: new Map(), ports: new Map(), endpoints: undefined };
+
+/** Settings of a round: a virtual address for each endpoint, and no name is reserved. */
+export function roundSettings(fields: Partial<RoundSettings> = {}): RoundSettings {
+  return {
+    subnet: parseCidr("127.107.0.0/16")!,
+    listenInterface: "virtual",
+    overrides: {},
+    startPort: 9080,
+    reserved: { machine: [], cloud: [] },
+    resolveInterface: () => undefined,
+    ...fields,
+  };
+}
+
+/** A machine in memory for the control path. Its fields show what was done to it, and set what fails. */
 export class FakeWorld implements RoundEffects {
   readonly open = new Set<string>();
-  /** `address:port` → why it cannot be bound, for as long as it stands here. */
+  /** `address:port` → the reason why it cannot be bound. */
   readonly unbindable = new Map<string, BindFailure>();
-  /** Address → why it cannot be made. */
+  /** Address → the reason why it cannot be made. */
   readonly missing = new Map<string, string>();
-  /** Name → why it does not resolve. */
+  /** Name → the reason why it does not resolve. */
   readonly unpublished = new Map<string, string>();
   readonly bindTries: string[] = [];
   readonly closed: string[] = [];
   readonly saves: SavedState[] = [];
   readonly forgotten: string[] = [];
-  /** Thrown by the effect of that name. */
+  /** The effect of that name throws this. */
   readonly faults: { ensure?: Error; publish?: Error; save?: Error } = {};
   ensured: readonly string[] = [];
   published: ReadonlyMap<string, string> = new Map();

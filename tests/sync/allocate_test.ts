@@ -2,17 +2,15 @@ import assert from "node:assert/strict";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import { allocate, type AllocateOptions } from "../../src/sync/allocate.ts";
 import { endpoint, endpoints } from "../fakes/endpoints.ts";
+import { roundSettings } from "../fakes/sync_effects.ts";
 
 function options(fields: Partial<AllocateOptions> = {}): AllocateOptions {
-  return {
-    subnet: parseCidr("127.107.0.0/16")!,
-    listenInterface: "virtual",
-    overrides: {},
-    leases: new Map(),
-    resolveInterface: (name) =>
-      ({ "0.0.0.0": "0.0.0.0", eth0: "192.168.1.5", "127.0.0.1": "127.0.0.1" })[name],
-    ...fields,
+  const interfaces: Record<string, string> = {
+    "0.0.0.0": "0.0.0.0",
+    eth0: "192.168.1.5",
+    "127.0.0.1": "127.0.0.1",
   };
+  return { ...roundSettings(), leases: new Map(), resolveInterface: (name) => interfaces[name], ...fields };
 }
 
 function places(urls: string[], fields: Partial<AllocateOptions> = {}): string[] {

@@ -1,22 +1,11 @@
 import assert from "node:assert/strict";
-import { parseCidr } from "../../src/lib/ipv4.ts";
 import { BindError } from "../../src/model/errors.ts";
-import { SyncLoop } from "../../src/sync/loop.ts";
-import { endpoints } from "../fakes/endpoints.ts";
-import { FakeWorld } from "../fakes/sync_effects.ts";
+import { found, NEVER, TestLoop } from "../fakes/sync_loop.ts";
 
-const NEVER = new AbortController().signal;
-const SETTINGS = {
-  subnet: parseCidr("127.107.0.0/16")!,
-  listenInterface: "virtual",
-  overrides: {},
-  resolveInterface: () => undefined,
-  startPort: 9080,
-};
-
-/** A world with so many descriptors, and a loop over it. */
+/** A loop on a machine with this number of descriptors. */
 function withDescriptors(limit: number, urls: readonly string[]) {
-  const world = new FakeWorld();
+  const test = new TestLoop([found(...urls)]);
+  const { world, loop } = test;
   const descriptors = { limit };
   const { open } = world.listeners;
   world.listeners.open = (where) => {
@@ -26,22 +15,14 @@ function withDescriptors(limit: number, urls: readonly string[]) {
     }
     open(where);
   };
-  let list = endpoints(...urls);
-  const loop = new SyncLoop({
-    poll: () => Promise.resolve({ endpoints: list, refused: [], pages: 1 }),
-    effects: world,
-    saved: { leases: new Map(), ports: new Map(), endpoints: undefined },
-    settings: () => SETTINGS,
-    intervalMs: () => 30_000,
-  });
-  return { world, loop, descriptors, setList: (now: readonly string[]) => list = endpoints(...now) };
+  return { world, loop, descriptors, setList: (now: readonly string[]) => test.answers[0] = found(...now) };
 }
 
 function urls(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `tcp://e${String(index).padStart(4, "0")}.t:7000`);
 }
 
-Deno.test("without descriptors for all, the others are served, the reason is told, and 64 descriptors stay free for the rest of the daemon (F43)", async () => {
+Deno.test("SyncLoop without descriptors for all serves the others and leaves 64 free (F43)", async () => {
   const { world, loop, descriptors } = withDescriptors(500, urls(1000));
   for (let poll = 0; poll < 3; poll++) {
     await loop.poll(NEVER);
@@ -60,7 +41,7 @@ Deno.test("without descriptors for all, the others are served, the reason is tol
   assert.equal(loop.outcomes.filter(({ state }) => state === "active").length, 1000);
 });
 
-Deno.test("what listened before descriptors ran out keeps its listener", async () => {
+Deno.test("SyncLoop keeps the listeners that were open before descriptors ran out", async () => {
   const { world, loop, descriptors, setList } = withDescriptors(500, urls(300));
   await loop.poll(NEVER);
   descriptors.limit = 300;
@@ -71,7 +52,7 @@ Deno.test("what listened before descriptors ran out keeps its listener", async (
   assert.equal(loop.outcomes.filter(({ state }) => state === "active").length, 300);
 });
 
-Deno.test("an endpoint that must give its other port back for want of descriptors returns to it", async () => {
+Deno.test("SyncLoop returns to a remapped port that was given up for want of descriptors", async () => {
   const { world, loop, descriptors } = withDescriptors(10, urls(20));
   world.unbindable.set("127.107.0.2:7000", "in_use");
   await loop.poll(NEVER);

@@ -3,8 +3,8 @@ import type { Discovery } from "../../src/model/discovery.ts";
 import { EmptyListDoubt } from "../../src/sync/empty_list.ts";
 import { endpoints } from "../fakes/endpoints.ts";
 
-const EMPTY: Discovery = { endpoints: [], refused: [], pages: 1 };
-const FULL: Discovery = { endpoints: endpoints("http://a.t"), refused: [], pages: 1 };
+const EMPTY: Discovery = { endpoints: [], refused: [], revision: 1, pages: 1 };
+const FULL: Discovery = { ...EMPTY, endpoints: endpoints("http://a.t") };
 const REFUSED: Discovery = { ...EMPTY, refused: [{ id: "ep_1", url: "x", reason: "it is not a URL" }] };
 
 Deno.test("EmptyListDoubt never believes an empty list that alternates with a full one (F39)", () => {

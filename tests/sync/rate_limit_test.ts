@@ -1,19 +1,17 @@
-import FakeTimers from "@sinonjs/fake-timers";
 import assert from "node:assert/strict";
-import { parseCidr } from "../../src/lib/ipv4.ts";
-import { SyncLoop } from "../../src/sync/loop.ts";
-import type { HttpRequest, HttpResponse } from "../../src/system/http.ts";
 import { SeededRandom } from "../../sim/cloud/seeded_random.ts";
+import type { HttpRequest, HttpResponse } from "../../src/system/http.ts";
 import { fakeAccount } from "../fakes/fake_account.ts";
-import { FakeWorld } from "../fakes/sync_effects.ts";
+import { NEVER, TestLoop } from "../fakes/sync_loop.ts";
+import { mostInMinute } from "./most_in_minute.ts";
 
 const COUNT = 10_000;
 const PAGE_SIZE = 100;
-/** PROTOCOL.md 1.4 */
+/** The API allows this many requests in any 60 s (docs/protocol.md 1.4). */
 const LIMIT = 120;
 const WINDOW_MS = 60_000;
 
-/** An account with 10,000 endpoints behind an API that answers after a while, and notes when each request arrives. */
+/** The API of an account with 10,000 endpoints. It answers after a while, and notes the time of each request. */
 class Api {
   readonly arrivals: number[] = [];
   refused = 0;
@@ -29,10 +27,9 @@ class Api {
     const now = Date.now();
     this.arrivals.push(now);
     const inWindow = this.arrivals.filter((time) => time > now - WINDOW_MS).length;
-    const url = new URL(request.url);
     const answer = inWindow > LIMIT
       ? { status: 429, body: this.#refuse() }
-      : { status: 200, body: this.#answer(url) };
+      : { status: 200, body: this.#answer(new URL(request.url)) };
     await this.#travel();
     return { headers: new Headers(), ...answer };
   };
@@ -60,117 +57,75 @@ class Api {
   }
 }
 
-function setUp(api: Api): { loop: SyncLoop; world: FakeWorld } {
+/** A loop over an account with 10,000 endpoints. */
+async function setUp(): Promise<{ api: Api; test: TestLoop }> {
+  const api = new Api();
   const account = fakeAccount({ send: api.send });
-  const world = new FakeWorld();
-  const settings = {
-    subnet: parseCidr("127.107.0.0/16")!,
-    listenInterface: "virtual",
-    overrides: {},
-    resolveInterface: () => undefined,
-    startPort: 9080,
-  };
+  await account.load();
   const random = new SeededRandom(11);
-  const loop = new SyncLoop({
-    poll: (signal) => account.discover(signal),
-    effects: world,
-    saved: { leases: new Map(), ports: new Map(), endpoints: undefined },
-    settings: () => settings,
-    intervalMs: () => 30_000,
+  const test = new TestLoop([(signal) => account.discover(signal)], {
     readyInMs: (pages) => account.readyInMs(pages),
     random: () => random.next(),
   });
-  return { loop, world };
+  return { api, test };
 }
 
-async function withClock(
-  test: (clock: FakeTimers.Clock, stop: AbortController) => Promise<void>,
-): Promise<void> {
-  const clock = FakeTimers.install({
-    now: 0,
-    toFake: ["setTimeout", "clearTimeout", "Date", "performance"],
-  });
-  const stop = new AbortController();
-  try {
-    await test(clock, stop);
-  } finally {
-    stop.abort();
-    clock.uninstall();
-  }
+function assertWithinLimit(api: Api): void {
+  assert.ok(mostInMinute(api.arrivals) <= LIMIT, `${mostInMinute(api.arrivals)}`);
+  assert.equal(api.refused, 0);
 }
 
-function mostInWindow(arrivals: readonly number[]): number {
-  return Math.max(
-    ...arrivals.map((start) => arrivals.filter((time) => time >= start && time < start + WINDOW_MS).length),
-  );
-}
-
-Deno.test("10,000 endpoints at an interval of 30 s keep within 120 requests in any 60 s, and each poll is one burst (F43)", () =>
-  withClock(async (clock, stop) => {
-    const api = new Api();
-    const { loop, world } = setUp(api);
-    const running = loop.run(stop.signal);
-    await clock.tickAsync(10_000);
-    assert.deepEqual([api.pages, world.open.size], [100, COUNT]);
-    await clock.tickAsync(400_000);
+Deno.test("SyncLoop lists 10,000 endpoints every 30 s within 120 requests in any 60 s (F43)", async () => {
+  const { api, test } = await setUp();
+  await test.run(async ({ clock, world }) => {
+    await clock.pass(10_000);
+    assert.deepEqual([api.pages, world.open.size], [100, COUNT], "each poll is one burst");
+    await clock.pass(400_000);
     assert.ok(api.pages >= 400, `${api.pages} pages`);
-    assert.ok(mostInWindow(api.arrivals) <= LIMIT, `${mostInWindow(api.arrivals)}`);
-    assert.equal(api.refused, 0);
-    stop.abort();
-    await running;
-  }));
+    assertWithinLimit(api);
+  });
+});
 
-Deno.test("nudges and commands at any time do not bring 10,000 endpoints beyond the API's limit (F43)", () =>
-  withClock(async (clock, stop) => {
-    const api = new Api();
-    const random = new SeededRandom(3);
-    const { loop, world } = setUp(api);
-    const running = loop.run(stop.signal);
-    await clock.tickAsync(10_000);
+Deno.test("SyncLoop keeps within the API's limit whatever nudges and commands come (F43)", async () => {
+  const { api, test } = await setUp();
+  const random = new SeededRandom(3);
+  await test.run(async ({ clock, loop, world }) => {
+    await clock.pass(10_000);
     for (let round = 0; round < 30; round++) {
-      await clock.tickAsync(random.next() * 15_000);
+      await clock.pass(random.next() * 15_000);
       const command = Math.floor(random.next() * 3);
       if (command !== 1) loop.nudge();
       // As set-api-key does after a reload.
-      if (command !== 0) void loop.poll(stop.signal);
+      if (command !== 0) void loop.poll(NEVER);
     }
-    await clock.tickAsync(70_000);
-    assert.ok(api.pages >= 300, `${api.pages} pages: the nudges were heard`);
-    assert.ok(mostInWindow(api.arrivals) <= LIMIT, `${mostInWindow(api.arrivals)}`);
-    assert.deepEqual([api.refused, loop.status.state, world.open.size], [0, "ok", COUNT]);
-    stop.abort();
-    await running;
-  }));
+    await clock.pass(70_000);
+    assert.ok(api.pages >= 300, `${api.pages} pages: the nudges had an effect`);
+    assertWithinLimit(api);
+    assert.deepEqual([loop.status.state, world.open.size], ["ok", COUNT]);
+  });
+});
 
-Deno.test("a command that comes right after a long poll does not wait for the next, which follows as soon as the limit allows", () =>
-  withClock(async (clock, stop) => {
-    const api = new Api();
-    const { loop } = setUp(api);
-    const running = loop.run(stop.signal);
-    await clock.tickAsync(10_000);
-    let answered = false;
+Deno.test("SyncLoop.poll() right after a long poll returns at once; the next poll follows when it can", async () => {
+  const { api, test } = await setUp();
+  await test.run(async ({ clock, loop }) => {
+    await clock.pass(10_000);
     loop.nudge();
-    void loop.poll(stop.signal).then(() => answered = true);
-    await clock.tickAsync(1);
-    assert.deepEqual([answered, api.pages], [true, 100]);
-    await clock.tickAsync(60_000);
+    assert.equal(await loop.poll(NEVER), false);
+    assert.equal(api.pages, 100);
+    await clock.pass(60_000);
     assert.equal(api.pages, 200);
-    stop.abort();
-    await running;
-  }));
+  });
+});
 
-Deno.test("a nudge and a command at once are one poll", () =>
-  withClock(async (clock, stop) => {
-    const api = new Api();
-    const { loop } = setUp(api);
-    const running = loop.run(stop.signal);
-    await clock.tickAsync(90_000);
+Deno.test("SyncLoop.poll() and a nudge at the same time are one poll", async () => {
+  const { api, test } = await setUp();
+  await test.run(async ({ clock, loop }) => {
+    await clock.pass(90_000);
     assert.equal(api.pages, 100);
     loop.nudge();
     let answered = false;
-    void loop.poll(stop.signal).then(() => answered = true);
-    await clock.tickAsync(9_000);
+    void loop.poll(NEVER).then(() => answered = true);
+    await clock.pass(9_000);
     assert.deepEqual([answered, api.pages], [true, 200]);
-    stop.abort();
-    await running;
-  }));
+  });
+});

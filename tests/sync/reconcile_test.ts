@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { cpuTimeMs } from "../fakes/cpu_time.ts";
-import { parseCidr } from "../../src/lib/ipv4.ts";
 import { allocate } from "../../src/sync/allocate.ts";
 import { diff } from "../../src/sync/diff.ts";
 import { reconcile, type ReconcileOutcome } from "../../src/sync/reconcile.ts";
 import { endpoints } from "../fakes/endpoints.ts";
-import { FakeWorld } from "../fakes/sync_effects.ts";
+import { FakeWorld, roundSettings } from "../fakes/sync_effects.ts";
 
 interface Settings {
   readonly mode?: string;
@@ -21,11 +20,8 @@ function round(
 ): Promise<ReconcileOutcome> {
   const { mode = "virtual", overrides = {}, ports = new Map(), startPort = 9080 } = settings;
   const { routes } = allocate(endpoints(...urls), {
-    subnet: parseCidr("127.107.0.0/16")!,
-    listenInterface: mode,
-    overrides,
+    ...roundSettings({ listenInterface: mode, overrides, resolveInterface: (name) => name }),
     leases: new Map(),
-    resolveInterface: (name) => name,
   });
   return reconcile(diff(routes, { observed: world.listeners.observe(), ports }), world, { ports, startPort });
 }

@@ -1,18 +1,16 @@
-import FakeTimers from "@sinonjs/fake-timers";
 import assert from "node:assert/strict";
 import { listBoundEndpoints } from "../../src/cloud/bound_endpoints.ts";
-import { ApiClient } from "../../src/cloud/client.ts";
-import { parseCidr } from "../../src/lib/ipv4.ts";
-import { SyncLoop } from "../../src/sync/loop.ts";
-import { FakeWorld } from "../fakes/sync_effects.ts";
+import { answering, apiClient } from "../fakes/fake_api.ts";
+import { TestLoop } from "../fakes/sync_loop.ts";
 
 const SECOND = 1000;
 const START = Date.UTC(2027, 0, 1);
 const INTERVAL = 10 * SECOND;
-/** What it waits by itself after a first failure, a tenth more or less. */
+/** The loop's own wait after a first failure. */
 const BACKED_OFF = 2 * INTERVAL;
 const LONGEST = 900 * SECOND;
 const LIST = JSON.stringify({ endpoints: [{ id: "ep_1", url: "http://a.t" }], next_page_uri: null });
+const REFUSAL = '{"status_code":429,"error_code":"ERR_NGROK_226","msg":"slow down"}';
 
 function inFuture(seconds: number): string {
   return new Date(START + seconds * SECOND).toUTCString();
@@ -36,61 +34,29 @@ const WAITS: readonly (readonly [header: string | undefined, waitMs: number])[] 
 ];
 
 for (const [header, waitMs] of WAITS) {
-  Deno.test(`a poll that 429 with Retry-After ${JSON.stringify(header)} answers is made again after ${waitMs / SECOND} s, and nothing is removed (F37)`, async () => {
-    const clock = FakeTimers.install({
-      now: START,
-      toFake: ["setTimeout", "clearTimeout", "Date", "performance"],
-    });
-    const stop = new AbortController();
-    try {
-      const times: number[] = [];
-      const client = new ApiClient({
-        baseUrl: () => "https://api.example.com",
-        key: () => "key_secret",
-        userAgent: "t",
-        send() {
-          times.push(Date.now() - START);
-          const headers = new Headers(header === undefined ? {} : { "Retry-After": header });
-          return Promise.resolve(
-            times.length === 2
-              ? {
-                status: 429,
-                headers,
-                body: '{"status_code":429,"error_code":"ERR_NGROK_226","msg":"slow down"}',
-              }
-              : { status: 200, headers: new Headers(), body: LIST },
-          );
-        },
-      });
-      const world = new FakeWorld();
-      const settings = {
-        subnet: parseCidr("127.107.0.0/16")!,
-        listenInterface: "virtual",
-        overrides: {},
-        resolveInterface: () => undefined,
-        startPort: 9080,
+  const name = JSON.stringify(header) ?? "none";
+  Deno.test(`SyncLoop retries after ${waitMs / SECOND} s on 429 with Retry-After ${name} (F37)`, () => {
+    let requests = 0;
+    const send = answering(() => {
+      if (++requests !== 2) return { body: LIST };
+      return {
+        status: 429,
+        body: REFUSAL,
+        headers: new Headers(header === undefined ? {} : { "Retry-After": header }),
       };
-      const loop = new SyncLoop({
-        poll: (signal) => listBoundEndpoints(client, "k8sop_1", { signal }),
-        effects: world,
-        saved: { leases: new Map(), ports: new Map(), endpoints: undefined },
-        settings: () => settings,
-        intervalMs: () => INTERVAL,
-        random: () => 0.5,
-      });
-      const running = loop.run(stop.signal);
-      await clock.tickAsync(INTERVAL);
-      assert.deepEqual([times, loop.status.state], [[0, INTERVAL], "rate_limited"]);
-      await clock.tickAsync(waitMs - 1);
-      assert.equal(times.length, 2);
-      await clock.tickAsync(1);
-      assert.equal(times.length, 3);
+    });
+    const client = apiClient({ send });
+    const test = new TestLoop([(signal) => listBoundEndpoints(client, "k8sop_1", { signal })], {
+      intervalMs: () => INTERVAL,
+    });
+    return test.run(async ({ clock, loop, polls, world }) => {
+      await clock.pass(INTERVAL);
+      assert.deepEqual([polls, loop.status.state], [[0, INTERVAL], "rate_limited"]);
+      await clock.pass(waitMs - 1);
+      assert.equal(requests, 2);
+      await clock.pass(1);
+      assert.equal(requests, 3);
       assert.deepEqual([[...world.open], world.closed], [["127.107.0.2:80"], []]);
-      stop.abort();
-      await running;
-    } finally {
-      stop.abort();
-      clock.uninstall();
-    }
+    }, { now: START });
   });
 }

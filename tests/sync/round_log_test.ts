@@ -1,21 +1,14 @@
 import assert from "node:assert/strict";
-import { parseCidr } from "../../src/lib/ipv4.ts";
 import { allocate } from "../../src/sync/allocate.ts";
 import { diff } from "../../src/sync/diff.ts";
 import { reconcile } from "../../src/sync/reconcile.ts";
 import type { EndpointOutcome } from "../../src/sync/round.ts";
 import { RoundLog } from "../../src/sync/round_log.ts";
 import { endpoints } from "../fakes/endpoints.ts";
-import { FakeWorld } from "../fakes/sync_effects.ts";
+import { FakeWorld, roundSettings } from "../fakes/sync_effects.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 
-const SETTINGS = {
-  subnet: parseCidr("127.107.0.0/16")!,
-  listenInterface: "virtual",
-  overrides: {},
-  resolveInterface: () => undefined,
-  leases: new Map(),
-};
+const SETTINGS = { ...roundSettings(), leases: new Map() };
 
 function urls(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `tcp://e${String(index).padStart(5, "0")}.t:7000`);

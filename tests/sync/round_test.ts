@@ -1,29 +1,18 @@
 import assert from "node:assert/strict";
 import { cpuTimeMs } from "../fakes/cpu_time.ts";
-import { parseCidr } from "../../src/lib/ipv4.ts";
 import type { Endpoint } from "../../src/model/endpoint.ts";
 import type { SavedState } from "../../src/sync/effects.ts";
 import { listenAddress, type RoundInput, runRound } from "../../src/sync/round.ts";
 import { endpoint, endpoints } from "../fakes/endpoints.ts";
-import { FakeWorld } from "../fakes/sync_effects.ts";
+import { FakeWorld, NOTHING_SAVED, roundSettings } from "../fakes/sync_effects.ts";
 import { captureLog } from "../fakes/captured_log.ts";
-
-const EMPTY: SavedState = { leases: new Map(), ports: new Map(), endpoints: undefined };
 
 function input(
   list: readonly Endpoint[] | undefined,
   fields: Partial<RoundInput["settings"]> & { saved?: SavedState } = {},
 ): RoundInput {
-  const { saved = EMPTY, ...rest } = fields;
-  const settings = {
-    subnet: parseCidr("127.107.0.0/16")!,
-    listenInterface: "virtual",
-    overrides: {},
-    resolveInterface: () => undefined,
-    startPort: 9080,
-    ...rest,
-  };
-  return { endpoints: list, refused: [], saved, settings };
+  const { saved = NOTHING_SAVED, ...rest } = fields;
+  return { endpoints: list, refused: [], saved, settings: roundSettings(rest) };
 }
 
 Deno.test("runRound() gives every endpoint an outcome: members of a pool share a route", async () => {
@@ -75,7 +64,7 @@ Deno.test("runRound() shows what is unusual about an endpoint that is active", a
 Deno.test("runRound() remembers leases, ports and the list, and saves them", async () => {
   const world = new FakeWorld();
   world.unbindable.set("127.107.0.2:80", "in_use");
-  const saved: SavedState = { ...EMPTY, ports: new Map([["away.t:22", 9090]]) };
+  const saved: SavedState = { ...NOTHING_SAVED, ports: new Map([["away.t:22", 9090]]) };
   const list = endpoints("http://a.t");
   const done = await runRound(input(list, { saved }), world);
   assert.deepEqual(done.saved, {
@@ -103,7 +92,7 @@ Deno.test("runRound() saves a new address before anybody can see it (after a cra
 
 Deno.test("runRound() forgets the port of an endpoint that has its own again", async () => {
   const done = await runRound(
-    input(endpoints("http://a.t"), { saved: { ...EMPTY, ports: new Map([["a.t:80", 9080]]) } }),
+    input(endpoints("http://a.t"), { saved: { ...NOTHING_SAVED, ports: new Map([["a.t:80", 9080]]) } }),
     new FakeWorld(),
   );
   assert.equal(done.saved.ports.size, 0);
@@ -132,7 +121,7 @@ Deno.test("runRound() with 10,000 endpoints takes well under a second on fakes, 
       (_, index) => `${["http", "https", "tls"][index % 3]}://n${index}.example.t:${1000 + index}`,
     ),
   );
-  let saved = EMPTY;
+  let saved = NOTHING_SAVED;
   for (let round = 0; round < 2; round++) {
     const started = cpuTimeMs();
     const done = await runRound(input(list, { saved }), world);
@@ -146,7 +135,7 @@ Deno.test("runRound() says which saved addresses it cannot keep and why, once, a
   await using logged = await captureLog();
   const leases = new Map([["good.t", "127.107.0.9"], ["host.t", "127.0.0.1"], ["twin.t", "127.107.0.9"]]);
   for (let index = 0; index < 30; index++) leases.set(`n${index}.t`, `10.9.0.${index}`);
-  const saved = { ...EMPTY, leases };
+  const saved = { ...NOTHING_SAVED, leases };
   const first = await runRound(
     input(endpoints("http://good.t", "http://host.t"), { saved }),
     new FakeWorld(),

@@ -1,273 +1,174 @@
 import assert from "node:assert/strict";
-import { parseCidr } from "../../src/lib/ipv4.ts";
 import { ApiError } from "../../src/model/errors.ts";
-import type { SavedState } from "../../src/sync/effects.ts";
-import type { Discovery } from "../../src/model/discovery.ts";
-import { SyncLoop, type SyncLoopOptions } from "../../src/sync/loop.ts";
 import { sleep } from "../../src/system/clock.ts";
-import { endpoints } from "../fakes/endpoints.ts";
-import { FakeWorld } from "../fakes/sync_effects.ts";
-import { type FakeClock, fakeClock } from "../fakes/fake_clock.ts";
+import { type Answer, type Found, found, NEVER, TestLoop } from "../fakes/sync_loop.ts";
 
-const EMPTY: SavedState = { leases: new Map(), ports: new Map(), endpoints: undefined };
+const FOUND = found("http://a.t");
 const INTERVAL_MS = 30_000;
 
-interface Started {
-  readonly clock: FakeClock;
-  readonly loop: SyncLoop;
-  /** When each poll began, in milliseconds since the first. */
-  readonly polls: number[];
-}
-
-type Answer = (signal: AbortSignal) => Promise<Discovery>;
-
-/** Runs a loop whose polls get these answers in turn, and then the last one again. */
-async function withLoop(
-  answers: Answer[],
-  options: { test: (started: Started) => Promise<void> } & Partial<SyncLoopOptions>,
-): Promise<void> {
-  const { test, ...fields } = options;
-  using clock = fakeClock();
-  const begun = performance.now();
-  const polls: number[] = [];
-  const loop = new SyncLoop({
-    poll(signal) {
-      polls.push(Math.round(performance.now() - begun));
-      return (answers.length > 1 ? answers.shift()! : answers[0]!)(signal);
-    },
-    effects: new FakeWorld(),
-    saved: EMPTY,
-    settings: () => ({
-      subnet: parseCidr("127.107.0.0/16")!,
-      listenInterface: "virtual",
-      overrides: {},
-      resolveInterface: () => undefined,
-      startPort: 9080,
-    }),
-    intervalMs: () => INTERVAL_MS,
-    random: () => 0.5,
-    ...fields,
-  });
-  const stop = new AbortController();
-  const running = loop.run(stop.signal);
-  await clock.pass(0);
-  await test({ clock, loop, polls });
-  stop.abort();
-  await running;
-}
-
-function fine(): Promise<Discovery> {
-  return Promise.resolve({ endpoints: endpoints("http://a.t"), refused: [], pages: 1 });
-}
-
-/** A request in a connection that is dead. */
-function hangs(signal: AbortSignal): Promise<Discovery> {
+/** A request in a dead connection. */
+function hangs(signal: AbortSignal): Promise<Found> {
   return new Promise((_, reject) =>
     signal.addEventListener("abort", () => reject(signal.reason), { once: true })
   );
 }
 
-function fails(status: number, retryAfterMs?: number): Answer {
-  return () => Promise.reject(new ApiError(`${status}`, { status, code: "", retryAfterMs }));
+function fails(status: number, retryAfterMs?: number): ApiError {
+  return new ApiError(`${status}`, { status, code: "", retryAfterMs });
 }
 
 Deno.test("SyncLoop.wake() polls at once, once, and the interval begins anew", () =>
-  withLoop([fine], {
-    async test({ clock, loop, polls }) {
-      await clock.pass(7_000);
-      loop.wake();
-      loop.wake();
-      await clock.pass(INTERVAL_MS);
-      assert.deepEqual(polls, [0, 7_000, 37_000]);
-    },
+  new TestLoop([FOUND]).run(async ({ clock, loop, polls }) => {
+    await clock.pass(7_000);
+    loop.wake();
+    loop.wake();
+    await clock.pass(INTERVAL_MS);
+    assert.deepEqual(polls, [0, 7_000, 37_000]);
   }));
 
-Deno.test("SyncLoop.wake() breaks off a poll that hangs in a dead connection and makes it anew; that is no failure", () =>
-  withLoop([hangs, fine], {
-    async test({ clock, loop, polls }) {
-      await clock.pass(5_000);
-      const { signal } = new AbortController();
-      const asked = loop.poll(signal);
-      loop.wake();
-      await clock.pass(0);
-      await asked;
-      assert.equal(loop.status.state, "ok", "who waits for the poll has its answer");
-      assert.equal(loop.status.error, undefined);
-      await clock.pass(INTERVAL_MS);
-      assert.deepEqual(polls, [0, 5_000, 35_000], "the wake is answered by the poll that was made anew");
-    },
+Deno.test("SyncLoop.wake() repeats a poll that hangs in a dead connection; that is no failure", () =>
+  new TestLoop([hangs, FOUND]).run(async ({ clock, loop, polls }) => {
+    await clock.pass(5_000);
+    const asked = loop.poll(NEVER);
+    loop.wake();
+    await clock.pass(0);
+    await asked;
+    assert.equal(loop.status.state, "ok", "a caller that waits for the poll has its answer");
+    assert.equal(loop.status.error, undefined);
+    await clock.pass(INTERVAL_MS);
+    assert.deepEqual(polls, [0, 5_000, 35_000], "the repeated poll answers the wake");
   }));
 
-Deno.test("SyncLoop.wake() every ten seconds does not keep a poll that takes long from its end", () => {
+Deno.test("SyncLoop.wake() every ten seconds interrupts a poll that takes a minute only once", () => {
   const slow: Answer = async (signal) => {
     await sleep(60_000, { signal });
-    return await fine();
+    return FOUND;
   };
-  return withLoop([slow], {
-    async test({ clock, loop, polls }) {
-      for (let wake = 0; wake < 7; wake++) {
-        await clock.pass(10_000);
-        if (wake < 6) loop.wake();
-      }
-      assert.equal(loop.status.state, "ok");
-      assert.deepEqual(polls, [0, 10_000, 70_000], "and the wakes meanwhile are answered by one poll more");
-    },
+  return new TestLoop([slow]).run(async ({ clock, loop, polls }) => {
+    for (let wake = 0; wake < 7; wake++) {
+      await clock.pass(10_000);
+      if (wake < 6) loop.wake();
+    }
+    assert.equal(loop.status.state, "ok");
+    assert.deepEqual(polls, [0, 10_000, 70_000], "one more poll answers the wakes meanwhile");
   });
 });
 
-Deno.test("SyncLoop.wake() makes a poll anew no sooner than the rate limit allows", () => {
+Deno.test("SyncLoop.wake() repeats a poll no sooner than the request budget allows", () => {
   let readyAt = 0;
-  return withLoop([hangs, fine], {
-    readyInMs: () => readyAt - performance.now(),
-    async test({ clock, loop, polls }) {
-      readyAt = performance.now() + 20_000;
-      loop.wake();
-      await clock.pass(19_999);
-      assert.deepEqual(polls, [0]);
-      await clock.pass(1);
-      assert.deepEqual(polls, [0, 20_000]);
-    },
+  const test = new TestLoop([hangs, FOUND], { readyInMs: () => readyAt - performance.now() });
+  return test.run(async ({ clock, loop, polls }) => {
+    readyAt = 20_000;
+    loop.wake();
+    await clock.pass(19_999);
+    assert.deepEqual(polls, [0]);
+    await clock.pass(1);
+    assert.deepEqual(polls, [0, 20_000]);
   });
 });
 
-Deno.test("SyncLoop.wake() cuts a back-off short, but not a Retry-After (F37)", async () => {
-  for (const status of [429, 503]) {
-    await withLoop([fails(status, 50_000), fine], {
-      async test({ clock, loop, polls }) {
-        for (let second = 0; second < 49; second++) {
-          await clock.pass(1_000);
-          loop.wake();
-        }
-        assert.deepEqual(polls, [0], `${status}`);
+for (const status of [429, 503]) {
+  Deno.test(`SyncLoop.wake() does not cut a Retry-After of ${status} short (F37)`, () =>
+    new TestLoop([fails(status, 50_000), FOUND]).run(async ({ clock, loop, polls }) => {
+      for (let second = 0; second < 49; second++) {
         await clock.pass(1_000);
-        assert.deepEqual(polls, [0, 50_000], "as soon as it is over, not at the end of the back-off");
-      },
-    });
-  }
-  await withLoop([fails(503), fine], {
-    async test({ clock, loop, polls }) {
+        loop.wake();
+      }
+      assert.deepEqual(polls, [0]);
       await clock.pass(1_000);
-      loop.wake();
-      await clock.pass(0);
-      assert.deepEqual(polls, [0, 1_000]);
-    },
+      assert.deepEqual(polls, [0, 50_000], "as soon as it is over, not at the end of the back-off");
+    }));
+}
+
+Deno.test("SyncLoop.wake() cuts a back-off short (F37)", () =>
+  new TestLoop([fails(503), FOUND]).run(async ({ clock, loop, polls }) => {
+    await clock.pass(1_000);
+    loop.wake();
+    await clock.pass(0);
+    assert.deepEqual(polls, [0, 1_000]);
+  }));
+
+Deno.test("SyncLoop.wake() does not cut the five minutes of a refused key short; a nudge does (F36)", () =>
+  new TestLoop([fails(401), fails(403), FOUND]).run(async ({ clock, loop, polls }) => {
+    await clock.pass(299_000);
+    loop.wake();
+    await clock.pass(999);
+    assert.deepEqual(polls, [0]);
+    await clock.pass(1);
+    assert.deepEqual(polls, [0, 300_000]);
+    await clock.pass(10_000);
+    loop.wake();
+    await clock.pass(0);
+    loop.nudge();
+    await clock.pass(0);
+    assert.deepEqual(polls, [0, 300_000, 310_000]);
+    assert.equal(loop.status.state, "ok");
+  }));
+
+Deno.test("SyncLoop.wake() during a poll keeps an answer with a Retry-After", () => {
+  const refusal = Promise.withResolvers<Found>();
+  return new TestLoop([() => refusal.promise, FOUND]).run(async ({ clock, loop, polls }) => {
+    loop.wake();
+    refusal.reject(fails(429, 40_000));
+    await clock.pass(39_999);
+    assert.equal(loop.status.state, "rate_limited");
+    loop.wake();
+    await clock.pass(1);
+    assert.deepEqual(polls, [0, 40_000]);
   });
 });
 
-Deno.test("SyncLoop.wake() does not cut the five minutes of a refused key short, wherever the clock is set; a new key does (F36)", () =>
-  withLoop([fails(401), fails(403), fine], {
-    async test({ clock, loop, polls }) {
-      await clock.pass(299_000);
-      loop.wake();
-      await clock.pass(999);
-      assert.deepEqual(polls, [0]);
-      await clock.pass(1);
-      assert.deepEqual(polls, [0, 300_000]);
-      await clock.pass(10_000);
-      loop.wake();
-      await clock.pass(0);
-      loop.nudge();
-      await clock.pass(0);
-      assert.deepEqual(polls, [0, 300_000, 310_000]);
-      assert.equal(loop.status.state, "ok");
-    },
-  }));
-
-Deno.test("SyncLoop.wake() during a poll keeps an answer that demands to be left alone", () => {
-  const refuse = Promise.withResolvers<void>();
-  const answer: Answer = async () => {
-    await refuse.promise;
-    return await fails(429, 40_000)(AbortSignal.abort());
-  };
-  return withLoop([answer, fine], {
-    async test({ clock, loop, polls }) {
-      loop.wake();
-      refuse.resolve();
-      await clock.pass(39_999);
-      assert.equal(loop.status.state, "rate_limited");
-      loop.wake();
-      await clock.pass(1);
-      assert.deepEqual(polls, [0, 40_000]);
-    },
-  });
+Deno.test("SyncLoop that is stopped after a wake ends at once without repeating the poll", async () => {
+  const test = new TestLoop([hangs]);
+  await test.run(({ loop }) => Promise.resolve(loop.wake()));
+  assert.deepEqual([test.polls, test.world.saves], [[0], []]);
 });
 
-Deno.test("SyncLoop that is stopped ends at once though it was woken, and makes no poll anew", async () => {
-  using clock = fakeClock();
-  let polls = 0;
-  const loop = new SyncLoop({
-    poll: (signal) => {
-      polls++;
-      return hangs(signal);
-    },
-    effects: new FakeWorld(),
-    saved: EMPTY,
-    settings: () => {
-      throw new Error("no round is made");
-    },
-    intervalMs: () => INTERVAL_MS,
-  });
-  const stop = new AbortController();
-  const running = loop.run(stop.signal);
-  await clock.pass(0);
-  loop.wake();
-  stop.abort();
-  await running;
-  assert.equal(polls, 1);
-});
-
-Deno.test("SyncLoop goes on at its interval after a poll that somebody asked for and that went well (a new key left it waiting for five minutes) (F36)", () =>
-  withLoop([fails(403), fine], {
-    test: async ({ clock, loop, polls }) => {
-      await clock.pass(10_000);
-      assert.equal(await loop.poll(new AbortController().signal), true);
-      await clock.pass(2 * INTERVAL_MS);
-      assert.deepEqual(polls, [0, 10_000, 40_000, 70_000]);
-    },
+// A new key left the loop waiting for the five minutes of the old one.
+Deno.test("SyncLoop returns to its interval after a poll on request that went well (F36)", () =>
+  new TestLoop([fails(403), FOUND]).run(async ({ clock, loop, polls }) => {
+    await clock.pass(10_000);
+    assert.equal(await loop.poll(NEVER), true);
+    await clock.pass(2 * INTERVAL_MS);
+    assert.deepEqual(polls, [0, 10_000, 40_000, 70_000]);
   }));
 
-Deno.test("SyncLoop waits the five minutes of a key that a poll on request has found refused", () =>
-  withLoop([fine, fails(403)], {
-    test: async ({ clock, loop, polls }) => {
-      await clock.pass(10_000);
-      await loop.poll(new AbortController().signal);
-      await clock.pass(4 * 60_000);
-      assert.deepEqual(polls, [0, 10_000]);
-    },
+Deno.test("SyncLoop waits five minutes after a poll on request has found the key refused", () =>
+  new TestLoop([FOUND, fails(403)]).run(async ({ clock, loop, polls }) => {
+    await clock.pass(10_000);
+    await loop.poll(NEVER);
+    await clock.pass(4 * 60_000);
+    assert.deepEqual(polls, [0, 10_000]);
   }));
 
-Deno.test("SyncLoop.poll() says that it has not asked while the rate limit does not allow it", () => {
+Deno.test("SyncLoop.poll() returns false without a poll while the request budget does not allow one", () => {
   let waitMs = 0;
-  return withLoop([fine], {
-    readyInMs: () => waitMs,
-    test: async ({ clock, loop, polls }) => {
-      waitMs = 5_000;
-      assert.equal(await loop.poll(new AbortController().signal), false);
-      assert.deepEqual(polls, [0]);
-      waitMs = 0;
-      await clock.pass(5_000);
-      assert.deepEqual(polls.length, 2);
-    },
+  return new TestLoop([FOUND], { readyInMs: () => waitMs }).run(async ({ clock, loop, polls }) => {
+    waitMs = 5_000;
+    assert.equal(await loop.poll(NEVER), false);
+    assert.deepEqual(polls, [0]);
+    waitMs = 0;
+    await clock.pass(5_000);
+    assert.deepEqual(polls.length, 2);
   });
 });
 
-Deno.test("SyncLoop keeps nothing of a wait that is over (each poll left half a kilobyte)", async () => {
+// Each poll left half a kilobyte: a reaction on a promise that never settles.
+Deno.test("SyncLoop keeps nothing of a wait that is over", async () => {
   const { then } = Promise.prototype;
-  const live = new Map<Promise<unknown>, number>();
-  // Reactions on one promise that never settles are what grew.
+  const reactions = new Map<Promise<unknown>, number>();
   Promise.prototype.then = function (this: Promise<unknown>, ...args: Parameters<typeof then>) {
-    live.set(this, (live.get(this) ?? 0) + 1);
+    reactions.set(this, (reactions.get(this) ?? 0) + 1);
     return then.apply(this, args);
   } as typeof then;
   try {
-    await withLoop([fine], {
-      test: async ({ clock, polls }) => {
-        await clock.pass(200 * INTERVAL_MS);
-        assert.ok(polls.length > 190);
-      },
+    await new TestLoop([FOUND]).run(async ({ clock, polls }) => {
+      await clock.pass(200 * INTERVAL_MS);
+      assert.ok(polls.length > 190);
     });
   } finally {
     Promise.prototype.then = then;
   }
-  assert.ok(Math.max(...live.values()) < 50, `${Math.max(...live.values())} reactions on one promise`);
+  const most = Math.max(...reactions.values());
+  assert.ok(most < 50, `${most} reactions on one promise`);
 });

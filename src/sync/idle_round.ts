@@ -1,0 +1,80 @@
+import { VIRTUAL } from "../model/listen_mode.ts";
+import { listenerKey } from "../model/route_table.ts";
+import type { ListenerEffects, RoundEffects } from "./effects.ts";
+import type { Applied, RoundSettings } from "./round.ts";
+
+/** A round after which nothing was left to retry. */
+export interface CompleteRound {
+  /** The revision of the list of endpoints. */
+  readonly revision: number;
+  /** The {@linkcode settingsKey} of its settings. */
+  readonly settings: string;
+  readonly applied: Applied;
+}
+
+/** Everything that a round depends on: its settings and the addresses of the interfaces that they name, as one text. */
+export function settingsKey(settings: RoundSettings): string {
+  const { subnet, listenInterface, overrides, startPort, reserved, resolveInterface } = settings;
+  const modes = [listenInterface, ...Object.values(overrides)].filter((mode) => mode !== VIRTUAL);
+  const addresses = modes.map((mode) => resolveInterface(mode) ?? null);
+  return JSON.stringify([
+    subnet.base,
+    subnet.prefix,
+    listenInterface,
+    overrides,
+    startPort,
+    reserved,
+    addresses,
+  ]);
+}
+
+/**
+ * True if a round with this list and these settings would find everything as `last` left it. It compares revisions, so that thousands
+ * of endpoints cost little. Listeners, addresses and names are observed, and repaired as in any round.
+ */
+export async function isIdle(
+  last: CompleteRound,
+  now: Pick<CompleteRound, "revision" | "settings"> & { readonly effects: RoundEffects },
+): Promise<boolean> {
+  const { listeners, addresses, names } = now.effects;
+  const { applied } = last;
+  if (last.revision !== now.revision || last.settings !== now.settings) return false;
+  if (!areSame(listeners.observe(), applied.listeners)) return false;
+  if (sample(applied.displaced).some((wanted) => isFree(wanted, listeners))) return false;
+  try {
+    const missing = await addresses.ensure(applied.addresses);
+    if (missing.size > 0) return false;
+    const reasons = await names.publish(applied.names);
+    return reasons.size === applied.nameReasons.size &&
+      reasons.entries().every(([name, reason]) => applied.nameReasons.get(name) === reason);
+  } catch {
+    // The round that follows meets the error again and reports it.
+    return false;
+  }
+}
+
+/** One program can hold the same port of thousands of addresses. It frees all of them at once, so a few tries are enough. */
+const MAX_TRIES = 16;
+
+/** A few of the items, others each time. */
+function sample<T>(items: readonly T[]): T[] {
+  const first = Math.floor(Math.random() * items.length);
+  return [...items.slice(first, first + MAX_TRIES), ...items.slice(0, first)].slice(0, MAX_TRIES);
+}
+
+function isFree(
+  wanted: { readonly address: string; readonly port: number },
+  listeners: ListenerEffects,
+): boolean {
+  try {
+    listeners.open(wanted);
+  } catch {
+    return false;
+  }
+  listeners.close(listenerKey(wanted.address, wanted.port));
+  return true;
+}
+
+function areSame(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((item, index) => item === b[index]);
+}

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { isSameList } from "../../src/model/discovery.ts";
+import { endpoints } from "../fakes/endpoints.ts";
+
+const LIST = {
+  endpoints: endpoints("http://a.t", "http://b.t"),
+  refused: [{ id: "ep_x", url: "ftp://x", reason: "the scheme is not known" }],
+};
+
+Deno.test("isSameList() compares by value", () => {
+  assert.equal(isSameList(LIST, structuredClone(LIST)), true);
+  assert.equal(isSameList({ endpoints: [], refused: [] }, { endpoints: [], refused: [] }), true);
+});
+
+const [a, b] = [LIST.endpoints[0]!, LIST.endpoints[1]!];
+const [refused] = LIST.refused;
+const CHANGES: Record<string, Partial<typeof LIST>> = {
+  "another id": { endpoints: [a, { ...b, id: "ep_9" }] },
+  "another URL": { endpoints: [a, { ...b, url: "http://c.t" }] },
+  "another order": { endpoints: [b, a] },
+  "one endpoint less": { endpoints: [a] },
+  "another reason": { refused: [{ ...refused!, reason: "it has no host" }] },
+  "no refusal": { refused: [] },
+};
+
+for (const [name, change] of Object.entries(CHANGES)) {
+  Deno.test(`isSameList() is false for ${name}`, () => {
+    assert.equal(isSameList(LIST, { ...LIST, ...change }), false);
+    assert.equal(isSameList({ ...LIST, ...change }, LIST), false);
+  });
+}
