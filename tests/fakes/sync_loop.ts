@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Discovery, isSameList } from "../../src/model/discovery.ts";
+import { type Discovery, type EndpointList, isSameList } from "../../src/model/discovery.ts";
 import { SyncLoop, type SyncLoopOptions } from "../../src/sync/loop.ts";
 import type { RoundSettings } from "../../src/sync/round.ts";
 import { endpoints } from "./endpoints.ts";
@@ -9,18 +9,15 @@ import { FakeWorld, NOTHING_SAVED, roundSettings } from "./sync_effects.ts";
 /** A signal that never aborts. */
 export const NEVER: AbortSignal = new AbortController().signal;
 
-/** The result of a poll, before it has a revision. */
-export type Found = Omit<Discovery, "revision">;
-
 /** The outcome of one poll: a list, none because there is no key, a failure, or the function that polls. */
 export type Answer =
-  | Found
+  | EndpointList
   | undefined
   | Error
-  | ((signal: AbortSignal) => Promise<Found | undefined>);
+  | ((signal: AbortSignal) => Promise<EndpointList | undefined>);
 
 /** A poll that lists endpoints with these URLs. */
-export function found(...urls: string[]): Found {
+export function found(...urls: string[]): EndpointList {
   return { endpoints: endpoints(...urls), refused: [], pages: 1 };
 }
 

@@ -1,20 +1,22 @@
 import assert from "node:assert/strict";
-import { isSameList } from "../../src/model/discovery.ts";
+import { type EndpointList, isSameList } from "../../src/model/discovery.ts";
 import { endpoints } from "../fakes/endpoints.ts";
 
-const LIST = {
+const LIST: EndpointList = {
   endpoints: endpoints("http://a.t", "http://b.t"),
   refused: [{ id: "ep_x", url: "ftp://x", reason: "the scheme is not known" }],
+  pages: 1,
 };
+const EMPTY: EndpointList = { endpoints: [], refused: [], pages: 1 };
 
 Deno.test("isSameList() compares by value", () => {
   assert.equal(isSameList(LIST, structuredClone(LIST)), true);
-  assert.equal(isSameList({ endpoints: [], refused: [] }, { endpoints: [], refused: [] }), true);
+  assert.equal(isSameList(EMPTY, { ...EMPTY, pages: 2 }), true);
 });
 
 const [a, b] = [LIST.endpoints[0]!, LIST.endpoints[1]!];
 const [refused] = LIST.refused;
-const CHANGES: Record<string, Partial<typeof LIST>> = {
+const CHANGES: Record<string, Partial<EndpointList>> = {
   "another id": { endpoints: [a, { ...b, id: "ep_9" }] },
   "another URL": { endpoints: [a, { ...b, url: "http://c.t" }] },
   "another order": { endpoints: [b, a] },

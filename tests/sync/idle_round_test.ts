@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import type { EndpointList } from "../../src/model/discovery.ts";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import type { RoundSettings } from "../../src/sync/round.ts";
 import { endpoints } from "../fakes/endpoints.ts";
 import { type FakeWorld, roundSettings } from "../fakes/sync_effects.ts";
-import { type Found, found, NEVER, TestLoop } from "../fakes/sync_loop.ts";
+import { found, NEVER, TestLoop } from "../fakes/sync_loop.ts";
 
 const REFUSED = { id: "ep_x", url: "ftp://x", reason: "the scheme is not known" };
 
@@ -22,7 +23,7 @@ class Machine {
     this.#test.settings = roundSettings({ ...this.#test.settings, ...settings });
   }
 
-  list(list: Partial<Found>): void {
+  list(list: Partial<EndpointList>): void {
     this.#test.answers[0] = { ...found("http://a.t", "http://b.t", "http://c.t"), ...list };
   }
 

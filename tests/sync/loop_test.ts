@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import type { EndpointList } from "../../src/model/discovery.ts";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import { ApiError } from "../../src/model/errors.ts";
 import { endpoints } from "../fakes/endpoints.ts";
 import { NOTHING_SAVED, roundSettings } from "../fakes/sync_effects.ts";
-import { type Found, found, NEVER, TestLoop } from "../fakes/sync_loop.ts";
+import { found, NEVER, TestLoop } from "../fakes/sync_loop.ts";
 
 const SAVED = { ...NOTHING_SAVED, endpoints: endpoints("http://a.t") };
 const DOWN = new ApiError("Cannot reach the API: refused", {
@@ -25,7 +26,7 @@ Deno.test("SyncLoop polls at once, and then at each interval", () =>
   }));
 
 Deno.test("SyncLoop serves the saved endpoints before the first poll has an answer", () => {
-  const silent = Promise.withResolvers<Found>();
+  const silent = Promise.withResolvers<EndpointList>();
   return new TestLoop([() => silent.promise], { saved: SAVED }).run(async ({ loop, world }) => {
     assert.deepEqual([...world.open], ["127.107.0.2:80"]);
     assert.deepEqual([...world.published.keys()], ["a.t"]);
@@ -104,7 +105,7 @@ Deno.test("SyncLoop stretches the interval to one second for each page", () =>
   }));
 
 Deno.test("SyncLoop.nudge() during a poll leads to one more poll, however often it is called", () => {
-  const gates = [Promise.withResolvers<Found>(), Promise.withResolvers<Found>()];
+  const gates = [Promise.withResolvers<EndpointList>(), Promise.withResolvers<EndpointList>()];
   const test = new TestLoop([...gates.map(({ promise }) => () => promise), found()]);
   return test.run(async ({ clock, loop, polls }) => {
     loop.nudge();
@@ -129,7 +130,7 @@ Deno.test("SyncLoop ends at once when it is stopped while it waits", async () =>
 for (const [answer, settle] of [["a late answer", true], ["a rejection", false]] as const) {
   Deno.test(`SyncLoop stopped during a poll opens nothing and reports no failure: ${answer}`, async () => {
     const test = new TestLoop([(signal) => {
-      const end = Promise.withResolvers<Found>();
+      const end = Promise.withResolvers<EndpointList>();
       signal.addEventListener(
         "abort",
         () => settle ? end.resolve(found("http://a.t")) : end.reject(signal.reason),
