@@ -2,7 +2,7 @@ import { type EndpointPage, listBoundEndpoints } from "../cloud/bound_endpoints.
 import type { ApiClient } from "../cloud/client.ts";
 import type { RememberedPages } from "../cloud/pages.ts";
 import { Mutex } from "../lib/mutex.ts";
-import { type Discovery, isSameList } from "../model/discovery.ts";
+import { type Discovery, isSameList, type ListedEndpoints } from "../model/discovery.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import { ApiError } from "../model/errors.ts";
 
@@ -48,7 +48,7 @@ export class EndpointList {
     });
   }
 
-  #revisionOf(found: Parameters<typeof isSameList>[0]): number {
+  #revisionOf(found: ListedEndpoints): number {
     const last = this.#last;
     if (last !== undefined && isSameList(found, last)) return last.revision;
     this.#byId = new Map(found.endpoints.map((endpoint) => [endpoint.id, endpoint]));

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { printable } from "../lib/printable.ts";
-import type { EndpointList } from "../model/discovery.ts";
+import type { ListedEndpoints } from "../model/discovery.ts";
 import {
   type Endpoint,
   type EndpointUrl,
@@ -42,7 +42,7 @@ export async function listBoundEndpoints(
   client: ApiClient,
   operatorId: string,
   options: ListOptions = {},
-): Promise<EndpointList> {
+): Promise<ListedEndpoints> {
   const { signal, known = new Map(), remembered } = options;
   const endpoints: Endpoint[] = [];
   const refused: RefusedEndpoint[] = [];

@@ -1,7 +1,7 @@
 import type { Endpoint, RefusedEndpoint } from "./endpoint.ts";
 
 /** The endpoints that the API lists, in its order. */
-export interface EndpointList {
+export interface ListedEndpoints {
   readonly endpoints: readonly Endpoint[];
   readonly refused: readonly RefusedEndpoint[];
   /** The number of pages that the list took; the interval stretches with them. */
@@ -11,13 +11,13 @@ export interface EndpointList {
 }
 
 /** The result of a poll. */
-export interface Discovery extends EndpointList {
+export interface Discovery extends ListedEndpoints {
   /** Grows when endpoints or refusals differ from those of the poll before; the first poll of a run gives 1. */
   readonly revision: number;
 }
 
 /** True if both hold the same endpoints and refusals in the same order. */
-export function isSameList(a: EndpointList, b: EndpointList): boolean {
+export function isSameList(a: ListedEndpoints, b: ListedEndpoints): boolean {
   return haveSame(a.endpoints, b.endpoints, ["id", "url"]) &&
     haveSame(a.refused, b.refused, ["id", "url", "reason"]);
 }

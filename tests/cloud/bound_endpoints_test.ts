@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { listBoundEndpoints } from "../../src/cloud/bound_endpoints.ts";
-import type { EndpointList } from "../../src/model/discovery.ts";
+import type { ListedEndpoints } from "../../src/model/discovery.ts";
 import { anyText } from "../fakes/any_text.ts";
 import { FakeApi, json } from "../fakes/fake_api.ts";
 
@@ -9,7 +9,7 @@ const PATH = "/kubernetes_operators/k8sop_1/bound_endpoints";
 
 async function list(
   answer: (path: string, api: FakeApi) => unknown,
-): Promise<EndpointList & { paths: string[] }> {
+): Promise<ListedEndpoints & { paths: string[] }> {
   await using api = new FakeApi((request, self) => json(answer(request.path, self)));
   const result = await listBoundEndpoints(api.client(), "k8sop_1");
   return { ...result, paths: api.seen.map(({ path }) => path) };

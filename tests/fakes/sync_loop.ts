@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Discovery, type EndpointList, isSameList } from "../../src/model/discovery.ts";
+import { type Discovery, isSameList, type ListedEndpoints } from "../../src/model/discovery.ts";
 import { SyncLoop, type SyncLoopOptions } from "../../src/sync/loop.ts";
 import type { RoundSettings } from "../../src/sync/round.ts";
 import { endpoints } from "./endpoints.ts";
@@ -11,13 +11,13 @@ export const NEVER: AbortSignal = new AbortController().signal;
 
 /** The outcome of one poll: a list, none because there is no key, a failure, or the function that polls. */
 export type Answer =
-  | EndpointList
+  | ListedEndpoints
   | undefined
   | Error
-  | ((signal: AbortSignal) => Promise<EndpointList | undefined>);
+  | ((signal: AbortSignal) => Promise<ListedEndpoints | undefined>);
 
 /** A poll that lists endpoints with these URLs. */
-export function found(...urls: string[]): EndpointList {
+export function found(...urls: string[]): ListedEndpoints {
   return { endpoints: endpoints(...urls), refused: [], pages: 1 };
 }
 

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { type EndpointList, isSameList } from "../../src/model/discovery.ts";
+import { isSameList, type ListedEndpoints } from "../../src/model/discovery.ts";
 import { endpoints } from "../fakes/endpoints.ts";
 
-const LIST: EndpointList = {
+const LIST: ListedEndpoints = {
   endpoints: endpoints("http://a.t", "http://b.t"),
   refused: [{ id: "ep_x", url: "ftp://x", reason: "the scheme is not known" }],
   pages: 1,
 };
-const EMPTY: EndpointList = { endpoints: [], refused: [], pages: 1 };
+const EMPTY: ListedEndpoints = { endpoints: [], refused: [], pages: 1 };
 
 Deno.test("isSameList() compares by value", () => {
   assert.equal(isSameList(LIST, structuredClone(LIST)), true);
@@ -16,7 +16,7 @@ Deno.test("isSameList() compares by value", () => {
 
 const [a, b] = [LIST.endpoints[0]!, LIST.endpoints[1]!];
 const [refused] = LIST.refused;
-const CHANGES: Record<string, Partial<EndpointList>> = {
+const CHANGES: Record<string, Partial<ListedEndpoints>> = {
   "another id": { endpoints: [a, { ...b, id: "ep_9" }] },
   "another URL": { endpoints: [a, { ...b, url: "http://c.t" }] },
   "another order": { endpoints: [b, a] },

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { EndpointList } from "../../src/model/discovery.ts";
+import type { ListedEndpoints } from "../../src/model/discovery.ts";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import type { RoundSettings } from "../../src/sync/round.ts";
 import { endpoints } from "../fakes/endpoints.ts";
@@ -23,7 +23,7 @@ class Machine {
     this.#test.settings = roundSettings({ ...this.#test.settings, ...settings });
   }
 
-  list(list: Partial<EndpointList>): void {
+  list(list: Partial<ListedEndpoints>): void {
     this.#test.answers[0] = { ...found("http://a.t", "http://b.t", "http://c.t"), ...list };
   }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { EndpointList } from "../../src/model/discovery.ts";
+import type { ListedEndpoints } from "../../src/model/discovery.ts";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import { ApiError } from "../../src/model/errors.ts";
 import { endpoints } from "../fakes/endpoints.ts";
@@ -26,7 +26,7 @@ Deno.test("SyncLoop polls at once, and then at each interval", () =>
   }));
 
 Deno.test("SyncLoop serves the saved endpoints before the first poll has an answer", () => {
-  const silent = Promise.withResolvers<EndpointList>();
+  const silent = Promise.withResolvers<ListedEndpoints>();
   return new TestLoop([() => silent.promise], { saved: SAVED }).run(async ({ loop, world }) => {
     assert.deepEqual([...world.open], ["127.107.0.2:80"]);
     assert.deepEqual([...world.published.keys()], ["a.t"]);
@@ -105,7 +105,7 @@ Deno.test("SyncLoop stretches the interval to one second for each page", () =>
   }));
 
 Deno.test("SyncLoop.nudge() during a poll leads to one more poll, however often it is called", () => {
-  const gates = [Promise.withResolvers<EndpointList>(), Promise.withResolvers<EndpointList>()];
+  const gates = [Promise.withResolvers<ListedEndpoints>(), Promise.withResolvers<ListedEndpoints>()];
   const test = new TestLoop([...gates.map(({ promise }) => () => promise), found()]);
   return test.run(async ({ clock, loop, polls }) => {
     loop.nudge();
@@ -130,7 +130,7 @@ Deno.test("SyncLoop ends at once when it is stopped while it waits", async () =>
 for (const [answer, settle] of [["a late answer", true], ["a rejection", false]] as const) {
   Deno.test(`SyncLoop stopped during a poll opens nothing and reports no failure: ${answer}`, async () => {
     const test = new TestLoop([(signal) => {
-      const end = Promise.withResolvers<EndpointList>();
+      const end = Promise.withResolvers<ListedEndpoints>();
       signal.addEventListener(
         "abort",
         () => settle ? end.resolve(found("http://a.t")) : end.reject(signal.reason),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { EndpointList } from "../../src/model/discovery.ts";
+import type { ListedEndpoints } from "../../src/model/discovery.ts";
 import { ApiError } from "../../src/model/errors.ts";
 import { sleep } from "../../src/system/clock.ts";
 import { type Answer, found, NEVER, TestLoop } from "../fakes/sync_loop.ts";
@@ -8,7 +8,7 @@ const FOUND = found("http://a.t");
 const INTERVAL_MS = 30_000;
 
 /** A request in a dead connection. */
-function hangs(signal: AbortSignal): Promise<EndpointList> {
+function hangs(signal: AbortSignal): Promise<ListedEndpoints> {
   return new Promise((_, reject) =>
     signal.addEventListener("abort", () => reject(signal.reason), { once: true })
   );
@@ -107,7 +107,7 @@ Deno.test("SyncLoop.wake() does not cut the five minutes of a refused key short;
   }));
 
 Deno.test("SyncLoop.wake() during a poll keeps an answer with a Retry-After", () => {
-  const refusal = Promise.withResolvers<EndpointList>();
+  const refusal = Promise.withResolvers<ListedEndpoints>();
   return new TestLoop([() => refusal.promise, FOUND]).run(async ({ clock, loop, polls }) => {
     loop.wake();
     refusal.reject(fails(429, 40_000));
