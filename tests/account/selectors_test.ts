@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { fakeMachine } from "../daemon/fake_machine.ts";
-import { statusOf, withDaemon } from "../daemon/with_daemon.ts";
+import { FakeMachine } from "../fakes/fake_machine.ts";
+import { withDaemon } from "../fakes/with_daemon.ts";
 import { fakeAccount } from "../fakes/fake_account.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
 import { captureLog } from "../fakes/captured_log.ts";
@@ -126,14 +126,14 @@ Deno.test("Account tries changed selectors at once, whatever pause there is", as
 });
 
 Deno.test("status warns of selectors that are not in effect, and the endpoints are served", async () => {
-  await using machine = await fakeMachine("net: {subnet: 127.112.0.0/16}");
+  await using machine = await FakeMachine.create();
   const { cloud } = machine;
   cloud.addEndpoint({ url: "http://api.myapp:8366", backend: "http" });
-  await withDaemon(machine, () => Promise.resolve());
+  await withDaemon(machine, () => {});
   cloud.faults.set({ kind: "error", status: 405, route: "operators.get" });
   await withDaemon(machine, async () => {
-    await machine.until("it is served", async () => (await statusOf(machine)).active_count === 1);
-    const { api, config } = await statusOf(machine);
+    await machine.until("it is served", async () => (await machine.askStatus()).active_count === 1);
+    const { api, config } = await machine.askStatus();
     assert.equal(api.state, "ok");
     assert.match(
       config.warnings.join("\n"),

@@ -1,62 +1,55 @@
 import assert from "node:assert/strict";
+import { freePort } from "../../sim/daemon_harness.ts";
 import { type ChainServer, presentChain } from "../fakes/chain_server.ts";
+import { FakeMachine } from "../fakes/fake_machine.ts";
 import { makeCert } from "../fakes/test_ca.ts";
-import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
-import { pollUntil, serving } from "./serving.ts";
-import { statusOf, withDaemon } from "./with_daemon.ts";
+import { withDaemon } from "../fakes/with_daemon.ts";
+import { pollUntil, servedEndpoint } from "./served_endpoint.ts";
 
-/** Leads the daemon to another API, and gives what it says of it. */
+/** Sets another API URL, and returns the error and the hint in the status. */
 async function errorAt(machine: FakeMachine, url: string): Promise<{ error: string; hint: string }> {
-  const text = await Deno.readTextFile(machine.configPath);
-  await Deno.writeTextFile(machine.configPath, text.replace(/url: "[^"]*"/, `url: "${url}"`));
-  machine.signal("SIGHUP");
+  await machine.reloadWith(/url: .*/, `url: ${url}`);
   await machine.until(`the error of ${url}`, async () => {
-    const { api } = await statusOf(machine);
+    const { api } = await machine.askStatus();
     return api.state === "unreachable" && api.error!.includes(url);
   });
-  const { error, hint } = (await statusOf(machine)).api;
+  const { error, hint } = (await machine.askStatus()).api;
   return { error: error!, hint: hint! };
 }
 
-/** An https API with a certificate for localhost that nobody vouches for. */
-async function strangeApi(): Promise<ChainServer> {
-  const stranger = await makeCert({ subject: "CN=Stranger CA", isCa: true });
-  return await presentChain([
-    await makeCert({ subject: "CN=api", issuer: stranger, names: ["localhost"] }),
-    stranger,
-  ]);
+/** An https API with a certificate for localhost whose CA is not trusted. */
+async function untrustedApi(): Promise<ChainServer> {
+  const ca = await makeCert({ subject: "CN=Stranger CA", isCa: true });
+  return await presentChain([await makeCert({ subject: "CN=api", issuer: ca, names: ["localhost"] }), ca]);
 }
 
-Deno.test("runDaemon() keeps and serves all while the API refuses, resets, cannot be found or verified, and names the cause (F35)", async () => {
-  await using strange = await strangeApi();
-  await using machine = await fakeMachine("net: {subnet: 127.127.0.0/16}");
+Deno.test("runDaemon() serves and names the cause while the API refuses, resets or is not verified (F35)", async () => {
+  await using untrusted = await untrustedApi();
+  await using machine = await FakeMachine.create();
   const { cloud } = machine;
   cloud.addEndpoint({ url: "http://api.myapp:8381", backend: "http" });
-  const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const nobody = `http://127.0.0.1:${free.addr.port}`;
-  free.close();
   await withDaemon(machine, async () => {
-    const { stays } = await serving(machine);
+    const { assertServed } = await servedEndpoint(machine);
     const causes = [
-      [nobody, /refused/i],
+      [`http://127.0.0.1:${freePort()}`, /refused/i],
       ["https://no-such-host.invalid", /dns error|lookup|resolve|name/i],
-      [`https://localhost:${strange.port}`, /invalid peer certificate: UnknownIssuer/],
+      [`https://localhost:${untrusted.port}`, /invalid peer certificate: UnknownIssuer/],
     ] as const;
-    for (const [url, says] of causes) {
+    for (const [url, expected] of causes) {
       const { error, hint } = await errorAt(machine, url);
-      assert.match(error, says);
+      assert.match(error, expected);
       assert.ok(error.startsWith(`Cannot reach ${url}: `), error);
       assert.match(hint, /^Check this machine's network and api\.url; ngrokd retries automatically$/);
-      await stays(url);
+      await assertServed(url);
     }
     cloud.faults.set({ kind: "reset" });
     const { error } = await errorAt(machine, cloud.apiUrl);
     assert.match(error, /reset|closed/i);
-    await stays("reset");
+    await assertServed("reset");
     cloud.faults.clear();
     await pollUntil(machine, ({ state }) => state === "ok");
-    await stays("afterwards");
+    await assertServed("afterwards");
   });
-  assert.ok(strange.connections() > 0);
-  assert.equal(strange.received(), 0, "no request, and no key, came to an API that is not verified");
+  assert.ok(untrusted.connections() > 0);
+  assert.equal(untrusted.received(), 0, "an API that is not verified gets no request and no key");
 });

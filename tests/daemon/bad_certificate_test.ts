@@ -1,24 +1,24 @@
 import assert from "node:assert/strict";
 import { type IssueOptions, TestCa } from "../fakes/test_ca.ts";
-import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
-import { listOf, statusLine, statusOf, withDaemon } from "./with_daemon.ts";
+import { FakeMachine } from "../fakes/fake_machine.ts";
+import { statusLine, withDaemon } from "../fakes/with_daemon.ts";
 
 const HOUR = 3_600_000;
 const ca = await TestCa.create();
 
-/** Dates from now, in milliseconds. */
+/** Dates in milliseconds from now. */
 function dates(from: number, to: number): IssueOptions {
   return { notBefore: new Date(Date.now() + from), notAfter: new Date(Date.now() + to) };
 }
 
-/** A machine that is registered, whose daemon has ended, and on which this certificate and its key lie. */
-async function machineWith(subnet: string, issued: IssueOptions): Promise<FakeMachine> {
-  const machine = await fakeMachine(`net: {subnet: ${subnet}}`);
+/** A registered machine whose daemon was stopped and whose certificate was replaced by another one. */
+async function machineWith(issued: IssueOptions): Promise<FakeMachine> {
+  const machine = await FakeMachine.create();
   machine.cloud.addEndpoint({ url: "http://api.myapp:8361", backend: "http" });
-  await withDaemon(machine, () => Promise.resolve());
+  await withDaemon(machine, () => {});
   const { cert, key } = await ca.pair(issued);
-  await Deno.writeTextFile(`${machine.directory}/state/tls.crt`, cert);
-  await Deno.writeTextFile(`${machine.directory}/state/tls.key`, key);
+  await Deno.writeTextFile(`${machine.etc}/tls.crt`, cert);
+  await Deno.writeTextFile(`${machine.etc}/tls.key`, key);
   return machine;
 }
 
@@ -27,41 +27,41 @@ function renewals({ cloud }: FakeMachine): number {
     .length;
 }
 
-async function firstLine(machine: FakeMachine): Promise<string> {
-  await machine.until("it is listed", async () => (await listOf(machine)).length === 1);
-  return await statusLine((await listOf(machine))[0]!);
+async function firstStatusLine(machine: FakeMachine): Promise<string> {
+  const [row] = await machine.settled(1);
+  return await statusLine(row!);
 }
 
 for (
-  const [index, [name, issued]] of ([
-    ["has expired", () => dates(-2 * HOUR, -HOUR)],
-    ["is not valid yet", () => dates(48 * HOUR, 96 * HOUR)],
-    ["lives a second", () => dates(-1000, 0)],
-  ] as const).entries()
+  const [what, issued] of [
+    ["an expired certificate", () => dates(-2 * HOUR, -HOUR)],
+    ["a certificate of the future", () => dates(48 * HOUR, 96 * HOUR)],
+    ["a certificate that expires now", () => dates(-1000, 0)],
+  ] as const
 ) {
-  Deno.test(`runDaemon() with a certificate that ${name} renews it at once, with one request, and serves (F19)`, async () => {
-    await using machine = await machineWith(`127.${130 + index}.0.0/16`, issued());
+  Deno.test(`runDaemon() renews ${what} at once with one request, and serves (F19)`, async () => {
+    await using machine = await machineWith(issued());
     await withDaemon(machine, async () => {
-      await machine.until("it is renewed", async () => {
-        const { certificate } = await statusOf(machine);
+      await machine.until("a renewal", async () => {
+        const { certificate } = await machine.askStatus();
         return certificate!.issuer.includes("Simulated");
       });
-      assert.equal(await firstLine(machine), "HTTP/1.1 200 OK");
+      assert.equal(await firstStatusLine(machine), "HTTP/1.1 200 OK");
       assert.equal(renewals(machine), 1);
     });
   });
 }
 
-Deno.test("runDaemon() with a certificate of a CA that the ingress does not know says what to do, asks for nothing, and serves after refresh-cert --force (F19)", async () => {
-  await using machine = await machineWith("127.133.0.0/16", dates(-HOUR, 48 * HOUR));
+Deno.test("runDaemon() with a certificate of an unknown CA serves after refresh-cert --force (F19)", async () => {
+  await using machine = await machineWith(dates(-HOUR, 48 * HOUR));
   await withDaemon(machine, async () => {
-    assert.equal(await firstLine(machine), "HTTP/1.1 502 Bad Gateway");
-    const { ingress } = await statusOf(machine);
+    assert.equal(await firstStatusLine(machine), "HTTP/1.1 502 Bad Gateway");
+    const { ingress } = await machine.askStatus();
     assert.equal(ingress.state, "failing");
     assert.match(ingress.hint!, /the ingress may refuse our certificate: ngrokctl refresh-cert --force$/);
     assert.equal(renewals(machine), 0);
-    assert.equal((await machine.ask("refresh-cert", ["--force"])).success, true);
-    assert.equal(await firstLine(machine), "HTTP/1.1 200 OK");
+    assert.equal((await machine.request("refresh-cert", ["--force"])).success, true);
+    assert.equal(await firstStatusLine(machine), "HTTP/1.1 200 OK");
     assert.equal(renewals(machine), 1);
   });
 });

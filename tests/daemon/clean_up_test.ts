@@ -1,82 +1,109 @@
 import assert from "node:assert/strict";
-import { runDaemon } from "../../src/daemon/run.ts";
 import { CommandError } from "../../src/model/errors.ts";
 import { realSystem, type System } from "../../src/system/system.ts";
-import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
+import { FakeMachine } from "../fakes/fake_machine.ts";
+import { withDaemon } from "../fakes/with_daemon.ts";
 
-const MARK = "# ngrokd managed";
+const MARKER = "# ngrokd managed";
+const USER = "127.0.0.1 localhost\n";
 
-/** A machine of this system, on which a daemon was killed whose journal is lost; its /etc is in the test's directory. */
-async function machineAs(os: System["operatingSystem"], held: boolean): Promise<FakeMachine> {
-  const { files } = realSystem();
-  let root = "";
+/** A machine on which a daemon was killed and its journal lost; its /etc is below `root`. */
+async function machineWithLeftovers(
+  options: { os: ReturnType<System["operatingSystem"]>; permitted: boolean },
+): Promise<{ machine: FakeMachine; root: string }> {
+  const machine = await FakeMachine.create();
+  const root = `${machine.directory}/root`;
   const moved = (value: unknown) =>
     typeof value === "string" && value.startsWith("/etc/") ? `${root}${value}` : value;
-  const here = Object.entries(files).map(([verb, run]) => [
-    verb,
-    (...args: unknown[]) => (run as (...args: unknown[]) => unknown)(...args.map(moved)),
+  const files = Object.entries(realSystem().files).map(([name, call]) => [
+    name,
+    (...args: unknown[]) => (call as (...args: unknown[]) => unknown)(...args.map(moved)),
   ]);
-  const machine = await fakeMachine("net: {subnet: 127.122.0.0/16}", {
-    files: Object.fromEntries(here),
-    operatingSystem: os,
-    holds: (asked) => asked.kind === "net" || !asked.path.startsWith("/etc/") || held,
+  machine.override({
+    files: Object.fromEntries(files),
+    operatingSystem: () => options.os,
+    holds: (asked) => asked.kind === "net" || !asked.path.startsWith("/etc/") || options.permitted,
     // No interface is left.
     run: () => Promise.resolve({ stdout: "[]", stderr: "" }),
   });
-  root = machine.directory;
   await Deno.mkdir(`${root}/etc/resolver`, { recursive: true });
-  await Deno.mkdir(`${root}/state`);
-  await Deno.writeTextFile(`${root}/hosts`, "127.0.0.1 localhost\n");
+  await Deno.writeTextFile(machine.hostsPath, USER);
   await Deno.writeTextFile(
     `${root}/etc/resolv.conf`,
-    `${MARK} - do not edit this line\nnameserver 10.107.0.1\n# rest\n`,
+    `${MARKER} - do not edit this line\nnameserver 10.107.0.1\n# rest\n`,
   );
-  await Deno.writeTextFile(`${root}/state/resolv.conf.bak`, "# rest\n");
-  await Deno.writeTextFile(`${root}/etc/resolver/myapp`, `${MARK}\nnameserver 10.107.0.1\nport 53\n`);
+  await Deno.writeTextFile(`${machine.etc}/resolv.conf.bak`, "# rest\n");
+  await Deno.writeTextFile(`${root}/etc/resolver/myapp`, `${MARKER}\nnameserver 10.107.0.1\nport 53\n`);
   await Deno.writeTextFile(`${root}/etc/resolver/other`, "nameserver 192.0.2.1\n");
-  return machine;
+  return { machine, root };
 }
 
 async function cleanUp(machine: FakeMachine): Promise<void> {
-  const { configPath, system, out, err } = machine;
-  assert.equal(await runDaemon(["cleanup", "--config", configPath], system), 0, [...out, ...err].join(""));
+  assert.equal(await machine.run("cleanup"), 0, machine.logText + machine.err.join(""));
 }
 
-Deno.test("cleanup finds our line in resolv.conf by its mark where the journal is lost (it stayed for ever)", async () => {
-  await using machine = await machineAs(() => "linux", true);
-  const { directory } = machine;
+/** The text of resolv.conf and the names in the resolver directory. */
+async function resolverState(root: string): Promise<[resolvConf: string, names: string[]]> {
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(`${root}/etc/resolver`)) names.push(name);
+  return [await Deno.readTextFile(`${root}/etc/resolv.conf`), names.sort()];
+}
+
+Deno.test("cleanup removes the names of a killed daemon, and refuses while a daemon runs", async () => {
+  await using machine = await FakeMachine.create();
+  const { hostsPath } = machine;
+  await Deno.writeTextFile(hostsPath, USER);
+  machine.cloud.addEndpoint({ url: "http://api.myapp:8351", backend: "http" });
+  let published = "";
+  await withDaemon(machine, async () => {
+    await machine.settled(1);
+    published = await Deno.readTextFile(hostsPath);
+    assert.match(published, /api\.myapp/);
+    assert.equal(await machine.run("cleanup"), 1);
+    assert.match(machine.err.join(""), /another ngrokd is running/);
+    assert.equal(await Deno.readTextFile(hostsPath), published);
+  });
+  await Deno.writeTextFile(hostsPath, published);
   await cleanUp(machine);
-  assert.equal(await Deno.readTextFile(`${directory}/etc/resolv.conf`), "# rest\n");
-  await assert.rejects(Deno.stat(`${directory}/state/resolv.conf.bak`), Deno.errors.NotFound);
-  assert.equal((await Array.fromAsync(Deno.readDir(`${directory}/etc/resolver`))).length, 2);
+  assert.equal(await Deno.readTextFile(hostsPath), USER);
+  await assert.rejects(Deno.stat(machine.socketPath), Deno.errors.NotFound);
 });
 
-Deno.test("cleanup finds our files of macOS's resolver directory by their mark, and leaves all others", async () => {
-  await using machine = await machineAs(() => "darwin", true);
-  const { directory } = machine;
+// The line stayed for ever.
+Deno.test("cleanup finds ngrokd's line in resolv.conf by its marker if the journal is lost", async () => {
+  const made = await machineWithLeftovers({ os: "linux", permitted: true });
+  await using machine = made.machine;
   await cleanUp(machine);
-  const left = (await Array.fromAsync(Deno.readDir(`${directory}/etc/resolver`))).map(({ name }) => name);
-  assert.deepEqual(left, ["other"]);
-  assert.match(await Deno.readTextFile(`${directory}/etc/resolv.conf`), /ngrokd managed/);
+  assert.deepEqual(await resolverState(made.root), ["# rest\n", ["myapp", "other"]]);
+  await assert.rejects(Deno.stat(`${machine.etc}/resolv.conf.bak`), Deno.errors.NotFound);
 });
 
-Deno.test("cleanup leaves what its permission set does not hold alone, and that is no failure", async () => {
-  for (const os of ["linux", "darwin"] as const) {
-    await using machine = await machineAs(() => os, false);
-    const { directory } = machine;
+Deno.test("cleanup finds ngrokd's files in macOS's resolver directory by their marker", async () => {
+  const made = await machineWithLeftovers({ os: "darwin", permitted: true });
+  await using machine = made.machine;
+  const [before] = await resolverState(made.root);
+  await cleanUp(machine);
+  assert.deepEqual(await resolverState(made.root), [before, ["other"]]);
+});
+
+for (const os of ["linux", "darwin"] as const) {
+  Deno.test(`cleanup succeeds on ${os} without permission to write /etc, and changes nothing there`, async () => {
+    const made = await machineWithLeftovers({ os, permitted: false });
+    await using machine = made.machine;
+    const before = await resolverState(made.root);
     await cleanUp(machine);
-    assert.match(await Deno.readTextFile(`${directory}/etc/resolv.conf`), /ngrokd managed/);
-    assert.equal((await Array.fromAsync(Deno.readDir(`${directory}/etc/resolver`))).length, 2);
-  }
-});
+    assert.deepEqual(await resolverState(made.root), before);
+  });
+}
 
-Deno.test("cleanup does not promise that nothing is left where it could not look for an interface (it did)", async () => {
-  await using machine = await fakeMachine("net: {subnet: 127.122.0.0/16}", {
+// It said that nothing was left.
+Deno.test("cleanup does not claim that nothing is left if it cannot check for an interface", async () => {
+  await using machine = await FakeMachine.create();
+  machine.override({
     run: (argv) =>
       Promise.reject(new CommandError("Cannot run ip: no such file", { argv, exitCode: -1, stderr: "" })),
   });
   await cleanUp(machine);
-  const said = machine.out.join("");
-  assert.doesNotMatch(said, /Nothing of ngrokd is left/);
-  assert.match(said, /if one exists, run: ip link delete ngrokd0/);
+  assert.doesNotMatch(machine.logText, /Nothing of ngrokd is left/);
+  assert.match(machine.logText, /if one exists, run: ip link delete ngrokd0/);
 });

@@ -1,270 +1,290 @@
 import assert from "node:assert/strict";
-import { runDaemon } from "../../src/daemon/run.ts";
 import { FileError } from "../../src/model/errors.ts";
 import { realSystem } from "../../src/system/system.ts";
-import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
-import { withDaemon } from "./with_daemon.ts";
+import type { Fault } from "../../sim/cloud/faults.ts";
+import { FakeMachine } from "../fakes/fake_machine.ts";
+import { withDaemon } from "../fakes/with_daemon.ts";
 
+const ID = "operator_id";
+const MARKER = "registration_mark";
+/** The files of a registered machine in the order in which they are removed. */
 const IDENTITY = [
-  "endpoints.json",
-  "ingress_ca.pem",
-  "ingress_endpoint.json",
-  "operator_id",
-  "registration_mark",
-  "tls.crt",
-  "tls.key",
   "tls.pending",
+  "tls.key",
+  "tls.crt",
+  "ingress_endpoint.json",
+  "ingress_ca.pem",
+  "endpoints.json",
+  MARKER,
+  ID,
+];
+const NO_LOCAL_FILES = {};
+
+/** A machine whose daemon registered and was stopped, with every file that an identity can have. */
+class RegisteredMachine implements AsyncDisposable {
+  readonly machine: FakeMachine;
+
+  constructor(machine: FakeMachine) {
+    this.machine = machine;
+  }
+
+  static async create(): Promise<RegisteredMachine> {
+    const machine = await FakeMachine.create();
+    await withDaemon(machine, () => {});
+    const created = new RegisteredMachine(machine);
+    const { mark } = JSON.parse(machine.cloud.operators()[0]!.metadata);
+    await created.write(MARKER, mark);
+    await created.write("tls.pending", "half a renewal");
+    await created.write("ingress_ca.pem", machine.cloud.caPem);
+    machine.log.length = 0;
+    return created;
+  }
+
+  write(name: string, text: string): Promise<void> {
+    return Deno.writeTextFile(`${this.machine.etc}/${name}`, text, { mode: 0o600 });
+  }
+
+  remove(name: string): Promise<void> {
+    return Deno.remove(`${this.machine.etc}/${name}`);
+  }
+
+  /** Runs `ngrokd deregister` and asserts that it fails with this error and removes no file. */
+  async assertKeepsAll(expected: RegExp, what?: string): Promise<void> {
+    const { machine } = this;
+    const before = await this.identity();
+    machine.err.length = 0;
+    assert.equal(await machine.run("deregister"), 1, what);
+    assert.match(machine.err.join(""), expected, what);
+    assert.match(machine.err.join(""), /run ngrokd deregister again\n$/, what);
+    assert.deepEqual(await this.identity(), before, what);
+  }
+
+  /** Runs `ngrokd deregister`, asserts that nothing is left, and returns its output. */
+  async assertRemovesAll(): Promise<string> {
+    const { machine } = this;
+    machine.log.length = 0;
+    assert.equal(await machine.run("deregister"), 0, machine.err.join(""));
+    assert.deepEqual([this.operators(), await this.identity()], [[], NO_LOCAL_FILES]);
+    return machine.logText;
+  }
+
+  /** The files of the identity, by name. */
+  async identity(): Promise<Record<string, string>> {
+    const files: Record<string, string> = {};
+    for await (const { name } of Deno.readDir(this.machine.etc)) {
+      if (!IDENTITY.includes(name) && !name.startsWith("tls.")) continue;
+      files[name] = await Deno.readTextFile(`${this.machine.etc}/${name}`);
+    }
+    return files;
+  }
+
+  /** The ids of the operators that are not deleted. */
+  operators(): string[] {
+    return this.machine.cloud.operators().filter(({ deleted }) => !deleted).map(({ id }) => id);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.machine[Symbol.asyncDispose]();
+  }
+}
+
+Deno.test("deregister removes the operator and the identity, names each, and can be repeated", async () => {
+  await using registered = await RegisteredMachine.create();
+  const { machine } = registered;
+  assert.deepEqual(Object.keys(await registered.identity()).sort(), IDENTITY.toSorted());
+  for (const name of ["tls.csr", "tls.key.bad", "tls.key.ngrokd.tmp"]) await registered.write(name, "left");
+  const [id] = registered.operators();
+  const removed = IDENTITY.toSpliced(1, 1, "tls.csr", "tls.key", "tls.key.bad");
+  assert.equal(
+    await registered.assertRemovesAll(),
+    [
+      `Removed the operator ${id} from the ngrok account\n`,
+      ...removed.map((name) => `Removed ${machine.etc}/${name}\n`),
+    ].join(""),
+  );
+  assert.equal(
+    await registered.assertRemovesAll(),
+    `Nothing to deregister: ${machine.etc} holds no operator id\n`,
+  );
+  await assert.rejects(Deno.stat(machine.socketPath), Deno.errors.NotFound);
+});
+
+const OPERATOR_ROUTES = ["operators.get", "operators.delete"] as const;
+const FAULTS: readonly {
+  fault: Fault;
+  routes: readonly (Fault["route"])[];
+  expected: RegExp;
+}[] = [
+  {
+    fault: { kind: "error", status: 401 },
+    routes: OPERATOR_ROUTES,
+    expected: /answered 401.*\nNothing.*api\.key or NGROK_API_KEY/,
+  },
+  {
+    fault: { kind: "error", status: 403 },
+    routes: OPERATOR_ROUTES,
+    expected: /answered 403.*\nNothing.*api\.key or NGROK_API_KEY/,
+  },
+  {
+    fault: { kind: "error", status: 404, code: "ERR_NGROK_227" },
+    routes: OPERATOR_ROUTES,
+    expected: /answered 404.*\nNothing.*dashboard/,
+  },
+  {
+    fault: { kind: "error", status: 429 },
+    routes: OPERATOR_ROUTES,
+    expected: /answered 429.*\nNothing.*Wait a minute/,
+  },
+  {
+    fault: { kind: "error", status: 500 },
+    routes: OPERATOR_ROUTES,
+    expected: /answered 500.*\nNothing.*status\.ngrok\.com/,
+  },
+  {
+    fault: { kind: "html", status: 404 },
+    routes: [undefined],
+    expected: /answered 404.*\nNothing.*api\.url leads to the ngrok API/,
+  },
+  {
+    fault: { kind: "reset" },
+    routes: [undefined],
+    expected: /Cannot .*\nNothing.*network and api\.url/,
+  },
+  {
+    fault: { kind: "redirect", location: "https://other.example/" },
+    routes: [undefined],
+    expected: /redirects.*\nNothing.*api\.url/,
+  },
+  // A portal answers 200 to everything, also to the removal.
+  {
+    fault: { kind: "html", status: 200 },
+    routes: [undefined],
+    expected: /not JSON.*\nNothing.*api\.url/,
+  },
 ];
 
-/** A machine whose daemon has registered and was stopped, with everything that an identity can consist of. */
-async function registered(): Promise<FakeMachine> {
-  const machine = await fakeMachine("net: {subnet: 127.125.0.0/16}");
-  await withDaemon(machine, () => Promise.resolve());
-  const state = `${machine.directory}/state`;
-  const { mark } = JSON.parse(machine.cloud.operators()[0]!.metadata);
-  await Deno.writeTextFile(`${state}/registration_mark`, mark);
-  await Deno.writeTextFile(`${state}/tls.pending`, "half a renewal", { mode: 0o600 });
-  await Deno.copyFile(`${machine.directory}/ca.pem`, `${state}/ingress_ca.pem`);
-  machine.out.length = 0;
-  return machine;
-}
-
-function deregister({ configPath, system }: FakeMachine): Promise<number> {
-  return runDaemon(["deregister", "--config", configPath], system);
-}
-
-/** The identity's files that there are, with what they hold. */
-async function identityOf({ directory }: FakeMachine): Promise<Record<string, string>> {
-  const files: Record<string, string> = {};
-  for await (const entry of Deno.readDir(`${directory}/state`)) {
-    if (
-      !/^(?:operator_id|registration_mark|ingress_ca\.pem|ingress_endpoint\.json|endpoints\.json|tls\..*)$/
-        .test(entry.name)
-    ) {
-      continue;
-    }
-    files[entry.name] = await Deno.readTextFile(`${directory}/state/${entry.name}`);
-  }
-  return files;
-}
-
-function livingOperators({ cloud }: FakeMachine): string[] {
-  return cloud.operators().filter(({ deleted }) => !deleted).map(({ id }) => id);
-}
-
-Deno.test("deregister removes the operator in the cloud and the identity here, names each thing, and can be run again", async () => {
-  await using machine = await registered();
-  const state = `${machine.directory}/state`;
-  for (const name of ["tls.csr", "tls.key.bad", "tls.key.ngrokd.tmp"]) {
-    await Deno.writeTextFile(`${state}/${name}`, "left", { mode: 0o600 });
-  }
-  const [id] = livingOperators(machine);
-  assert.equal(await deregister(machine), 0, machine.err.join(""));
-  assert.deepEqual(livingOperators(machine), []);
-  assert.deepEqual(await identityOf(machine), {});
-  assert.equal(
-    machine.out.join(""),
-    [
-      `Removed the operator ${id} from the ngrok account`,
-      ...[
-        "tls.pending",
-        "tls.csr",
-        "tls.key",
-        "tls.key.bad",
-        "tls.crt",
-        "ingress_endpoint.json",
-        "ingress_ca.pem",
-        "endpoints.json",
-      ]
-        .map((name) => `Removed ${state}/${name}`),
-      `Removed ${state}/registration_mark`,
-      `Removed ${state}/operator_id\n`,
-    ].join("\n"),
-  );
-  machine.out.length = 0;
-  assert.equal(await deregister(machine), 0, machine.err.join(""));
-  assert.equal(machine.out.join(""), `Nothing to deregister: ${state} holds no operator id\n`);
-  await assert.rejects(Deno.stat(`${machine.directory}/run/ngrokd.sock`), Deno.errors.NotFound);
-});
-
-Deno.test("deregister keeps the whole identity where the cloud does not say that the operator is gone, and says what to do", async () => {
-  await using machine = await registered();
+Deno.test("deregister keeps everything and says what to do unless the cloud confirms the removal", async () => {
+  await using registered = await RegisteredMachine.create();
+  const { machine } = registered;
   const { cloud } = machine;
-  const before = await identityOf(machine);
-  assert.deepEqual(Object.keys(before).sort(), IDENTITY);
+  const [id] = registered.operators();
   async function assertKept(what: string, expected: RegExp): Promise<void> {
-    machine.err.length = 0;
-    assert.equal(await deregister(machine), 1, what);
-    assert.match(machine.err.join(""), expected, what);
-    assert.match(machine.err.join(""), /Nothing was removed here\..*run ngrokd deregister again\n$/, what);
-    assert.deepEqual(await identityOf(machine), before, what);
-    assert.equal(livingOperators(machine).length, 1, what);
+    await registered.assertKeepsAll(expected, what);
+    assert.match(machine.err.join(""), /Nothing was removed here\./, what);
+    assert.deepEqual(registered.operators(), [id], what);
   }
-  for (
-    const [fault, expected] of [
-      [{ kind: "error", status: 401 }, /answered 401.*\nNothing.*api\.key or NGROK_API_KEY/],
-      [{ kind: "error", status: 403 }, /answered 403.*\nNothing.*api\.key or NGROK_API_KEY/],
-      [{ kind: "error", status: 404, code: "ERR_NGROK_227" }, /answered 404.*\nNothing.*dashboard/],
-      [{ kind: "error", status: 429 }, /answered 429.*\nNothing.*Wait a minute/],
-      [{ kind: "error", status: 500 }, /answered 500.*\nNothing.*status\.ngrok\.com/],
-    ] as const
-  ) {
-    for (const route of ["operators.get", "operators.delete"] as const) {
-      cloud.faults.set({ ...fault, route, times: 1 });
+  for (const { fault, routes, expected } of FAULTS) {
+    for (const route of routes) {
+      cloud.faults.set(route === undefined ? fault : { ...fault, route });
       await assertKept(`${route} ${JSON.stringify(fault)}`, expected);
+      cloud.faults.clear();
     }
   }
-  for (
-    const [fault, expected] of [
-      [{ kind: "html", status: 404 }, /answered 404.*\nNothing.*api\.url leads to the ngrok API/],
-      [{ kind: "redirect", location: "https://other.example/" }, /redirects.*\nNothing.*api\.url/],
-      [{ kind: "reset" }, /Cannot .*\nNothing.*network and api\.url/],
-    ] as const
-  ) {
-    cloud.faults.set({ ...fault, times: 1 });
-    await assertKept(JSON.stringify(fault), expected);
-  }
-  // To the removal alone this would have been the end of it.
-  cloud.faults.set({ kind: "html", status: 200 });
-  await assertKept("a portal that answers 200 to everything", /not JSON.*\nNothing.*api\.url/);
-  cloud.faults.clear();
-  const config = await Deno.readTextFile(machine.configPath);
-  await Deno.writeTextFile(machine.configPath, config.replace(`key: "${cloud.apiKey}"`, 'key: ""'));
+  await machine.editConfig(cloud.apiKey, "");
   await assertKept("no key", /no API key is set\nNothing.*api\.key or NGROK_API_KEY/);
-  await Deno.writeTextFile(machine.configPath, config);
+  await machine.editConfig('key: ""', `key: "${cloud.apiKey}"`);
+  // The API answers 404 to a wrong path too, which was taken for success.
+  await machine.editConfig(cloud.apiUrl, `${cloud.apiUrl}/v2`);
+  await assertKept("a wrong path in api.url", /answered 404[^]*api\.url/);
+  await machine.editConfig(`${cloud.apiUrl}/v2`, cloud.apiUrl);
   await cloud.closeApi();
-  await assertKept("the API is down", /Cannot reach .*\nNothing.*network and api\.url/);
+  await assertKept("no API", /Cannot reach .*\nNothing.*network and api\.url/);
   await cloud.openApi();
-  assert.equal(await deregister(machine), 0, machine.err.join(""));
-  assert.deepEqual([livingOperators(machine), await identityOf(machine)], [[], {}]);
+  await registered.assertRemovesAll();
 });
 
-Deno.test("deregister keeps the identity where api.url is a little wrong, and the API's own 404 answers (that was taken for gone)", async () => {
-  await using machine = await registered();
-  const { cloud, configPath } = machine;
-  const before = await identityOf(machine);
-  const config = await Deno.readTextFile(configPath);
-  await Deno.writeTextFile(configPath, config.replace(cloud.apiUrl, `${cloud.apiUrl}/v2`));
-  assert.equal(await deregister(machine), 1);
-  assert.match(machine.err.join(""), /answered 404[^]*Nothing was removed here[^]*api\.url/);
-  assert.deepEqual(await identityOf(machine), before);
-  await Deno.writeTextFile(configPath, config);
-  assert.equal(await deregister(machine), 0, machine.err.join(""));
-  assert.deepEqual(livingOperators(machine), []);
+// Both were taken for success.
+for (const fault of [{ kind: "html", status: 404 }, { kind: "reset" }] as const) {
+  Deno.test(`deregister keeps everything if the answer to the removal is ${fault.kind}`, async () => {
+    await using registered = await RegisteredMachine.create();
+    registered.machine.cloud.faults.set({ ...fault, route: "operators.delete", times: 1 });
+    await registered.assertKeepsAll(/Cannot /);
+    await registered.assertRemovesAll();
+  });
+}
+
+Deno.test("deregister goes on if the operator is gone already, as after a run that was killed", async () => {
+  await using registered = await RegisteredMachine.create();
+  const [id] = registered.operators();
+  registered.machine.cloud.deleteOperator(id!);
+  await registered.remove("tls.key");
+  const output = await registered.assertRemovesAll();
+  const expected = `The operator ${id} is not in the ngrok account of this API key; ` +
+    "if it is another account's, delete it there\n";
+  assert.ok(output.startsWith(expected), output);
 });
 
-Deno.test("deregister keeps the identity where the answer to the removal is lost or a portal's 404 (that was taken for gone)", async () => {
-  for (const fault of [{ kind: "html", status: 404 }, { kind: "reset" }] as const) {
-    await using machine = await registered();
-    const { cloud } = machine;
-    const before = await identityOf(machine);
-    cloud.faults.set({ ...fault, route: "operators.delete", times: 1 });
-    assert.equal(await deregister(machine), 1);
-    assert.deepEqual(await identityOf(machine), before);
-    assert.equal(await deregister(machine), 0, machine.err.join(""));
-    assert.deepEqual([livingOperators(machine), await identityOf(machine)], [[], {}]);
-  }
-});
-
-Deno.test("deregister goes on where the operator is gone already, as after a run that was killed in between", async () => {
-  await using machine = await registered();
-  const { cloud, directory } = machine;
-  const [id] = livingOperators(machine);
-  cloud.deleteOperator(id!);
-  await Deno.remove(`${directory}/state/tls.key`);
-  assert.equal(await deregister(machine), 0, machine.err.join(""));
-  assert.match(
-    machine.out.join(""),
-    new RegExp(
-      `^The operator ${id} is not in the ngrok account of this API key; if it is another account's, delete it there\n`,
-    ),
-  );
-  assert.deepEqual(await identityOf(machine), {});
-});
-
-Deno.test("deregister that ends before any of its removals keeps what names the operator, and the next run finishes it", async () => {
-  const { files } = realSystem();
-  for (const name of ["operator_id", "registration_mark"]) {
-    let ends = false;
-    for (let after = 0; !ends; after++) {
-      await using machine = await registered();
-      const state = `${machine.directory}/state`;
-      if (name === "registration_mark") await Deno.remove(`${state}/operator_id`);
-      const before = Object.keys(await identityOf(machine)).length;
-      let left = after;
+for (const last of [ID, MARKER]) {
+  Deno.test(`deregister that fails before any removal keeps ${last}, and the next run finishes`, async () => {
+    const { files } = realSystem();
+    let isComplete = false;
+    for (let removals = 0; !isComplete; removals++) {
+      await using registered = await RegisteredMachine.create();
+      const { machine } = registered;
+      if (last === MARKER) await registered.remove(ID);
+      const before = Object.keys(await registered.identity()).length;
+      let left = removals;
       const removeFile = (path: string) =>
-        left-- > 0 ? files.removeFile(path) : Promise.reject(
-          new FileError(`Cannot remove ${path}: it is cut off here`, { path, reason: "other" }),
-        );
-      const cut = { ...machine, system: { ...machine.system, files: { ...files, removeFile } } };
-      ends = await deregister(cut) === 0;
-      assert.equal(ends, after === before, machine.err.join(""));
-      assert.deepEqual(livingOperators(machine), []);
-      assert.equal(Object.keys(await identityOf(machine)).length, before - after);
-      if (!ends) assert.ok((await Deno.stat(`${state}/${name}`)).isFile, `${name} after ${after} removals`);
-      machine.out.length = 0;
-      assert.equal(await deregister(machine), 0, machine.err.join(""));
-      assert.deepEqual(await identityOf(machine), {});
+        left-- > 0
+          ? files.removeFile(path)
+          : Promise.reject(new FileError(`Cannot remove ${path}: planted`, { path, reason: "other" }));
+      machine.override({ files: { ...files, removeFile } });
+      isComplete = await machine.run("deregister") === 0;
+      machine.override({ files });
+      assert.equal(isComplete, removals === before, machine.err.join(""));
+      assert.deepEqual(registered.operators(), []);
+      const kept = await registered.identity();
+      assert.equal(Object.keys(kept).length, before - removals);
+      if (!isComplete) assert.ok(last in kept, `${last} after ${removals} removals`);
       assert.match(
-        machine.out.join(""),
-        ends ? /^Nothing to deregister/ : /(?:not|no operator) in the ngrok account/,
+        await registered.assertRemovesAll(),
+        isComplete ? /^Nothing to deregister/ : /(?:not|no operator) in the ngrok account/,
       );
     }
-  }
-});
+  });
+}
 
-Deno.test("deregister finds the operator of a registration that was cut off by its mark, and needs the cloud to know", async () => {
-  for (const isMade of [true, false]) {
-    await using machine = await registered();
-    const { cloud, directory } = machine;
-    const [id] = livingOperators(machine);
-    await Deno.remove(`${directory}/state/operator_id`);
-    if (!isMade) cloud.deleteOperator(id!);
+for (const exists of [true, false]) {
+  const what = exists ? "an operator" : "no operator";
+  Deno.test(`deregister asks the cloud about an interrupted registration that made ${what}`, async () => {
+    await using registered = await RegisteredMachine.create();
+    const { cloud } = registered.machine;
+    const [id] = registered.operators();
+    await registered.remove(ID);
+    if (!exists) cloud.deleteOperator(id!);
     cloud.faults.set({ kind: "error", status: 503, route: "operators.list", times: 1 });
-    const before = await identityOf(machine);
-    assert.equal(await deregister(machine), 1);
-    assert.deepEqual(await identityOf(machine), before);
-    assert.equal(await deregister(machine), 0, machine.err.join(""));
+    await registered.assertKeepsAll(/answered 503/);
     assert.match(
-      machine.out.join(""),
-      isMade
+      await registered.assertRemovesAll(),
+      exists
         ? new RegExp(`^Removed the operator ${id} from`)
         : /^The interrupted registration has no operator in/,
     );
-    assert.deepEqual([livingOperators(machine), await identityOf(machine)], [[], {}]);
-  }
-});
+  });
+}
 
-Deno.test("deregister without an id asks nothing of the cloud, and removes what is left of an identity", async () => {
-  await using machine = await registered();
-  const { cloud, directory } = machine;
-  for (const name of ["operator_id", "registration_mark"]) await Deno.remove(`${directory}/state/${name}`);
+Deno.test("deregister without id and marker removes the other files without a request", async () => {
+  await using registered = await RegisteredMachine.create();
+  const { cloud } = registered.machine;
+  for (const name of [ID, MARKER]) await registered.remove(name);
+  for (const id of registered.operators()) cloud.deleteOperator(id);
   await cloud.closeApi();
-  assert.equal(await deregister(machine), 0, machine.err.join(""));
-  assert.match(machine.out.join(""), /^Nothing to deregister: .*\nRemoved .*tls\.pending\n/);
-  assert.deepEqual(await identityOf(machine), {});
+  const output = await registered.assertRemovesAll();
+  assert.match(output, /^Nothing to deregister: .*\nRemoved .*tls\.pending\n/);
 });
 
-Deno.test("deregister keeps everything where operator_id holds no id, because nobody knows which operator it was", async () => {
-  await using machine = await registered();
-  const path = `${machine.directory}/state/operator_id`;
-  await Deno.writeTextFile(path, "../k8sop_1");
-  const before = await identityOf(machine);
-  assert.equal(await deregister(machine), 1);
-  assert.match(machine.err.join(""), /holds no operator id\nDelete the operator in the ngrok dashboard/);
-  assert.deepEqual(await identityOf(machine), before);
+Deno.test("deregister keeps everything if operator_id holds no id", async () => {
+  await using registered = await RegisteredMachine.create();
+  await registered.write(ID, "../k8sop_1");
+  await registered.assertKeepsAll(/holds no operator id\nDelete the operator in the ngrok dashboard/);
 });
 
 Deno.test("deregister refuses while a daemon runs, and says to stop it first", async () => {
-  await using machine = await registered();
-  await withDaemon(machine, async () => {
-    const before = await identityOf(machine);
-    assert.equal(await deregister(machine), 1);
-    assert.match(
-      machine.err.join(""),
+  await using registered = await RegisteredMachine.create();
+  await withDaemon(registered.machine, async () => {
+    await registered.assertKeepsAll(
       /^Error: Cannot bind .*another ngrokd is running.*\nStop the daemon first, then run ngrokd deregister again\n$/,
     );
-    assert.deepEqual(await identityOf(machine), before);
-    assert.equal(livingOperators(machine).length, 1);
+    assert.equal(registered.operators().length, 1);
   });
 });

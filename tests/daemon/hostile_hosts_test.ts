@@ -1,96 +1,93 @@
 import assert from "node:assert/strict";
 import { renderBlock } from "../../src/names/hosts/hosts_block.ts";
-import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
-import { listOf, statusLine, statusOf, withDaemon } from "./with_daemon.ts";
+import { FakeMachine } from "../fakes/fake_machine.ts";
+import { makeFifo, makeLink } from "../fakes/special_files.ts";
+import { statusLine, withDaemon } from "../fakes/with_daemon.ts";
 
 const USER = "127.0.0.1 localhost\n";
 
-/** A machine with one endpoint; what happens to its hosts file is noticed without a poll, which comes once a minute only. */
-async function machineAt(subnet: string): Promise<FakeMachine> {
-  const machine = await fakeMachine(`net: {subnet: ${subnet}}`);
-  const text = await Deno.readTextFile(machine.configPath);
-  await Deno.writeTextFile(machine.configPath, text.replace("poll_interval: 1", "poll_interval: 60"));
+/** A machine with one endpoint. It polls once a minute, so that only the watch notices an edit of the hosts file. */
+async function machineWithEndpoint(): Promise<FakeMachine> {
+  const machine = await FakeMachine.create({ pollSeconds: 60 });
   machine.cloud.addEndpoint({ url: "http://api.myapp:8361", backend: "http" });
   return machine;
-}
-
-async function make(...argv: [string, ...string[]]): Promise<void> {
-  const [program, ...args] = argv;
-  assert.ok((await new Deno.Command(program, { args }).output()).success);
 }
 
 for (
   const [what, create] of [
     ["a directory", (path: string) => Deno.mkdir(path)],
-    ["a FIFO", (path: string) => make("mkfifo", path)],
-    ["a link to a device", (path: string) => make("ln", "-s", "/dev/zero", path)],
-    ["a link to nothing", (path: string) => make("ln", "-s", "/nowhere/hosts", path)],
+    ["a FIFO", makeFifo],
+    ["a link to a device", (path: string) => makeLink("/dev/zero", path)],
+    ["a link to nothing", (path: string) => makeLink("/nowhere/hosts", path)],
   ] as const
 ) {
-  Deno.test(`runDaemon() serves within 2 s where the hosts file is ${what}, and says why names are missing (F5, F6)`, async () => {
-    await using machine = await machineAt("127.130.0.0/16");
-    const path = `${machine.directory}/hosts`;
-    await create(path);
-    const kind = (await Deno.lstat(path)).isSymlink;
+  Deno.test(`runDaemon() serves within 2 s and reports why when the hosts file is ${what} (F5, F6)`, async () => {
+    await using machine = await machineWithEndpoint();
+    const { hostsPath } = machine;
+    await create(hostsPath);
+    const wasLink = (await Deno.lstat(hostsPath)).isSymlink;
     const started = performance.now();
     await withDaemon(machine, async () => {
-      await machine.until("it is listed", async () => (await listOf(machine))[0]?.state === "active");
+      await machine.until("an active endpoint", async () => (await machine.askStatus()).active_count === 1);
       assert.ok(performance.now() - started < 2000);
-      assert.match(await statusLine((await listOf(machine))[0]!), / 200 /);
-      const { names } = await statusOf(machine);
+      assert.match(await statusLine((await machine.askList())[0]!), / 200 /);
+      const { names } = await machine.askStatus();
       assert.equal(names.state, "failing");
       assert.match(
         names.reason!,
         /^Cannot (read|write) .*\/hosts: it is (not a regular file|a dangling symlink)/,
       );
     });
-    assert.equal((await Deno.lstat(path)).isSymlink, kind);
+    assert.equal((await Deno.lstat(hostsPath)).isSymlink, wasLink);
     await assert.rejects(Deno.stat("/nowhere/hosts"), Deno.errors.NotFound);
   });
 }
 
-Deno.test("runDaemon() names the line of a section without an end, touches nothing, and writes again when it is mended (F9)", async () => {
-  await using machine = await machineAt("127.131.0.0/16");
-  const path = `${machine.directory}/hosts`;
+Deno.test("runDaemon() leaves a section without an end alone, and writes again once it is repaired (F9)", async () => {
+  await using machine = await machineWithEndpoint();
+  const { hostsPath } = machine;
+  const namesState = async () => (await machine.askStatus()).names.state;
   const damaged = `${USER}# BEGIN ngrokd managed section\n10.0.0.1 mine\n`;
-  const says = /line 2 begins a managed section that no line ends/;
-  await Deno.writeTextFile(path, damaged);
+  const expected = /line 2 begins a managed section that no line ends/;
+  await Deno.writeTextFile(hostsPath, damaged);
   await withDaemon(machine, async () => {
-    await machine.until("it says so", async () => (await statusOf(machine)).names.state === "failing");
-    assert.match((await statusOf(machine)).names.reason!, says);
-    assert.match(machine.out.join(""), says);
-    assert.equal(await Deno.readTextFile(path), damaged);
-    await Deno.writeTextFile(path, USER);
-    await machine.until("it is mended", async () => (await Deno.readTextFile(path)).includes("api.myapp"));
-    await machine.until("it says so", async () => (await statusOf(machine)).names.state === "ok");
+    await machine.until("names fail", async () => await namesState() === "failing");
+    assert.match((await machine.askStatus()).names.reason!, expected);
+    assert.match(machine.logText, expected);
+    assert.equal(await Deno.readTextFile(hostsPath), damaged);
+    await Deno.writeTextFile(hostsPath, USER);
+    await machine.until(
+      "the section",
+      async () => (await Deno.readTextFile(hostsPath)).includes("api.myapp"),
+    );
+    await machine.until("names are published", async () => await namesState() === "ok");
   });
-  assert.equal(await Deno.readTextFile(path), USER);
+  assert.equal(await Deno.readTextFile(hostsPath), USER);
 });
 
-Deno.test("runDaemon() puts its section back within 5 s of an edit, keeps what else was edited, and logs it (it waited for the poll) (F11, F12)", async () => {
-  await using machine = await machineAt("127.132.0.0/16");
-  const path = `${machine.directory}/hosts`;
-  await Deno.writeTextFile(path, USER);
+// It waited for the next poll.
+Deno.test("runDaemon() restores its section within 5 s of an edit and keeps all other edits (F11, F12)", async () => {
+  await using machine = await machineWithEndpoint();
+  const { hostsPath, network } = machine;
+  await Deno.writeTextFile(hostsPath, USER);
   await withDaemon(machine, async () => {
-    const section = renderBlock(new Map([["api.myapp", "127.132.0.2"]]));
-    await machine.until("it is published", async () => (await Deno.readTextFile(path)).includes(section));
-    const text = await Deno.readTextFile(path);
+    const address = network.address("0.2");
+    const section = renderBlock(new Map([["api.myapp", address]]));
+    await machine.until("the section", async () => (await Deno.readTextFile(hostsPath)).includes(section));
+    const text = await Deno.readTextFile(hostsPath);
     for (
       const [edited, expected] of [
-        [`# mine\n${text.replace("127.132.0.2", "6.6.6.6")}10.0.0.1 nas\n`, `# mine\n${text}10.0.0.1 nas\n`],
+        [`# mine\n${text.replace(address, "6.6.6.6")}10.0.0.1 nas\n`, `# mine\n${text}10.0.0.1 nas\n`],
         [USER, text],
       ] as const
     ) {
-      const before = machine.out.length;
-      await Deno.writeTextFile(path, edited);
+      machine.log.length = 0;
+      await Deno.writeTextFile(hostsPath, edited);
       const started = performance.now();
-      await machine.until("it is put back", async () => await Deno.readTextFile(path) === expected);
+      await machine.until("the restored text", async () => await Deno.readTextFile(hostsPath) === expected);
       assert.ok(performance.now() - started < 5000);
-      await machine.until(
-        "it is logged",
-        () => machine.out.slice(before).some((line) => line.includes("ngrokd restored its lines")),
-      );
+      await machine.untilLogged("ngrokd restored its lines");
     }
   });
-  assert.equal(await Deno.readTextFile(path), USER);
+  assert.equal(await Deno.readTextFile(hostsPath), USER);
 });

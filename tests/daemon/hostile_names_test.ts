@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { renderBlock } from "../../src/names/hosts/hosts_block.ts";
-import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
-import { listOf, statusLine, statusOf, withDaemon } from "./with_daemon.ts";
+import { realSystem } from "../../src/system/system.ts";
+import { FakeMachine } from "../fakes/fake_machine.ts";
+import { statusLine, withDaemon } from "../fakes/with_daemon.ts";
 
 const USER = "127.0.0.1 localhost\n";
 const HOSTILE = [
@@ -35,30 +36,26 @@ const HOSTILE = [
   "http://ip6-loopback:8381",
 ];
 
-/** The machine with an API that lists these endpoints too, before its own (newest first) or after them. */
-function listing(machine: FakeMachine, entries: readonly unknown[]): FakeMachine {
-  const { sendHttp } = machine.system;
-  const system: FakeMachine["system"] = {
-    ...machine.system,
+/** Makes the API list these endpoints after its own. */
+function alsoList(machine: FakeMachine, entries: readonly unknown[]): void {
+  const { sendHttp } = realSystem();
+  machine.override({
     async sendHttp(request) {
       const response = await sendHttp(request);
       if (!request.url.toString().includes("/bound_endpoints")) return response;
       const page = JSON.parse(response.body);
       return { ...response, body: JSON.stringify({ ...page, endpoints: [...page.endpoints, ...entries] }) };
     },
-  };
-  return { ...machine, system };
+  });
 }
 
-Deno.test("runDaemon() refuses and lists every name that is none, and not a byte of it comes into the hosts file (F46)", async () => {
-  await using plain = await fakeMachine("net: {subnet: 127.137.0.0/16}");
-  const machine = listing(plain, HOSTILE.map((url, index) => ({ id: `ep_evil${index}`, url })));
-  const path = `${machine.directory}/hosts`;
-  await Deno.writeTextFile(path, USER);
+Deno.test("runDaemon() refuses every invalid name, and no byte of one reaches the hosts file (F46)", async () => {
+  await using machine = await FakeMachine.create();
+  alsoList(machine, HOSTILE.map((url, index) => ({ id: `ep_evil${index}`, url })));
+  await Deno.writeTextFile(machine.hostsPath, USER);
   machine.cloud.addEndpoint({ url: "http://good.myapp:8381", backend: "http" });
   await withDaemon(machine, async () => {
-    await machine.until("all are listed", async () => (await listOf(machine)).length === HOSTILE.length + 1);
-    const rows = await listOf(machine);
+    const rows = await machine.settled(HOSTILE.length + 1);
     const refused = rows.filter((row) => row.state === "refused");
     assert.equal(refused.length, HOSTILE.length);
     for (const { reason, url } of refused) {
@@ -66,22 +63,19 @@ Deno.test("runDaemon() refuses and lists every name that is none, and not a byte
     }
     const good = rows.find((row) => row.state === "active")!;
     assert.match(await statusLine(good), / 200 /);
-    assert.equal((await statusOf(machine)).endpoint_count, 1);
-    assert.equal(
-      await Deno.readTextFile(path),
-      `${USER}\n${renderBlock(new Map([["good.myapp", good.ip]]))}`,
-    );
-    const log = machine.out.join("");
-    assert.doesNotMatch(log, /^6\.6\.6\.6/m);
-    assert.equal(log.split("Refused ").length - 1, HOSTILE.length);
+    assert.equal((await machine.askStatus()).endpoint_count, 1);
+    const section = renderBlock(new Map([["good.myapp", good.ip]]));
+    assert.equal(await Deno.readTextFile(machine.hostsPath), `${USER}\n${section}`);
+    assert.doesNotMatch(machine.logText, /^6\.6\.6\.6/m);
+    assert.equal(machine.logText.split("Refused ").length - 1, HOSTILE.length);
   });
-  assert.equal(await Deno.readTextFile(path), USER);
+  assert.equal(await Deno.readTextFile(machine.hostsPath), USER);
 });
 
-Deno.test("runDaemon() lets the oldest of several endpoints have a name and port, in whatever spelling and order, and says who has it (F45)", async () => {
-  await using plain = await fakeMachine("net: {subnet: 127.138.0.0/16}");
-  const id = plain.cloud.addEndpoint({ url: "http://a.x:8382", backend: "http" }).id;
-  // Younger ones, of the same kind and of another; the API lists them in any order.
+Deno.test("runDaemon() gives a name and port to the oldest endpoint, whatever spelling and order (F45)", async () => {
+  await using machine = await FakeMachine.create();
+  const { id } = machine.cloud.addEndpoint({ url: "http://a.x:8382", backend: "http" });
+  // Younger endpoints of the same and of another kind, which the API lists in any order.
   const others = [
     { id: `${id}b`, url: "http://A.x:8382" },
     { id: `${id}c`, url: "http://a.x.:8382/" },
@@ -89,10 +83,9 @@ Deno.test("runDaemon() lets the oldest of several endpoints have a name and port
     { id: `${id}e`, url: "tls://a.x:8382" },
   ];
   for (const entries of [others, [...others].reverse()]) {
-    const machine = listing(plain, entries);
+    alsoList(machine, entries);
     await withDaemon(machine, async () => {
-      await machine.until("all are listed", async () => (await listOf(machine)).length === 5);
-      const rows = new Map((await listOf(machine)).map((row) => [row.id, row]));
+      const rows = new Map((await machine.settled(5)).map((row) => [row.id, row]));
       const states = [id, ...others.map((other) => other.id)].map((own) => rows.get(own)!.state);
       assert.deepEqual(states, ["active", "active", "active", "refused", "refused"]);
       for (const loser of ["d", "e"]) {
@@ -105,8 +98,54 @@ Deno.test("runDaemon() lets the oldest of several endpoints have a name and port
         assert.equal(rows.get(own)!.listen_address, rows.get(id)!.listen_address);
       }
       assert.match(await statusLine(rows.get(id)!), / 200 /);
-      const hosts = await Deno.readTextFile(`${machine.directory}/hosts`);
+      const hosts = await Deno.readTextFile(machine.hostsPath);
       assert.equal(hosts, renderBlock(new Map([["a.x", rows.get(id)!.ip]])));
     });
   }
+});
+
+Deno.test("runDaemon() refuses the names of this machine, of localhost and of the ingress (F67)", async () => {
+  await using machine = await FakeMachine.create({
+    ingress: "",
+    system: { hostname: () => "MyLaptop.Home." },
+  });
+  const { cloud } = machine;
+  cloud.switches.ingressEndpoint = "Ingress.Example.com:443";
+  const reserved = new Map([
+    ["mylaptop", /this machine/],
+    ["mylaptop.home", /this machine/],
+    ["localhost", /localhost/],
+    ["a.localhost", /localhost/],
+    ["ingress.example.com", /./],
+    ["*.example.com", /./],
+  ]);
+  for (const name of [...reserved.keys(), "db.myapp"]) {
+    cloud.addEndpoint({ url: `tcp://${name}:8341`, backend: "echo" });
+  }
+  await withDaemon(machine, async () => {
+    const rows = await machine.settled(reserved.size + 1);
+    for (const { hostname, url, state, reason } of rows) {
+      const expected = [...reserved].find(([name]) => url === `tcp://${name}:8341`)?.[1];
+      assert.equal(state, expected === undefined ? "active" : "refused", hostname);
+      if (expected !== undefined) assert.match(reason, expected);
+    }
+    const hosts = await Deno.readTextFile(machine.hostsPath);
+    assert.ok(hosts.includes("\tdb.myapp\n"));
+    for (const name of reserved.keys()) assert.ok(!hosts.includes(`\t${name}`), name);
+  });
+});
+
+Deno.test("runDaemon() refuses a reserved name in the last known endpoints before any poll", async () => {
+  await using machine = await FakeMachine.create({ system: { hostname: () => "mylaptop" } });
+  await machine.cloud.closeApi();
+  const urls = ["tcp://mylaptop:8342", "tcp://db.myapp:8342"];
+  const endpoints = urls.map((url, index) => ({ id: `ep_${index}`, url }));
+  await Deno.writeTextFile(`${machine.etc}/endpoints.json`, JSON.stringify({ schema: 1, endpoints }));
+  await withDaemon(machine, async () => {
+    const rows = await machine.settled(2);
+    const { state, reason } = rows.find(({ url }) => url === urls[0])!;
+    assert.deepEqual([state, reason], ["refused", '"mylaptop" is the name of this machine']);
+    const hosts = await Deno.readTextFile(machine.hostsPath);
+    assert.ok(hosts.includes("\tdb.myapp\n") && !hosts.includes("mylaptop"));
+  }, { ready: "answered" });
 });

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import type { TrustReport } from "../../src/model/report.ts";
 import { presentChain } from "../fakes/chain_server.ts";
 import { type MadeCert, makeCert } from "../fakes/test_ca.ts";
-import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
-import { listOf, statusOf, withDaemon } from "./with_daemon.ts";
+import { FakeMachine } from "../fakes/fake_machine.ts";
+import { withDaemon } from "../fakes/with_daemon.ts";
 
 const CA_NAME = "CN=Intermediate CA, O=Test Inc";
 const root = await makeCert({ subject: "CN=Root CA", isCa: true });
@@ -14,8 +14,10 @@ const names = ["localhost"];
 
 /** A machine whose ingress presents this chain, and that may learn `listed`; it trusts no file. */
 async function facing(port: number, listed: readonly MadeCert[] = [ca]): Promise<FakeMachine> {
-  const machine = await fakeMachine("", {
-    listedCas: listed.map(({ sha256, certificate: { subject } }) => ({ sha256, subject })),
+  const machine = await FakeMachine.create({
+    system: {
+      listedCas: listed.map(({ sha256, certificate: { subject } }) => ({ sha256, subject })),
+    },
   });
   const text = await Deno.readTextFile(machine.configPath);
   await Deno.writeTextFile(
@@ -31,15 +33,15 @@ async function facing(port: number, listed: readonly MadeCert[] = [ca]): Promise
 
 /** Connects to the endpoint, sends something, and waits for the end. */
 async function use(machine: FakeMachine): Promise<void> {
-  await machine.until("it listens", async () => (await listOf(machine))[0]?.state === "active");
-  const [address, port] = (await listOf(machine))[0]!.listen_address.split(":");
+  await machine.until("it listens", async () => (await machine.askList())[0]?.state === "active");
+  const [address, port] = (await machine.askList())[0]!.listen_address.split(":");
   using conn = await Deno.connect({ hostname: address!, port: Number(port) });
   await conn.write(new TextEncoder().encode("the payload of the client"));
   await conn.read(new Uint8Array(1)).catch(() => {});
 }
 
 function learntFile(machine: FakeMachine): string {
-  return `${machine.directory}/state/ingress_ca.pem`;
+  return `${machine.etc}/ingress_ca.pem`;
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -111,7 +113,7 @@ for (const { what, chain, says } of ATTACKS) {
     await using machine = await facing(ingress.port);
     await withDaemon(machine, async () => {
       await use(machine);
-      const { state, error, hint } = (await statusOf(machine)).ingress;
+      const { state, error, hint } = (await machine.askStatus()).ingress;
       assert.equal(state, "failing");
       assert.match(error!, says);
       assert.match(hint!, /ngrokctl trust show/);
@@ -135,7 +137,7 @@ Deno.test("Daemon learns a listed CA from the chain, keeps it, and the same conn
     assert.equal((await Deno.stat(learntFile(machine))).mode! & 0o777, 0o644);
     // A dial that is refused, a look, and the dial that counts.
     assert.equal(ingress.connections(), 3);
-    assert.equal((await statusOf(machine)).trust.sources.at(-1), learntFile(machine));
+    assert.equal((await machine.askStatus()).trust.sources.at(-1), learntFile(machine));
   });
 });
 
@@ -145,17 +147,16 @@ Deno.test("Daemon does not use an ingress_ca.pem that holds a CA which is not li
     stranger,
   ]);
   await using machine = await facing(ingress.port);
-  await Deno.mkdir(`${machine.directory}/state`, { mode: 0o700 });
   await Deno.writeTextFile(learntFile(machine), ca.pem + stranger.pem);
   await withDaemon(machine, async () => {
-    const { trust } = await statusOf(machine);
+    const { trust } = await machine.askStatus();
     assert.match(
       trust.problems.join(),
       /"CN=Stranger CA" \(SHA-256 .*\) is not a CA of ngrok that this version knows/,
     );
     await use(machine);
     assert.equal(ingress.received(), 0);
-    assert.equal((await statusOf(machine)).ingress.state, "failing");
+    assert.equal((await machine.askStatus()).ingress.state, "failing");
   });
 });
 
@@ -165,11 +166,10 @@ Deno.test("Daemon refuses a CA that has changed after one was learnt, and shows 
     lookAlike,
   ]);
   await using machine = await facing(ingress.port);
-  await Deno.mkdir(`${machine.directory}/state`, { mode: 0o700 });
   await Deno.writeTextFile(learntFile(machine), ca.pem);
   await withDaemon(machine, async () => {
     await use(machine);
-    const { ingress: { error } } = await statusOf(machine);
+    const { ingress: { error } } = await machine.askStatus();
     assert.ok(error!.includes(ca.sha256) && error!.includes(lookAlike.sha256), error!);
     assert.equal(await Deno.readTextFile(learntFile(machine)), ca.pem);
     assert.equal(ingress.received(), 0);
@@ -180,28 +180,28 @@ Deno.test("Daemon shows, saves and forgets CAs over its socket, and saves none t
   await using ingress = await presentChain([await makeCert({ subject: "CN=x", issuer: ca, names })]);
   await using machine = await facing(ingress.port);
   await withDaemon(machine, async () => {
-    const before = (await machine.ask("trust", ["show"])).data as TrustReport;
+    const before = (await machine.request("trust", ["show"])).data as TrustReport;
     assert.equal(before.mode, "none");
     assert.equal(before.issuer, CA_NAME);
     // It was called a look-alike with another key, though its key was not known.
     assert.deepEqual(before.presented!.problems, [
       `is signed by "${CA_NAME}", which did not come with it and has not been learnt or fetched`,
     ]);
-    const refused = await machine.ask("trust", ["save", stranger.pem]);
+    const refused = await machine.request("trust", ["save", stranger.pem]);
     assert.match(
       refused.error!,
       /"CN=Stranger CA" \(SHA-256 .*\): it is not a CA of ngrok that this version knows/,
     );
-    assert.equal((await machine.ask("trust", ["save", ca.pem + stranger.pem])).success, false);
+    assert.equal((await machine.request("trust", ["save", ca.pem + stranger.pem])).success, false);
     assert.equal(await exists(learntFile(machine)), false);
-    assert.match((await machine.ask("trust", ["save", "<html>"])).error!, /no PEM certificate/);
-    assert.match(String((await machine.ask("trust", ["save", ca.pem])).data), /^CA saved in /);
+    assert.match((await machine.request("trust", ["save", "<html>"])).error!, /no PEM certificate/);
+    assert.match(String((await machine.request("trust", ["save", ca.pem])).data), /^CA saved in /);
     await use(machine);
     assert.ok(ingress.received() > 0);
-    const after = (await machine.ask("trust", ["show"])).data as TrustReport;
+    const after = (await machine.request("trust", ["show"])).data as TrustReport;
     assert.deepEqual([after.mode, after.ca?.sha256, after.ca?.days_left], ["learnt", ca.sha256, 0]);
     assert.deepEqual(after.presented!.problems, []);
-    assert.match(String((await machine.ask("trust", ["forget"])).data), /^CA forgotten: SHA-256 /);
+    assert.match(String((await machine.request("trust", ["forget"])).data), /^CA forgotten: SHA-256 /);
     assert.equal(await exists(learntFile(machine)), false);
     const sent = ingress.received();
     await use(machine);
@@ -214,15 +214,15 @@ Deno.test("status names no CA that was forgotten since the look (it still said t
   await using machine = await facing(ingress.port);
   await withDaemon(machine, async () => {
     await use(machine);
-    const before = (await statusOf(machine)).trust;
+    const before = (await machine.askStatus()).trust;
     assert.deepEqual([before.mode, before.ca?.sha256], ["learnt", ca.sha256]);
-    await machine.ask("trust", ["forget"]);
-    const { mode, ca: named, sources, presented } = (await statusOf(machine)).trust;
+    await machine.request("trust", ["forget"]);
+    const { mode, ca: named, sources, presented } = (await machine.askStatus()).trust;
     assert.deepEqual([mode, named, sources], ["none", null, []]);
     assert.deepEqual(presented!.certificates.map(({ trusted }) => trusted), [false, false]);
     // The next connection learns it anew.
     await use(machine);
-    const after = (await statusOf(machine)).trust;
+    const after = (await machine.askStatus()).trust;
     assert.deepEqual([after.mode, after.ca?.sha256], ["learnt", ca.sha256]);
   });
 });
@@ -233,13 +233,13 @@ Deno.test("trust show tells why it could see no certificate, and status too (it 
   closed.close();
   await using machine = await facing(port);
   await withDaemon(machine, async () => {
-    assert.equal((await statusOf(machine)).trust.look_error, null);
-    const shown = (await machine.ask("trust", ["show"])).data as TrustReport;
+    assert.equal((await machine.askStatus()).trust.look_error, null);
+    const shown = (await machine.request("trust", ["show"])).data as TrustReport;
     assert.equal(shown.presented, null);
     assert.match(
       shown.look_error!,
       new RegExp(`^Cannot see the certificates of localhost:${port}: .*refused`, "i"),
     );
-    assert.equal((await statusOf(machine)).trust.look_error, shown.look_error);
+    assert.equal((await machine.askStatus()).trust.look_error, shown.look_error);
   });
 });

@@ -1,43 +1,44 @@
 import assert from "node:assert/strict";
-import { runDaemon } from "../../src/daemon/run.ts";
+import type { HealthReport } from "../../src/model/report.ts";
 import { FileError } from "../../src/model/errors.ts";
 import { realSystem } from "../../src/system/system.ts";
-import { fakeMachine } from "./fake_machine.ts";
-import { statusOf, withDaemon } from "./with_daemon.ts";
+import { FakeMachine } from "../fakes/fake_machine.ts";
+import { withDaemon } from "../fakes/with_daemon.ts";
 
-Deno.test("last_renewal is null for a first certificate, and says after a restart when it was renewed", async () => {
-  await using machine = await fakeMachine("net: {subnet: 127.127.0.0/16}");
-  const last = async () => (await statusOf(machine)).certificate!.last_renewal;
-  await withDaemon(machine, async () => assert.equal(await last(), null));
-  let renewed: string | null = null;
+Deno.test("last_renewal is null for a first certificate, and keeps the time of a renewal over restarts", async () => {
+  await using machine = await FakeMachine.create();
+  const lastRenewal = async () => (await machine.askStatus()).certificate!.last_renewal;
+  await withDaemon(machine, async () => assert.equal(await lastRenewal(), null));
+  let renewedAt: string | null = null;
   const before = new Date().toISOString();
   await withDaemon(machine, async () => {
-    assert.equal(await last(), null, "a restart is no renewal");
-    assert.equal((await machine.ask("refresh-cert", ["--force"])).success, true);
-    renewed = await last();
-    assert.ok(renewed! >= before && renewed! <= new Date().toISOString(), renewed!);
+    assert.equal(await lastRenewal(), null, "a restart is not a renewal");
+    assert.equal((await machine.request("refresh-cert", ["--force"])).success, true);
+    renewedAt = await lastRenewal();
+    assert.ok(renewedAt! >= before && renewedAt! <= new Date().toISOString(), renewedAt!);
   });
   await withDaemon(machine, async () => {
-    assert.equal(await last(), renewed);
-    const health = (await machine.ask("health")).data as { certificate: { last_renewal: string } };
-    assert.equal(health.certificate.last_renewal, renewed);
+    assert.equal(await lastRenewal(), renewedAt);
+    const health = await machine.ask("health") as HealthReport;
+    assert.equal(health.certificate!.last_renewal, renewedAt);
   });
-  // Of another certificate it says nothing, and garbage is survived.
-  const path = `${machine.directory}/state/last_renewal.json`;
-  const note = JSON.parse(await Deno.readTextFile(path));
+  // A file about another certificate, and a damaged one, are ignored.
+  const path = `${machine.etc}/last_renewal.json`;
+  const saved = JSON.parse(await Deno.readTextFile(path));
   for (
-    const text of [JSON.stringify({ ...note, serial: "00" }), "{", JSON.stringify({ ...note, at: "then" })]
+    const text of [JSON.stringify({ ...saved, serial: "00" }), "{", JSON.stringify({ ...saved, at: "then" })]
   ) {
     await Deno.writeTextFile(path, text);
-    await withDaemon(machine, async () => assert.equal(await last(), null, text));
+    await withDaemon(machine, async () => assert.equal(await lastRenewal(), null, text));
   }
-  assert.equal(await runDaemon(["deregister", "--config", machine.configPath], machine.system), 0);
+  assert.equal(await machine.run("deregister"), 0);
   await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
 });
 
-Deno.test("a renewal that cannot be noted is a renewal", async () => {
+Deno.test("A renewal succeeds although its time cannot be saved", async () => {
   const { files } = realSystem();
-  await using machine = await fakeMachine("net: {subnet: 127.127.0.0/16}", {
+  await using machine = await FakeMachine.create();
+  machine.override({
     files: {
       ...files,
       writeFileAtomic: (path, text, options) =>
@@ -47,9 +48,9 @@ Deno.test("a renewal that cannot be noted is a renewal", async () => {
     },
   });
   await withDaemon(machine, async () => {
-    assert.equal((await machine.ask("refresh-cert", ["--force"])).success, true);
-    const { last_renewal, error } = (await statusOf(machine)).certificate!;
+    assert.equal((await machine.request("refresh-cert", ["--force"])).success, true);
+    const { last_renewal, error } = (await machine.askStatus()).certificate!;
     assert.deepEqual([typeof last_renewal, error], ["string", null]);
-    assert.ok(machine.out.some((line) => line.includes("Cannot keep when the cert was renewed")));
+    assert.match(machine.logText, /Cannot save when the cert was renewed/);
   });
 });

@@ -4,32 +4,38 @@ import { lockMachine } from "../../src/daemon/machine_lock.ts";
 import { BindError } from "../../src/model/errors.ts";
 import { holdLock } from "../../src/system/local_socket.ts";
 import type { System } from "../../src/system/system.ts";
-import { fakeMachine } from "./fake_machine.ts";
+import { FakeMachine } from "../fakes/fake_machine.ts";
 
-async function locked(subnet: string, changes: Partial<System> = {}): Promise<string[]> {
-  const asked: string[] = [];
-  await using machine = await fakeMachine(`net: {subnet: ${subnet}}`, {
-    holdLock: (path) => {
-      asked.push(path);
-      return holdLock(`${machine.directory}/run/lock`);
+/** Takes the lock and returns its path, if there is one; a second attempt must fail then. */
+async function lockedPath(
+  options: { subnet: string; system?: Partial<System> },
+): Promise<string | undefined> {
+  const { subnet, system = {} } = options;
+  let path: string | undefined;
+  await using machine = await FakeMachine.create({ subnet });
+  machine.override({
+    holdLock: (asked) => {
+      path = asked;
+      return holdLock(`${machine.directory}/lock`);
     },
-    ...changes,
+    ...system,
   });
   const live = await LiveConfig.open(machine.configPath, machine.system);
   await using _lock = await lockMachine(live, machine.system);
-  if (asked.length > 0) await assert.rejects(lockMachine(live, machine.system), BindError);
-  return asked.slice(0, 1);
+  if (path !== undefined) await assert.rejects(lockMachine(live, machine.system), BindError);
+  return path;
 }
 
-Deno.test("lockMachine() lets one ngrokd only at the interface and the hosts file of a machine, whatever its socket (two took turns)", async () => {
-  assert.deepEqual(await locked("10.107.0.0/16"), ["/run/ngrokd/lock"]);
-  assert.deepEqual(await locked("127.130.0.0/16"), [], "nothing of the machine is changed");
-  assert.deepEqual(await locked("127.130.0.0/16", { readEnvironment: () => undefined }), [
-    "/run/ngrokd/lock",
-  ]);
+// Two daemons with different sockets changed the machine in turns.
+Deno.test("lockMachine() admits one ngrokd to the interface and the hosts file, whatever its socket", async () => {
+  assert.equal(await lockedPath({ subnet: "10.107.0.0/16" }), "/run/ngrokd/lock");
+  assert.equal(await lockedPath({ subnet: "127.130.0.0/16" }), undefined, "it changes neither of them");
+  const realHosts = { readEnvironment: () => undefined };
+  assert.equal(await lockedPath({ subnet: "127.130.0.0/16", system: realHosts }), "/run/ngrokd/lock");
 });
 
-Deno.test("lockMachine() lets him go on who may not take the lock, and so may change nothing either", async () => {
+Deno.test("lockMachine() goes on without permission to lock, which implies none to change the machine", async () => {
   const denied = new BindError("Cannot bind", { address: "/run/ngrokd/lock", reason: "denied" });
-  assert.deepEqual(await locked("10.107.0.0/16", { holdLock: () => Promise.reject(denied) }), []);
+  const system = { holdLock: () => Promise.reject(denied) };
+  assert.equal(await lockedPath({ subnet: "10.107.0.0/16", system }), undefined);
 });

@@ -4,8 +4,8 @@ import { FileError } from "../../src/model/errors.ts";
 import { realSystem, type System } from "../../src/system/system.ts";
 import { presentChain } from "../fakes/chain_server.ts";
 import { type MadeCert, makeCert } from "../fakes/test_ca.ts";
-import { type FakeMachine, fakeMachine } from "./fake_machine.ts";
-import { listOf, statusOf, withDaemon } from "./with_daemon.ts";
+import { FakeMachine } from "../fakes/fake_machine.ts";
+import { withDaemon } from "../fakes/with_daemon.ts";
 
 const names = ["localhost"];
 const ca = await makeCert({ subject: "CN=Good CA", isCa: true });
@@ -26,37 +26,38 @@ interface World {
 
 async function facing({ port, listed = [], files = {}, ingressCa, etc = {} }: World): Promise<FakeMachine> {
   const { files: real } = realSystem();
-  const machine = await fakeMachine("net: {subnet: 127.126.0.0/16}", {
-    listedCas: listed.map(({ sha256, certificate: { subject } }) => ({ sha256, subject })),
-    files: {
-      ...real,
-      listDirectory: (path) => path === ETC ? Promise.resolve(Object.keys(etc)) : real.listDirectory(path),
-      readText: (path) =>
-        path.startsWith(ETC) ? Promise.resolve(etc[path.slice(ETC.length + 1)]!) : real.readText(path),
-      ...files,
+  const machine = await FakeMachine.create({
+    system: {
+      listedCas: listed.map(({ sha256, certificate: { subject } }) => ({ sha256, subject })),
+      files: {
+        ...real,
+        listDirectory: (path) => path === ETC ? Promise.resolve(Object.keys(etc)) : real.listDirectory(path),
+        readText: (path) =>
+          path.startsWith(ETC) ? Promise.resolve(etc[path.slice(ETC.length + 1)]!) : real.readText(path),
+        ...files,
+      },
     },
   });
   let text = await Deno.readTextFile(machine.configPath);
   text = text.replace(/^ingressEndpoint: .*$/m, `ingressEndpoint: localhost:${port}`);
   if (ingressCa === undefined) text = text.replace(/^ {2}ingress_ca: .*\n/m, "");
-  else await Deno.writeTextFile(`${machine.directory}/ca.pem`, ingressCa);
+  else await Deno.writeTextFile(`${machine.etc}/ca.pem`, ingressCa);
   await Deno.writeTextFile(machine.configPath, text);
-  await Deno.mkdir(`${machine.directory}/state`, { mode: 0o700 });
   machine.cloud.addEndpoint({ url: "tcp://db.example:8397", backend: "echo" });
   return machine;
 }
 
 /** Connects to the endpoint, sends something, and waits for the end. */
 async function use(machine: FakeMachine): Promise<void> {
-  await machine.until("it listens", async () => (await listOf(machine))[0]?.state === "active");
-  const [address, port] = (await listOf(machine))[0]!.listen_address.split(":");
+  await machine.until("it listens", async () => (await machine.askList())[0]?.state === "active");
+  const [address, port] = (await machine.askList())[0]!.listen_address.split(":");
   using conn = await Deno.connect({ hostname: address!, port: Number(port) });
   await conn.write(new TextEncoder().encode("the payload of the client"));
   await conn.read(new Uint8Array(1)).catch(() => {});
 }
 
 async function reasonsOf(machine: FakeMachine): Promise<readonly string[]> {
-  return ((await machine.ask("health")).data as HealthReport).reasons;
+  return ((await machine.request("health")).data as HealthReport).reasons;
 }
 
 Deno.test("Daemon tells an expired CA, one that is none, and garbage apart, and verifies with the others", async () => {
@@ -68,8 +69,8 @@ Deno.test("Daemon tells an expired CA, one that is none, and garbage apart, and 
     etc: { "garbage.crt": GARBAGE, "notes.txt": "hello" },
   });
   await withDaemon(machine, async () => {
-    const { problems } = (await statusOf(machine)).trust;
-    const file = `${machine.directory}/ca.pem`;
+    const { problems } = (await machine.askStatus()).trust;
+    const file = `${machine.etc}/ca.pem`;
     const next = `Replace it in ${file} and send ngrokd a SIGHUP`;
     assert.equal(problems.length, 4, problems.join("\n"));
     assert.match(problems[0]!, /^Cannot trust .*\/garbage\.crt: Cannot read the certificate: /);
@@ -88,7 +89,7 @@ Deno.test("Daemon tells an expired CA, one that is none, and garbage apart, and 
     assert.ok(problems.every((problem) => reasons.includes(`Trust: ${problem}`)));
     await use(machine);
     assert.ok(ingress.received() > 0, "the good one verifies");
-    assert.equal((await statusOf(machine)).trust.mode, "ingress_ca");
+    assert.equal((await machine.askStatus()).trust.mode, "ingress_ca");
   });
 });
 
@@ -99,7 +100,7 @@ Deno.test("Daemon verifies a server with its own certificate that has signed its
   await withDaemon(machine, async () => {
     await use(machine);
     assert.ok(ingress.received() > 0);
-    assert.deepEqual((await statusOf(machine)).trust.problems, []);
+    assert.deepEqual((await machine.askStatus()).trust.problems, []);
   });
 });
 
@@ -111,7 +112,7 @@ Deno.test("Daemon says why it refuses a server with a given certificate that is 
     await using machine = await facing({ port: ingress.port, ingressCa: given.pem });
     await withDaemon(machine, async () => {
       await use(machine);
-      const { ingress: { error, hint }, trust } = await statusOf(machine);
+      const { ingress: { error, hint }, trust } = await machine.askStatus();
       const reason = "is that of a CA (its basicConstraints say CA:TRUE), which no server may use";
       assert.equal(error, `Cannot connect to localhost:${ingress.port}: the ingress's certificate ${reason}`);
       assert.match(hint!, /; make the server's certificate anew with CA:FALSE \(openssl .*CA:FALSE\)$/);
@@ -127,7 +128,7 @@ Deno.test("Daemon does not verify with a CA of a file past its end, and names it
   await using machine = await facing({ port: ingress.port, ingressCa: expired.pem });
   await withDaemon(machine, async () => {
     await use(machine);
-    const { error, hint } = (await statusOf(machine)).ingress;
+    const { error, hint } = (await machine.askStatus()).ingress;
     assert.match(
       error!,
       /is signed by the CA "CN=Old CA" \(SHA-256 [^)]*\) of [^ ]*ca\.pem, which expired on 20[^ ]*Z$/,
@@ -158,7 +159,7 @@ for (
     await using machine = await facing({ port: ingress.port, listed: [bad, ca] });
     await withDaemon(machine, async () => {
       await use(machine);
-      const { error, hint } = (await statusOf(machine)).ingress;
+      const { error, hint } = (await machine.askStatus()).ingress;
       assert.match(error!, says);
       assert.match(hint!, step);
       assert.equal(ingress.received(), 0);
@@ -168,7 +169,7 @@ for (
       machine.signal("SIGHUP");
       await machine.until(
         "the other ingress counts",
-        async () => (await statusOf(machine)).ingress_endpoint === `localhost:${successor.port}`,
+        async () => (await machine.askStatus()).ingress_endpoint === `localhost:${successor.port}`,
       );
       await use(machine);
       assert.ok(successor.received() > 0);
@@ -196,19 +197,19 @@ Deno.test("Daemon serves with a CA that it cannot keep, says why, and a reload k
           : files.writeFileAtomic(path, text, options),
     },
   });
-  const learnt = `${machine.directory}/state/ingress_ca.pem`;
+  const learnt = `${machine.etc}/ingress_ca.pem`;
   const problem = `Cannot keep the CA that was learnt: Cannot write ${learnt}: the disk is full ` +
     "(Make room on the disk. It is in use; a SIGHUP tries again to keep it)";
   await withDaemon(machine, async () => {
     await use(machine);
     assert.ok(ingress.received() > 0, "it serves");
-    const { trust, ingress: { state } } = await statusOf(machine);
+    const { trust, ingress: { state } } = await machine.askStatus();
     assert.deepEqual([trust.problems, trust.mode], [[problem], "learnt"]);
     assert.notEqual(state, "unknown");
     assert.ok((await reasonsOf(machine)).includes(`Trust: ${problem}`));
-    assert.ok(machine.out.some((line) => line.includes("Cannot keep a CA")));
+    assert.ok(machine.logText.includes("Cannot keep a CA"));
     // A reload that failed too made the problem vanish, though nothing was kept.
-    const reloads = () => machine.out.filter((line) => line.includes("Configuration reloaded")).length;
+    const reloads = () => machine.log.filter((line) => line.includes("Configuration reloaded")).length;
     const reload = async (verbosity: string) => {
       const before = reloads();
       const text = await Deno.readTextFile(machine.configPath);
@@ -217,10 +218,10 @@ Deno.test("Daemon serves with a CA that it cannot keep, says why, and a reload k
       await machine.until("it is reloaded", () => reloads() > before);
     };
     await reload("log_level: debug");
-    assert.deepEqual((await statusOf(machine)).trust.problems, [problem]);
+    assert.deepEqual((await machine.askStatus()).trust.problems, [problem]);
     isFull = false;
     await reload("log_format: json");
-    assert.deepEqual((await statusOf(machine)).trust.problems, []);
+    assert.deepEqual((await machine.askStatus()).trust.problems, []);
     assert.equal(await Deno.readTextFile(learnt), ca.pem);
   });
 });
@@ -232,13 +233,13 @@ Deno.test("Daemon refuses an ingress whose CA is another one under another name,
     other,
   ]);
   await using machine = await facing({ port: ingress.port, listed: [ca] });
-  await Deno.writeTextFile(`${machine.directory}/state/ingress_ca.pem`, ca.pem);
+  await Deno.writeTextFile(`${machine.etc}/ingress_ca.pem`, ca.pem);
   await withDaemon(machine, async () => {
     await use(machine);
-    const { error, hint } = (await statusOf(machine)).ingress;
+    const { error, hint } = (await machine.askStatus()).ingress;
     assert.ok(error!.includes(`"CN=New CA, O=Elsewhere" (SHA-256 ${other.sha256}), which is not trusted`));
     assert.match(hint!, /^Compare what it presents with what is trusted: ngrokctl trust show; /);
-    const shown = (await machine.ask("trust", ["show"])).data as TrustReport;
+    const shown = (await machine.request("trust", ["show"])).data as TrustReport;
     assert.deepEqual(shown.cas.map(({ sha256 }) => sha256), [ca.sha256]);
     assert.equal(shown.presented!.certificates[1]!.sha256, other.sha256);
     assert.equal(ingress.received(), 0);
@@ -254,9 +255,9 @@ Deno.test("status and health warn of a CA and of an ingress's certificate that a
     await use(machine);
     await machine.until(
       "it has been looked at",
-      async () => (await statusOf(machine)).trust.presented !== null,
+      async () => (await machine.askStatus()).trust.presented !== null,
     );
-    const { warnings, problems } = (await statusOf(machine)).trust;
+    const { warnings, problems } = (await machine.askStatus()).trust;
     assert.deepEqual(problems, []);
     assert.match(
       warnings[0]!,
@@ -267,7 +268,7 @@ Deno.test("status and health warn of a CA and of an ingress's certificate that a
       /^The ingress presents a certificate, which expires on 20.*Z, in 2 hours \(Whoever/,
     );
     assert.equal(warnings.length, 2);
-    const { healthy, ready, reasons } = (await machine.ask("health")).data as HealthReport;
+    const { healthy, ready, reasons } = (await machine.request("health")).data as HealthReport;
     assert.deepEqual([healthy, ready], [true, true]);
     assert.ok(warnings.every((warning) => reasons.includes(`Trust: ${warning}`)));
   });

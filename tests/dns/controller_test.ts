@@ -19,27 +19,28 @@ import { FakeUpstream } from "./fake_upstream.ts";
 import { decode, message, replyTo } from "./messages.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { route } from "../fakes/routes.ts";
-import { type FakeMachine, fakeMachine } from "../daemon/fake_machine.ts";
-import { listOf, statusOf, withDaemon } from "../daemon/with_daemon.ts";
+import { FakeMachine } from "../fakes/fake_machine.ts";
+import { takeLoopbackNetwork } from "../../sim/loopback_network.ts";
+import { withDaemon } from "../fakes/with_daemon.ts";
 
 const ELSEWHERE = "192.0.2.1";
 
 /** A daemon's machine with a DNS server on a loopback address, which leaves the resolver of the real machine alone. */
 async function dnsMachine(
-  subnet: number,
   upstream: FakeUpstream,
-): Promise<FakeMachine & { server: string; port: number }> {
-  const server = `127.${subnet}.0.53`;
+): Promise<{ made: FakeMachine; server: string; port: number }> {
+  const network = takeLoopbackNetwork();
+  const server = network.address("0.53");
   const port = freePort(server);
-  const machine = await fakeMachine([
-    `net: {subnet: 127.${subnet}.0.0/16}`,
-    "dns:",
-    "  enabled: true",
-    "  manage_resolv_conf: false",
-    `  listen: "${server}:${port}"`,
-    `  upstream: ["${upstream.address}:${upstream.port}"]`,
-  ].join("\n"));
-  return { ...machine, server, port };
+  const made = await FakeMachine.create({
+    network,
+    dns: [
+      "enabled: true",
+      `listen: "${server}:${port}"`,
+      `upstream: ["${upstream.address}:${upstream.port}"]`,
+    ].join("\n"),
+  });
+  return { made, server, port };
 }
 
 /** One that is free by UDP and TCP. @throws {BindError} If `port` is not. */
@@ -70,25 +71,26 @@ async function lookUp(name: string, where: { server: string; port: number }): Pr
 }
 
 async function dnsOf(machine: FakeMachine): Promise<StatusReport["dns"]> {
-  return (await statusOf(machine)).dns;
+  return (await machine.askStatus()).dns;
 }
 
 Deno.test("runDaemon() answers the names of endpoints by DNS as long as they are there, asks another server for others, and closes all", async () => {
   await using upstream = new FakeUpstream();
-  await using machine = await dnsMachine(140, upstream);
-  const { cloud, server, port } = machine;
+  const { made, server, port } = await dnsMachine(upstream);
+  await using machine = made;
+  const { cloud } = machine;
   const { id } = cloud.addEndpoint({ url: "http://api.myapp:8391", backend: "http" });
   cloud.addEndpoint({ url: "tcp://db.internal:8392", backend: "echo" });
   await withDaemon(machine, async () => {
-    await machine.until("both are served", async () => (await statusOf(machine)).active_count === 2);
-    const ips = new Map((await listOf(machine)).map((row) => [row.hostname, row.ip]));
+    await machine.until("both are served", async () => (await machine.askStatus()).active_count === 2);
+    const ips = new Map((await machine.askList()).map((row) => [row.hostname, row.ip]));
     for (const name of ["api.myapp", "db.internal"]) {
-      assert.deepEqual(await lookUp(name, machine), [ips.get(name)]);
+      assert.deepEqual(await lookUp(name, { server, port }), [ips.get(name)]);
     }
     using client = await TcpClient.connect(port, server);
     const byTcp = decode((await client.exchange(message({ name: "API.MyApp" })))!);
     assert.deepEqual(byTcp.answers.map(({ data }) => data), [ips.get("api.myapp")]);
-    assert.deepEqual(await lookUp("other.org", machine), [ELSEWHERE]);
+    assert.deepEqual(await lookUp("other.org", { server, port }), [ELSEWHERE]);
     assert.deepEqual(await dnsOf(machine), {
       state: "ok",
       names: 2,
@@ -102,9 +104,9 @@ Deno.test("runDaemon() answers the names of endpoints by DNS as long as they are
     cloud.removeEndpoint(id);
     await machine.until(
       "its name is not ours any more",
-      async () => (await lookUp("api.myapp", machine))[0] === ELSEWHERE,
+      async () => (await lookUp("api.myapp", { server, port }))[0] === ELSEWHERE,
     );
-    assert.deepEqual(await lookUp("db.internal", machine), [ips.get("db.internal")]);
+    assert.deepEqual(await lookUp("db.internal", { server, port }), [ips.get("db.internal")]);
     assert.equal((await dnsOf(machine)).names, 1);
   });
   freePort(server, port);
@@ -112,13 +114,14 @@ Deno.test("runDaemon() answers the names of endpoints by DNS as long as they are
 
 Deno.test("runDaemon() answers DNS where a reload says, and nowhere else, and not at all when it is switched off", async () => {
   await using upstream = new FakeUpstream();
-  await using machine = await dnsMachine(141, upstream);
+  const { made, server, port } = await dnsMachine(upstream);
+  await using machine = made;
   machine.cloud.addEndpoint({ url: "http://api.myapp:8393", backend: "http" });
-  const { server, port } = machine;
   await withDaemon(machine, async () => {
-    await machine.until("it is served", async () => (await statusOf(machine)).active_count === 1);
-    assert.equal((await lookUp("api.myapp", machine)).length, 1);
-    const next = { server: "127.141.0.54", port: freePort("127.141.0.54") };
+    await machine.until("it is served", async () => (await machine.askStatus()).active_count === 1);
+    assert.equal((await lookUp("api.myapp", { server, port })).length, 1);
+    const at54 = machine.network.address("0.54");
+    const next = { server: at54, port: freePort(at54) };
     await edit(machine, `${server}:${port}`, `${next.server}:${next.port}`);
     await machine.until(
       "it answers there",
@@ -149,45 +152,47 @@ Deno.test("runDaemon() answers DNS where a reload says, and nowhere else, and no
 
 Deno.test("runDaemon() serves connections while another program holds its DNS port, says so, and answers when it is free (F53)", async () => {
   await using upstream = new FakeUpstream();
-  await using machine = await dnsMachine(142, upstream);
-  const { cloud, server, port } = machine;
+  const { made, server, port } = await dnsMachine(upstream);
+  await using machine = made;
+  const { cloud } = machine;
   cloud.addEndpoint({ url: "http://api.myapp:8394", backend: "http" });
   const holder = listenUdp({ address: server, port });
   await withDaemon(machine, async () => {
-    await machine.until("it is served", async () => (await statusOf(machine)).active_count === 1);
+    await machine.until("it is served", async () => (await machine.askStatus()).active_count === 1);
     const held = `Cannot bind ${server}:${port}: address is in use`;
     const { state, addresses } = await dnsOf(machine);
     assert.deepEqual([state, addresses], ["failing", [{ address: `${server}:${port}`, error: held }]]);
-    assert.ok(machine.out.some((line) => line.includes("Cannot answer DNS queries") && line.includes(held)));
+    assert.ok(machine.log.some((line) => line.includes("Cannot answer DNS queries") && line.includes(held)));
     holder.close();
     cloud.addEndpoint({ url: "http://new.myapp:8395", backend: "http" });
-    await machine.until("it answers", async () => (await lookUp("new.myapp", machine)).length === 1);
+    await machine.until("it answers", async () => (await lookUp("new.myapp", { server, port })).length === 1);
     assert.equal((await dnsOf(machine)).state, "ok");
-    const said = machine.out.filter((line) => line.includes(held));
+    const said = machine.log.filter((line) => line.includes(held));
     assert.equal(said.length, 1, said.join(""));
   });
 });
 
 Deno.test("runDaemon() answers every live name while its configuration is reloaded 50 times under queries (F56)", async () => {
   await using upstream = new FakeUpstream();
-  await using machine = await dnsMachine(143, upstream);
+  const { made, server, port } = await dnsMachine(upstream);
+  await using machine = made;
   for (const url of ["http://api.myapp:8396", "http://web.myapp:8397"]) {
     machine.cloud.addEndpoint({ url, backend: "http" });
   }
   await withDaemon(machine, async () => {
-    await machine.until("both are served", async () => (await statusOf(machine)).active_count === 2);
-    const ips = new Map((await listOf(machine)).map((row) => [row.hostname, row.ip]));
+    await machine.until("both are served", async () => (await machine.askStatus()).active_count === 2);
+    const ips = new Map((await machine.askList()).map((row) => [row.hostname, row.ip]));
     let over = false;
     async function storm(name: string): Promise<number> {
       let count = 0;
-      for (; !over; count++) assert.deepEqual(await lookUp(name, machine), [ips.get(name)]);
+      for (; !over; count++) assert.deepEqual(await lookUp(name, { server, port }), [ips.get(name)]);
       return count;
     }
     const storms = Promise.all(["api.myapp", "web.myapp", "api.myapp"].map(storm));
-    const reloads = () => machine.out.filter((line) => line.includes("Configuration reloaded")).length;
+    const reloads = () => machine.log.filter((line) => line.includes("Configuration reloaded")).length;
     try {
       for (let count = 1; count <= 50; count++) {
-        await edit(machine, /net: \{.*subnet/, `net: {start_port: ${9000 + count}, subnet`);
+        await edit(machine, /net:\n(?: *start_port.*\n)?/, `net:\n  start_port: ${9000 + count}\n`);
         await Promise.race([storms, machine.until("it is reloaded", () => reloads() === count)]);
       }
     } finally {

@@ -1,9 +1,8 @@
 // Run by linux_ip_test.ts, as root in a network namespace of its own, so that the real daemon can have the default subnet.
 import assert from "node:assert/strict";
-import { runDaemon } from "../../src/daemon/run.ts";
-import type { EndpointReport, StatusReport } from "../../src/model/report.ts";
+import type { EndpointReport } from "../../src/model/report.ts";
 import { run } from "../../src/system/run.ts";
-import { type FakeMachine, fakeMachine } from "../daemon/fake_machine.ts";
+import { FakeMachine } from "../fakes/fake_machine.ts";
 import { Neighbour } from "./neighbour.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: api.myapp:8301\r\nConnection: close\r\n\r\n";
@@ -24,28 +23,25 @@ async function receives(neighbour: Neighbour, address: string): Promise<number> 
   return (await neighbour.succeeds(["nc", "-N", "-w", "5", hostname!, port!], GET)).length;
 }
 
-async function status(machine: FakeMachine): Promise<StatusReport> {
-  return (await machine.ask("status")).data as StatusReport;
-}
-
 Deno.test("the daemon serves the default subnet to this machine, repairs it within a poll, and leaves nothing (F32)", async () => {
-  await using machine = await fakeMachine();
-  await Deno.writeTextFile(`${machine.directory}/hosts`, "127.0.0.1 localhost\n");
+  await using machine = await FakeMachine.create({
+    subnet: "10.107.0.0/16",
+    net: "overrides: {shared.myapp: 0.0.0.0}",
+  });
+  await Deno.writeTextFile(machine.hostsPath, "127.0.0.1 localhost\n");
   machine.cloud.addEndpoint({ url: "http://api.myapp:8301", backend: "http" });
   machine.cloud.addEndpoint({ url: "http://shared.myapp:8302", backend: "http" });
-  const text = await Deno.readTextFile(machine.configPath);
-  await Deno.writeTextFile(machine.configPath, `${text}net: {overrides: {shared.myapp: 0.0.0.0}}\n`);
   const before = await ip("-brief address show") + await ip("-4 route show table all");
-  const running = runDaemon(["--config", machine.configPath], machine.system);
+  const running = machine.run();
   try {
     let rows: EndpointReport[] = [];
     await machine.until("both are listed", async () => {
-      rows = (await machine.ask("list")).data as EndpointReport[];
+      rows = await machine.askList();
       return rows.length === 2 && rows.every((row) => row.state === "active");
     });
     const { ip: address } = rows.find((row) => row.hostname === "api.myapp")!;
     assert.equal(address, "10.107.0.2");
-    const { addresses } = await status(machine);
+    const { addresses } = await machine.askStatus();
     assert.deepEqual([addresses.driver, addresses.subnet, addresses.reason], [
       "linux_ip",
       "10.107.0.0/16",
@@ -65,7 +61,7 @@ Deno.test("the daemon serves the default subnet to this machine, repairs it with
       "a virtual listener serves this machine only",
     );
     assert.ok(await receives(neighbour, `${address}:8302`) > 0, "the neighbour does reach the address");
-    const [row] = ((await machine.ask("list")).data as EndpointReport[]).filter(({ port }) => port === 8301);
+    const [row] = (await machine.askList()).filter(({ port }) => port === 8301);
     assert.equal(row!.total_connections, 1);
 
     await ip("link delete ngrokd0");
@@ -74,17 +70,17 @@ Deno.test("the daemon serves the default subnet to this machine, repairs it with
       async () => /local 10\.107\.0\.0\/16 dev ngrokd0/.test(await ip("-4 route show table local")),
     );
     assert.match(await get(address, 8301), /^HTTP\/1\.1 200 /);
-    assert.match(machine.out.join(""), /Addresses cannot be used: the interface ngrokd0 is missing/);
-    await machine.until("it is said", () => machine.out.join("").includes("Addresses can be used again"));
+    assert.match(machine.logText, /Addresses cannot be used: the interface ngrokd0 is missing/);
+    await machine.until("it is said", () => machine.logText.includes("Addresses can be used again"));
   } finally {
     machine.signal("SIGTERM");
-    assert.equal(await running, 0, machine.out.join("") + machine.err.join(""));
+    assert.equal(await running, 0, machine.logText + machine.err.join(""));
   }
   assert.equal(await ip("-brief address show") + await ip("-4 route show table all"), before);
 });
 
 Deno.test("the daemon remembers the subnet that it chose because of a conflict (F33)", async () => {
-  await using machine = await fakeMachine();
+  await using machine = await FakeMachine.create({ subnet: "10.107.0.0/16" });
   machine.cloud.addEndpoint({ url: "http://api.myapp:8301", backend: "http" });
   for (const conflict of [true, false]) {
     if (conflict) {
@@ -92,46 +88,46 @@ Deno.test("the daemon remembers the subnet that it chose because of a conflict (
       await ip("address add 10.107.1.1/16 dev veth0");
       await ip("link set veth0 up");
     }
-    const running = runDaemon(["--config", machine.configPath], machine.system);
+    const running = machine.run();
     try {
       await machine.until("it is listed", async () => {
-        const [row] = (await machine.ask("list")).data as EndpointReport[];
+        const [row] = await machine.askList();
         return row?.listen_address === "10.108.0.2:8301" && row.state === "active";
       });
-      assert.match((await status(machine)).addresses.reason!, /^10\.108\.0\.0\/16 is used instead of/);
+      assert.match((await machine.askStatus()).addresses.reason!, /^10\.108\.0\.0\/16 is used instead of/);
     } finally {
       machine.signal("SIGTERM");
-      assert.equal(await running, 0, machine.out.join("") + machine.err.join(""));
+      assert.equal(await running, 0, machine.logText + machine.err.join(""));
     }
     if (conflict) await ip("link delete veth0");
   }
 });
 
 Deno.test("cleanup removes the interface and the route that a killed daemon left, and the names", async () => {
-  await using machine = await fakeMachine();
-  await Deno.writeTextFile(`${machine.directory}/hosts`, "127.0.0.1 localhost\n");
+  await using machine = await FakeMachine.create({ subnet: "10.107.0.0/16" });
+  await Deno.writeTextFile(machine.hostsPath, "127.0.0.1 localhost\n");
   const before = await ip("-brief address show") + await ip("-4 route show table all");
   machine.cloud.addEndpoint({ url: "http://api.myapp:8301", backend: "http" });
   const released = machine.system.run;
   let dead = false;
   // A daemon that was killed runs no command at its end, and withdraws no name.
-  const system: typeof machine.system = {
-    ...machine.system,
+  machine.override({
     run: (argv, options) => dead ? Promise.resolve({ stdout: "[]", stderr: "" }) : released(argv, options),
-  };
-  const running = runDaemon(["--config", machine.configPath], system);
+  });
+  const running = machine.run();
   await machine.until(
     "it is listed",
-    async () => ((await machine.ask("list")).data as EndpointReport[]).length === 1,
+    async () => (await machine.askList()).length === 1,
   );
-  const section = await Deno.readTextFile(`${machine.directory}/hosts`);
+  const section = await Deno.readTextFile(machine.hostsPath);
   dead = true;
   machine.signal("SIGTERM");
   await running;
-  await Deno.writeTextFile(`${machine.directory}/hosts`, section);
+  machine.override({ run: released });
+  await Deno.writeTextFile(machine.hostsPath, section);
   assert.match(await ip("-4 route show table local"), /local 10\.107\.0\.0\/16/);
 
-  assert.equal(await runDaemon(["cleanup", "--config", machine.configPath], machine.system), 0);
+  assert.equal(await machine.run("cleanup"), 0);
   assert.equal(await ip("-brief address show") + await ip("-4 route show table all"), before);
-  assert.equal(await Deno.readTextFile(`${machine.directory}/hosts`), "127.0.0.1 localhost\n");
+  assert.equal(await Deno.readTextFile(machine.hostsPath), "127.0.0.1 localhost\n");
 });

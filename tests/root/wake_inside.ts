@@ -1,7 +1,7 @@
 // Run by wake_test.ts, as root in a network namespace of its own, whose interfaces it makes and takes away.
 import assert from "node:assert/strict";
-import { type FakeMachine, fakeMachine } from "../daemon/fake_machine.ts";
-import { withDaemon } from "../daemon/with_daemon.ts";
+import { FakeMachine } from "../fakes/fake_machine.ts";
+import { withDaemon } from "../fakes/with_daemon.ts";
 import { shell } from "./commands.ts";
 
 /** A wake comes 10 s after a change at the latest, and the poll follows at once. */
@@ -21,18 +21,20 @@ interface Started {
 async function withStarted(test: (started: Started) => Promise<void>): Promise<void> {
   let restedMs = 0;
   let looks = 0;
-  await using machine = await fakeMachine("", {
-    wakeLook: {
-      everyMs: 100,
-      wallMs() {
-        looks++;
-        return Date.now() + restedMs;
+  await using machine = await FakeMachine.create({
+    subnet: "10.107.0.0/16",
+    pollSeconds: 3600,
+    system: {
+      wakeLook: {
+        everyMs: 100,
+        wallMs() {
+          looks++;
+          return Date.now() + restedMs;
+        },
+        steadyMs: () => performance.now() + restedMs,
       },
-      steadyMs: () => performance.now() + restedMs,
     },
   });
-  const text = await Deno.readTextFile(machine.configPath);
-  await Deno.writeTextFile(machine.configPath, text.replace("poll_interval: 1", "poll_interval: 3600"));
   machine.cloud.addEndpoint({ url: "http://api.myapp:8301", backend: "http" });
   await withDaemon(machine, () =>
     test({

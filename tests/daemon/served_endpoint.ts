@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import type { StatusReport } from "../../src/model/report.ts";
+import type { FakeMachine } from "../fakes/fake_machine.ts";
+import { statusLine } from "../fakes/with_daemon.ts";
+
+/** The only endpoint of a running daemon, as it was before a fault. */
+export interface ServedEndpoint {
+  /** Asserts that endpoint, address and hosts file are unchanged. */
+  assertKept(when: string): Promise<void>;
+  /** Asserts the same, and that the endpoint answers. */
+  assertServed(when: string): Promise<void>;
+}
+
+/** Waits until the daemon serves its only endpoint, which answers HTTP. */
+export async function servedEndpoint(machine: FakeMachine): Promise<ServedEndpoint> {
+  const [row] = await machine.settled(1);
+  const readHosts = () => Deno.readTextFile(machine.hostsPath);
+  const hosts = await readHosts();
+  assert.ok(hosts.includes(row!.hostname));
+  assert.equal(await statusLine(row!), "HTTP/1.1 200 OK", "before the fault");
+  async function assertKept(when: string): Promise<void> {
+    const rows = (await machine.askList()).map(({ state, listen_address }) => [state, listen_address]);
+    assert.deepEqual(rows, [["active", row!.listen_address]], when);
+    assert.equal(await readHosts(), hosts, when);
+  }
+  return {
+    assertKept,
+    async assertServed(when) {
+      await assertKept(when);
+      assert.equal(await statusLine(row!), "HTTP/1.1 200 OK", when);
+    },
+  };
+}
+
+/** Makes the daemon poll until the API's status fulfils `condition`. Each attempt costs two requests. */
+export async function pollUntil(
+  machine: FakeMachine,
+  condition: (api: StatusReport["api"]) => boolean,
+): Promise<StatusReport["api"]> {
+  let { api } = await machine.askStatus();
+  await machine.until(`a status of the API other than ${JSON.stringify(api)}`, async () => {
+    await machine.request("set-api-key", [machine.cloud.apiKey]);
+    ({ api } = await machine.askStatus());
+    return condition(api);
+  });
+  return api;
+}
