@@ -1,4 +1,5 @@
-// Checks what the repository cites: documents, their sections, decisions, promises (R1), faults (F1), and the targets of Markdown links.
+// Checks what the repository cites: documents, their sections, decisions, promises (R1), faults
+// (F1), and the targets of Markdown links.
 import { posix } from "node:path";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 
@@ -6,7 +7,10 @@ import { writeErr, writeOut } from "../src/system/terminal.ts";
 const FOREIGN: ReadonlySet<string> = new Set([".git", "node_modules", "build"]);
 const PROMISES = "docs/reliability.md";
 const FAULTS = "scripts/faults/rows.ts";
-/** Documents whose tables have ids such as `R1` in the first column. `R1` is a promise and a test vector. */
+/**
+ * Documents whose tables have ids such as `R1` in the first column. `R1` is a promise and a test
+ * vector.
+ */
 const WITH_IDS: readonly string[] = [PROMISES, "docs/protocol.md"];
 /** Tests of the checkers, which cite what must not exist. */
 const EXEMPT: ReadonlySet<string> = new Set([
@@ -14,7 +18,10 @@ const EXEMPT: ReadonlySet<string> = new Set([
   "tests/scripts/faults_test.ts",
 ]);
 
-/** The repository: the text of each file that is checked, and undefined for any other file. Paths start at the root. */
+/**
+ * The repository: the text of each file that is checked, and undefined for any other file. Paths
+ * start at the root.
+ */
 export type Repository = ReadonlyMap<string, string | undefined>;
 
 /** Returns one sentence for each citation or relative link whose target does not exist. */
@@ -128,7 +135,10 @@ function* citationProblems(text: string, facts: Facts): Generator<string> {
   }
 }
 
-/** The sections that a citation names right after its document: `4.3`, `R37`, `R34, R35`, or a title. */
+/**
+ * The sections that a citation names right after its document: `4.3`, `R37`, `R34, R35`, or a
+ * title.
+ */
 function* sectionProblems(
   document: string,
   { rest, facts }: { rest: string; facts: Facts },

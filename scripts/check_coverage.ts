@@ -1,15 +1,15 @@
-// Runs all tests with coverage and holds the line coverage of src/ to its minimum. Part of `deno task ok`.
-// With a directory as argument it checks what tests have left there (DENO_COVERAGE_DIR), and runs none.
+// Runs all tests with coverage, and fails if the line coverage of src/ is below its minimum. With a
+// directory as argument it reads the coverage of an earlier run from there (DENO_COVERAGE_DIR).
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 import { listSources } from "./list_sources.ts";
 
 const MINIMUM_PERCENT = 90;
 const WORST = 10;
 
-/** Files that are not counted, each with the reason: drivers of another system that only their contract suite can run. */
+/** Files that do not count, each with the reason. */
 const NOT_COUNTED: Readonly<Record<string, string>> = {};
 
-/** Lines of one file that hold code, and how many of them a test ran. */
+/** The lines of code in one file, and how many of them a test ran. */
 export interface FileCoverage {
   readonly path: string;
   readonly lines: number;
@@ -18,15 +18,15 @@ export interface FileCoverage {
 
 /** Options of {@linkcode measure}. */
 export interface MeasureOptions {
-  /** The project's directory, with a `/` at its end. */
+  /** The project's directory, with a final `/`. */
   readonly root: string;
-  /** The source files that count: path from the root, text. */
+  /** The text of each source file that counts, by path from the root. */
   readonly sources: ReadonlyMap<string, string>;
 }
 
 /**
- * Line coverage of each source file from a report in lcov's format, the worst first. A file that no test has loaded counts with all its
- * lines, unless it holds only types.
+ * Returns the line coverage of each source file from a report in lcov format, the worst first. All
+ * lines of a file that no test has loaded count as missed, unless the file holds only types.
  */
 export function measure(lcov: string, options: MeasureOptions): FileCoverage[] {
   const { root, sources } = options;
@@ -46,7 +46,7 @@ export function measure(lcov: string, options: MeasureOptions): FileCoverage[] {
     .sort((a, b) => percent([a]) - percent([b]) || a.path.localeCompare(b.path));
 }
 
-/** Covered lines in the hundred over all the files; 100 if there is no line. */
+/** Returns the percentage of covered lines; 100 if there are no lines. */
 export function percent(files: readonly FileCoverage[]): number {
   const sum = (key: "lines" | "covered") => files.reduce((total, file) => total + file[key], 0);
   return sum("lines") === 0 ? 100 : 100 * sum("covered") / sum("lines");

@@ -1,9 +1,9 @@
-// Holds the layer table of the source tree against what the files really import. Part of `deno task ok`.
+// Checks the imports of all files against the layer table of docs/ARCHITECTURE.md.
 import { z } from "zod";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 import { listSources } from "./list_sources.ts";
 
-/** L0 to L6. A folder imports lower layers and itself; folders of one layer never import each other. */
+/** Layers L0 to L6. A folder imports lower layers and itself, and no other folder of its layer. */
 const LAYERS: readonly (readonly string[])[] = [
   ["lib"],
   ["model"],
@@ -14,18 +14,18 @@ const LAYERS: readonly (readonly string[])[] = [
   ["daemon", "cli"],
 ];
 
-/** Lower layers that a folder must do without all the same. */
+/** Folders of lower layers that a folder must not import. */
 const FORBIDDEN: Readonly<Record<string, readonly string[]>> = {
   cli: ["daemon", "account", "sync", "forward"],
 };
 
-/** The entry files, and the folders that each may import from. */
+/** The entry files, and the folders that each may import. */
 const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["system", "daemon"],
   "ctl.ts": ["system", "cli"],
 };
 
-/** Modules of Node that do no I/O and so may be used everywhere. */
+/** Modules of Node that do no I/O and are allowed everywhere. */
 const PURE_NODE_MODULES: ReadonlySet<string> = new Set([
   "node:path",
   "node:buffer",
@@ -33,7 +33,10 @@ const PURE_NODE_MODULES: ReadonlySet<string> = new Set([
   "node:assert/strict",
 ]);
 
-/** What the simulated cloud must not share with the daemon: a common mistake would pass every test. */
+/**
+ * The simulated cloud. It shares no code with the client side, because a common bug would pass
+ * every test.
+ */
 const SIMULATOR = "sim/cloud/";
 const CLIENT_SIDE: ReadonlySet<string> = new Set([
   "cloud",
@@ -44,24 +47,24 @@ const CLIENT_SIDE: ReadonlySet<string> = new Set([
   "forward",
 ]);
 
-/** Files of `src/` that no entry reaches, by intention. Empty unless there is a reason beside the name. */
+/** Files of `src/` that no entry file reaches on purpose. Each needs a reason beside its name. */
 const UNREACHED_BY_INTENTION: ReadonlySet<string> = new Set();
 
-/** One import of a file. */
+/** One import in a file. */
 export interface ImportEdge {
-  /** As the source spells it. */
+  /** The specifier as written in the source. */
   readonly specifier: string;
-  /** A path from the project's root with `/`, or the specifier of something that is not a file of the project. */
+  /** A path from the project's root, or a specifier if it is not a file of the project. */
   readonly target: string;
   readonly typeOnly: boolean;
-  /** Why it cannot be found, if it cannot. */
+  /** The reason if the target cannot be found. */
   readonly error?: string | undefined;
 }
 
-/** The files of the project, by path from its root, each with its imports in the order of the source. */
+/** The imports of each file, by path from the project's root. */
 export type ImportGraph = ReadonlyMap<string, readonly ImportEdge[]>;
 
-/** Every place where the graph breaks the rules, one sentence each; empty if there is none. */
+/** Returns one sentence for each violation of the rules. */
 export function checkImports(graph: ImportGraph): string[] {
   const problems: string[] = [];
   for (const [path, edges] of graph) {
@@ -78,7 +81,7 @@ export function checkImports(graph: ImportGraph): string[] {
   return problems;
 }
 
-/** The files of `src/` that no entry file reaches, sorted; what is only loaded dynamically counts as reached. */
+/** Returns the files of `src/` that no entry file reaches, sorted. A dynamic import counts. */
 export function findUnreached(graph: ImportGraph): string[] {
   const reached = new Set<string>();
   const open = Object.keys(ENTRIES);
@@ -137,7 +140,7 @@ function layerOf(path: string): number | undefined {
   return layer < 0 ? undefined : layer;
 }
 
-/** Each cycle that a depth-first walk meets, once, its first file repeated at the end. */
+/** Returns each cycle that a depth-first walk finds, with its first file repeated at the end. */
 function findCycles(graph: ImportGraph): string[][] {
   const cycles: string[][] = [];
   const done = new Set<string>();
@@ -164,7 +167,7 @@ const denoInfo = z.object({
   })),
 });
 
-/** Reads what `deno info --json` says into a graph; `root` is the project's directory as a `file:` URL that ends in `/`. */
+/** Reads the output of `deno info --json`. `root` is the project's `file:` URL with a final `/`. */
 export function toGraph(info: unknown, root: string): ImportGraph {
   const { modules } = denoInfo.parse(info);
   const missing = new Map(
@@ -198,7 +201,7 @@ async function readGraph(root: URL): Promise<ImportGraph> {
   ]);
   const directory = await Deno.makeTempDir({ prefix: "ngrokd-imports-" });
   try {
-    // `deno info` takes one file: this one reaches every other, those that nothing imports too.
+    // `deno info` takes one file, so this file imports all others.
     const all = `${directory}/all.ts`;
     await Deno.writeTextFile(all, files.map((path) => `import "${new URL(path, root)}";\n`).join(""));
     const args = ["info", "--json", "--config", "deno.json", all];

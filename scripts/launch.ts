@@ -1,4 +1,5 @@
-// Starts the daemon with the permission set that ships, plus exactly the flags that its configuration adds to it.
+// Starts the daemon with the shipped permission set and the flags that its configuration needs
+// beyond it.
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../src/config/config.ts";
@@ -20,21 +21,21 @@ import { permissionFlags } from "./permission_flags.ts";
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const RUN: readonly string[] = ["run", `--config=${ROOT}deno.json`, "--no-prompt"];
 
-/** What a daemon needs beside what its configuration names. */
+/** Settings from the environment that need permissions. */
 export interface Places {
   readonly configPath: string;
   /** From `NGROKD_HOSTS_PATH`. */
   readonly hostsPath?: string | undefined;
   /** From `NGROK_API_KEY_FILE`. */
   readonly keyPath?: string | undefined;
-  /** The proxy for the API, wherever it is from. */
+  /** The proxy for the API, from the configuration or the environment. */
   readonly apiProxy?: Proxy | undefined;
 }
 
-/** All that a daemon with this configuration needs and that can differ from one configuration to another. */
+/** Returns the capabilities that depend on the configuration. */
 export function neededCapabilities(config: Config, places: Places): Capability[] {
   const { configPath, hostsPath, keyPath, apiProxy } = places;
-  // A file is replaced by way of a temporary one beside it: for the configuration that takes its directory.
+  // An atomic write needs a temporary file beside the configuration, so its directory is writable.
   const replaced = [
     dirname(configPath),
     ...(hostsPath === undefined ? [] : [hostsPath, `${hostsPath}.ngrokd.tmp`]),
@@ -48,9 +49,9 @@ export function neededCapabilities(config: Config, places: Places): Capability[]
 }
 
 /**
- * The arguments of the `deno` that runs the daemon with the shipped set, the missing capabilities, and its own arguments.
+ * Returns the arguments for `deno` that run the daemon with the shipped set and `missing`.
  *
- * @throws {RangeError} For a value with a comma: in a flag it would grant its parts.
+ * @throws {RangeError} If a value holds a comma, because a flag would grant its parts.
  */
 export function launchArgv(args: readonly string[], missing: readonly Capability[]): string[] {
   const unsafe = missing.map(valueOf).find((value) => value.includes(","));
@@ -64,7 +65,7 @@ function valueOf(capability: Capability): string {
   return capability.kind === "net" ? capability.host : capability.path;
 }
 
-/** What the configuration that the arguments name needs beside the shipped set. */
+/** Returns the capabilities that the named configuration needs beyond the shipped set. */
 async function findMissing(args: readonly string[]): Promise<Capability[]> {
   const wanted = parseArguments(args);
   if (!("configPath" in wanted)) return [];
@@ -81,7 +82,7 @@ async function findMissing(args: readonly string[]): Promise<Capability[]> {
   return await askShippedSet([...new Map(needed.map((entry) => [JSON.stringify(entry), entry])).values()]);
 }
 
-/** Asks a process with the shipped set which of the capabilities it lacks: Deno itself knows best what a set holds. */
+/** Starts a process with the shipped set and asks it which of the capabilities it lacks. */
 async function askShippedSet(needed: readonly Capability[]): Promise<Capability[]> {
   const script = `${ROOT}scripts/missing_capabilities.ts`;
   const args = [...RUN, ...permissionFlags("ngrokd", []), "--quiet", script, JSON.stringify(needed)];
@@ -104,7 +105,7 @@ async function main(args: readonly string[]): Promise<number> {
     writeErr(`Error: ${messageOf(error)}\n${hint === undefined ? "" : `${hint}\n`}`);
     return 1;
   }
-  // In a process group of its own: Ctrl-C reaches the daemon once, through here, and not twice.
+  // The daemon has its own process group, so that Ctrl-C reaches it once, through this process.
   const child = new Deno.Command("deno", { args: argv, detached: true }).spawn();
   using _signals = onSignals(["SIGINT", "SIGTERM", "SIGHUP"], (name) => child.kill(name));
   return (await child.status).code;

@@ -5,9 +5,12 @@ type Parameter = Deno.lint.Parameter;
 const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const ENTRY = /^(main|ctl)\.ts$/;
 const SHIPPED = /^(src\/.*|main|ctl)\.ts$/;
-/** Everything but the programs: the entry files, and what `deno task` starts. */
+/** All files but the programs: the entry files, and what `deno task` starts. */
 const NEVER_EXITS = /^(?!(main|ctl|sim\/dev)\.ts$|(scripts|bench|tests\/long)\/)/;
-/** Everything whose errors a user reads; tests and the simulated cloud make errors of other programs. */
+/**
+ * Files whose errors a user reads. Tests and the simulated cloud produce the errors of other
+ * programs.
+ */
 const REPORTS_ERRORS = /^((src|bench|scripts)\/.*|sim\/[^/]*|tests\/long\/.*|main|ctl)\.ts$/;
 const LOG_METHODS: ReadonlySet<string> = new Set([
   "trace",
@@ -20,13 +23,13 @@ const LOG_METHODS: ReadonlySet<string> = new Set([
 ]);
 const CONTRACTION = /n['’]t\b|\w['’](re|ve|ll)\b|\b(it|that|there|what|here|let)['’]s\b/i;
 
-/** The path from the project's root; a path that is not in the project stays as it is. */
+/** Returns the path from the project's root; a path outside the project is unchanged. */
 function pathOf(context: Deno.lint.RuleContext): string {
   const path = context.filename.replaceAll("\\", "/").replace(/^file:\/\//, "");
   return path.startsWith(ROOT) ? path.slice(ROOT.length) : path;
 }
 
-/** A rule for the files whose path matches; elsewhere it visits nothing. */
+/** Makes a rule for the files whose path matches. */
 function ruleFor(
   paths: RegExp,
   create: (context: Deno.lint.RuleContext, path: string) => Deno.lint.LintVisitor,
@@ -96,7 +99,7 @@ const functionDeclarations = ruleFor(/./, (context) => ({
 const hashPrivate = ruleFor(/./, (context) => {
   function check(node: Node): void {
     if (!/^private\b/.test(context.sourceCode.getText(node))) return;
-    context.report({ node, message: "private is only a word to the compiler", hint: "Write: #name" });
+    context.report({ node, message: "A member is private by keyword only", hint: "Write: #name" });
   }
   return { PropertyDefinition: check, MethodDefinition: check, TSParameterProperty: check };
 });
@@ -156,7 +159,7 @@ const noIgnoreFile = ruleFor(/./, (context) => ({
   Program() {
     for (const comment of context.sourceCode.getAllComments()) {
       if (!/^\s*deno-lint-ignore-file\b/.test(comment.value)) continue;
-      const message = "A whole file is taken out of a lint rule";
+      const message = "A lint rule is switched off for a whole file";
       context.report({ range: comment.range, message, hint: "Ignore one rule on one line, with the reason" });
     }
   },
@@ -168,7 +171,7 @@ const noTodo = ruleFor(/./, (context) => ({
       if (!/\b(TODO|FIXME|XXX)\b/.test(comment.value)) continue;
       context.report({
         range: comment.range,
-        message: "A note of work to do stands in the source",
+        message: "A comment announces work to do",
         hint: "Do it, or open an issue",
       });
     }
@@ -206,7 +209,9 @@ function isConstantText(node: Node): boolean {
     (node.type === "TemplateLiteral" && node.expressions.length === 0);
 }
 
-/** The pieces of text in a message, in order; an empty piece stands for a value at its edge. */
+/**
+ * Returns the constant parts of a message in order; a value at either end becomes an empty part.
+ */
 function textsOf(node: Node): string[] {
   if (node.type === "Literal") return typeof node.value === "string" ? [node.value] : [""];
   if (node.type === "TemplateLiteral") return node.quasis.map((quasi) => quasi.cooked);

@@ -58,7 +58,10 @@ export const testName: Deno.lint.Rule = {
   }),
 };
 
-/** Returns the text of a string, a template (each value counts as one character) or the `name` of an object. */
+/**
+ * Returns the text of a string, a template (each value counts as one character) or the `name` of an
+ * object.
+ */
 function textOf(node: Node): string | undefined {
   if (node.type === "Literal") return typeof node.value === "string" ? node.value : undefined;
   if (node.type === "TemplateLiteral") return node.quasis.map((quasi) => quasi.cooked).join("…");

@@ -1,6 +1,6 @@
 /**
- * The TypeScript files at or below the given paths, sorted, as paths from `root`; a folder ends in `/`, and what does not exist is left
- * out.
+ * Returns the TypeScript files at or below `paths`, sorted, as paths from `root`. A folder ends in
+ * `/`; a path that does not exist is skipped.
  */
 export async function listSources(root: URL, paths: readonly string[]): Promise<string[]> {
   const files: string[] = [];

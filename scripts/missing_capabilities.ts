@@ -1,9 +1,10 @@
-// Prints those of the given capabilities that this process lacks, as JSON. `launch.ts` runs it with the set that the daemon ships with.
+// Prints as JSON which of the given capabilities this process lacks. `launch.ts` runs it with the
+// shipped set.
 import { z } from "zod";
 import { holds } from "../src/system/permissions.ts";
 import { writeOut } from "../src/system/terminal.ts";
 
-/** A list of capabilities as JSON. */
+/** Schema of a list of capabilities. */
 export const capabilities = z.array(z.discriminatedUnion("kind", [
   z.object({ kind: z.enum(["read", "write"]), path: z.string() }),
   z.object({ kind: z.literal("net"), host: z.string() }),

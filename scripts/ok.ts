@@ -1,10 +1,10 @@
-// Everything that must hold before a commit, one line per step: first what takes seconds, side by side, then the tests but for the longest.
-// With --static it leaves the tests out.
+// Checks what must hold before a commit and prints a line for each step: first the static checks,
+// two at a time, then all tests but the slowest. With --static it runs no tests.
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 
 const AT_ONCE = 2;
 const LIMIT_MS = 120_000;
-/** Past this a step hangs and is ended. */
+/** A step that runs longer hangs and is killed. */
 const STEP_LIMIT_MS = 600_000;
 
 /** A step by name, with the arguments of its `deno`. */
@@ -13,10 +13,10 @@ export interface Step {
   readonly args: readonly string[];
 }
 
-/** How a step ended. */
+/** The result of a step. */
 export interface StepResult {
   readonly success: boolean;
-  /** What it printed to both streams. */
+  /** Standard output and standard error. */
   readonly output: string;
 }
 
@@ -27,10 +27,7 @@ const STATIC: readonly Step[] = [
   { name: "imports", args: ["run", "-P=scripts", "--no-prompt", "scripts/check_imports.ts"] },
   { name: "docs", args: ["run", "-P=scripts", "--no-prompt", "scripts/write_docs.ts", "--check"] },
 ];
-/**
- * The slowest: whole programs in namespaces, under floods, through proxies or attacks, by wrong clocks, or once for
- * each permission. `deno task test` and CI have them.
- */
+/** The slowest test files, which only `deno task test` and CI run. */
 const LONG: readonly string[] = [
   "tests/daemon/api_attacks_test.ts",
   "tests/daemon/clock_jump_test.ts",
@@ -77,13 +74,13 @@ const FAULTS: Step = {
 export interface RunStepsOptions {
   readonly run: (step: Step) => Promise<StepResult>;
   readonly print: (text: string) => void;
-  /** The whole run fails if it takes longer. */
+  /** The time limit of the whole run. */
   readonly limitMs: number;
 }
 
 /**
- * Runs the groups one after the other, the steps of a group side by side, and prints a line for each; a group with a failure is the last.
- * True if every step succeeded within the time.
+ * Runs the groups one after the other and the steps of a group side by side. A group with a failure
+ * is the last one. Returns true if every step succeeded within the time limit.
  */
 export async function runSteps(
   groups: readonly (readonly Step[])[],

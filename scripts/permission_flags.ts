@@ -1,13 +1,13 @@
 import config from "../deno.json" with { type: "json" };
 
-/** The sets of deno.json that a program ships with. */
+/** The permission sets in deno.json that ship. */
 export type ShippedSet = "ngrokd" | "ngrokctl";
 
 type Kind = "read" | "write" | "net";
 
 /**
- * The flags that give a program its shipped set and the extra ones (`--allow-net=…`, one value each). A flag takes the place of the set's
- * whole list of its kind, it does not add to it: so each kind that has an extra is given whole.
+ * Returns the flags for a shipped set and extra flags (`--allow-net=…`, one value each). A flag
+ * replaces the set's whole list of its kind, so the result repeats that list with the extras.
  */
 export function permissionFlags(set: ShippedSet, extra: readonly string[]): string[] {
   const byKind = Map.groupBy(extra, (flag) => /^--allow-([a-z]+)=/.exec(flag)?.[1] as Kind);

@@ -1,5 +1,5 @@
-// Writes the reference of the configuration keys into docs/configuration.md, and config.example.yml.
-// With --check it compares instead.
+// Writes the reference of the configuration keys into docs/configuration.md, and
+// config.example.yml. With --check it compares instead.
 import { KEY_ENTRIES } from "../src/config/config.ts";
 import { CHANGES, type Key } from "../src/config/key.ts";
 import { sectionOf } from "../src/config/sections.ts";

@@ -25,7 +25,10 @@ export function renderFaults(rows: readonly FaultRow[], tests: readonly Reported
   ].join("\n");
 }
 
-/** Returns one sentence for each row without a test, and for each row missing a facility beyond the third. */
+/**
+ * Returns one sentence for each row without a test, and for each row missing a facility beyond the
+ * third.
+ */
 export function checkRows(rows: readonly FaultRow[], tests: readonly ReportedTest[]): string[] {
   const missing = rows.filter((row) => row.missing !== undefined).map(({ id }) => id);
   return [
@@ -45,7 +48,10 @@ export function checkNames(rows: readonly FaultRow[], tests: readonly ReportedTe
   );
 }
 
-/** Returns one sentence for each skipped test, unless every row that it shows names a missing facility. */
+/**
+ * Returns one sentence for each skipped test, unless every row that it shows names a missing
+ * facility.
+ */
 export function checkSkips(rows: readonly FaultRow[], tests: readonly ReportedTest[]): string[] {
   const missing = new Set<string>(rows.filter((row) => row.missing !== undefined).map(({ id }) => id));
   return tests

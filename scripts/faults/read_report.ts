@@ -20,7 +20,9 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "&apos;": "'",
 };
 
-/** Reads the tests from a JUnit report of `deno test --junit-path`; steps of a test are left out. */
+/**
+ * Reads the tests from a JUnit report of `deno test --junit-path`; steps of a test are left out.
+ */
 export function readReport(xml: string): ReportedTest[] {
   return [...xml.matchAll(CASE)].flatMap(([, name = "", file = "", body = ""]) => {
     const text = name.replace(/&(?:amp|lt|gt|quot|apos);/g, (entity) => ENTITIES[entity]!);

@@ -3,7 +3,7 @@ export interface FaultRow {
   readonly id: `F${number}`;
   readonly fault: string;
   readonly answer: string;
-  /** What this machine lacks to show it; only then may the row be without a test, or its tests be skipped. */
+  /** The facility that CI machines lack. Only such a row may have no test, or a skipped one. */
   readonly missing?: string;
 }
 
