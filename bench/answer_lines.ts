@@ -1,6 +1,6 @@
 import { readLines } from "./read_lines.ts";
 
-/** Answers each JSON line of standard input with one on standard output, until the input ends: then the parent is gone. */
+/** Answers each JSON line of standard input with one on standard output, until the input ends. */
 export async function answerLines(answer: (question: unknown) => Promise<unknown>): Promise<void> {
   const encoder = new TextEncoder();
   for await (const line of readLines(Deno.stdin.readable)) {

@@ -1,15 +1,18 @@
-// The far side of every measured path: takes uploads, sends downloads, echoes. A process of its own, so that its CPU time is nobody else's.
+// The end of every measured path: receives uploads, sends downloads, echoes. It is a process of its
+// own, so that its CPU time is counted apart.
 import { encodeFrame, encodeResponse } from "../sim/cloud/frame.ts";
 import { answerLines } from "./answer_lines.ts";
 import { BLOCK_BYTES, decodeOrder, encodeOrder, readExactly, UploadEnd, writeAll } from "./exchange.ts";
 
 /** The first question: what to listen with. */
 export interface BackendStart {
-  /** Terminate TLS on the port that takes the upgrade frame; PEM. Used where there is no terminator in front. */
+  /** PEM for TLS on the framed port. Used if no other program terminates TLS. */
   readonly tls?: { readonly cert: string; readonly key: string };
 }
 
-/** The answer: the port for plain streams, and the one that takes an upgrade frame first (PROTOCOL.md 3.2). */
+/**
+ * The port for plain streams, and the port that expects an upgrade frame (docs/protocol.md 3.2).
+ */
 export interface BackendPorts {
   readonly plain: number;
   readonly framed: number;

@@ -19,7 +19,7 @@ export class Child implements AsyncDisposable {
     const [command, ...args] = argv;
     this.#name = argv.join(" ");
     if (stack.disposed) throw new Error(`Cannot start ${this.#name}: the bench is ending`);
-    // In a process group of its own: Ctrl-C ends it through here, and not before.
+    // It has its own process group, so that Ctrl-C ends it through this process only.
     const pipes = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
     this.#process = new Deno.Command(command!, { args, detached: true, ...pipes }).spawn();
     this.#stderr = new Response(this.#process.stderr).text();
@@ -39,12 +39,12 @@ export class Child implements AsyncDisposable {
     return this.#process.stdout;
   }
 
-  /** @throws {Error} With what it has printed, once the program has ended. */
+  /** @throws {Error} If the program has ended; the message holds its standard error. */
   async assertRunning(): Promise<void> {
     if (this.#ended) throw await this.failure();
   }
 
-  /** What to say when the program ends by itself; waits until it has. */
+  /** Waits until the program ends, and returns an error with its standard error. */
   async failure(): Promise<Error> {
     return new Error(`Cannot go on: this program has ended: ${this.#name}\n${await this.#stderr}`);
   }
@@ -63,12 +63,12 @@ export class Child implements AsyncDisposable {
     try {
       this.#process.kill(signal);
     } catch {
-      // It has ended by itself.
+      // It has already ended.
     }
   }
 }
 
-/** A script of this folder in a process of its own: one JSON line is asked, one is answered. */
+/** A script of this folder in its own process, which answers each JSON line with one. */
 export class Script {
   readonly #child: Child;
   readonly #lines: AsyncGenerator<string>;

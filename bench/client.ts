@@ -2,13 +2,16 @@
 import { answerLines } from "./answer_lines.ts";
 import { BLOCK_BYTES, encodeOrder, LAST_BLOCK, type Order, readExactly, writeAll } from "./exchange.ts";
 
-/** Where the measured path begins. */
+/** The address where the measured path begins. */
 export interface Address {
   readonly hostname: string;
   readonly port: number;
 }
 
-/** What the bench asks of the client. A transfer is opened first and run then, so that connecting is not part of it. */
+/**
+ * A request to the client. A transfer is opened first and run then, so that it does not include
+ * connecting.
+ */
 export type ClientQuestion =
   | {
     readonly kind: "open";
@@ -25,13 +28,13 @@ export type ClientQuestion =
     readonly limitMs: number;
   };
 
-/** What came of a transfer: all bytes that were sent had arrived after so many seconds. */
+/** The result of a transfer: the bytes that arrived, and the time until the last one. */
 export interface Transfer {
   readonly bytes: number;
   readonly seconds: number;
 }
 
-/** What came of connecting: the time of each connect + 4-byte echo, in milliseconds, and of all together. */
+/** The time of each connect + 4-byte echo in milliseconds, and of all of them in seconds. */
 export interface Connects {
   readonly timesMs: number[];
   readonly seconds: number;

@@ -1,4 +1,5 @@
-// An HTTP proxy that knows CONNECT and nothing else, in a process of its own. Prints its port on 127.0.0.1.
+// An HTTP proxy that knows CONNECT and nothing else, in a process of its own. Prints its port on
+// 127.0.0.1.
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 
 async function serve(client: Deno.TcpConn): Promise<void> {
@@ -11,7 +12,10 @@ async function serve(client: Deno.TcpConn): Promise<void> {
   await Promise.all([copy(near, target), copy(target, near)]);
 }
 
-/** Reads the head of a CONNECT request and returns the port. The client waits for the reply, so no byte follows the head. */
+/**
+ * Reads the head of a CONNECT request and returns the port. The client waits for the reply, so no
+ * byte follows the head.
+ */
 async function readConnect(client: Deno.TcpConn): Promise<number> {
   const buffer = new Uint8Array(4096);
   let text = "";

@@ -1,35 +1,39 @@
-/** USER_HZ: the kernel gives CPU times to programs in hundredths of a second, whatever its own tick is. */
+/** USER_HZ: the unit of CPU times in /proc. */
 const TICKS_PER_SECOND = 100;
 
 /**
- * CPU seconds of a process, its threads and its children that have ended, from a line of /proc/PID/stat (proc(5): utime, stime, cutime,
- * cstime).
+ * Reads the CPU seconds of a process and its ended children from a line of /proc/PID/stat (proc(5):
+ * utime, stime, cutime, cstime).
  *
- * @throws {TypeError} If the line is not of that form.
+ * @throws {TypeError} If the line has another form.
  */
 export function parseProcessSeconds(line: string): number {
-  // The program's name stands in parentheses and may hold spaces and parentheses itself.
+  // The program's name is in parentheses and may hold spaces and parentheses.
   return sumOf(line.slice(line.lastIndexOf(")") + 2).split(" ").slice(11, 15), 4);
 }
 
 /**
- * CPU seconds that all cores have been busy, from the first line of /proc/stat (proc(5)): everything but idle and iowait, and without the
- * guest times, which user and nice hold already.
+ * Reads the CPU seconds that all cores were busy from the first line of /proc/stat (proc(5)): all
+ * but idle and iowait. The guest times are part of user and nice.
  *
- * @throws {TypeError} If the line is not of that form.
+ * @throws {TypeError} If the line has another form.
  */
 export function parseMachineSeconds(line: string): number {
   const [name, ...fields] = line.split(/ +/);
   return sumOf(name === "cpu" ? [...fields.slice(0, 3), ...fields.slice(5, 8)] : [], 6);
 }
 
-/** CPU seconds so far: of the whole machine, and of each process. */
+/** The CPU seconds so far of the whole machine and of each process. */
 export interface CpuReading {
   readonly machine: number;
   readonly processes: readonly number[];
 }
 
-/** Reads them by way of another program: under a scoped permission set Deno cannot read /proc itself. @throws {Error} If one has ended. */
+/**
+ * Reads CPU times with `cat`, because Deno needs all permissions to read /proc.
+ *
+ * @throws {Error} If a process has ended.
+ */
 export async function readCpu(pids: readonly number[]): Promise<CpuReading> {
   const args = ["/proc/stat", ...pids.map((pid) => `/proc/${pid}/stat`)];
   const { success, stdout, stderr } = await new Deno.Command("/bin/cat", { args }).output();

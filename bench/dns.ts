@@ -1,4 +1,4 @@
-// Compares the DNS server with dnsmasq, 1,000 names each, asked by dnsperf, in one run.
+// Compares the DNS server with dnsmasq: 1,000 names each, queried by dnsperf in turn.
 import { connectTcp } from "../src/system/net.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 import { askUdp } from "../tests/dns/client.ts";
@@ -13,11 +13,11 @@ import { startServer } from "../tests/long/dns/server_process.ts";
 const DNSPERF = "/usr/bin/dnsperf";
 const DNSMASQ = "/usr/sbin/dnsmasq";
 const USAGE = "Usage: deno task bench:dns [--quick]\n";
-/** Queries that wait for their answers at a time, over all sockets. */
+/** The number of queries in flight over all sockets. */
 const OUTSTANDING = 32;
 const SOCKETS = 4;
 
-/** How long a run is: rounds after the one that warms up, and seconds of each measurement in them. */
+/** The rounds after the warm-up, and the seconds of each measurement. */
 interface Length {
   readonly rounds: number;
   readonly seconds: number;
@@ -26,12 +26,12 @@ interface Length {
 const FULL: Length = { rounds: 5, seconds: 3 };
 const QUICK: Length = { rounds: 2, seconds: 1 };
 
-/** dnsmasq with the same names, on a free port. */
+/** Starts dnsmasq with the same names and returns its port. */
 async function startDnsmasq(stack: AsyncDisposableStack, directory: string): Promise<number> {
   const port = freePort();
   const records = benchNames().map(({ hostname, address }) => `${address} ${hostname}\n`).join("");
   await Deno.writeTextFile(`${directory}/hosts`, records);
-  // The cache is of no matter to its own names; the answers live as long as ours.
+  // The TTL is the same as that of ngrokd.
   const options = [
     "keep-in-foreground",
     `port=${port}`,
@@ -64,13 +64,16 @@ function freePort(): number {
   return (listener.addr as Deno.NetAddr).port;
 }
 
-/** What one run of a subject gave. */
+/** The figures of one run of a subject. */
 interface Sample extends DnsperfFigures {
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
 
-/** Throughput first; then latencies under the same load, since to print each costs dnsperf some of its speed. */
+/**
+ * Measures throughput, then latencies in a second run, because printing each one slows dnsperf
+ * down.
+ */
 async function measure(port: number, load: { queries: string; seconds: number }): Promise<Sample> {
   const figures = readDnsperf(await dnsperf(port, load));
   const latencies = readLatencies(await dnsperf(port, load, ["-v"]));
@@ -106,7 +109,7 @@ async function bench(stack: AsyncDisposableStack, length: Length): Promise<numbe
   for (let round = 0; round <= count; round++) {
     for (const { name, port, rounds } of subjects) {
       const figures = await measure(port, { queries, seconds });
-      // The first round warms both up.
+      // The first round is the warm-up.
       if (round > 0) rounds.push(figures);
       writeErr(`… round ${round}: ${name} ${Math.round(figures.perSecond)} queries/s\n`);
     }
@@ -120,7 +123,7 @@ async function bench(stack: AsyncDisposableStack, length: Length): Promise<numbe
     );
     return all;
   });
-  // By rounds: a minute in which the machine has other work slows both.
+  // The ratio is taken round by round, because other work on the machine slows both.
   const [oursByRound, theirsByRound] = subjects.map(({ rounds }) => rounds.map(({ perSecond }) => perSecond));
   const ratio = median(oursByRound!.map((perSecond, round) => perSecond / theirsByRound![round]!));
   writeOut(`ngrokd ÷ dnsmasq: ${ratio.toFixed(2)} (medians of ${count} rounds of ${seconds} s)\n`);
@@ -131,7 +134,7 @@ async function bench(stack: AsyncDisposableStack, length: Length): Promise<numbe
     { text: "unanswered queries", value: ours!.bad, atMost: 0 },
   ];
   for (const target of targets) writeOut(`${renderTarget(target)}\n`);
-  // So short a run, on a machine that does other work, tells whether all works, not how fast.
+  // A short run on a busy machine shows that it works, not how fast it is.
   if (length === QUICK) return ours!.bad > 0 ? 1 : 0;
   return missedTargets(targets).length === 0 ? 0 : 1;
 }

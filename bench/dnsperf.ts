@@ -1,11 +1,11 @@
-/** What dnsperf found in one run. */
+/** The figures of one run of dnsperf. */
 export interface DnsperfFigures {
   readonly perSecond: number;
   /** Queries without an answer, or with one that is not NOERROR. */
   readonly bad: number;
 }
 
-/** Reads dnsperf's summary. @throws {Error} If it is none. */
+/** Reads the summary of dnsperf. @throws {Error} If `text` holds none. */
 export function readDnsperf(text: string): DnsperfFigures {
   const number = (pattern: RegExp): number => Number(pattern.exec(text)?.[1]);
   const perSecond = number(/^ *Queries per second: +([0-9.]+)/m);
@@ -15,7 +15,7 @@ export function readDnsperf(text: string): DnsperfFigures {
   return { perSecond, bad: sent - (good || 0) };
 }
 
-/** The latencies in milliseconds that `dnsperf -v` prints, one for each answer. */
+/** Reads the latencies that `dnsperf -v` prints, in milliseconds. */
 export function readLatencies(text: string): number[] {
   return [...text.matchAll(/^> \w+ \S+ A ([0-9.]+)$/gm)].map(([, seconds]) => Number(seconds) * 1000);
 }

@@ -1,4 +1,4 @@
-/** What the load client asks of the backend at the start of a connection; the backend answers with the same four bytes. */
+/** The first four bytes of a connection, which tell the backend what to do. It sends them back. */
 export type Order = "echo" | "upld" | "down";
 
 /** An upload is a row of blocks of this size; the first byte of a block says if it is the last. */
@@ -39,7 +39,11 @@ export class UploadEnd {
   }
 }
 
-/** Reads exactly `length` bytes, never more; null at the end of the stream. @throws {Error} If it ends in between. */
+/**
+ * Reads exactly `length` bytes; returns null at the end of the stream.
+ *
+ * @throws {Error} If it ends in between.
+ */
 export async function readExactly(conn: Deno.Conn, length: number): Promise<Uint8Array<ArrayBuffer> | null> {
   const bytes = new Uint8Array(length);
   for (let have = 0; have < length;) {

@@ -1,17 +1,17 @@
 import { VERSION } from "../src/lib/version.ts";
 import type { Peer } from "./peers.ts";
 
-/** What the figures were measured on and with. */
+/** The machine and the versions of the programs that were measured. */
 export interface Machine {
   readonly cores: number;
   readonly processor: string;
   readonly kernel: string;
-  /** Load average of the last minute before the bench began. */
+  /** The load average of the minute before the bench. */
   readonly load: number;
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/** Asks the system and the installed peers. */
+/** Describes this machine and the installed peers. */
 export async function describeMachine(peers: readonly Peer[]): Promise<Machine> {
   const versions: Record<string, string> = { ngrokd: VERSION, deno: Deno.version.deno };
   for (const peer of peers) versions[peer.name] = versionIn(await print(peer.program, peer.versionArgs));
@@ -24,12 +24,12 @@ export async function describeMachine(peers: readonly Peer[]): Promise<Machine> 
   };
 }
 
-/** The first version number in what a program prints; `unknown` if it holds none. */
+/** Returns the first version number in `text`, or `unknown`. */
 export function versionIn(text: string): string {
   return /\b[0-9]+\.[0-9]+(\.[0-9]+)*\b/.exec(text)?.[0] ?? "unknown";
 }
 
-/** The model in the text of /proc/cpuinfo; `unknown` if it names none. */
+/** Returns the processor model in the text of /proc/cpuinfo, or `unknown`. */
 export function processorIn(text: string): string {
   return /^model name\s*:\s*(.*)$/m.exec(text)?.[1] ?? "unknown";
 }

@@ -1,4 +1,5 @@
-// Compares a direct connection, this daemon, and the peers that are installed, in one run. See docs/benchmarks.md.
+// Compares a direct connection, this daemon and the installed peers in one run. See
+// docs/benchmarks.md.
 import { messageOf } from "../src/model/errors.ts";
 import { onSignals } from "../src/system/signals.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
@@ -22,14 +23,14 @@ Compares a direct connection, ngrokd, and stunnel and HAProxy where they are ins
 With CI=true in the environment a missing peer is a failure.
 `;
 
-/** What the command line asks for. */
+/** The options of the command line. */
 export interface BenchArguments {
   readonly quick: boolean;
   readonly assertTargets: boolean;
   readonly jsonPath: string;
 }
 
-/** Reads the command line; undefined if it is wrong. */
+/** Parses the command line; returns undefined if it is wrong. */
 export function parseArguments(args: readonly string[]): BenchArguments | undefined {
   let parsed: BenchArguments = { quick: false, assertTargets: false, jsonPath: "bench.json" };
   const rest = [...args];

@@ -5,17 +5,17 @@ import { processFigures } from "./process_figures.ts";
 import { percentile } from "./statistics.ts";
 import type { Subject, SubjectName, Track } from "./track.ts";
 
-/** How long and how often. */
+/** The number and length of the measurements. */
 export interface Plan {
   readonly rounds: number;
   readonly transferMs: number;
   readonly warmUpMs: number;
-  /** Connections of one round, by four workers; fewer if the limit comes first. */
+  /** The connections of one round, made by four workers; fewer if the time limit comes first. */
   readonly connections: number;
   readonly connectLimitMs: number;
 }
 
-/** The whole bench: some three minutes. */
+/** The plan of a full run, which takes about five minutes. */
 export const FULL: Plan = {
   rounds: 5,
   transferMs: 1500,
@@ -23,7 +23,7 @@ export const FULL: Plan = {
   connections: 400,
   connectLimitMs: 8000,
 };
-/** For CI: some thirty seconds. */
+/** The plan of a quick run, which takes about 40 seconds. */
 export const QUICK: Plan = {
   rounds: 3,
   transferMs: 300,
@@ -40,10 +40,10 @@ const CASES = [
   { direction: "download", streams: 8 },
 ] as const;
 
-/** Who takes part in a measurement; the direct path has no subject and no far end. */
+/** The processes of a measurement. The direct path has no subject and no far end. */
 export type Part = "client" | "subject" | "farEnd" | "backend";
 
-/** CPU seconds of each part during one measurement, and of the rest of the machine. */
+/** The CPU seconds of each process during one measurement, and of all other programs. */
 export type CpuSeconds = Partial<Record<Part | "others", number>>;
 
 /** One transfer. */
@@ -56,7 +56,7 @@ export interface TransferSample extends Transfer {
   readonly cpuSeconds: CpuSeconds;
 }
 
-/** One row of connections; the times are of connect + 4-byte echo. */
+/** A series of connections; the times are of connect + 4-byte echo. */
 export interface ConnectSample {
   readonly round: number;
   readonly subject: SubjectName;
@@ -69,7 +69,7 @@ export interface ConnectSample {
   readonly p99Ms: number;
 }
 
-/** All that was measured, in its order. */
+/** All samples in the order of their measurement. */
 export interface Samples {
   readonly transfers: readonly TransferSample[];
   readonly connects: readonly ConnectSample[];
@@ -86,11 +86,14 @@ export interface MemorySample {
 /** Options of {@linkcode measure}. */
 export interface MeasureOptions {
   readonly plan: Plan;
-  /** Told what begins. */
+  /** Called with the name of each case as it begins. */
   readonly onProgress: (text: string) => void;
 }
 
-/** Measures each case with one subject after the other, round by round, so that a change of the machine's mood meets them all. */
+/**
+ * Measures each case with one subject after the other, round by round, so that other load on the
+ * machine affects all of them.
+ */
 export async function measure(track: Track, options: MeasureOptions): Promise<Samples> {
   const { plan, onProgress } = options;
   const transfers: TransferSample[] = [];
@@ -175,7 +178,7 @@ async function ask(track: Track, question: ClientQuestion): Promise<unknown> {
   return await track.client.ask(question);
 }
 
-/** Starts to count; what it gives stops, and tells the CPU seconds of each part. */
+/** Starts to count CPU time; the returned function gives the seconds of each process since then. */
 async function countCpu(track: Track, subject: Subject): Promise<() => Promise<CpuSeconds>> {
   const { client, backend, farEndPid } = track;
   const between = subject.pid === undefined ? {} : { subject: subject.pid, farEnd: farEndPid };
@@ -191,7 +194,7 @@ async function countCpu(track: Track, subject: Subject): Promise<() => Promise<C
   };
 }
 
-/** Without the dust of floating point: the kernel counts hundredths. */
+/** Rounds to hundredths, the unit of the kernel. */
 function round(seconds: number): number {
   return Math.round(seconds * 100) / 100;
 }

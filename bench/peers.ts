@@ -1,12 +1,15 @@
 /** A forwarder that is compared with ngrokd, where it is installed. */
 export type PeerName = "stunnel" | "haproxy";
 
-/** What a peer in the daemon's place works with: plain TCP in, mutual TLS out. Paths of PEM files; the ports are on 127.0.0.1. */
+/**
+ * The set-up of a peer in the daemon's place: plain TCP in, mutual TLS out. Ports are on 127.0.0.1;
+ * paths lead to PEM files.
+ */
 export interface ClientSetup {
   readonly listenPort: number;
   readonly farEndPort: number;
   readonly certPath: string;
-  /** Certificate and key in one file, as HAProxy wants them. */
+  /** Certificate and key in one file, for HAProxy. */
   readonly pairPath: string;
   readonly keyPath: string;
   /** The CA of the far end's certificate. */
@@ -15,9 +18,9 @@ export interface ClientSetup {
   readonly proxyPort?: number;
 }
 
-/** What a peer as the far end works with: mutual TLS in, plain TCP out. */
+/** The set-up of a peer as the far end: mutual TLS in, plain TCP out. */
 export interface ServerSetup {
-  /** Where it listens, and the backend's port for each. */
+  /** The ports on which it listens, each with its port of the backend. */
   readonly routes: readonly { readonly listenPort: number; readonly backendPort: number }[];
   readonly certPath: string;
   readonly keyPath: string;
@@ -28,7 +31,7 @@ export interface ServerSetup {
   readonly clientCaPath: string;
 }
 
-/** How to find, configure and start a peer. */
+/** A peer and the way to configure and start it. */
 export interface Peer {
   readonly name: PeerName;
   readonly program: string;
@@ -40,10 +43,10 @@ export interface Peer {
   readonly args: (configPath: string) => readonly string[];
 }
 
-/** One suite for everybody: a client's own preference would compare ciphers. It is the first choice of a Go server. */
+/** One cipher suite for all subjects. It is the first choice of a Go server. */
 export const CIPHER_SUITE = "TLS_AES_128_GCM_SHA256";
 
-/** The peers, where Debian puts them; the first that is installed is the far end. */
+/** The peers with their paths on Debian. The first installed one is the far end. */
 export const PEERS: readonly Peer[] = [
   {
     name: "haproxy",
@@ -65,7 +68,7 @@ export const PEERS: readonly Peer[] = [
   },
 ];
 
-// One thread: the daemon has one.
+// One thread, as many as the daemon has.
 const HAPROXY_COMMON = `global
   nbthread 1
 defaults
@@ -86,7 +89,7 @@ function haproxyClient(setup: ClientSetup): string {
 
 function haproxyServer(setup: ServerSetup): string {
   const { routes, pairPath, clientCaPath } = setup;
-  // Error 2 is a trust anchor that is not a root; the client's certificate is verified against it all the same.
+  // Error 2 says that the CA is not a root. The client's certificate is still verified against it.
   const tls = `ssl crt ${pairPath} ca-file ${clientCaPath} ca-ignore-err 2 verify required ` +
     `ssl-min-ver TLSv1.3 ciphersuites ${CIPHER_SUITE}`;
   const sections = routes.map(({ listenPort, backendPort }) =>
@@ -95,7 +98,7 @@ function haproxyServer(setup: ServerSetup): string {
   server backend 127.0.0.1:${backendPort}
 `
   );
-  // Larger buffers save the far end some CPU; as a subject HAProxy keeps its own defaults.
+  // Larger buffers save CPU at the far end. As a subject HAProxy keeps its defaults.
   return HAPROXY_COMMON.replace("global\n", "global\n  tune.bufsize 65536\n") + sections.join("");
 }
 

@@ -1,23 +1,27 @@
-/** What the system says of a process. */
+/** Figures of a process from /proc. */
 export interface ProcessFigures {
   readonly descriptors: number;
   readonly rssMiB: number;
-  /** The most since {@linkcode resetPeak}; where the kernel has no reset, since the start. */
+  /** The peak since {@linkcode resetPeak}, or since the start if the kernel cannot reset it. */
   readonly peakRssMiB: number;
-  /** User and system time so far, with that of ended children. */
+  /** User and system time so far, including ended children. */
   readonly cpuSeconds: number;
 }
 
 const TICKS_PER_SECOND = 100;
 
-/** Reads a process's figures from outside, by way of programs: /proc is closed to scoped Deno processes. Linux only. */
+/**
+ * Reads the figures of a process with `cat` and `ls`, because Deno needs all permissions to read
+ * /proc. Linux only.
+ */
 export async function processFigures(pid: number): Promise<ProcessFigures> {
   const [status, stat, descriptors] = await Promise.all([
     output(["/bin/cat", `/proc/${pid}/status`]),
     output(["/bin/cat", `/proc/${pid}/stat`]),
     output(["/bin/ls", `/proc/${pid}/fd`]),
   ]);
-  // Field 2 is the program's name in parentheses, which may hold spaces; utime, stime, cutime and cstime are fields 14 to 17.
+  // Field 2, the program's name in parentheses, may hold spaces. utime, stime, cutime and cstime
+  // are fields 14 to 17.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return {
     descriptors: descriptors.trim().split("\n").length,
@@ -27,12 +31,12 @@ export async function processFigures(pid: number): Promise<ProcessFigures> {
   };
 }
 
-/** Lets the peak of a process's memory begin anew (proc_pid_clear_refs(5)). */
+/** Resets the peak of a process's memory (proc_pid_clear_refs(5)). */
 export async function resetPeak(pid: number): Promise<void> {
   await output(["/bin/sh", "-c", 'echo 5 > "/proc/$1/clear_refs" || true', "sh", String(pid)]);
 }
 
-/** The one child of a process. @throws {Error} If it has none, or more. */
+/** Returns the only child of a process. @throws {Error} If it has none, or several. */
 export async function childOf(pid: number): Promise<number> {
   const child = Number(await output(["pgrep", "-P", String(pid)]));
   if (!Number.isSafeInteger(child)) {

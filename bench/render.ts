@@ -5,10 +5,10 @@ import { ratioTo } from "./goals.ts";
 import { renderTarget, type Target } from "./targets.ts";
 import type { SubjectName } from "./track.ts";
 
-/** What the rest of the machine may use before it spoils the figures. */
+/** The number of cores that other programs may use without a note. */
 const QUIET_CORES = 0.2;
 
-/** A measure as text: a column for each subject, and one for each ratio. */
+/** Renders a table with a column for each subject and each ratio. */
 export function renderTable(table: Table, subjects: readonly SubjectName[]): string {
   const others = subjects.filter((name) => name !== "ngrokd");
   const head = [table.title, ...subjects, ...others.map((name) => `ngrokd ÷ ${name}`)];
@@ -20,7 +20,7 @@ export function renderTable(table: Table, subjects: readonly SubjectName[]): str
   return align([head, ...lines]);
 }
 
-/** How many cores each part kept busy: what shows whether the subject was the limit, or the machine, or somebody else on it. */
+/** Renders how many cores each process kept busy, which shows what limited the throughput. */
 export function renderLoad(samples: Samples, subjects: readonly SubjectName[]): string {
   const cases = Map.groupBy(samples.transfers, caseOf);
   function busyCores(group: readonly TransferSample[]): string {
@@ -54,7 +54,7 @@ function number(value: number | undefined): string {
   return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2);
 }
 
-/** The first column to the left, the others to the right. */
+/** Aligns the first column left and the others right. */
 function align(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const lines = rows.map((row) => {

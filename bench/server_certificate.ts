@@ -4,7 +4,7 @@ import * as x509 from "@peculiar/x509";
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const DAY_MS = 86_400_000;
 
-/** What the far end shows, and what to verify it with; all PEM. */
+/** The certificate and key of the far end, and the CA that verifies it, as PEM. */
 export interface ServerCertificate {
   readonly cert: string;
   readonly key: string;
@@ -12,8 +12,8 @@ export interface ServerCertificate {
 }
 
 /**
- * Makes a CA and a server certificate, both ECDSA P-256 and good for a day, for localhost and 127.0.0.1. The CA is a root: the peers
- * take no other trust anchor.
+ * Makes a CA and a server certificate, both ECDSA P-256 and good for a day, for localhost and
+ * 127.0.0.1. The CA is a root: the peers take no other trust anchor.
  */
 export async function makeServerCertificate(): Promise<ServerCertificate> {
   const caKeys = await generateKeys();

@@ -1,11 +1,11 @@
-/** The middle value; the mean of the two middle ones of an even count. @throws {RangeError} If there is none. */
+/** Returns the median. @throws {RangeError} If there are no values. */
 export function median(values: readonly number[]): number {
   const sorted = ascending(values);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** The smallest value that at least `percent` per cent of the values do not exceed. @throws {RangeError} If there is none. */
+/** Returns the nearest-rank percentile. @throws {RangeError} If there are no values. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = ascending(values);
   return sorted[Math.max(0, Math.ceil(sorted.length * percent / 100) - 1)]!;

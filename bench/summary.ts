@@ -2,13 +2,13 @@ import type { ConnectSample, Samples, TransferSample } from "./measure.ts";
 import { median } from "./statistics.ts";
 import type { SubjectName } from "./track.ts";
 
-/** One line of a table: a value of each subject, the median of its rounds. */
+/** One line of a table: the median of the rounds for each subject. */
 export interface Row {
   readonly label: string;
   readonly values: Readonly<Partial<Record<SubjectName, number>>>;
 }
 
-/** One measure. */
+/** The rows of one measure. */
 export interface Table {
   readonly title: string;
   readonly rows: readonly Row[];

@@ -6,7 +6,7 @@ import type { Peer, PeerName } from "./peers.ts";
 import { readLines } from "./read_lines.ts";
 import { makeServerCertificate } from "./server_certificate.ts";
 
-/** What is measured. */
+/** A program that is measured. */
 export type SubjectName = "direct" | "ngrokd" | PeerName;
 
 /** One path from the load client to the backend. */
@@ -19,12 +19,12 @@ export interface Subject {
   readonly pid?: number;
 }
 
-/** Everything that stands while the bench measures. */
+/** All processes of the bench. */
 export interface Track {
   readonly subjects: readonly Subject[];
   readonly client: Script;
   readonly backend: Script;
-  /** What ends the subjects' TLS, in words. */
+  /** A description of the program that terminates TLS. */
   readonly farEnd: string;
   readonly farEndPid: number;
 }
@@ -33,7 +33,8 @@ const ENDPOINT_URL = "tcp://bench.internal:7000";
 const START_LIMIT_MS = 10_000;
 
 /**
- * Starts backend, far end, daemon, peers and load client. All of it ends with `stack`, also what stands when this throws.
+ * Starts backend, far end, daemons, peers and load client. `stack` ends all of them, also after an
+ * error.
  *
  * ```
  * client → direct                                  → backend
@@ -153,7 +154,7 @@ async function startProxy(stack: AsyncDisposableStack): Promise<number> {
 
 interface PeerStart {
   readonly peer: Peer;
-  /** It is ready once this port of 127.0.0.1 takes connections. */
+  /** The port on 127.0.0.1 that accepts connections once the peer is ready. */
   readonly port: number;
   readonly config: string;
   readonly configPath: string;
@@ -176,7 +177,7 @@ async function startPeer(stack: AsyncDisposableStack, options: PeerStart): Promi
   return child;
 }
 
-/** Writes the files, for the owner only, and gives the way from a name to its path. */
+/** Writes the files with mode 0600 and returns a function from a name to its path. */
 async function writeFiles(
   directory: string,
   files: Readonly<Record<string, string>>,
