@@ -10,7 +10,7 @@ import { normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { VERSION } from "../lib/version.ts";
 import { choosePublisher, chooseResolver } from "../names/select.ts";
-import { isLoopbackSubnet } from "../network/loopback.ts";
+import { isLoopbackSubnet } from "../network/loopback_subnet.ts";
 import { chooseAddressDriver } from "../network/select.ts";
 import { Account } from "../account/account.ts";
 import type { ListenerEffects } from "../sync/effects.ts";

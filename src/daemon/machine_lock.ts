@@ -3,7 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import { defaultSocketPath } from "../config/paths.ts";
 import { BindError } from "../model/errors.ts";
 import { HOSTS } from "../names/select.ts";
-import { isLoopbackSubnet } from "../network/loopback.ts";
+import { isLoopbackSubnet } from "../network/loopback_subnet.ts";
 import type { System } from "../system/system.ts";
 import type { LiveConfig } from "../config/live_config.ts";
 import { hostsPath } from "./paths.ts";

@@ -3,7 +3,7 @@ import { parseListenAddress } from "../config/listen_address.ts";
 import { type Cidr, cidrContains, formatIpv4, parseIpv4 } from "../lib/ipv4.ts";
 import { VIRTUAL } from "../model/listen_mode.ts";
 import { EVERYWHERE, type Route } from "../model/route_table.ts";
-import { LOOPBACK } from "../network/loopback.ts";
+import { LOOPBACK } from "../network/loopback_subnet.ts";
 import type { TcpAddress } from "../system/net.ts";
 import { Zone } from "./zone.ts";
 

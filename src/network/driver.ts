@@ -1,37 +1,48 @@
 import type { Cidr } from "../lib/ipv4.ts";
 
-/** Whether a driver can work on this machine. */
-export type Support = { readonly supported: true } | { readonly supported: false; readonly reason: string };
-
-/** What became of a subnet that was asked for. */
-export interface PreparedSubnet {
-  /** The subnet that is really used. */
-  readonly subnet: Cidr;
-  /** Why it is not the one that was asked for. */
-  readonly reason?: string;
-  /** It was chosen by what stands on this machine now: to keep the addresses, give it back as `remembered` the next time. */
-  readonly remember?: true;
-  /** Why addresses of `subnet` cannot be bound all the same. */
-  readonly failure?: string;
-}
-
-/** Where the addresses of endpoints live on this machine. No verb rejects for a reason that lies outside this program. */
+/**
+ * The code that provides the addresses of endpoints on one platform. No method rejects for a reason
+ * outside this program.
+ */
 export interface AddressDriver {
-  /** What it is, for `status`. */
+  /** The kind of driver, for `status`. */
   readonly kind: string;
-  /** What kind of interface holds the addresses (`dummy`, `bridge`, `lo`), if the driver makes one. */
+  /**
+   * The kind of the interface with the addresses (`dummy`, `bridge`, `lo`); undefined if the driver
+   * uses none.
+   */
   readonly linkKind?: string | undefined;
-  /** Asked first; changes nothing. */
+  /** Called first; changes nothing. */
   supported(): Support;
   /**
-   * Chooses the subnet and makes what all its addresses have in common (an interface, a route). May be called again. `remembered` is what
-   * an earlier call chose in place of the same subnet.
+   * Chooses the subnet and prepares what all its addresses share (an interface, a route). May be
+   * called again. `remembered` is the subnet that an earlier call chose instead of the same one.
    */
   prepare(subnet: Cidr, remembered?: Cidr): Promise<PreparedSubnet>;
-  /** Why addresses of the prepared subnet cannot be bound now; undefined if they can. `prepare` is the remedy. */
-  observe(): Promise<string | undefined>;
-  /** Makes exactly these addresses bindable: address → why one is not; all others are. */
+  /**
+   * The reason why addresses of the prepared subnet cannot be bound now; `prepare` is the remedy.
+   */
+  findProblem(): Promise<string | undefined>;
+  /** Makes exactly these addresses bindable. Returns those that are not: address → reason. */
   ensure(addresses: readonly string[]): Promise<ReadonlyMap<string, string>>;
-  /** Undoes all that was made, by an earlier run too; why something of it is left, or undefined. */
+  /** Undoes all changes of this and earlier runs. Returns the reason why something is left. */
   release(): Promise<string | undefined>;
+}
+
+/** True if a driver can work on this machine. */
+export type Support = { readonly supported: true } | { readonly supported: false; readonly reason: string };
+
+/** The result of preparing a subnet. */
+export interface PreparedSubnet {
+  /** The subnet in use. */
+  readonly subnet: Cidr;
+  /** The reason why it is not the requested one. */
+  readonly reason?: string;
+  /**
+   * Set if the choice depends on the present routes: to keep the addresses, pass it as `remembered`
+   * next time.
+   */
+  readonly remember?: true;
+  /** The reason why addresses of `subnet` cannot be bound although it was chosen. */
+  readonly failure?: string;
 }

@@ -4,23 +4,23 @@ import { type Cidr, parseCidr, parseIpv4 } from "../lib/ipv4.ts";
 /** A network interface. */
 export interface Link {
   readonly name: string;
-  /** As `ip` writes it, in small letters; `""` if the interface has none. */
+  /** In the spelling of `ip`, in lower case; `""` if the interface has none. */
   readonly mac: string;
   /** `dummy`, `bridge`, `veth` …; `""` for hardware and `lo`. */
   readonly kind: string;
   readonly up: boolean;
-  /** IPv4 with prefix length, as `ip` takes them to delete one: `10.107.0.1/32`. */
+  /** IPv4 with prefix length, as in an argument of `ip`: `10.107.0.1/32`. */
   readonly addresses: readonly string[];
 }
 
-/** A route of any table. */
+/** A route of any routing table. */
 export interface IpRoute {
   readonly to: Cidr;
-  /** `""` if it leads nowhere, or to several interfaces. */
+  /** `""` if it leads to no interface or to several. */
   readonly dev: string;
 }
 
-// With some filters `ip` prints an empty object for each line that it leaves out.
+// With some filters `ip` prints an empty object for each line that it omits.
 const Links = z.array(z.looseObject({
   ifname: z.string().optional(),
   address: z.string().default(""),
@@ -35,7 +35,11 @@ const Links = z.array(z.looseObject({
 
 const Routes = z.array(z.looseObject({ dst: z.string().optional(), dev: z.string().default("") }));
 
-/** Reads what `ip -details -json address show` prints. @throws {SyntaxError} If it is not that. */
+/**
+ * Reads the output of `ip -details -json address show`.
+ *
+ * @throws {SyntaxError} If it is other output.
+ */
 export function parseLinks(text: string): Link[] {
   return parse(text, Links).flatMap(({ ifname, address, flags, linkinfo, addr_info }) =>
     ifname === undefined ? [] : [{
@@ -50,7 +54,11 @@ export function parseLinks(text: string): Link[] {
   );
 }
 
-/** Reads what `ip -4 -json route show` prints, but for default routes. @throws {SyntaxError} If it is not that. */
+/**
+ * Reads the output of `ip -4 -json route show`, without default routes.
+ *
+ * @throws {SyntaxError} If it is other output.
+ */
 export function parseRoutes(text: string): IpRoute[] {
   return parse(text, Routes).flatMap(({ dst = "", dev }) => {
     const to = parseCidr(parseIpv4(dst) === undefined ? dst : `${dst}/32`);
@@ -59,7 +67,7 @@ export function parseRoutes(text: string): IpRoute[] {
 }
 
 function parse<T>(text: string, schema: z.ZodType<T>): T {
-  // Old versions print nothing at all where there is nothing to show.
+  // Old versions print nothing instead of an empty list.
   if (text.trim() === "") return schema.parse([]);
   const result = schema.safeParse(JSON.parse(text));
   if (!result.success) throw new SyntaxError("Unexpected structure");

@@ -2,53 +2,58 @@ import { type Cidr, formatCidr, formatIpv4 } from "../lib/ipv4.ts";
 import type { IpRoute, Link } from "./ip_output.ts";
 
 /**
- * The hardware address of every interface that is ours: "ngrok" as a locally administered address. It is set by the very call that makes
- * the interface, which an alias is not, so there is no moment at which a crash leaves one behind that nobody recognises. udev does not
- * replace an address that was set.
+ * The hardware address of every interface of ours: "ngrok" as a locally administered address. The
+ * call that creates the interface sets it (which it cannot do with an alias), so that a crash at
+ * any moment leaves only interfaces that are recognised. udev does not replace an address that was
+ * set.
  */
-export const MARK = "02:6e:67:72:6f:6b";
+export const OWN_MAC = "02:6e:67:72:6f:6b";
 
-/** The routing protocol number of every route that is ours: none that a routing daemon is known to use. */
+/** The routing protocol number of every route of ours; no known routing daemon uses it. */
 export const PROTOCOL = "107";
 
-/** The interface of the machine's own that carries the route where none can be made. */
+/** The loopback interface, which has the route if no interface can be created. */
 export const LO = "lo";
 
-/** What stands on this machine. */
+/** The interfaces and routes of this machine. */
 export interface Observed {
   readonly links: readonly Link[];
-  /** Those with our protocol number. */
+  /** The routes with our protocol number. */
   readonly ownRoutes: readonly IpRoute[];
 }
 
-/** What should stand. */
+/** The interface and route that this machine should have. */
 export interface Wanted {
   readonly name: string;
-  /** `dummy` or `bridge`: an interface of our own; `lo`: the machine's. */
+  /** `dummy` or `bridge` for an interface of ours, or `lo`. */
   readonly kind: string;
   readonly subnet: Cidr;
 }
 
-/** One call of `ip`, without the program, and the reason for it as an observation. */
+/** The arguments of one call of `ip`, and the observation that makes it necessary. */
 export interface Step {
   readonly args: readonly string[];
   readonly because: string;
 }
 
-/** Whether an interface is ours. One that others put on top of ours (a VLAN, a macvlan) inherits the mark, not the kind. */
+/**
+ * Returns true if ngrokd created the interface. A VLAN or macvlan on top of it inherits its
+ * hardware address, but not its kind.
+ */
 export function isOwn(link: Link): boolean {
-  return link.mac === MARK && (link.kind === "dummy" || link.kind === "bridge");
+  return link.mac === OWN_MAC && (link.kind === "dummy" || link.kind === "bridge");
 }
 
 /**
- * The steps from what stands to what should stand; none if all is well: one interface, one address on it, and one `local` route, which
- * makes every address of the subnet one of this machine (DESIGN.md decision 3). On `lo` the route is enough.
+ * The steps from the observed to the wanted state: one interface, one address on it, and one
+ * `local` route, which makes every address of the subnet an address of this machine
+ * (docs/decisions/0006-virtual-addresses-on-linux.md). On `lo` the route is enough.
  */
 export function planVirtual(observed: Observed, wanted: Wanted): Step[] {
   const { name, kind, subnet } = wanted;
   const dev = kind === LO ? LO : name;
   const leftover = observed.links.filter((link) => isOwn(link) && link.name !== dev);
-  // A deleted interface takes its routes with it.
+  // Deleting an interface deletes its routes.
   const remaining = observed.ownRoutes.filter((route) => !leftover.some((link) => link.name === route.dev));
   const isWanted = (route: IpRoute) => route.dev === dev && formatCidr(route.to) === formatCidr(subnet);
   const steps = [
@@ -65,7 +70,7 @@ export function planVirtual(observed: Observed, wanted: Wanted): Step[] {
   return steps;
 }
 
-/** The steps that leave nothing of ours, whoever left it behind. */
+/** The steps that remove everything of ours, of this and earlier runs. */
 export function planRelease(observed: Observed): Step[] {
   const own = observed.links.filter(isOwn);
   const remaining = observed.ownRoutes.filter((route) => !own.some((link) => link.name === route.dev));
@@ -73,8 +78,8 @@ export function planRelease(observed: Observed): Step[] {
 }
 
 /**
- * The address has site scope: behind a usual default route no program picks it as the source of what it sends into a network, and
- * systemd-resolved, which leaves out interfaces with less, asks by way of it.
+ * The address has site scope. With a narrower scope systemd-resolved would ignore the interface;
+ * with a wider one, programs could choose it as the source of packets to a network.
  */
 function planLink(observed: Observed, { name, kind, subnet }: Wanted): Step[] {
   const link = observed.links.find((candidate) => candidate.name === name && isOwn(candidate));
@@ -82,7 +87,7 @@ function planLink(observed: Observed, { name, kind, subnet }: Wanted): Step[] {
   const steps: Step[] = [];
   if (link === undefined) {
     steps.push({
-      args: ["link", "add", "name", name, "address", MARK, "type", kind],
+      args: ["link", "add", "name", name, "address", OWN_MAC, "type", kind],
       because: `the interface ${name} is missing`,
     });
   }
@@ -92,7 +97,8 @@ function planLink(observed: Observed, { name, kind, subnet }: Wanted): Step[] {
       because: `the address ${gateway} dev ${name} is missing`,
     });
   }
-  // After the new one: an interface that loses its last address loses its routes. What is no host address was put there by others.
+  // Old addresses are deleted after the new one is added, because an interface without addresses
+  // loses its routes. Only host addresses are ours.
   for (const address of link?.addresses ?? []) {
     if (address === gateway || !address.endsWith("/32")) continue;
     steps.push({

@@ -3,20 +3,14 @@ import { type IpRoute, type Link, parseLinks, parseRoutes } from "./ip_output.ts
 import { type Observed, PROTOCOL, type Step } from "./ip_plan.ts";
 
 /**
- * Where iproute2 is, on every distribution that has this path at all (`/sbin` is a link to where it moved on the others). By absolute
- * path, so that no `PATH` decides what runs.
+ * The path of iproute2 on every distribution: `/sbin` is a symlink where it has moved. An absolute
+ * path, so that `PATH` has no influence.
  */
 export const IP = "/sbin/ip";
 
 const TIMEOUT_MS = 5000;
 
-/** Runs a program to its end. @throws {CommandError} If it fails or takes too long. */
-export type Run = (
-  argv: readonly [string, ...string[]],
-  options: { timeoutMs: number },
-) => Promise<{ readonly stdout: string }>;
-
-/** The thin layer that asks `ip`, and has it do what was planned. */
+/** The program that reads and changes interfaces and routes. */
 export class IpProgram {
   readonly #run: Run;
 
@@ -24,7 +18,7 @@ export class IpProgram {
     this.#run = run;
   }
 
-  /** What stands. @throws {CommandError} */
+  /** The present state. @throws {CommandError} */
   async observe(): Promise<Observed> {
     const [links, ownRoutes] = await Promise.all([
       this.#read<Link>(["-details", "-json", "address", "show"], parseLinks),
@@ -33,12 +27,12 @@ export class IpProgram {
     return { links, ownRoutes };
   }
 
-  /** Every route of every table, our own included. @throws {CommandError} */
+  /** The routes of all tables, ours included. @throws {CommandError} */
   routes(): Promise<IpRoute[]> {
     return this.#read(["-4", "-json", "route", "show", "table", "all"], parseRoutes);
   }
 
-  /** Takes the steps one by one. @throws {CommandError} At the first that fails. */
+  /** Makes the steps one by one. @throws {CommandError} At the first that fails. */
   async apply(steps: readonly Step[]): Promise<void> {
     for (const { args } of steps) await this.#run([IP, ...args], { timeoutMs: TIMEOUT_MS });
   }
@@ -59,3 +53,9 @@ export class IpProgram {
     }
   }
 }
+
+/** Runs a program to its end. @throws {CommandError} If it fails or takes too long. */
+export type Run = (
+  argv: readonly [string, ...string[]],
+  options: { timeoutMs: number },
+) => Promise<{ readonly stdout: string }>;

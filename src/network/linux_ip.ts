@@ -9,22 +9,19 @@ import { refuseOutside } from "./refuse_outside.ts";
 
 const log = getLogger(["ngrokd", "network"]);
 
-/** Tried in this order: a bridge does as well where the kernel has no dummies, and a route on `lo` where it has neither. */
+/**
+ * In the order of the attempts: a bridge if the kernel has no dummies, a route on `lo` if it has
+ * neither.
+ */
 const KINDS = ["dummy", "bridge", LO] as const;
 
-/** `ip` ends with 1 or 2 if it or the kernel refuses; with anything else it has not answered. */
+/** `ip` exits with 1 or 2 if it or the kernel refuses; any other code means no answer. */
 const REFUSED: readonly number[] = [1, 2];
 
-/** What {@linkcode LinuxIp} is made with. */
-export interface LinuxIpOptions {
-  readonly run: Run;
-  /** The name of the interface that is made. @default {"ngrokd0"} */
-  readonly interfaceName?: string;
-  /** Called before anything is made. */
-  readonly record?: () => Promise<void>;
-}
-
-/** A subnet of addresses that are this machine's own, on Linux. What stands is asked each time, never remembered. */
+/**
+ * A subnet whose addresses all belong to this machine, on Linux. The state is read each time, never
+ * remembered.
+ */
 export class LinuxIp implements AddressDriver {
   readonly kind = "linux_ip";
   readonly #ip: IpProgram;
@@ -65,17 +62,17 @@ export class LinuxIp implements AddressDriver {
         return { subnet: this.#subnet ?? wanted, failure };
       }
       const { subnet, reason } = choice;
-      await this.#make(subnet, observed);
+      await this.#create(subnet, observed);
       this.#subnet = subnet;
       return reason === undefined ? { subnet } : { subnet, reason, remember: true };
     } catch (error) {
-      // What could not be restored is still what the listeners stand on.
+      // The listeners still use the subnet that could not be restored.
       if (error instanceof CommandError) return { subnet: this.#subnet ?? wanted, failure: error.message };
       throw error;
     }
   }
 
-  async observe(): Promise<string | undefined> {
+  async findProblem(): Promise<string | undefined> {
     if (this.#subnet === undefined || this.#linkKind === undefined) return undefined;
     try {
       const steps = planVirtual(await this.#ip.observe(), {
@@ -93,7 +90,7 @@ export class LinuxIp implements AddressDriver {
   ensure(addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const subnet = this.#subnet;
     if (subnet !== undefined) {
-      // At each idle poll the very same thousands come again.
+      // Each idle round asks for the same list, which may have thousands of addresses.
       if (this.#ensured?.addresses !== addresses || this.#ensured.subnet !== subnet) {
         this.#ensured = { addresses, subnet, refused: refuseOutside(addresses, subnet) };
       }
@@ -108,8 +105,12 @@ export class LinuxIp implements AddressDriver {
     return this.#removeAll();
   }
 
-  /** Makes what is missing, of the first kind that this machine takes. @throws {CommandError} With the answer for each kind. */
-  async #make(subnet: Cidr, before: Observed): Promise<void> {
+  /**
+   * Creates what is missing, with the first kind that the kernel accepts.
+   *
+   * @throws {CommandError} With the answer for each kind.
+   */
+  async #create(subnet: Cidr, before: Observed): Promise<void> {
     const name = this.#name;
     const refusals: CommandError[] = [];
     let observed = before;
@@ -120,7 +121,7 @@ export class LinuxIp implements AddressDriver {
         const made = observed.links.find((link) => link.name === name && isOwn(link));
         const linkKind = kind === LO ? LO : made?.kind || kind;
         if (this.#linkKind !== linkKind) {
-          log.info("Addresses of {subnet} are on {interface} ({kind})", {
+          log.info("Created virtual addresses {subnet} on interface {interface} ({kind})", {
             subnet: formatCidr(subnet),
             interface: kind === LO ? LO : name,
             kind: linkKind,
@@ -133,7 +134,7 @@ export class LinuxIp implements AddressDriver {
         const left = await this.#removeAll();
         if (left !== undefined) log.error("Cannot remove the virtual network interface: {left}", { left });
         if (!REFUSED.includes(error.exitCode)) throw error;
-        log.info("No interface {interface} of kind {kind}: {reason}", {
+        log.info("Cannot create interface {interface} of kind {kind}: {reason}", {
           interface: name,
           kind,
           reason: error.message,
@@ -146,7 +147,7 @@ export class LinuxIp implements AddressDriver {
     const answers = refusals.map((error, index) =>
       `${KINDS[index]}: ${error.stderr.trim() || error.message}`
     );
-    throw new CommandError(`${answers.join("; ")} (it takes root, or the capability NET_ADMIN)`, {
+    throw new CommandError(`${answers.join("; ")} (this needs root or the capability NET_ADMIN)`, {
       argv: last.argv,
       exitCode: last.exitCode,
       stderr: last.stderr,
@@ -165,7 +166,16 @@ export class LinuxIp implements AddressDriver {
   }
 }
 
-/** On an interface of ours, or with our protocol number. */
+/** Options of {@linkcode LinuxIp}. */
+export interface LinuxIpOptions {
+  readonly run: Run;
+  /** @default {"ngrokd0"} */
+  readonly interfaceName?: string;
+  /** Called before anything is created. */
+  readonly record?: () => Promise<void>;
+}
+
+/** Returns true for a route on an interface of ours or with our protocol number. */
 function isOurs(route: { to: Cidr; dev: string }, { links, ownRoutes }: Observed): boolean {
   return links.some((link) => isOwn(link) && link.name === route.dev) ||
     ownRoutes.some((own) => own.dev === route.dev && formatCidr(own.to) === formatCidr(route.to));

@@ -1,21 +1,16 @@
 import { type Cidr, cidrContains, parseIpv4 } from "../lib/ipv4.ts";
 import { ipv6Network } from "../lib/ipv6.ts";
-import { LOOPBACK } from "./loopback.ts";
 import type { InterfaceAddress } from "../system/net.ts";
+import { LOOPBACK } from "./loopback_subnet.ts";
 
 /** 169.254.0.0/16 (RFC 3927). */
 const LINK_LOCAL: Cidr = { base: 169 * 2 ** 24 + 254 * 2 ** 16, prefix: 16 };
 
-/** What ngrokd makes itself. */
-export interface OwnInterface {
-  readonly interfaceName: string;
-  readonly subnet: Cidr;
-}
-
 /**
- * What tells this machine's network from another one: its addresses, sorted. Of IPv6 the first 64 bits only, for the rest is replaced each
- * day, or with each connection, without another network (RFC 8981). Loopback and link-local addresses are left out: containers that come
- * and go have the latter, and they lead nowhere.
+ * The addresses that identify the network of this machine, sorted. Of IPv6 only the first 64 bits
+ * count, because the rest changes daily or with each connection in the same network (RFC 8981).
+ * Loopback and link-local addresses are left out: they lead to no network, and containers come and
+ * go with the latter.
  */
 export function ownNetworks(addresses: readonly InterfaceAddress[], own: OwnInterface): string[] {
   const found = addresses.filter((entry) => entry.interface !== own.interfaceName)
@@ -23,17 +18,22 @@ export function ownNetworks(addresses: readonly InterfaceAddress[], own: OwnInte
   return [...new Set(found.filter((text) => text !== undefined))].sort();
 }
 
+/** The interface that ngrokd created. */
+export interface OwnInterface {
+  readonly interfaceName: string;
+  readonly subnet: Cidr;
+}
+
 function ipv4Of(address: string, own: OwnInterface): string | undefined {
   const value = parseIpv4(address);
   if (value === undefined) return undefined;
-  return [LOOPBACK, LINK_LOCAL, own.subnet].some((network) => cidrContains(network, value))
-    ? undefined
-    : address;
+  const isExcluded = [LOOPBACK, LINK_LOCAL, own.subnet].some((network) => cidrContains(network, value));
+  return isExcluded ? undefined : address;
 }
 
 function ipv6Of(address: string): string | undefined {
   const network = ipv6Network(address);
-  // ::/64 has the loopback address; fe80::/10 is link-local.
+  // ::/64 contains the loopback address; fe80::/10 is link-local.
   if (network === undefined || network === "0:0:0:0" || /^fe[89ab][0-9a-f]:/.test(network)) return undefined;
   return network;
 }

@@ -9,8 +9,9 @@ const log = getLogger(["ngrokd", "network"]);
 const Content = z.object({ schema: z.literal(1), asked: z.string(), chosen: z.string() });
 
 /**
- * The subnet that ngrokd uses instead of the configured one. It has a file of its own because it must be on disk before the first round
- * assigns addresses; the other state is saved after that round.
+ * The subnet that ngrokd uses instead of the configured one. It has a file of its own because it
+ * must be on disk before the first round assigns addresses; the other state is saved after that
+ * round.
  */
 export class SubnetMemory {
   readonly #file: JsonFile<z.infer<typeof Content>>;
@@ -19,7 +20,10 @@ export class SubnetMemory {
     this.#file = new JsonFile(options.path, { schema: Content, files: options.files });
   }
 
-  /** The subnet that was used instead of `configured`; undefined if there was none. A damaged file is reported and set aside. */
+  /**
+   * The subnet that was used instead of `configured`; undefined if there was none. A damaged file
+   * is reported and set aside.
+   */
   async recall(configured: Cidr): Promise<Cidr | undefined> {
     const { content, problem } = await this.#file.read();
     if (problem !== undefined) log.warn("Cannot read the subnet of the last run: {problem}", { problem });

@@ -1,18 +1,10 @@
 import type { Cidr } from "../lib/ipv4.ts";
 import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
-import { isLoopbackSubnet } from "./loopback.ts";
-
-/** The drivers to choose from. */
-export interface FallbackOptions {
-  /** What the user wants. */
-  readonly preferred: AddressDriver;
-  /** What works for everyone; it serves subnets of 127.0.0.0/8 too, for which nothing has to be made. */
-  readonly fallback: AddressDriver;
-}
+import { isLoopbackSubnet } from "./loopback_subnet.ts";
 
 /**
- * The preferred driver, or the other where it cannot do its work. That is decided when a subnet is prepared: a driver that worked once is
- * kept when it fails later, because every endpoint would get another address.
+ * The preferred driver, or the fallback if that fails to prepare a subnet. A driver that worked
+ * once is kept when it fails later, because every endpoint would get another address.
  */
 export class WithFallback implements AddressDriver {
   readonly #options: FallbackOptions;
@@ -52,8 +44,8 @@ export class WithFallback implements AddressDriver {
     return { ...instead, reason: reasons.filter((reason) => reason !== undefined).join("; ") };
   }
 
-  observe(): Promise<string | undefined> {
-    return this.#active.observe();
+  findProblem(): Promise<string | undefined> {
+    return this.#active.findProblem();
   }
 
   ensure(addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
@@ -63,4 +55,14 @@ export class WithFallback implements AddressDriver {
   release(): Promise<string | undefined> {
     return this.#active.release();
   }
+}
+
+/** Options of {@linkcode WithFallback}. */
+export interface FallbackOptions {
+  readonly preferred: AddressDriver;
+  /**
+   * The driver that works everywhere; it also serves subnets of 127.0.0.0/8, which need no
+   * interface.
+   */
+  readonly fallback: AddressDriver;
 }

@@ -29,7 +29,7 @@ export function testAddressDriver(what: string, { make, subnets }: DriverCase): 
       const { subnet, reason } = await driver.prepare(asked);
       const isAsked = subnet.base === asked.base && subnet.prefix === asked.prefix;
       assert.equal(reason === undefined, isAsked, "only another subnet has a reason");
-      assert.equal(await driver.observe(), undefined);
+      assert.equal(await driver.findProblem(), undefined);
       const addresses = [2, 3, 250].map((offset) => formatIpv4(subnet.base + offset));
       for (const some of [addresses, addresses.slice(1)]) {
         assert.deepEqual(await driver.ensure(some), new Map());
@@ -54,7 +54,7 @@ export function testAddressDriver(what: string, { make, subnets }: DriverCase): 
       await driver.release();
       await driver.release();
       assert.deepEqual(await driver.prepare(asked), first);
-      assert.equal(await driver.observe(), undefined);
+      assert.equal(await driver.findProblem(), undefined);
     });
   }
 }

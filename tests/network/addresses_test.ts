@@ -8,13 +8,13 @@ import * as files from "../../src/system/files.ts";
 import { listenTcp } from "../../src/system/net.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 import { captureLog } from "../fakes/captured_log.ts";
-import { FakeIp, hangs } from "./fake_ip.ts";
+import { driverOn, FakeIp, hangs } from "./fake_ip.ts";
 
 const SUBNET = parseCidr("10.107.0.0/16")!;
 
-function addressesOn(ip: FakeIp, path = "/nonexistent/net_subnet.json", os = "linux"): Addresses {
+function addressesOn(ip: FakeIp, path = "/nonexistent/net_subnet.json"): Addresses {
   return new Addresses({
-    driver: chooseAddressDriver({ os, listen: listenTcp, run: ip.run, interfaceName: "ngrokd0" }),
+    driver: driverOn(ip),
     subnet: SUBNET,
     memory: new SubnetMemory({ path, files }),
     ownAddresses: () => ["127.0.0.1", "192.0.2.2"],
@@ -22,7 +22,7 @@ function addressesOn(ip: FakeIp, path = "/nonexistent/net_subnet.json", os = "li
   });
 }
 
-Deno.test("Addresses restore at the next round what was removed under them, and say so once", async () => {
+Deno.test("Addresses are restored at the next round, and a lasting failure is logged once", async () => {
   await using logged = await captureLog();
   const ip = new FakeIp();
   const addresses = addressesOn(ip);
@@ -40,7 +40,7 @@ Deno.test("Addresses restore at the next round what was removed under them, and 
   assert.equal(ip.links.get("ngrokd0")!.up, true);
   assert.equal(addresses.report.reason, null);
   assert.match(logged.lines("warning").join("\n"), /interface ngrokd0 is down/);
-  assert.match(logged.lines("info").at(-1)!, /can be used again/);
+  assert.match(logged.lines("info").at(-1)!, /Restored virtual addresses/);
 
   ip.setDown("ngrokd0");
   ip.refusals.push({ match: /^link set/, error: hangs });
@@ -53,7 +53,7 @@ Deno.test("Addresses restore at the next round what was removed under them, and 
   assert.equal(addresses.report.reason, null);
 });
 
-Deno.test("Addresses say in log and status why there is no virtual interface", async () => {
+Deno.test("Addresses report in log and status why there is no virtual interface", async () => {
   await using logged = await captureLog();
   const ip = new FakeIp();
   ip.refuse(/ add /, "RTNETLINK answers: Operation not permitted");
@@ -67,10 +67,10 @@ Deno.test("Addresses say in log and status why there is no virtual interface", a
   const { length } = ip.changes;
   await addresses.prepare(SUBNET);
   await addresses.ensure(["127.107.0.2"]);
-  assert.equal(ip.changes.length, length, "it is tried once");
+  assert.equal(ip.changes.length, length, "there is only one attempt");
 });
 
-Deno.test("Addresses keep a subnet that was chosen, over restarts and after the conflict has gone", async () => {
+Deno.test("Addresses keep a chosen subnet over restarts, even after the conflict is gone", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/net_subnet.json`;
   const ip = new FakeIp();
@@ -91,12 +91,12 @@ Deno.test("Addresses keep a subnet that was chosen, over restarts and after the 
   const third = addressesOn(ip, path);
   await third.prepare(SUBNET);
   assert.equal(formatCidr(third.subnet), "10.108.0.0/16");
-  assert.match(third.report.reason!, /chosen while that was in use/);
+  assert.match(third.report.reason!, /chosen when 10\.107\.0\.0\/16 was in use/);
   await third.prepare(parseCidr("10.20.0.0/16")!);
-  assert.equal(formatCidr(third.subnet), "10.20.0.0/16", "another wish is another matter");
+  assert.equal(formatCidr(third.subnet), "10.20.0.0/16", "the choice is for another request");
 });
 
-Deno.test("SubnetMemory reports a file that is damaged and sets it aside, or cannot be written, and goes on (F15)", async () => {
+Deno.test("SubnetMemory sets a damaged file aside, and logs what cannot be read or written (F15)", async () => {
   await using logged = await captureLog();
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/net_subnet.json`;
@@ -113,7 +113,7 @@ Deno.test("SubnetMemory reports a file that is damaged and sets it aside, or can
   assert.match(logged.lines("warning").at(-1)!, /Cannot save the chosen subnet/);
 });
 
-Deno.test("Addresses admit to virtual listeners only peers of this machine, and to others the allowed networks too", async () => {
+Deno.test("Addresses admit only peers of this machine to virtual listeners", async () => {
   const ip = new FakeIp();
   const addresses = addressesOn(ip);
   await addresses.prepare(SUBNET);
@@ -139,11 +139,15 @@ Deno.test("Addresses admit to virtual listeners only peers of this machine, and 
     assert.equal(addresses.admits(peer, listener), admitted, `${peer} to ${listener}`);
   }
   await addresses.prepare(parseCidr("10.20.0.0/16")!);
-  assert.equal(addresses.admits("192.0.2.3", "10.107.0.2:80"), false, "until the listener is closed");
+  assert.equal(
+    addresses.admits("192.0.2.3", "10.107.0.2:80"),
+    false,
+    "a listener of the old subnet is still virtual",
+  );
   assert.equal(addresses.admits("192.0.2.3", "10.20.0.2:80"), false);
 });
 
-Deno.test("Addresses of a driver that is not supported are refused with its reason", async () => {
+Deno.test("Addresses of an unsupported driver are refused with its reason", async () => {
   const addresses = new Addresses({
     driver: chooseAddressDriver({
       os: "darwin",
@@ -157,6 +161,6 @@ Deno.test("Addresses of a driver that is not supported are refused with its reas
     allowed: () => [],
   });
   const reason = (await addresses.ensure(["127.107.0.2"])).get("127.107.0.2")!;
-  assert.match(reason, /Loopback addresses beside 127\.0\.0\.1 cannot be used/);
+  assert.match(reason, /^Cannot use loopback addresses other than 127\.0\.0\.1: /);
   assert.equal(addresses.report.reason, reason);
 });

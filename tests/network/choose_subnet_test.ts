@@ -13,13 +13,13 @@ function choose(wanted: string, routes: string[], remembered?: string) {
 
 const WANTED = "10.107.0.0/16";
 
-Deno.test("chooseSubnet() takes the wanted subnet if no route leads there, default routes in pieces aside", () => {
+Deno.test("chooseSubnet() takes the wanted subnet if no route longer than /7 leads there", () => {
   for (const routes of [[], ["10.106.0.0/16", "10.108.0.0/15"], ["0.0.0.0/1", "128.0.0.0/1", "8.0.0.0/7"]]) {
     assert.deepEqual(choose(WANTED, routes), [WANTED, undefined]);
   }
 });
 
-Deno.test("chooseSubnet() takes another private /16 in a fixed order if it is in use, and says why", () => {
+Deno.test("chooseSubnet() takes another private /16 in a fixed order if it is in use, with a reason", () => {
   const why = "this machine has a route to";
   assert.deepEqual(choose(WANTED, ["10.107.1.1/32"]), [
     "10.108.0.0/16",
@@ -38,10 +38,10 @@ Deno.test("chooseSubnet() takes another private /16 in a fixed order if it is in
   assert.equal(choose(WANTED, ["10.0.0.0/8", "172.16.0.0/12", "192.168.1.0/24"]), undefined);
 });
 
-Deno.test("chooseSubnet() keeps the remembered choice as long as it is free, and never one that it could not have made", () => {
+Deno.test("chooseSubnet() keeps a free remembered choice, if it could have made it", () => {
   assert.deepEqual(choose(WANTED, [], "10.120.0.0/16"), [
     "10.120.0.0/16",
-    "10.120.0.0/16 is used instead of 10.107.0.0/16: it was chosen while that was in use",
+    "10.120.0.0/16 is used instead of 10.107.0.0/16: it was chosen when 10.107.0.0/16 was in use",
   ]);
   assert.equal(choose(WANTED, ["10.107.0.0/16"], "10.120.0.0/16")?.[0], "10.120.0.0/16");
   assert.equal(choose(WANTED, ["10.120.0.0/16"], "10.120.0.0/16")?.[0], WANTED);
@@ -51,7 +51,7 @@ Deno.test("chooseSubnet() keeps the remembered choice as long as it is free, and
   }
 });
 
-Deno.test("chooseSubnet() never chooses what overlaps a route", () => {
+Deno.test("chooseSubnet() never chooses a subnet that overlaps a route", () => {
   const route = fc.tuple(fc.nat(255), fc.nat(255), fc.integer({ min: 8, max: 32 }))
     .map(([a, b, prefix]) => parseCidr(`${a % 3 === 0 ? 172 : 10}.${b}.${a}.0/${prefix}`)!);
   fc.assert(

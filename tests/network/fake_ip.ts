@@ -1,5 +1,13 @@
 import { CommandError } from "../../src/model/errors.ts";
+import type { AddressDriver } from "../../src/network/driver.ts";
 import type { Run } from "../../src/network/ip_program.ts";
+import { chooseAddressDriver } from "../../src/network/select.ts";
+import { listenTcp } from "../../src/system/net.ts";
+
+/** The driver for a machine with this `ip`. */
+export function driverOn(ip: FakeIp, os = "linux"): AddressDriver {
+  return chooseAddressDriver({ os, listen: listenTcp, run: ip.run, interfaceName: "ngrokd0" });
+}
 
 interface FakeLink {
   mac: string;
@@ -14,18 +22,18 @@ interface FakeRoute {
   proto: string;
 }
 
-/** A machine as `/sbin/ip` shows and changes it: what the tests need of it, with the kernel's side effects. */
+/** The parts of `/sbin/ip` that ngrokd uses, with the side effects of the kernel. */
 export class FakeIp {
   readonly links = new Map<string, FakeLink>([
     ["lo", { mac: "00:00:00:00:00:00", kind: "", up: true, addresses: ["127.0.0.1/8"] }],
   ]);
   readonly routes: FakeRoute[] = [{ to: "default", dev: "eth0", proto: "dhcp" }];
-  /** Every call that changes something, as one line, whether it succeeded or not. */
+  /** Every call that changes something, successful or not, as one line. */
   readonly changes: string[] = [];
-  /** What the kernel answers to a change that matches; the first that matches counts. */
+  /** The errors for matching changes; the first match counts. */
   readonly refusals: { match: RegExp; error: (argv: readonly string[]) => Error }[] = [];
 
-  /** Refuses matching changes as the kernel does. */
+  /** Refuses matching changes like the kernel. */
   refuse(match: RegExp, answer: string): void {
     this.refusals.push({ match, error: (argv) => refusal(argv, answer) });
   }
@@ -80,12 +88,12 @@ export class FakeIp {
       case "route add":
       case "route delete": {
         const [, to = "", on = "", proto = ""] = /local (\S+) dev (\S+) proto (\S+)/.exec(line) ?? [];
-        const stands = routes.some((route) => route.to === to && route.dev === on);
+        const exists = routes.some((route) => route.to === to && route.dev === on);
         if (verb === "delete") {
           this.#dropRoutes((route) => route.to === to && route.dev === on && route.proto === proto);
-          return stands ? "" : undefined;
+          return exists ? "" : undefined;
         }
-        if (stands || !links.get(on)?.up) return undefined;
+        if (exists || !links.get(on)?.up) return undefined;
         routes.push({ to, dev: on, proto });
         return "";
       }
@@ -93,7 +101,7 @@ export class FakeIp {
     return undefined;
   }
 
-  /** Local routes stay, as they do in the kernel. */
+  /** The kernel keeps local routes, so this does too. */
   setDown(name: string): void {
     this.links.get(name)!.up = false;
   }
@@ -120,7 +128,7 @@ export class FakeIp {
   }
 }
 
-/** How `ip` ends when the kernel says no. */
+/** The error of `ip` when the kernel refuses. */
 function refusal(argv: readonly string[], answer: string): CommandError {
   return new CommandError(`Cannot run "${argv.join(" ")}": exit code 2: ${answer}`, {
     argv,
@@ -129,7 +137,7 @@ function refusal(argv: readonly string[], answer: string): CommandError {
   });
 }
 
-/** How a run ends that took too long. */
+/** The error of a run that took too long. */
 export function hangs(argv: readonly string[]): CommandError {
   return new CommandError(`Cannot run "${argv.join(" ")}": no end in 5 s`, {
     argv,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import { parseLinks, parseRoutes } from "../../src/network/ip_output.ts";
 
-// As iproute2 6.1 prints them, shortened to what varies.
+// The output of iproute2 6.1 without the fields that are always the same.
 const LINKS = JSON.stringify([
   {
     ifindex: 1,
@@ -34,7 +34,7 @@ Deno.test("parseLinks() reads names, kinds, states, and IPv4 addresses", () => {
   ]);
 });
 
-Deno.test("parseRoutes() reads networks and hosts of every kind, and leaves default routes out", () => {
+Deno.test("parseRoutes() reads networks and hosts of every kind, without default routes", () => {
   const text = JSON.stringify([
     { dst: "default", gateway: "192.0.2.1", dev: "eth0" },
     { dst: "0.0.0.0/0", dev: "eth0" },
@@ -50,7 +50,7 @@ Deno.test("parseRoutes() reads networks and hosts of every kind, and leaves defa
   ]);
 });
 
-Deno.test("nothing printed is nothing there, and garbage is a SyntaxError", () => {
+Deno.test("parseLinks() and parseRoutes() read an empty output as none, and reject garbage", () => {
   for (const parse of [parseLinks, parseRoutes]) {
     assert.deepEqual(parse(""), []);
     assert.deepEqual(parse("[]\n"), []);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { formatCidr, parseCidr } from "../../src/lib/ipv4.ts";
 import { CommandError } from "../../src/model/errors.ts";
 import { IP } from "../../src/network/ip_program.ts";
-import { MARK } from "../../src/network/ip_plan.ts";
+import { OWN_MAC } from "../../src/network/ip_plan.ts";
 import { LinuxIp } from "../../src/network/linux_ip.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { FakeIp, hangs } from "./fake_ip.ts";
@@ -10,41 +10,41 @@ import { FakeIp, hangs } from "./fake_ip.ts";
 const SUBNET = parseCidr("10.107.0.0/16")!;
 const UNKNOWN_KIND = "Error: Unknown device type.";
 const NOT_PERMITTED = "RTNETLINK answers: Operation not permitted";
-const MAKE_DUMMY = [
-  `link add name ngrokd0 address ${MARK} type dummy`,
+const CREATE_DUMMY = [
+  `link add name ngrokd0 address ${OWN_MAC} type dummy`,
   "address add 10.107.0.1/32 dev ngrokd0 scope site",
   "link set dev ngrokd0 up",
   "route add local 10.107.0.0/16 dev ngrokd0 proto 107",
 ];
 
-function driverOn(ip: FakeIp): LinuxIp {
+function linuxOn(ip: FakeIp): LinuxIp {
   return new LinuxIp({ run: ip.run, interfaceName: "ngrokd0" });
 }
 
 async function preparedOn(ip: FakeIp): Promise<LinuxIp> {
-  const driver = driverOn(ip);
+  const driver = linuxOn(ip);
   assert.deepEqual(await driver.prepare(SUBNET), { subnet: SUBNET });
   ip.changes.length = 0;
   return driver;
 }
 
-Deno.test("LinuxIp makes one interface, one address and one route, and nothing for any number of addresses", async () => {
+Deno.test("LinuxIp creates one interface, address and route for any number of addresses", async () => {
   const ip = new FakeIp();
-  const driver = driverOn(ip);
+  const driver = linuxOn(ip);
   assert.deepEqual([driver.kind, driver.linkKind, driver.supported()], ["linux_ip", undefined, {
     supported: true,
   }]);
   assert.deepEqual(await driver.prepare(SUBNET), { subnet: SUBNET });
-  assert.deepEqual(ip.changes, MAKE_DUMMY);
+  assert.deepEqual(ip.changes, CREATE_DUMMY);
   assert.equal(driver.linkKind, "dummy");
   const addresses = Array.from({ length: 1000 }, (_, index) => `10.107.${index % 250}.${index % 200}`);
   assert.deepEqual(await driver.ensure(addresses), new Map());
-  assert.equal(await driver.observe(), undefined);
+  assert.equal(await driver.findProblem(), undefined);
   assert.deepEqual(await driver.prepare(SUBNET), { subnet: SUBNET });
-  assert.equal(ip.changes.length, MAKE_DUMMY.length);
+  assert.equal(ip.changes.length, CREATE_DUMMY.length);
 });
 
-Deno.test("LinuxIp runs ip by its absolute path, with 5 s for each call", async () => {
+Deno.test("LinuxIp runs ip by its absolute path, at most 5 s for each call", async () => {
   const ip = new FakeIp();
   const seen = new Set<string>();
   const driver = new LinuxIp({
@@ -59,7 +59,7 @@ Deno.test("LinuxIp runs ip by its absolute path, with 5 s for each call", async 
   assert.deepEqual([...seen], [`${IP} 5000`]);
 });
 
-Deno.test("LinuxIp takes a bridge where the kernel knows no dummy, and says so (F31)", async () => {
+Deno.test("LinuxIp creates a bridge if the kernel has no dummy, and logs it (F31)", async () => {
   await using logged = await captureLog();
   const ip = new FakeIp();
   ip.refuse(/type dummy/, UNKNOWN_KIND);
@@ -67,10 +67,10 @@ Deno.test("LinuxIp takes a bridge where the kernel knows no dummy, and says so (
   assert.equal(driver.linkKind, "bridge");
   assert.equal(ip.links.get("ngrokd0")!.kind, "bridge");
   assert.match(logged.lines("info").join("\n"), /kind dummy: .*Unknown device type/);
-  assert.equal(await driver.observe(), undefined);
+  assert.equal(await driver.findProblem(), undefined);
 });
 
-Deno.test("LinuxIp puts the route on lo where no interface can be made, and makes no interface (F31)", async () => {
+Deno.test("LinuxIp puts the route on lo if no interface can be created (F31)", async () => {
   const ip = new FakeIp();
   ip.refuse(/^link add/, UNKNOWN_KIND);
   const driver = await preparedOn(ip);
@@ -78,15 +78,15 @@ Deno.test("LinuxIp puts the route on lo where no interface can be made, and make
   assert.deepEqual([...ip.links.keys()], ["lo"]);
   assert.deepEqual(ip.links.get("lo")!.addresses, ["127.0.0.1/8"]);
   assert.deepEqual(ip.routes.at(-1), { to: "10.107.0.0/16", dev: "lo", proto: "107" });
-  assert.equal(await driver.observe(), undefined);
+  assert.equal(await driver.findProblem(), undefined);
   ip.routes.pop();
-  assert.equal(await driver.observe(), "the route 10.107.0.0/16 dev lo is missing");
+  assert.equal(await driver.findProblem(), "the route 10.107.0.0/16 dev lo is missing");
   await driver.prepare(SUBNET);
   await driver.release();
   assert.deepEqual(ip.routes.map(({ dev }) => dev), ["eth0"]);
 });
 
-Deno.test("LinuxIp takes the next kind where only a later step fails, and leaves nothing of the first", async () => {
+Deno.test("LinuxIp removes an interface that it cannot complete, and tries the next kind", async () => {
   const ip = new FakeIp();
   ip.refuse(/^address add/, "RTNETLINK answers: Invalid argument");
   const driver = await preparedOn(ip);
@@ -94,20 +94,20 @@ Deno.test("LinuxIp takes the next kind where only a later step fails, and leaves
   assert.deepEqual([...ip.links.keys()], ["lo"]);
 });
 
-Deno.test("LinuxIp without the right to change anything says so for each kind, and leaves nothing", async () => {
+Deno.test("LinuxIp without rights gives the reason for each kind, and leaves nothing", async () => {
   const ip = new FakeIp();
   ip.refuse(/ (add|set|delete) /, NOT_PERMITTED);
-  const driver = driverOn(ip);
+  const driver = linuxOn(ip);
   assert.deepEqual(await driver.prepare(SUBNET), {
     subnet: SUBNET,
     failure: `dummy: ${NOT_PERMITTED}; bridge: ${NOT_PERMITTED}; lo: ${NOT_PERMITTED} ` +
-      "(it takes root, or the capability NET_ADMIN)",
+      "(this needs root or the capability NET_ADMIN)",
   });
-  assert.equal(await driver.observe(), undefined);
+  assert.equal(await driver.findProblem(), undefined);
   assert.deepEqual(await driver.ensure(["10.107.0.2"]), new Map([["10.107.0.2", "No subnet is prepared"]]));
 });
 
-Deno.test("LinuxIp restores what is deleted, brought down or removed under it, by no more than it takes (F32)", async () => {
+Deno.test("LinuxIp restores what was removed or set down, with only the necessary steps (F32)", async () => {
   const address = "the address 10.107.0.1/32 dev ngrokd0 is missing";
   const route = "the route 10.107.0.0/16 dev ngrokd0 is missing";
   const cases: [(ip: FakeIp) => void, string, string[]][] = [
@@ -117,64 +117,64 @@ Deno.test("LinuxIp restores what is deleted, brought down or removed under it, b
         ip.routes.pop();
       },
       `the interface ngrokd0 is missing, ${address}, the interface ngrokd0 is down, ${route}`,
-      MAKE_DUMMY,
+      CREATE_DUMMY,
     ],
-    [(ip) => ip.setDown("ngrokd0"), "the interface ngrokd0 is down", MAKE_DUMMY.slice(2, 3)],
-    [(ip) => void ip.routes.pop(), route, MAKE_DUMMY.slice(3)],
-    [(ip) => ip.links.get("ngrokd0")!.addresses.length = 0, address, MAKE_DUMMY.slice(1, 2)],
+    [(ip) => ip.setDown("ngrokd0"), "the interface ngrokd0 is down", CREATE_DUMMY.slice(2, 3)],
+    [(ip) => void ip.routes.pop(), route, CREATE_DUMMY.slice(3)],
+    [(ip) => ip.links.get("ngrokd0")!.addresses.length = 0, address, CREATE_DUMMY.slice(1, 2)],
   ];
-  for (const [harm, seen, steps] of cases) {
+  for (const [damage, problem, steps] of cases) {
     const ip = new FakeIp();
     const driver = await preparedOn(ip);
-    harm(ip);
-    assert.equal(await driver.observe(), seen);
+    damage(ip);
+    assert.equal(await driver.findProblem(), problem);
     assert.deepEqual(await driver.prepare(SUBNET), { subnet: SUBNET });
     assert.deepEqual(ip.changes, steps);
-    assert.equal(await driver.observe(), undefined);
+    assert.equal(await driver.findProblem(), undefined);
   }
 });
 
-Deno.test("LinuxIp takes over what a crash left behind, whatever its name and subnet, and release() removes it too", async () => {
+Deno.test("LinuxIp takes over or removes the leftovers of a crash, whatever their name and subnet", async () => {
   for (const name of ["ngrokd0", "ngrokd9"]) {
     const ip = new FakeIp();
     const before = new LinuxIp({ run: ip.run, interfaceName: name });
     await before.prepare(parseCidr("10.50.0.0/16")!);
     ip.routes.push({ to: "10.51.0.0/16", dev: "lo", proto: "107" });
     const driver = await preparedOn(ip);
-    assert.equal(await driver.observe(), undefined);
+    assert.equal(await driver.findProblem(), undefined);
     assert.deepEqual([...ip.links.keys()], ["lo", "ngrokd0"]);
     assert.deepEqual(ip.links.get("ngrokd0")!.addresses, ["10.107.0.1/32"]);
     assert.deepEqual(ip.routes.map(({ to }) => to), ["default", "10.107.0.0/16"]);
 
-    await driverOn(ip).release();
+    await linuxOn(ip).release();
     assert.deepEqual([...ip.links.keys()], ["lo"]);
     assert.deepEqual(ip.routes.map(({ to }) => to), ["default"]);
   }
 });
 
-Deno.test("LinuxIp never touches an interface of its name that is not its own, and does without one", async () => {
+Deno.test("LinuxIp never touches a foreign interface with its name, and uses lo instead", async () => {
   const ip = new FakeIp();
   const foreign = { mac: "06:00:00:00:00:01", kind: "dummy", up: false, addresses: ["10.3.0.1/32"] };
   ip.links.set("ngrokd0", foreign);
   const before = structuredClone(foreign);
   const driver = await preparedOn(ip);
   assert.equal(driver.linkKind, "lo");
-  assert.equal(await driver.observe(), undefined);
+  assert.equal(await driver.findProblem(), undefined);
   await driver.release();
   assert.deepEqual(ip.links.get("ngrokd0"), before);
 });
 
-Deno.test("LinuxIp leaves an address on its interface alone that another program put there", async () => {
+Deno.test("LinuxIp keeps an address that another program added to its interface", async () => {
   const ip = new FakeIp();
   const driver = await preparedOn(ip);
   ip.links.get("ngrokd0")!.addresses.push("169.254.3.4/16");
-  assert.equal(await driver.observe(), undefined);
+  assert.equal(await driver.findProblem(), undefined);
 });
 
-Deno.test("LinuxIp chooses another subnet where the wanted one has a route, keeps to it, and never takes the route (F33)", async () => {
+Deno.test("LinuxIp chooses another subnet if there is a route to the wanted one, and keeps it (F33)", async () => {
   const ip = new FakeIp();
   ip.routes.push({ to: "10.107.1.0/24", dev: "veth0", proto: "kernel" });
-  const driver = driverOn(ip);
+  const driver = linuxOn(ip);
   const chosen = await driver.prepare(SUBNET);
   assert.equal(formatCidr(chosen.subnet), "10.108.0.0/16");
   assert.match(chosen.reason!, /route to 10\.107\.1\.0\/24 \(dev veth0\)/);
@@ -195,25 +195,25 @@ Deno.test("LinuxIp chooses another subnet where the wanted one has a route, keep
   assert.deepEqual([again.subnet, again.remember], [chosen.subnet, true]);
 });
 
-Deno.test("LinuxIp says so where all private networks are in use", async () => {
+Deno.test("LinuxIp reports that all private networks are in use", async () => {
   const ip = new FakeIp();
   for (const to of ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]) {
     ip.routes.push({ to, dev: "tun0", proto: "static" });
   }
-  const { failure } = await driverOn(ip).prepare(SUBNET);
+  const { failure } = await linuxOn(ip).prepare(SUBNET);
   assert.equal(failure, "10.107.0.0/16 and all private networks are in use on this machine");
   assert.deepEqual(ip.changes, []);
 });
 
-Deno.test("LinuxIp asks no further kind of an ip that does not answer, and takes away what it may have made (F30)", async () => {
+Deno.test("LinuxIp tries no other kind if ip does not answer, and removes the interface (F30)", async () => {
   const ip = new FakeIp();
   ip.refusals.push({ match: /^route add/, error: hangs });
-  const { failure } = await driverOn(ip).prepare(SUBNET);
+  const { failure } = await linuxOn(ip).prepare(SUBNET);
   assert.match(failure!, /^Cannot run "\/sbin\/ip route add .*": no end in 5 s$/);
-  assert.deepEqual(ip.changes, [...MAKE_DUMMY, "link delete dev ngrokd0"]);
+  assert.deepEqual(ip.changes, [...CREATE_DUMMY, "link delete dev ngrokd0"]);
 });
 
-Deno.test("LinuxIp gives the reason where ip hangs, is missing, fails, or prints garbage, and changes nothing (F30)", async () => {
+Deno.test("LinuxIp reports an ip that hangs, is missing, fails or prints garbage (F30)", async () => {
   const commandError = (state: string, exitCode: number) =>
     new CommandError(`Cannot run "${IP}": ${state}`, { argv: [IP], exitCode, stderr: "" });
   const answers: [() => Promise<{ stdout: string }>, RegExp][] = [
@@ -238,9 +238,9 @@ Deno.test("LinuxIp gives the reason where ip hangs, is missing, fails, or prints
     broken = false;
     assert.deepEqual(await driver.prepare(SUBNET), { subnet: SUBNET });
     broken = true;
-    assert.match((await driver.observe())!, reason);
+    assert.match((await driver.findProblem())!, reason);
     const other = await driver.prepare(parseCidr("10.9.0.0/16")!);
-    assert.deepEqual(other.subnet, SUBNET, "what stands is kept");
+    assert.deepEqual(other.subnet, SUBNET, "the subnet in use is kept");
   }
 });
 
@@ -257,7 +257,7 @@ Deno.test("LinuxIp lets a bug of the runner through", async () => {
   await driver.prepare(SUBNET);
   broken = true;
   await assert.rejects(driver.prepare(SUBNET), TypeError);
-  await assert.rejects(driver.observe(), TypeError);
+  await assert.rejects(driver.findProblem(), TypeError);
   await assert.rejects(driver.release(), TypeError);
   broken = false;
   await driver.release();

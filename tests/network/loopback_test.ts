@@ -4,7 +4,7 @@ import { BindError } from "../../src/model/errors.ts";
 import { Loopback, type LoopbackOptions } from "../../src/network/loopback.ts";
 import { listenTcp } from "../../src/system/net.ts";
 
-/** A system that has these addresses only. */
+/** A system with only these addresses. */
 function systemWith(addresses: readonly string[]): LoopbackOptions & { readonly tried: string[] } {
   const tried: string[] = [];
   return {
@@ -20,7 +20,7 @@ function systemWith(addresses: readonly string[]): LoopbackOptions & { readonly 
   };
 }
 
-Deno.test("Loopback maps any other subnet into 127.0.0.0/8 by its second octet, and says so", async () => {
+Deno.test("Loopback maps any other subnet into 127.0.0.0/8 by its second octet, with a reason", async () => {
   const cases = [
     ["127.0.0.0/8", "127.0.0.0/8"],
     ["127.5.0.0/16", "127.5.0.0/16"],
@@ -37,32 +37,37 @@ Deno.test("Loopback maps any other subnet into 127.0.0.0/8 by its second octet, 
     assert.equal(formatCidr(prepared.subnet), used);
     assert.equal(
       prepared.reason,
-      asked === used ? undefined : `${used} stands for ${asked}: only loopback addresses are used`,
+      asked === used
+        ? undefined
+        : `${used} is used instead of ${asked}: only loopback addresses are available`,
     );
   }
 });
 
-Deno.test("Loopback is not supported where only 127.0.0.1 exists, and says why", () => {
+Deno.test("Loopback is not supported if only 127.0.0.1 exists, with a reason", () => {
   const system = systemWith(["127.0.0.1"]);
   assert.deepEqual(new Loopback(system).supported(), {
     supported: false,
     reason:
-      "Loopback addresses beside 127.0.0.1 cannot be used: Cannot bind 127.0.0.2:0: this machine does not have the address",
+      "Cannot use loopback addresses other than 127.0.0.1: Cannot bind 127.0.0.2:0: this machine does not have the address",
   });
   assert.deepEqual(new Loopback(systemWith(["127.0.0.2"])).supported(), { supported: true });
 });
 
-Deno.test("Loopback observes by binding an address of the subnet that it prepared", async () => {
+Deno.test("Loopback finds a problem by binding an address of the prepared subnet", async () => {
   const system = systemWith(["127.0.0.1"]);
   const driver = new Loopback(system);
   await driver.prepare(parseCidr("10.107.0.0/16")!);
-  assert.equal(await driver.observe(), "Cannot bind 127.107.0.2:0: this machine does not have the address");
+  assert.equal(
+    await driver.findProblem(),
+    "Cannot bind 127.107.0.2:0: this machine does not have the address",
+  );
   await driver.prepare(parseCidr("127.0.0.1/32")!);
-  assert.equal(await driver.observe(), undefined);
+  assert.equal(await driver.findProblem(), undefined);
   assert.deepEqual(system.tried, ["127.107.0.2", "127.0.0.1"]);
 });
 
-Deno.test("Loopback names the subnet in which an address should be", async () => {
+Deno.test("Loopback refuses an address outside its subnet", async () => {
   const driver = new Loopback({ listen: listenTcp });
   await driver.prepare(parseCidr("10.107.0.0/16")!);
   const failures = await driver.ensure(["127.107.0.2", "10.107.0.2"]);
@@ -76,10 +81,10 @@ Deno.test("Loopback lets a bug of the listener through", async () => {
     },
   });
   assert.throws(() => driver.supported(), TypeError);
-  await assert.rejects(async () => await driver.observe(), TypeError);
+  await assert.rejects(async () => await driver.findProblem(), TypeError);
 });
 
-Deno.test("Loopback does not take a lack of descriptors or ports for a lack of addresses: what listens there must stay", async () => {
+Deno.test("Loopback does not confuse a lack of descriptors or ports with a lack of addresses", async () => {
   for (const reason of ["exhausted", "in_use", "other"] as const) {
     const driver = new Loopback({
       listen({ address }) {
@@ -87,6 +92,6 @@ Deno.test("Loopback does not take a lack of descriptors or ports for a lack of a
       },
     });
     assert.deepEqual(driver.supported(), { supported: true }, reason);
-    assert.equal(await driver.observe(), undefined, reason);
+    assert.equal(await driver.findProblem(), undefined, reason);
   }
 });

@@ -1,17 +1,11 @@
 import assert from "node:assert/strict";
 import { formatCidr, parseCidr } from "../../src/lib/ipv4.ts";
-import { chooseAddressDriver } from "../../src/network/select.ts";
-import { listenTcp } from "../../src/system/net.ts";
-import { FakeIp } from "./fake_ip.ts";
+import { driverOn, FakeIp } from "./fake_ip.ts";
 
 const SUBNET = parseCidr("10.107.0.0/16")!;
 const LOCAL = parseCidr("127.107.0.0/16")!;
 
-function driverOn(ip: FakeIp, os = "linux") {
-  return chooseAddressDriver({ os, listen: listenTcp, run: ip.run, interfaceName: "ngrokd0" });
-}
-
-Deno.test("on Linux the wanted subnet is made; on other systems loopback addresses stand for it", async () => {
+Deno.test("chooseAddressDriver() prepares the wanted subnet on Linux, loopback addresses elsewhere", async () => {
   const ip = new FakeIp();
   const linux = driverOn(ip);
   assert.deepEqual(await linux.prepare(SUBNET), { subnet: SUBNET });
@@ -19,25 +13,25 @@ Deno.test("on Linux the wanted subnet is made; on other systems loopback address
     supported: true,
   }]);
   assert.deepEqual(await linux.ensure(["10.107.0.2"]), new Map());
-  assert.equal(await linux.observe(), undefined);
+  assert.equal(await linux.findProblem(), undefined);
 
   const windows = driverOn(new FakeIp(), "windows");
   assert.deepEqual([(await windows.prepare(SUBNET)).subnet, windows.kind], [LOCAL, "loopback"]);
 });
 
-Deno.test("where no interface can be made, loopback addresses stand for the subnet, in the words that users grep for", async () => {
+Deno.test("WithFallback uses loopback addresses if no interface can be created", async () => {
   const ip = new FakeIp();
   ip.refuse(/ add /, "RTNETLINK answers: Operation not permitted");
   const driver = driverOn(ip);
   const { subnet, reason, remember, failure } = await driver.prepare(SUBNET);
   assert.deepEqual([subnet, driver.kind, driver.linkKind], [LOCAL, "loopback", undefined]);
   assert.match(reason!, /^Failed to create virtual network interface: dummy: RTNETLINK .* NET_ADMIN/);
-  assert.match(reason!, /; 127\.107\.0\.0\/16 stands for 10\.107\.0\.0\/16/);
+  assert.match(reason!, /; 127\.107\.0\.0\/16 is used instead of 10\.107\.0\.0\/16/);
   assert.deepEqual([remember, failure], [undefined, undefined]);
   assert.deepEqual(await driver.ensure(["127.107.0.2"]), new Map());
 });
 
-Deno.test("a driver that worked is kept when it fails later: the addresses stay", async () => {
+Deno.test("WithFallback keeps a driver that worked when it fails later, so that the addresses stay", async () => {
   const ip = new FakeIp();
   const driver = driverOn(ip);
   await driver.prepare(SUBNET);
@@ -48,7 +42,7 @@ Deno.test("a driver that worked is kept when it fails later: the addresses stay"
   assert.match(failure!, /Operation not permitted/);
 });
 
-Deno.test("a subnet of 127.0.0.0/8 needs no interface: none is made, and one that was is removed", async () => {
+Deno.test("WithFallback creates no interface for a subnet of 127.0.0.0/8, and removes an earlier one", async () => {
   const ip = new FakeIp();
   const driver = driverOn(ip);
   assert.deepEqual(await driver.prepare(LOCAL), { subnet: LOCAL });

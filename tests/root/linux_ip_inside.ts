@@ -71,13 +71,13 @@ for (
       try {
         assert.deepEqual(await ask("10.107.3.4", listener.port), { answer: 7, source: "10.107.3.4" });
         await ip(harm);
-        assert.match((await driver.observe())!, seen);
+        assert.match((await driver.findProblem())!, seen);
         // The kernel keeps local routes of an interface that is down.
         if (what !== "brought down") {
           assert.throws(() => listenTcp({ address: "10.107.3.5", port: 0 }), BindError);
         }
         assert.deepEqual(await driver.prepare(SUBNET), { subnet: SUBNET });
-        assert.equal(await driver.observe(), undefined);
+        assert.equal(await driver.findProblem(), undefined);
         assert.equal((await ask("10.107.3.4", listener.port)).answer, 7);
         listenTcp({ address: "10.107.3.5", port: 0 }).close();
       } finally {
@@ -104,7 +104,7 @@ Deno.test("LinuxIp: a foreign interface of its name is left as it is, and lo car
     await withDriver(async (driver) => {
       assert.equal(driver.linkKind, "lo");
       listenTcp({ address: "10.107.0.2", port: 0 }).close();
-      assert.equal(await driver.observe(), undefined);
+      assert.equal(await driver.findProblem(), undefined);
     });
     assert.match(await ip(`-4 address show dev ${NAME}`), /10\.9\.0\.1\/24/);
   } finally {

@@ -70,8 +70,8 @@ Deno.test("the daemon serves the default subnet to this machine, repairs it with
       async () => /local 10\.107\.0\.0\/16 dev ngrokd0/.test(await ip("-4 route show table local")),
     );
     assert.match(await get(address, 8301), /^HTTP\/1\.1 200 /);
-    assert.match(machine.logText, /Addresses cannot be used: the interface ngrokd0 is missing/);
-    await machine.until("it is said", () => machine.logText.includes("Addresses can be used again"));
+    assert.match(machine.logText, /Cannot use virtual addresses: the interface ngrokd0 is missing/);
+    await machine.until("it is said", () => machine.logText.includes("Restored virtual addresses"));
   } finally {
     machine.signal("SIGTERM");
     assert.equal(await running, 0, machine.logText + machine.err.join(""));

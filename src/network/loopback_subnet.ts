@@ -1,0 +1,19 @@
+import { type Cidr, cidrContains } from "../lib/ipv4.ts";
+
+/** 127.0.0.0/8. */
+export const LOOPBACK: Cidr = { base: 127 * 2 ** 24, prefix: 8 };
+
+/** Returns true if the subnet lies within 127.0.0.0/8. */
+export function isLoopbackSubnet(subnet: Cidr): boolean {
+  return subnet.prefix >= LOOPBACK.prefix && cidrContains(LOOPBACK, subnet.base);
+}
+
+/**
+ * The loopback subnet that replaces another one: 127.x.0.0/16 with x its second octet, or its first
+ * if the second is 0, because other programs use 127.0/16. A loopback subnet stays as it is.
+ */
+export function toLoopbackSubnet(subnet: Cidr): Cidr {
+  if (isLoopbackSubnet(subnet)) return subnet;
+  const octet = (subnet.base >>> 16) & 255 || subnet.base >>> 24;
+  return { base: LOOPBACK.base + octet * 2 ** 16, prefix: 16 };
+}
