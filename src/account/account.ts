@@ -18,7 +18,9 @@ import { Selectors } from "./selectors.ts";
 /** The account path: this daemon's registration, certificate and endpoints in the ngrok account. */
 export class Account {
   readonly #options: AccountOptions;
-  /** Serialises changes of the identity. Lists have their own mutex, so that a long one does not delay a renewal. */
+  /**
+   * Serialises changes of the identity. A list does not take it, so that it cannot delay a renewal.
+   */
   readonly #mutex = new Mutex();
   readonly #registration: Registration;
   readonly #certificate: ClientCertificate;
@@ -78,8 +80,8 @@ export class Account {
   }
 
   /**
-   * Lists the bound endpoints. Registers first if need be, and once more if the operator turns out to be gone. Undefined while there is
-   * no API key.
+   * Lists the bound endpoints. Registers first if need be, and once more if the operator turns out
+   * to be gone. Undefined while there is no API key.
    *
    * @throws {ApiError}
    */

@@ -8,31 +8,6 @@ import type { IdentityStore, Pair, StoredIdentity } from "../identity/store.ts";
 
 const log = getLogger(["ngrokd", "account"]);
 
-/** Options of {@linkcode ClientCertificate}. */
-export interface ClientCertificateOptions {
-  readonly client: ApiClient;
-  readonly store: Pick<IdentityStore, "savePair">;
-  /** Makes a new private key and a signing request for it. */
-  readonly createRequest: () => Promise<SigningRequest>;
-}
-
-/** Options of a renewal. */
-export interface RenewOptions {
-  /** Renews even if the certificate is not due. */
-  readonly force: boolean;
-  readonly signal: AbortSignal;
-  /** The longest wait for the request budget, in milliseconds. @default {Infinity} */
-  readonly patienceMs?: number | undefined;
-}
-
-/** The result of a renewal. */
-export interface RenewalResult {
-  readonly renewed: boolean;
-  readonly certificate: CertificateInfo;
-  /** The time at which it is due, milliseconds since the epoch. */
-  readonly dueAt: number;
-}
-
 /** The certificate and key in use: issues and renews them. */
 export class ClientCertificate {
   readonly #options: ClientCertificateOptions;
@@ -78,7 +53,7 @@ export class ClientCertificate {
     return this.#pair;
   }
 
-  /** Gets a certificate with a new key for an existing operator. @throws As {@linkcode renew} does. */
+  /** Gets a certificate with a new key for an operator. @throws As {@linkcode renew} does. */
   async issue(operatorId: string, options: Omit<RenewOptions, "force">): Promise<CertificateInfo> {
     const { key, csr } = await this.createRequest();
     const { certificate: cert } = await updateOperator(this.#options.client, operatorId, { ...options, csr });
@@ -86,10 +61,12 @@ export class ClientCertificate {
   }
 
   /**
-   * Renews the certificate if it is due or `force` is set. Each time it makes a new key and a new signing request (docs/protocol.md 1.6).
+   * Renews the certificate if it is due or `force` is set, with a new key and a new signing
+   * request: the cloud answers a known request with the old certificate (docs/protocol.md 1.6).
    *
    * @throws {ApiError} If the cloud does not issue one; the old pair stays in use.
-   * @throws {CertificateError} If the new one cannot be used; the old pair stays in use and on disk.
+   * @throws {CertificateError} If the new one cannot be used; the old pair stays in use, also on
+   * disk.
    * @throws {RangeError} If there is no certificate yet.
    */
   async renew(operatorId: string | undefined, options: RenewOptions): Promise<RenewalResult> {
@@ -108,4 +85,29 @@ export class ClientCertificate {
     });
     return { renewed: true, certificate: renewed, dueAt: decideRenewal(renewed, Date.now()).dueAt };
   }
+}
+
+/** Options of a renewal. */
+export interface RenewOptions {
+  /** Renews even if the certificate is not due. */
+  readonly force: boolean;
+  readonly signal: AbortSignal;
+  /** The longest wait for the request budget, in milliseconds. @default {Infinity} */
+  readonly maxWaitMs?: number | undefined;
+}
+
+/** The result of a renewal. */
+export interface RenewalResult {
+  readonly renewed: boolean;
+  readonly certificate: CertificateInfo;
+  /** The time at which it is due, milliseconds since the epoch. */
+  readonly dueAt: number;
+}
+
+/** Options of {@linkcode ClientCertificate}. */
+export interface ClientCertificateOptions {
+  readonly client: ApiClient;
+  readonly store: Pick<IdentityStore, "savePair">;
+  /** Makes a new private key and a signing request for it. */
+  readonly createRequest: () => Promise<SigningRequest>;
 }

@@ -12,7 +12,7 @@ const CONTENT = z.object({
   ingress_endpoint: z.string().max(300),
 });
 
-/** The ingress that the cloud named for the operator, saved so that a start while the API is down dials the same one. */
+/** The ingress that the cloud named for the operator; a start while the API is down needs it. */
 export class IngressMemory {
   readonly #file: JsonFile<z.infer<typeof CONTENT>>;
   #endpoint: string | undefined;

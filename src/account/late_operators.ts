@@ -7,14 +7,14 @@ import type { RegistrationMarker } from "./registration_marker.ts";
 
 const log = getLogger(["ngrokd", "account"]);
 
-/** The longest time that an interrupted request can be under way: this client waits 15 s, a gateway a minute. */
+/** An interrupted request can arrive so late: this client waits 15 s, a gateway a minute. */
 const LATE_MS = 120_000;
 
-/** Removes operators of an interrupted registration whose request arrives late (docs/decisions/0015). */
+/** Removes operators of interrupted registrations that arrive late (docs/decisions/0015). */
 export class LateOperators {
   readonly #client: ApiClient;
   readonly #marker: Pick<RegistrationMarker, "end">;
-  /** The marker of the interrupted registration; `at` is by the clock that stands still in sleep. */
+  /** The marker of the interrupted registration; `at` is a time of `performance.now()`. */
   #expected: { readonly marker: string; readonly at: number } | undefined;
 
   constructor(options: { client: ApiClient; marker: Pick<RegistrationMarker, "end"> }) {
@@ -23,8 +23,8 @@ export class LateOperators {
   }
 
   /**
-   * Ends a registration. If it took over the marker of an interrupted one, the marker stays until {@linkcode remove} has searched for
-   * that one's operator.
+   * Ends a registration. If it took over the marker of an interrupted one, the marker stays until
+   * {@linkcode remove} has searched for that one's operator.
    */
   async finish(interrupted: string | undefined): Promise<void> {
     if (interrupted === undefined) await this.#removeMarker();
@@ -32,7 +32,7 @@ export class LateOperators {
   }
 
   /**
-   * Removes the late operators once they can be expected. A failure is logged, and it retries later.
+   * Removes the late operators once they can be expected. Logs a failure and retries later.
    *
    * @throws The signal's reason, if it aborts.
    */

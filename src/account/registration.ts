@@ -16,24 +16,14 @@ const log = getLogger(["ngrokd", "account"]);
 
 const REMOVAL_MS = 5_000;
 
-/** Options of {@linkcode Registration}. */
-export interface RegistrationOptions {
-  readonly client: ApiClient;
-  readonly store: Pick<IdentityStore, "saveOperatorId" | "forgetOperatorId">;
-  readonly marker: Pick<RegistrationMarker, "pending" | "begin" | "end">;
-  readonly certificate: ClientCertificate;
-  readonly selectors: Selectors;
-  readonly ingress: Pick<IngressMemory, "note">;
-}
-
-/** The operator of this daemon: registered once, and again when the account has deleted it (docs/decisions/0015). */
+/** Registers this daemon, and again if the account deletes its operator (docs/decisions/0015). */
 export class Registration {
   readonly #options: RegistrationOptions;
   readonly #late: LateOperators;
-  /** Holds registrations apart when operators vanish as soon as they are created: each may stay in the account. */
+  /** Begins with each registration: operators that vanish at once may stay in the account. */
   readonly #pause = new Pause();
   #operatorId: string | undefined;
-  /** True if a process ended after it had saved the id: the pair may be that of an earlier operator. */
+  /** True if a process ended after it saved the id: the pair may be an earlier operator's. */
   #needsCertificate = false;
 
   constructor(options: RegistrationOptions) {
@@ -52,7 +42,8 @@ export class Registration {
   }
 
   /**
-   * Returns the id of the operator, with its certificate in use and its selectors applied; registers it if need be.
+   * Returns the id of the operator, with its certificate in use and its selectors applied.
+   * Registers it if need be.
    *
    * @throws {ApiError}
    */
@@ -87,7 +78,9 @@ export class Registration {
     await this.#options.store.forgetOperatorId();
   }
 
-  /** A 404 can come from a gateway, or from a path other than the API's; only the account's list is proof. */
+  /**
+   * True if the account's list lacks it; a 404 alone can come from a gateway or a wrong api.url.
+   */
   async #isUnlisted(id: string, signal: AbortSignal): Promise<boolean> {
     try {
       return !(await listOperatorIds(this.#options.client, signal)).includes(id);
@@ -141,7 +134,7 @@ export class Registration {
     return operator.id;
   }
 
-  /** Takes over the operator of an interrupted registration, with a new key; undefined if there is none. */
+  /** Takes over the operator of an interrupted registration; undefined if there is none. */
   async #adopt(interrupted: string, signal: AbortSignal): Promise<string | undefined> {
     const { client, certificate, store, marker } = this.#options;
     const [id] = await findOperators(client, interrupted, { signal });
@@ -159,7 +152,7 @@ export class Registration {
     return this.#operatorId = id;
   }
 
-  /** Gets a certificate for an operator whose registration was interrupted, or whose pair was unusable. */
+  /** Gets a certificate for an operator that is registered but has no usable pair. */
   async #finish(id: string, signal: AbortSignal): Promise<void> {
     const { certificate, marker } = this.#options;
     await certificate.issue(id, { signal });
@@ -192,4 +185,14 @@ export class Registration {
       });
     }
   }
+}
+
+/** Options of {@linkcode Registration}. */
+export interface RegistrationOptions {
+  readonly client: ApiClient;
+  readonly store: Pick<IdentityStore, "saveOperatorId" | "forgetOperatorId">;
+  readonly marker: Pick<RegistrationMarker, "pending" | "begin" | "end">;
+  readonly certificate: ClientCertificate;
+  readonly selectors: Selectors;
+  readonly ingress: Pick<IngressMemory, "note">;
 }

@@ -4,8 +4,8 @@ import type { IdentityFiles } from "../identity/store.ts";
 const FORM = /^[0-9a-f-]{36}$/;
 
 /**
- * The registration marker: a random id that is saved before an operator is created and sent in its metadata. If the answer or the
- * process is lost, the next start finds the operator by it and creates no second one.
+ * The registration marker: a random id that is saved before an operator is created, and sent in its
+ * metadata. If the answer or the process is lost, the next start finds the operator by it.
  */
 export class RegistrationMarker {
   readonly #path: string;
@@ -16,7 +16,7 @@ export class RegistrationMarker {
     this.#files = files;
   }
 
-  /** The marker of a registration that has not finished; undefined if there is none. @throws {FileError} */
+  /** The marker of an unfinished registration; undefined if there is none. @throws {FileError} */
   async pending(): Promise<string | undefined> {
     const text = (await this.#files.readTextIfAny(this.#path))?.trim() ?? "";
     return FORM.test(text) ? text : undefined;

@@ -7,15 +7,15 @@ const log = getLogger(["ngrokd", "account"]);
 
 const CONTENT = z.object({ schema: z.literal(1), serial: z.string(), at: z.iso.datetime() });
 
-/** The serial of the certificate that a renewal brought, and its time in milliseconds since the epoch. */
+/** The serial of the new certificate, and the time in milliseconds since the epoch. */
 export interface LastRenewal {
   readonly serial: string;
   readonly at: number;
 }
 
 /**
- * The last renewal, saved for `status`: a certificate does not show whether it is the first of its operator. The serial makes sure that
- * a file that was left behind is not taken for that of another certificate.
+ * The last renewal, saved for `status`: a certificate does not show whether it is the first of its
+ * operator. The serial shows which certificate the file is about.
  */
 export class RenewalMemory {
   readonly #file: JsonFile<z.infer<typeof CONTENT>>;

@@ -11,9 +11,9 @@ import type { LastRenewal } from "./renewal_memory.ts";
 
 const log = getLogger(["ngrokd", "account"]);
 
-/** The clock may jump, and a registration may bring another certificate: the time is checked this often. */
+/** The clock may jump, and a registration may bring another certificate. */
 const CHECK_MS = 5_000;
-/** The first delay after a certificate that is due as soon as it is issued (a wrong clock, a life of a second); it doubles. */
+/** The first delay after a certificate that is due at once (wrong clock, tiny life); it doubles. */
 const DUE_AT_ONCE_MS = 60_000;
 /** NTP corrects by less; after a larger step back the moment of the renewal is drawn again. */
 const MIN_STEP_BACK_MS = 1_000;
@@ -161,7 +161,7 @@ export interface RenewalsOptions {
 export interface RenewalState {
   /** The time of the next try; undefined while there is no certificate. */
   readonly nextAt: number | undefined;
-  /** The time at which the certificate in use replaced another, in this process or an earlier one. */
+  /** The time at which the certificate in use replaced another, also before a restart. */
   readonly lastAt: number | undefined;
   /** The error of the last try; undefined if it succeeded. */
   readonly lastError: string | undefined;

@@ -7,16 +7,7 @@ import { Pause } from "./pause.ts";
 
 const log = getLogger(["ngrokd", "account"]);
 
-/** Options of {@linkcode Selectors}. */
-export interface SelectorsOptions {
-  readonly client: ApiClient;
-  /** The configured selectors. */
-  readonly configured: () => readonly string[];
-  /** Receives each answer about the operator. */
-  readonly onOperator: (operator: Operator) => Promise<void>;
-}
-
-/** Keeps the endpoint selectors of the operator, by which the cloud filters its endpoints, equal to the configured ones. */
+/** Makes the operator's endpoint selectors, by which the cloud filters, the configured ones. */
 export class Selectors {
   readonly #options: SelectorsOptions;
   readonly #pause = new Pause();
@@ -34,7 +25,7 @@ export class Selectors {
     return this.#options.configured();
   }
 
-  /** The reason why the cloud may filter by other selectors than the configured ones; undefined if it does not. */
+  /** The reason why the configured selectors may not be in effect; undefined if they are. */
   get warning(): string | undefined {
     return this.#warning;
   }
@@ -46,10 +37,11 @@ export class Selectors {
   }
 
   /**
-   * Compares once after a start and after each change of the configuration, and updates the operator if the selectors differ. A failure
-   * is only a {@linkcode warning}: the endpoints can be listed all the same. It retries after a pause.
+   * Updates the operator if its selectors differ; checks them after a start and after each change
+   * of the configuration. A failure is only a {@linkcode warning}, because the endpoints can be
+   * listed all the same; it retries after a pause.
    *
-   * @throws {ApiError} If the operator is gone, or if the API cannot be asked now: no answer, or too many requests.
+   * @throws {ApiError} If the operator is gone, if there is no answer, or on a 429.
    * @throws The signal's reason, if it aborts.
    */
   async apply(operatorId: string, signal: AbortSignal): Promise<void> {
@@ -88,8 +80,17 @@ export class Selectors {
   }
 }
 
-/** True if both select the same endpoints: the cloud combines selectors, so neither order nor repetition matters. */
+/** True if both select the same endpoints: neither order nor repetition matters to the cloud. */
 function isSameSet(one: readonly string[], other: readonly string[]): boolean {
   const [a, b] = [new Set(one), new Set(other)];
   return a.size === b.size && a.isSubsetOf(b);
+}
+
+/** Options of {@linkcode Selectors}. */
+export interface SelectorsOptions {
+  readonly client: ApiClient;
+  /** The configured selectors. */
+  readonly configured: () => readonly string[];
+  /** Receives each answer about the operator. */
+  readonly onOperator: (operator: Operator) => Promise<void>;
 }

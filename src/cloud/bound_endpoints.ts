@@ -15,26 +15,10 @@ import { type ENDPOINT, ENDPOINT_PAGE } from "./schemas.ts";
 const MAX_PAGES = 200;
 const ID_FORM = /^[\x21-\x7e]{1,128}$/;
 
-/** Options of {@linkcode listBoundEndpoints}. */
-export interface ListOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Endpoints of an earlier list, by id; an unchanged one is returned as the same object. */
-  readonly known?: ReadonlyMap<string, Endpoint>;
-  readonly remembered?: RememberedPages<EndpointPage>;
-}
-
-/** A page of bound endpoints. */
-export interface EndpointPage extends Page {
-  readonly entries: readonly Entry[];
-}
-
-type Entry =
-  & { readonly id: string; readonly url: string }
-  & ({ readonly endpoint: Endpoint } | { readonly refused: RefusedEndpoint });
-
 /**
- * Lists the endpoints that an operator is bound to, newest first (docs/protocol.md 1.2.4). A page that cannot be trusted rejects the
- * whole list; a bad entry is refused with a reason. Of several entries with one id the first counts, and one with another URL is refused.
+ * Lists the endpoints that an operator is bound to, newest first (docs/protocol.md 1.2.4). A page
+ * that cannot be trusted rejects the whole list; a bad entry is refused with a reason. Of several
+ * entries with one id the first counts, and one with another URL is refused.
  *
  * @throws {ApiError} As {@linkcode walkPages} does.
  */
@@ -111,3 +95,20 @@ function readUrl(id: string, url: string): EndpointUrl | string {
     throw error;
   }
 }
+
+/** Options of {@linkcode listBoundEndpoints}. */
+export interface ListOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Endpoints of an earlier list, by id; an unchanged one is returned as the same object. */
+  readonly known?: ReadonlyMap<string, Endpoint>;
+  readonly remembered?: RememberedPages<EndpointPage>;
+}
+
+/** A page of bound endpoints. */
+export interface EndpointPage extends Page {
+  readonly entries: readonly Entry[];
+}
+
+type Entry =
+  & { readonly id: string; readonly url: string }
+  & ({ readonly endpoint: Endpoint } | { readonly refused: RefusedEndpoint });

@@ -21,7 +21,9 @@ const BY_CODE: Readonly<Record<string, string>> = {
   ERR_NGROK_19003: "Correct bound_endpoints.selectors in the configuration",
 };
 
-/** The error of a call, `Cannot <action>: <state>`, with a hint. `status` is 0 (the default) if there was no answer. */
+/**
+ * The error of a call: `Cannot <action>: <state>`, with a hint. `status` is 0 without an answer.
+ */
 export function failure(
   action: string,
   state: string,

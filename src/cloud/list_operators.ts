@@ -6,12 +6,7 @@ import { OPERATOR_PAGE } from "./schemas.ts";
 const MAX_PAGES_OF_IDS = 20;
 const MAX_PAGES_TO_SEARCH = 50;
 
-interface ListedOperator {
-  readonly id: string;
-  readonly metadata: string;
-}
-
-/** The ids of all operators of the account. @throws {ApiError} Also if the list cannot be read to its end. */
+/** The ids of all operators of the account. @throws {ApiError} Also if the list has no end. */
 export async function listOperatorIds(client: ApiClient, signal?: AbortSignal): Promise<readonly string[]> {
   const operators = await listOperators(client, {
     action: "list the operators",
@@ -24,7 +19,7 @@ export async function listOperatorIds(client: ApiClient, signal?: AbortSignal): 
 /**
  * The ids of the account's operators whose metadata holds the registration marker.
  *
- * @throws {ApiError} Also if the list cannot be read to its end.
+ * @throws {ApiError} Also if the list has no end.
  */
 export async function findOperators(
   client: ApiClient,
@@ -58,4 +53,9 @@ async function listOperators(
 function readPage(json: unknown) {
   const { data } = OPERATOR_PAGE.safeParse(json);
   return data && { ...data, next: data.next_page_uri, key: pageKey(data.operators.map(({ id }) => id)) };
+}
+
+interface ListedOperator {
+  readonly id: string;
+  readonly metadata: string;
 }

@@ -4,11 +4,11 @@ import type { ApiClient } from "./client.ts";
 import { failure } from "./failure.ts";
 import { OPERATOR, OPERATOR_ID } from "./schemas.ts";
 
-/** This daemon, as the account knows it. */
+/** This daemon as the account knows it. */
 export interface Operator {
   /** `k8sop_…` */
   readonly id: string;
-  /** The client certificate, PEM, perhaps with a chain behind it; `""` if none is issued. */
+  /** The client certificate, PEM, possibly with a chain; `""` if none is issued. */
   readonly certificate: string;
   /** The endpoint selectors; empty if the API gave none or `null`. */
   readonly selectors: readonly string[];
@@ -16,36 +16,16 @@ export interface Operator {
   readonly ingressEndpoint?: string;
 }
 
-/** Options of {@linkcode registerOperator}. */
-export interface RegisterOptions {
-  /** PEM */
-  readonly csr: string;
-  /** CEL expressions (PROTOCOL.md 1.7). */
-  readonly selectors: readonly string[];
-  /** The registration marker, which goes into the metadata. */
-  readonly marker?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Options of {@linkcode updateOperator}: what is absent is left alone. */
-export interface UpdateOptions {
-  /** PEM. The same CSR again brings the same certificate (PROTOCOL.md 1.6). */
-  readonly csr?: string;
-  readonly selectors?: readonly string[];
-  readonly signal?: AbortSignal | undefined;
-  /** How long it may wait for its turn, in milliseconds. @default {Infinity} */
-  readonly patienceMs?: number | undefined;
-}
-
 const COLLECTION = "/kubernetes_operators";
-/** The id in the path is none (PROTOCOL.md 1.3). */
+/** The code of the API for an invalid id in the path (docs/protocol.md 1.3). */
 export const NOT_AN_ID = "ERR_NGROK_227";
-const LAST_WORD_MS = 5000;
+const REMOVAL_MS = 5000;
 
 /**
- * Makes a new operator and gives it with its certificate.
+ * Creates an operator and returns it with its certificate.
  *
- * @throws {ApiError} `no_certificate` if the account may not have one; nothing is left behind then.
+ * @throws {ApiError} `no_certificate` if the account must not have one; the operator is removed
+ * then.
  */
 export async function registerOperator(client: ApiClient, options: RegisterOptions): Promise<Operator> {
   const { csr, selectors, marker, signal } = options;
@@ -59,72 +39,96 @@ export async function registerOperator(client: ApiClient, options: RegisterOptio
   };
   const operator = readOperator(await client.request("POST", COLLECTION, { action, body, signal }), action);
   if (operator.certificate === "") {
-    // Each try would leave one more operator in the account.
-    await deleteOperator(client, operator.id, { signal: AbortSignal.timeout(LAST_WORD_MS) }).catch(() => {});
+    // Otherwise each try would leave one more operator in the account.
+    await deleteOperator(client, operator.id, { signal: AbortSignal.timeout(REMOVAL_MS) }).catch(() => {});
     throw noCertificate(action);
   }
   return operator;
 }
 
-/** Looks an operator up. @throws {ApiError} With status 404 if it is gone. */
+/** Reads an operator. @throws {ApiError} With status 404 if it is gone. */
 export async function getOperator(
   client: ApiClient,
   id: string,
-  options: { signal?: AbortSignal | undefined } = {},
+  { signal }: SignalOptions = {},
 ): Promise<Operator> {
   const action = "look this operator up";
-  return readOperator(await client.request("GET", pathOf(id), { action, signal: options.signal }), action);
+  return readOperator(await client.request("GET", pathOf(id), { action, signal }), action);
 }
 
 /**
  * Changes an operator; with a new CSR it gets a new certificate.
  *
- * @throws {ApiError} With status 404 if it is gone; `no_certificate` if there was a CSR and no certificate came back.
+ * @throws {ApiError} With status 404 if it is gone; `no_certificate` if no certificate comes back
+ * for a CSR.
  */
 export async function updateOperator(
   client: ApiClient,
   id: string,
   options: UpdateOptions,
 ): Promise<Operator> {
-  const { csr, selectors, signal, patienceMs } = options;
+  const { csr, selectors, ...rest } = options;
   const action = csr === undefined ? "update the selectors" : "renew the certificate";
-  const binding = {
-    ...(selectors === undefined ? {} : { endpoint_selectors: selectors }),
-    ...(csr === undefined ? {} : { csr }),
-  };
+  const body = { binding: { endpoint_selectors: selectors, csr } };
   const operator = readOperator(
-    await client.request("PATCH", pathOf(id), { action, body: { binding }, signal, patienceMs }),
+    await client.request("PATCH", pathOf(id), { action, body, ...rest }),
     action,
   );
   if (csr !== undefined && operator.certificate === "") throw noCertificate(action);
   return operator;
 }
 
-/** Removes an operator; one that is gone already is fine ({@linkcode isGone}). @throws {ApiError} */
+/** Removes an operator; one that {@linkcode isGone} is not an error. @throws {ApiError} */
 export async function deleteOperator(
   client: ApiClient,
   id: string,
-  options: { signal?: AbortSignal | undefined } = {},
+  { signal }: SignalOptions = {},
 ): Promise<void> {
   try {
-    await client.request("DELETE", pathOf(id), { action: "delete this operator", signal: options.signal });
+    await client.request("DELETE", pathOf(id), { action: "delete this operator", signal });
   } catch (error) {
     if (!isGone(error)) throw error;
   }
 }
 
-/** Whether the API itself has said that there is no such operator: a 404 of a portal or of a wrong `api.url` says nothing, nor one about half an id. */
+/**
+ * True if the API itself said that there is no such operator. A portal's 404 does not count, nor
+ * does one about an invalid id.
+ */
 export function isGone(error: unknown): boolean {
   return error instanceof ApiError && error.status === 404 && error.code !== "malformed" &&
     error.code !== NOT_AN_ID;
 }
 
-/** The path of an operator's resource. @throws {RangeError} If it is no operator's id. */
+/** The path of an operator's resource. @throws {RangeError} If the id is not an operator's. */
 export function pathOf(id: string): string {
   if (!OPERATOR_ID.test(id)) {
     throw new RangeError(`Cannot use the operator id "${printable(id)}": it is not an id`);
   }
   return `${COLLECTION}/${id}`;
+}
+
+interface SignalOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@linkcode registerOperator}. */
+export interface RegisterOptions extends SignalOptions {
+  /** PEM. */
+  readonly csr: string;
+  /** CEL expressions (docs/protocol.md 1.7). */
+  readonly selectors: readonly string[];
+  /** The registration marker, which goes into the metadata. */
+  readonly marker?: string | undefined;
+}
+
+/** Options of {@linkcode updateOperator}. An absent field is left alone. */
+export interface UpdateOptions extends SignalOptions {
+  /** PEM. A known CSR brings the old certificate (docs/protocol.md 1.6). */
+  readonly csr?: string;
+  readonly selectors?: readonly string[];
+  /** The longest wait for the request budget, in milliseconds. @default {Infinity} */
+  readonly maxWaitMs?: number | undefined;
 }
 
 function readOperator(json: unknown, action: string): Operator {

@@ -1,40 +1,17 @@
-import { type ApiClient, parseJson } from "./client.ts";
+import type { ApiClient } from "./client.ts";
 import { failure } from "./failure.ts";
+import { parseJson } from "./read_answer.ts";
 import type { RequestKind } from "./request_budget.ts";
 
 /** All pages of a list stay in memory: 200 of the largest size would take 3 GiB. */
 const MAX_TEXT = 64 * 1024 * 1024;
 
-/** One page of a list. */
-export interface Page {
-  /** Equal for pages with the same entries, `""` for a page without any: see {@linkcode pageKey}. */
-  readonly key: string;
-  /** The API's `next_page_uri`. */
-  readonly next: string | null | undefined;
-}
-
-/** The pages of the last list by their targets, each with the text that it was read from. */
-export type RememberedPages<P extends Page> = Map<string, { readonly text: string; readonly page: P }>;
-
-/** Options of {@linkcode walkPages}. */
-export interface PagesOptions<P extends Page> {
-  /** The purpose of the requests, as it follows "Cannot" in a message. */
-  readonly action: string;
-  readonly maxPages: number;
-  /** Of the first request and of the others. @default {["other", "other"]} */
-  readonly kinds?: readonly [RequestKind, RequestKind];
-  readonly signal?: AbortSignal | undefined;
-  /** Reads a page from its JSON; undefined if it is not a page of this list. */
-  readonly read: (json: unknown) => P | undefined;
-  /** A page whose text is the same as in the last list is not read again. Replaced when the walk ends. */
-  readonly remembered?: RememberedPages<P> | undefined;
-}
-
 /**
- * Requests a list page by page (docs/protocol.md 1.2.4). `next_page_uri` may be absolute, a path or a query; an empty page, which is
- * yielded too, ends the list.
+ * Requests a list page by page (docs/protocol.md 1.2.4). `next_page_uri` may be absolute, a path or
+ * a query; an empty page, which is yielded too, ends the list.
  *
- * @throws {ApiError} Also `foreign_page` (the next page is on another origin, which is not asked), `page_loop`, `too_large`, `malformed`.
+ * @throws {ApiError} Also `foreign_page` (the next page is on another origin, which is not asked),
+ * `page_loop`, `too_large`, `malformed`.
  */
 export async function* walkPages<P extends Page>(
   client: ApiClient,
@@ -83,3 +60,31 @@ export async function* walkPages<P extends Page>(
 export function pageKey(ids: readonly string[]): string {
   return ids.length === 0 ? "" : JSON.stringify(ids.toSorted());
 }
+
+/** Options of {@linkcode walkPages}. */
+export interface PagesOptions<P extends Page> {
+  /** The purpose of the requests, as it follows "Cannot" in a message. */
+  readonly action: string;
+  readonly maxPages: number;
+  /** Of the first request and of the others. @default {["other", "other"]} */
+  readonly kinds?: readonly [RequestKind, RequestKind];
+  readonly signal?: AbortSignal | undefined;
+  /** Reads a page from its JSON; undefined if it is not a page of this list. */
+  readonly read: (json: unknown) => P | undefined;
+  /**
+   * A page whose text is the same as in the last list is not read again. Replaced when the walk
+   * ends.
+   */
+  readonly remembered?: RememberedPages<P> | undefined;
+}
+
+/** One page of a list. */
+export interface Page {
+  /** Equal for pages with the same entries, `""` for an empty one: see {@linkcode pageKey}. */
+  readonly key: string;
+  /** The API's `next_page_uri`. */
+  readonly next: string | null | undefined;
+}
+
+/** The pages of the last list by their targets, each with the text that it was read from. */
+export type RememberedPages<P extends Page> = Map<string, { readonly text: string; readonly page: P }>;

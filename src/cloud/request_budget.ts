@@ -4,53 +4,47 @@ import { sleep } from "../system/clock.ts";
 
 const log = getLogger(["ngrokd", "cloud"]);
 
-/** 60 s (PROTOCOL.md 1.4), and a little more: requests can be closer together when they arrive than when they leave. */
+/**
+ * 60 s (docs/protocol.md 1.4) and a little more, because requests can be closer together when they
+ * arrive than when they leave.
+ */
 const WINDOW_MS = 61_000;
-/** Whatever fails; the account shares 120 among all its daemons. */
+/** The account has 120 for all its daemons. */
 const MAX_REQUESTS = 60;
-/** Of those, for what is no list of endpoints: a renewal must not wait behind lists. */
+/** Reserved for requests other than lists, so that a renewal does not wait behind lists. */
 const RESERVED = 10;
-/** For the further pages of one long list, as long as all goes well. */
+/** For the further pages of one long list, as long as nothing fails. */
 const MAX_PAGES = 110;
 const MAX_WITH_PAGES = 118;
-const TOLD_MS = 5000;
+const MIN_LOGGED_MS = 5000;
 
-/** `first_page` begins a list, `page` goes on with one, `other` is everything else. */
+/** `first_page` begins a list, `page` continues one, `other` is everything else. */
 export type RequestKind = "first_page" | "page" | "other";
 
-/** How a turn is waited for. */
-export interface TurnOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** A longer wait fails at once. @default {Infinity} */
-  readonly patienceMs?: number | undefined;
-}
-
-interface Sent {
-  readonly at: number;
-  readonly kind: RequestKind;
-}
-
-/** Keeps all requests of this process within the API's rate limit, however close together they are asked for (docs/decisions/0010). */
+/** Keeps all requests of this process within the API's rate limit (docs/decisions/0010). */
 export class RequestBudget {
-  /** What was sent within the window, oldest first. */
+  /** The requests within the window, oldest first. */
   #sent: Sent[] = [];
   #failedAt = -Infinity;
-  /** Whether a whole list was read since the last failure. */
+  /** True if a whole list was read since the last failure. */
   #isProven = true;
-  #told = -Infinity;
+  #loggedAt = -Infinity;
 
-  /** A request failed, or a list was none: caution until the window has passed and a whole list was read. */
+  /** Notes a failure. The budget is small until the window has passed and a whole list was read. */
   failed(): void {
     this.#failedAt = performance.now();
     this.#isProven = false;
   }
 
-  /** A whole list was read. */
+  /** Notes that a whole list was read. */
   listed(): void {
     this.#isProven = true;
   }
 
-  /** How long until a list of so many pages can be asked for in one go, in milliseconds; more than the window holds are not waited for. */
+  /**
+   * The time until a list of so many pages can be read without a pause, in milliseconds. Pages
+   * beyond the window's limit are not counted.
+   */
   waitMs(pages: number): number {
     this.#trim();
     const toBegin = this.#untilFewerThan(MAX_REQUESTS - RESERVED);
@@ -59,23 +53,23 @@ export class RequestBudget {
   }
 
   /**
-   * Waits for the turn of one request, and counts it.
+   * Waits until one more request is allowed, and counts it.
    *
-   * @throws {ApiError} `busy` if it would have to wait longer than its patience.
+   * @throws {ApiError} `busy` if the wait would be longer than `maxWaitMs`.
    * @throws The signal's reason, if it aborts first.
    */
-  async take(kind: RequestKind, options: TurnOptions = {}): Promise<void> {
-    const { signal, patienceMs = Infinity } = options;
-    const patienceEnds = performance.now() + patienceMs;
-    for (let ms = this.#turnMs(kind); ms > 0; ms = this.#turnMs(kind)) {
-      if (performance.now() + ms > patienceEnds) throw busy(ms);
-      this.#tell(ms);
+  async take(kind: RequestKind, options: TakeOptions = {}): Promise<void> {
+    const { signal, maxWaitMs = Infinity } = options;
+    const deadline = performance.now() + maxWaitMs;
+    for (let ms = this.#delayMs(kind); ms > 0; ms = this.#delayMs(kind)) {
+      if (performance.now() + ms > deadline) throw busy(ms);
+      this.#logWait(ms);
       await sleep(ms, { signal });
     }
     this.#sent.push({ at: performance.now(), kind });
   }
 
-  #turnMs(kind: RequestKind): number {
+  #delayMs(kind: RequestKind): number {
     this.#trim();
     const isCautious = this.#isCautious();
     if (kind === "first_page") return this.#untilFewerThan(MAX_REQUESTS - RESERVED);
@@ -98,26 +92,34 @@ export class RequestBudget {
     this.#sent = this.#sent.filter(({ at }) => at > begin);
   }
 
-  /** Once for each window. */
-  #tell(ms: number): void {
+  /** Logs once per window. */
+  #logWait(ms: number): void {
     const now = performance.now();
-    if (ms < TOLD_MS || now - this.#told < WINDOW_MS) return;
-    this.#told = now;
-    log.warn("{count} requests were sent within a minute: the next one waits {seconds} s", {
+    if (ms < MIN_LOGGED_MS || now - this.#loggedAt < WINDOW_MS) return;
+    this.#loggedAt = now;
+    log.warn("Reached the request budget with {count} requests in a minute; waiting {seconds} s", {
       count: this.#sent.length,
       seconds: Math.ceil(ms / 1000),
     });
   }
 }
 
+/** Options of {@linkcode RequestBudget.take}. */
+export interface TakeOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** @default {Infinity} */
+  readonly maxWaitMs?: number | undefined;
+}
+
+interface Sent {
+  readonly at: number;
+  readonly kind: RequestKind;
+}
+
 function busy(ms: number): ApiError {
   const seconds = Math.ceil(ms / 1000);
   return new ApiError(
     `Cannot ask the API now: too many requests were sent within a minute, wait ${seconds} s`,
-    {
-      status: 0,
-      code: "busy",
-      hint: `Try again in ${seconds} s`,
-    },
+    { status: 0, code: "busy", hint: `Try again in ${seconds} s` },
   );
 }

@@ -1,13 +1,13 @@
 import type { ApiClient } from "./client.ts";
 
 /**
- * Asks the API whether it takes the key of this client.
+ * Asks the API whether it accepts the key of this client.
  *
- * @throws {ApiError} If it refuses the key, and if it cannot say: a key that is in use goes on then.
+ * @throws {ApiError} If it refuses the key, or if there is no answer to go by.
  */
 export async function verifyKey(
   client: ApiClient,
-  options: { signal: AbortSignal; patienceMs: number },
+  options: { signal: AbortSignal; maxWaitMs: number },
 ): Promise<void> {
   await client.request("GET", "/kubernetes_operators?limit=1", { action: "verify the API key", ...options });
 }

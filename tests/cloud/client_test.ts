@@ -321,15 +321,6 @@ Deno.test("an API that cannot be reached is told apart, with a hint (F35)", asyn
   assert(error.message.startsWith(`Cannot reach ${url}`) && error.hint!.includes("api.url"));
 });
 
-Deno.test("an answer that never ends is cut by the time limit (F38)", async () => {
-  await using api = new FakeApi(() =>
-    new Response(new ReadableStream({ start: (c) => c.enqueue(new Uint8Array(1)) }))
-  );
-  const error = await failureOf(api.client({ timeoutMs: 40 }).request("GET", "/x", GET));
-  assert.equal(error.code, "timeout");
-  assert(error.hint !== undefined);
-});
-
 Deno.test("an answer of one byte each 10 s is given up after 15 s, and not before (F38)", async () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   const bytes = Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>();
@@ -361,11 +352,13 @@ Deno.test("an answer of one byte each 10 s is given up after 15 s, and not befor
 });
 
 Deno.test("an answer that is too large is cut, also when it was small on the wire (F38)", async () => {
-  const bomb = new Response(new Uint8Array(100_000)).body!.pipeThrough(new CompressionStream("gzip"));
+  const bomb = new Response(new Uint8Array(17 * 1024 * 1024)).body!.pipeThrough(
+    new CompressionStream("gzip"),
+  );
   const zipped = new Uint8Array(await new Response(bomb).arrayBuffer());
-  assert(zipped.length < 10_000);
+  assert(zipped.length < 100_000);
   await using api = new FakeApi(() => new Response(zipped, { headers: { "Content-Encoding": "gzip" } }));
-  const error = await failureOf(api.client({ maxBodyBytes: 50_000 }).request("GET", "/x", GET));
+  const error = await failureOf(api.client().request("GET", "/x", GET));
   assert.deepEqual([error.code, error.status], ["too_large", 200]);
 });
 
@@ -430,7 +423,7 @@ Deno.test("a request that is broken off is sent once more, but for a POST, which
     else {
       const error = await failureOf(asked);
       assert.deepEqual([error.code, error.status], ["unreachable", 0]);
-      assert.match(error.message, /slept, or its network changed, meanwhile$/);
+      assert.match(error.message, /slept or its network changed meanwhile$/);
       assert.ok(error.hint !== undefined);
     }
     assert.equal(requests.length, sent, `${method} ${breaks}`);

@@ -26,7 +26,7 @@ Deno.test("RequestBudget lets a list of a hundred pages burst while all goes wel
     const budget = new RequestBudget();
     assert.equal(budget.waitMs(100), 0);
     await takeList(budget, 100);
-    await budget.take("other", { patienceMs: 0 });
+    await budget.take("other", { maxWaitMs: 0 });
     assert.equal(budget.waitMs(1), 61_000);
     clock.tick(61_000);
     assert.equal(budget.waitMs(100), 0);
@@ -38,9 +38,9 @@ Deno.test("RequestBudget keeps ten places from lists after a failure, and lets n
     const budget = new RequestBudget();
     budget.failed();
     await takeList(budget, 50);
-    await assert.rejects(budget.take("page", { patienceMs: 10_000 }), { code: "busy", message: /wait 61 s/ });
-    for (let request = 0; request < 10; request++) await budget.take("other", { patienceMs: 0 });
-    await assert.rejects(budget.take("other", { patienceMs: 10_000 }), { code: "busy" });
+    await assert.rejects(budget.take("page", { maxWaitMs: 10_000 }), { code: "busy", message: /wait 61 s/ });
+    for (let request = 0; request < 10; request++) await budget.take("other", { maxWaitMs: 0 });
+    await assert.rejects(budget.take("other", { maxWaitMs: 10_000 }), { code: "busy" });
   }));
 
 Deno.test("RequestBudget stays cautious after a failure until a whole list was read", () =>
@@ -49,9 +49,9 @@ Deno.test("RequestBudget stays cautious after a failure until a whole list was r
     budget.failed();
     clock.tick(600_000);
     await takeList(budget, 50);
-    await assert.rejects(budget.take("page", { patienceMs: 0 }), { code: "busy" });
+    await assert.rejects(budget.take("page", { maxWaitMs: 0 }), { code: "busy" });
     budget.listed();
-    await budget.take("page", { patienceMs: 0 });
+    await budget.take("page", { maxWaitMs: 0 });
   }));
 
 Deno.test("RequestBudget ends a wait when the signal aborts, and does not count what was not sent", () =>

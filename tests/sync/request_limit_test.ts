@@ -108,7 +108,7 @@ async function hurry(fault: Partial<Fault>): Promise<Api> {
       loop.nudge();
       loop.wake();
       void loop.poll(signal);
-      void account.renew({ force: true, signal, patienceMs: 10_000 }).catch(() => {});
+      void account.renew({ force: true, signal, maxWaitMs: 10_000 }).catch(() => {});
     }
     const most = mostInMinute(api.sent.map(({ at }) => at));
     assert.ok(most <= 60, `${most} requests`);

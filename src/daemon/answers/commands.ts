@@ -12,8 +12,8 @@ import { verifyKey } from "../../cloud/verify_key.ts";
 
 const log = getLogger(["ngrokd", "control"]);
 
-/** How long a command waits for its turn at the API; ngrokctl waits somewhat longer. */
-const PATIENCE_MS = 10_000;
+/** The longest wait of a command for the request budget; ngrokctl waits somewhat longer. */
+const MAX_WAIT_MS = 10_000;
 
 /** What the commands need beside the daemon. */
 export interface CommandOptions {
@@ -65,7 +65,7 @@ async function setApiKey(
   signal.throwIfAborted();
   // Whatever else is wrong with the API, the key in use may be a good one.
   const mayWork = daemon.live.apiKey.key !== "" && daemon.loop.status.state !== "key_refused";
-  if (mayWork) await verifyKey(daemon.clientWith(() => key), { signal, patienceMs: PATIENCE_MS });
+  if (mayWork) await verifyKey(daemon.clientWith(() => key), { signal, maxWaitMs: MAX_WAIT_MS });
   const { files } = system;
   try {
     await saveApiKey(await files.realPath(daemon.live.path), key, {
@@ -90,7 +90,7 @@ async function setApiKey(
   }
   if (!await daemon.loop.poll(signal)) {
     // What the loop knows is about the key before; the list itself follows as soon as the rate limit allows.
-    await verifyKey(daemon.clientWith(() => key), { signal, patienceMs: PATIENCE_MS }).catch((error) => {
+    await verifyKey(daemon.clientWith(() => key), { signal, maxWaitMs: MAX_WAIT_MS }).catch((error) => {
       throw new RequestError(`The key is saved, but: ${messageOf(error)}`, {
         cause: error,
         hint: hintOf(error),
@@ -107,7 +107,7 @@ async function refreshCertificate(force: boolean, daemon: Daemon, signal: AbortS
   const { renewed, certificate, dueAt } = await daemon.renewals.renew({
     force,
     signal,
-    patienceMs: PATIENCE_MS,
+    maxWaitMs: MAX_WAIT_MS,
   }).finally(() => {
     // The cloud has said that the operator is gone: the next poll makes another.
     if (daemon.account.certificate !== undefined && daemon.account.operatorId === undefined) {
