@@ -1,6 +1,9 @@
 import type { SimulatedCloud } from "./cloud/cloud.ts";
 
-/** The configuration of a daemon, as YAML. A daemon that runs as shipped finds its files at their default paths. */
+/**
+ * The configuration of a daemon, as YAML. A daemon that runs as shipped finds its files at their
+ * default paths.
+ */
 export function daemonConfig(target: ConfigTarget, options: ConfigOptions): string {
   const { cloud, etc, socketPath, healthPort } = target;
   const { apiKey = cloud.apiKey, server = "", dns = "", net = "", sections = "", shipped = false } = options;
@@ -33,8 +36,8 @@ export function daemonConfig(target: ConfigTarget, options: ConfigOptions): stri
 /** The parts of a configuration that differ between tests. */
 export interface ConfigOptions {
   /**
-   * Runs `deno task ngrokd` and `deno task ngrokctl` as they ship, on their default paths. Only for a
-   * machine whose /etc and /run nobody else uses.
+   * Runs `deno task ngrokd` and `deno task ngrokctl` as they ship, on their default paths. Only for
+   * a machine whose /etc and /run nobody else uses.
    */
   readonly shipped?: boolean;
   /** `""` starts without a key. */

@@ -68,7 +68,11 @@ export abstract class DaemonHarness implements AsyncDisposable {
     return await this.ask("list") as EndpointReport[];
   }
 
-  /** Asks again and again until `done` holds. @throws {Error} After `timeoutMs`, with the end of the log. */
+  /**
+   * Asks again and again until `done` holds.
+   *
+   * @throws {Error} After `timeoutMs`, with the end of the log.
+   */
   until(what: string, done: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
     return waitUntil(what, done, { timeoutMs, log: this.log });
   }

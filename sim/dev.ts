@@ -1,141 +1,146 @@
-import { checkStage } from "./dev_check.ts";
-import { addDevEndpoints, type DevEndpoint, exampleCommand } from "./dev_endpoints.ts";
 import { onSignals } from "../src/system/signals.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
-import { freePort } from "./daemon_harness.ts";
-import { Stage, type StageOptions } from "./stage.ts";
 import { SimulatedCloud } from "./cloud/cloud.ts";
+import { freePort } from "./daemon_harness.ts";
+import { checkEndpoints } from "./dev_check.ts";
+import { addDevEndpoints, type DevEndpoint, exampleCommand } from "./dev_endpoints.ts";
+import { Stage, type StageOptions } from "./stage.ts";
 
-const USAGE = `Usage: deno task dev [--check] [--plant=backend-down|wrong-trust|lost-endpoint]
+const USAGE = `Usage: deno task dev [--check] [--fault=FAULT]
 
-Starts the simulated cloud and the daemon in a temporary directory, without any privilege, and shows how to reach each endpoint.
+Starts the simulated cloud and ngrokd in a temporary directory, without root
+and without an account, and prints a command to reach each endpoint.
 
-  --check       send one request through every endpoint, print the table, exit 0 only if all are right
-  --plant=FAULT break one thing first, to see that --check notices
+  --check        send one request through every endpoint, print a table and
+                 stop; the exit code is 0 if all endpoints work
+  --fault=FAULT  break something first, to see that --check notices it:
+                 backend-down, wrong-trust or lost-endpoint
 
 Example: deno task dev --check
 `;
 
-/** Of the networks in 127/8 that a run draws from. */
-const FIRST_OCTET = 128;
-
 const FAULTS = ["backend-down", "wrong-trust", "lost-endpoint"];
-/** What a shell reports for Ctrl-C: a check that was interrupted has shown nothing. */
+/**
+ * The exit code that a shell reports for Ctrl-C, because an interrupted check has shown nothing.
+ */
 const INTERRUPTED = 130;
+const LOG_LINES = 15;
 
 async function main(args: readonly string[]): Promise<number> {
-  const known = args.every((arg) => arg === "--check" || FAULTS.some((fault) => arg === `--plant=${fault}`));
-  if (!known) {
-    complain(USAGE);
+  const isKnown = args.every((arg) => arg === "--check" || FAULTS.some((name) => arg === `--fault=${name}`));
+  if (!isKnown) {
+    writeErr(USAGE);
     return args.includes("--help") ? 0 : 2;
   }
-  const check = args.includes("--check");
-  const plant = args.find((arg) => arg.startsWith("--plant="))?.slice("--plant=".length);
-  // From the very start: the daemon is in a process group of its own, and nothing else would end it and remove the directory.
+  const isCheck = args.includes("--check");
+  const fault = args.find((arg) => arg.startsWith("--fault="))?.slice("--fault=".length);
+  // The daemon is in a process group of its own, so signals must be passed on from the start.
   const stopped = Promise.withResolvers<number>();
   let signals = 0;
   let pid = 0;
   using _signals = onSignals(["SIGINT", "SIGTERM", "SIGHUP"], () => {
-    stopped.resolve(check ? INTERRUPTED : 0);
-    // The daemon takes a second signal as: do not wait for running connections.
+    stopped.resolve(isCheck ? INTERRUPTED : 0);
+    // The second signal makes the daemon stop without waiting for running connections.
     if (++signals > 1 && pid !== 0) terminate(pid);
   });
-  await using stage = await Stage.open(await stageOptions(plant, check));
+  let showsLog = false;
+  const onLog = (line: string) => {
+    // The polls are logged at debug, too, and would hide the connections.
+    if (showsLog && !/ DEBUG cloud: /.test(line)) print(line);
+  };
+  await using stage = await Stage.open({ ...await stageOptions(fault), server: "log_level: debug", onLog });
   if (signals > 0) return await stopped.promise;
   const endpoints = addDevEndpoints(stage.cloud);
-  if (plant === "backend-down") stage.cloud.setBackend(endpoints[0]!.id, "down");
-  if (plant === "lost-endpoint") stage.cloud.removeEndpoint(endpoints[1]!.id);
+  if (fault === "backend-down") stage.cloud.setBackend(endpoints[0]!.id, "down");
+  if (fault === "lost-endpoint") stage.cloud.removeEndpoint(endpoints[1]!.id);
   stage.startDaemon();
   pid = stage.pid;
-  let finished = false;
+  let isFinished = false;
   const ended = stage.daemonEnded.then((code): number => {
-    if (finished) return 0;
-    complain(`${check ? endOfLog(stage) : ""}The daemon ended by itself with exit code ${code}.`);
+    if (isFinished) return 0;
+    writeErr(`${showsLog ? "" : endOfLog(stage)}ngrokd ended by itself with exit code ${code}\n`);
     return 1;
   });
-  const exitCode = await Promise.race([stopped.promise, ended, play()]);
-  finished = true;
+  const exitCode = await Promise.race([stopped.promise, ended, run().catch(failed)]);
+  isFinished = true;
   return exitCode;
 
-  async function play(): Promise<number> {
-    const count = plant === "lost-endpoint" ? endpoints.length - 1 : endpoints.length;
+  function failed(error: unknown): number {
+    writeErr(`Error: ${error instanceof Error ? error.message : error}\n`);
+    return 1;
+  }
+
+  async function run(): Promise<number> {
+    const count = stage.cloud.endpoints().length;
+    // The set `dev` does not allow the control socket, so ngrokctl asks for the list.
     await stage.until(`${count} endpoints listed`, async () => (await stage.list()).length === count);
-    if (check) return await runCheck(stage, endpoints);
+    if (isCheck) return await runCheck(stage, endpoints);
     await showEndpoints(stage, endpoints);
+    showsLog = true;
     return await stopped.promise;
   }
 }
 
-async function stageOptions(plant: string | undefined, quiet: boolean): Promise<StageOptions> {
-  // Connections are logged at debug; the polls, which are too, would bury them.
-  const onLog = quiet
-    ? {}
-    : { server: "log_level: debug", onLog: (line: string) => / DEBUG cloud: /.test(line) || say(line) };
-  // A network for each run, so that two do not meet. Only Linux has all of 127/8; elsewhere the endpoints share 127.0.0.1 by their ports.
-  const subnet = Deno.build.os === "linux"
-    ? `net:\n  subnet: 127.${FIRST_OCTET + Math.floor(Math.random() * 100)}.0.0/16`
-    : "net:\n  listen_interface: 127.0.0.1";
-  const sections = `bound_endpoints:\n  poll_interval: 5\n${subnet}`;
-  // Port 53 takes a privilege.
+async function stageOptions(fault: string | undefined): Promise<StageOptions> {
+  // Only Linux has all of 127.0.0.0/8; elsewhere the endpoints share 127.0.0.1 by their ports.
+  const net = Deno.build.os === "linux" ? "" : "listen_interface: 127.0.0.1";
+  // Port 53 needs a privilege.
   const dns = `listen: 127.0.0.1:${freePort()}`;
-  if (plant !== "wrong-trust") return { ...onLog, sections, dns };
-  await using other = await SimulatedCloud.start({ seed: 1 });
-  return { ...onLog, sections, dns, ingressCa: other.caPem };
+  const options = { net, dns, sections: "bound_endpoints:\n  poll_interval: 5" };
+  if (fault !== "wrong-trust") return options;
+  await using other = await SimulatedCloud.start();
+  return { ...options, ingressCa: other.caPem };
 }
 
 async function runCheck(stage: Stage, endpoints: readonly DevEndpoint[]): Promise<number> {
-  const { rows, problems } = await checkStage(stage, endpoints);
+  const { rows, problems } = await checkEndpoints(stage, endpoints);
   printTable(
-    ["", "URL", "ADDRESS", "RESULT"],
-    rows.map((row) => [row.ok ? "✓" : "❌", row.endpoint.url, row.address, row.text]),
+    ["", "ENDPOINT", "ADDRESS", "RESULT"],
+    rows.map((row) => [row.ok ? "✓" : "✗", row.endpoint.url, row.address, row.ok ? row.text : "failed"]),
   );
-  for (const problem of problems) complain(`Problem: ${problem}`);
-  if (problems.length > 0) {
-    complain(endOfLog(stage));
-    return 1;
+  if (problems.length === 0) {
+    print(`\nAll ${rows.length} endpoints work.`);
+    return 0;
   }
-  say(`\nAll ${rows.length} endpoints are right.`);
-  return 0;
+  const list = problems.map((problem) => `Problem: ${problem}\n`).join("");
+  writeErr(`\n${list}${endOfLog(stage)}`);
+  return 1;
 }
 
 async function showEndpoints(stage: Stage, endpoints: readonly DevEndpoint[]): Promise<void> {
   const addresses = new Map((await stage.list()).map((report) => [report.id, report.listen_address]));
-  const caPath = `${stage.directory}/application_ca.pem`;
+  const caPath = `${stage.directory}/endpoint_ca.pem`;
   await Deno.writeTextFile(caPath, stage.cloud.caPem);
-  writeOut("\n");
-  printTable(
-    ["URL", "ADDRESS", "TRY", ""],
-    endpoints.map((endpoint) => {
-      const address = addresses.get(endpoint.id) ?? "";
-      return [
-        endpoint.url,
-        address,
-        exampleCommand(endpoint, { address, caPath }),
-        endpoint.note && `(${endpoint.note})`,
-      ];
-    }),
-  );
   const [dns] = (await stage.status()).dns.addresses;
-  const below = endpoints.find((endpoint) => endpoint.note === "wildcard");
-  say(`\nControl this daemon:  ${stage.directory}/ngrokctl status`);
-  say(`Names are in:         ${stage.hostsPath}`);
-  if (dns !== undefined && below !== undefined) {
-    const [address, port] = dns.address.split(":");
-    say(`Below a wildcard:     dig @${address} -p ${port} +short ${below.name}`);
+  const wildcard = endpoints.find(({ note }) => note === "wildcard");
+  print("ngrokd serves these endpoints of the simulated cloud. In another terminal try:\n");
+  for (const { url, note, ...endpoint } of new Map(endpoints.map((each) => [each.url, each])).values()) {
+    const address = addresses.get(endpoint.id) ?? "";
+    print(
+      `${url}${note && `  (${note})`}\n  ${
+        exampleCommand({ url, note, ...endpoint }, { address, caPath })
+      }\n`,
+    );
   }
-  say(`The cloud's admin:    ${stage.cloud.adminUrl}`);
-  say("\nCtrl-C ends it and removes the directory.\n");
+  if (dns !== undefined && wildcard !== undefined) {
+    const [address, port] = dns.address.split(":");
+    print(`The address of a name below the wildcard\n  dig @${address} -p ${port} +short ${wildcard.name}\n`);
+  }
+  print(`The state of ngrokd\n  ${stage.directory}/ngrokctl status\n`);
+  print(`The names that ngrokd publishes\n  cat ${stage.hostsPath}\n`);
+  print(`The admin API of the simulated cloud\n  curl ${stage.cloud.adminUrl}/\n`);
+  print("The log of ngrokd follows. Press Ctrl-C to stop and remove the directory.\n");
 }
 
 function endOfLog(stage: Stage): string {
-  return `\nThe end of the daemon's log:\n${stage.log.slice(-15).join("\n")}\n`;
+  return `\nThe end of ngrokd's log:\n${stage.log.slice(-LOG_LINES).join("\n")}\n`;
 }
 
 function terminate(pid: number): void {
   try {
     Deno.kill(pid, "SIGTERM");
   } catch {
-    // It has ended.
+    // The daemon has ended.
   }
 }
 
@@ -144,16 +149,12 @@ function printTable(head: readonly string[], rows: readonly (readonly string[])[
     Math.max(title.length, ...rows.map((row) => row[column]!.length))
   );
   for (const row of [head, ...rows]) {
-    say(row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());
+    print(row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());
   }
 }
 
-function say(line: string): void {
+function print(line: string): void {
   writeOut(`${line}\n`);
-}
-
-function complain(line: string): void {
-  writeErr(`${line}\n`);
 }
 
 Deno.exit(await main(Deno.args));

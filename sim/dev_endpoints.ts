@@ -1,45 +1,48 @@
 import type { SimulatedCloud } from "./cloud/cloud.ts";
 
-/** One endpoint of the development stage, and how a user reaches it. */
+/**
+ * Adds one endpoint of each kind: http, tcp, tls, a wildcard, a pool of two, and one whose backend
+ * is down.
+ */
+export function addDevEndpoints(cloud: SimulatedCloud): DevEndpoint[] {
+  const pool = {
+    url: "http://pool.myapp:8083",
+    kind: "http",
+    name: "pool.myapp",
+    note: "pool of two",
+  } as const;
+  const endpoints: readonly Omit<DevEndpoint, "id">[] = [
+    { url: "http://api.myapp:8080", kind: "http", name: "api.myapp", note: "" },
+    { url: "tcp://db.internal:5432", kind: "tcp", name: "db.internal", note: "" },
+    { url: "tls://secure.myapp:8443", kind: "tls", name: "secure.myapp", note: "" },
+    { url: "http://*.apps.example.com:8082", kind: "http", name: "shop.apps.example.com", note: "wildcard" },
+    pool,
+    pool,
+    { url: "http://broken.myapp:8084", kind: "down", name: "broken.myapp", note: "its backend is down" },
+  ];
+  return endpoints.map((endpoint) => {
+    const { url, kind } = endpoint;
+    return { ...endpoint, id: cloud.addEndpoint({ url, backend: kind, pooling: endpoint === pool }).id };
+  });
+}
+
+/** One endpoint of `deno task dev`. */
 export interface DevEndpoint {
   readonly id: string;
   readonly url: string;
   readonly kind: "http" | "tcp" | "tls" | "down";
-  /** The name to ask for: the URL's, or one below a wildcard. */
+  /** The name that a client asks for: the one in the URL, or one below the wildcard. */
   readonly name: string;
-  readonly note: string;
+  readonly note: "" | "wildcard" | "pool of two" | "its backend is down";
 }
 
-/** Adds a mixed set: http, tcp, tls, a wildcard, a pool of two, and one whose backend is down. */
-export function addDevEndpoints(cloud: SimulatedCloud): DevEndpoint[] {
-  const add = (
-    url: string,
-    kind: DevEndpoint["kind"],
-    options: { name?: string; note?: string; pooling?: boolean } = {},
-  ): DevEndpoint => {
-    const { name = new URL(url.replace(/^[a-z]+:/, "http:")).hostname, note = "", pooling = false } = options;
-    return { id: cloud.addEndpoint({ url, backend: kind, pooling }).id, url, kind, name, note };
-  };
-  return [
-    add("http://api.myapp:8080", "http"),
-    add("tcp://db.internal:5432", "tcp"),
-    add("tls://secure.myapp:8443", "tls"),
-    add("http://*.apps.example.com:8082", "http", { name: "shop.apps.example.com", note: "wildcard" }),
-    add("http://pool.myapp:8083", "http", { pooling: true, note: "pool" }),
-    add("http://pool.myapp:8083", "http", { pooling: true, note: "pool" }),
-    add("http://broken.myapp:8084", "down", { note: "its backend is down" }),
-  ];
-}
-
-/** The command that a user types to reach the endpoint at its local address. */
-export function exampleCommand(endpoint: DevEndpoint, place: { address: string; caPath: string }): string {
-  const { address, caPath } = place;
-  const port = address.split(":")[1];
-  if (endpoint.kind === "tcp") return `nc ${address.replace(":", " ")}`;
-  if (endpoint.kind === "tls") {
-    return `curl --cacert ${caPath} --resolve ${endpoint.name}:${port}:${
-      address.split(":")[0]
-    } https://${endpoint.name}:${port}/`;
-  }
-  return `curl -H "Host: ${endpoint.name}" http://${address}/`;
+/** The command that reaches an endpoint at its local address. */
+export function exampleCommand(
+  { kind, name }: DevEndpoint,
+  { address, caPath }: { address: string; caPath: string },
+): string {
+  const [ip, port] = address.split(":");
+  if (kind === "tcp") return `nc ${ip} ${port}`;
+  if (kind !== "tls") return `curl -H "Host: ${name}" http://${address}/`;
+  return `curl --cacert ${caPath} \\\n    --resolve ${name}:${port}:${ip} https://${name}:${port}/`;
 }

@@ -3,50 +3,31 @@ import { SimulatedCloud, type StartOptions } from "./cloud/cloud.ts";
 import { permissionFlags, type ShippedSet } from "../scripts/permission_flags.ts";
 import type { ConfigOptions } from "./daemon_config.ts";
 import { DaemonHarness } from "./daemon_harness.ts";
-
-/** What a stage is made of. */
-export interface StageOptions extends ConfigOptions {
-  readonly cloud?: StartOptions;
-  /** Called with each line that the daemon logs. */
-  readonly onLog?: (line: string) => void;
-  /** Another CA than the cloud's, PEM: a planted fault, or the CA of another ingress. */
-  readonly ingressCa?: string;
-  readonly environment?: Readonly<Record<string, string>>;
-  /** Runs before the program, in the same shell: `ulimit -n 64`. */
-  readonly prelude?: string;
-}
-
-/** How one program is run, where it is not as the stage says. */
-export interface RunOptions extends Pick<StageOptions, "environment" | "prelude"> {
-  /** Permission flags in place of the program's set; for programs that run as shipped. */
-  readonly flags?: readonly string[];
-}
-
-/** What a program printed and how it ended. */
-export interface Printed {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+import { type LoopbackNetwork, takeLoopbackNetwork } from "./loopback_network.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const PASSED_ON = ["PATH", "HOME", "DENO_DIR", "TMPDIR", "DENO_AUDIT_PERMISSIONS"];
-/** Where the changes of an overlay over /etc go (tests/root/namespace.ts). */
+/** The directory with the changes of an overlay over /etc (tests/root/namespace.ts). */
 const OWN_ETC_CHANGES = "/mnt/etc";
 const STOP_LIMIT_MS = 40_000;
 
-/** The simulated cloud and the real daemon, as a process with its shipped permissions, in a directory of their own. */
+/**
+ * The simulated cloud and the daemon, as a process with its shipped permissions, in a directory of
+ * their own.
+ */
 export class Stage extends DaemonHarness {
   readonly #options: StageOptions;
+  readonly #network: LoopbackNetwork | undefined;
   #daemon: Deno.ChildProcess | undefined;
   #reading: Promise<unknown> = Promise.resolve();
 
   constructor(cloud: SimulatedCloud, directory: string, options: StageOptions) {
     super(cloud, { directory, shipped: options.shipped });
     this.#options = options;
+    this.#network = needsNetwork(options) ? takeLoopbackNetwork() : undefined;
   }
 
-  /** Starts the cloud and prepares the directory; the daemon waits for {@linkcode startDaemon}. */
+  /** Starts the cloud and prepares the directory. */
   static async open(options: StageOptions = {}): Promise<Stage> {
     const cloud = await SimulatedCloud.start(options.cloud ?? {});
     const stage = new Stage(cloud, await Deno.makeTempDir({ prefix: "ngrokd-" }), options);
@@ -57,6 +38,14 @@ export class Stage extends DaemonHarness {
       await stage[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** The network of the virtual addresses. @throws {Error} If the options name another one. */
+  get network(): LoopbackNetwork {
+    if (this.#network === undefined) {
+      throw new Error("Cannot tell the network: the options of the stage name it");
+    }
+    return this.#network;
   }
 
   /** The process id of the daemon, or of the task that passes signals on to it. */
@@ -74,7 +63,7 @@ export class Stage extends DaemonHarness {
 
   startDaemon(options: RunOptions = {}): void {
     const { flags, environment, prelude = this.#options.prelude } = options;
-    const [command, ...args] = after(prelude, [
+    const [command, ...args] = withPrelude(prelude, [
       ...this.#program("ngrokd", flags),
       `--config=${this.configPath}`,
     ]);
@@ -91,14 +80,14 @@ export class Stage extends DaemonHarness {
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
-      // In a process group of its own: Ctrl-C reaches it once, through here, and not twice.
+      // Ctrl-C must not reach the daemon directly, too, so it is in a process group of its own.
       detached: true,
     }).spawn();
     this.#daemon = child;
     this.#reading = Promise.all([this.#readLines(child.stdout), this.#readLines(child.stderr)]);
   }
 
-  /** Sends SIGTERM (or another signal) and waits for the end; gives the exit code. */
+  /** Sends a signal, waits for the end of the daemon and returns its exit code. */
   async stopDaemon(signal: Deno.Signal = "SIGTERM"): Promise<number> {
     const child = this.#daemon;
     if (child === undefined) return 0;
@@ -107,7 +96,7 @@ export class Stage extends DaemonHarness {
       try {
         Deno.kill(pid, name);
       } catch {
-        // It has ended by itself.
+        // The daemon has ended by itself.
       }
     };
     kill(child.pid, signal);
@@ -118,10 +107,10 @@ export class Stage extends DaemonHarness {
     return code;
   }
 
-  /** Runs ngrokctl against this daemon. */
+  /** Runs ngrokctl for this daemon. */
   async ctl(args: readonly string[], stdin = "", options: RunOptions = {}): Promise<Printed> {
     const { flags, environment, prelude } = options;
-    const [command, ...rest] = after(prelude, [...this.#program("ngrokctl", flags), ...args]);
+    const [command, ...rest] = withPrelude(prelude, [...this.#program("ngrokctl", flags), ...args]);
     const child = new Deno.Command(command!, {
       args: rest,
       cwd: ROOT,
@@ -151,15 +140,17 @@ export class Stage extends DaemonHarness {
 
   override async [Symbol.asyncDispose](): Promise<void> {
     await this.stopDaemon();
+    this.#network?.[Symbol.dispose]();
     await super[Symbol.asyncDispose]();
   }
 
   async #prepare(): Promise<void> {
     const { directory } = this;
-    const { ingressCa, shipped } = this.#options;
+    const { ingressCa, shipped, net = "" } = this.#options;
+    const subnet = this.#network === undefined ? "" : `subnet: ${this.#network.cidr}\n`;
     if (shipped) await removeEarlierState(this.etc);
     await Deno.writeTextFile(this.hostsPath, "127.0.0.1\tlocalhost\n");
-    await this.configure(this.#options, ingressCa);
+    await this.configure({ ...this.#options, net: subnet + net }, ingressCa);
     if (shipped) return;
     const ctl = this.#program("ngrokctl").map((word) => `'${word}'`).join(" ");
     await Deno.writeTextFile(`${directory}/ngrokctl`, `#!/bin/sh\nexec ${ctl} "$@"\n`, { mode: 0o755 });
@@ -203,14 +194,48 @@ export class Stage extends DaemonHarness {
   }
 }
 
-/** Only where /etc is one that testInside() made: nobody else misses what is in it. */
+/** The parts of a stage that differ between tests. */
+export interface StageOptions extends ConfigOptions {
+  readonly cloud?: StartOptions;
+  /** Called with each line that the daemon logs. */
+  readonly onLog?: (line: string) => void;
+  /** The CA of the ingress in PEM, if it is not the cloud's. */
+  readonly ingressCa?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Shell lines that run before the program in its process: `ulimit -n 64`. */
+  readonly prelude?: string;
+}
+
+/** Options of one run of a program. */
+export interface RunOptions extends Pick<StageOptions, "environment" | "prelude"> {
+  /** Permission flags instead of the shipped set, for programs that run as shipped. */
+  readonly flags?: readonly string[];
+}
+
+/** The output of a program, and its exit code. */
+export interface Printed {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Only Linux has all of 127.0.0.0/8. Some options name a network themselves, in `sections`. */
+function needsNetwork({ shipped = false, sections = "" }: StageOptions): boolean {
+  return Deno.build.os === "linux" && !shipped && !/^net:/m.test(sections);
+}
+
+/**
+ * Removes the state of an earlier daemon.
+ *
+ * @throws {Deno.errors.NotFound} If /etc is this machine's own.
+ */
 async function removeEarlierState(etc: string): Promise<void> {
   await Deno.stat(OWN_ETC_CHANGES);
   await Deno.remove(etc, { recursive: true }).catch(() => {});
 }
 
-/** The program, with shell lines to run in its process first. */
-function after(prelude: string | undefined, program: readonly string[]): readonly string[] {
+/** The command that runs shell lines and then the program, in one process. */
+function withPrelude(prelude: string | undefined, program: readonly string[]): readonly string[] {
   return prelude === undefined ? program : ["/bin/sh", "-c", `${prelude}; exec "$@"`, "sh", ...program];
 }
 

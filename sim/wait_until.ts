@@ -1,7 +1,11 @@
 const INTERVAL_MS = 20;
 const LOG_LINES = 20;
 
-/** Evaluates `done` every 20 ms until it is true; a rejection counts as false. @throws {Error} After `timeoutMs`. */
+/**
+ * Evaluates `done` every 20 ms until it is true; a rejection counts as false.
+ *
+ * @throws {Error} After `timeoutMs`.
+ */
 export async function waitUntil(
   what: string,
   done: () => boolean | Promise<boolean>,

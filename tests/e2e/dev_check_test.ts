@@ -17,25 +17,25 @@ async function devCheck(...args: string[]): Promise<{ code: number; stdout: stri
 Deno.test("deno task dev --check reaches every endpoint and exits 0", async () => {
   const { code, stdout, stderr } = await devCheck();
   assert.equal(code, 0, stdout + stderr);
-  assert.match(stdout, /All 7 endpoints are right\./);
+  assert.match(stdout, /All 7 endpoints work\./);
   assert.doesNotMatch(stderr, /daemon/);
   assert.equal(stdout.match(/^✓ /gm)?.length, 7);
 });
 
-Deno.test("dev --check notices a backend that is down", async () => {
-  const { code, stderr } = await devCheck("--plant=backend-down");
+Deno.test("dev --check reports a backend that is down", async () => {
+  const { code, stderr } = await devCheck("--fault=backend-down");
   assert.equal(code, 1);
   assert.match(stderr, /http:\/\/api\.myapp:8080: It answered HTTP\/1\.1 502/);
 });
 
-Deno.test("dev --check notices that the ingress is not to be trusted", async () => {
-  const { code, stderr } = await devCheck("--plant=wrong-trust");
+Deno.test("dev --check reports an ingress whose CA is not trusted", async () => {
+  const { code, stderr } = await devCheck("--fault=wrong-trust");
   assert.equal(code, 1);
   assert.match(stderr, /has the name of the trusted CA with SHA-256 [0-9A-F:]{95}, but another key/);
 });
 
-Deno.test("dev --check notices an endpoint that is not listed", async () => {
-  const { code, stderr } = await devCheck("--plant=lost-endpoint");
+Deno.test("dev --check reports an endpoint that is not listed", async () => {
+  const { code, stderr } = await devCheck("--fault=lost-endpoint");
   assert.equal(code, 1);
-  assert.match(stderr, /tcp:\/\/db\.internal:5432: it is not in the list/);
+  assert.match(stderr, /tcp:\/\/db\.internal:5432: ngrokctl list does not show it/);
 });

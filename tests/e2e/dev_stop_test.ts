@@ -75,7 +75,7 @@ for (const signal of ["SIGINT", "SIGHUP"] as const) {
 
 Deno.test("a second Ctrl-C ends dev at once, although a connection is open, and nothing says that the daemon failed", async () => {
   await using dev = new Dev();
-  await dev.until(() => dev.text.includes("Ctrl-C ends it"));
+  await dev.until(() => dev.text.includes("Press Ctrl-C"));
   const [, hostname, port] = /nc ([0-9.]+) ([0-9]+)/.exec(dev.text)!;
   using client = await Deno.connect({ hostname: hostname!, port: Number(port) });
   await client.read(new Uint8Array(64));
@@ -91,7 +91,7 @@ Deno.test("a second Ctrl-C ends dev at once, although a connection is open, and 
 
 Deno.test("dev logs each connection that it carries", async () => {
   await using dev = new Dev();
-  await dev.until(() => dev.text.includes("Ctrl-C ends it"));
+  await dev.until(() => dev.text.includes("Press Ctrl-C"));
   const [, hostname, port] = /nc ([0-9.]+) ([0-9]+)/.exec(dev.text)!;
   using client = await Deno.connect({ hostname: hostname!, port: Number(port) });
   await client.closeWrite();
