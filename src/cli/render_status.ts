@@ -13,7 +13,10 @@ const API_STATES: Readonly<Record<ApiState, string>> = {
   failing: "failing",
 };
 
-/** The text of `ngrokctl status`: the lines of docs/compatibility.md 4.11, then details and problems. */
+/**
+ * The text of `ngrokctl status`: the lines of docs/compatibility.md 4.11, then details and
+ * problems.
+ */
 export function renderStatus(report: StatusReport): string {
   return box("ngrokd Daemon Status", 15) +
     block([

@@ -5,8 +5,8 @@ import { createProgram } from "./program.ts";
 import { UsageError } from "./usage_error.ts";
 
 /**
- * Runs `ngrokctl` with these arguments and returns its exit code: 0 success, 1 failure, 2 wrong usage,
- * 3 the daemon is not running.
+ * Runs `ngrokctl` with these arguments and returns its exit code: 0 success, 1 failure, 2 wrong
+ * usage, 3 the daemon is not running.
  */
 export async function runCtl(argv: readonly string[], io: CtlIo): Promise<number> {
   let usage = "";

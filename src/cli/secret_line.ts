@@ -8,7 +8,9 @@ const [ENTER, LINE_FEED, CTRL_C, CTRL_D, CTRL_U, BACKSPACE, DELETE] = [
   0x7f,
 ];
 
-/** A line that is typed without echo: Backspace and Ctrl-U delete, Enter ends it, Ctrl-C cancels it. */
+/**
+ * A line that is typed without echo: Backspace and Ctrl-U delete, Enter ends it, Ctrl-C cancels it.
+ */
 export class SecretLine {
   #bytes: number[] = [];
   #cancelled = false;

@@ -1,7 +1,9 @@
 const GAP = 2;
 const INDENT = "  ";
 
-/** A table with dashes under its head and columns as wide as needed (docs/compatibility.md 4.11). */
+/**
+ * A table with dashes under its head and columns as wide as needed (docs/compatibility.md 4.11).
+ */
 export function table(head: readonly string[], rows: readonly TableRow[]): string {
   const all = [head, ...rows.map((row) => row.cells)];
   const widths = head.map((_, column) => Math.max(...all.map((cells) => widthOf(cells[column] ?? ""))));

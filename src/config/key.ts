@@ -26,7 +26,9 @@ export interface Need {
   readonly entry?: string;
 }
 
-/** The effects that a changed value can have on a running daemon, as the reference describes them. */
+/**
+ * The effects that a changed value can have on a running daemon, as the reference describes them.
+ */
 export const CHANGES = {
   log: "new log lines use it",
   api: "new requests use it; polls at once",

@@ -9,28 +9,29 @@ import {
   type YAMLMap,
 } from "yaml";
 
-/** A piece of text that takes the place of `start` to `end`. */
+/** A text that replaces the range from `start` to `end`. */
 export interface Splice {
   readonly start: number;
   readonly end: number;
   readonly text: string;
 }
 
-/** What is written, and the line ending to write it with. */
+/** The value in YAML, and the line ending of the file. */
 interface Piece {
   readonly value: string;
   readonly eol: string;
 }
 
 /**
- * The places where `value` can become `api.key` of the document, the nicest first. Whether one of them changes anything else is for the
- * caller to see: anchors, chomping and document marks have far reach.
+ * The edits that may make `value` the `api.key` of the document, the best first. The caller must
+ * check that an edit changes nothing else: anchors, chomping and document markers affect other
+ * values.
  */
 export function keySplices(text: string, document: Document, options: { readonly value: string }): Splice[] {
   const { value } = options;
   const root = document.contents;
   const piece: Piece = { value, eol: /\r?\n/.exec(text)?.[0] ?? "\n" };
-  if (root === null || isNull(root)) return intoNothing(text, root?.range ?? undefined, piece);
+  if (root === null || isNull(root)) return intoEmptyFile(text, root?.range ?? undefined, piece);
   if (!isMap(root)) return [];
   const api = findPair(root, "api");
   if (api === undefined) {
@@ -50,8 +51,8 @@ export function keySplices(text: string, document: Document, options: { readonly
     : [belowSection(text, api.value, { root, piece }), ...inFlow];
 }
 
-/** Into a file that holds nothing, or comments only. */
-function intoNothing(text: string, range: Range | undefined, options: Piece): Splice[] {
+/** Edits of a file that is empty or has only comments. */
+function intoEmptyFile(text: string, range: Range | undefined, options: Piece): Splice[] {
   const { value, eol } = options;
   const start = range?.[0] ?? text.length;
   const end = range?.[1] ?? start;
@@ -61,7 +62,7 @@ function intoNothing(text: string, range: Range | undefined, options: Piece): Sp
   return [append(text, block, eol), { start, end, text: block }, { start, end, text: ` ${flow}` }];
 }
 
-/** A section of its own, after the others or before them. */
+/** A new section, after the others or before them. */
 function besideSections(text: string, root: YAMLMap, { value, eol }: Piece): Splice[] {
   const start = root.range![0];
   const indent = indentAt(text, start);
@@ -69,7 +70,7 @@ function besideSections(text: string, root: YAMLMap, { value, eol }: Piece): Spl
   return [append(text, indent + block, eol), { start, end: start, text: block + indent }];
 }
 
-/** Below an `api:` that has no value; a comment on its line stays there. */
+/** A line below an `api:` that has no value; a comment on that line stays. */
 function belowSection(text: string, value: Scalar, where: { root: YAMLMap; piece: Piece }): Splice {
   const { root, piece } = where;
   const lineEnd = /\r?\n|$/.exec(text.slice(endOfWord(text, value.range![0])))!;
@@ -83,7 +84,7 @@ function beforeFirst(text: string, map: YAMLMap, { value, eol }: Piece): Splice 
   return { start, end: start, text: `key: ${value}${eol}${indentAt(text, start)}` };
 }
 
-/** Into `{…}`, as its first pair; the key is quoted, because the file may be JSON. */
+/** The first pair in `{…}`; the key is quoted, because the file may be JSON. */
 function intoFlow(text: string, map: YAMLMap, pair: string): Splice {
   const start = map.range![0] + 1;
   const comma = map.items.length === 0 ? "" : /\s/.test(text[start] ?? "") ? "," : ", ";
@@ -112,12 +113,12 @@ function replaceValue(text: string, pair: Pair, value: string): Splice[] {
   }];
 }
 
-/** Where the lines of a block scalar end: the line breaks after them belong to the file, not to the value. */
+/** The end of the lines of a block scalar; the empty lines after them belong to the file. */
 function blockEnd(body: string): number {
   return body.length - /(?:\r?\n[ \t]*)*$/.exec(body)![0].length;
 }
 
-/** The comment on the first line of a block scalar, which is no part of its value. */
+/** The comment on the first line of a block scalar. */
 function blockComment(body: string): string {
   return /^[^\r\n#]*?([ \t]+#[^\r\n]*)/.exec(body)?.[1] ?? "";
 }
@@ -140,7 +141,7 @@ function isEmpty(node: unknown): node is Scalar {
   return isNull(node) && node.range !== undefined && node.range !== null && node.range[0] === node.range[1];
 }
 
-/** The white space that begins the line of `offset`. */
+/** The indentation of the line at `offset`. */
 function indentAt(text: string, offset: number): string {
   const lineStart = text.lastIndexOf("\n", offset - 1) + 1;
   return /^\ufeff?( *)/.exec(text.slice(lineStart, offset))![1]!;

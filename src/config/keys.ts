@@ -10,8 +10,8 @@ import { proxyNeed, proxyUrl } from "./proxy/proxy_url.ts";
 import * as types from "./value_types.ts";
 
 /**
- * Every key of the configuration file. The objects have the shape of {@linkcode Config}: a key's path
- * here is the path of its value there.
+ * Every key of the configuration file. The objects have the shape of {@linkcode Config}: a key's
+ * path here is the path of its value there.
  */
 export const KEYS = {
   api: {
@@ -237,7 +237,9 @@ export const KEYS = {
   },
 };
 
-/** An interface that is given by name needs nothing: its addresses are known when they are bound. */
+/**
+ * An interface that is given by name needs nothing: its addresses are known when they are bound.
+ */
 function listenNeeds(target: string) {
   return parseIpv4(target) === undefined ? [] : [netNeed(target)];
 }

@@ -1,4 +1,4 @@
-/** Takes `a.b.c.d`, `a.b.c.d:port` or `:port` apart, as `dns.listen` holds it; nothing for empty text. */
+/** The parts of `a.b.c.d`, `a.b.c.d:port` or `:port`; none for empty text. */
 export function parseListenAddress(text: string): { readonly address?: string; readonly port?: number } {
   const [address, port] = text.split(":");
   return {

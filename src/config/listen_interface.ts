@@ -5,7 +5,7 @@ import { VIRTUAL } from "../model/listen_mode.ts";
 import { isUnset, type ListInterfaces, type ReadContext, refuse, type ValueType } from "./value_type.ts";
 import { readText, suggestWord } from "./value_types.ts";
 
-/** Where endpoints listen; any name is accepted if the interfaces are not known. */
+/** A listen interface; any name is accepted if the interfaces are not known. */
 export const listenInterface: ValueType<string> = {
   values: "`virtual`, IPv4 address or interface",
   read: (value, { interfaces }) => readListenInterface(value, interfaces),

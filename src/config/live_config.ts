@@ -58,7 +58,9 @@ export class LiveConfig {
     return new LiveConfig(path, { source, loaded: await load(path, source) });
   }
 
-  /** Like `open`, but uses the defaults for an invalid or missing file, so that a clean-up can run. */
+  /**
+   * Like `open`, but uses the defaults for an invalid or missing file, so that a clean-up can run.
+   */
   static async openOrDefaults(path: string, system: System): Promise<LiveConfig> {
     try {
       return await LiveConfig.open(path, system);
@@ -82,7 +84,9 @@ export class LiveConfig {
     return this.#loaded.apiProxy;
   }
 
-  /** Reads the file again; returns the changes, or the problems because of which nothing changed. */
+  /**
+   * Reads the file again; returns the changes, or the problems because of which nothing changed.
+   */
   async reload(): Promise<{ readonly change: ConfigDiff } | { readonly problems: readonly string[] }> {
     try {
       const next = await load(this.path, this.#source);

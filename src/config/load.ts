@@ -5,20 +5,15 @@ import { validationError } from "./validation_error.ts";
 
 const MAX_BYTES = 1024 * 1024;
 const HINTS: Partial<Record<FileFailure, string>> = {
-  missing: "Create the file (an empty one means the defaults), or name another with --config",
-  denied: "Start ngrokd as root, or as the owner of the file, or name another with --config",
+  missing: "Create the file (it may be empty), or name another with --config",
+  denied: "Start ngrokd as root or as the owner of the file, or name another with --config",
 };
 
-/** How the file is read, and what its values are checked against. */
-export interface LoadOptions extends ParseOptions {
-  readonly readText: (path: string, maxBytes: number) => Promise<string>;
-}
-
 /**
- * Reads and checks the configuration file. An empty file means the defaults; a file that cannot be read never does.
+ * Reads and checks the configuration file. An empty file means the defaults.
  *
  * @throws {FileError} If it cannot be read.
- * @throws {ConfigError} With all problems of the syntax, or of the values.
+ * @throws {ConfigError} With all problems of the syntax or of the values.
  */
 export async function loadConfig(path: string, options: LoadOptions): Promise<ParsedConfig> {
   const { readText, ...parseOptions } = options;
@@ -29,6 +24,11 @@ export async function loadConfig(path: string, options: LoadOptions): Promise<Pa
     if (!(error instanceof ConfigError)) throw error;
     throw validationError(error.problems, { hint: `Correct ${path}` });
   }
+}
+
+/** The reader of the file, and the machine that its values are for. */
+export interface LoadOptions extends ParseOptions {
+  readonly readText: (path: string, maxBytes: number) => Promise<string>;
 }
 
 async function readConfigText(path: string, readText: LoadOptions["readText"]): Promise<string> {

@@ -12,20 +12,20 @@ import {
 import { ConfigError, type ConfigProblem } from "../model/errors.ts";
 import { validationError } from "./validation_error.ts";
 
-/** How often one file may refer back to its anchors, expanded. */
+/** The largest number of aliases in a file, after expansion. */
 const MAX_ALIASES = 100;
 
-/** What is wrong, by the parser's code: its own messages can quote the file, and the file holds the API key. */
+/** Messages by the parser's code. Its own messages can quote the file, which holds the API key. */
 const SYNTAX: Partial<Record<ErrorCode, readonly [message: string, suggestion?: string]>> = {
   BAD_ALIAS: ["an alias has no anchor", "Put text that begins with * in quotes"],
   BAD_DQ_ESCAPE: [
-    "a backslash sequence in double quotes is not known",
+    "an escape sequence in double quotes is not known",
     "Use single quotes, or double the backslash",
   ],
-  BAD_INDENT: ["the indentation does not fit the lines above"],
+  BAD_INDENT: ["the indentation does not match the lines above"],
   BAD_SCALAR_START: ["a value begins with a reserved character", "Put it in quotes"],
-  BLOCK_AS_IMPLICIT_KEY: ["a second key stands on the line", "Put a value that holds a colon in quotes"],
-  DUPLICATE_KEY: ["the key stands here twice", "Remove one of the two"],
+  BLOCK_AS_IMPLICIT_KEY: ["a second key is on the line", "Put a value that holds a colon in quotes"],
+  DUPLICATE_KEY: ["the key is repeated here", "Remove one of the two"],
   MISSING_CHAR: ["a quote, bracket, comma or space is missing here or above"],
   MULTILINE_IMPLICIT_KEY: ["a line has no key, or its colon is missing", "Write it as key: value"],
   MULTIPLE_DOCS: ["a second document begins", "Keep one document, without --- between"],
@@ -33,23 +33,24 @@ const SYNTAX: Partial<Record<ErrorCode, readonly [message: string, suggestion?: 
   TAB_AS_INDENT: ["a tab is used for indentation", "Use spaces"],
 };
 
-/** A YAML text, as values and as the parser's document (for the places of values). */
+/** The content of a YAML text, and the parser's document, which has the positions. */
 export interface ParsedYaml {
   readonly value: unknown;
   readonly document: Document;
 }
 
 /**
- * Reads one YAML document of keys and values. An empty one has the value null.
+ * Reads one YAML document. An empty one has the value null.
  *
- * @throws {ConfigError} For anything that is not such a document, with line and column.
+ * @throws {ConfigError} If the text is not one YAML document, with line and column.
  */
 export function parseYaml(text: string): ParsedYaml {
   try {
     return parse(text);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    // The parser throws plain errors for aliases without end, merges of scalars, and nesting beyond its stack.
+    // The parser throws plain errors for endless aliases, merges of scalars, and nesting beyond its
+    // stack.
     const message = "the nesting is too deep, or the aliases and merges cannot be resolved";
     throw validationError([{ path: "", message, suggestion: "Write the values out" }]);
   }
@@ -60,22 +61,22 @@ function parse(text: string): ParsedYaml {
   const document = parseDocument(text, {
     keepSourceTokens: true,
     lineCounter,
-    // No warnings on the process; "silent" would also let a second document pass.
+    // Without warnings on the process. "silent" would also accept a second document.
     logLevel: "error",
-    // The Go daemon's parser knows `<<:`.
+    // The Go daemon's parser supports `<<:`.
     merge: true,
     prettyErrors: false,
   });
   if (document.errors.length > 0) throw validationError(syntaxProblems(document.errors, lineCounter));
-  const lost = keepSpelling(document);
-  if (lost !== undefined) {
-    const error = { code: "BAD_ALIAS", pos: [lost.range?.[0] ?? 0] } as const;
+  const broken = keepSpelling(document);
+  if (broken !== undefined) {
+    const error = { code: "BAD_ALIAS", pos: [broken.range?.[0] ?? 0] } as const;
     throw validationError(syntaxProblems([error], lineCounter));
   }
   return { value: document.toJS({ maxAliasCount: MAX_ALIASES }), document };
 }
 
-/** The parts of the parser's error that are used. */
+/** An error of the parser. */
 interface SyntaxFault {
   readonly code: ErrorCode;
   readonly pos: readonly [start: number, ...rest: number[]];
@@ -95,15 +96,16 @@ function syntaxProblems(errors: readonly SyntaxFault[], lineCounter: LineCounter
 }
 
 /**
- * Makes text of numbers and booleans that would not be printed as they are written: `0123` may be a key, `True` a selector. Gives the
- * first alias that has no anchor before it, which the parser itself would report without its place.
+ * Turns numbers and booleans into text if they would be printed in another spelling: `0123` may be
+ * a key, `True` a selector. Returns the first alias without an anchor before it, which the parser
+ * itself would report without its position.
  */
 function keepSpelling(document: Document): Alias | undefined {
   const anchors = new Set<string>();
-  let lost: Alias | undefined;
+  let broken: Alias | undefined;
   visit(document, (_, node) => {
     if (isAlias(node)) {
-      if (!anchors.has(node.source)) lost ??= node;
+      if (!anchors.has(node.source)) broken ??= node;
       return;
     }
     if ((isScalar(node) || isCollection(node)) && node.anchor !== undefined) anchors.add(node.anchor);
@@ -113,5 +115,5 @@ function keepSpelling(document: Document): Alias | undefined {
       node.value = node.source;
     }
   });
-  return lost;
+  return broken;
 }

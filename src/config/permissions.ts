@@ -28,7 +28,10 @@ export function configPermissions(config: Config): NeededCapability[] {
   });
 }
 
-/** A problem for each value that points outside the permission set, with the flags that would allow it. */
+/**
+ * A problem for each value that points outside the permission set, with the flags that would allow
+ * it.
+ */
 export function checkPermissions(config: Config, { holds, flagFor }: PermissionQueries): ConfigProblem[] {
   const missing = configPermissions(config).filter(({ capability }) => !holds(capability));
   return [...Map.groupBy(missing, ({ path }) => path)].map(([path, needs]) => {

@@ -7,18 +7,13 @@ import { validationError } from "./validation_error.ts";
 const KEY_PATH = "api.key";
 const FILE_MODE = 0o600;
 
-/** How the configuration file is read and replaced. */
-export interface SaveOptions {
-  readonly readText: (path: string) => Promise<string>;
-  readonly writeAtomic: (path: string, text: string, options: { readonly mode: number }) => Promise<void>;
-}
-
 /**
- * Writes the API key into the configuration file and leaves every other byte as it is; a missing file is made. The file's mode
- * becomes 0600. A symlink at `path` would be replaced: give the path that it leads to.
+ * Writes the API key into the configuration file and keeps every other byte. A missing file is
+ * created. The mode becomes 0600. `path` must not be a symbolic link, which would be replaced.
  *
  * @throws {FileError} If the file cannot be read or written.
- * @throws {ConfigError} If the key or the file does not allow it; the file is as it was.
+ * @throws {ConfigError} If the key or the content of the file does not allow it; the file is
+ * unchanged.
  */
 export async function saveApiKey(path: string, key: string, options: SaveOptions): Promise<void> {
   const { readText, writeAtomic } = options;
@@ -26,23 +21,29 @@ export async function saveApiKey(path: string, key: string, options: SaveOptions
     if (error instanceof FileError && error.reason === "missing") return "";
     throw error;
   });
-  // Bytes that are not UTF-8 were read as this character: they would not be written back.
+  // The reader puts this character for bytes that are not UTF-8, which would be lost.
   if (text.includes("\ufffd")) {
     throw cannotWrite("the file holds bytes that are not UTF-8", `Save ${path} as UTF-8`);
   }
   await writeAtomic(path, setApiKeyText(text, key), { mode: FILE_MODE });
 }
 
+/** Access to the configuration file. */
+export interface SaveOptions {
+  readonly readText: (path: string) => Promise<string>;
+  readonly writeAtomic: (path: string, text: string, options: { readonly mode: number }) => Promise<void>;
+}
+
 /**
- * The text of a configuration file with another API key, written in double quotes; all that is not the value stays byte for byte.
+ * The text of a configuration file with another API key, in double quotes; every other byte stays.
  *
- * @throws {ConfigError} If the key cannot be one, the text is not YAML, or the key has no place in it.
+ * @throws {ConfigError} If the key is invalid, the text is not YAML, or no edit sets only the key.
  */
 export function setApiKeyText(text: string, key: string): string {
   const problem = apiKeyProblem(key);
   if (problem !== undefined) throw cannotWrite(problem, "Copy the key from the ngrok dashboard");
   const before = parseYaml(text);
-  // Most layouts have one place; where there are several, the first that changes nothing else is taken.
+  // Most layouts allow one edit. Of several, the first that changes nothing else is used.
   for (
     const { start, end, text: piece } of keySplices(text, before.document, { value: JSON.stringify(key) })
   ) {
@@ -50,8 +51,8 @@ export function setApiKeyText(text: string, key: string): string {
     if (changesOnlyKey(before.value, result, key)) return result;
   }
   throw cannotWrite(
-    "the value has no place of its own in this layout of the file",
-    `Write it by hand, as "api:" and "  key: …"`,
+    "the key cannot be changed alone in this layout of the file",
+    `Edit the file: write "api:", and "  key: …" below it`,
   );
 }
 
@@ -61,7 +62,7 @@ function changesOnlyKey(before: unknown, result: string, key: string): boolean {
     return apiKeyOf(after) === key &&
       JSON.stringify(withoutKey(before)) === JSON.stringify(withoutKey(after));
   } catch (error) {
-    // A TypeError: aliases that make the value circular.
+    // A TypeError means aliases that make the value circular.
     if (error instanceof ConfigError || error instanceof TypeError) return false;
     throw error;
   }
@@ -71,7 +72,7 @@ function apiKeyOf(value: unknown): unknown {
   return (value as { api?: { key?: unknown } } | null)?.api?.key;
 }
 
-/** The value without `api.key`; a section that holds nothing else is left out, as it says nothing. */
+/** The value without `api.key`, and without `api` if nothing else is in it. */
 function withoutKey(value: unknown): unknown {
   const { api, ...rest } = (value ?? {}) as Record<string, Record<string, unknown> | null | undefined>;
   const { key: _, ...others } = api ?? {};

@@ -1,10 +1,10 @@
 import { printable } from "../lib/printable.ts";
 import { ConfigError, type ConfigProblem } from "../model/errors.ts";
 
-/** How many problems one line shows; the error carries all. */
+/** The number of problems in the message; the error has all of them. */
 const SHOWN = 10;
 
-/** The error for a configuration that cannot be used. Its message begins with words that users grep for. */
+/** The error for an invalid configuration. Scripts search for the first words of its message. */
 export function validationError(
   problems: readonly ConfigProblem[],
   options: { hint?: string | undefined } = {},
@@ -14,7 +14,7 @@ export function validationError(
   return new ConfigError(`Config validation failed: ${summary}${rest}`, { problems, ...options });
 }
 
-/** One line for a problem or a warning: `net.start_port: 70000 is not in 1 to 65535 (The default is 9080)`. */
+/** A problem or warning as one line: `net.start_port: 7 is not in … (The default is 9080)`. */
 export function problemText(problem: ConfigProblem): string {
   const { path, message, suggestion } = problem;
   const where = path === "" ? "" : `${printable(path)}: `;

@@ -1,13 +1,61 @@
 import { messageOf, type WithHint } from "../model/errors.ts";
+import { type ByteStream, writeAll } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
 import { isConnectionGone, isNotCapable } from "../system/errors.ts";
 import { localFailure } from "../system/local_socket.ts";
-import type { ByteStream } from "../system/net.ts";
 import { type ControlRequest, type ControlResponse, parseResponse } from "./protocol.ts";
 
+const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
+
 /**
- * Why the daemon did not answer as asked. `absent`: nobody is there; `denied`: this user may not; `not_capable`: the permission set does
- * not hold the path; `unreachable`: connecting failed otherwise; `timeout`; `closed`: it hung up without an answer; `malformed` or `too_large`: its answer; `refused`: it said no.
+ * Sends one command over the control socket and returns the data of the answer.
+ *
+ * @throws {DaemonError} If there is no answer, or the daemon refuses.
+ */
+export async function callDaemon({ path, request }: Call, options: CallOptions): Promise<unknown> {
+  const { timeoutMs } = options;
+  let stream: ByteStream | undefined;
+  let over = false;
+  async function exchange(): Promise<string> {
+    stream = await connect(path, options);
+    if (over) {
+      stream.close();
+      return "";
+    }
+    await send(stream, request);
+    return await receive(stream);
+  }
+  let text: string;
+  try {
+    text = await withDeadline(exchange(), {
+      ms: timeoutMs,
+      onTimeout: () => unreadable("timeout", `none within ${timeoutMs / 1000} s`),
+    });
+  } finally {
+    over = true;
+    stream?.close();
+  }
+  return dataOf(text);
+}
+
+/** A command, and the socket of its daemon. */
+export interface Call {
+  readonly path: string;
+  readonly request: ControlRequest;
+}
+
+/** Options of {@linkcode callDaemon}. */
+export interface CallOptions {
+  readonly connect: (path: string) => Promise<ByteStream>;
+  /** For the whole exchange. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * A reason that a command failed. `absent`: no daemon listens; `denied`: this user may not connect;
+ * `not_capable`: the permission set does not hold the path; `unreachable`: another failure to
+ * connect; `timeout`; `closed`: no answer; `malformed` and `too_large`: a bad answer; `refused`: by
+ * the daemon.
  */
 export type DaemonFailure =
   | "absent"
@@ -32,59 +80,12 @@ export class DaemonError extends Error implements WithHint {
   }
 }
 
-/** Options of {@linkcode callDaemon}. */
-export interface CallOptions {
-  readonly connect: (path: string) => Promise<ByteStream>;
-  /** For the whole exchange. */
-  readonly timeoutMs: number;
-  /** The largest answer that is read. @default {33554432} */
-  readonly maxBytes?: number;
-}
-
-/** What is sent. */
-export interface Call {
-  readonly path: string;
-  readonly request: ControlRequest;
-}
-
-/**
- * Sends one command over the control socket and gives the answer's data.
- *
- * @throws {DaemonError} With the class of the failure.
- */
-export async function callDaemon({ path, request }: Call, options: CallOptions): Promise<unknown> {
-  const { timeoutMs, maxBytes = 32 * 1024 * 1024 } = options;
-  const timeout = `no answer in ${timeoutMs / 1000} s`;
-  let stream: ByteStream | undefined;
-  let over = false;
-  async function exchange(): Promise<string> {
-    stream = await connect(path, options);
-    if (over) {
-      stream.close();
-      return "";
-    }
-    await send(stream, request);
-    return await receive(stream, maxBytes);
-  }
-  let text: string;
-  try {
-    text = await withDeadline(exchange(), {
-      ms: timeoutMs,
-      onTimeout: () => new DaemonError(`Cannot use the daemon's answer: ${timeout}`, { code: "timeout" }),
-    });
-  } finally {
-    over = true;
-    stream?.close();
-  }
-  return dataOf(text);
-}
-
 async function connect(path: string, options: CallOptions): Promise<ByteStream> {
   try {
     return await options.connect(path);
   } catch (cause) {
     const [code, state, hint] = connectFailure(cause, path);
-    // deno-lint-ignore ngrokd/error-message -- scripts know this text (COMPAT.md 4.11)
+    // deno-lint-ignore ngrokd/error-message -- scripts know this text (docs/compatibility.md 4.11)
     throw new DaemonError(`failed to connect to daemon: ${state}`, { code, cause, hint });
   }
 }
@@ -95,12 +96,12 @@ function connectFailure(error: unknown, path: string): [DaemonFailure, string, s
     return [
       "not_capable",
       `the permission set does not hold ${path}`,
-      `Start this program with these flags too: ${flags}`,
+      `Start ngrokctl with these flags too: ${flags}`,
     ];
   }
   switch (localFailure(error)) {
     case "absent":
-      return ["absent", `nobody answers on ${path}`];
+      return ["absent", `nothing listens on ${path}`];
     case "denied":
       return ["denied", `permission denied on ${path}`];
     case "other":
@@ -111,25 +112,21 @@ function connectFailure(error: unknown, path: string): [DaemonFailure, string, s
 async function send(stream: ByteStream, request: ControlRequest): Promise<void> {
   const bytes = new TextEncoder().encode(`${JSON.stringify(request)}\n`);
   try {
-    for (let done = 0; done < bytes.length;) done += await stream.write(bytes.subarray(done));
+    await writeAll(stream, bytes);
   } catch (error) {
-    // A daemon that refuses early has answered before it closed.
+    // A daemon that refuses early answers and closes before it has read everything.
     if (!isConnectionGone(error)) throw error;
   }
 }
 
-async function receive(stream: ByteStream, maxBytes: number): Promise<string> {
+async function receive(stream: ByteStream): Promise<string> {
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(64 * 1024);
   let text = "";
   let size = 0;
   for (let count = await next(stream, buffer); count !== null; count = await next(stream, buffer)) {
     size += count;
-    if (size > maxBytes) {
-      throw new DaemonError(`Cannot use the daemon's answer: it is larger than ${maxBytes} bytes`, {
-        code: "too_large",
-      });
-    }
+    if (size > MAX_ANSWER_BYTES) throw unreadable("too_large", `larger than ${MAX_ANSWER_BYTES} bytes`);
     text += decoder.decode(buffer.subarray(0, count), { stream: true });
   }
   return text + decoder.decode();
@@ -146,27 +143,30 @@ async function next(stream: ByteStream, buffer: Uint8Array): Promise<number | nu
 
 function dataOf(text: string): unknown {
   if (text === "") {
-    throw new DaemonError("Cannot use the daemon's answer: it closed the connection without one", {
-      code: "closed",
-      hint: "It may be busy or shutting down: try again",
-    });
+    const hint = "The daemon may be busy or shutting down: try again";
+    throw unreadable("closed", "the daemon closed the connection", { hint });
   }
   const response = parse(text);
   if (response.success) return response.data;
-  throw new DaemonError(response.error || "the daemon gave no reason", {
-    code: "refused",
-    hint: response.hint,
-  });
+  const { error, hint } = response;
+  throw new DaemonError(error || "the daemon gave no reason", { code: "refused", hint });
 }
 
 function parse(text: string): ControlResponse {
   try {
     return parseResponse(text);
-  } catch (error) {
-    throw new DaemonError("Cannot use the daemon's answer: it is not of the protocol", {
-      code: "malformed",
-      cause: error,
-      hint: "Check that the socket is ngrokd's, and that both programs are of one version",
+  } catch (cause) {
+    throw unreadable("malformed", "not in the form of the protocol", {
+      cause,
+      hint: "Check that ngrokd listens on the socket, in the same version as ngrokctl",
     });
   }
+}
+
+function unreadable(
+  code: DaemonFailure,
+  state: string,
+  options: ErrorOptions & { hint?: string } = {},
+): DaemonError {
+  return new DaemonError(`Cannot read the answer of the daemon: ${state}`, { ...options, code });
 }

@@ -9,8 +9,8 @@ const [QUOTE, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] =
 ];
 
 /**
- * Finds the end of a JSON object in bytes that arrive piece by piece. Each byte is looked at once, so that a client that drips costs no
- * more than one that does not. Whether the object is valid is the parser's question.
+ * Finds the end of a JSON object in bytes that arrive in pieces, without parsing it. Each byte is
+ * read once, so that a client that sends single bytes costs no more than another.
  */
 export class ObjectEnd {
   #depth = 0;
@@ -18,7 +18,8 @@ export class ObjectEnd {
   #escaped = false;
 
   /**
-   * Looks at the next bytes; gives how many of them belong to the object once its last one is among them, undefined while it is not.
+   * Reads the next bytes; returns the count up to the last byte of the object, or undefined if that
+   * is not among them.
    *
    * @throws {SyntaxError} If the bytes do not begin with an object.
    */
@@ -38,7 +39,7 @@ export class ObjectEnd {
     }
     if (this.#depth === 0) {
       if (WHITE_SPACE.has(byte)) return false;
-      if (byte !== OPEN_BRACE) throw new SyntaxError("It does not begin with an object");
+      if (byte !== OPEN_BRACE) throw new SyntaxError("The bytes do not begin with an object");
     }
     if (byte === QUOTE) this.#inString = true;
     else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.#depth++;

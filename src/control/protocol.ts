@@ -1,24 +1,24 @@
 import { z } from "zod";
 import type { WithHint } from "../model/errors.ts";
 
-/** A request ends with its object; one that is larger than this is refused. */
+/** The largest request; a request ends with its JSON object. */
 export const MAX_REQUEST_BYTES = 64 * 1024;
-/** How long a request may take to arrive: a client that is silent is closed within 5 s (RELIABILITY.md F73). */
+/** The time for a request to arrive; a silent client is closed within 5 s (F73). */
 export const REQUEST_TIMEOUT_MS = 4_500;
-/** How many connections are served at once; further ones are closed. */
+/** The connections that are served at once; further ones are closed. */
 export const MAX_CONNECTIONS = 64;
-/** How long the work behind one command may take. */
+/** The time for the work of one command. */
 export const COMMAND_TIMEOUT_MS = 60_000;
-/** How long a client may take to read its answer. */
+/** The time for a client to read its answer. */
 export const ANSWER_TIMEOUT_MS = 5_000;
 
-/** What a client asks (COMPAT.md 4.3). */
+/** A command of a client (docs/compatibility.md 4.3). */
 export interface ControlRequest {
   readonly command: string;
   readonly args: readonly string[];
 }
 
-/** What a client gets (COMPAT.md 4.3); `hint` is the next step after an error. */
+/** The answer (docs/compatibility.md 4.3); `hint` is the next step after an error. */
 export interface ControlResponse {
   readonly success: boolean;
   readonly data?: unknown;
@@ -26,7 +26,7 @@ export interface ControlResponse {
   readonly hint?: string;
 }
 
-/** Why a command is refused, in words that its sender can read; the handler of a command throws it. */
+/** A command is refused; the message is for its sender. */
 export class RequestError extends Error implements WithHint {
   override readonly name = "RequestError";
   readonly hint?: string;
@@ -36,9 +36,9 @@ export class RequestError extends Error implements WithHint {
   }
 }
 
-/** The refusal of a command that nobody knows. */
+/** The refusal of an unknown command. */
 export function unknownCommand(command: string): RequestError {
-  // deno-lint-ignore ngrokd/error-message -- scripts know this text (COMPAT.md 4.3)
+  // deno-lint-ignore ngrokd/error-message -- scripts know this text (docs/compatibility.md 4.3)
   return new RequestError(`unknown command: ${command}`);
 }
 
@@ -55,9 +55,9 @@ const RESPONSE = z.object({
 });
 
 /**
- * Reads a request; fields that it does not know are ignored.
+ * Reads a request; unknown fields are ignored.
  *
- * @throws {RequestError} If it is not one.
+ * @throws {RequestError} If the bytes are not a request.
  */
 export function parseRequest(bytes: Uint8Array): ControlRequest {
   try {
@@ -67,9 +67,9 @@ export function parseRequest(bytes: Uint8Array): ControlRequest {
   }
 }
 
-/** The refusal of bytes that are no request. */
+/** The refusal of bytes that are not a request. */
 export function undecodable(reason: string, options: ErrorOptions = {}): RequestError {
-  // deno-lint-ignore ngrokd/error-message -- scripts know this text (COMPAT.md 4.3)
+  // deno-lint-ignore ngrokd/error-message -- scripts know this text (docs/compatibility.md 4.3)
   return new RequestError(`failed to decode command: ${reason}`, {
     ...options,
     hint: `Send one JSON object: {"command": "status"}`,
@@ -77,9 +77,9 @@ export function undecodable(reason: string, options: ErrorOptions = {}): Request
 }
 
 /**
- * Reads a response; fields that it does not know are ignored.
+ * Reads a response; unknown fields are ignored.
  *
- * @throws {SyntaxError} If it is not one.
+ * @throws {SyntaxError} If the text is not a response.
  */
 export function parseResponse(text: string): ControlResponse {
   try {
@@ -94,6 +94,6 @@ function reasonOf(error: unknown): string {
   if (error instanceof z.ZodError) {
     return error.issues.map((issue) => [...issue.path, issue.message].join(": ")).join("; ");
   }
-  // The parser's own words quote the text, and a request can hold a key.
+  // The parser's messages quote the text, and a request can hold an API key.
   return error instanceof TypeError ? "it is not UTF-8" : "it is not JSON";
 }

@@ -1,19 +1,14 @@
+import type { ByteStream } from "../system/byte_stream.ts";
 import { ObjectEnd } from "./object_end.ts";
 import { type ControlRequest, MAX_REQUEST_BYTES, parseRequest, undecodable } from "./protocol.ts";
 
-/** What a request is read from. */
-export interface ByteSource {
-  /** Fills `buffer` from its start; gives the count, or null at the end. */
-  read(buffer: Uint8Array): Promise<number | null>;
-}
-
 /**
- * Reads one request: it ends with its object, so that neither a newline nor a half-close is needed; what follows is ignored. Undefined if
- * the stream ends before a single byte.
+ * Reads one request, which ends with its object: no newline and no half-close is needed, and
+ * further bytes are ignored. Undefined if the stream ends before the first byte.
  *
- * @throws {RequestError} If what comes is not a request, or too large.
+ * @throws {RequestError} If the bytes are not a request, or too many.
  */
-export async function readRequest(source: ByteSource): Promise<ControlRequest | undefined> {
+export async function readRequest(source: Pick<ByteStream, "read">): Promise<ControlRequest | undefined> {
   const buffer = new Uint8Array(MAX_REQUEST_BYTES + 1);
   const object = new ObjectEnd();
   let size = 0;

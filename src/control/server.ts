@@ -1,10 +1,9 @@
 import { getLogger } from "@logtape/logtape";
 import { hintOf, messageOf } from "../model/errors.ts";
-import { closeQuietly, writeAll } from "../system/byte_stream.ts";
+import { type ByteStream, closeQuietly, writeAll } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
 import { isConnectionGone } from "../system/errors.ts";
 import { keepGoing } from "../system/keep_going.ts";
-import type { ByteStream } from "../system/net.ts";
 import {
   ANSWER_TIMEOUT_MS,
   COMMAND_TIMEOUT_MS,
@@ -18,21 +17,16 @@ import {
 import { readRequest } from "./read_request.ts";
 
 const log = getLogger(["ngrokd", "control"]);
-/** At most one warning in this time: without descriptors, one that comes free at times makes each failure the first of a row. */
-const QUIET_MS = 10_000;
+/**
+ * The pause between two warnings. If descriptors run out and single ones become free, every failure
+ * is the first.
+ */
+const WARNING_PAUSE_MS = 10_000;
 
-/** What the server listens on; the server owns it. */
-export interface ControlListener {
-  accept(): Promise<ByteStream>;
-  close(): void;
-}
-
-/** What the daemon does for a command. What it throws is the client's error text. */
-export interface CommandHandler {
-  handle(command: string, args: readonly string[], signal: AbortSignal): Promise<unknown>;
-}
-
-/** The control socket's server: one request and one answer per connection (COMPAT.md 4.3). It accepts until it is disposed. */
+/**
+ * The server of the control socket: one request and one answer for each connection
+ * (docs/compatibility.md 4.3). It accepts until it is disposed.
+ */
 export class ControlServer implements AsyncDisposable {
   readonly #listener: ControlListener;
   readonly #handler: CommandHandler;
@@ -46,7 +40,7 @@ export class ControlServer implements AsyncDisposable {
     this.#accepting = this.#acceptAll();
   }
 
-  /** Closes the socket, ends what runs and waits until it has ended. */
+  /** Closes the socket, aborts the running commands and waits for their end. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#stop.signal.aborted) {
       this.#stop.abort(new RequestError("ngrokd is shutting down"));
@@ -56,7 +50,7 @@ export class ControlServer implements AsyncDisposable {
     await Promise.all(this.#running);
   }
 
-  /** Descriptors run out and come back; a loop that ends here would leave a daemon that nobody can command. */
+  /** Continues after failures: descriptors that have run out become free again. */
   #acceptAll(): Promise<void> {
     const accept = async (succeeded: () => void): Promise<never> => {
       for (;;) {
@@ -68,7 +62,7 @@ export class ControlServer implements AsyncDisposable {
     return keepGoing(accept, {
       signal: this.#stop.signal,
       onFailure(error) {
-        if (performance.now() - warnedAt < QUIET_MS) return;
+        if (performance.now() - warnedAt < WARNING_PAUSE_MS) return;
         warnedAt = performance.now();
         log.warn("Cannot accept on the control socket: {reason}", { reason: messageOf(error) });
       },
@@ -79,7 +73,7 @@ export class ControlServer implements AsyncDisposable {
     if (this.#stop.signal.aborted || this.#running.size >= MAX_CONNECTIONS) return closeQuietly(stream);
     const task = this.#serve(stream).catch((error) => {
       if (!isConnectionGone(error)) {
-        log.warn("A control connection failed: {reason}", { reason: messageOf(error) });
+        log.warn("Control connection failed: {reason}", { reason: messageOf(error) });
       }
     }).finally(() => {
       closeQuietly(stream);
@@ -94,7 +88,7 @@ export class ControlServer implements AsyncDisposable {
     const bytes = new TextEncoder().encode(encode(response));
     await withDeadline(writeAll(stream, bytes), {
       ms: ANSWER_TIMEOUT_MS,
-      onTimeout: () => new DOMException("the client does not read its answer", "TimeoutError"),
+      onTimeout: () => new DOMException("the client does not read the answer", "TimeoutError"),
     });
   }
 
@@ -104,7 +98,7 @@ export class ControlServer implements AsyncDisposable {
       request = await withDeadline(readRequest(stream), {
         ms: REQUEST_TIMEOUT_MS,
         signal: this.#stop.signal,
-        onTimeout: () => undecodable(`no whole request in ${REQUEST_TIMEOUT_MS / 1000} s`),
+        onTimeout: () => undecodable(`no complete request within ${REQUEST_TIMEOUT_MS / 1000} s`),
       });
     } catch (error) {
       if (error instanceof RequestError) return failure(error);
@@ -128,7 +122,7 @@ export class ControlServer implements AsyncDisposable {
           ms: COMMAND_TIMEOUT_MS,
           signal,
           onTimeout: () =>
-            new RequestError(`Cannot finish ${command}: no result in ${COMMAND_TIMEOUT_MS / 1000} s`),
+            new RequestError(`Cannot finish ${command}: no result within ${COMMAND_TIMEOUT_MS / 1000} s`),
         },
       );
     } finally {
@@ -137,12 +131,23 @@ export class ControlServer implements AsyncDisposable {
   }
 }
 
+/** A listener that the server owns. */
+export interface ControlListener {
+  accept(): Promise<ByteStream>;
+  close(): void;
+}
+
+/** Runs the commands. The message of an error that it throws goes to the client. */
+export interface CommandHandler {
+  handle(command: string, args: readonly string[], signal: AbortSignal): Promise<unknown>;
+}
+
 function failure(error: unknown): ControlResponse {
   const hint = error instanceof RequestError ? error.hint : hintOf(error);
   return { success: false, error: messageOf(error), ...(hint !== undefined && { hint }) };
 }
 
-/** One line. An answer without data has no such field, and one that is not JSON (a defect) is an error like any other. */
+/** The answer as one line; data that JSON cannot express becomes an error. */
 function encode(response: ControlResponse): string {
   try {
     return `${JSON.stringify(response)}\n`;

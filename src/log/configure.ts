@@ -1,14 +1,6 @@
 import { configureSync, type LogLevel } from "@logtape/logtape";
 import { formatRecord, type LogFormat } from "./format.ts";
 
-/** Options of {@linkcode configureLog}. */
-export interface LogOptions {
-  readonly level: "debug" | "info" | "warn" | "error";
-  readonly format: LogFormat;
-  /** Takes one finished line. */
-  readonly write: (line: string) => void;
-}
-
 const LEVELS: Readonly<Record<LogOptions["level"], LogLevel>> = {
   debug: "debug",
   info: "info",
@@ -16,7 +8,7 @@ const LEVELS: Readonly<Record<LogOptions["level"], LogLevel>> = {
   error: "error",
 };
 
-/** Sends the log of the whole program to `write`; a second call replaces the first. For entry code only. */
+/** Sends the log of the whole program to `write`; a second call replaces the first. */
 export function configureLog(options: LogOptions): void {
   const { level, format, write } = options;
   configureSync({
@@ -27,4 +19,12 @@ export function configureLog(options: LogOptions): void {
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["out"] },
     ],
   });
+}
+
+/** Options of {@linkcode configureLog}. */
+export interface LogOptions {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly format: LogFormat;
+  /** Takes one finished line. */
+  readonly write: (line: string) => void;
 }

@@ -2,14 +2,12 @@ import type { LogRecord } from "@logtape/logtape";
 import { escapeControls } from "../lib/printable.ts";
 import { redact, redactText, redactValue } from "./redact.ts";
 
-/** How a log line looks. */
-export type LogFormat = "text" | "json";
-
 const PLACEHOLDER = /\{([a-z_]\w*)\}/gi;
 
 /**
- * One line of the log, final newline included: `<time> <LEVEL> <category>: <message> <key>="<value>"…` or a JSON object. Properties that
- * the message does not show come after it; secrets are blanked by key; control characters are escaped, so that no value can forge a line.
+ * One line of the log with its newline: `<time> <LEVEL> <category>: <message> <key>="<value>"…`, or
+ * a JSON object. Properties that the message does not show follow it. Secrets are redacted, and
+ * control characters are escaped, so that no value can forge a line.
  */
 export function formatRecord(record: LogRecord, format: LogFormat): string {
   const properties = redact(record.properties);
@@ -29,6 +27,9 @@ export function formatRecord(record: LogRecord, format: LogFormat): string {
     .join("");
   return `${time} ${record.level.toUpperCase()} ${category}: ${escapeControls(message + rest)}\n`;
 }
+
+/** The format of log lines. */
+export type LogFormat = "text" | "json";
 
 function render(record: LogRecord, properties: Record<string, unknown>): string {
   const { rawMessage } = record;

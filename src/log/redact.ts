@@ -2,24 +2,28 @@ const SECRET_KEY = /(?:authorization|api[-_]?key|key[-_]?pem|private[-_]?key|pas
 const API_KEY_SHAPE = /(?<![0-9A-Za-z])[0-9A-Za-z]{27}_[0-9A-Za-z]{15,}/g;
 const BEARER = /\bBearer\s+[^\s"',;]+/g;
 const PEM_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g;
-const BLANK = "[redacted]";
-/** Deeper than this, and round in circles, a value is not looked into. */
+const REDACTED = "[redacted]";
+/** The depth at which a value is cut off, which ends circular values too. */
 const MAX_DEPTH = 6;
 
 /**
- * The properties as values that JSON can say, with every secret blanked: by the name of the key, and by the shape of an API key, an
- * Authorization header (the API quotes it in its errors, PROTOCOL.md 1.3) or a private key.
+ * The properties as JSON values without secrets, which are found by the name of the property, and
+ * by the shape of an API key, an Authorization header (which the API quotes in its errors,
+ * docs/protocol.md 1.3) or a private key.
  */
 export function redact(properties: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return redactEntries(properties, 0);
 }
 
-/** A text in which everything that looks like an API key, a credential in a header or a private key is blanked. */
+/** The text without API keys, credentials of a header, and private keys. */
 export function redactText(text: string): string {
-  return text.replace(PEM_KEY, BLANK).replace(API_KEY_SHAPE, BLANK).replace(BEARER, `Bearer ${BLANK}`);
+  return text.replace(PEM_KEY, REDACTED).replace(API_KEY_SHAPE, REDACTED).replace(
+    BEARER,
+    `Bearer ${REDACTED}`,
+  );
 }
 
-/** One value as JSON can say it, with every secret blanked. */
+/** One value as a JSON value without secrets. */
 export function redactValue(value: unknown, depth = 0): unknown {
   if (typeof value === "string") return redactText(value);
   if (typeof value === "bigint" || typeof value === "symbol" || typeof value === "function") {
@@ -37,7 +41,7 @@ function redactEntries(object: Readonly<Record<string, unknown>>, depth: number)
   return Object.fromEntries(
     Object.entries(object).map((
       [key, value],
-    ) => [key, SECRET_KEY.test(key) ? BLANK : redactValue(value, depth + 1)]),
+    ) => [key, SECRET_KEY.test(key) ? REDACTED : redactValue(value, depth + 1)]),
   );
 }
 

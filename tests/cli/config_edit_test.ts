@@ -8,8 +8,8 @@ function denied(): Promise<never> {
   return Promise.reject(new FileError("Cannot read x: permission denied", { path: "x", reason: "denied" }));
 }
 
-/** A world in which the file is there and valid, and the editor ends with 0. */
-function world(changes: Partial<CtlIo> = {}): Partial<CtlIo> {
+/** A machine with a valid file and an editor that exits with 0. */
+function machine(changes: Partial<CtlIo> = {}): Partial<CtlIo> {
   return {
     exists: () => Promise.resolve(true),
     runInteractive: () => Promise.resolve(0),
@@ -18,7 +18,7 @@ function world(changes: Partial<CtlIo> = {}): Partial<CtlIo> {
   };
 }
 
-/** Runs the real script on a real file with this editor, and nothing of this process's own environment but PATH. */
+/** Runs the real script on a real file, in an environment of PATH and these variables. */
 async function edit(
   path: string,
   environment: Record<string, string>,
@@ -27,7 +27,7 @@ async function edit(
   let script: readonly string[] = [];
   await runFake(
     ["config", "edit", "--config", path],
-    world({
+    machine({
       runInteractive: (argv) => {
         script = argv;
         return Promise.resolve(0);
@@ -40,12 +40,12 @@ async function edit(
   return { code: output.code, out: new TextDecoder().decode(output.stdout) };
 }
 
-Deno.test("ngrokctl config edit runs the editor with the path as an argument of its own", async () => {
+Deno.test("ngrokctl config edit passes the path to the editor as one argument", async () => {
   const ran: (readonly string[])[] = [];
   const path = "/etc/x'; $(touch y) \".yml";
   const { code, out } = await runFake(
     ["config", "edit", "--config", path],
-    world({
+    machine({
       runInteractive: (argv) => {
         ran.push(argv);
         return Promise.resolve(0);
@@ -58,11 +58,11 @@ Deno.test("ngrokctl config edit runs the editor with the path as an argument of 
   assert.ok(!ran[0]?.[2]?.includes("touch y"));
 });
 
-Deno.test("ngrokctl config edit edits the default file unless another is named", async () => {
+Deno.test("ngrokctl config edit opens the default file without --config", async () => {
   let path: string | undefined;
   await runFake(
     ["config", "edit"],
-    world({
+    machine({
       runInteractive: (argv) => {
         path = argv.at(-1);
         return Promise.resolve(0);
@@ -72,7 +72,7 @@ Deno.test("ngrokctl config edit edits the default file unless another is named",
   assert.equal(path, "/etc/ngrokd/config.yml");
 });
 
-Deno.test("the editor may hold arguments, EDITOR wins over VISUAL, and the path is never evaluated", async () => {
+Deno.test("ngrokctl config edit prefers EDITOR, allows arguments in it, and never evaluates the path", async () => {
   const directory = await Deno.makeTempDir();
   try {
     const path = `${directory}/a b"$(touch owned)\'.yml`;
@@ -87,7 +87,7 @@ Deno.test("the editor may hold arguments, EDITOR wins over VISUAL, and the path 
   }
 });
 
-Deno.test("without EDITOR and VISUAL, vi is run, or vim", async () => {
+Deno.test("ngrokctl config edit runs vi or vim without EDITOR and VISUAL", async () => {
   const directory = await Deno.makeTempDir();
   try {
     const path = `${directory}/c.yml`;
@@ -101,17 +101,17 @@ Deno.test("without EDITOR and VISUAL, vi is run, or vim", async () => {
   }
 });
 
-Deno.test("a file that this user may not write, or see, is looked for and edited through sudo", async () => {
+Deno.test("ngrokctl config edit opens a file that this user may not write through sudo", async () => {
   const directory = await Deno.makeTempDir();
   try {
-    // An ordinary user for whom sudo shows that it was asked.
+    // An ordinary user, and a sudo that prints when it runs.
     await Deno.writeTextFile(`${directory}/id`, "#!/bin/sh\necho 1000\n", { mode: 0o755 });
     await Deno.writeTextFile(`${directory}/sudo`, '#!/bin/sh\nshift\necho sudo\nexec "$@"\n', {
       mode: 0o755,
     });
     const environment = { PATH: directory, EDITOR: "echo edited #" };
     assert.deepEqual(await edit(`${directory}/none/x.yml`, environment), { code: 66, out: "sudo\n" });
-    // What sudo runs is root's: it sees a file that the first look did not.
+    // The script runs as root under sudo and finds a file that the first check did not see.
     const path = `${directory}/late.yml`;
     await Deno.writeTextFile(`${directory}/sudo`, `#!/bin/sh\nshift\n: > "${path}"\nexec "$@"\n`, {
       mode: 0o755,
@@ -122,11 +122,11 @@ Deno.test("a file that this user may not write, or see, is looked for and edited
   }
 });
 
-Deno.test("ngrokctl config edit says that there is no file, whoever finds out", async () => {
-  const own = await runFake(["config", "edit"], world({ exists: () => Promise.resolve(false) }));
+Deno.test("ngrokctl config edit reports a missing file, also one that only root may look for", async () => {
+  const own = await runFake(["config", "edit"], machine({ exists: () => Promise.resolve(false) }));
   const root = await runFake(
     ["config", "edit"],
-    world({ exists: denied, runInteractive: () => Promise.resolve(66) }),
+    machine({ exists: denied, runInteractive: () => Promise.resolve(66) }),
   );
   for (const { code, err } of [own, root]) {
     assert.equal(code, 1);
@@ -134,10 +134,10 @@ Deno.test("ngrokctl config edit says that there is no file, whoever finds out", 
   }
 });
 
-Deno.test("ngrokctl config edit fails with an editor that fails", async () => {
+Deno.test("ngrokctl config edit fails if the editor fails", async () => {
   const { code, err } = await runFake(
     ["config", "edit"],
-    world({ runInteractive: () => Promise.resolve(127) }),
+    machine({ runInteractive: () => Promise.resolve(127) }),
   );
   assert.equal(code, 1);
   assert.match(
@@ -153,14 +153,14 @@ Deno.test("ngrokctl config edit shows all problems and warnings of the edited fi
   ];
   const bad = await runFake(
     ["config", "edit"],
-    world({ checkConfig: () => Promise.resolve({ problems, warnings: [] }) }),
+    machine({ checkConfig: () => Promise.resolve({ problems, warnings: [] }) }),
   );
   assert.equal(bad.code, 1);
   assert.match(
     bad.err,
     /^Error: Config validation failed: .*\n {2}net.start_port: 70000 .*\(The default is 9080\)\n {2}a quote/,
   );
-  const warned = world({
+  const warned = machine({
     checkConfig: () => Promise.resolve({ problems: [], warnings: problems.slice(0, 1) }),
   });
   const text = await runFake(["config", "edit"], warned);
@@ -173,8 +173,8 @@ Deno.test("ngrokctl config edit shows all problems and warnings of the edited fi
   });
 });
 
-Deno.test("ngrokctl config edit does not check a file that only root may read", async () => {
-  const { code, out } = await runFake(["config", "edit"], world({ exists: denied, checkConfig: denied }));
+Deno.test("ngrokctl config edit skips the check of a file that only root may read", async () => {
+  const { code, out } = await runFake(["config", "edit"], machine({ exists: denied, checkConfig: denied }));
   assert.deepEqual([code, out], [0, "✓ /etc/ngrokd/config.yml was edited\n"]);
 });
 

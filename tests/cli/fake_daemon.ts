@@ -2,7 +2,7 @@ import { unknownCommand } from "../../src/control/protocol.ts";
 import { ControlServer } from "../../src/control/server.ts";
 import { listenLocal } from "../../src/system/local_socket.ts";
 
-/** What a fake daemon answers: by command, a value or a function of the arguments. */
+/** The answers of a fake daemon by command: a value or a function of the arguments. */
 export type Answers = Readonly<Record<string, unknown>>;
 
 /** A control server with these answers, on a socket in a directory of its own. */

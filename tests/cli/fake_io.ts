@@ -1,15 +1,15 @@
 import type { CtlIo } from "../../src/cli/io.ts";
 import { runCtl } from "../../src/cli/run.ts";
 
-/** What a run of `ngrokctl` printed and returned. */
+/** The output and exit code of a run of `ngrokctl`. */
 export interface Ran {
   readonly code: number;
   readonly out: string;
   readonly err: string;
 }
 
-/** Runs `ngrokctl` in this process; what a command does to the world is a failure unless the test gives it. */
-export async function runFake(argv: readonly string[], world: Partial<CtlIo> = {}): Promise<Ran> {
+/** Runs `ngrokctl` in this process. Every effect that the test does not provide fails. */
+export async function runFake(argv: readonly string[], effects: Partial<CtlIo> = {}): Promise<Ran> {
   let out = "";
   let err = "";
   function refuse(): never {
@@ -28,7 +28,7 @@ export async function runFake(argv: readonly string[], world: Partial<CtlIo> = {
     runInteractive: refuse,
     exists: refuse,
     checkConfig: refuse,
-    ...world,
+    ...effects,
   };
   const code = await runCtl(argv, io);
   return { code, out, err };

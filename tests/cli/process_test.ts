@@ -4,7 +4,7 @@ import { ENDPOINT } from "./reports.ts";
 
 const CTL = new URL("../../ctl.ts", import.meta.url).pathname;
 
-/** Runs ctl.ts with the permission set that ships, and these flags. */
+/** Runs ctl.ts with the shipped permission set and these flags. */
 async function ctl(
   args: readonly string[],
   options: { flags?: readonly string[]; stdin?: string; env?: Record<string, string> } = {},
@@ -30,7 +30,7 @@ async function ctl(
   };
 }
 
-Deno.test("ctl.ts exits with the codes that scripts rely on, under the permission set that ships", async () => {
+Deno.test("ctl.ts exits with the documented codes under the shipped permission set", async () => {
   assert.deepEqual(await ctl(["version"]), { code: 0, out: "ngrokctl version 0.4.0\n", err: "" });
   const usage = await ctl(["lst"]);
   assert.deepEqual([usage.code, usage.out], [2, ""]);
@@ -42,7 +42,7 @@ Deno.test("ctl.ts exits with the codes that scripts rely on, under the permissio
   );
 });
 
-Deno.test("ctl.ts lists the endpoints of a daemon and hands it a key from standard input", async () => {
+Deno.test("ctl.ts lists endpoints and passes a key from standard input", async () => {
   await using daemon = await startFakeDaemon({ list: [ENDPOINT], "set-api-key": "API key set successfully" });
   const { path } = daemon;
   const flags = [`--allow-net=unix:${path}`, `--allow-read=${path}`, `--allow-write=${path}`];

@@ -48,13 +48,13 @@ Deno.test("renderStatus() names the proxies, their sources and the unused settin
   const proxy = {
     api: { url: "http://a.example:3128", source: "HTTPS_PROXY" },
     ingress: { url: "socks5://b.example:1080", source: "config" },
-    notes: ["ALL_PROXY is not used: HTTPS_PROXY goes before it"],
+    notes: ["ALL_PROXY is not used: HTTPS_PROXY has priority"],
   };
   const shown = lines({ proxy }).filter((line) => /proxy/i.test(line));
   assert.deepEqual(shown, [
     "  API proxy:           http://a.example:3128 (HTTPS_PROXY)",
     "  Ingress proxy:       socks5://b.example:1080 (config)",
-    "  Proxy note:          ALL_PROXY is not used: HTTPS_PROXY goes before it",
+    "  Proxy note:          ALL_PROXY is not used: HTTPS_PROXY has priority",
   ]);
   assert.deepEqual(lines({}).filter((line) => /proxy/i.test(line)), []);
 });

@@ -1,6 +1,6 @@
 import type { EndpointReport, HealthReport, StatusReport } from "../../src/model/report.ts";
 
-/** An endpoint that is fine. */
+/** An active endpoint. */
 export const ENDPOINT: EndpointReport = {
   id: "ep_1",
   url: "https://api.example.com",
@@ -24,7 +24,7 @@ export const ENDPOINT: EndpointReport = {
   last_activity: "2026-08-01T10:00:00Z",
 };
 
-/** A daemon that is fine. */
+/** The status of a daemon with one problem: an endpoint that is not served. */
 export const STATUS: StatusReport = {
   schema: 1,
   version: "0.4.0",

@@ -24,13 +24,13 @@ async function problemsOf(text: string): Promise<string[]> {
   return [];
 }
 
-Deno.test("loadConfig() takes an empty file, or one of comments, for the defaults", async () => {
+Deno.test("loadConfig() gives the defaults for an empty file and for one of comments", async () => {
   for (const text of ["", "\n", "# nothing\n", "---\n", "\ufeff", "null\n", "{}"]) {
     assert.deepEqual(await load(text), { config: DEFAULTS, warnings: [] });
   }
 });
 
-Deno.test("loadConfig() reads the file that the Go daemon's install writes", async () => {
+Deno.test("loadConfig() reads the file that the Go daemon's installer writes", async () => {
   const { config, warnings } = await load(`
 api:
   url: https://api.ngrok.com
@@ -58,7 +58,7 @@ dns:
   assert.deepEqual({ config, warnings }, { config: { ...DEFAULTS, ingressEndpoint }, warnings: [] });
 });
 
-Deno.test("loadConfig() takes unquoted text as it is written", async () => {
+Deno.test("loadConfig() keeps the spelling of unquoted text", async () => {
   const { config } = await load(
     "api:\n  key: 00123456789012345678901\nbound_endpoints:\n  selectors: [true, True, 1.50]\ndns: {enabled: TRUE}\n",
   );
@@ -79,9 +79,9 @@ const BROKEN: readonly (readonly [what: string, text: string, problem: string])[
     "line 3, column 1: a quote, bracket, comma or space is missing here or above",
   ],
   [
-    "a key that stands twice",
+    "a repeated key",
     "api: {}\nnet: {}\napi: {}\n",
-    "line 3, column 1: the key stands here twice (Remove one of the two)",
+    "line 3, column 1: the key is repeated here (Remove one of the two)",
   ],
   [
     "a tab as indentation",
@@ -101,7 +101,7 @@ const BROKEN: readonly (readonly [what: string, text: string, problem: string])[
   [
     "a colon in a value",
     "api:\n  url: a: b\n",
-    "line 2, column 8: a second key stands on the line (Put a value that holds a colon in quotes)",
+    "line 2, column 8: a second key is on the line (Put a value that holds a colon in quotes)",
   ],
   [
     "an alias without an anchor",
@@ -114,14 +114,14 @@ const BROKEN: readonly (readonly [what: string, text: string, problem: string])[
 ];
 
 for (const [what, text, problem] of BROKEN) {
-  Deno.test(`loadConfig() refuses ${what}, says where, and does not quote the file`, async () => {
+  Deno.test(`loadConfig() refuses ${what} with its position, without quoting the file`, async () => {
     const problems = await problemsOf(text);
     assert.equal(problems[0], problem);
     assert(!problems.join().includes("secret"));
   });
 }
 
-Deno.test("loadConfig() refuses aliases that grow without end, circles of merges, and deep nesting, at once", async () => {
+Deno.test("loadConfig() refuses alias bombs, circular merges and deep nesting at once", async () => {
   const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n` +
     Array.from(
       "bcdefgh",
@@ -142,12 +142,12 @@ Deno.test("loadConfig() refuses aliases that grow without end, circles of merges
   }
 });
 
-Deno.test("loadConfig() is not led in circles by an alias of the whole", async () => {
+Deno.test("loadConfig() accepts a circular alias", async () => {
   const { warnings } = await load("a: &a {b: *a}\nnet: &n {overrides: {}, x: *n}\n");
   assert.deepEqual(warnings.map((warning) => warning.path), ["a", "net.x"]);
 });
 
-Deno.test("loadConfig() tells a file that is missing from one that is empty", async () => {
+Deno.test("loadConfig() refuses a missing file and accepts an empty one", async () => {
   const path = join(await Deno.makeTempDir(), "config.yml");
   await assert.rejects(loadConfig(path, { readText }), (error: unknown) => {
     assert(error instanceof FileError);
@@ -159,19 +159,19 @@ Deno.test("loadConfig() tells a file that is missing from one that is empty", as
   assert.deepEqual((await loadConfig(path, { readText })).config, DEFAULTS);
 });
 
-Deno.test("loadConfig() passes on why a file cannot be read", async () => {
+Deno.test("loadConfig() passes on the reason that a file cannot be read", async () => {
   await assert.rejects(loadConfig(await Deno.makeTempDir(), { readText }), (error: unknown) => {
     return error instanceof FileError && error.reason === "not_regular";
   });
 });
 
-Deno.test("loadConfig() reads no more than a configuration can need", async () => {
+Deno.test("loadConfig() refuses a file of more than 1 MiB", async () => {
   const path = await Deno.makeTempFile();
   await Deno.writeTextFile(path, "#".repeat(1024 * 1024 + 1));
   await assert.rejects(loadConfig(path, { readText }), FileError);
 });
 
-Deno.test("parseYaml() gives a value or a ConfigError, whatever the text", () => {
+Deno.test("parseYaml() gives a value or a ConfigError for any text", () => {
   const word = fc.constantFrom(
     "a",
     ": ",
@@ -210,7 +210,7 @@ Deno.test("parseYaml() gives a value or a ConfigError, whatever the text", () =>
   );
 });
 
-Deno.test("loadConfig() says what to do about a file that it may not read", async () => {
+Deno.test("loadConfig() gives the next step for a file that it may not read", async () => {
   const denied = new FileError("Cannot read /c: permission denied", { path: "/c", reason: "denied" });
   await assert.rejects(loadConfig("/c", { readText: () => Promise.reject(denied) }), (error) => {
     assert.equal((error as Error).message, denied.message);

@@ -20,7 +20,10 @@ Deno.test("checkPermissions() finds no problem in the defaults under the shipped
   assert.deepEqual(checkPermissions(parseConfig({}).config, QUERIES), []);
 });
 
-/** A key, a value outside the set, and the flags that it needs; then the entry, or the value as it is shown. */
+/**
+ * A key, a value outside the set, and the flags that it needs; then the entry, or the value as it
+ * is shown.
+ */
 const OUTSIDE: readonly (readonly [
   name: string,
   raw: unknown,

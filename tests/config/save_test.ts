@@ -85,7 +85,7 @@ const CASES: readonly (readonly [layout: string, before: string, after: string])
 ];
 
 for (const [layout, before, after] of CASES) {
-  Deno.test(`setApiKeyText() finds the place in a file with ${layout}`, () => {
+  Deno.test(`setApiKeyText() sets the key in a file with ${layout}`, () => {
     assert.equal(setApiKeyText(before, "K"), after);
     assert.equal(setApiKeyText(after, "K"), after);
   });
@@ -109,7 +109,7 @@ for (const [what, text] of REFUSED) {
   });
 }
 
-Deno.test("setApiKeyText() refuses what is no key and does not show it", () => {
+Deno.test("setApiKeyText() refuses a text that cannot be a key, without showing it", () => {
   for (const key of ["", "se cret", "secret\n", "sécret", "secret\u0000", "x".repeat(5000)]) {
     assert.throws(() => setApiKeyText("", key), (error: unknown) => {
       assert(error instanceof ConfigError);
@@ -144,7 +144,7 @@ const SCALAR = fc.constantFrom(
 const BLOCK = fc.constantFrom("|\nI  x\nI  y", ">-\nI  x", "|+\nI  x\n", "|2-\nI  x", "x\nI  y");
 const FILLER = fc.constantFrom("", "", "\n", "# note\n", "   # note\n");
 
-/** Lines of one section; `I` stands for its indentation. */
+/** The lines of one section; `I` is its indentation. */
 const SECTION = fc.record({
   name: fc.constantFrom("api", "api", "net", `"server"`),
   style: fc.constantFrom("block", "flow", "empty"),
@@ -188,7 +188,7 @@ const FILE = fc.record({
   return (bom ? "\ufeff" : "") + text;
 });
 
-Deno.test("setApiKeyText() changes the value and no other byte, whatever the file looks like", () => {
+Deno.test("setApiKeyText() changes the value and no other byte in any file", () => {
   let written = 0;
   let refused = 0;
   fc.assert(
@@ -214,11 +214,12 @@ Deno.test("setApiKeyText() changes the value and no other byte, whatever the fil
       const after = parse(result, options) as { api: { key: string } };
       assert.equal(after.api.key, key);
       assert.deepEqual(rest(after), rest(before));
-      // Some one place of the written key: what stands before and after it is the old text's beginning and end.
-      const places = [...result.matchAll(new RegExp(quoted.replace(/[^\w]/g, "\\$&"), "g"))].map((match) =>
+      // One occurrence of the key has the beginning of the old text before it, and the end after
+      // it.
+      const positions = [...result.matchAll(new RegExp(quoted.replace(/[^\w]/g, "\\$&"), "g"))].map((match) =>
         match.index
       );
-      assert(places.some((at) => keepsTheRest(text, result, [at, at + quoted.length])), result);
+      assert(positions.some((at) => keepsTheRest(text, result, [at, at + quoted.length])), result);
       assert.equal(setApiKeyText(result, key), result);
     }),
     { seed: 2, numRuns: 400 },
@@ -233,7 +234,7 @@ function rest(value: unknown): unknown {
   return { section, others };
 }
 
-/** Whether only a piece of layout around the key was added, and only the old value was taken away. */
+/** True if only layout around the key was added, and only the old value was removed. */
 function keepsTheRest(before: string, after: string, [start, end]: [number, number]): boolean {
   let head = 0;
   while (head < start && before[head] === after[head]) head++;
@@ -260,14 +261,14 @@ Deno.test("saveApiKey() replaces the file with mode 0600 and keeps its bytes", a
   assert.equal((await statPath(path))?.mode, 0o600);
 });
 
-Deno.test("saveApiKey() makes a file that is missing", async () => {
+Deno.test("saveApiKey() creates a missing file", async () => {
   const path = join(await Deno.makeTempDir(), "config.yml");
   await saveApiKey(path, "K", { readText, writeAtomic: writeFileAtomic });
   assert.equal(await Deno.readTextFile(path), `api:\n  key: "K"\n`);
   assert.equal((await statPath(path))?.mode, 0o600);
 });
 
-Deno.test("saveApiKey() leaves a file with bytes that are not UTF-8 alone", async () => {
+Deno.test("saveApiKey() refuses a file with bytes that are not UTF-8", async () => {
   const path = join(await Deno.makeTempDir(), "config.yml");
   const bytes = new Uint8Array([0x23, 0xe4, 0x0a]);
   await Deno.writeFile(path, bytes);
@@ -275,7 +276,7 @@ Deno.test("saveApiKey() leaves a file with bytes that are not UTF-8 alone", asyn
   assert.deepEqual(await Deno.readFile(path), bytes);
 });
 
-Deno.test("saveApiKey() passes on why the file cannot be read", async () => {
+Deno.test("saveApiKey() passes on the reason that the file cannot be read", async () => {
   const directory = await Deno.makeTempDir();
   await assert.rejects(saveApiKey(directory, "K", { readText, writeAtomic: writeFileAtomic }), FileError);
 });

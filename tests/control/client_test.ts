@@ -7,13 +7,9 @@ import { FakeStream } from "./fake_stream.ts";
 
 const request = { command: "list", args: ["x"] };
 
-function call(stream: ByteStream | (() => Promise<ByteStream>), maxBytes?: number): Promise<unknown> {
+function call(stream: ByteStream | (() => Promise<ByteStream>)): Promise<unknown> {
   const connect = typeof stream === "function" ? stream : () => Promise.resolve(stream);
-  return callDaemon({ path: "/run/x.sock", request }, {
-    connect,
-    timeoutMs: 1_000,
-    ...(maxBytes !== undefined && { maxBytes }),
-  });
+  return callDaemon({ path: "/run/x.sock", request }, { connect, timeoutMs: 1_000 });
 }
 
 function failure(code: DaemonFailure, words: RegExp): (error: unknown) => boolean {
@@ -25,14 +21,14 @@ function failure(code: DaemonFailure, words: RegExp): (error: unknown) => boolea
   };
 }
 
-Deno.test("callDaemon() sends the request and gives the answer's data", async () => {
+Deno.test("callDaemon() sends the request and returns the data of the answer", async () => {
   const stream = new FakeStream(['{"success":true,"da', 'ta":[1],"more":2}\n']);
   assert.deepEqual(await call(stream), [1]);
   assert.equal(stream.written, '{"command":"list","args":["x"]}\n');
   await stream.closed.promise;
 });
 
-Deno.test("callDaemon() gives the daemon's refusal with its hint", async () => {
+Deno.test("callDaemon() throws the refusal of the daemon with its hint", async () => {
   const stream = new FakeStream(['{"success":false,"error":"API key required","hint":"Give one"}']);
   await assert.rejects(call(stream), (error: unknown) => {
     assert.equal((error as DaemonError).hint, "Give one");
@@ -42,13 +38,14 @@ Deno.test("callDaemon() gives the daemon's refusal with its hint", async () => {
 });
 
 Deno.test("callDaemon() refuses answers that are empty, malformed or too large", async () => {
-  await assert.rejects(call(new FakeStream([])), failure("closed", /closed the connection/));
+  await assert.rejects(call(new FakeStream([])), failure("closed", /the daemon closed the connection/));
   await assert.rejects(call(new FakeStream(["hello"])), failure("malformed", /protocol/));
   await assert.rejects(call(new FakeStream(['{"data":1}'])), failure("malformed", /protocol/));
-  await assert.rejects(call(new FakeStream(["x".repeat(200)]), 100), failure("too_large", /100 bytes/));
+  const large = new FakeStream(["x".repeat(2 ** 25 + 1)]);
+  await assert.rejects(call(large), failure("too_large", /larger than 33554432 bytes/));
 });
 
-Deno.test("callDaemon() reads the answer of a daemon that closed before it had read everything", async () => {
+Deno.test("callDaemon() reads the answer of a daemon that closed before reading everything", async () => {
   const stream = new FakeStream(['{"success":false,"error":"too much"}']);
   stream.write = () => Promise.reject(new Deno.errors.BrokenPipe());
   await assert.rejects(call(stream), failure("refused", /too much/));
@@ -57,7 +54,7 @@ Deno.test("callDaemon() reads the answer of a daemon that closed before it had r
   await assert.rejects(call(reset), failure("closed", /closed/));
 });
 
-Deno.test("callDaemon() passes on errors of the stream that are no ordinary end", async () => {
+Deno.test("callDaemon() passes on unexpected errors of the stream", async () => {
   const broken = new FakeStream([]);
   broken.read = () => Promise.reject(new TypeError("broken"));
   await assert.rejects(call(broken), TypeError);
@@ -66,18 +63,18 @@ Deno.test("callDaemon() passes on errors of the stream that are no ordinary end"
   await assert.rejects(call(mute), TypeError);
 });
 
-Deno.test("callDaemon() gives up on a silent daemon and on a connection that comes too late", async () => {
+Deno.test("callDaemon() times out on a silent daemon and closes a late connection", async () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   try {
     const silent = new FakeStream([], { silent: true });
-    const waiting = assert.rejects(call(silent), failure("timeout", /no answer in 1 s/));
+    const waiting = assert.rejects(call(silent), failure("timeout", /none within 1 s/));
     await clock.tickAsync(1_000);
     await waiting;
     await silent.closed.promise;
 
     const late = new FakeStream([], { silent: true });
     const connection = Promise.withResolvers<ByteStream>();
-    const connecting = assert.rejects(call(() => connection.promise), failure("timeout", /no answer/));
+    const connecting = assert.rejects(call(() => connection.promise), failure("timeout", /none within/));
     await clock.tickAsync(1_000);
     await connecting;
     connection.resolve(late);
@@ -88,21 +85,21 @@ Deno.test("callDaemon() gives up on a silent daemon and on a connection that com
   }
 });
 
-Deno.test("callDaemon() names why it cannot connect", async () => {
+Deno.test("callDaemon() tells the reasons apart that it cannot connect", async () => {
   const directory = await Deno.makeTempDir();
   try {
     const path = `${directory}/s`;
     const options = { connect: connectLocal, timeoutMs: 1_000 };
     await assert.rejects(
       callDaemon({ path, request }, options),
-      failure("absent", /^failed to connect to daemon: nobody/),
+      failure("absent", /^failed to connect to daemon: nothing listens/),
     );
     const socket = Deno.listen({ transport: "unix", path });
     await Deno.rename(path, `${path}2`);
     socket.close();
     await assert.rejects(
       callDaemon({ path: `${path}2`, request }, options),
-      failure("absent", /nobody answers/),
+      failure("absent", /nothing listens/),
     );
   } finally {
     await Deno.remove(directory, { recursive: true });

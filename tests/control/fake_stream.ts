@@ -1,6 +1,6 @@
 import type { ByteStream } from "../../src/system/net.ts";
 
-/** A stream that reads these chunks, then its end, or nothing for ever; and keeps what is written. */
+/** A stream that reads chunks, then its end (or nothing if silent), and records what is written. */
 export class FakeStream implements ByteStream {
   readonly closed = Promise.withResolvers<void>();
   readonly #chunks: Uint8Array[];

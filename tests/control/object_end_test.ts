@@ -4,7 +4,7 @@ import { ObjectEnd } from "../../src/control/object_end.ts";
 
 const encoder = new TextEncoder();
 
-Deno.test("ObjectEnd finds the last byte of any object, however its bytes arrive", () => {
+Deno.test("ObjectEnd finds the last byte of any object in pieces of any size", () => {
   const objects = fc.dictionary(fc.string({ unit: "grapheme" }), fc.jsonValue());
   fc.assert(
     fc.property(objects, fc.nat({ max: 4 }), fc.string(), fc.nat(), (object, indent, rest, step) => {
@@ -23,11 +23,11 @@ Deno.test("ObjectEnd finds the last byte of any object, however its bytes arrive
   );
 });
 
-Deno.test("ObjectEnd has no end while a brace is only inside a string", () => {
+Deno.test("ObjectEnd ignores braces inside a string", () => {
   assert.equal(new ObjectEnd().feed(encoder.encode('{"a":"}\\"}')), undefined);
 });
 
-Deno.test("ObjectEnd refuses what does not begin with an object", () => {
+Deno.test("ObjectEnd refuses bytes that do not begin with an object", () => {
   for (const text of ["list", "[1]", '"x"', "GET / HTTP/1.1", "\0\xff"]) {
     assert.throws(() => new ObjectEnd().feed(encoder.encode(text)), SyntaxError, text);
   }

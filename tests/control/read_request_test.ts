@@ -18,28 +18,28 @@ Deno.test("readRequest() needs neither a newline nor a half-close", async () => 
   assert.deepEqual(await readRequest(stream), { command: "list", args: [] });
 });
 
-Deno.test("readRequest() takes a request byte by byte, over several lines, with fields that it does not know", async () => {
+Deno.test("readRequest() reads single bytes, several lines, and unknown fields", async () => {
   const text = '{\n "command": "set-api-key",\r\n "args": ["{}\\"é"], "id": {"n": [1]}\n}';
   const chunks = [...new TextEncoder().encode(text)].map((byte) => Uint8Array.of(byte));
   assert.deepEqual(await readRequest(new FakeStream(chunks)), { command: "set-api-key", args: ['{}"é'] });
 });
 
-Deno.test("readRequest() ignores what follows the object", async () => {
+Deno.test("readRequest() ignores bytes after the object", async () => {
   assert.deepEqual(await readRequest(new FakeStream(['{"command":"list","args":null}\n{"command":"x"}'])), {
     command: "list",
     args: [],
   });
 });
 
-Deno.test("readRequest() gives nothing for a connection without a byte", async () => {
+Deno.test("readRequest() returns undefined for a connection without a byte", async () => {
   assert.equal(await readRequest(new FakeStream([])), undefined);
 });
 
-Deno.test("readRequest() gives an empty command if none is named, as the Go daemon did", async () => {
+Deno.test("readRequest() gives an empty command for a request without one, like the Go daemon", async () => {
   assert.deepEqual(await readRequest(new FakeStream(["{}"])), { command: "", args: [] });
 });
 
-Deno.test("readRequest() refuses what is no request", async () => {
+Deno.test("readRequest() refuses bytes that are not a request", async () => {
   await assert.rejects(readRequest(new FakeStream(["list\n"])), refusal(/not a JSON object/));
   await assert.rejects(readRequest(new FakeStream([Uint8Array.of(0, 255, 1)])), refusal(/not a JSON object/));
   await assert.rejects(readRequest(new FakeStream(['{"command":'])), refusal(/not JSON/));
@@ -50,7 +50,7 @@ Deno.test("readRequest() refuses what is no request", async () => {
   await assert.rejects(readRequest(new FakeStream([latin1])), refusal(/not UTF-8/));
 });
 
-Deno.test("readRequest() does not repeat a malformed request, which can hold a key", async () => {
+Deno.test("readRequest() does not repeat a malformed request, which can have a key", async () => {
   const text = '{"command":"set-api-key","args":["s3cret" oops]}';
   await assert.rejects(
     readRequest(new FakeStream([text])),
@@ -58,7 +58,7 @@ Deno.test("readRequest() does not repeat a malformed request, which can hold a k
   );
 });
 
-Deno.test("readRequest() takes 64 KiB and not a byte more", async () => {
+Deno.test("readRequest() accepts 64 KiB and not a byte more", async () => {
   const frame = JSON.stringify({ command: "x", args: [""] }).length;
   const text = (size: number) => JSON.stringify({ command: "x", args: ["a".repeat(size - frame)] });
   const request = await readRequest(new FakeStream([text(MAX_REQUEST_BYTES), "\n"]));

@@ -29,7 +29,7 @@ const handler: CommandHandler = {
   },
 };
 
-/** Accepts what the test gives it. */
+/** A listener that accepts the streams and errors of the test. */
 class FakeListener implements ControlListener {
   readonly #queue: (ByteStream | Error)[] = [];
   #waiting: PromiseWithResolvers<ByteStream> | undefined;
@@ -92,7 +92,7 @@ async function ask(path: string, request: string | Uint8Array): Promise<string> 
   const bytes = typeof request === "string" ? new TextEncoder().encode(request) : request;
   try {
     await writeAll(stream, bytes).catch((error) => {
-      // The server has read enough and is gone; its answer is there all the same.
+      // The server closes after it has read enough, and its answer is still readable.
       if (!isConnectionGone(error)) throw error;
     });
     return await readAll(stream);
@@ -109,7 +109,7 @@ Deno.test("ControlServer answers one request per connection with one line, then 
   });
 });
 
-Deno.test("ControlServer turns what a handler throws into an error with its hint, and goes on (F23)", async () => {
+Deno.test("ControlServer answers with the error of the handler and continues (F23)", async () => {
   await withSocket(async (path) => {
     assert.deepEqual(JSON.parse(await ask(path, '{"command":"fail"}')), {
       success: false,
@@ -129,7 +129,7 @@ Deno.test("ControlServer turns what a handler throws into an error with its hint
   });
 });
 
-Deno.test("ControlServer keeps 64 of 500 idle connections, closes the others, and serves again when they are gone (F73)", async () => {
+Deno.test("ControlServer keeps 64 of 500 idle connections and serves again after them (F73)", async () => {
   await withSocket(async (path) => {
     const refused = 500 - MAX_CONNECTIONS;
     const idle: ByteStream[] = [];
@@ -157,7 +157,7 @@ Deno.test("ControlServer keeps 64 of 500 idle connections, closes the others, an
   });
 });
 
-Deno.test("ControlServer refuses 1 MiB without an end, bytes that are no text, and what nobody knows, closes, and goes on (F73)", async () => {
+Deno.test("ControlServer refuses 1 MiB without an end, binary data and unknown commands (F73)", async () => {
   const undecodable = /^\{"success":false,"error":"failed to decode command: /;
   const binary = Uint8Array.from({ length: 4096 }, (_, index) => index * 37 & 255);
   const cases: [bytes: string | Uint8Array, answer: RegExp][] = [
@@ -179,7 +179,7 @@ Deno.test("ControlServer refuses 1 MiB without an end, bytes that are no text, a
   });
 });
 
-Deno.test("ControlServer answers and closes within 5 s when half a request is all that comes (F73)", async () => {
+Deno.test("ControlServer answers and closes within 5 s after half a request (F73)", async () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   try {
     const listener = new FakeListener();
@@ -191,13 +191,13 @@ Deno.test("ControlServer answers and closes within 5 s when half a request is al
     await clock.tickAsync(1);
     await half.closed.promise;
     assert.ok(REQUEST_TIMEOUT_MS <= 5000);
-    assert.match(half.written, /failed to decode command: no whole request in 4.5 s/);
+    assert.match(half.written, /failed to decode command: no complete request within 4.5 s/);
   } finally {
     clock.uninstall();
   }
 });
 
-Deno.test("ControlServer closes on a client that does not read its answer", async () => {
+Deno.test("ControlServer closes the connection of a client that does not read its answer", async () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   try {
     const listener = new FakeListener();
@@ -217,7 +217,7 @@ Deno.test("ControlServer closes on a client that does not read its answer", asyn
   }
 });
 
-Deno.test("ControlServer ends a command that takes too long and aborts its signal", async () => {
+Deno.test("ControlServer aborts a command that takes more than 60 s", async () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   try {
     const listener = new FakeListener();
@@ -233,14 +233,14 @@ Deno.test("ControlServer ends a command that takes too long and aborts its signa
     const signal = await started.promise;
     await clock.tickAsync(COMMAND_TIMEOUT_MS);
     await stream.closed.promise;
-    assert.match(stream.written, /Cannot finish slow: no result in 60 s/);
+    assert.match(stream.written, /Cannot finish slow: no result within 60 s/);
     assert.ok(signal.aborted);
   } finally {
     clock.uninstall();
   }
 });
 
-Deno.test("ControlServer survives running out of descriptors (F63)", async () => {
+Deno.test("ControlServer backs off while descriptors run out (F63)", async () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   try {
     const listener = new FakeListener();
@@ -258,7 +258,7 @@ Deno.test("ControlServer survives running out of descriptors (F63)", async () =>
   }
 });
 
-Deno.test("ControlServer tells who is waiting that it shuts down, aborts the work and frees the path", async () => {
+Deno.test("ControlServer tells waiting clients about the shutdown and frees the path", async () => {
   const directory = await Deno.makeTempDir();
   await Deno.chmod(directory, 0o700);
   const path = `${directory}/s`;
@@ -279,7 +279,7 @@ Deno.test("ControlServer tells who is waiting that it shuts down, aborts the wor
   await Deno.remove(directory, { recursive: true });
 });
 
-Deno.test("ControlServer goes on after a client that hangs up at once", async () => {
+Deno.test("ControlServer continues after a client that disconnects at once", async () => {
   await withSocket(async (path) => {
     (await connectLocal(path)).close();
     const rude = await connectLocal(path);
@@ -289,7 +289,7 @@ Deno.test("ControlServer goes on after a client that hangs up at once", async ()
   });
 });
 
-Deno.test("ControlServer does not flood the log while descriptors run out and come back", async () => {
+Deno.test("ControlServer logs one warning while descriptors run out again and again", async () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "performance"] });
   const records: LogRecord[] = [];
   await configure({

@@ -186,11 +186,11 @@ Deno.test("HTTPS_PROXY with a password is shown with its name but without its pa
   assert.deepEqual((await stage.status()).proxy, {
     api: { url, source: "https_proxy" },
     ingress: null,
-    notes: ["ALL_PROXY is not used: https_proxy goes before it"],
+    notes: ["ALL_PROXY is not used: https_proxy has priority"],
   });
   const printed = await stage.ctl(["status"]);
   assert.match(printed.stdout, new RegExp(`API proxy: +${url} \\(https_proxy\\)`));
-  assert.match(printed.stdout, /Proxy note: +ALL_PROXY is not used: https_proxy goes before it/);
+  assert.match(printed.stdout, /Proxy note: +ALL_PROXY is not used: https_proxy has priority/);
   assert.ok(
     stage.log.some((line) => line.includes(`Using proxy ${url} for the API (https_proxy)`)),
   );
@@ -302,14 +302,14 @@ Deno.test("HTTPS_PROXY carries the API but not the ingress, and NO_PROXY takes t
   assert.deepEqual((await stage.askStatus()).proxy, {
     api: null,
     ingress: null,
-    notes: ['HTTPS_PROXY is not used: NO_PROXY holds ".ngrok.com"'],
+    notes: ['HTTPS_PROXY is not used: NO_PROXY has ".ngrok.com"'],
   });
   await Deno.writeTextFile(stage.configPath, original);
   Deno.kill(stage.pid, "SIGHUP");
   await stage.until("proxy_url carries the API", async () => (await stage.askStatus()).api.state === "ok");
   assert.deepEqual((await stage.askStatus()).proxy.notes, [
-    "HTTPS_PROXY is not used: proxy_url goes before it",
-    "NO_PROXY is not used: it does not count for proxy_url",
+    "HTTPS_PROXY is not used: proxy_url has priority",
+    "NO_PROXY is not used: it does not apply to proxy_url",
   ]);
 });
 

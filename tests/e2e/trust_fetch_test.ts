@@ -15,7 +15,7 @@ Deno.test("ngrokctl trust fetch --file takes a file from the shell, opens none i
   assert.equal(
     opened.stderr,
     `Error: Cannot read ${file}: ngrokctl runs without the permission to open files\n` +
-      `Let the shell open it: ngrokctl trust fetch --file - < ${file}\n`,
+      `Let the shell open the file: ngrokctl trust fetch --file - < ${file}\n`,
   );
   const given = await stage.ctl(["trust", "fetch", "--file", "-"], await Deno.readTextFile(file));
   assert.deepEqual([given.code, given.stdout], [1, ""]);
@@ -29,7 +29,7 @@ Deno.test("ngrokctl trust fetch --file takes a file from the shell, opens none i
   assert.equal(help.code, 0);
   assert.match(
     help.stdout,
-    /--file <-> +read it from standard input, without Internet; the shell opens the file/,
+    /--file <-> +read it from standard input instead/,
   );
   assert.match(help.stdout, /ngrokctl trust fetch --file - < ngrok-ca\.crt/);
 });

@@ -4,7 +4,7 @@ import { configureLog } from "../../src/log/configure.ts";
 
 const log = getLogger(["ngrokd", "test"]);
 
-Deno.test("configureLog() writes lines from its level up, in its format", () => {
+Deno.test("configureLog() writes lines of its level and above, in its format", () => {
   const lines: string[] = [];
   try {
     configureLog({ level: "warn", format: "json", write: (line) => lines.push(line) });
@@ -24,7 +24,7 @@ Deno.test("configureLog() writes lines from its level up, in its format", () => 
   }
 });
 
-Deno.test("configureLog() called again replaces what was set before", () => {
+Deno.test("configureLog() replaces an earlier call", () => {
   const first: string[] = [];
   const second: string[] = [];
   try {
@@ -39,7 +39,7 @@ Deno.test("configureLog() called again replaces what was set before", () => {
   }
 });
 
-Deno.test("A write that throws costs the line, never the one who logs", () => {
+Deno.test("configureLog() drops a line if the write throws", () => {
   try {
     configureLog({
       level: "info",
@@ -54,6 +54,6 @@ Deno.test("A write that throws costs the line, never the one who logs", () => {
   }
 });
 
-Deno.test("Nothing is written before configureLog() is called", () => {
+Deno.test("the log is silent before configureLog() is called", () => {
   log.error("Into the void");
 });

@@ -17,7 +17,7 @@ function record(rawMessage: string, properties: Record<string, unknown> = {}): L
   };
 }
 
-Deno.test("formatRecord() as text shows time, level, category, the message with its properties, and the other properties", () => {
+Deno.test("formatRecord() as text has time, level, category, message and other properties", () => {
   assert.equal(
     formatRecord(
       record("Listening for {url} on {address}", {
@@ -32,7 +32,7 @@ Deno.test("formatRecord() as text shows time, level, category, the message with 
   );
 });
 
-Deno.test("formatRecord() as JSON gives one object with the properties as they are", () => {
+Deno.test("formatRecord() as JSON is one object with the properties", () => {
   const line = formatRecord(
     record("Port in use, trying next port", { address: "0.0.0.0", port: 80, error: new Error("why") }),
     "json",
@@ -49,14 +49,14 @@ Deno.test("formatRecord() as JSON gives one object with the properties as they a
   assert.equal(line.indexOf("\n"), line.length - 1);
 });
 
-Deno.test("formatRecord() leaves texts that users grep for as they are", () => {
+Deno.test("formatRecord() keeps texts that scripts search for", () => {
   assert.match(
     formatRecord(record("Port in use, trying next port", { port: 80 }), "text"),
     /: Port in use, trying next port port=80\n$/,
   );
 });
 
-Deno.test("formatRecord() shows errors by their message and leaves out what is undefined", () => {
+Deno.test("formatRecord() shows the message of an error and omits undefined properties", () => {
   assert.equal(
     formatRecord(
       record("Cannot poll the API: {error}", { error: new Error("no answer"), hint: undefined }),
@@ -66,7 +66,7 @@ Deno.test("formatRecord() shows errors by their message and leaves out what is u
   );
 });
 
-Deno.test("formatRecord() never shows a secret: not in properties, not in the message, not in a tagged message", () => {
+Deno.test("formatRecord() redacts secrets in properties, messages and tagged messages", () => {
   const properties = { api_key: "plain", note: KEY, error: new Error(`refused ${KEY}`) };
   const tagged: LogRecord = {
     ...record("", properties),
@@ -88,7 +88,7 @@ Deno.test("formatRecord() never shows a secret: not in properties, not in the me
   }
 });
 
-Deno.test("formatRecord() lets no value forge a line or move the terminal's cursor", () => {
+Deno.test("formatRecord() escapes values that could forge a line or move the cursor", () => {
   const evil = anyText({ maxLength: 30 }).map((text) =>
     `a\n2026 ERROR x\r\u001b[2J\u0085\u009b\u2028\u202e${text}`
   );
@@ -107,7 +107,7 @@ Deno.test("formatRecord() lets no value forge a line or move the terminal's curs
   );
 });
 
-Deno.test("formatRecord() as JSON lets no property stand in for the record's own fields", () => {
+Deno.test("formatRecord() as JSON does not let properties replace its own fields", () => {
   const line = formatRecord(
     record("Real", { time: "never", level: "fatal", category: "x", message: "forged" }),
     "json",
@@ -121,21 +121,21 @@ Deno.test("formatRecord() as JSON lets no property stand in for the record's own
   });
 });
 
-Deno.test("formatRecord() leaves a placeholder without a property alone, also one named like a method of every object", () => {
+Deno.test("formatRecord() keeps placeholders without a property", () => {
   assert.match(
     formatRecord(record("A {missing} and {constructor}"), "text"),
     /: A \{missing\} and \{constructor\}\n$/,
   );
 });
 
-Deno.test("formatRecord() does not take a value for a message of its own", () => {
+Deno.test("formatRecord() does not expand placeholders in values", () => {
   assert.match(
     formatRecord(record("Got {a}", { a: "{b} $& $1", b: "no" }), "text"),
     /: Got \{b\} \$& \$1 b="no"\n$/,
   );
 });
 
-Deno.test("formatRecord() formats values that JSON cannot say", () => {
+Deno.test("formatRecord() formats values that JSON cannot express", () => {
   const round: Record<string, unknown> = {};
   round["self"] = round;
   for (const value of [10n, round, new Map([[1, 2]]), Symbol("x")]) {
@@ -144,6 +144,6 @@ Deno.test("formatRecord() formats values that JSON cannot say", () => {
   assert.match(formatRecord(record("Got {n}", { n: 10n }), "json"), /"n":"10"/);
 });
 
-Deno.test("formatRecord() names the root category ngrokd", () => {
+Deno.test("formatRecord() calls the root category ngrokd", () => {
   assert.match(formatRecord({ ...record("x"), category: ["ngrokd"] }, "text"), / INFO ngrokd: x\n$/);
 });

@@ -6,7 +6,7 @@ import { redact, redactText } from "../../src/log/redact.ts";
 const KEY = `${"2abcDEFghi0JKLmno1PQRstu3VW"}_${"4xYz5aBc6dEf7gHi8jK9l"}`;
 const PEM = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIIr\nabc==\n-----END EC PRIVATE KEY-----";
 
-Deno.test("redact() blanks what its key says is a secret, however the key is spelt", () => {
+Deno.test("redact() redacts properties that are named like a secret, in any spelling", () => {
   for (
     const key of [
       "key",
@@ -36,7 +36,7 @@ Deno.test("redact() blanks what its key says is a secret, however the key is spe
   }
 });
 
-Deno.test("redact() leaves what only sounds like a secret", () => {
+Deno.test("redact() keeps properties whose names only resemble a secret", () => {
   const properties = {
     monkey: "a",
     sharedListenerKey: "127.0.0.1:80",
@@ -59,7 +59,7 @@ Deno.test("redact() finds secrets at any depth, in arrays and in errors", () => 
   });
 });
 
-Deno.test("redactText() blanks an API key wherever it stands", () => {
+Deno.test("redactText() redacts an API key anywhere in a text", () => {
   for (
     const text of [
       KEY,
@@ -78,14 +78,14 @@ Deno.test("redactText() blanks an API key wherever it stands", () => {
   }
 });
 
-Deno.test("redactText() blanks the header that the API quotes in its errors, whatever the key looks like", () => {
+Deno.test("redactText() redacts the header that the API quotes in its errors", () => {
   assert.equal(
     redactText('The header "Bearer not-a-ngrok-key" is not valid'),
     'The header "Bearer [redacted]" is not valid',
   );
 });
 
-Deno.test("redactText() blanks private keys, cut off and several too", () => {
+Deno.test("redactText() redacts several private keys, and one that is cut off", () => {
   assert.equal(redactText(`a ${PEM} b ${PEM.replaceAll("EC ", "")} c`), "a [redacted] b [redacted] c");
   assert.equal(redactText(`a ${PEM.slice(0, 50)}`), "a [redacted]");
   assert.equal(redactText(JSON.stringify({ key: PEM })).includes("MHcCAQ"), false);
@@ -93,8 +93,8 @@ Deno.test("redactText() blanks private keys, cut off and several too", () => {
   assert.equal(redactText(certificate), certificate);
 });
 
-Deno.test("redact() makes something that JSON can say of any value, round ones and deep ones too", () => {
-  const round: Record<string, unknown> = { name: "round" };
+Deno.test("redact() makes a JSON value of any value, circular and deep ones too", () => {
+  const round: Record<string, unknown> = { name: "circular" };
   round["self"] = round;
   const values = {
     round,
@@ -129,7 +129,7 @@ Deno.test("redact() makes something that JSON can say of any value, round ones a
   );
 });
 
-Deno.test("redactText() is quick on a megabyte that looks like the beginning of every secret", () => {
+Deno.test("redactText() is fast on a megabyte that resembles the beginning of a secret", () => {
   for (
     const piece of [
       "a",

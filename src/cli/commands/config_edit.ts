@@ -7,8 +7,8 @@ import type { Session } from "../session.ts";
 const MISSING = 66;
 
 /**
- * Opens the file "$1" in the editor. The editor's variable is evaluated, as git does, because it may hold
- * arguments; the path never is. A file that this user may not write is edited as root.
+ * Opens the file "$1" in the editor. The editor's variable is evaluated, as git does, because it
+ * may hold arguments; the path never is. A file that this user may not write is edited as root.
  */
 const EDIT = `
 editor=\${EDITOR:-$VISUAL}

@@ -3,7 +3,9 @@ import { box } from "../box.ts";
 import { safeJson } from "../safe_text.ts";
 import type { Session } from "../session.ts";
 
-/** `ngrokctl health`: the report as JSON under its box, keys sorted (docs/compatibility.md 4.11). */
+/**
+ * `ngrokctl health`: the report as JSON under its box, keys sorted (docs/compatibility.md 4.11).
+ */
 export async function health(session: Session): Promise<void> {
   const report = parseHealth(await session.call("health"));
   session.print({ schema: 1, ...report }, () => {

@@ -1,20 +1,21 @@
 import { normalizeHostname } from "../../lib/hostname.ts";
 import { cidrContains, parseCidr, parseIpv4 } from "../../lib/ipv4.ts";
 
-/** Where a request goes. */
+/**
+ * The entry of a `NO_PROXY` list that matches the target; undefined if none does. Commas or white
+ * space separate the entries: `*`; a host, which matches names below it too; `.suffix` or
+ * `*.suffix`, which matches only names below it; an IP address; an IPv4 network (`10.0.0.0/8`). All
+ * but networks may end in `:port`. No name is resolved.
+ */
+export function noProxyEntry(list: string, target: ProxyTarget): string | undefined {
+  return list.split(/[\s,]+/).find((entry) => entry !== "" && matches(entry, target));
+}
+
+/** The server of a request. */
 export interface ProxyTarget {
   /** As `URL` gives it: lower case, IPv6 in brackets. */
   readonly hostname: string;
   readonly port: number;
-}
-
-/**
- * The entry of a `NO_PROXY` list that takes the target out; undefined if none does. Entries are parted by commas or white space: `*`; a
- * host, which stands for all below it too; `.suffix` or `*.suffix`, for what is below it only; an IP address; an IPv4 network
- * (`10.0.0.0/8`). Each but a network may end in `:port`. Addresses are compared as written: no name is resolved for it.
- */
-export function noProxyEntry(list: string, target: ProxyTarget): string | undefined {
-  return list.split(/[\s,]+/).find((entry) => entry !== "" && matches(entry, target));
 }
 
 function matches(entry: string, { hostname, port }: ProxyTarget): boolean {
@@ -27,11 +28,11 @@ function matches(entry: string, { hostname, port }: ProxyTarget): boolean {
   const wanted = normalizeHostname(host.replace(/^\*\./, "."));
   const own = normalizeHostname(hostname);
   if (wanted.startsWith(".")) return wanted.length > 1 && own.endsWith(wanted);
-  // "1" is below no address, though it ends one.
+  // An address has no names below it, although "10.0.0.1" ends with ".1".
   return own === wanted || (address === undefined && wanted !== "" && own.endsWith(`.${wanted}`));
 }
 
-/** IPv6 may come with and without brackets, but with a port only within them. */
+/** Splits an entry into host and port. IPv6 needs brackets only if a port follows. */
 function split(entry: string): { host: string; wantedPort: string | undefined } {
   const bare = entry.replace(/^\[(.*)\]$/, "$1");
   if (bare.split(":").length > 2 && !bare.startsWith("[")) {

@@ -4,37 +4,38 @@ import type { Proxy } from "../../model/proxy.ts";
 import { noProxyEntry, type ProxyTarget } from "./no_proxy.ts";
 import { parseProxyUrl } from "./proxy_url.ts";
 
-/** What names a proxy for `https:`, first come first. */
+/** The variables that name a proxy for `https:`, by priority. */
 const FOR_HTTPS = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] as const;
-const AGAINST = ["NO_PROXY", "no_proxy"] as const;
+const EXCEPTIONS = ["NO_PROXY", "no_proxy"] as const;
 
-/** Every variable that counts. `HTTP_PROXY` does not: no `http:` request goes through a proxy. */
-export const PROXY_VARIABLES = [...FOR_HTTPS, ...AGAINST] as const;
+/** The variables that ngrokd reads. `HTTP_PROXY` is not one: no `http:` request uses a proxy. */
+export const PROXY_VARIABLES = [...FOR_HTTPS, ...EXCEPTIONS] as const;
 
-/** The variables that are set, by name; an empty one is not. */
+/** The variables that are set and not empty. */
 export type ProxyEnvironment = Readonly<Partial<Record<typeof PROXY_VARIABLES[number], string>>>;
 
-/** What can name a proxy. */
+/** The settings that can name a proxy. */
 export interface ProxySources {
   /** `proxy_url` of the configuration. */
   readonly configured: Proxy | undefined;
   readonly environment: ProxyEnvironment;
 }
 
-/** Which proxy, and why not another. */
+/** The chosen proxy, and the settings that are not used. */
 export interface ProxyChoice {
-  /** Undefined: none, the host is dialled directly. */
+  /** Undefined for a direct connection. */
   readonly proxy: Proxy | undefined;
-  /** One sentence for each setting that is there and does not count, without its value; none for one that repeats another. */
+  /** A sentence for each setting that is not used, without its value; none for a repeated value. */
   readonly notes: readonly string[];
 }
 
 const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
 
 /**
- * The proxy for a URL: `proxy_url`, else the first variable that holds a usable one, unless `NO_PROXY` takes the host out of it. A
- * key that was written for ngrokd is not undone by a variable that was set for everything: `NO_PROXY` does not touch `proxy_url`. This
- * machine is never asked through a proxy, nor is `http:`, of which the proxy would see the API key.
+ * Chooses the proxy for a URL: `proxy_url`, else the first variable with a valid proxy, unless
+ * `NO_PROXY` has the host. `NO_PROXY` does not apply to `proxy_url`, which was set for ngrokd
+ * alone. This machine never needs a proxy, and `http:` never uses one, because the proxy would see
+ * the API key.
  */
 export function proxyFor(url: string, sources: ProxySources): ProxyChoice {
   const { protocol, hostname, port } = new URL(url);
@@ -60,7 +61,7 @@ function choose(
   let proxy = configured;
   for (const name of variables) {
     if (proxy !== undefined) {
-      notes.push(`${name} is not used: ${proxy.setting} goes before it`);
+      notes.push(`${name} is not used: ${proxy.setting} has priority`);
       continue;
     }
     const value = environment[name]!;
@@ -68,19 +69,21 @@ function choose(
     if ("message" in result) notes.push(`${name} is not used: ${result.message}`);
     else proxy = result;
   }
-  const [against, ...others] = distinct(AGAINST, environment);
-  if (proxy === undefined || against === undefined) return { proxy, notes };
-  notes.push(...others.map((name) => `${name} is not used: ${against} goes before it`));
+  const [exceptions, ...others] = distinct(EXCEPTIONS, environment);
+  if (proxy === undefined || exceptions === undefined) return { proxy, notes };
+  notes.push(...others.map((name) => `${name} is not used: ${exceptions} has priority`));
   if (proxy === configured) {
-    return { proxy, notes: [...notes, `${against} is not used: it does not count for proxy_url`] };
+    return { proxy, notes: [...notes, `${exceptions} is not used: it does not apply to proxy_url`] };
   }
-  const entry = noProxyEntry(environment[against]!, target);
+  const entry = noProxyEntry(environment[exceptions]!, target);
   if (entry === undefined) return { proxy, notes };
-  const note = `${proxy.setting} is not used: ${against} holds "${printable(entry)}"`;
+  const note = `${proxy.setting} is not used: ${exceptions} has "${printable(entry)}"`;
   return { proxy: undefined, notes: [...notes, note] };
 }
 
-/** Those that are set, each value once: most machines set both spellings to the same. */
+/**
+ * The variables that are set, without those that repeat a value: most machines set both spellings.
+ */
 function distinct<Name extends keyof ProxyEnvironment>(
   names: readonly Name[],
   environment: ProxyEnvironment,

@@ -5,20 +5,14 @@ import { type Proxy, type ProxyScheme, showProxy } from "../../model/proxy.ts";
 import { type Need, netNeed } from "../key.ts";
 import { refuse, type ValueType } from "../value_type.ts";
 
-/** Why a text is no proxy, and what to write. Never shows the text: a password may stand in it. */
-export interface ProxyUrlProblem {
-  readonly message: string;
-  readonly suggestion: string;
-}
-
 const EXAMPLE = "Write it like http://proxy.example.com:3128, or http://user:password@proxy.example.com:3128";
 const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i;
-/** Each with the port that counts where none is given. */
+/** The schemes with their default ports. */
 const SCHEMES: Readonly<Record<string, readonly [ProxyScheme, port: number]>> = {
   http: ["http", 80],
   https: ["https", 443],
   socks5: ["socks5", 1080],
-  // The "h" has the proxy resolve names, which we always do.
+  // With the "h" the proxy resolves names, which ngrokd asks every proxy to do.
   socks5h: ["socks5", 1080],
 };
 /** RFC 1929 2: a length is one byte. */
@@ -41,7 +35,7 @@ export function proxyNeed(proxy: Proxy): Need {
   return netNeed(`${proxy.hostname}:${proxy.port}`, showProxy(proxy));
 }
 
-/** `scheme://[user:password@]host[:port]`; `setting` is where it stands. */
+/** Reads `scheme://[user:password@]host[:port]`; `setting` names the source. */
 export function parseProxyUrl(text: string, setting: string): Proxy | ProxyUrlProblem {
   const name = SCHEME.exec(text)?.[1]?.toLowerCase();
   if (name === undefined) return problem("it is not a URL");
@@ -52,7 +46,7 @@ export function parseProxyUrl(text: string, setting: string): Proxy | ProxyUrlPr
   const url = URL.parse(text);
   if (url === null || /\s/.test(text) || url.hostname === "") return problem("it is not a URL");
   if (!["", "/"].includes(url.pathname) || url.search !== "" || url.hash !== "") {
-    return problem("it holds more than scheme, user, host and port");
+    return problem("it has more than scheme, user, host and port");
   }
   const hostname = normalizeHostname(url.hostname);
   if (!isHostname(hostname) && parseIpv4(hostname) === undefined) {
@@ -60,20 +54,26 @@ export function parseProxyUrl(text: string, setting: string): Proxy | ProxyUrlPr
   }
   const [username, password] = [decode(url.username), decode(url.password)];
   if (username === undefined || password === undefined) {
-    return problem("a % in the user name or password begins no character", "Write % as %25");
+    return problem("a % in the user name or password does not encode a character", "Write % as %25");
   }
   const refused = scheme === "socks5"
     ? socksProblem(username, password)
     // RFC 7617 2: the first colon ends the user name.
-    : username.includes(":") && problem("the user name holds a colon");
+    : username.includes(":") && problem("the user name has a colon");
   if (refused) return refused;
-  // A port that the scheme implies is left out by URL.
+  // URL leaves out the default port of http and https.
   return { scheme, hostname, port: Number(url.port) || defaultPort, username, password, setting };
+}
+
+/** The reason that a text is not a proxy. It never shows the text, which may have a password. */
+export interface ProxyUrlProblem {
+  readonly message: string;
+  readonly suggestion: string;
 }
 
 function socksProblem(username: string, password: string): ProxyUrlProblem | undefined {
   if ((username === "") !== (password === "")) {
-    return problem("a socks5 proxy takes a user name and a password, or neither");
+    return problem("a socks5 proxy needs both a user name and a password, or neither");
   }
   const lengths = [username, password].map((text) => new TextEncoder().encode(text).length);
   return lengths.some((length) => length > MAX_SOCKS_CREDENTIAL)

@@ -6,7 +6,7 @@ import { showProxy } from "../../../src/model/proxy.ts";
 
 const API = "https://api.ngrok.com";
 
-/** The proxy and where it is from, and the notes. */
+/** The proxy with its source, and the notes. */
 function chosen(environment: ProxyEnvironment, options: { url?: string; proxy_url?: string } = {}) {
   const { url = API, proxy_url } = options;
   const configured = proxy_url === undefined ? undefined : parseConfig({ proxy_url }).config.proxy;
@@ -14,12 +14,12 @@ function chosen(environment: ProxyEnvironment, options: { url?: string; proxy_ur
   return { proxy: proxy && `${proxy.setting} ${showProxy(proxy)}`, notes };
 }
 
-Deno.test("proxyFor() finds none and says nothing where nothing is set, and where NO_PROXY is set alone", () => {
+Deno.test("proxyFor() gives no proxy and no note if no variable names one", () => {
   assert.deepEqual(chosen({}), { proxy: undefined, notes: [] });
   assert.deepEqual(chosen({ NO_PROXY: "*" }), { proxy: undefined, notes: [] });
 });
 
-Deno.test("proxyFor() takes the first of proxy_url, HTTPS_PROXY, https_proxy, ALL_PROXY and all_proxy, and names the others", () => {
+Deno.test("proxyFor() uses proxy_url, else the first variable, and notes the others", () => {
   const all = {
     HTTPS_PROXY: "http://a.example:1",
     https_proxy: "http://b.example:2",
@@ -28,12 +28,12 @@ Deno.test("proxyFor() takes the first of proxy_url, HTTPS_PROXY, https_proxy, AL
   };
   assert.deepEqual(chosen(all, { proxy_url: "http://own.example" }), {
     proxy: "proxy_url http://own.example:80",
-    notes: Object.keys(all).map((name) => `${name} is not used: proxy_url goes before it`),
+    notes: Object.keys(all).map((name) => `${name} is not used: proxy_url has priority`),
   });
   assert.deepEqual(chosen(all), {
     proxy: "HTTPS_PROXY http://a.example:1",
     notes: ["https_proxy", "ALL_PROXY", "all_proxy"].map((name) =>
-      `${name} is not used: HTTPS_PROXY goes before it`
+      `${name} is not used: HTTPS_PROXY has priority`
     ),
   });
   const { HTTPS_PROXY: _, ...lower } = all;
@@ -45,13 +45,13 @@ Deno.test("proxyFor() takes the first of proxy_url, HTTPS_PROXY, https_proxy, AL
   assert.equal(chosen({ all_proxy: all.all_proxy }).proxy, "all_proxy https://d.example:443");
 });
 
-Deno.test("proxyFor() does not speak of a variable that repeats another", () => {
+Deno.test("proxyFor() gives no note for a variable that repeats another", () => {
   const value = "http://a.example";
   const twice = { HTTPS_PROXY: value, https_proxy: value, all_proxy: value, NO_PROXY: "b", no_proxy: "b" };
   assert.deepEqual(chosen(twice), { proxy: "HTTPS_PROXY http://a.example:80", notes: [] });
 });
 
-Deno.test("proxyFor() takes a variable without a scheme as http, and decodes user name and password", () => {
+Deno.test("proxyFor() reads a variable without a scheme as http and decodes its credentials", () => {
   const environment = { HTTPS_PROXY: "us%40er:p%3A%2F%2F@proxy.example:3128" };
   const { proxy } = proxyFor(API, { configured: undefined, environment });
   assert.deepEqual(proxy, {
@@ -64,7 +64,7 @@ Deno.test("proxyFor() takes a variable without a scheme as http, and decodes use
   });
 });
 
-Deno.test("proxyFor() passes over a variable that holds no proxy, and repeats nothing of its value", () => {
+Deno.test("proxyFor() skips an invalid variable without showing its value", () => {
   const environment = { HTTPS_PROXY: "socks4://u:topsecret@a.example", ALL_PROXY: "http://b.example" };
   assert.deepEqual(chosen(environment), {
     proxy: "ALL_PROXY http://b.example:80",
@@ -80,25 +80,25 @@ Deno.test("proxyFor() passes over a variable that holds no proxy, and repeats no
   }
 });
 
-Deno.test("proxyFor() lets NO_PROXY take the API out of a variable, and says so", () => {
+Deno.test("proxyFor() gives no proxy and a note if NO_PROXY has the host", () => {
   const environment = { HTTPS_PROXY: "http://a.example", NO_PROXY: "x.example,.ngrok.com", no_proxy: "*" };
   assert.deepEqual(chosen(environment), {
     proxy: undefined,
     notes: [
-      "no_proxy is not used: NO_PROXY goes before it",
-      'HTTPS_PROXY is not used: NO_PROXY holds ".ngrok.com"',
+      "no_proxy is not used: NO_PROXY has priority",
+      'HTTPS_PROXY is not used: NO_PROXY has ".ngrok.com"',
     ],
   });
   assert.equal(chosen({ ...environment, NO_PROXY: "x.example" }).proxy, "HTTPS_PROXY http://a.example:80");
   assert.equal(chosen({ all_proxy: "http://a.example", no_proxy: "ngrok.com" }).proxy, undefined);
-  // The port that the URL does not show counts.
+  // The default port matches an entry with that port.
   assert.equal(chosen({ HTTPS_PROXY: "http://a.example", NO_PROXY: "api.ngrok.com:443" }).proxy, undefined);
 });
 
-Deno.test("proxyFor() keeps proxy_url whatever NO_PROXY holds, and says so", () => {
+Deno.test("proxyFor() uses proxy_url despite NO_PROXY, with a note", () => {
   assert.deepEqual(chosen({ NO_PROXY: "*" }, { proxy_url: "http://own.example" }), {
     proxy: "proxy_url http://own.example:80",
-    notes: ["NO_PROXY is not used: it does not count for proxy_url"],
+    notes: ["NO_PROXY is not used: it does not apply to proxy_url"],
   });
 });
 
@@ -114,7 +114,7 @@ for (
     "http://localhost",
   ]
 ) {
-  Deno.test(`proxyFor() gives ${url} no proxy, and says so`, () => {
+  Deno.test(`proxyFor() gives no proxy and a note for ${url}`, () => {
     const { proxy, notes } = chosen({ ALL_PROXY: "http://a.example" }, {
       url,
       proxy_url: "http://own.example",
@@ -125,7 +125,7 @@ for (
   });
 }
 
-Deno.test("proxyFor() takes no host for this machine that only looks like it", () => {
+Deno.test("proxyFor() uses the proxy for names that only resemble loopback hosts", () => {
   for (const host of ["127.0.0.1.example", "localhost.example", "128.0.0.1", "notlocalhost"]) {
     assert.equal(
       chosen({ HTTPS_PROXY: "http://a.example" }, { url: `https://${host}` }).proxy,
@@ -135,7 +135,7 @@ Deno.test("proxyFor() takes no host for this machine that only looks like it", (
   }
 });
 
-Deno.test("proxyFor() takes whatever the environment holds, and shows no password in a note", () => {
+Deno.test("proxyFor() accepts any environment and shows no password", () => {
   const anything = fc.option(fc.string({ unit: "binary", maxLength: 40 }), { nil: undefined });
   const withPassword = fc.tuple(fc.constantFrom("", "http://", "socks5://", "x://"), fc.string(), fc.string())
     .map(

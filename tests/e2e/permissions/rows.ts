@@ -175,18 +175,18 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
     ],
     "--allow-env=https_proxy": [
       "reads https_proxy",
-      '"notes":["ALL_PROXY is not used: HTTPS_PROXY goes before it"',
+      '"notes":["ALL_PROXY is not used: HTTPS_PROXY has priority"',
     ],
     "--allow-env=ALL_PROXY": [
       "reads ALL_PROXY",
-      'HTTPS_PROXY goes before it","all_proxy is not used: HTTPS_PROXY goes before it"',
+      'HTTPS_PROXY has priority","all_proxy is not used: HTTPS_PROXY has priority"',
     ],
     "--allow-env=all_proxy": [
       "reads all_proxy",
-      '"ALL_PROXY is not used: HTTPS_PROXY goes before it","no_proxy is not used: NO_PROXY goes before it"',
+      '"ALL_PROXY is not used: HTTPS_PROXY has priority","no_proxy is not used: NO_PROXY has priority"',
     ],
-    "--allow-env=NO_PROXY": ["reads NO_PROXY", /HTTPS_PROXY is not used: no_proxy holds \\"\.ngrok\.com\\""/],
-    "--allow-env=no_proxy": ["reads no_proxy", '"all_proxy is not used: HTTPS_PROXY goes before it"]', [
+    "--allow-env=NO_PROXY": ["reads NO_PROXY", /HTTPS_PROXY is not used: no_proxy has \\"\.ngrok\.com\\""/],
+    "--allow-env=no_proxy": ["reads no_proxy", '"all_proxy is not used: HTTPS_PROXY has priority"]', [
       "reads NO_PROXY",
     ]],
   },
