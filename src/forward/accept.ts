@@ -7,23 +7,14 @@ import type { ConnectionSlots, Slot } from "./admission/connection_slots.ts";
 
 const log = getLogger(["ngrokd", "forward"]);
 
-/** What an accept loop hands over to, and what ends it. */
-export interface AcceptOptions {
-  readonly slots: ConnectionSlots;
-  /** Whether a peer may connect at all to the local address that it dialled; one that may not gets nothing. */
-  readonly admit: (peer: string, local?: string) => boolean;
-  /** Takes over the connection and its slot; must not throw. */
-  readonly onConnection: (stream: AcceptedStream, slot: Slot) => void;
-  /** Aborted when the listener is closed. */
-  readonly signal: AbortSignal;
-}
-
 /**
- * Accepts connections until the signal aborts, whatever happens: an error (no descriptor left, a peer that went away) only makes it wait,
- * 5 ms at first, at most 1 s. `for await` over a listener would end for good at the first one (RUNTIME.md).
+ * Accepts connections until the signal aborts. After an error (no descriptors left, a peer that is
+ * gone) it waits, 5 ms at first and 1 s at most. `for await` over a listener would end at the first
+ * error (docs/runtime.md).
  *
- * While all slots are taken nothing is accepted and clients wait in the kernel's queue. The slot itself is taken after the accept, so
- * that idle listeners hold none: at most one connection per listener is accepted and waits.
+ * While all slots are taken nothing is accepted, and clients wait in the kernel's queue. The slot
+ * is taken after the accept, so that idle listeners hold none. At most one accepted connection of
+ * each listener waits for a slot.
  */
 export async function acceptLoop(listener: TcpListener, options: AcceptOptions): Promise<void> {
   const { slots, admit, onConnection, signal } = options;
@@ -34,15 +25,15 @@ export async function acceptLoop(listener: TcpListener, options: AcceptOptions):
     for (;;) {
       (await slots.take(signal))[Symbol.dispose]();
       const stream = await listener.accept();
-      const isWelcome = isAdmitted(stream, admit);
+      const isAdmitted = checkAdmission(stream, admit);
       succeeded();
       if (failing) log.info("Accepting connections on {address} again", { address });
       failing = false;
-      if (isWelcome) {
+      if (isAdmitted) {
         onConnection(stream, await slotFor(stream, options));
       } else {
         closeQuietly(stream);
-        log.debug("Connection from {peer} on {address} is not admitted", { peer: stream.peer, address });
+        log.debug("Rejected a connection from {peer} on {address}", { peer: stream.peer, address });
       }
     }
   }
@@ -56,11 +47,24 @@ export async function acceptLoop(listener: TcpListener, options: AcceptOptions):
   });
 }
 
-function isAdmitted(stream: AcceptedStream, admit: AcceptOptions["admit"]): boolean {
+/** Options of {@linkcode acceptLoop}. */
+export interface AcceptOptions {
+  readonly slots: ConnectionSlots;
+  /**
+   * Returns true if the peer may connect to this local address. Others are closed without a byte.
+   */
+  readonly admit: (peer: string, local?: string) => boolean;
+  /** Takes over the connection and its slot; must not throw. */
+  readonly onConnection: (stream: AcceptedStream, slot: Slot) => void;
+  /** Aborted when the listener is closed. */
+  readonly signal: AbortSignal;
+}
+
+function checkAdmission(stream: AcceptedStream, admit: AcceptOptions["admit"]): boolean {
   try {
     return admit(stream.peer, stream.local);
   } catch (error) {
-    // Asking for this machine's addresses takes a descriptor too.
+    // Listing the addresses of this machine can fail too if there are no descriptors left.
     closeQuietly(stream);
     throw error;
   }

@@ -1,114 +1,118 @@
 import { printable } from "../lib/printable.ts";
-import type { Outcome } from "../model/traffic.ts";
 import { ListenerRoutes, type Route } from "../model/route_table.ts";
+import type { Outcome } from "../model/traffic.ts";
+import type { RequestHead } from "./http/parse_head.ts";
 import type { HttpRefusal } from "./http/refuse.ts";
-import type { HttpSniff, RequestHead } from "./http/sniff_http.ts";
+import type { HttpSniff } from "./http/sniff_http.ts";
 import type { TlsSniff } from "./sniff_tls.ts";
 
-/** How the route of a connection is found. */
-export type Plan =
+/** The way in which the route of a connection is found. */
+export type RoutePlan =
   | { readonly kind: "none" }
-  /** Without a look at the bytes: the server may be the one that speaks first. */
+  /** Without reading: the server may be the side that speaks first. */
   | { readonly kind: "raw"; readonly route: Route }
-  /** By the first bytes, read as HTTP or TLS; these are the routes that each can lead to. */
+  /** By the first bytes, read as HTTP or TLS, among these routes. */
   | {
     readonly kind: "sniff";
     readonly http: ListenerRoutes | undefined;
     readonly tls: ListenerRoutes | undefined;
   };
 
-/** The route, and the concrete name that the cloud is asked for (PROTOCOL.md 3.2). */
-export interface Chosen {
+/**
+ * The route of a connection, and the concrete name to ask the ingress for (docs/protocol.md 3.2).
+ */
+export interface RouteChoice {
   readonly route: Route;
   readonly host: string;
   /**
-   * Whether every byte may go to this route. If not, one connection can ask for several names, and each further request must be held
-   * against this one, or rewritten.
+   * True if every byte goes to this route unread. Otherwise each further request of the connection
+   * is checked for its host name, or gets another Host.
    */
-  readonly whole: boolean;
-  /** What the Host of every request becomes, if the client may name another (DESIGN.md decision 6). */
+  readonly passthrough: boolean;
+  /** The Host that every request gets, if the client may send another one (docs/decisions/0016). */
   readonly hostField?: string;
 }
 
-/** Why there is no route for an HTTP connection. */
+/** The reason why an HTTP connection has no route. */
 export interface HttpRefused {
   readonly outcome: Outcome;
   readonly refusal: HttpRefusal;
 }
 
-/** What must be known of a connection on a listener with these routes. */
-export function planRoute(routes: ListenerRoutes | undefined): Plan {
+/** Plans how to find the route of a connection on a listener with these routes. */
+export function planRoute(routes: ListenerRoutes | undefined): RoutePlan {
   if (routes === undefined) return { kind: "none" };
   const { owner } = routes;
   if (owner !== undefined && owner.scheme !== "http") return { kind: "raw", route: owner };
-  const http = routesOf(routes, (route) => route.scheme === "http");
-  const tls = routesOf(routes, (route) => route.scheme === "https" || route.scheme === "tls");
+  const http = filterRoutes(routes, (route) => route.scheme === "http");
+  const tls = filterRoutes(routes, (route) => route.scheme === "https" || route.scheme === "tls");
   return http === undefined && tls === undefined ? { kind: "none" } : { kind: "sniff", http, tls };
 }
 
-/** The route of a TLS connection by its server name; undefined if no route has the name. */
+/** Finds the route of a TLS connection by its server name. */
 export function chooseByHello(
   routes: ListenerRoutes,
   hello: TlsSniff & { kind: "hello" },
-): Chosen | undefined {
+): RouteChoice | undefined {
   const route = hello.name === undefined ? undefined : routes.match(hello.name);
-  return route === undefined ? undefined : { route, host: hello.name!, whole: true };
+  return route === undefined ? undefined : { route, host: hello.name!, passthrough: true };
 }
 
-/** The route of an HTTP connection by what it begins with. */
-export function chooseByRequest(routes: ListenerRoutes, sniff: HttpSniff): Chosen | HttpRefused {
+/** Finds the route of an HTTP connection by its first request. */
+export function chooseByRequest(routes: ListenerRoutes, sniff: HttpSniff): RouteChoice | HttpRefused {
   const { owner } = routes;
   if (sniff.kind === "error") return badRequest(sniff.reason, sniff.status);
   if (sniff.kind === "h2") {
-    if (owner !== undefined) return { route: owner, host: owner.hostname, whole: true };
-    return badRequest("HTTP/2 without TLS is not served on an address that several names share");
+    if (owner !== undefined) return { route: owner, host: owner.hostname, passthrough: true };
+    return badRequest("HTTP/2 without TLS is not supported on an address that several names share");
   }
   const { head } = sniff;
   return owner === undefined ? chooseShared(routes, head) : chooseOwner(owner, head);
 }
 
-/** Whether a further request of a connection is for another name than the connection was opened for, and what to say then. */
-export function refuseOtherHost(chosen: Chosen, head: RequestHead): HttpRefusal | undefined {
-  if (chosen.hostField !== undefined || head.host === chosen.host) return undefined;
+/** Refuses a further request of a connection if it names another host than the first one. */
+export function refuseOtherHost(choice: RouteChoice, head: RequestHead): HttpRefusal | undefined {
+  if (choice.hostField !== undefined || head.host === choice.host) return undefined;
   return wrongHost(head, {
-    expected: `This connection was opened for "${chosen.host}"`,
-    nextStep: "Open a connection of its own for each name",
+    expected: `This connection was opened for "${choice.host}"`,
+    nextStep: "Use a separate connection for each name",
   }).refusal;
 }
 
-/** The listener belongs to one name: whatever a client calls it, it can mean nothing else. */
-function chooseOwner(route: Route, head: RequestHead): Chosen {
+/** The listener belongs to one route, so any name that a client sends means that route. */
+function chooseOwner(route: Route, head: RequestHead): RouteChoice {
   const { hostname: host, port } = route;
   const hostField = hostFieldOf(route);
   const isNamed = head.host === host &&
     (head.port === port || (head.port === undefined && hostField === host));
-  // The Host field of a request with an absolute target may say something else (RFC 9112 3.2.2).
+  // The Host field of a request with an absolute target may name another host (RFC 9112 3.2.2).
   const isPlain = head.authority === undefined && head.fields.some((field) => field.name === "host");
-  return isNamed && isPlain ? { route, host, whole: true } : { route, host, whole: false, hostField };
+  return isNamed && isPlain
+    ? { route, host, passthrough: true }
+    : { route, host, passthrough: false, hostField };
 }
 
-function chooseShared(routes: ListenerRoutes, head: RequestHead): Chosen | HttpRefused {
+function chooseShared(routes: ListenerRoutes, head: RequestHead): RouteChoice | HttpRefused {
   const route = routes.match(head.host);
-  if (route !== undefined) return { route, host: head.host, whole: false };
+  if (route !== undefined) return { route, host: head.host, passthrough: false };
   const { sole } = routes;
   if (sole !== undefined) {
+    const url = `http://${sole.address}:${sole.localPort}/`;
     return wrongHost(head, {
-      expected: `This address serves ${urlOf(sole)} only`,
-      nextStep: `Send its name: curl -H "Host: ${
-        hostFieldOf(sole)
-      }" http://${sole.address}:${sole.localPort}/`,
+      expected: `This address serves only ${urlOf(sole)}`,
+      nextStep: `Send its name: curl -H "Host: ${hostFieldOf(sole)}" ${url}`,
     });
   }
   return wrongHost(head, {
     expected: "No endpoint on this address has that name",
-    nextStep: "See the names that are served: ngrokctl list",
+    nextStep: "See the names: ngrokctl list",
   });
 }
 
 function wrongHost(head: RequestHead, options: { expected: string; nextStep: string }): HttpRefused {
   const { host, port, method } = head;
-  const asked = printable(port === undefined ? host : `${host}:${port}`);
-  const reason = `The request is for "${asked}". ${options.expected}.`;
+  const requested = printable(port === undefined ? host : `${host}:${port}`);
+  const reason = `The request is for "${requested}". ${options.expected}.`;
   return { outcome: "wrong_host", refusal: { status: 421, reason, nextStep: options.nextStep, method } };
 }
 
@@ -116,19 +120,22 @@ function badRequest(reason: string, status: 400 | 431 = 400): HttpRefused {
   return { outcome: "bad_request", refusal: { status, reason: `Cannot read the request: ${reason}` } };
 }
 
-/** `scheme://host:port` as a user would write it. */
+/** `scheme://host:port`, without the port if it is the scheme's default. */
 export function urlOf(route: Pick<Route, "scheme" | "hostname" | "port">): string {
   const usual = route.scheme === "http" ? 80 : route.scheme === "tcp" ? undefined : 443;
   return `${route.scheme}://${route.hostname}${route.port === usual ? "" : `:${route.port}`}`;
 }
 
-/** The Host that the cloud knows the endpoint by: without the port if it is 80 or 443 (as the Go daemon wrote it). */
+/**
+ * The Host that the cloud knows the endpoint by: without the port if it is 80 or 443, as in the Go
+ * daemon.
+ */
 function hostFieldOf(route: Route): string {
   return route.port === 80 || route.port === 443 ? route.hostname : `${route.hostname}:${route.port}`;
 }
 
-/** The routes that satisfy the test, undefined if none does; the same object if all do. */
-function routesOf(routes: ListenerRoutes, test: (route: Route) => boolean): ListenerRoutes | undefined {
+/** The routes that satisfy the test; the same object if all do, undefined if none does. */
+function filterRoutes(routes: ListenerRoutes, test: (route: Route) => boolean): ListenerRoutes | undefined {
   const some = routes.all.filter(test);
   if (some.length === 0) return undefined;
   return some.length === routes.all.length ? routes : new ListenerRoutes(some);

@@ -4,36 +4,11 @@ import type { Proxy } from "../model/proxy.ts";
 import type { ByteStream, TlsDialOptions } from "../system/net.ts";
 import type { DialGate } from "./admission/dial_gate.ts";
 
-/** Our certificate and its key, PEM. */
-export interface Identity {
-  readonly cert: string;
-  readonly key: string;
-}
-
-/** What a connection to the ingress is made from. Read anew for each one, so that a renewal or a reload counts at once. */
-export interface IngressAccess {
-  readonly connect: (options: TlsDialOptions) => Promise<ByteStream>;
-  readonly ingress: () => IngressTarget;
-  /** Undefined as long as there is no certificate. */
-  readonly identity: () => Identity | undefined;
-  /** Undefined: dialled directly. */
-  readonly proxy?: () => Proxy | undefined;
-  /** CAs to trust beside the runtime's own, PEM. */
-  readonly trust: () => readonly string[];
-}
-
-/** Options of {@linkcode dialIngress}. */
-export interface DialOptions {
-  /** For TCP connect and TLS handshake together. */
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-  readonly gate: DialGate;
-}
-
 /**
  * Opens a connection to the ingress with mutual TLS.
  *
- * @throws {DialError} If there is no certificate, as the gate does, or as the connect capability does.
+ * @throws {DialError} If there is no certificate yet, as {@linkcode DialGate.pass}, or as
+ * `connect`.
  * @throws The signal's reason, if it aborts first.
  */
 export async function dialIngress(access: IngressAccess, options: DialOptions): Promise<ByteStream> {
@@ -43,7 +18,7 @@ export async function dialIngress(access: IngressAccess, options: DialOptions): 
   if (identity === undefined) {
     throw new DialError(`Cannot connect to ${hostname}:${port}: there is no certificate yet`, {
       code: "identity",
-      hint: "See what registration waits for: ngrokctl status",
+      hint: "See the state of the registration: ngrokctl status",
     });
   }
   const { cert, key } = identity;
@@ -62,4 +37,33 @@ export async function dialIngress(access: IngressAccess, options: DialOptions): 
         ...gated,
       }),
   });
+}
+
+/**
+ * The parts that a connection to the ingress is made from. Each connection reads them again, so
+ * that a renewal or a reload takes effect at once.
+ */
+export interface IngressAccess {
+  readonly connect: (options: TlsDialOptions) => Promise<ByteStream>;
+  readonly ingress: () => IngressTarget;
+  /** Undefined until there is a certificate. */
+  readonly identity: () => Identity | undefined;
+  /** The proxy to the ingress. @default None */
+  readonly proxy?: () => Proxy | undefined;
+  /** CAs to trust in addition to the runtime's own, PEM. */
+  readonly trust: () => readonly string[];
+}
+
+/** The client certificate and its key, PEM. */
+export interface Identity {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Options of {@linkcode dialIngress}. */
+export interface DialOptions {
+  /** For TCP connect and TLS handshake together. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly gate: DialGate;
 }

@@ -1,41 +1,17 @@
 import type { ListenerRoutes, Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
 import type { ByteStream } from "../system/net.ts";
-import { chooseByHello, chooseByRequest, type Chosen, planRoute } from "./choose_route.ts";
 import type { Limits } from "./admission/limits.ts";
-import { peek } from "./peek.ts";
+import { chooseByHello, chooseByRequest, planRoute, type RouteChoice } from "./choose_route.ts";
+import type { RequestHead } from "./http/parse_head.ts";
 import { httpAnswer, tlsAlert } from "./http/refuse.ts";
-import { type HttpSniff, type RequestHead, sniffHttp } from "./http/sniff_http.ts";
+import { type HttpSniff, sniffHttp } from "./http/sniff_http.ts";
+import { peek } from "./peek.ts";
 import { TLS_HANDSHAKE, type TlsSniff, TlsSniffer } from "./sniff_tls.ts";
 
-/** Where a connection goes, and what was read to know it. */
-export interface Found {
-  readonly kind: "found";
-  readonly chosen: Chosen;
-  /** Everything that the client sent so far. */
-  readonly initial: Uint8Array;
-  /** The first request, if it was read as one. */
-  readonly head: RequestHead | undefined;
-}
-
-/** Why a connection goes nowhere, and the last word to its client, if there is one. */
-export interface NotFound {
-  readonly kind: "not_found";
-  readonly outcome: Outcome;
-  readonly answer: Uint8Array | undefined;
-}
-
-/** Options of {@linkcode findRoute}. */
-export interface FindOptions {
-  /** Those of the connection's listener. */
-  readonly routes: ListenerRoutes | undefined;
-  readonly limits: Pick<Limits, "headMs" | "helloMs">;
-}
-
-type Sniff = { readonly http: HttpSniff } | { readonly tls: TlsSniff };
-
 /**
- * Finds the route of a connection, reading of it no more than it must: nothing where one route has the listener for itself.
+ * Finds the route of a connection and reads as little of it as possible: nothing if the listener
+ * belongs to one route.
  *
  * @throws Whatever the stream's read throws.
  */
@@ -43,7 +19,7 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
   const { routes, limits } = options;
   const plan = planRoute(routes);
   if (plan.kind === "none") return notFound("no_route");
-  if (plan.kind === "raw") return whole(plan.route);
+  if (plan.kind === "raw") return unread(plan.route);
   const { http, tls } = plan;
   const isTls = (bytes: Uint8Array): boolean =>
     tls !== undefined && (http === undefined || bytes[0] === TLS_HANDSHAKE);
@@ -61,25 +37,47 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
   if ("http" in found) {
     const choice = chooseByRequest(http!, found.http);
     if ("refusal" in choice) return notFound(choice.outcome, httpAnswer(choice.refusal));
-    return {
-      kind: "found",
-      chosen: choice,
-      initial,
-      head: found.http.kind === "request" ? found.http.head : undefined,
-    };
+    const head = found.http.kind === "request" ? found.http.head : undefined;
+    return { kind: "found", choice, initial, head };
   }
   if (found.tls.kind === "error") return notFound("bad_request", tlsAlert("decode_error"));
-  const chosen = chooseByHello(tls!, found.tls);
-  if (chosen === undefined) return notFound("wrong_host", tlsAlert("unrecognized_name"));
-  return { kind: "found", chosen, initial, head: undefined };
+  const choice = chooseByHello(tls!, found.tls);
+  if (choice === undefined) return notFound("wrong_host", tlsAlert("unrecognized_name"));
+  return { kind: "found", choice, initial, head: undefined };
 }
 
-function whole(route: Route): Found {
-  const chosen = { route, host: route.hostname, whole: true };
-  return { kind: "found", chosen, initial: new Uint8Array(0), head: undefined };
+/** Options of {@linkcode findRoute}. */
+export interface FindOptions {
+  /** The routes of the connection's listener. */
+  readonly routes: ListenerRoutes | undefined;
+  readonly limits: Pick<Limits, "headMs" | "helloMs">;
 }
 
-/** A client that sends nothing (a browser's connection in reserve) is told nothing. */
+/** The route of a connection, and the bytes that were read to find it. */
+export interface Found {
+  readonly kind: "found";
+  readonly choice: RouteChoice;
+  /** All bytes of the client so far. */
+  readonly initial: Uint8Array;
+  /** The first request, if it was read. */
+  readonly head: RequestHead | undefined;
+}
+
+/** The reason why a connection has no route, and the answer to its client, if there is one. */
+export interface NotFound {
+  readonly kind: "not_found";
+  readonly outcome: Outcome;
+  readonly answer: Uint8Array | undefined;
+}
+
+type Sniff = { readonly http: HttpSniff } | { readonly tls: TlsSniff };
+
+function unread(route: Route): Found {
+  const choice = { route, host: route.hostname, passthrough: true };
+  return { kind: "found", choice, initial: new Uint8Array(0), head: undefined };
+}
+
+/** A client that sends nothing gets no answer: a browser opens connections in reserve. */
 function unclear(
   why: "ended" | "late",
   options: { initial: Uint8Array; isTls: boolean; headMs: number },
@@ -88,8 +86,8 @@ function unclear(
   if (initial.length === 0) return notFound("client_gone");
   if (isTls) return notFound("bad_request");
   const refusal = why === "late"
-    ? { status: 408 as const, reason: `The head of the request did not come in ${headMs / 1000} s` }
-    : { status: 400 as const, reason: "Cannot read the request: it ends in its head" };
+    ? { status: 408 as const, reason: `The request's head did not arrive within ${headMs / 1000} s` }
+    : { status: 400 as const, reason: "Cannot read the request: it ends within its head" };
   return notFound("bad_request", httpAnswer(refusal));
 }
 

@@ -1,36 +1,45 @@
-import { type DialError, UpgradeError } from "../model/errors.ts";
+import type { DialError, UpgradeError } from "../model/errors.ts";
+import { FailureLog } from "./failure_log.ts";
+import { isRefusal } from "./upgrade.ts";
 
-/** How the ingress answered last. */
-export interface IngressState {
-  readonly state: "unknown" | "ok" | "failing";
-  readonly error: string | null;
-  readonly hint: string | null;
-}
-
-/** Codes of {@linkcode UpgradeError} that are ours, not the cloud's: there was no answer that could be read. */
-const NO_ANSWER: ReadonlySet<string> = new Set(["timeout", "closed", "malformed", "too_large"]);
-
-/** Whether the cloud itself answered that this endpoint cannot be reached. */
-export function isRefusal(error: DialError | UpgradeError): boolean {
-  return error instanceof UpgradeError && !NO_ANSWER.has(error.code);
-}
-
-/** The last failure of a connection to the ingress that no later connection has disproved. */
+/**
+ * The last failure of a connection to the ingress that no later connection has disproved; also logs
+ * it.
+ */
 export class IngressHealth {
+  readonly #log = new FailureLog();
   #state: IngressState = { state: "unknown", error: null, hint: null };
 
-  /** The ingress answered, be it that it refused one endpoint. */
-  answered(): void {
-    if (this.#state.state !== "ok") this.#state = { state: "ok", error: null, hint: null };
+  /** Notes that a connection reached the service with this key (`host:port`). */
+  answered(service: string): void {
+    this.#setOk();
+    this.#log.worked(service);
   }
 
-  /** A connection failed. */
-  failed(error: DialError | UpgradeError): void {
-    if (isRefusal(error)) this.answered();
+  /** Notes that a connection failed. An ingress that refuses one endpoint is healthy itself. */
+  failed(service: string, error: DialError | UpgradeError): void {
+    if (isRefusal(error)) this.#setOk();
     else this.#state = { state: "failing", error: error.message, hint: error.hint ?? null };
+    this.#log.failed(service, error);
   }
 
   report(): IngressState {
     return this.#state;
   }
+
+  /** Forgets the failures of all other services. */
+  retain(services: ReadonlySet<string>): void {
+    this.#log.retain(services);
+  }
+
+  #setOk(): void {
+    if (this.#state.state !== "ok") this.#state = { state: "ok", error: null, hint: null };
+  }
+}
+
+/** The state of the ingress, as `status` shows it. */
+export interface IngressState {
+  readonly state: "unknown" | "ok" | "failing";
+  readonly error: string | null;
+  readonly hint: string | null;
 }

@@ -6,28 +6,13 @@ import type { ConnectionSlots, Slot } from "./admission/connection_slots.ts";
 
 const log = getLogger(["ngrokd", "forward"]);
 
-/** One for all: without a reason of its own each abort makes an exception with a stack, thousands at once. */
+/**
+ * One reason for all. An abort without a reason would create an exception with a stack for each
+ * listener.
+ */
 const CLOSED = new DOMException("the listener is closed", "AbortError");
 
-/** What the listeners need from outside. */
-export interface ListenersOptions {
-  readonly listen: (where: TcpAddress) => TcpListener;
-  readonly slots: ConnectionSlots;
-  /** Whether a peer may connect to the listener with this key. */
-  readonly admit: (peer: string, key: string) => boolean;
-  /** The key of the listener that a connection is for, which came in on the one with this key by way of this address. @default That one */
-  readonly keyOf?: (key: string, local: string | undefined) => string;
-  /** Takes over a connection that came in on the listener with this key; must not throw. */
-  readonly onConnection: (stream: AcceptedStream, slot: Slot, key: string) => void;
-}
-
-interface OpenListener {
-  readonly listener: TcpListener;
-  readonly closed: AbortController;
-  readonly loop: Promise<void>;
-}
-
-/** The open listeners, by `address:port` (DESIGN.md decision 11). */
+/** The open listeners, by `address:port` (docs/decisions/0020). */
 export class Listeners implements AsyncDisposable {
   readonly #options: ListenersOptions;
   readonly #open = new Map<string, OpenListener>();
@@ -37,12 +22,12 @@ export class Listeners implements AsyncDisposable {
   }
 
   /**
-   * Opens a listener and starts to accept; gives the port that was bound.
+   * Opens a listener, starts to accept, and returns the port that was bound.
    *
    * @throws {BindError} If the address cannot be bound.
    */
   open(where: TcpAddress): number {
-    const { listen, slots, admit, onConnection, keyOf = (key: string) => key } = this.#options;
+    const { listen, slots, admit, onConnection, keyOf = (key) => key } = this.#options;
     const listener = listen(where);
     const { key } = listener;
     const closed = new AbortController();
@@ -57,7 +42,7 @@ export class Listeners implements AsyncDisposable {
     return listener.port;
   }
 
-  /** Stops accepting there; connections that run go on. Nothing happens if there is no such listener. */
+  /** Stops accepting on this listener. Its connections go on. */
   close(key: string): void {
     const entry = this.#open.get(key);
     if (entry === undefined) return;
@@ -67,15 +52,36 @@ export class Listeners implements AsyncDisposable {
     log.debug("Closed the listener on {address}", { address: key });
   }
 
-  /** The keys of what is open. */
+  /** The keys of the open listeners. */
   observe(): string[] {
     return [...this.#open.keys()];
   }
 
-  /** Closes all of them and waits until nothing more can come in. */
+  /** Closes all listeners and waits until no further connection can come in. */
   async [Symbol.asyncDispose](): Promise<void> {
     const loops = [...this.#open.values()].map((entry) => entry.loop);
     for (const key of this.observe()) this.close(key);
     await Promise.all(loops);
   }
+}
+
+/** Options of {@linkcode Listeners}. */
+export interface ListenersOptions {
+  readonly listen: (where: TcpAddress) => TcpListener;
+  readonly slots: ConnectionSlots;
+  /** Returns true if the peer may connect to the listener with this key. */
+  readonly admit: (peer: string, key: string) => boolean;
+  /**
+   * The key that counts for a connection, from the key of its listener and the local address that
+   * the peer connected to. @default The key of its listener
+   */
+  readonly keyOf?: (key: string, local: string | undefined) => string;
+  /** Takes over a connection and its slot; must not throw. */
+  readonly onConnection: (stream: AcceptedStream, slot: Slot, key: string) => void;
+}
+
+interface OpenListener {
+  readonly listener: TcpListener;
+  readonly closed: AbortController;
+  readonly loop: Promise<void>;
 }

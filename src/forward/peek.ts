@@ -1,27 +1,12 @@
 import { withDeadline } from "../system/clock.ts";
 import type { ByteStream } from "../system/net.ts";
 
-/** What a look at the first bytes of a stream gave, and all the bytes that were read for it. */
-export type Peeked<T> =
-  | { readonly kind: "found"; readonly found: T; readonly bytes: Uint8Array }
-  /** The peer ended before it was clear. */
-  | { readonly kind: "ended"; readonly bytes: Uint8Array }
-  /** The time was over; a read of the stream is still pending. */
-  | { readonly kind: "late"; readonly bytes: Uint8Array };
-
-/** Options of {@linkcode peek}. */
-export interface PeekOptions {
-  /** For all bytes together, from the first read on, now that these have come. */
-  readonly limitMs: (seen: Uint8Array) => number;
-}
-
-/** Clients that say nothing hold no more; most hellos and heads fit. */
+/** Large enough for most hellos and heads. A silent client holds no more. */
 const FIRST_BYTES = 512;
 
-class Late extends Error {}
-
 /**
- * Reads until `sniff` knows from the bytes so far. `sniff` must decide at some size: it is what bounds the memory.
+ * Reads until `sniff` finds something in the bytes so far. `sniff` must decide at some size, which
+ * limits the memory.
  *
  * @throws Whatever the stream's read throws.
  */
@@ -54,3 +39,19 @@ export async function peek<T extends object>(
     if (found !== "more") return { kind: "found", found, bytes: buffer.slice(0, length) };
   }
 }
+
+/** Options of {@linkcode peek}. */
+export interface PeekOptions {
+  /** The time limit from the first read to the last, which depends on the bytes so far. */
+  readonly limitMs: (seen: Uint8Array) => number;
+}
+
+/** The result of {@linkcode peek}, and all bytes that it read. */
+export type Peeked<T> =
+  | { readonly kind: "found"; readonly found: T; readonly bytes: Uint8Array }
+  /** The peer ended before anything was found. */
+  | { readonly kind: "ended"; readonly bytes: Uint8Array }
+  /** The time limit is over; a read of the stream is still pending. */
+  | { readonly kind: "late"; readonly bytes: Uint8Array };
+
+class Late extends Error {}

@@ -1,34 +1,19 @@
 import { closeQuietly } from "../system/byte_stream.ts";
 import type { ByteStream } from "../system/net.ts";
 
-/** What counts the bytes of a connection while they move. */
-export interface Meter {
-  /** From the local client to the cloud. */
-  countIn(bytes: number): void;
-  /** From the cloud to the local client. */
-  countOut(bytes: number): void;
-}
-
-/** Options of {@linkcode pipe}. */
-export interface PipeOptions {
-  readonly meter: Meter;
-  /** Once one direction has ended: how long the other may stand still. */
-  readonly closeTimeoutMs: number;
-  /** Bytes of the client that were read before; they go first. */
-  readonly fromLocal?: Uint8Array;
-  /** Bytes of the cloud that were read before; they go first. */
-  readonly fromCloud?: Uint8Array;
-}
-
-/** An idle connection holds two buffers of this size, ... */
+/** An idle connection holds two buffers of this size. */
 const FIRST_BUFFER_BYTES = 16_384;
-/** ... and one that sends in bulk one of this size: larger ones are no faster. From TLS no more than a record of 16 KiB comes at once (RUNTIME.md). */
+/**
+ * A client that sends in bulk gets a buffer of this size; larger ones are no faster. From TLS at
+ * most one record of 16 KiB comes at once (docs/runtime.md).
+ */
 const BUFFER_BYTES = 65_536;
 
 /**
- * Copies both ways until both have ended, each end passed on as a half-close, and closes both streams. A reset is an ordinary end; so is
- * a side that stands still after the other has ended. Never throws. Two loops, because `pipeTo` loses the reply to a client that
- * half-closes (RUNTIME.md).
+ * Copies in both directions until both have ended, passes each end on as a half-close, and closes
+ * both streams. A reset is an ordinary end, and so is a pause of `closeTimeoutMs` after the other
+ * side has ended. Never throws. Uses two loops because `pipeTo` loses the reply to a client that
+ * half-closes (docs/runtime.md).
  */
 export async function pipe(local: ByteStream, cloud: ByteStream, options: PipeOptions): Promise<void> {
   const { meter, closeTimeoutMs, fromLocal, fromCloud } = options;
@@ -69,14 +54,33 @@ export async function pipe(local: ByteStream, cloud: ByteStream, options: PipeOp
   close();
 }
 
+/** Options of {@linkcode pipe}. */
+export interface PipeOptions {
+  readonly meter: Meter;
+  /** The longest pause of one direction after the other has ended. */
+  readonly closeTimeoutMs: number;
+  /** Bytes of the client that were read before; they go first. */
+  readonly fromLocal?: Uint8Array | undefined;
+  /** Bytes of the cloud that were read before; they go first. */
+  readonly fromCloud?: Uint8Array | undefined;
+}
+
+/** Counts the bytes of a connection while they move. */
+export interface Meter {
+  /** From the local client to the cloud. */
+  countIn(bytes: number): void;
+  /** From the cloud to the local client. */
+  countOut(bytes: number): void;
+}
+
 interface CopyOptions {
   readonly initial: Uint8Array | undefined;
   readonly onBytes: (count: number) => void;
-  /** What the buffer may grow to. */
+  /** The largest size of the buffer. */
   readonly maxBytes: number;
-  /** The sender has ended, or the receiver takes no more; the other direction may still have something to say. */
+  /** Called if the sender has ended or the receiver takes no more; the other direction goes on. */
   readonly onEnd: () => void;
-  /** The sender is gone. */
+  /** Called if the sender is gone. */
   readonly onBroken: () => void;
 }
 
@@ -110,6 +114,6 @@ async function copy(from: ByteStream, to: ByteStream, options: CopyOptions): Pro
   try {
     await to.closeWrite();
   } catch {
-    // The receiver has gone in the meantime; the read of its own direction says so.
+    // The receiver has gone meanwhile. The read of the other direction handles that.
   }
 }

@@ -1,15 +1,15 @@
 import { isHostname, normalizeHostname } from "../lib/hostname.ts";
 
-/** What the first bytes of a TLS connection say. */
+/** The content of the first bytes of a TLS connection. */
 export type TlsSniff =
   /** The (normalised) server name; undefined if the client sends none. */
   | { readonly kind: "hello"; readonly name: string | undefined }
   | { readonly kind: "error"; readonly reason: string };
 
-/** First byte of a TLS connection: the content type "handshake" (RFC 8446 5.1). */
+/** The first byte of a TLS connection: the content type "handshake" (RFC 8446 5.1). */
 export const TLS_HANDSHAKE = 0x16;
 
-/** No ClientHello is larger; those with post-quantum key shares and ECH stay below 4 KiB. */
+/** Enough for every ClientHello; those with post-quantum key shares and ECH stay below 4 KiB. */
 const MAX_BYTES = 65_536;
 const MAX_RECORD = 16_384;
 /** Type and length of a handshake message. */
@@ -19,17 +19,18 @@ const SERVER_NAME = 0;
 const HOST_NAME = 0;
 
 /**
- * Finds the server name of a ClientHello of at most 64 KiB, split over records and segments in any way (RFC 8446 4.1.2, 5.1; RFC 6066 3).
- * With Encrypted Client Hello that is the outer name. Looks at each byte once, so that a client that sends single bytes costs no more.
+ * Finds the server name in a ClientHello of at most 64 KiB, split over records and segments in any
+ * way (RFC 8446 4.1.2, 5.1; RFC 6066 3). With Encrypted Client Hello that is the outer name. Reads
+ * each byte once, so that a client that sends single bytes costs no more.
  */
 export class TlsSniffer {
-  #at = 0;
+  #offset = 0;
   #recordLeft = 0;
   #message = new Uint8Array(0);
   #have = 0;
   #need = HEADER_BYTES;
 
-  /** What the bytes so far say: the same ones as at the last call, and more. */
+  /** Reads the bytes so far, which must begin with the bytes of the last call. */
   sniff(bytes: Uint8Array): TlsSniff | "more" {
     try {
       if (this.#collect(bytes)) {
@@ -42,18 +43,21 @@ export class TlsSniffer {
     }
   }
 
-  /** Puts the handshake message together; true if it is complete. */
+  /** Assembles the handshake message; returns true when it is complete. */
   #collect(bytes: Uint8Array): boolean {
-    while (this.#at < bytes.length) {
+    while (this.#offset < bytes.length) {
       if (this.#recordLeft === 0) {
-        const length = recordLength(bytes.subarray(this.#at));
+        const length = recordLength(bytes.subarray(this.#offset));
         if (length === undefined) return false;
         this.#recordLeft = length;
-        this.#at += 5;
+        this.#offset += 5;
       }
-      const part = bytes.subarray(this.#at, this.#at + Math.min(this.#recordLeft, this.#need - this.#have));
+      const part = bytes.subarray(
+        this.#offset,
+        this.#offset + Math.min(this.#recordLeft, this.#need - this.#have),
+      );
       this.#append(part);
-      this.#at += part.length;
+      this.#offset += part.length;
       this.#recordLeft -= part.length;
       if (this.#have < this.#need) continue;
       if (this.#need > HEADER_BYTES) return true;
@@ -79,7 +83,9 @@ function fail(reason: string): never {
   throw new BadHello(reason);
 }
 
-/** The length in the header of the record that begins here; undefined if the header is not complete. */
+/**
+ * The length in the header of the record that begins here; undefined if the header is incomplete.
+ */
 function recordLength(bytes: Uint8Array): number | undefined {
   if (bytes[0] !== TLS_HANDSHAKE) fail("it is not a TLS handshake");
   if (bytes.length > 1 && bytes[1] !== 3) fail("it is not TLS");
@@ -100,7 +106,7 @@ function serverName(hello: Uint8Array): string | undefined {
   body.take(2 + 32);
   if (body.vector(1).length > 32) fail("the session id is too long");
   const suites = body.vector(2).length;
-  if (suites < 2 || suites % 2 !== 0) fail("the list of cipher suites is damaged");
+  if (suites < 2 || suites % 2 !== 0) fail("the list of cipher suites is malformed");
   if (body.vector(1).length < 1) fail("the list of compression methods is empty");
   if (body.atEnd) return undefined;
   const extensions = new Cursor(body.vector(2));
@@ -110,7 +116,7 @@ function serverName(hello: Uint8Array): string | undefined {
     const type = extensions.number(2);
     const data = extensions.vector(2);
     if (type !== SERVER_NAME) continue;
-    if (name !== undefined) fail("the server name is there twice");
+    if (name !== undefined) fail("the server name occurs twice");
     name = hostNameOf(data);
   }
   return name;
@@ -125,7 +131,7 @@ function hostNameOf(extension: Uint8Array): string {
     const type = list.number(1);
     const data = list.vector(2);
     if (type !== HOST_NAME) continue;
-    if (name !== undefined) fail("the server name is there twice");
+    if (name !== undefined) fail("the server name occurs twice");
     name = normalizeHostname(String.fromCharCode(...data.subarray(0, 256)));
     if (!isHostname(name)) fail("the server name is not a host name");
   }
@@ -135,20 +141,20 @@ function hostNameOf(extension: Uint8Array): string {
 /** Reads numbers and length-prefixed vectors (RFC 8446 3). */
 class Cursor {
   readonly #bytes: Uint8Array;
-  #at = 0;
+  #offset = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
   }
 
   get atEnd(): boolean {
-    return this.#at === this.#bytes.length;
+    return this.#offset === this.#bytes.length;
   }
 
   take(length: number): Uint8Array {
-    if (this.#at + length > this.#bytes.length) fail("a length runs past the end");
-    this.#at += length;
-    return this.#bytes.subarray(this.#at - length, this.#at);
+    if (this.#offset + length > this.#bytes.length) fail("a length points past the end");
+    this.#offset += length;
+    return this.#bytes.subarray(this.#offset - length, this.#offset);
   }
 
   number(size: 1 | 2): number {

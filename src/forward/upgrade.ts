@@ -1,6 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { printable } from "../lib/printable.ts";
-import { UpgradeError } from "../model/errors.ts";
+import { type DialError, UpgradeError } from "../model/errors.ts";
 import { writeAll } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
 import type { ByteStream } from "../system/net.ts";
@@ -14,28 +14,17 @@ import {
 
 const log = getLogger(["ngrokd", "forward"]);
 
-/** Room for usual answers: what comes with one and does not fit waits in the connection. */
+/**
+ * Large enough for usual answers. Bytes that follow the answer and do not fit stay in the
+ * connection.
+ */
 const FIRST_READ_BYTES = 1024;
 
-/** The connection now belongs to the endpoint. */
-export interface Upgraded {
-  /** The pool's member that serves it; `""` if the cloud named none. */
-  readonly endpointId: string;
-  /** The endpoint's bytes that came with the answer. */
-  readonly early: Uint8Array;
-}
-
-/** Options of {@linkcode upgrade}. */
-export interface UpgradeOptions {
-  /** For the request and its answer together. */
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-}
-
 /**
- * Asks the ingress to join the connection to an endpoint (PROTOCOL.md 3.2). Closing the stream after a failure stays with its owner.
+ * Asks the ingress to join the connection to an endpoint (docs/protocol.md 3.2). After a failure
+ * the caller closes the stream.
  *
- * @throws {UpgradeError} If it does not.
+ * @throws {UpgradeError} If the ingress does not join it.
  * @throws The signal's reason, if it aborts first.
  */
 export async function upgrade(
@@ -72,6 +61,29 @@ export async function upgrade(
   );
 }
 
+/** The answer of the ingress. From now on the connection belongs to the endpoint. */
+export interface Upgraded {
+  /** The member of the pool that serves it; `""` if the ingress did not say. */
+  readonly endpointId: string;
+  /** Bytes of the endpoint that came with the answer. */
+  readonly early: Uint8Array;
+}
+
+/** Options of {@linkcode upgrade}. */
+export interface UpgradeOptions {
+  /** For the request and its answer together. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Codes of {@linkcode UpgradeError} without a readable answer of the ingress. */
+const NO_ANSWER: ReadonlySet<string> = new Set(["timeout", "closed", "malformed", "too_large"]);
+
+/** Returns true if the ingress itself answered that it cannot reach the endpoint. */
+export function isRefusal(error: DialError | UpgradeError): boolean {
+  return error instanceof UpgradeError && !NO_ANSWER.has(error.code);
+}
+
 async function exchange(
   stream: ByteStream,
   frame: Uint8Array,
@@ -99,11 +111,14 @@ async function exchange(
   return { body: buffer.subarray(LENGTH_BYTES, need), early: buffer.slice(need, have) };
 }
 
-/** With TLS 1.3 a refused client certificate shows here: as an alert or as a bare end of the stream (PROTOCOL.md 3.4). */
+/**
+ * With TLS 1.3 a refused client certificate shows only here: as an alert, or as the end of the
+ * stream (docs/protocol.md 3.4).
+ */
 function closedEarly(name: string, cause?: unknown): UpgradeError {
   return new UpgradeError(`Cannot reach ${name}: the ingress closed the connection before it answered`, {
     code: "closed",
     cause,
-    hint: "If it lasts, the ingress may refuse our certificate: ngrokctl refresh-cert --force",
+    hint: "If it lasts, the ingress may refuse this certificate: ngrokctl refresh-cert --force",
   });
 }

@@ -1,31 +1,30 @@
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { UpgradeError } from "../model/errors.ts";
 
-/** What the cloud is asked for (PROTOCOL.md 3.2, ConnRequest). */
+/** The request for an endpoint (docs/protocol.md 3.2, ConnRequest). */
 export interface ConnRequest {
   /** Concrete name, without port. */
   readonly host: string;
-  /** The endpoint URL's port. */
+  /** The port of the endpoint's URL. */
   readonly port: number;
 }
 
-/** What the cloud answers (PROTOCOL.md 3.2, ConnResponse). A field that is not there is `""`. */
+/** The ingress's answer (docs/protocol.md 3.2, ConnResponse). Absent fields are `""`. */
 export interface ConnResponse {
   readonly endpointId: string;
-  readonly proto: string;
   readonly errorCode: string;
   readonly errorMessage: string;
   readonly notices: readonly string[];
 }
 
-/** Bytes of the length in front of a body: uint16, little-endian (PROTOCOL.md 3.2). */
+/** Bytes of the length before a body: uint16, little-endian (docs/protocol.md 3.2). */
 export const LENGTH_BYTES = 2;
 
 const MAX_BODY_BYTES = 0xffff;
 const MAX_GROUP_DEPTH = 100;
 
 /**
- * The whole frame of a request.
+ * Encodes the whole frame of a request.
  *
  * @throws {UpgradeError} `too_large`, if the body does not fit its length field.
  */
@@ -38,9 +37,7 @@ export function encodeConnRequest(request: ConnRequest): Uint8Array {
   if (body.length > MAX_BODY_BYTES) {
     throw new UpgradeError(
       `Cannot ask the ingress for a name of ${host.length} characters: the request is too large`,
-      {
-        code: "too_large",
-      },
+      { code: "too_large" },
     );
   }
   const frame = new Uint8Array(LENGTH_BYTES + body.length);
@@ -50,17 +47,22 @@ export function encodeConnRequest(request: ConnRequest): Uint8Array {
   return frame;
 }
 
-/** The length of the whole frame that begins with these bytes; undefined if its length field is not complete. */
+/**
+ * The length of the frame that begins with these bytes; undefined if its length field is
+ * incomplete.
+ */
 export function frameLength(bytes: Uint8Array): number | undefined {
   return bytes.length < LENGTH_BYTES ? undefined : LENGTH_BYTES + (bytes[0]! | (bytes[1]! << 8));
 }
 
 /**
- * Reads the body of a response. Unknown fields are skipped, and of a field that is there twice the last counts.
+ * Decodes the body of a response. Unknown fields are skipped. Of a repeated field the last one
+ * counts.
  *
  * @throws {UpgradeError} `malformed`, if it is not such a message.
  */
 export function decodeConnResponse(body: Uint8Array): ConnResponse {
+  // Field 2 is the protocol, which the daemon knows from the endpoint's URL.
   const texts = ["", "", "", ""];
   const notices: string[] = [];
   try {
@@ -76,8 +78,8 @@ export function decodeConnResponse(body: Uint8Array): ConnResponse {
       cause,
     });
   }
-  const [endpointId, proto, errorCode, errorMessage] = texts as [string, string, string, string];
-  return { endpointId, proto, errorCode, errorMessage, notices };
+  const [endpointId, , errorCode, errorMessage] = texts as [string, string, string, string];
+  return { endpointId, errorCode, errorMessage, notices };
 }
 
 function decodeNotice(body: Uint8Array): string {
@@ -90,7 +92,9 @@ function decodeNotice(body: Uint8Array): string {
   return message;
 }
 
-/** Calls `take` for each length-delimited field; what it does not take, and every other field, is skipped. */
+/**
+ * Calls `take` for each length-delimited field. Skips fields that it does not take, and all others.
+ */
 function readFields(body: Uint8Array, take: (field: number, reader: BinaryReader) => boolean): void {
   const reader = new BinaryReader(body);
   while (reader.pos < reader.len) {
@@ -102,7 +106,9 @@ function readFields(body: Uint8Array, take: (field: number, reader: BinaryReader
   checkBounds(reader);
 }
 
-/** As the official runtime skips. The library's own skip takes varints of any length. */
+/**
+ * Skips a field as the official runtime does. The library's own skip accepts varints of any length.
+ */
 function skip(reader: BinaryReader, [field, type]: [number, WireType], depth: number): void {
   if (type === WireType.Varint) {
     reader.uint64();

@@ -58,7 +58,7 @@ Deno.test("runDaemon() with a certificate of an unknown CA serves after refresh-
     assert.equal(await firstStatusLine(machine), "HTTP/1.1 502 Bad Gateway");
     const { ingress } = await machine.askStatus();
     assert.equal(ingress.state, "failing");
-    assert.match(ingress.hint!, /the ingress may refuse our certificate: ngrokctl refresh-cert --force$/);
+    assert.match(ingress.hint!, /the ingress may refuse this certificate: ngrokctl refresh-cert --force$/);
     assert.equal(renewals(machine), 0);
     assert.equal((await machine.request("refresh-cert", ["--force"])).success, true);
     assert.equal(await firstStatusLine(machine), "HTTP/1.1 200 OK");

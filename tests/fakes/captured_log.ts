@@ -1,13 +1,13 @@
 import { configure, type LogRecord, reset } from "@logtape/logtape";
 
-/** Everything that is logged, until it is disposed. */
+/** All log records until it is disposed. */
 export interface CapturedLog extends AsyncDisposable {
   readonly records: LogRecord[];
-  /** The message texts of this level, with their properties filled in. */
+  /** The messages of this level, with their properties filled in. */
   readonly lines: (level: LogRecord["level"]) => string[];
 }
 
-/** Collects what is logged. */
+/** Starts to collect log records. */
 export async function captureLog(): Promise<CapturedLog> {
   const records: LogRecord[] = [];
   await configure({

@@ -11,7 +11,10 @@ export interface ChainServer extends AsyncDisposable {
   readonly connections: () => number;
 }
 
-/** Starts one on 127.0.0.1. The first certificate of the chain is the server's own. It closes a connection at the first data. */
+/**
+ * Starts one on 127.0.0.1. The first certificate of the chain is the server's own. It closes a
+ * connection at the first data.
+ */
 export async function presentChain(chain: readonly MadeCert[]): Promise<ChainServer> {
   const key = await keyPem(chain[0]!.keys);
   let received = 0;

@@ -2,12 +2,13 @@ import { concat, latin1 } from "./memory_stream.ts";
 
 /** Options of {@linkcode clientHello}. */
 export interface HelloOptions {
-  /** Undefined: no server_name extension. */
+  /** The server name. @default {undefined}, no server_name extension */
   readonly name?: string | undefined;
-  /** Bytes of padding in an extension of their own. */
+  /** The length of a padding extension. */
   readonly padding?: number;
-  /** More extensions before the server name. */
+  /** Extensions before the server name. */
   readonly before?: readonly Uint8Array[];
+  /** Extensions after it. */
   readonly after?: readonly Uint8Array[];
 }
 
@@ -34,19 +35,23 @@ export function clientHello(options: HelloOptions): Uint8Array {
   return handshake(1, body);
 }
 
+/** A handshake message. */
 export function handshake(type: number, body: Uint8Array): Uint8Array {
   return concat([Uint8Array.of(type, body.length >> 16, (body.length >> 8) & 255, body.length & 255), body]);
 }
 
+/** An extension of a hello. */
 export function extension(type: number, data: Uint8Array): Uint8Array {
   return concat([Uint8Array.of(type >> 8, type & 255), vector(2, data)]);
 }
 
+/** A server_name extension with these types and names. */
 export function serverName(names: readonly (readonly [number, Uint8Array])[]): Uint8Array {
   const list = names.map(([type, data]) => concat([Uint8Array.of(type), vector(2, data)]));
   return extension(0, vector(2, concat(list)));
 }
 
+/** Data after its length. */
 export function vector(size: 1 | 2, data: Uint8Array): Uint8Array {
   return concat([
     size === 1 ? Uint8Array.of(data.length) : Uint8Array.of(data.length >> 8, data.length & 255),
@@ -54,11 +59,11 @@ export function vector(size: 1 | 2, data: Uint8Array): Uint8Array {
   ]);
 }
 
-/** The message in records of at most so many bytes each. */
-export function records(message: Uint8Array, most = 16_384): Uint8Array {
+/** The message in records of at most `max` bytes each. */
+export function records(message: Uint8Array, max = 16_384): Uint8Array {
   const parts: Uint8Array[] = [];
-  for (let at = 0; at < message.length; at += most) {
-    parts.push(concat([Uint8Array.of(0x16, 3, 1), vector(2, message.subarray(at, at + most))]));
+  for (let start = 0; start < message.length; start += max) {
+    parts.push(concat([Uint8Array.of(0x16, 3, 1), vector(2, message.subarray(start, start + max))]));
   }
   return concat(parts);
 }

@@ -4,7 +4,9 @@ import FakeTimers from "@sinonjs/fake-timers";
 export interface FakeClock extends Disposable {
   /** Advances time and runs everything that is due. */
   readonly pass: (ms: number) => Promise<void>;
-  /** Sets the date, in milliseconds since the epoch; timers and `performance.now()` do not notice. */
+  /**
+   * Sets the date, in milliseconds since the epoch; timers and `performance.now()` do not notice.
+   */
   readonly setDate: (ms: number) => void;
   /** The number of timers that have not fired. */
   readonly timers: () => number;

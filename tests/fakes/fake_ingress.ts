@@ -1,7 +1,7 @@
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { concat, readExactly, send } from "./memory_stream.ts";
+import { concat, readAll, readExactly, send, text } from "./memory_stream.ts";
 
-/** What a client asked the ingress for. */
+/** The endpoint that a client asked the ingress for. */
 export interface Asked {
   readonly host: string;
   readonly port: number;
@@ -13,12 +13,12 @@ export type Conn = Deno.TcpConn | Deno.TlsConn;
 /** The fields of a ConnResponse, by their numbers. */
 export type Answer = Partial<Record<1 | 2 | 3 | 4, string>> & { notices?: readonly string[] };
 
-/** The frame of an answer. */
+/** Encodes the frame of an answer. */
 export function answerFrame(answer: Answer): Uint8Array {
   const { notices = [], ...texts } = answer;
   const writer = new BinaryWriter();
-  for (const [field, text] of Object.entries(texts)) {
-    writer.tag(Number(field), WireType.LengthDelimited).string(text);
+  for (const [field, value] of Object.entries(texts)) {
+    writer.tag(Number(field), WireType.LengthDelimited).string(value);
   }
   for (const notice of notices) {
     const body = new BinaryWriter().tag(1, WireType.LengthDelimited).string(notice).finish();
@@ -28,6 +28,7 @@ export function answerFrame(answer: Answer): Uint8Array {
   return concat([Uint8Array.of(body.length & 255, body.length >> 8), body]);
 }
 
+/** An answer that accepts the request. */
 export const WELCOME = answerFrame({ 1: "ep_1", 2: "http" });
 
 /** Serves one connection whose request has been read. */
@@ -36,15 +37,15 @@ export type Behaviour = (conn: Conn, asked: Asked) => Promise<void> | void;
 /** An ingress on a free port of 127.0.0.1. */
 export interface FakeIngress extends AsyncDisposable {
   readonly port: number;
-  /** In the order of their arrival. */
+  /** The requests, in the order of their arrival. */
   readonly asked: Asked[];
   readonly open: ReadonlySet<Conn>;
   behave: Behaviour;
 }
 
 /**
- * Starts an ingress that reads each request, then does as it is told. With a certificate it speaks TLS, but asks for no client's:
- * `Deno.listenTls` cannot.
+ * Starts an ingress that reads each request, then runs `behave`. With a certificate it speaks TLS,
+ * but requests no client certificate, which `Deno.listenTls` cannot.
  */
 export function fakeIngress(
   behave: Behaviour,
@@ -103,7 +104,10 @@ export function fakeIngress(
   return ingress;
 }
 
-/** The client went away, the test closed the connection, or (InvalidData) TLS did not come about. */
+/**
+ * True if the client is gone, the test closed the connection, or the TLS handshake failed
+ * (InvalidData).
+ */
 function isEnd(error: unknown): boolean {
   const { BadResource, Interrupted, BrokenPipe, ConnectionReset, InvalidData, UnexpectedEof, NotConnected } =
     Deno.errors;
@@ -125,7 +129,7 @@ async function readAsked(conn: Conn): Promise<Asked | undefined> {
   return asked;
 }
 
-/** Accepts the request, then sends back all that comes. */
+/** Accepts the request, then returns all bytes. */
 export async function echo(conn: Conn): Promise<void> {
   await send(conn, WELCOME);
   const buffer = new Uint8Array(65_536);
@@ -135,23 +139,41 @@ export async function echo(conn: Conn): Promise<void> {
   await conn.closeWrite();
 }
 
-/** Accepts the request, then answers HTTP requests (Content-Length bodies only) with the heads and bodies that they had. */
+/** An HTTP answer without a body. */
+export const NO_CONTENT = "HTTP/1.1 204 No Content\r\n\r\n";
+
+/**
+ * Accepts the request, collects all bytes up to the end, and then answers with
+ * {@linkcode NO_CONTENT}.
+ */
+export function collect(into: string[]): Behaviour {
+  return async (conn) => {
+    await send(conn, WELCOME);
+    into.push(text(await readAll(conn)));
+    await send(conn, NO_CONTENT);
+  };
+}
+
+/**
+ * Accepts the request, then answers each HTTP request with its own head and body (Content-Length
+ * only).
+ */
 export async function httpMirror(conn: Conn): Promise<void> {
   await send(conn, WELCOME);
   const buffer = new Uint8Array(65_536);
-  let text = "";
+  let received = "";
   for (;;) {
-    const end = text.indexOf("\r\n\r\n") + 4;
-    const body = Number(/content-length: ([0-9]+)/i.exec(text.slice(0, Math.max(0, end)))?.[1] ?? 0);
-    if (end > 3 && text.length >= end + body) {
-      const request = text.slice(0, end + body);
-      text = text.slice(end + body);
+    const end = received.indexOf("\r\n\r\n") + 4;
+    const body = Number(/content-length: ([0-9]+)/i.exec(received.slice(0, Math.max(0, end)))?.[1] ?? 0);
+    if (end > 3 && received.length >= end + body) {
+      const request = received.slice(0, end + body);
+      received = received.slice(end + body);
       await send(conn, `HTTP/1.1 200 OK\r\nContent-Length: ${request.length}\r\n\r\n${request}`);
       continue;
     }
     const count = await conn.read(buffer);
     if (count === null) break;
-    text += String.fromCharCode(...buffer.subarray(0, count));
+    received += String.fromCharCode(...buffer.subarray(0, count));
   }
   await conn.closeWrite();
 }

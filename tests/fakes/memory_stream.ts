@@ -1,6 +1,6 @@
 import type { AcceptedStream, ByteStream } from "../../src/system/net.ts";
 
-/** One direction: bytes in order, at most `highWater` of them on their way. */
+/** One direction: bytes in order, at most `highWater` of them unread. */
 class Channel {
   readonly #highWater: number;
   #chunks: Uint8Array[] = [];
@@ -17,7 +17,7 @@ class Channel {
     return this.#ended;
   }
 
-  async read(buffer: Uint8Array, most: number): Promise<number | null> {
+  async read(buffer: Uint8Array, max: number): Promise<number | null> {
     while (this.#size === 0) {
       if (this.#error !== undefined) throw this.#error;
       if (this.#ended) return null;
@@ -25,7 +25,7 @@ class Channel {
     }
     if (this.#error !== undefined) throw this.#error;
     const first = this.#chunks[0]!;
-    const part = first.subarray(0, Math.min(buffer.length, most));
+    const part = first.subarray(0, Math.min(buffer.length, max));
     buffer.set(part);
     if (part.length === first.length) this.#chunks.shift();
     else this.#chunks[0] = first.subarray(part.length);
@@ -34,11 +34,11 @@ class Channel {
     return part.length;
   }
 
-  async write(data: Uint8Array, most: number): Promise<number> {
+  async write(data: Uint8Array, max: number): Promise<number> {
     while (this.#error === undefined && this.#size >= this.#highWater) await this.#wake.promise;
     if (this.#error !== undefined) throw this.#error;
     if (this.#ended) throw new Deno.errors.BrokenPipe("write after end");
-    const part = data.slice(0, Math.min(most, this.#highWater - this.#size));
+    const part = data.slice(0, Math.min(max, this.#highWater - this.#size));
     this.#chunks.push(part);
     this.#size += part.length;
     this.#changed();
@@ -98,13 +98,13 @@ export class MemoryStream implements AcceptedStream {
     if (!this.#out.ended) this.#out.end();
   }
 
-  /** Both directions break, for both ends. */
+  /** Breaks both directions for both ends. */
   reset(): void {
     this.#in.fail(new Deno.errors.ConnectionReset("reset"));
     this.#out.fail(new Deno.errors.ConnectionReset("reset"));
   }
 
-  /** Whether the other end has ended its direction. */
+  /** True if the other end has ended its direction. */
   get peerEnded(): boolean {
     return this.#in.ended;
   }
@@ -112,12 +112,12 @@ export class MemoryStream implements AcceptedStream {
 
 /** Options of {@linkcode memoryPair}. */
 export interface PairOptions {
-  /** No read or write moves more bytes at once. */
+  /** The most bytes that one read or write moves. */
   readonly segment?: number;
   readonly highWater?: number;
 }
 
-/** Both ends of a connection in memory. */
+/** Creates both ends of a connection in memory. */
 export function memoryPair(options: PairOptions = {}): { near: MemoryStream; far: MemoryStream } {
   const { segment = Infinity, highWater = 65_536 } = options;
   const there = new Channel(highWater);
@@ -128,7 +128,7 @@ export function memoryPair(options: PairOptions = {}): { near: MemoryStream; far
   };
 }
 
-/** Writes all of it. */
+/** Writes all of the data. */
 export async function send(stream: ByteStream, data: Uint8Array | string): Promise<void> {
   const bytes = typeof data === "string" ? latin1(data) : data;
   for (let done = 0; done < bytes.length;) done += await stream.write(bytes.subarray(done));
@@ -144,7 +144,7 @@ export async function readAll(stream: ByteStream): Promise<Uint8Array> {
   return concat(chunks);
 }
 
-/** Reads so many bytes, or fewer if the stream ends before. */
+/** Reads this number of bytes, or fewer if the stream ends first. */
 export async function readExactly(stream: ByteStream, length: number): Promise<Uint8Array> {
   const buffer = new Uint8Array(length);
   let have = 0;
@@ -167,35 +167,39 @@ export async function readUntil(stream: ByteStream, end: string): Promise<string
   return text;
 }
 
+/** Joins the chunks. */
 export function concat(chunks: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
+  let offset = 0;
   for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
+    whole.set(chunk, offset);
+    offset += chunk.length;
   }
   return whole;
 }
 
+/** The bytes of a text with one byte per character. */
 export function latin1(text: string): Uint8Array {
   return Uint8Array.from(text, (char) => char.charCodeAt(0));
 }
 
+/** The text of UTF-8 bytes. */
 export function text(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
 
-/** Bytes that tell their place, so that a lost or a doubled one shows. */
+/** Pseudo-random bytes, so that a lost or a doubled byte is noticed. */
 export function pattern(length: number, seed = 1): Uint8Array {
   const bytes = new Uint8Array(length);
   let state = seed;
-  for (let at = 0; at < length; at++) {
+  for (let index = 0; index < length; index++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    bytes[at] = state >>> 24;
+    bytes[index] = state >>> 24;
   }
   return bytes;
 }
 
+/** The bytes of hexadecimal digits. */
 export function fromHex(hex: string): Uint8Array {
   return Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }

@@ -1,6 +1,6 @@
 import { ListenerRoutes, type Route } from "../../src/model/route_table.ts";
 
-/** The route of an endpoint `scheme://host:port`. */
+/** A route to the endpoint `scheme://host:port`. */
 export function route(url: string, more: Partial<Route> = {}): Route {
   const [, scheme, hostname, port] = /^([a-z]+):\/\/([^:]+):([0-9]+)$/.exec(url)!;
   return {
@@ -16,7 +16,7 @@ export function route(url: string, more: Partial<Route> = {}): Route {
   };
 }
 
-/** A listener with the routes of these endpoints. */
+/** The routes of a listener with these endpoints. */
 export function routes(...urls: string[]): ListenerRoutes {
   return new ListenerRoutes(urls.map((url) => route(url)));
 }

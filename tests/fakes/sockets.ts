@@ -3,7 +3,10 @@ export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-/** Waits until nobody listens on the port: a connection in the moment of the close is still queued, and reset. */
+/**
+ * Waits until nobody listens on the port: a connection in the moment of the close is still queued,
+ * and reset.
+ */
 export async function untilRefused(port: number, hostname = "127.0.0.1"): Promise<void> {
   for (;;) {
     try {

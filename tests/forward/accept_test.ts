@@ -9,7 +9,7 @@ import { fakeClock } from "../fakes/fake_clock.ts";
 import { memoryPair, type MemoryStream } from "../fakes/memory_stream.ts";
 import { untilRefused } from "../fakes/sockets.ts";
 
-/** A listener whose connections and errors a test makes. */
+/** A listener that accepts what the test offers. */
 class ScriptedListener implements TcpListener {
   readonly key = "127.0.0.1:80";
   readonly port = 80;
@@ -17,8 +17,8 @@ class ScriptedListener implements TcpListener {
   readonly #queue: (MemoryStream | Error)[] = [];
   #wake = Promise.withResolvers<void>();
 
-  offer(...things: (MemoryStream | Error)[]): void {
-    this.#queue.push(...things);
+  offer(...results: (MemoryStream | Error)[]): void {
+    this.#queue.push(...results);
     this.#wake.resolve();
     this.#wake = Promise.withResolvers();
   }
@@ -42,21 +42,21 @@ function outOfDescriptors(): Error {
 
 function loopOn(listener: TcpListener, options: { max?: number; admit?: (peer: string) => boolean } = {}) {
   const slots = new ConnectionSlots(options.max ?? 100);
-  const taken: { stream: AcceptedStream; slot: Slot }[] = [];
+  const accepted: { stream: AcceptedStream; slot: Slot }[] = [];
   const controller = new AbortController();
   const arrivals: (() => void)[] = [];
   const done = acceptLoop(listener, {
     slots,
     admit: options.admit ?? (() => true),
     onConnection: (stream, slot) => {
-      taken.push({ stream, slot });
+      accepted.push({ stream, slot });
       arrivals.shift()?.();
     },
     signal: controller.signal,
   });
   return {
     slots,
-    taken,
+    accepted,
     done,
     /** Resolves at the next connection. */
     arrival: () => new Promise<void>((resolve) => void arrivals.push(resolve)),
@@ -68,7 +68,7 @@ function loopOn(listener: TcpListener, options: { max?: number; admit?: (peer: s
   };
 }
 
-Deno.test("acceptLoop() backs off from 5 ms to 1 s while descriptors are out, says so once, and goes on when they are back (F63)", async () => {
+Deno.test("acceptLoop() backs off from 5 ms to 1 s and logs once while there are no descriptors (F63)", async () => {
   await using logged = await captureLog();
   using clock = fakeClock();
   const listener = new ScriptedListener();
@@ -89,17 +89,17 @@ Deno.test("acceptLoop() backs off from 5 ms to 1 s while descriptors are out, sa
   );
   listener.offer(memoryPair().far);
   await clock.pass(1000);
-  assert.equal(loop.taken.length, 1);
+  assert.equal(loop.accepted.length, 1);
   assert.match(logged.lines("info").join(), /again/);
   listener.offer(outOfDescriptors());
   await clock.pass(0);
-  assert.equal(logged.lines("warning").length, 2, "a new episode is a new line");
+  assert.equal(logged.lines("warning").length, 2, "a new failure is logged again");
   const closing = loop.close();
   await clock.pass(0);
   await closing;
 });
 
-Deno.test("acceptLoop() accepts nothing while all slots are taken, and goes on when one is given back", async () => {
+Deno.test("acceptLoop() accepts nothing while all slots are taken", async () => {
   const listener = new ScriptedListener();
   const loop = loopOn(listener, { max: 2 });
   const both = Promise.all([loop.arrival(), loop.arrival()]);
@@ -107,7 +107,7 @@ Deno.test("acceptLoop() accepts nothing while all slots are taken, and goes on w
   await both;
   assert.equal(listener.accepts, 2);
   const third = loop.arrival();
-  loop.taken[0]!.slot[Symbol.dispose]();
+  loop.accepted[0]!.slot[Symbol.dispose]();
   await third;
   assert.equal(loop.slots.inUse, 2);
   await loop.close();
@@ -136,14 +136,14 @@ Deno.test("acceptLoop() closes a connection that waits for a slot when its liste
   assert.equal(slots.inUse, 1);
 });
 
-Deno.test("ConnectionSlots never leak, whatever order they are given back in", async () => {
+Deno.test("ConnectionSlots never leaks a slot, in whatever order slots are freed", async () => {
   const slots = new ConnectionSlots(4);
   const signal = new AbortController().signal;
   let most = 0;
   async function connection(round: number): Promise<void> {
     using slot = await slots.take(signal);
     most = Math.max(most, slots.inUse);
-    for (let turn = 0; turn < round % 5; turn++) await Promise.resolve();
+    for (let tick = 0; tick < round % 5; tick++) await Promise.resolve();
     slot[Symbol.dispose]();
   }
   await Promise.all(Array.from({ length: 360 }, (_, round) => connection(round)));
@@ -153,7 +153,7 @@ Deno.test("ConnectionSlots never leak, whatever order they are given back in", a
   assert.equal(slots.inUse, 4);
 });
 
-Deno.test("ConnectionSlots forget a waiter that gives up, and refuse one that came too late", async () => {
+Deno.test("ConnectionSlots forgets a waiter that is aborted", async () => {
   const slots = new ConnectionSlots(1);
   const held = await slots.take(new AbortController().signal);
   const impatient = new AbortController();
@@ -167,7 +167,7 @@ Deno.test("ConnectionSlots forget a waiter that gives up, and refuse one that ca
   assert.equal(slots.inUse, 0);
 });
 
-Deno.test("Listeners open, are observed by address and port, and close", async () => {
+Deno.test("Listeners opens, lists and closes listeners by address and port", async () => {
   await using logged = await captureLog();
   await using listeners = new Listeners({
     listen: listenTcp,
@@ -188,10 +188,10 @@ Deno.test("Listeners open, are observed by address and port, and close", async (
   await untilRefused(port);
   listeners.open({ address: "127.0.0.1", port });
   assert.equal(logged.lines("debug").length, 4);
-  assert.deepEqual(logged.lines("info"), [], "10,000 listeners are told of by their endpoints, not twice");
+  assert.deepEqual(logged.lines("info"), [], "10,000 listeners would flood the log");
 });
 
-Deno.test("Listeners hand every connection over with the key of its listener", async () => {
+Deno.test("Listeners hands over every connection with the key of its listener", async () => {
   const keys: string[] = [];
   const seen = Promise.withResolvers<void>();
   await using listeners = new Listeners({
@@ -211,7 +211,7 @@ Deno.test("Listeners hand every connection over with the key of its listener", a
   assert.deepEqual(keys, Array(3).fill(`127.0.0.1:${port}`));
 });
 
-Deno.test("Listeners give a peer that is not admitted nothing: no byte, no slot, nobody hears of it", async () => {
+Deno.test("Listeners gives a peer that is not admitted neither a byte nor a slot", async () => {
   const asked: string[] = [];
   const slots = new ConnectionSlots(1);
   await using listeners = new Listeners({
@@ -232,7 +232,8 @@ Deno.test("Listeners give a peer that is not admitted nothing: no byte, no slot,
   assert.equal(slots.inUse, 0);
 });
 
-Deno.test("acceptLoop() closes connections of which nobody can say whether they are admitted, backs off (it warned of each), and goes on (F63)", async () => {
+// It once warned about each connection.
+Deno.test("acceptLoop() closes connections and backs off while the admission check fails (F63)", async () => {
   await using logged = await captureLog();
   using clock = fakeClock();
   const listener = new ScriptedListener();
@@ -250,9 +251,9 @@ Deno.test("acceptLoop() closes connections of which nobody can say whether they 
     listener.offer(stream);
   }
   await clock.pass(0);
-  assert.deepEqual([closed, loop.taken.length, loop.slots.inUse], [1, 0, 0]);
+  assert.deepEqual([closed, loop.accepted.length, loop.slots.inUse], [1, 0, 0]);
   await clock.pass(5 + 10 + 20);
-  assert.deepEqual([closed, loop.taken.length, loop.slots.inUse], [4, 0, 0]);
+  assert.deepEqual([closed, loop.accepted.length, loop.slots.inUse], [4, 0, 0]);
   await clock.pass(1000);
   assert.equal(closed, 8);
   assert.equal(logged.lines("warning").length, 1);
@@ -261,7 +262,7 @@ Deno.test("acceptLoop() closes connections of which nobody can say whether they 
   const good = memoryPair().far;
   listener.offer(good);
   await clock.pass(1000);
-  assert.equal(loop.taken[0]!.stream, good);
+  assert.equal(loop.accepted[0]!.stream, good);
   assert.match(logged.lines("info").join(), /again/);
   await loop.close();
 });

@@ -1,17 +1,18 @@
 import assert from "node:assert/strict";
 import { chooseByRequest, planRoute, refuseOtherHost, urlOf } from "../../src/forward/choose_route.ts";
 import { ListenerRoutes } from "../../src/model/route_table.ts";
-import { type RequestHead, sniffHttp } from "../../src/forward/http/sniff_http.ts";
+import type { RequestHead } from "../../src/forward/http/parse_head.ts";
+import { sniffHttp } from "../../src/forward/http/sniff_http.ts";
 import { latin1 } from "../fakes/memory_stream.ts";
 import { route, routes } from "../fakes/routes.ts";
 
-Deno.test("planRoute() makes new route sets only for a listener with both kinds", () => {
+Deno.test("planRoute() copies the routes only for a listener with both kinds", () => {
   const listener = routes("http://a.example:80", "http://b.example:80");
   const plan = planRoute(listener);
   assert.ok(plan.kind === "sniff" && plan.http === listener && plan.tls === undefined);
 });
 
-Deno.test("chooseByRequest() shows a foreign Host harmlessly, and no body to HEAD", () => {
+Deno.test("chooseByRequest() shortens a foreign Host in its answer, and sends no body to HEAD", () => {
   const sniff = sniffHttp(latin1(`HEAD / HTTP/1.1\r\nHost: ${"x".repeat(500)}\r\n\r\n`));
   assert.ok(sniff !== "more");
   const choice = chooseByRequest(
@@ -21,8 +22,8 @@ Deno.test("chooseByRequest() shows a foreign Host harmlessly, and no body to HEA
   assert.ok("refusal" in choice && choice.refusal.method === "HEAD" && choice.refusal.reason.length < 250);
 });
 
-Deno.test("refuseOtherHost() lets the connection's own name pass and refuses every other", () => {
-  const chosen = { route: route("http://*.example.com:80"), host: "a.example.com", whole: false };
+Deno.test("refuseOtherHost() refuses every name but the connection's own", () => {
+  const choice = { route: route("http://*.example.com:80"), host: "a.example.com", passthrough: false };
   const head = (host: string): RequestHead => ({
     length: 0,
     method: "GET",
@@ -33,30 +34,32 @@ Deno.test("refuseOtherHost() lets the connection's own name pass and refuses eve
     body: 0,
     fields: [],
   });
-  assert.equal(refuseOtherHost(chosen, head("a.example.com")), undefined);
-  assert.equal(refuseOtherHost(chosen, head("b.example.com"))?.status, 421);
+  assert.equal(refuseOtherHost(choice, head("a.example.com")), undefined);
+  assert.equal(refuseOtherHost(choice, head("b.example.com"))?.status, 421);
   assert.equal(
-    refuseOtherHost({ ...chosen, hostField: "a.example.com" }, head("b.example.com")),
+    refuseOtherHost({ ...choice, hostField: "a.example.com" }, head("b.example.com")),
     undefined,
-    "it will get the right one",
+    "its Host is replaced",
   );
 });
 
-Deno.test("chooseByRequest() has every Host of a virtual address rewritten unless the first is the endpoint's own", () => {
+Deno.test("chooseByRequest() rewrites Host on a virtual address unless the first one is right", () => {
   const get = (host: string): string => `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
   const choose = (url: string, text: string) => {
     const sniff = sniffHttp(latin1(text));
     assert.ok(sniff !== "more" && sniff.kind === "request", text);
     const choice = chooseByRequest(new ListenerRoutes([route(url, { localPort: 9080 })]), sniff);
-    assert.ok("route" in choice && choice.host === "api.myapp" && choice.whole === !("hostField" in choice));
+    assert.ok(
+      "route" in choice && choice.host === "api.myapp" && choice.passthrough === !("hostField" in choice),
+    );
     return choice.hostField;
   };
-  const raw: Record<string, readonly string[]> = {
+  const unchanged: Record<string, readonly string[]> = {
     "http://api.myapp:80": ["api.myapp", "API.MyApp.", "api.myapp:80", "api.myapp:"],
     "http://api.myapp:443": ["api.myapp", "api.myapp:443"],
     "http://api.myapp:8080": ["api.myapp:8080"],
   };
-  for (const [url, hosts] of Object.entries(raw)) {
+  for (const [url, hosts] of Object.entries(unchanged)) {
     for (const host of hosts) assert.equal(choose(url, get(host)), undefined, `${url} ${host}`);
   }
   const rewritten: Record<string, [string, readonly string[]]> = {
@@ -91,7 +94,7 @@ Deno.test("chooseByRequest() has every Host of a virtual address rewritten unles
   }
 });
 
-Deno.test("urlOf() leaves usual ports out", () => {
+Deno.test("urlOf() omits default ports", () => {
   for (const url of ["http://a:81", "https://a:444", "tls://a:1", "tcp://a:443"]) {
     assert.equal(urlOf(route(url)), url);
   }

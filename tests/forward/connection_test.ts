@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
-import { type ConnectionOptions, serveConnection } from "../../src/forward/connection.ts";
+import { ClientSlots } from "../../src/forward/admission/client_slots.ts";
 import { ConnectionSlots } from "../../src/forward/admission/connection_slots.ts";
 import { DialGate } from "../../src/forward/admission/dial_gate.ts";
 import { LIMITS } from "../../src/forward/admission/limits.ts";
-import { SourceShares } from "../../src/forward/admission/source_shares.ts";
-import { TrafficBook } from "../../src/forward/traffic_book.ts";
+import { type ConnectionOptions, serveConnection } from "../../src/forward/connection.ts";
+import type { IngressAccess } from "../../src/forward/dial.ts";
+import { IngressHealth } from "../../src/forward/ingress_health.ts";
+import { TrafficCounters } from "../../src/forward/traffic_counters.ts";
 import { Attempts } from "../../src/lib/attempts.ts";
 import { DialError } from "../../src/model/errors.ts";
 import { ListenerRoutes } from "../../src/model/route_table.ts";
 import { sleep } from "../../src/system/clock.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
 import { WELCOME } from "../fakes/fake_ingress.ts";
+import { get } from "../fakes/http_request.ts";
 import {
   fromHex,
   latin1,
@@ -21,74 +24,83 @@ import {
   send,
   text,
 } from "../fakes/memory_stream.ts";
-import { route } from "../fakes/routes.ts";
+import { route, routes } from "../fakes/routes.ts";
 
-const GET = "GET / HTTP/1.1\r\nHost: api.myapp\r\n\r\n";
+const GET = get("api.myapp");
 const FRAME_BYTES = 15;
+/** An answer with the code ERR_NGROK_3209. */
+const REFUSAL = fromHex("10001a0e4552525f4e47524f4b5f33323039");
+const TCP = "tcp://api.myapp:80";
 
-/** One connection in memory, to an ingress that a test plays. */
-function serve(
-  options: Partial<ConnectionOptions> & {
-    url?: string;
-    segment?: number;
-    dialMs?: number;
-    peer?: string;
-  } = {},
-) {
-  const { url = "http://api.myapp:80", segment = Infinity, dialMs = 0, peer = "127.0.0.1", ...rest } =
-    options;
+interface ServeOptions extends Partial<ConnectionOptions> {
+  readonly url?: string;
+  readonly segment?: number;
+  readonly dialMs?: number;
+  readonly peer?: string;
+  readonly connect?: IngressAccess["connect"];
+}
+
+/** Serves one connection in memory. The test plays the client and the ingress. */
+function serve(options: ServeOptions = {}) {
+  const { url = "http://api.myapp:80", segment = Infinity, dialMs = 0, peer = "127.0.0.1" } = options;
   const client = memoryPair({ segment });
   const ingress = memoryPair({ segment });
-  const traffic = new TrafficBook();
-  const reached: string[] = [];
+  const traffic = new TrafficCounters();
+  const health = new IngressHealth();
+  async function dial({ timeoutMs, signal }: Parameters<IngressAccess["connect"]>[0]) {
+    if (dialMs > timeoutMs) throw new DialError("Cannot connect: no answer", { code: "timeout" });
+    if (dialMs > 0) await sleep(dialMs, { signal });
+    return ingress.near;
+  }
   const outcome = serveConnection(Object.assign(client.far, { peer }), {
-    routes: new ListenerRoutes([route(url)]),
+    routes: routes(url),
     access: {
-      async connect({ timeoutMs, signal }) {
-        if (dialMs > timeoutMs) throw new DialError("Cannot connect: no answer", { code: "timeout" });
-        if (dialMs > 0) await sleep(dialMs, { signal });
-        return ingress.near;
-      },
+      connect: options.connect ?? dial,
       ingress: () => ({ hostname: "ingress.test", port: 443 }),
       identity: () => ({ cert: "c", key: "k" }),
       trust: () => [],
     },
     limits: LIMITS,
     ingressSlots: new ConnectionSlots(1),
-    shares: new SourceShares(1),
+    clientSlots: new ClientSlots(1),
     gate: new DialGate(0),
     attempts: new Attempts(),
     traffic,
+    health,
     onRouted: () => {},
-    onReached: (name, error) => void reached.push(`${name} ${error?.message ?? "ok"}`),
     signal: new AbortController().signal,
-    ...rest,
+    ...options,
   });
   return {
     client: client.near,
     local: client.far,
     cloud: ingress.far,
     remote: ingress.near,
-    traffic,
-    reached,
+    /** Sends the bytes of the client and ends its direction. */
+    async request(bytes: string) {
+      await send(client.near, bytes);
+      await client.near.closeWrite();
+    },
+    traffic: () => traffic.snapshot("ep_api.myapp"),
+    state: () => health.report().state,
+    error: () => health.report().error ?? "",
     outcome,
   };
 }
 
-Deno.test("serveConnection() goes from accept to the last byte: ok", async () => {
-  const { client, cloud, outcome, reached, remote } = serve();
-  await send(client, GET);
-  await client.closeWrite();
+Deno.test("serveConnection() carries a connection to its last byte", async () => {
+  const { request, cloud, outcome, state, remote } = serve();
+  await request(GET);
   await readExactly(cloud, FRAME_BYTES);
   await send(cloud, WELCOME);
   assert.equal(text(await readAll(cloud)), GET);
   await cloud.closeWrite();
   assert.equal(await outcome, "ok");
-  assert.deepEqual(reached, ["api.myapp:80 ok"]);
+  assert.equal(state(), "ok");
   assert.ok(remote.closed);
 });
 
-Deno.test("serveConnection() works byte by byte from end to end", async () => {
+Deno.test("serveConnection() works with segments of one byte", async () => {
   const { client, cloud, outcome } = serve({ segment: 1 });
   const body = pattern(500);
   const receiving = (async () => {
@@ -106,7 +118,7 @@ Deno.test("serveConnection() works byte by byte from end to end", async () => {
   assert.equal(await outcome, "ok");
 });
 
-Deno.test("serveConnection() gives every request the endpoint's Host, whatever the sizes of the segments", async () => {
+Deno.test("serveConnection() gives every request the endpoint's Host for any size of the segments", async () => {
   const body = "x".repeat(300);
   const requests = (host: string): string =>
     [
@@ -115,7 +127,7 @@ Deno.test("serveConnection() gives every request the endpoint's Host, whatever t
       `GET http://${host}/3 HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
     ].join("");
   for (const segment of [1, 2, 3, 7, 50, 512, Infinity]) {
-    const { client, cloud, outcome } = serve({ segment, url: "http://api.myapp:8080" });
+    const { request, cloud, outcome } = serve({ segment, url: "http://api.myapp:8080" });
     const receiving = (async () => {
       await readExactly(cloud, FRAME_BYTES + 1);
       await send(cloud, WELCOME);
@@ -123,17 +135,16 @@ Deno.test("serveConnection() gives every request the endpoint's Host, whatever t
       await cloud.closeWrite();
       return all;
     })();
-    await send(client, requests("10.107.0.2:9080"));
-    await client.closeWrite();
+    await request(requests("10.107.0.2:9080"));
     assert.equal(await receiving, requests("api.myapp:8080"));
     assert.equal(await outcome, "ok");
   }
 });
 
-Deno.test("serveConnection() closes 10 s after a dial to an ingress that then is silent, whatever part of an answer came (F60, F61)", async () => {
+Deno.test("serveConnection() gives up 10 s after the dial if the ingress does not finish its answer (F60, F61)", async () => {
   for (const hex of ["", "05", "ffff0a"]) {
     using clock = fakeClock();
-    const { client, cloud, remote, outcome, reached, traffic } = serve();
+    const { client, cloud, remote, outcome, error, traffic } = serve();
     await send(client, GET);
     await send(cloud, fromHex(hex));
     await clock.pass(9_999);
@@ -143,14 +154,14 @@ Deno.test("serveConnection() closes 10 s after a dial to an ingress that then is
     await client.closeWrite();
     assert.match(text(await readAll(client)), /^HTTP\/1\.1 502 [^]*does not answer/);
     assert.equal(await outcome, "upgrade_failed");
-    assert.match(reached.join(), /does not answer/);
-    assert.equal(traffic.snapshot("ep_api.myapp").errors, 1);
+    assert.match(error(), /does not answer/);
+    assert.equal(traffic().errors, 1);
   }
 });
 
-Deno.test("serveConnection() counts dial and upgrade against one deadline of 10 s", async () => {
+Deno.test("serveConnection() has one deadline of 10 s for dial and upgrade", async () => {
   using clock = fakeClock();
-  const { client, remote, outcome } = serve({ dialMs: 9_000, url: "tcp://api.myapp:80" });
+  const { client, remote, outcome } = serve({ dialMs: 9_000, url: TCP });
   await clock.pass(9_999);
   assert.equal(remote.closed, false);
   await clock.pass(1);
@@ -159,7 +170,7 @@ Deno.test("serveConnection() counts dial and upgrade against one deadline of 10 
   client.close();
 });
 
-Deno.test("serveConnection() does not keep a dialled connection when it is aborted", async () => {
+Deno.test("serveConnection() closes the dialled connection when it is aborted", async () => {
   const controller = new AbortController();
   const { client, cloud, remote, outcome, traffic } = serve({ signal: controller.signal });
   await send(client, GET);
@@ -168,49 +179,46 @@ Deno.test("serveConnection() does not keep a dialled connection when it is abort
   controller.abort(new Error("over"));
   await ended;
   assert.ok(remote.closed);
-  assert.equal(traffic.snapshot("ep_api.myapp").total, 0, "the daemon's own end is no error of the endpoint");
+  assert.equal(traffic().total, 0, "a shutdown is not an error of the endpoint");
 });
 
-Deno.test("serveConnection() makes a dial or an upgrade anew that is broken off, within the same 10 s, and leaves no connection behind", async () => {
+Deno.test("serveConnection() repeats a dial or upgrade that a change of network breaks off", async () => {
   for (const dialMs of [0, 4_000]) {
     using clock = fakeClock();
     const attempts = new Attempts();
     const streams: ReturnType<typeof memoryPair>[] = [];
-    const access = {
-      async connect({ signal }: { signal?: AbortSignal | undefined }) {
+    const { client, outcome, state, traffic } = serve({
+      attempts,
+      async connect({ signal }) {
         const pair = memoryPair();
         streams.push(pair);
         if (streams.length === 1) await sleep(dialMs, { signal });
         return pair.near;
       },
-      ingress: () => ({ hostname: "ingress.test", port: 443 }),
-      identity: () => ({ cert: "c", key: "k" }),
-      trust: () => [],
-    };
-    const { client, outcome, reached, traffic } = serve({ attempts, access });
+    });
     await send(client, GET);
     await clock.pass(3_000);
     assert.equal(streams.length, 1);
     attempts.breakOff();
     await clock.pass(0);
-    assert.equal(streams.length, 2, `dialled anew after a dial of ${dialMs} ms`);
+    assert.equal(streams.length, 2, `dialled again after a dial of ${dialMs} ms`);
     if (dialMs === 0) assert.ok(streams[0]!.near.closed);
     const cloud = streams[1]!.far;
     await readExactly(cloud, FRAME_BYTES);
     await send(cloud, WELCOME);
     await send(cloud, "HTTP/1.1 204 No Content\r\n\r\n");
     await clock.pass(0);
-    assert.deepEqual(reached, ["api.myapp:80 ok"], "what was broken off is no failure");
+    assert.equal(state(), "ok", "the attempt that was broken off is not a failure");
     attempts.breakOff();
     await client.closeWrite();
     await cloud.closeWrite();
-    assert.match(text(await readAll(client)), /^HTTP\/1\.1 204 /, "a connection that stands is left alone");
+    assert.match(text(await readAll(client)), /^HTTP\/1\.1 204 /, "an established connection is left alone");
     assert.equal(await outcome, "ok");
-    assert.equal(traffic.snapshot("ep_api.myapp").errors, 0);
+    assert.equal(traffic().errors, 0);
   }
 });
 
-Deno.test("serveConnection() gives up at once what is broken off with too little time left for another attempt", async () => {
+Deno.test("serveConnection() does not repeat an attempt with too little time left", async () => {
   using clock = fakeClock();
   const attempts = new Attempts();
   const { client, outcome } = serve({ dialMs: 9_000, attempts });
@@ -219,52 +227,41 @@ Deno.test("serveConnection() gives up at once what is broken off with too little
   attempts.breakOff();
   await clock.pass(0);
   await client.closeWrite();
-  assert.match(text(await readAll(client)), /^HTTP\/1\.1 502 [^]*slept, or its network changed/);
+  assert.match(text(await readAll(client)), /^HTTP\/1\.1 502 [^]*slept or its network changed/);
   assert.equal(await outcome, "dial_failed");
 });
 
-Deno.test("serveConnection() tells its outcomes apart", async () => {
-  assert.equal(await serve({ routes: undefined }).outcome, "no_route");
-
-  const silent = serve();
-  await silent.client.closeWrite();
-  assert.equal(await silent.outcome, "client_gone");
-
-  const wrong = serve({ routes: new ListenerRoutes([route("http://api.myapp:80", { mode: "0.0.0.0" })]) });
-  await send(wrong.client, GET.replace("api", "x"));
-  await wrong.client.closeWrite();
-  assert.equal(await wrong.outcome, "wrong_host");
-
-  const bad = serve();
-  await send(bad.client, "GET /\r\n\r\n");
-  await bad.client.closeWrite();
-  assert.equal(await bad.outcome, "bad_request");
-
-  const undialled = serve({ dialMs: 20_000 });
-  await send(undialled.client, GET);
-  await undialled.client.closeWrite();
-  assert.equal(await undialled.outcome, "dial_failed");
-
-  const refused = serve();
-  await send(refused.client, GET);
-  await refused.client.closeWrite();
-  await send(refused.cloud, fromHex("10001a0e4552525f4e47524f4b5f33323039"));
-  assert.equal(await refused.outcome, "upgrade_refused");
-
+Deno.test("serveConnection() returns the outcome of a connection", async () => {
+  const cases: [expected: string, request: string, options: ServeOptions, answer?: Uint8Array][] = [
+    ["no_route", "", { routes: undefined }],
+    ["client_gone", "", {}],
+    ["wrong_host", get("x"), {
+      routes: new ListenerRoutes([route("http://api.myapp:80", { mode: "0.0.0.0" })]),
+    }],
+    ["bad_request", "GET /\r\n\r\n", {}],
+    ["dial_failed", GET, { dialMs: 20_000 }],
+    ["upgrade_refused", GET, {}, REFUSAL],
+  ];
+  for (const [expected, bytes, options, answer] of cases) {
+    const { request, cloud, outcome } = serve(options);
+    await request(bytes);
+    if (answer !== undefined) await send(cloud, answer);
+    assert.equal(await outcome, expected);
+  }
   const reset = serve();
   reset.client.reset();
   await assert.rejects(reset.outcome, Deno.errors.ConnectionReset);
 });
 
-Deno.test("serveConnection() closes without a word when anything but HTTP cannot be served", async () => {
-  const { client, cloud, outcome, local } = serve({ url: "tcp://api.myapp:80" });
-  await send(cloud, fromHex("10001a0e4552525f4e47524f4b5f33323039"));
+Deno.test("serveConnection() sends no answer if a connection other than HTTP fails", async () => {
+  const { client, cloud, outcome, local } = serve({ url: TCP });
+  await send(cloud, REFUSAL);
   assert.equal(await outcome, "upgrade_refused");
   local.close();
   assert.equal((await readAll(client)).length, 0);
 });
 
-Deno.test("serveConnection() waits for a place at the ingress, 10 s at most, and gives it back however it ends", async () => {
+Deno.test("serveConnection() waits up to 10 s for an ingress slot, and frees it however it ends", async () => {
   using clock = fakeClock();
   const ingressSlots = new ConnectionSlots(1);
   const url = "tcp://api.myapp:80";
@@ -273,12 +270,12 @@ Deno.test("serveConnection() waits for a place at the ingress, 10 s at most, and
   const late = serve({ ingressSlots, url });
   await clock.pass(10_000);
   assert.equal(await late.outcome, "dial_failed");
-  assert.match(late.reached.join(), /all 1 connections are in use/);
+  assert.match(late.error(), /all 1 connections are in use/);
   const patient = serve({ ingressSlots, url });
   await clock.pass(5_000);
   first.client.reset();
   assert.equal(await first.outcome, "ok");
-  await send(patient.cloud, fromHex("10001a0e4552525f4e47524f4b5f33323039"));
+  await send(patient.cloud, REFUSAL);
   assert.equal(await patient.outcome, "upgrade_refused");
   assert.equal(ingressSlots.inUse, 0);
   const controller = new AbortController();
@@ -289,24 +286,24 @@ Deno.test("serveConnection() waits for a place at the ingress, 10 s at most, and
   await ended;
 });
 
-Deno.test("serveConnection() refuses a client that holds its share at once, and the ingress is none the worse for it", async () => {
-  const shares = new SourceShares(1);
+Deno.test("serveConnection() refuses a client at its limit at once, which says nothing of the ingress", async () => {
+  const clientSlots = new ClientSlots(1);
   const peer = "192.168.1.66";
-  const first = serve({ shares, peer, url: "tcp://api.myapp:80" });
+  const first = serve({ clientSlots, peer, url: TCP });
   await send(first.cloud, WELCOME);
   await readExactly(first.cloud, FRAME_BYTES);
-  const second = serve({ shares, peer });
+  const second = serve({ clientSlots, peer });
   await send(second.client, GET);
   assert.match(
     text(await readAll(second.client)),
-    /^HTTP\/1\.1 502 [^]*holds 1 connections, as many as one client may/,
+    /^HTTP\/1\.1 502 [^]*client 192\.168\.1\.66 reached its limit of 1 connections/,
   );
   second.client.reset();
   assert.equal(await second.outcome, "dial_failed");
-  assert.deepEqual(second.reached, []);
+  assert.equal(second.state(), "unknown");
   first.client.reset();
   assert.equal(await first.outcome, "ok");
-  const third = serve({ shares, peer });
+  const third = serve({ clientSlots, peer });
   await send(third.client, GET);
   await readExactly(third.cloud, FRAME_BYTES);
   await send(third.cloud, WELCOME);

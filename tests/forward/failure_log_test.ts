@@ -10,7 +10,7 @@ const REFUSED = new DialError("Cannot connect to x:443: connection refused", {
 });
 const OFFLINE = new UpgradeError("Cannot reach a:80: ERR_NGROK_3200: offline", { code: "ERR_NGROK_3200" });
 
-Deno.test("FailureLog warns once in 10 s per endpoint that the cloud refuses, counts what it leaves out, and says when it works again", async () => {
+Deno.test("FailureLog warns once in 10 s per refused endpoint, and logs when it works again", async () => {
   await using logged = await captureLog();
   using clock = fakeClock();
   const log = new FailureLog();
@@ -19,7 +19,7 @@ Deno.test("FailureLog warns once in 10 s per endpoint that the cloud refuses, co
   assert.equal(logged.lines("warning").length, 2);
   log.worked("a:80");
   log.failed("a:80", OFFLINE);
-  assert.equal(logged.records.length, 2, "an endpoint that comes and goes does not flood the log either");
+  assert.equal(logged.records.length, 2, "an endpoint that flaps does not flood the log");
   await clock.pass(10_000);
   log.failed("a:80", OFFLINE);
   assert.match(logged.lines("warning")[2]!, /a:80.*ERR_NGROK_3200/);
@@ -31,7 +31,7 @@ Deno.test("FailureLog warns once in 10 s per endpoint that the cloud refuses, co
   assert.equal(logged.lines("info").length, 1);
 });
 
-Deno.test("FailureLog says in one line that the ingress is down, however many endpoints and connections hang on it (it said so for each) (F60)", async () => {
+Deno.test("FailureLog logs one line for all endpoints when the ingress is down (F60)", async () => {
   await using logged = await captureLog();
   using clock = fakeClock();
   const log = new FailureLog();
@@ -44,14 +44,14 @@ Deno.test("FailureLog says in one line that the ingress is down, however many en
   log.failed("e5:80", REFUSED);
   assert.equal(logged.records[2]!.properties["suppressed"], 9_999);
   log.worked("e7:80");
-  assert.deepEqual(logged.lines("info"), [], "one of the reasons is still fresh");
+  assert.deepEqual(logged.lines("info"), [], "one of the reasons is less than 10 s old");
   await clock.pass(10_000);
   log.worked("e7:80");
   log.worked("e8:80");
   assert.deepEqual(logged.lines("info"), ["Connections to the ingress work again"]);
 });
 
-Deno.test("FailureLog warns about 20 endpoints in 10 s, and then of how many it did not", async () => {
+Deno.test("FailureLog warns about 20 endpoints in 10 s, and then counts the others", async () => {
   await using logged = await captureLog();
   using clock = fakeClock();
   const log = new FailureLog();

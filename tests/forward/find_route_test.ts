@@ -4,6 +4,7 @@ import { LIMITS } from "../../src/forward/admission/limits.ts";
 import { ListenerRoutes } from "../../src/model/route_table.ts";
 import { clientHello, records } from "../fakes/client_hello.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
+import { get } from "../fakes/http_request.ts";
 import { latin1, memoryPair, send, text } from "../fakes/memory_stream.ts";
 import { route, routes } from "../fakes/routes.ts";
 
@@ -11,11 +12,11 @@ function hello(name?: string): Uint8Array {
   return records(clientHello({ name }));
 }
 
-function get(host: string): Uint8Array {
-  return latin1(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+function getBytes(host: string): Uint8Array {
+  return latin1(get(host));
 }
 
-/** What becomes of a connection that begins with these bytes (and then ends, if told so). */
+/** Finds the route of a connection that begins with these bytes. */
 async function find(
   listener: ListenerRoutes | undefined,
   bytes: Uint8Array,
@@ -30,9 +31,9 @@ async function find(
   const found = await finding;
   return found.kind === "found"
     ? {
-      to: found.chosen.route.hostname,
-      host: found.chosen.host,
-      whole: found.chosen.whole,
+      to: found.choice.route.hostname,
+      host: found.choice.host,
+      passthrough: found.choice.passthrough,
       initial: found.initial,
     }
     : {
@@ -43,7 +44,7 @@ async function find(
 
 const MISDIRECTED = /^HTTP\/1\.1 421 Misdirected Request\r\n/;
 
-Deno.test("findRoute() reads nothing where one tcp, tls or https route has the listener for itself", async () => {
+Deno.test("findRoute() reads nothing if the listener belongs to one tcp, tls or https route", async () => {
   for (
     const url of [
       "tcp://db.internal:5432",
@@ -55,12 +56,12 @@ Deno.test("findRoute() reads nothing where one tcp, tls or https route has the l
     const { far } = memoryPair();
     far.read = () => assert.fail("nothing must be read");
     const found = await findRoute(far, { routes: routes(url), limits: LIMITS });
-    assert.ok(found.kind === "found" && found.chosen.whole && found.initial.length === 0);
-    assert.equal(`${found.chosen.host}:${found.chosen.route.port}`, url.slice(url.indexOf("//") + 2));
+    assert.ok(found.kind === "found" && found.choice.passthrough && found.initial.length === 0);
+    assert.equal(`${found.choice.host}:${found.choice.route.port}`, url.slice(url.indexOf("//") + 2));
   }
 });
 
-Deno.test("findRoute() has nothing to say where no route is, or where several tcp routes cannot be told apart", async () => {
+Deno.test("findRoute() finds nothing without a route, or among several tcp routes", async () => {
   for (const listener of [undefined, routes("tcp://a.example:1", "tcp://b.example:1")]) {
     const { far } = memoryPair();
     assert.deepEqual(await findRoute(far, { routes: listener, limits: LIMITS }), {
@@ -71,7 +72,7 @@ Deno.test("findRoute() has nothing to say where no route is, or where several tc
   }
 });
 
-Deno.test("findRoute() takes the right Host of the only http route of a shared listener, with whatever port, and holds each further request against it (F68)", async () => {
+Deno.test("findRoute() accepts the right Host of the only shared http route with any port (F68)", async () => {
   const listener = new ListenerRoutes([route("http://api.myapp:80", { localPort: 9080, mode: "127.0.0.1" })]);
   for (
     const host of [
@@ -83,36 +84,36 @@ Deno.test("findRoute() takes the right Host of the only http route of a shared l
       "api.myapp:",
     ]
   ) {
-    const { initial, ...rest } = await find(listener, get(host));
-    assert.deepEqual(rest, { to: "api.myapp", host: "api.myapp", whole: false }, host);
-    assert.deepEqual(initial, get(host), "the bytes go on as they came");
+    const { initial, ...rest } = await find(listener, getBytes(host));
+    assert.deepEqual(rest, { to: "api.myapp", host: "api.myapp", passthrough: false }, host);
+    assert.deepEqual(initial, getBytes(host), "the bytes are passed on unchanged");
   }
 });
 
-Deno.test("findRoute() lets every Host through on a virtual address, and holds the connection if it must be rewritten", async () => {
+Deno.test("findRoute() accepts every Host on a virtual address", async () => {
   const listener = routes("http://api.myapp:80");
-  for (const [host, whole] of [["api.myapp", true], ["localhost", false], ["", false]] as const) {
-    const { initial, ...rest } = await find(listener, get(host));
-    assert.deepEqual(rest, { to: "api.myapp", host: "api.myapp", whole }, host);
-    assert.deepEqual(initial, get(host), "the bytes are not touched yet");
+  for (const [host, passthrough] of [["api.myapp", true], ["localhost", false], ["", false]] as const) {
+    const { initial, ...rest } = await find(listener, getBytes(host));
+    assert.deepEqual(rest, { to: "api.myapp", host: "api.myapp", passthrough }, host);
+    assert.deepEqual(initial, getBytes(host), "the bytes are not rewritten yet");
   }
 });
 
-Deno.test("findRoute() answers 421 to a wrong Host on an address of the user's, with the right one and a curl that sends it", async () => {
+Deno.test("findRoute() answers 421 to a wrong Host, with a curl command for the right one", async () => {
   const listener = new ListenerRoutes([
     route("http://api.myapp:8080", { localPort: 9080, mode: "127.0.0.1" }),
   ]);
   for (const host of ["localhost", "x.api.myapp", "127.0.0.1:9080", ""]) {
-    const { outcome, answer } = await find(listener, get(host));
+    const { outcome, answer } = await find(listener, getBytes(host));
     assert.equal(outcome, "wrong_host");
     assert.match(answer!, MISDIRECTED);
-    assert.match(answer!, /http:\/\/api\.myapp:8080 only/);
+    assert.match(answer!, /only http:\/\/api\.myapp:8080\./);
     assert.match(answer!, /curl -H "Host: api\.myapp:8080" http:\/\/127\.0\.0\.1:9080\//);
     assert.match(answer!, /Connection: close\r\n/);
   }
 });
 
-Deno.test("findRoute() sends the preface of HTTP/2 to an http route that has the listener for itself and refuses it elsewhere", async () => {
+Deno.test("findRoute() accepts the HTTP/2 preface only on a listener of one http route", async () => {
   const preface = latin1("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
   assert.equal((await find(routes("http://api.myapp:80"), preface)).to, "api.myapp");
   for (
@@ -128,16 +129,16 @@ Deno.test("findRoute() sends the preface of HTTP/2 to an http route that has the
   }
 });
 
-Deno.test("findRoute() finds the route of a shared http listener by Host: exact, then the longest wildcard, never a default", async () => {
+Deno.test("findRoute() finds a shared http route by Host: exact, then the longest wildcard", async () => {
   const listener = routes("http://a.example.com:80", "http://*.example.com:80", "http://*.b.example.com:80");
-  assert.equal((await find(listener, get("a.example.com"))).to, "a.example.com");
-  assert.deepEqual({ ...await find(listener, get("X.example.com:80")), initial: 0 }, {
+  assert.equal((await find(listener, getBytes("a.example.com"))).to, "a.example.com");
+  assert.deepEqual({ ...await find(listener, getBytes("X.example.com:80")), initial: 0 }, {
     to: "*.example.com",
     host: "x.example.com",
-    whole: false,
+    passthrough: false,
     initial: 0,
   });
-  assert.equal((await find(listener, get("x.y.b.example.com"))).to, "*.b.example.com");
+  assert.equal((await find(listener, getBytes("x.y.b.example.com"))).to, "*.b.example.com");
   for (
     const host of [
       "example.com",
@@ -149,22 +150,22 @@ Deno.test("findRoute() finds the route of a shared http listener by Host: exact,
       "b%00.example.com",
     ]
   ) {
-    const { outcome, answer } = await find(listener, get(host));
+    const { outcome, answer } = await find(listener, getBytes(host));
     assert.equal(outcome, "wrong_host", host);
     assert.match(answer!, MISDIRECTED);
     assert.match(answer!, /ngrokctl list/);
   }
 });
 
-Deno.test("findRoute() finds the route of a shared TLS listener by its server name", async () => {
+Deno.test("findRoute() finds a shared TLS route by the server name", async () => {
   const listener = routes("tls://a.example.com:443", "https://*.example.com:443");
   assert.equal((await find(listener, hello("a.example.com"))).to, "a.example.com");
   const { initial, ...rest } = await find(listener, hello("x.y.example.com"), { segment: 1 });
-  assert.deepEqual(rest, { to: "*.example.com", host: "x.y.example.com", whole: true });
+  assert.deepEqual(rest, { to: "*.example.com", host: "x.y.example.com", passthrough: true });
   assert.deepEqual(initial, hello("x.y.example.com"));
 });
 
-Deno.test("findRoute() answers a TLS client with alerts: unrecognized_name, or decode_error", async () => {
+Deno.test("findRoute() answers a TLS client with unrecognized_name or decode_error", async () => {
   const listener = routes("tls://*.example.com:443");
   const unknown = { outcome: "wrong_host", answer: "\x15\x03\x03\0\x02\x02\x70" };
   assert.deepEqual(await find(listener, hello("other.org")), unknown);
@@ -175,19 +176,19 @@ Deno.test("findRoute() answers a TLS client with alerts: unrecognized_name, or d
   });
 });
 
-Deno.test("findRoute() tells HTTP and TLS on one listener apart by the first byte, each with its own routes", async () => {
+Deno.test("findRoute() tells HTTP and TLS on one listener apart by the first byte", async () => {
   const listener = routes("http://*.example.com:443", "tls://a.example.com:443");
   assert.equal((await find(listener, hello("a.example.com"))).to, "a.example.com");
-  assert.equal((await find(listener, get("a.example.com"))).to, "*.example.com");
+  assert.equal((await find(listener, getBytes("a.example.com"))).to, "*.example.com");
   assert.equal((await find(listener, hello("b.example.com"))).outcome, "wrong_host");
   const sole = new ListenerRoutes([
     route("http://h.example.com:443", { mode: "0.0.0.0" }),
     route("tls://a.example.com:443", { mode: "0.0.0.0" }),
   ]);
-  assert.match((await find(sole, get("a.example.com"))).answer!, MISDIRECTED);
+  assert.match((await find(sole, getBytes("a.example.com"))).answer!, MISDIRECTED);
 });
 
-Deno.test("findRoute() answers 400 to a head that is malformed or cut off, 431 to one that is too large", async () => {
+Deno.test("findRoute() answers 400 to a malformed or truncated head, 431 to one that is too large", async () => {
   const listener = routes("http://api.myapp:80");
   assert.match(
     (await find(listener, latin1("GET / HTTP/1.1\nHost: api.myapp\n\n"))).answer!,
@@ -196,12 +197,12 @@ Deno.test("findRoute() answers 400 to a head that is malformed or cut off, 431 t
   assert.match((await find(listener, hello("api.myapp"))).answer!, /^HTTP\/1\.1 400 [^]*this is TLS/);
   assert.match(
     (await find(listener, latin1("GET / HT"), { end: true })).answer!,
-    /^HTTP\/1\.1 400 [^]*ends in its head/,
+    /^HTTP\/1\.1 400 [^]*ends within its head/,
   );
   assert.match((await find(listener, latin1(`GET /${"x".repeat(17_000)}`))).answer!, /^HTTP\/1\.1 431 /);
 });
 
-Deno.test("findRoute() says nothing to a client that says nothing", async () => {
+Deno.test("findRoute() sends no answer to a client that sends nothing", async () => {
   assert.deepEqual(await find(routes("http://api.myapp:80"), new Uint8Array(0), { end: true }), {
     outcome: "client_gone",
     answer: undefined,
@@ -212,7 +213,7 @@ Deno.test("findRoute() says nothing to a client that says nothing", async () => 
   });
 });
 
-Deno.test("findRoute() gives a head 10 s in all, a hello and the first byte 5 s, however the bytes drip (F65)", async () => {
+Deno.test("findRoute() limits a head to 10 s, and a hello and the first byte to 5 s (F65)", async () => {
   using clock = fakeClock();
   async function drip(
     listener: ListenerRoutes,
@@ -234,7 +235,7 @@ Deno.test("findRoute() gives a head 10 s in all, a hello and the first byte 5 s,
       answer: found.kind === "not_found" && found.answer !== undefined ? text(found.answer) : undefined,
     };
   }
-  const head = await drip(routes("http://api.myapp:80"), get("api.myapp"));
+  const head = await drip(routes("http://api.myapp:80"), getBytes("api.myapp"));
   assert.equal(head.seconds, 10);
   assert.match(head.answer!, /^HTTP\/1\.1 408 Request Timeout\r\n/);
   const inFive = { seconds: 5, answer: undefined };
@@ -243,10 +244,14 @@ Deno.test("findRoute() gives a head 10 s in all, a hello and the first byte 5 s,
     assert.deepEqual(await drip(listener, new Uint8Array(0)), inFive);
   }
   assert.deepEqual(await drip(routes("tls://*.example.com:443"), hello("a.example.com")), inFive);
-  assert.deepEqual(await drip(both, hello("a.example.com")), inFive, "HTTP on the same port buys no time");
+  assert.deepEqual(
+    await drip(both, hello("a.example.com")),
+    inFive,
+    "HTTP on the same port gives no more time",
+  );
 });
 
-Deno.test("findRoute() passes a reset of the client on", async () => {
+Deno.test("findRoute() rejects when the client resets", async () => {
   const { near, far } = memoryPair();
   near.reset();
   await assert.rejects(

@@ -3,50 +3,33 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import tls from "node:tls";
-import { Forwarder } from "../../src/forward/forwarder.ts";
-import { RouteTable } from "../../src/model/route_table.ts";
-import { connectTls, listenTcp } from "../../src/system/net.ts";
-import { TestCa, type TestPair } from "../fakes/test_ca.ts";
+import { connectTls } from "../../src/system/net.ts";
 import { type Behaviour, echo, fakeIngress, WELCOME } from "../fakes/fake_ingress.ts";
 import { concat, latin1, pattern, readAll, send, text } from "../fakes/memory_stream.ts";
 import { route } from "../fakes/routes.ts";
 import { until } from "../fakes/sockets.ts";
+import { startForwarder, type StartOptions } from "../fakes/start_forwarder.ts";
+import { TestCa } from "../fakes/test_ca.ts";
 
-const ca = await TestCa.create();
-const server = await ca.pair();
-const client = await ca.pair();
+const [ca, stranger] = await Promise.all([TestCa.create(), TestCa.create()]);
+const [server, client] = await Promise.all([ca.pair(), ca.pair()]);
 
-/** A forwarder for one tcp endpoint, with TLS to an ingress on that port. */
-function startBefore(ingressPort: number, options: { identity?: TestPair; trust?: readonly string[] } = {}) {
-  const { identity = client, trust = [ca.pem] } = options;
-  const forwarder = new Forwarder({
-    listen: listenTcp,
+/** A forwarder for one tcp endpoint before an ingress with TLS. */
+function start(behave: Behaviour, options: StartOptions = {}) {
+  return startForwarder([route("tcp://db.internal:5432")], {
+    behave,
+    tls: server,
     connect: connectTls,
-    ingress: () => ({ hostname: "localhost", port: ingressPort }),
-    identity: () => identity,
-    trust: () => trust,
+    identity: () => client,
+    trust: () => [ca.pem],
+    ...options,
   });
-  const port = forwarder.open({ address: "127.0.0.1", port: 0 });
-  forwarder.setRoutes(new RouteTable([route("tcp://db.internal:5432", { localPort: port })]));
-  return { forwarder, dial: () => Deno.connect({ hostname: "127.0.0.1", port }) };
 }
 
-/** A forwarder and its ingress. */
-function start(behave: Behaviour, options: { trust?: readonly string[] } = {}) {
-  const ingress = fakeIngress(behave, { tls: server });
-  const { forwarder, dial } = startBefore(ingress.port, options);
-  return {
-    forwarder,
-    ingress,
-    dial,
-    async [Symbol.asyncDispose]() {
-      await forwarder[Symbol.asyncDispose]();
-      await ingress[Symbol.asyncDispose]();
-    },
-  };
-}
-
-/** An ingress that demands a client certificate of the CA, and answers each request with a success, a line and its end. */
+/**
+ * An ingress that requires a client certificate of the CA, and answers each request with a success,
+ * a line and its end.
+ */
 async function demandingIngress(version: "TLSv1.2" | "TLSv1.3") {
   const names: string[] = [];
   const sockets = new Set<tls.TLSSocket>();
@@ -66,8 +49,9 @@ async function demandingIngress(version: "TLSv1.2" | "TLSv1.3") {
   });
   listener.on("tlsClientError", () => {});
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const { port } = listener.address() as AddressInfo;
   return {
-    port: (listener.address() as AddressInfo).port,
+    target: () => ({ hostname: "localhost", port }),
     names,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
@@ -88,10 +72,7 @@ Deno.test("Forwarder passes half-closes on over TLS in both directions (F57)", a
     await readAll(conn);
     await send(conn, bulk);
   });
-  using first = await it.dial();
-  await send(first, "request");
-  await first.closeWrite();
-  assert.equal(sha256(await readAll(first)), sha256(bulk));
+  assert.equal(sha256(await it.exchange("request")), sha256(bulk));
 
   it.ingress.behave = async (conn) => {
     await send(conn, concat([WELCOME, latin1("bye")]));
@@ -137,23 +118,21 @@ Deno.test("Forwarder moves 64 MiB each way at once without losing a byte", async
 });
 
 for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
-  Deno.test(`Forwarder shows its certificate over ${version} and delivers what comes with the answer`, async () => {
+  Deno.test(`Forwarder presents its certificate over ${version} and delivers early bytes`, async () => {
     await using ingress = await demandingIngress(version);
-    const { forwarder, dial } = startBefore(ingress.port);
-    await using _forwarder = forwarder;
-    using conn = await dial();
+    await using it = start(echo, { ingress: ingress.target });
+    using conn = await it.dial();
     assert.equal(text(await readAll(conn)), "220 ready\r\n");
     assert.deepEqual(ingress.names, ["k8sop_1"]);
   });
 
-  Deno.test(`Forwarder says that its certificate may be what the ingress refuses over ${version}`, async () => {
+  Deno.test(`Forwarder reports that the ingress may refuse its certificate over ${version}`, async () => {
     await using ingress = await demandingIngress(version);
-    const stranger = await TestCa.create();
-    const { forwarder, dial } = startBefore(ingress.port, { identity: await stranger.pair() });
-    await using _forwarder = forwarder;
-    using conn = await dial();
+    const foreign = await stranger.pair();
+    await using it = start(echo, { ingress: ingress.target, identity: () => foreign });
+    using conn = await it.dial();
     assert.equal((await readAll(conn)).length, 0);
-    const { state, error } = forwarder.ingressHealth();
+    const { state, error } = it.forwarder.ingressHealth();
     assert.equal(state, "failing");
     assert.match(
       error!,
@@ -163,9 +142,8 @@ for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
   });
 }
 
-Deno.test("Forwarder does not talk to an ingress that nobody vouches for, and gives the next step (F60)", async () => {
-  const stranger = await TestCa.create();
-  await using it = start(echo, { trust: [stranger.pem] });
+Deno.test("Forwarder refuses an ingress whose CA is not trusted, and gives the next step (F60)", async () => {
+  await using it = start(echo, { trust: () => [stranger.pem] });
   using conn = await it.dial();
   assert.equal((await readAll(conn)).length, 0);
   const { state, error, hint } = it.forwarder.ingressHealth();
@@ -175,33 +153,20 @@ Deno.test("Forwarder does not talk to an ingress that nobody vouches for, and gi
   assert.deepEqual(it.ingress.asked, []);
 });
 
-Deno.test("Forwarder follows an ingress that changes its certificate, and checks the new one for its name and its CA (F62)", async () => {
-  const stranger = await TestCa.create();
+Deno.test("Forwarder checks name and CA of a new certificate of the ingress (F62)", async () => {
   const certificates = {
-    first: server,
-    renewed: await ca.pair(),
-    "another name": await ca.pair({ names: ["other.example"] }),
-    "another CA": await stranger.pair(),
-  };
-  const ingress = { port: 0 };
-  await using forwarder = new Forwarder({
-    listen: listenTcp,
-    connect: connectTls,
-    ingress: () => ({ hostname: "localhost", port: ingress.port }),
-    identity: () => client,
-    trust: () => [ca.pem],
-  });
-  const port = forwarder.open({ address: "127.0.0.1", port: 0 });
-  forwarder.setRoutes(new RouteTable([route("tcp://db.internal:5432", { localPort: port })]));
-  for (const [what, pair] of Object.entries(certificates)) {
-    await using now = fakeIngress(echo, { tls: pair });
-    ingress.port = now.port;
-    using conn = await Deno.connect({ hostname: "127.0.0.1", port });
-    const isGood = pair === certificates.first || pair === certificates.renewed;
-    if (isGood) await send(conn, "x");
-    await conn.closeWrite();
-    assert.equal(text(await readAll(conn)), isGood ? "x" : "", what);
-    await until(() => forwarder.openConnections === 0);
-    assert.equal(forwarder.ingressHealth().state, isGood ? "ok" : "failing", what);
+    first: [server, true],
+    renewed: [await ca.pair(), true],
+    "another name": [await ca.pair({ names: ["other.example"] }), false],
+    "another CA": [await stranger.pair(), false],
+  } as const;
+  let port = 0;
+  await using it = start(echo, { ingress: () => ({ hostname: "localhost", port }) });
+  for (const [what, [pair, isGood]] of Object.entries(certificates)) {
+    await using ingress = fakeIngress(echo, { tls: pair });
+    port = ingress.port;
+    assert.equal(await it.ask(isGood ? "x" : ""), isGood ? "x" : "", what);
+    await until(() => it.forwarder.openConnections === 0);
+    assert.equal(it.forwarder.ingressHealth().state, isGood ? "ok" : "failing", what);
   }
 });

@@ -26,7 +26,7 @@ function connected(options: Partial<PipeOptions> & { pair?: PairOptions } = {}) 
   return { client: client.near, cloud: cloud.far, local: client.far, remote: cloud.near, counts, done };
 }
 
-Deno.test("pipe() moves bytes both ways, counts them and closes both streams", async () => {
+Deno.test("pipe() copies and counts bytes in both directions and closes both streams", async () => {
   const { client, cloud, local, remote, counts, done } = connected();
   await send(client, "ping");
   assert.equal(text(await readExactly(cloud, 4)), "ping");
@@ -51,7 +51,7 @@ Deno.test("pipe() delivers the whole reply after the client half-closes (F57)", 
   assert.equal(counts.out, 2_000_064);
 });
 
-Deno.test("pipe() delivers what the client still sends after the server half-closes (F57)", async () => {
+Deno.test("pipe() delivers the client's bytes after the server half-closes (F57)", async () => {
   const upload = pattern(1_000_003);
   const { client, cloud, done } = connected();
   await cloud.closeWrite();
@@ -64,7 +64,7 @@ Deno.test("pipe() delivers what the client still sends after the server half-clo
   assert.deepEqual(received, upload);
 });
 
-Deno.test("pipe() moves bytes one by one, and through a peer that takes 7 at a time", async () => {
+Deno.test("pipe() works with segments of 1 and of 7 bytes", async () => {
   for (const segment of [1, 7]) {
     const up = pattern(5_000, 2);
     const down = pattern(5_000, 3);
@@ -81,7 +81,7 @@ Deno.test("pipe() moves bytes one by one, and through a peer that takes 7 at a t
   }
 });
 
-Deno.test("pipe() sends what was read before first, in both directions", async () => {
+Deno.test("pipe() sends bytes that were read before first, in both directions", async () => {
   const { client, cloud, counts, done } = connected({
     fromLocal: latin1("head "),
     fromCloud: latin1("early "),
@@ -96,7 +96,7 @@ Deno.test("pipe() sends what was read before first, in both directions", async (
   assert.deepEqual(counts, { in: 9, out: 10 });
 });
 
-Deno.test("pipe() holds a sender back while the receiver does not read (F59)", async () => {
+Deno.test("pipe() stops reading from the sender while the receiver does not read (F59)", async () => {
   const { client, cloud, counts, done } = connected({ pair: { highWater: 1000 } });
   const sending = send(client, pattern(1_000_000)).catch(() => "stopped");
   await readExactly(cloud, 10);
@@ -106,7 +106,7 @@ Deno.test("pipe() holds a sender back while the receiver does not read (F59)", a
   assert.equal(await sending, "stopped");
 });
 
-Deno.test("pipe() takes a reset of either side as the end of both", async () => {
+Deno.test("pipe() closes both sides after a reset of one", async () => {
   for (const side of ["client", "cloud"] as const) {
     const ends = connected();
     await send(ends.client, "x");
@@ -117,7 +117,7 @@ Deno.test("pipe() takes a reset of either side as the end of both", async () => 
   }
 });
 
-Deno.test("pipe() still delivers the answer of a server that stops to read", async () => {
+Deno.test("pipe() delivers the answer of a server that stops reading", async () => {
   const { client, cloud, remote, done } = connected();
   remote.write = () => Promise.reject(new Deno.errors.BrokenPipe("no more"));
   await send(client, "too much");
@@ -127,7 +127,7 @@ Deno.test("pipe() still delivers the answer of a server that stops to read", asy
   await done;
 });
 
-Deno.test("pipe() closes a side that stands still for the close timeout after the other has ended", async () => {
+Deno.test("pipe() closes an idle side one close timeout after the other has ended", async () => {
   using clock = fakeClock();
   const { client, local, remote, done } = connected();
   await client.closeWrite();
@@ -150,7 +150,7 @@ Deno.test("pipe() closes after the close timeout even if the half-close itself h
   await done;
 });
 
-Deno.test("pipe() does not cut a transfer that still moves after the other side has ended, however slowly", async () => {
+Deno.test("pipe() does not interrupt a slow transfer after the other side has ended", async () => {
   using clock = fakeClock();
   const { client, cloud, local, done } = connected();
   await client.closeWrite();
@@ -165,7 +165,7 @@ Deno.test("pipe() does not cut a transfer that still moves after the other side 
   assert.equal(local.closed, true);
 });
 
-Deno.test("pipe() gives an idle connection all the time it wants as long as both sides are open", async () => {
+Deno.test("pipe() keeps an idle connection while both sides are open", async () => {
   using clock = fakeClock();
   const { client, cloud, local, done } = connected();
   await clock.pass(24 * 3600_000);

@@ -16,7 +16,7 @@ function reasonOf(bytes: Uint8Array): string {
   return sniff.reason;
 }
 
-Deno.test("TlsSniffer finds the name in the hello that Deno itself sends", async () => {
+Deno.test("TlsSniffer finds the name in Deno's own hello", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const dialling = Deno.connectTls({ hostname: "localhost", port: listener.addr.port }).then(async (conn) => {
     using open = conn;
@@ -31,14 +31,14 @@ Deno.test("TlsSniffer finds the name in the hello that Deno itself sends", async
   await failing;
 });
 
-Deno.test("TlsSniffer finds the name however the hello is cut into records and segments", () => {
+Deno.test("TlsSniffer finds the name for any cut into records and segments", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 700 }),
       fc.integer({ min: 0, max: 3000 }),
       fc.integer({ min: 1, max: 400 }),
-      (most, padding, step) => {
-        const whole = records(clientHello({ name: "A.Example.com.", padding }), most);
+      (max, padding, step) => {
+        const whole = records(clientHello({ name: "A.Example.com.", padding }), max);
         const sniffer = new TlsSniffer();
         for (let length = 0; length < whole.length; length += step) {
           assert.equal(sniffer.sniff(whole.slice(0, length)), "more");
@@ -52,7 +52,7 @@ Deno.test("TlsSniffer finds the name however the hello is cut into records and s
   );
 });
 
-Deno.test("TlsSniffer looks at each byte of a hello in single-byte records and segments only once", () => {
+Deno.test("TlsSniffer reads each byte once, also in records and segments of one byte", () => {
   const whole = records(clientHello({ name: "a.example.com", padding: 9_000 }), 1);
   const sniffer = new TlsSniffer();
   const start = performance.now();
@@ -63,12 +63,12 @@ Deno.test("TlsSniffer looks at each byte of a hello in single-byte records and s
   assert.ok(performance.now() - start < 1000, `took ${performance.now() - start} ms`);
 });
 
-Deno.test("TlsSniffer needs no byte after the hello and minds none", () => {
+Deno.test("TlsSniffer ignores bytes after the hello", () => {
   const whole = records(clientHello({ name: "a.example.com" }));
   assert.deepEqual(sniffTls(concat([whole, pattern(300)])), { kind: "hello", name: "a.example.com" });
 });
 
-Deno.test("TlsSniffer takes a hello of almost 64 KiB and refuses a larger one", () => {
+Deno.test("TlsSniffer accepts a hello of almost 64 KiB and refuses a larger one", () => {
   const large = records(clientHello({ name: "a.example.com", padding: 65_100 }));
   assert.deepEqual(sniffTls(large), { kind: "hello", name: "a.example.com" });
   const header = Uint8Array.of(0x16, 3, 1, 0, 4, 1, 2, 0, 0);
@@ -80,7 +80,7 @@ Deno.test("TlsSniffer decides at 64 KiB even if the records are tiny", () => {
   assert.match(reasonOf(whole.subarray(0, 65_536)), /larger than 64 KiB/);
 });
 
-Deno.test("TlsSniffer says that a client sends no name", () => {
+Deno.test("TlsSniffer returns no name if the client sends none", () => {
   assert.deepEqual(sniffTls(records(clientHello({}))), { kind: "hello", name: undefined });
   const bare = concat([
     Uint8Array.of(3, 1),
@@ -92,7 +92,7 @@ Deno.test("TlsSniffer says that a client sends no name", () => {
   assert.deepEqual(sniffTls(records(handshake(1, bare))), { kind: "hello", name: undefined });
 });
 
-Deno.test("TlsSniffer takes the outer name of an Encrypted Client Hello", () => {
+Deno.test("TlsSniffer returns the outer name of an Encrypted Client Hello", () => {
   const inner = extension(0xfe0d, pattern(400));
   assert.deepEqual(sniffTls(records(clientHello({ name: "public.example", before: [inner] }))), {
     kind: "hello",
@@ -108,7 +108,7 @@ Deno.test("TlsSniffer skips names of unknown types", () => {
   });
 });
 
-Deno.test("TlsSniffer refuses hellos that could be read in two ways, or not at all", () => {
+Deno.test("TlsSniffer refuses ambiguous and malformed hellos", () => {
   const one = serverName([[0, latin1("a.example.com")]]);
   const cases: Record<string, [Uint8Array, RegExp]> = {
     "not TLS": [latin1("GET / HTTP/1.1\r\n"), /not a TLS handshake/],
@@ -151,7 +151,7 @@ Deno.test("TlsSniffer refuses hellos that could be read in two ways, or not at a
   assert.match(reasonOf(split), /not a TLS handshake/, "an alert between two records");
 });
 
-Deno.test("TlsSniffer refuses damaged lists in the body", () => {
+Deno.test("TlsSniffer refuses malformed lists in the body", () => {
   function hello(
     parts: { session?: number; suites?: number; methods?: number; tail?: Uint8Array },
   ): Uint8Array {
@@ -175,17 +175,17 @@ Deno.test("TlsSniffer refuses damaged lists in the body", () => {
   assert.match(reasonOf(hello({ tail: Uint8Array.of(0, 0, 9) })), /bytes follow the extensions/);
 });
 
-Deno.test("TlsSniffer never throws, whatever the bytes are", () => {
+Deno.test("TlsSniffer never throws for any bytes", () => {
   const whole = records(clientHello({ name: "a.example.com" }), 60);
   fc.assert(
     fc.property(
       fc.uint8Array({ maxLength: 200 }),
       fc.nat(whole.length - 1),
       fc.nat(255),
-      (noise, at, value) => {
+      (noise, index, value) => {
         sniffTls(noise);
         const damaged = whole.slice();
-        damaged[at] = value;
+        damaged[index] = value;
         sniffTls(damaged);
       },
     ),

@@ -23,7 +23,7 @@ function withCode(code: string): (error: unknown) => boolean {
   return (error) => error instanceof UpgradeError && error.code === code;
 }
 
-/** Runs an upgrade against a server that says these bytes once it has the request, then ends if it is told to. */
+/** Runs an upgrade against a server that sends these bytes after the request. */
 async function upgradeAgainst(bytes: Uint8Array, options: { segment?: number; end?: boolean } = {}) {
   const { near, far } = memoryPair({
     ...(options.segment === undefined ? {} : { segment: options.segment }),
@@ -50,7 +50,7 @@ Deno.test("upgrade() sends the whole frame in one write", async () => {
   assert.deepEqual(writes, [fromHex("0d000a096170692e6d796170701050")]);
 });
 
-Deno.test("upgrade() gives the endpoint's id and the bytes that came with the answer (F61)", async () => {
+Deno.test("upgrade() returns the endpoint's id and the bytes that came with the answer (F61)", async () => {
   const { near, far, upgraded } = await upgradeAgainst(concat([WELCOME, latin1("220 ready\r\n")]));
   assert.equal(upgraded.endpointId, "ep_1");
   assert.equal(text(upgraded.early), "220 ready\r\n");
@@ -58,13 +58,13 @@ Deno.test("upgrade() gives the endpoint's id and the bytes that came with the an
   assert.equal(text(await readExactly(near, 4)), "more");
 });
 
-Deno.test("upgrade() reads an answer that comes byte by byte, and nothing after it", async () => {
+Deno.test("upgrade() reads an answer in segments of one byte, and nothing after it", async () => {
   const { near, upgraded } = await upgradeAgainst(concat([WELCOME, latin1("220")]), { segment: 1 });
   assert.equal(upgraded.early.length, 0);
   assert.equal(text(await readExactly(near, 3)), "220");
 });
 
-Deno.test("upgrade() loses nothing when answer and data together are larger than one read (F61)", async () => {
+Deno.test("upgrade() loses no byte if answer and data exceed one read (F61)", async () => {
   const data = pattern(60_000);
   const { near, far, upgraded } = await upgradeAgainst(concat([WELCOME, data]));
   await far.closeWrite();
@@ -72,7 +72,7 @@ Deno.test("upgrade() loses nothing when answer and data together are larger than
   assert.deepEqual(concat([upgraded.early, rest]), data);
 });
 
-Deno.test("upgrade() takes an empty answer for a success, and the largest one (F61)", async () => {
+Deno.test("upgrade() accepts an empty answer and the largest one (F61)", async () => {
   assert.equal((await upgradeAgainst(fromHex("0000"))).upgraded.endpointId, "");
   const largest = answerFrame({ 2: "x".repeat(65_531) });
   assert.equal(largest.length, 65_537);
@@ -82,7 +82,7 @@ Deno.test("upgrade() takes an empty answer for a success, and the largest one (F
   assert.equal(upgraded.early.length, 0);
 });
 
-Deno.test("upgrade() takes a code alone and a message alone for a failure (F61)", async () => {
+Deno.test("upgrade() fails on a code alone and on a message alone (F61)", async () => {
   await assert.rejects(
     upgradeAgainst(answerFrame({ 3: "ERR_NGROK_3200", 4: "endpoint\noffline" })),
     (error) => {
@@ -102,13 +102,13 @@ Deno.test("upgrade() takes a code alone and a message alone for a failure (F61)"
   });
 });
 
-Deno.test("upgrade() says that the ingress closed, at whatever byte of the answer (N1, N7, N8)", async () => {
+Deno.test("upgrade() reports that the ingress closed at any byte of the answer (N1, N7, N8)", async () => {
   for (const hex of ["", "05", "05000a0461"]) {
     await assert.rejects(upgradeAgainst(fromHex(hex), { end: true }), withCode("closed"), hex);
   }
 });
 
-Deno.test("upgrade() says that the ingress closed when the connection is reset", async () => {
+Deno.test("upgrade() reports that the ingress closed if the connection is reset", async () => {
   for (const act of [(far: MemoryStream) => far.reset(), (far: MemoryStream) => far.close()]) {
     const { near, far } = memoryPair();
     const upgrading = upgrade(near, REQUEST, FOREVER);
@@ -121,7 +121,7 @@ Deno.test("upgrade() says that the ingress closed when the connection is reset",
   }
 });
 
-Deno.test("upgrade() says that an answer is malformed (F61)", async () => {
+Deno.test("upgrade() reports a malformed answer (F61)", async () => {
   for (
     const hex of ["02000001", "02000f01", "04000a056162", "04000a02fffe", "0c0010ffffffffffffffffffff01"]
   ) {
@@ -129,7 +129,7 @@ Deno.test("upgrade() says that an answer is malformed (F61)", async () => {
   }
 });
 
-Deno.test("upgrade() gives up at its deadline, whatever part of the answer has come (F61)", async () => {
+Deno.test("upgrade() gives up at its deadline at any part of the answer (F61)", async () => {
   using clock = fakeClock();
   for (const hex of ["", "05", "ffff0a"]) {
     const { near, far } = memoryPair();
@@ -140,14 +140,14 @@ Deno.test("upgrade() gives up at its deadline, whatever part of the answer has c
   }
 });
 
-Deno.test("upgrade() ends with the signal's reason", async () => {
+Deno.test("upgrade() rejects with the signal's reason", async () => {
   const controller = new AbortController();
   const upgrading = upgrade(memoryPair().near, REQUEST, { timeoutMs: 10_000, signal: controller.signal });
   controller.abort(new Error("shutting down"));
   await assert.rejects(upgrading, /shutting down/);
 });
 
-Deno.test("upgrade() logs notices for those who debug", async () => {
+Deno.test("upgrade() logs notices at level debug", async () => {
   await using logged = await captureLog();
   await upgradeAgainst(answerFrame({ 1: "ep_1", notices: ["plan limit\nnear", "cert expires soon"] }));
   assert.equal(logged.lines("debug").length, 2);

@@ -1,7 +1,7 @@
-/** The place of one connection under the cap; disposing gives it back (once). */
+/** Permission for one connection. Disposing it frees the slot, once. */
 export type Slot = Disposable;
 
-/** A cap on how many connections there are at once. */
+/** A limited number of slots for connections. */
 export class ConnectionSlots {
   readonly max: number;
   readonly #waiting = new Set<() => void>();

@@ -7,61 +7,32 @@ import { ConnectionSlots, type Slot } from "./connection_slots.ts";
 
 const log = getLogger(["ngrokd", "forward"]);
 
-/** The runtime does not close a connection in mid-handshake before its peer does: so many can be stuck at a silent ingress. */
-const MAX_UNFINISHED = 64;
+/**
+ * The runtime cannot close a connection in the middle of its handshake. This limits how many
+ * descriptors a silent ingress can hold.
+ */
+const MAX_HANDSHAKES = 64;
 const FIRST_TRIAL_MS = 1_000;
 const MAX_TRIAL_MS = 15_000;
-/** What only the ingress itself, or whoever stands in its place, can make of a dial. */
+/** Failures that show that something at the ingress's address answered. */
 const ANSWERS: ReadonlySet<DialFailure> = new Set(["refused", "reset", "untrusted", "handshake"]);
 
-/** One dial as the gate lets it through. */
-export interface GatedDial {
-  readonly timeoutMs: number;
-  /** Whether the ingress was silent, or has not answered over this network yet: the dial must not cost anything if it is silent. */
-  readonly checkFirst: boolean;
-}
-
-/** Options of {@linkcode DialGate.pass}. */
-export interface PassOptions {
-  /** For the wait and the dial together. */
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-  readonly dial: (options: GatedDial) => Promise<ByteStream>;
-}
-
-interface Silence {
-  readonly target: string;
-  readonly since: number;
-  trials: number;
-  /** When the next trial may begin; Infinity while one runs. */
-  nextTrialAt: number;
-  /** Whether all may try: it was another network that it was found on. */
-  isLifted: boolean;
-}
-
-/** A dial, and what was true when it began. */
-interface Begun {
-  readonly network: number;
-  readonly startedAt: number;
-  /** The silence that it is the trial of. */
-  readonly trial: Silence | undefined;
-}
-
 /**
- * Keeps the dials to an ingress that accepts connections and says nothing few: while it is silent, all but one trial per step fail at
- * once. Whatever it answers to a trial, it is not silent any more; a trial that never reached it says nothing.
+ * A circuit breaker for an ingress that accepts connections and then stays silent: while it is
+ * silent, all dials fail at once except for one trial per step of the back-off. Any answer to a
+ * trial ends the silence. A trial that did not reach the ingress changes nothing.
  */
 export class DialGate {
-  readonly #unfinished = new ConnectionSlots(MAX_UNFINISHED);
+  readonly #handshakes = new ConnectionSlots(MAX_HANDSHAKES);
   readonly #minMs: number;
-  #lastHeard: { readonly target: string; readonly at: number } | undefined;
+  #lastAnswer: { readonly target: string; readonly at: number } | undefined;
   #silence: Silence | undefined;
-  /** How often the network has changed: what a dial over an earlier one comes to says nothing. */
+  /** Counts changes of network. A dial over an earlier network proves nothing. */
   #network = 0;
-  /** Whether a dial over this network was answered, or none has changed yet. */
+  /** True if the ingress has answered over this network, or the network has never changed. */
   #isProven = true;
 
-  /** A dial begins only if it has `minMs` milliseconds: with less, it would prove nothing. */
+  /** A dial needs `minMs` milliseconds. With less time, a failure would prove nothing. */
   constructor(minMs: number) {
     this.#minMs = minMs;
   }
@@ -69,7 +40,8 @@ export class DialGate {
   /**
    * Runs the dial to `target` (`host:port`).
    *
-   * @throws {DialError} `timeout`, without a dial, if the ingress is silent or the time does not suffice; and what the dial throws.
+   * @throws {DialError} `timeout`, without a dial, if the ingress is silent or the time is too
+   * short; and whatever the dial throws.
    * @throws The signal's reason, if it aborts first.
    */
   async pass(target: string, options: PassOptions): Promise<ByteStream> {
@@ -79,41 +51,43 @@ export class DialGate {
     using _slot = await this.#slot(target, options);
     const startedAt = performance.now();
     const timeoutMs = end - startedAt;
-    if (timeoutMs < this.#minMs) throw late(target);
-    const begun: Begun = { network: this.#network, startedAt, trial: this.#begin(target) };
+    if (timeoutMs < this.#minMs) throw tooLate(target);
+    const running: RunningDial = { network: this.#network, startedAt, trial: this.#begin(target) };
     try {
-      const stream = await dial({ timeoutMs, checkFirst: begun.trial !== undefined || !this.#isProven });
-      this.#heard(target, begun);
+      const stream = await dial({ timeoutMs, checkFirst: running.trial !== undefined || !this.#isProven });
+      this.#answered(target, running);
       return stream;
     } catch (error) {
       const code = error instanceof DialError ? error.code : "other";
-      // A trial that was broken off may be made anew at once; what failed on the way here is likely to fail again.
-      if (signal.aborted) this.#inconclusive(begun, 0);
-      else if (code === "timeout") this.#unheard(target, begun);
-      else if (ANSWERS.has(code)) this.#heard(target, begun);
-      else this.#inconclusive(begun, FIRST_TRIAL_MS);
+      // An aborted trial may be repeated at once. A failure on this machine or on the way to the
+      // ingress is likely to happen again.
+      if (signal.aborted) this.#inconclusive(running, 0);
+      else if (code === "timeout") this.#timedOut(target, running);
+      else if (ANSWERS.has(code)) this.#answered(target, running);
+      else this.#inconclusive(running, FIRST_TRIAL_MS);
       throw error;
     }
+  }
+
+  /**
+   * Lets all dials try again, because the network may have changed. Dials that began before prove
+   * nothing. Until the ingress answers, each dial checks first that it does: frequent changes of
+   * network before a silent ingress must not use up descriptors.
+   */
+  retryNow(): void {
+    this.#network++;
+    this.#isProven = false;
+    this.#lastAnswer = undefined;
+    if (this.#silence !== undefined) this.#silence = { ...this.#silence, trials: 0, isLifted: true };
   }
 
   async #slot(target: string, options: PassOptions): Promise<Slot> {
     using limit = limitTime(options.timeoutMs, options);
     try {
-      return await this.#unfinished.take(limit.signal);
+      return await this.#handshakes.take(limit.signal);
     } catch (error) {
-      throw limit.isOver ? late(target) : error;
+      throw limit.isOver ? tooLate(target) : error;
     }
-  }
-
-  /**
-   * The network may be another one: all dials may try again, and those that began before say nothing any more. Until one is answered each
-   * is checked first, so that a network that changes for ever before a silent ingress costs no descriptors.
-   */
-  retryNow(): void {
-    this.#network++;
-    this.#isProven = false;
-    this.#lastHeard = undefined;
-    if (this.#silence !== undefined) this.#silence = { ...this.#silence, trials: 0, isLifted: true };
   }
 
   #silenceOf(target: string): Silence | undefined {
@@ -126,11 +100,11 @@ export class DialGate {
     const seconds = Math.round((performance.now() - silence.since) / 1000);
     throw new DialError(`Cannot connect to ${target}: it has not answered for ${seconds} s`, {
       code: "timeout",
-      hint: "Check this machine's network and ingressEndpoint; one connection is tried every few seconds",
+      hint: "Check this machine's network and ingressEndpoint; ngrokd retries every few seconds",
     });
   }
 
-  /** The silence that this dial is the trial of, if there is one. */
+  /** Returns the silence that this dial tries to end. */
   #begin(target: string): Silence | undefined {
     this.#refuseIfSilent(target);
     const silence = this.#silenceOf(target);
@@ -139,25 +113,26 @@ export class DialGate {
     return silence;
   }
 
-  #heard(target: string, { network }: Begun): void {
+  #answered(target: string, { network }: RunningDial): void {
     if (network !== this.#network) return;
     this.#isProven = true;
-    this.#lastHeard = { target, at: performance.now() };
+    this.#lastAnswer = { target, at: performance.now() };
     if (this.#silenceOf(target) === undefined) return;
     this.#silence = undefined;
-    log.info("The ingress {target} answers again", { target });
+    log.info("Ingress {target} answers again", { target });
   }
 
-  #unheard(target: string, { network, startedAt, trial }: Begun): void {
+  #timedOut(target: string, { network, startedAt, trial }: RunningDial): void {
     if (network !== this.#network) return;
     const silence = this.#silenceOf(target);
     const now = performance.now();
     if (silence === undefined) {
-      // Another dial was answered meanwhile: of several machines behind the name one is silent, or one packet was lost.
-      if (this.#lastHeard?.target === target && this.#lastHeard.at > startedAt) return;
+      // Another dial was answered meanwhile: a packet was lost, or one of several machines behind
+      // the name is silent.
+      if (this.#lastAnswer?.target === target && this.#lastAnswer.at > startedAt) return;
       const nextTrialAt = now + FIRST_TRIAL_MS;
       this.#silence = { target, since: startedAt, trials: 0, nextTrialAt, isLifted: false };
-      log.warn("The ingress {target} does not answer: connections fail at once until it does", { target });
+      log.warn("Ingress {target} does not answer; connections fail at once until it does", { target });
     } else if (silence.isLifted) {
       silence.isLifted = false;
       silence.nextTrialAt = now + FIRST_TRIAL_MS;
@@ -168,14 +143,50 @@ export class DialGate {
     }
   }
 
-  /** The dial says nothing of the ingress. If it was a trial, the next one may begin after `pauseMs`. */
-  #inconclusive({ trial }: Begun, pauseMs: number): void {
+  /**
+   * The dial proves nothing about the ingress. If it was a trial, the next one may begin after
+   * `pauseMs`.
+   */
+  #inconclusive({ trial }: RunningDial, pauseMs: number): void {
     if (trial !== undefined) trial.nextTrialAt = performance.now() + pauseMs;
   }
 }
 
-function late(target: string): DialError {
-  return new DialError(`Cannot connect to ${target}: the dials before this one have taken all its time`, {
+/** Options of {@linkcode DialGate.pass}. */
+export interface PassOptions {
+  /** For the wait and the dial together. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly dial: (options: GatedDial) => Promise<ByteStream>;
+}
+
+/** A dial that the gate has let through. */
+export interface GatedDial {
+  readonly timeoutMs: number;
+  /** True if the ingress may be silent: the dial must not keep a descriptor if it is. */
+  readonly checkFirst: boolean;
+}
+
+interface Silence {
+  readonly target: string;
+  readonly since: number;
+  trials: number;
+  /** The earliest time of the next trial; Infinity while one runs. */
+  nextTrialAt: number;
+  /** True if all dials may try, because the silence was found over another network. */
+  isLifted: boolean;
+}
+
+/** A dial and the state in which it began. */
+interface RunningDial {
+  readonly network: number;
+  readonly startedAt: number;
+  /** The silence that it is a trial of. */
+  readonly trial: Silence | undefined;
+}
+
+function tooLate(target: string): DialError {
+  return new DialError(`Cannot connect to ${target}: earlier dials used up the time limit`, {
     code: "timeout",
     hint: "Check this machine's network and ingressEndpoint",
   });

@@ -1,18 +1,21 @@
-/** How long each part of a connection may take, in milliseconds. */
+/** Time limits of a connection, in milliseconds. */
 export interface Limits {
-  /** A request's head, from the connection's start or its own first byte (RELIABILITY.md R36); in a crowd the time of a ClientHello. */
+  /**
+   * For the head of a request, from the start of the connection or from the head's own first byte
+   * (docs/reliability.md R36). A crowd of clients shortens it to `helloMs`.
+   */
   readonly headMs: number;
-  /** A ClientHello, or the first byte of anything (R23, R25). */
+  /** For a ClientHello, and for the first byte of anything (docs/reliability.md R23, R25). */
   readonly helloMs: number;
-  /** TCP, TLS and upgrade to the ingress together (R24). */
+  /** For TCP, TLS and upgrade to the ingress together (docs/reliability.md R24). */
   readonly ingressMs: number;
-  /** How long one direction may stand still after the other has ended (R29). */
+  /** For a pause of one direction after the other has ended (docs/reliability.md R29). */
   readonly closeMs: number;
-  /** How long a refused client may take to read why. */
+  /** For a refused client to read the reason. */
   readonly lingerMs: number;
 }
 
-/** What the daemon runs with. */
+/** The limits of the daemon. */
 export const LIMITS: Limits = {
   headMs: 10_000,
   helloMs: 5_000,

@@ -1,26 +1,14 @@
-/** Options of {@linkcode UnroutedConnections}. */
-export interface UnroutedOptions {
-  /** Above this, those that have had their time must go. */
-  readonly max: number;
-  /** How long a connection may stay if it saw a crowd, in milliseconds. */
-  readonly crowdMs: number;
-}
-
-/** What a client needs to say what it wants, even in a storm of others. */
+/** The time that every client has to send its first bytes, even in a flood. */
 const GRACE_MS = 500;
 
-interface Member {
-  readonly since: number;
-  readonly evict: () => void;
-}
-
 /**
- * The connections that have not said yet where they go. Above the cap, the source that has the most loses its oldest ones: a client that
- * says what it wants is through at once, and one that only sits there can take the place of nobody but itself (RELIABILITY.md R25).
+ * The connections whose route is not known yet. Above their limit, the client that has the most of
+ * them loses its oldest ones: a client that sends nothing displaces only itself
+ * (docs/reliability.md R25).
  */
 export class UnroutedConnections {
   readonly #options: UnroutedOptions;
-  readonly #sources = new Map<string, Set<Member>>();
+  readonly #clients = new Map<string, Set<Entry>>();
   #size = 0;
   #crowdedAt = -Infinity;
 
@@ -32,51 +20,64 @@ export class UnroutedConnections {
     return this.#size;
   }
 
-  /** Takes a connection of this source in, until it is disposed. `evict` must end it. */
-  enter(source: string, evict: () => void): Disposable {
+  /** Counts a connection of this client until it is disposed. `evict` must end the connection. */
+  enter(peer: string, evict: () => void): Disposable {
     const { max, crowdMs } = this.#options;
-    const member = { since: performance.now(), evict };
-    const members = this.#sources.get(source) ?? new Set();
-    this.#sources.set(source, members.add(member));
+    const entry = { since: performance.now(), evict };
+    const entries = this.#clients.get(peer) ?? new Set();
+    this.#clients.set(peer, entries.add(entry));
     this.#size++;
-    if (this.#size > max / 4) this.#crowdedAt = member.since;
+    if (this.#size > max / 4) this.#crowdedAt = entry.since;
     const timer = setTimeout(() => {
-      if (this.#crowdedAt >= member.since) this.#evict(source, member);
+      if (this.#crowdedAt >= entry.since) this.#evict(peer, entry);
     }, crowdMs);
     while (this.#size > max && this.#evictOne());
     return {
       [Symbol.dispose]: () => {
         clearTimeout(timer);
-        this.#leave(source, member);
+        this.#leave(peer, entry);
       },
     };
   }
 
-  /** False if there is none to evict. */
+  /** Returns false if all connections are still in their grace period. */
   #evictOne(): boolean {
     let most = 0;
-    let oldest: { source: string; member: Member } | undefined;
-    for (const [source, members] of this.#sources) {
-      const [member] = members;
-      const isOlder = oldest === undefined || member!.since < oldest.member.since;
-      if (members.size < most || (members.size === most && !isOlder)) continue;
-      most = members.size;
-      oldest = { source, member: member! };
+    let oldest: { peer: string; entry: Entry } | undefined;
+    for (const [peer, entries] of this.#clients) {
+      const [entry] = entries;
+      const isOlder = oldest === undefined || entry!.since < oldest.entry.since;
+      if (entries.size < most || (entries.size === most && !isOlder)) continue;
+      most = entries.size;
+      oldest = { peer, entry: entry! };
     }
-    if (oldest === undefined || performance.now() - oldest.member.since < GRACE_MS) return false;
-    this.#evict(oldest.source, oldest.member);
+    if (oldest === undefined || performance.now() - oldest.entry.since < GRACE_MS) return false;
+    this.#evict(oldest.peer, oldest.entry);
     return true;
   }
 
-  #evict(source: string, member: Member): void {
-    if (this.#leave(source, member)) member.evict();
+  #evict(peer: string, entry: Entry): void {
+    if (this.#leave(peer, entry)) entry.evict();
   }
 
-  #leave(source: string, member: Member): boolean {
-    const members = this.#sources.get(source);
-    if (members === undefined || !members.delete(member)) return false;
+  #leave(peer: string, entry: Entry): boolean {
+    const entries = this.#clients.get(peer);
+    if (entries === undefined || !entries.delete(entry)) return false;
     this.#size--;
-    if (members.size === 0) this.#sources.delete(source);
+    if (entries.size === 0) this.#clients.delete(peer);
     return true;
   }
+}
+
+/** Options of {@linkcode UnroutedConnections}. */
+export interface UnroutedOptions {
+  /** Above this number, connections that are past their grace period are evicted. */
+  readonly max: number;
+  /** The time limit of a connection that shares the listener with a crowd, in milliseconds. */
+  readonly crowdMs: number;
+}
+
+interface Entry {
+  readonly since: number;
+  readonly evict: () => void;
 }

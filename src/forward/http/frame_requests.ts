@@ -1,44 +1,22 @@
+import { MAX_HEAD_BYTES, parseField, type RequestHead, valuesOf } from "./parse_head.ts";
 import type { HttpRefusal } from "./refuse.ts";
 import { rewriteHead } from "./rewrite_head.ts";
-import { MAX_HEAD_BYTES, parseField, type RequestHead, sniffHttp, valuesOf } from "./sniff_http.ts";
-
-/** What may happen to the bytes at the front of the input. */
-export type Step =
-  /** So many go on; if there is an `instead`, in that spelling. */
-  | { readonly kind: "pass"; readonly count: number; readonly instead?: Uint8Array }
-  /** Not clear yet. Up to `unseen` of the bytes to come may go on without a look. */
-  | { readonly kind: "more"; readonly unseen: number }
-  /** It depends on the server's answer to a request to switch protocols: see {@linkcode RequestFramer.answerSwitch}. */
-  | { readonly kind: "switch" }
-  | { readonly kind: "refuse"; readonly refusal: HttpRefusal };
-
-/** Options of {@linkcode RequestFramer}. */
-export interface FramerOptions {
-  /** Whether the request may go where the connection leads; if not, what to say. */
-  readonly admit: (head: RequestHead) => HttpRefusal | undefined;
-  /** What every request's Host becomes; undefined: it stays. */
-  readonly hostField?: string | undefined;
-}
-
-/** How a request would have its connection carry something else than HTTP/1. */
-export type SwitchKind = "connect" | "upgrade";
-
-type State =
-  | { kind: "head" | "chunk_size" | "chunk_end" | "trailers" | "switch" | "raw" }
-  | { kind: "body"; left: number; then: "chunk_end" | "done" };
+import { sniffHttp } from "./sniff_http.ts";
 
 const MAX_CHUNK_LINE_BYTES = 1024;
-/** What decides where a request goes and ends must stand in its head (RFC 9110 6.5.1). */
+/** Fields that route or delimit a request must be in its head (RFC 9110 6.5.1). */
 const NO_TRAILERS: ReadonlySet<string> = new Set(["host", "content-length", "transfer-encoding"]);
 // deno-lint-ignore no-control-regex
 const CHUNK_LINE = /^([0-9a-f]{1,13})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?$/i;
 
 /**
- * Finds where each request of a connection begins and ends, by the strict rules of RFC 9112, asks about each, and gives it another Host if
- * it is told to. Values in, values out: call `next` with the bytes that have not gone on yet, drop what it lets pass, and call again.
+ * Finds the beginning and the end of each request of a connection by the strict rules of RFC 9112,
+ * asks `admit` about each, and replaces its Host if `hostField` is set. Does no I/O: call `next`
+ * with the bytes that have not been passed on yet, drop those that it passes, and call it again.
  *
- * Only the first request of a connection can switch protocols, so that the first answer tells whether it did. `Upgrade` is taken out of
- * later ones, and so is an upgrade to h2c, under which each stream could name another host (RFC 9110 7.8 leaves both to an intermediary).
+ * Only the first request of a connection can switch protocols, so that the first answer shows
+ * whether it did. `Upgrade` is removed from later requests. So is an upgrade to h2c, where each
+ * stream could name another host. RFC 9110 7.8 permits both.
  */
 export class RequestFramer {
   readonly #options: FramerOptions;
@@ -51,12 +29,12 @@ export class RequestFramer {
     this.#options = options;
   }
 
-  /** Whether the next bytes belong to a head. */
+  /** True if the next bytes belong to a head. */
   get inHead(): boolean {
     return this.#state.kind === "head";
   }
 
-  /** What may happen to the input. Steps other than `pass` change nothing. */
+  /** Decides about the front of the input. Only the step `pass` changes the state. */
   next(input: Uint8Array): Step {
     const state = this.#state;
     if (state.kind === "raw") {
@@ -73,7 +51,7 @@ export class RequestFramer {
     return this.#line(input, state.kind);
   }
 
-  /** So many of the bytes that `more` allowed have gone on unseen. */
+  /** Counts bytes that were passed on unread, as the step `more` allowed. */
   countUnseen(count: number): void {
     const state = this.#state;
     if (state.kind !== "body") return;
@@ -83,7 +61,10 @@ export class RequestFramer {
     else this.#state = { kind: state.then };
   }
 
-  /** The server's answer to the first request: whether the connection now carries something else. */
+  /**
+   * Continues after the server's answer to the first request: `switched` if the connection left
+   * HTTP/1.
+   */
   answerSwitch(switched: boolean): void {
     this.#switch = undefined;
     this.#state = { kind: switched ? "raw" : "head" };
@@ -92,7 +73,7 @@ export class RequestFramer {
   #head(input: Uint8Array): Step {
     const sniff = sniffHttp(input);
     if (sniff === "more") return { kind: "more", unseen: 0 };
-    if (sniff.kind === "h2") return refuse("HTTP/2 without TLS is not served here");
+    if (sniff.kind === "h2") return refuse("HTTP/2 without TLS is not supported here");
     if (sniff.kind === "error") return refuse(sniff.reason, sniff.status);
     const { head } = sniff;
     if (this.#requests > 0 && head.method === "CONNECT") {
@@ -111,7 +92,7 @@ export class RequestFramer {
     return instead === undefined ? pass(head.length) : { kind: "pass", count: head.length, instead };
   }
 
-  #line(input: Uint8Array, kind: "chunk_size" | "chunk_end" | "trailers" | "head" | "switch" | "raw"): Step {
+  #line(input: Uint8Array, kind: LineKind): Step {
     const limit = kind === "trailers"
       ? MAX_HEAD_BYTES - this.#trailerBytes
       : kind === "chunk_end"
@@ -131,7 +112,7 @@ export class RequestFramer {
       else {
         const field = parseField(line);
         if (field === undefined) return refuse("a trailer field is malformed");
-        if (NO_TRAILERS.has(field.name)) return refuse(`${field.name} stands in the trailers`);
+        if (NO_TRAILERS.has(field.name)) return refuse(`${field.name} is in the trailers`);
       }
     } else {
       const size = CHUNK_LINE.exec(line)?.[1];
@@ -148,7 +129,40 @@ export class RequestFramer {
   }
 }
 
-/** Whether the request, if it is a connection's first, can switch it to another protocol. */
+/** The decision about the bytes at the front of the input. */
+export type Step =
+  /** Pass on this number of bytes, or `instead` in their place. */
+  | { readonly kind: "pass"; readonly count: number; readonly instead?: Uint8Array }
+  /** More input is needed. Up to `unseen` of the bytes to come may be passed on unread. */
+  | { readonly kind: "more"; readonly unseen: number }
+  /** Wait for the server's answer and call {@linkcode RequestFramer.answerSwitch}. */
+  | { readonly kind: "switch" }
+  | { readonly kind: "refuse"; readonly refusal: HttpRefusal };
+
+/** Options of {@linkcode RequestFramer}. */
+export interface FramerOptions {
+  /** Returns a refusal if the request may not go to the connection's endpoint. */
+  readonly admit: (head: RequestHead) => HttpRefusal | undefined;
+  /** The Host that every request gets. @default Its own */
+  readonly hostField?: string | undefined;
+}
+
+/** The kind of request that makes a connection carry something other than HTTP/1. */
+export type SwitchKind = "connect" | "upgrade";
+
+type LineKind = "chunk_size" | "chunk_end" | "trailers";
+
+type State =
+  | { kind: "head" }
+  | { kind: "switch" }
+  | { kind: "raw" }
+  | { kind: LineKind }
+  | { kind: "body"; left: number; then: "chunk_end" | "done" };
+
+/**
+ * The kind of switch that the first request of a connection asks for; undefined if it asks for
+ * none.
+ */
 export function switchOf(head: RequestHead): SwitchKind | undefined {
   if (head.method === "CONNECT") return "connect";
   const protocols = valuesOf(head.fields, "upgrade").join(",").split(",").map((name) =>
@@ -157,7 +171,7 @@ export function switchOf(head: RequestHead): SwitchKind | undefined {
   return protocols.length > 0 && !protocols.includes("h2c") ? "upgrade" : undefined;
 }
 
-/** What Host must become if an absolute-form target names another one (RFC 9112 3.2.2). */
+/** The authority of an absolute-form target, if Host differs from it (RFC 9112 3.2.2). */
 function hostOfTarget(input: Uint8Array, head: RequestHead): string | undefined {
   const { authority, fields } = head;
   if (authority === undefined) return undefined;

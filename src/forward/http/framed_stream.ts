@@ -1,27 +1,13 @@
 import { withDeadline } from "../../system/clock.ts";
 import type { ByteStream } from "../../system/net.ts";
 import type { RequestFramer } from "./frame_requests.ts";
+import { MAX_HEAD_BYTES } from "./parse_head.ts";
 import { httpAnswer, type HttpRefusal, refuse } from "./refuse.ts";
-import { MAX_HEAD_BYTES } from "./sniff_http.ts";
-
-/** Options of {@linkcode FramedStream}. */
-export interface FramedOptions {
-  readonly framer: RequestFramer;
-  /** What was read before; it comes first. */
-  readonly initial: Uint8Array;
-  /** The server's answer to a first request that would switch protocols. */
-  readonly switched: Promise<boolean>;
-  /** From the first byte of a head to its last. */
-  readonly headTimeoutMs: number;
-  /** How long a client that was refused may take to read why. */
-  readonly lingerMs: number;
-}
-
-class LateHead extends Error {}
 
 /**
- * The local client's side of a connection, with a framer between: reads give only what the framer lets pass. A request that it refuses is
- * the end of the reads, so that answers to earlier requests still come; the refusal follows them, when the other side has ended too.
+ * The local client's side of a connection behind a framer: reads return only what the framer
+ * passes. A refused request ends the reads, so that the answers to earlier requests still arrive.
+ * The refusal follows when the other side has ended too.
  */
 export class FramedStream implements ByteStream {
   readonly #inner: ByteStream;
@@ -29,7 +15,7 @@ export class FramedStream implements ByteStream {
   #input: Uint8Array;
   #start = 0;
   #end: number;
-  #cleared: Uint8Array = new Uint8Array(0);
+  #passed: Uint8Array = new Uint8Array(0);
   #headSince: number | undefined;
   #refusal: HttpRefusal | undefined;
 
@@ -46,18 +32,18 @@ export class FramedStream implements ByteStream {
     const { framer, switched } = this.#options;
     let filled = 0;
     while (filled < buffer.length) {
-      if (this.#cleared.length > 0) {
-        const part = this.#cleared.subarray(0, buffer.length - filled);
+      if (this.#passed.length > 0) {
+        const part = this.#passed.subarray(0, buffer.length - filled);
         buffer.set(part, filled);
         filled += part.length;
-        this.#cleared = this.#cleared.subarray(part.length);
+        this.#passed = this.#passed.subarray(part.length);
         continue;
       }
       if (this.#refusal !== undefined) return filled > 0 ? filled : null;
       const input = this.#input.subarray(this.#start, this.#end);
       const step = framer.next(input);
       if (step.kind === "pass") {
-        this.#cleared = step.instead ?? input.subarray(0, step.count);
+        this.#passed = step.instead ?? input.subarray(0, step.count);
         this.#start += step.count;
         this.#headSince = undefined;
       } else if (filled > 0) return filled;
@@ -85,7 +71,7 @@ export class FramedStream implements ByteStream {
     this.#inner.close();
   }
 
-  /** Reads more input; false at the end of the stream. */
+  /** Reads more input; returns false at the end of the stream. */
   async #fill(): Promise<boolean> {
     if (this.#start > 0) {
       this.#input.copyWithin(0, this.#start, this.#end);
@@ -94,23 +80,38 @@ export class FramedStream implements ByteStream {
     }
     const reading = this.#inner.read(this.#input.subarray(this.#end));
     const { framer, headTimeoutMs } = this.#options;
-    if (!framer.inHead || this.#end === 0) return this.#took(await reading);
+    if (!framer.inHead || this.#end === 0) return this.#add(await reading);
     this.#headSince ??= performance.now();
     const leftMs = this.#headSince + headTimeoutMs - performance.now();
     try {
-      return this.#took(await withDeadline(reading, { ms: leftMs, onTimeout: () => new LateHead() }));
+      return this.#add(await withDeadline(reading, { ms: leftMs, onTimeout: () => new LateHead() }));
     } catch (error) {
       if (!(error instanceof LateHead)) throw error;
       this.#refusal = {
         status: 408,
-        reason: `The head of the request did not come in ${headTimeoutMs / 1000} s`,
+        reason: `The request's head did not arrive within ${headTimeoutMs / 1000} s`,
       };
       return true;
     }
   }
 
-  #took(count: number | null): boolean {
+  #add(count: number | null): boolean {
     this.#end += count ?? 0;
     return count !== null;
   }
 }
+
+/** Options of {@linkcode FramedStream}. */
+export interface FramedOptions {
+  readonly framer: RequestFramer;
+  /** Bytes that were read before; they come first. */
+  readonly initial: Uint8Array;
+  /** Resolves when the server has answered a first request that asks to switch protocols. */
+  readonly switched: Promise<boolean>;
+  /** From the first byte of a head to its last. */
+  readonly headTimeoutMs: number;
+  /** For a refused client to read the reason. */
+  readonly lingerMs: number;
+}
+
+class LateHead extends Error {}

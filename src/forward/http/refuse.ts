@@ -2,7 +2,16 @@ import { writeAll } from "../../system/byte_stream.ts";
 import { withDeadline } from "../../system/clock.ts";
 import type { ByteStream } from "../../system/net.ts";
 
-/** The statuses that the daemon itself answers with. */
+/** A refusal of a request: its reason, then the next step for the user. */
+export interface HttpRefusal {
+  readonly status: RefusalStatus;
+  readonly reason: string;
+  readonly nextStep?: string | undefined;
+  /** The method of the request, if it is known: an answer to HEAD has no body. */
+  readonly method?: string | undefined;
+}
+
+/** A status that the daemon itself answers with. */
 export type RefusalStatus = 400 | 408 | 421 | 431 | 502;
 
 const PHRASES: Readonly<Record<RefusalStatus, string>> = {
@@ -12,15 +21,6 @@ const PHRASES: Readonly<Record<RefusalStatus, string>> = {
   431: "Request Header Fields Too Large",
   502: "Bad Gateway",
 };
-
-/** What an HTTP refusal says: what is wrong, then what to do. */
-export interface HttpRefusal {
-  readonly status: RefusalStatus;
-  readonly reason: string;
-  readonly nextStep?: string | undefined;
-  /** Of the request, if it is known: an answer to HEAD has no body. */
-  readonly method?: string | undefined;
-}
 
 /** The bytes of an HTTP answer after which the connection is closed. */
 export function httpAnswer(refusal: HttpRefusal): Uint8Array {
@@ -43,29 +43,30 @@ export function tlsAlert(description: "unrecognized_name" | "decode_error"): Uin
   return Uint8Array.of(0x15, 3, 3, 0, 2, 2, description === "unrecognized_name" ? 112 : 50);
 }
 
-/** Options of {@linkcode refuse}. */
-export interface RefuseOptions {
-  /** How long the peer may take to read the answer and to close. */
-  readonly lingerMs: number;
-}
-
 /**
- * Says the last word and ends our direction, then reads what the peer still sends: closing with unread bytes would send a reset, which can
- * destroy the answer on its way (RFC 9112 9.6). Closing the stream stays with its owner. Never throws.
+ * Writes a last answer, ends this direction, and reads what the peer still sends: closing a socket
+ * with unread bytes sends a reset, which can destroy the answer on its way (RFC 9112 9.6). The
+ * caller closes the stream. Never throws.
  */
 export async function refuse(stream: ByteStream, answer: Uint8Array, options: RefuseOptions): Promise<void> {
-  const done = sayAndDrain(stream, answer);
+  const done = writeAndDrain(stream, answer);
   try {
     await withDeadline(done, {
       ms: options.lingerMs,
       onTimeout: () => new Error("Cannot linger: the time is over"),
     });
   } catch {
-    // The peer is gone or does not read: nothing more can be said to it.
+    // The peer is gone or does not read.
   }
 }
 
-async function sayAndDrain(stream: ByteStream, answer: Uint8Array): Promise<void> {
+/** Options of {@linkcode refuse}. */
+export interface RefuseOptions {
+  /** For the peer to read the answer and to close. */
+  readonly lingerMs: number;
+}
+
+async function writeAndDrain(stream: ByteStream, answer: Uint8Array): Promise<void> {
   await writeAll(stream, answer);
   await stream.closeWrite();
   const rest = new Uint8Array(16_384);

@@ -1,21 +1,9 @@
-import type { RequestHead } from "./sniff_http.ts";
-
-/** Options of {@linkcode rewriteHead}. */
-export interface RewriteOptions {
-  /** What Host becomes, and with it the authority of an absolute-form target, which would win over it (RFC 9112 3.2.2). */
-  readonly hostField: string | undefined;
-  readonly keepUpgrade: boolean;
-}
-
-interface Edit {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
-}
+import type { RequestHead } from "./parse_head.ts";
 
 /**
- * The head that `input` begins with, with another Host or without Upgrade; undefined if nothing changes. Every other byte stays as it is and
- * where it is. So does the target of a CONNECT: it is where the endpoint's own proxy shall connect to.
+ * The head that `input` begins with, with another Host or without Upgrade; undefined if nothing
+ * changes. All other bytes stay as they are. So does the target of a CONNECT, which is for the
+ * endpoint's own proxy.
  */
 export function rewriteHead(
   input: Uint8Array,
@@ -32,6 +20,22 @@ export function rewriteHead(
   if (edits.length === 0) return undefined;
   edits.sort((a, b) => a.start - b.start);
   return applyEdits(input.subarray(0, head.length), edits);
+}
+
+/** Options of {@linkcode rewriteHead}. */
+export interface RewriteOptions {
+  /**
+   * The new Host, and the new authority of an absolute-form target, which would win over Host (RFC
+   * 9112 3.2.2). Undefined: both stay.
+   */
+  readonly hostField: string | undefined;
+  readonly keepUpgrade: boolean;
+}
+
+interface Edit {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
 }
 
 function hostEdits(head: RequestHead, hostField: string): Edit[] {

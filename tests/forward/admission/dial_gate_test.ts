@@ -9,15 +9,19 @@ import { memoryPair } from "../../fakes/memory_stream.ts";
 
 const TARGET = "ingress.test:443";
 
-/** A gate before an ingress that is as it is told, and what became of the dials. */
-function before(state: { ingress: "silent" | "fine" | DialFailure }) {
+interface State {
+  ingress: "silent" | "fine" | DialFailure;
+}
+
+/** A gate before an ingress in this state. */
+function before(state: State) {
   const gate = new DialGate(5000);
   const dials: GatedDial[] = [];
   async function dial(gated: GatedDial): Promise<ByteStream> {
     dials.push(gated);
     const { ingress } = state;
     if (ingress === "fine") return memoryPair().near;
-    if (ingress !== "silent") throw new DialError("Cannot connect: so it is", { code: ingress });
+    if (ingress !== "silent") throw new DialError("Cannot connect: failed", { code: ingress });
     await sleep(gated.timeoutMs);
     throw new DialError("Cannot connect: no answer", { code: "timeout" });
   }
@@ -31,7 +35,7 @@ function before(state: { ingress: "silent" | "fine" | DialFailure }) {
   return { gate, dials, pass, checked: () => dials.filter(({ checkFirst }) => checkFirst).length };
 }
 
-Deno.test("DialGate begins 64 dials at a silent ingress, whatever comes, and ends each connection in 10 s (F60)", async () => {
+Deno.test("DialGate begins 64 dials to a silent ingress and ends each connection in 10 s (F60)", async () => {
   await using logged = await captureLog();
   using clock = fakeClock();
   const { dials, pass, checked } = before({ ingress: "silent" });
@@ -44,7 +48,7 @@ Deno.test("DialGate begins 64 dials at a silent ingress, whatever comes, and end
   assert.equal(logged.lines("warning").length, 1);
 });
 
-Deno.test("DialGate lets one trial per step at a silent ingress, and tells all others at once why they fail (F60)", async () => {
+Deno.test("DialGate passes one trial per step to a silent ingress and fails others at once (F60)", async () => {
   await using _logged = await captureLog();
   using clock = fakeClock();
   const { dials, pass } = before({ ingress: "silent" });
@@ -61,16 +65,16 @@ Deno.test("DialGate lets one trial per step at a silent ingress, and tells all o
     else assert.match(await outcome, /^Cannot connect to ingress\.test:443: it has not answered for \d+ s$/);
     await clock.pass(100);
   }
-  assert.deepEqual(starts, [1, 13, 27, 45, 70, 95], "10 s each, then 2, 4, 8 and 15 s of rest");
-  assert.ok(dials.slice(1).every(({ checkFirst }) => checkFirst), "none of them may cost a descriptor");
+  assert.deepEqual(starts, [1, 13, 27, 45, 70, 95], "10 s each, then 2, 4, 8 and 15 s of back-off");
+  assert.ok(dials.slice(1).every(({ checkFirst }) => checkFirst), "no trial may cost a descriptor");
   await clock.pass(10_000);
 });
 
-Deno.test("DialGate lets all through again as soon as a trial has shown that the ingress is not silent any more (F60, F62)", async () => {
+Deno.test("DialGate passes all dials again after any answer to a trial (F60, F62)", async () => {
   for (const after of ["fine", "refused", "untrusted", "reset", "handshake"] as const) {
     await using logged = await captureLog();
     using clock = fakeClock();
-    const state: Parameters<typeof before>[0] = { ingress: "silent" };
+    const state: State = { ingress: "silent" };
     const { dials, pass, checked } = before(state);
     const first = pass();
     await clock.pass(11_000);
@@ -84,18 +88,18 @@ Deno.test("DialGate lets all through again as soon as a trial has shown that the
   }
 });
 
-Deno.test("DialGate does not take a failure that never reached the ingress for an answer, and tries again a second later (F60)", async () => {
+Deno.test("DialGate does not count a failure before the ingress as an answer (F60)", async () => {
   for (const code of ["name", "identity", "proxy", "other"] as const) {
     await using logged = await captureLog();
     using clock = fakeClock();
-    const state: Parameters<typeof before>[0] = { ingress: "silent" };
+    const state: State = { ingress: "silent" };
     const { dials, pass, checked } = before(state);
     void pass();
     await clock.pass(11_000);
     state.ingress = code;
     for (let trial = 1; trial <= 3; trial++) {
-      assert.equal(await pass(), "Cannot connect: so it is", code);
-      assert.match(await pass(), /has not answered/, "one per step");
+      assert.equal(await pass(), "Cannot connect: failed", code);
+      assert.match(await pass(), /has not answered/, "one trial per step");
       await clock.pass(1_000);
     }
     assert.deepEqual([dials.length, checked(), logged.lines("info")], [4, 3, []], code);
@@ -105,17 +109,18 @@ Deno.test("DialGate does not take a failure that never reached the ingress for a
   }
 });
 
-Deno.test("DialGate.retryNow() has each dial be checked first until the ingress has answered, whatever else fails before (a name that did not resolve was enough) (F60)", async () => {
+// A name that did not resolve was once enough to end the checks.
+Deno.test("DialGate.retryNow() checks each dial first until the ingress answers (F60)", async () => {
   for (const code of ["name", "identity", "proxy", "other"] as const) {
     await using logged = await captureLog();
     using clock = fakeClock();
-    const state: Parameters<typeof before>[0] = { ingress: "silent" };
+    const state: State = { ingress: "silent" };
     const { gate, dials, pass, checked } = before(state);
     void pass();
     await clock.pass(10_000);
     gate.retryNow();
     state.ingress = code;
-    assert.deepEqual(await Promise.all([pass(), pass()]), Array(2).fill("Cannot connect: so it is"));
+    assert.deepEqual(await Promise.all([pass(), pass()]), Array(2).fill("Cannot connect: failed"));
     state.ingress = "silent";
     const tries = [pass(), pass()];
     await clock.pass(10_000);
@@ -124,10 +129,10 @@ Deno.test("DialGate.retryNow() has each dial be checked first until the ingress 
   }
 });
 
-Deno.test("DialGate asks another ingress at once, and forgets the silence of the one before (F60, F62)", async () => {
+Deno.test("DialGate dials another ingress at once (F60, F62)", async () => {
   await using _logged = await captureLog();
   using clock = fakeClock();
-  const state: Parameters<typeof before>[0] = { ingress: "silent" };
+  const state: State = { ingress: "silent" };
   const { pass, checked } = before(state);
   const first = pass();
   await clock.pass(10_000);
@@ -138,10 +143,10 @@ Deno.test("DialGate asks another ingress at once, and forgets the silence of the
   assert.equal(checked(), 0);
 });
 
-Deno.test("DialGate does not take a dial that was broken off, or had no time, for silence", async () => {
+Deno.test("DialGate does not count an aborted dial, or one without time, as silence", async () => {
   using clock = fakeClock();
   const { dials, pass, checked } = before({ ingress: "silent" });
-  assert.match(await pass({ timeoutMs: 4_999 }), /have taken all its time/);
+  assert.match(await pass({ timeoutMs: 4_999 }), /earlier dials used up the time limit/);
   assert.equal(dials.length, 0);
   const controller = new AbortController();
   const aborted = pass({ signal: controller.signal });
@@ -161,15 +166,16 @@ Deno.test("DialGate does not take a dial that was broken off, or had no time, fo
   await broken;
   const again = pass();
   await clock.pass(0);
-  assert.equal(checked(), 2, "a trial that was broken off does not count");
+  assert.equal(checked(), 2, "an aborted trial does not count");
   await clock.pass(10_000);
   await again;
 });
 
-Deno.test("DialGate does not call an ingress silent for one dial that times out while others are answered (all were refused for a second)", async () => {
+// All connections once failed for a second after such a dial.
+Deno.test("DialGate ignores one dial that times out while others are answered", async () => {
   await using logged = await captureLog();
   using clock = fakeClock();
-  const state: Parameters<typeof before>[0] = { ingress: "silent" };
+  const state: State = { ingress: "silent" };
   const { pass, checked } = before(state);
   const lost = pass();
   await clock.pass(5000);
@@ -180,10 +186,10 @@ Deno.test("DialGate does not call an ingress silent for one dial that times out 
   assert.deepEqual([await pass(), checked(), logged.lines("warning")], ["ok", 0, []]);
 });
 
-Deno.test("DialGate.retryNow() lets all try again at once, each checked first until one is answered", async () => {
+Deno.test("DialGate.retryNow() passes all dials at once, each checked first until one is answered", async () => {
   await using logged = await captureLog();
   using clock = fakeClock();
-  const state: Parameters<typeof before>[0] = { ingress: "silent" };
+  const state: State = { ingress: "silent" };
   const { gate, dials, pass, checked } = before(state);
   const first = pass();
   await clock.pass(10_000);
@@ -198,7 +204,7 @@ Deno.test("DialGate.retryNow() lets all try again at once, each checked first un
   assert.match(logged.lines("info").join(), /answers again/);
 });
 
-Deno.test("DialGate.retryNow() forgets how often trials have failed; an ingress that is still silent is so without another warning", async () => {
+Deno.test("DialGate.retryNow() restarts the back-off and does not warn about the same silence again", async () => {
   await using logged = await captureLog();
   using clock = fakeClock();
   const { gate, dials, pass, checked } = before({ ingress: "silent" });
@@ -213,23 +219,24 @@ Deno.test("DialGate.retryNow() forgets how often trials have failed; an ingress 
   const tries = [pass(), pass()];
   await clock.pass(10_000);
   assert.deepEqual(await Promise.all(tries), Array(2).fill("Cannot connect: no answer"));
-  assert.match(await pass(), /has not answered for 99 s/, "the silence is the one of before");
+  assert.match(await pass(), /has not answered for 99 s/, "the silence began before retryNow()");
   await clock.pass(1_000);
   void pass();
   await clock.pass(0);
   assert.deepEqual(
     [dials.length, checked(), logged.lines("warning").length],
     [7, 6, 1],
-    "the first step again",
+    "the back-off starts again",
   );
   await clock.pass(10_000);
 });
 
-Deno.test("DialGate does not count a dial that began before retryNow(), be it a trial (it renewed the silence)", async () => {
+// Such a dial once started the silence again.
+Deno.test("DialGate ignores the timeout of a dial that began before retryNow()", async () => {
   for (const isTrial of [false, true]) {
     await using logged = await captureLog();
     using clock = fakeClock();
-    const state: Parameters<typeof before>[0] = { ingress: "silent" };
+    const state: State = { ingress: "silent" };
     const { gate, pass } = before(state);
     if (isTrial) {
       void pass();
@@ -241,7 +248,7 @@ Deno.test("DialGate does not count a dial that began before retryNow(), be it a 
     await clock.pass(4_000);
     assert.equal(await old, "Cannot connect: no answer");
     state.ingress = "fine";
-    assert.deepEqual(await Promise.all([pass(), pass()]), ["ok", "ok"], "nobody fails because of it");
+    assert.deepEqual(await Promise.all([pass(), pass()]), ["ok", "ok"], "no connection fails because of it");
     assert.equal(logged.lines("warning").length, isTrial ? 1 : 0);
   }
 });

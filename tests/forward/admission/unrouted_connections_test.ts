@@ -2,19 +2,19 @@ import assert from "node:assert/strict";
 import { UnroutedConnections } from "../../../src/forward/admission/unrouted_connections.ts";
 import { fakeClock } from "../../fakes/fake_clock.ts";
 
-function room(max: number) {
+function start(max: number) {
   const unrouted = new UnroutedConnections({ max, crowdMs: 5000 });
   const evicted: string[] = [];
   return {
     unrouted,
     evicted,
-    enter: (source: string, name = source) => unrouted.enter(source, () => void evicted.push(name)),
+    enter: (peer: string, name = peer) => unrouted.enter(peer, () => void evicted.push(name)),
   };
 }
 
-Deno.test("UnroutedConnections has the source with the most connections lose its oldest, and nobody else any (F65)", async () => {
+Deno.test("UnroutedConnections evicts the oldest of the client with the most connections (F65)", async () => {
   using clock = fakeClock();
-  const { unrouted, evicted, enter } = room(10);
+  const { unrouted, evicted, enter } = start(10);
   enter("10.0.0.2");
   enter("10.0.0.3");
   for (let number = 1; number <= 8; number++) enter("10.0.0.66", `flood ${number}`);
@@ -28,20 +28,20 @@ Deno.test("UnroutedConnections has the source with the most connections lose its
   await clock.pass(5000);
 });
 
-Deno.test("UnroutedConnections takes the oldest of all if no source has more than others", async () => {
+Deno.test("UnroutedConnections evicts the oldest of all if no client has more than others", async () => {
   using clock = fakeClock();
-  const { evicted, enter } = room(4);
-  for (let source = 1; source <= 6; source++) {
-    enter(`10.0.0.${source}`);
+  const { evicted, enter } = start(4);
+  for (let client = 1; client <= 6; client++) {
+    enter(`10.0.0.${client}`);
     await clock.pass(200);
   }
   assert.deepEqual(evicted, ["10.0.0.1", "10.0.0.2"]);
   await clock.pass(5000);
 });
 
-Deno.test("UnroutedConnections ends each connection that saw a crowd after the time of a hello, and leaves alone those that did not (F65)", async () => {
+Deno.test("UnroutedConnections limits only connections that saw a crowd to the time of a hello (F65)", async () => {
   using clock = fakeClock();
-  const { unrouted, evicted, enter } = room(8);
+  const { unrouted, evicted, enter } = start(8);
   using _alone = enter("10.0.0.2");
   await clock.pass(5000);
   const crowd = [1, 2, 3].map((number) => enter("10.0.0.66", `${number}`));
@@ -53,9 +53,10 @@ Deno.test("UnroutedConnections ends each connection that saw a crowd after the t
   assert.equal(unrouted.size, 1);
 });
 
-Deno.test("UnroutedConnections lets each connection have half a second, and then makes up for it (an honest one went in the first storm)", async () => {
+// In the first storm, honest clients were evicted too.
+Deno.test("UnroutedConnections evicts no connection in its first half second", async () => {
   using clock = fakeClock();
-  const { unrouted, evicted, enter } = room(10);
+  const { unrouted, evicted, enter } = start(10);
   for (let number = 1; number <= 30; number++) enter("10.0.0.66", `${number}`);
   await clock.pass(499);
   enter("10.0.0.2");
@@ -67,9 +68,9 @@ Deno.test("UnroutedConnections lets each connection have half a second, and then
   await clock.pass(5000);
 });
 
-Deno.test("UnroutedConnections counts a connection that left or was ended once only", async () => {
+Deno.test("UnroutedConnections counts a connection that left or was evicted only once", async () => {
   using clock = fakeClock();
-  const { unrouted, evicted, enter } = room(1);
+  const { unrouted, evicted, enter } = start(1);
   const first = enter("10.0.0.2", "first");
   await clock.pass(500);
   const second = enter("10.0.0.2", "second");

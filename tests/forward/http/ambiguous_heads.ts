@@ -1,4 +1,6 @@
-/** What follows `POST / HTTP/1.1`: heads that two readers could understand differently; `~` is the Host. */
+/**
+ * Heads after `POST / HTTP/1.1` that two parsers could read differently; `~` stands for the Host.
+ */
 export const AMBIGUOUS: Readonly<Record<string, string>> = {
   "a length and chunked": "Host: ~\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
   "chunked and a length": "Host: ~\r\nTransfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\n",
@@ -32,7 +34,10 @@ export const AMBIGUOUS: Readonly<Record<string, string>> = {
   "a user in Host": "Host: x@evil\r\n\r\n",
 };
 
-/** Chunked bodies that two readers could understand differently: what may pass, and what must not. */
+/**
+ * Chunked bodies that two parsers could read differently: the part that may pass, and the part that
+ * must not.
+ */
 export const AMBIGUOUS_CHUNKS: Readonly<Record<string, readonly [passes: string, stops: string]>> = {
   "a size beyond 2^53": ["", "ffffffffffffffff\r\n"],
   "a size that wraps at 2^64": ["", "10000000000000000\r\n\r\n"],

@@ -1,19 +1,20 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { RequestFramer, type Step, switchOf } from "../../../src/forward/http/frame_requests.ts";
-import { type RequestHead, sniffHttp } from "../../../src/forward/http/sniff_http.ts";
+import type { RequestHead } from "../../../src/forward/http/parse_head.ts";
+import { sniffHttp } from "../../../src/forward/http/sniff_http.ts";
 import { concat, latin1 } from "../../fakes/memory_stream.ts";
 
 interface Framed {
-  /** What went on. */
+  /** The bytes that were passed on. */
   readonly passed: string;
-  /** Hosts in the order of their requests. */
+  /** The host of each request. */
   readonly hosts: readonly string[];
-  /** What it stopped at. */
+  /** The step at which the framer stopped. */
   readonly stop: Exclude<Step, { kind: "pass" }>;
 }
 
-/** Feeds the text to a framer in the given cuts, the rest at once; `unseen` bytes go by without the framer's look. */
+/** Feeds the text to a framer in these cuts, and the rest at once. */
 function frame(
   text: string,
   options: { cuts?: readonly number[]; answers?: boolean; hostField?: string } = {},
@@ -30,20 +31,20 @@ function frame(
   const bytes = latin1(text);
   const passed: Uint8Array[] = [];
   const ends = [...cuts.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
-  let at = 0;
+  let start = 0;
   let stop: Framed["stop"] = { kind: "more", unseen: 0 };
   for (const end of ends) {
     for (;;) {
-      const step = framer.next(bytes.subarray(at, end));
+      const step = framer.next(bytes.subarray(start, end));
       if (step.kind === "pass") {
-        assert.ok(step.count > 0 && step.count <= end - at);
-        passed.push(step.instead ?? bytes.slice(at, at + step.count));
-        at += step.count;
+        assert.ok(step.count > 0 && step.count <= end - start);
+        passed.push(step.instead ?? bytes.slice(start, start + step.count));
+        start += step.count;
         continue;
       }
-      const asked = hosts.length;
-      assert.deepEqual(framer.next(bytes.subarray(at, end)), step, "only a pass changes anything");
-      hosts.length = asked;
+      const count = hosts.length;
+      assert.deepEqual(framer.next(bytes.subarray(start, end)), step, "only a pass changes the state");
+      hosts.length = count;
       stop = step;
       if (step.kind !== "switch" || answers === undefined) break;
       framer.answerSwitch(answers);
@@ -62,7 +63,7 @@ const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const POST = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
 const CHUNKED = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-Deno.test("RequestFramer finds every request, whatever their bodies are and however they are cut", () => {
+Deno.test("RequestFramer finds every request for any bodies and any cut", () => {
   const requests = [
     GET,
     POST,
@@ -86,21 +87,21 @@ Deno.test("RequestFramer finds every request, whatever their bodies are and howe
   );
 });
 
-Deno.test("RequestFramer lets nothing of a refused request pass, nor of what follows it", () => {
+Deno.test("RequestFramer passes nothing of a refused request and nothing after it", () => {
   const { passed, hosts, stop } = frame(`${POST}GET / HTTP/1.1\r\nHost: evil\r\n\r\n${GET}`);
   assert.equal(passed, POST);
   assert.deepEqual(hosts, ["a", "evil"]);
   assert.deepEqual(stop, { kind: "refuse", refusal: { status: 421, reason: "no" } });
 });
 
-Deno.test("RequestFramer does not take a request inside a body for a request", () => {
+Deno.test("RequestFramer ignores a request inside a body", () => {
   const inner = "GET / HTTP/1.1\r\nHost: evil\r\n\r\n";
   const text = `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${inner.length}\r\n\r\n${inner}`;
   assert.deepEqual(frame(text).hosts, ["a"]);
   assert.deepEqual(frame(`${CHUNKED}${inner.length.toString(16)}\r\n${inner}\r\n0\r\n\r\n`).hosts, ["a"]);
 });
 
-Deno.test("RequestFramer refuses chunked bodies that could be read in two ways", () => {
+Deno.test("RequestFramer refuses ambiguous chunked bodies", () => {
   const cases: Record<string, string> = {
     "no size": "\r\n",
     "not hexadecimal": "g\r\n",
@@ -109,7 +110,7 @@ Deno.test("RequestFramer refuses chunked bodies that could be read in two ways",
     "a blank in front": " 3\r\nabc\r\n",
     "a size beyond 2^53": "fffffffffffffff\r\n",
     "a bare LF after the size": "3\nabc\r\n",
-    "a bare LF alone": "\nabc\r\n",
+    "only a bare LF": "\nabc\r\n",
     "a bare CR in an extension": "3;a\rb\r\nabc\r\n",
     "more than the size": "3\r\nabcd\r\n",
     "a bare LF after the data": "3\r\nabc\n\n",
@@ -144,7 +145,7 @@ Deno.test("RequestFramer refuses heads that sniffHttp() refuses, HTTP/2 and a la
 
 const UPGRADE = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nX: y\r\n\r\n";
 
-Deno.test("RequestFramer stops after a first request that would switch, and goes on raw if the server does", () => {
+Deno.test("RequestFramer stops after a request to switch, and passes all bytes if the server agrees", () => {
   assert.deepEqual(frame(`${UPGRADE}\x81\x00`).stop, { kind: "switch" });
   assert.equal(frame(`${UPGRADE}\x81\x00`).passed, UPGRADE);
   const switched = frame(`${UPGRADE}\x81\x00GET / HTTP/1.1\r\nHost: evil\r\n\r\n`, { answers: true });
@@ -156,7 +157,7 @@ Deno.test("RequestFramer stops after a first request that would switch, and goes
   assert.equal(frame(`${withBody}hi\x81`, { answers: true }).passed, `${withBody}hi\x81`);
 });
 
-Deno.test("RequestFramer goes on to frame if the server does not switch", () => {
+Deno.test("RequestFramer goes on with requests if the server does not switch", () => {
   const { passed, hosts, stop } = frame(`${UPGRADE}${GET}GET / HTTP/1.1\r\nHost: evil\r\n\r\n`, {
     answers: false,
   });
@@ -165,13 +166,13 @@ Deno.test("RequestFramer goes on to frame if the server does not switch", () => 
   assert.equal(stop.kind, "refuse");
 });
 
-Deno.test("RequestFramer takes Upgrade out of later requests, and h2c out of every one", () => {
+Deno.test("RequestFramer removes Upgrade from later requests, and h2c from every one", () => {
   assert.equal(frame(GET + UPGRADE).passed, GET + UPGRADE.replace("Upgrade: websocket\r\n", ""));
   const h2c = UPGRADE.replace("websocket", "foo, H2C");
   assert.equal(frame(h2c + GET).passed, h2c.replace("Upgrade: foo, H2C\r\n", "") + GET);
 });
 
-Deno.test("RequestFramer gives every request its Host and keeps every other byte, however they are cut", () => {
+Deno.test("RequestFramer changes only the Host of every request, for any cut", () => {
   const templates = [
     "GET / HTTP/1.1\r\nX-b: 1\r\nhOsT:\t @  \r\nx-A:2\r\nX-b:  3 \r\n\r\n",
     "\r\nPOST /@ HTTP/1.1\r\nHost:@\r\nContent-Length: 27\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -209,7 +210,7 @@ Deno.test("RequestFramer gives every request its Host and keeps every other byte
   );
 });
 
-Deno.test("RequestFramer rewrites a request to switch too, and nothing once the server has switched", () => {
+Deno.test("RequestFramer rewrites a request to switch, and nothing after the switch", () => {
   const sent = `${UPGRADE}\x81\x00${GET}`;
   assert.equal(
     frame(sent, { answers: true, hostField: "api.myapp" }).passed,
@@ -221,7 +222,7 @@ Deno.test("RequestFramer rewrites a request to switch too, and nothing once the 
   );
 });
 
-Deno.test("RequestFramer counts body bytes that went by unseen", () => {
+Deno.test("RequestFramer counts body bytes that were passed on unread", () => {
   const framer = new RequestFramer({ admit: () => undefined });
   assert.equal(framer.inHead, true);
   assert.deepEqual(framer.next(latin1(POST.slice(0, -5))), { kind: "pass", count: POST.length - 5 });
@@ -233,7 +234,7 @@ Deno.test("RequestFramer counts body bytes that went by unseen", () => {
   assert.equal(framer.inHead, true);
 });
 
-Deno.test("switchOf() tells CONNECT, Upgrade and neither apart", () => {
+Deno.test("switchOf() recognises CONNECT and Upgrade", () => {
   assert.equal(switchOf(headOf(GET)), undefined);
   assert.equal(switchOf(headOf(UPGRADE)), "upgrade");
   assert.equal(switchOf(headOf(UPGRADE.replace("websocket", "h2c"))), undefined);

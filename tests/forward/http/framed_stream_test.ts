@@ -34,7 +34,7 @@ function framed(options: { initial?: string; switched?: Promise<boolean>; pair?:
   return { client: near, stream };
 }
 
-Deno.test("FramedStream gives all bytes of admitted requests, whatever the sizes of segments and buffers", async () => {
+Deno.test("FramedStream passes all bytes of admitted requests, for any segments and buffers", async () => {
   const body = pattern(70_000);
   const upload = concat([
     latin1(`PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`),
@@ -67,14 +67,14 @@ Deno.test("FramedStream gives all bytes of admitted requests, whatever the sizes
   );
 });
 
-Deno.test("FramedStream gives many small parts of a request in one read", async () => {
+Deno.test("FramedStream returns many small parts of a request in one read", async () => {
   const text =
     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n";
   const { stream } = framed({ initial: text + GET });
   assert.equal(await stream.read(new Uint8Array(65_536)), text.length + GET.length);
 });
 
-Deno.test("FramedStream ends at a refused request, and tells why only after the answers to the earlier ones", async () => {
+Deno.test("FramedStream ends at a refused request, and refuses it after the earlier answers", async () => {
   const { client, stream } = framed({ initial: GET + OTHER + GET });
   assert.equal(text(await readAll(stream)), GET);
   await send(stream, "HTTP/1.1 200 OK\r\n\r\n");
@@ -93,7 +93,7 @@ Deno.test("FramedStream passes a plain half-close on", async () => {
   assert.equal((await readAll(client)).length, 0);
 });
 
-Deno.test("FramedStream waits with the bytes after a request to switch until the server has answered", async () => {
+Deno.test("FramedStream holds the bytes after a request to switch until the server has answered", async () => {
   const upgrade = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n";
   for (const granted of [true, false]) {
     const { promise: switched, resolve } = Promise.withResolvers<boolean>();
@@ -109,7 +109,7 @@ Deno.test("FramedStream waits with the bytes after a request to switch until the
   }
 });
 
-Deno.test("FramedStream gives each head its time from its first byte on, and idle connections all the time they want", async () => {
+Deno.test("FramedStream limits each head from its first byte on, and does not limit idle time", async () => {
   using clock = fakeClock();
   const { client, stream } = framed();
   const reading = readAll(stream);

@@ -3,7 +3,7 @@ import { httpAnswer, refuse, tlsAlert } from "../../../src/forward/http/refuse.t
 import { fakeClock } from "../../fakes/fake_clock.ts";
 import { latin1, memoryPair, pattern, readAll, readUntil, send, text } from "../../fakes/memory_stream.ts";
 
-Deno.test("httpAnswer() says what is wrong and what to do, in bytes that it counts", () => {
+Deno.test("httpAnswer() contains the reason and the next step, with the right length", () => {
   const answer = text(
     httpAnswer({ status: 502, reason: "Endpoint “a”: offline", nextStep: "ngrokctl status" }),
   );
@@ -21,17 +21,17 @@ Deno.test("tlsAlert() makes fatal alerts", () => {
   assert.deepEqual(tlsAlert("decode_error"), Uint8Array.of(21, 3, 3, 0, 2, 2, 50));
 });
 
-Deno.test("refuse() answers, ends its direction, and reads what still comes until the client ends", async () => {
+Deno.test("refuse() answers, half-closes, and reads until the client ends", async () => {
   const { near, far } = memoryPair();
   const refusing = refuse(far, latin1("no"), { lingerMs: 1000 });
   await send(near, pattern(300_000));
   assert.equal(text(await readAll(near)), "no");
   await near.closeWrite();
   await refusing;
-  assert.equal(far.closed, false, "closing stays with the owner");
+  assert.equal(far.closed, false, "the caller closes it");
 });
 
-Deno.test("refuse() lingers no longer than it may, with a client that never ends or never reads", async () => {
+Deno.test("refuse() lingers at most its time with a client that never ends or never reads", async () => {
   using clock = fakeClock();
   const endless = refuse(memoryPair().far, latin1("no"), { lingerMs: 1000 });
   const { far: full } = memoryPair({ highWater: 1 });
@@ -40,13 +40,13 @@ Deno.test("refuse() lingers no longer than it may, with a client that never ends
   await Promise.all([endless, unread]);
 });
 
-Deno.test("refuse() does not mind a client that is gone", async () => {
+Deno.test("refuse() does not throw if the client is gone", async () => {
   const { near, far } = memoryPair();
   near.reset();
   await refuse(far, latin1("no"), { lingerMs: 1000 });
 });
 
-Deno.test("refuse() gets its answer through to a client that is still sending over a real socket", async () => {
+Deno.test("refuse() delivers its answer to a client that is still sending", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const [client, server] = await Promise.all([
     Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),

@@ -4,7 +4,7 @@ import { rewriteHead } from "../../../src/forward/http/rewrite_head.ts";
 import { sniffHttp } from "../../../src/forward/http/sniff_http.ts";
 import { latin1 } from "../../fakes/memory_stream.ts";
 
-/** The head with another Host, followed by nothing of what followed it; undefined if it stays as it is. */
+/** The rewritten head without the bytes after it; undefined if it does not change. */
 function rewrite(
   text: string,
   options: { hostField?: string; keepUpgrade?: boolean } = {},
@@ -17,7 +17,7 @@ function rewrite(
   return instead === undefined ? undefined : String.fromCharCode(...instead);
 }
 
-Deno.test("rewriteHead() changes the value of Host and no other byte, wherever it stands and however it is spelt", () => {
+Deno.test("rewriteHead() changes only the value of Host, in any position and spelling", () => {
   const field = fc.tuple(
     fc.stringMatching(/^[A-Za-z][!#$%&'*+.^_`|~0-9A-Za-z-]{0,12}$/).filter((name) =>
       !/^(host|content-length|transfer-encoding|upgrade)$/i.test(name)
@@ -52,7 +52,7 @@ Deno.test("rewriteHead() changes the value of Host and no other byte, wherever i
   );
 });
 
-Deno.test("rewriteHead() gives a Host to HTTP/1.0 without one, before the other fields", () => {
+Deno.test("rewriteHead() adds a missing Host of HTTP/1.0 before the other fields", () => {
   for (const line of ["GET / HTTP/1.0\r\n", "\r\nGET / HTTP/1.0\r\n", "CONNECT far:443 HTTP/1.0\r\n"]) {
     assert.equal(
       rewrite(`${line}X: y\r\n\r\n`, { hostField: "api.myapp" }),
@@ -65,7 +65,7 @@ Deno.test("rewriteHead() gives a Host to HTTP/1.0 without one, before the other 
   );
 });
 
-Deno.test("rewriteHead() makes an absolute-form target and a Host that disagree agree", () => {
+Deno.test("rewriteHead() makes Host equal to an absolute-form target", () => {
   assert.equal(
     rewrite("GET http://api.myapp/a HTTP/1.1\r\nHost: evil\r\n\r\n", { hostField: "api.myapp" }),
     "GET http://api.myapp/a HTTP/1.1\r\nHost: api.myapp\r\n\r\n",
@@ -79,14 +79,14 @@ Deno.test("rewriteHead() fills an empty Host", () => {
   );
 });
 
-Deno.test("rewriteHead() leaves the target of a CONNECT to the endpoint's own proxy", () => {
+Deno.test("rewriteHead() does not change the target of a CONNECT", () => {
   assert.equal(
     rewrite("CONNECT far:443 HTTP/1.1\r\nHost: far:443\r\n\r\n", { hostField: "api.myapp" }),
     "CONNECT far:443 HTTP/1.1\r\nHost: api.myapp\r\n\r\n",
   );
 });
 
-Deno.test("rewriteHead() takes Upgrade out if told so, with or without another Host", () => {
+Deno.test("rewriteHead() removes Upgrade unless it is to be kept", () => {
   const head = "GET / HTTP/1.1\r\nUpgrade: a\r\nHost: x\r\nupgrade: b\r\nY: z\r\n\r\n";
   const without = "GET / HTTP/1.1\r\nHost: x\r\nY: z\r\n\r\n";
   assert.equal(rewrite(head, { keepUpgrade: false }), without);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type HttpSniff, type RequestHead, sniffHttp } from "../../../src/forward/http/sniff_http.ts";
+import type { RequestHead } from "../../../src/forward/http/parse_head.ts";
+import { type HttpSniff, sniffHttp } from "../../../src/forward/http/sniff_http.ts";
 import { latin1 } from "../../fakes/memory_stream.ts";
 
 function headOf(text: string): RequestHead {
@@ -29,7 +30,7 @@ Deno.test("sniffHttp() reads method, host, port and body of a request, and its l
   ]);
 });
 
-Deno.test("sniffHttp() tells where authority, fields and values stand", () => {
+Deno.test("sniffHttp() returns the offsets of authority, fields and values", () => {
   for (const text of ["GET HTTP://h:1/x HTTP/1.1\r\n", "\r\nOPTIONS http://h:1 HTTP/1.1\r\n"]) {
     const whole = `${text}X:\r\nHost:\t h:1 \r\nY: \r\n\r\n`;
     const { authority, fieldsStart, fields } = headOf(whole);
@@ -45,7 +46,7 @@ Deno.test("sniffHttp() tells where authority, fields and values stand", () => {
   assert.equal(headOf("GET / HTTP/1.1\r\nHost: a\r\n\r\n").authority, undefined);
 });
 
-Deno.test("sniffHttp() asks for more at every cut of a head, then gives the same answer", () => {
+Deno.test("sniffHttp() asks for more until the head is complete", () => {
   const text = "GET / HTTP/1.1\r\nHost: a.example\r\nX-Y: z\r\n\r\n";
   for (let length = 0; length < text.length; length++) {
     assert.equal(sniffHttp(latin1(text.slice(0, length))), "more", text.slice(0, length));
@@ -53,24 +54,24 @@ Deno.test("sniffHttp() asks for more at every cut of a head, then gives the same
   assert.equal(headOf(text).host, "a.example");
 });
 
-Deno.test("sniffHttp() lets one empty line before the request pass", () => {
+Deno.test("sniffHttp() accepts one empty line before the request", () => {
   assert.equal(headOf("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n").length, 29);
   assert.equal(errorOf("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n").status, 400);
 });
 
-Deno.test("sniffHttp() takes the host of an absolute target before that of the Host field", () => {
+Deno.test("sniffHttp() prefers the host of an absolute target to the Host field", () => {
   const head = headOf("GET http://Good.example:81/x HTTP/1.1\r\nHost: other.example\r\n\r\n");
   assert.equal(head.host, "good.example");
   assert.equal(head.port, 81);
   assert.equal(headOf("GET https://good.example HTTP/1.0\r\n\r\n").host, "good.example");
 });
 
-Deno.test("sniffHttp() takes the Host field of a CONNECT, and its target if there is none", () => {
+Deno.test("sniffHttp() reads the host of a CONNECT from its Host field, else its target", () => {
   assert.equal(headOf("CONNECT far.example:443 HTTP/1.1\r\nHost: proxy.myapp\r\n\r\n").host, "proxy.myapp");
   assert.equal(headOf("CONNECT far.example:443 HTTP/1.0\r\n\r\n").host, "far.example");
 });
 
-Deno.test("sniffHttp() reads OPTIONS *, bytes above 127 in a path, and an address as the host", () => {
+Deno.test("sniffHttp() reads OPTIONS *, bytes above 127, and an address as the host", () => {
   assert.equal(headOf("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n").host, "a");
   assert.equal(headOf("GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\nX: \x80\xff\r\n\r\n").host, "a");
   assert.equal(headOf("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n").host, "[::1]");
@@ -79,7 +80,7 @@ Deno.test("sniffHttp() reads OPTIONS *, bytes above 127 in a path, and an addres
   assert.equal(headOf("GET / HTTP/1.0\r\n\r\n").host, "");
 });
 
-Deno.test("sniffHttp() knows the preface of HTTP/2, and POST and PUT from it", () => {
+Deno.test("sniffHttp() recognises the HTTP/2 preface, and does not confuse PUT with it", () => {
   const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
   for (let length = 1; length < preface.length; length++) {
     assert.equal(sniffHttp(latin1(preface.slice(0, length))), "more");
@@ -93,7 +94,7 @@ Deno.test("sniffHttp() reads a chunked body", () => {
   assert.equal(headOf("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n").body, "chunked");
 });
 
-Deno.test("sniffHttp() refuses whatever two readers could understand differently", () => {
+Deno.test("sniffHttp() refuses everything that two parsers could read differently", () => {
   const line = "GET / HTTP/1.1\r\n";
   const cases: Record<string, string> = {
     "no Host": `${line}X: y\r\n\r\n`,
@@ -141,12 +142,12 @@ Deno.test("sniffHttp() refuses whatever two readers could understand differently
   for (const [what, text] of Object.entries(cases)) assert.equal(errorOf(text).status, 400, what);
 });
 
-Deno.test("sniffHttp() knows at the first byte that it is not HTTP", () => {
+Deno.test("sniffHttp() refuses bytes other than HTTP at the first byte", () => {
   assert.match(errorOf("\x16").reason, /this is TLS/);
   for (const first of ["\0", "\x80", " ", "\n", "\x7f"]) assert.match(errorOf(first).reason, /not HTTP/);
 });
 
-Deno.test("sniffHttp() takes 100 fields and 16 KiB, and answers 431 to more", () => {
+Deno.test("sniffHttp() accepts 100 fields and 16 KiB, and refuses more with 431", () => {
   const fields = (count: number): string =>
     `GET / HTTP/1.1\r\nHost: a\r\n${"X: y\r\n".repeat(count - 1)}\r\n`;
   assert.equal(headOf(fields(100)).fields.length, 100);
@@ -161,25 +162,25 @@ Deno.test("sniffHttp() takes 100 fields and 16 KiB, and answers 431 to more", ()
   assert.equal(errorOf("a".repeat(16_384)).status, 431);
 });
 
-Deno.test("sniffHttp() is quick with a value that is all blanks", () => {
+Deno.test("sniffHttp() is fast with a value of blanks", () => {
   const start = performance.now();
   headOf(`GET / HTTP/1.1\r\nHost: a\r\nX: ${" \t".repeat(8_000)}\r\n\r\n`);
   errorOf(`GET / HTTP/1.1\r\nHost: a\r\nX: y${" ".repeat(16_000)}\0\r\n\r\n`);
   assert.ok(performance.now() - start < 200);
 });
 
-Deno.test("sniffHttp() never throws, and says the same of the same head whatever follows", () => {
+Deno.test("sniffHttp() never throws, and ignores bytes after the head", () => {
   const head = "POST /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\n\r\n";
   fc.assert(
     fc.property(
       fc.uint8Array({ maxLength: 60 }),
       fc.nat(head.length - 1),
       fc.nat(255),
-      (noise, at, value) => {
+      (noise, index, value) => {
         sniffHttp(noise);
         assert.deepEqual(sniffHttp(Uint8Array.from([...latin1(head), ...noise])), sniffHttp(latin1(head)));
         const damaged = latin1(head);
-        damaged[at] = value;
+        damaged[index] = value;
         sniffHttp(damaged);
       },
     ),

@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
-import { SwitchWatch } from "../../../src/forward/http/switch_watch.ts";
+import { SwitchDetector } from "../../../src/forward/http/switch_detector.ts";
 import type { SwitchKind } from "../../../src/forward/http/frame_requests.ts";
 import { latin1, memoryPair, readAll, send, text } from "../../fakes/memory_stream.ts";
 
 async function verdict(kind: SwitchKind, answer: string, segment = Infinity): Promise<boolean> {
   const { near, far } = memoryPair({ segment });
-  const watch = new SwitchWatch(near, kind);
+  const detector = new SwitchDetector(near, kind);
   await send(far, answer);
-  const reading = readAll(watch);
+  const reading = readAll(detector);
   await far.closeWrite();
-  assert.equal(text(await reading), answer, "bytes pass as they came");
-  return await watch.switched;
+  assert.equal(text(await reading), answer, "the bytes are passed on unchanged");
+  return await detector.switched;
 }
 
-Deno.test("SwitchWatch takes 101 for a switch, and no other answer", async () => {
+Deno.test("SwitchDetector takes only 101 for an upgrade", async () => {
   for (const segment of [1, Infinity]) {
     assert.equal(
       await verdict("upgrade", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n~", segment),
@@ -31,13 +31,13 @@ Deno.test("SwitchWatch takes 101 for a switch, and no other answer", async () =>
   }
 });
 
-Deno.test("SwitchWatch takes any 2xx to a CONNECT for a switch", async () => {
+Deno.test("SwitchDetector takes any 2xx for a tunnel after CONNECT", async () => {
   assert.equal(await verdict("connect", "HTTP/1.1 200 Connection established\r\n\r\n"), true);
   assert.equal(await verdict("connect", "HTTP/1.0 204 X\r\n\r\n"), true);
   assert.equal(await verdict("connect", "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"), false);
 });
 
-Deno.test("SwitchWatch takes everything else for no switch", async () => {
+Deno.test("SwitchDetector takes everything else for a refusal", async () => {
   assert.equal(await verdict("upgrade", ""), false);
   assert.equal(await verdict("upgrade", "HTTP/1.1 10"), false);
   assert.equal(await verdict("upgrade", "SSH-2.0-x\r\n"), false);
@@ -45,16 +45,16 @@ Deno.test("SwitchWatch takes everything else for no switch", async () => {
   assert.equal(await verdict("upgrade", `HTTP/1.1 100 Continue\r\nX: ${"y".repeat(20_000)}`), false);
 });
 
-Deno.test("SwitchWatch decides when the connection ends, and looks at bytes that were read before", async () => {
+Deno.test("SwitchDetector decides when the connection ends, and inspects early bytes", async () => {
   const broken = memoryPair();
-  const watch = new SwitchWatch(broken.near, "upgrade");
+  const detector = new SwitchDetector(broken.near, "upgrade");
   broken.far.reset();
-  await assert.rejects(watch.read(new Uint8Array(1)), Deno.errors.ConnectionReset);
-  assert.equal(await watch.switched, false);
-  const closed = new SwitchWatch(memoryPair().near, "upgrade");
+  await assert.rejects(detector.read(new Uint8Array(1)), Deno.errors.ConnectionReset);
+  assert.equal(await detector.switched, false);
+  const closed = new SwitchDetector(memoryPair().near, "upgrade");
   closed.close();
   assert.equal(await closed.switched, false);
-  const early = new SwitchWatch(memoryPair().near, "upgrade");
-  early.look(latin1("HTTP/1.1 101 Switching Protocols\r\n"));
+  const early = new SwitchDetector(memoryPair().near, "upgrade");
+  early.inspect(latin1("HTTP/1.1 101 Switching Protocols\r\n"));
   assert.equal(await early.switched, true);
 });

@@ -1,25 +1,15 @@
 import type { Traffic } from "../model/traffic.ts";
 import type { Meter } from "./pipe.ts";
 
-interface Entry {
-  open: number;
-  total: number;
-  bytesIn: number;
-  bytesOut: number;
-  errors: number;
-  lastActivity?: number;
-  lastError?: string;
-}
-
-/** Counts what goes through each endpoint, by its id. */
-export class TrafficBook {
+/** The connections, bytes and errors of each endpoint, by its id. */
+export class TrafficCounters {
   readonly #entries = new Map<string, Entry>();
 
   /** Counts a connection of the endpoint as open until the meter is disposed. */
   open(endpointId: string): Meter & Disposable {
     const entry = this.#entry(endpointId);
     entry.open++;
-    touch(entry);
+    count(entry);
     return {
       countIn(bytes) {
         entry.bytesIn += bytes;
@@ -41,15 +31,15 @@ export class TrafficBook {
     const entry = this.#entry(endpointId);
     entry.errors++;
     entry.lastError = reason;
-    touch(entry);
+    count(entry);
   }
 
-  /** The counts of an endpoint at this moment; zeros if nothing came. */
+  /** A copy of the counters of an endpoint; zeros if it had no connection. */
   snapshot(endpointId: string): Traffic {
     return { ...(this.#entries.get(endpointId) ?? emptyEntry()) };
   }
 
-  /** Drops the counts of endpoints that are gone for good. */
+  /** Drops the counters of endpoints that are gone for good. */
   forget(endpointIds: Iterable<string>): void {
     for (const id of endpointIds) this.#entries.delete(id);
   }
@@ -63,11 +53,21 @@ export class TrafficBook {
   }
 }
 
+interface Entry {
+  open: number;
+  total: number;
+  bytesIn: number;
+  bytesOut: number;
+  errors: number;
+  lastActivity?: number;
+  lastError?: string;
+}
+
 function emptyEntry(): Entry {
   return { open: 0, total: 0, bytesIn: 0, bytesOut: 0, errors: 0 };
 }
 
-function touch(entry: Entry): void {
+function count(entry: Entry): void {
   entry.total++;
   entry.lastActivity = Date.now();
 }

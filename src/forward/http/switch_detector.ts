@@ -1,12 +1,15 @@
 import type { ByteStream } from "../../system/net.ts";
 import type { SwitchKind } from "./frame_requests.ts";
-import { MAX_HEAD_BYTES } from "./sniff_http.ts";
+import { MAX_HEAD_BYTES } from "./parse_head.ts";
 
 const STATUS_LINE = /^HTTP\/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r?\n/;
 const HEAD_END = /\r?\n\r?\n/;
 
-/** The cloud's side of a connection whose first request asked to switch protocols: watches, as the bytes pass, what the answer is. */
-export class SwitchWatch implements ByteStream {
+/**
+ * The cloud's side of a connection whose first request asked to switch protocols. Reads the answer
+ * while it passes, to find out whether the server switched.
+ */
+export class SwitchDetector implements ByteStream {
   readonly #inner: ByteStream;
   readonly #kind: SwitchKind;
   readonly #decision = Promise.withResolvers<boolean>();
@@ -17,7 +20,10 @@ export class SwitchWatch implements ByteStream {
     this.#kind = kind;
   }
 
-  /** Whether the server switched: 101, or for CONNECT any 2xx (RFC 9110 9.3.6, 15.2.2). False too if the connection ends before that. */
+  /**
+   * Resolves to true if the server switches: 101, or any 2xx for CONNECT (RFC 9110 9.3.6, 15.2.2).
+   * Resolves to false if it does not, or the connection ends first.
+   */
   get switched(): Promise<boolean> {
     return this.#decision.promise;
   }
@@ -27,7 +33,7 @@ export class SwitchWatch implements ByteStream {
     try {
       const count = await this.#inner.read(buffer);
       if (count === null) this.#decide(false);
-      else this.look(buffer.subarray(0, count));
+      else this.inspect(buffer.subarray(0, count));
       return count;
     } catch (error) {
       this.#decide(false);
@@ -35,8 +41,8 @@ export class SwitchWatch implements ByteStream {
     }
   }
 
-  /** Takes note of bytes that come from the server. */
-  look(bytes: Uint8Array): void {
+  /** Inspects bytes that came from the server. */
+  inspect(bytes: Uint8Array): void {
     if (this.#head === undefined) return;
     this.#head += new TextDecoder("latin1").decode(bytes);
     for (;;) {

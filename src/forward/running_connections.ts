@@ -1,0 +1,96 @@
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../model/errors.ts";
+import type { Outcome } from "../model/traffic.ts";
+import { closeQuietly } from "../system/byte_stream.ts";
+import { withDeadline } from "../system/clock.ts";
+import { isConnectionGone } from "../system/errors.ts";
+import type { AcceptedStream } from "../system/net.ts";
+import type { Slot } from "./admission/connection_slots.ts";
+import type { UnroutedConnections } from "./admission/unrouted_connections.ts";
+
+const log = getLogger(["ngrokd", "forward"]);
+
+/** The connections that are being served. An error ends only the connection that it happens in. */
+export class RunningConnections implements AsyncDisposable {
+  readonly #serve: Serve;
+  readonly #unrouted: UnroutedConnections;
+  readonly #running = new Map<AbortController, Promise<void>>();
+
+  constructor(serve: Serve, unrouted: UnroutedConnections) {
+    this.#serve = serve;
+    this.#unrouted = unrouted;
+  }
+
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /**
+   * Serves a connection that came in for the listener with this key; closes it and frees its slot
+   * at the end.
+   */
+  start(stream: AcceptedStream, options: { slot: Slot; key: string }): void {
+    const { slot, key } = options;
+    const controller = new AbortController();
+    const unrouted = this.#unrouted.enter(stream.peer, () => controller.abort());
+    const onRouted = (): void => unrouted[Symbol.dispose]();
+    const running = this.#run(stream, { key, signal: controller.signal, onRouted }).finally(() => {
+      onRouted();
+      this.#running.delete(controller);
+      slot[Symbol.dispose]();
+    });
+    this.#running.set(controller, running);
+  }
+
+  /** Waits up to `ms` milliseconds and aborts the rest; returns true if all ended by themselves. */
+  async drain(ms: number): Promise<boolean> {
+    const ends = Promise.all(this.#running.values());
+    try {
+      await withDeadline(ends, { ms, onTimeout: () => new Error("Cannot drain: the time is over") });
+      return true;
+    } catch {
+      await this[Symbol.asyncDispose]();
+      return false;
+    }
+  }
+
+  /** Aborts all and waits for their end. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const controller of this.#running.keys()) controller.abort();
+    await Promise.all(this.#running.values());
+  }
+
+  async #run(stream: AcceptedStream, options: ServeOptions): Promise<void> {
+    const { key: address, signal } = options;
+    signal.addEventListener("abort", () => closeQuietly(stream), { once: true });
+    let outcome: Outcome;
+    try {
+      outcome = await this.#serve(stream, options);
+      if (signal.aborted) outcome = "aborted";
+    } catch (error) {
+      outcome = signal.aborted ? "aborted" : isConnectionGone(error) ? "client_gone" : "internal";
+      if (outcome === "internal") {
+        log.error("Connection on {address} failed: {reason}", { address, reason: messageOf(error), error });
+      }
+    } finally {
+      closeQuietly(stream);
+    }
+    log.debug("Connection from {peer} on {address} ended: {outcome}", {
+      peer: stream.peer,
+      address,
+      outcome,
+    });
+  }
+}
+
+/** Serves one connection from its first byte to its last. */
+export type Serve = (stream: AcceptedStream, options: ServeOptions) => Promise<Outcome>;
+
+/** Options of {@linkcode Serve}. */
+export interface ServeOptions {
+  /** The listener that the connection is for. */
+  readonly key: string;
+  readonly signal: AbortSignal;
+  /** To be called when the route is known. */
+  readonly onRouted: () => void;
+}

@@ -1,0 +1,94 @@
+import type { Attempts } from "../lib/attempts.ts";
+import { DialError } from "../model/errors.ts";
+import { closeQuietly } from "../system/byte_stream.ts";
+import { limitTime } from "../system/clock.ts";
+import type { ByteStream } from "../system/net.ts";
+import type { ConnectionSlots, Slot } from "./admission/connection_slots.ts";
+import type { DialGate } from "./admission/dial_gate.ts";
+import type { Limits } from "./admission/limits.ts";
+import type { RouteChoice } from "./choose_route.ts";
+import { dialIngress, type IngressAccess } from "./dial.ts";
+import { upgrade, type Upgraded } from "./upgrade.ts";
+
+/** The connection to the ingress that serves one client. Disposing closes it and frees its slot. */
+export interface Upstream extends Upgraded, Disposable {
+  readonly stream: ByteStream;
+}
+
+/**
+ * Opens the upstream of a connection: slot → dial → upgrade, with one deadline for all three. An
+ * attempt that a change of network breaks off is repeated, since no byte of the client is sent
+ * before the ingress has answered the upgrade.
+ *
+ * @throws {DialError} If there is no free slot in time, or the dial fails.
+ * @throws {UpgradeError} If the ingress does not upgrade the connection.
+ * @throws The signal's reason, if it aborts first.
+ */
+export async function openUpstream(choice: RouteChoice, options: UpstreamOptions): Promise<Upstream> {
+  const { attempts, limits: { ingressMs }, signal } = options;
+  const end = performance.now() + ingressMs;
+  using stack = new DisposableStack();
+  stack.use(await takeSlot(options));
+  while (true) {
+    using attempt = attempts.begin(signal);
+    try {
+      const upgraded = await dialAndUpgrade(choice, { ...options, end, signal: attempt.signal });
+      stack.defer(() => closeQuietly(upgraded.stream));
+      const owned = stack.move();
+      return { ...upgraded, [Symbol.dispose]: () => owned.dispose() };
+    } catch (error) {
+      if (!attempt.isBrokenOff || signal.aborted) throw error;
+      if (end - performance.now() < ingressMs / 2) throw brokenOff(error);
+    }
+  }
+}
+
+/** Options of {@linkcode openUpstream}. */
+export interface UpstreamOptions {
+  readonly access: IngressAccess;
+  readonly gate: DialGate;
+  /** The dials and upgrades that are under way. */
+  readonly attempts: Attempts;
+  readonly limits: Limits;
+  /** The limit of connections to the ingress. */
+  readonly ingressSlots: ConnectionSlots;
+  readonly signal: AbortSignal;
+}
+
+async function takeSlot(options: UpstreamOptions): Promise<Slot> {
+  const { ingressSlots, limits, signal } = options;
+  using limit = limitTime(limits.ingressMs, { signal });
+  try {
+    return await ingressSlots.take(limit.signal);
+  } catch (error) {
+    if (!limit.isOver) throw error;
+    throw new DialError(`Cannot connect to the ingress: all ${ingressSlots.max} connections are in use`, {
+      code: "other",
+    });
+  }
+}
+
+async function dialAndUpgrade(
+  { route, host }: RouteChoice,
+  options: UpstreamOptions & { end: number },
+): Promise<Upgraded & { readonly stream: ByteStream }> {
+  const { access, gate, signal, end } = options;
+  const leftMs = (): number => Math.max(1, end - performance.now());
+  const stream = await dialIngress(access, { timeoutMs: leftMs(), signal, gate });
+  try {
+    const upgraded = await upgrade(stream, { host, port: route.port }, { timeoutMs: leftMs(), signal });
+    return { ...upgraded, stream };
+  } catch (error) {
+    closeQuietly(stream);
+    throw error;
+  }
+}
+
+/** For an attempt that was broken off with too little time left for another one. */
+function brokenOff(cause: unknown): DialError {
+  return new DialError("Cannot connect to the ingress: this machine slept or its network changed", {
+    code: "reset",
+    hint: "Connect again",
+    cause,
+  });
+}
