@@ -52,13 +52,13 @@ function readApiUrl(value: unknown): string {
   const example = "Write it like https://api.ngrok.com";
   // Checked first: the other messages show parts of the URL, and these may be secret.
   if (url !== null && (url.username !== "" || url.password !== "")) {
-    return refuse("it holds a user name or password", "The API key belongs in api.key");
+    return refuse("it contains a user name or password", "The API key belongs in api.key");
   }
   if (url === null || /\s/.test(text)) return refuse("it is not a URL", example);
   if (url.protocol !== "https:" && url.protocol !== "http:") {
     return refuse(`the scheme "${printable(url.protocol.slice(0, -1))}" is not https`, example);
   }
-  if (url.search !== "" || url.hash !== "") return refuse("it holds a query or a fragment", example);
+  if (url.search !== "" || url.hash !== "") return refuse("it contains a query or a fragment", example);
   if (url.protocol === "http:" && !isLoopbackHost(url.hostname)) {
     return refuse("http would show the API key to the network", `Write https://${url.host}`);
   }
@@ -111,7 +111,7 @@ function readSubnet(value: unknown, { fallback }: ReadContext<Cidr>): Cidr {
   if (cidr === undefined) return refuse(`"${printable(text)}" is not of the form a.b.c.d/n`, suggestion);
   if (cidr.prefix < 8 || cidr.prefix > 29) return refuse(`/${cidr.prefix} is not in /8 to /29`, suggestion);
   if (isHostAddress(cidr.base)) return cidr;
-  return refuse(`${formatCidr(cidr)} holds no address that a host can have`, suggestion);
+  return refuse(`${formatCidr(cidr)} has no address that a host can have`, suggestion);
 }
 
 /** A name that the kernel accepts for a new interface, and that no program reads as an option. */

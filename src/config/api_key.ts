@@ -38,8 +38,8 @@ export async function resolveApiKey(configured: string, sources: ApiKeySources):
 /** The reason that a text cannot be an API key; undefined if it can. Never shows the text. */
 export function apiKeyProblem(key: string): string | undefined {
   if (key === "") return "the key is empty";
-  if (/\s/.test(key)) return "the key holds white space or a line break";
-  if (!/^[\x21-\x7e]*$/.test(key)) return "the key holds a character that no API key has";
+  if (/\s/.test(key)) return "the key contains white space or a line break";
+  if (!/^[\x21-\x7e]*$/.test(key)) return "the key contains a character that no API key has";
   if (key.length > MAX_KEY_LENGTH) return `the key is longer than ${MAX_KEY_LENGTH} characters`;
   return undefined;
 }

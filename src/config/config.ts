@@ -24,7 +24,7 @@ export const KEY_ENTRIES: readonly KeyEntry[] = Object.entries(KEYS).flatMap(([n
 /** The values of a file that sets no key (docs/compatibility.md 4.2). */
 export const DEFAULTS: Config = buildConfig((key) => key.default);
 
-/** The ingress that is dialed if neither the file nor the API names one (docs/protocol.md 3.1). */
+/** The ingress that is dialled if neither the file nor the API names one (docs/protocol.md 3.1). */
 export const DEFAULT_INGRESS = { hostname: "kubernetes-binding-ingress.ngrok.io", port: 443 };
 
 /** A configuration with the value that `valueOf` gives for each key. */

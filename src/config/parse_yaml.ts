@@ -24,7 +24,7 @@ const SYNTAX: Partial<Record<ErrorCode, readonly [message: string, suggestion?: 
   ],
   BAD_INDENT: ["the indentation does not match the lines above"],
   BAD_SCALAR_START: ["a value begins with a reserved character", "Put it in quotes"],
-  BLOCK_AS_IMPLICIT_KEY: ["a second key is on the line", "Put a value that holds a colon in quotes"],
+  BLOCK_AS_IMPLICIT_KEY: ["a second key is on the line", "Put a value that contains a colon in quotes"],
   DUPLICATE_KEY: ["the key is repeated here", "Remove one of the two"],
   MISSING_CHAR: ["a quote, bracket, comma or space is missing here or above"],
   MULTILINE_IMPLICIT_KEY: ["a line has no key, or its colon is missing", "Write it as key: value"],

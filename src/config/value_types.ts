@@ -55,7 +55,7 @@ export const pollSeconds: ValueType<number> = {
     return ms;
   },
 };
-/** A port that can be bound or dialed. */
+/** A port that can be bound or dialled. */
 export const port: ValueType<number> = { values: "port", read: readPort };
 /** True or false, also in the words of YAML 1.1 that the Go daemon accepts. */
 export const boolean: ValueType<boolean> = { values: "`true` or `false`", read: readBoolean };
@@ -66,7 +66,7 @@ export const selectors: ValueType<readonly string[]> = listOf("CEL expressions",
 export function readText(value: unknown): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   if (typeof value !== "string") return refuse("it is not text");
-  if (CONTROL.test(value)) refuse(`"${printable(value)}" holds a line break or a control character`);
+  if (CONTROL.test(value)) refuse(`"${printable(value)}" contains a line break or a control character`);
   return value;
 }
 

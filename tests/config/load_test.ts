@@ -101,7 +101,7 @@ const BROKEN: readonly (readonly [what: string, text: string, problem: string])[
   [
     "a colon in a value",
     "api:\n  url: a: b\n",
-    "line 2, column 8: a second key is on the line (Put a value that holds a colon in quotes)",
+    "line 2, column 8: a second key is on the line (Put a value that contains a colon in quotes)",
   ],
   [
     "an alias without an anchor",

@@ -101,16 +101,16 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   [
     "api.url",
     "https://secret@api.ngrok.com",
-    ": it holds a user name or password (The API key belongs in api.key)",
+    ": it contains a user name or password (The API key belongs in api.key)",
   ],
   ["api.url", "api.ngrok.com", ": it is not a URL (Write it like https://api.ngrok.com)"],
   ["api.url", "https://a b", ": it is not a URL (Write it like https://api.ngrok.com)"],
   ["api.url", "ftp://a", ': the scheme "ftp" is not https (Write it like https://api.ngrok.com)'],
-  ["api.url", "https://a/?b", ": it holds a query or a fragment (Write it like https://api.ngrok.com)"],
+  ["api.url", "https://a/?b", ": it contains a query or a fragment (Write it like https://api.ngrok.com)"],
   [
     "api.key",
     "a b",
-    ": the key holds white space or a line break (Set it with: ngrokctl set-api-key -)",
+    ": the key contains white space or a line break (Set it with: ngrokctl set-api-key -)",
   ],
   ["api.key", { a: 1 }, ": it is not text"],
   ["ingressEndpoint", "https://a:443", ': "https://a:443" is not host:port (Write it without a scheme)'],
@@ -124,7 +124,7 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   ],
   ["server.log_format", "xml", ': "xml" is not text or json'],
   ["server.client_cert", "/etc/ngrokd/", ': "/etc/ngrokd/" is a directory (Name a file in it)'],
-  ["server.client_cert", "/a\nb", ': "/a\\u000ab" holds a line break or a control character'],
+  ["server.client_cert", "/a\nb", ': "/a\\u000ab" contains a line break or a control character'],
   [
     "server.client_key",
     DEFAULTS.server.clientCert,
@@ -158,7 +158,7 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   [
     "net.subnet",
     "224.0.0.0/8",
-    ": 224.0.0.0/8 holds no address that a host can have (The default is 10.107.0.0/16)",
+    ": 224.0.0.0/8 has no address that a host can have (The default is 10.107.0.0/16)",
   ],
   ["net.listen_interface", "eth1", `: "eth1" ${NOT_LISTENABLE} (Did you mean "eth0"?)`],
   ["net.listen_interface", "wireguard", `: "wireguard" ${NOT_LISTENABLE} (The interfaces are eth0, lo)`],

@@ -15,7 +15,7 @@ export async function setApiKey(session: Session, argument: string | undefined):
   if (key === "") throw new UsageError("API key required", { usage: USAGE });
   if (!/^[\x21-\x7e]+$/.test(key)) {
     throw new UsageError(
-      "Cannot use the API key: it holds a space, a line break or a character that is not ASCII",
+      "Cannot use the API key: it contains a space, a line break or a character that is not ASCII",
     );
   }
   const message = parseSentence(
