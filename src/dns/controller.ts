@@ -18,7 +18,10 @@ import { UpstreamFinder } from "./upstream_finder.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
 
-/** The interval between refreshes: a port may become free, an address may be new (docs/reliability.md F53 to F55). */
+/**
+ * The interval between refreshes: a port may become free, an address may be new
+ * (docs/reliability.md F53 to F55).
+ */
 const REFRESH_MS = 10_000;
 
 /**
@@ -113,7 +116,9 @@ export class DnsController {
     });
   }
 
-  /** The names that should resolve on this machine through the DNS server and do not: name → reason. */
+  /**
+   * The names that should resolve on this machine through the DNS server and do not: name → reason.
+   */
   get unresolved(): ReadonlyMap<string, string> {
     return this.#outcome?.refused ?? new Map();
   }

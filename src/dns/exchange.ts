@@ -5,27 +5,14 @@ import { frameMessage } from "./frame.ts";
 import { HEADER_BYTES, uint16 } from "./query.ts";
 import { RCODE } from "./reply.ts";
 
-/** What one server said. */
-export interface ServerReply {
-  readonly server: TcpAddress;
-  readonly reply: Uint8Array;
-}
-
-/** What asking by UDP needs. */
-export interface UdpExchangeOptions {
-  /** Asked in turns until one answers; not empty. */
-  readonly servers: readonly TcpAddress[];
-  readonly listenUdp: (where: TcpAddress) => UdpSocket;
-  /** After how long without an answer the next server is asked too. */
-  readonly nextMs: number;
-  /** Ends the exchange. */
-  readonly signal: AbortSignal;
-}
+/** More than any reply may have, because our requests announce a smaller size. */
+const MAX_REPLY_BYTES = 4096;
 
 /**
- * Asks by UDP from a socket (and so a random port) of its own: one server, and each time one more after a pause or a refusal. The first
- * good answer wins, whoever gives it; what does not come from a server that was asked, with the same id and the same question to the
- * letter, is not one (RFC 5452). Undefined if the signal aborts first. If all servers fail, the first failure is the answer.
+ * Sends a request by UDP from a socket of its own, and so from a random port: to one server, and to
+ * one more after each pause or failure. The first good reply wins. Only messages from a server that
+ * was asked, with the same id and exactly the same question, are replies (RFC 5452). Undefined if
+ * the signal aborts first. If all servers fail, the first failure is the result.
  */
 export async function exchangeUdp(
   request: Uint8Array,
@@ -41,7 +28,7 @@ export async function exchangeUdp(
   let timer: ReturnType<typeof setTimeout> | undefined;
   function askNext(): void {
     clearTimeout(timer);
-    // A server that cannot be reached is one that does not answer: the next one's turn comes.
+    // An unreachable server is like one that does not reply: the next one is asked after the pause.
     const { address: hostname, port } = servers[asked++ % servers.length]!;
     socket.send(request, { hostname, port }).catch(() => {});
     timer = setTimeout(askNext, nextMs);
@@ -68,17 +55,10 @@ export async function exchangeUdp(
   return failed.values().next().value;
 }
 
-/** More than a server may send: what we ask for is smaller. */
-const MAX_REPLY_BYTES = 4096;
-
-/** What asking by TCP needs. */
-export interface TcpExchangeOptions {
-  readonly server: TcpAddress;
-  readonly connectTcp: (where: TcpAddress, signal: AbortSignal) => Promise<ByteStream>;
-  readonly signal: AbortSignal;
-}
-
-/** Asks one server by TCP, on a connection of its own. Undefined if what comes is no answer; throws like the connection. */
+/**
+ * Sends a request to one server on a TCP connection of its own. Undefined if the reply is not
+ * valid; throws like the connection.
+ */
 export async function exchangeTcp(
   request: Uint8Array,
   options: TcpExchangeOptions,
@@ -104,7 +84,10 @@ function isFrom(server: TcpAddress, peer: UdpPeer): boolean {
   return server.address === peer.hostname && server.port === peer.port;
 }
 
-/** Whether a message is a reply with the request's id and question. The request ends with its question, or with an OPT of 11 octets. */
+/**
+ * Returns true if a message is a reply with the id and question of the request, which ends with its
+ * question or with an OPT of 11 octets.
+ */
 function isReplyTo(bytes: Uint8Array, request: Uint8Array): boolean {
   const questionEnd = request.length - (request[11] === 1 ? 11 : 0);
   if (bytes.length < questionEnd || (bytes[2]! & 0xf8) !== 0x80 || uint16(bytes, 4) !== 1) return false;
@@ -117,7 +100,31 @@ function isGood(reply: Uint8Array): boolean {
   return rcode === RCODE.NOERROR || rcode === RCODE.NXDOMAIN;
 }
 
-/** Whether a reply says that there is more than it holds. */
+/** Returns true if a reply has the TC flag, so that only TCP gives the whole reply. */
 export function isTruncated(reply: Uint8Array): boolean {
   return (reply[2]! & 2) !== 0;
+}
+
+/** The reply of one server. */
+export interface ServerReply {
+  readonly server: TcpAddress;
+  readonly reply: Uint8Array;
+}
+
+/** Options of {@linkcode exchangeUdp}. */
+export interface UdpExchangeOptions {
+  /** In the order in which they are asked, again and again; not empty. */
+  readonly servers: readonly TcpAddress[];
+  readonly listenUdp: (where: TcpAddress) => UdpSocket;
+  /** The time without a reply after which the next server is asked too. */
+  readonly nextMs: number;
+  /** Ends the exchange. */
+  readonly signal: AbortSignal;
+}
+
+/** Options of {@linkcode exchangeTcp}. */
+export interface TcpExchangeOptions {
+  readonly server: TcpAddress;
+  readonly connectTcp: (where: TcpAddress, signal: AbortSignal) => Promise<ByteStream>;
+  readonly signal: AbortSignal;
 }

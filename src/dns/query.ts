@@ -1,47 +1,52 @@
-/** Record types that need a name here (RFC 1035 3.2.2, RFC 6891). */
+/** The record types that this server knows (RFC 1035 3.2.2, RFC 6891). */
 export const TYPE = { A: 1, SOA: 6, OPT: 41, IXFR: 251, AXFR: 252, ANY: 255 } as const;
 
 /** The class of the internet. */
 export const CLASS_IN = 1;
 
-/** Octets of a message's header. */
+/** The size of a message header. */
 export const HEADER_BYTES = 12;
 
-/** What a client says of EDNS (RFC 6891 6.1.2, 6.1.3). Its options and unknown flags say nothing to us. */
+/** The EDNS record of a client (RFC 6891 6.1.2, 6.1.3), without its options and unknown flags. */
 export interface Edns {
-  /** The largest UDP message that it takes. */
+  /** The largest UDP message that the client accepts. */
   readonly payloadSize: number;
   readonly version: number;
   readonly dnssecOk: boolean;
 }
 
-/** One question, read from a message. */
+/** A message with one question. */
 export interface Query {
-  /** The message; only the first `questionEnd` octets count. */
+  /** The message; only the first `questionEnd` octets are used. */
   readonly bytes: Uint8Array;
-  /** Lower case, without the final dot; undefined if it holds an octet that no host name does. */
+  /** In lower case, without the final dot; undefined if an octet is not allowed in host names. */
   readonly name: string | undefined;
   readonly type: number;
   readonly class: number;
-  /** Where the question ends. */
+  /** The offset of the end of the question. */
   readonly questionEnd: number;
   readonly edns: Edns | undefined;
 }
 
-/** By octet: the character of a host name that it stands for, in lower case. */
+/** Octet → character of a host name in lower case. */
 const HOST_CHARACTERS: readonly (string | undefined)[] = Array.from({ length: 256 }, (_, octet) => {
   const character = String.fromCharCode(octet);
   return /^[A-Za-z0-9_-]$/.test(character) ? character.toLowerCase() : undefined;
 });
 
-/** Reads a message that has exactly one question; undefined if it is malformed. Every query comes through here, so it makes nothing but the result. */
+/**
+ * Reads a message with exactly one question; undefined if it is malformed. It runs for every query,
+ * so it allocates only the result.
+ */
 export function readQuery(bytes: Uint8Array): Query | undefined {
-  // RFC 9619: more than one question has no meaning; none is of use to the cookies only that we do not have.
+  // More than one question has no meaning (RFC 9619). No question is for cookies only, which this
+  // server does not have.
   if (bytes.length < HEADER_BYTES || uint16(bytes, 4) !== 1) return undefined;
   let name: string | undefined = "";
   let at = HEADER_BYTES;
   for (let length = bytes[at++]; length !== 0; length = bytes[at++]) {
-    // A pointer has nothing to point to yet; the other two kinds of label are not in use (RFC 6891 5).
+    // In the first name a pointer has no target; the other two kinds of label are not in use (RFC
+    // 6891 5).
     if (length === undefined || length > 63 || at + length > bytes.length) return undefined;
     if (name !== undefined && name !== "") name += ".";
     for (const end: number = at + length; at < end; at++) {
@@ -56,7 +61,10 @@ export function readQuery(bytes: Uint8Array): Query | undefined {
   return { bytes, name, type: uint16(bytes, at), class: uint16(bytes, at + 2), questionEnd, edns };
 }
 
-/** Walks all records behind the question; every one must be whole, and one OPT at most, where it belongs (RFC 6891 6.1.1). */
+/**
+ * Checks the records after the question: each must be complete, and at most one OPT in the
+ * additional section (RFC 6891 6.1.1).
+ */
 function readEdns(bytes: Uint8Array, start: number): Edns | undefined | "malformed" {
   const beforeAdditional = uint16(bytes, 6) + uint16(bytes, 8);
   const count = beforeAdditional + uint16(bytes, 10);
@@ -89,7 +97,7 @@ function skipName(bytes: Uint8Array, start: number): number | undefined {
   return undefined;
 }
 
-/** The number in two octets, high one first. */
+/** The big-endian number in two octets. */
 export function uint16(bytes: Uint8Array, at: number): number {
   return bytes[at]! << 8 | bytes[at + 1]!;
 }

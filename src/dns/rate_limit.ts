@@ -1,36 +1,31 @@
-/** What to do with a query: answer it, say by an empty reply that TCP will be served, or nothing. */
+/**
+ * The decision about a query: answer it, reply only that the client should use TCP, or ignore it.
+ */
 export type Verdict = "answer" | "truncate" | "drop";
 
-/** Empty replies per second and address of a network that is over its limit. */
+/** Answers per second and network. */
+const ANSWERS_PER_SECOND = 200;
+
+/** Empty replies per second and address of a network over its limit. */
 const TRUNCATED_PER_SECOND = 50;
 
-/** Options of {@linkcode RateLimit}. */
-export interface RateLimitOptions {
-  /** Answers per second and network. @default {200} */
-  readonly perSecond?: number;
-  /** How many networks are counted; those beyond get nothing in that second. @default {65536} */
-  readonly maxNetworks?: number;
-}
-
 /**
- * A limit on answers per second and /24, for who forges senders to have us flood them. Beyond it each address
- * gets some empty replies with TC, no larger than the query: whoever is real comes back by TCP, where a sender cannot be forged. The rest is
- * silence, which costs least: what is saved on a flood is there for the others.
+ * A limit on UDP answers per second and /24, against floods with forged senders. Beyond it each
+ * address gets some empty replies with TC, no larger than the query: real clients retry by TCP,
+ * where senders cannot be forged. All other queries are ignored, which leaves the most capacity for
+ * other clients.
  */
 export class RateLimit {
-  readonly #perSecond: number;
   readonly #maxNetworks: number;
-  /** By network (`a.b.c`), and by address for those of a network that is over its limit. */
+  /** By network (`a.b.c`), and by address in networks over their limit. */
   readonly #counts = new Map<string, number>();
   #since = -Infinity;
 
   constructor(options: RateLimitOptions = {}) {
-    const { perSecond = 200, maxNetworks = 65_536 } = options;
-    this.#perSecond = perSecond;
-    this.#maxNetworks = maxNetworks;
+    this.#maxNetworks = options.maxNetworks ?? 65_536;
   }
 
-  /** Counts a query from this IPv4 address. */
+  /** Counts a query from an IPv4 address. */
   count(address: string): Verdict {
     const now = performance.now();
     if (now - this.#since >= 1000) {
@@ -42,9 +37,15 @@ export class RateLimit {
     if (before === undefined && this.#counts.size >= this.#maxNetworks) return "drop";
     const count = (before ?? 0) + 1;
     this.#counts.set(network, count);
-    if (count <= this.#perSecond) return "answer";
+    if (count <= ANSWERS_PER_SECOND) return "answer";
     const own = (this.#counts.get(address) ?? 0) + 1;
     this.#counts.set(address, own);
     return own <= TRUNCATED_PER_SECOND ? "truncate" : "drop";
   }
+}
+
+/** Options of {@linkcode RateLimit}. */
+export interface RateLimitOptions {
+  /** The most networks that are counted; others get no answer in that second. @default {65536} */
+  readonly maxNetworks?: number;
 }

@@ -11,9 +11,12 @@ export const RCODE = {
   BADVERS: 16,
 } as const;
 
-/** The largest UDP message that crosses every network in one piece: what Unbound, Knot and dnsmasq send at most. */
+/**
+ * The largest UDP message that crosses every network without fragmentation; Unbound, Knot and
+ * dnsmasq have the same limit.
+ */
 export const MAX_UDP_BYTES = 1232;
-/** What a client without EDNS takes (RFC 1035 4.2.1). */
+/** The largest message for a client without EDNS (RFC 1035 4.2.1). */
 const MIN_UDP_BYTES = 512;
 
 const QR = 0x80;
@@ -24,19 +27,7 @@ const RD = 0x01;
 const RA = 0x80;
 const CD = 0x10;
 
-/** What a reply says. A record stands for the question's own name. */
-export interface ReplyParts {
-  readonly rcode: number;
-  /** Whether it comes from our own names. */
-  readonly authoritative?: boolean;
-  readonly truncated?: boolean;
-  /** Whether this client may ask us for other names too. */
-  readonly recursion?: boolean;
-  readonly answer?: Uint8Array | undefined;
-  readonly authority?: Uint8Array | undefined;
-}
-
-/** A reply to a query: its question as it was spelt, one record at most, and EDNS if the query had it. */
+/** A reply with the unchanged question, at most one record, and EDNS if the query had it. */
 export function makeReply(query: Query, parts: ReplyParts): Uint8Array {
   const { rcode, authoritative = false, truncated = false, recursion = false, answer, authority } = parts;
   const { bytes, questionEnd, edns } = query;
@@ -65,7 +56,10 @@ export function makeReply(query: Query, parts: ReplyParts): Uint8Array {
   return reply;
 }
 
-/** The reply to what has no question that could be repeated: a header, no longer than what came. */
+/**
+ * A reply to a message without a readable question: only a header, so it is never longer than the
+ * message.
+ */
 export function makeHeaderReply(bytes: Uint8Array, rcode: number): Uint8Array {
   const reply = new Uint8Array(HEADER_BYTES);
   reply.set(bytes.subarray(0, 2));
@@ -74,7 +68,10 @@ export function makeHeaderReply(bytes: Uint8Array, rcode: number): Uint8Array {
   return reply;
 }
 
-/** A forwarded reply as it fits a UDP client, and `maxBytes`: whole, or without records and marked as truncated. */
+/**
+ * A forwarded reply for a UDP client: whole if it fits the client and `maxBytes`, else without
+ * records and truncated.
+ */
 export function fitReply(
   reply: Uint8Array,
   options: { readonly query: Query; readonly maxBytes?: number },
@@ -88,13 +85,26 @@ export function fitReply(
 }
 
 /**
- * The SOA record that stands beside "no such type" (RFC 2308): every name of ours is a zone of its own. The TTL and MINIMUM are 5 s, as
- * for an address, and its names take no room, so that no reply is three times its query.
+ * The SOA record for NODATA replies (RFC 2308); every name of ours is a zone. TTL and MINIMUM are 5
+ * s, as for an address. Its names are as short as possible, so that no reply has three times the
+ * size of its query.
  */
 export const SOA_RECORD: Uint8Array = new Uint8Array([
   ...[0xc0, 12, 0, TYPE.SOA, 0, CLASS_IN, 0, 0, 0, 5, 0, 23],
-  // MNAME is the name itself, RNAME the root.
+  // MNAME is the name of the zone, RNAME the root.
   ...[0xc0, 12, 0],
   // SERIAL, REFRESH, RETRY, EXPIRE, MINIMUM.
   ...[0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0, 5, 0, 0, 0, 5, 0, 0, 0, 5],
 ]);
+
+/** The parts of a reply. The record belongs to the name of the question. */
+export interface ReplyParts {
+  readonly rcode: number;
+  /** True if the name is ours. */
+  readonly authoritative?: boolean;
+  readonly truncated?: boolean;
+  /** True if queries for other names can be forwarded. */
+  readonly recursion?: boolean;
+  readonly answer?: Uint8Array | undefined;
+  readonly authority?: Uint8Array | undefined;
+}

@@ -6,55 +6,32 @@ import type { ByteStream, TcpAddress, TcpListener } from "../system/net.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
 import { answer } from "./answer.ts";
 import { HEADER_BYTES, readQuery } from "./query.ts";
-import { RateLimit, type RateLimitOptions, type Verdict } from "./rate_limit.ts";
+import { RateLimit, type Verdict } from "./rate_limit.ts";
 import { fitReply, makeReply, MAX_UDP_BYTES, RCODE } from "./reply.ts";
 import { TcpServer, type TcpServerLimits } from "./tcp_server.ts";
 import { serveUdp } from "./udp_server.ts";
-import { Upstream } from "./upstream.ts";
+import { UpstreamClient } from "./upstream_client.ts";
 import { addressRecord, Zone } from "./zone.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
 
-/** How many times the size of its query a reply by UDP may have, whose sender can be forged (RELIABILITY.md R15). */
+/**
+ * The largest ratio of a UDP reply to its query, whose sender may be forged (docs/reliability.md
+ * R15).
+ */
 const MAX_AMPLIFICATION = 3;
 
-/** What the DNS server needs from outside. */
-export interface DnsServerOptions {
-  readonly listenUdp: (where: TcpAddress) => UdpSocket;
-  readonly listenTcp: (where: TcpAddress) => TcpListener;
-  readonly connectTcp: (where: TcpAddress, signal: AbortSignal) => Promise<ByteStream>;
-  /** Whether a client may ask at all. Another one gets no answer by UDP, and its TCP connection is closed at once. */
-  readonly allows: (address: string) => boolean;
-  /** Whether an address is of this machine (loopback included): its queries are answered however many there are. */
-  readonly isLocal: (address: string) => boolean;
-  readonly limits?: TcpServerLimits & RateLimitOptions;
-}
-
-/** What became of one address. */
-export interface DnsBinding {
-  /** As it was asked for. */
-  readonly address: string;
-  /** The port that is bound, the same for UDP and TCP; as asked for if none is. */
-  readonly port: number;
-  /** Why it is not bound, if it is not. */
-  readonly problem?: BindError;
-}
-
-interface OpenAddress {
-  readonly binding: DnsBinding;
-  readonly key: string;
-  close(): void;
-  readonly done: Promise<unknown>;
-}
-
-/** The DNS server: one UDP socket and one TCP listener for each local address, since UDP must answer from the address that was asked. */
+/**
+ * The DNS server. It has a UDP socket and a TCP listener for each local address, because a UDP
+ * reply must come from the address that received the query.
+ */
 export class DnsServer implements AsyncDisposable {
   readonly #options: DnsServerOptions;
   readonly #open = new Map<string, OpenAddress>();
   readonly #own = new Set<string>();
   readonly #tcp: TcpServer;
-  readonly #rate: RateLimit;
-  readonly #upstream: Upstream;
+  readonly #rate = new RateLimit();
+  readonly #upstream: UpstreamClient;
   #zone = Zone.EMPTY;
   #others = Zone.EMPTY;
 
@@ -62,23 +39,32 @@ export class DnsServer implements AsyncDisposable {
     const { listenUdp, connectTcp, limits } = options;
     this.#options = options;
     this.#tcp = new TcpServer(limits);
-    this.#rate = new RateLimit(limits);
-    this.#upstream = new Upstream({ listenUdp, connectTcp, isOwn: (key) => this.#own.has(key) });
+    this.#upstream = new UpstreamClient({ listenUdp, connectTcp, isOwn: (key) => this.#own.has(key) });
   }
 
-  /** Takes other names; a query sees either the old ones or the new ones. `others`: what exists for clients that are not local. @default {zone} */
+  /**
+   * Replaces all names at once. `others` has the names for clients that are not local.
+   *
+   * @default {zone}
+   */
   replaceZone(zone: Zone, options: { readonly others?: Zone } = {}): void {
     const { others = zone } = options;
     this.#zone = zone;
     this.#others = others;
   }
 
-  /** Takes other servers to ask for names that are not ours, in order of preference; with none, those names are refused. */
+  /**
+   * Replaces the upstream DNS servers, in order of preference. Without any, other names are
+   * refused.
+   */
   replaceUpstreams(servers: readonly TcpAddress[]): void {
     this.#upstream.servers = servers;
   }
 
-  /** Makes the bound addresses these: closes what is no longer wanted, opens what is not open (so tries again what failed), leaves the rest. */
+  /**
+   * Binds exactly these addresses: closes others, opens missing ones (so it retries failed ones),
+   * and keeps the rest.
+   */
   rebind(addresses: readonly TcpAddress[]): DnsBinding[] {
     const wanted = new Set(addresses.map(({ address, port }) => listenerKey(address, port)));
     for (const key of [...this.#open.keys()]) if (!wanted.has(key)) this.#close(key);
@@ -133,7 +119,7 @@ export class DnsServer implements AsyncDisposable {
         closeQuietly(listener);
       },
     });
-    log.info("Answering DNS on {address}", { address: key });
+    log.info("Answering DNS queries on {address}", { address: key });
     return binding;
   }
 
@@ -143,11 +129,11 @@ export class DnsServer implements AsyncDisposable {
     this.#open.delete(wantedKey);
     this.#own.delete(entry.key);
     entry.close();
-    log.info("No longer answering DNS on {address}", { address: entry.key });
+    log.info("No longer answering DNS queries on {address}", { address: entry.key });
   }
 
   #judge({ hostname: address, port }: UdpPeer): Verdict {
-    // A forged sender would have us answer ourselves, for ever.
+    // With a forged sender we would answer ourselves for ever.
     if (this.#own.has(listenerKey(address, port)) || !this.#options.allows(address)) return "drop";
     return this.#options.isLocal(address) ? "answer" : this.#rate.count(address);
   }
@@ -169,7 +155,7 @@ export class DnsServer implements AsyncDisposable {
     });
   }
 
-  /** Closes all addresses and connections, and waits until nothing more is answered. */
+  /** Closes all addresses and connections, and waits for running work. */
   async [Symbol.asyncDispose](): Promise<void> {
     const loops = [...this.#open.values()].map(({ done }) => done);
     for (const key of [...this.#open.keys()]) this.#close(key);
@@ -179,9 +165,44 @@ export class DnsServer implements AsyncDisposable {
   }
 }
 
-/** The question alone, marked as truncated, not longer than the message; undefined for what is no query. */
+/**
+ * A truncated reply with the question only, no longer than the message; undefined if it is no
+ * query.
+ */
 function truncate(message: Uint8Array): Uint8Array | undefined {
   if (message.length < HEADER_BYTES || (message[2]! & 0xf8) !== 0) return undefined;
   const query = readQuery(message);
   return query === undefined ? undefined : makeReply(query, { rcode: RCODE.NOERROR, truncated: true });
+}
+
+/** Options of {@linkcode DnsServer}. */
+export interface DnsServerOptions {
+  readonly listenUdp: (where: TcpAddress) => UdpSocket;
+  readonly listenTcp: (where: TcpAddress) => TcpListener;
+  readonly connectTcp: (where: TcpAddress, signal: AbortSignal) => Promise<ByteStream>;
+  /**
+   * Returns true if a client may send queries. Others get no answer by UDP, and their TCP
+   * connections are closed at once.
+   */
+  readonly allows: (address: string) => boolean;
+  /** Returns true for an address of this machine, loopback included; it has no rate limit. */
+  readonly isLocal: (address: string) => boolean;
+  readonly limits?: TcpServerLimits;
+}
+
+/** The result of binding one address. */
+export interface DnsBinding {
+  /** As requested. */
+  readonly address: string;
+  /** The bound port, the same for UDP and TCP; the requested one if the address is not bound. */
+  readonly port: number;
+  /** The reason why the address is not bound. */
+  readonly problem?: BindError;
+}
+
+interface OpenAddress {
+  readonly binding: DnsBinding;
+  readonly key: string;
+  close(): void;
+  readonly done: Promise<unknown>;
 }

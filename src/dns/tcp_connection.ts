@@ -5,31 +5,18 @@ import type { ByteStream } from "../system/net.ts";
 import { frameMessage } from "./frame.ts";
 import { uint16 } from "./query.ts";
 
-/** Longer queries have no meaning; whoever announces one is not a client. */
+/** Longer queries have no meaning, so that a peer that announces one is no client. */
 const MAX_MESSAGE_BYTES = 4096;
-/** How many queries of one connection may wait for another server before no more is read (RFC 7766 6.2.1.1). */
+/**
+ * The most queries of one connection that may wait for an upstream server; then no more is read
+ * (RFC 7766 6.2.1.1).
+ */
 const MAX_PENDING = 128;
 
-/** Time limits of a connection in milliseconds. */
-export interface TcpLimits {
-  /** For a whole message from its first octet, for the first one from the start, and for the client to take its answers. @default {5000} */
-  readonly messageMs?: number;
-  /** Without a whole message; single octets count for nothing. @default {10000} */
-  readonly idleMs?: number;
-}
-
-/** What a connection hands its messages to. */
-export interface TcpConnectionOptions extends TcpLimits {
-  /** The reply to a message, at once or later (then it must not reject); undefined for none. The bytes are good until it returns. The signal aborts when nobody waits for it any more. */
-  readonly respond: (
-    message: Uint8Array,
-    signal: AbortSignal,
-  ) => Uint8Array | Promise<Uint8Array> | undefined;
-  /** Called when whole messages came. */
-  readonly onMessages: () => void;
-}
-
-/** One DNS connection: many queries, each answered as soon as its answer is there (RFC 7766 6.2.1.1). */
+/**
+ * A TCP connection with many queries, each answered as soon as its reply is ready (RFC 7766
+ * 6.2.1.1).
+ */
 export class TcpConnection {
   readonly #stream: ByteStream;
   readonly #options: TcpConnectionOptions;
@@ -48,12 +35,15 @@ export class TcpConnection {
     this.#idleMs = idleMs;
   }
 
-  /** Whether a query waits for its answer. */
+  /** True if a query waits for its reply. */
   get isBusy(): boolean {
     return this.#pending.size > 0;
   }
 
-  /** Serves until the client has ended and has all its answers, or a limit is reached, or it sends what is no query. Rejects as the stream does. */
+  /**
+   * Serves until the client has closed its side and has all replies, a limit is reached, or a
+   * message is no query. Rejects like the stream.
+   */
   async run(): Promise<void> {
     try {
       await this.#serve();
@@ -63,7 +53,7 @@ export class TcpConnection {
     }
   }
 
-  /** Ends it at once. */
+  /** Closes the connection at once. */
   close(): void {
     clearTimeout(this.#timer);
     this.#closed.abort();
@@ -92,7 +82,10 @@ export class TcpConnection {
     }
   }
 
-  /** Answers the whole messages at the start of `bytes`; gives their length, or undefined if one of them is none that has an answer. */
+  /**
+   * Answers the whole messages at the start of `bytes`. Returns their length, or undefined if one
+   * of them has no reply.
+   */
   async #takeMessages(bytes: Uint8Array): Promise<number | undefined> {
     const { respond, onMessages } = this.#options;
     const replies: Uint8Array[] = [];
@@ -109,7 +102,8 @@ export class TcpConnection {
       at += 2 + length;
     }
     if (at > 0) {
-      // While it is served it is not idle: writing has a limit of its own, and so has asking another server.
+      // A connection that is being served is not idle. Writing and forwarding have time limits of
+      // their own.
       clearTimeout(this.#timer);
       onMessages();
       if (replies.length > 0) await this.#write(replies);
@@ -135,7 +129,7 @@ export class TcpConnection {
     return this.#writes.run(() =>
       withDeadline(writeAll(this.#stream, bytes), {
         ms: this.#messageMs,
-        onTimeout: () => new DOMException("The client does not read its answers", "TimeoutError"),
+        onTimeout: () => new DOMException("The client does not read its replies", "TimeoutError"),
       })
     );
   }
@@ -144,4 +138,31 @@ export class TcpConnection {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.close(), ms);
   }
+}
+
+/** Time limits of a connection in milliseconds. */
+export interface TcpLimits {
+  /**
+   * For a whole message from its first octet (for the first one, from the start), and for the
+   * client to read its replies.
+   *
+   * @default {5000}
+   */
+  readonly messageMs?: number;
+  /** Without a whole message. @default {10000} */
+  readonly idleMs?: number;
+}
+
+/** Options of {@linkcode TcpConnection}. */
+export interface TcpConnectionOptions extends TcpLimits {
+  /**
+   * The reply to a message, or a promise of it that does not reject; undefined for none. The bytes
+   * are valid until it returns. The signal aborts when the connection is closed.
+   */
+  readonly respond: (
+    message: Uint8Array,
+    signal: AbortSignal,
+  ) => Uint8Array | Promise<Uint8Array> | undefined;
+  /** Called after whole messages are received. */
+  readonly onMessages: () => void;
 }

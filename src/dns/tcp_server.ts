@@ -9,65 +9,40 @@ import { TcpConnection, type TcpConnectionOptions, type TcpLimits } from "./tcp_
 
 const log = getLogger(["ngrokd", "dns"]);
 
-/** A wait in which the event loop comes round. */
-const TURN_MS = 3;
-/** Before that, what was sent with a connection may not have been read and answered: a busy machine takes several for each. */
-const FRESH_TURNS = 8;
+/** One tick: a wait during which the event loop runs. */
+const TICK_MS = 3;
+/**
+ * The ticks after which a connection may be closed for a new one: a busy machine takes several to
+ * read and answer the first query.
+ */
+const MIN_AGE_TICKS = 8;
 
-/** Limits of all connections together. */
-export interface TcpServerLimits extends TcpLimits {
-  /** @default {256} */
-  readonly maxConnections?: number;
-  /** @default {32} */
-  readonly maxPerSource?: number;
-}
-
-/** Who asks by a connection. */
-export interface TcpClient {
-  readonly address: string;
-  /** Aborted when the connection is over. */
-  readonly signal: AbortSignal;
-}
-
-/** What one listener hands its connections to. */
-export interface TcpListenOptions {
-  /** As {@linkcode TcpConnectionOptions} has it, with the address of the client. */
-  readonly respond: (
-    message: Uint8Array,
-    client: TcpClient,
-  ) => ReturnType<TcpConnectionOptions["respond"]>;
-  /** Whether a peer may connect at all. */
-  readonly admits: (address: string) => boolean;
-  /** Aborted when the listener is closed. */
-  readonly signal: AbortSignal;
-}
-
-interface Place {
-  readonly peer: string;
-  /** The turn in which it was accepted. */
-  readonly turn: number;
-}
-
-/** The connections of all listeners under one limit. When it is reached, a newcomer takes the place of who has been silent for longest. */
+/**
+ * The connections of all listeners under one limit. At the limit, a new connection replaces the one
+ * that has been idle for longest.
+ */
 export class TcpServer implements AsyncDisposable {
   readonly #limits: TcpServerLimits;
-  /** Who has been silent for longest comes first. */
-  readonly #open = new Map<TcpConnection, Place>();
+  /** The one that has been idle for longest comes first. */
+  readonly #open = new Map<TcpConnection, Accepted>();
   readonly #running = new Set<Promise<void>>();
-  /** Counts waits, not time: on a busy machine time passes in which nothing is read. */
-  #turn = 0;
-  #turning: Promise<void> | undefined;
+  /** Counts ticks instead of time, because on a busy machine time passes without a read. */
+  #tick = 0;
+  #nextTick: Promise<void> | undefined;
 
   constructor(limits: TcpServerLimits = {}) {
     this.#limits = limits;
   }
 
-  /** How many connections there are. */
+  /** The number of connections. */
   get size(): number {
     return this.#open.size;
   }
 
-  /** Accepts connections until the signal aborts, also when descriptors are out for a while. Connections live on after it. */
+  /**
+   * Accepts connections until the signal aborts, and continues after a lack of descriptors. Open
+   * connections stay open.
+   */
   serve(listener: TcpListener, options: TcpListenOptions): Promise<void> {
     const { admits, respond, signal } = options;
     const address = listener.key;
@@ -76,11 +51,11 @@ export class TcpServer implements AsyncDisposable {
       for (;;) {
         const stream = await listener.accept();
         try {
-          const isWelcome = admits(stream.peer) && await this.#makeRoom(stream.peer);
-          if (isWelcome && !signal.aborted) this.#start(stream, respond);
+          const isAdmitted = admits(stream.peer) && await this.#makeRoom(stream.peer);
+          if (isAdmitted && !signal.aborted) this.#start(stream, respond);
           else closeQuietly(stream);
         } catch (error) {
-          // To find out who is admitted may take a descriptor too.
+          // Reading the addresses of this machine for `admits` may need a descriptor too.
           closeQuietly(stream);
           throw error;
         }
@@ -99,16 +74,16 @@ export class TcpServer implements AsyncDisposable {
   }
 
   #start(stream: AcceptedStream, respond: TcpListenOptions["respond"]): void {
-    const place: Place = { peer: stream.peer, turn: this.#turn };
+    const accepted: Accepted = { peer: stream.peer, tick: this.#tick };
     const onMessages = () => {
-      if (this.#open.delete(connection)) this.#open.set(connection, place);
+      if (this.#open.delete(connection)) this.#open.set(connection, accepted);
     };
     const connection = new TcpConnection(stream, {
       ...this.#limits,
       respond: (message, signal) => respond(message, { address: stream.peer, signal }),
       onMessages,
     });
-    this.#open.set(connection, place);
+    this.#open.set(connection, accepted);
     const task = connection.run().catch((error) => {
       if (!isConnectionGone(error)) {
         log.debug("A DNS connection failed: {reason}", { reason: messageOf(error) });
@@ -120,35 +95,70 @@ export class TcpServer implements AsyncDisposable {
     this.#running.add(task);
   }
 
-  /** Whether there is a place for a connection from this peer, if need be that of an idle one. */
+  /** Returns true if a connection from this peer may be opened; closes an idle one if necessary. */
   async #makeRoom(peer: string): Promise<boolean> {
     const { maxConnections = 256, maxPerSource = 32 } = this.#limits;
     for (;;) {
       const fromPeer = [...this.#open].filter(([, other]) => other.peer === peer);
-      const rivals = fromPeer.length >= maxPerSource ? fromPeer : [...this.#open];
-      if (rivals !== fromPeer && rivals.length < maxConnections) return true;
-      const [victim, place] = rivals.find(([connection]) => !connection.isBusy) ?? [];
-      if (victim === undefined) return false;
-      if (this.#turn >= place!.turn + FRESH_TURNS) {
-        this.#open.delete(victim);
-        victim.close();
+      const candidates = fromPeer.length >= maxPerSource ? fromPeer : [...this.#open];
+      if (candidates !== fromPeer && candidates.length < maxConnections) return true;
+      const [idlest, accepted] = candidates.find(([connection]) => !connection.isBusy) ?? [];
+      if (idlest === undefined) return false;
+      if (this.#tick >= accepted!.tick + MIN_AGE_TICKS) {
+        this.#open.delete(idlest);
+        idlest.close();
         return true;
       }
-      // A burst of newcomers would put each other out before a question of theirs was read.
-      await this.#nextTurn();
+      // Otherwise the connections of a burst would close each other before their first query is
+      // read.
+      await this.#waitForTick();
     }
   }
 
-  #nextTurn(): Promise<void> {
-    return this.#turning ??= sleep(TURN_MS).then(() => {
-      this.#turn++;
-      this.#turning = undefined;
+  #waitForTick(): Promise<void> {
+    return this.#nextTick ??= sleep(TICK_MS).then(() => {
+      this.#tick++;
+      this.#nextTick = undefined;
     });
   }
 
-  /** Ends all connections. */
+  /** Closes all connections. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const connection of this.#open.keys()) connection.close();
     await Promise.all(this.#running);
   }
+}
+
+/** Limits of connections. */
+export interface TcpServerLimits extends TcpLimits {
+  /** @default {256} */
+  readonly maxConnections?: number;
+  /** @default {32} */
+  readonly maxPerSource?: number;
+}
+
+/** The client of a connection. */
+export interface TcpClient {
+  readonly address: string;
+  /** Aborted when the connection is closed. */
+  readonly signal: AbortSignal;
+}
+
+/** Options of {@linkcode TcpServer.serve}. */
+export interface TcpListenOptions {
+  /** As in {@linkcode TcpConnectionOptions}, with the client. */
+  readonly respond: (
+    message: Uint8Array,
+    client: TcpClient,
+  ) => ReturnType<TcpConnectionOptions["respond"]>;
+  /** Returns true if a peer may connect. */
+  readonly admits: (address: string) => boolean;
+  /** Aborted when the listener is closed. */
+  readonly signal: AbortSignal;
+}
+
+interface Accepted {
+  readonly peer: string;
+  /** The tick in which the connection was accepted. */
+  readonly tick: number;
 }

@@ -6,22 +6,12 @@ import type { Verdict } from "./rate_limit.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
 
-/** Larger than any query that has a meaning; what is longer is cut, and so malformed. */
+/** More than any meaningful query has. A longer one is cut, and so malformed. */
 const BUFFER_BYTES = 4096;
 
-/** What a UDP server hands its datagrams to. */
-export interface UdpServerOptions {
-  /** What to do with a datagram from this sender, whose port is not 0. */
-  readonly judge: (peer: UdpPeer) => Verdict;
-  /** The reply to a message, at once or later (then it must not reject); undefined for none. The bytes are good until it returns. */
-  readonly respond: (message: Uint8Array, peer: UdpPeer) => Uint8Array | Promise<Uint8Array> | undefined;
-  /** The reply to a message whose sender gets no more than that; undefined for none. */
-  readonly truncate: (message: Uint8Array) => Uint8Array | undefined;
-  /** Aborted when the socket is closed. */
-  readonly signal: AbortSignal;
-}
-
-/** Answers datagrams until the signal aborts. Neither a datagram nor an error of the socket ends it. */
+/**
+ * Answers datagrams until the signal aborts. Errors of datagrams and of the socket do not end it.
+ */
 export function serveUdp(socket: UdpSocket, options: UdpServerOptions): Promise<void> {
   const { judge, respond, truncate, signal } = options;
   const buffer = new Uint8Array(BUFFER_BYTES);
@@ -31,7 +21,7 @@ export function serveUdp(socket: UdpSocket, options: UdpServerOptions): Promise<
     try {
       await socket.send(bytes, peer);
     } catch (error) {
-      // No route to this one, or the socket was closed meanwhile; the next one is another matter.
+      // There is no route to this client, or the socket was closed. Other clients are not affected.
       if (!signal.aborted) log.debug("Cannot answer a DNS query: {reason}", { reason: messageOf(error) });
     }
   }
@@ -39,7 +29,7 @@ export function serveUdp(socket: UdpSocket, options: UdpServerOptions): Promise<
   async function receive(succeeded: () => void): Promise<never> {
     for (;;) {
       const [message, peer] = await socket.receive(buffer);
-      // Nothing can be sent to port 0 (RFC 6335 6).
+      // No reply can be sent to port 0 (RFC 6335 6).
       if (peer.port === 0) continue;
       const verdict = judge(peer);
       succeeded();
@@ -55,4 +45,19 @@ export function serveUdp(socket: UdpSocket, options: UdpServerOptions): Promise<
     onFailure: (error) =>
       log.warn("Cannot receive DNS queries on {address}: {reason}", { address, reason: messageOf(error) }),
   });
+}
+
+/** Options of {@linkcode serveUdp}. */
+export interface UdpServerOptions {
+  /** The decision about a datagram by its sender, whose port is not 0. */
+  readonly judge: (peer: UdpPeer) => Verdict;
+  /**
+   * The reply to a message, or a promise of it that does not reject; undefined for none. The bytes
+   * are valid until it returns.
+   */
+  readonly respond: (message: Uint8Array, peer: UdpPeer) => Uint8Array | Promise<Uint8Array> | undefined;
+  /** The truncated reply to a message; undefined for none. */
+  readonly truncate: (message: Uint8Array) => Uint8Array | undefined;
+  /** Aborted when the socket is closed. */
+  readonly signal: AbortSignal;
 }

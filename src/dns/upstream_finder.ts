@@ -2,11 +2,14 @@ import { getLogger } from "@logtape/logtape";
 import { OnChange } from "../lib/on_change.ts";
 import { messageOf } from "../model/errors.ts";
 import { RESOLV_CONF } from "../names/select.ts";
-import { chooseUpstreams, UPLINK, type Upstreams } from "./upstreams.ts";
+import { chooseUpstreams, UPLINK, type Upstreams } from "./choose_upstreams.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
 
-/** Finds the upstream DNS servers in the configuration and the files of this machine, and logs changes. */
+/**
+ * Finds the upstream DNS servers in the configuration and the files of this machine, and logs
+ * changes.
+ */
 export class UpstreamFinder {
   readonly #files: UpstreamFiles;
   readonly #onServers = new OnChange();
@@ -16,7 +19,10 @@ export class UpstreamFinder {
     this.#files = files;
   }
 
-  /** The servers in order. `configured` and `own` (never used) are as in {@linkcode UpstreamSources}. */
+  /**
+   * The servers in order. `configured` and `own` (never used) are as in {@linkcode
+   * UpstreamSources}.
+   */
   async find(options: { configured: readonly string[]; own: readonly string[] }): Promise<Upstreams> {
     const [resolvConf, uplink] = await Promise.all([this.#read(RESOLV_CONF), this.#read(UPLINK)]);
     const upstreams = chooseUpstreams({ ...options, resolvConf, uplink });

@@ -2,24 +2,16 @@ import { isHostname, parentDomains } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { TYPE } from "./query.ts";
 
-/** A name that we answer for. */
-export interface ZoneName {
-  /** Normalised; `*.example.com` for a wildcard. */
-  readonly hostname: string;
-  /** IPv4; undefined for the local address that a query came to. */
-  readonly address: string | undefined;
-}
-
-/** Seconds that a client may keep an answer: under one poll, so that it follows an address that changes. */
+/** In seconds; shorter than the interval of polls, so that clients notice a new address. */
 const TTL = 5;
 
 /**
- * The names that we answer for, immutable: replaced as a whole. Found like a route: exact before wildcard, longest suffix first, any
- * depth, never the bare suffix. The first of two entries for one name counts.
+ * The names of ours, immutable. Names are found like routes: exact before wildcard, longest suffix
+ * first, at any depth, never the bare suffix. The first of two entries for one name counts.
  */
 export class Zone {
   static readonly EMPTY: Zone = new Zone([]);
-  /** The A record of each name, ready to be sent; null for the address that the query came to. */
+  /** The A record of each name; null for the address that receives the query. */
   readonly #exact = new Map<string, Uint8Array | null>();
   readonly #wildcard = new Map<string, Uint8Array | null>();
 
@@ -34,7 +26,10 @@ export class Zone {
     }
   }
 
-  /** The A record (see {@linkcode addressRecord}) for a normalised name; undefined if the name is not ours. `here`: that of the local address. */
+  /**
+   * The A record (see {@linkcode addressRecord}) for a normalised name; undefined if the name is
+   * not ours. `here` is the record of the local address.
+   */
   find(name: string, here: Uint8Array): Uint8Array | undefined {
     const exact = this.#exact.get(name);
     if (exact !== undefined) return exact ?? here;
@@ -48,7 +43,7 @@ export class Zone {
 }
 
 /**
- * An A record in wire form (RFC 1035 4.1.3), its name a pointer to the question's.
+ * An A record in wire form (RFC 1035 4.1.3). Its name is a pointer to the name of the question.
  *
  * @throws {RangeError} If the address is not IPv4.
  */
@@ -60,4 +55,12 @@ export function addressRecord(address: string): Uint8Array {
   const record = new Uint8Array([0xc0, 12, 0, TYPE.A, 0, 1, 0, 0, 0, TTL, 0, 4, 0, 0, 0, 0]);
   new DataView(record.buffer).setUint32(12, value);
   return record;
+}
+
+/** A name of ours. */
+export interface ZoneName {
+  /** Normalised; `*.example.com` for a wildcard. */
+  readonly hostname: string;
+  /** IPv4; undefined for the local address that receives the query. */
+  readonly address: string | undefined;
 }

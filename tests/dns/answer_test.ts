@@ -26,7 +26,7 @@ function counts({ answers, authorities, additionals }: Decoded): number[] {
   return [answers.length, authorities.length, additionals.length];
 }
 
-Deno.test("answer() gives a managed name its address, authoritative, for 5 s", () => {
+Deno.test("answer() gives the address of our name, authoritative, with a TTL of 5 s", () => {
   const got = reply({ id: 0xbeef });
   assert.deepEqual(got.answers.map(({ name, type, ttl, data }) => ({ name, type, ttl, data })), [
     { name: "a.example.com", type: "A", ttl: 5, data: "10.107.0.1" },
@@ -42,13 +42,13 @@ Deno.test("answer() gives a managed name its address, authoritative, for 5 s", (
   assert.equal(reply({ name: "q.r.w.example.com" }).answers[0]!.data, "10.107.0.2");
 });
 
-Deno.test("answer() keeps the question as it was spelt, and finds the name all the same", () => {
+Deno.test("answer() keeps the case of the question, and finds the name in any case", () => {
   const got = reply({ name: "A.eXample.COM" });
   assert.equal(got.questions[0]!.name, "A.eXample.COM");
   assert.equal(got.answers[0]!.name, "A.eXample.COM");
 });
 
-Deno.test("answer() says NODATA with an SOA, not NXDOMAIN, for the other types of a managed name", () => {
+Deno.test("answer() replies NODATA with an SOA, not NXDOMAIN, for other types of our names", () => {
   for (const type of [TYPES.NS, TYPES.PTR, TYPES.TXT, TYPES.AAAA, TYPES.HTTPS, 1000, 65535]) {
     const got = reply({ type });
     assert.equal(got.rcode, "NOERROR");
@@ -62,13 +62,13 @@ Deno.test("answer() says NODATA with an SOA, not NXDOMAIN, for the other types o
   }
 });
 
-Deno.test("answer() gives the SOA itself to who asks for it", () => {
+Deno.test("answer() gives the SOA record for a query of that type", () => {
   const got = reply({ type: TYPES.SOA });
   assert.deepEqual(counts(got), [1, 0, 0]);
   assert.equal(got.answers[0]!.type, "SOA");
 });
 
-Deno.test("answer() gives ANY one record, and no ANY, transfer or foreign class goes to another server", () => {
+Deno.test("answer() gives ANY one record, and forwards no ANY, transfer or foreign class", () => {
   const got = reply({ type: TYPES.ANY, additional: [opt()] });
   assert.deepEqual(counts(got), [1, 0, 1]);
   assert.equal(got.answers[0]!.type, "A");
@@ -84,7 +84,7 @@ Deno.test("answer() gives ANY one record, and no ANY, transfer or foreign class 
   }
 });
 
-Deno.test("answer() has names that are not ours asked for elsewhere, or refuses them without a record", () => {
+Deno.test("answer() forwards other names, or refuses them without a record", () => {
   for (const name of ["other.org", "", "example.com", "w.example.com", "b.example.com"]) {
     assert.equal(ask(message({ name })), "forward", name);
     const refused = reply({ name }, { recursion: false });
@@ -95,7 +95,7 @@ Deno.test("answer() has names that are not ours asked for elsewhere, or refuses 
   assert.equal(ask(strange), "forward", "a dot within a label is not a separator");
 });
 
-Deno.test("answer() hands over a query that outlives its buffer", () => {
+Deno.test("answer() copies the bytes of a query to be forwarded", () => {
   const bytes = message({ name: "Other.org", additional: [opt({ size: 4096, flags: 0x8000 })] });
   const query = answer(bytes, { zone: ZONE, here: HERE, recursion: true });
   const question = bytes.slice(0, -11);
@@ -106,7 +106,7 @@ Deno.test("answer() hands over a query that outlives its buffer", () => {
   assert.equal(query.name, "other.org");
 });
 
-Deno.test("answer() repeats RD and CD, and never AD, AA, TC or the reserved bit", () => {
+Deno.test("answer() copies RD and CD, and never AD, AA, TC or the reserved bit", () => {
   const bits = fc.tuple(fc.integer({ min: 0, max: 7 }), fc.integer({ min: 0, max: 255 }));
   fc.assert(
     fc.property(bits, ([high, low]) => {
@@ -119,7 +119,7 @@ Deno.test("answer() repeats RD and CD, and never AD, AA, TC or the reserved bit"
   );
 });
 
-Deno.test("answer() says NOTIMP with the opcode and empty sections to every opcode but QUERY", () => {
+Deno.test("answer() replies NOTIMP with empty sections to every opcode except QUERY", () => {
   for (let opcode = 1; opcode < 16; opcode++) {
     const bytes = ask(message({ flags: [opcode << 3 | 1, 0] }));
     assert.ok(bytes instanceof Uint8Array);
@@ -129,7 +129,7 @@ Deno.test("answer() says NOTIMP with the opcode and empty sections to every opco
   }
 });
 
-Deno.test("answer() says nothing to a reply, or to what is shorter than a header (F49)", () => {
+Deno.test("answer() does not reply to a reply or to less than a header (F49)", () => {
   assert.equal(ask(message({ flags: [0x81, 0x80] })), undefined);
   for (let length = 0; length < 12; length++) {
     assert.equal(ask(message({}).subarray(0, length)), undefined);
@@ -137,7 +137,7 @@ Deno.test("answer() says nothing to a reply, or to what is shorter than a header
   }
 });
 
-Deno.test("answer() says FORMERR to every other number of questions, and to a message that is cut or too long", () => {
+Deno.test("answer() replies FORMERR unless there is exactly one whole question and nothing more", () => {
   const whole = message({ additional: [opt({ options: [0, 10, 0, 2, 1, 2] })] });
   for (const questions of [0, 2, 255]) assert.deepEqual(formErr(message({ questions })), true);
   for (let length = 12; length < whole.length; length++) {
@@ -167,7 +167,7 @@ function formErr(bytes: Uint8Array): boolean {
   return got instanceof Uint8Array && got.length === 12 && got[3] === 1 && got[0] === bytes[0];
 }
 
-Deno.test("answer() knows EDNS 0, says BADVERS to later versions, and leaves options and unknown flags alone", () => {
+Deno.test("answer() supports EDNS 0, replies BADVERS to others, and ignores options and flags", () => {
   const plain = reply({ additional: [opt({ size: 4096 })] });
   assert.deepEqual(counts(plain), [1, 0, 1]);
   const [edns] = plain.additionals;
@@ -188,7 +188,7 @@ Deno.test("answer() knows EDNS 0, says BADVERS to later versions, and leaves opt
   assert.deepEqual(
     [odd.additionals[0]!.flags, odd.additionals[0]!.options?.length],
     [0x8000, 0],
-    "DO alone is repeated",
+    "only DO is copied",
   );
   for (const version of [1, 2, 255]) {
     const bad = reply({ additional: [opt({ version, options, flags: 0x40 })] });
@@ -198,7 +198,7 @@ Deno.test("answer() knows EDNS 0, says BADVERS to later versions, and leaves opt
   }
 });
 
-Deno.test("answer() says FORMERR to two OPT records, one with a name, one in another section", () => {
+Deno.test("answer() replies FORMERR to two OPT records, one with a name or one in another section", () => {
   assert.ok(formErr(message({ additional: [opt(), opt()] })));
   assert.ok(formErr(message({ additional: [new Uint8Array([1, 0x61, ...opt()])] })));
   const elsewhere = message({ additional: [opt()] });
@@ -206,7 +206,7 @@ Deno.test("answer() says FORMERR to two OPT records, one with a name, one in ano
   assert.ok(formErr(elsewhere));
 });
 
-Deno.test("answer() steps over records that a query need not have", () => {
+Deno.test("answer() skips unexpected records", () => {
   const record = new Uint8Array([1, 0x61, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4, 1, 2, 3, 4]);
   const got = reply({ additional: [record, opt(), record] });
   assert.deepEqual(counts(got), [1, 0, 1]);
@@ -215,7 +215,7 @@ Deno.test("answer() steps over records that a query need not have", () => {
   }
 });
 
-Deno.test("answer() never makes three times what it gets, half as much again on average", () => {
+Deno.test("answer() replies with less than 3 times the size, 1.5 times on average", () => {
   const factors: number[] = [];
   for (const name of ["x", "a.example.com", "long-name-of-a-service.w.example.com", "other.org", ""]) {
     for (const type of [...Object.values(TYPES), 0, 257, 1000]) {
@@ -238,11 +238,11 @@ Deno.test("answer() never makes three times what it gets, half as much again on 
   assert.ok(mean <= 1.5, `${mean}`);
 });
 
-Deno.test("answer() never throws, and what it says is a message of at most three times the size, whatever the octets (F49)", () => {
+Deno.test("answer() never throws, and replies with a valid message of at most 3 times the size (F49)", () => {
   function check(bytes: Uint8Array): void {
     const before = bytes.slice();
     const got = ask(bytes, { recursion: false });
-    assert.deepEqual(bytes, before, "the message is only read");
+    assert.deepEqual(bytes, before, "the message is not modified");
     if (!(got instanceof Uint8Array)) return;
     assert.ok(got.length <= 3 * bytes.length);
     assert.equal(got[2]! & 0x80, 0x80);

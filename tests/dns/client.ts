@@ -3,8 +3,8 @@ import { closeQuietly, readFull, writeAll } from "../../src/system/byte_stream.t
 import { listenUdp } from "../../src/system/udp.ts";
 
 /**
- * Sends one datagram and gives the reply, from a socket of its own at this address. The reply must come from where the query went; it rejects
- * if none comes in time.
+ * Sends one datagram from a new socket and returns the reply. Rejects if none comes in time, or if
+ * it is from another address.
  */
 export async function askUdp(
   bytes: Uint8Array,
@@ -26,7 +26,7 @@ export async function askUdp(
   }
 }
 
-/** A client by TCP, until it is disposed. */
+/** A DNS client on one TCP connection. */
 export class TcpClient implements Disposable {
   readonly #stream: Deno.Conn;
 
@@ -40,7 +40,7 @@ export class TcpClient implements Disposable {
     );
   }
 
-  /** Sends octets as they are. */
+  /** Sends raw octets. */
   async send(bytes: Uint8Array): Promise<void> {
     await writeAll(this.#stream, bytes);
   }
@@ -52,7 +52,7 @@ export class TcpClient implements Disposable {
     );
   }
 
-  /** Says that nothing more is sent. */
+  /** Closes the sending side. */
   async end(): Promise<void> {
     await this.#stream.closeWrite();
   }
@@ -70,7 +70,7 @@ export class TcpClient implements Disposable {
     }
   }
 
-  /** Sends one query and gives its reply. */
+  /** Sends one query and returns its reply. */
   async exchange(message: Uint8Array): Promise<Uint8Array | undefined> {
     await this.ask(message);
     return await this.next();

@@ -14,7 +14,8 @@ import { listenTcp } from "../../src/system/net.ts";
 import { realSystem } from "../../src/system/system.ts";
 import { listenUdp } from "../../src/system/udp.ts";
 import { askUdp, TcpClient } from "./client.ts";
-import { fakeTime, FakeUdp } from "./fake_udp.ts";
+import { fakeClock } from "../fakes/fake_clock.ts";
+import { FakeUdp } from "./fake_udp.ts";
 import { FakeUpstream } from "./fake_upstream.ts";
 import { decode, message, replyTo } from "./messages.ts";
 import { captureLog } from "../fakes/captured_log.ts";
@@ -25,7 +26,10 @@ import { withDaemon } from "../fakes/with_daemon.ts";
 
 const ELSEWHERE = "192.0.2.1";
 
-/** A daemon's machine with a DNS server on a loopback address, which leaves the resolver of the real machine alone. */
+/**
+ * The machine of a daemon with a DNS server on a loopback address; the resolver of the real machine
+ * is not changed.
+ */
 async function dnsMachine(
   upstream: FakeUpstream,
 ): Promise<{ made: FakeMachine; server: string; port: number }> {
@@ -43,7 +47,7 @@ async function dnsMachine(
   return { made, server, port };
 }
 
-/** One that is free by UDP and TCP. @throws {BindError} If `port` is not. */
+/** A port that is free by UDP and TCP. @throws {BindError} If `port` is not free. */
 function freePort(address: string, port = 0): number {
   const tcp = listenTcp({ address, port });
   try {
@@ -62,7 +66,7 @@ async function edit(machine: FakeMachine, from: string | RegExp, to: string): Pr
   machine.signal("SIGHUP");
 }
 
-/** The answer's addresses. */
+/** The addresses in the answer. */
 async function lookUp(name: string, where: { server: string; port: number }): Promise<unknown[]> {
   const { server, port } = where;
   const { rcode, answers } = decode(await askUdp(message({ name }), { server, port, timeoutMs: 1000 }));
@@ -74,7 +78,7 @@ async function dnsOf(machine: FakeMachine): Promise<StatusReport["dns"]> {
   return (await machine.askStatus()).dns;
 }
 
-Deno.test("runDaemon() answers the names of endpoints by DNS as long as they are there, asks another server for others, and closes all", async () => {
+Deno.test("runDaemon() answers the names of its endpoints by DNS and forwards other names", async () => {
   await using upstream = new FakeUpstream();
   const { made, server, port } = await dnsMachine(upstream);
   await using machine = made;
@@ -96,10 +100,10 @@ Deno.test("runDaemon() answers the names of endpoints by DNS as long as they are
       names: 2,
       addresses: [{ address: `${server}:${port}`, error: null }],
       upstreams: [`127.0.0.1:${upstream.port}`],
-      // Every name stands in the hosts file too, so that nobody on this machine needs the server.
+      // Every name is in the hosts file too, so that this machine does not need the server.
       resolver: { driver: "none", target: "", reason: null, hint: null },
     });
-    assert.equal(upstream.requests.length, 1, "the names of endpoints are nobody else's business");
+    assert.equal(upstream.requests.length, 1, "queries for names of endpoints are not forwarded");
 
     cloud.removeEndpoint(id);
     await machine.until(
@@ -112,7 +116,7 @@ Deno.test("runDaemon() answers the names of endpoints by DNS as long as they are
   freePort(server, port);
 });
 
-Deno.test("runDaemon() answers DNS where a reload says, and nowhere else, and not at all when it is switched off", async () => {
+Deno.test("runDaemon() answers DNS on the addresses of a reloaded configuration only", async () => {
   await using upstream = new FakeUpstream();
   const { made, server, port } = await dnsMachine(upstream);
   await using machine = made;
@@ -150,7 +154,7 @@ Deno.test("runDaemon() answers DNS where a reload says, and nowhere else, and no
   });
 });
 
-Deno.test("runDaemon() serves connections while another program holds its DNS port, says so, and answers when it is free (F53)", async () => {
+Deno.test("runDaemon() serves endpoints while its DNS port is in use, and binds it when it is free (F53)", async () => {
   await using upstream = new FakeUpstream();
   const { made, server, port } = await dnsMachine(upstream);
   await using machine = made;
@@ -167,12 +171,12 @@ Deno.test("runDaemon() serves connections while another program holds its DNS po
     cloud.addEndpoint({ url: "http://new.myapp:8395", backend: "http" });
     await machine.until("it answers", async () => (await lookUp("new.myapp", { server, port })).length === 1);
     assert.equal((await dnsOf(machine)).state, "ok");
-    const said = machine.log.filter((line) => line.includes(held));
-    assert.equal(said.length, 1, said.join(""));
+    const logged = machine.log.filter((line) => line.includes(held));
+    assert.equal(logged.length, 1, logged.join(""));
   });
 });
 
-Deno.test("runDaemon() answers every live name while its configuration is reloaded 50 times under queries (F56)", async () => {
+Deno.test("runDaemon() answers every name during 50 reloads under queries (F56)", async () => {
   await using upstream = new FakeUpstream();
   const { made, server, port } = await dnsMachine(upstream);
   await using machine = made;
@@ -183,28 +187,28 @@ Deno.test("runDaemon() answers every live name while its configuration is reload
     await machine.until("both are served", async () => (await machine.askStatus()).active_count === 2);
     const ips = new Map((await machine.askList()).map((row) => [row.hostname, row.ip]));
     let over = false;
-    async function storm(name: string): Promise<number> {
+    async function queries(name: string): Promise<number> {
       let count = 0;
       for (; !over; count++) assert.deepEqual(await lookUp(name, { server, port }), [ips.get(name)]);
       return count;
     }
-    const storms = Promise.all(["api.myapp", "web.myapp", "api.myapp"].map(storm));
+    const running = Promise.all(["api.myapp", "web.myapp", "api.myapp"].map(queries));
     const reloads = () => machine.log.filter((line) => line.includes("Configuration reloaded")).length;
     try {
       for (let count = 1; count <= 50; count++) {
         await edit(machine, /net:\n(?: *start_port.*\n)?/, `net:\n  start_port: ${9000 + count}\n`);
-        await Promise.race([storms, machine.until("it is reloaded", () => reloads() === count)]);
+        await Promise.race([running, machine.until("it is reloaded", () => reloads() === count)]);
       }
     } finally {
       over = true;
     }
-    const counts = await storms;
+    const counts = await running;
     assert.equal(reloads(), 50);
     assert.ok(counts.every((count) => count >= 50), `${counts}`);
   });
 });
 
-/** DNS on a machine whose resolv.conf has this text; `listens`: whether an address can be had. */
+/** DNS on a machine with this resolv.conf; `listens` returns true if an address can be bound. */
 function dnsOn(
   config: Config,
   options: { listens: (address: string) => boolean; resolvConf?: string; resolver?: Resolver },
@@ -237,7 +241,7 @@ function dnsOn(
   });
 }
 
-Deno.test("DnsController asks the server that holds an address of ours, and not one that we answer on", async () => {
+Deno.test("DnsController forwards to the owner of an address that it cannot bind, never to itself", async () => {
   const { config } = parseConfig({ net: { listen_interface: "eth0" } });
   const resolvConf = "nameserver 10.107.0.1\nnameserver 127.0.0.1\n";
   let held = true;
@@ -252,7 +256,7 @@ Deno.test("DnsController asks the server that holds an address of ours, and not 
   await dns.close();
 });
 
-Deno.test("DnsController asks nobody, and says so once, if the servers that were configured are itself", async () => {
+Deno.test("DnsController forwards to no server, and logs it once, if only itself is configured", async () => {
   await using logged = await captureLog();
   const { config } = parseConfig({ dns: { enabled: true, upstream: ["10.107.0.1:53"] } });
   const dns = dnsOn(config, { listens: () => true, resolvConf: "nameserver 192.168.1.1\n" });
@@ -267,9 +271,9 @@ Deno.test("DnsController asks nobody, and says so once, if the servers that were
   await dns.close();
 });
 
-Deno.test("DnsController tries a held port again every 10 s, and speaks of it once until it is free (F53)", async () => {
+Deno.test("DnsController retries a port in use every 10 s, and logs it once (F53)", async () => {
   await using logged = await captureLog();
-  using time = fakeTime();
+  using time = fakeClock();
   const { config } = parseConfig({ dns: { enabled: true, listen: "127.0.0.1:53" } });
   let tries = 0;
   const dns = dnsOn(config, { listens: () => ++tries === 0 });
@@ -289,10 +293,10 @@ Deno.test("DnsController tries a held port again every 10 s, and speaks of it on
   await running;
   await dns.close();
   await dns.refresh();
-  assert.equal(tries, 4, "nothing comes back after the end");
+  assert.equal(tries, 4, "nothing is bound after close()");
 });
 
-Deno.test("DnsController logs once, and reports, which names do not resolve", async () => {
+Deno.test("DnsController reports names that do not resolve, and logs each change once", async () => {
   await using logged = await captureLog();
   const { config } = parseConfig({ dns: { enabled: true } });
   const outcome = { changed: false, refused: new Map<string, string>(), warnings: [] };

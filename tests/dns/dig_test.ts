@@ -7,7 +7,7 @@ import { listenUdp } from "../../src/system/udp.ts";
 const DIG = "/usr/bin/dig";
 const NO_DIG = !(await Deno.stat(DIG).then(() => true, () => false));
 
-/** What dig prints of one reply. */
+/** The output of dig for one reply. */
 interface Printed {
   readonly text: string;
   readonly status: string;

@@ -1,7 +1,6 @@
-import FakeTimers from "@sinonjs/fake-timers";
 import type { UdpPeer, UdpSocket } from "../../src/system/udp.ts";
 
-/** A socket whose datagrams and errors a test makes. */
+/** A UDP socket whose datagrams and errors a test provides. */
 export class FakeUdp implements UdpSocket {
   readonly key: string;
   readonly port: number;
@@ -18,12 +17,12 @@ export class FakeUdp implements UdpSocket {
     this.port = where.port;
   }
 
-  /** A datagram arrives. */
+  /** Delivers a datagram. */
   deliver(data: Uint8Array, hostname: string, port = 40_000): void {
     this.#push([data, { hostname, port }]);
   }
 
-  /** A receive fails. */
+  /** Makes a receive fail. */
   fail(error: Error): void {
     this.#push(error);
   }
@@ -55,15 +54,4 @@ export class FakeUdp implements UdpSocket {
     this.closed = true;
     this.fail(new Deno.errors.BadResource("closed"));
   }
-}
-
-/** Time that only a test moves, until it is disposed. */
-export function fakeTime(): Disposable & { pass(ms: number): Promise<void> } {
-  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-  return {
-    async pass(ms) {
-      await clock.tickAsync(ms);
-    },
-    [Symbol.dispose]: () => clock.uninstall(),
-  };
 }

@@ -1,13 +1,13 @@
 import { replyTo } from "./messages.ts";
 
-/** What a server says to a message: nothing, or messages, each from itself. */
+/** The replies of a server to a message. */
 export type Answers = (request: Uint8Array, transport: "udp" | "tcp") => readonly Uint8Array<ArrayBuffer>[];
 
-/** A DNS server on a loopback port of its own, by UDP and TCP, until it is disposed. */
+/** A DNS server on a loopback port, by UDP and TCP. */
 export class FakeUpstream implements AsyncDisposable {
   readonly address: string;
   readonly port: number;
-  /** The requests that came, with the port of the sender. */
+  /** The received requests, with the port of the sender. */
   readonly requests: { bytes: Uint8Array; transport: "udp" | "tcp"; port: number }[] = [];
   readonly #udp: Deno.DatagramConn;
   readonly #tcp: Deno.Listener;

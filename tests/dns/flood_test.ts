@@ -9,7 +9,7 @@ import { decode, message } from "./messages.ts";
 
 const [{ hostname, address }] = benchNames() as [{ hostname: string; address: string }];
 
-/** Asks as a resolver does: three times, a second apart, and by TCP if the reply is truncated. */
+/** Asks like a resolver: three times with a pause of 1 s, and by TCP if the reply is truncated. */
 async function ask(port: number, options: { id: number; from: string }): Promise<boolean> {
   const { id, from } = options;
   const query = message({ name: hostname, id });
@@ -24,7 +24,7 @@ async function ask(port: number, options: { id: number; from: string }): Promise
   return false;
 }
 
-Deno.test("A flood of junk and random names leaves the good queries of other clients their answers, also in its own network (F50)", async () => {
+Deno.test("A flood of junk and random names does not stop good queries, even from its network (F50)", async () => {
   await using stack = new AsyncDisposableStack();
   const { child, port } = await startServer(stack);
   const random = new SeededRandom(6);
@@ -36,7 +36,7 @@ Deno.test("A flood of junk and random names leaves the good queries of other cli
     const socket = listenUdp({ address: "127.1.1.1", port: 0 });
     for (; flooding; sent++) {
       await socket.send(messages[sent % messages.length]!, { hostname: "127.0.0.1", port });
-      // Some 10,000 a second: what the kernel drops for want of room never comes to us.
+      // About 10,000 a second; more would be dropped by the kernel before our server sees them.
       if (sent % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
     }
     socket.close();

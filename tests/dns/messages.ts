@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import packet from "dns-packet";
 
-/** A message as a client (or an attacker) writes it, octet by octet. */
+/** The parts of a message of a client or an attacker. */
 export interface MessageParts {
   readonly name?: string;
   readonly type?: number;
@@ -9,9 +9,9 @@ export interface MessageParts {
   readonly id?: number;
   /** The third and fourth octet of the header: flags, opcode, response code. */
   readonly flags?: readonly [number, number];
-  /** Records behind the question, whole; each is an additional one. */
+  /** Complete records of the additional section. */
   readonly additional?: readonly Uint8Array[];
-  /** How many questions the header claims. */
+  /** The number of questions in the header. */
   readonly questions?: number;
 }
 
@@ -29,7 +29,7 @@ export const TYPES = {
   ANY: 255,
 };
 
-/** One question, RD set. */
+/** A message with one question, by default with RD. */
 export function message(parts: MessageParts): Uint8Array<ArrayBuffer> {
   const { name = "a.example.com", type = 1, id = 0x1234, flags = [1, 0], additional = [], questions = 1 } =
     parts;
@@ -53,7 +53,7 @@ export function opt(
   ]);
 }
 
-/** A message as an independent library reads it. */
+/** A message as read by an independent library. */
 export interface Decoded {
   readonly id: number;
   readonly type: "query" | "response";
@@ -72,7 +72,7 @@ export interface Decoded {
   readonly additionals: readonly DecodedRecord[];
 }
 
-/** One record as dns-packet reads it. */
+/** One record as read by dns-packet. */
 export interface DecodedRecord {
   readonly name: string;
   readonly type: string;
@@ -94,7 +94,7 @@ export function decode(bytes: Uint8Array): Decoded {
   return decoded;
 }
 
-/** A server's reply to a message: its question, and these A records. */
+/** The reply of a server: the question of the message and these A records. */
 export function replyTo(
   request: Uint8Array,
   parts: { addresses?: readonly string[]; rcode?: number; truncated?: boolean } = {},

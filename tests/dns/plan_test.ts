@@ -44,7 +44,7 @@ const WILDCARD = route("*.apps.example.com", "virtual", "10.107.0.3");
 const SHARED = route("web.example.com", "0.0.0.0", "0.0.0.0");
 const OFF = { addresses: [], domains: [], networkMode: false };
 
-Deno.test("planDns() wants no DNS in virtual mode until there is a wildcard, or it is enabled", () => {
+Deno.test("planDns() needs no DNS in virtual mode without a wildcard, unless it is enabled", () => {
   assert.deepEqual(plan({}), OFF);
   assert.deepEqual(plan({}, VIRTUAL), OFF);
   const gateway = ["10.107.0.1:53"];
@@ -56,7 +56,7 @@ Deno.test("planDns() wants no DNS in virtual mode until there is a wildcard, or 
   assert.deepEqual(plan({ dns: { enabled: true } }, VIRTUAL), { ...OFF, addresses: gateway });
 });
 
-Deno.test("planDns() wants DNS in network mode at once, on each address of this machine that serves", () => {
+Deno.test("planDns() needs DNS in network mode, on each address that serves endpoints", () => {
   const all = ["10.107.0.1:53", "127.0.0.1:53", "192.0.2.2:53"];
   assert.deepEqual(plan({ net: { listen_interface: "0.0.0.0" } }), {
     ...OFF,
@@ -71,7 +71,7 @@ Deno.test("planDns() wants DNS in network mode at once, on each address of this 
   assert.deepEqual(plan({ net: { listen_interface: "gone" } }).addresses, ["10.107.0.1:53", "127.0.0.1:53"]);
 });
 
-Deno.test("planDns() shares nothing with the network for a target on loopback, and answers its names to this machine", () => {
+Deno.test("planDns() treats a loopback interface or address as not shared", () => {
   for (const target of ["lo", "lo0", "127.0.0.1", "127.1.2.3"]) {
     const own = route("own.example.com", target, "127.0.0.1");
     const net = { listen_interface: target, overrides: { "a.example.com": "virtual" } };
@@ -82,13 +82,13 @@ Deno.test("planDns() shares nothing with the network for a target on loopback, a
       networkMode: false,
     });
     assert.equal(isNetworkMode(parseConfig({ net }).config.net), false);
-    assert.equal(answerFor(own, "198.51.100.1"), "127.0.0.1", "nobody else has it");
+    assert.equal(answerFor(own, "198.51.100.1"), "127.0.0.1", "it is never advertised");
   }
   for (const target of ["eth0", "0.0.0.0", "192.0.2.2", "lot"]) assert.ok(isShared(target), target);
   assert.ok(!isShared("virtual"));
 });
 
-Deno.test("planDns() listens where dns.listen says", () => {
+Deno.test("planDns() uses the address and port of dns.listen", () => {
   const net = { listen_interface: "eth0" };
   assert.deepEqual(plan({ net, dns: { listen: "127.0.0.5" } }).addresses, ["127.0.0.5:53"]);
   assert.deepEqual(plan({ net, dns: { listen: "127.0.0.5:5353" } }).addresses, ["127.0.0.5:5353"]);
@@ -104,15 +104,15 @@ Deno.test("planDns() listens where dns.listen says", () => {
   ]);
 });
 
-Deno.test("answerFor() is the listener's address, the one that was asked where it listens on all, or the advertised one", () => {
+Deno.test("answerFor() returns the address of the listener or of the query, or the advertised one", () => {
   assert.equal(answerFor(VIRTUAL, ""), "10.107.0.2");
-  assert.equal(answerFor(VIRTUAL, "198.51.100.1"), "10.107.0.2", "a virtual address is of this machine only");
+  assert.equal(answerFor(VIRTUAL, "198.51.100.1"), "10.107.0.2", "a virtual address is never advertised");
   assert.equal(answerFor(SHARED, ""), undefined);
   assert.equal(answerFor(SHARED, "198.51.100.1"), "198.51.100.1");
   assert.equal(answerFor(route("a.example.com", "eth0", "192.0.2.2"), ""), "192.0.2.2");
 });
 
-Deno.test("allowsClient() lets this machine ask always, and the allowed networks in network mode", () => {
+Deno.test("allowsClient() allows this machine always, and other networks in network mode", () => {
   const allowed = [parseCidr("192.168.0.0/16")!];
   const asks = (address: string, networkMode: boolean, isLocal = false) =>
     allowsClient(address, { isLocal, networkMode, allowed });
@@ -124,7 +124,7 @@ Deno.test("allowsClient() lets this machine ask always, and the allowed networks
   ]);
 });
 
-Deno.test("isLocalAddress() knows the addresses of this machine, loopback and the virtual subnet", () => {
+Deno.test("isLocalAddress() is true for own, loopback and virtual addresses", () => {
   const options = { own: new Set(OWN), subnet: SUBNET };
   const local = ["192.0.2.2", "127.9.9.9", "10.107.200.1"];
   for (const address of local) assert.ok(isLocalAddress(address, options), address);

@@ -7,13 +7,13 @@ function tally(limit: RateLimit, addresses: readonly string[]): Record<string, n
   return Object.fromEntries([...verdicts].map(([verdict, all]) => [verdict, all.length]));
 }
 
-Deno.test("RateLimit answers 200 queries of a /24 in a second, then each address 50 times by TC (R15)", () => {
+Deno.test("RateLimit answers 200 queries of a /24 per second, then 50 of each address with TC (R15)", () => {
   const clock = FakeTimers.install({ toFake: ["performance"] });
   try {
     const limit = new RateLimit();
     const network = Array.from({ length: 400 }, (_, index) => `192.168.1.${index < 340 ? 1 : 2 + index % 2}`);
     assert.deepEqual(tally(limit, network), { answer: 200, truncate: 110, drop: 90 });
-    assert.equal(limit.count("192.168.2.1"), "answer", "the network beside it");
+    assert.equal(limit.count("192.168.2.1"), "answer", "another network");
     clock.tick(999);
     assert.notEqual(limit.count("192.168.1.1"), "answer");
     clock.tick(1);
@@ -23,7 +23,7 @@ Deno.test("RateLimit answers 200 queries of a /24 in a second, then each address
   }
 });
 
-Deno.test("RateLimit counts no more networks than it has room for", () => {
+Deno.test("RateLimit counts at most maxNetworks networks", () => {
   const limit = new RateLimit({ maxNetworks: 2 });
   assert.deepEqual(tally(limit, ["10.0.1.1", "10.0.2.1", "10.0.3.1", "10.0.1.2"]), { answer: 3, drop: 1 });
 });

@@ -13,7 +13,7 @@ function replyOf(length: number): Uint8Array {
   return reply;
 }
 
-Deno.test("fitReply() cuts at 512 octets without EDNS, at what the client takes with it, at 1232 in any case (R16)", () => {
+Deno.test("fitReply() truncates at 512 octets, with EDNS at the size of the client or 1232 (R16)", () => {
   const limits: [number | undefined, number][] = [
     [undefined, 512],
     [0, 512],
@@ -35,7 +35,7 @@ Deno.test("fitReply() cuts at 512 octets without EDNS, at what the client takes 
   }
 });
 
-Deno.test("fitReply() cuts at what the client may have, if that is less than it takes (R15)", () => {
+Deno.test("fitReply() truncates at maxBytes, if that is less than the size of the client (R15)", () => {
   const query = queryWith(4096);
   const whole = replyOf(120);
   assert.equal(fitReply(whole, { query, maxBytes: 120 }), whole);

@@ -7,7 +7,8 @@ import { listenUdp, type UdpSocket } from "../../src/system/udp.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { untilRefused } from "../fakes/sockets.ts";
 import { askUdp, TcpClient } from "./client.ts";
-import { fakeTime, FakeUdp } from "./fake_udp.ts";
+import { fakeClock } from "../fakes/fake_clock.ts";
+import { FakeUdp } from "./fake_udp.ts";
 import { FakeUpstream } from "./fake_upstream.ts";
 import { decode, message, opt, replyTo, TYPES } from "./messages.ts";
 
@@ -39,7 +40,7 @@ function data(reply: Uint8Array | undefined): unknown[] {
   return decode(reply!).answers.map(({ data }) => data);
 }
 
-/** A server whose only socket is a fake one. */
+/** A server with a fake socket only. */
 function fakeServer(options: Partial<DnsServerOptions> = {}) {
   const socket = new FakeUdp();
   const over = Promise.withResolvers<never>();
@@ -54,7 +55,7 @@ function fakeServer(options: Partial<DnsServerOptions> = {}) {
   return { server, socket };
 }
 
-Deno.test("DnsServer answers by UDP and TCP on the same port of each address, from the address that was asked (F52)", async () => {
+Deno.test("DnsServer answers by UDP and TCP on the same port, from the address of the query (F52)", async () => {
   await using server = serverOf();
   const addresses = ["127.0.0.1", "127.0.0.2", "127.9.8.7"];
   const bindings = server.rebind(addresses.map((address) => ({ address, port: 0 })));
@@ -68,7 +69,7 @@ Deno.test("DnsServer answers by UDP and TCP on the same port of each address, fr
   }
 });
 
-Deno.test("DnsServer says which address is held, binds the others, and tries again when asked (F53)", async () => {
+Deno.test("DnsServer reports an address in use, binds the others, and retries on demand (F53)", async () => {
   await using server = serverOf();
   for (const hold of ["udp", "tcp"]) {
     const tcp = listenTcp({ address: "127.0.0.1", port: 0 });
@@ -88,7 +89,7 @@ Deno.test("DnsServer says which address is held, binds the others, and tries aga
   }
 });
 
-Deno.test("DnsServer changes only the addresses that changed, and connections live on (F54)", async () => {
+Deno.test("DnsServer binds and closes only changed addresses, and keeps connections (F54)", async () => {
   await using logged = await captureLog();
   const opened: string[] = [];
   await using server = serverOf({
@@ -117,18 +118,18 @@ Deno.test("DnsServer changes only the addresses that changed, and connections li
   assert.equal(logged.lines("info").length, 6);
 });
 
-Deno.test("DnsServer answers live names through 50 changes of the zone under queries (F56)", async () => {
+Deno.test("DnsServer answers names during 50 changes of the zone under queries (F56)", async () => {
   await using server = serverOf();
   const port = bound(server);
   let done = false;
-  async function storm(): Promise<number> {
+  async function queries(): Promise<number> {
     let count = 0;
     for (; !done; count++) {
       assert.deepEqual(data(await askUdp(message({ id: count }), { port })), ["10.107.0.1"]);
     }
     return count;
   }
-  const storms = [storm(), storm(), storm()];
+  const running = [queries(), queries(), queries()];
   for (let count = 0; count < 50; count++) {
     server.replaceZone(
       new Zone([{ hostname: `new${count}.example.com`, address: "10.107.0.9" }, {
@@ -141,16 +142,16 @@ Deno.test("DnsServer answers live names through 50 changes of the zone under que
     ]);
   }
   done = true;
-  const counts = await Promise.all(storms);
+  const counts = await Promise.all(running);
   assert.ok(counts.every((count) => count > 10), `${counts}`);
   assert.equal(
     decode(await askUdp(message({ name: "new1.example.com" }), { port })).rcode,
     "REFUSED",
-    "an old one",
+    "it was replaced",
   );
 });
 
-Deno.test("DnsServer forwards other names, whole by TCP, cut to the client's size by UDP, and SERVFAIL if nobody answers", async () => {
+Deno.test("DnsServer forwards other names, and replies SERVFAIL if no server answers", async () => {
   await using upstream = new FakeUpstream((request, transport) => {
     if (decode(request).questions[0]!.name === "dead.org") return [replyTo(request, { rcode: 2 })].slice(1);
     const addresses = Array.from({ length: 60 }, (_, index) => `192.0.2.${index}`);
@@ -174,7 +175,7 @@ Deno.test("DnsServer forwards other names, whole by TCP, cut to the client's siz
   assert.equal(decode(await askUdp(message({ name: "Big.org" }), { port })).rcode, "REFUSED");
 });
 
-Deno.test("DnsServer serves its own names while another server is silent", async () => {
+Deno.test("DnsServer answers its own names while an upstream server is silent", async () => {
   await using silent = new FakeUpstream(() => []);
   const server = serverOf();
   server.replaceUpstreams([silent]);
@@ -187,7 +188,7 @@ Deno.test("DnsServer serves its own names while another server is silent", async
   await assert.rejects(connectTcp({ address: "127.0.0.1", port }, new AbortController().signal));
 });
 
-Deno.test("DnsServer gives a client that is not allowed nothing at all, by UDP and TCP, not even for our names", async () => {
+Deno.test("DnsServer ignores a client that is not allowed, by UDP and TCP", async () => {
   const asked: string[] = [];
   await using server = serverOf({
     allows(address) {
@@ -203,7 +204,7 @@ Deno.test("DnsServer gives a client that is not allowed nothing at all, by UDP a
     await allowed.send(message({ name }), { hostname: "127.0.0.1", port });
     assert.ok((await allowed.receive(new Uint8Array(512)))[0].length > 12);
   }
-  // The server deals with datagrams in their order, so this one is the first that the stranger gets.
+  // The server handles datagrams in order, so a reply to the stranger would arrive before this one.
   const marker = new Uint8Array([1, 2, 3]);
   await allowed.send(marker, { hostname: "127.0.0.5", port: stranger.port });
   assert.deepEqual((await stranger.receive(new Uint8Array(512)))[0], marker);
@@ -215,8 +216,8 @@ Deno.test("DnsServer gives a client that is not allowed nothing at all, by UDP a
   assert.equal(await client.next(), undefined);
 });
 
-Deno.test("DnsServer does not answer itself, whoever forges its address as the sender (F48)", async () => {
-  using time = fakeTime();
+Deno.test("DnsServer does not answer queries with its own address as the forged sender (F48)", async () => {
+  using time = fakeClock();
   const { server, socket } = fakeServer();
   socket.deliver(message({ id: 1 }), "127.0.0.1", 53);
   socket.deliver(message({ id: 2 }), "127.0.0.1", 54);
@@ -226,8 +227,8 @@ Deno.test("DnsServer does not answer itself, whoever forges its address as the s
   await server[Symbol.asyncDispose]();
 });
 
-Deno.test("DnsServer limits what a network gets, but not this machine, and what is over the limit is no larger than the query (R15)", async () => {
-  using time = fakeTime();
+Deno.test("DnsServer limits answers to a network, but not to this machine (R15)", async () => {
+  using time = fakeClock();
   const { server, socket } = fakeServer({ isLocal: (address) => address.startsWith("127.") });
   const query = message({ type: TYPES.AAAA, additional: [opt()] });
   for (let count = 0; count < 400; count++) {
@@ -248,7 +249,7 @@ Deno.test("DnsServer limits what a network gets, but not this machine, and what 
   await server[Symbol.asyncDispose]();
 });
 
-Deno.test("DnsServer closes the half that is bound when the other half fails otherwise than by the address", async () => {
+Deno.test("DnsServer closes its TCP listener if opening the UDP socket throws", async () => {
   let closed = 0;
   const listener: TcpListener = {
     key: "k",
@@ -267,10 +268,10 @@ Deno.test("DnsServer closes the half that is bound when the other half fails oth
 });
 
 const [LOCAL, OTHER] = ["127.0.0.5", "127.0.0.1"];
-/** As if 127.0.0.1, which every client by TCP has, were another machine. */
+/** Treats 127.0.0.1, the address of every TCP client, as another machine. */
 const ONE_IS_LOCAL = { isLocal: (address: string) => address === LOCAL };
 
-Deno.test("DnsServer has names of this machine only for this machine; for others they are names like any other", async () => {
+Deno.test("DnsServer gives other machines only the names that are shared with them", async () => {
   await using upstream = new FakeUpstream();
   await using server = serverOf(ONE_IS_LOCAL);
   server.replaceZone(
@@ -297,7 +298,7 @@ Deno.test("DnsServer has names of this machine only for this machine; for others
   }
 });
 
-Deno.test("DnsServer forwards no reply of more than three times the query to others by UDP (R15)", async () => {
+Deno.test("DnsServer forwards at most 3 times the query to other machines by UDP (R15)", async () => {
   await using upstream = new FakeUpstream((request) => {
     const count = Number(decode(request).questions[0]!.name.split(".")[0]!.slice(1));
     return [replyTo(request, { addresses: Array.from({ length: count }, () => "192.0.2.1") })];
@@ -310,7 +311,7 @@ Deno.test("DnsServer forwards no reply of more than three times the query to oth
     const reply = await askUdp(query, { port, from });
     return { factor: reply.length / query.length, ...decode(reply) };
   };
-  // 32 octets and 16 for each address.
+  // The reply has 32 octets, and 16 for each address.
   const fits = await ask(OTHER, 3);
   assert.deepEqual([fits.flag_tc, fits.answers.length], [false, 3]);
   const cut = await ask(OTHER, 20);
@@ -320,7 +321,7 @@ Deno.test("DnsServer forwards no reply of more than three times the query to oth
   assert.equal(data(await client.exchange(message({ name: "n20.example.org" }))).length, 20);
 });
 
-Deno.test("DnsServer forwards for this machine while a neighbour has every place that it gets, which end with its connection (R21)", async () => {
+Deno.test("DnsServer forwards for this machine while a neighbour uses all its slots (R21)", async () => {
   await using upstream = new FakeUpstream((request) =>
     decode(request).questions[0]!.name.startsWith("slow")
       ? []

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { TcpConnection } from "../../src/dns/tcp_connection.ts";
 import { memoryPair } from "../fakes/memory_stream.ts";
-import { fakeTime } from "./fake_udp.ts";
+import { type FakeClock, fakeClock } from "../fakes/fake_clock.ts";
 
 const QUERY = new Uint8Array([0, 3, 9, 9, 9]);
 
-/** A connection under fake time: what the client sends, and whether the server has closed. */
-function connection(time: ReturnType<typeof fakeTime>) {
+/** A served connection under a fake clock, with the side of the client. */
+function connection(time: FakeClock) {
   const { near, far } = memoryPair();
   const served = new TcpConnection(far, { respond: (bytes) => bytes.slice(), onMessages: () => {} });
   const done = served.run().catch(() => {});
@@ -21,8 +21,8 @@ function connection(time: ReturnType<typeof fakeTime>) {
   };
 }
 
-Deno.test("TcpConnection closes after 5 s who has not sent a whole message, silent or one octet per second (F51)", async () => {
-  using time = fakeTime();
+Deno.test("TcpConnection closes after 5 s without a whole message, silent or not (F51)", async () => {
+  using time = fakeClock();
   const silent = connection(time);
   const dripping = connection(time);
   await dripping.send(new Uint8Array([0x0f]));
@@ -37,8 +37,8 @@ Deno.test("TcpConnection closes after 5 s who has not sent a whole message, sile
   await Promise.all([silent.done, dripping.done]);
 });
 
-Deno.test("TcpConnection closes 10 s after the last whole message, or 5 s after the start of one that is never whole (F51)", async () => {
-  using time = fakeTime();
+Deno.test("TcpConnection closes 10 s after the last message, or 5 s after the start of one (F51)", async () => {
+  using time = fakeClock();
   const [idle, late, dripping] = [connection(time), connection(time), connection(time)];
   for (let count = 0; count < 3; count++) {
     await time.pass(4000);
@@ -48,7 +48,7 @@ Deno.test("TcpConnection closes 10 s after the last whole message, or 5 s after 
   await dripping.send(QUERY.subarray(0, 3));
   await time.pass(4000);
   await dripping.send(QUERY.subarray(3, 4));
-  // The start of a message takes nobody past his 10 s.
+  // The start of a message does not extend the 10 s.
   await late.send(QUERY.subarray(0, 3));
   await time.pass(999);
   assert.equal(dripping.isClosed(), false);
@@ -61,8 +61,8 @@ Deno.test("TcpConnection closes 10 s after the last whole message, or 5 s after 
   await Promise.all([idle.done, late.done, dripping.done]);
 });
 
-Deno.test("TcpConnection gives a message that is whole in time its answer, and its client 10 s more", async () => {
-  using time = fakeTime();
+Deno.test("TcpConnection answers a message that is completed in time, then waits 10 s more", async () => {
+  using time = fakeClock();
   const client = connection(time);
   await time.pass(4000);
   await client.send(QUERY.subarray(0, 4));
@@ -77,8 +77,8 @@ Deno.test("TcpConnection gives a message that is whole in time its answer, and i
   await client.done;
 });
 
-Deno.test("TcpConnection closes 5 s after a client ceases to read its answers (F51)", async () => {
-  using time = fakeTime();
+Deno.test("TcpConnection closes 5 s after a client stops reading its replies (F51)", async () => {
+  using time = fakeClock();
   const { near, far } = memoryPair({ highWater: 8 });
   const served = new TcpConnection(far, { respond: (bytes) => bytes.slice(), onMessages: () => {} });
   const done = assert.rejects(served.run(), { name: "TimeoutError" });
@@ -86,7 +86,7 @@ Deno.test("TcpConnection closes 5 s after a client ceases to read its answers (F
   await time.pass(3000);
   await near.write(QUERY);
   await time.pass(4999);
-  assert.equal(far.closed, false, "the second answer is stuck for less than 5 s");
+  assert.equal(far.closed, false, "the second reply has waited for less than 5 s");
   await time.pass(1);
   assert.equal(far.closed, true);
   await done;

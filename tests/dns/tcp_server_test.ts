@@ -5,7 +5,10 @@ import { captureLog } from "../fakes/captured_log.ts";
 import { until } from "../fakes/sockets.ts";
 import { TcpClient } from "./client.ts";
 
-/** Echoes; a first octet of 1 is answered later, one of 2 never, one of 3 has no answer, one of 4 a large one. */
+/**
+ * An echo server. A first octet of 1 is answered later, 2 on demand, 3 not at all, 4 with a large
+ * reply.
+ */
 class Served implements AsyncDisposable {
   readonly tcp: TcpServer;
   readonly port: number;
@@ -50,7 +53,7 @@ function numbered(first: number, number: number): Uint8Array {
   return new Uint8Array([first, number >> 8, number & 255, ...Array(20).fill(7)]);
 }
 
-Deno.test("TcpServer answers 128 queries of one write, each once, whichever comes first (F51)", async () => {
+Deno.test("TcpServer answers 128 queries of one write, each once, in any order (F51)", async () => {
   await using server = new Served();
   using client = await TcpClient.connect(server.port);
   await client.ask(...Array.from({ length: 128 }, (_, number) => numbered(number % 2, number)));
@@ -64,7 +67,7 @@ Deno.test("TcpServer answers 128 queries of one write, each once, whichever come
   assert.deepEqual(numbers.toSorted((a, b) => a - b), [...Array(128).keys()]);
 });
 
-Deno.test("TcpServer reads a query that comes octet by octet, and several in pieces", async () => {
+Deno.test("TcpServer reads queries that arrive octet by octet or in pieces", async () => {
   await using server = new Served();
   using client = await TcpClient.connect(server.port);
   const bytes = new Uint8Array([0, 3, 9, 8, 7, 0, 2, 6, 5, 0]);
@@ -75,7 +78,7 @@ Deno.test("TcpServer reads a query that comes octet by octet, and several in pie
   assert.deepEqual(await client.next(), new Uint8Array([9]));
 });
 
-Deno.test("TcpServer sends the answers that are outstanding when the client ends, then closes", async () => {
+Deno.test("TcpServer sends outstanding replies after the client closes its side, then closes", async () => {
   await using server = new Served();
   using client = await TcpClient.connect(server.port);
   await client.ask(numbered(1, 1), numbered(1, 2));
@@ -86,7 +89,7 @@ Deno.test("TcpServer sends the answers that are outstanding when the client ends
   await until(() => server.tcp.size === 0);
 });
 
-Deno.test("TcpServer closes at a message that has no answer, or that is too long to be a query, after the answers before it (F51)", async () => {
+Deno.test("TcpServer closes after a message without a reply, or one that is too long (F51)", async () => {
   await using server = new Served();
   for (const bad of [[0, 1, 3], [0xff, 0xff], [0x10, 0x01]]) {
     using client = await TcpClient.connect(server.port);
@@ -98,7 +101,7 @@ Deno.test("TcpServer closes at a message that has no answer, or that is too long
   assert.equal((await largest.exchange(new Uint8Array(4096)))!.length, 4096);
 });
 
-Deno.test("TcpServer lets go of a client that never reads its answers (F51)", async () => {
+Deno.test("TcpServer closes the connection of a client that never reads its replies (F51)", async () => {
   await using server = new Served({ messageMs: 50 });
   using client = await TcpClient.connect(server.port);
   const flood = (async () => {
@@ -108,11 +111,11 @@ Deno.test("TcpServer lets go of a client that never reads its answers (F51)", as
   await until(() => server.tcp.size === 0);
 });
 
-Deno.test("TcpServer survives clients that reset the connection before their answer (F51)", async () => {
+Deno.test("TcpServer survives clients that reset the connection before their reply (F51)", async () => {
   await using server = new Served();
   for (let count = 0; count < 20; count++) {
     const client = await TcpClient.connect(server.port);
-    // Unread answers make the close a reset.
+    // Closing with unread replies resets the connection.
     await client.ask(numbered(9, 1), numbered(1, 2), numbered(4, 3));
     await client.next();
     client[Symbol.dispose]();
@@ -129,13 +132,13 @@ Deno.test("TcpServer reads no more from a connection with 128 queries outstandin
     await client.ask(...Array.from({ length: 64 }, (_, number) => numbered(2, number)));
     await until(() => server.held.length >= Math.min(64 * (count + 1), 128));
   }
-  // One read may bring more than there is room for, never two.
+  // One read may exceed the limit, a second one may not.
   assert.ok(server.held.length < 128 + 178, `${server.held.length}`);
   server.held[0]!.resolve(numbered(9, 1));
   assert.equal((await client.next())![2], 1);
 });
 
-Deno.test("TcpServer closes who may not connect at once, without a byte", async () => {
+Deno.test("TcpServer closes a connection that is not admitted at once, without a byte", async () => {
   const asked: string[] = [];
   await using server = new Served({}, (peer) => {
     asked.push(peer);
@@ -147,7 +150,7 @@ Deno.test("TcpServer closes who may not connect at once, without a byte", async 
   assert.equal(server.tcp.size, 0);
 });
 
-Deno.test("TcpServer closes a connection of which nobody can say whether it is admitted, and goes on", async () => {
+Deno.test("TcpServer closes a connection if admission fails, and continues", async () => {
   await using logged = await captureLog();
   let broken = true;
   await using server = new Served({}, () => {
@@ -162,7 +165,7 @@ Deno.test("TcpServer closes a connection of which nobody can say whether it is a
   assert.equal(logged.lines("warning").length, 1);
 });
 
-Deno.test("TcpServer gives the place of who has been silent for longest to a newcomer (F51)", async () => {
+Deno.test("TcpServer replaces the connection that has been idle for longest (F51)", async () => {
   await using server = new Served({ maxPerSource: 3, maxConnections: 5 });
   using stack = new DisposableStack();
   async function connect(): Promise<TcpClient> {
@@ -174,12 +177,12 @@ Deno.test("TcpServer gives the place of who has been silent for longest to a new
   await first.exchange(numbered(9, 2));
   await connect();
   assert.equal(server.tcp.size, 3);
-  assert.equal(await second.next(), undefined, "the oldest word was the second's");
+  assert.equal(await second.next(), undefined, "the second was idle for longest");
   assert.equal((await first.exchange(numbered(9, 3)))![2], 3);
   assert.equal((await third.exchange(numbered(9, 3)))![2], 3);
 });
 
-Deno.test("TcpServer reads what a burst of newcomers has sent before they put each other out (F51)", async () => {
+Deno.test("TcpServer answers every connection of a burst before it is replaced (F51)", async () => {
   const listener = listenTcp({ address: "127.0.0.1", port: 0 });
   await using tcp = new TcpServer({ maxPerSource: 8 });
   using stack = new DisposableStack();
@@ -199,7 +202,7 @@ Deno.test("TcpServer reads what a burst of newcomers has sent before they put ea
   await done;
 });
 
-Deno.test("TcpServer refuses a newcomer when every place is held by a query that waits", async () => {
+Deno.test("TcpServer refuses a connection if all others have pending queries", async () => {
   await using server = new Served({ maxConnections: 2 });
   using stack = new DisposableStack();
   for (let count = 0; count < 2; count++) {
@@ -211,7 +214,7 @@ Deno.test("TcpServer refuses a newcomer when every place is held by a query that
   assert.equal(server.tcp.size, 2);
 });
 
-Deno.test("TcpServer holds 256 connections at most, 32 of one source (R19)", async () => {
+Deno.test("TcpServer has at most 256 connections, 32 of one source (R19)", async () => {
   await using server = new Served();
   using stack = new DisposableStack();
   for (let count = 0; count < 40; count++) {
@@ -221,7 +224,7 @@ Deno.test("TcpServer holds 256 connections at most, 32 of one source (R19)", asy
   assert.equal(server.tcp.size, 32);
 });
 
-Deno.test("TcpServer backs off while descriptors are out, says so once, and accepts when they are back (F63)", async () => {
+Deno.test("TcpServer backs off while there are no descriptors, logs it once, and recovers (F63)", async () => {
   await using logged = await captureLog();
   const tcp = new TcpServer();
   const stop = new AbortController();

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { serveUdp, type UdpServerOptions } from "../../src/dns/udp_server.ts";
 import { captureLog } from "../fakes/captured_log.ts";
-import { fakeTime, FakeUdp } from "./fake_udp.ts";
+import { fakeClock } from "../fakes/fake_clock.ts";
+import { FakeUdp } from "./fake_udp.ts";
 
 const [ONE, TWO] = [new Uint8Array([1]), new Uint8Array([2])];
 
@@ -26,8 +27,8 @@ function serving(options: Partial<UdpServerOptions> = {}) {
   };
 }
 
-Deno.test("serveUdp() does no work at all for a datagram from port 0 (F47)", async () => {
-  using time = fakeTime();
+Deno.test("serveUdp() does nothing for a datagram from port 0 (F47)", async () => {
+  using time = fakeClock();
   const server = serving({
     judge: (peer) => peer.port === 0 ? assert.fail("port 0 is judged") : "answer",
     respond: (message) => message[0] === 1 ? assert.fail("port 0 is answered") : message.slice(),
@@ -39,8 +40,8 @@ Deno.test("serveUdp() does no work at all for a datagram from port 0 (F47)", asy
   await server.close();
 });
 
-Deno.test("serveUdp() answers, truncates or says nothing, as the sender is judged", async () => {
-  using time = fakeTime();
+Deno.test("serveUdp() answers, truncates or ignores a message by the verdict", async () => {
+  using time = fakeClock();
   const verdicts = { "10.0.0.1": "answer", "10.0.0.2": "truncate", "10.0.0.3": "drop" } as const;
   const server = serving({ judge: ({ hostname }) => verdicts[hostname as keyof typeof verdicts] });
   for (const peer of Object.keys(verdicts)) server.socket.deliver(ONE, peer, 1000);
@@ -49,8 +50,8 @@ Deno.test("serveUdp() answers, truncates or says nothing, as the sender is judge
   await server.close();
 });
 
-Deno.test("serveUdp() goes on answering while a reply is awaited, and sends it when it comes", async () => {
-  using time = fakeTime();
+Deno.test("serveUdp() answers other messages while a reply is pending", async () => {
+  using time = fakeClock();
   const later = Promise.withResolvers<Uint8Array>();
   const server = serving({
     respond: (message) => message[0] === 1 ? later.promise : message[0] === 2 ? message.slice() : undefined,
@@ -66,9 +67,9 @@ Deno.test("serveUdp() goes on answering while a reply is awaited, and sends it w
   await server.close();
 });
 
-Deno.test("serveUdp() answers the next one when a reply cannot be sent, at once or later", async () => {
+Deno.test("serveUdp() continues if a reply cannot be sent", async () => {
   await using logged = await captureLog();
-  using time = fakeTime();
+  using time = fakeClock();
   const server = serving({ respond: (message) => message[0] === 1 ? Promise.resolve(ONE) : TWO });
   server.socket.onSend = (_, { hostname }) => {
     if (hostname === "10.0.0.1") throw new TypeError("Invalid argument (os error 22)");
@@ -84,9 +85,9 @@ Deno.test("serveUdp() answers the next one when a reply cannot be sent, at once 
   await server.close();
 });
 
-Deno.test("serveUdp() backs off from 5 ms to 1 s while the socket fails, says so once, and goes on when it works (F49)", async () => {
+Deno.test("serveUdp() backs off from 5 ms to 1 s while the socket fails, logs it once, and recovers (F49)", async () => {
   await using logged = await captureLog();
-  using time = fakeTime();
+  using time = fakeClock();
   const server = serving();
   for (let count = 0; count < 15; count++) {
     server.socket.fail(new Deno.errors.ConnectionRefused("port unreachable"));
@@ -107,7 +108,7 @@ Deno.test("serveUdp() backs off from 5 ms to 1 s while the socket fails, says so
   assert.deepEqual(server.sent(), ["1 10.0.0.1:40000"]);
   server.socket.fail(new Deno.errors.ConnectionRefused("port unreachable"));
   await time.pass(5);
-  assert.equal(logged.lines("warning").length, 2, "a new episode is a new line");
+  assert.equal(logged.lines("warning").length, 2, "a new failure is logged again");
   const closing = server.close();
   await time.pass(0);
   await closing;

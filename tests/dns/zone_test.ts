@@ -10,7 +10,7 @@ function lookUp(zone: Zone, name: string): string | undefined {
   return zone.find(name, HERE)?.subarray(12).join(".");
 }
 
-Deno.test("Zone finds exact names before wildcards, the longest suffix first, at any depth, never the bare suffix", () => {
+Deno.test("Zone finds exact names before wildcards, and the longest suffix at any depth", () => {
   const zone = new Zone([
     { hostname: "a.example.com", address: "10.107.0.1" },
     { hostname: "*.example.com", address: "10.107.0.2" },
@@ -37,7 +37,7 @@ Deno.test("Zone finds exact names before wildcards, the longest suffix first, at
   }
 });
 
-Deno.test("Zone answers with the local address where none is given, also under a wildcard", () => {
+Deno.test("Zone returns the local address for a name or wildcard without an address", () => {
   const zone = new Zone([
     { hostname: "a.example.com", address: undefined },
     { hostname: "*.w.example.com", address: undefined },
@@ -47,11 +47,11 @@ Deno.test("Zone answers with the local address where none is given, also under a
   assert.equal(lookUp(zone, "w.example.com"), undefined);
 });
 
-Deno.test("Zone refuses an address that is not IPv4", () => {
+Deno.test("Zone rejects an address that is not IPv4", () => {
   assert.throws(() => new Zone([{ hostname: "a.example.com", address: "::1" }]), RangeError);
 });
 
-Deno.test("Zone and the listeners agree on every name", () => {
+Deno.test("Zone and ListenerRoutes agree on every name", () => {
   const label = fc.constantFrom("a", "b", "c", "-", "1");
   const name = fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join("."));
   const entry = fc.tuple(name, fc.boolean()).map(([name, wildcard]) => wildcard ? `*.${name}` : name);

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { type Query, readQuery } from "../../src/dns/query.ts";
-import { Upstream, type UpstreamOptions } from "../../src/dns/upstream.ts";
+import { UpstreamClient, type UpstreamClientOptions } from "../../src/dns/upstream_client.ts";
 import { connectTcp, type TcpAddress } from "../../src/system/net.ts";
 import { listenUdp } from "../../src/system/udp.ts";
-import { fakeTime, FakeUdp } from "./fake_udp.ts";
+import { fakeClock } from "../fakes/fake_clock.ts";
+import { FakeUdp } from "./fake_udp.ts";
 import { FakeUpstream } from "./fake_upstream.ts";
 import { decode, message, type MessageParts, opt, replyTo } from "./messages.ts";
 
@@ -11,8 +12,11 @@ function query(parts: MessageParts = {}): Query {
   return readQuery(message({ name: "Other.org", ...parts }))!;
 }
 
-function upstreamOf(servers: readonly TcpAddress[], options: Partial<UpstreamOptions> = {}): Upstream {
-  const upstream = new Upstream({
+function upstreamOf(
+  servers: readonly TcpAddress[],
+  options: Partial<UpstreamClientOptions> = {},
+): UpstreamClient {
+  const upstream = new UpstreamClient({
     listenUdp,
     connectTcp,
     isOwn: () => false,
@@ -29,7 +33,7 @@ function addresses(reply: Uint8Array | undefined): unknown[] {
   return decode(reply).answers.map(({ data }) => data);
 }
 
-Deno.test("Upstream asks with a random id from a random port each time, and gives the reply the client's id", async () => {
+Deno.test("UpstreamClient asks with a random id and port, and returns the id of the query", async () => {
   await using server = new FakeUpstream();
   using upstream = upstreamOf([server]);
   for (let count = 0; count < 20; count++) {
@@ -40,10 +44,9 @@ Deno.test("Upstream asks with a random id from a random port each time, and give
   const ports = new Set(server.requests.map(({ port }) => port));
   assert.ok(ids.size > 15, `${ids.size} ids`);
   assert.ok(ports.size > 15, `${ports.size} ports`);
-  assert.equal(upstream.waiting, 0);
 });
 
-Deno.test("Upstream sends the question as it was spelt, RD, AD and CD, its own EDNS size, and no option of the client", async () => {
+Deno.test("UpstreamClient sends the unchanged question, RD, AD, CD and its own EDNS record", async () => {
   await using server = new FakeUpstream();
   using upstream = upstreamOf([server]);
   const options = [0, 8, 0, 7, 0, 1, 24, 0, 10, 1, 2];
@@ -66,7 +69,7 @@ Deno.test("Upstream sends the question as it was spelt, RD, AD and CD, its own E
   assert.deepEqual([poor!.flag_rd, poor!.additionals.length], [false, 0]);
 });
 
-Deno.test("Upstream takes only a reply with the id and the question that it sent", async () => {
+Deno.test("UpstreamClient accepts only a reply with the id and the question of the request", async () => {
   await using server = new FakeUpstream((request) => {
     const wrongId = replyTo(request, { addresses: ["6.6.6.1"] });
     wrongId[0]! ^= 1;
@@ -83,8 +86,8 @@ Deno.test("Upstream takes only a reply with the id and the question that it sent
   assert.deepEqual(addresses(await upstream.ask(query())), ["192.0.2.7"]);
 });
 
-Deno.test("Upstream takes no reply from a place that it did not ask", async () => {
-  using time = fakeTime();
+Deno.test("UpstreamClient accepts no reply from an address that it did not ask", async () => {
+  using time = fakeClock();
   const socket = new FakeUdp();
   using upstream = upstreamOf([{ address: "10.0.0.1", port: 53 }, { address: "10.0.0.2", port: 53 }], {
     listenUdp: () => socket,
@@ -101,11 +104,11 @@ Deno.test("Upstream takes no reply from a place that it did not ask", async () =
   assert.deepEqual(addresses(await asked), ["192.0.2.1"]);
 });
 
-Deno.test("Upstream asks the next server after 1.5 s, goes on round, and gives up after 5 s", async () => {
-  using time = fakeTime();
+Deno.test("UpstreamClient asks the next server after 1.5 s, in a circle, and gives up after 5 s", async () => {
+  using time = fakeClock();
   const socket = new FakeUdp();
   const servers = [{ address: "10.0.0.1", port: 53 }, { address: "10.0.0.2", port: 5353 }];
-  using upstream = new Upstream({ listenUdp: () => socket, connectTcp, isOwn: () => false });
+  using upstream = new UpstreamClient({ listenUdp: () => socket, connectTcp, isOwn: () => false });
   upstream.servers = servers;
   let result: unknown = "waiting";
   const asked = upstream.ask(query()).then((reply) => result = reply);
@@ -127,8 +130,8 @@ Deno.test("Upstream asks the next server after 1.5 s, goes on round, and gives u
   assert.ok(socket.closed);
 });
 
-Deno.test("Upstream takes the first server's late answer while it waits for the second", async () => {
-  using time = fakeTime();
+Deno.test("UpstreamClient accepts a late reply of the first server while it waits for the second", async () => {
+  using time = fakeClock();
   const socket = new FakeUdp();
   using upstream = upstreamOf([{ address: "10.0.0.1", port: 53 }, { address: "10.0.0.2", port: 53 }], {
     listenUdp: () => socket,
@@ -141,7 +144,7 @@ Deno.test("Upstream takes the first server's late answer while it waits for the 
   assert.deepEqual(addresses(await asked), ["192.0.2.1"]);
 });
 
-Deno.test("Upstream turns to the next server at once when one refuses or fails, and gives the first failure if all do", async () => {
+Deno.test("UpstreamClient asks the next server at once after a failure, and returns the first failure", async () => {
   await using refuses = new FakeUpstream((request) => [replyTo(request, { rcode: 5 })]);
   await using fails = new FakeUpstream((
     request,
@@ -153,10 +156,10 @@ Deno.test("Upstream turns to the next server at once when one refuses or fails, 
   assert.equal(decode((await patient.ask(query()))!).rcode, "REFUSED");
   await using missing = new FakeUpstream((request) => [replyTo(request, { rcode: 3 })]);
   patient.servers = [missing, good];
-  assert.equal(decode((await patient.ask(query()))!).rcode, "NXDOMAIN", "which is an answer");
+  assert.equal(decode((await patient.ask(query()))!).rcode, "NXDOMAIN", "this is no failure");
 });
 
-Deno.test("Upstream survives servers that cannot be reached at all", async () => {
+Deno.test("UpstreamClient skips servers that cannot be reached", async () => {
   const socket = new FakeUdp();
   socket.onSend = (request, peer) => {
     if (peer.hostname === "10.0.0.1") throw new Deno.errors.NetworkUnreachable("no route");
@@ -168,7 +171,7 @@ Deno.test("Upstream survives servers that cannot be reached at all", async () =>
   assert.deepEqual(addresses(await upstream.ask(query())), ["192.0.2.9"]);
 });
 
-Deno.test("Upstream asks again by TCP when the reply is truncated, and falls back to that reply", async () => {
+Deno.test("UpstreamClient asks by TCP after a truncated reply, and falls back to that reply", async () => {
   await using server = new FakeUpstream((request, transport) => [
     transport === "udp"
       ? replyTo(request, { truncated: true })
@@ -195,14 +198,14 @@ Deno.test("Upstream asks again by TCP when the reply is truncated, and falls bac
   assert.ok(decode((await udpOnly.ask(query()))!).flag_tc);
 });
 
-Deno.test("Upstream never asks an address that we ourselves answer on", async () => {
+Deno.test("UpstreamClient never asks our own server", async () => {
   await using server = new FakeUpstream();
   using upstream = upstreamOf([server], { isOwn: (key) => key === `127.0.0.1:${server.port}` });
   assert.equal(await upstream.ask(query()), undefined);
   assert.equal(server.requests.length, 0);
 });
 
-Deno.test("Upstream asks once for all who want the same at the same time, each with its id", async () => {
+Deno.test("UpstreamClient shares one exchange for equal questions at the same time", async () => {
   await using server = new FakeUpstream();
   using upstream = upstreamOf([server]);
   const replies = await Promise.all([1, 2, 3].map((id) => upstream.ask(query({ id }))));
@@ -213,10 +216,10 @@ Deno.test("Upstream asks once for all who want the same at the same time, each w
       one,
     ) => upstream.ask(one)),
   );
-  assert.equal(server.requests.length, 5, "these four are not the same");
+  assert.equal(server.requests.length, 5, "these four are different");
 });
 
-Deno.test("Upstream has 1,024 clients wait at most, and opens no more than that (R21)", async () => {
+Deno.test("UpstreamClient serves at most 1,024 clients at once (R21)", async () => {
   let open = 0;
   using upstream = upstreamOf([{ address: "10.0.0.1", port: 53 }], {
     listenUdp: () => {
@@ -227,16 +230,15 @@ Deno.test("Upstream has 1,024 clients wait at most, and opens no more than that 
     nextMs: 60_000,
   });
   const all = Array.from({ length: 1500 }, (_, index) => upstream.ask(query({ name: `n${index}.org` })));
-  assert.deepEqual([open, upstream.waiting], [1024, 1024]);
+  assert.equal(open, 1024);
   const refused = await Promise.all(all.slice(1024));
   assert.deepEqual(new Set(refused), new Set([undefined]));
   upstream[Symbol.dispose]();
   assert.deepEqual(new Set(await Promise.all(all)), new Set([undefined]));
-  assert.equal(upstream.waiting, 0);
-  assert.equal(await upstream.ask(query()), undefined, "it is over");
+  assert.deepEqual([await upstream.ask(query()), open], [undefined, 1024], "it is disposed");
 });
 
-Deno.test("Upstream has no answer when no socket can be had, or nobody is left to ask", async () => {
+Deno.test("UpstreamClient returns no reply without a socket or a server", async () => {
   using upstream = upstreamOf([{ address: "10.0.0.1", port: 53 }], {
     listenUdp: () => {
       throw new Error("Too many open files (os error 24)");
@@ -245,11 +247,10 @@ Deno.test("Upstream has no answer when no socket can be had, or nobody is left t
   assert.equal(await upstream.ask(query()), undefined);
   upstream.servers = [];
   assert.equal(await upstream.ask(query()), undefined);
-  assert.equal(upstream.waiting, 0);
 });
 
-/** Asks for names that nobody answers. */
-function silentUpstream(): { upstream: Upstream; sockets: FakeUdp[] } {
+/** A client whose server never replies. */
+function silentUpstream(): { upstream: UpstreamClient; sockets: FakeUdp[] } {
   const sockets: FakeUdp[] = [];
   const upstream = upstreamOf([{ address: "10.0.0.1", port: 53 }], {
     listenUdp: () => sockets[sockets.push(new FakeUdp()) - 1]!,
@@ -259,26 +260,26 @@ function silentUpstream(): { upstream: Upstream; sockets: FakeUdp[] } {
   return { upstream, sockets };
 }
 
-Deno.test("Upstream keeps places for this machine: others have 768 of 1,024, and 64 each (R21)", async () => {
-  const { upstream } = silentUpstream();
+Deno.test("UpstreamClient gives other machines 768 of 1,024 slots, and 64 to each of them (R21)", async () => {
+  const { upstream, sockets } = silentUpstream();
   const all: Promise<unknown>[] = [];
+  /** Returns the number of queries that are forwarded. */
   function ask(count: number, source?: string): number {
-    const before = upstream.waiting;
+    const before = sockets.length;
     for (let index = 0; index < count; index++) {
       all.push(upstream.ask(query({ name: `n${all.length}.org` }), { source }));
     }
-    return upstream.waiting - before;
+    return sockets.length - before;
   }
   assert.equal(ask(1152, "192.168.1.1"), 64);
   for (let host = 2; host <= 12; host++) assert.equal(ask(100, `192.168.1.${host}`), 64);
-  assert.equal(ask(1, "192.168.1.13"), 0, "768 others wait");
+  assert.equal(ask(1, "192.168.1.13"), 0, "other machines have all their slots");
   assert.equal(ask(300), 256);
   upstream[Symbol.dispose]();
   await Promise.all(all);
-  assert.equal(upstream.waiting, 0);
 });
 
-Deno.test("Upstream gives a source its places back when it is answered or gone, and asks no further what nobody waits for", async () => {
+Deno.test("UpstreamClient frees the slot of a client that is answered or gone", async () => {
   const { upstream, sockets } = silentUpstream();
   using _ = upstream;
   const source = "192.168.1.1";
@@ -289,10 +290,9 @@ Deno.test("Upstream gives a source its places back when it is answered or gone, 
     (_, index) => upstream.ask(query({ name: `n${index}.org` }), { source, signal }),
   );
   const shared = upstream.ask(query({ name: "n0.org" }));
-  assert.equal(await upstream.ask(query(), { source }), undefined, "it has no more places");
+  assert.equal(await upstream.ask(query(), { source }), undefined, "it has no more slots");
   connection.abort();
   assert.deepEqual(new Set(await Promise.all(all)), new Set([undefined]));
-  assert.equal(upstream.waiting, 1);
   assert.deepEqual(sockets.map(({ closed }) => closed), sockets.map((_, index) => index > 0));
   assert.equal(await upstream.ask(query(), { source, signal }), undefined, "it is gone");
   assert.equal(sockets.length, 64);
@@ -301,9 +301,8 @@ Deno.test("Upstream gives a source its places back when it is answered or gone, 
   first!.deliver(replyTo(first!.sent[0]!.data, { addresses: ["192.0.2.1"] }), "10.0.0.1", 53);
   assert.deepEqual(addresses(await shared), ["192.0.2.1"]);
   const again = upstream.ask(query({ name: "n1.org" }), { source });
-  assert.deepEqual([sockets.length, upstream.waiting], [65, 1], "a new exchange");
+  assert.equal(sockets.length, 65, "a new exchange");
   sockets[64]!.onSend = (data) =>
     sockets[64]!.deliver(replyTo(data, { addresses: ["192.0.2.2"] }), "10.0.0.1", 53);
   assert.deepEqual(addresses(await again), ["192.0.2.2"]);
-  assert.equal(upstream.waiting, 0);
 });

@@ -10,71 +10,44 @@ import { MAX_UDP_BYTES } from "./reply.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
 
-/** What forwarding needs from outside. */
-export interface UpstreamOptions {
-  readonly listenUdp: (where: TcpAddress) => UdpSocket;
-  readonly connectTcp: (where: TcpAddress, signal: AbortSignal) => Promise<ByteStream>;
-  /** Whether this address and port is one that we ourselves answer on: never asked. */
-  readonly isOwn: (key: string) => boolean;
-  /** For one query, whatever happens. @default {5000} */
-  readonly totalMs?: number;
-  /** After how long the next server is asked too. @default {1500} */
-  readonly nextMs?: number;
-  /** How many clients may wait at once. @default {1024} */
-  readonly maxWaiting?: number;
-  /** How many of them may be others than this machine. @default {768} */
-  readonly maxOthers?: number;
-  /** How many may be of one such address. @default {64} */
-  readonly maxPerSource?: number;
-}
+/** The most clients that may wait at once. */
+const MAX_WAITING = 1024;
+/** The most of them that may be other machines. */
+const MAX_OTHERS = 768;
+/** The most of them that may have one such address. */
+const MAX_PER_SOURCE = 64;
 
-/** Who asks. */
-export interface AskOptions {
-  /** The address of a client that is not this machine. */
-  readonly source?: string | undefined;
-  /** Aborted when the client does not wait any more. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** One question that is being asked. */
-interface Exchange {
-  readonly key: string;
-  readonly reply: Promise<Uint8Array | undefined>;
-  readonly stop: AbortController;
-  clients: number;
-}
-
-/** Asks other servers for the names that are not ours. */
-export class Upstream implements Disposable {
-  /** In order of preference; replaced at any time. */
+/** Forwards queries to the upstream DNS servers. */
+export class UpstreamClient implements Disposable {
+  /** In order of preference; may be replaced at any time. */
   servers: readonly TcpAddress[] = [];
-  readonly #options: UpstreamOptions;
-  /** By question: many clients that ask the same at once are one exchange (RFC 5452 5), and a loop of forwarders runs dry in it. */
+  readonly #options: UpstreamClientOptions;
+  /**
+   * By question. Clients with the same question at the same time share one exchange (RFC 5452 5),
+   * which also stops a loop of forwarders.
+   */
   readonly #running = new Map<string, Exchange>();
-  /** How many clients wait that are not this machine, by address. */
+  /** The number of waiting clients on other machines, by address. */
   readonly #sources = new Map<string, number>();
   #waiting = 0;
   #others = 0;
-  #isOver = false;
+  #disposed = false;
 
-  constructor(options: UpstreamOptions) {
+  constructor(options: UpstreamClientOptions) {
     this.#options = options;
   }
 
-  /** How many clients wait now. */
-  get waiting(): number {
-    return this.#waiting;
-  }
-
   /**
-   * The reply to a query, with the query's id; undefined if no server answers in time, the client does not wait that long, or
-   * too many clients wait already. What nobody waits for is not asked any further. Never rejects.
+   * The reply to a query, with the id of the query. Undefined if no server answers in time, the
+   * client stops waiting, or too many clients are waiting. An exchange without waiting clients
+   * ends. Never rejects.
    *
-   * Sent are the question, the flags RD, AD and CD, and an EDNS record of our own if the client has one: none of its options.
+   * The request has the question, the flags RD, AD and CD, and an EDNS record of our own if the
+   * client sent one, without the options of the client.
    */
   async ask(query: Query, options: AskOptions = {}): Promise<Uint8Array | undefined> {
     const { source, signal } = options;
-    if (this.#isOver || signal?.aborted || !this.#hasPlace(source)) return undefined;
+    if (this.#disposed || signal?.aborted || !this.#hasSlot(source)) return undefined;
     this.#count(source, 1);
     const exchange = this.#join(toRequest(query));
     const gone = Promise.withResolvers<undefined>();
@@ -94,11 +67,10 @@ export class Upstream implements Disposable {
     }
   }
 
-  #hasPlace(source: string | undefined): boolean {
-    const { maxWaiting = 1024, maxOthers = 768, maxPerSource = 64 } = this.#options;
-    if (this.#waiting >= maxWaiting) return false;
+  #hasSlot(source: string | undefined): boolean {
+    if (this.#waiting >= MAX_WAITING) return false;
     if (source === undefined) return true;
-    return this.#others < maxOthers && (this.#sources.get(source) ?? 0) < maxPerSource;
+    return this.#others < MAX_OTHERS && (this.#sources.get(source) ?? 0) < MAX_PER_SOURCE;
   }
 
   #count(source: string | undefined, change: 1 | -1): void {
@@ -122,7 +94,6 @@ export class Upstream implements Disposable {
     return exchange;
   }
 
-  /** The last one out ends it: all of them at once when the reply is there. */
   #leave(exchange: Exchange): void {
     if (--exchange.clients > 0) return;
     this.#running.delete(exchange.key);
@@ -147,17 +118,45 @@ export class Upstream implements Disposable {
     }
   }
 
-  /** Ends every exchange; whoever waits gets nothing. */
+  /** Ends every exchange; waiting clients get no reply. */
   [Symbol.dispose](): void {
-    this.#isOver = true;
+    this.#disposed = true;
     for (const { stop } of this.#running.values()) stop.abort();
   }
+}
+
+/** Options of {@linkcode UpstreamClient}. */
+export interface UpstreamClientOptions {
+  readonly listenUdp: (where: TcpAddress) => UdpSocket;
+  readonly connectTcp: (where: TcpAddress, signal: AbortSignal) => Promise<ByteStream>;
+  /** Returns true for an `address:port` of our own DNS server, which is never asked. */
+  readonly isOwn: (key: string) => boolean;
+  /** The time limit of one query. @default {5000} */
+  readonly totalMs?: number;
+  /** The pause before the next server is asked too. @default {1500} */
+  readonly nextMs?: number;
+}
+
+/** The client of a query. */
+export interface AskOptions {
+  /** The address of a client on another machine. */
+  readonly source?: string | undefined;
+  /** Aborted when the client stops waiting. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One question that is being asked. */
+interface Exchange {
+  readonly key: string;
+  readonly reply: Promise<Uint8Array | undefined>;
+  readonly stop: AbortController;
+  clients: number;
 }
 
 const RD = 0x01;
 const AD_CD = 0x30;
 
-/** The message that is sent for a query; its id is still 0. */
+/** The message to send for a query; its id is 0 until it is sent. */
 function toRequest(query: Query): Uint8Array {
   const { bytes, questionEnd, edns } = query;
   const request = new Uint8Array(questionEnd + (edns === undefined ? 0 : 11));
