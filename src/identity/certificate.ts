@@ -1,9 +1,9 @@
 import { messageOf } from "../model/errors.ts";
-import { publicKeyOf } from "./key.ts";
-import { readPem } from "../x509/pem.ts";
 import { loadX509 } from "../x509/load.ts";
+import { readPem } from "../x509/pem.ts";
+import { publicKeyOf } from "./key.ts";
 
-/** What a certificate says. Times are milliseconds since the epoch. */
+/** The fields of a certificate. Times are milliseconds since the epoch. */
 export interface CertificateInfo {
   /** Hexadecimal, lower case. */
   readonly serial: string;
@@ -41,7 +41,7 @@ export async function readCertificate(pem: string): Promise<CertificateInfo> {
 }
 
 /**
- * Reads a certificate and its key and makes sure that they belong together.
+ * Reads a certificate and checks that the key is its own.
  *
  * @throws {SyntaxError} If one of them cannot be read, or the key is another certificate's.
  */

@@ -1,58 +1,25 @@
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { getLogger } from "@logtape/logtape";
+import { OPERATOR_ID } from "../cloud/schemas.ts";
 import { FileError, messageOf } from "../model/errors.ts";
+import { statePathsIn } from "../model/state_files.ts";
 import type { AtomicWriteOptions, FileStat } from "../system/files.ts";
+import { readPem } from "../x509/pem.ts";
 import { type CertificateInfo, checkPair } from "./certificate.ts";
 import { checkIssued } from "./check_issued.ts";
-import { readPem } from "../x509/pem.ts";
 import { checkPrivateFile } from "./private_file.ts";
 
 const log = getLogger(["ngrokd", "identity"]);
 
-const ID_FORM = /^[A-Za-z0-9_-]{1,128}$/;
 const KEY_MODE = 0o600;
 const PUBLIC_MODE = 0o644;
 const DIRECTORY_MODE = 0o700;
 
-/** The file operations that the store needs, all of which throw {@linkcode FileError}. */
-export interface IdentityFiles {
-  readTextIfAny(path: string): Promise<string | undefined>;
-  writeFileAtomic(path: string, text: string, options: AtomicWriteOptions): Promise<void>;
-  statPath(path: string): Promise<FileStat | undefined>;
-  renameFile(from: string, to: string): Promise<void>;
-  removeFile(path: string): Promise<void>;
-  makeDirectory(path: string, mode: number): Promise<void>;
-}
-
-/** Where the identity is kept. */
-export interface IdentityStoreOptions {
-  /** For `operator_id` and the journal. */
-  readonly directory: string;
-  readonly certPath: string;
-  readonly keyPath: string;
-  readonly files: IdentityFiles;
-}
-
-/** A certificate and the key that fits it, both PEM. */
-export interface Pair {
-  readonly cert: string;
-  readonly key: string;
-  readonly info: CertificateInfo;
-}
-
-/** What was on the disk. */
-export interface StoredIdentity {
-  /** Undefined: not registered. */
-  readonly operatorId: string | undefined;
-  /** Undefined: a certificate is to be got. */
-  readonly pair: Pair | undefined;
-  /** What was found wrong and dealt with; each says how. */
-  readonly problems: readonly FileError[];
-}
-
 /**
- * Operator id, key and certificate on disk (COMPAT.md 4.5). Key and certificate are two files that must change together: the new pair is
- * first written to a journal, `tls.pending`, which the next load carries out, so that a crash at any point leaves a pair that fits.
+ * The operator id, key and certificate on disk (docs/compatibility.md 4.5). Key and certificate are
+ * two files that must change together: a new pair is first written as a whole to `tls.pending`,
+ * from which the next load finishes an interrupted renewal. So a crash at any point leaves a pair
+ * that fits.
  */
 export class IdentityStore {
   readonly #certPath: string;
@@ -62,17 +29,20 @@ export class IdentityStore {
   readonly #files: IdentityFiles;
 
   constructor(options: IdentityStoreOptions) {
+    const paths = statePathsIn(options.directory);
     this.#certPath = options.certPath;
     this.#keyPath = options.keyPath;
-    this.#idPath = join(options.directory, "operator_id");
-    this.#pendingPath = join(options.directory, "tls.pending");
+    this.#idPath = paths.operatorId;
+    this.#pendingPath = paths.pendingPair;
     this.#files = options.files;
   }
 
   /**
-   * Reads the identity, and finishes what an interrupted {@linkcode savePair} began. A certificate and key that do not fit are set aside.
+   * Reads the identity, and finishes an interrupted {@linkcode savePair}. A certificate and a key
+   * that do not fit are set aside.
    *
-   * @throws {FileError} If a file cannot be read, or a key is open to others: nothing new may be written over it until the user has looked.
+   * @throws {FileError} If a file cannot be read, or if others can open the key: nothing may be
+   * written over it until the user has looked.
    */
   async load(): Promise<StoredIdentity> {
     const problems: FileError[] = [];
@@ -81,14 +51,14 @@ export class IdentityStore {
     return { operatorId, pair, problems };
   }
 
-  /** Keeps the id; from then on this daemon is registered. @throws {FileError} @throws {RangeError} If it is not an id. */
+  /** Saves the id. @throws {FileError} @throws {RangeError} If it is not an id. */
   async saveOperatorId(id: string): Promise<void> {
-    if (!ID_FORM.test(id)) throw new RangeError("Cannot save the operator id: it is not an id");
+    if (!OPERATOR_ID.test(id)) throw new RangeError("Cannot save the operator id: it is not an id");
     await this.#files.makeDirectory(dirname(this.#idPath), DIRECTORY_MODE);
     await this.#files.writeFileAtomic(this.#idPath, id, { mode: PUBLIC_MODE });
   }
 
-  /** Forgets the id, when the cloud no longer knows it. The pair stays: it may still be good at the ingress. @throws {FileError} */
+  /** Removes the id. The pair stays: the ingress may still accept it. @throws {FileError} */
   async forgetOperatorId(): Promise<void> {
     await this.#files.removeFile(this.#idPath);
   }
@@ -115,11 +85,11 @@ export class IdentityStore {
     await this.#files.writeFileAtomic(this.#pendingPath, `${key.trimEnd()}\n${cert.trimEnd()}\n`, {
       mode: KEY_MODE,
     });
-    await this.#carryOut(cert, key);
+    await this.#replacePair(cert, key);
     return { cert, key, info };
   }
 
-  async #carryOut(cert: string, key: string): Promise<void> {
+  async #replacePair(cert: string, key: string): Promise<void> {
     await this.#files.writeFileAtomic(this.#keyPath, key, { mode: KEY_MODE });
     await this.#files.writeFileAtomic(this.#certPath, cert, { mode: PUBLIC_MODE });
     await this.#files.removeFile(this.#pendingPath);
@@ -129,7 +99,7 @@ export class IdentityStore {
     const path = this.#idPath;
     const id = (await this.#files.readTextIfAny(path))?.trim() ?? "";
     if (id === "") return undefined;
-    if (ID_FORM.test(id)) return id;
+    if (OPERATOR_ID.test(id)) return id;
     problems.push(
       new FileError(`Cannot use ${path}: it does not hold an operator id`, { path, reason: "other" }),
     );
@@ -145,14 +115,16 @@ export class IdentityStore {
     let info: CertificateInfo;
     try {
       info = await checkPair(cert, key);
-    } catch (error) {
-      const message = `Cannot finish the renewal that ${path} holds, and dropped it: ${messageOf(error)}`;
-      problems.push(new FileError(message, { path, reason: "other", cause: error }));
-      await this.#quietly(problems, () => this.#files.removeFile(path));
+    } catch (cause) {
+      const message = `Cannot finish the interrupted renewal in ${path}, which was removed: ${
+        messageOf(cause)
+      }`;
+      problems.push(new FileError(message, { path, reason: "other", cause }));
+      await this.#collect(problems, () => this.#files.removeFile(path));
       return undefined;
     }
     log.info("Finishing an interrupted renewal of the certificate");
-    await this.#quietly(problems, () => this.#carryOut(cert, key));
+    await this.#collect(problems, () => this.#replacePair(cert, key));
     return { cert, key, info };
   }
 
@@ -167,23 +139,25 @@ export class IdentityStore {
       if (key === undefined) throw new SyntaxError(`Cannot use the certificate: ${keyPath} is missing`);
       if (cert === undefined) throw new SyntaxError(`Cannot use the private key: ${certPath} is missing`);
       return { cert, key, info: await checkPair(cert, key) };
-    } catch (error) {
-      const message = `Cannot use ${certPath} with ${keyPath}, and set them aside as *.bad: ${
-        messageOf(error)
+    } catch (cause) {
+      const message = `Cannot use ${certPath} with ${keyPath}; setting them aside as *.bad: ${
+        messageOf(cause)
       }`;
-      const hint = "Nothing is to be done: a new certificate is asked for";
-      problems.push(new FileError(message, { path: certPath, reason: "other", cause: error, hint }));
+      const hint = "ngrokd requests a new certificate automatically";
+      problems.push(new FileError(message, { path: certPath, reason: "other", cause, hint }));
     }
     for (const [path, text] of [[certPath, cert], [keyPath, key]] as const) {
       if (text !== undefined) {
-        await this.#quietly(problems, () => this.#files.renameFile(path, `${path}.bad`));
+        await this.#collect(problems, () => this.#files.renameFile(path, `${path}.bad`));
       }
     }
     return undefined;
   }
 
-  /** A disk that cannot be written must not keep a good pair from being used. */
-  async #quietly(problems: FileError[], task: () => Promise<void>): Promise<void> {
+  /**
+   * Collects the error of a task: a disk that cannot be written must not make a good pair useless.
+   */
+  async #collect(problems: FileError[], task: () => Promise<void>): Promise<void> {
     try {
       await task();
     } catch (error) {
@@ -191,4 +165,40 @@ export class IdentityStore {
       problems.push(error);
     }
   }
+}
+
+/** The file operations that the store needs; all throw {@linkcode FileError}. */
+export interface IdentityFiles {
+  readTextIfAny(path: string): Promise<string | undefined>;
+  writeFileAtomic(path: string, text: string, options: AtomicWriteOptions): Promise<void>;
+  statPath(path: string): Promise<FileStat | undefined>;
+  renameFile(from: string, to: string): Promise<void>;
+  removeFile(path: string): Promise<void>;
+  makeDirectory(path: string, mode: number): Promise<void>;
+}
+
+/** Options of {@linkcode IdentityStore}. */
+export interface IdentityStoreOptions {
+  /** Of `operator_id` and `tls.pending`. */
+  readonly directory: string;
+  readonly certPath: string;
+  readonly keyPath: string;
+  readonly files: IdentityFiles;
+}
+
+/** A certificate and the key that fits it, both PEM. */
+export interface Pair {
+  readonly cert: string;
+  readonly key: string;
+  readonly info: CertificateInfo;
+}
+
+/** The identity as it was on disk. */
+export interface StoredIdentity {
+  /** Undefined: not registered. */
+  readonly operatorId: string | undefined;
+  /** Undefined: a certificate must be requested. */
+  readonly pair: Pair | undefined;
+  /** Each problem that was found, with what was done about it. */
+  readonly problems: readonly FileError[];
 }

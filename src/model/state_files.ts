@@ -1,6 +1,7 @@
 /** The names of the files in the state directory, which is the directory of `server.client_cert` (docs/compatibility.md 4.5). */
 export const STATE_FILES = {
   operatorId: "operator_id",
+  pendingPair: "tls.pending",
   leases: "ip_mappings.json",
   ports: "network_ports.json",
   endpoints: "endpoints.json",

@@ -9,7 +9,7 @@ const ca = await TestCa.create();
 const NOT_BEFORE = new Date("2025-10-24T21:16:12Z");
 const NOT_AFTER = new Date("2026-01-22T21:16:12Z");
 
-Deno.test("readCertificate() gives serial, names, times and key", async () => {
+Deno.test("readCertificate() reads serial, names, times and key", async () => {
   const { cert, key } = await ca.pair({ notBefore: NOT_BEFORE, notAfter: NOT_AFTER });
   const info = await readCertificate(cert);
   assert.match(info.serial, /^[0-9a-f]+$/);
@@ -18,7 +18,7 @@ Deno.test("readCertificate() gives serial, names, times and key", async () => {
   assert.equal(info.publicKey.toHex(), (await publicKeyOf(key)).toHex());
 });
 
-Deno.test("readCertificate() takes the first of several blocks", async () => {
+Deno.test("readCertificate() reads the first of several blocks", async () => {
   const { cert } = await ca.pair();
   for (
     const text of [
@@ -33,7 +33,7 @@ Deno.test("readCertificate() takes the first of several blocks", async () => {
   assert.equal((await readCertificate(ca.pem + cert)).subject, "CN=Test CA, O=Test");
 });
 
-Deno.test("readCertificate() refuses what is no certificate", async () => {
+Deno.test("readCertificate() refuses a text without a certificate", async () => {
   const { csr, key } = await createSigningRequest();
   const { cert } = await ca.pair();
   const cut = cert.replace(/\n[^\n]*\n-----END/, "\n-----END");

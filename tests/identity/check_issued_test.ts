@@ -12,7 +12,7 @@ const HOUR = 3600_000;
 const ca = await TestCa.create();
 const nowMs = Date.now();
 
-/** What is wrong with a certificate, and that it says so in words of its own. */
+/** The error about a certificate that is refused. */
 async function refusalOf(
   cert: string,
   options: Parameters<typeof checkIssued>[1],
@@ -23,7 +23,7 @@ async function refusalOf(
   return error;
 }
 
-Deno.test("checkIssued() refuses each certificate that must not replace the one in use, with a message of its own", async () => {
+Deno.test("checkIssued() refuses with an own message what must not replace the certificate in use", async () => {
   const old = await ca.pair();
   const inUse = await checkPair(old.cert, old.key);
   const { key, csr } = await createSigningRequest();
@@ -47,14 +47,14 @@ Deno.test("checkIssued() refuses each certificate that must not replace the one 
   assert.equal(new Set(refusals.map(({ message }) => message)).size, refusals.length);
 });
 
-Deno.test("checkIssued() takes a certificate that begins tomorrow, as it looks to a slow clock", async () => {
+Deno.test("checkIssued() accepts a certificate that begins tomorrow: the clock may be slow", async () => {
   const { key, csr } = await createSigningRequest();
   const dates = { notBefore: new Date(nowMs + 24 * HOUR), notAfter: new Date(nowMs + 48 * HOUR) };
   const info = await checkIssued(await ca.issue(csr, dates), { key, nowMs });
   assert.ok(info.notBefore > nowMs);
 });
 
-Deno.test("checkIssued() takes a certificate of another issuer, for CAs are replaced in time", async () => {
+Deno.test("checkIssued() accepts a certificate of another issuer: CAs are replaced in time", async () => {
   const old = await ca.pair();
   const inUse = await checkPair(old.cert, old.key);
   const { key, csr } = await createSigningRequest();

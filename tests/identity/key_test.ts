@@ -26,7 +26,7 @@ Deno.test("publicKeyOf() reads the Go daemon's P-384 keys, in SEC 1 and in PKCS 
   assert.equal((await publicKeyOf(bareSec1)).toHex(), expected);
 });
 
-Deno.test("publicKeyOf() reads PKCS #8 on P-256, and past a block of parameters", async () => {
+Deno.test("publicKeyOf() reads PKCS #8 on P-256, and a key behind a block of parameters", async () => {
   const { keys, pem } = await generateKey();
   const der = new Uint8Array(await crypto.subtle.exportKey("pkcs8", keys.privateKey));
   const pkcs8 = `-----BEGIN PRIVATE KEY-----\n${der.toBase64()}\n-----END PRIVATE KEY-----`;
@@ -36,7 +36,7 @@ Deno.test("publicKeyOf() reads PKCS #8 on P-256, and past a block of parameters"
   }
 });
 
-Deno.test("publicKeyOf() refuses what is no ECDSA key, and quotes nothing of it", async () => {
+Deno.test("publicKeyOf() refuses other keys and garbage, and quotes nothing of them", async () => {
   const { pem } = await generateKey();
   const body = pem.split("\n")[1]!;
   const rsa = await crypto.subtle.generateKey(

@@ -13,7 +13,7 @@ Deno.test("decideRenewal() keeps a 90-day certificate for 60 days", () => {
   assert.deepEqual(decideRenewal(NINETY_DAYS, dueAt + 1), { action: "renew", dueAt });
 });
 
-Deno.test("decideRenewal() renews an expired certificate, also of one second and of a negative life (F19)", () => {
+Deno.test("decideRenewal() renews an expired certificate, also with a life of a second or less (F19)", () => {
   assert.equal(decideRenewal(NINETY_DAYS, START + 91 * DAY).action, "renew");
   assert.equal(decideRenewal({ notBefore: START, notAfter: START + 1000 }, START + 667).action, "renew");
   assert.deepEqual(decideRenewal({ notBefore: START, notAfter: START - DAY }, START), {
@@ -22,12 +22,13 @@ Deno.test("decideRenewal() renews an expired certificate, also of one second and
   });
 });
 
-Deno.test("decideRenewal() takes a certificate that begins soon for a slow clock, and renews one of another day (F19)", () => {
+Deno.test("decideRenewal() renews a certificate that begins more than a day ahead (F19)", () => {
   assert.equal(decideRenewal(NINETY_DAYS, START - DAY).action, "keep");
   assert.deepEqual(decideRenewal(NINETY_DAYS, START - DAY - 1), { action: "renew", dueAt: START - DAY - 1 });
 });
 
-Deno.test("retryDelay() is a minute at most once the certificate has expired in an outage (it went up to an hour), unless the cloud asks for more", () => {
+// It went up to an hour.
+Deno.test("retryDelay() is at most a minute in an outage after the end, or as long as the API demands", () => {
   const expired = {
     info: NINETY_DAYS,
     nowMs: START + 91 * DAY,

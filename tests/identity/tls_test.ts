@@ -6,7 +6,7 @@ import { connectTls } from "../../src/system/net.ts";
 import { TestCa } from "../fakes/test_ca.ts";
 import { p384Key } from "./p384_key.ts";
 
-/** Gives what a server says that demands a client certificate: the subject that it saw. */
+/** The greeting of a server that demands a client certificate, with the subject that it saw. */
 async function greet(ca: TestCa, identity: { cert: string; key: string }): Promise<string> {
   const own = await ca.pair({ names: ["localhost"] });
   const server = createServer(
@@ -38,21 +38,21 @@ async function greet(ca: TestCa, identity: { cert: string; key: string }): Promi
   }
 }
 
-Deno.test("a key as generateKey() writes it, and a chain, are taken by TLS", async () => {
+Deno.test("TLS accepts a key as generateKey() writes it, also with a chain", async () => {
   const ca = await TestCa.create();
   const { cert, key } = await ca.pair();
   assert.equal(await greet(ca, { cert, key }), "hello k8sop_1");
   assert.equal(await greet(ca, { cert: cert + ca.pem, key }), "hello k8sop_1");
 });
 
-Deno.test("the Go daemon's P-384 keys are taken by TLS, in SEC 1 and in PKCS #8", async () => {
+Deno.test("TLS accepts the Go daemon's P-384 keys, in SEC 1 and in PKCS #8", async () => {
   const ca = await TestCa.create();
   const { csr, ...forms } = await p384Key();
   const cert = await ca.issue(csr);
   for (const key of Object.values(forms)) assert.equal(await greet(ca, { cert, key }), "hello k8sop_1");
 });
 
-Deno.test("a key that does not fit is refused by TLS too", async () => {
+Deno.test("TLS refuses a key that does not fit", async () => {
   const ca = await TestCa.create();
   const [a, b] = await Promise.all([ca.pair(), ca.pair()]);
   await assert.rejects(greet(ca, { cert: a.cert, key: b.key }), { name: "DialError", code: "identity" });

@@ -1,5 +1,5 @@
 import type { Config } from "../../config/config.ts";
-import { ownWarning } from "../../identity/own_warning.ts";
+import { certificateWarning } from "../../identity/certificate_warning.ts";
 import { VERSION } from "../../lib/version.ts";
 import type { EndpointReport, HealthReport, StatusReport } from "../../model/report.ts";
 import { endpointHealth, endpointReports } from "./endpoints.ts";
@@ -60,7 +60,7 @@ export function statusReport(daemon: Daemon): StatusReport {
       next_renewal: timeOrNull(renewal.nextAt),
       last_renewal: timeOrNull(renewal.lastAt),
       error: renewal.lastError ?? null,
-      warning: ownWarning(certificate, {
+      warning: certificateWarning(certificate, {
         nowMs: Date.now(),
         hasFailed: renewal.lastError !== undefined,
       }) ?? null,
