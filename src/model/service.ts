@@ -1,45 +1,44 @@
 import { type Endpoint, type RefusedEndpoint, type Scheme, serviceKey } from "./endpoint.ts";
 
-/** One (host, port) of the cloud and the endpoints behind it: a pool, or a single one. */
+/** A host name and a port with the endpoints behind them: several if they are pooled. Its key is {@linkcode serviceKey}. */
 export interface Service {
-  /** `host:port` */
-  readonly key: string;
   readonly hostname: string;
   readonly port: number;
   readonly scheme: Scheme;
   readonly wildcard: boolean;
-  /** Sorted by id (string order of ids is the order of creation, PROTOCOL.md 1.1); never empty. */
+  /** Sorted, never empty. Ids sort in the order of their creation (docs/protocol.md 1.1). */
   readonly endpointIds: readonly string[];
 }
 
-/** Services, and the endpoints that stand in the way of an older one. */
+/** The result of {@linkcode groupServices}. */
 export interface Grouping {
   readonly services: readonly Service[];
+  /** The endpoints that conflict with an older one. */
   readonly refused: readonly RefusedEndpoint[];
 }
 
 /**
- * Groups endpoints by (host, port), sorted by key. Members of a pool share a scheme; where schemes differ the oldest endpoint decides, and
- * the others are refused with a reason.
+ * Groups endpoints into services, sorted by key. The members of a pool share a scheme. Where schemes differ the oldest endpoint decides,
+ * and the others are refused with a reason.
  */
 export function groupServices(endpoints: readonly Endpoint[]): Grouping {
-  const sorted = [...endpoints].sort((a, b) => a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
-  const services: Service[] = [];
   const refused: RefusedEndpoint[] = [];
-  for (const [key, group] of Map.groupBy(sorted, serviceKey)) {
-    const first = group[0]!;
-    const { hostname, port, scheme, wildcard } = first;
+  const groups = [...Map.groupBy(endpoints.toSorted((a, b) => compare(a.id, b.id)), serviceKey)];
+  groups.sort(([a], [b]) => compare(a, b));
+  const services = groups.map(([, group]): Service => {
+    const oldest = group[0]!;
+    const { hostname, port, scheme, wildcard } = oldest;
+    const reason = `${oldest.url} (${oldest.id}) is older and has the same name and port`;
     const endpointIds: string[] = [];
     for (const { id, url, scheme: own } of group) {
       if (own === scheme) endpointIds.push(id);
-      else {refused.push({
-          id,
-          url,
-          reason: `${first.url} (${first.id}) is older and has the same name and port`,
-        });}
+      else refused.push({ id, url, reason });
     }
-    services.push({ key, hostname, port, scheme, wildcard, endpointIds });
-  }
-  services.sort((a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+    return { hostname, port, scheme, wildcard, endpointIds };
+  });
   return { services, refused };
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

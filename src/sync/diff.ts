@@ -1,81 +1,43 @@
 import { EVERYWHERE, listenerKey, type Route } from "../model/route_table.ts";
-import { VIRTUAL } from "../model/listen_mode.ts";
+import { groupListeners, type ListenerGroup, remappedListeners } from "./listener_group.ts";
 
-/** The routes that share one listener, and whether another port will do when theirs is taken. */
-export interface ListenerGroup {
-  readonly address: string;
-  readonly port: number;
-  readonly routes: readonly Route[];
-  readonly remappable: boolean;
-  /** A listener for one endpoint beside the shared one: on any port but the shared one's. */
-  readonly extra: boolean;
-}
-
-/** One step towards what is wanted. Closing comes first: an own listener on 0.0.0.0 would hold the port of a new, narrower one. */
+/**
+ * One step from the open listeners to the wanted ones. A listener that is open on its own port is kept. A remapped one is opened each
+ * time, because its own port may be free again.
+ */
 export type Change =
   | { readonly kind: "close"; readonly key: string }
-  | { readonly kind: "open"; readonly group: ListenerGroup };
+  | { readonly kind: "keep" | "open"; readonly group: ListenerGroup };
 
-/** What is there now. */
+/** The listeners of this machine. */
 export interface Observed {
-  /** `address:port` of every open listener. */
+  /** The keys of the open listeners. */
   readonly observed: readonly string[];
-  /** Service → the local port that it had to take instead of its own. */
+  /** Service → remapped port. */
   readonly ports: ReadonlyMap<string, number>;
 }
 
-/**
- * Compares the wanted routes with the listeners that are observed to be open. Every group is in the result: opening one that is open is
- * no work, and one that had to move to another port tries its own again.
- */
-export function diff(routes: readonly Route[], now: Observed): Change[] {
-  const { observed, ports } = now;
+/** Compares the wanted routes with the open listeners. Listeners that nobody needs are closed before any is opened. */
+export function diff(routes: readonly Route[], { observed, ports }: Observed): Change[] {
   const groups = groupListeners(routes);
-  const keep = new Set<string>();
-  for (const group of groups) {
-    keep.add(listenerKey(group.address, group.port));
-    const saved = ports.get(remapKey(group));
-    if (saved !== undefined) keep.add(listenerKey(group.address, saved));
-  }
-  // Beside a listener on one address, none on every address can be opened on the same port: that one takes its connections.
-  const everywhere = new Set(groups.filter(isEverywhere).map((group) => group.port));
-  for (const group of groups) {
-    if (group.address !== EVERYWHERE && everywhere.has(group.port)) {
-      keep.delete(listenerKey(group.address, group.port));
-    }
-  }
-  return [
-    ...observed.filter((key) => !keep.has(key)).map((key): Change => ({ kind: "close", key })),
-    ...groups.map((group): Change => ({ kind: "open", group })),
-  ];
-}
-
-/** Whether the group's listener has the connections to every address of this machine, on its own port. */
-function isEverywhere({ address, extra }: ListenerGroup): boolean {
-  return address === EVERYWHERE && !extra;
-}
-
-/** `host:port`, under which a group's other port is remembered. */
-export function remapKey(group: ListenerGroup): string {
-  const [first] = group.routes;
-  return `${first!.hostname}:${first!.port}`;
-}
-
-function groupListeners(routes: readonly Route[]): ListenerGroup[] {
-  const shared = new Map<string, Route[]>();
-  const groups: (ListenerGroup & { routes: Route[] })[] = [];
-  for (const route of routes) {
-    const { address, localPort: port, mode, scheme, own: extra = false } = route;
-    const remappable = mode === VIRTUAL || scheme === "tcp" || extra;
+  const remapped = remappedListeners(groups, ports);
+  const everywhere = new Set(
+    groups.filter(({ address, extra }) => address === EVERYWHERE && !extra).map(({ port }) => port),
+  );
+  const open = new Set(observed);
+  const kept = new Set<string>();
+  const covered = new Set<string>();
+  const wanted = groups.map((group): Change => {
+    const { address, port, service, remappable, extra } = group;
     const key = listenerKey(address, port);
-    const group = remappable ? undefined : shared.get(key);
-    if (group !== undefined) {
-      group.push(route);
-      continue;
-    }
-    const members = [route];
-    if (!remappable) shared.set(key, members);
-    groups.push({ address, port, routes: members, remappable, extra });
-  }
-  return groups;
+    // A listener on every address serves this one too, and cannot be opened beside a listener on this address alone.
+    const isCovered = address !== EVERYWHERE && everywhere.has(port);
+    if (isCovered) covered.add(key);
+    const isOfOther = remappable && (remapped.get(key) ?? service) !== service;
+    if (extra || isCovered || isOfOther || kept.has(key) || !open.has(key)) return { kind: "open", group };
+    kept.add(key);
+    return { kind: "keep", group };
+  });
+  const close = observed.filter((key) => covered.has(key) || !kept.has(key) && !remapped.has(key));
+  return [...close.map((key): Change => ({ kind: "close", key })), ...wanted];
 }

@@ -1,7 +1,8 @@
 import { VIRTUAL } from "../model/listen_mode.ts";
 import { listenerKey } from "../model/route_table.ts";
 import type { ListenerEffects, RoundEffects } from "./effects.ts";
-import type { Applied, RoundSettings } from "./round.ts";
+import type { Applied } from "./reconcile.ts";
+import type { RoundSettings } from "./round.ts";
 
 /** A round after which nothing was left to retry. */
 export interface CompleteRound {
@@ -39,8 +40,10 @@ export async function isIdle(
   const { listeners, addresses, names } = now.effects;
   const { applied } = last;
   if (last.revision !== now.revision || last.settings !== now.settings) return false;
-  if (!areSame(listeners.observe(), applied.listeners)) return false;
-  if (sample(applied.displaced).some((wanted) => isFree(wanted, listeners))) return false;
+  const observed = listeners.observe();
+  if (observed.length !== applied.listeners.size) return false;
+  if (!observed.every((key) => applied.listeners.has(key))) return false;
+  if (sample(applied.remapped).some((wanted) => isFree(wanted, listeners))) return false;
   try {
     const missing = await addresses.ensure(applied.addresses);
     if (missing.size > 0) return false;
@@ -73,8 +76,4 @@ function isFree(
   }
   listeners.close(listenerKey(wanted.address, wanted.port));
   return true;
-}
-
-function areSame(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((item, index) => item === b[index]);
 }

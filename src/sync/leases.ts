@@ -1,50 +1,33 @@
 import { type Cidr, cidrContains, cidrSize, formatCidr, formatIpv4, parseIpv4 } from "../lib/ipv4.ts";
 
-/** Which address belongs to which host name, in the order in which they were given. */
+/** Host name → address, in the order in which the addresses were given. */
 export type Leases = ReadonlyMap<string, string>;
 
-/** The network address and the gateway `.1` are never given out. */
+/** The network address and the gateway `.1` are never leased. */
 const RESERVED_LOW = 2;
 
-/** What leases are given from. */
-export interface LeaseOptions {
-  readonly known: Leases;
-  readonly subnet: Cidr;
-  /** Subnets that are used in place of this one at other times: an address of theirs stands for the one at the same place here. @default None */
-  readonly equivalentSubnets?: readonly Cidr[];
-}
-
-/** The new leases, the names for which no address is left, and the known leases that cannot be kept as they are. */
-export interface LeaseResult {
-  readonly leases: Leases;
-  readonly exhausted: readonly string[];
-  /** Name, address and reason, one sentence each. */
-  readonly dropped: readonly string[];
-}
-
 /**
- * Gives every host name an address of the subnet: the one that it had, or the one at the same place as in a twin (so that a start with the
- * one and then with the other gives all their addresses again), else the first that nobody ever had, else (under pressure) that of
- * the name that has been away and was given its address first. Network, gateway and broadcast address are never used.
+ * Leases an address of the subnet to every host name. A name gets the address that it had, or the one with the same offset as in an
+ * equivalent subnet, so that it has both addresses again after a start with either. Otherwise it gets the first address that was never
+ * leased; if there is none, the address of the absent name that was leased first.
  */
 export function allocateLeases(hostnames: readonly string[], options: LeaseOptions): LeaseResult {
-  const { known, subnet, equivalentSubnets = [] } = options;
+  const { known, subnet, equivalentSubnets } = options;
   const leases = new Map<string, string>();
   const used = new Set<number>();
-  const dropped: string[] = [];
+  const dropped: DroppedLease[] = [];
   let next = subnet.base + RESERVED_LOW;
   for (const [hostname, address] of known) {
-    const value = fromEquivalent(parseIpv4(address), { subnet, equivalentSubnets });
+    const value = translate(parseIpv4(address), { subnet, equivalentSubnets });
     const reason = reasonAgainst(value, { subnet, used });
-    if (value === undefined || reason !== undefined) {
-      dropped.push(`${hostname} cannot keep ${address}: ${reason}`);
+    if (reason !== undefined) {
+      dropped.push({ hostname, address, reason });
       continue;
     }
-    leases.set(hostname, formatIpv4(value));
-    used.add(value);
-    next = Math.max(next, value + 1);
+    leases.set(hostname, formatIpv4(value!));
+    used.add(value!);
+    next = Math.max(next, value! + 1);
   }
-  const exhausted: string[] = [];
   const wanted = new Set(hostnames);
   const absent = [...leases.keys()].filter((hostname) => !wanted.has(hostname));
   let gap = subnet.base + RESERVED_LOW;
@@ -64,23 +47,49 @@ export function allocateLeases(hostnames: readonly string[], options: LeaseOptio
   for (const hostname of wanted) {
     if (leases.has(hostname)) continue;
     const address = freeAddress();
-    if (address === undefined) {
-      exhausted.push(hostname);
-      continue;
-    }
+    if (address === undefined) continue;
     used.add(address);
     leases.set(hostname, formatIpv4(address));
   }
-  return { leases, exhausted, dropped };
+  return { leases, dropped };
 }
 
-function fromEquivalent(
+/** Options of {@linkcode allocateLeases}. */
+export interface LeaseOptions {
+  readonly known: Leases;
+  readonly subnet: Cidr;
+  /** Subnets that replace this one at other times. */
+  readonly equivalentSubnets: readonly Cidr[];
+}
+
+/** The result of {@linkcode allocateLeases}. */
+export interface LeaseResult {
+  /** Without the names for which no address is left. */
+  readonly leases: Leases;
+  readonly dropped: readonly DroppedLease[];
+}
+
+/** A known lease that cannot be kept. */
+export interface DroppedLease {
+  readonly hostname: string;
+  readonly address: string;
+  readonly reason: string;
+}
+
+/** True if the address may be leased: inside the subnet, and not the network, gateway or broadcast address. */
+export function isUsable(subnet: Cidr, address: number): boolean {
+  return cidrContains(subnet, address) && address >= subnet.base + RESERVED_LOW &&
+    address < subnet.base + cidrSize(subnet) - 1;
+}
+
+/** Moves an address of an equivalent subnet to the same offset in this one. */
+function translate(
   address: number | undefined,
-  { subnet, equivalentSubnets }: { readonly subnet: Cidr; readonly equivalentSubnets: readonly Cidr[] },
+  { subnet, equivalentSubnets }: Pick<LeaseOptions, "subnet" | "equivalentSubnets">,
 ): number | undefined {
   if (address === undefined || cidrContains(subnet, address)) return address;
-  const equivalent = equivalentSubnets.find((candidate) => cidrContains(candidate, address));
-  return equivalent === undefined ? address : subnet.base + (address - equivalent.base);
+  const other = equivalentSubnets.find((candidate) => cidrContains(candidate, address));
+  return other === undefined ? address : subnet.base + (address - other.base);
 }
 
 function reasonAgainst(
@@ -92,10 +101,4 @@ function reasonAgainst(
   if (!cidrContains(subnet, address)) return `it is not in ${formatCidr(subnet)}`;
   if (!isUsable(subnet, address)) return `it is reserved in ${formatCidr(subnet)}`;
   return used.has(address) ? "another name has it" : undefined;
-}
-
-/** Whether the address may be given out: inside the subnet, not the network, gateway or broadcast address. */
-export function isUsable(subnet: Cidr, address: number): boolean {
-  return cidrContains(subnet, address) && address >= subnet.base + RESERVED_LOW &&
-    address < subnet.base + cidrSize(subnet) - 1;
 }

@@ -1,255 +1,173 @@
 import { getLogger } from "@logtape/logtape";
-import { BindError, messageOf } from "../model/errors.ts";
-import { EVERYWHERE, listenerKey, type Route, RouteTable } from "../model/route_table.ts";
+import { serviceKey } from "../model/endpoint.ts";
+import { messageOf } from "../model/errors.ts";
 import { VIRTUAL } from "../model/listen_mode.ts";
-import { type Change, type ListenerGroup, remapKey } from "./diff.ts";
-import type { RoundEffects } from "./effects.ts";
-import { sayEach } from "./say_each.ts";
-import { isVirtual, SparePorts } from "./spare_ports.ts";
+import { type Route, RouteTable } from "../model/route_table.ts";
+import { bind, type Binding } from "./bind.ts";
+import type { Change } from "./diff.ts";
+import type { AddressEffects, ListenerEffects, NameEffects, RoundEffects } from "./effects.ts";
+import { logFirst } from "./log_first.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 
-/**
- * How many of a round's new listeners are closed again when no descriptor was left for the next: files, the API, the control socket and
- * connections need some too. All can be had again by the next round, if there are descriptors then.
- */
-const DESCRIPTORS_LEFT_FREE = 64;
-
-/** What reconciling goes by. */
-export interface ReconcileOptions {
-  /** Service → local port, from earlier rounds. */
-  readonly ports: ReadonlyMap<string, number>;
-  readonly startPort: number;
-}
-
-/** What came of it, endpoint by endpoint: one that fails never stops the others. */
-export interface ReconcileOutcome {
-  /** As they listen now; a port may differ from the wanted one. */
-  readonly routes: readonly Route[];
-  /** Service (`host:port`) → why it does not listen, or what is unusual about it. */
-  readonly failures: ReadonlyMap<string, string>;
-  readonly notes: ReadonlyMap<string, string>;
-  readonly ports: ReadonlyMap<string, number>;
-  /** Where listeners would be that had to take another port. */
-  readonly displaced: readonly { readonly address: string; readonly port: number }[];
-  /** What was asked of the addresses' driver and of the names' publisher, and what that one said of single names. */
-  readonly addresses: readonly string[];
-  readonly names: ReadonlyMap<string, string>;
-  readonly nameReasons: ReadonlyMap<string, string>;
-}
-
-/** Applies the changes: addresses, listeners, routes, names. Errors become reasons in the outcome. */
+/** Applies the changes in four steps: addresses, listeners, routes, names. An error becomes a reason in the outcome. */
 export async function reconcile(
   changes: readonly Change[],
   effects: Omit<RoundEffects, "state">,
   options: ReconcileOptions,
 ): Promise<ReconcileOutcome> {
-  const { addresses, listeners, names } = effects;
-  const failures = new Map<string, string>();
-  const notes = new Map<string, string>();
-  const ports = new Map<string, number>();
-  const displaced: { readonly address: string; readonly port: number }[] = [];
-  const moved: { readonly group: ListenerGroup; readonly next: number }[] = [];
-  const bindings: { readonly group: ListenerGroup; readonly port: number }[] = [];
-  const extras: { readonly group: ListenerGroup; readonly note: string }[] = [];
-  const groups = changes.flatMap((change) => change.kind === "open" ? [change.group] : []);
-  const wanted = [...new Set(groups.filter(isVirtual).map((group) => group.address))];
-  // A driver that throws has said nothing of single addresses: binding them tells, and what listens goes on.
-  let trouble: string | undefined;
-  const missing = await addresses.ensure(wanted).catch((error: unknown) => {
-    trouble = messageOf(error);
-    return new Map<string, string>();
-  });
-  for (const change of changes) {
-    if (change.kind === "close") listeners.close(change.key);
-  }
-
-  const open = new Set(listeners.observe());
-  const opened: string[] = [];
-  let exhausted = false;
-  const taken = new Set<string>();
-  const spare = new SparePorts(groups, options);
-  for (const group of groups) {
-    const why = missing.get(group.address);
-    if (why !== undefined) {
-      failGroup(group, why);
-      continue;
-    }
-    const saved = options.ports.get(remapKey(group));
-    const bound = bindGroup(group, { saved, spare, tryBind });
-    if (typeof bound === "string") {
-      if (saved !== undefined) ports.set(remapKey(group), saved);
-      if (group.extra) extras.push({ group, note: `no port for any Host: ${bound}` });
-      else failGroup(group, trouble !== undefined && isVirtual(group) ? joinReasons(bound, trouble) : bound);
-      continue;
-    }
-    if (bound !== group.port) {
-      ports.set(remapKey(group), bound);
-      if (group.extra) {
-        extras.push({ group, note: `with any Host on port ${bound}` });
-      } else {
-        displaced.push({ address: group.address, port: group.port });
-        if (bound !== saved) moved.push({ group, next: bound });
-      }
-    }
-    bindings.push({ group, port: bound });
-  }
-  tellMoved(moved);
-  const givenUp = new Set(exhausted ? opened.slice(-DESCRIPTORS_LEFT_FREE) : []);
-  const routes: Route[] = [];
-  for (const { group, port } of bindings) {
-    const key = listenerKey(group.address, port);
-    if (givenUp.has(key)) {
-      taken.delete(key);
-      failGroup(group, reasonOf(noDescriptor(key)));
-      continue;
-    }
-    for (const route of group.routes) {
-      routes.push({ ...route, localPort: port });
-      if (port === group.port || group.extra) continue;
-      notes.set(keyOf(route), `port ${group.port} is in use on ${group.address}, listening on ${port}`);
-    }
-  }
-  for (const { group, note } of extras) {
-    for (const route of group.routes) notes.set(keyOf(route), joinReasons(notes.get(keyOf(route)), note));
-  }
-  listeners.setRoutes(new RouteTable(routes));
-  for (const key of listeners.observe()) {
-    if (!taken.has(key)) listeners.close(key);
-  }
-
-  const published = new Map(routes.filter(isNamed).map((route) => [route.hostname, route.address]));
-  const unpublished = await names.publish(published).catch((error: unknown) => {
-    const reason = messageOf(error);
-    return new Map([...published.keys()].map((name) => [name, reason]));
-  });
-  for (const route of routes) {
-    const reason = isNamed(route) ? unpublished.get(route.hostname) : undefined;
-    if (reason !== undefined) notes.set(keyOf(route), joinReasons(notes.get(keyOf(route)), reason));
-  }
+  const addresses = await ensureAddresses(changes, effects.addresses);
+  const bindings = bind(changes, { ...options, listeners: effects.listeners, missing: addresses.missing });
+  const routes = setRoutes(bindings, effects.listeners);
+  const names = await publishNames(routes, effects.names);
+  const remapped = bindings.filter(isRemapped);
+  logRemapped(remapped, options.ports);
   return {
     routes,
-    failures,
-    notes,
-    ports,
-    displaced,
-    addresses: wanted,
-    names: published,
-    nameReasons: unpublished,
-  };
-
-  function failGroup(group: ListenerGroup, reason: string): void {
-    for (const route of group.routes) failures.set(keyOf(route), reason);
-  }
-
-  /** Undefined if it is bound, else why not. */
-  function tryBind(group: ListenerGroup, port: number): BindError | undefined {
-    const { address } = group;
-    const key = listenerKey(address, port);
-    const isCovered = address !== EVERYWHERE && taken.has(listenerKey(EVERYWHERE, port));
-    const isOwnPort = port === group.port && !group.extra;
-    if (
-      taken.has(key) || isCovered && !isOwnPort || group.remappable && spare.isHeldByOther(group, port)
-    ) {
-      return new BindError(`Cannot bind ${key}: another endpoint listens there`, {
-        address: key,
-        reason: "in_use",
-      });
-    }
-    // It has the connections to this address too (see diff()).
-    if (isCovered) {
-      taken.add(key);
-      return undefined;
-    }
-    try {
-      if (!open.has(key)) {
-        if (exhausted) return noDescriptor(key);
-        listeners.open({ address, port });
-        opened.push(key);
-      }
-    } catch (error) {
-      if (!(error instanceof BindError)) {
-        return new BindError(`Cannot bind ${key}: ${messageOf(error)}`, {
-          address: key,
-          reason: "other",
-          cause: error,
-        });
-      }
-      if (error.reason !== "exhausted") return error;
-      exhausted = true;
-      return noDescriptor(key);
-    }
-    taken.add(key);
-    return undefined;
-  }
-}
-
-interface BindPorts {
-  readonly saved: number | undefined;
-  readonly spare: SparePorts;
-  readonly tryBind: (group: ListenerGroup, port: number) => BindError | undefined;
-}
-
-/** The port that was bound, or why none was. */
-function bindGroup(group: ListenerGroup, ports: BindPorts): number | string {
-  const { port, remappable } = group;
-  const { saved, spare, tryBind } = ports;
-  const first = group.extra ? sharedPort(group) : tryBind(group, port);
-  if (first === undefined) return port;
-  if (!remappable) return reasonOf(first);
-  // Whatever keeps it from its own port (no descriptor may be left), the listener on the other one stays.
-  if (saved !== undefined && tryBind(group, saved) === undefined) return saved;
-  if (first.reason !== "in_use") return reasonOf(first);
-  const tried: number[] = [];
-  for (const candidate of spare.after(group)) {
-    const failure = tryBind(group, candidate);
-    if (failure === undefined) {
-      spare.use(group, candidate);
-      return candidate;
-    }
-    if (failure.reason !== "in_use") return failure.message;
-    tried.push(candidate);
-  }
-  return `${first.message}, and so are the ${tried.length} ports from ${tried[0] ?? "65535"} up`;
-}
-
-/** An extra listener stands beside the one that has its endpoint's own port. */
-function sharedPort({ address, port }: ListenerGroup): BindError {
-  const key = listenerKey(address, port);
-  return new BindError(`Cannot bind ${key}: it is shared`, { address: key, reason: "in_use" });
-}
-
-function tellMoved(moved: readonly { readonly group: ListenerGroup; readonly next: number }[]): void {
-  sayEach(moved, {
-    one: ({ group, next }) => {
-      const { address, port } = group;
-      log.warn("Port in use, trying next port", { address, port, next, url: remapKey(group) });
+    reasons: joinReasons([
+      ...bindings.flatMap((binding) => bindingReasons(binding, addresses.error)),
+      ...routes.filter(isNamed).map((route) => [route, names.reasons.get(route.hostname)] as const),
+    ]),
+    ports: portsToSave(bindings, options.ports),
+    isComplete: bindings.every(({ port }) => port !== undefined),
+    applied: {
+      listeners: usedListeners(bindings),
+      remapped: remapped.map(({ group: { address, port } }) => ({ address, port })),
+      addresses: addresses.wanted,
+      names: names.published,
+      nameReasons: names.reasons,
     },
-    rest: (count) => log.warn("{count} more ports are in use: ngrokctl list says which", { count }),
+  };
+}
+
+/** Options of {@linkcode reconcile}. */
+export interface ReconcileOptions {
+  /** Service → remapped port, from earlier rounds. */
+  readonly ports: ReadonlyMap<string, number>;
+  /** The first port to try when a port is in use. */
+  readonly startPort: number;
+}
+
+/** The result of {@linkcode reconcile}. An endpoint that fails never stops the others. */
+export interface ReconcileOutcome {
+  /** The routes that have a listener, with its port. */
+  readonly routes: readonly Route[];
+  /** Service → the reason why it has no route, or what is unusual about it. */
+  readonly reasons: ReadonlyMap<string, string>;
+  /** Service → remapped port, to be saved. */
+  readonly ports: ReadonlyMap<string, number>;
+  /** True if everything that was wanted listens. */
+  readonly isComplete: boolean;
+  readonly applied: Applied;
+}
+
+/** Everything that a round has set up on this machine. */
+export interface Applied {
+  /** The keys of the listeners. */
+  readonly listeners: ReadonlySet<string>;
+  /** The addresses and own ports of the services that have been remapped. */
+  readonly remapped: readonly { readonly address: string; readonly port: number }[];
+  readonly addresses: readonly string[];
+  /** Host name → address. */
+  readonly names: ReadonlyMap<string, string>;
+  /** Host name → the reason why it does not resolve, or what is unusual about it. */
+  readonly nameReasons: ReadonlyMap<string, string>;
+}
+
+async function ensureAddresses(changes: readonly Change[], addresses: AddressEffects) {
+  const groups = changes.flatMap((change) => change.kind === "close" ? [] : [change.group]);
+  const wanted = [...new Set(groups.filter(({ virtual }) => virtual).map(({ address }) => address))];
+  try {
+    return { wanted, missing: await addresses.ensure(wanted) };
+  } catch (error) {
+    // A driver that throws says nothing about single addresses. Binding shows which of them exist.
+    return { wanted, missing: new Map<string, string>(), error: messageOf(error) };
+  }
+}
+
+/** Sets the routes of everything that listens, and then closes the listeners that nobody uses any more. */
+function setRoutes(bindings: readonly Binding[], listeners: ListenerEffects): readonly Route[] {
+  const routes = bindings.flatMap(({ group, port }) =>
+    port === undefined ? [] : group.routes.map((route) => ({ ...route, localPort: port }))
+  );
+  listeners.setRoutes(new RouteTable(routes));
+  const used = usedListeners(bindings);
+  for (const key of listeners.observe()) {
+    if (!used.has(key)) listeners.close(key);
+  }
+  return routes;
+}
+
+async function publishNames(routes: readonly Route[], names: NameEffects) {
+  const published = new Map(routes.filter(isNamed).map(({ hostname, address }) => [hostname, address]));
+  try {
+    // A copy, because the publisher may change its own map.
+    return { published, reasons: new Map(await names.publish(published)) };
+  } catch (error) {
+    const reason = messageOf(error);
+    return { published, reasons: new Map([...published.keys()].map((name) => [name, reason])) };
+  }
+}
+
+/** True for a name that a publisher can make resolve. Only DNS answers for wildcards and for names of shared listeners. */
+function isNamed({ mode, wildcard }: Route): boolean {
+  return mode === VIRTUAL && !wildcard;
+}
+
+function usedListeners(bindings: readonly Binding[]): ReadonlySet<string> {
+  return new Set(bindings.flatMap((binding) => binding.port === undefined ? [] : [binding.listener]));
+}
+
+function isRemapped({ group, port }: Binding): boolean {
+  return port !== undefined && port !== group.port && !group.extra;
+}
+
+function logRemapped(remapped: readonly Binding[], saved: ReadonlyMap<string, number>): void {
+  logFirst(remapped.filter(({ group, port }) => port !== saved.get(group.service)), {
+    one: ({ group: { address, port, service }, port: next }) =>
+      log.warn("Port in use, trying next port", { address, port, next, url: service }),
+    rest: (count) => log.warn("{count} more ports are in use", { count, hint: "See: ngrokctl list" }),
   });
 }
 
-/** Wildcards cannot stand in a hosts file, and names of shared listeners are answered by DNS. */
-function isNamed(route: Route): boolean {
-  return route.mode === VIRTUAL && !route.wildcard;
+/** A group that cannot listen now keeps its saved port. */
+function portsToSave(
+  bindings: readonly Binding[],
+  saved: ReadonlyMap<string, number>,
+): ReadonlyMap<string, number> {
+  return new Map(
+    bindings.flatMap(({ group, port = saved.get(group.service) }) =>
+      port === undefined || port === group.port ? [] : [[group.service, port]]
+    ),
+  );
 }
 
-function noDescriptor(address: string): BindError {
-  return new BindError(`Cannot bind ${address}: no file descriptor is left`, {
-    address,
-    reason: "exhausted",
-    hint: "Raise the limit of open files: LimitNOFILE= of the unit, or ulimit -n",
-  });
+type Reason = readonly [route: Route, reason: string | undefined];
+
+function bindingReasons(binding: Binding, addressError: string | undefined): Reason[] {
+  const { group } = binding;
+  return group.routes.map((route) => [route, reasonOf()]);
+
+  function reasonOf(): string | undefined {
+    if (binding.port === undefined) {
+      if (group.extra) return `no port for any Host: ${binding.reason}`;
+      return group.virtual && addressError !== undefined
+        ? `${binding.reason}; ${addressError}`
+        : binding.reason;
+    }
+    if (group.extra) return `with any Host on port ${binding.port}`;
+    if (binding.port === group.port) return undefined;
+    return `port ${group.port} is in use on ${group.address}, listening on ${binding.port}`;
+  }
 }
 
-function reasonOf({ message, hint }: BindError): string {
-  return hint === undefined ? message : `${message} (${hint})`;
-}
-
-function keyOf(route: Route): string {
-  return `${route.hostname}:${route.port}`;
-}
-
-function joinReasons(first: string | undefined, second: string): string {
-  return first === undefined ? second : `${first}; ${second}`;
+/** Service → its reasons. */
+function joinReasons(reasons: readonly Reason[]): ReadonlyMap<string, string> {
+  const joined = new Map<string, string>();
+  for (const [route, reason] of reasons) {
+    if (reason === undefined) continue;
+    const first = joined.get(serviceKey(route));
+    joined.set(serviceKey(route), first === undefined ? reason : `${first}; ${reason}`);
+  }
+  return joined;
 }

@@ -1,18 +1,20 @@
 import { getLogger } from "@logtape/logtape";
 import type { RefusedEndpoint } from "../model/endpoint.ts";
+import { logFirst } from "./log_first.ts";
 import { type EndpointOutcome, listenAddress } from "./round.ts";
-import { sayEach } from "./say_each.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 
-/** Says after each round what is new of single endpoints, once. */
+const SEE_LIST = "See: ngrokctl list";
+
+/** Logs the changes of single endpoints after each round, once. */
 export class RoundLog {
-  /** How each endpoint stood at the end of the last round. */
+  /** Endpoint id → its state at the end of the last round. */
   #states: ReadonlyMap<string, EndpointOutcome["state"]> = new Map();
-  /** Id and reason of all that were not served then. */
+  /** The endpoints that were not served then, with the reason. */
   #unserved: ReadonlySet<string> = new Set();
 
-  /** Gives the ids of the endpoints that have gone since the last round. */
+  /** Returns the ids of the endpoints that have gone since the last round. */
   report(outcomes: readonly EndpointOutcome[], refused: readonly RefusedEndpoint[]): string[] {
     const states = new Map(outcomes.map(({ endpoint, state }) => [endpoint.id, state]));
     const failed = outcomes.filter(({ state }) => state === "failed").map((
@@ -22,30 +24,31 @@ export class RoundLog {
       state === "active" && this.#states.get(endpoint.id) !== "active"
     );
     const gone = [...this.#states.keys()].filter((id) => !states.has(id));
-    const isNew = (unserved: RefusedEndpoint) => !this.#unserved.has(keyOf(unserved));
+    const isNew = (endpoint: RefusedEndpoint) => !this.#unserved.has(unservedKey(endpoint));
 
-    sayEach(started, {
+    logFirst(started, {
       one: ({ endpoint: { id, url }, route }) =>
         log.info("Listening for {url} on {address}", { url, address: listenAddress(route!), id }),
       rest: (count) => log.info("Listening for {count} more endpoints", { count }),
     });
-    sayEach(failed.filter(isNew), {
+    logFirst(failed.filter(isNew), {
       one: ({ id, url, reason }) => log.error("Cannot serve {url}: {reason}", { url, reason, id }),
-      rest: (count) => log.error("Cannot serve {count} more endpoints: ngrokctl list says why", { count }),
+      rest: (count) => log.error("Cannot serve {count} more endpoints", { count, hint: SEE_LIST }),
     });
-    sayEach(refused.filter(isNew), {
+    logFirst(refused.filter(isNew), {
       one: ({ id, url, reason }) => log.warn("Refused {url}: {reason}", { url, reason, id }),
-      rest: (count) => log.warn("Refused {count} more endpoints: ngrokctl list says why", { count }),
+      rest: (count) => log.warn("Refused {count} more endpoints", { count, hint: SEE_LIST }),
     });
     if (gone.length > 0) {
-      log.info("Endpoints are gone", { count: gone.length, ids: gone.slice(0, 10).join(" ") });
+      const ids = gone.slice(0, 10).join(" ");
+      log.info("Removed {count} endpoints", { count: gone.length, ids });
     }
     this.#states = states;
-    this.#unserved = new Set([...failed, ...refused].map(keyOf));
+    this.#unserved = new Set([...failed, ...refused].map(unservedKey));
     return gone;
   }
 }
 
-function keyOf({ id, reason }: RefusedEndpoint): string {
+function unservedKey({ id, reason }: RefusedEndpoint): string {
   return `${id} ${reason}`;
 }

@@ -11,6 +11,7 @@ export const NOTHING_SAVED: SavedState = { leases: new Map(), ports: new Map(), 
 export function roundSettings(fields: Partial<RoundSettings> = {}): RoundSettings {
   return {
     subnet: parseCidr("127.107.0.0/16")!,
+    equivalentSubnets: [],
     listenInterface: "virtual",
     overrides: {},
     startPort: 9080,

@@ -13,14 +13,14 @@ function options(fields: Partial<AllocateOptions> = {}): AllocateOptions {
   return { ...roundSettings(), leases: new Map(), resolveInterface: (name) => interfaces[name], ...fields };
 }
 
-function places(urls: string[], fields: Partial<AllocateOptions> = {}): string[] {
+function routesOf(urls: string[], fields: Partial<AllocateOptions> = {}): string[] {
   return allocate(endpoints(...urls), options(fields)).routes.map((
     { hostname, port, address, localPort, mode },
   ) => `${hostname}:${port} ${address}:${localPort} ${mode}`);
 }
 
-Deno.test("allocate() in virtual mode gives every name one address for all its ports", () => {
-  assert.deepEqual(places(["http://a.t", "https://a.t", "http://b.t:8080", "https://*.c.t"]), [
+Deno.test("allocate() gives every name one virtual address for all its ports", () => {
+  assert.deepEqual(routesOf(["http://a.t", "https://a.t", "http://b.t:8080", "https://*.c.t"]), [
     "*.c.t:443 127.107.0.2:443 virtual",
     "a.t:443 127.107.0.3:443 virtual",
     "a.t:80 127.107.0.3:80 virtual",
@@ -28,18 +28,18 @@ Deno.test("allocate() in virtual mode gives every name one address for all its p
   ]);
 });
 
-Deno.test("allocate() on an interface gives every endpoint that interface's address", () => {
-  assert.deepEqual(places(["http://a.t", "http://b.t", "tcp://c.t:5432"], { listenInterface: "eth0" }), [
+Deno.test("allocate() gives every endpoint the address of the interface", () => {
+  assert.deepEqual(routesOf(["http://a.t", "http://b.t", "tcp://c.t:5432"], { listenInterface: "eth0" }), [
     "a.t:80 192.168.1.5:80 eth0",
     "b.t:80 192.168.1.5:80 eth0",
     "c.t:5432 192.168.1.5:5432 eth0",
   ]);
 });
 
-Deno.test("allocate() takes the override of the exact name before that of a wildcard, the longest suffix first, and then the general rule", () => {
+Deno.test("allocate() takes the override of the exact name, then of the longest wildcard suffix", () => {
   const overrides = { "a.b.t": "eth0", "*.b.t": "0.0.0.0", "*.t": "127.0.0.1" };
   assert.deepEqual(
-    places(
+    routesOf(
       ["http://a.b.t", "http://x.b.t", "http://y.x.b.t", "http://b.t", "http://other", "https://*.b.t"],
       { overrides },
     ),
@@ -54,9 +54,9 @@ Deno.test("allocate() takes the override of the exact name before that of a wild
   );
 });
 
-Deno.test("allocate() lets an override bring one name back to virtual", () => {
+Deno.test("allocate() lets an override make one name virtual", () => {
   assert.deepEqual(
-    places(["http://a.t", "http://b.t"], { listenInterface: "0.0.0.0", overrides: { "b.t": "virtual" } }),
+    routesOf(["http://a.t", "http://b.t"], { listenInterface: "0.0.0.0", overrides: { "b.t": "virtual" } }),
     [
       "a.t:80 0.0.0.0:80 0.0.0.0",
       "b.t:80 127.107.0.2:80 virtual",
@@ -64,9 +64,11 @@ Deno.test("allocate() lets an override bring one name back to virtual", () => {
   );
 });
 
-Deno.test("allocate() is not led astray by names like those of an object's methods", () => {
+Deno.test("allocate() finds no override for names like those of an object's methods", () => {
   assert.deepEqual(
-    places(["http://constructor", "http://tostring", "http://__proto__"]).map((place) => place.split(" ")[2]),
+    routesOf(["http://constructor", "http://tostring", "http://__proto__"]).map((route) =>
+      route.split(" ")[2]
+    ),
     ["virtual", "virtual", "virtual"],
   );
 });
@@ -100,7 +102,7 @@ Deno.test("allocate() refuses every member for which no address is left, and ser
   assert.equal(leases.size, 1);
 });
 
-Deno.test("allocate() refuses what should listen on an interface that this machine lacks, and serves the others", () => {
+Deno.test("allocate() refuses an endpoint whose interface does not exist, and serves the others", () => {
   const { routes, refused } = allocate(
     endpoints("http://a.t", "http://b.t"),
     options({ overrides: { "a.t": "wlan9" } }),
@@ -113,13 +115,24 @@ Deno.test("allocate() refuses what should listen on an interface that this machi
   }]);
 });
 
-Deno.test("allocate() keeps the leases of names that are away or listen elsewhere now", () => {
+Deno.test("allocate() refuses a reserved name, and serves the others", () => {
+  const reserved = { machine: ["host.t"], cloud: [] };
+  const { routes, refused } = allocate(endpoints("http://host.t", "http://b.t"), options({ reserved }));
+  assert.deepEqual(routes.map(({ hostname }) => hostname), ["b.t"]);
+  assert.deepEqual(refused, [{
+    id: "ep_00000",
+    url: "http://host.t",
+    reason: '"host.t" is the name of this machine',
+  }]);
+});
+
+Deno.test("allocate() keeps the leases of names that are absent or no longer virtual", () => {
   const leases = new Map([["a.t", "127.107.0.7"], ["away.t", "127.107.0.8"]]);
   const plan = allocate(endpoints("http://a.t"), options({ leases, listenInterface: "0.0.0.0" }));
   assert.deepEqual([...plan.leases], [...leases]);
 });
 
-Deno.test("allocate() passes conflicts of schemes on as refused", () => {
+Deno.test("allocate() refuses endpoints whose scheme conflicts with an older one", () => {
   const { refused } = allocate([endpoint("tls://a.t", "ep_2"), endpoint("https://a.t", "ep_1")], options());
   assert.deepEqual(refused.map(({ id }) => id), ["ep_2"]);
 });

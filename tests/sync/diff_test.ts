@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import type { Route } from "../../src/model/route_table.ts";
-import { type Change, diff, remapKey } from "../../src/sync/diff.ts";
-
-const NONE: ReadonlyMap<string, number> = new Map();
+import { diff, type Observed } from "../../src/sync/diff.ts";
 
 function route(hostname: string, fields: Partial<Route> = {}): Route {
   return {
@@ -18,64 +16,86 @@ function route(hostname: string, fields: Partial<Route> = {}): Route {
   };
 }
 
-function shown(changes: readonly Change[]): string[] {
-  return changes.map((change) =>
-    change.kind === "close"
-      ? `close ${change.key}`
-      : `open ${change.group.address}:${change.group.port} ${
-        change.group.routes.map(({ hostname }) => hostname)
-      }${change.group.remappable ? "" : " here only"}`
-  );
+/** A route on every address. */
+function shared(hostname: string, fields: Partial<Route> = {}): Route {
+  return route(hostname, { mode: "0.0.0.0", address: "0.0.0.0", ...fields });
 }
 
-Deno.test("diff() closes what is observed and not wanted, before it opens what is wanted", () => {
-  const changes = diff([route("a.t")], {
-    observed: ["127.0.0.2:80", "127.0.0.3:80", "0.0.0.0:80"],
-    ports: NONE,
+/** One line for each change. */
+function changes(routes: readonly Route[], now: Partial<Observed> = {}): string[] {
+  return diff(routes, { observed: [], ports: new Map(), ...now }).map((change) => {
+    if (change.kind === "close") return `close ${change.key}`;
+    const { address, port, routes, remappable } = change.group;
+    const names = routes.map(({ hostname }) => hostname);
+    return `${change.kind} ${address}:${port} ${names}${remappable ? "" : " here only"}`;
   });
-  assert.deepEqual(shown(changes), ["close 127.0.0.3:80", "close 0.0.0.0:80", "open 127.0.0.2:80 a.t"]);
-});
+}
 
-Deno.test("diff() closes everything when nothing is wanted, and has nothing to do when nothing is there", () => {
-  assert.deepEqual(shown(diff([], { observed: ["127.0.0.2:80"], ports: NONE })), ["close 127.0.0.2:80"]);
-  assert.deepEqual(diff([], { observed: [], ports: NONE }), []);
-});
-
-Deno.test("diff() shares one listener among http, https and tls of one address and port outside virtual mode, and never remaps it", () => {
-  const network = { mode: "0.0.0.0", address: "0.0.0.0" };
-  const changes = diff(
-    [
-      route("a.t", network),
-      route("b.t", network),
-      route("c.t", { ...network, scheme: "tls", port: 443, localPort: 443 }),
-      route("d.t", { ...network, scheme: "tcp" }),
-    ],
-    { observed: [], ports: NONE },
-  );
-  assert.deepEqual(shown(changes), [
-    "open 0.0.0.0:80 a.t,b.t here only",
-    "open 0.0.0.0:443 c.t here only",
-    "open 0.0.0.0:80 d.t",
+Deno.test("diff() closes listeners that nobody needs, keeps the others, and opens new ones", () => {
+  const observed = ["127.0.0.2:80", "127.0.0.3:80", "0.0.0.0:80"];
+  assert.deepEqual(changes([route("a.t"), route("b.t", { address: "127.0.0.4" })], { observed }), [
+    "close 127.0.0.3:80",
+    "close 0.0.0.0:80",
+    "keep 127.0.0.2:80 a.t",
+    "open 127.0.0.4:80 b.t",
   ]);
 });
 
-Deno.test("diff() keeps the listener on the other port that an endpoint had to move to", () => {
+Deno.test("diff() closes everything when nothing is wanted", () => {
+  assert.deepEqual(changes([], { observed: ["127.0.0.2:80"] }), ["close 127.0.0.2:80"]);
+  assert.deepEqual(changes([]), []);
+});
+
+Deno.test("diff() closes and opens nothing when the wanted listeners are open", () => {
+  const routes = [route("a.t"), route("b.t", { port: 81, localPort: 81 })];
+  assert.deepEqual(changes(routes, { observed: ["127.0.0.2:81", "127.0.0.2:80"] }), [
+    "keep 127.0.0.2:80 a.t",
+    "keep 127.0.0.2:81 b.t",
+  ]);
+});
+
+Deno.test("diff() closes a listener on one address when one on every address has its port", () => {
+  const routes = [shared("a.t"), shared("b.t"), route("c.t")];
+  assert.deepEqual(changes(routes, { observed: ["127.0.0.2:80", "0.0.0.0:80"] }), [
+    "close 127.0.0.2:80",
+    "keep 0.0.0.0:80 a.t,b.t here only",
+    "open 127.0.0.2:80 c.t",
+  ]);
+});
+
+Deno.test("diff() shares a listener only among http, https and tls outside virtual mode", () => {
+  const tls: Partial<Route> = { scheme: "tls", port: 443, localPort: 443 };
+  assert.deepEqual(
+    changes([shared("a.t"), shared("b.t"), shared("c.t", tls), shared("d.t", { scheme: "tcp" })]),
+    [
+      "open 0.0.0.0:80 a.t,b.t here only",
+      "open 0.0.0.0:443 c.t here only",
+      "open 0.0.0.0:80 d.t",
+    ],
+  );
+});
+
+Deno.test("diff() gives a listener to the first group that wants it", () => {
+  const routes = [shared("a.t"), shared("b.t", { scheme: "tcp" })];
+  assert.deepEqual(changes(routes, { observed: ["0.0.0.0:80"] }), [
+    "keep 0.0.0.0:80 a.t here only",
+    "open 0.0.0.0:80 b.t",
+  ]);
+});
+
+Deno.test("diff() leaves a remapped listener open, and lets its group try its own port", () => {
   const ports = new Map([["a.t:80", 9080], ["away.t:80", 9081]]);
-  assert.deepEqual(shown(diff([route("a.t")], { observed: ["127.0.0.2:9080", "127.0.0.2:9081"], ports })), [
+  assert.deepEqual(changes([route("a.t")], { observed: ["127.0.0.2:9080", "127.0.0.2:9081"], ports }), [
     "close 127.0.0.2:9081",
     "open 127.0.0.2:80 a.t",
   ]);
 });
 
-Deno.test("remapKey() names a group by its URL's port, whatever it listens on", () => {
-  assert.equal(
-    remapKey({
-      address: "0.0.0.0",
-      port: 9080,
-      routes: [route("a.t", { port: 5432 })],
-      remappable: true,
-      extra: false,
-    }),
-    "a.t:5432",
-  );
+Deno.test("diff() keeps no listener for a group on the port to which another was remapped", () => {
+  const tcp = { scheme: "tcp" } as const;
+  const routes = [shared("a.t", { ...tcp, port: 9080, localPort: 9080 }), shared("b.t", tcp)];
+  assert.deepEqual(changes(routes, { observed: ["0.0.0.0:9080"], ports: new Map([["b.t:80", 9080]]) }), [
+    "open 0.0.0.0:9080 a.t",
+    "open 0.0.0.0:80 b.t",
+  ]);
 });

@@ -1,0 +1,159 @@
+import { BindError, messageOf } from "../model/errors.ts";
+import { EVERYWHERE, listenerKey } from "../model/route_table.ts";
+import type { Change } from "./diff.ts";
+import type { ListenerEffects } from "./effects.ts";
+import type { ListenerGroup } from "./listener_group.ts";
+import { SparePorts } from "./spare_ports.ts";
+
+/** A group with the port on which it listens, or with the reason why it does not. */
+export type Binding =
+  | { readonly group: ListenerGroup; readonly port?: undefined; readonly reason: string }
+  | {
+    readonly group: ListenerGroup;
+    readonly port: number;
+    /** The key of the listener. It can be one on every address. */
+    readonly listener: string;
+  };
+
+/** Options of {@linkcode bind}. */
+export interface BindOptions {
+  readonly listeners: ListenerEffects;
+  /** Address → the reason why it does not exist. */
+  readonly missing: ReadonlyMap<string, string>;
+  /** Service → remapped port, from earlier rounds. */
+  readonly ports: ReadonlyMap<string, number>;
+  /** The first port to try when a port is in use. */
+  readonly startPort: number;
+}
+
+type Wanted = Exclude<Change, { kind: "close" }>;
+
+/**
+ * When descriptors run out, this many of the listeners that were just opened are given up: files, the API, the control socket and
+ * connections need some. The next round opens them again if it can.
+ */
+const DESCRIPTORS_LEFT_FREE = 64;
+
+/** Closes and opens listeners. The bindings are in the order of the changes; one that fails never stops the others. */
+export function bind(changes: readonly Change[], options: BindOptions): Binding[] {
+  const wanted: Wanted[] = [];
+  for (const change of changes) {
+    if (change.kind === "close") options.listeners.close(change.key);
+    else wanted.push(change);
+  }
+  const pass = new BindPass(wanted, options);
+  const bindings = wanted.map((change) => pass.bind(change));
+  const givenUp = pass.givenUp;
+  return bindings.map((binding) =>
+    binding.port !== undefined && givenUp.has(binding.listener)
+      ? { group: binding.group, reason: reasonOf(noDescriptor(binding.listener)) }
+      : binding
+  );
+}
+
+/** The state of one call of {@linkcode bind}. */
+class BindPass {
+  readonly #options: BindOptions;
+  readonly #spare: SparePorts;
+  readonly #open: ReadonlySet<string>;
+  /** Keys that belong to a group. */
+  readonly #taken: Set<string>;
+  readonly #opened: string[] = [];
+  #isExhausted = false;
+
+  constructor(wanted: readonly Wanted[], options: BindOptions) {
+    this.#options = options;
+    this.#spare = new SparePorts(wanted.map(({ group }) => group), options);
+    this.#open = new Set(options.listeners.observe());
+    const kept = wanted.filter(({ kind }) => kind === "keep");
+    this.#taken = new Set(kept.map(({ group }) => listenerKey(group.address, group.port)));
+  }
+
+  /** The keys of the listeners that must be closed again, so that some descriptors are free. */
+  get givenUp(): ReadonlySet<string> {
+    return new Set(this.#isExhausted ? this.#opened.slice(-DESCRIPTORS_LEFT_FREE) : []);
+  }
+
+  bind({ kind, group }: Wanted): Binding {
+    const missing = this.#options.missing.get(group.address);
+    if (missing !== undefined) return { group, reason: missing };
+    if (kind === "open") return this.#bindSomePort(group);
+    return { group, port: group.port, listener: listenerKey(group.address, group.port) };
+  }
+
+  #bindSomePort(group: ListenerGroup): Binding {
+    const { port, remappable, service } = group;
+    const own = this.#bindPort(group, port);
+    if (typeof own === "string") return { group, port, listener: own };
+    if (!remappable) return { group, reason: reasonOf(own) };
+    const saved = this.#options.ports.get(service);
+    if (saved !== undefined) {
+      // Whatever keeps the group from its own port, it keeps the listener on the other one.
+      const listener = this.#bindPort(group, saved);
+      if (typeof listener === "string") return { group, port: saved, listener };
+    }
+    if (own.reason !== "in_use") return { group, reason: reasonOf(own) };
+    const tried: number[] = [];
+    for (const spare of this.#spare.after(group)) {
+      const listener = this.#bindPort(group, spare);
+      if (typeof listener === "string") {
+        this.#spare.use(group, spare);
+        return { group, port: spare, listener };
+      }
+      if (listener.reason !== "in_use") return { group, reason: reasonOf(listener) };
+      tried.push(spare);
+    }
+    return {
+      group,
+      reason: `${own.message}; the ${tried.length} ports from ${tried[0] ?? 65535} up are in use too`,
+    };
+  }
+
+  /** Returns the key of the listener, or the reason why there is none. */
+  #bindPort(group: ListenerGroup, port: number): string | BindError {
+    const { address, extra, remappable } = group;
+    const key = listenerKey(address, port);
+    const everywhere = listenerKey(EVERYWHERE, port);
+    const isOwn = port === group.port;
+    const isCovered = address !== EVERYWHERE && this.#taken.has(everywhere);
+    const isOfOther = this.#taken.has(key) || remappable && this.#spare.isOfOther(group, port);
+    if (isOfOther || isOwn && extra || isCovered && !isOwn) {
+      const message = `Cannot bind ${key}: another endpoint listens there`;
+      return new BindError(message, { address: key, reason: "in_use" });
+    }
+    const error = isCovered ? undefined : this.#listen({ address, port });
+    if (error !== undefined) return error;
+    this.#taken.add(key);
+    return isCovered ? everywhere : key;
+  }
+
+  #listen(where: { readonly address: string; readonly port: number }): BindError | undefined {
+    const key = listenerKey(where.address, where.port);
+    if (this.#open.has(key)) return undefined;
+    if (this.#isExhausted) return noDescriptor(key);
+    try {
+      this.#options.listeners.open(where);
+    } catch (error) {
+      if (!(error instanceof BindError)) {
+        const message = `Cannot bind ${key}: ${messageOf(error)}`;
+        return new BindError(message, { address: key, reason: "other", cause: error });
+      }
+      this.#isExhausted = error.reason === "exhausted";
+      return this.#isExhausted ? noDescriptor(key) : error;
+    }
+    this.#opened.push(key);
+    return undefined;
+  }
+}
+
+function noDescriptor(address: string): BindError {
+  return new BindError(`Cannot bind ${address}: no file descriptor is left`, {
+    address,
+    reason: "exhausted",
+    hint: "Raise the limit of open files: LimitNOFILE= of the unit, or ulimit -n",
+  });
+}
+
+function reasonOf({ message, hint }: BindError): string {
+  return hint === undefined ? message : `${message} (${hint})`;
+}

@@ -1,0 +1,52 @@
+import { serviceKey } from "../model/endpoint.ts";
+import { VIRTUAL } from "../model/listen_mode.ts";
+import { listenerKey, type Route } from "../model/route_table.ts";
+
+/** Routes that share one listener. */
+export interface ListenerGroup {
+  readonly address: string;
+  /** The port of the URL. */
+  readonly port: number;
+  readonly routes: readonly Route[];
+  /** The service key of the first route. A remapped port is saved under it. */
+  readonly service: string;
+  /** True if the address belongs to one host name only. */
+  readonly virtual: boolean;
+  /** True if another port will do when this one is in use. */
+  readonly remappable: boolean;
+  /** True for a listener of one endpoint beside the shared one, on any port but the shared one's. */
+  readonly extra: boolean;
+}
+
+/** Groups routes by listener, in their order. Only http, https and tls outside virtual mode share one. */
+export function groupListeners(routes: readonly Route[]): ListenerGroup[] {
+  const shared = new Map<string, Route[]>();
+  const groups: ListenerGroup[] = [];
+  for (const route of routes) {
+    const { address, localPort: port, mode, scheme, own: extra = false } = route;
+    const virtual = mode === VIRTUAL;
+    const remappable = virtual || scheme === "tcp" || extra;
+    const members = remappable ? undefined : shared.get(listenerKey(address, port));
+    if (members !== undefined) {
+      members.push(route);
+      continue;
+    }
+    const own = [route];
+    if (!remappable) shared.set(listenerKey(address, port), own);
+    groups.push({ address, port, routes: own, service: serviceKey(route), virtual, remappable, extra });
+  }
+  return groups;
+}
+
+/** Listener keys of the saved ports → the service that was remapped there. */
+export function remappedListeners(
+  groups: readonly ListenerGroup[],
+  ports: ReadonlyMap<string, number>,
+): ReadonlyMap<string, string> {
+  const remapped = new Map<string, string>();
+  for (const { address, service, remappable } of groups) {
+    const saved = ports.get(service);
+    if (saved !== undefined && remappable) remapped.set(listenerKey(address, saved), service);
+  }
+  return remapped;
+}
