@@ -7,7 +7,7 @@ import type { SimulatedCloud } from "./cloud/cloud.ts";
 export function daemonConfig(target: ConfigTarget, options: ConfigOptions): string {
   const { cloud, etc, socketPath, healthPort } = target;
   const { apiKey = cloud.apiKey, server = "", dns = "", net = "", sections = "", shipped = false } = options;
-  const { ingress = `${cloud.ingressHost}:${cloud.ingressPort}` } = options;
+  const { ingress = `${cloud.ingressHost}:${cloud.ingressPort}`, pollSeconds } = options;
   const paths = [
     `  socket_path: ${socketPath}`,
     `  client_cert: ${etc}/tls.crt`,
@@ -28,6 +28,7 @@ export function daemonConfig(target: ConfigTarget, options: ConfigOptions): stri
     ...(shipped ? [] : ["  manage_resolv_conf: false"]),
     ...indented(dns),
     ...(net === "" ? [] : ["net:", ...indented(net)]),
+    ...(pollSeconds === undefined ? [] : [`bound_endpoints: {poll_interval: ${pollSeconds}}`]),
     sections,
     "",
   ].join("\n");
@@ -44,6 +45,8 @@ export interface ConfigOptions {
   readonly apiKey?: string;
   /** `host:port` in place of the cloud's own ingress; `""` leaves the key out. */
   readonly ingress?: string;
+  /** Seconds between polls. @default {the daemon's own} */
+  readonly pollSeconds?: number;
   /** Lines for the sections `server:`, `dns:` and `net:`, and further sections, as YAML. */
   readonly server?: string;
   readonly dns?: string;

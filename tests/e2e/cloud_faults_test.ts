@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { allCases } from "../long/faults_cloud/cases.ts";
 import { runCase } from "../long/faults_cloud/run_case.ts";
 
-// All of them: deno task faults:cloud.
+// `deno task faults:cloud` runs all of them.
 const SOME = [
   ["register", "`html` 404"],
   ["poll", "`empty_list`, every other poll"],
@@ -13,10 +13,10 @@ const SOME = [
 ] as const;
 
 for (const [index, [moment, title]] of SOME.entries()) {
-  Deno.test(`the real daemon lives through ${title} of the cloud (${moment}), goes on, and says what the user needs`, async () => {
-    const one = allCases().find((some) => some.moment === moment && some.title === title);
-    assert.ok(one !== undefined, "the table has this case");
-    const { problems, did } = await runCase(one, 10 + index);
+  Deno.test(`the daemon survives ${title} of the cloud (${moment}), and the user reads why`, async () => {
+    const found = allCases().find((each) => each.moment === moment && each.title === title);
+    assert.ok(found !== undefined, "the table has this case");
+    const { problems, did } = await runCase(found, 10 + index);
     assert.deepEqual(problems, []);
     assert.ok(did.length > 0);
   });

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { crashRegistrations, crashRenewals } from "../long/crash_renewal.ts";
 
-// A small selection: `deno task crash:renewal` kills at 200 moments of each.
-Deno.test("killed in the middle of a renewal, ngrokd loads a pair that fits and keeps its operator (R39)", async () => {
+// `deno task crash:renewal` kills at 200 moments of each.
+Deno.test("ngrokd that was killed during a renewal loads a matching pair and keeps its operator (R39)", async () => {
   const { problems, fell } = await crashRenewals(6);
   assert.deepEqual(problems, []);
   assert.equal(sum(fell), 6);
 });
 
-Deno.test("killed in the middle of its registration, ngrokd leaves one operator in the cloud (R39)", async () => {
+Deno.test("ngrokd that was killed during its registration leaves one operator in the cloud (R39)", async () => {
   const { problems, fell } = await crashRegistrations(4);
   assert.deepEqual(problems, []);
   assert.equal(sum(fell), 4);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 
-/** `deno task dev` with a directory for its temporary files that shows what is left. */
+/** `deno task dev` with its own directory for temporary files, which shows what is left. */
 class Dev implements AsyncDisposable {
   readonly directory = Deno.makeTempDirSync({ prefix: "dev-stop-" });
   readonly #child = new Deno.Command(Deno.execPath(), {
@@ -17,13 +17,20 @@ class Dev implements AsyncDisposable {
   );
   text = "";
 
-  /** Asks every 20 ms. */
+  /** Evaluates `done` every 20 ms until it is true. */
   async until(done: () => boolean): Promise<void> {
     const end = Date.now() + 20_000;
     while (!done()) {
       assert.ok(Date.now() < end, this.text);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+  }
+
+  /** Connects to the tcp endpoint by the command that dev prints. */
+  async dialTcp(): Promise<Deno.TcpConn> {
+    await this.until(() => this.text.includes("Press Ctrl-C"));
+    const [, hostname, port] = /nc ([0-9.]+) ([0-9]+)/.exec(this.text)!;
+    return await Deno.connect({ hostname: hostname!, port: Number(port) });
   }
 
   get entries(): string[] {
@@ -41,7 +48,7 @@ class Dev implements AsyncDisposable {
     try {
       this.#child.kill(signal);
     } catch {
-      // It has ended.
+      // The process has ended.
     }
   }
 
@@ -63,7 +70,7 @@ class Dev implements AsyncDisposable {
 }
 
 for (const signal of ["SIGINT", "SIGHUP"] as const) {
-  Deno.test(`dev that gets ${signal} while it starts leaves no process and no directory`, async () => {
+  Deno.test(`dev leaves no process and no directory if it gets ${signal} while it starts`, async () => {
     await using dev = new Dev();
     await dev.until(() => dev.processes !== "");
     dev.kill(signal);
@@ -73,27 +80,23 @@ for (const signal of ["SIGINT", "SIGHUP"] as const) {
   });
 }
 
-Deno.test("a second Ctrl-C ends dev at once, although a connection is open, and nothing says that the daemon failed", async () => {
+Deno.test("a second Ctrl-C ends dev at once although a connection is open, and reports no failure", async () => {
   await using dev = new Dev();
-  await dev.until(() => dev.text.includes("Press Ctrl-C"));
-  const [, hostname, port] = /nc ([0-9.]+) ([0-9]+)/.exec(dev.text)!;
-  using client = await Deno.connect({ hostname: hostname!, port: Number(port) });
+  using client = await dev.dialTcp();
   await client.read(new Uint8Array(64));
   dev.kill("SIGINT");
   await dev.until(() => dev.text.includes("Waiting for running connections"));
   dev.kill("SIGINT");
   const before = Date.now();
   assert.equal(await dev.ended(), 0);
-  assert.ok(Date.now() - before < 10_000, "the 30 s for running connections are cut short");
+  assert.ok(Date.now() - before < 10_000, "it does not wait 30 s for the connection");
   assert.ok(!dev.text.includes("ended by itself"), dev.text);
   assert.deepEqual(dev.entries, []);
 });
 
 Deno.test("dev logs each connection that it carries", async () => {
   await using dev = new Dev();
-  await dev.until(() => dev.text.includes("Press Ctrl-C"));
-  const [, hostname, port] = /nc ([0-9.]+) ([0-9]+)/.exec(dev.text)!;
-  using client = await Deno.connect({ hostname: hostname!, port: Number(port) });
+  using client = await dev.dialTcp();
   await client.closeWrite();
   await new Response(client.readable).text();
   await dev.until(() => /Connection from .* on .*:5432 ended: /.test(dev.text));

@@ -8,8 +8,8 @@ const NOT_DUE = new RegExp(
   `^✓ Certificate not due until ${TIME}, valid until ${TIME}; renew it now with --force\n$`,
 );
 
-Deno.test("ngrokctl refresh-cert tells renewed, not due and failed apart, by text, JSON and exit code", async () => {
-  await using stage = await Stage.open({ sections: "net:\n  subnet: 127.163.0.0/16" });
+Deno.test("ngrokctl refresh-cert reports renewed, not due and failed by text, JSON and exit code", async () => {
+  await using stage = await Stage.open();
   stage.startDaemon();
   await stage.until("it is registered", async () => (await stage.askStatus()).certificate !== null);
   const serial = async () => (await stage.askStatus()).certificate!.serial;
@@ -44,11 +44,11 @@ Deno.test("ngrokctl refresh-cert tells renewed, not due and failed apart, by tex
       /^Error: Cannot renew the certificate: .* answered 401.*\n.*ngrokctl set-api-key -.*\n$/,
     ],
   ] as const;
-  for (const [fault, says] of failures) {
+  for (const [fault, message] of failures) {
     stage.cloud.faults.set({ ...fault, route: "operators.update", times: 1 });
     const { code, stdout, stderr } = await stage.ctl(["refresh-cert", "--force"]);
     assert.deepEqual([code, stdout], [1, ""], stderr);
-    assert.match(stderr, says);
+    assert.match(stderr, message);
     assert.equal(await serial(), second);
     assert.equal(await Deno.readTextFile(`${stage.etc}/tls.crt`), before);
   }
@@ -56,33 +56,33 @@ Deno.test("ngrokctl refresh-cert tells renewed, not due and failed apart, by tex
   const failed = await stage.ctl(["refresh-cert", "--force", "--json"]);
   assert.deepEqual([failed.code, failed.stdout], [1, ""]);
   assert.match(JSON.parse(failed.stderr).error.message, /answered 500/);
-  // The log named the end of a back-off that concerns only a certificate that is due.
+  // The log once gave the end of a back-off, which matters only if the certificate is due.
   const { next_renewal } = (await stage.askStatus()).certificate!;
   const logged = stage.log.filter((line) => line.includes('Cannot renew the certificate error="Cannot '));
   assert.equal(logged.length, failures.length + 1);
   assert.ok(logged.every((line) => line.includes(` next_try="${next_renewal}"`)), logged.join("\n"));
   const { stdout: status } = await stage.ctl(["status"]);
-  assert.doesNotMatch(status, /⚠ Certificate/, "what came weeks before its time is no failure of a renewal");
+  assert.doesNotMatch(status, /⚠ Certificate/, "a renewal that was not due has not failed");
   await stage.cloud.closeApi();
-  const away = await stage.ctl(["refresh-cert", "--force"]);
-  assert.equal(away.code, 1);
-  assert.match(away.stderr, /^Error: Cannot reach .*\n.+\n$/);
+  const unreachable = await stage.ctl(["refresh-cert", "--force"]);
+  assert.equal(unreachable.code, 1);
+  assert.match(unreachable.stderr, /^Error: Cannot reach .*\n.+\n$/);
   await stage.cloud.openApi();
 });
 
-Deno.test("ngrokctl refresh-cert renews without --force what is due, and fails with the reason before there is a certificate", async () => {
-  await using stage = await Stage.open({ sections: "net:\n  subnet: 127.163.0.0/16", apiKey: "" });
+Deno.test("ngrokctl refresh-cert renews a due certificate without --force, and fails if there is none", async () => {
+  await using stage = await Stage.open({ apiKey: "" });
   stage.startDaemon();
   await stage.until("it waits for a key", async () => (await stage.askStatus()).api.state === "no_key");
   const early = await stage.ctl(["refresh-cert"]);
   assert.deepEqual([early.code, early.stdout], [1, ""]);
   assert.match(early.stderr, /^Error: daemon not registered - set API key first\n/);
-  // Its life is over in seconds, and the daemon's own tries fail meanwhile.
+  // The certificate expires in seconds, and the daemon's own attempts to renew it fail.
   stage.cloud.setCertificateLifetime(3_000);
   stage.cloud.faults.set({ kind: "error", status: 503, route: "operators.update" });
   assert.equal((await stage.ctl(["set-api-key", "-"], `${stage.cloud.apiKey}\n`)).code, 0);
   await stage.until(
-    "its own try failed",
+    "the daemon's own attempt failed",
     async () => (await stage.askStatus()).certificate!.error !== null,
   );
   const { stdout: status } = await stage.ctl(["status"]);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { soak } from "../long/soak.ts";
 
-Deno.test("short connections, resets, bulk both ways, single bytes and ping-pongs are exact and leave nothing behind", async () => {
+Deno.test("a short soak carries every byte and leaves nothing behind", async () => {
   const { problems } = await soak({
     connections: 150,
     resets: 30,

@@ -40,18 +40,14 @@ export class FakeMachine extends DaemonHarness {
   /** Starts the cloud and writes a configuration with a poll interval of 1 s and a network of its own. */
   static async create(options: FakeMachineOptions = {}): Promise<FakeMachine> {
     const { system = {}, network = takeLoopbackNetwork(), pollSeconds = 1, ...config } = options;
-    const { subnet = network.cidr, net = "", sections = "" } = options;
+    const { subnet = network.cidr, net = "" } = options;
     const machine = new FakeMachine({
       cloud: await SimulatedCloud.start(),
       directory: await Deno.makeTempDir({ prefix: "ngrokd-" }),
       network,
     });
     machine.override(system);
-    await machine.configure({
-      ...config,
-      net: `subnet: ${subnet}\n${net}`,
-      sections: `bound_endpoints: {poll_interval: ${pollSeconds}}\n${sections}`,
-    });
+    await machine.configure({ ...config, pollSeconds, net: `subnet: ${subnet}\n${net}` });
     return machine;
   }
 
@@ -99,6 +95,4 @@ export interface FakeMachineOptions extends ConfigOptions {
   readonly network?: LoopbackNetwork;
   /** @default {the network of the machine} */
   readonly subnet?: string;
-  /** Seconds between polls. @default {1} */
-  readonly pollSeconds?: number;
 }
