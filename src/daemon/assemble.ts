@@ -109,7 +109,9 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
       run: system.run,
       files,
       link: () =>
-        addresses.link ? { name: live.current.net.interfaceName, subnet: addresses.subnet } : undefined,
+        addresses.hasInterface
+          ? { name: live.current.net.interfaceName, subnet: addresses.subnet }
+          : undefined,
       managed: () => live.current.dns.manageResolvConf ?? isNetworkMode(live.current.net),
       backup: statePaths(live).resolvConfBackup,
       record: (change) => journal.record(change),

@@ -48,9 +48,7 @@ function answerQuery(query: Query, options: AnswerOptions): Uint8Array | Query {
   return { ...query, bytes: query.bytes.slice(0, query.questionEnd) };
 }
 
-/**
- * Returns true for types without records: zone transfers, EDNS, transaction keys and signatures.
- */
+/** True for types without records: transfers, EDNS, transaction keys and signatures. */
 function isTransferOrMeta(type: number): boolean {
   return type === 0 || type === TYPE.OPT || (type >= 249 && type <= 254);
 }

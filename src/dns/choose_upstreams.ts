@@ -4,9 +4,7 @@ import { isStub, readNameservers } from "../names/resolver/resolv_conf_text.ts";
 /** Used if nothing else is known (docs/compatibility.md 4.2, `dns.upstream`). */
 const FALLBACK_UPSTREAMS: readonly string[] = ["8.8.8.8:53", "1.1.1.1:53"];
 
-/**
- * The file in which systemd-resolved lists its own upstream servers (systemd-resolved.service(8)).
- */
+/** The upstream servers of systemd-resolved (systemd-resolved.service(8)). */
 export const UPLINK = "/run/systemd/resolve/resolv.conf";
 
 /**

@@ -18,10 +18,7 @@ import { UpstreamFinder } from "./upstream_finder.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
 
-/**
- * The interval between refreshes: a port may become free, an address may be new
- * (docs/reliability.md F53 to F55).
- */
+/** A port may become free, an address may be new (docs/reliability.md F53 to F55). */
 const REFRESH_MS = 10_000;
 
 /**
@@ -116,9 +113,7 @@ export class DnsController {
     });
   }
 
-  /**
-   * The names that should resolve on this machine through the DNS server and do not: name → reason.
-   */
+  /** The names that this machine does not resolve through the DNS server: name → reason. */
   get unresolved(): ReadonlyMap<string, string> {
     return this.#outcome?.refused ?? new Map();
   }

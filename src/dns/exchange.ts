@@ -55,10 +55,7 @@ export async function exchangeUdp(
   return failed.values().next().value;
 }
 
-/**
- * Sends a request to one server on a TCP connection of its own. Undefined if the reply is not
- * valid; throws like the connection.
- */
+/** Sends a request over a new TCP connection. Undefined if the reply is invalid; throws like it. */
 export async function exchangeTcp(
   request: Uint8Array,
   options: TcpExchangeOptions,
@@ -84,10 +81,7 @@ function isFrom(server: TcpAddress, peer: UdpPeer): boolean {
   return server.address === peer.hostname && server.port === peer.port;
 }
 
-/**
- * Returns true if a message is a reply with the id and question of the request, which ends with its
- * question or with an OPT of 11 octets.
- */
+/** True for a reply with the id and question of the request (which may end with an OPT). */
 function isReplyTo(bytes: Uint8Array, request: Uint8Array): boolean {
   const questionEnd = request.length - (request[11] === 1 ? 11 : 0);
   if (bytes.length < questionEnd || (bytes[2]! & 0xf8) !== 0x80 || uint16(bytes, 4) !== 1) return false;

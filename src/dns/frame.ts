@@ -1,7 +1,4 @@
-/**
- * A message in the form for TCP: its length in two octets, then its bytes, in one piece (RFC 7766
- * 8).
- */
+/** A message for TCP: its length in two octets, then its bytes (RFC 7766 8). */
 export function frameMessage(message: Uint8Array): Uint8Array {
   const framed = new Uint8Array(message.length + 2);
   framed[0] = message.length >> 8;

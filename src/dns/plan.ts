@@ -12,10 +12,7 @@ const LOCALHOST = "127.0.0.1";
 /** Their names on Linux and macOS. */
 const LOOPBACK_INTERFACES: ReadonlySet<string> = new Set(["lo", "lo0"]);
 
-/**
- * The addresses and names of the DNS server. Network mode needs it always, virtual mode for
- * wildcards (docs/compatibility.md 4.8).
- */
+/** Plans DNS, which network mode and wildcards need (docs/compatibility.md 4.8). */
 export function planDns(input: DnsPlanInput): DnsPlan {
   const { config: { net, dns }, routes } = input;
   const targets = networkTargets(net);
@@ -39,17 +36,13 @@ export interface DnsPlanInput {
   readonly subnet: Cidr;
   /** The IPv4 addresses of this machine. */
   readonly own: readonly string[];
-  /**
-   * The address of an interface of this machine, or the address itself; undefined if there is none.
-   */
+  /** The address of an interface of this machine, or the address itself; undefined if missing. */
   readonly resolveInterface: (name: string) => string | undefined;
 }
 
 /** The work of the DNS server. */
 export interface DnsPlan {
-  /**
-   * The addresses to listen on; empty if no server is needed. The first is for this machine itself.
-   */
+  /** The addresses to listen on, if a server is needed. The first is for this machine itself. */
   readonly addresses: readonly TcpAddress[];
   /** The names and wildcards that only our server resolves for this machine. */
   readonly domains: readonly string[];
@@ -83,10 +76,7 @@ export function isShared(mode: string): boolean {
   return value === undefined || !cidrContains(LOOPBACK, value);
 }
 
-/**
- * Returns true if a client may send queries: this machine always, the allowed networks in network
- * mode.
- */
+/** Returns true if a client may send queries. In network mode the allowed networks may, too. */
 export function allowsClient(
   address: string,
   options: { readonly isLocal: boolean; readonly networkMode: boolean; readonly allowed: readonly Cidr[] },
@@ -127,8 +117,7 @@ function listenAddresses(targets: readonly string[], input: DnsPlanInput): TcpAd
   const gateway = formatIpv4(subnet.base + 1);
   const wanted = [gateway];
   if (targets.length > 0 || address === EVERYWHERE) wanted.push(LOCALHOST);
-  // A UDP reply must come from the address that received the query, so each address has its own
-  // socket.
+  // A UDP reply must come from the address of the query, so each address has its own socket.
   if (targets.includes(EVERYWHERE) || address === EVERYWHERE) wanted.push(...own);
   for (const target of targets) {
     const found = target === EVERYWHERE ? undefined : resolveInterface(target);

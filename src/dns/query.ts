@@ -7,46 +7,20 @@ export const CLASS_IN = 1;
 /** The size of a message header. */
 export const HEADER_BYTES = 12;
 
-/** The EDNS record of a client (RFC 6891 6.1.2, 6.1.3), without its options and unknown flags. */
-export interface Edns {
-  /** The largest UDP message that the client accepts. */
-  readonly payloadSize: number;
-  readonly version: number;
-  readonly dnssecOk: boolean;
-}
-
-/** A message with one question. */
-export interface Query {
-  /** The message; only the first `questionEnd` octets are used. */
-  readonly bytes: Uint8Array;
-  /** In lower case, without the final dot; undefined if an octet is not allowed in host names. */
-  readonly name: string | undefined;
-  readonly type: number;
-  readonly class: number;
-  /** The offset of the end of the question. */
-  readonly questionEnd: number;
-  readonly edns: Edns | undefined;
-}
-
 /** Octet → character of a host name in lower case. */
 const HOST_CHARACTERS: readonly (string | undefined)[] = Array.from({ length: 256 }, (_, octet) => {
   const character = String.fromCharCode(octet);
   return /^[A-Za-z0-9_-]$/.test(character) ? character.toLowerCase() : undefined;
 });
 
-/**
- * Reads a message with exactly one question; undefined if it is malformed. It runs for every query,
- * so it allocates only the result.
- */
+/** Reads a message with exactly one question; undefined if it is malformed. */
 export function readQuery(bytes: Uint8Array): Query | undefined {
-  // More than one question has no meaning (RFC 9619). No question is for cookies only, which this
-  // server does not have.
+  // Several questions have no meaning (RFC 9619); a message without one only asks for cookies.
   if (bytes.length < HEADER_BYTES || uint16(bytes, 4) !== 1) return undefined;
   let name: string | undefined = "";
   let at = HEADER_BYTES;
   for (let length = bytes[at++]; length !== 0; length = bytes[at++]) {
-    // In the first name a pointer has no target; the other two kinds of label are not in use (RFC
-    // 6891 5).
+    // In the first name a pointer has no target; other kinds of label are not used (RFC 6891 5).
     if (length === undefined || length > 63 || at + length > bytes.length) return undefined;
     if (name !== undefined && name !== "") name += ".";
     for (const end: number = at + length; at < end; at++) {
@@ -61,10 +35,7 @@ export function readQuery(bytes: Uint8Array): Query | undefined {
   return { bytes, name, type: uint16(bytes, at), class: uint16(bytes, at + 2), questionEnd, edns };
 }
 
-/**
- * Checks the records after the question: each must be complete, and at most one OPT in the
- * additional section (RFC 6891 6.1.1).
- */
+/** Checks that all records are complete, with at most one, additional OPT (RFC 6891 6.1.1). */
 function readEdns(bytes: Uint8Array, start: number): Edns | undefined | "malformed" {
   const beforeAdditional = uint16(bytes, 6) + uint16(bytes, 8);
   const count = beforeAdditional + uint16(bytes, 10);
@@ -100,4 +71,25 @@ function skipName(bytes: Uint8Array, start: number): number | undefined {
 /** The big-endian number in two octets. */
 export function uint16(bytes: Uint8Array, at: number): number {
   return bytes[at]! << 8 | bytes[at + 1]!;
+}
+
+/** A message with one question. */
+export interface Query {
+  /** The message; only the first `questionEnd` octets are used. */
+  readonly bytes: Uint8Array;
+  /** In lower case, without the final dot; undefined if an octet is not allowed in host names. */
+  readonly name: string | undefined;
+  readonly type: number;
+  readonly class: number;
+  /** The offset of the end of the question. */
+  readonly questionEnd: number;
+  readonly edns: Edns | undefined;
+}
+
+/** The EDNS record of a client (RFC 6891 6.1.2, 6.1.3), without its options and unknown flags. */
+export interface Edns {
+  /** The largest UDP message that the client accepts. */
+  readonly payloadSize: number;
+  readonly version: number;
+  readonly dnssecOk: boolean;
 }

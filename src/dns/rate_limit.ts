@@ -1,6 +1,4 @@
-/**
- * The decision about a query: answer it, reply only that the client should use TCP, or ignore it.
- */
+/** The decision about a query: answer it, refer the client to TCP, or ignore it. */
 export type Verdict = "answer" | "truncate" | "drop";
 
 /** Answers per second and network. */

@@ -11,10 +11,7 @@ export const RCODE = {
   BADVERS: 16,
 } as const;
 
-/**
- * The largest UDP message that crosses every network without fragmentation; Unbound, Knot and
- * dnsmasq have the same limit.
- */
+/** The largest UDP message without fragmentation, as in Unbound, Knot and dnsmasq. */
 export const MAX_UDP_BYTES = 1232;
 /** The largest message for a client without EDNS (RFC 1035 4.2.1). */
 const MIN_UDP_BYTES = 512;
@@ -56,10 +53,7 @@ export function makeReply(query: Query, parts: ReplyParts): Uint8Array {
   return reply;
 }
 
-/**
- * A reply to a message without a readable question: only a header, so it is never longer than the
- * message.
- */
+/** A reply to a message without a readable question: a header, so never longer than it. */
 export function makeHeaderReply(bytes: Uint8Array, rcode: number): Uint8Array {
   const reply = new Uint8Array(HEADER_BYTES);
   reply.set(bytes.subarray(0, 2));
@@ -68,10 +62,7 @@ export function makeHeaderReply(bytes: Uint8Array, rcode: number): Uint8Array {
   return reply;
 }
 
-/**
- * A forwarded reply for a UDP client: whole if it fits the client and `maxBytes`, else without
- * records and truncated.
- */
+/** A forwarded reply for a UDP client, truncated if it does not fit the client or `maxBytes`. */
 export function fitReply(
   reply: Uint8Array,
   options: { readonly query: Query; readonly maxBytes?: number },
@@ -85,9 +76,8 @@ export function fitReply(
 }
 
 /**
- * The SOA record for NODATA replies (RFC 2308); every name of ours is a zone. TTL and MINIMUM are 5
- * s, as for an address. Its names are as short as possible, so that no reply has three times the
- * size of its query.
+ * The SOA record for NODATA replies (RFC 2308); each of our names is a zone. TTL and MINIMUM are
+ * those of an address. Its short names keep replies under three times the size of their query.
  */
 export const SOA_RECORD: Uint8Array = new Uint8Array([
   ...[0xc0, 12, 0, TYPE.SOA, 0, CLASS_IN, 0, 0, 0, 5, 0, 23],

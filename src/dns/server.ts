@@ -16,8 +16,7 @@ import { addressRecord, Zone } from "./zone.ts";
 const log = getLogger(["ngrokd", "dns"]);
 
 /**
- * The largest ratio of a UDP reply to its query, whose sender may be forged (docs/reliability.md
- * R15).
+ * The largest ratio of a UDP reply to a query, by docs/reliability.md R15: senders may be forged.
  */
 const MAX_AMPLIFICATION = 3;
 
@@ -53,18 +52,12 @@ export class DnsServer implements AsyncDisposable {
     this.#others = others;
   }
 
-  /**
-   * Replaces the upstream DNS servers, in order of preference. Without any, other names are
-   * refused.
-   */
+  /** Replaces the upstream DNS servers, in order. Without any, other names are refused. */
   replaceUpstreams(servers: readonly TcpAddress[]): void {
     this.#upstream.servers = servers;
   }
 
-  /**
-   * Binds exactly these addresses: closes others, opens missing ones (so it retries failed ones),
-   * and keeps the rest.
-   */
+  /** Closes all other addresses and binds the missing ones, so that it retries failed ones. */
   rebind(addresses: readonly TcpAddress[]): DnsBinding[] {
     const wanted = new Set(addresses.map(({ address, port }) => listenerKey(address, port)));
     for (const key of [...this.#open.keys()]) if (!wanted.has(key)) this.#close(key);
@@ -165,10 +158,7 @@ export class DnsServer implements AsyncDisposable {
   }
 }
 
-/**
- * A truncated reply with the question only, no longer than the message; undefined if it is no
- * query.
- */
+/** A truncated reply without records, not longer than the message; undefined for no query. */
 function truncate(message: Uint8Array): Uint8Array | undefined {
   if (message.length < HEADER_BYTES || (message[2]! & 0xf8) !== 0) return undefined;
   const query = readQuery(message);
@@ -180,10 +170,7 @@ export interface DnsServerOptions {
   readonly listenUdp: (where: TcpAddress) => UdpSocket;
   readonly listenTcp: (where: TcpAddress) => TcpListener;
   readonly connectTcp: (where: TcpAddress, signal: AbortSignal) => Promise<ByteStream>;
-  /**
-   * Returns true if a client may send queries. Others get no answer by UDP, and their TCP
-   * connections are closed at once.
-   */
+  /** Returns true if a client may send queries. Others get no answer, and TCP is closed at once. */
   readonly allows: (address: string) => boolean;
   /** Returns true for an address of this machine, loopback included; it has no rate limit. */
   readonly isLocal: (address: string) => boolean;

@@ -7,16 +7,10 @@ import { uint16 } from "./query.ts";
 
 /** Longer queries have no meaning, so that a peer that announces one is no client. */
 const MAX_MESSAGE_BYTES = 4096;
-/**
- * The most queries of one connection that may wait for an upstream server; then no more is read
- * (RFC 7766 6.2.1.1).
- */
+/** The most pending queries of a connection; then no more is read (RFC 7766 6.2.1.1). */
 const MAX_PENDING = 128;
 
-/**
- * A TCP connection with many queries, each answered as soon as its reply is ready (RFC 7766
- * 6.2.1.1).
- */
+/** A TCP connection; each query is answered as soon as its reply is ready (RFC 7766 6.2.1.1). */
 export class TcpConnection {
   readonly #stream: ByteStream;
   readonly #options: TcpConnectionOptions;
@@ -102,8 +96,7 @@ export class TcpConnection {
       at += 2 + length;
     }
     if (at > 0) {
-      // A connection that is being served is not idle. Writing and forwarding have time limits of
-      // their own.
+      // A busy connection is not idle. Writing and forwarding have time limits of their own.
       clearTimeout(this.#timer);
       onMessages();
       if (replies.length > 0) await this.#write(replies);

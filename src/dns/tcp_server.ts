@@ -11,10 +11,7 @@ const log = getLogger(["ngrokd", "dns"]);
 
 /** One tick: a wait during which the event loop runs. */
 const TICK_MS = 3;
-/**
- * The ticks after which a connection may be closed for a new one: a busy machine takes several to
- * read and answer the first query.
- */
+/** A busy machine takes several ticks to read and answer the first query of a connection. */
 const MIN_AGE_TICKS = 8;
 
 /**
@@ -109,8 +106,7 @@ export class TcpServer implements AsyncDisposable {
         idlest.close();
         return true;
       }
-      // Otherwise the connections of a burst would close each other before their first query is
-      // read.
+      // Otherwise the connections of a burst would close each other unread.
       await this.#waitForTick();
     }
   }

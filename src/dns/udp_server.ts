@@ -9,9 +9,7 @@ const log = getLogger(["ngrokd", "dns"]);
 /** More than any meaningful query has. A longer one is cut, and so malformed. */
 const BUFFER_BYTES = 4096;
 
-/**
- * Answers datagrams until the signal aborts. Errors of datagrams and of the socket do not end it.
- */
+/** Answers datagrams until the signal aborts; errors of datagrams or the socket do not end it. */
 export function serveUdp(socket: UdpSocket, options: UdpServerOptions): Promise<void> {
   const { judge, respond, truncate, signal } = options;
   const buffer = new Uint8Array(BUFFER_BYTES);

@@ -6,10 +6,7 @@ import { chooseUpstreams, UPLINK, type Upstreams } from "./choose_upstreams.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
 
-/**
- * Finds the upstream DNS servers in the configuration and the files of this machine, and logs
- * changes.
- */
+/** Finds the upstream DNS servers in the configuration and on this machine, and logs changes. */
 export class UpstreamFinder {
   readonly #files: UpstreamFiles;
   readonly #onServers = new OnChange();
@@ -19,10 +16,7 @@ export class UpstreamFinder {
     this.#files = files;
   }
 
-  /**
-   * The servers in order. `configured` and `own` (never used) are as in {@linkcode
-   * UpstreamSources}.
-   */
+  /** The servers in order; the options are a part of {@linkcode UpstreamSources}. */
   async find(options: { configured: readonly string[]; own: readonly string[] }): Promise<Upstreams> {
     const [resolvConf, uplink] = await Promise.all([this.#read(RESOLV_CONF), this.#read(UPLINK)]);
     const upstreams = chooseUpstreams({ ...options, resolvConf, uplink });

@@ -6,8 +6,9 @@ import { TYPE } from "./query.ts";
 const TTL = 5;
 
 /**
- * The names of ours, immutable. Names are found like routes: exact before wildcard, longest suffix
- * first, at any depth, never the bare suffix. The first of two entries for one name counts.
+ * Our names and their addresses, immutable. Names are found like routes: exact before wildcard,
+ * longest suffix first, at any depth, never the bare suffix. The first of two entries for one name
+ * counts.
  */
 export class Zone {
   static readonly EMPTY: Zone = new Zone([]);
@@ -57,7 +58,7 @@ export function addressRecord(address: string): Uint8Array {
   return record;
 }
 
-/** A name of ours. */
+/** One of our names. */
 export interface ZoneName {
   /** Normalised; `*.example.com` for a wildcard. */
   readonly hostname: string;

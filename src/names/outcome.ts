@@ -2,10 +2,7 @@
 export interface ChangeOutcome {
   /** True if anything was changed. */
   readonly changed: boolean;
-  /**
-   * The reason why the attempt failed; undefined if it succeeded. What was in effect before stays
-   * in effect.
-   */
+  /** The reason of a failure, after which the earlier state remains; undefined after a success. */
   readonly problem?: string | undefined;
   /** A remedy for the problem. */
   readonly hint?: string | undefined;

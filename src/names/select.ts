@@ -18,10 +18,7 @@ export const RESOLV_CONF = "/etc/resolv.conf";
 /** The directory in which macOS has the DNS servers of single domains (resolver(5)). */
 export const RESOLVER_DIR = "/etc/resolver";
 
-/**
- * The publisher for this machine: the hosts file, or none if the permission set does not allow
- * writing it.
- */
+/** The hosts file, or no publisher if the permission set does not allow writing it. */
 export function choosePublisher(options: PublisherOptions): NamePublisher {
   const { path, mayWrite, ...rest } = options;
   if (mayWrite(path)) return new HostsFile(path, rest);
@@ -36,10 +33,7 @@ export interface PublisherOptions extends HostsFileOptions {
   readonly mayWrite: (path: string) => boolean;
 }
 
-/**
- * The resolvers for this machine: on Linux systemd-resolved before resolv.conf, on macOS its
- * directory.
- */
+/** On Linux systemd-resolved, else resolv.conf; on macOS the directory. */
 export function chooseResolver(options: ResolverOptions): ResolverChain {
   const { os, resolvConf = RESOLV_CONF, resolverDir = RESOLVER_DIR } = options;
   if (os === "darwin") return new ResolverChain([new ResolverDir(resolverDir, options)]);
@@ -59,10 +53,7 @@ export interface ResolverOptions {
   readonly files: ReplaceFileSystem & ResolverDirFiles;
   /** The interface with the virtual addresses; undefined if there is none, or it is `lo`. */
   readonly link: () => OwnLink | undefined;
-  /**
-   * Returns true if resolv.conf may be changed: `dns.manage_resolv_conf`, by default true in
-   * network mode.
-   */
+  /** Returns true if resolv.conf may be changed (`dns.manage_resolv_conf`). */
   readonly managed: () => boolean;
   /** The path of the copy of the original resolv.conf. */
   readonly backup: string;

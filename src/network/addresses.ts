@@ -45,7 +45,7 @@ export class Addresses {
   }
 
   /** True if the addresses are on an interface that ngrokd created. */
-  get link(): boolean {
+  get hasInterface(): boolean {
     const { linkKind } = this.#options.driver;
     return linkKind !== undefined && linkKind !== LO;
   }
@@ -71,10 +71,7 @@ export class Addresses {
     });
   }
 
-  /**
-   * Makes the addresses bindable and restores what was removed. Returns the others, each with a
-   * reason.
-   */
+  /** Makes addresses bindable, and restores what was removed. Returns failures with reasons. */
   ensure(addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
     return this.#mutex.run(async () => {
       const { driver } = this.#options;

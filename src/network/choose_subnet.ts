@@ -1,10 +1,7 @@
 import { type Cidr, cidrsOverlap, formatCidr } from "../lib/ipv4.ts";
 import type { IpRoute } from "./ip_output.ts";
 
-/**
- * Shorter prefixes are no network in use: a VPN for all traffic has two or more wide routes instead
- * of a default route.
- */
+/** Wider routes replace the default route of a VPN for all traffic; they do not count. */
 const SHORTEST_PREFIX = 8;
 const PREFIX = 16;
 const TEN = 10 * 256;

@@ -7,10 +7,7 @@ import type { Cidr } from "../lib/ipv4.ts";
 export interface AddressDriver {
   /** The kind of driver, for `status`. */
   readonly kind: string;
-  /**
-   * The kind of the interface with the addresses (`dummy`, `bridge`, `lo`); undefined if the driver
-   * uses none.
-   */
+  /** The kind of the interface with the addresses (`dummy`, `bridge`, `lo`), if there is one. */
   readonly linkKind?: string | undefined;
   /** Called first; changes nothing. */
   supported(): Support;
@@ -19,9 +16,7 @@ export interface AddressDriver {
    * called again. `remembered` is the subnet that an earlier call chose instead of the same one.
    */
   prepare(subnet: Cidr, remembered?: Cidr): Promise<PreparedSubnet>;
-  /**
-   * The reason why addresses of the prepared subnet cannot be bound now; `prepare` is the remedy.
-   */
+  /** The reason why addresses cannot be bound now; `prepare` is the remedy. */
   findProblem(): Promise<string | undefined>;
   /** Makes exactly these addresses bindable. Returns those that are not: address → reason. */
   ensure(addresses: readonly string[]): Promise<ReadonlyMap<string, string>>;
@@ -38,10 +33,7 @@ export interface PreparedSubnet {
   readonly subnet: Cidr;
   /** The reason why it is not the requested one. */
   readonly reason?: string;
-  /**
-   * Set if the choice depends on the present routes: to keep the addresses, pass it as `remembered`
-   * next time.
-   */
+  /** Set if the choice depends on the present routes; pass it as `remembered` next time. */
   readonly remember?: true;
   /** The reason why addresses of `subnet` cannot be bound although it was chosen. */
   readonly failure?: string;

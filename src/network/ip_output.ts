@@ -1,25 +1,6 @@
 import { z } from "zod";
 import { type Cidr, parseCidr, parseIpv4 } from "../lib/ipv4.ts";
 
-/** A network interface. */
-export interface Link {
-  readonly name: string;
-  /** In the spelling of `ip`, in lower case; `""` if the interface has none. */
-  readonly mac: string;
-  /** `dummy`, `bridge`, `veth` …; `""` for hardware and `lo`. */
-  readonly kind: string;
-  readonly up: boolean;
-  /** IPv4 with prefix length, as in an argument of `ip`: `10.107.0.1/32`. */
-  readonly addresses: readonly string[];
-}
-
-/** A route of any routing table. */
-export interface IpRoute {
-  readonly to: Cidr;
-  /** `""` if it leads to no interface or to several. */
-  readonly dev: string;
-}
-
 // With some filters `ip` prints an empty object for each line that it omits.
 const Links = z.array(z.looseObject({
   ifname: z.string().optional(),
@@ -72,4 +53,23 @@ function parse<T>(text: string, schema: z.ZodType<T>): T {
   const result = schema.safeParse(JSON.parse(text));
   if (!result.success) throw new SyntaxError("Unexpected structure");
   return result.data;
+}
+
+/** A network interface. */
+export interface Link {
+  readonly name: string;
+  /** In the spelling of `ip`, in lower case; `""` if the interface has none. */
+  readonly mac: string;
+  /** `dummy`, `bridge`, `veth` …; `""` for hardware and `lo`. */
+  readonly kind: string;
+  readonly up: boolean;
+  /** IPv4 with prefix length, as in an argument of `ip`: `10.107.0.1/32`. */
+  readonly addresses: readonly string[];
+}
+
+/** A route of any routing table. */
+export interface IpRoute {
+  readonly to: Cidr;
+  /** `""` if it leads to no interface or to several. */
+  readonly dev: string;
 }

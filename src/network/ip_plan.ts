@@ -15,31 +15,7 @@ export const PROTOCOL = "107";
 /** The loopback interface, which has the route if no interface can be created. */
 export const LO = "lo";
 
-/** The interfaces and routes of this machine. */
-export interface Observed {
-  readonly links: readonly Link[];
-  /** The routes with our protocol number. */
-  readonly ownRoutes: readonly IpRoute[];
-}
-
-/** The interface and route that this machine should have. */
-export interface Wanted {
-  readonly name: string;
-  /** `dummy` or `bridge` for an interface of ours, or `lo`. */
-  readonly kind: string;
-  readonly subnet: Cidr;
-}
-
-/** The arguments of one call of `ip`, and the observation that makes it necessary. */
-export interface Step {
-  readonly args: readonly string[];
-  readonly because: string;
-}
-
-/**
- * Returns true if ngrokd created the interface. A VLAN or macvlan on top of it inherits its
- * hardware address, but not its kind.
- */
+/** True if the interface is ours. A VLAN on it inherits its hardware address, but not its kind. */
 export function isOwn(link: Link): boolean {
   return link.mac === OWN_MAC && (link.kind === "dummy" || link.kind === "bridge");
 }
@@ -122,4 +98,25 @@ function deleteRoute({ to, dev }: IpRoute): Step {
     args: ["route", "delete", "local", subnet, "dev", dev, "proto", PROTOCOL],
     because: `the route ${subnet} dev ${dev} is left over`,
   };
+}
+
+/** The interfaces and routes of this machine. */
+export interface Observed {
+  readonly links: readonly Link[];
+  /** The routes with our protocol number. */
+  readonly ownRoutes: readonly IpRoute[];
+}
+
+/** The interface and route that this machine should have. */
+export interface Wanted {
+  readonly name: string;
+  /** `dummy` or `bridge` for an interface of ours, or `lo`. */
+  readonly kind: string;
+  readonly subnet: Cidr;
+}
+
+/** The arguments of one call of `ip`, and the observation that makes it necessary. */
+export interface Step {
+  readonly args: readonly string[];
+  readonly because: string;
 }

@@ -2,10 +2,7 @@ import { CommandError, messageOf } from "../model/errors.ts";
 import { type IpRoute, type Link, parseLinks, parseRoutes } from "./ip_output.ts";
 import { type Observed, PROTOCOL, type Step } from "./ip_plan.ts";
 
-/**
- * The path of iproute2 on every distribution: `/sbin` is a symlink where it has moved. An absolute
- * path, so that `PATH` has no influence.
- */
+/** All distributions have this path. It is absolute, so that `PATH` has no influence. */
 export const IP = "/sbin/ip";
 
 const TIMEOUT_MS = 5000;

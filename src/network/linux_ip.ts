@@ -9,19 +9,13 @@ import { refuseOutside } from "./refuse_outside.ts";
 
 const log = getLogger(["ngrokd", "network"]);
 
-/**
- * In the order of the attempts: a bridge if the kernel has no dummies, a route on `lo` if it has
- * neither.
- */
+/** In order: a bridge if the kernel has no dummies, a route on `lo` if it has neither. */
 const KINDS = ["dummy", "bridge", LO] as const;
 
 /** `ip` exits with 1 or 2 if it or the kernel refuses; any other code means no answer. */
 const REFUSED: readonly number[] = [1, 2];
 
-/**
- * A subnet whose addresses all belong to this machine, on Linux. The state is read each time, never
- * remembered.
- */
+/** A subnet whose addresses all belong to this machine. Its state is read each time. */
 export class LinuxIp implements AddressDriver {
   readonly kind = "linux_ip";
   readonly #ip: IpProgram;

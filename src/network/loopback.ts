@@ -6,10 +6,7 @@ import { refuseOutside } from "./refuse_outside.ts";
 
 const TEST_ADDRESS = formatIpv4(LOOPBACK.base + 2);
 
-/**
- * Addresses of 127.0.0.0/8. They need no preparation on systems that have them all (Linux,
- * Windows).
- */
+/** Addresses of 127.0.0.0/8, all of which exist on Linux and Windows. */
 export class Loopback implements AddressDriver {
   readonly kind = "loopback";
   readonly #listen: LoopbackOptions["listen"];
@@ -52,8 +49,7 @@ export class Loopback implements AddressDriver {
       return undefined;
     } catch (error) {
       if (!(error instanceof BindError)) throw error;
-      // A lack of descriptors or of free ports is temporary and says nothing about the address;
-      // existing listeners on it must stay.
+      // A lack of descriptors or ports is temporary: existing listeners must stay.
       return error.reason === "not_available" || error.reason === "denied" ? error.message : undefined;
     }
   }

@@ -20,10 +20,7 @@ export class SubnetMemory {
     this.#file = new JsonFile(options.path, { schema: Content, files: options.files });
   }
 
-  /**
-   * The subnet that was used instead of `configured`; undefined if there was none. A damaged file
-   * is reported and set aside.
-   */
+  /** The subnet of the last run, if it differed. A damaged file is reported and set aside. */
   async recall(configured: Cidr): Promise<Cidr | undefined> {
     const { content, problem } = await this.#file.read();
     if (problem !== undefined) log.warn("Cannot read the subnet of the last run: {problem}", { problem });

@@ -60,9 +60,6 @@ export class WithFallback implements AddressDriver {
 /** Options of {@linkcode WithFallback}. */
 export interface FallbackOptions {
   readonly preferred: AddressDriver;
-  /**
-   * The driver that works everywhere; it also serves subnets of 127.0.0.0/8, which need no
-   * interface.
-   */
+  /** Works everywhere, and for subnets of 127.0.0.0/8, which need no interface. */
   readonly fallback: AddressDriver;
 }

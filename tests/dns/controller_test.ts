@@ -26,10 +26,7 @@ import { withDaemon } from "../fakes/with_daemon.ts";
 
 const ELSEWHERE = "192.0.2.1";
 
-/**
- * The machine of a daemon with a DNS server on a loopback address; the resolver of the real machine
- * is not changed.
- */
+/** A machine with a DNS server on a loopback address that leaves the real resolver alone. */
 async function dnsMachine(
   upstream: FakeUpstream,
 ): Promise<{ made: FakeMachine; server: string; port: number }> {

@@ -5,10 +5,7 @@ import { captureLog } from "../fakes/captured_log.ts";
 import { until } from "../fakes/sockets.ts";
 import { TcpClient } from "./client.ts";
 
-/**
- * An echo server. A first octet of 1 is answered later, 2 on demand, 3 not at all, 4 with a large
- * reply.
- */
+/** Echoes; a first octet of 1 delays the reply, 2 withholds, 3 prevents, 4 enlarges it. */
 class Served implements AsyncDisposable {
   readonly tcp: TcpServer;
   readonly port: number;

@@ -1,17 +1,10 @@
 import { normalizeHostname } from "../../lib/hostname.ts";
 
-// The functions of this file take text with one character per byte (latin1), so that bytes of any
-// encoding survive.
+// Texts have one character per byte (latin1), so that bytes of any encoding survive.
 
 const BEGIN = "# BEGIN ngrokd managed section";
 const END = "# END ngrokd managed section";
 const BYTE_ORDER_MARK = "\u00ef\u00bb\u00bf";
-
-/** The reason why a hosts file cannot be edited: a line (from 1), and the fault of that line. */
-export interface BlockProblem {
-  readonly line: number;
-  readonly message: string;
-}
 
 /**
  * Our section, markers included: `<address>\t<name>` lines, sorted. The names must be host names;
@@ -21,16 +14,6 @@ export function renderBlock(names: ReadonlyMap<string, string>, lineEnd = "\n"):
   if (names.size === 0) return "";
   const lines = [...names].map(([name, address]) => `${address}\t${name}`).sort();
   return [BEGIN, ...lines, END, ""].join(lineEnd);
-}
-
-/** A hosts file with its new section. */
-export interface ReplacedBlock {
-  /** The whole file. */
-  readonly text: string;
-  /** The old section, markers included; empty if there was none. */
-  readonly oldBlock: string;
-  /** The new section, markers included; empty if there is none. */
-  readonly block: string;
 }
 
 /**
@@ -76,10 +59,7 @@ export function findOutside(text: string, names: { has(name: string): boolean })
   return lines;
 }
 
-/**
- * The file in three parts; `block` is empty if there is no section. Everything but one whole
- * section is a problem.
- */
+/** The parts of a file; `block` is empty without a section. A damaged section is a problem. */
 function locate(text: string): { before: string; block: string; after: string } | { problem: BlockProblem } {
   let start = -1;
   let end = -1;
@@ -120,8 +100,7 @@ function withoutSeparator(before: string, after: string, lineEnd: string): strin
 
 function lineEndOf(text: string): "\n" | "\r\n" {
   const newline = text.indexOf("\n");
-  // A file that ends in a bare CR gets CRLF. With LF, that CR would later look like a part of our
-  // line end.
+  // A file that ends in a bare CR gets CRLF: with LF, that CR would later look like ours.
   if (newline === -1) return text.endsWith("\r") ? "\r\n" : "\n";
   return text[newline - 1] === "\r" ? "\r\n" : "\n";
 }
@@ -145,4 +124,20 @@ function bodyOf(text: string): string {
 function wordsOf(line: string): string[] {
   const comment = line.indexOf("#");
   return (comment === -1 ? line : line.slice(0, comment)).split(/\s+/).filter((word) => word !== "");
+}
+
+/** A hosts file with its new section. */
+export interface ReplacedBlock {
+  /** The whole file. */
+  readonly text: string;
+  /** The old section, markers included; empty if there was none. */
+  readonly oldBlock: string;
+  /** The new section, markers included; empty if there is none. */
+  readonly block: string;
+}
+
+/** The reason why a hosts file cannot be edited: a line (from 1), and the fault of that line. */
+export interface BlockProblem {
+  readonly line: number;
+  readonly message: string;
 }

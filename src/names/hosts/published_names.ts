@@ -5,10 +5,7 @@ import type { NamePublisher } from "./publisher.ts";
 
 const log = getLogger(["ngrokd", "names"]);
 
-/**
- * The names of endpoints that the control path wants on this machine, with their state for
- * `status`.
- */
+/** The names that the control path wants on this machine, with their state for `status`. */
 export class PublishedNames {
   readonly #publisher: NamePublisher;
   readonly #onProblem = new OnChange();

@@ -1,9 +1,6 @@
 import type { ChangeOutcome } from "../outcome.ts";
 
-/**
- * A way to make the names of endpoints resolve on this machine. No method rejects for a reason
- * outside this program.
- */
+/** Makes names resolve by a file. No method rejects for a reason outside this program. */
 export interface NamePublisher {
   /** The kind of publisher, for `status`. */
   readonly kind: string;
@@ -11,10 +8,7 @@ export interface NamePublisher {
   readonly target: string;
   /** The reason why no name is published at all; undefined if names are published. */
   readonly disabledReason: string | undefined;
-  /**
-   * Publishes exactly these names (normalised), each with its IPv4 address. Writes only
-   * differences.
-   */
+  /** Publishes exactly these normalised names with IPv4 addresses. Writes differences only. */
   publish(names: ReadonlyMap<string, string>): Promise<PublishOutcome>;
   /** Removes everything that ngrokd has published. */
   withdraw(): Promise<PublishOutcome>;

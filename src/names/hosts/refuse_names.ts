@@ -48,9 +48,7 @@ export interface ReservedNames {
   readonly cloud: readonly string[];
 }
 
-/**
- * The reason why a name with this address cannot be a line of a hosts file; undefined if it can.
- */
+/** The reason why a name with this address cannot be in a hosts file; undefined if it can. */
 export function refuseHostsLine(name: string, address: string): string | undefined {
   if (name.includes("*")) return "a hosts file cannot hold a wildcard";
   if (!isHostname(name)) return "it is not a host name";

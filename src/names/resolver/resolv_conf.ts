@@ -111,10 +111,7 @@ export class ResolvConf implements Resolver {
 /** Options of {@linkcode ResolvConf}. */
 export interface ResolvConfOptions {
   readonly files: ReplaceFileSystem;
-  /**
-   * The path of a copy without our lines. It exists as long as they are in the file, and is for
-   * people.
-   */
+  /** A copy without our lines, for people. It exists as long as the lines are in the file. */
   readonly backup: string;
   /** Returns true if the file may be changed; called each time. @default {() => true} */
   readonly managed?: () => boolean;

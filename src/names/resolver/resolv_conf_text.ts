@@ -1,5 +1,4 @@
-// The functions of this file take text with one character per byte (latin1), so that bytes of any
-// encoding survive.
+// Texts have one character per byte (latin1), so that bytes of any encoding survive.
 
 /** The line before ours, as the Go daemon writes it (docs/compatibility.md 4.10). */
 const MARKER = "# ngrokd managed - do not edit this line";

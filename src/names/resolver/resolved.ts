@@ -19,9 +19,7 @@ const DNS_PORT = 53;
 /** The most domains that systemd-resolved accepts for a link (LINK_SEARCH_DOMAINS_MAX). */
 const MAX_DOMAINS = 256;
 
-/**
- * systemd-resolved learns of a new interface with some delay, so the first attempts follow at once.
- */
+/** systemd-resolved learns of a new interface with some delay, so the first attempts are quick. */
 const QUICK_ATTEMPTS = 3;
 
 /** The pause before each later attempt: every attempt empties the caches of systemd-resolved. */
@@ -156,10 +154,7 @@ export interface ResolvedOptions {
   readonly files: { readBytesIfAny(path: string, maxBytes: number): Promise<Uint8Array | undefined> };
   /** The path of resolv.conf. */
   readonly resolvConf: string;
-  /**
-   * Called each time; undefined if there is none, or only `lo`, for which systemd-resolved accepts
-   * no settings.
-   */
+  /** Called each time; undefined without an interface of our own (`lo` accepts no settings). */
   readonly link: () => OwnLink | undefined;
   /** Milliseconds that never run backwards. @default {performance.now} */
   readonly now?: () => number;

@@ -9,10 +9,7 @@ export interface Resolver {
   readonly kind: string;
   /** The changed file or program, for people; empty if there is none. */
   readonly target: string;
-  /**
-   * Fulfils exactly this request, and restores what other programs have changed. Writes only
-   * differences.
-   */
+  /** Makes exactly these settings and restores lost ones. Writes differences only. */
   apply(request: ResolverRequest): Promise<ResolverOutcome>;
   /** Removes every change of this run and of earlier ones. */
   withdraw(): Promise<ResolverOutcome>;

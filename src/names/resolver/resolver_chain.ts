@@ -24,9 +24,7 @@ export class ResolverChain implements Resolver {
     return this.#active?.target ?? "";
   }
 
-  /**
-   * The reasons why a preferred resolver, or any, does not work; undefined if the first one does.
-   */
+  /** The problems of the preferred resolvers, or of all; undefined if the first one works. */
   get reason(): string | undefined {
     return this.#problems.length === 0 ? undefined : this.#problems.join("; ");
   }

@@ -66,10 +66,7 @@ export class ResolverDir implements Resolver {
     return { changed, refused: new Map([...refused, ...refusedNames(names, taken)]), warnings: [] };
   }
 
-  /**
-   * A leftover temporary file has our marker and belongs to no domain, so that it is removed as
-   * well.
-   */
+  /** A leftover temporary file has our marker and belongs to no domain, so it is removed too. */
   async #scan(): Promise<{ ours: Map<string, string>; foreign: Set<string> }> {
     const ours = new Map<string, string>();
     const foreign = new Set<string>();

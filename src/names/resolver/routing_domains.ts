@@ -1,13 +1,5 @@
 import { isHostname, parentDomains } from "../../lib/hostname.ts";
 
-/** Names in the form in which a resolver can route them. */
-export interface RoutingDomains {
-  /** Sorted, and none of them below another. */
-  readonly domains: readonly string[];
-  /** Name → reason. */
-  readonly refused: ReadonlyMap<string, string>;
-}
-
 /**
  * The domains to route for these names and wildcards. A resolver routes a name only together with
  * all names below it, so a name is a domain like the suffix of a wildcard, and a name below another
@@ -39,12 +31,6 @@ export function refusedNames(
   return refused;
 }
 
-/** At most `max` domains, and those that do not fit. */
-export interface FittedDomains {
-  readonly domains: readonly string[];
-  readonly left: readonly string[];
-}
-
 /**
  * At most `max` domains that cover as many as possible of these (from {@linkcode routingDomains}).
  * While there are too many, the deepest are replaced by their parents, but never by a top level
@@ -72,4 +58,18 @@ function topmost(domains: ReadonlySet<string>): string[] {
 
 function labelsOf(domain: string): number {
   return domain.split(".").length;
+}
+
+/** Names in the form in which a resolver can route them. */
+export interface RoutingDomains {
+  /** Sorted, and none of them below another. */
+  readonly domains: readonly string[];
+  /** Name → reason. */
+  readonly refused: ReadonlyMap<string, string>;
+}
+
+/** At most `max` domains, and those that do not fit. */
+export interface FittedDomains {
+  readonly domains: readonly string[];
+  readonly left: readonly string[];
 }

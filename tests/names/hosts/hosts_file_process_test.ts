@@ -20,10 +20,7 @@ async function sh(script: string, options: { unshared?: boolean } = {}): Promise
   return new TextDecoder().decode(output.stdout);
 }
 
-/**
- * A shell command that publishes `count` names in a process that may use only the hosts file and
- * its temporary name.
- */
+/** The command of a process that publishes names and may use only the hosts file. */
 function publishing(path: string, count: number): string {
   const own = `${path},${path}.ngrokd.tmp`;
   return `"${Deno.execPath()}" run --quiet --no-prompt --allow-read="${own}" --allow-write="${own}" "${PROGRAM}" "${path}" ${count}`;

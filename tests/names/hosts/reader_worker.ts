@@ -1,5 +1,4 @@
-// Reads a file in a loop and counts the reads that give no legal text. `flags` is [stop, reads,
-// torn].
+// Reads a file in a loop and counts reads of other texts. `flags` is [stop, reads, torn].
 (self as unknown as Worker).onmessage = (event: MessageEvent) => {
   const { path, legal, flags } = event.data as { path: string; legal: string[]; flags: Int32Array };
   const allowed = new Set(legal);
