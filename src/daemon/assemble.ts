@@ -119,7 +119,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
   });
   const dialer = new IngressDialer({
     connect: system.connectTls,
-    probe: system.probeChain,
+    probeChain: system.probeChain,
     trust,
     proxy: () => live.current.proxy,
   });

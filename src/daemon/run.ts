@@ -156,7 +156,7 @@ function wakeOf(daemon: Daemon, system: System): Wake {
     onWake() {
       system.dropHttpConnections();
       // Before the dials, which look anew.
-      daemon.dialer.retryProbe();
+      daemon.dialer.probe.retry();
       daemon.forwarder.retryIngress();
       daemon.loop.wake();
       // After the poll's, which the loop makes anew: a renewal, which the poll would have to wait for.

@@ -1,15 +1,8 @@
 import { expiryText, isNearExpiry } from "../x509/expiry.ts";
-import type { TrustedCa } from "./judge_chain.ts";
 import type { ParsedCertificate } from "../x509/parse_certificate.ts";
+import type { TrustedCa } from "./trusted_ca.ts";
 
-/** What the warnings are about, beside the CAs. */
-export interface WarningOptions {
-  /** What the ingress presented, its own first; empty if it was refused. */
-  readonly presented: readonly ParsedCertificate[];
-  readonly nowMs: number;
-}
-
-/** What is near its end: CAs that are trusted, and certificates that the ingress presents. */
+/** Warnings about trusted CAs, and certificates of the ingress, that expire soon. */
 export function trustWarnings(cas: readonly TrustedCa[], options: WarningOptions): string[] {
   const { presented, nowMs } = options;
   const known = new Set(cas.map(({ certificate }) => certificate.sha256));
@@ -29,4 +22,11 @@ export function trustWarnings(cas: readonly TrustedCa[], options: WarningOptions
         }, which expires on ${expiryText(certificate, nowMs)} (Whoever runs the ingress must renew it)`,
     ),
   ];
+}
+
+/** Options of {@linkcode trustWarnings}. */
+export interface WarningOptions {
+  /** The certificates of the ingress, its own first; empty if it was refused. */
+  readonly presented: readonly ParsedCertificate[];
+  readonly nowMs: number;
 }

@@ -1,34 +1,21 @@
 import { FileError, messageOf } from "../model/errors.ts";
 import { validityProblem } from "../x509/expiry.ts";
-import type { ListedCa } from "./listed_cas.ts";
-import type { TrustedCa } from "./judge_chain.ts";
 import type { ParsedCertificate } from "../x509/parse_certificate.ts";
+import type { ListedCa } from "./listed_cas.ts";
 import { readCas } from "./load_trust.ts";
-
-/** The file operations that {@linkcode LearntCas} needs; they throw {@linkcode FileError}. */
-export interface LearntFiles {
-  readText(path: string): Promise<string>;
-  writeFileAtomic(path: string, text: string, options: { mode: number }): Promise<void>;
-  removeFile(path: string): Promise<void>;
-}
-
-/** What {@linkcode LearntCas} needs. */
-export interface LearntOptions {
-  /** Where they are kept, PEM. */
-  readonly path: string;
-  /** Only these can be learnt, and are read back from the file. */
-  readonly listed: readonly ListedCa[];
-  readonly files: LearntFiles;
-}
+import type { TrustedCa } from "./trusted_ca.ts";
 
 const PUBLIC = 0o644;
 
-/** CAs of the ingress that were learnt from it, or fetched (DESIGN.md decision 7); the file is input like any other. */
+/**
+ * The learnt CAs and their file (docs/decisions/0012). The file is input like any other: only
+ * listed CAs are accepted from it.
+ */
 export class LearntCas {
   readonly #options: LearntOptions;
   #certificates: readonly ParsedCertificate[] = [];
   #problem: FileError | undefined;
-  /** The last write failed: a reload must not forget it. */
+  /** True if the last write failed. A reload must keep the CAs then. */
   #isUnsaved = false;
 
   constructor(options: LearntOptions) {
@@ -39,17 +26,20 @@ export class LearntCas {
     return this.#options.path;
   }
 
-  /** Why the file cannot be used, or could not be written. */
+  /** The reason why the file cannot be used or written. */
   get problem(): FileError | undefined {
     return this.#problem;
   }
 
-  /** All of them, those outside their dates too. */
+  /** All learnt CAs, also those outside their validity dates. */
   get cas(): TrustedCa[] {
     return this.#certificates.map((certificate) => ({ certificate, source: "learnt", file: this.path }));
   }
 
-  /** Reads the file, one that holds anything that is not on the list is not used at all; what could not be kept before is tried again. */
+  /**
+   * Reads the file, and saves CAs that could not be saved before. A file with any certificate that
+   * is not listed is not used at all.
+   */
   async load(): Promise<void> {
     const unsaved = this.#isUnsaved ? this.#certificates : [];
     await this.#read();
@@ -59,15 +49,57 @@ export class LearntCas {
     if (this.#problem === undefined) await this.#save();
   }
 
+  /**
+   * Returns true if this CA may be learnt: it is listed, is a CA, and is within its validity dates.
+   */
+  mayLearn(certificate: ParsedCertificate, nowMs: number): boolean {
+    return this.whyNot(certificate, nowMs) === undefined;
+  }
+
+  /** The reason why this CA may not be learnt; continues a sentence that begins with its name. */
+  whyNot(certificate: ParsedCertificate, nowMs: number): string | undefined {
+    if (!this.#isListed(certificate)) return "is not a CA of ngrok that this version knows";
+    return certificate.isCa ? validityProblem(certificate, nowMs) : "is not a CA";
+  }
+
+  /**
+   * Trusts a CA from now on and saves it in place of those that have expired. If it cannot be
+   * saved, it counts until the end of this process, and `problem` has the reason.
+   */
+  async learn(certificate: ParsedCertificate): Promise<void> {
+    const nowMs = Date.now();
+    if (!this.mayLearn(certificate, nowMs)) throw new TypeError("Cannot learn a CA that is not listed");
+    const others = this.#certificates.filter(({ sha256, notAfter }) =>
+      sha256 !== certificate.sha256 && notAfter >= nowMs
+    );
+    this.#certificates = [...others, certificate];
+    await this.#save();
+  }
+
+  /**
+   * Forgets all learnt CAs and returns their fingerprints.
+   *
+   * @throws {FileError} If the file cannot be removed.
+   */
+  async forget(): Promise<string[]> {
+    const { path, files } = this.#options;
+    await files.removeFile(path);
+    const forgotten = this.#certificates.map(({ sha256 }) => sha256);
+    this.#certificates = [];
+    this.#problem = undefined;
+    this.#isUnsaved = false;
+    return forgotten;
+  }
+
   async #read(): Promise<void> {
     const { path, files } = this.#options;
     this.#problem = undefined;
     try {
       const certificates = await readCas(path, files);
-      const stranger = certificates.find((certificate) => !this.#isListed(certificate));
-      if (stranger !== undefined) {
+      const foreign = certificates.find((certificate) => !this.#isListed(certificate));
+      if (foreign !== undefined) {
         throw new FileError(
-          `Cannot trust ${path}: "${stranger.subject}" (SHA-256 ${stranger.sha256}) is not a CA of ngrok that this version knows`,
+          `Cannot trust ${path}: "${foreign.subject}" (SHA-256 ${foreign.sha256}) is not a CA of ngrok that this version knows`,
           {
             path,
             reason: "other",
@@ -83,29 +115,6 @@ export class LearntCas {
     }
   }
 
-  /** Whether this one may be learnt: it is on the list, is a CA, and is within its dates. */
-  mayLearn(certificate: ParsedCertificate, nowMs: number): boolean {
-    return this.#isListed(certificate) && certificate.isCa &&
-      validityProblem(certificate, nowMs) === undefined;
-  }
-
-  /** Why it may not be learnt; goes on from its name. */
-  whyNot(certificate: ParsedCertificate, nowMs: number): string {
-    if (!this.#isListed(certificate)) return "is not a CA of ngrok that this version knows";
-    return certificate.isCa ? validityProblem(certificate, nowMs) ?? "cannot be used" : "is not a CA";
-  }
-
-  /** Trusts a CA from now on and saves it, in place of those that have expired; one that cannot be saved counts until the end of this process, and is a problem. */
-  async learn(certificate: ParsedCertificate): Promise<void> {
-    const nowMs = Date.now();
-    if (!this.mayLearn(certificate, nowMs)) throw new TypeError("Cannot learn a CA that is not listed");
-    const others = this.#certificates.filter(({ sha256, notAfter }) =>
-      sha256 !== certificate.sha256 && notAfter >= nowMs
-    );
-    this.#certificates = [...others, certificate];
-    await this.#save();
-  }
-
   async #save(): Promise<void> {
     const { path, files } = this.#options;
     try {
@@ -116,29 +125,32 @@ export class LearntCas {
     } catch (error) {
       if (!(error instanceof FileError)) throw error;
       this.#isUnsaved = true;
-      this.#problem = new FileError(`Cannot keep the CA that was learnt: ${messageOf(error)}`, {
+      this.#problem = new FileError(`Cannot save the learnt CA: ${messageOf(error)}`, {
         path,
         reason: error.reason,
-        hint: `${
-          error.hint === undefined ? "" : `${error.hint}. `
-        }It is in use; a SIGHUP tries again to keep it`,
+        hint: `${error.hint === undefined ? "" : `${error.hint}. `}It is in use; a SIGHUP saves it again`,
         cause: error,
       });
     }
   }
 
-  /** Forgets all of them; gives their fingerprints. @throws {FileError} If the file cannot be removed. */
-  async forget(): Promise<string[]> {
-    const { path, files } = this.#options;
-    await files.removeFile(path);
-    const forgotten = this.#certificates.map(({ sha256 }) => sha256);
-    this.#certificates = [];
-    this.#problem = undefined;
-    this.#isUnsaved = false;
-    return forgotten;
-  }
-
   #isListed({ sha256 }: ParsedCertificate): boolean {
     return this.#options.listed.some((entry) => entry.sha256 === sha256);
   }
+}
+
+/** Options of {@linkcode LearntCas}. */
+export interface LearntOptions {
+  /** The PEM file of the learnt CAs. */
+  readonly path: string;
+  /** The CAs that may be learnt, and read from the file. */
+  readonly listed: readonly ListedCa[];
+  readonly files: LearntFiles;
+}
+
+/** The file operations that {@linkcode LearntCas} needs. They throw {@linkcode FileError}. */
+export interface LearntFiles {
+  readText(path: string): Promise<string>;
+  writeFileAtomic(path: string, text: string, options: { mode: number }): Promise<void>;
+  removeFile(path: string): Promise<void>;
 }

@@ -2,13 +2,13 @@
 export interface ListedCa {
   /** Of the DER, upper-case hexadecimal pairs with colons. */
   readonly sha256: string;
-  /** Its subject, to name one that only looks like it. */
+  /** Its subject, to recognise a CA that imitates it. */
   readonly subject: string;
 }
 
 /**
- * The CAs of ngrok's ingress (DESIGN.md decision 7). Only a new version of ngrokd changes this list: no configuration and no environment
- * adds to it.
+ * The CAs of ngrok's ingress (docs/decisions/0012). Only a new version of ngrokd changes this list;
+ * no configuration and no environment variable adds to it.
  */
 export const LISTED_CAS: readonly ListedCa[] = [
   {

@@ -1,55 +1,41 @@
 import { join } from "node:path";
 import { FileError, messageOf } from "../model/errors.ts";
-import type { TrustedCa, TrustSource } from "./judge_chain.ts";
-import { readPem } from "../x509/pem.ts";
 import { parseCertificate, type ParsedCertificate } from "../x509/parse_certificate.ts";
+import { readPem } from "../x509/pem.ts";
+import type { TrustedCa, TrustSource } from "./trusted_ca.ts";
 
-/** The file operations that {@linkcode loadTrust} needs; they throw {@linkcode FileError}. */
-export interface TrustFiles {
-  /** The names in a directory; empty if there is none. */
-  listDirectory(path: string): Promise<string[]>;
-  readText(path: string): Promise<string>;
-}
-
-/** Where certificates that the ingress may be verified with are looked for. */
-export interface TrustOptions {
-  /** `server.ingress_ca`: a PEM file. */
-  readonly ingressCa?: string | undefined;
-  /** Each file in it that does not begin with a dot is read. */
-  readonly directory: string;
-  readonly files: TrustFiles;
-}
-
-/** What is trusted for the ingress beside Deno's own roots. */
+/** The CAs from files that the ingress is verified with, in addition to the runtime's own. */
 export interface Trust {
   /** Each certificate once. */
   readonly cas: readonly TrustedCa[];
   /** The files that they come from. */
   readonly sources: readonly string[];
-  /** Files that are not used, as a whole, and why. */
+  /** The files that are not used as a whole, and why. */
   readonly problems: readonly FileError[];
 }
 
-/** Reads the certificates that the ingress is verified with (DESIGN.md decision 7). One that cannot be read does not spoil the others. */
+/**
+ * Loads the CAs from files (docs/decisions/0012). A file that cannot be read does not affect the
+ * others.
+ */
 export async function loadTrust(options: TrustOptions): Promise<Trust> {
   const { ingressCa, directory, files } = options;
   const cas = new Map<string, TrustedCa>();
   const sources: string[] = [];
   const problems: FileError[] = [];
-  const places: [string, TrustSource][] = ingressCa === undefined ? [] : [[ingressCa, "ingress_ca"]];
+  const candidates: [string, TrustSource][] = ingressCa === undefined ? [] : [[ingressCa, "ingress_ca"]];
   try {
     const names = (await files.listDirectory(directory)).filter((name) => !name.startsWith("."));
-    places.push(...names.map((name): [string, TrustSource] => [join(directory, name), "directory"]));
+    candidates.push(...names.map((name): [string, TrustSource] => [join(directory, name), "directory"]));
   } catch (error) {
     problems.push(asFileError(error));
   }
-  for (const [path, source] of places) {
+  for (const [file, source] of candidates) {
     try {
-      for (const certificate of await readCas(path, files)) {
-        const ca = { certificate, source, file: path };
-        if (!cas.has(certificate.sha256)) cas.set(certificate.sha256, ca);
+      for (const certificate of await readCas(file, files)) {
+        if (!cas.has(certificate.sha256)) cas.set(certificate.sha256, { certificate, source, file });
       }
-      sources.push(path);
+      sources.push(file);
     } catch (error) {
       problems.push(asFileError(error));
     }
@@ -57,8 +43,24 @@ export async function loadTrust(options: TrustOptions): Promise<Trust> {
   return { cas: [...cas.values()], sources, problems };
 }
 
+/** Options of {@linkcode loadTrust}. */
+export interface TrustOptions {
+  /** `server.ingress_ca`: a PEM file. */
+  readonly ingressCa?: string | undefined;
+  /** A directory of PEM files. Names that begin with a dot are ignored. */
+  readonly directory: string;
+  readonly files: TrustFiles;
+}
+
+/** The file operations that {@linkcode loadTrust} needs. They throw {@linkcode FileError}. */
+export interface TrustFiles {
+  /** The names in a directory; empty if it does not exist. */
+  listDirectory(path: string): Promise<string[]>;
+  readText(path: string): Promise<string>;
+}
+
 /**
- * All certificates of a PEM file.
+ * Reads all certificates of a PEM file.
  *
  * @throws {FileError} If one of them cannot be read, or there is none.
  */
@@ -75,7 +77,7 @@ export async function readCas(
     try {
       certificates.push(await parseCertificate(der));
     } catch (error) {
-      // TLS would refuse every connection for one such block.
+      // The runtime's TLS would refuse every connection because of one malformed CA.
       throw new FileError(`Cannot trust ${path}: ${messageOf(error)}`, {
         path,
         reason: "other",

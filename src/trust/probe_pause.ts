@@ -1,34 +1,34 @@
 import { type IngressTarget, isSameTarget } from "../model/ingress_target.ts";
 
-/** Whatever the ingress presents, it is looked at no more often; another one, which only the configuration or the API can name, is at once. */
+/** The shortest time between two probes of one ingress. Another ingress is probed at once. */
 const PAUSE_MS = 60_000;
-/** After a look that says nothing of why a dial is refused: what was wrong with the network may be over. */
+/** The same after a probe without a reason: a problem of the network may be over. */
 const RETRY_MS = 5_000;
 
-/** What a look is at, and what is trusted then. */
-export interface ProbeSubject {
-  readonly target: IngressTarget;
-  readonly pems: readonly string[];
-}
-
-/** When the ingress may be looked at again. */
+/** Decides when the ingress may be probed again. */
 export class ProbePause {
   #last: (ProbeSubject & { readonly at: number; readonly hasReasons: boolean }) | undefined;
 
-  /** From the end of a look on; `hasReasons`: it says why the ingress is not trusted. */
+  /** Starts the pause after a probe. `hasReasons`: it found out why the ingress is not trusted. */
   begin(subject: ProbeSubject, { hasReasons }: { hasReasons: boolean }): void {
     this.#last = { ...subject, at: performance.now(), hasReasons };
   }
 
-  /** The network may be another one. */
+  /** Ends the pause, because the network may have changed. */
   lift(): void {
     this.#last = undefined;
   }
 
-  /** `isAwaited`: somebody waits for what a look shows. */
+  /** Returns true if the pause is over. `isAwaited`: a connection waits for the result. */
   isOver({ target, pems }: ProbeSubject, { isAwaited }: { isAwaited: boolean }): boolean {
     const last = this.#last;
     if (last === undefined || last.pems !== pems || !isSameTarget(last.target, target)) return true;
     return performance.now() - last.at >= (isAwaited && !last.hasReasons ? RETRY_MS : PAUSE_MS);
   }
+}
+
+/** The ingress that is probed, and the CAs that are trusted then. */
+export interface ProbeSubject {
+  readonly target: IngressTarget;
+  readonly pems: readonly string[];
 }

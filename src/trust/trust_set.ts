@@ -1,34 +1,26 @@
 import { getLogger } from "@logtape/logtape";
-import type { TrustedCa, UnusableCa } from "./judge_chain.ts";
+import type { System } from "../system/system.ts";
+import type { ParsedCertificate } from "../x509/parse_certificate.ts";
 import { LearntCas } from "./learnt_cas.ts";
 import { LISTED_CAS, type ListedCa } from "./listed_cas.ts";
-import type { ParsedCertificate } from "../x509/parse_certificate.ts";
 import { loadTrust } from "./load_trust.ts";
-import { splitUsable, unusableText } from "./usable_cas.ts";
-import type { System } from "../system/system.ts";
+import { splitUsable, type TrustedCa, type UnusableCa, unusableText } from "./trusted_ca.ts";
 
-const log = getLogger(["ngrokd", "identity"]);
+const log = getLogger(["ngrokd", "trust"]);
 
 const CA_DIRECTORY = "/etc/ssl/certs/ngrok";
 
-/** What {@linkcode TrustSet} needs. */
-export interface TrustSetOptions {
-  readonly files: System["files"];
-  /** Where learnt CAs are kept. */
-  readonly learntPath: string;
-  /** CAs that may be learnt. @default {LISTED_CAS} */
-  readonly listed?: readonly ListedCa[] | undefined;
-}
-
-/** The CAs that are trusted beside the built-in roots: those of files, as they were when last read, and those that were learnt. */
+/**
+ * The CAs that are trusted in addition to the runtime's own: those of files, as they were at the
+ * last load, and the learnt ones.
+ */
 export class TrustSet {
   readonly listed: readonly ListedCa[];
   readonly learnt: LearntCas;
   readonly #files: System["files"];
-  #given: readonly TrustedCa[] = [];
+  #fromFiles: readonly TrustedCa[] = [];
   #sources: readonly string[] = [];
   #problems: readonly string[] = [];
-  /** The last answer of `pems`, which is the very same array as long as it says the same. */
   #pems: readonly string[] = [];
 
   constructor({ files, learntPath, listed = LISTED_CAS }: TrustSetOptions) {
@@ -37,21 +29,17 @@ export class TrustSet {
     this.learnt = new LearntCas({ path: learntPath, listed, files });
   }
 
-  /** Those that count now. */
+  /** The CAs that can be used now. */
   get cas(): readonly TrustedCa[] {
-    return splitUsable(this.#all, Date.now()).usable;
+    return this.#split().usable;
   }
 
-  /** Those that do not count now. */
+  /** The CAs that cannot be used now. */
   get unusable(): readonly UnusableCa[] {
-    return splitUsable(this.#all, Date.now()).unusable;
+    return this.#split().unusable;
   }
 
-  get #all(): readonly TrustedCa[] {
-    return [...this.#given, ...this.learnt.cas];
-  }
-
-  /** One certificate each. */
+  /** The usable CAs, each as one PEM; the same array as long as they do not change. */
   get pems(): readonly string[] {
     const now = [...new Set(this.cas.map(({ certificate }) => certificate.pem))];
     if (now.length !== this.#pems.length || now.some((pem, index) => pem !== this.#pems[index])) {
@@ -73,7 +61,7 @@ export class TrustSet {
     };
   }
 
-  /** Reads the files again. One that cannot be used is said; the others count. */
+  /** Reads the files again and logs those that cannot be used. */
   async load(ingressCa: string): Promise<void> {
     const known = new Set(this.report.problems);
     const { cas, sources, problems } = await loadTrust({
@@ -81,7 +69,7 @@ export class TrustSet {
       directory: CA_DIRECTORY,
       files: this.#files,
     });
-    this.#given = cas;
+    this.#fromFiles = cas;
     this.#sources = sources;
     this.#problems = problems.map(withHint);
     await this.learnt.load();
@@ -90,17 +78,30 @@ export class TrustSet {
     }
   }
 
-  /** Trusts a listed CA from now on, and keeps it. */
+  /** Trusts a listed CA from now on, and saves it. */
   async learn(certificate: ParsedCertificate): Promise<void> {
     await this.learnt.learn(certificate);
     const { subject, sha256 } = certificate;
     log.info("Learnt the CA of the ingress: {subject}", { subject, sha256, file: this.learnt.path });
     const { problem } = this.learnt;
-    if (problem !== undefined) log.error("Cannot keep a CA: {problem}", { problem: withHint(problem) });
+    if (problem !== undefined) log.error("Learnt CA is not saved: {problem}", { problem: withHint(problem) });
+  }
+
+  #split(): ReturnType<typeof splitUsable> {
+    return splitUsable([...this.#fromFiles, ...this.learnt.cas], Date.now());
   }
 }
 
-/** One sentence of both. */
+/** Options of {@linkcode TrustSet}. */
+export interface TrustSetOptions {
+  readonly files: System["files"];
+  /** The file of the learnt CAs. */
+  readonly learntPath: string;
+  /** The CAs that may be learnt. @default {LISTED_CAS} */
+  readonly listed?: readonly ListedCa[] | undefined;
+}
+
+/** A message, followed by its hint in parentheses. */
 export function withHint({ message, hint }: { message: string; hint?: string | undefined }): string {
   return `${message}${hint === undefined ? "" : ` (${hint})`}`;
 }

@@ -1,34 +1,37 @@
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** A CA of ten years is told of in its last month, a certificate of 90 days in its last nine days. */
+/** A certificate is near its expiry in the last 30 days, or in the last tenth of a shorter life. */
 const NEAR_MS = 30 * DAY_MS;
 const NEAR_PART = 1 / 10;
 
-/** The dates of a certificate, milliseconds since the epoch. */
+/** The validity dates of a certificate, milliseconds since the epoch. */
 export interface Validity {
   readonly notBefore: number;
   readonly notAfter: number;
 }
 
-/** Whether it is valid and will not be soon: less than a tenth of its life is left, and less than 30 days. */
+/** Returns true if it has not expired but will soon. */
 export function isNearExpiry({ notBefore, notAfter }: Validity, nowMs: number): boolean {
   const leftMs = notAfter - nowMs;
   return leftMs >= 0 && leftMs < Math.min(NEAR_MS, (notAfter - notBefore) * NEAR_PART);
 }
 
-/** Why its dates forbid its use now, as it goes on from its name; undefined if they do not. */
+/**
+ * The reason why its dates do not permit its use now; undefined if they do. Continues a sentence
+ * that begins with its name.
+ */
 export function validityProblem({ notBefore, notAfter }: Validity, nowMs: number): string | undefined {
   if (nowMs > notAfter) return `expired on ${isoTime(notAfter)}`;
   if (nowMs >= notBefore) return undefined;
   return `is not valid before ${isoTime(notBefore)} (this machine's clock says ${isoTime(nowMs)})`;
 }
 
-/** When it ends, and how long that is from now. */
+/** The time of its expiry, and the time left. */
 export function expiryText({ notAfter }: Validity, nowMs: number): string {
   return `${isoTime(notAfter)}, in ${inWords(notAfter - nowMs)}`;
 }
 
-/** RFC 3339 without the milliseconds. */
+/** The time in RFC 3339 format without milliseconds. */
 export function isoTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }

@@ -2,27 +2,36 @@ import { messageOf } from "../model/errors.ts";
 import { writePem } from "./pem.ts";
 import { loadX509 } from "./load.ts";
 
-/** A certificate as somebody shows it, and what it takes to judge it. Times are milliseconds since the epoch. */
+/**
+ * A certificate and the parts of it that are needed to judge it. Times are milliseconds since the
+ * epoch.
+ */
 export interface ParsedCertificate {
   readonly pem: string;
   /** Of the DER, upper-case hexadecimal pairs with colons, as openssl prints it. */
   readonly sha256: string;
   readonly subject: string;
   readonly issuer: string;
-  /** The names in DER, hexadecimal: what is compared (RFC 5280 6.1.3). */
+  /** The name in DER, hexadecimal. DER is what RFC 5280 6.1.3 compares. */
   readonly subjectDer: string;
   readonly issuerDer: string;
   readonly notBefore: number;
   readonly notAfter: number;
-  /** Whether it may sign certificates: basicConstraints says CA, and keyUsage, if there is one, keyCertSign (RFC 5280 4.2.1.3, 4.2.1.9). */
+  /**
+   * True if it may sign certificates: basicConstraints says CA, and keyUsage, if present,
+   * keyCertSign (RFC 5280 4.2.1.3, 4.2.1.9).
+   */
   readonly isCa: boolean;
-  /** Whether basicConstraints says CA, whatever keyUsage says: the TLS of the runtime takes none of them for a server's own certificate. */
+  /**
+   * True if basicConstraints says CA, whatever keyUsage says. The runtime's TLS accepts no such
+   * certificate as a server's own.
+   */
   readonly saysCa: boolean;
-  /** DNS names and IP addresses that it is for. */
+  /** The DNS names and IP addresses that it is for. */
   readonly names: readonly string[];
-  /** Whether extKeyUsage, if there is one, has serverAuth. */
+  /** True if extKeyUsage, if present, contains serverAuth. */
   readonly isForServers: boolean;
-  /** Whether the other one's key has signed it; undefined if that cannot be told here (an algorithm that WebCrypto lacks). */
+  /** True if the other one's key has signed it; undefined if WebCrypto lacks the algorithm. */
   isSignedBy(other: ParsedCertificate): Promise<boolean | undefined>;
 }
 
@@ -30,7 +39,7 @@ const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 const ANY_USAGE = "2.5.29.37.0";
 
 /**
- * Reads a certificate from its DER.
+ * Parses a certificate from its DER.
  *
  * @throws {SyntaxError} If it is not one.
  */
@@ -76,16 +85,18 @@ async function fingerprint(der: Uint8Array<ArrayBuffer>): Promise<string> {
   return hex.match(/../g)!.join(":");
 }
 
-/** Those of the certificates that can be read. */
+/**
+ * Parses a chain. Certificates that cannot be read are left out; if the first one cannot, all are.
+ */
 export async function parseChain(ders: readonly Uint8Array<ArrayBuffer>[]): Promise<ParsedCertificate[]> {
-  const seen: ParsedCertificate[] = [];
+  const parsed: ParsedCertificate[] = [];
   for (const der of ders) {
     try {
-      seen.push(await parseCertificate(der));
+      parsed.push(await parseCertificate(der));
     } catch {
-      // The server's own must stay the first.
-      if (seen.length === 0) return [];
+      // The first certificate must stay the server's own.
+      if (parsed.length === 0) return [];
     }
   }
-  return seen;
+  return parsed;
 }

@@ -81,8 +81,7 @@ Deno.test("Daemon tells an expired CA, one that is none, and garbage apart, and 
     );
     assert.equal(
       problems[3],
-      `The CA "CN=server" (SHA-256 ${other.sha256}) of ${file} is not a CA, so that nothing verifies with it, ` +
-        `and is not used (${next})`,
+      `The CA "CN=server" (SHA-256 ${other.sha256}) of ${file} is not a CA, and is not used (${next})`,
     );
     assert.ok(problems[2]!.includes(next));
     const reasons = await reasonsOf(machine);
@@ -115,7 +114,7 @@ Deno.test("Daemon says why it refuses a server with a given certificate that is 
       const { ingress: { error, hint }, trust } = await machine.askStatus();
       const reason = "is that of a CA (its basicConstraints say CA:TRUE), which no server may use";
       assert.equal(error, `Cannot connect to localhost:${ingress.port}: the ingress's certificate ${reason}`);
-      assert.match(hint!, /; make the server's certificate anew with CA:FALSE \(openssl .*CA:FALSE\)$/);
+      assert.match(hint!, /; reissue the server's certificate with CA:FALSE \(openssl .*CA:FALSE\)$/);
       assert.deepEqual([trust.mode, trust.presented?.problems], ["none", [reason]]);
       assert.equal(ingress.received(), 0);
     });
@@ -144,7 +143,7 @@ for (
       "has expired",
       expired,
       /is signed by ngrok's CA "CN=Old CA" \(SHA-256 [^)]*\), which expired on 20[^ ]*Z$/,
-      /trust show; look at this machine's clock; if that is right, a new version of ngrokd/,
+      /trust show; check this machine's clock; if it is right, install a version of ngrokd/,
     ],
     [
       "is not one",
@@ -198,8 +197,8 @@ Deno.test("Daemon serves with a CA that it cannot keep, says why, and a reload k
     },
   });
   const learnt = `${machine.etc}/ingress_ca.pem`;
-  const problem = `Cannot keep the CA that was learnt: Cannot write ${learnt}: the disk is full ` +
-    "(Make room on the disk. It is in use; a SIGHUP tries again to keep it)";
+  const problem = `Cannot save the learnt CA: Cannot write ${learnt}: the disk is full ` +
+    "(Make room on the disk. It is in use; a SIGHUP saves it again)";
   await withDaemon(machine, async () => {
     await use(machine);
     assert.ok(ingress.received() > 0, "it serves");
@@ -207,7 +206,7 @@ Deno.test("Daemon serves with a CA that it cannot keep, says why, and a reload k
     assert.deepEqual([trust.problems, trust.mode], [[problem], "learnt"]);
     assert.notEqual(state, "unknown");
     assert.ok((await reasonsOf(machine)).includes(`Trust: ${problem}`));
-    assert.ok(machine.logText.includes("Cannot keep a CA"));
+    assert.ok(machine.logText.includes("Learnt CA is not saved"));
     // A reload that failed too made the problem vanish, though nothing was kept.
     const reloads = () => machine.log.filter((line) => line.includes("Configuration reloaded")).length;
     const reload = async (verbosity: string) => {

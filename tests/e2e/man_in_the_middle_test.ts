@@ -23,9 +23,9 @@ interface Attack {
 }
 
 const TRUSTED =
-  /^Compare what it presents with what is trusted: ngrokctl trust show; its CA is trusted, so look at ingressEndpoint, this machine's clock, and who answers there$/;
+  /^Compare what it presents with what is trusted: ngrokctl trust show; its CA is trusted, so check ingressEndpoint, this machine's clock, and which server answers$/;
 const UNTRUSTED =
-  /^Compare what it presents with what is trusted: ngrokctl trust show; only if whoever runs that CA confirms its fingerprint, give its file in server\.ingress_ca$/;
+  /^Compare what it presents with what is trusted: ngrokctl trust show; set server\.ingress_ca to that CA only if its owner confirms the fingerprint$/;
 
 const ATTACKS: readonly Attack[] = [
   {

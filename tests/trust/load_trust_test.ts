@@ -1,18 +1,15 @@
 import assert from "node:assert/strict";
-import { loadTrust, type Trust } from "../../src/trust/load_trust.ts";
 import { FileError } from "../../src/model/errors.ts";
 import { listDirectory, readText } from "../../src/system/files.ts";
+import { loadTrust, type Trust } from "../../src/trust/load_trust.ts";
 import { TestCa } from "../fakes/test_ca.ts";
 
 const FILES = { listDirectory, readText };
 const [one, two, three] = await Promise.all([TestCa.create(), TestCa.create(), TestCa.create()]);
 const GARBAGE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 
-/** Writes the files into a directory and loads it; a name with `ca:` before it stands beside the directory and is the ingress CA. */
-async function trusting(
-  files: Record<string, string>,
-  directory = "trust",
-): Promise<Trust & { root: string }> {
+/** Loads these files from a directory. The file `ca` is the ingress CA, outside the directory. */
+async function trusting(files: Record<string, string>): Promise<Trust & { root: string }> {
   const root = await Deno.makeTempDir();
   try {
     let ingressCa: string | undefined;
@@ -21,13 +18,13 @@ async function trusting(
       if (name === "ca") ingressCa = `${root}/ca.pem`;
       await Deno.writeTextFile(name === "ca" ? `${root}/ca.pem` : `${root}/trust/${name}`, text);
     }
-    return { ...await loadTrust({ ingressCa, directory: `${root}/${directory}`, files: FILES }), root };
+    return { ...await loadTrust({ ingressCa, directory: `${root}/trust`, files: FILES }), root };
   } finally {
     await Deno.remove(root, { recursive: true });
   }
 }
 
-Deno.test("loadTrust() without files trusts nothing more", async () => {
+Deno.test("loadTrust() returns nothing without files", async () => {
   assert.deepEqual(await loadTrust({ directory: "/nonexistent/ngrok", files: FILES }), {
     cas: [],
     sources: [],
@@ -35,7 +32,7 @@ Deno.test("loadTrust() without files trusts nothing more", async () => {
   });
 });
 
-Deno.test("loadTrust() takes all certificates of the ingress CA and of the directory's files, each once", async () => {
+Deno.test("loadTrust() reads all certificates of the ingress CA and the directory, each once", async () => {
   const { root, ...trust } = await trusting({
     "ca": `comment\n${one.pem}${two.pem}`,
     "a.crt": one.pem,
@@ -54,7 +51,7 @@ Deno.test("loadTrust() takes all certificates of the ingress CA and of the direc
   });
 });
 
-Deno.test("loadTrust() reports what it cannot use and uses the rest", async () => {
+Deno.test("loadTrust() reports the files that it cannot use, and uses the rest", async () => {
   const { root, cas, sources, problems } = await trusting({
     "a.crt": one.pem,
     "empty": "",
@@ -72,7 +69,7 @@ Deno.test("loadTrust() reports what it cannot use and uses the rest", async () =
   assert.match(problems[1]!.message, /Cannot read the certificate/);
 });
 
-Deno.test("loadTrust() reports an ingress CA that is missing, and a directory that cannot be listed", async () => {
+Deno.test("loadTrust() reports a missing ingress CA and a directory that cannot be listed", async () => {
   const missing = await loadTrust({
     ingressCa: "/nonexistent/ca.pem",
     directory: "/nonexistent/ngrok",
@@ -90,7 +87,7 @@ Deno.test("loadTrust() reports an ingress CA that is missing, and a directory th
   assert.deepEqual(refused.problems.map(({ reason }) => reason), ["not_capable"]);
 });
 
-Deno.test("loadTrust() passes on what is no FileError", async () => {
+Deno.test("loadTrust() rejects with any other error than FileError", async () => {
   const files = { readText, listDirectory: () => Promise.reject(new TypeError("a defect")) };
   await assert.rejects(loadTrust({ directory: "/x", files }), TypeError);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { readPem, writePem } from "../../src/x509/pem.ts";
 
-Deno.test("property: readPem() reads what writePem() wrote, among any other lines", () => {
+Deno.test("readPem() reads the blocks of writePem() among any other lines", () => {
   const block = fc.record({
     label: fc.constantFrom("CERTIFICATE", "EC PRIVATE KEY"),
     der: fc.uint8Array({ minLength: 1, maxLength: 200 }),
@@ -30,7 +30,7 @@ Deno.test("writePem() breaks lines at 64 characters", () => {
   assert.deepEqual(lines.map(({ length }) => length), [17, 64, 64, 8, 15, 0]);
 });
 
-Deno.test("readPem() leaves out blocks that are not closed, not base64, or closed by another label", () => {
+Deno.test("readPem() ignores blocks that are unfinished, not base64, or end with another label", () => {
   const good = writePem("CERTIFICATE", Uint8Array.of(1, 2, 3));
   const bad = [
     "-----BEGIN CERTIFICATE-----\nAAAA\n",
@@ -40,7 +40,7 @@ Deno.test("readPem() leaves out blocks that are not closed, not base64, or close
   for (const text of bad) assert.deepEqual(readPem(text + good).map(({ pem }) => pem), [good], text);
 });
 
-Deno.test("readPem() reads a text full of beginnings without an end in linear time", () => {
+Deno.test("readPem() reads a text of unfinished blocks in linear time", () => {
   const text = "-----BEGIN A-----\n".repeat(200_000) + "A".repeat(1_000_000);
   const start = performance.now();
   assert.deepEqual(readPem(text), []);

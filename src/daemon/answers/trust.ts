@@ -1,5 +1,5 @@
 import { trustWarnings } from "../../trust/expiry_warnings.ts";
-import type { TrustedCa } from "../../trust/judge_chain.ts";
+import type { TrustedCa } from "../../trust/trusted_ca.ts";
 import { readPem } from "../../x509/pem.ts";
 import { parseCertificate, type ParsedCertificate } from "../../x509/parse_certificate.ts";
 import { RequestError } from "../../control/protocol.ts";
@@ -13,7 +13,7 @@ const DAY_MS = 86_400_000;
 
 /** What `status` says of trust. */
 export function trustStatus({ trust, dialer, ingress }: Daemon): StatusReport["trust"] {
-  const { presented: seen, probeFailure: failure } = dialer;
+  const { presented: seen, failure } = dialer.probe;
   const target = ingress();
   const isCurrent = seen !== undefined && isSameTarget(seen.target, target);
   const wasGood = isCurrent && seen.verdict.reasons.length === 0;
@@ -41,7 +41,7 @@ export function trustStatus({ trust, dialer, ingress }: Daemon): StatusReport["t
 
 /** The answer of `trust show`, after a look at the ingress, unless the last one was a moment ago. */
 export async function showTrust(daemon: Daemon): Promise<TrustReport> {
-  await daemon.dialer.probe(daemon.ingress());
+  await daemon.dialer.probe.run(daemon.ingress());
   const { trust } = daemon;
   return {
     schema: 1,
@@ -64,11 +64,10 @@ export async function saveTrust(pem: string, { trust }: Daemon): Promise<string>
     const certificate = await parseCertificate(der).catch((error: unknown) => {
       throw new RequestError(messageOf(error));
     });
-    if (!trust.learnt.mayLearn(certificate, Date.now())) {
+    const why = trust.learnt.whyNot(certificate, Date.now());
+    if (why !== undefined) {
       throw new RequestError(
-        `Cannot use the CA "${certificate.subject}" (SHA-256 ${certificate.sha256}): it ${
-          trust.learnt.whyNot(certificate, Date.now())
-        }`,
+        `Cannot use the CA "${certificate.subject}" (SHA-256 ${certificate.sha256}): it ${why}`,
         { hint: "A CA of your own goes in server.ingress_ca or /etc/ssl/certs/ngrok/" },
       );
     }

@@ -1,0 +1,76 @@
+import { validityProblem } from "../x509/expiry.ts";
+import type { ParsedCertificate } from "../x509/parse_certificate.ts";
+import { isIssuer } from "./chain_path.ts";
+import type { ListedCa } from "./listed_cas.ts";
+import type { TrustedCa, UnusableCa } from "./trusted_ca.ts";
+
+const NEW_VERSION =
+  "check this machine's clock; if it is right, install a version of ngrokd that knows the next CA";
+
+/** The CAs that an untrusted chain is compared with. */
+export interface KnownCas {
+  readonly cas: readonly TrustedCa[];
+  readonly unusable?: readonly UnusableCa[];
+  readonly listed: readonly ListedCa[];
+  readonly nowMs: number;
+}
+
+/** Finds the known CA that signed this certificate and cannot be used now. */
+export async function findUnusable(
+  last: ParsedCertificate,
+  { unusable = [], listed, nowMs }: KnownCas,
+): Promise<{ sha256: string; reason: string; step: string } | undefined> {
+  for (const { ca: { certificate, file, source }, why } of unusable) {
+    const { sha256 } = certificate;
+    if (last.sha256 !== sha256 && !await isIssuer(certificate, last)) continue;
+    const reason = `is signed by the CA ${quote(certificate)} of ${file}, which ${why}`;
+    return { sha256, reason, step: source === "learnt" ? NEW_VERSION : `replace it in ${file}` };
+  }
+  const why = validityProblem(last, nowMs);
+  if (why === undefined || !listed.some(({ sha256 }) => sha256 === last.sha256)) return undefined;
+  const reason = `is signed by ngrok's CA ${quote(last)}, which ${why}`;
+  return { sha256: last.sha256, reason, step: NEW_VERSION };
+}
+
+/** The reason why the signer at the end of this path is not trusted. */
+export async function whyUntrusted(
+  path: readonly ParsedCertificate[],
+  chain: readonly ParsedCertificate[],
+  { cas, listed }: KnownCas,
+): Promise<string> {
+  const last = path.at(-1)!;
+  const known: readonly ListedCa[] = [...cas.map(({ certificate }) => certificate), ...listed];
+  const carried = chain.find((certificate) =>
+    !path.includes(certificate) && known.some(({ sha256 }) => sha256 === certificate.sha256)
+  );
+  if (carried !== undefined && !carried.isCa && await isIssuer(carried, last)) {
+    return `is signed by ${quote(carried)}, which is not a CA`;
+  }
+  if (carried !== undefined && carried.subjectDer === last.issuerDer) {
+    return `carries ngrok's or another trusted CA ${quote(carried)}, but is not signed by its key`;
+  }
+  const beside = carried === undefined
+    ? ""
+    : `; the trusted CA ${quote(carried)} comes with it, but has not signed it`;
+  // Of a chain that ends below its CA, only the CA's name is known.
+  const name = last.isCa ? last.subject : last.issuer;
+  const original = known.find(({ subject, sha256 }) => subject === name && sha256 !== last.sha256);
+  if (original !== undefined) {
+    const shown = chain.find(({ subject, sha256 }) => subject === name && sha256 !== original.sha256);
+    const isKeyKnown = cas.some(({ certificate }) => certificate.sha256 === original.sha256);
+    // The key of a CA that is only listed is not known: the server may just not have sent it.
+    if (shown === undefined && !isKeyKnown) {
+      return `is signed by "${name}", which did not come with it and has not been learnt or fetched`;
+    }
+    const sha256 = shown === undefined ? "" : ` (SHA-256 ${shown.sha256})`;
+    return `is signed by a CA "${name}"${sha256} that has the name of the trusted CA with SHA-256 ${original.sha256}, ` +
+      `but another key`;
+  }
+  if (path.length > 1) return `is signed by ${quote(last)}, which is not trusted${beside}`;
+  if (await isIssuer(last, last)) return `is signed by itself and not trusted: ${quote(last)}${beside}`;
+  return `is signed by "${last.issuer}", which is not trusted and did not come with it${beside}`;
+}
+
+function quote({ subject, sha256 }: ParsedCertificate): string {
+  return `"${subject}" (SHA-256 ${sha256})`;
+}
