@@ -9,7 +9,7 @@ import { listOf, readText } from "./value_types.ts";
 const DNS_PORT = 53;
 const INGRESS_PORT = 443;
 
-/** The API's URL: `https:`, or `http:` for a loopback host, which shows the key to nobody. */
+/** The URL of the API: `https:`, or `http:` for a loopback host, so that no network sees the key. */
 export const apiUrl: ValueType<string> = { values: "URL", read: readApiUrl };
 /** The host and port of the ingress. */
 export const ingressTarget: ValueType<IngressTarget> = {

@@ -12,7 +12,7 @@ export interface ApiKeySources {
   readonly readText: (path: string) => Promise<string>;
 }
 
-/** The API key and where it was found: empty and null if there is none. */
+/** The API key with its source; empty and null if there is none. */
 export interface ApiKey {
   readonly key: string;
   readonly source: "config" | "environment" | "file" | null;

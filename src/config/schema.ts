@@ -63,7 +63,7 @@ export function parseConfig(raw: unknown, options: ParseOptions = {}): ParsedCon
   const { clientCert, clientKey } = config.server;
   if (problems.length === 0 && clientCert === clientKey) {
     const message = "it is the same file as server.client_cert";
-    problems.push({ path: "server.client_key", message, suggestion: "Give each a file of its own" });
+    problems.push({ path: "server.client_key", message, suggestion: "Use two different files" });
   }
   if (problems.length > 0) throw validationError(problems);
   return { config, warnings };

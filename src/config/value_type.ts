@@ -36,7 +36,7 @@ class Refusal extends Error {
   }
 }
 
-/** Leaves a reader because the value cannot be used; `suggestion` is what to write instead. */
+/** Leaves a reader because the value cannot be used; `suggestion` names a better value. */
 export function refuse(message: string, suggestion?: string): never {
   throw new Refusal(message, suggestion);
 }

@@ -122,7 +122,7 @@ Deno.test("ngrokctl config edit opens a file that this user may not write throug
   }
 });
 
-Deno.test("ngrokctl config edit reports a missing file, also one that only root may look for", async () => {
+Deno.test("ngrokctl config edit reports a missing file, for root too", async () => {
   const own = await runFake(["config", "edit"], machine({ exists: () => Promise.resolve(false) }));
   const root = await runFake(
     ["config", "edit"],

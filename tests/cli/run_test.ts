@@ -151,7 +151,7 @@ Deno.test("ngrokctl refuses answers of another form, and names the part", async 
   assert.match((await against({ list: "x" }, ["list"])).err, /unknown form\n/);
 });
 
-/** A wrong command line, and what ngrokctl prints. */
+/** A wrong command line, and the output. */
 const WRONG: readonly (readonly [argv: readonly string[], err: RegExp])[] = [
   [[], /^Error: A command is required\n\nUsage: ngrokctl /],
   [["lst"], /^Unknown command: lst\nDid you mean: ngrokctl list\n\nUsage: ngrokctl /],

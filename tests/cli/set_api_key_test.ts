@@ -6,11 +6,11 @@ import { runFake } from "./fake_io.ts";
 
 const DONE = "API key set successfully";
 
-async function setKey(argv: readonly string[], world: Partial<CtlIo> = {}) {
+async function setKey(argv: readonly string[], effects: Partial<CtlIo> = {}) {
   await using daemon = await startFakeDaemon({ "set-api-key": DONE });
   const ran = await runFake(["--socket", daemon.path, "set-api-key", ...argv], {
     connect: connectLocal,
-    ...world,
+    ...effects,
   });
   return { ...ran, asked: [...daemon.asked] };
 }

@@ -61,11 +61,11 @@ Deno.test("ngrokctl trust fetch downloads the CA without a header and sends it t
 
 Deno.test("ngrokctl trust fetch --file - reads standard input; other files are refused", async () => {
   await using daemon = await startFakeDaemon({ trust: "CA saved" });
-  const world = { connect: connectLocal, readStdin: () => Promise.resolve("PEM") };
-  assert.equal((await runFake(["--socket", daemon.path, "trust", "fetch", "--file", "-"], world)).code, 0);
+  const effects = { connect: connectLocal, readStdin: () => Promise.resolve("PEM") };
+  assert.equal((await runFake(["--socket", daemon.path, "trust", "fetch", "--file", "-"], effects)).code, 0);
   assert.deepEqual(daemon.asked[0]!.args, ["save", "PEM"]);
   for (const [file, word] of [["/x", "/x"], ["it's a.crt", "'it'\\''s a.crt'"]] as const) {
-    assert.deepEqual(await runFake(["--socket", daemon.path, "trust", "fetch", "--file", file], world), {
+    assert.deepEqual(await runFake(["--socket", daemon.path, "trust", "fetch", "--file", file], effects), {
       code: 2,
       out: "",
       err: `Error: Cannot read ${file}: ngrokctl runs without the permission to open files\n` +
@@ -75,7 +75,7 @@ Deno.test("ngrokctl trust fetch --file - reads standard input; other files are r
   assert.equal(daemon.asked.length, 1);
 });
 
-Deno.test("ngrokctl trust fetch names the way by another machine if the download fails", async () => {
+Deno.test("ngrokctl trust fetch suggests another machine if the download fails", async () => {
   await using daemon = await startFakeDaemon({ trust: "CA saved" });
   const host = "https://raw.githubusercontent.com";
   const failures = [

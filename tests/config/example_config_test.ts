@@ -9,7 +9,7 @@ const EXAMPLE = await Deno.readTextFile(new URL("../../config.example.yml", impo
 const COMMENTED_KEY = /^( *)#(?=\S)/gm;
 
 for (
-  const [state, text] of [["as it stands", EXAMPLE], ["uncommented", EXAMPLE.replace(COMMENTED_KEY, "$1")]]
+  const [state, text] of [["unchanged", EXAMPLE], ["uncommented", EXAMPLE.replace(COMMENTED_KEY, "$1")]]
 ) {
   Deno.test(`config.example.yml ${state} equals the defaults, without a warning`, async () => {
     const parsed = await loadConfig("x", { readText: () => Promise.resolve(text!) });

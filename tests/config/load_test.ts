@@ -72,7 +72,7 @@ Deno.test("loadConfig() follows anchors and merge keys", async () => {
   assert.equal(config.net.startPort, 9999);
 });
 
-const BROKEN: readonly (readonly [what: string, text: string, problem: string])[] = [
+const BROKEN: readonly (readonly [fault: string, text: string, problem: string])[] = [
   [
     "a quote that does not end",
     `api:\n  key: "secret\n`,
@@ -113,8 +113,8 @@ const BROKEN: readonly (readonly [what: string, text: string, problem: string])[
   ["a root that is text", "secret\n", "it is not a map of keys"],
 ];
 
-for (const [what, text, problem] of BROKEN) {
-  Deno.test(`loadConfig() refuses ${what} with its position, without quoting the file`, async () => {
+for (const [fault, text, problem] of BROKEN) {
+  Deno.test(`loadConfig() refuses ${fault} with its position, without quoting the file`, async () => {
     const problems = await problemsOf(text);
     assert.equal(problems[0], problem);
     assert(!problems.join().includes("secret"));

@@ -1,6 +1,6 @@
 import type { Change } from "../../src/config/key.ts";
 
-/** A key, a value for it that is not the default, the value after parsing, and what it changes. */
+/** A key, a value that is not the default, the same value after parsing, and its effect. */
 export type Sample = readonly [name: string, raw: unknown, parsed: unknown, change: Change];
 
 /** A sample for every key. */

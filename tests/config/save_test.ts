@@ -91,7 +91,7 @@ for (const [layout, before, after] of CASES) {
   });
 }
 
-const REFUSED: readonly (readonly [what: string, text: string])[] = [
+const REFUSED: readonly (readonly [content: string, text: string])[] = [
   ["an anchor that another value refers to", `api:\n  key: &a old\nx: *a\n`],
   ["a section that is an alias", `x: &a {url: y}\napi: *a\n`],
   ["a section that comes from a merge", `x: &a {api: {url: y}}\n<<: *a\n`],
@@ -103,8 +103,8 @@ const REFUSED: readonly (readonly [what: string, text: string])[] = [
   ["two documents", `a: 1\n---\nb: 2\n`],
 ];
 
-for (const [what, text] of REFUSED) {
-  Deno.test(`setApiKeyText() refuses ${what}`, () => {
+for (const [content, text] of REFUSED) {
+  Deno.test(`setApiKeyText() refuses ${content}`, () => {
     assert.throws(() => setApiKeyText(text, "K"), ConfigError);
   });
 }

@@ -85,7 +85,7 @@ Deno.test("callDaemon() times out on a silent daemon and closes a late connectio
   }
 });
 
-Deno.test("callDaemon() tells the reasons apart that it cannot connect", async () => {
+Deno.test("callDaemon() distinguishes the reasons that it cannot connect", async () => {
   const directory = await Deno.makeTempDir();
   try {
     const path = `${directory}/s`;

@@ -30,7 +30,7 @@ Deno.test("configureLog() replaces an earlier call", () => {
   try {
     configureLog({ level: "info", format: "text", write: (line) => first.push(line) });
     configureLog({ level: "debug", format: "text", write: (line) => second.push(line) });
-    log.debug("Now {what}", { what: "here" });
+    log.debug("Now {place}", { place: "here" });
     assert.deepEqual(first, []);
     assert.equal(second.length, 1);
     assert.match(second[0]!, / DEBUG test: Now here\n$/);

@@ -136,9 +136,9 @@ Deno.test("formatRecord() does not expand placeholders in values", () => {
 });
 
 Deno.test("formatRecord() formats values that JSON cannot express", () => {
-  const round: Record<string, unknown> = {};
-  round["self"] = round;
-  for (const value of [10n, round, new Map([[1, 2]]), Symbol("x")]) {
+  const circular: Record<string, unknown> = {};
+  circular["self"] = circular;
+  for (const value of [10n, circular, new Map([[1, 2]]), Symbol("x")]) {
     for (const format of ["text", "json"] as const) formatRecord(record("Value {value}", { value }), format);
   }
   assert.match(formatRecord(record("Got {n}", { n: 10n }), "json"), /"n":"10"/);

@@ -94,10 +94,10 @@ Deno.test("redactText() redacts several private keys, and one that is cut off", 
 });
 
 Deno.test("redact() makes a JSON value of any value, circular and deep ones too", () => {
-  const round: Record<string, unknown> = { name: "circular" };
-  round["self"] = round;
+  const circular: Record<string, unknown> = { name: "circular" };
+  circular["self"] = circular;
   const values = {
-    round,
+    circular,
     big: 10n,
     date: new Date(0),
     url: new URL("http://a.b/"),

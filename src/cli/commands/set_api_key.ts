@@ -1,3 +1,4 @@
+import { apiKeyProblem } from "../../config/api_key.ts";
 import { parseSentence } from "../answers.ts";
 import type { CtlIo } from "../io.ts";
 import type { Session } from "../session.ts";
@@ -13,11 +14,8 @@ const USAGE =
 export async function setApiKey(session: Session, argument: string | undefined): Promise<void> {
   const key = (await readKey(session.io, argument) ?? "").trim();
   if (key === "") throw new UsageError("API key required", { usage: USAGE });
-  if (!/^[\x21-\x7e]+$/.test(key)) {
-    throw new UsageError(
-      "Cannot use the API key: it contains a space, a line break or a character that is not ASCII",
-    );
-  }
+  const problem = apiKeyProblem(key);
+  if (problem !== undefined) throw new UsageError(`Cannot use the API key: ${problem}`);
   const message = parseSentence(
     await session.call("set-api-key", { args: [key], timeoutMs: REGISTER_TIMEOUT_MS }),
   );
