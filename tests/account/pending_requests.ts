@@ -3,7 +3,7 @@ import { Renewals, type RenewalsOptions } from "../../src/account/renewals.ts";
 
 const realSetTimeout = setTimeout;
 
-/** Counts renewals over real sockets while time is faked: time must not go on before they are answered. */
+/** Counts renewals over real sockets: faked time must not go on before they are answered. */
 export class PendingRequests {
   #count = 0;
 

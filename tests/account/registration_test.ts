@@ -50,7 +50,7 @@ Deno.test("Account removes the operator of an interrupted registration that arri
   assert.deepEqual([disk.id, disk.marker], [account.operatorId, undefined]);
 });
 
-Deno.test("Account killed after it saved the id gets a certificate for that operator, whatever pair there is", async () => {
+Deno.test("Account killed after it saved the id gets a certificate at the next start", async () => {
   using clock = fakeClock();
   const { cloud, disk, account: first } = await registered();
   const ofFirst = disk.pair;

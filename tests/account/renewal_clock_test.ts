@@ -6,7 +6,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const YEAR = 365 * DAY;
 
-/** In two hours: one at once, then after 1, 2, 4, 8, 16, 32 and 60 minutes, drawn a little shorter. */
+/** In two hours: one at once, then after 1, 2, 4, 8, 16, 32 and 60 minutes or a little less. */
 const MOST_IN_TWO_HOURS = 12;
 
 for (
@@ -17,7 +17,8 @@ for (
     ["into the renewal window", 80 * DAY],
   ] as const
 ) {
-  Deno.test(`Renewals decide again when the clock jumps ${name} and when it is put right, without a busy loop (it was one after years in the past, and a renewal a minute after months ahead) (F20)`, () =>
+  // After years in the past it was a busy loop, after months ahead a renewal each minute.
+  Deno.test(`Renewals decide again when the clock jumps ${name} and when it is corrected (F20)`, () =>
     withWrongClock(90 * DAY, async (world) => {
       const { account, renewals, setClock, pass, count } = world;
       const { operatorId } = account;
@@ -36,7 +37,7 @@ for (
       await pass(HOUR);
       assert.equal(count("operators.update"), calm, "nothing is due by the right clock");
       const { certificate } = account;
-      assert.ok(certificate!.notAfter > Date.now() + 89 * DAY, "it is good by the right clock");
+      assert.ok(certificate!.notAfter > Date.now() + 89 * DAY, "it is valid by the right clock");
       const opensAt = certificate!.notAfter - 30 * DAY;
       const { nextAt } = renewals.state;
       assert.ok(nextAt! >= opensAt && nextAt! <= opensAt + 3 * DAY, new Date(nextAt!).toISOString());
@@ -45,7 +46,7 @@ for (
     }));
 }
 
-Deno.test("Renewals of a life of a second begin at once and back off: no tight loop (F19)", () =>
+Deno.test("Renewals of a life of a second begin at once and back off (F19)", () =>
   withWrongClock(1000, async ({ account, pass, count }) => {
     const { serial } = account.certificate!;
     await pass(10_000);
@@ -70,7 +71,7 @@ for (
     ["empty", (world: ClockWorld) => world.cloud.faults.set({ kind: "empty_certificate" }), /no certificate/],
   ] as const
 ) {
-  Deno.test(`Renewals of an expired certificate by answers that are ${name} are tried at once and once a back-off step; the old pair stays, and a good answer is taken (F19)`, () =>
+  Deno.test(`Renewals that get a certificate that is ${name} back off and keep the old one (F19)`, () =>
     withWrongClock(DAY, async (world) => {
       const { account, renewals, cloud, setClock, pass, count } = world;
       const { serial } = account.certificate!;
@@ -91,7 +92,8 @@ for (
     }));
 }
 
-Deno.test("Renewals with a key that is refused are tried once in 5 minutes, also near the end, and at once with another key (it was each 5 s) (F36)", () =>
+// It was each 5 s near the end.
+Deno.test("Renewals with a refused key are tried every 5 minutes, and at once with another key (F36)", () =>
   withWrongClock(10 * MINUTE, async ({ cloud, account, renewals, pass }) => {
     await pass(MINUTE);
     cloud.faults.set({ kind: "error", status: 403, code: "ERR_NGROK_203" });

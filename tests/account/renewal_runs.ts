@@ -31,11 +31,11 @@ export interface RunPlan {
 export interface RunResult {
   /** Each violation of R37; empty if there is none. */
   readonly problems: string[];
-  /** The time of each renewal, as a part of the first tenth of the window: 0 to 1 unless the API was down. */
+  /** The time of each renewal as a part of the first tenth of the window, 0 to 1. */
   readonly starts: number[];
 }
 
-/** Runs the real loop with the real account, store and API client against the simulated cloud, in faked time. */
+/** Runs real accounts and their renewals against the simulated cloud, in faked time. */
 export async function runRenewal(cloud: SimulatedCloud, plan: RunPlan): Promise<RunResult> {
   const { lifeMs, seed, down, daemons } = plan;
   const clock = FakeTimers.install({
@@ -97,7 +97,7 @@ export async function runRenewal(cloud: SimulatedCloud, plan: RunPlan): Promise<
   }
 }
 
-/** The fifths of the first tenth in which none of many renewals began: of a fleet they are spread over all. */
+/** The fifths of the first tenth in which no renewal began; a fleet leaves none empty. */
 export function emptyFifths(starts: readonly number[]): number[] {
   return [0, 1, 2, 3, 4].filter((fifth) => !starts.some((start) => Math.floor(start * 5) === fifth));
 }

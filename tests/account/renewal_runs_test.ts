@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { SimulatedCloud } from "../../sim/cloud/cloud.ts";
 import { emptyFifths, LIVES, runRenewal } from "./renewal_runs.ts";
 
-/** `deno task renewals` does a hundred of each; the long lives take seconds, because the loop checks every five. */
+/** `deno task renewals` does a hundred of each. Long lives take seconds of real time. */
 const RUNS: Readonly<Record<string, number>> = { "90 d": 1, "7 d": 2, "24 h": 5, "1 h": 10, "10 min": 10 };
 
 for (const down of [false, true]) {

@@ -1,209 +1,170 @@
 import assert from "node:assert/strict";
-import FakeTimers from "@sinonjs/fake-timers";
+import { SeededRandom } from "../../sim/cloud/seeded_random.ts";
 import { Renewals } from "../../src/account/renewals.ts";
-import { ApiError } from "../../src/model/errors.ts";
 import type { Account } from "../../src/account/account.ts";
+import { ApiError } from "../../src/model/errors.ts";
+import { fakeClock } from "../fakes/fake_clock.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const START = Date.UTC(2026, 0, 1);
+const LIVES = [["24 h", DAY], ["1 h", HOUR], ["10 min", 10 * MINUTE]] as const;
+const DOWN = new ApiError("The API is down", { status: 0, code: "unreachable" });
 
-interface Cloud {
+interface Options {
   readonly lifeMs: number;
-  /** Why the API fails now; undefined if it does not. */
+  /** The age of the certificate when the daemon starts. */
+  readonly ageMs?: number;
+  /** The error of the API at a time; undefined if it succeeds. */
   readonly fails?: (nowMs: number, notAfter: number) => Error | undefined;
+  readonly random?: () => number;
 }
 
-/** An account whose certificates live for `lifeMs`; renewals and tries are kept by their times. */
-function fakeAccount({ lifeMs, fails = () => undefined }: Cloud) {
+/** Renewals that run in faked time with an account whose certificates live for `lifeMs`. */
+function start({ lifeMs, ageMs = 0, fails = () => undefined, random = Math.random }: Options) {
+  const clock = fakeClock(START);
   const tries: number[] = [];
   const renewed: { at: number; notAfter: number }[] = [];
-  let number = 0;
+  let serial = 0;
   const issue = () => {
     const notBefore = Math.floor(Date.now() / 1000) * 1000;
-    return { serial: `${++number}`, notBefore, notAfter: notBefore + lifeMs };
+    return { serial: `${++serial}`, notBefore, notAfter: notBefore + lifeMs };
   };
   const account = {
     operatorId: "k8sop_1",
     certificate: issue(),
     renew() {
-      const now = Date.now();
-      const old = account.certificate;
-      tries.push(now);
-      const error = fails(now, old.notAfter);
+      const { notAfter } = account.certificate;
+      tries.push(Date.now());
+      const error = fails(Date.now(), notAfter);
       if (error !== undefined) return Promise.reject(error);
+      renewed.push({ at: Date.now(), notAfter });
       account.certificate = issue();
-      renewed.push({ at: now, notAfter: old.notAfter });
       return Promise.resolve({ renewed: true, certificate: account.certificate, dueAt: 0 });
     },
   };
-  return { account: account as unknown as Account, tries, renewed, current: () => account.certificate };
+  clock.setDate(START + ageMs);
+  const stop = new AbortController();
+  const renewals = new Renewals({ account: account as unknown as Account, intervalMs: () => HOUR, random });
+  const ended = renewals.run(stop.signal);
+  return {
+    clock,
+    account,
+    renewals,
+    tries,
+    renewed,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await ended;
+      assert.equal(clock.timers(), 0);
+      clock[Symbol.dispose]();
+    },
+  };
 }
 
-interface RunOptions extends Cloud {
-  /** How old the certificate is when the daemon starts. */
-  readonly ageMs?: number;
-  readonly forMs: number;
-  readonly intervalMs?: number;
-  readonly random?: () => number;
-}
-
-async function run(options: RunOptions) {
-  const { ageMs = 0, forMs, intervalMs = HOUR, random = Math.random, ...cloud } = options;
-  const clock = FakeTimers.install({ now: START });
-  try {
-    const fake = fakeAccount(cloud);
-    clock.setSystemTime(START + ageMs);
-    const stop = new AbortController();
-    const renewals = new Renewals({ account: fake.account, intervalMs: () => intervalMs, random });
-    const ended = renewals.run(stop.signal);
-    await clock.tickAsync(forMs);
-    const state = renewals.state;
-    stop.abort();
-    await ended;
-    assert.equal(clock.countTimers(), 0);
-    return { ...fake, state };
-  } finally {
-    clock.uninstall();
-  }
-}
-
-function away(): ApiError {
-  return new ApiError("The API is away", { status: 0, code: "unreachable" });
-}
-
-for (const [name, lifeMs] of [["24 h", DAY], ["1 h", HOUR], ["10 min", 10 * MINUTE]] as const) {
-  Deno.test(`Renewals begin in the first tenth of the window of a life of ${name}, in 100 of 100 runs (R37)`, async () => {
-    for (let number = 0; number < 100; number++) {
-      const { renewed } = await run({ lifeMs, ageMs: lifeMs * 0.65, forMs: lifeMs * 0.06 });
-      assert.equal(renewed.length, 1);
-      const left = renewed[0]!.notAfter - renewed[0]!.at;
-      assert.ok(left <= lifeMs / 3 && left >= lifeMs / 3 * 0.9, `${left} of ${lifeMs}`);
+for (const [name, lifeMs] of LIVES) {
+  Deno.test(`Renewals of a life of ${name} begin in the first tenth of the window (R37)`, async () => {
+    const random = new SeededRandom(lifeMs);
+    for (let run = 0; run < 100; run++) {
+      await using test = start({ lifeMs, ageMs: lifeMs * 0.65, random: () => random.next() });
+      await test.clock.pass(lifeMs * 0.06);
+      assert.equal(test.renewed.length, 1);
+      const [{ at, notAfter }] = test.renewed as [{ at: number; notAfter: number }];
+      const leftMs = notAfter - at;
+      assert.ok(leftMs <= lifeMs / 3 && leftMs >= lifeMs / 3 * 0.9, `${leftMs} of ${lifeMs}`);
     }
   });
 
-  Deno.test(`Renewals come in time though the API is away for half the window of a life of ${name} (R37)`, async () => {
-    for (let number = 0; number < 100; number++) {
-      const { renewed } = await run({
+  Deno.test(`Renewals of a life of ${name} succeed if the API is down for half the window (R37)`, async () => {
+    const random = new SeededRandom(lifeMs);
+    for (let run = 0; run < 100; run++) {
+      await using test = start({
         lifeMs,
         ageMs: lifeMs * 0.65,
-        forMs: lifeMs * 0.35,
-        fails: (now, notAfter) => notAfter - now > lifeMs / 6 ? away() : undefined,
+        fails: (now, notAfter) => notAfter - now > lifeMs / 6 ? DOWN : undefined,
+        random: () => random.next(),
       });
-      assert.equal(renewed.length, 1);
-      assert.ok(renewed[0]!.at < renewed[0]!.notAfter, "before the end");
+      await test.clock.pass(lifeMs * 0.35);
+      assert.equal(test.renewed.length, 1);
+      assert.ok(test.renewed[0]!.at < test.renewed[0]!.notAfter, "before the end");
     }
   });
 }
 
-for (const [name, lifeMs] of [["90 d", 90 * DAY], ["7 d", 7 * DAY]] as const) {
-  Deno.test(`Renewals of a life of ${name} begin in the first tenth of the window, wherever they are drawn`, async () => {
+Deno.test("Renewals begin at the random moment of the first tenth of the window", async () => {
+  for (const lifeMs of [90 * DAY, 7 * DAY]) {
     for (const drawn of [0, 0.5, 0.999999]) {
-      const { renewed } = await run({
-        lifeMs,
-        ageMs: lifeMs * 0.65,
-        forMs: lifeMs * 0.06,
-        random: () => drawn,
-      });
-      assert.equal(renewed.length, 1);
-      const into = lifeMs / 3 - (renewed[0]!.notAfter - renewed[0]!.at);
-      assert.ok(Math.abs(into - lifeMs / 30 * drawn) < 2, `${into}`);
+      await using test = start({ lifeMs, ageMs: lifeMs * 0.65, random: () => drawn });
+      await test.clock.pass(lifeMs * 0.06);
+      assert.equal(test.renewed.length, 1);
+      const intoMs = lifeMs / 3 - (test.renewed[0]!.notAfter - test.renewed[0]!.at);
+      assert.ok(Math.abs(intoMs - lifeMs / 30 * drawn) < 2, `${intoMs}`);
     }
-  });
-}
+  }
+});
 
-Deno.test("Renewals that fail back off, at most an interval apart, and make haste near the end", async () => {
-  const { tries, current, state } = await run({ lifeMs: 3 * DAY, forMs: 3 * DAY - 1, fails: away });
+Deno.test("Renewals that fail back off up to an hour, and are tried often near the end", async () => {
+  const lifeMs = 3 * DAY;
+  await using test = start({ lifeMs, fails: () => DOWN });
+  await test.clock.pass(lifeMs - 1);
+  const { tries, account, renewals } = test;
   const gaps = tries.slice(1).map((time, index) => time - tries[index]!);
   assert.ok(gaps.every((gap) => gap >= 4_999 && gap <= HOUR + 1), `${Math.max(...gaps)}`);
   assert.ok(gaps[0]! <= MINUTE);
-  const last = tries.filter((time) => current().notAfter - time < 0.05 * 3 * DAY);
+  const last = tries.filter((time) => account.certificate.notAfter - time < 0.05 * lifeMs);
   assert.ok(last.length > 20, `${last.length} in the last twentieth`);
   assert.ok(tries.length < 200, `${tries.length}`);
-  assert.equal(state.lastError, "The API is away");
+  assert.equal(renewals.state.lastError, "The API is down");
 });
 
-Deno.test("Renewals wait as long as the cloud asks them to", async () => {
+Deno.test("Renewals wait as long as the API demands", async () => {
   const error = new ApiError("Too many", { status: 429, code: "ERR_NGROK_226", retryAfterMs: 15 * MINUTE });
-  const { tries } = await run({ lifeMs: DAY, forMs: DAY * 0.75, fails: () => error });
-  assert.ok(tries.slice(1).every((time, index) => time - tries[index]! >= 15 * MINUTE));
+  await using test = start({ lifeMs: DAY, fails: () => error });
+  await test.clock.pass(DAY * 0.75);
+  const { tries } = test;
+  assert.ok(tries.length > 1 && tries.slice(1).every((time, index) => time - tries[index]! >= 15 * MINUTE));
 });
 
-Deno.test("Renewals do not loop over certificates that are due as soon as they come (F19)", async () => {
-  const { tries } = await run({ lifeMs: 1000, forMs: 10 * MINUTE });
-  assert.ok(tries.length <= 11, `${tries.length} in 10 minutes`);
+Deno.test("Renewals back off if certificates are due as soon as they are issued (F19)", async () => {
+  await using test = start({ lifeMs: 1000 });
+  await test.clock.pass(10 * MINUTE);
+  assert.ok(test.tries.length <= 11, `${test.tries.length} in 10 minutes`);
 });
 
-Deno.test("Renewals notice within seconds that the clock has jumped ahead, and ask for nothing before that (F20)", async () => {
-  const clock = FakeTimers.install({ now: START });
-  try {
-    const { account, renewed } = fakeAccount({ lifeMs: 90 * DAY });
-    const stop = new AbortController();
-    const ended = new Renewals({ account, intervalMs: () => HOUR }).run(stop.signal);
-    await clock.tickAsync(HOUR);
-    assert.equal(renewed.length, 0);
-    clock.setSystemTime(START + 80 * DAY);
-    await clock.tickAsync(5_001);
-    assert.equal(renewed.length, 1);
-    stop.abort();
-    await ended;
-  } finally {
-    clock.uninstall();
-  }
+Deno.test("Renewals notice a jump of the clock within seconds, and ask for nothing before it (F20)", async () => {
+  await using test = start({ lifeMs: 90 * DAY });
+  await test.clock.pass(HOUR);
+  assert.equal(test.renewed.length, 0);
+  test.clock.setDate(START + 80 * DAY);
+  await test.clock.pass(5_001);
+  assert.equal(test.renewed.length, 1);
 });
 
 Deno.test("Renewals ask for nothing before there is a certificate", async () => {
-  const clock = FakeTimers.install({ now: START });
-  try {
-    const account = {
-      certificate: undefined,
-      operatorId: undefined,
-      renew: () => assert.fail("there is nothing to renew"),
-    };
-    const stop = new AbortController();
-    const renewals = new Renewals({ account: account as unknown as Account, intervalMs: () => 1000 });
-    const ended = renewals.run(stop.signal);
-    await clock.tickAsync(60_000);
-    assert.deepEqual(renewals.state, { nextAt: undefined, lastAt: undefined, lastError: undefined });
-    stop.abort();
-    await ended;
-  } finally {
-    clock.uninstall();
-  }
+  await using test = start({ lifeMs: HOUR });
+  Object.assign(test.account, { certificate: undefined, operatorId: undefined });
+  await test.clock.pass(2 * HOUR);
+  assert.deepEqual(test.renewals.state, { nextAt: undefined, lastAt: undefined, lastError: undefined });
+  assert.deepEqual(test.tries, []);
 });
 
-Deno.test("Renewals forget why one failed when a registration has brought another certificate (status told it for 60 days)", async () => {
-  const clock = FakeTimers.install({ now: START });
-  try {
-    const fake = fakeAccount({ lifeMs: DAY, fails: away });
-    const renewals = new Renewals({ account: fake.account, intervalMs: () => HOUR });
-    const stop = new AbortController();
-    const ended = renewals.run(stop.signal);
-    await clock.tickAsync(20 * HOUR);
-    assert.equal(renewals.state.lastError, "The API is away");
-    const { account } = fake as unknown as { account: { certificate: unknown } };
-    account.certificate = { serial: "other", notBefore: Date.now(), notAfter: Date.now() + 90 * DAY };
-    const { lastError, nextAt } = renewals.state;
-    assert.equal(lastError, undefined);
-    assert.ok(nextAt! > Date.now() + 59 * DAY, new Date(nextAt!).toISOString());
-    stop.abort();
-    await ended;
-  } finally {
-    clock.uninstall();
-  }
+// Status showed it for 60 days.
+Deno.test("Renewals forget an error when a registration has brought another certificate", async () => {
+  await using test = start({ lifeMs: DAY, fails: () => DOWN });
+  await test.clock.pass(20 * HOUR);
+  assert.equal(test.renewals.state.lastError, "The API is down");
+  test.account.certificate = { serial: "other", notBefore: Date.now(), notAfter: Date.now() + 90 * DAY };
+  const { lastError, nextAt } = test.renewals.state;
+  assert.equal(lastError, undefined);
+  assert.ok(nextAt! > Date.now() + 59 * DAY, new Date(nextAt!).toISOString());
 });
 
-Deno.test("Renewals do not remember that one failed which was asked for weeks before its time", async () => {
-  const clock = FakeTimers.install({ now: START });
-  try {
-    const { account } = fakeAccount({ lifeMs: 90 * DAY, fails: away });
-    const renewals = new Renewals({ account, intervalMs: () => HOUR });
-    await assert.rejects(renewals.renew({ force: true, signal: new AbortController().signal }), /is away/);
-    const { lastError, nextAt } = renewals.state;
-    assert.equal(lastError, undefined);
-    assert.ok(nextAt! >= START + 60 * DAY);
-  } finally {
-    clock.uninstall();
-  }
+Deno.test("Renewals do not keep the error of a command weeks before the certificate is due", async () => {
+  await using test = start({ lifeMs: 90 * DAY, fails: () => DOWN });
+  const { renewals } = test;
+  await assert.rejects(renewals.renew({ force: true, signal: new AbortController().signal }), /is down/);
+  const { lastError, nextAt } = renewals.state;
+  assert.equal(lastError, undefined);
+  assert.ok(nextAt! >= START + 60 * DAY);
 });

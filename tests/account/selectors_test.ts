@@ -64,7 +64,7 @@ Deno.test("Account that has just registered does not ask for its selectors", asy
 
 // A new daemon had no endpoints for ever.
 for (const method of ["GET", "PATCH"]) {
-  Deno.test(`Account lists endpoints although ${method} of the operator fails, warns and retries after a pause`, async () => {
+  Deno.test(`Account lists endpoints although ${method} of the operator fails, and retries later`, async () => {
     for (const status of [400, 403, 405, 500]) {
       using clock = fakeClock();
       await using log = await captureLog();

@@ -9,19 +9,19 @@ import { register } from "./registered_account.ts";
 
 const START = Date.UTC(2027, 0, 1);
 const MINUTE_MS = 60_000;
-/** A loop that is busy has thousands. */
+/** A busy loop has thousands. */
 const MOST_STEPS_PER_MINUTE = 600;
 
-/** A machine that renews against the simulator, in faked time; the cloud's clock is right whatever the machine's says. */
+/** A machine in faked time that renews with the simulated cloud, whose clock is always right. */
 export interface ClockWorld {
   readonly cloud: SimulatedCloud;
   readonly account: Account;
   readonly renewals: Renewals;
-  /** Sets the machine's clock this much ahead of the cloud's; timers take no notice. */
+  /** Sets the machine's clock this much ahead of the cloud's; timers do not notice. */
   setClock(leadMs: number): void;
-  /** Lets so much time pass, timer by timer. Fails if they come as only those of a busy loop do. */
+  /** Lets so much time pass, timer by timer. Fails if there are as many as in a busy loop. */
   pass(ms: number): Promise<void>;
-  /** The requests of one kind so far. */
+  /** The number of requests of one kind so far. */
   count(route: ApiRoute): number;
 }
 

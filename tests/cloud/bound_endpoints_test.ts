@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { Budget } from "../../src/cloud/client.ts";
 import { listBoundEndpoints } from "../../src/cloud/bound_endpoints.ts";
 import type { ListedEndpoints } from "../../src/model/discovery.ts";
 import { anyText } from "../fakes/any_text.ts";
@@ -60,7 +61,7 @@ Deno.test("listBoundEndpoints() reads every URL form of the cloud", async () => 
   );
 });
 
-Deno.test("listBoundEndpoints() takes url, else public_url", async () => {
+Deno.test("listBoundEndpoints() reads url, or public_url if there is none", async () => {
   const { endpoints } = await list(() => ({
     endpoints: [
       { id: "ep_1", url: "http://a.b", public_url: "http://old.b" },
@@ -167,7 +168,7 @@ Deno.test("listBoundEndpoints() refuses every hostile URL, on one printable line
   }
 });
 
-Deno.test("property: whatever the entries, the list is read, and each entry is served, refused or a repetition", async () => {
+Deno.test("property: listBoundEndpoints() reads any entries; each is served, refused or a repetition", async () => {
   let answer: unknown[] = [];
   await using api = new FakeApi(() => json({ endpoints: answer }));
   const part = fc.oneof(anyText(), fc.constantFrom(...HOSTILE), fc.jsonValue());
@@ -219,7 +220,7 @@ Deno.test("listBoundEndpoints() serves the first of several entries with one id"
   ]);
 });
 
-Deno.test("pooled endpoints stay apart, each with its id", async () => {
+Deno.test("listBoundEndpoints() keeps pooled endpoints apart, each with its id", async () => {
   const { endpoints } = await list(() => ({
     endpoints: [{ id: "ep_1", url: "http://a.b" }, { id: "ep_2", url: "http://a.b" }],
   }));
@@ -234,7 +235,66 @@ Deno.test("listBoundEndpoints() says that the last of several pages was empty", 
   assert.deepEqual([endpoints.length, pages, endsEmpty], [2, 2, true]);
 });
 
-Deno.test("a page of 150,000 entries is read", async () => {
+Deno.test("listBoundEndpoints() reads a page of 150,000 entries", async () => {
   const { endpoints } = await list(() => ({ endpoints: entries(0, 150_000) }));
   assert.equal(endpoints.length, 150_000);
+});
+
+Deno.test("listBoundEndpoints() returns known endpoints as the same objects unless they have changed", async () => {
+  let url = "http://a.t";
+  await using api = new FakeApi(() =>
+    json({
+      endpoints: [{ id: "ep_1", url }, { id: "ep_2", url: "http://b.t" }, { id: "ep_3", url: "ftp://c.t" }],
+    })
+  );
+  const first = await listBoundEndpoints(api.client(), "k8sop_1");
+  const known = new Map(first.endpoints.map((endpoint) => [endpoint.id, endpoint]));
+  url = "http://other.t";
+  const second = await listBoundEndpoints(api.client(), "k8sop_1", { known });
+  assert.notEqual(second.endpoints[0], first.endpoints[0]);
+  assert.equal(second.endpoints[0]!.hostname, "other.t");
+  assert.equal(second.endpoints[1], first.endpoints[1]);
+  assert.deepEqual(second.refused, first.refused);
+});
+
+Deno.test("listBoundEndpoints() waits for the request budget before each page", async () => {
+  await using api = new FakeApi(({ path }) =>
+    json({ endpoints: [{ id: path, url: "http://a.t" }], next_page_uri: `${PATH}?page=${path.length}` })
+  );
+  let taken = 0;
+  const budget: Budget = {
+    take: () => ++taken === 3 ? Promise.reject(new Error("stopped")) : Promise.resolve(),
+    failed: () => {},
+    listed: () => {},
+    waitMs: () => 0,
+  };
+  await assert.rejects(listBoundEndpoints(api.client({ budget }), "k8sop_1"), /stopped/);
+  assert.deepEqual([taken, api.seen.length], [3, 2]);
+});
+
+Deno.test("listBoundEndpoints() reads only pages again whose text has changed since the last list", async () => {
+  const ids = new Map([[PATH, "ep_1"], [`${PATH}?page=2`, "ep_2"], [`${PATH}?page=3`, "ep_3"]]);
+  await using api = new FakeApi(({ path }) => {
+    const next = [...ids.keys()][[...ids.keys()].indexOf(path) + 1];
+    return json({
+      endpoints: [{ id: ids.get(path), url: `http://${ids.get(path)!.replace("_", "")}.t` }],
+      ...(next === undefined ? {} : { next_page_uri: next }),
+    });
+  });
+  const pages = new Map();
+  const list = () => listBoundEndpoints(api.client(), "k8sop_1", { remembered: pages });
+  const first = await list();
+  assert.deepEqual([...pages.keys()], [...ids.keys()]);
+  ids.set(`${PATH}?page=2`, "ep_9");
+  const second = await list();
+  assert.deepEqual(
+    second.endpoints.map((endpoint) => first.endpoints.includes(endpoint)),
+    [true, false, true],
+    "an unchanged page returns the same endpoints",
+  );
+  assert.deepEqual(second.endpoints.map(({ id }) => id), ["ep_1", "ep_9", "ep_3"]);
+  ids.delete(`${PATH}?page=3`);
+  assert.deepEqual((await list()).endpoints.map(({ id }) => id), ["ep_1", "ep_9"]);
+  assert.deepEqual([...pages.keys()], [...ids.keys()]);
+  assert.equal((await list()).pages, 2);
 });

@@ -1,13 +1,23 @@
 import FakeTimers from "@sinonjs/fake-timers";
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ApiClient } from "../../src/cloud/client.ts";
+import type { ApiClient } from "../../src/cloud/client.ts";
 import { ApiError } from "../../src/model/errors.ts";
 import { Attempts } from "../../src/lib/attempts.ts";
-import { type HttpRequest, type HttpResponse, sendHttp } from "../../src/system/http.ts";
-import { FakeApi, ForbiddenHost, json, KEY } from "../fakes/fake_api.ts";
+import type { HttpRequest, HttpResponse, sendHttp } from "../../src/system/http.ts";
+import { presentChain } from "../fakes/chain_server.ts";
+import { answering, apiClient, FakeApi, ForbiddenHost, foreignUrls, json, KEY } from "../fakes/fake_api.ts";
+import { makeCert } from "../fakes/test_ca.ts";
 
 const GET = { action: "try it" };
+
+/** Answers `{}` and keeps the requests. */
+function collecting(requests: HttpRequest[]): typeof sendHttp {
+  return answering((request) => {
+    requests.push(request);
+    return { body: "{}" };
+  });
+}
 
 async function failureOf(promise: Promise<unknown>): Promise<ApiError> {
   const error = await promise.then(
@@ -18,20 +28,12 @@ async function failureOf(promise: Promise<unknown>): Promise<ApiError> {
   return error;
 }
 
-/** A client whose answers are made by hand, without a socket. */
-function clientOf(answer: Partial<HttpResponse>, requests: HttpRequest[] = []): ApiClient {
-  return new ApiClient({
-    baseUrl: () => "https://api.example.com",
-    key: () => KEY,
-    userAgent: "t",
-    send: (request) => {
-      requests.push(request);
-      return Promise.resolve({ status: 200, headers: new Headers(), body: "", ...answer });
-    },
-  });
+/** A client that always gets this answer, without a socket. */
+function clientOf(answer: Partial<HttpResponse>): ApiClient {
+  return apiClient({ send: answering(() => answer) });
 }
 
-Deno.test("a GET carries key and version, and neither body nor Content-Type", async () => {
+Deno.test("ApiClient sends key and version with a GET, and neither body nor Content-Type", async () => {
   await using api = new FakeApi(() => json({ ok: true }));
   assert.deepEqual(await api.client().request("GET", "/x?y=1", GET), { ok: true });
   const [seen] = api.seen;
@@ -43,14 +45,14 @@ Deno.test("a GET carries key and version, and neither body nor Content-Type", as
   assert.equal(seen!.body, "");
 });
 
-Deno.test("a body is sent as JSON with its Content-Type", async () => {
+Deno.test("ApiClient sends a body as JSON with its Content-Type", async () => {
   await using api = new FakeApi(() => json({}, { status: 201 }));
   await api.client().request("POST", "/x", { ...GET, body: { a: 1 } });
   assert.equal(api.seen[0]!.headers.get("Content-Type"), "application/json");
   assert.equal(api.seen[0]!.body, '{"a":1}');
 });
 
-Deno.test("a base URL's own path comes before the request's", async () => {
+Deno.test("ApiClient puts the base URL's own path before the request's", async () => {
   await using api = new FakeApi(() => json(1));
   for (const base of [`${api.url}/prefix`, `${api.url}/prefix/`]) {
     await api.client({ baseUrl: () => base }).request("GET", "/a", GET);
@@ -58,17 +60,13 @@ Deno.test("a base URL's own path comes before the request's", async () => {
   assert.deepEqual(api.seen.map((request) => request.path), ["/prefix/a", "/prefix/a"]);
 });
 
-Deno.test("URL and key are asked for at each request", async () => {
+Deno.test("ApiClient reads base URL and key at each request", async () => {
   const requests: HttpRequest[] = [];
   let round = 0;
-  const client = new ApiClient({
+  const client = apiClient({
     baseUrl: () => `https://api${round}.example.com`,
     key: () => `key${round}`,
-    userAgent: "t",
-    send: (request) => {
-      requests.push(request);
-      return Promise.resolve({ status: 200, headers: new Headers(), body: "{}" });
-    },
+    send: collecting(requests),
   });
   await client.request("GET", "/a", GET);
   round = 1;
@@ -78,20 +76,20 @@ Deno.test("URL and key are asked for at each request", async () => {
   assert.deepEqual([requests[0]!.timeoutMs, requests[0]!.maxBodyBytes], [15_000, 16 * 1024 * 1024]);
 });
 
-Deno.test("a 204 and any answer to a DELETE are undefined", async () => {
+Deno.test("ApiClient returns undefined for a 204 and for any DELETE", async () => {
   assert.equal(await clientOf({ status: 204 }).request("PATCH", "/x", GET), undefined);
   assert.equal(await clientOf({ status: 200, body: "" }).request("DELETE", "/x", GET), undefined);
 });
 
 for (const body of ["", "<html>hello</html>", '{"endpoints": [', "undefined"]) {
-  Deno.test(`a 200 with ${JSON.stringify(body)} is malformed (F38)`, async () => {
+  Deno.test(`ApiClient rejects a 200 with ${JSON.stringify(body)} as malformed (F38)`, async () => {
     const error = await failureOf(clientOf({ body }).request("GET", "/x", GET));
     assert.deepEqual([error.code, error.status], ["malformed", 200]);
     assert.equal(error.message, "Cannot try it: the answer of https://api.example.com is not JSON");
   });
 }
 
-Deno.test("an error answer gives status, code and message", async () => {
+Deno.test("ApiClient throws status, code and message of an error answer", async () => {
   await using api = new FakeApi(() =>
     json({ error_code: "ERR_NGROK_206", status_code: 403, msg: "an agent\ntoken" }, { status: 403 })
   );
@@ -104,7 +102,7 @@ Deno.test("an error answer gives status, code and message", async () => {
   assert.equal(error.hint, "Set another key: ngrokctl set-api-key -");
 });
 
-Deno.test("an error body of any shape gives at least the HTTP status", async () => {
+Deno.test("ApiClient throws at least the HTTP status, whatever the error body", async () => {
   const bodies = [
     "",
     "<h1>502</h1>",
@@ -121,21 +119,22 @@ Deno.test("an error body of any shape gives at least the HTTP status", async () 
   }
 });
 
-Deno.test("a long message is cut after 300 characters, escapes included", async () => {
+Deno.test("ApiClient cuts a long message after 300 characters, escapes included", async () => {
   const body = JSON.stringify({ msg: "\n".repeat(10_000) });
   const error = await failureOf(clientOf({ status: 400, body }).request("GET", "/x", GET));
   const quoted = /"(.*)"$/.exec(error.message)![1]!;
   assert.deepEqual([quoted.length, quoted.endsWith("…")], [300, true]);
 });
 
-Deno.test("a not-found answer without a code is known by its status", async () => {
+Deno.test("ApiClient knows a not-found answer without a code by its status", async () => {
   const body = '{"status_code":404,"msg":"Resource not found","details":{"operation_id":"op_1"}}';
   const error = await failureOf(clientOf({ status: 404, body }).request("GET", "/x", GET));
   assert.deepEqual([error.status, error.code], [404, ""]);
   assert.match(error.hint!, /ngrokd registers a new one/);
 });
 
-Deno.test("401, 403 and 404 of a gateway or portal on the way are told from the API's own (a JSON 404 made a second operator)", async () => {
+// A gateway's JSON 404 made a second operator.
+Deno.test("ApiClient tells 401, 403 and 404 of a gateway from those of the API", async () => {
   for (const status of [401, 403, 404]) {
     for (const body of ["", "<html>", '{"message":"no Route matched with those values"}', '{"msg":"x"}']) {
       const error = await failureOf(clientOf({ status, body }).request("GET", "/x", GET));
@@ -145,7 +144,7 @@ Deno.test("401, 403 and 404 of a gateway or portal on the way are told from the 
   }
 });
 
-Deno.test("a hint goes with each failure that a user can do something about", async () => {
+Deno.test("ApiClient adds a hint to each failure that a user can correct", async () => {
   const hints = await Promise.all(
     [401, 403, 429, 500, 503].map(async (status) =>
       (await failureOf(
@@ -165,7 +164,7 @@ Deno.test("a hint goes with each failure that a user can do something about", as
   assert(selectors.hint!.includes("bound_endpoints.selectors"));
 });
 
-Deno.test("a Retry-After is passed on", async () => {
+Deno.test("ApiClient passes a Retry-After on", async () => {
   const headers = new Headers({ "Retry-After": "7" });
   const error = await failureOf(clientOf({ status: 429, headers }).request("GET", "/x", GET));
   assert.equal(error.retryAfterMs, 7000);
@@ -175,7 +174,7 @@ Deno.test("a Retry-After is passed on", async () => {
   );
 });
 
-Deno.test("the key that the API quotes back is in no part of the error", async () => {
+Deno.test("ApiClient removes the key from each part of an error that quotes it", async () => {
   const secret = KEY.split("_")[1]!;
   const msg = `The header "Bearer ${KEY}" (${secret}) is not valid`;
   const bodies = [
@@ -199,7 +198,7 @@ Deno.test("the key that the API quotes back is in no part of the error", async (
   }
 });
 
-Deno.test("property: no message brings the key, wherever an answer quotes it", async () => {
+Deno.test("property: ApiClient shows the key in no error, wherever an answer quotes it", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.string(),
@@ -216,7 +215,7 @@ Deno.test("property: no message brings the key, wherever an answer quotes it", a
   );
 });
 
-Deno.test("without a key, or with one that no header can carry, nothing is sent", async () => {
+Deno.test("ApiClient sends nothing without a key, or with one that no header can carry", async () => {
   const codes = [["", "no_key"], ["a b", "bad_key"], ["key\n", "bad_key"], ["schlüssel", "bad_key"]] as const;
   await using api = new FakeApi(() => json({}));
   for (const [key, code] of codes) {
@@ -228,7 +227,7 @@ Deno.test("without a key, or with one that no header can carry, nothing is sent"
   assert.equal(api.seen.length, 0);
 });
 
-Deno.test("a redirect is an error, and its target is never asked (F41)", async () => {
+Deno.test("ApiClient follows no redirect (F41)", async () => {
   await using other = new ForbiddenHost();
   for (const status of [301, 302, 303, 307, 308]) {
     await using api = new FakeApi(() =>
@@ -241,24 +240,10 @@ Deno.test("a redirect is an error, and its target is never asked (F41)", async (
   assert.equal(other.connections, 0);
 });
 
-Deno.test("a URL of another origin is refused and never asked (a blob: URL of the same one was not) (F40)", async () => {
+Deno.test("ApiClient asks no URL of another origin, nor a blob: URL of the same one (F40)", async () => {
   await using other = new ForbiddenHost();
   await using api = new FakeApi(() => json({}));
-  const host = new URL(other.url).host;
-  const port = new URL(api.url).port;
-  const targets = [
-    `${other.url}/x`,
-    `//${host}/x`,
-    `\\\\${host}/x`,
-    `https://127.0.0.1:${port}/x`,
-    `http://localhost:${port}/x`,
-    `http://127.0.0.1:${port}@${host}/x`,
-    "file:///etc/passwd",
-    `blob:${api.url}/x`,
-    `blob:${other.url}/x`,
-    "data:,x",
-    "javascript:1",
-  ];
+  const targets = [...foreignUrls(api.url, other), `blob:${other.url}/x`, `blob:${api.url}/y`];
   for (const target of targets) {
     const error = await failureOf(api.client().request("GET", target, GET));
     assert.equal(error.code, "foreign_page", target);
@@ -267,7 +252,7 @@ Deno.test("a URL of another origin is refused and never asked (a blob: URL of th
   assert.deepEqual([other.connections, api.seen.length], [0, 0]);
 });
 
-Deno.test("URLs of the same origin are asked in all their forms", async () => {
+Deno.test("ApiClient asks URLs of the same origin in all their forms", async () => {
   await using api = new FakeApi(() => json({}));
   const host = new URL(api.url).host;
   for (
@@ -285,13 +270,9 @@ Deno.test("URLs of the same origin are asked in all their forms", async () => {
   assert.equal(api.seen.length, 5);
 });
 
-Deno.test("http is for loopback hosts only", async () => {
+Deno.test("ApiClient uses http for loopback hosts only", async () => {
   const requests: HttpRequest[] = [];
-  const send: typeof sendHttp = (request) => {
-    requests.push(request);
-    return Promise.resolve({ status: 200, headers: new Headers(), body: "{}" });
-  };
-  const client = (url: string) => new ApiClient({ baseUrl: () => url, key: () => KEY, send, userAgent: "t" });
+  const client = (url: string) => apiClient({ baseUrl: () => url, send: collecting(requests) });
   for (
     const url of [
       "http://api.ngrok.com",
@@ -311,17 +292,29 @@ Deno.test("http is for loopback hosts only", async () => {
   assert.equal(requests.length, 4);
 });
 
-Deno.test("an API that cannot be reached is told apart, with a hint (F35)", async () => {
+Deno.test("ApiClient reports an unreachable API with a hint (F35)", async () => {
   const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `http://127.0.0.1:${free.addr.port}`;
   free.close();
-  const client = new ApiClient({ baseUrl: () => url, key: () => KEY, send: sendHttp, userAgent: "t" });
+  const client = apiClient({ baseUrl: () => url });
   const error = await failureOf(client.request("GET", "/x", GET));
   assert.deepEqual([error.code, error.status], ["unreachable", 0]);
   assert(error.message.startsWith(`Cannot reach ${url}`) && error.hint!.includes("api.url"));
 });
 
-Deno.test("an answer of one byte each 10 s is given up after 15 s, and not before (F38)", async () => {
+Deno.test("ApiClient sends nothing to an API with an untrusted certificate (F35)", async () => {
+  const stranger = await makeCert({ subject: "CN=Stranger CA", isCa: true });
+  await using server = await presentChain([
+    await makeCert({ subject: "CN=api", issuer: stranger, names: ["localhost"] }),
+    stranger,
+  ]);
+  const client = apiClient({ baseUrl: () => `https://localhost:${server.port}` });
+  assert.equal((await failureOf(client.request("GET", "/x", GET))).code, "unreachable");
+  assert.ok(server.connections() > 0);
+  assert.equal(server.received(), 0);
+});
+
+Deno.test("ApiClient gives up an answer of one byte each 10 s after 15 s (F38)", async () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   const bytes = Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>();
   const asked = Promise.withResolvers<void>();
@@ -351,7 +344,7 @@ Deno.test("an answer of one byte each 10 s is given up after 15 s, and not befor
   }
 });
 
-Deno.test("an answer that is too large is cut, also when it was small on the wire (F38)", async () => {
+Deno.test("ApiClient rejects an answer over 16 MiB, also if it is small on the wire (F38)", async () => {
   const bomb = new Response(new Uint8Array(17 * 1024 * 1024)).body!.pipeThrough(
     new CompressionStream("gzip"),
   );
@@ -362,25 +355,20 @@ Deno.test("an answer that is too large is cut, also when it was small on the wir
   assert.deepEqual([error.code, error.status], ["too_large", 200]);
 });
 
-Deno.test("a reset in the middle of an answer is an ApiError (F35)", async () => {
+Deno.test("ApiClient reports a reset in the middle of an answer as unreachable (F35)", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const serving = (async () => {
     using conn = await listener.accept();
     await conn.read(new Uint8Array(4096));
     await conn.write(new TextEncoder().encode("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"));
   })();
-  const client = new ApiClient({
-    baseUrl: () => `http://127.0.0.1:${listener.addr.port}`,
-    key: () => KEY,
-    send: sendHttp,
-    userAgent: "t",
-  });
+  const client = apiClient({ baseUrl: () => `http://127.0.0.1:${listener.addr.port}` });
   const error = await failureOf(client.request("GET", "/x", GET));
   await serving;
   assert.equal(error.code, "unreachable");
 });
 
-Deno.test("an abort is thrown as it is, not as an ApiError", async () => {
+Deno.test("ApiClient rejects with the reason of an abort, not with an ApiError", async () => {
   const stop = new AbortController();
   await using api = new FakeApi(() => {
     stop.abort(new RangeError("enough"));
@@ -389,7 +377,7 @@ Deno.test("an abort is thrown as it is, not as an ApiError", async () => {
   await assert.rejects(api.client().request("GET", "/x", { ...GET, signal: stop.signal }), RangeError);
 });
 
-Deno.test("a request that is broken off is sent once more, but for a POST, which may have arrived", async () => {
+Deno.test("ApiClient repeats an interrupted request once, except a POST, which may have arrived", async () => {
   for (
     const [method, breaks, sent] of [
       ["GET", 1, 2],
@@ -401,23 +389,16 @@ Deno.test("a request that is broken off is sent once more, but for a POST, which
   ) {
     const attempts = new Attempts();
     const requests: HttpRequest[] = [];
-    const client = new ApiClient({
-      baseUrl: () => "https://api.example.com",
-      key: () => KEY,
-      attempts,
-      send(request) {
-        requests.push(request);
-        if (requests.length > breaks) {
-          return Promise.resolve({ status: 200, headers: new Headers(), body: "{}" });
-        }
-        const broken = new Promise<never>((_, reject) =>
-          request.signal!.addEventListener("abort", () => reject(request.signal!.reason))
-        );
-        attempts.breakOff();
-        return broken;
-      },
-      userAgent: "t",
+    const send = answering((request) => {
+      requests.push(request);
+      if (requests.length > breaks) return { body: "{}" };
+      const broken = new Promise<never>((_, reject) =>
+        request.signal!.addEventListener("abort", () => reject(request.signal!.reason))
+      );
+      attempts.breakOff();
+      return broken;
     });
+    const client = apiClient({ attempts, send });
     const asked = client.request(method, "/x", GET);
     if (sent > breaks) await asked;
     else {

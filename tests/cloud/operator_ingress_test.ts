@@ -16,8 +16,8 @@ function use(endpoint: string | undefined, { asked = [] as string[], apiUrl = CL
   });
 }
 
-Deno.test("operatorIngress() takes a name that the permission set holds, in any spelling", () => {
-  const place = { hostname: "connect.ngrok-endpoints.com", port: 443 };
+Deno.test("operatorIngress() returns a name that the permission set includes, in any spelling", () => {
+  const target = { hostname: "connect.ngrok-endpoints.com", port: 443 };
   for (
     const text of [
       "connect.ngrok-endpoints.com",
@@ -25,14 +25,15 @@ Deno.test("operatorIngress() takes a name that the permission set holds, in any 
       "connect.ngrok-endpoints.com:00443",
     ]
   ) {
-    assert.deepEqual(use(text), place, text);
+    assert.deepEqual(use(text), target, text);
   }
 });
 
-Deno.test("operatorIngress() takes localhost from a cloud on this machine only (the daemon connected to itself, again and again) (F41)", () => {
-  const place = { hostname: "localhost", port: 7443 };
+// The daemon connected to itself, again and again.
+Deno.test("operatorIngress() returns localhost only if the API is on this machine too (F41)", () => {
+  const target = { hostname: "localhost", port: 7443 };
   for (const apiUrl of ["http://127.0.0.1:4000/v1", "https://LOCALHOST:4000", "http://[::1]:4000"]) {
-    assert.deepEqual(use("localhost:7443", { apiUrl }), place, apiUrl);
+    assert.deepEqual(use("localhost:7443", { apiUrl }), target, apiUrl);
   }
   for (const apiUrl of [CLOUD, "https://10.0.0.1", "https://localhost.example", "https://127.example"]) {
     for (const text of ["localhost:7443", "LocalHost.:7443", "ingress.localhost:7443"]) {
@@ -43,7 +44,7 @@ Deno.test("operatorIngress() takes localhost from a cloud on this machine only (
   }
 });
 
-Deno.test("operatorIngress() takes no other host, no address, and nothing that is no host and port (F41)", () => {
+Deno.test("operatorIngress() refuses other hosts, addresses and texts of another form (F41)", () => {
   const hostile = [
     undefined,
     "",

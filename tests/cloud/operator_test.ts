@@ -19,7 +19,7 @@ function operator(cert: string): Record<string, unknown> {
   };
 }
 
-Deno.test("registerOperator() sends what the cloud expects and reads what it answers", async () => {
+Deno.test("registerOperator() sends the fields that the cloud expects and reads its answer", async () => {
   for (const status of [200, 201]) {
     await using api = new FakeApi(() => json(operator(CERT), { status }));
     const made = await registerOperator(api.client(), { csr: CSR, selectors: ["true", "false"] });
@@ -61,7 +61,7 @@ Deno.test("registerOperator() without a certificate fails and leaves no operator
   }
 });
 
-Deno.test("registerOperator() tells of the missing certificate also when the operator cannot be removed", async () => {
+Deno.test("registerOperator() reports a missing certificate also if it cannot remove the operator", async () => {
   await using api = new FakeApi(({ method }) =>
     method === "POST" ? json(operator("")) : json({}, { status: 500 })
   );
@@ -70,7 +70,7 @@ Deno.test("registerOperator() tells of the missing certificate also when the ope
   });
 });
 
-Deno.test("an answer that is not an operator is malformed", async () => {
+Deno.test("getOperator() rejects an answer that is not an operator as malformed", async () => {
   for (
     const answer of [null, [], "x", {}, { id: "" }, { id: 7 }, { id: "../x" }, { id: ".." }, {
       id: "a".repeat(129),
@@ -81,7 +81,7 @@ Deno.test("an answer that is not an operator is malformed", async () => {
   }
 });
 
-Deno.test("parts of an operator that are of another type count as absent", async () => {
+Deno.test("getOperator() takes parts of another type for absent", async () => {
   await using api = new FakeApi(() =>
     json({ id: "k8sop_1", binding: { cert: { cert: CERT }, endpoint_selectors: [7], ingress_endpoint: [] } })
   );
@@ -120,7 +120,7 @@ Deno.test("updateOperator() needs a certificate back only for a CSR", async () =
   assert(api.seen.every(({ method }) => method === "PATCH"));
 });
 
-Deno.test("an operator that is gone is a 404 to all but deleteOperator()", async () => {
+Deno.test("getOperator() and updateOperator() reject if it is gone, deleteOperator() does not", async () => {
   await using api = new FakeApi(() => json({ status_code: 404, msg: "Resource not found" }, { status: 404 }));
   await assert.rejects(getOperator(api.client(), "k8sop_1"), { status: 404 });
   await assert.rejects(updateOperator(api.client(), "k8sop_1", { csr: CSR }), { status: 404 });
@@ -128,12 +128,13 @@ Deno.test("an operator that is gone is a 404 to all but deleteOperator()", async
   assert.equal(api.seen.at(-1)!.method, "DELETE");
 });
 
-Deno.test("deleteOperator() passes on every other failure", async () => {
+Deno.test("deleteOperator() rejects with every other failure", async () => {
   await using api = new FakeApi(() => json({}, { status: 403 }));
   await assert.rejects(deleteOperator(api.client(), "k8sop_1"), { status: 403 });
 });
 
-Deno.test("deleteOperator() believes a 404 of the API only (the one of a portal passed for an operator that is gone)", async () => {
+// A portal's 404 passed for an operator that is gone.
+Deno.test("deleteOperator() accepts a 404 of the API only", async () => {
   await using portal = new FakeApi(() => new Response("<html>Not Found</html>", { status: 404 }));
   await assert.rejects(deleteOperator(portal.client(), "k8sop_1"), { status: 404, code: "malformed" });
   const body = { error_code: "ERR_NGROK_227", status_code: 404, msg: "No such prefix" };
@@ -141,7 +142,7 @@ Deno.test("deleteOperator() believes a 404 of the API only (the one of a portal 
   await assert.rejects(deleteOperator(api.client(), "k8sop_1"), { status: 404, code: "ERR_NGROK_227" });
 });
 
-Deno.test("an id that would lead to another resource is never sent", async () => {
+Deno.test("getOperator() and deleteOperator() send no id that leads to another resource", async () => {
   await using api = new FakeApi(() => json({}));
   for (const id of ["", ".", "..", "a/b", "a?b", "a%2fb", "a\n"]) {
     await assert.rejects(getOperator(api.client(), id), RangeError);

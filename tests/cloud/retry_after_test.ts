@@ -13,7 +13,7 @@ Deno.test("parseRetryAfter() reads seconds and dates, and caps them at 15 minute
   assert.equal(parseRetryAfter("Fri, 02 Jan 2099 03:04:35 GMT", NOW), 900_000);
 });
 
-Deno.test("parseRetryAfter() ignores what is absent, negative, past or no time at all (F37)", () => {
+Deno.test("parseRetryAfter() ignores values that are absent, negative, past or invalid (F37)", () => {
   const values = [
     null,
     "",
@@ -35,7 +35,7 @@ Deno.test("parseRetryAfter() ignores what is absent, negative, past or no time a
   }
 });
 
-Deno.test("property: whatever the header, the wait is undefined or in (0, 15 min] (F37)", () => {
+Deno.test("property: parseRetryAfter() returns undefined or a delay in (0, 15 min] (F37)", () => {
   fc.assert(
     fc.property(
       fc.oneof(

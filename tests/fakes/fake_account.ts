@@ -15,13 +15,18 @@ export interface FakeDisk {
   readonly problems?: readonly FileError[];
 }
 
-/** A pair whose certificate is issued now for 90 days; its serial is the text of the certificate. */
+/**
+ * A pair whose certificate is issued now for 90 days; its serial is the text of the certificate.
+ */
 export function fakePair(cert = "c"): Pair {
   const info = { serial: cert, notBefore: Date.now(), notAfter: Date.now() + 90 * DAY_MS };
   return { cert, key: "k", info } as unknown as Pair;
 }
 
-/** An account of which nothing but the disk and the API is faked; not loaded. By default it was registered as `k8sop_1`. */
+/**
+ * An account of which nothing but the disk and the API is faked; not loaded. By default it was
+ * registered as `k8sop_1`.
+ */
 export function fakeAccount(
   options: { send: typeof sendHttp; disk?: FakeDisk } & Partial<AccountOptions>,
 ): Account {

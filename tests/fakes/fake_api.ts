@@ -15,7 +15,10 @@ export function apiClient(options: Partial<ApiClientOptions> = {}): ApiClient {
   });
 }
 
-/** A `send` for an {@linkcode apiClient} that answers without a socket; what is missing is a 200 without a body. */
+/**
+ * A `send` for an {@linkcode apiClient} that answers without a socket; what is missing is a 200
+ * without a body.
+ */
 export function answering(
   answer: (request: HttpRequest) => Partial<HttpResponse> | Promise<Partial<HttpResponse>>,
 ): typeof sendHttp {
