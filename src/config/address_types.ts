@@ -3,67 +3,128 @@ import { type Cidr, formatCidr, parseCidr, parseIpv4 } from "../lib/ipv4.ts";
 import { isLoopbackHost } from "../lib/loopback_host.ts";
 import { printable } from "../lib/printable.ts";
 import type { IngressTarget } from "../model/ingress_target.ts";
-import { type ReadContext, refuse, type ValueType } from "./value_type.ts";
+import { refuse, type ValueType } from "./value_type.ts";
 import { listOf, readText } from "./value_types.ts";
 
 const DNS_PORT = 53;
 const INGRESS_PORT = 443;
 
-/** The URL of the API: `https:`, or `http:` for a loopback host, so that no network sees the key. */
-export const apiUrl: ValueType<string> = { values: "URL", read: readApiUrl };
+/**
+ * The URL of the API: `https:`, or `http:` for a loopback host, so that no network sees the key.
+ */
+export const apiUrl: ValueType<string> = {
+  values: "URL",
+  read(value) {
+    const text = readText(value);
+    const url = URL.parse(text);
+    const example = "Write it like https://api.ngrok.com";
+    // Checked first: the other messages show parts of the URL, and these may be secret.
+    if (url !== null && (url.username !== "" || url.password !== "")) {
+      return refuse("it contains a user name or password", "The API key belongs in api.key");
+    }
+    if (url === null || /\s/.test(text)) return refuse("it is not a URL", example);
+    if (url.protocol !== "https:" && url.protocol !== "http:") {
+      return refuse(`the scheme "${printable(url.protocol.slice(0, -1))}" is not https`, example);
+    }
+    if (url.search !== "" || url.hash !== "") return refuse("it contains a query or a fragment", example);
+    if (url.protocol === "http:" && !isLoopbackHost(url.hostname)) {
+      return refuse("http would show the API key to the network", `Write https://${url.host}`);
+    }
+    return url.origin + url.pathname.replace(/\/+$/, "");
+  },
+};
+
 /** The host and port of the ingress. */
 export const ingressTarget: ValueType<IngressTarget> = {
   values: "`host` or `host:port`",
   read: (value) => readHostPort(value, INGRESS_PORT),
 };
+
 /** An IPv4 address to listen on; `localhost` is one. */
-export const listenIp: ValueType<string> = { values: "IPv4 address", read: readListenIp };
+export const listenIp: ValueType<string> = {
+  values: "IPv4 address",
+  read(value) {
+    const text = readText(value);
+    if (text === "localhost") return "127.0.0.1";
+    if (parseIpv4(text) !== undefined) return text;
+    return refuse(`"${printable(text)}" is not an IPv4 address`, "The default is 127.0.0.1");
+  },
+};
+
 /** An IPv4 address that a host can have. */
-export const hostIp: ValueType<string> = { values: "IPv4 address", read: readHostIp };
+export const hostIp: ValueType<string> = {
+  values: "IPv4 address",
+  read(value) {
+    const text = readText(value);
+    const address = parseIpv4(text);
+    if (address === undefined) return refuse(`"${printable(text)}" is not an IPv4 address`);
+    if (!isHostAddress(address)) refuse(`"${printable(text)}" cannot be the address of a host`);
+    return text;
+  },
+};
+
 /** An address, a port, or both. */
 export const listenAddress: ValueType<string> = {
   values: "`a.b.c.d`, `a.b.c.d:port` or `:port`",
-  read: readListenAddress,
+  read(value) {
+    const text = readText(value);
+    const [address = "", port, rest] = text.split(":");
+    const anyAddress = address === "" && port !== undefined;
+    if (rest !== undefined || (!anyAddress && parseIpv4(address) === undefined)) {
+      refuse(`"${printable(text)}" is not a.b.c.d, a.b.c.d:port or :port`);
+    }
+    if (port !== undefined) readPortText(port);
+    return text;
+  },
 };
+
 /** A network that has room for virtual addresses. */
 export const subnet: ValueType<Cidr> = {
   values: "`a.b.c.d/n`, /8 to /29",
-  read: readSubnet,
+  read(value, { fallback }) {
+    const text = readText(value);
+    const suggestion = `The default is ${formatCidr(fallback)}`;
+    const cidr = parseCidr(text);
+    if (cidr === undefined) return refuse(`"${printable(text)}" is not of the form a.b.c.d/n`, suggestion);
+    if (cidr.prefix < 8 || cidr.prefix > 29) return refuse(`/${cidr.prefix} is not in /8 to /29`, suggestion);
+    if (isHostAddress(cidr.base)) return cidr;
+    return refuse(`${formatCidr(cidr)} has no address that a host can have`, suggestion);
+  },
   write: formatCidr,
 };
-/** The name of a network interface. */
+
+/** A name that the kernel accepts for a new interface, and that no program reads as an option. */
 export const interfaceName: ValueType<string> = {
   values: "1 to 15 of `A-Z a-z 0-9 _ . -`",
-  read: readInterfaceName,
+  read(value) {
+    const name = readText(value);
+    if (/^[A-Za-z0-9_.][A-Za-z0-9_.-]{0,14}$/.test(name) && !/^\.{1,2}$/.test(name)) return name;
+    return refuse(
+      `"${printable(name)}" is not 1 to 15 letters, digits, or _ . -`,
+      "The default is ngrokd0",
+    );
+  },
 };
+
 /** A list of networks; an address is a network of one. */
 export const networks: ValueType<readonly Cidr[]> = listOf("`a.b.c.d/n` or `a.b.c.d`", {
-  read: readNetwork,
+  read(value) {
+    const text = readText(value);
+    const network = parseCidr(text.includes("/") ? text : `${text}/32`);
+    return network ?? refuse(`"${printable(text)}" is not of the form a.b.c.d/n`);
+  },
   write: formatCidr,
 });
+
 /** A list of DNS servers, each read as `a.b.c.d:port`. */
 export const dnsServers: ValueType<readonly string[]> = listOf("`a.b.c.d` or `a.b.c.d:port`", {
-  read: readDnsServer,
+  read(value) {
+    const { hostname, port } = readHostPort(value, DNS_PORT);
+    const address = hostname === "localhost" ? "127.0.0.1" : hostname;
+    if (parseIpv4(address) !== undefined) return `${address}:${port}`;
+    return refuse(`"${printable(hostname)}" is not an IPv4 address`, "Write the address of the DNS server");
+  },
 });
-
-function readApiUrl(value: unknown): string {
-  const text = readText(value);
-  const url = URL.parse(text);
-  const example = "Write it like https://api.ngrok.com";
-  // Checked first: the other messages show parts of the URL, and these may be secret.
-  if (url !== null && (url.username !== "" || url.password !== "")) {
-    return refuse("it contains a user name or password", "The API key belongs in api.key");
-  }
-  if (url === null || /\s/.test(text)) return refuse("it is not a URL", example);
-  if (url.protocol !== "https:" && url.protocol !== "http:") {
-    return refuse(`the scheme "${printable(url.protocol.slice(0, -1))}" is not https`, example);
-  }
-  if (url.search !== "" || url.hash !== "") return refuse("it contains a query or a fragment", example);
-  if (url.protocol === "http:" && !isLoopbackHost(url.hostname)) {
-    return refuse("http would show the API key to the network", `Write https://${url.host}`);
-  }
-  return url.origin + url.pathname.replace(/\/+$/, "");
-}
 
 function readHostPort(value: unknown, defaultPort: number): { hostname: string; port: number } {
   const text = readText(value);
@@ -74,68 +135,6 @@ function readHostPort(value: unknown, defaultPort: number): { hostname: string; 
     refuse(`"${printable(host)}" is not a host name or an IPv4 address`);
   }
   return { hostname, port: port === undefined ? defaultPort : readPortText(port) };
-}
-
-function readListenIp(value: unknown): string {
-  const text = readText(value);
-  if (text === "localhost") return "127.0.0.1";
-  if (parseIpv4(text) === undefined) {
-    refuse(`"${printable(text)}" is not an IPv4 address`, "The default is 127.0.0.1");
-  }
-  return text;
-}
-
-function readHostIp(value: unknown): string {
-  const text = readText(value);
-  const address = parseIpv4(text);
-  if (address === undefined) return refuse(`"${printable(text)}" is not an IPv4 address`);
-  if (!isHostAddress(address)) refuse(`"${printable(text)}" cannot be the address of a host`);
-  return text;
-}
-
-function readListenAddress(value: unknown): string {
-  const text = readText(value);
-  const [address = "", port, rest] = text.split(":");
-  const anyAddress = address === "" && port !== undefined;
-  if (rest !== undefined || (!anyAddress && parseIpv4(address) === undefined)) {
-    refuse(`"${printable(text)}" is not a.b.c.d, a.b.c.d:port or :port`);
-  }
-  if (port !== undefined) readPortText(port);
-  return text;
-}
-
-function readSubnet(value: unknown, { fallback }: ReadContext<Cidr>): Cidr {
-  const text = readText(value);
-  const suggestion = `The default is ${formatCidr(fallback)}`;
-  const cidr = parseCidr(text);
-  if (cidr === undefined) return refuse(`"${printable(text)}" is not of the form a.b.c.d/n`, suggestion);
-  if (cidr.prefix < 8 || cidr.prefix > 29) return refuse(`/${cidr.prefix} is not in /8 to /29`, suggestion);
-  if (isHostAddress(cidr.base)) return cidr;
-  return refuse(`${formatCidr(cidr)} has no address that a host can have`, suggestion);
-}
-
-/** A name that the kernel accepts for a new interface, and that no program reads as an option. */
-function readInterfaceName(value: unknown): string {
-  const name = readText(value);
-  if (!/^[A-Za-z0-9_.][A-Za-z0-9_.-]{0,14}$/.test(name) || /^\.{1,2}$/.test(name)) {
-    refuse(`"${printable(name)}" is not 1 to 15 letters, digits, or _ . -`, "The default is ngrokd0");
-  }
-  return name;
-}
-
-function readNetwork(value: unknown): Cidr {
-  const text = readText(value);
-  const network = parseCidr(text.includes("/") ? text : `${text}/32`);
-  return network ?? refuse(`"${printable(text)}" is not of the form a.b.c.d/n`);
-}
-
-function readDnsServer(value: unknown): string {
-  const { hostname, port } = readHostPort(value, DNS_PORT);
-  const address = hostname === "localhost" ? "127.0.0.1" : hostname;
-  if (parseIpv4(address) === undefined) {
-    refuse(`"${printable(hostname)}" is not an IPv4 address`, "Write the address of the DNS server");
-  }
-  return `${address}:${port}`;
 }
 
 function readPortText(text: string): number {

@@ -11,17 +11,21 @@ const SHORT_POLL_S = 5;
 // deno-lint-ignore no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 const WHOLE_NUMBER = /^[+-]?(?:0|[1-9][0-9]*)$/;
-const BOOLEANS: Readonly<Record<string, boolean>> = {
-  true: true,
-  yes: true,
-  on: true,
-  false: false,
-  no: false,
-  off: false,
-};
+const TRUE_WORDS = ["true", "yes", "on"];
+const FALSE_WORDS = ["false", "no", "off"];
 
 /** An API key. */
-export const apiKey: ValueType<string> = { values: "text", read: readApiKey };
+export const apiKey: ValueType<string> = {
+  values: "text",
+  read(value) {
+    // Without readText(), whose messages show the value.
+    if (typeof value !== "string" && typeof value !== "number") return refuse("it is not text");
+    const key = String(value);
+    const problem = apiKeyProblem(key);
+    return problem === undefined ? key : refuse(problem, "Set it with: ngrokctl set-api-key -");
+  },
+};
+
 /** A level of the log; `warning` is `warn`. */
 export const logLevel: ValueType<"debug" | "info" | "warn" | "error"> = {
   values: "`debug`, `info`, `warn` or `error`",
@@ -30,51 +34,77 @@ export const logLevel: ValueType<"debug" | "info" | "warn" | "error"> = {
     return word === "warning" ? "warn" : word;
   },
 };
+
 /** A format of log lines. */
 export const logFormat: ValueType<"text" | "json"> = {
   values: "`text` or `json`",
   read: (value) => readWord(value, ["text", "json"]),
 };
+
 /** The path of a file. */
-export const filePath: ValueType<string> = { values: "path", read: readFilePath };
+export const filePath: ValueType<string> = {
+  values: "path",
+  read(value) {
+    const path = readText(value);
+    return path.endsWith("/") ? refuse(`"${printable(path)}" is a directory`, "Name a file in it") : path;
+  },
+};
+
 /** The path of the control socket; the Go daemon's path means the default. */
 export const socketPath: ValueType<string> = {
   values: "path",
-  read: (value, { os }) => effectiveSocketPath(readFilePath(value), os),
+  read: (value, context) => effectiveSocketPath(filePath.read(value, context), context.os),
 };
+
 /** An interval: seconds in the file, milliseconds in the configuration. */
-export const seconds: ValueType<number> = { values: "seconds", read: readInterval, write: (ms) => ms / 1000 };
+export const seconds: ValueType<number> = {
+  values: "seconds",
+  read(value, context) {
+    const { fallback } = context;
+    const interval = readInteger(value, context);
+    if (interval < 0) refuse(`${interval} is not positive`, `The default is ${fallback / 1000} (seconds)`);
+    if (interval > MAX_INTERVAL_S) refuse(`${interval} is too long`, `At most ${MAX_INTERVAL_S} seconds`);
+    return interval * 1000 || fallback;
+  },
+  write: (ms) => ms / 1000,
+};
+
 /** The interval between two polls. */
 export const pollSeconds: ValueType<number> = {
   ...seconds,
   read(value, context) {
-    const ms = readInterval(value, context);
+    const ms = seconds.read(value, context);
     if (ms < SHORT_POLL_S * 1000) {
       context.warn("polls this frequent can meet the API's rate limit", `Use ${SHORT_POLL_S} or more`);
     }
     return ms;
   },
 };
+
 /** A port that can be bound or dialled. */
-export const port: ValueType<number> = { values: "port", read: readPort };
+export const port: ValueType<number> = {
+  values: "port",
+  read(value, context) {
+    const { fallback } = context;
+    const port = readInteger(value, context);
+    if (port < 0 || port > 65535) refuse(`${port} is not in 1 to 65535`, `The default is ${fallback}`);
+    return port || fallback;
+  },
+};
+
 /** True or false, also in the words of YAML 1.1 that the Go daemon accepts. */
-export const boolean: ValueType<boolean> = { values: "`true` or `false`", read: readBoolean };
+export const boolean: ValueType<boolean> = {
+  values: "`true` or `false`",
+  read(value) {
+    if (typeof value === "boolean") return value;
+    const word = typeof value === "string" ? value.toLowerCase() : "";
+    if (![...TRUE_WORDS, ...FALSE_WORDS].includes(word)) refuse(`${show(value)} is not true or false`);
+    return TRUE_WORDS.includes(word);
+  },
+};
+
 /** A list of expressions that select endpoints. */
 export const selectors: ValueType<readonly string[]> = listOf("CEL expressions", { read: readText });
-
-/** Text on one line. Numbers and booleans count as they are written: YAML reads `- true` as one. */
-export function readText(value: unknown): string {
-  if (typeof value === "number" || typeof value === "boolean") return String(value);
-  if (typeof value !== "string") return refuse("it is not text");
-  if (CONTROL.test(value)) refuse(`"${printable(value)}" contains a line break or a control character`);
-  return value;
-}
-
-/** The suggestion for a mistyped word; undefined if no candidate is near. */
-export function suggestWord(word: string, candidates: Iterable<string>): string | undefined {
-  const near = didYouMean(word, candidates);
-  return near === undefined ? undefined : `Did you mean "${near}"?`;
-}
 
 /** A list with one problem for each bad element; an empty list is the default. */
 export function listOf<T>(
@@ -96,49 +126,18 @@ export function listOf<T>(
   };
 }
 
-function readApiKey(value: unknown): string {
-  // Not readText(), whose messages show the value.
-  if (typeof value !== "string" && typeof value !== "number") return refuse("it is not text");
-  const key = String(value);
-  const problem = apiKeyProblem(key);
-  return problem === undefined ? key : refuse(problem, "Set it with: ngrokctl set-api-key -");
+/** Text on one line. Numbers and booleans count as they are written: YAML reads `- true` as one. */
+export function readText(value: unknown): string {
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  if (typeof value !== "string") return refuse("it is not text");
+  if (CONTROL.test(value)) refuse(`"${printable(value)}" contains a line break or a control character`);
+  return value;
 }
 
-function readFilePath(value: unknown): string {
-  const path = readText(value);
-  if (path.endsWith("/")) refuse(`"${printable(path)}" is a directory`, "Name a file in it");
-  return path;
-}
-
-function readInteger(value: unknown, { warn }: ReadContext<number>): number {
-  const number = typeof value === "string" && WHOLE_NUMBER.test(value) ? Number(value) : value;
-  if (typeof number !== "number" || !Number.isSafeInteger(number)) {
-    return refuse(`${show(value)} is not a whole number`);
-  }
-  if (typeof value === "string") warn("the number is written as text", "Remove the quotes");
-  return number;
-}
-
-function readPort(value: unknown, context: ReadContext<number>): number {
-  const { fallback } = context;
-  const port = readInteger(value, context);
-  if (port < 0 || port > 65535) refuse(`${port} is not in 1 to 65535`, `The default is ${fallback}`);
-  return port || fallback;
-}
-
-function readInterval(value: unknown, context: ReadContext<number>): number {
-  const { fallback } = context;
-  const interval = readInteger(value, context);
-  if (interval < 0) refuse(`${interval} is not positive`, `The default is ${fallback / 1000} (seconds)`);
-  if (interval > MAX_INTERVAL_S) refuse(`${interval} is too long`, `At most ${MAX_INTERVAL_S} seconds`);
-  return interval * 1000 || fallback;
-}
-
-function readBoolean(value: unknown): boolean {
-  if (typeof value === "boolean") return value;
-  const word = typeof value === "string" ? value.toLowerCase() : "";
-  if (!Object.hasOwn(BOOLEANS, word)) refuse(`${show(value)} is not true or false`);
-  return BOOLEANS[word]!;
+/** The suggestion for a mistyped word; undefined if no candidate is near. */
+export function suggestWord(word: string, candidates: Iterable<string>): string | undefined {
+  const near = didYouMean(word, candidates);
+  return near === undefined ? undefined : `Did you mean "${near}"?`;
 }
 
 /** One of some words, in any case. */
@@ -150,6 +149,15 @@ function readWord<T extends string>(value: unknown, words: readonly T[]): T {
     `"${printable(text)}" is not ${words.slice(0, -1).join(", ")} or ${words.at(-1)}`,
     suggestWord(text, words),
   );
+}
+
+function readInteger(value: unknown, { warn }: ReadContext<number>): number {
+  const number = typeof value === "string" && WHOLE_NUMBER.test(value) ? Number(value) : value;
+  if (typeof number !== "number" || !Number.isSafeInteger(number)) {
+    return refuse(`${show(value)} is not a whole number`);
+  }
+  if (typeof value === "string") warn("the number is written as text", "Remove the quotes");
+  return number;
 }
 
 function show(value: unknown): string {
