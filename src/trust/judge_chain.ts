@@ -19,7 +19,7 @@ export async function judgeChain(
   chain: readonly ParsedCertificate[],
   options: JudgeOptions,
 ): Promise<Verdict> {
-  const { hostname, nowMs, byRoots = false } = options;
+  const { hostname, nowMs, byRoots } = options;
   const [leaf, ...rest] = chain;
   if (leaf === undefined) return { ca: undefined, isSignerTrusted: false, reasons: ["cannot be read"] };
   const { path, ca } = await findPath([leaf, ...rest], options.cas);
@@ -34,9 +34,11 @@ export async function judgeChain(
       ? []
       : [`is ${namesOf(leaf)}, not for ${hostname}`]),
     ...(leaf.isForServers ? [] : ["may not be used by a server (its extKeyUsage)"]),
-    ...(leaf.saysCa ? ["is that of a CA (its basicConstraints say CA:TRUE), which no server may use"] : []),
+    ...(leaf.hasCaFlag
+      ? ["is that of a CA (its basicConstraints say CA:TRUE), which no server may use"]
+      : []),
   ];
-  const step = unusable?.step ?? (isSignerTrusted && leaf.saysCa ? NOT_AS_CA : undefined);
+  const step = unusable?.step ?? (isSignerTrusted && leaf.hasCaFlag ? NOT_AS_CA : undefined);
   return { ca, isSignerTrusted, reasons, step };
 }
 
@@ -45,10 +47,10 @@ export interface JudgeOptions {
   /** The name that the server must have. */
   readonly hostname: string;
   readonly cas: readonly TrustedCa[];
-  /** CAs that are trusted but cannot be used now. @default {[]} */
-  readonly unusable?: readonly UnusableCa[];
-  /** True if the runtime's own CAs verify the chain, even for another name. @default {false} */
-  readonly byRoots?: boolean;
+  /** CAs that are trusted but cannot be used now. */
+  readonly unusable: readonly UnusableCa[];
+  /** True if the runtime's own CAs verify the chain, even for another name. */
+  readonly byRoots: boolean;
   /** CAs to name if the server shows one that only imitates them. */
   readonly listed: readonly ListedCa[];
   readonly nowMs: number;

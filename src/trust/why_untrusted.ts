@@ -10,7 +10,7 @@ const NEW_VERSION =
 /** The CAs that an untrusted chain is compared with. */
 export interface KnownCas {
   readonly cas: readonly TrustedCa[];
-  readonly unusable?: readonly UnusableCa[];
+  readonly unusable: readonly UnusableCa[];
   readonly listed: readonly ListedCa[];
   readonly nowMs: number;
 }
@@ -18,7 +18,7 @@ export interface KnownCas {
 /** Finds the known CA that signed this certificate and cannot be used now. */
 export async function findUnusable(
   last: ParsedCertificate,
-  { unusable = [], listed, nowMs }: KnownCas,
+  { unusable, listed, nowMs }: KnownCas,
 ): Promise<{ sha256: string; reason: string; step: string } | undefined> {
   for (const { ca: { certificate, file, source }, why } of unusable) {
     const { sha256 } = certificate;
@@ -49,7 +49,7 @@ export async function whyUntrusted(
   if (carried !== undefined && carried.subjectDer === last.issuerDer) {
     return `carries ngrok's or another trusted CA ${quote(carried)}, but is not signed by its key`;
   }
-  const beside = carried === undefined
+  const extra = carried === undefined
     ? ""
     : `; the trusted CA ${quote(carried)} comes with it, but has not signed it`;
   // Of a chain that ends below its CA, only the CA's name is known.
@@ -66,9 +66,9 @@ export async function whyUntrusted(
     return `is signed by a CA "${name}"${sha256} that has the name of the trusted CA with SHA-256 ${original.sha256}, ` +
       `but another key`;
   }
-  if (path.length > 1) return `is signed by ${quote(last)}, which is not trusted${beside}`;
-  if (await isIssuer(last, last)) return `is signed by itself and not trusted: ${quote(last)}${beside}`;
-  return `is signed by "${last.issuer}", which is not trusted and did not come with it${beside}`;
+  if (path.length > 1) return `is signed by ${quote(last)}, which is not trusted${extra}`;
+  if (await isIssuer(last, last)) return `is self-signed and not trusted: ${quote(last)}${extra}`;
+  return `is signed by "${last.issuer}", which is not trusted and did not come with it${extra}`;
 }
 
 function quote({ subject, sha256 }: ParsedCertificate): string {

@@ -23,10 +23,10 @@ export interface ParsedCertificate {
    */
   readonly isCa: boolean;
   /**
-   * True if basicConstraints says CA, whatever keyUsage says. The runtime's TLS accepts no such
+   * True if basicConstraints says CA, regardless of keyUsage. The runtime's TLS accepts no such
    * certificate as a server's own.
    */
-  readonly saysCa: boolean;
+  readonly hasCaFlag: boolean;
   /** The DNS names and IP addresses that it is for. */
   readonly names: readonly string[];
   /** True if extKeyUsage, if present, contains serverAuth. */
@@ -62,7 +62,7 @@ export async function parseCertificate(der: Uint8Array<ArrayBuffer>): Promise<Pa
       notBefore: certificate.notBefore.getTime(),
       notAfter: certificate.notAfter.getTime(),
       isCa: constraints?.ca === true && mayIssue,
-      saysCa: constraints?.ca === true,
+      hasCaFlag: constraints?.ca === true,
       names: names.filter(({ type }) => type === "dns" || type === "ip").map(({ value }) => value),
       isForServers: purposes === undefined || purposes.includes(SERVER_AUTH) || purposes.includes(ANY_USAGE),
       async isSignedBy(other) {

@@ -90,7 +90,7 @@ const ATTACKS: readonly {
   {
     what: "that has signed itself",
     chain: async () => [await makeCert({ subject: "CN=x", names })],
-    says: /certificate is signed by itself and not trusted: "CN=x" \(SHA-256 [0-9A-F:]{95}\)$/,
+    says: /certificate is self-signed and not trusted: "CN=x" \(SHA-256 [0-9A-F:]{95}\)$/,
   },
   {
     what: "of a look-alike, with the listed CA beside it",
