@@ -15,7 +15,7 @@ import { realSystem } from "../../src/system/system.ts";
 import { listenUdp } from "../../src/system/udp.ts";
 import { askUdp, TcpClient } from "./client.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
-import { FakeUdp } from "./fake_udp.ts";
+import { FakeUdp, idleListener } from "./fake_sockets.ts";
 import { FakeUpstream } from "./fake_upstream.ts";
 import { decode, message, replyTo } from "./messages.ts";
 import { captureLog } from "../fakes/captured_log.ts";
@@ -221,9 +221,7 @@ function dnsOn(
         if (!listens(address)) {
           throw new BindError(`Cannot bind ${key}: address is in use`, { address: key, reason: "in_use" });
         }
-        const over = Promise.withResolvers<never>();
-        const close = () => over.reject(new Deno.errors.BadResource("closed"));
-        return { key, port, accept: () => over.promise, close };
+        return idleListener({ address, port });
       },
       localAddresses: () => [],
       files: {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { TcpServer, type TcpServerLimits } from "../../src/dns/tcp_server.ts";
-import { type AcceptedStream, listenTcp, type TcpListener } from "../../src/system/net.ts";
+import { listenTcp, type TcpListener } from "../../src/system/net.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { until } from "../fakes/sockets.ts";
 import { TcpClient } from "./client.ts";
+import { idleListener } from "./fake_sockets.ts";
 
 /** Echoes; a first octet of 1 delays the reply, 2 withholds, 3 prevents, 4 enlarges it. */
 class Served implements AsyncDisposable {
@@ -227,16 +228,14 @@ Deno.test("TcpServer backs off while there are no descriptors, logs it once, and
   const stop = new AbortController();
   let accepts = 0;
   const accepted = Promise.withResolvers<void>();
-  const over = Promise.withResolvers<AcceptedStream>();
+  const idle = idleListener();
   const listener: TcpListener = {
-    key: "127.0.0.1:53",
-    port: 53,
+    ...idle,
     accept() {
       if (++accepts <= 4) return Promise.reject(new Error("Too many open files (os error 24)"));
       accepted.resolve();
-      return over.promise;
+      return idle.accept();
     },
-    close: () => over.reject(new Deno.errors.BadResource("closed")),
   };
   const done = tcp.serve(listener, { admits: () => true, respond: () => undefined, signal: stop.signal });
   await accepted.promise;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { serveUdp, type UdpServerOptions } from "../../src/dns/udp_server.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
-import { FakeUdp } from "./fake_udp.ts";
+import { FakeUdp } from "./fake_sockets.ts";
 
 const [ONE, TWO] = [new Uint8Array([1]), new Uint8Array([2])];
 

@@ -4,7 +4,7 @@ import { UpstreamClient, type UpstreamClientOptions } from "../../src/dns/upstre
 import { connectTcp, type TcpAddress } from "../../src/system/net.ts";
 import { listenUdp } from "../../src/system/udp.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
-import { FakeUdp } from "./fake_udp.ts";
+import { FakeUdp } from "./fake_sockets.ts";
 import { FakeUpstream } from "./fake_upstream.ts";
 import { decode, message, type MessageParts, opt, replyTo } from "./messages.ts";
 

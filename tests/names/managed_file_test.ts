@@ -1,75 +1,105 @@
 import assert from "node:assert/strict";
-import { ManagedFile } from "../../src/names/managed_file.ts";
+import { renderBlock } from "../../src/names/hosts/hosts_block.ts";
+import { HostsFile } from "../../src/names/hosts/hosts_file.ts";
+import type { ChangeOutcome } from "../../src/names/outcome.ts";
 import type { ReplaceFileSystem } from "../../src/names/replace_file.ts";
+import { ResolvConf } from "../../src/names/resolver/resolv_conf.ts";
 import * as files from "../../src/system/files.ts";
-import { buggy, failing, fileOnDisk, filesWith, MOUNT_POINT } from "./file_on_disk.ts";
+import { buggy, type FileOnDisk, fileOnDisk, filesWith, MOUNT_POINT } from "./file_on_disk.ts";
 
-const USER = "a line of the user\n";
-
-/** A managed file to which each update adds a line of ngrokd, unless it has that line. */
-function managed(path: string, options: { files?: ReplaceFileSystem; now?: () => number } = {}) {
-  const file = new ManagedFile(path, { files, maxBytes: 1000, hintFor: () => "a hint", ...options });
-  return (line: string, isRepair = false) =>
-    file.run(() =>
-      file.update((text) => ({ next: text.includes(line) ? text : `${line}\n${text}`, isRepair }))
-    );
+/** A class that keeps lines in a file which other programs write too. */
+interface Subject {
+  readonly user: string;
+  /** Makes an object that writes lines with an address. */
+  make(file: FileOnDisk, options: Options): (address: string) => Promise<ChangeOutcome>;
+  /** The file with these lines. */
+  render(user: string, address: string): string;
+  /** The marks of the tests about repairs and about races. */
+  readonly faults: readonly [string, string];
 }
 
-Deno.test("ManagedFile makes the edit again when another program writes at the same time", async () => {
-  for (const [races, problem] of [[2, undefined], [3, "another program is writing it at the same time"]]) {
-    await using file = await fileOnDisk("f", USER);
-    let count = 0;
-    const racing = filesWith(async () => {
-      if (count++ < Number(races)) await file.write(`${USER}saved ${count}\n`);
-    });
-    const outcome = await managed(file.path, { files: racing })("ours");
-    assert.equal(outcome.problem, problem && `Cannot write ${file.path}: ${problem}`);
-    assert.equal(outcome.changed, problem === undefined);
-    assert.equal(await file.read(), `${outcome.changed ? "ours\n" : ""}${USER}saved ${races}\n`);
-    assert.deepEqual(await file.list(), ["f"]);
-  }
-});
+interface Options {
+  readonly files?: ReplaceFileSystem;
+  readonly now?: () => number;
+}
 
-Deno.test("ManagedFile warns once while it writes in place", async () => {
-  await using file = await fileOnDisk("f", USER);
-  const update = managed(file.path, { files: MOUNT_POINT });
-  assert.deepEqual(await update("one"), {
-    changed: true,
-    warnings: [`Cannot replace ${file.path} as a whole; writing it in place`],
+const SUBJECTS: Readonly<Record<string, Subject>> = {
+  HostsFile: {
+    user: "127.0.0.1\tlocalhost\n",
+    make(file, options) {
+      const hosts = new HostsFile(file.path, { files, ...options });
+      return (address) => hosts.publish(new Map([["a.example", address]]));
+    },
+    render: (user, address) => `${user}\n${renderBlock(new Map([["a.example", address]]))}`,
+    faults: [" (F12)", " (F13)"],
+  },
+  ResolvConf: {
+    user: "nameserver 192.168.1.1\n",
+    make(file, options) {
+      const resolver = new ResolvConf(file.path, { files, backup: `${file.directory}/bak`, ...options });
+      return (address) => resolver.apply({ server: { address, port: 53 }, domains: ["a.example"] });
+    },
+    render: (user, address) => `# ngrokd managed - do not edit this line\nnameserver ${address}\n${user}`,
+    faults: ["", ""],
+  },
+};
+const [ONE, TWO] = ["10.107.0.1", "10.107.0.2"];
+
+for (const [name, { user, make, render, faults: [repair, race] }] of Object.entries(SUBJECTS)) {
+  Deno.test(`${name} keeps what another program writes before the file is replaced${race}`, async () => {
+    for (const [races, isChanged] of [[2, true], [3, false]] as const) {
+      await using file = await fileOnDisk("f", user);
+      let saves = 0;
+      const racing = filesWith(async () => {
+        if (saves++ < races) await file.write(`${user}# saved ${saves}\n`);
+      });
+      const { changed, problem } = await make(file, { files: racing })(ONE);
+      const saved = `${user}# saved ${races}\n`;
+      assert.deepEqual([changed, await file.read()], [isChanged, isChanged ? render(saved, ONE) : saved]);
+      const reason = "another program is writing it at the same time";
+      assert.equal(problem, isChanged ? undefined : `Cannot write ${file.path}: ${reason}`);
+      assert.ok(!(await file.list()).includes("f.ngrokd.tmp"));
+    }
   });
-  assert.deepEqual(await update("two"), { changed: true, warnings: [] });
-  assert.equal(await file.read(), `two\none\n${USER}`);
-});
 
-Deno.test("ManagedFile restores its lines 10 times in 10 minutes, then once in 5 minutes", async () => {
-  await using file = await fileOnDisk("f", USER);
-  let now = 0;
-  const update = managed(file.path, { now: () => now });
-  const repairs: number[] = [];
-  for (; now < 20 * 60_000; now += 2000) {
-    await file.write(USER);
-    const { changed, problem, warnings } = await update("ours", true);
-    if (changed) repairs.push(now / 1000);
-    assert.deepEqual([problem, warnings], [
-      changed
-        ? undefined
-        : `Cannot keep the lines of ngrokd in ${file.path}: another program keeps rewriting it`,
-      changed ? [`Another program changed ${file.path}; ngrokd restored its lines`] : [],
-    ]);
-  }
-  assert.deepEqual(repairs, [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 318, 618, 918]);
-  assert.equal((await update("other", false)).changed, true, "the limit is for repairs only");
-});
-
-Deno.test("ManagedFile turns an error of the file system into a problem, and lets a bug through", async () => {
-  await using file = await fileOnDisk("f", USER);
-  const full = managed(file.path, { files: { ...files, createFile: failing("full") } });
-  assert.deepEqual(await full("ours"), {
-    changed: false,
-    problem: "Cannot write x: full",
-    hint: "a hint",
-    warnings: [],
+  Deno.test(`${name} writes a mount point in place, and warns once`, async () => {
+    await using file = await fileOnDisk("f", user);
+    const inode = (await Deno.stat(file.path)).ino;
+    const write = make(file, { files: MOUNT_POINT });
+    const { changed, warnings } = await write(ONE);
+    assert.deepEqual([changed, warnings], [true, [
+      `Cannot replace ${file.path} as a whole; writing it in place`,
+    ]]);
+    assert.deepEqual((await write(TWO)).warnings, []);
+    assert.deepEqual([await file.read(), (await Deno.stat(file.path)).ino], [render(user, TWO), inode]);
   });
-  assert.equal(await file.read(), USER);
-  await assert.rejects(managed(file.path, { files: { ...files, readBytesIfAny: buggy } })("ours"), TypeError);
-});
+
+  Deno.test(`${name} restores its lines 10 times in 10 minutes, then once in 5 minutes${repair}`, async () => {
+    await using file = await fileOnDisk("f", user);
+    let now = 0;
+    const write = make(file, { now: () => now });
+    await write(ONE);
+    const repairs: number[] = [];
+    // Another program rewrites the file each second for half an hour; every other time is noticed.
+    for (; now < 30 * 60_000; now += 2000) {
+      await file.write(user);
+      const { changed, problem, warnings } = await write(ONE);
+      if (changed) repairs.push(now / 1000);
+      assert.deepEqual([problem, warnings], [
+        changed
+          ? undefined
+          : `Cannot keep the lines of ngrokd in ${file.path}: another program keeps rewriting it`,
+        changed ? [`Another program changed ${file.path}; ngrokd restored its lines`] : [],
+      ]);
+    }
+    assert.deepEqual(repairs, [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 318, 618, 918, 1218, 1518]);
+    assert.equal(await file.read(), user);
+    now += 5 * 60_000;
+    assert.equal((await write(ONE)).changed, true);
+  });
+
+  Deno.test(`${name} lets a bug of its file system through`, async () => {
+    await using file = await fileOnDisk("f", user);
+    await assert.rejects(make(file, { files: { ...files, readBytesIfAny: buggy } })(ONE), TypeError);
+  });
+}

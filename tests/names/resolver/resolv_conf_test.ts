@@ -2,15 +2,7 @@ import assert from "node:assert/strict";
 import { ResolvConf, type ResolvConfOptions } from "../../../src/names/resolver/resolv_conf.ts";
 import type { ResolverRequest } from "../../../src/names/resolver/resolver.ts";
 import * as files from "../../../src/system/files.ts";
-import {
-  buggy,
-  failing,
-  type FileOnDisk,
-  fileOnDisk,
-  filesWith,
-  MOUNT_POINT,
-  symlink,
-} from "../file_on_disk.ts";
+import { failing, type FileOnDisk, fileOnDisk, symlink } from "../file_on_disk.ts";
 
 const MARKER = "# ngrokd managed - do not edit this line";
 const OTHERS = "# made by dhclient, f\xfcr eth0\nsearch lan\nnameserver 192.168.1.1\n";
@@ -125,25 +117,6 @@ Deno.test("ResolvConf restores our lines and keeps what a DHCP client has writte
     assert.equal(await read(), `nameserver 9.9.9.9\n${renewed}`);
   }));
 
-Deno.test("ResolvConf restores our lines 10 times, then once in 5 minutes, and reports the problem", () =>
-  withResolvConf(async ({ make, write, read }) => {
-    let now = 0;
-    const resolver = make({ now: () => now });
-    await resolver.apply(REQUEST);
-    let repairs = 0;
-    let problem: string | undefined;
-    for (let i = 0; i < 60; i++, now += 1000) {
-      await write(OTHERS);
-      const outcome = await resolver.apply(REQUEST);
-      if (outcome.changed) repairs++;
-      problem = outcome.problem;
-    }
-    assert.deepEqual([repairs, await read()], [10, OTHERS]);
-    assert.match(problem ?? "", /another program keeps rewriting it/);
-    now += 5 * 60_000;
-    assert.equal((await resolver.apply(REQUEST)).changed, true);
-  }));
-
 Deno.test("ResolvConf removes our lines when it may not change the file any more", () =>
   withResolvConf(async ({ make, read, list }) => {
     let managed = true;
@@ -182,33 +155,6 @@ Deno.test("ResolvConf keeps mode and owner", () =>
     assert.deepEqual(await attributes(), before);
   }));
 
-Deno.test("ResolvConf writes a mount point in place, and warns once", () =>
-  withResolvConf(async ({ make, path, read }) => {
-    const resolver = make({ files: MOUNT_POINT });
-    const inode = (await Deno.stat(path)).ino;
-    assert.deepEqual((await resolver.apply(REQUEST)).warnings, [
-      `Cannot replace ${path} as a whole; writing it in place`,
-    ]);
-    assert.deepEqual([await read(), (await Deno.stat(path)).ino], [ours(), inode]);
-    assert.deepEqual((await resolver.withdraw()).warnings, []);
-    assert.equal(await read(), OTHERS);
-  }));
-
-Deno.test("ResolvConf keeps what another program writes at the same time", () =>
-  withResolvConf(async ({ make, write, read }) => {
-    let races = 1;
-    const racing = filesWith(async () => {
-      if (races-- > 0) await write(`nameserver 10.0.0.${races}\n`);
-    });
-    await make({ files: racing }).apply(REQUEST);
-    assert.equal(await read(), ours("nameserver 10.0.0.0\n"));
-    races = 100;
-    await write(OTHERS);
-    const { problem } = await make({ files: racing }).apply(REQUEST);
-    assert.match(problem ?? "", /another program is writing it at the same time$/);
-    assert.doesNotMatch(await read(), /ngrokd/);
-  }));
-
 Deno.test("ResolvConf records the change once before it, and changes nothing without a backup (F2)", () =>
   withResolvConf(async ({ make, read, path, backup }) => {
     const records: unknown[] = [];
@@ -229,13 +175,11 @@ Deno.test("ResolvConf records the change once before it, and changes nothing wit
     assert.deepEqual(records, [change, OTHERS, change, OTHERS]);
   }));
 
-Deno.test("ResolvConf gives a hint if it may not write, and lets a bug through", () =>
+Deno.test("ResolvConf gives a hint if it may not write, and reports what it cannot read", () =>
   withResolvConf(async ({ make }) => {
     const denied = { ...files, createFile: failing("denied"), writeFileInPlace: failing("denied") };
     const { hint } = await make({ files: denied }).apply(REQUEST);
     assert.equal(hint, "Run ngrokd as a user who may write the file");
     const unreadable = make({ files: { ...files, readBytesIfAny: failing("denied") } });
     assert.equal((await unreadable.withdraw()).problem, "Cannot write x: denied");
-    const faulty = make({ files: { ...files, readBytesIfAny: buggy } });
-    await assert.rejects(faulty.apply(REQUEST), TypeError);
   }));

@@ -1,3 +1,4 @@
+import type { AcceptedStream, TcpListener } from "../../src/system/net.ts";
 import type { UdpPeer, UdpSocket } from "../../src/system/udp.ts";
 
 /** A UDP socket whose datagrams and errors a test provides. */
@@ -54,4 +55,15 @@ export class FakeUdp implements UdpSocket {
     this.closed = true;
     this.fail(new Deno.errors.BadResource("closed"));
   }
+}
+
+/** A TCP listener to which nobody connects. */
+export function idleListener(where = { address: "127.0.0.1", port: 53 }): TcpListener {
+  const closed = Promise.withResolvers<AcceptedStream>();
+  return {
+    key: `${where.address}:${where.port}`,
+    port: where.port,
+    accept: () => closed.promise,
+    close: () => closed.reject(new Deno.errors.BadResource("closed")),
+  };
 }
