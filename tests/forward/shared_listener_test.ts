@@ -21,7 +21,6 @@ import { route } from "../fakes/routes.ts";
 import { until } from "../fakes/sockets.ts";
 import { startForwarder, type StartOptions } from "../fakes/start_forwarder.ts";
 import { TestCa } from "../fakes/test_ca.ts";
-import { AMBIGUOUS, AMBIGUOUS_CHUNKS } from "./http/ambiguous_heads.ts";
 
 const A = "http://a.example.com:80";
 const B = "http://b.example.com:80";
@@ -135,34 +134,6 @@ Deno.test("a shared listener routes by an absolute target and copies it to Host 
   const other = "GET http://b.example.com/ HTTP/1.1\r\nHost: a.example.com\r\n\r\n";
   assert.match(await it.ask(get("a.example.com") + other), /HTTP\/1\.1 421 /);
   assert.equal(seen[1], get("a.example.com"));
-});
-
-const EVIL = get("b.example.com", "/evil");
-
-Deno.test("a shared listener sends nothing of an ambiguous first request to the ingress (R34)", async () => {
-  await using it = share([A, B]);
-  for (const [what, rest] of Object.entries(AMBIGUOUS)) {
-    const answer = await it.ask(`POST / HTTP/1.1\r\n${rest.replaceAll("~", "a.example.com")}${EVIL}`);
-    assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n[^]*Connection: close\r\n/, what);
-    assert.equal(answer.split("HTTP/1.1 ").length, 2, `${what}: one answer`);
-  }
-  assert.deepEqual(it.ingress.asked, []);
-});
-
-Deno.test("a shared listener passes on only the requests before an ambiguous one (R34, R35)", async () => {
-  const seen: string[] = [];
-  await using it = share([A, B], { behave: collect(seen) });
-  const good = "POST / HTTP/1.1\r\nHost: a.example.com\r\nContent-Length: 5\r\n\r\nhello";
-  for (const [what, rest] of Object.entries(AMBIGUOUS)) {
-    const bad = `POST / HTTP/1.1\r\n${rest.replaceAll("~", "a.example.com")}`;
-    assert.match(await it.ask(good + bad + EVIL), /^HTTP\/1\.1 204 [^]*HTTP\/1\.1 400 /, what);
-    assert.equal(seen.pop(), good, what);
-  }
-  const head = "POST / HTTP/1.1\r\nHost: a.example.com\r\nTransfer-Encoding: chunked\r\n\r\n";
-  for (const [what, [passes, stops]] of Object.entries(AMBIGUOUS_CHUNKS)) {
-    assert.match(await it.ask(head + passes + stops + EVIL), /HTTP\/1\.1 400 /, what);
-    assert.equal(seen.pop(), head + passes, what);
-  }
 });
 
 Deno.test("a shared listener accepts a head of 100 fields and 16 KiB, and answers 431 to more (R36)", async () => {

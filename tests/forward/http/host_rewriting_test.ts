@@ -12,7 +12,6 @@ import {
 } from "../../fakes/memory_stream.ts";
 import { route } from "../../fakes/routes.ts";
 import { startForwarder } from "../../fakes/start_forwarder.ts";
-import { AMBIGUOUS, AMBIGUOUS_CHUNKS } from "./ambiguous_heads.ts";
 
 const CLIENT_HOST = "127.0.0.1:9080";
 
@@ -173,45 +172,6 @@ Deno.test("Host rewriting works with a real client and server: keep-alive, bodie
 });
 
 const EVIL = "GET /evil HTTP/1.1\r\nHost: evil\r\n\r\n";
-
-Deno.test("Host rewriting answers 400 to an ambiguous first request without asking the ingress", async () => {
-  await using it = start(() => assert.fail("the ingress must not be asked"));
-  for (const [what, rest] of Object.entries(AMBIGUOUS)) {
-    const answer = await it.ask(byAddress(`POST / HTTP/1.1\r\n${rest}`) + EVIL);
-    assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n[^]*Connection: close\r\n/, what);
-    assert.equal(answer.split("HTTP/1.1 ").length, 2, `${what}: one answer`);
-  }
-  assert.deepEqual(it.ingress.asked, []);
-});
-
-Deno.test("Host rewriting passes on only the requests before an ambiguous one", async () => {
-  const good = "POST / HTTP/1.1\r\nHost: ~\r\nContent-Length: 5\r\n\r\nhello";
-  const more = {
-    "garbage": "GARBAGE\r\n\r\n",
-    "NULs": "\0\0\0\0",
-    "TLS": "\x16\x03\x01",
-    "HTTP/0.9": "GET /\r\n\r\n",
-    "HTTP/2": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "a late CONNECT": "CONNECT x:1 HTTP/1.1\r\nHost: ~\r\n\r\n",
-    "a user in the target": "GET http://u@evil/ HTTP/1.1\r\nHost: ~\r\n\r\n",
-    "two empty lines": `\r\n\r\nGET / HTTP/1.1\r\nHost: ~\r\n\r\n`,
-  };
-  const heads = Object.entries(AMBIGUOUS).map(([what, rest]) => [what, `POST / HTTP/1.1\r\n${rest}`]);
-  for (const [what, bad] of [...heads, ...Object.entries(more)]) {
-    const { seen, answer } = await exchange(byAddress(good + bad) + EVIL);
-    assert.deepEqual(seen, [byName(good)], what);
-    assert.match(answer, /^HTTP\/1\.1 204 No Content\r\n\r\nHTTP\/1\.1 400 Bad Request\r\n/, what);
-  }
-});
-
-Deno.test("Host rewriting passes on neither the end of an ambiguous chunked body nor what follows", async () => {
-  const head = "POST / HTTP/1.1\r\nHost: ~\r\nTransfer-Encoding: chunked\r\n\r\n";
-  for (const [what, [passes, stops]] of Object.entries(AMBIGUOUS_CHUNKS)) {
-    const { seen, answer } = await exchange(byAddress(head) + passes + stops + EVIL);
-    assert.deepEqual(seen, [byName(head) + passes], what);
-    assert.match(answer, /HTTP\/1\.1 400 Bad Request\r\n[^]*Connection: close\r\n/, what);
-  }
-});
 
 Deno.test("Host rewriting does not touch a request inside a body", async () => {
   const bodies = [

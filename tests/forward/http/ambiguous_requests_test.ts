@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { collect } from "../../fakes/fake_ingress.ts";
+import { get } from "../../fakes/http_request.ts";
+import { route } from "../../fakes/routes.ts";
+import { startForwarder } from "../../fakes/start_forwarder.ts";
+
+const EVIL = get("evil", "/evil");
+const POST = "POST / HTTP/1.1\r\n";
+const shared = { mode: "0.0.0.0" };
+
+/**
+ * Heads after `POST / HTTP/1.1` that two parsers could read differently; `~` stands for the Host.
+ */
+const AMBIGUOUS: Readonly<Record<string, string>> = {
+  "a length and chunked": "Host: ~\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+  "chunked and a length": "Host: ~\r\nTransfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\n",
+  "two lengths that differ": "Host: ~\r\nContent-Length: 0\r\nContent-Length: 44\r\n\r\n",
+  "two lengths that agree": "Host: ~\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
+  "a list of lengths": "Host: ~\r\nContent-Length: 0, 44\r\n\r\n",
+  "a signed length": "Host: ~\r\nContent-Length: +0\r\n\r\n",
+  "an empty length": "Host: ~\r\nContent-Length:\r\n\r\n",
+  "a hexadecimal length": "Host: ~\r\nContent-Length: 0x0\r\n\r\n",
+  "a length beyond 2^53": "Host: ~\r\nContent-Length: 9007199254740993\r\n\r\n",
+  "chunked that is not last": "Host: ~\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+  "chunked twice": "Host: ~\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+  "an unknown coding": "Host: ~\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+  "codings in two fields": "Host: ~\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n",
+  "a blank before a colon": "Host: ~\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+  "a blank before Host's colon": "Host : ~\r\n\r\n",
+  "obs-fold in a coding": "Host: ~\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+  "obs-fold in Host": "Host: ~\r\n evil\r\n\r\n",
+  "a fold before the first field": " X: y\r\nHost: ~\r\n\r\n",
+  "a bare LF after a field": "Host: ~\nContent-Length: 44\r\n\r\n",
+  "a bare LF at the end": "Host: ~\r\n\n",
+  "a bare CR in a value": "Host: ~\r\nX: y\rContent-Length: 44\r\n\r\n",
+  "a NUL in a value": "Host: ~\r\nX: \0\r\n\r\n",
+  "a NUL in a name": "Host: ~\r\nX\0: y\r\n\r\n",
+  "an empty name": "Host: ~\r\n: y\r\n\r\n",
+  "no colon": "Host: ~\r\nX\r\n\r\n",
+  "no Host": "X: y\r\n\r\n",
+  "two Hosts": "Host: ~\r\nHost: evil\r\n\r\n",
+  "two spellings of Host": "Host: ~\r\nhOST: ~\r\n\r\n",
+  "a list of Hosts": "Host: ~, evil\r\n\r\n",
+  "a user in Host": "Host: x@evil\r\n\r\n",
+};
+
+/**
+ * Chunked bodies that two parsers could read differently: the part that may pass, and the part that
+ * must not.
+ */
+const AMBIGUOUS_CHUNKS: Readonly<Record<string, readonly [passes: string, stops: string]>> = {
+  "a size beyond 2^53": ["", "ffffffffffffffff\r\n"],
+  "a size that wraps at 2^64": ["", "10000000000000000\r\n\r\n"],
+  "0x": ["", "0x0\r\n\r\n"],
+  "a sign": ["", "-0\r\n\r\n"],
+  "a blank before the size": ["", " 0\r\n\r\n"],
+  "no size": ["", "\r\n"],
+  "a bare LF after the size": ["", "0\n\r\n"],
+  "a bare LF in an extension": ["", "0;a\nb\r\n\r\n"],
+  "a bare CR in an extension": ["", "0;a\rb\r\n\r\n"],
+  "an extension without end": ["", `0;${"x".repeat(1100)}\r\n\r\n`],
+  "more data than the size": ["3\r\nabc", "d\r\n0\r\n\r\n"],
+  "a bare LF after the data": ["3\r\nabc", "\n0\r\n\r\n"],
+  "a bare LF for the last line": ["0\r\n", "\n"],
+  "a Host in the trailers": ["0\r\n", "Host: evil\r\n\r\n"],
+  "a length in the trailers": ["0\r\n", "Content-Length: 44\r\n\r\n"],
+  "a folded trailer": ["0\r\nX: y\r\n", " z\r\n\r\n"],
+};
+
+/**
+ * Listeners with the Host that the client sends and the one that the server gets; `~` stands for
+ * both.
+ */
+const LISTENERS = {
+  "a virtual listener": {
+    routes: [route("http://api.myapp:8080")],
+    sent: "127.0.0.1:9080",
+    received: "api.myapp:8080",
+  },
+  "a shared listener": {
+    routes: [route("http://a.example.com:80", shared), route("http://b.example.com:80", shared)],
+    sent: "a.example.com",
+    received: "a.example.com",
+  },
+};
+
+const AMBIGUOUS_REQUESTS = {
+  ...Object.fromEntries(Object.entries(AMBIGUOUS).map(([what, rest]) => [what, POST + rest])),
+  "garbage": "GARBAGE\r\n\r\n",
+  "NULs": "\0\0\0\0",
+  "TLS": "\x16\x03\x01",
+  "HTTP/0.9": "GET /\r\n\r\n",
+  "HTTP/2": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+  "a late CONNECT": "CONNECT x:1 HTTP/1.1\r\nHost: ~\r\n\r\n",
+  "a user in the target": "GET http://u@evil/ HTTP/1.1\r\nHost: ~\r\n\r\n",
+  "two empty lines": `\r\n\r\nGET / HTTP/1.1\r\nHost: ~\r\n\r\n`,
+};
+
+for (const [listener, { routes, sent, received }] of Object.entries(LISTENERS)) {
+  Deno.test(`${listener} answers 400 to an ambiguous first request without asking the ingress (R34)`, async () => {
+    await using it = startForwarder(routes, { behave: () => assert.fail("the ingress must not be asked") });
+    for (const [what, rest] of Object.entries(AMBIGUOUS)) {
+      const answer = await it.ask((POST + rest).replaceAll("~", sent) + EVIL);
+      assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n[^]*Connection: close\r\n/, what);
+      assert.equal(answer.split("HTTP/1.1 ").length, 2, `${what}: one answer`);
+    }
+    assert.deepEqual(it.ingress.asked, []);
+  });
+
+  Deno.test(`${listener} passes on only the requests before an ambiguous one (R34, R35)`, async () => {
+    const seen: string[] = [];
+    await using it = startForwarder(routes, { behave: collect(seen) });
+    const good = `${POST}Host: ~\r\nContent-Length: 5\r\n\r\nhello`;
+    for (const [what, bad] of Object.entries(AMBIGUOUS_REQUESTS)) {
+      assert.match(
+        await it.ask((good + bad).replaceAll("~", sent) + EVIL),
+        /^HTTP\/1\.1 204 No Content\r\n\r\nHTTP\/1\.1 400 Bad Request\r\n/,
+        what,
+      );
+      assert.deepEqual(seen.splice(0), [good.replace("~", received)], what);
+    }
+  });
+
+  Deno.test(`${listener} passes on nothing after the ambiguity in a chunked body (R34)`, async () => {
+    const seen: string[] = [];
+    await using it = startForwarder(routes, { behave: collect(seen) });
+    const head = `${POST}Host: ~\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    for (const [what, [passes, stops]] of Object.entries(AMBIGUOUS_CHUNKS)) {
+      assert.match(
+        await it.ask(head.replace("~", sent) + passes + stops + EVIL),
+        /HTTP\/1\.1 400 Bad Request\r\n[^]*Connection: close\r\n/,
+        what,
+      );
+      assert.deepEqual(seen.splice(0), [head.replace("~", received) + passes], what);
+    }
+  });
+}
