@@ -30,8 +30,8 @@ for (const when of ["before", "after"] as const) {
       assert.equal(await read("tls.pending"), undefined);
       outcomes.push(isOld ? "old" : "new");
     }
-    // Three directories, tls.pending, key, certificate, the removal of tls.pending. The pair changes
-    // with tls.pending.
+    // Three directories, tls.pending, key, certificate, the removal of tls.pending. With
+    // tls.pending the pair changes.
     const switched = when === "before" ? 4 : 3;
     assert.deepEqual(outcomes, [...Array(switched).fill("old"), ...Array(8 - switched).fill("new")]);
   });
@@ -90,7 +90,7 @@ Deno.test("IdentityStore removes and reports a tls.pending without a pair, and u
   }
 });
 
-/** Lengths to truncate a PEM text to: any around its lines' ends, and each seventeenth byte else. */
+/** Lengths to truncate a PEM text to: all at the ends of its lines, and else each 17th byte. */
 function truncations(text: string): number[] {
   return Array.from(text, (_, at) => at)
     .filter((at) => at % 17 === 0 || !/^[^-\n]{3}$/.test(text.slice(at - 1, at + 2)));
