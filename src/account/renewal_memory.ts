@@ -7,34 +7,37 @@ const log = getLogger(["ngrokd", "account"]);
 
 const CONTENT = z.object({ schema: z.literal(1), serial: z.string(), at: z.iso.datetime() });
 
-/** The serial of the new certificate, and the time in milliseconds since the epoch. */
-export interface LastRenewal {
-  readonly serial: string;
-  readonly at: number;
-}
-
 /**
- * The last renewal, saved for `status`: a certificate does not show whether it is the first of its
- * operator. The serial shows which certificate the file is about.
+ * The time of the last renewal, saved for `status`: a certificate does not show whether it is the
+ * first of its operator. The serial shows which certificate the file is about.
  */
 export class RenewalMemory {
   readonly #file: JsonFile<z.infer<typeof CONTENT>>;
+  #last: { readonly serial: string; readonly at: string } | undefined;
 
   constructor(path: string, files: StateFiles) {
     this.#file = new JsonFile(path, { schema: CONTENT, files });
   }
 
-  /** Undefined if there is none that can be read. Never rejects. */
-  async load(): Promise<LastRenewal | undefined> {
-    const { content, problem } = await this.#file.read();
-    if (problem !== undefined) log.warn("Cannot read when the cert was last renewed: {problem}", { problem });
-    return content && { serial: content.serial, at: Date.parse(content.at) };
+  /** The time of the renewal that brought this certificate, milliseconds since the epoch. */
+  renewedAt(serial: string | undefined): number | undefined {
+    const last = this.#last;
+    return last !== undefined && last.serial === serial ? Date.parse(last.at) : undefined;
   }
 
-  /** Never rejects. */
-  async save({ serial, at }: LastRenewal): Promise<void> {
+  /** Reads what an earlier process saved. Never rejects. */
+  async load(): Promise<void> {
+    const { content, problem } = await this.#file.read();
+    if (problem !== undefined) log.warn("Cannot read when the cert was last renewed: {problem}", { problem });
+    this.#last = content;
+  }
+
+  /** Notes and saves that a renewal has brought this certificate now. Never rejects. */
+  async note(serial: string): Promise<void> {
+    const at = new Date().toISOString();
+    this.#last = { serial, at };
     try {
-      await this.#file.write({ schema: 1, serial, at: new Date(at).toISOString() });
+      await this.#file.write({ schema: 1, serial, at });
     } catch (error) {
       log.warn("Cannot save when the cert was renewed: {error}", { error: messageOf(error) });
     }

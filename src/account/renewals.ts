@@ -5,9 +5,9 @@ import { backoffDelay } from "../lib/backoff.ts";
 import { ApiError, hintOf, messageOf } from "../model/errors.ts";
 import type { Account } from "./account.ts";
 import type { RenewalResult, RenewOptions } from "./certificate.ts";
-import { isKeyRefused, REFUSED_MS } from "../cloud/key_refused.ts";
+import { demandedDelay } from "../cloud/key_refused.ts";
 import { sleep } from "../system/clock.ts";
-import type { LastRenewal } from "./renewal_memory.ts";
+import type { RenewalMemory } from "./renewal_memory.ts";
 
 const log = getLogger(["ngrokd", "account"]);
 
@@ -28,21 +28,18 @@ export class Renewals {
   /** The number of certificates in a row that were due as soon as they were issued. */
   #dueAtOnce = 0;
   #retryAt = 0;
-  #last: LastRenewal | undefined;
   #lastError: string | undefined;
 
   constructor(options: RenewalsOptions) {
     this.#options = options;
     this.#random = options.random ?? Math.random;
-    this.#last = options.last;
   }
 
   get state(): RenewalState {
-    const isCurrent = this.#last !== undefined &&
-      this.#last.serial === this.#options.account.certificate?.serial;
+    const { account, memory } = this.#options;
     return {
       nextAt: this.#nextAt(),
-      lastAt: isCurrent ? this.#last?.at : undefined,
+      lastAt: memory.renewedAt(account.certificate?.serial),
       lastError: this.#lastError,
     };
   }
@@ -76,10 +73,7 @@ export class Renewals {
   }
 
   async #succeed({ renewed, certificate }: RenewalResult): Promise<void> {
-    if (renewed) {
-      this.#last = { serial: certificate.serial, at: Date.now() };
-      await this.#options.remember?.(this.#last);
-    }
+    if (renewed) await this.#options.memory.note(certificate.serial);
     this.#forgetFailure();
     this.#dueAtOnce = isDue(certificate, Date.now()) ? this.#dueAtOnce + 1 : 0;
     if (this.#dueAtOnce === 0) return;
@@ -151,10 +145,7 @@ export interface RenewalsOptions {
   readonly intervalMs: () => number;
   /** A number in [0, 1). @default {Math.random} */
   readonly random?: () => number;
-  /** The last renewal of an earlier process. */
-  readonly last?: LastRenewal | undefined;
-  /** Saves a renewal for the next process; never rejects. */
-  readonly remember?: (renewal: LastRenewal) => Promise<void>;
+  readonly memory: Pick<RenewalMemory, "renewedAt" | "note">;
 }
 
 /** The state of the renewals. Times are milliseconds since the epoch. */
@@ -174,12 +165,6 @@ interface Draw {
   readonly spread: number;
   /** True if the certificate began in the future by the clock of that time. */
   readonly isAhead: boolean;
-}
-
-/** The shortest delay that the API demands, in milliseconds. */
-function demandedDelay(error: unknown): number {
-  const retryAfterMs = error instanceof ApiError ? error.retryAfterMs ?? 0 : 0;
-  return isKeyRefused(error) ? Math.max(REFUSED_MS, retryAfterMs) : retryAfterMs;
 }
 
 /** True if the API did not decide: no answer, too many requests, an error of the cloud. */

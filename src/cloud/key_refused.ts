@@ -8,3 +8,9 @@ export function isKeyRefused(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 401 || error.status === 403) &&
     error.code !== "malformed";
 }
+
+/** The delay that the API demands after a failed request, in milliseconds; 0 if none. */
+export function demandedDelay(error: unknown): number {
+  const retryAfterMs = error instanceof ApiError ? error.retryAfterMs ?? 0 : 0;
+  return isKeyRefused(error) ? Math.max(REFUSED_MS, retryAfterMs) : retryAfterMs;
+}

@@ -164,6 +164,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     readyInMs: (pages) => account.readyInMs(pages),
   });
   const renewalMemory = new RenewalMemory(statePaths(live).lastRenewal, files);
+  await renewalMemory.load();
   const daemon: Daemon = {
     live,
     clientWith,
@@ -172,8 +173,7 @@ export async function assemble(live: LiveConfig, system: System): Promise<Daemon
     renewals: new Renewals({
       account,
       intervalMs: () => live.current.server.certRefreshIntervalMs,
-      last: await renewalMemory.load(),
-      remember: (renewal) => renewalMemory.save(renewal),
+      memory: renewalMemory,
     }),
     forwarder,
     loop,

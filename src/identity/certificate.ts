@@ -9,7 +9,6 @@ export interface CertificateInfo {
   readonly serial: string;
   /** A name as in RFC 4514: `CN=…, O=…`. */
   readonly issuer: string;
-  readonly subject: string;
   readonly notBefore: number;
   readonly notAfter: number;
   /** SubjectPublicKeyInfo (RFC 5280 4.1.2.7), DER. */
@@ -30,7 +29,6 @@ export async function readCertificate(pem: string): Promise<CertificateInfo> {
     return {
       serial: certificate.serialNumber.toLowerCase(),
       issuer: certificate.issuer,
-      subject: certificate.subject,
       notBefore: certificate.notBefore.getTime(),
       notAfter: certificate.notAfter.getTime(),
       publicKey: new Uint8Array(certificate.publicKey.rawData),

@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { demandedDelay } from "../cloud/key_refused.ts";
 import { Attempts } from "../lib/attempts.ts";
 import { formatCidr } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
@@ -9,7 +10,7 @@ import { sleep } from "../system/clock.ts";
 import type { RoundEffects, SavedState } from "./effects.ts";
 import type { Discovery } from "../model/discovery.ts";
 import { EmptyListDoubt } from "./empty_list.ts";
-import { apiStateOf, demandedDelay, nextPollDelay } from "./pace.ts";
+import { apiStateOf, nextPollDelay } from "./pace.ts";
 import { type EndpointOutcome, type RoundInput, runRound } from "./round.ts";
 import { RoundLog } from "./round_log.ts";
 import { type CompleteRound, isIdle, settingsKey } from "./idle_round.ts";

@@ -1,5 +1,5 @@
 import { backoffDelay } from "../lib/backoff.ts";
-import { isKeyRefused, REFUSED_MS } from "../cloud/key_refused.ts";
+import { demandedDelay, isKeyRefused, REFUSED_MS } from "../cloud/key_refused.ts";
 import { ApiError } from "../model/errors.ts";
 import type { ApiState } from "../model/report.ts";
 
@@ -37,12 +37,6 @@ export function nextPollDelay(input: PaceInput): number {
     backoffDelay(failures + 1, { baseMs: steady, maxMs: Math.max(MAX_BACKOFF_MS, steady) }),
   );
   return Math.max(spread(backedOff), demandedDelay(error));
-}
-
-/** The part of the wait after a failure that nothing but the user may cut short: the API demands it. */
-export function demandedDelay(error: unknown): number {
-  if (isKeyRefused(error)) return REFUSED_MS;
-  return error instanceof ApiError ? error.retryAfterMs ?? 0 : 0;
 }
 
 /** What a failed call says about the API. */

@@ -1,6 +1,12 @@
 import type { Account } from "../../src/account/account.ts";
 import { Renewals, type RenewalsOptions } from "../../src/account/renewals.ts";
 
+/** Saves nothing. */
+export const NO_MEMORY: RenewalsOptions["memory"] = {
+  renewedAt: () => undefined,
+  note: () => Promise.resolve(),
+};
+
 const realSetTimeout = setTimeout;
 
 /** Counts renewals over real sockets: faked time must not go on before they are answered. */
@@ -8,9 +14,10 @@ export class PendingRequests {
   #count = 0;
 
   /** The renewals of an account, each of which counts while it runs. */
-  renewals(account: Account, options: Omit<RenewalsOptions, "account">): Renewals {
+  renewals(account: Account, options: Omit<RenewalsOptions, "account" | "memory">): Renewals {
     return new Renewals({
       ...options,
+      memory: NO_MEMORY,
       account: {
         get certificate() {
           return account.certificate;

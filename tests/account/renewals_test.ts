@@ -4,6 +4,7 @@ import { Renewals } from "../../src/account/renewals.ts";
 import type { Account } from "../../src/account/account.ts";
 import { ApiError } from "../../src/model/errors.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
+import { NO_MEMORY } from "./pending_requests.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -46,7 +47,12 @@ function start({ lifeMs, ageMs = 0, fails = () => undefined, random = Math.rando
   };
   clock.setDate(START + ageMs);
   const stop = new AbortController();
-  const renewals = new Renewals({ account: account as unknown as Account, intervalMs: () => HOUR, random });
+  const renewals = new Renewals({
+    account: account as unknown as Account,
+    intervalMs: () => HOUR,
+    memory: NO_MEMORY,
+    random,
+  });
   const ended = renewals.run(stop.signal);
   return {
     clock,
