@@ -23,8 +23,6 @@ export class ApiClient {
   readonly budget: Budget;
   readonly #options: ApiClientOptions;
   readonly #attempts: Attempts;
-  /** The last base URL as text and parsed. */
-  #base: { readonly text: string; readonly url: URL | undefined; readonly root: string } | undefined;
 
   constructor(options: ApiClientOptions) {
     this.#options = options;
@@ -39,20 +37,15 @@ export class ApiClient {
    * @throws {ApiError} Also `no_key`, `bad_key` and `insecure`, before anything is sent.
    * @throws The signal's reason, if it aborts first.
    */
-  async request(method: HttpRequest["method"], target: string, options: ApiRequestOptions): Promise<unknown> {
-    for (let mayRepeat = method !== "POST";; mayRepeat = false) {
-      try {
-        return await this.#request(method, target, options);
-      } catch (error) {
-        if (!(mayRepeat && error instanceof InterruptedRequest)) throw error;
-      }
-    }
+  request(method: HttpRequest["method"], target: string, options: ApiRequestOptions): Promise<unknown> {
+    // A POST may have arrived before it was interrupted.
+    return this.#request(method, target, { ...options, mayRepeat: method !== "POST" });
   }
 
   async #request(
     method: HttpRequest["method"],
     target: string,
-    options: ApiRequestOptions,
+    options: ApiRequestOptions & { mayRepeat: boolean },
   ): Promise<unknown> {
     const { action, body, signal, kind = "other", maxWaitMs, parse = parseJson } = options;
     // A request that cannot be sent must not use the budget.
@@ -83,7 +76,11 @@ export class ApiClient {
       });
     } catch (error) {
       this.budget.failed();
-      if (attempt.isBrokenOff && !(error instanceof ApiError)) throw new InterruptedRequest(action, error);
+      if (attempt.isBrokenOff && !(error instanceof ApiError)) {
+        if (options.mayRepeat) return await this.#request(method, target, { ...options, mayRepeat: false });
+        const state = "this machine slept or its network changed meanwhile";
+        throw failure(action, state, { code: "unreachable", cause: error });
+      }
       if (!(error instanceof ApiError) || error.hint !== undefined) throw error;
       const { message, status, code, cause } = error;
       throw new ApiError(message, { status, code, cause, hint: hintFor({ status, code }) });
@@ -99,14 +96,15 @@ export class ApiClient {
   }
 
   #resolve(target: string, action: string): URL {
-    const { url: base, root } = this.#readBase(this.#options.baseUrl());
-    if (base === undefined) throw failure(action, "api.url is not a URL", { code: "malformed" });
+    const base = URL.parse(this.#options.baseUrl());
+    if (base === null) throw failure(action, "api.url is not a URL", { code: "malformed" });
     if (base.protocol !== "https:" && !(base.protocol === "http:" && isLoopbackHost(base.hostname))) {
       throw failure(action, "api.url is neither https nor a loopback address", { code: "insecure" });
     }
     // A path is below the base URL's own path; `//host/path` is not a path.
-    const url = parseUrl(/^\/(?!\/)/.test(target) ? root + target.slice(1) : target, root);
-    if (url === undefined) {
+    const root = base.origin + base.pathname.replace(/\/*$/, "/");
+    const url = URL.parse(/^\/(?!\/)/.test(target) ? root + target.slice(1) : target, root);
+    if (url === null) {
       throw failure(action, `"${printable(target)}" is not a URL`, { code: "malformed" });
     }
     // The origin of a `blob:` URL is that of the URL inside it.
@@ -116,15 +114,6 @@ export class ApiClient {
     // fetch() refuses a URL with credentials.
     url.username = url.password = "";
     return url;
-  }
-
-  #readBase(text: string): { readonly url: URL | undefined; readonly root: string } {
-    if (this.#base?.text !== text) {
-      const url = parseUrl(text);
-      const root = url === undefined ? "" : `${url.origin}${url.pathname.replace(/\/*$/, "/")}`;
-      this.#base = { text, url, root };
-    }
-    return this.#base;
   }
 
   #key(action: string): string {
@@ -174,20 +163,4 @@ export interface ApiRequestOptions {
   readonly kind?: RequestKind;
   /** The longest wait for the request budget, in milliseconds. @default {Infinity} */
   readonly maxWaitMs?: number | undefined;
-}
-
-/** A wake ended a request that may have arrived. */
-class InterruptedRequest extends ApiError {
-  constructor(action: string, cause: unknown) {
-    const kind = { status: 0, code: "unreachable" };
-    super(`Cannot ${action}: this machine slept or its network changed meanwhile`, {
-      ...kind,
-      hint: hintFor(kind),
-      cause,
-    });
-  }
-}
-
-function parseUrl(text: string, base?: string): URL | undefined {
-  return URL.parse(text, base) ?? undefined;
 }
