@@ -115,7 +115,7 @@ Deno.test("the launcher says why it cannot start, with the next step, and exits 
   assert.equal(
     new TextDecoder().decode(stderr),
     "Error: Cannot read /nonexistent/ngrokd.yml: it does not exist\n" +
-      "Create the file (an empty one means the defaults), or name another with --config\n",
+      "Create the file (it may be empty), or name another with --config\n",
   );
 });
 
