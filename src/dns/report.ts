@@ -41,7 +41,7 @@ export interface DnsReportInput {
 export function unresolvedText(names: ReadonlyMap<string, string>): string | undefined {
   const [first] = names;
   if (first === undefined) return undefined;
-  const others = names.size === 1 ? "" : ` (and ${names.size - 1} other names)`;
+  const others = names.size === 1 ? "" : ` (and ${names.size - 1} more)`;
   return `${first[0]} does not resolve on this machine: ${first[1]}${others}`;
 }
 

@@ -258,11 +258,9 @@ Deno.test("DnsController forwards to no server, and logs it once, if only itself
   await dns.refresh();
   await dns.refresh();
   assert.deepEqual(dns.report.upstreams, []);
-  assert.equal(logged.lines("warning").length, 1);
-  assert.match(
-    logged.lines("warning")[0]!,
-    /Cannot forward other DNS queries: dns\.upstream names this server only/,
-  );
+  assert.deepEqual(logged.lines("warning"), [
+    "Cannot forward other DNS queries: dns.upstream names this server only",
+  ]);
   await dns.close();
 });
 
@@ -314,7 +312,7 @@ Deno.test("DnsController reports names that do not resolve, and logs each change
 
   outcome.refused.set("*.b.test", "no room either");
   await dns.refresh();
-  assert.equal(dns.report.resolver.reason, `${reason} (and 1 other names)`);
+  assert.equal(dns.report.resolver.reason, `${reason} (and 1 more)`);
   assert.equal(logged.lines("warning").length, 2);
   await dns.close();
 });
