@@ -127,7 +127,7 @@ export function urlOf(route: Pick<Route, "scheme" | "hostname" | "port">): strin
 }
 
 /**
- * The Host that the cloud knows the endpoint by: without the port if it is 80 or 443, as in the Go
+ * The Host by which the cloud knows the endpoint: without the port if it is 80 or 443, as in the Go
  * daemon.
  */
 function hostFieldOf(route: Route): string {

@@ -53,13 +53,13 @@ export async function serveConnection(local: AcceptedStream, options: Connection
       route.endpointIds.includes(upstream.endpointId) ? upstream.endpointId : endpointId,
     );
     const ends = choice.passthrough
-      ? { local, cloud: upstream.stream, fromLocal: found.initial }
+      ? { local, remote: upstream.stream, fromLocal: found.initial }
       : framed(local, upstream, { found, limits });
-    await pipe(ends.local, ends.cloud, {
+    await pipe(ends.local, ends.remote, {
       meter,
       closeTimeoutMs: limits.closeMs,
       fromLocal: ends.fromLocal,
-      fromCloud: upstream.early,
+      fromUpstream: upstream.early,
     });
     return "ok";
   } catch (error) {
@@ -91,7 +91,7 @@ function overLimit({ peer }: AcceptedStream, { max }: ClientSlots): DialError {
 
 interface Ends {
   readonly local: ByteStream;
-  readonly cloud: ByteStream;
+  readonly remote: ByteStream;
   readonly fromLocal?: Uint8Array;
 }
 
@@ -116,7 +116,7 @@ function framed(local: ByteStream, upstream: Upstream, options: { found: Found; 
       headTimeoutMs: limits.headMs,
       lingerMs: limits.lingerMs,
     }),
-    cloud: detector ?? upstream.stream,
+    remote: detector ?? upstream.stream,
   };
 }
 

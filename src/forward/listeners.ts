@@ -27,7 +27,7 @@ export class Listeners implements AsyncDisposable {
    * @throws {BindError} If the address cannot be bound.
    */
   open(where: TcpAddress): number {
-    const { listen, slots, admit, onConnection, keyOf = (key) => key } = this.#options;
+    const { listen, slots, admit, onConnection, keyOf } = this.#options;
     const listener = listen(where);
     const { key } = listener;
     const closed = new AbortController();
@@ -73,9 +73,9 @@ export interface ListenersOptions {
   readonly admit: (peer: string, key: string) => boolean;
   /**
    * The key that counts for a connection, from the key of its listener and the local address that
-   * the peer connected to. @default The key of its listener
+   * the peer connected to.
    */
-  readonly keyOf?: (key: string, local: string | undefined) => string;
+  readonly keyOf: (key: string, local: string | undefined) => string;
   /** Takes over a connection and its slot; must not throw. */
   readonly onConnection: (stream: AcceptedStream, slot: Slot, key: string) => void;
 }

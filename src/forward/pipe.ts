@@ -15,15 +15,15 @@ const BUFFER_BYTES = 65_536;
  * side has ended. Never throws. Uses two loops because `pipeTo` loses the reply to a client that
  * half-closes (docs/runtime.md).
  */
-export async function pipe(local: ByteStream, cloud: ByteStream, options: PipeOptions): Promise<void> {
-  const { meter, closeTimeoutMs, fromLocal, fromCloud } = options;
+export async function pipe(local: ByteStream, upstream: ByteStream, options: PipeOptions): Promise<void> {
+  const { meter, closeTimeoutMs, fromLocal, fromUpstream } = options;
   let halfClosed = false;
   let movedAt = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function close(): void {
     closeQuietly(local);
-    closeQuietly(cloud);
+    closeQuietly(upstream);
   }
   function closeIfStill(): void {
     const leftMs = movedAt + closeTimeoutMs - performance.now();
@@ -47,8 +47,13 @@ export async function pipe(local: ByteStream, cloud: ByteStream, options: PipeOp
 
   const both = { onEnd, onBroken: close };
   await Promise.all([
-    copy(local, cloud, { ...both, initial: fromLocal, onBytes: onBytesIn, maxBytes: BUFFER_BYTES }),
-    copy(cloud, local, { ...both, initial: fromCloud, onBytes: onBytesOut, maxBytes: FIRST_BUFFER_BYTES }),
+    copy(local, upstream, { ...both, initial: fromLocal, onBytes: onBytesIn, maxBytes: BUFFER_BYTES }),
+    copy(upstream, local, {
+      ...both,
+      initial: fromUpstream,
+      onBytes: onBytesOut,
+      maxBytes: FIRST_BUFFER_BYTES,
+    }),
   ]);
   clearTimeout(timer);
   close();
@@ -61,15 +66,15 @@ export interface PipeOptions {
   readonly closeTimeoutMs: number;
   /** Bytes of the client that were read before; they go first. */
   readonly fromLocal?: Uint8Array | undefined;
-  /** Bytes of the cloud that were read before; they go first. */
-  readonly fromCloud?: Uint8Array | undefined;
+  /** Bytes of the upstream that were read before; they go first. */
+  readonly fromUpstream?: Uint8Array | undefined;
 }
 
 /** Counts the bytes of a connection while they move. */
 export interface Meter {
-  /** From the local client to the cloud. */
+  /** From the local client to the upstream. */
   countIn(bytes: number): void;
-  /** From the cloud to the local client. */
+  /** From the upstream to the local client. */
   countOut(bytes: number): void;
 }
 

@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
 import { acceptLoop } from "../../src/forward/accept.ts";
 import { ConnectionSlots, type Slot } from "../../src/forward/admission/connection_slots.ts";
-import { Listeners } from "../../src/forward/listeners.ts";
-import { BindError } from "../../src/model/errors.ts";
-import { type AcceptedStream, listenTcp, type TcpListener } from "../../src/system/net.ts";
+import type { AcceptedStream, TcpListener } from "../../src/system/net.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
 import { memoryPair, type MemoryStream } from "../fakes/memory_stream.ts";
-import { untilRefused } from "../fakes/sockets.ts";
 
 /** A listener that accepts what the test offers. */
 class ScriptedListener implements TcpListener {
@@ -134,102 +131,6 @@ Deno.test("acceptLoop() closes a connection that waits for a slot when its liste
   await closed.promise;
   await done;
   assert.equal(slots.inUse, 1);
-});
-
-Deno.test("ConnectionSlots never leaks a slot, in whatever order slots are freed", async () => {
-  const slots = new ConnectionSlots(4);
-  const signal = new AbortController().signal;
-  let most = 0;
-  async function connection(round: number): Promise<void> {
-    using slot = await slots.take(signal);
-    most = Math.max(most, slots.inUse);
-    for (let tick = 0; tick < round % 5; tick++) await Promise.resolve();
-    slot[Symbol.dispose]();
-  }
-  await Promise.all(Array.from({ length: 360 }, (_, round) => connection(round)));
-  assert.equal(slots.inUse, 0);
-  assert.equal(most, 4);
-  for (let count = 0; count < 4; count++) await slots.take(signal);
-  assert.equal(slots.inUse, 4);
-});
-
-Deno.test("ConnectionSlots forgets a waiter that is aborted", async () => {
-  const slots = new ConnectionSlots(1);
-  const held = await slots.take(new AbortController().signal);
-  const impatient = new AbortController();
-  const waiting = slots.take(impatient.signal);
-  impatient.abort(new Error("gave up"));
-  await assert.rejects(waiting, /gave up/);
-  await assert.rejects(slots.take(impatient.signal), /gave up/);
-  const next = slots.take(new AbortController().signal);
-  held[Symbol.dispose]();
-  (await next)[Symbol.dispose]();
-  assert.equal(slots.inUse, 0);
-});
-
-Deno.test("Listeners opens, lists and closes listeners by address and port", async () => {
-  await using logged = await captureLog();
-  await using listeners = new Listeners({
-    listen: listenTcp,
-    slots: new ConnectionSlots(10),
-    admit: () => true,
-    onConnection: (stream) => stream.close(),
-  });
-  const port = listeners.open({ address: "127.0.0.1", port: 0 });
-  const other = listeners.open({ address: "127.0.0.1", port: 0 });
-  assert.deepEqual(listeners.observe(), [`127.0.0.1:${port}`, `127.0.0.1:${other}`]);
-  assert.throws(
-    () => listeners.open({ address: "127.0.0.1", port }),
-    (error) => error instanceof BindError && error.reason === "in_use",
-  );
-  listeners.close(`127.0.0.1:${port}`);
-  listeners.close("127.0.0.1:1");
-  assert.deepEqual(listeners.observe(), [`127.0.0.1:${other}`]);
-  await untilRefused(port);
-  listeners.open({ address: "127.0.0.1", port });
-  assert.equal(logged.lines("debug").length, 4);
-  assert.deepEqual(logged.lines("info"), [], "10,000 listeners would flood the log");
-});
-
-Deno.test("Listeners hands over every connection with the key of its listener", async () => {
-  const keys: string[] = [];
-  const seen = Promise.withResolvers<void>();
-  await using listeners = new Listeners({
-    listen: listenTcp,
-    slots: new ConnectionSlots(10),
-    admit: () => true,
-    onConnection(stream, slot, key) {
-      keys.push(key);
-      stream.close();
-      slot[Symbol.dispose]();
-      if (keys.length === 3) seen.resolve();
-    },
-  });
-  const port = listeners.open({ address: "127.0.0.1", port: 0 });
-  for (let count = 0; count < 3; count++) (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-  await seen.promise;
-  assert.deepEqual(keys, Array(3).fill(`127.0.0.1:${port}`));
-});
-
-Deno.test("Listeners gives a peer that is not admitted neither a byte nor a slot", async () => {
-  const asked: string[] = [];
-  const slots = new ConnectionSlots(1);
-  await using listeners = new Listeners({
-    listen: listenTcp,
-    slots,
-    admit(peer, key) {
-      asked.push(`${peer} ${key}`);
-      return false;
-    },
-    onConnection: () => assert.fail("it is not admitted"),
-  });
-  const port = listeners.open({ address: "127.0.0.1", port: 0 });
-  for (let count = 0; count < 3; count++) {
-    using conn = await Deno.connect({ hostname: "127.0.0.1", port });
-    assert.equal(await conn.read(new Uint8Array(1)), null);
-  }
-  assert.deepEqual(asked, Array(3).fill(`127.0.0.1 127.0.0.1:${port}`));
-  assert.equal(slots.inUse, 0);
 });
 
 // It once warned about each connection.

@@ -74,7 +74,7 @@ function serve(options: ServeOptions = {}) {
   return {
     client: client.near,
     local: client.far,
-    cloud: ingress.far,
+    server: ingress.far,
     remote: ingress.near,
     /** Sends the bytes of the client and ends its direction. */
     async request(bytes: string) {
@@ -89,26 +89,26 @@ function serve(options: ServeOptions = {}) {
 }
 
 Deno.test("serveConnection() carries a connection to its last byte", async () => {
-  const { request, cloud, outcome, state, remote } = serve();
+  const { request, server, outcome, state, remote } = serve();
   await request(GET);
-  await readExactly(cloud, FRAME_BYTES);
-  await send(cloud, WELCOME);
-  assert.equal(text(await readAll(cloud)), GET);
-  await cloud.closeWrite();
+  await readExactly(server, FRAME_BYTES);
+  await send(server, WELCOME);
+  assert.equal(text(await readAll(server)), GET);
+  await server.closeWrite();
   assert.equal(await outcome, "ok");
   assert.equal(state(), "ok");
   assert.ok(remote.closed);
 });
 
 Deno.test("serveConnection() works with segments of one byte", async () => {
-  const { client, cloud, outcome } = serve({ segment: 1 });
+  const { client, server, outcome } = serve({ segment: 1 });
   const body = pattern(500);
   const receiving = (async () => {
-    await readExactly(cloud, FRAME_BYTES);
-    await send(cloud, WELCOME);
-    await send(cloud, body);
-    await cloud.closeWrite();
-    return await readAll(cloud);
+    await readExactly(server, FRAME_BYTES);
+    await send(server, WELCOME);
+    await send(server, body);
+    await server.closeWrite();
+    return await readAll(server);
   })();
   await send(client, GET);
   await send(client, body);
@@ -127,12 +127,12 @@ Deno.test("serveConnection() gives every request the endpoint's Host for any siz
       `GET http://${host}/3 HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
     ].join("");
   for (const segment of [1, 2, 3, 7, 50, 512, Infinity]) {
-    const { request, cloud, outcome } = serve({ segment, url: "http://api.myapp:8080" });
+    const { request, server, outcome } = serve({ segment, url: "http://api.myapp:8080" });
     const receiving = (async () => {
-      await readExactly(cloud, FRAME_BYTES + 1);
-      await send(cloud, WELCOME);
-      const all = text(await readAll(cloud));
-      await cloud.closeWrite();
+      await readExactly(server, FRAME_BYTES + 1);
+      await send(server, WELCOME);
+      const all = text(await readAll(server));
+      await server.closeWrite();
       return all;
     })();
     await request(requests("10.107.0.2:9080"));
@@ -144,9 +144,9 @@ Deno.test("serveConnection() gives every request the endpoint's Host for any siz
 Deno.test("serveConnection() gives up 10 s after the dial if the ingress does not finish its answer (F60, F61)", async () => {
   for (const hex of ["", "05", "ffff0a"]) {
     using clock = fakeClock();
-    const { client, cloud, remote, outcome, error, traffic } = serve();
+    const { client, server, remote, outcome, error, traffic } = serve();
     await send(client, GET);
-    await send(cloud, fromHex(hex));
+    await send(server, fromHex(hex));
     await clock.pass(9_999);
     assert.equal(remote.closed, false);
     await clock.pass(1);
@@ -172,9 +172,9 @@ Deno.test("serveConnection() has one deadline of 10 s for dial and upgrade", asy
 
 Deno.test("serveConnection() closes the dialled connection when it is aborted", async () => {
   const controller = new AbortController();
-  const { client, cloud, remote, outcome, traffic } = serve({ signal: controller.signal });
+  const { client, server, remote, outcome, traffic } = serve({ signal: controller.signal });
   await send(client, GET);
-  await readExactly(cloud, FRAME_BYTES);
+  await readExactly(server, FRAME_BYTES);
   const ended = assert.rejects(outcome, /over/);
   controller.abort(new Error("over"));
   await ended;
@@ -203,15 +203,15 @@ Deno.test("serveConnection() repeats a dial or upgrade that a change of network 
     await clock.pass(0);
     assert.equal(streams.length, 2, `dialled again after a dial of ${dialMs} ms`);
     if (dialMs === 0) assert.ok(streams[0]!.near.closed);
-    const cloud = streams[1]!.far;
-    await readExactly(cloud, FRAME_BYTES);
-    await send(cloud, WELCOME);
-    await send(cloud, "HTTP/1.1 204 No Content\r\n\r\n");
+    const server = streams[1]!.far;
+    await readExactly(server, FRAME_BYTES);
+    await send(server, WELCOME);
+    await send(server, "HTTP/1.1 204 No Content\r\n\r\n");
     await clock.pass(0);
     assert.equal(state(), "ok", "the attempt that was broken off is not a failure");
     attempts.breakOff();
     await client.closeWrite();
-    await cloud.closeWrite();
+    await server.closeWrite();
     assert.match(text(await readAll(client)), /^HTTP\/1\.1 204 /, "an established connection is left alone");
     assert.equal(await outcome, "ok");
     assert.equal(traffic().errors, 0);
@@ -243,9 +243,9 @@ Deno.test("serveConnection() returns the outcome of a connection", async () => {
     ["upgrade_refused", GET, {}, REFUSAL],
   ];
   for (const [expected, bytes, options, answer] of cases) {
-    const { request, cloud, outcome } = serve(options);
+    const { request, server, outcome } = serve(options);
     await request(bytes);
-    if (answer !== undefined) await send(cloud, answer);
+    if (answer !== undefined) await send(server, answer);
     assert.equal(await outcome, expected);
   }
   const reset = serve();
@@ -254,8 +254,8 @@ Deno.test("serveConnection() returns the outcome of a connection", async () => {
 });
 
 Deno.test("serveConnection() sends no answer if a connection other than HTTP fails", async () => {
-  const { client, cloud, outcome, local } = serve({ url: TCP });
-  await send(cloud, REFUSAL);
+  const { client, server, outcome, local } = serve({ url: TCP });
+  await send(server, REFUSAL);
   assert.equal(await outcome, "upgrade_refused");
   local.close();
   assert.equal((await readAll(client)).length, 0);
@@ -266,7 +266,7 @@ Deno.test("serveConnection() waits up to 10 s for an ingress slot, and frees it 
   const ingressSlots = new ConnectionSlots(1);
   const url = "tcp://api.myapp:80";
   const first = serve({ ingressSlots, url });
-  await send(first.cloud, WELCOME);
+  await send(first.server, WELCOME);
   const late = serve({ ingressSlots, url });
   await clock.pass(10_000);
   assert.equal(await late.outcome, "dial_failed");
@@ -275,7 +275,7 @@ Deno.test("serveConnection() waits up to 10 s for an ingress slot, and frees it 
   await clock.pass(5_000);
   first.client.reset();
   assert.equal(await first.outcome, "ok");
-  await send(patient.cloud, REFUSAL);
+  await send(patient.server, REFUSAL);
   assert.equal(await patient.outcome, "upgrade_refused");
   assert.equal(ingressSlots.inUse, 0);
   const controller = new AbortController();
@@ -290,8 +290,8 @@ Deno.test("serveConnection() refuses a client at its limit at once, which says n
   const clientSlots = new ClientSlots(1);
   const peer = "192.168.1.66";
   const first = serve({ clientSlots, peer, url: TCP });
-  await send(first.cloud, WELCOME);
-  await readExactly(first.cloud, FRAME_BYTES);
+  await send(first.server, WELCOME);
+  await readExactly(first.server, FRAME_BYTES);
   const second = serve({ clientSlots, peer });
   await send(second.client, GET);
   assert.match(
@@ -305,8 +305,8 @@ Deno.test("serveConnection() refuses a client at its limit at once, which says n
   assert.equal(await first.outcome, "ok");
   const third = serve({ clientSlots, peer });
   await send(third.client, GET);
-  await readExactly(third.cloud, FRAME_BYTES);
-  await send(third.cloud, WELCOME);
+  await readExactly(third.server, FRAME_BYTES);
+  await send(third.server, WELCOME);
   third.client.reset();
   assert.equal(await third.outcome, "ok");
 });

@@ -12,7 +12,7 @@ import {
   text,
 } from "../fakes/memory_stream.ts";
 
-/** A pipe between a client and a cloud in memory. */
+/** A pipe between a client and a server in memory. */
 function connected(options: Partial<PipeOptions> & { pair?: PairOptions } = {}) {
   const { pair, ...rest } = options;
   const counts = { in: 0, out: 0 };
@@ -21,19 +21,19 @@ function connected(options: Partial<PipeOptions> & { pair?: PairOptions } = {}) 
     countOut: (bytes: number) => void (counts.out += bytes),
   };
   const client = memoryPair(pair);
-  const cloud = memoryPair(pair);
-  const done = pipe(client.far, cloud.near, { meter, closeTimeoutMs: 60_000, ...rest });
-  return { client: client.near, cloud: cloud.far, local: client.far, remote: cloud.near, counts, done };
+  const server = memoryPair(pair);
+  const done = pipe(client.far, server.near, { meter, closeTimeoutMs: 60_000, ...rest });
+  return { client: client.near, server: server.far, local: client.far, remote: server.near, counts, done };
 }
 
 Deno.test("pipe() copies and counts bytes in both directions and closes both streams", async () => {
-  const { client, cloud, local, remote, counts, done } = connected();
+  const { client, server, local, remote, counts, done } = connected();
   await send(client, "ping");
-  assert.equal(text(await readExactly(cloud, 4)), "ping");
-  await send(cloud, "answer");
+  assert.equal(text(await readExactly(server, 4)), "ping");
+  await send(server, "answer");
   assert.equal(text(await readExactly(client, 6)), "answer");
   await client.closeWrite();
-  await cloud.closeWrite();
+  await server.closeWrite();
   await done;
   assert.deepEqual(counts, { in: 4, out: 6 });
   assert.ok(local.closed && remote.closed);
@@ -41,11 +41,14 @@ Deno.test("pipe() copies and counts bytes in both directions and closes both str
 
 Deno.test("pipe() delivers the whole reply after the client half-closes (F57)", async () => {
   const reply = pattern(2_000_064);
-  const { client, cloud, counts, done } = connected();
+  const { client, server, counts, done } = connected();
   await send(client, "request");
   await client.closeWrite();
-  assert.equal(text(await readAll(cloud)), "request");
-  const [received] = await Promise.all([readAll(client), send(cloud, reply).then(() => cloud.closeWrite())]);
+  assert.equal(text(await readAll(server)), "request");
+  const [received] = await Promise.all([
+    readAll(client),
+    send(server, reply).then(() => server.closeWrite()),
+  ]);
   await done;
   assert.deepEqual(received, reply);
   assert.equal(counts.out, 2_000_064);
@@ -53,11 +56,11 @@ Deno.test("pipe() delivers the whole reply after the client half-closes (F57)", 
 
 Deno.test("pipe() delivers the client's bytes after the server half-closes (F57)", async () => {
   const upload = pattern(1_000_003);
-  const { client, cloud, done } = connected();
-  await cloud.closeWrite();
+  const { client, server, done } = connected();
+  await server.closeWrite();
   assert.deepEqual(await readAll(client), new Uint8Array(0));
   const [received] = await Promise.all([
-    readAll(cloud),
+    readAll(server),
     send(client, upload).then(() => client.closeWrite()),
   ]);
   await done;
@@ -68,49 +71,49 @@ Deno.test("pipe() works with segments of 1 and of 7 bytes", async () => {
   for (const segment of [1, 7]) {
     const up = pattern(5_000, 2);
     const down = pattern(5_000, 3);
-    const { client, cloud, done } = connected({ pair: { segment } });
-    const [atCloud, atClient] = await Promise.all([
-      readAll(cloud),
+    const { client, server, done } = connected({ pair: { segment } });
+    const [atServer, atClient] = await Promise.all([
+      readAll(server),
       readAll(client),
       send(client, up).then(() => client.closeWrite()),
-      send(cloud, down).then(() => cloud.closeWrite()),
+      send(server, down).then(() => server.closeWrite()),
     ]);
     await done;
-    assert.deepEqual(atCloud, up);
+    assert.deepEqual(atServer, up);
     assert.deepEqual(atClient, down);
   }
 });
 
 Deno.test("pipe() sends bytes that were read before first, in both directions", async () => {
-  const { client, cloud, counts, done } = connected({
+  const { client, server, counts, done } = connected({
     fromLocal: latin1("head "),
-    fromCloud: latin1("early "),
+    fromUpstream: latin1("early "),
   });
   await send(client, "body");
-  await send(cloud, "late");
+  await send(server, "late");
   await client.closeWrite();
-  await cloud.closeWrite();
-  assert.equal(text(await readAll(cloud)), "head body");
+  await server.closeWrite();
+  assert.equal(text(await readAll(server)), "head body");
   assert.equal(text(await readAll(client)), "early late");
   await done;
   assert.deepEqual(counts, { in: 9, out: 10 });
 });
 
 Deno.test("pipe() stops reading from the sender while the receiver does not read (F59)", async () => {
-  const { client, cloud, counts, done } = connected({ pair: { highWater: 1000 } });
+  const { client, server, counts, done } = connected({ pair: { highWater: 1000 } });
   const sending = send(client, pattern(1_000_000)).catch(() => "stopped");
-  await readExactly(cloud, 10);
+  await readExactly(server, 10);
   assert.ok(counts.in < 200_000, `${counts.in} bytes were taken`);
-  cloud.reset();
+  server.reset();
   await done;
   assert.equal(await sending, "stopped");
 });
 
 Deno.test("pipe() closes both sides after a reset of one", async () => {
-  for (const side of ["client", "cloud"] as const) {
+  for (const side of ["client", "server"] as const) {
     const ends = connected();
     await send(ends.client, "x");
-    await readExactly(ends.cloud, 1);
+    await readExactly(ends.server, 1);
     ends[side].reset();
     await ends.done;
     assert.ok(ends.local.closed && ends.remote.closed, side);
@@ -118,11 +121,11 @@ Deno.test("pipe() closes both sides after a reset of one", async () => {
 });
 
 Deno.test("pipe() delivers the answer of a server that stops reading", async () => {
-  const { client, cloud, remote, done } = connected();
+  const { client, server, remote, done } = connected();
   remote.write = () => Promise.reject(new Deno.errors.BrokenPipe("no more"));
   await send(client, "too much");
-  await send(cloud, "413");
-  await cloud.closeWrite();
+  await send(server, "413");
+  await server.closeWrite();
   assert.equal(text(await readAll(client)), "413");
   await done;
 });
@@ -152,11 +155,11 @@ Deno.test("pipe() closes after the close timeout even if the half-close itself h
 
 Deno.test("pipe() does not interrupt a slow transfer after the other side has ended", async () => {
   using clock = fakeClock();
-  const { client, cloud, local, done } = connected();
+  const { client, server, local, done } = connected();
   await client.closeWrite();
   for (let minute = 0; minute < 10; minute++) {
     await clock.pass(50_000);
-    await send(cloud, "x");
+    await send(server, "x");
     await readExactly(client, 1);
   }
   assert.equal(local.closed, false);
@@ -167,11 +170,11 @@ Deno.test("pipe() does not interrupt a slow transfer after the other side has en
 
 Deno.test("pipe() keeps an idle connection while both sides are open", async () => {
   using clock = fakeClock();
-  const { client, cloud, local, done } = connected();
+  const { client, server, local, done } = connected();
   await clock.pass(24 * 3600_000);
   assert.equal(local.closed, false);
   await send(client, "still here");
-  assert.equal(text(await readExactly(cloud, 10)), "still here");
+  assert.equal(text(await readExactly(server, 10)), "still here");
   client.reset();
   await done;
 });
