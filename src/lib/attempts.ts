@@ -1,8 +1,10 @@
-/** One attempt over the network. Disposing lets go of the signal that it follows. */
+/** An attempt over the network. Disposing releases the signal that it follows. */
 export interface Attempt extends Disposable {
-  /** Aborts when the followed signal does, or when the attempt is broken off. */
+  /** Aborts with the followed signal, or when the attempt is cancelled. */
   readonly signal: AbortSignal;
-  /** Whether it was broken off, and not ended by the followed signal: it says nothing, and may be made anew. */
+  /**
+   * True if the attempt was cancelled by {@linkcode Attempts.breakOff}; it can be retried at once.
+   */
   readonly isBrokenOff: boolean;
 }
 
@@ -11,11 +13,11 @@ interface Running {
   isBrokenOff: boolean;
 }
 
-/** What is being attempted over a network that may be another one at any time. */
+/** The running attempts, which a change of network cancels. */
 export class Attempts {
   readonly #running = new Set<Running>();
 
-  /** An attempt that follows the signal, if there is one. */
+  /** Begins an attempt that follows `signal`. */
   begin(signal?: AbortSignal): Attempt {
     const running: Running = { controller: new AbortController(), isBrokenOff: false };
     const { controller } = running;
@@ -35,12 +37,12 @@ export class Attempts {
     };
   }
 
-  /** Breaks off all that run, and gives their number; whoever makes them begins anew or gives up. */
+  /** Cancels all running attempts and returns their number. */
   breakOff(): number {
     const running = [...this.#running].filter(({ controller }) => !controller.signal.aborted);
     for (const attempt of running) {
       attempt.isBrokenOff = true;
-      attempt.controller.abort(new DOMException("The network may be another one", "AbortError"));
+      attempt.controller.abort(new DOMException("The network may have changed", "AbortError"));
     }
     return running.length;
   }

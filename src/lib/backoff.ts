@@ -1,15 +1,15 @@
-/** How long to wait after failures: `baseMs` doubled at each one, at most `maxMs`. */
+/** Options of {@linkcode backoffDelay}: `baseMs` is doubled at each failure up to `maxMs`. */
 export interface BackoffOptions {
   readonly baseMs: number;
   readonly maxMs: number;
-  /** The part of the delay that is drawn at random: 0 none, 1 all of it ("full jitter"). @default {0} */
+  /** The random part of the delay, from 0 to 1 ("full jitter"). @default {0} */
   readonly jitter?: number;
   /** A number in [0, 1). @default {Math.random} */
   readonly random?: () => number;
 }
 
 /**
- * The delay in milliseconds before try number `failures + 1`; `failures` counts from 1.
+ * Returns the delay in milliseconds after `failures` failures in a row, counted from 1.
  *
  * @throws {RangeError} If `failures` is below 1.
  */

@@ -1,4 +1,7 @@
-/** The candidate that is nearest to a mistyped word (optimal string alignment distance ≤ 1/3 of its length, at least 1); undefined if none is near. */
+/**
+ * Returns the candidate nearest to a mistyped word: optimal string alignment distance of at most a
+ * third of its length, at least 1. Undefined if there is none.
+ */
 export function didYouMean(word: string, candidates: Iterable<string>): string | undefined {
   const limit = Math.max(1, Math.floor(word.length / 3));
   let best: string | undefined;

@@ -1,17 +1,17 @@
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 const NUMERIC = /^(?:0x[0-9a-f]*|[0-9]+)$/;
 
-/** A name in the one spelling that the daemon compares: lower case (ASCII letters only, RFC 4343), without the final dot. */
+/** Normalises a name: ASCII letters in lower case (RFC 4343), without the final dot. */
 export function normalizeHostname(name: string): string {
-  // toLowerCase() would turn the Kelvin sign into "k", and with it one name into another.
+  // toLowerCase() on the whole name would turn the Kelvin sign into "k".
   const lower = name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
   return lower.endsWith(".") ? lower.slice(0, -1) : lower;
 }
 
 /**
- * Whether the (normalised) name is a host name that may stand in a hosts file or a DNS answer: 1 to 253 octets, labels of 1 to 63
- * letters, digits, hyphens and underscores, no hyphen at a label's ends, last label not a number (RFC 1123 2.1; underscores are
- * common in practice).
+ * Returns true if a normalised name is a host name for a hosts file or a DNS answer: 1 to 253
+ * octets, labels of 1 to 63 letters, digits, hyphens and underscores, no hyphen at a label's ends,
+ * last label not a number (RFC 1123 2.1; underscores are common in practice).
  */
 export function isHostname(name: string): boolean {
   if (name.length === 0 || name.length > 253) return false;
@@ -19,12 +19,12 @@ export function isHostname(name: string): boolean {
   return labels.every((label) => LABEL.test(label)) && !NUMERIC.test(labels.at(-1) ?? "");
 }
 
-/** Whether the (normalised) name is `*.` and a host name. */
+/** Returns true if a normalised name is `*.` and a host name. */
 export function isWildcard(name: string): boolean {
   return name.startsWith("*.") && isHostname(name.slice(2));
 }
 
-/** The suffixes of a name below its first label, longest first: `a.b.c` → `b.c`, `c`. */
+/** Returns the suffixes of a name without its first label, longest first: `a.b.c` → `b.c`, `c`. */
 export function parentDomains(name: string): string[] {
   const parents: string[] = [];
   for (let dot = name.indexOf("."); dot >= 0; dot = name.indexOf(".", dot + 1)) {

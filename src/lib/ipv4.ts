@@ -1,4 +1,4 @@
-/** An IPv4 network: the lowest address as an unsigned 32-bit number, and the number of leading bits that name it. */
+/** An IPv4 network: its lowest address as an unsigned 32-bit number, and its prefix length. */
 export interface Cidr {
   readonly base: number;
   readonly prefix: number;
@@ -6,7 +6,10 @@ export interface Cidr {
 
 const OCTET = /^(0|[1-9][0-9]{0,2})$/;
 
-/** Reads dotted-quad text as an unsigned 32-bit number; undefined for anything else (leading zeros included). */
+/**
+ * Parses `a.b.c.d` to an unsigned 32-bit number; undefined for any other text, and for leading
+ * zeros.
+ */
 export function parseIpv4(text: string): number | undefined {
   const parts = text.split(".");
   if (parts.length !== 4) return undefined;
@@ -20,12 +23,12 @@ export function parseIpv4(text: string): number | undefined {
   return value;
 }
 
-/** Dotted-quad text of an unsigned 32-bit number. */
+/** Formats an unsigned 32-bit number as `a.b.c.d`. */
 export function formatIpv4(value: number): string {
   return [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255].join(".");
 }
 
-/** Reads `a.b.c.d/n`; undefined if it is not that. Host bits are cleared. */
+/** Parses `a.b.c.d/n` and clears the host bits; undefined for any other text. */
 export function parseCidr(text: string): Cidr | undefined {
   const [address, bits, rest] = text.split("/");
   if (address === undefined || bits === undefined || rest !== undefined || !OCTET.test(bits)) {
@@ -37,22 +40,22 @@ export function parseCidr(text: string): Cidr | undefined {
   return { base: maskOf(prefix, value), prefix };
 }
 
-/** `a.b.c.d/n` of a network. */
+/** Formats a network as `a.b.c.d/n`. */
 export function formatCidr(cidr: Cidr): string {
   return `${formatIpv4(cidr.base)}/${cidr.prefix}`;
 }
 
-/** How many addresses the network holds. */
+/** Returns the number of addresses in the network. */
 export function cidrSize(cidr: Cidr): number {
   return 2 ** (32 - cidr.prefix);
 }
 
-/** Whether the address (unsigned 32-bit) lies in the network. */
+/** Returns true if the network contains the address, an unsigned 32-bit number. */
 export function cidrContains(cidr: Cidr, address: number): boolean {
   return maskOf(cidr.prefix, address) === cidr.base;
 }
 
-/** Whether two networks have an address in common. */
+/** Returns true if two networks have an address in common. */
 export function cidrsOverlap(a: Cidr, b: Cidr): boolean {
   return a.prefix <= b.prefix ? cidrContains(a, b.base) : cidrContains(b, a.base);
 }

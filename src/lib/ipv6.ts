@@ -1,6 +1,6 @@
 const GROUP = /^[0-9a-f]{1,4}$/i;
 
-/** The first 64 bits of an IPv6 address, in one spelling: the network that it is in. Undefined for anything else. */
+/** Returns the first 64 bits of an IPv6 address in one spelling; undefined for any other text. */
 export function ipv6Network(address: string): string | undefined {
   const [text = ""] = address.split("%");
   const [head = [], tail, rest] = text.split("::").map((part) => part === "" ? [] : part.split(":"));

@@ -2,7 +2,7 @@
 export class Mutex {
   #tail: Promise<unknown> = Promise.resolve();
 
-  /** Runs the task when all earlier ones have ended, and gives its result or its rejection. */
+  /** Runs the task after all earlier ones, and returns its result or its rejection. */
   run<T>(task: () => Promise<T>): Promise<T> {
     const result = this.#tail.then(task);
     this.#tail = result.catch(() => {});

@@ -1,15 +1,15 @@
-/** Control characters, and those that turn the direction of the writing round or take no room. */
+/** Control characters, and characters that change the direction of text or are invisible. */
 // deno-lint-ignore no-control-regex
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
-/** The text with everything escaped that could forge a line of a log or a table. */
+/** Escapes all characters that could forge a line of a log or a table. */
 export function escapeControls(text: string): string {
   return text.replace(UNPRINTABLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-/** A foreign text made safe to show: escaped, at most 100 characters. */
+/** Makes foreign text safe to show: escaped, at most 100 characters. */
 export function printable(text: string): string {
-  // Cut first: a megabyte from outside is not worth escaping.
+  // Cut first, because the text can be very long.
   const safe = escapeControls(text.slice(0, 101));
   return safe.length > 100 ? `${safe.slice(0, 99)}…` : safe;
 }

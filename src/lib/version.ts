@@ -1,2 +1,2 @@
-/** The version of both programs; a test holds it against deno.json. */
+/** The version of both programs; a test compares it with deno.json. */
 export const VERSION = "0.4.0";

@@ -1,21 +1,21 @@
-/** One connection: bytes both ways, each way closed on its own. */
+/** A connection whose two directions close independently. */
 export interface ByteStream {
-  /** Fills `buffer` from its start; gives the count, or null at the end of the stream. */
+  /** Reads into `buffer` from its start; returns the count, or null at the end of the stream. */
   read(buffer: Uint8Array): Promise<number | null>;
-  /** Takes some of `data`; gives the count. */
+  /** Writes some of `data`; returns the count. */
   write(data: Uint8Array): Promise<number>;
-  /** Ends this side's direction; the other goes on (FIN, or close_notify under TLS). */
+  /** Closes the sending direction only (FIN, or close_notify under TLS). */
   closeWrite(): Promise<void>;
-  /** Ends both at once. A pending read rejects. */
+  /** Closes both directions. A pending read rejects. */
   close(): void;
 }
 
-/** Writes all of `data`, however little the stream takes at a time. */
+/** Writes all of `data`. */
 export async function writeAll(stream: Pick<ByteStream, "write">, data: Uint8Array): Promise<void> {
   for (let done = 0; done < data.length;) done += await stream.write(data.subarray(done));
 }
 
-/** Fills `buffer`, however little comes at a time; false if the stream ends before. */
+/** Fills `buffer`; returns false if the stream ends before that. */
 export async function readFull(stream: Pick<ByteStream, "read">, buffer: Uint8Array): Promise<boolean> {
   for (let done = 0; done < buffer.length;) {
     const count = await stream.read(buffer.subarray(done));
@@ -25,11 +25,11 @@ export async function readFull(stream: Pick<ByteStream, "read">, buffer: Uint8Ar
   return true;
 }
 
-/** Closes a stream, listener or socket, also if it is closed already. */
+/** Closes a stream, listener or socket; one that is closed already is not an error. */
 export function closeQuietly(thing: { close(): void }): void {
   try {
     thing.close();
   } catch {
-    // Closed before, by the peer's reset or by another owner of its end.
+    // It was closed before, by a reset from the peer or by another owner.
   }
 }

@@ -1,13 +1,13 @@
-/** Options of a wait: what ends it early. */
+/** Options of a function that waits. */
 export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The longest time that a timer can take; it fires at once for a longer one. */
+/** The longest delay of a timer. A longer one would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Waits `ms` milliseconds (25 days at most). Built on the global timer, so that a test can fake it.
+ * Waits `ms` milliseconds, at most 24.8 days. It uses the global timer, so that tests can fake it.
  *
  * @throws The signal's reason, if it aborts first.
  */
@@ -30,15 +30,15 @@ export function sleep(ms: number, options: WaitOptions = {}): Promise<void> {
 /** Options of {@linkcode withDeadline}. */
 export interface DeadlineOptions extends WaitOptions {
   readonly ms: number;
-  /** What is thrown when the time is over. */
+  /** Makes the error that is thrown at the deadline. */
   readonly onTimeout: () => Error;
 }
 
 /**
- * Gives the promise's result, or throws when the time is over or the signal aborts. The promise itself goes on: whoever made it closes
- * what it opened.
+ * Returns the promise's result, or throws at the deadline or when the signal aborts. The promise
+ * keeps running; its owner closes what it opens.
  *
- * @throws What `onTimeout` makes, the signal's reason, or the promise's own rejection.
+ * @throws The error from `onTimeout`, the signal's reason, or the promise's rejection.
  */
 export async function withDeadline<T>(promise: Promise<T>, options: DeadlineOptions): Promise<T> {
   const { ms, signal, onTimeout } = options;
@@ -63,14 +63,17 @@ export async function withDeadline<T>(promise: Promise<T>, options: DeadlineOpti
   }
 }
 
-/** A signal with a time limit of its own. Disposing it lets go of the timer and of the signal that it follows. */
+/** A signal with a time limit. Disposing it releases the timer and the signal that it follows. */
 export interface TimeLimit extends Disposable {
   readonly signal: AbortSignal;
-  /** Whether the time was over before the followed signal aborted. */
+  /** True if the time limit came before the followed signal aborted. */
   readonly isOver: boolean;
 }
 
-/** A signal that aborts when the time is over or when `signal` does. (`AbortSignal.any` keeps a little memory of each as long as `signal` lives.) */
+/**
+ * Makes a signal that aborts after `ms` milliseconds or with `signal`. `AbortSignal.any` would keep
+ * memory for each call as long as `signal` lives.
+ */
 export function limitTime(ms: number, options: WaitOptions = {}): TimeLimit {
   const { signal } = options;
   const own = new AbortController();

@@ -1,4 +1,6 @@
-/** The value of an environment variable; undefined if it is unset, empty, or not in the permission set. */
+/**
+ * Returns the value of an environment variable; undefined if it is unset, empty, or not permitted.
+ */
 export function readEnvironment(name: string): string | undefined {
   try {
     return Deno.env.get(name) || undefined;
@@ -9,8 +11,8 @@ export function readEnvironment(name: string): string | undefined {
 }
 
 /**
- * As {@linkcode readEnvironment}, and takes the variable off this process: the runtime's HTTP client reads those that name proxies by
- * itself, without permission, and goes where they say whatever it was told.
+ * Reads a variable like {@linkcode readEnvironment} and removes it from this process. The runtime's
+ * HTTP client reads proxy variables without permission, and they win over its options.
  */
 export function takeEnvironment(name: string): string | undefined {
   const value = readEnvironment(name);
@@ -18,12 +20,12 @@ export function takeEnvironment(name: string): string | undefined {
   return value;
 }
 
-/** The system that this runs on. */
+/** Returns the operating system: `linux`, `darwin`, `windows`. */
 export function operatingSystem(): string {
   return Deno.build.os;
 }
 
-/** What this machine calls itself. */
+/** Returns the host name of this machine. */
 export function hostname(): string {
   return Deno.hostname();
 }

@@ -1,18 +1,18 @@
 import { BindError, type BindFailure, FileError, type FileFailure, messageOf } from "../model/errors.ts";
 
-/** What a failed file operation means to a user. The one place that knows Deno's classes for files. */
+/** Translates Deno's error of a file operation. Only this module knows Deno's classes for files. */
 export function toFileError(error: unknown, what: { action: string; path: string }): FileError {
   const { action, path } = what;
   const [reason, state] = fileFailure(error);
   const hint = reason === "not_capable"
-    ? `It takes ${missingPermission(error)}: see docs/permissions.md`
+    ? `Add ${missingPermission(error)}: see docs/permissions.md`
     : reason === "full"
     ? "Make room on the disk"
     : undefined;
   return new FileError(`Cannot ${action} ${path}: ${state}`, { path, reason, cause: error, hint });
 }
 
-/** What a failed bind means to a user. `address` is `a.b.c.d:port` or a socket's path. */
+/** Translates Deno's error of a bind. `address` is `a.b.c.d:port` or the path of a socket. */
 export function toBindError(error: unknown, address: string): BindError {
   const [reason, state] = bindFailure(error, address);
   const hint = reason === "in_use" && !address.startsWith("/")
@@ -21,13 +21,13 @@ export function toBindError(error: unknown, address: string): BindError {
   return new BindError(`Cannot bind ${address}: ${state}`, { address, reason, cause: error, hint });
 }
 
-/** Whether an accept or connect failed because the process, or the system, is out of descriptors. */
+/** Returns true if the process or the system ran out of file descriptors. */
 export function isOutOfDescriptors(error: unknown): boolean {
   return codeOf(error) === "EMFILE" || codeOf(error) === "ENFILE" ||
     /os error (23|24)\b/.test(messageOf(error));
 }
 
-/** Whether a stream ended in a way that is an ordinary end: reset, broken pipe, closed under a pending read. */
+/** Returns true for an ordinary end of a stream: reset, broken pipe, closed during a read. */
 export function isConnectionGone(error: unknown): boolean {
   return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe ||
     error instanceof Deno.errors.ConnectionAborted || error instanceof Deno.errors.NotConnected ||
@@ -35,7 +35,7 @@ export function isConnectionGone(error: unknown): boolean {
     error instanceof Deno.errors.UnexpectedEof;
 }
 
-/** Whether an operation failed because the permission set that this process was started with does not hold it. */
+/** Returns true if the permission set of this process does not allow the operation. */
 export function isNotCapable(error: unknown): boolean {
   return error instanceof Deno.errors.NotCapable;
 }
@@ -75,7 +75,7 @@ function missingPermission(error: unknown): string {
   return /--allow-[a-z]+/.exec(messageOf(error))?.[0] ?? "a wider permission set";
 }
 
-/** The system's name of an error (`ENOSPC`), if it has one. */
+/** Returns the system's name of an error (`ENOSPC`), if there is one. */
 export function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;

@@ -1,7 +1,7 @@
 import { FileError } from "../model/errors.ts";
 import { codeOf, toFileError } from "./errors.ts";
 
-/** What a `stat` tells about a file. */
+/** The result of a `stat`. */
 export interface FileStat {
   readonly kind: "file" | "directory" | "symlink" | "other";
   readonly size: number;
@@ -14,20 +14,20 @@ export interface FileStat {
   readonly gid: number;
 }
 
-/** The end of a temporary file's name, by which it is known as ours. */
+/** The suffix of temporary files, which identifies them as ours. */
 const TEMPORARY = ".ngrokd.tmp";
 
 /** Options of {@linkcode writeFileAtomic}. */
 export interface AtomicWriteOptions {
   readonly mode: number;
-  /** Owner and group for the new file; only root can give a file away. */
+  /** Owner and group of the new file; only root can change them. */
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** The name of the temporary file. @default {`<path>.ngrokd.tmp`} */
   readonly temporary?: string;
 }
 
 /**
- * Reads a text file; at most `maxBytes`.
+ * Reads a text file of at most `maxBytes`.
  *
  * @throws {FileError} `missing`, `denied`, `not_regular` (a FIFO is not waited on), …
  */
@@ -42,7 +42,7 @@ export async function readText(path: string, maxBytes = 16 * 1024 * 1024): Promi
 }
 
 /**
- * Reads a file's bytes; at most `maxBytes`. Undefined if nothing is there.
+ * Reads a file of at most `maxBytes`. Returns undefined if it does not exist.
  *
  * @throws {FileError} `denied`, `not_regular` (a FIFO is not waited on), …
  */
@@ -57,7 +57,7 @@ export async function readBytesIfAny(path: string, maxBytes: number): Promise<Ui
   }
 }
 
-/** Reads a text file that may not be there. @throws {FileError} For every other failure. */
+/** Reads a text file; returns undefined if it does not exist. @throws {FileError} */
 export async function readTextIfAny(path: string): Promise<string | undefined> {
   try {
     return await readText(path);
@@ -68,10 +68,11 @@ export async function readTextIfAny(path: string): Promise<string | undefined> {
 }
 
 /**
- * Replaces a file as a whole: temporary file beside it, write, mode, fsync, rename. Readers see the old bytes or the new ones, also after
- * a crash at any point; a stray temporary file of an earlier crash is removed first.
+ * Replaces a file atomically: temporary file beside it, write, mode, fsync, rename. Readers see the
+ * old or the new content, also after a crash at any point. A leftover temporary file is removed
+ * first.
  *
- * @throws {FileError} The old file is as it was.
+ * @throws {FileError} The old file is unchanged.
  */
 export async function writeFileAtomic(
   path: string,
@@ -89,7 +90,7 @@ export async function writeFileAtomic(
 }
 
 /**
- * Removes the temporary files that {@linkcode writeFileAtomic} left in a directory when it was killed.
+ * Removes the temporary files that a killed {@linkcode writeFileAtomic} left in a directory.
  *
  * @throws {FileError} If the directory cannot be listed, or a file cannot be removed.
  */
@@ -103,10 +104,10 @@ export async function removeTemporaries(directory: string): Promise<void> {
 export type CreateOptions = Pick<AtomicWriteOptions, "mode" | "owner">;
 
 /**
- * Makes a new file with these bytes, mode and owner, and brings it to the disk. What stands under the name (a stray file of an earlier
- * crash, a planted link) is removed first and never followed.
+ * Creates a file with this content, mode and owner, and syncs it. An existing file or link of that
+ * name is removed first and never followed.
  *
- * @throws {FileError} Nothing is left under the name.
+ * @throws {FileError} Nothing of that name is left.
  */
 export async function createFile(path: string, bytes: Uint8Array, options: CreateOptions): Promise<void> {
   try {
@@ -118,7 +119,8 @@ export async function createFile(path: string, bytes: Uint8Array, options: Creat
 }
 
 /**
- * Overwrites a file where it stands, for files that cannot be renamed onto (bind mounts). Not atomic.
+ * Overwrites a file in place, for files that cannot be replaced by rename (bind mounts). Not
+ * atomic.
  *
  * @throws {FileError} If it cannot be written; `not_regular` (a FIFO is not waited on), …
  */
@@ -139,36 +141,44 @@ export async function writeFileInPlace(path: string, text: string | Uint8Array):
   }
 }
 
-/** `stat` without following a final symlink; undefined if nothing is there. @throws {FileError} */
+/**
+ * Returns the `stat` of a path without following a final symlink; undefined if it does not exist.
+ *
+ * @throws {FileError}
+ */
 export async function statPath(path: string): Promise<FileStat | undefined> {
   try {
     return toFileStat(await Deno.lstat(path));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw toFileError(error, { action: "look at", path });
+    throw toFileError(error, { action: "stat", path });
   }
 }
 
-/** `stat` of what a path leads to; undefined if nothing is there. @throws {FileError} */
+/**
+ * Returns the `stat` of the target of a path; undefined if it does not exist.
+ *
+ * @throws {FileError}
+ */
 export async function statTarget(path: string): Promise<FileStat | undefined> {
   try {
     return toFileStat(await Deno.stat(path));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw toFileError(error, { action: "look at", path });
+    throw toFileError(error, { action: "stat", path });
   }
 }
 
-/** Makes a directory and its parents; one that exists is left as it is. @throws {FileError} */
+/** Creates a directory and its parents; an existing one is unchanged. @throws {FileError} */
 export async function makeDirectory(path: string, mode: number): Promise<void> {
   try {
     await Deno.mkdir(path, { recursive: true, mode });
   } catch (error) {
-    throw toFileError(error, { action: "make the directory", path });
+    throw toFileError(error, { action: "create the directory", path });
   }
 }
 
-/** Moves a file. @throws {FileError} */
+/** Renames a file. @throws {FileError} */
 export async function renameFile(from: string, to: string): Promise<void> {
   try {
     await Deno.rename(from, to);
@@ -177,7 +187,7 @@ export async function renameFile(from: string, to: string): Promise<void> {
   }
 }
 
-/** Removes a file that may not be there. @throws {FileError} */
+/** Removes a file; a missing file is not an error. @throws {FileError} */
 export async function removeFile(path: string): Promise<void> {
   try {
     await Deno.remove(path);
@@ -186,7 +196,7 @@ export async function removeFile(path: string): Promise<void> {
   }
 }
 
-/** The names in a directory, sorted; empty if there is no such directory. @throws {FileError} */
+/** Returns the names in a directory, sorted; none if it does not exist. @throws {FileError} */
 export async function listDirectory(path: string): Promise<string[]> {
   try {
     const names: string[] = [];
@@ -198,7 +208,7 @@ export async function listDirectory(path: string): Promise<string[]> {
   }
 }
 
-/** Where a path really leads. @throws {FileError} */
+/** Resolves all symlinks of a path. @throws {FileError} */
 export async function realPath(path: string): Promise<string> {
   try {
     return await Deno.realPath(path);
@@ -207,7 +217,7 @@ export async function realPath(path: string): Promise<string> {
   }
 }
 
-/** Whether a rename failed because the target is a mount point. */
+/** Returns true if a rename failed because the target is a mount point. */
 export function isMountPoint(error: FileError): boolean {
   return codeOf(error.cause) === "EBUSY" || codeOf(error.cause) === "EXDEV" ||
     error.cause instanceof Deno.errors.Busy;
@@ -237,7 +247,7 @@ async function writeNew(
   await Deno.chmod(path, mode);
   if (owner !== undefined) {
     const born = await file.stat();
-    // A hardened unit refuses chown altogether, also one that would change nothing.
+    // A hardened unit refuses every chown, even one that changes nothing.
     if (born.uid !== owner.uid || born.gid !== owner.gid) await Deno.chown(path, owner.uid, owner.gid);
   }
   await file.sync();
@@ -251,11 +261,11 @@ async function removeQuietly(path: string): Promise<void> {
   try {
     await Deno.remove(path);
   } catch {
-    // Not there, or the open that follows says why.
+    // It does not exist, or the following open reports the reason.
   }
 }
 
-/** A FIFO would be waited on for ever, and a huge file would fill the memory: both are refused before they are opened. */
+/** Refuses a FIFO, whose open would block, and a file that is too large, before they are opened. */
 async function demandReadable(path: string, maxBytes: number): Promise<void> {
   const info = await Deno.stat(path);
   if (!info.isFile) {

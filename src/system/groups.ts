@@ -1,6 +1,6 @@
 const GROUP_FILE = "/etc/group";
 
-/** The number of a group of this machine; undefined if there is none of that name, or no such file. */
+/** Returns the id of a group on this machine; undefined if there is none of that name. */
 export async function groupId(name: string): Promise<number | undefined> {
   let text: string;
   try {

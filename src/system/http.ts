@@ -5,21 +5,24 @@ import { limitTime } from "./clock.ts";
 import { openTunnel } from "./proxy/proxy_tunnel.ts";
 import { checkProxy } from "./proxy/tunnel.ts";
 
-/** One HTTP request with its limits. */
+/** An HTTP request with its limits. */
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** For the whole exchange, body included. */
+  /** The limit for the whole exchange, including the body. */
   readonly timeoutMs: number;
   readonly maxBodyBytes: number;
-  /** Used for `https:` only: the runtime shows a proxy the whole of an `http:` request, and in it the API key. */
+  /**
+   * Used for `https:` only. For `http:` the runtime would send the proxy the whole request, with
+   * the API key.
+   */
   readonly proxy?: Proxy | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Status, headers and whole body. */
+/** The status, the headers and the whole body of a response. */
 export interface HttpResponse {
   readonly status: number;
   readonly headers: Headers;
@@ -27,10 +30,12 @@ export interface HttpResponse {
 }
 
 /**
- * Sends one request. Redirects are given back, never followed. It goes through `proxy` or directly: whoever calls this takes the variables
- * that name proxies off the process before ({@linkcode takeEnvironment}), or the runtime obeys them for `https:`.
+ * Sends a request and returns the response. Redirects are returned, never followed. The caller must
+ * have removed the proxy variables from the environment ({@linkcode takeEnvironment}), or the
+ * runtime obeys them for `https:`.
  *
- * @throws {ApiError} `unreachable`, `proxy`, `timeout`, `too_large` or `malformed` (a header that cannot be sent), with status 0 or the answer's.
+ * @throws {ApiError} `unreachable`, `proxy`, `timeout`, `too_large` or `malformed` (an invalid
+ * header), with the status of the response, or 0.
  * @throws The signal's reason, if it aborts first.
  */
 export async function sendHttp(request: HttpRequest): Promise<HttpResponse> {
@@ -59,16 +64,20 @@ export async function sendHttp(request: HttpRequest): Promise<HttpResponse> {
     return { status, headers: response.headers, body: await readBody(response, maxBodyBytes, origin) };
   } catch (error) {
     if (error instanceof ApiError) throw error;
-    // Its connection may be dead, and with HTTP/2 all that follow would go the same way until the kernel gives it up, in a quarter of an hour.
+    // The connection may be dead. With HTTP/2 all later requests would use it until the kernel
+    // gives it up, in a quarter of an hour.
     if (client !== undefined && client === kept) dropHttpConnections();
     if (signal?.aborted) throw signal.reason;
     if (limit.isOver) {
-      throw new ApiError(`Cannot get an answer from ${origin}${way}: none in ${timeoutMs / 1000} s`, {
-        status,
-        code: "timeout",
-        cause: error,
-        hint: proxy && checkProxy(proxy),
-      });
+      throw new ApiError(
+        `Cannot get a response from ${origin}${way}: no response within ${timeoutMs / 1000} s`,
+        {
+          status,
+          code: "timeout",
+          cause: error,
+          hint: proxy && checkProxy(proxy),
+        },
+      );
     }
     if (proxy !== undefined && status === 0) await tryTunnel(new URL(url), { proxy, signal: limit.signal });
     throw new ApiError(`Cannot reach ${origin}${way}: ${reasonOf(error)}`, {
@@ -79,23 +88,26 @@ export async function sendHttp(request: HttpRequest): Promise<HttpResponse> {
   }
 }
 
-/** For the pages of one list, not from one poll to the next: a router on the way forgets connections that are idle. */
+/**
+ * Long enough for the pages of one list, and not for the next poll, because routers forget idle
+ * connections.
+ */
 const IDLE_MS = 5_000;
 
-/** The connections that are kept. */
+/** The client whose connections are reused. */
 let kept: Deno.HttpClient | undefined;
 
 function keptClient(): Deno.HttpClient {
   return kept ??= Deno.createHttpClient({ poolIdleTimeout: IDLE_MS });
 }
 
-/** Keeps no connection any more: each request from now on has a new one, or one that was made after this. Those that run go on. */
+/** Drops idle connections, so that later requests open new ones. Running requests continue. */
 export function dropHttpConnections(): void {
   kept?.close();
   kept = undefined;
 }
 
-/** A client for this request alone where the kept one would not do. */
+/** Makes a client for one request if the shared client cannot be used. */
 function clientFor(url: URL, proxy: Proxy | undefined): Deno.HttpClient | undefined {
   if (proxy !== undefined) {
     const { username, password } = proxy;
@@ -103,14 +115,19 @@ function clientFor(url: URL, proxy: Proxy | undefined): Deno.HttpClient | undefi
     return Deno.createHttpClient({ proxy: { url: showProxy(proxy), ...basicAuth } });
   }
   if (url.protocol !== "http:") return undefined;
-  // The runtime would show the proxy of the environment the whole request. Never for `https:`: this client speaks no TLS.
+  // Without this the runtime would send the request to the proxy of the environment. This client
+  // speaks no TLS, so it must not be used for `https:`.
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
   return Deno.createHttpClient({ proxy: { transport: "tcp", hostname, port: Number(url.port) || 80 } });
 }
 
 const TRY_TUNNEL_MS = 3_000;
 
-/** The runtime does not say what a proxy answered: asking once more does. @throws {ApiError} If the proxy is what is wrong. */
+/**
+ * Opens a tunnel to learn what the proxy answered, which the runtime does not say.
+ *
+ * @throws {ApiError} If the proxy failed.
+ */
 async function tryTunnel(url: URL, options: { proxy: Proxy; signal: AbortSignal }): Promise<void> {
   try {
     const port = Number(url.port) || 443;
@@ -128,7 +145,10 @@ async function tryTunnel(url: URL, options: { proxy: Proxy; signal: AbortSignal 
   }
 }
 
-/** fetch() would show the value of a header that cannot be sent in its message, and that value is the API key. */
+/**
+ * Checks the headers first, because the error of fetch() would quote the value, which can be the
+ * API key.
+ */
 function checkedHeaders(headers: Readonly<Record<string, string>>, origin: string): Headers {
   try {
     return new Headers(headers);
@@ -148,7 +168,7 @@ async function readBody(response: Response, maxBytes: number, origin: string): P
   for await (const chunk of response.body) {
     size += chunk.length;
     if (size > maxBytes) {
-      throw new ApiError(`Cannot use the answer of ${origin}: it is larger than ${maxBytes} bytes`, {
+      throw new ApiError(`Cannot use the response of ${origin}: it is larger than ${maxBytes} bytes`, {
         status: response.status,
         code: "too_large",
       });
@@ -158,7 +178,7 @@ async function readBody(response: Response, maxBytes: number, origin: string): P
   return text + decoder.decode();
 }
 
-/** fetch() wraps the cause in generic words; the innermost message is the one that helps. */
+/** Returns the innermost message, because fetch() wraps the cause in generic words. */
 function reasonOf(error: unknown): string {
   let inner = error;
   while (inner instanceof Error && inner.cause !== undefined) inner = inner.cause;

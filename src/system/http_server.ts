@@ -4,12 +4,12 @@ import { toBindError } from "./errors.ts";
 /** An open HTTP server. */
 export interface HttpServer {
   readonly port: number;
-  /** Stops accepting and ends what runs. */
+  /** Stops accepting and ends running requests. */
   close(): Promise<void>;
 }
 
 /**
- * Serves HTTP on one address. What the handler throws is answered with 500.
+ * Serves HTTP on one address. If the handler throws, the response is 500.
  *
  * @throws {BindError} If the address cannot be bound.
  */

@@ -3,7 +3,10 @@ import { FileError, messageOf } from "../model/errors.ts";
 
 const FILE_MODE = 0o644;
 
-/** The part of the file system that a {@linkcode JsonFile} needs. Every function throws {@linkcode FileError}. */
+/**
+ * The part of the file system that a {@linkcode JsonFile} needs. Every function throws {@linkcode
+ * FileError}.
+ */
 export interface StateFiles {
   readText(path: string, maxBytes?: number): Promise<string>;
   writeFileAtomic(path: string, text: string, options: { mode: number }): Promise<void>;
@@ -20,8 +23,9 @@ export interface JsonContent<T> {
 }
 
 /**
- * A JSON file in the state directory. A write replaces the file atomically and is skipped if the bytes are the same. A file that does not
- * match its schema is renamed to `<path>.bad`, so that the next write does not destroy it.
+ * A JSON file in the state directory. A write replaces the file atomically and is skipped if the
+ * bytes are the same. A file that does not match its schema is renamed to `<path>.bad`, so that the
+ * next write does not destroy it.
  */
 export class JsonFile<T> {
   readonly #path: string;

@@ -1,17 +1,17 @@
 import { backoffDelay } from "../lib/backoff.ts";
 import { sleep } from "./clock.ts";
 
-/** How a loop is kept going. */
+/** Options of {@linkcode keepGoing}. */
 export interface KeepGoingOptions {
-  /** Ends it; whoever aborts also closes what the loop waits for. */
+  /** Ends the loop. The owner of the signal also closes what the loop waits for. */
   readonly signal: AbortSignal;
-  /** Told of the first failure after a success. */
+  /** Called for the first failure after a success. */
   readonly onFailure: (error: unknown) => void;
 }
 
 /**
- * Runs a loop that ends only by throwing (an accept loop, a receive loop) again and again until the signal aborts. After a failure it waits,
- * 5 ms at first, at most 1 s; the loop says by `succeeded` when it is over the trouble.
+ * Restarts a loop that ends only by throwing (accept, receive) until the signal aborts. The
+ * back-off after a failure grows from 5 ms to 1 s; the loop calls `succeeded` to reset it.
  */
 export async function keepGoing(
   loop: (succeeded: () => void) => Promise<never>,

@@ -8,30 +8,34 @@ import type { ByteStream } from "./net.ts";
 export interface LocalListener {
   readonly path: string;
   accept(): Promise<ByteStream>;
-  /** Closes it; the path goes with it. */
+  /** Closes the socket and removes its path. */
   close(): void;
 }
 
 /** Options of {@linkcode listenLocal}. */
 export interface LocalListenOptions {
-  /** Who besides the owner may open it; without such a group on this machine, nobody. */
+  /**
+   * The group that may open it besides the owner. If there is no such group, only the owner may.
+   */
   readonly group?: string;
 }
 
 const OTHERS = 0o007;
 
 /**
- * Opens a Unix socket that only its owner, and the group if there is one, can reach. The directory is the lock, since Deno shows no peer
- * credentials: it is made with mode 2750 (0700 without a group) before the socket is born, and one that others can enter is refused.
- * A socket that nobody answers on is replaced.
+ * Opens a Unix socket that only its owner and the group can reach. Deno shows no peer credentials,
+ * so the directory protects it: it is created with mode 2750 (0700 without a group) before the
+ * socket, and a directory that others can enter is refused. A stale socket is replaced.
  *
- * @throws {BindError} `in_use` if a live daemon answers on it; `denied` if the directory is open to others.
+ * @throws {BindError} `in_use` if a daemon answers on it; `denied` if others can enter the
+ * directory.
  */
 export async function listenLocal(path: string, options: LocalListenOptions = {}): Promise<LocalListener> {
   const directory = dirname(path);
   const gid = options.group === undefined ? undefined : await groupId(options.group);
   await prepareDirectory(directory, gid, path);
-  // Of two that start at once, the second would take the socket of the first for a stale one: it was still one when it looked.
+  // Without the lock, the second of two daemons that start at once could take the socket of the
+  // first for a stale one.
   using _lock = await lockDirectory(directory, path);
   await removeStale(path);
   let listener: Deno.UnixListener;
@@ -41,7 +45,8 @@ export async function listenLocal(path: string, options: LocalListenOptions = {}
     throw toBindError(error, path);
   }
   try {
-    // A setgid directory gave the socket its group; a directory that we did not make may have given it another.
+    // A setgid directory gives the socket its group. A directory that exists already may give
+    // another.
     const born = await Deno.lstat(path);
     await Deno.chmod(path, gid !== undefined && born.gid === gid ? 0o660 : 0o600);
   } catch (error) {
@@ -52,9 +57,11 @@ export async function listenLocal(path: string, options: LocalListenOptions = {}
 }
 
 /**
- * Holds a lock that ends with this process; its file goes with it. The directory is made as for {@linkcode listenLocal}.
+ * Takes a lock that ends with this process, and removes its file at the end. The directory is
+ * created as for {@linkcode listenLocal}.
  *
- * @throws {BindError} `in_use` if another process holds it; `denied` if the directory is not ours.
+ * @throws {BindError} `in_use` if another process holds it; `denied` if others can enter the
+ * directory.
  */
 export async function holdLock(path: string, options: LocalListenOptions = {}): Promise<AsyncDisposable> {
   const directory = dirname(path);
@@ -62,14 +69,15 @@ export async function holdLock(path: string, options: LocalListenOptions = {}): 
   await prepareDirectory(directory, gid, path);
   for (;;) {
     const handle = await lockFile(path);
-    // Who held it before may have removed the file in between: what is locked then is no file any more.
+    // The former owner may have removed the file in between. Then the lock is on a file without a
+    // name.
     if (!await isStill(handle, path)) {
       handle.close();
       continue;
     }
     return {
       async [Symbol.asyncDispose]() {
-        // One that others removed protects nobody any more.
+        // A lock file that somebody removed protects nothing.
         await Deno.remove(path).catch(() => {});
         handle.close();
       },
@@ -87,10 +95,10 @@ async function lockFile(path: string): Promise<Deno.FsFile> {
     throw toBindError(error, path);
   }
   handle.close();
-  throw new BindError("Another ngrokd keeps the names and addresses of this machine", {
+  throw new BindError("Cannot start: another ngrokd manages the names and addresses of this machine", {
     address: path,
     reason: "in_use",
-    hint: "Stop it first: there can be one only",
+    hint: "Stop the other ngrokd first: only one can run on a machine",
   });
 }
 
@@ -106,13 +114,16 @@ async function isStill(handle: Deno.FsFile, path: string): Promise<boolean> {
 /**
  * Connects to a Unix socket.
  *
- * @throws What Deno throws: NotFound, ConnectionRefused or PermissionDenied; {@linkcode localFailure} names them.
+ * @throws What Deno throws: NotFound, ConnectionRefused or PermissionDenied; {@linkcode
+ * localFailure} names them.
  */
 export function connectLocal(path: string): Promise<ByteStream> {
   return Deno.connect({ transport: "unix", path });
 }
 
-/** Why a connection to a Unix socket failed: nobody is there, we may not, or something else. */
+/**
+ * Classifies a failed connection to a Unix socket: no listener, no permission, or something else.
+ */
 export function localFailure(error: unknown): "absent" | "denied" | "other" {
   if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.ConnectionRefused) {
     return "absent";
@@ -136,7 +147,7 @@ async function prepareDirectory(directory: string, gid: number | undefined, path
   } catch (error) {
     throw toBindError(error, path);
   }
-  throw new BindError(`Cannot bind ${path}: others can enter the directory ${directory}`, {
+  throw new BindError(`Cannot bind ${path}: other users can enter the directory ${directory}`, {
     address: path,
     reason: "denied",
     hint: `Run: chmod o= ${directory}, or give server.socket_path a directory of its own`,
@@ -148,12 +159,16 @@ async function giveToGroup(directory: string, gid: number): Promise<void> {
     await Deno.chown(directory, null, gid);
     await Deno.chmod(directory, 0o2750);
   } catch (error) {
-    // An ordinary user who is not in the group: the directory stays the owner's alone.
+    // An ordinary user who is not in the group keeps the directory private.
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
   }
 }
 
-/** Holds the directory until it is disposed. @throws {BindError} `in_use` if somebody else does. */
+/**
+ * Locks the directory until it is disposed.
+ *
+ * @throws {BindError} `in_use` if another process holds it.
+ */
 async function lockDirectory(directory: string, path: string): Promise<Disposable> {
   let handle: Deno.FsFile | undefined;
   try {
@@ -182,7 +197,7 @@ async function removeStale(path: string): Promise<void> {
   try {
     const info = await Deno.lstat(path);
     if (!info.isSocket) {
-      throw new BindError(`Cannot bind ${path}: a file that is not a socket stands there`, {
+      throw new BindError(`Cannot bind ${path}: a file that is not a socket has this path`, {
         address: path,
         reason: "in_use",
         hint: `Move it away: ${path}`,

@@ -11,10 +11,10 @@ import { silentProxy } from "./proxy/tunnel.ts";
 
 export type { ByteStream };
 
-/** A connection that was accepted, and who made it. */
+/** An accepted connection and its peer. */
 export interface AcceptedStream extends ByteStream {
   readonly peer: string;
-  /** The address that the peer dialled; on 0.0.0.0 it is one of this machine's. */
+  /** The local address that the peer dialled. */
   readonly local?: string;
 }
 
@@ -27,7 +27,7 @@ export interface TcpListener {
   close(): void;
 }
 
-/** What is bound: an IPv4 address and a port (0: any free one). */
+/** An IPv4 address and a port to bind; port 0 is any free port. */
 export interface TcpAddress {
   readonly address: string;
   readonly port: number;
@@ -48,10 +48,10 @@ export function listenTcp(where: TcpAddress): TcpListener {
       const conn = await listener.accept();
       try {
         conn.setNoDelay(true);
-        // A client that vanishes without a word would hold its place for ever.
+        // A client that vanishes silently would hold its slot for ever.
         conn.setKeepAlive(true);
       } catch {
-        // The peer may be gone already; the first read will say so.
+        // The peer may be gone already; the first read reports it.
       }
       return Object.assign(conn, { peer: conn.remoteAddr.hostname, local: conn.localAddr.hostname });
     },
@@ -59,7 +59,10 @@ export function listenTcp(where: TcpAddress): TcpListener {
   };
 }
 
-/** A queue that is full costs a client a second: it must send its SYN again. The kernel's own limit holds too. */
+/**
+ * The length of the accept queue; the kernel has its own limit too. A full queue delays a client by
+ * a second, until it repeats its SYN.
+ */
 const BACKLOG = 4096;
 
 function openListener(where: TcpAddress): Deno.TcpListener {
@@ -89,22 +92,28 @@ export async function connectTcp(where: TcpAddress, signal: AbortSignal): Promis
 
 const CHECK_INGRESS = "Check this machine's network and ingressEndpoint; each new connection tries again";
 
-/** Unstable in the runtime: sets the name that is sent and verified apart from the address that is dialled. */
+/**
+ * The option for a server name that differs from the dialled address. It is unstable in the
+ * runtime.
+ */
 const SERVER_NAME = Symbol.for("unstableServerName");
 
-/** What a TLS connection needs. Keys, certificates and CAs are PEM. */
+/** Options of {@linkcode connectTls}. Keys, certificates and CAs are PEM. */
 export interface TlsDialOptions {
   readonly hostname: string;
   readonly port: number;
   readonly cert: string;
   readonly key: string;
-  /** Trusted beside Deno's own roots. */
+  /** Trusted CAs in addition to Deno's roots. */
   readonly caCerts: readonly string[];
-  /** For TCP connect and TLS handshake together. */
+  /** The limit for TCP connect and TLS handshake together. */
   readonly timeoutMs: number;
-  /** Whether to see first that a TLS server (of an `https` proxy: it) answers at all, by a connection that costs nothing if none does. */
+  /**
+   * If true, checks first that a TLS server answers (with an `https` proxy: that the proxy does),
+   * because a handshake that is given up keeps its descriptor.
+   */
   readonly checkFirst?: boolean;
-  /** Dialled in place of the host; the host's name is still what is verified. */
+  /** The proxy to dial instead of the host. The host's name is still verified. */
   readonly proxy?: Proxy | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -112,8 +121,9 @@ export interface TlsDialOptions {
 /**
  * Connects, shakes hands and verifies the server's certificate against `hostname`.
  *
- * With TLS 1.3 a refused client certificate does not show here but at the first read. A connection that is given up in mid-handshake
- * keeps its descriptor until the server ends it: the runtime goes on with the handshake of a closed connection.
+ * With TLS 1.3 a refused client certificate shows at the first read, not here. The runtime
+ * continues the handshake of a closed connection, so one that is given up keeps its descriptor
+ * until the server ends it.
  *
  * @throws {DialError} With the class of the failure.
  * @throws The signal's reason, if it aborts first.
@@ -126,7 +136,7 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
   let relay: Relay | undefined;
   let over = false;
   async function open(): Promise<ByteStream> {
-    // Through a proxy the runtime's dial ends with our relay: only the tunnel may check first.
+    // Through a proxy the runtime dials our relay, so the tunnel makes the check.
     if (proxy !== undefined) return await openProxied(proxy);
     if (checkFirst && !(await answersTls({ hostname, port, timeoutMs, signal }) && !over)) {
       throw new Deno.errors.TimedOut();
@@ -166,7 +176,7 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
       onTimeout: () =>
         proxy !== undefined && relay === undefined
           ? silentProxy({ proxy, hostname, port, timeoutMs })
-          : new DialError(`Cannot connect to ${where}: no answer in ${seconds(timeoutMs)} s`, {
+          : new DialError(`Cannot connect to ${where}: no response within ${seconds(timeoutMs)} s`, {
             code: "timeout",
             hint: CHECK_INGRESS,
           }),
@@ -186,7 +196,7 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
   }
 }
 
-/** What is left of a deadline has many digits. */
+/** Converts to seconds with two decimals. */
 function seconds(ms: number): number {
   return Math.round(ms / 10) / 100;
 }
@@ -197,26 +207,26 @@ function dialFailure(
 ): [DialFailure, string, string?] {
   const { hostname, connected } = dial;
   if (error instanceof Deno.errors.ConnectionRefused) return ["refused", "connection refused", CHECK_INGRESS];
-  if (error instanceof Deno.errors.TimedOut) return ["timeout", "no answer", CHECK_INGRESS];
+  if (error instanceof Deno.errors.TimedOut) return ["timeout", "no response", CHECK_INGRESS];
   if (error instanceof Deno.errors.AddrNotAvailable) {
     return [
       "other",
       "no local port is left",
-      "See net.ipv4.ip_local_port_range, and what holds so many connections: ss -tn",
+      "See which programs hold many connections: ss -tn",
     ];
   }
   const text = messageOf(error);
-  // rustls gives no code: its words for a bad server certificate all begin alike, and are data for the message only.
+  // rustls gives no code. All its messages about a bad server certificate begin with these words.
   if (connected && text.includes("invalid peer certificate")) {
     const why = text.slice(text.indexOf("invalid peer certificate"));
     return [
       "untrusted",
       why,
-      // Whose CA it is nobody has seen: it may be that of somebody in the middle.
+      // The CA is unknown; it may belong to a man in the middle.
       "Compare what it presents with what is trusted: ngrokctl trust show",
     ];
   }
-  // Our own pair is read before anything is sent.
+  // The runtime reads our own certificate and key before it connects.
   if (
     !connected &&
     /keys may not be consistent|private key|No (?:certificates|keys) found|invalid peer certificate/.test(
@@ -230,13 +240,13 @@ function dialFailure(
     ];
   }
   if (error instanceof Deno.errors.NotCapable) {
-    return ["other", `the permission set does not hold "${hostname}"`, `Add --allow-net=${hostname}`];
+    return ["other", `the permission set does not include "${hostname}"`, `Add --allow-net=${hostname}`];
   }
   if (text.includes("lookup address")) {
     return ["name", `the name "${hostname}" does not resolve`, CHECK_INGRESS];
   }
   if (isConnectionGone(error)) return ["reset", "the connection was reset", CHECK_INGRESS];
-  // An alert, or what is no TLS: the runtime has this class for whatever rustls makes of the server's bytes.
+  // An alert or bytes that are not TLS: the runtime uses this class for all errors of rustls.
   if (connected && error instanceof Deno.errors.InvalidData) return ["handshake", text];
   return ["other", text];
 }
@@ -247,12 +257,12 @@ export interface InterfaceAddress {
   readonly address: string;
 }
 
-/** All addresses of this machine. */
+/** Returns all addresses of this machine. */
 export function interfaceAddresses(): InterfaceAddress[] {
   return Deno.networkInterfaces().map(({ name, address }) => ({ interface: name, address }));
 }
 
-/** The IPv4 addresses of this machine, with the interface of each. */
+/** Returns the IPv4 addresses of this machine with their interfaces. */
 export function localAddresses(): InterfaceAddress[] {
   return interfaceAddresses().filter(({ address }) => !address.includes(":"));
 }

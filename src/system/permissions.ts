@@ -3,7 +3,7 @@ export type Capability =
   | { readonly kind: "read" | "write"; readonly path: string }
   | { readonly kind: "net"; readonly host: string };
 
-/** Whether the permission set that this process was started with holds the capability. */
+/** Returns true if the permission set of this process includes the capability. */
 export function holds(capability: Capability): boolean {
   const status = capability.kind === "net"
     ? Deno.permissions.querySync({ name: "net", host: capability.host })
@@ -11,7 +11,7 @@ export function holds(capability: Capability): boolean {
   return status.state === "granted";
 }
 
-/** The command line flag that would grant it. */
+/** Returns the command line flag that grants the capability. */
 export function flagFor(capability: Capability): string {
   return `--allow-${capability.kind}=${capability.kind === "net" ? capability.host : capability.path}`;
 }

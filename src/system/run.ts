@@ -1,13 +1,13 @@
 import { CommandError, messageOf } from "../model/errors.ts";
 import { limitTime } from "./clock.ts";
 
-/** A program to run: the absolute path first, then its arguments. */
+/** Options of {@linkcode run}. */
 export interface RunOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a program printed. */
+/** The output of a program. */
 export interface RunResult {
   readonly stdout: string;
   readonly stderr: string;
@@ -16,14 +16,14 @@ export interface RunResult {
 /**
  * Runs a program to its end, without a shell and with an empty environment.
  *
- * @throws {CommandError} If it cannot be started, fails, or takes too long; it carries the output.
+ * @throws {CommandError} If the program cannot start, fails or exceeds the time limit.
  */
 export async function run(argv: readonly [string, ...string[]], options: RunOptions): Promise<RunResult> {
   const [program, ...args] = argv;
   using limit = limitTime(options.timeoutMs, { signal: options.signal });
   const failed = (state: string, exitCode: number, stderr: string, cause?: unknown) =>
     new CommandError(`Cannot run "${argv.join(" ")}": ${state}`, { argv, exitCode, stderr, cause });
-  // What PATH leads to may be anybody's.
+  // PATH may lead to a hostile program.
   if (!program.startsWith("/")) throw failed("it is not an absolute path", -1, "");
   if (limit.signal.aborted) throw failed("it was stopped", -1, "");
   let child: Deno.ChildProcess;
@@ -44,7 +44,7 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
     readUntil(child.stderr, limit.signal),
     child.status,
   ]);
-  if (limit.isOver) throw failed(`no end in ${options.timeoutMs / 1000} s`, status.code, stderr);
+  if (limit.isOver) throw failed(`it did not end within ${options.timeoutMs / 1000} s`, status.code, stderr);
   if (limit.signal.aborted) throw failed("it was stopped", status.code, stderr);
   if (!status.success) {
     throw failed(
@@ -56,7 +56,10 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
   return { stdout, stderr };
 }
 
-/** All text of the stream, or what came until the signal: a child of the program can hold the pipe open after it. */
+/**
+ * Reads the stream to its end or until the signal aborts, because a child of the program can keep
+ * the pipe open.
+ */
 async function readUntil(stream: ReadableStream<Uint8Array>, signal: AbortSignal): Promise<string> {
   const reader = stream.getReader();
   signal.addEventListener("abort", () => void reader.cancel().catch(() => {}), { once: true });
@@ -73,11 +76,15 @@ function killQuietly(child: Deno.ChildProcess): void {
     // SIGTERM can be ignored.
     child.kill("SIGKILL");
   } catch {
-    // It has ended already.
+    // The program has already ended.
   }
 }
 
-/** Runs a program with this terminal as its own and gives its exit code. @throws {CommandError} If it cannot be started. */
+/**
+ * Runs a program on this terminal and returns its exit code.
+ *
+ * @throws {CommandError} If it cannot be started.
+ */
 export async function runInteractive(argv: readonly [string, ...string[]]): Promise<number> {
   const [program, ...args] = argv;
   try {

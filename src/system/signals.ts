@@ -1,4 +1,4 @@
-/** The signals that the daemon and the client know. */
+/** The signals that the daemon and the client handle. */
 export type SignalName = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 /** Calls `handler` at each of the signals until the result is disposed. */

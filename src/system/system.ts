@@ -11,7 +11,7 @@ import { writeErr, writeOut } from "./terminal.ts";
 import { probeChain } from "./tls_chain.ts";
 import { listenUdp } from "./udp.ts";
 
-/** Everything that the daemon asks of the machine it runs on. */
+/** The functions of this machine that the daemon uses. */
 export interface System {
   readonly readEnvironment: typeof readEnvironment;
   readonly takeEnvironment: typeof takeEnvironment;
@@ -29,14 +29,18 @@ export interface System {
   readonly connectTls: typeof connectTls;
   readonly probeChain: typeof probeChain;
   /**
-   * The CAs that may be learnt from the ingress, for a cloud that is not ngrok's: a simulated one. No configuration reaches it.
+   * The CAs that may be learnt from the ingress of a simulated cloud. No configuration sets this.
    *
-   * @default Those that this version knows.
+   * @default The list of ngrok's CAs in this version
    */
   readonly listedCas?: readonly { readonly sha256: string; readonly subject: string }[];
   readonly localAddresses: typeof localAddresses;
   readonly interfaceAddresses: typeof interfaceAddresses;
-  /** How sleep and other networks are looked for, where a test cannot wait or sleep. @default Two seconds, and the clocks of this machine */
+  /**
+   * The clocks and the interval of the wake detection, for tests.
+   *
+   * @default Two seconds and the clocks of this machine
+   */
   readonly wakeLook?: {
     readonly everyMs?: number;
     readonly wallMs?: () => number;

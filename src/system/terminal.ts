@@ -1,24 +1,24 @@
-/** Writes text to standard output, all of it; a reader that is gone is not an error. */
+/** Writes all of `text` to standard output; a closed reader is not an error. */
 export function writeOut(text: string): void {
   writeAllSync(Deno.stdout, text);
 }
 
-/** Writes text to standard error, all of it; a reader that is gone is not an error. */
+/** Writes all of `text` to standard error; a closed reader is not an error. */
 export function writeErr(text: string): void {
   writeAllSync(Deno.stderr, text);
 }
 
-/** Whether standard input is a terminal. */
+/** Returns true if standard input is a terminal. */
 export function isInteractive(): boolean {
   return Deno.stdin.isTerminal();
 }
 
-/** Whether standard output is a terminal. */
+/** Returns true if standard output is a terminal. */
 export function isOutputTerminal(): boolean {
   return Deno.stdout.isTerminal();
 }
 
-/** All of standard input as text; at most `maxBytes`. @throws {RangeError} If there is more. */
+/** Reads all of standard input, at most `maxBytes`. @throws {RangeError} If there is more. */
 export async function readStandardInput(maxBytes: number): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
@@ -31,7 +31,10 @@ export async function readStandardInput(maxBytes: number): Promise<string> {
   return text + decoder.decode();
 }
 
-/** Gives what is typed to `onKeys`, without echo, until that returns false or the input ends. The terminal is as before afterwards. */
+/**
+ * Passes typed bytes to `onKeys` without echo, until it returns false or the input ends. Restores
+ * the terminal mode at the end.
+ */
 export async function readKeys(onKeys: (bytes: Uint8Array) => boolean): Promise<void> {
   const buffer = new Uint8Array(1024);
   Deno.stdin.setRaw(true);
@@ -50,6 +53,7 @@ function writeAllSync(stream: { writeSync(data: Uint8Array): number }, text: str
   try {
     for (let done = 0; done < bytes.length;) done += stream.writeSync(bytes.subarray(done));
   } catch {
-    // A full disk or a closed pipe behind standard output must not take the daemon down: there is nowhere left to say so.
+    // A full disk or a closed pipe must not stop the daemon, and there is no other place to report
+    // it.
   }
 }

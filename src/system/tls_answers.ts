@@ -1,6 +1,6 @@
 import { parseIpv4 } from "../lib/ipv4.ts";
 
-/** The server to check, and the time that it has. */
+/** Options of {@linkcode answersTls}. */
 export interface AnswerOptions {
   readonly hostname: string;
   readonly port: number;
@@ -9,12 +9,12 @@ export interface AnswerOptions {
 }
 
 /**
- * Returns true if a TLS server says anything at all, also a refusal; false if it is silent or the signal aborts. Nothing
- * is sent after the handshake. Unlike a `Deno.TlsConn`, a socket of `node:tls` really closes in mid-handshake.
+ * Returns true if a TLS server sends anything, even a refusal; false if it is silent or the signal
+ * aborts. A socket of `node:tls` really closes during the handshake, unlike a `Deno.TlsConn`.
  */
 export async function answersTls(options: AnswerOptions): Promise<boolean> {
   const { hostname, port, timeoutMs, signal } = options;
-  // Loaded when it is needed only: it is large.
+  // The module is large, so it is loaded only when it is needed.
   const { default: tls } = await import("node:tls");
   if (signal?.aborted) return false;
   const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -24,7 +24,7 @@ export async function answersTls(options: AnswerOptions): Promise<boolean> {
   const timer = setTimeout(silent, timeoutMs);
   signal?.addEventListener("abort", silent, { once: true });
   socket.once("secureConnect", () => resolve(true));
-  // An alert, a certificate that is not trusted here, a refusal: what it means, the real connection will tell.
+  // The real connection will report what an alert, a refusal or an untrusted certificate means.
   socket.on("error", () => resolve(true));
   try {
     return await promise;

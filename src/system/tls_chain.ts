@@ -4,50 +4,56 @@ import type { Proxy } from "../model/proxy.ts";
 import { openTunnel } from "./proxy/proxy_tunnel.ts";
 import { openRelay } from "./proxy/relay.ts";
 
-/** Where to look, and for how long. */
+/** Options of {@linkcode probeChain}. */
 export interface ChainProbeOptions {
   readonly hostname: string;
   readonly port: number;
-  /** For TCP connect and TLS handshake together. */
+  /** The limit for TCP connect and TLS handshake together. */
   readonly timeoutMs: number;
-  /** The way to the server, as a connection that carries something would go. */
+  /** The proxy that connections to this server use. */
   readonly proxy?: Proxy | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a TLS server presents. */
+/** The certificates that a TLS server presents. */
 export interface PresentedChain {
-  /** DER, the server's own first. */
+  /** DER; the server's own certificate is first. */
   readonly certificates: readonly Uint8Array<ArrayBuffer>[];
-  /** Whether the runtime's own CAs vouch for it, and for this name. (Which of them, only the permission `sys=ca` would tell.) */
+  /**
+   * Verification against the runtime's own CAs: `other_name` if only the name differs.
+   */
   readonly byRoots: "trusted" | "other_name" | "untrusted";
 }
 
-/** A chain is three certificates long, in rare cases five; what comes after these is not read. */
+/** The limit of the chain, which usually has three certificates. */
 const MAX_CERTIFICATES = 10;
 const MAX_CERTIFICATE_BYTES = 16 * 1024;
 
 /**
- * What a TLS server presents: at most 10 certificates of at most 16 KiB. **Nothing is refused**, so that a chain
- * can be seen that does not verify: what comes back is input like any other. Nothing is sent but the handshake, without a client
- * certificate. A server that speaks TLS 1.2 only and demands one breaks off before its chain can be had.
+ * Reads the certificates of a TLS server, at most 10 of at most 16 KiB. **Nothing is verified**, so
+ * the result is untrusted input. The probe sends a handshake without a client certificate and
+ * nothing else. A TLS 1.2 server that demands a client certificate ends the handshake before its
+ * chain can be read.
  *
- * @throws {DialError} If there is no handshake in the time.
+ * @throws {DialError} If there is no handshake within the time limit.
  * @throws The signal's reason, if it aborts first.
  */
 export async function probeChain(options: ChainProbeOptions): Promise<PresentedChain> {
   const { hostname, port, timeoutMs, proxy, signal } = options;
-  // Loaded when it is needed only: it is large.
+  // The module is large, so it is loaded only when it is needed.
   const { default: tls } = await import("node:tls");
   signal?.throwIfAborted();
   const relay = proxy && openRelay(await openTunnel({ ...options, proxy }));
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const fail = (state: string, cause?: unknown): void =>
     reject(
-      new DialError(`Cannot see the certificates of ${hostname}:${port}: ${state}`, { code: "other", cause }),
+      new DialError(`Cannot read the certificates of ${hostname}:${port}: ${state}`, {
+        code: "other",
+        cause,
+      }),
     );
   const servername = parseIpv4(hostname) === undefined ? hostname : "";
-  // The data path never goes through here: this socket is destroyed before anything is written to it.
+  // This socket carries no data: it is destroyed right after the handshake.
   const where = relay === undefined ? { host: hostname, port } : { host: "127.0.0.1", port: relay.port };
   const socket = tls.connect({ ...where, servername, rejectUnauthorized: false });
   if (relay !== undefined) {
@@ -56,7 +62,7 @@ export async function probeChain(options: ChainProbeOptions): Promise<PresentedC
       () => relay.accept(socket.localPort!).catch((error) => fail(messageOf(error), error)),
     );
   }
-  const timer = setTimeout(() => fail(`no answer in ${Math.round(timeoutMs / 10) / 100} s`), timeoutMs);
+  const timer = setTimeout(() => fail(`no response within ${Math.round(timeoutMs / 10) / 100} s`), timeoutMs);
   const onAbort = (): void => reject(signal!.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   socket.once("secureConnect", () => resolve());
@@ -78,7 +84,7 @@ function byRoots(
   { authorized, authorizationError }: { authorized: boolean; authorizationError: unknown },
 ): PresentedChain["byRoots"] {
   if (authorized) return "trusted";
-  // The name is looked at last: all else is well then.
+  // The name is verified last, so the chain is valid.
   return authorizationError === "ERR_TLS_CERT_ALTNAME_INVALID" ? "other_name" : "untrusted";
 }
 
@@ -92,7 +98,7 @@ function readPeerChain(first: PeerCertificate): Uint8Array<ArrayBuffer>[] {
   let next: PeerCertificate | undefined = first;
   while (next?.raw !== undefined && chain.length < MAX_CERTIFICATES) {
     if (next.raw.length <= MAX_CERTIFICATE_BYTES) chain.push(new Uint8Array(next.raw));
-    // The last one of a chain can be its own issuer.
+    // The last certificate can be its own issuer.
     next = next.issuerCertificate === next ? undefined : next.issuerCertificate;
   }
   return chain;

@@ -2,7 +2,10 @@ import { listenerKey } from "../model/route_table.ts";
 import { toBindError } from "./errors.ts";
 import type { TcpAddress } from "./net.ts";
 
-/** Where a datagram came from, or goes to: an IPv4 address and a port, under the runtime's names, so that nothing is made per datagram. */
+/**
+ * The IPv4 address and port of a peer, under the runtime's names, so that no object is made for
+ * each datagram.
+ */
 export interface UdpPeer {
   readonly hostname: string;
   readonly port: number;
@@ -13,18 +16,25 @@ export interface UdpSocket {
   /** `address:port` as bound. */
   readonly key: string;
   readonly port: number;
-  /** Fills `buffer` with the next datagram, cut to its length; gives the filled part and who sent it. */
+  /**
+   * Receives the next datagram, truncated to the length of `buffer`; returns the filled part and
+   * the sender.
+   */
   receive(buffer: Uint8Array): Promise<[Uint8Array, UdpPeer]>;
-  /** Sends one datagram. It rejects for what the network refuses (port 0, no route); that says nothing about the next one. */
+  /**
+   * Sends a datagram. Rejects if the network refuses it (port 0, no route); later ones may succeed.
+   */
   send(data: Uint8Array, peer: UdpPeer): Promise<number>;
-  /** A pending receive rejects. */
+  /** Closes the socket. A pending receive rejects. */
   close(): void;
 }
 
 /**
- * Opens a UDP socket. One on 0.0.0.0 answers from whatever address the kernel likes (RUNTIME.md): a server binds each address.
+ * Opens a UDP socket. On 0.0.0.0 the kernel chooses the source address of a reply, so a server
+ * binds each address (docs/runtime.md UDP and DNS).
  *
- * It is Deno's own socket, which is unstable (`"unstable": ["net"]` in deno.json), because `node:dgram` is three times slower.
+ * Deno's own socket is unstable (`"unstable": ["net"]` in deno.json) but three times faster than
+ * `node:dgram`.
  *
  * @throws {BindError} If the address cannot be bound.
  */

@@ -3,35 +3,47 @@ import { sleep } from "./clock.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
-const LOOK_MS = 2_000;
-/** A busy machine is late by less; NTP corrects by less. */
+const CHECK_MS = 2_000;
+/** More than the delays of a busy machine and the corrections of NTP. */
 const MIN_JUMP_MS = 10_000;
-/** A network that changes goes on changing for a while: it is waited for until it stands still for one look, but no longer than this. */
-const MAX_UNREST_MS = 8_000;
-/** An interface that comes and goes must not use up the API's rate limit. */
+/**
+ * The longest wait for a changing network to settle.
+ */
+const MAX_SETTLE_MS = 8_000;
+/**
+ * The shortest time between two wakes, so that a flapping interface does not use up the request
+ * budget.
+ */
 const PAUSE_MS = 10_000;
 
-/** What {@linkcode Wake} needs. */
+/** Options of {@linkcode Wake}. */
 export interface WakeOptions {
-  /** What tells this machine's network from another one. */
+  /** Returns the networks that this machine is connected to. */
   readonly networks: () => readonly string[];
-  /** Polls, looks at the listeners, and dials the ingress anew. */
+  /** Called once for each wake. */
   readonly onWake: () => void;
   /** @default {2_000} */
   readonly everyMs?: number;
-  /** Milliseconds since the epoch, which jump when the machine slept or the clock was set. @default {Date.now} */
+  /**
+   * Milliseconds since the epoch, which jump when the machine slept or the clock was set.
+   *
+   * @default {Date.now}
+   */
   readonly wallMs?: () => number;
-  /** Milliseconds that stand still while the machine sleeps. @default {performance.now} */
+  /** Milliseconds of a clock that stops while the machine sleeps. @default {performance.now} */
   readonly steadyMs?: () => number;
 }
 
 interface Change {
   readonly text: string;
-  /** When the first of those that were not acted upon was seen. */
+  /** The time of the first change since the last wake. */
   readonly firstAt: number;
 }
 
-/** Notices that this machine slept, that its clock was set, or that its network is another one: within some 10 s, at most once per 10 s. */
+/**
+ * Detects that this machine slept, that its clock was set, or that its network changed: within
+ * about 10 s, at most once in 10 s.
+ */
 export class Wake {
   readonly #options: WakeOptions;
   readonly #wallMs: () => number;
@@ -49,24 +61,24 @@ export class Wake {
     this.#networks = this.#readNetworks();
   }
 
-  /** Looks at intervals until the signal aborts. Never rejects. */
+  /** Checks at intervals until the signal aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    const { everyMs = LOOK_MS } = this.#options;
+    const { everyMs = CHECK_MS } = this.#options;
     while (!signal.aborted) {
       await sleep(everyMs, { signal }).catch(() => {});
-      if (!signal.aborted) this.#look();
+      if (!signal.aborted) this.#check();
     }
   }
 
-  #look(): void {
+  #check(): void {
     const now = this.#steadyMs();
     const text = this.#change();
     if (text !== undefined) this.#pending = { text, firstAt: this.#pending?.firstAt ?? now };
     const pending = this.#pending;
     if (pending === undefined || now - this.#lastAt < PAUSE_MS) return;
     const isStill = text === undefined;
-    if (!isStill && now - pending.firstAt < MAX_UNREST_MS) return;
-    log.info("{change}: the API is asked, listeners are checked, and the ingress is dialled anew", {
+    if (!isStill && now - pending.firstAt < MAX_SETTLE_MS) return;
+    log.info("{change}; polling the API, checking the listeners and dialling the ingress again", {
       change: pending.text,
     });
     this.#pending = undefined;
@@ -93,7 +105,7 @@ export class Wake {
     try {
       return this.#options.networks().join();
     } catch {
-      // What cannot be read has not changed.
+      // If the networks cannot be read, nothing has changed.
       return this.#networks ?? "";
     }
   }

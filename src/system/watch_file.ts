@@ -4,41 +4,49 @@ import { sleep } from "./clock.ts";
 
 const log = getLogger(["ngrokd", "config"]);
 
-/** How often a file is looked at again because it changed meanwhile. */
+/** The number of checks while a file keeps changing. */
 const MAX_SETTLING = 4;
 
-/** What is looked at to see a change. */
+/** The part of a `stat` that shows a change. */
 export interface WatchedStat {
   readonly inode: number;
   readonly mtimeMs: number;
   readonly size: number;
 }
 
-/** How a file is watched. */
+/** Options of {@linkcode watchFile}. */
 export interface WatchOptions {
-  /** Follows symlinks; undefined if nothing is there. */
+  /** Follows symlinks; returns undefined if the file does not exist. */
   readonly stat: (path: string) => Promise<WatchedStat | undefined>;
-  /** Called after each change, also when the file has gone. The next call waits for its end. */
+  /** Called after each change, also when the file was removed. Calls do not overlap. */
   readonly onChange: () => void | Promise<void>;
   /** @default {2000} */
   readonly intervalMs?: number;
-  /** How long the file must stay as it is before a change counts; one that never rests counts after four times that. @default {500} */
+  /**
+   * The time without a further change before `onChange`; after four times that it is called anyway.
+   *
+   * @default {500}
+   */
   readonly debounceMs?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A watch that goes on until its signal aborts or it is disposed; disposing waits for a pending `onChange`. */
+/**
+ * A watch that ends with its signal or when it is disposed. Disposing waits for a running
+ * `onChange`.
+ */
 export interface FileWatch extends AsyncDisposable {
   /**
-   * Takes the file as it is now for known. After an own write call this, then read the file: a foreign change before this call is in
-   * what is read, one after it is a change.
+   * Takes the present file as known. Call it after an own write and then read the file: a foreign
+   * change before the call is in what you read, and a later one is reported.
    */
   acknowledge(): Promise<void>;
 }
 
 /**
- * Watches one file by `stat` (DESIGN.md decision 9): writes, replacements by rename, swapped symlinks, disappearance and return. Returns
- * when it knows the file as it is; read the file after that and no change is lost.
+ * Watches a file by `stat`: writes, replacement by rename, swapped symlinks, removal and return.
+ * `Deno.watchFs` misses some of them (docs/runtime.md Files and processes). Read the file after
+ * this returns, and no change is lost.
  */
 export async function watchFile(path: string, options: WatchOptions): Promise<FileWatch> {
   const { stat, onChange, intervalMs = 2000, debounceMs = 500 } = options;
@@ -75,12 +83,12 @@ export async function watchFile(path: string, options: WatchOptions): Promise<Fi
       try {
         await onChange();
       } catch (error) {
-        log.error("Cannot take up the change of {path}: {error}", { path, error });
+        log.error("Cannot apply the change of {path}: {error}", { path, error });
       }
     }
   }
 
-  // Nothing but the signal ends it with an error.
+  // Only the signal ends it with an error.
   const ended = watch().catch(() => {});
   return {
     async acknowledge() {

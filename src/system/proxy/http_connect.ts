@@ -15,9 +15,10 @@ import {
 const MAX_HEAD_BYTES = 16 * 1024;
 
 /**
- * Asks for a tunnel by CONNECT (RFC 9110 9.3.6, RFC 7617); gives the bytes that came with the answer.
+ * Requests a tunnel with CONNECT (RFC 9110 9.3.6, RFC 7617). Returns the bytes that follow the
+ * response head.
  *
- * @throws {DialError} If there is none.
+ * @throws {DialError} If the proxy opens no tunnel.
  */
 export async function askByConnect(stream: ByteStream, options: TunnelOptions): Promise<Uint8Array> {
   const { proxy, hostname, port } = options;
@@ -44,10 +45,10 @@ async function readHead(
     if (count === null) {
       throw tunnelFailure(
         options,
-        have === 0 ? "it closed the connection" : "it closed the connection in mid-answer",
+        have === 0 ? "it closed the connection" : "it closed the connection during its response",
       );
     }
-    // The end of the head may lie across two reads.
+    // The end of the head may be split over two reads.
     const from = Math.max(0, have - 3);
     have += count;
     if (have >= 5 && buffer.toString("latin1", 0, 5) !== "HTTP/") throw notHttp(options);
@@ -56,7 +57,7 @@ async function readHead(
     const head = buffer.toString("latin1", 0, end).split("\r\n")[0]!;
     return { head, early: buffer.subarray(end + 4, have) };
   }
-  throw tunnelFailure(options, `the head of its answer is larger than ${MAX_HEAD_BYTES} bytes`);
+  throw tunnelFailure(options, `the head of its response is larger than ${MAX_HEAD_BYTES} bytes`);
 }
 
 function refusal(status: number, answer: { head: string; options: TunnelOptions }): DialError {
@@ -69,13 +70,13 @@ function refusal(status: number, answer: { head: string; options: TunnelOptions 
   if (status === 403) return forbidden(options, "403");
   if (status >= 500) return outOfReach(options, String(status));
   const line = printable(head).slice(0, 100);
-  return tunnelFailure(options, `it refuses a tunnel to ${hostname}:${port} ("${line}")`, {
+  return tunnelFailure(options, `it refused a tunnel to ${hostname}:${port} ("${line}")`, {
     hint: "Check that it is an HTTP proxy that allows CONNECT",
   });
 }
 
 function notHttp(options: TunnelOptions): DialError {
-  return tunnelFailure(options, "its answer is not HTTP", {
+  return tunnelFailure(options, "its response is not HTTP", {
     hint: `Check that ${options.proxy.setting} names an HTTP proxy`,
   });
 }

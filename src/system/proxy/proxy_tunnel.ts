@@ -17,10 +17,10 @@ import {
 const NOTHING = new Uint8Array();
 
 /**
- * Connects to the proxy and asks it for a tunnel. Without that check, a handshake with an `https` proxy that is given up keeps its
- * descriptor until that proxy ends it.
+ * Connects to the proxy and requests a tunnel. Without `checkFirst`, a handshake with an `https`
+ * proxy that is given up keeps its descriptor until the proxy ends it.
  *
- * @throws {DialError} `timeout` if the proxy is silent, `proxy` for everything else.
+ * @throws {DialError} `timeout` if the proxy is silent, `proxy` for every other failure.
  * @throws The signal's reason, if it aborts first.
  */
 export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
@@ -29,7 +29,7 @@ export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
   const over = Promise.withResolvers<never>();
   over.promise.catch(() => {});
   let stream: Deno.TcpConn | Deno.TlsConn | undefined;
-  // A read of a connection has no signal: closing it is what ends the read. A handshake does not end even so.
+  // A read takes no signal, so closing the connection ends it. That does not end a handshake.
   const onAbort = (): void => {
     if (stream !== undefined) closeQuietly(stream);
     over.reject(limit.signal.reason);
@@ -79,15 +79,15 @@ function connectFailure(
   const cause = { cause: error };
   if (error instanceof Deno.errors.NotCapable) {
     const host = `${proxy.hostname}:${proxy.port}`;
-    return [`the permission set does not hold "${host}"`, {
+    return [`the permission set does not include "${host}"`, {
       ...cause,
-      hint: `It takes --allow-net=${host}: start ngrokd by "deno task launch", which adds that to the set`,
+      hint: `Start ngrokd with deno task launch, which adds --allow-net=${host}`,
     }];
   }
   if (error instanceof Deno.errors.ConnectionRefused) return ["connection refused", cause];
   if (proxy.scheme === "https" && error instanceof Deno.errors.InvalidData) return tlsFailure(error);
   if (connected || isConnectionGone(error)) return ["it reset the connection", cause];
-  // The runtime has no class for a name that does not resolve; whatever else can happen to a name is rarer.
+  // The runtime has no class for a name that does not resolve.
   const isName = /[a-z]/i.test(proxy.hostname) && String(error).includes("lookup address");
   return [isName ? `the name "${proxy.hostname}" does not resolve` : "it cannot be reached", cause];
 }
@@ -95,14 +95,14 @@ function connectFailure(
 function tlsFailure(error: Error): [state: string, options: TunnelFailureOptions] {
   const reason = messageOf(error);
   if (!reason.includes("certificate")) {
-    return [`it speaks no TLS (${reason})`, {
+    return [`it does not speak TLS (${reason})`, {
       cause: error,
-      hint: "Write http:// if it is spoken to in clear",
+      hint: "Write http:// if the proxy expects plain HTTP",
     }];
   }
-  return [`its certificate is refused (${reason})`, {
+  return [`its certificate was refused (${reason})`, {
     cause: error,
     hint:
-      "It has to be for the proxy's name and of a public CA, or of the CA in the file that DENO_CERT names",
+      "The certificate must be for the proxy's name, from a public CA or the CA in the file that DENO_CERT names",
   }];
 }

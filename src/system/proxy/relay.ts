@@ -2,24 +2,25 @@ import { type ByteStream, closeQuietly, writeAll } from "../byte_stream.ts";
 import type { Tunnel } from "./tunnel.ts";
 
 const BUFFER_BYTES = 64 * 1024;
-/** What was written before the near end closed has so long to reach the far end. */
+/** The time that written data has to reach the far end after the near end closed. */
 const LINGER_MS = 5_000;
 
-/** A port of this machine behind which one tunnel waits for one connection. */
+/** A local port that connects exactly one client to a tunnel. */
 export interface Relay {
   readonly port: number;
   /**
-   * Takes the connection that comes from `localPort` and joins it to the tunnel; any other that comes is closed before a byte. Resolves
-   * once it is joined.
+   * Waits for the connection from `localPort` and connects it to the tunnel. Any other connection
+   * is closed at once.
    */
   accept(localPort: number): Promise<void>;
-  /** Ends it: what is still on its way to the far end has some seconds, everything else none. */
+  /** Closes the relay. Data on its way to the far end has some seconds to arrive. */
   close(): void;
 }
 
 /**
- * Gives a tunnel an address, because the runtime's TLS client with a certificate of its own dials addresses only. Only the process that
- * opened it gets through: no other program can have its local port. The tunnel is the relay's from here on, also if this throws.
+ * Gives a tunnel a local address, because `Deno.connectTls` dials addresses only. Only this process
+ * gets through, because no other program can have its local port. The relay owns the tunnel from
+ * here on, also if this throws.
  */
 export function openRelay(tunnel: Tunnel): Relay {
   const { stream: far, early } = tunnel;
@@ -45,7 +46,7 @@ export function openRelay(tunnel: Tunnel): Relay {
     try {
       await Promise.all([up, down]);
     } catch {
-      // One end was reset or closed: the other learns of it by its own end.
+      // One end was reset or closed; closing the other end tells its peer.
     } finally {
       end();
       await Promise.allSettled([up, down]);
@@ -78,7 +79,9 @@ export function openRelay(tunnel: Tunnel): Relay {
   };
 }
 
-/** Closes the tunnel if it gets no listener, for which a descriptor may be missing: no one else would. */
+/**
+ * Opens the listener. Closes the tunnel if that fails, because nothing else would.
+ */
 function listenFor(far: ByteStream): Deno.TcpListener {
   try {
     return Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -13,13 +13,13 @@ import {
 } from "./tunnel.ts";
 
 const VERSION = 5;
-/** Methods: nothing, and user name with password (RFC 1929). */
+/** Methods: no authentication, and user name with password (RFC 1929). */
 const OPEN = 0;
 const PASSWORD = 2;
 const NONE_FITS = 0xff;
 const CONNECT = 1;
 const [IPV4, NAME, IPV6] = [1, 3, 4];
-/** RFC 1928 6: those that say that the proxy tried and did not get there. */
+/** Replies which say that the proxy could not reach the target (RFC 1928 6). */
 const OUT_OF_REACH: Readonly<Record<number, string>> = {
   1: "general failure",
   3: "network unreachable",
@@ -30,9 +30,10 @@ const OUT_OF_REACH: Readonly<Record<number, string>> = {
 const NOT_ALLOWED = 2;
 
 /**
- * Asks for a tunnel by SOCKS5 (RFC 1928), with user name and password if there are any (RFC 1929). The proxy resolves the name.
+ * Requests a tunnel with SOCKS5 (RFC 1928), with user name and password if configured (RFC 1929).
+ * The proxy resolves the name.
  *
- * @throws {DialError} If there is none.
+ * @throws {DialError} If the proxy opens no tunnel.
  */
 export async function askBySocks5(stream: ByteStream, options: TunnelOptions): Promise<void> {
   await logIn(stream, options);
@@ -41,7 +42,7 @@ export async function askBySocks5(stream: ByteStream, options: TunnelOptions): P
   const [version, reply, , type] = await take(stream, { options, count: 4 });
   if (version !== VERSION) throw notSocks(options);
   if (reply !== 0) throw refusal(reply!, options);
-  // Where the proxy connected from tells us nothing, but stands before the first byte of the far end.
+  // The bound address of the proxy precedes the first byte of the target; it is not used.
   const length = type === IPV4 ? 4 : type === IPV6 ? 16 : (await take(stream, { options, count: 1 }))[0]!;
   await take(stream, { options, count: length + 2 });
 }
@@ -55,8 +56,8 @@ async function logIn(stream: ByteStream, options: TunnelOptions): Promise<void> 
   if (method === OPEN) return;
   if (method === NONE_FITS && !hasCredentials(proxy)) throw credentialsWanted(options, "socks5");
   if (method !== PASSWORD || !hasCredentials(proxy)) {
-    throw tunnelFailure(options, `it takes no way to log in that ngrokd knows (${method})`, {
-      hint: "Have the proxy allow user name and password, or connections without",
+    throw tunnelFailure(options, `it offers no authentication method that ngrokd supports (${method})`, {
+      hint: "Allow user name and password on the proxy, or connections without authentication",
     });
   }
   const [username, password] = [Buffer.from(proxy.username), Buffer.from(proxy.password)];
@@ -74,27 +75,27 @@ function addressOf(hostname: string): number[] {
   return [NAME, name.length, ...name];
 }
 
-/** Just so many bytes: what comes after the answer is the far end's. */
+/** Reads exactly `count` bytes, because bytes after the reply belong to the target. */
 async function take(
   stream: ByteStream,
   { options, count, first = false }: { options: TunnelOptions; count: number; first?: boolean },
 ): Promise<Uint8Array> {
   const buffer = new Uint8Array(count);
   if (await readFull(stream, buffer)) return buffer;
-  throw tunnelFailure(options, `it closed the connection${first ? "" : " in mid-answer"}`);
+  throw tunnelFailure(options, `it closed the connection${first ? "" : " during its response"}`);
 }
 
 function refusal(reply: number, options: TunnelOptions): DialError {
   if (reply === NOT_ALLOWED) return forbidden(options, "socks5");
   const state = OUT_OF_REACH[reply];
   if (state !== undefined) return outOfReach(options, state);
-  return tunnelFailure(options, `it refuses a tunnel to ${options.hostname}:${options.port} (${reply})`, {
+  return tunnelFailure(options, `it refused a tunnel to ${options.hostname}:${options.port} (${reply})`, {
     hint: "Check that it is a SOCKS5 proxy that allows CONNECT to names",
   });
 }
 
 function notSocks(options: TunnelOptions): DialError {
-  return tunnelFailure(options, "its answer is not SOCKS5", {
+  return tunnelFailure(options, "its response is not SOCKS5", {
     hint: `Check that ${options.proxy.setting} names a SOCKS5 proxy`,
   });
 }

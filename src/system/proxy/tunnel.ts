@@ -2,16 +2,16 @@ import { DialError } from "../../model/errors.ts";
 import { type Proxy, showProxy } from "../../model/proxy.ts";
 import type { ByteStream } from "../byte_stream.ts";
 
-/** Which tunnel is wanted. */
+/** The tunnel to open. */
 export interface TunnelOptions {
   readonly proxy: Proxy;
-  /** Where it leads to. */
+  /** The target of the tunnel. */
   readonly hostname: string;
   readonly port: number;
-  /** For TCP and the proxy's answer together. */
+  /** The limit for TCP and the proxy's response together. */
   readonly timeoutMs: number;
   /**
-   * Whether to see first that an `https` proxy says anything, by a connection that costs nothing if it does not.
+   * If true, checks first that an `https` proxy answers, on a connection that can be closed.
    *
    * @default {true}
    */
@@ -19,22 +19,22 @@ export interface TunnelOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A connection through a proxy, and the bytes that came with the proxy's answer. */
+/** A connection through a proxy, and the bytes that followed the proxy's response. */
 export interface Tunnel {
   readonly stream: ByteStream;
   readonly early: Uint8Array;
 }
 
-/** What went wrong at a proxy, beside the state. */
+/** Options of {@linkcode tunnelFailure}. */
 export interface TunnelFailureOptions {
-  /** The next step. @default To look at the setting and the proxy. */
+  /** @default {checkProxy} */
   readonly hint?: string;
   readonly cause?: unknown;
   /** @default {"proxy"} */
   readonly code?: "timeout";
 }
 
-/** A failure that names target, proxy and state. */
+/** Makes an error that names target, proxy and state. */
 export function tunnelFailure(
   { proxy, hostname, port }: TunnelOptions,
   state: string,
@@ -47,45 +47,45 @@ export function tunnelFailure(
   );
 }
 
-/** What is thrown when the time for a tunnel is over. */
+/** Makes the error for a proxy that does not answer in time. */
 export function silentProxy(options: TunnelOptions): DialError {
-  return tunnelFailure(options, `it does not answer in ${Math.round(options.timeoutMs / 10) / 100} s`, {
+  return tunnelFailure(options, `no response within ${Math.round(options.timeoutMs / 10) / 100} s`, {
     code: "timeout",
   });
 }
 
-/** The next step where nothing better is known. */
+/** Returns the general hint: check the setting and the proxy. */
 export function checkProxy({ setting }: Proxy): string {
-  return `Check ${setting} and the proxy itself`;
+  return `Check ${setting} and the proxy`;
 }
 
-/** The proxy does not let us to the target. */
+/** Makes the error for a proxy that forbids the target. */
 export function forbidden(options: TunnelOptions, answer: string): DialError {
   const target = `${options.hostname}:${options.port}`;
   return tunnelFailure(options, `it forbids connections to ${target} (${answer})`, {
-    hint: `Have the proxy allow connections to ${target}`,
+    hint: `Allow connections to ${target} on the proxy`,
   });
 }
 
-/** The proxy itself does not get to the target. */
+/** Makes the error for a proxy that cannot reach the target. */
 export function outOfReach(options: TunnelOptions, answer: string): DialError {
   const target = `${options.hostname}:${options.port}`;
   return tunnelFailure(options, `it cannot reach ${target} (${answer})`, {
-    hint: `See whether the proxy resolves and reaches ${target}`,
+    hint: `Check that the proxy resolves and reaches ${target}`,
   });
 }
 
-/** The proxy wants credentials and got none. */
+/** Makes the error for a proxy that demands credentials. */
 export function credentialsWanted(options: TunnelOptions, answer: string): DialError {
   const { scheme, setting } = options.proxy;
-  return tunnelFailure(options, `it wants a user name and password (${answer})`, {
+  return tunnelFailure(options, `it demands a user name and password (${answer})`, {
     hint: `Write them in ${setting}: ${scheme}://user:password@host:port`,
   });
 }
 
-/** The proxy does not take the credentials that it got. */
+/** Makes the error for a proxy that refuses the credentials. */
 export function credentialsRefused(options: TunnelOptions, answer: string): DialError {
-  return tunnelFailure(options, `it refuses the user name or password (${answer})`, {
-    hint: `Correct them in ${options.proxy.setting}; write special characters as %40 and the like`,
+  return tunnelFailure(options, `it refused the user name or password (${answer})`, {
+    hint: `Correct them in ${options.proxy.setting}; write special characters percent-encoded, such as %40`,
   });
 }
