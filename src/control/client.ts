@@ -53,7 +53,7 @@ export interface CallOptions {
 
 /**
  * A reason that a command failed. `absent`: no daemon listens; `denied`: this user may not connect;
- * `not_capable`: the permission set does not hold the path; `unreachable`: another failure to
+ * `not_capable`: the permission set does not include the path; `unreachable`: another failure to
  * connect; `timeout`; `closed`: no answer; `malformed` and `too_large`: a bad answer; `refused`: by
  * the daemon.
  */
@@ -95,7 +95,7 @@ function connectFailure(error: unknown, path: string): [DaemonFailure, string, s
     const flags = `--allow-net=unix:${path} --allow-read=${path} --allow-write=${path}`;
     return [
       "not_capable",
-      `the permission set does not hold ${path}`,
+      `the permission set does not include ${path}`,
       `Start ngrokctl with these flags too: ${flags}`,
     ];
   }

@@ -231,7 +231,7 @@ export class SyncLoop {
   }
 
   /**
-   * The network may be another one: a poll that is under way is broken off and made anew, for it may hang in a connection that is dead. If
+   * The network may have changed: a poll that is under way is broken off and made anew, for it may hang in a connection that is dead. If
    * there is none, one is made as soon as the API's last answer allows it.
    */
   wake(): void {

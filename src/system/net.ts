@@ -33,11 +33,7 @@ export interface TcpAddress {
   readonly port: number;
 }
 
-/**
- * Opens a TCP listener.
- *
- * @throws {BindError} If the address cannot be bound.
- */
+/** Opens a TCP listener. @throws {BindError} If the address cannot be bound. */
 export function listenTcp(where: TcpAddress): TcpListener {
   const listener = openListener(where);
   const port = listener.addr.port;

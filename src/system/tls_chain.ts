@@ -19,9 +19,7 @@ export interface ChainProbeOptions {
 export interface PresentedChain {
   /** DER; the server's own certificate is first. */
   readonly certificates: readonly Uint8Array<ArrayBuffer>[];
-  /**
-   * Verification against the runtime's own CAs: `other_name` if only the name differs.
-   */
+  /** Verification against the runtime's own CAs: `other_name` if only the name differs. */
   readonly byRoots: "trusted" | "other_name" | "untrusted";
 }
 

@@ -6,9 +6,7 @@ const log = getLogger(["ngrokd", "daemon"]);
 const CHECK_MS = 2_000;
 /** More than the delays of a busy machine and the corrections of NTP. */
 const MIN_JUMP_MS = 10_000;
-/**
- * The longest wait for a changing network to settle.
- */
+/** The longest wait for a changing network to settle. */
 const MAX_SETTLE_MS = 8_000;
 /**
  * The shortest time between two wakes, so that a flapping interface does not use up the request

@@ -38,7 +38,7 @@ Deno.test("ctl.ts exits with the documented codes under the shipped permission s
   assert.equal(foreign.code, 1);
   assert.match(
     foreign.err,
-    /the permission set does not hold \/nowhere\/x\.sock\n.*\n.*--allow-net=unix:\/nowhere\/x\.sock/,
+    /the permission set does not include \/nowhere\/x\.sock\n.*\n.*--allow-net=unix:\/nowhere\/x\.sock/,
   );
 });
 

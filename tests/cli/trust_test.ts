@@ -80,7 +80,7 @@ Deno.test("ngrokctl trust fetch suggests another machine if the download fails",
   const host = "https://raw.githubusercontent.com";
   const failures = [
     [0, "unreachable", `Cannot reach ${host}: the name does not resolve`],
-    [0, "timeout", `Cannot get an answer from ${host}: none in 15 s`],
+    [0, "timeout", `Cannot get a response from ${host}: no response within 15 s`],
     [200, "too_large", `Cannot use the answer of ${host}: it is larger than 32768 bytes`],
   ] as const;
   for (const [status, code, message] of failures) {
@@ -111,7 +111,7 @@ Deno.test("ngrokctl trust fetch suggests another machine if the download fails",
 });
 
 Deno.test("ngrokctl trust show says why the last probe of the ingress failed", async () => {
-  const look_error = "Cannot see the certificates of ingress.example:443: no answer in 5 s";
+  const look_error = "Cannot read the certificates of ingress.example:443: no response within 5 s";
   const report = { ...SHOWN, mode: "none", presented: null, look_error };
   await using daemon = await startFakeDaemon({ trust: report });
   const show = ["--socket", daemon.path, "trust", "show"];
@@ -126,5 +126,5 @@ Deno.test("ngrokctl trust show says why the last probe of the ingress failed", a
   assert.match(none.out, /^The certificates of the ingress are not known yet\.$/m);
   await using both = await startFakeDaemon({ trust: { ...SHOWN, look_error } });
   const shown = await runFake(["--socket", both.path, "trust", "show"], { connect: connectLocal });
-  assert.match(shown.out, /failed: Cannot see .*\nPresented by ingress\.example:443 at 2026-08-01T10:00:00/);
+  assert.match(shown.out, /failed: Cannot read .*\nPresented by ingress\.example:443 at 2026-08-01T10:00:00/);
 });

@@ -336,7 +336,7 @@ Deno.test("ApiClient gives up an answer of one byte each 10 s after 15 s (F38)",
     await failing;
     assert.deepEqual([error!.code, error!.message], [
       "timeout",
-      `Cannot get an answer from ${api.url}: none in 15 s`,
+      `Cannot get a response from ${api.url}: no response within 15 s`,
     ]);
     controller.close();
   } finally {

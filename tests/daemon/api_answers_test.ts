@@ -115,7 +115,7 @@ Deno.test("runDaemon() waits 15 s for each page, and keeps serving if an answer 
     for (const fault of [{ kind: "slow_body", msPerByte: 100 }, { kind: "never_answer" }] as const) {
       faults.set({ ...fault, route: LIST });
       const { error } = await pollUntil(machine, ({ state }) => state === "unreachable");
-      assert.match(error!, /^Cannot get an answer from http:.*: none in 0\.15 s$/);
+      assert.match(error!, /^Cannot get a response from http:.*: no response within 0\.15 s$/);
       await assertServed(fault.kind);
       faults.clear();
       await pollUntil(machine, ({ state }) => state === "ok");

@@ -238,7 +238,7 @@ Deno.test("trust show tells why it could see no certificate, and status too (it 
     assert.equal(shown.presented, null);
     assert.match(
       shown.look_error!,
-      new RegExp(`^Cannot see the certificates of localhost:${port}: .*refused`, "i"),
+      new RegExp(`^Cannot read the certificates of localhost:${port}: .*refused`, "i"),
     );
     assert.equal((await machine.askStatus()).trust.look_error, shown.look_error);
   });

@@ -155,7 +155,7 @@ Deno.test("status and errors show HTTPS_PROXY with its name and without its pass
       return error.test(api.error ?? "") && hint.test(api.hint ?? "");
     });
   proxy.credentials = "user:other";
-  await failsWith(/refuses the user name or password \(407\)$/, /^Correct them in https_proxy/);
+  await failsWith(/refused the user name or password \(407\)$/, /^Correct them in https_proxy/);
   proxy.stop();
   await failsWith(/: connection refused$/, /^Check https_proxy/);
   await assertHidden(stage);
@@ -194,7 +194,7 @@ Deno.test("a wrong proxy password is reported for API and ingress, and the right
   assert.equal(await statusOf(row), 502);
   await stage.until("API and ingress show it", async () => {
     const { api, ingress } = await stage.askStatus();
-    return [api, ingress].every(({ error }) => error?.includes("refuses the user name or password (407)"));
+    return [api, ingress].every(({ error }) => error?.includes("refused the user name or password (407)"));
   });
   await stage.editConfig("user:wrong@", "user:right@");
   await stage.until("the new password is used", async () => await statusOf(row) === 200);

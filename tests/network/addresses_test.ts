@@ -45,7 +45,7 @@ Deno.test("Addresses are restored at the next round, and a lasting failure is lo
   ip.setDown("ngrokd0");
   ip.refusals.push({ match: /^link set/, error: hangs });
   for (let round = 0; round < 3; round++) await addresses.ensure(["10.107.0.2"]);
-  assert.match(addresses.report.reason!, /no end in 5 s/);
+  assert.match(addresses.report.reason!, /it did not end within 5 s/);
   assert.equal(addresses.subnet, SUBNET);
   assert.equal(logged.lines("error").filter((line) => line.includes("Cannot restore")).length, 1);
   ip.refusals.length = 0;

@@ -139,7 +139,7 @@ function refusal(argv: readonly string[], answer: string): CommandError {
 
 /** The error of a run that took too long. */
 export function hangs(argv: readonly string[]): CommandError {
-  return new CommandError(`Cannot run "${argv.join(" ")}": no end in 5 s`, {
+  return new CommandError(`Cannot run "${argv.join(" ")}": it did not end within 5 s`, {
     argv,
     exitCode: 137,
     stderr: "",

@@ -209,7 +209,7 @@ Deno.test("LinuxIp tries no other kind if ip does not answer, and removes the in
   const ip = new FakeIp();
   ip.refusals.push({ match: /^route add/, error: hangs });
   const { failure } = await linuxOn(ip).prepare(SUBNET);
-  assert.match(failure!, /^Cannot run "\/sbin\/ip route add .*": no end in 5 s$/);
+  assert.match(failure!, /^Cannot run "\/sbin\/ip route add .*": it did not end within 5 s$/);
   assert.deepEqual(ip.changes, [...CREATE_DUMMY, "link delete dev ngrokd0"]);
 });
 
@@ -217,7 +217,7 @@ Deno.test("LinuxIp reports an ip that hangs, is missing, fails or prints garbage
   const commandError = (state: string, exitCode: number) =>
     new CommandError(`Cannot run "${IP}": ${state}`, { argv: [IP], exitCode, stderr: "" });
   const answers: [() => Promise<{ stdout: string }>, RegExp][] = [
-    [() => Promise.reject(commandError("no end in 5 s", 137)), /no end in 5 s/],
+    [() => Promise.reject(commandError("it did not end within 5 s", 137)), /it did not end within 5 s/],
     [() => Promise.reject(commandError("No such file", -1)), /No such file/],
     [() => Promise.reject(commandError("exit code 2: broken", 2)), /exit code 2: broken/],
     [() => Promise.resolve({ stdout: "garbage" }), /Cannot read the output of "\/sbin\/ip .*garbage/],

@@ -182,7 +182,7 @@ Deno.test("A path outside the permission set is called so, with the flag that wo
   assert.deepEqual(JSON.parse(stdout), {
     reason: "not_capable",
     message: "Cannot read /etc/hostname: the permission set does not allow it",
-    hint: "It takes --allow-read: see docs/permissions.md",
+    hint: "Add --allow-read: see docs/permissions.md",
   });
 });
 

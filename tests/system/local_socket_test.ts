@@ -161,7 +161,7 @@ Deno.test("listenLocal() refuses a directory that others can enter, and names th
     await Deno.chmod(directory.path, open);
     await assert.rejects(listenLocal(`${directory.path}/x.sock`), (error) => {
       assert.match((error as BindError).hint!, /^Run: chmod o= /);
-      return refuses("denied", /others can enter the directory/)(error);
+      return refuses("denied", /other users can enter the directory/)(error);
     });
     assert.deepEqual(await Array.fromAsync(Deno.readDir(directory.path)), []);
   }
@@ -172,7 +172,7 @@ Deno.test("listenLocal() does not remove a file that is not a socket", async () 
   await Deno.chmod(directory.path, 0o700);
   const path = `${directory.path}/x.sock`;
   await Deno.writeTextFile(path, "precious");
-  await assert.rejects(listenLocal(path), refuses("in_use", /a file that is not a socket stands there$/));
+  await assert.rejects(listenLocal(path), refuses("in_use", /a file that is not a socket has this path$/));
   await new Deno.Command("/bin/ln", { args: ["-s", path, `${directory.path}/link`] }).output();
   await assert.rejects(listenLocal(`${directory.path}/link`), refuses("in_use", /not a socket/));
   assert.equal(await Deno.readTextFile(path), "precious");

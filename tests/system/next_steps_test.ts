@@ -50,6 +50,6 @@ Deno.test("listenLocal() guards the directory that a relative path is in, and ma
   );
   assert.deepEqual(JSON.parse(stdout || "null"), [
     ["ngrokd.sock"],
-    "Cannot bind ngrokd.sock: others can enter the directory .",
+    "Cannot bind ngrokd.sock: other users can enter the directory .",
   ], stderr);
 });

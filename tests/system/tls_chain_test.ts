@@ -21,7 +21,7 @@ Deno.test("probeChain() gives up on a silent server in its time, and at once whe
   const options = { hostname: "localhost", port: silent.addr.port };
   await assert.rejects(
     probeChain({ ...options, timeoutMs: 30 }),
-    (error) => error instanceof DialError && /no answer in 0\.03 s/.test(error.message),
+    (error) => error instanceof DialError && /no response within 0\.03 s/.test(error.message),
   );
   const stop = new AbortController();
   const looking = probeChain({ ...options, timeoutMs: 5000, signal: stop.signal });

@@ -79,7 +79,7 @@ async function inNetwork(task: (world: World) => Promise<void>): Promise<void> {
     }
     if (chain === "fail") {
       return Promise.reject(
-        new DialError("Cannot see the certificates: no answer in 5 s", { code: "other" }),
+        new DialError("Cannot see the certificates: no response within 5 s", { code: "other" }),
       );
     }
     const certificates = chain.map(({ certificate }) => new Uint8Array(certificate.rawData));
@@ -183,7 +183,7 @@ test("IngressDialer reports that a probe failed, and does not advise to trust th
   assert.equal(
     message,
     "Cannot connect to localhost:443: invalid peer certificate: UnknownIssuer; its certificates could not be read " +
-      "(Cannot see the certificates: no answer in 5 s)",
+      "(Cannot see the certificates: no response within 5 s)",
   );
   assert.match(hint!, /ngrokctl trust show$/);
   assert.ok(!/ingress_ca|trust fetch/.test(hint!), hint);

@@ -79,9 +79,7 @@ export function openRelay(tunnel: Tunnel): Relay {
   };
 }
 
-/**
- * Opens the listener. Closes the tunnel if that fails, because nothing else would.
- */
+/** Opens the listener. Closes the tunnel if that fails, because nothing else would. */
 function listenFor(far: ByteStream): Deno.TcpListener {
   try {
     return Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -24,7 +24,7 @@ const OF_ENDPOINTS = [
 ];
 const DENIED = "the permission set does not allow";
 const IN_PLACE = "as a whole; writing it in place";
-const NO_SOCKET = "the permission set does not hold /run/ngrokd/ngrokd.sock";
+const NO_SOCKET = "the permission set does not include /run/ngrokd/ngrokd.sock";
 
 /** A row for each entry of the shipped sets, by the setup that shows it. */
 export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, Row>>>> = {

@@ -136,8 +136,8 @@ Deno.test("connectTls() sends the proxy its user name and password, and shows th
   stream.close();
   for (
     const [fields, text] of [
-      [{}, /wants a user name and password \(407\)/],
-      [{ username: "user", password: SECRET }, /refuses the user name or password \(407\)/],
+      [{}, /demands a user name and password \(407\)/],
+      [{ username: "user", password: SECRET }, /refused the user name or password \(407\)/],
     ] as const
   ) {
     await assert.rejects(dial(proxyOf(proxy, fields)), (error) => {
@@ -155,10 +155,10 @@ Deno.test("connectTls() sends the proxy its user name and password, and shows th
 const FAILURES: readonly (readonly [ProxyMode, DialFailure, RegExp])[] = [
   ["forbid", "proxy", /it forbids connections to ingress\.example:443 \(403\)/],
   ["bad_gateway", "proxy", /it cannot reach ingress\.example:443 \(502\)/],
-  ["hang", "timeout", /it does not answer in 0\.3 s/],
+  ["hang", "timeout", /no response within 0\.3 s/],
   ["close", "proxy", /it closed the connection$/],
-  ["close_in_answer", "proxy", /it closed the connection in mid-answer/],
-  ["garbage", "proxy", /its answer is not HTTP/],
+  ["close_in_answer", "proxy", /it closed the connection during its response/],
+  ["garbage", "proxy", /its response is not HTTP/],
   ["huge_head", "proxy", /larger than 16384 bytes/],
 ];
 for (const [mode, code, text] of FAILURES) {
@@ -215,7 +215,7 @@ for (const checkFirst of [true, false]) {
     const options = { proxy: proxyOf(silent, { scheme: "https" }), hostname: HOST, port: 443, checkFirst };
     await assert.rejects(
       openTunnel({ ...options, timeoutMs: 100 }),
-      /through the proxy https:.*: it does not answer in 0\.1 s$/,
+      /through the proxy https:.*: no response within 0\.1 s$/,
     );
     const stop = new AbortController();
     const opening = openTunnel({ ...options, timeoutMs: 5000, signal: stop.signal });

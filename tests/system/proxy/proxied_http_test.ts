@@ -47,7 +47,7 @@ const FAILURES: readonly (readonly [ProxyMode, code: string, state: RegExp, hint
     "forbid",
     "proxy",
     /^it forbids connections to api\.example:443 \(403\)$/,
-    /allow connections to api\.example/,
+    /^Allow connections to api\.example/,
   ],
   [
     "bad_gateway",
@@ -55,11 +55,11 @@ const FAILURES: readonly (readonly [ProxyMode, code: string, state: RegExp, hint
     /^it cannot reach api\.example:443 \(502\)$/,
     /resolves and reaches api\.example:443/,
   ],
-  ["hang", "timeout", /^none in 0\.3 s$/, /^Check HTTPS_PROXY and the proxy itself/],
+  ["hang", "timeout", /^no response within 0\.3 s$/, /^Check HTTPS_PROXY and the proxy/],
   ["close", "proxy", /^it closed the connection$/, /^Check HTTPS_PROXY/],
-  ["close_in_answer", "proxy", /^it closed the connection in mid-answer$/, /^Check HTTPS_PROXY/],
-  ["garbage", "proxy", /^its answer is not HTTP$/, /^Check that HTTPS_PROXY names an HTTP proxy$/],
-  ["huge_head", "proxy", /^the head of its answer is larger than 16384 bytes$/, /^Check HTTPS_PROXY/],
+  ["close_in_answer", "proxy", /^it closed the connection during its response$/, /^Check HTTPS_PROXY/],
+  ["garbage", "proxy", /^its response is not HTTP$/, /^Check that HTTPS_PROXY names an HTTP proxy$/],
+  ["huge_head", "proxy", /^the head of its response is larger than 16384 bytes$/, /^Check HTTPS_PROXY/],
 ];
 for (const [mode, code, state, hint] of FAILURES) {
   Deno.test(`sendHttp() names a proxy of the environment, its state and the next step: ${mode}`, async () => {
@@ -79,12 +79,12 @@ Deno.test("sendHttp() says that a proxy refuses connections, does not resolve, o
   const { port } = proxy;
   assert.deepEqual(await failureOf(requestBy({ port })), {
     code: "proxy",
-    state: "it refuses the user name or password (407)",
-    hint: "Correct them in HTTPS_PROXY; write special characters as %40 and the like",
+    state: "it refused the user name or password (407)",
+    hint: "Correct them in HTTPS_PROXY; write special characters percent-encoded, such as %40",
   });
   assert.deepEqual(await failureOf(requestBy({ port, username: "", password: "" })), {
     code: "proxy",
-    state: "it wants a user name and password (407)",
+    state: "it demands a user name and password (407)",
     hint: "Write them in HTTPS_PROXY: http://user:password@host:port",
   });
   await proxy[Symbol.asyncDispose]();
@@ -102,7 +102,7 @@ Deno.test("sendHttp() says what is wrong with a SOCKS5 proxy", async () => {
     "it cannot reach api.example:443 (connection refused)",
   );
   proxy.credentials = "user:other";
-  assert.equal((await failureOf(requestBy(fields))).state, "it refuses the user name or password (socks5)");
+  assert.equal((await failureOf(requestBy(fields))).state, "it refused the user name or password (socks5)");
 });
 
 Deno.test("sendHttp() says that an https proxy has a certificate that is not trusted, or speaks no TLS", async () => {
@@ -111,12 +111,12 @@ Deno.test("sendHttp() says that an https proxy has a certificate that is not tru
   await using clear = socksProxy();
   clear.mode = "garbage";
   const inClear = await failureOf(requestBy({ ...fields, port: clear.port }));
-  assert.match(inClear.state, /^it speaks no TLS \(.*corrupt message.*\)$/);
+  assert.match(inClear.state, /^it does not speak TLS \(.*corrupt message.*\)$/);
   assert.match(inClear.hint, /^Write http:/);
   const pair = await (await TestCa.create()).pair();
   await using front = tlsFront(proxy.port, pair);
   const untrusted = await failureOf(requestBy({ ...fields, port: front.port }));
-  assert.match(untrusted.state, /^its certificate is refused \(.*UnknownIssuer.*\)$/);
+  assert.match(untrusted.state, /^its certificate was refused \(.*UnknownIssuer.*\)$/);
   assert.match(untrusted.hint, /DENO_CERT/);
   assert.deepEqual(proxy.heads, []);
 });
@@ -129,9 +129,9 @@ Deno.test("sendHttp() says which flag a proxy outside the permission set takes",
   assert.equal(
     stdout,
     [
-      'Cannot connect to api.example:443 through the proxy http://proxy.example:3128: the permission set does not hold "proxy.example:3128"',
+      'Cannot connect to api.example:443 through the proxy http://proxy.example:3128: the permission set does not include "proxy.example:3128"',
       "proxy",
-      'It takes --allow-net=proxy.example:3128: start ngrokd by "deno task launch", which adds that to the set',
+      "Start ngrokd with deno task launch, which adds --allow-net=proxy.example:3128",
       "",
     ].join("\n"),
     stderr,

@@ -92,12 +92,12 @@ Deno.test("openTunnel() by SOCKS5 sends user name and password where they are wa
     const [given, text, hint] of [
       [
         {},
-        /wants a user name and password \(socks5\)$/,
+        /demands a user name and password \(socks5\)$/,
         /^Write them in ALL_PROXY: socks5:\/\/user:password@/,
       ],
       [
         { ...fields, username: "other" },
-        /refuses the user name or password \(socks5\)$/,
+        /refused the user name or password \(socks5\)$/,
         /^Correct them in ALL_PROXY/,
       ],
     ] as const
@@ -113,15 +113,15 @@ Deno.test("openTunnel() by SOCKS5 sends user name and password where they are wa
 });
 
 const FAILURES: readonly (readonly [SocksMode, DialFailure, RegExp])[] = [
-  ["no_method", "proxy", /it wants a user name and password/],
-  ["hang", "timeout", /it does not answer in 0\.3 s$/],
+  ["no_method", "proxy", /it demands a user name and password/],
+  ["hang", "timeout", /no response within 0\.3 s$/],
   ["close", "proxy", /it closed the connection$/],
-  ["close_in_answer", "proxy", /it closed the connection in mid-answer$/],
-  ["garbage", "proxy", /its answer is not SOCKS5$/],
+  ["close_in_answer", "proxy", /it closed the connection during its response$/],
+  ["garbage", "proxy", /its response is not SOCKS5$/],
   [1, "proxy", /it cannot reach ingress\.example:443 \(general failure\)$/],
   [2, "proxy", /it forbids connections to ingress\.example:443 \(socks5\)$/],
   [4, "proxy", /it cannot reach ingress\.example:443 \(host unreachable\)$/],
-  [7, "proxy", /it refuses a tunnel to ingress\.example:443 \(7\)$/],
+  [7, "proxy", /it refused a tunnel to ingress\.example:443 \(7\)$/],
 ];
 for (const [mode, code, text] of FAILURES) {
   Deno.test(`openTunnel() says what is wrong with a SOCKS5 proxy: ${mode}`, async () => {
@@ -146,7 +146,10 @@ Deno.test("openTunnel() by SOCKS5 says that a proxy takes no way to log in that 
   await using proxy = socksProxy();
   proxy.mode = "no_method";
   const fields = { username: "u", password: "p" };
-  await assert.rejects(dial(proxy, { fields }), /it takes no way to log in that ngrokd knows \(255\)$/);
+  await assert.rejects(
+    dial(proxy, { fields }),
+    /it offers no authentication method that ngrokd supports \(255\)$/,
+  );
 });
 
 Deno.test("openTunnel() by SOCKS5 ends with its signal, and leaves nothing behind", async () => {
