@@ -50,6 +50,8 @@ export class Selectors {
     if (wanted !== this.#tried) this.#pause.reset();
     if (this.#pause.leftMs > 0) return;
     this.#tried = wanted;
+    // An update whose answer is lost may have taken effect.
+    this.#applied = "";
     try {
       await this.#update(operatorId, signal);
       this.#applied = wanted;

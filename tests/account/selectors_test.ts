@@ -120,9 +120,12 @@ Deno.test("Account tries changed selectors at once, whatever pause there is", as
     method === "PATCH" && body.includes("wrong") ? failed(400, "ERR_NGROK_19003") : undefined;
   await account.discover(NEVER);
   assert.match(account.warnings[0]!, /\(Correct bound_endpoints\.selectors in the configuration\)$/);
-  config.selectors = ["right"];
-  await account.discover(NEVER);
-  assert.deepEqual([cloud.operators.get("k8sop_1")!.selectors, account.warnings], [["right"], []]);
+  for (const selectors of [["right"], ["wrong"], ["right"]]) {
+    config.selectors = selectors;
+    await account.discover(NEVER);
+    assert.deepEqual(cloud.operators.get("k8sop_1")!.selectors, ["right"]);
+    assert.equal(account.warnings.length, selectors[0] === "right" ? 0 : 1);
+  }
 });
 
 Deno.test("status warns of selectors that are not in effect, and the endpoints are served", async () => {
