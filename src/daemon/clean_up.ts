@@ -1,48 +1,49 @@
 import { getLogger } from "@logtape/logtape";
+import type { LiveConfig } from "../config/live_config.ts";
 import { RESOLV_CONF, RESOLVER_DIR } from "../names/select.ts";
 import type { System } from "../system/system.ts";
 import { type Change, Journal } from "../undo/journal.ts";
-import type { LiveConfig } from "../config/live_config.ts";
+import { undo } from "../undo/undo.ts";
+import { removeLeftoverFiles } from "./leftover_files.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
 import { hostsPath, statePaths } from "./paths.ts";
-import { removeStrays } from "./strays.ts";
-import { undo } from "../undo/undo.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
 /**
- * Takes away what a daemon that was killed left on this machine: our section of the hosts file, our line in resolv.conf, our interface and
- * routes, the socket. The journal tells what there is; our marks tell it where the journal is lost. True if nothing is left.
+ * Removes everything that a killed daemon left on this machine: its section in the hosts file, its
+ * line in resolv.conf, its interface and routes, its socket. They are found by the journal, and by
+ * their markers if the journal is lost. Returns true if nothing is left.
  *
- * @throws {BindError} If a daemon is running: it cleans up after itself.
+ * @throws {BindError} If a daemon is running, which cleans up by itself.
  */
 export async function cleanUp(live: LiveConfig, system: System): Promise<boolean> {
-  // The socket is the lock: as long as it is held here, no daemon starts in the middle of this.
-  const lock = await system.listenLocal(live.current.server.socketPath, { group: SOCKET_GROUP });
+  // As long as the socket is held here, no daemon can start.
+  const socket = await system.listenLocal(live.current.server.socketPath, { group: SOCKET_GROUP });
   try {
     await using _machine = await lockMachine(live, system);
-    const journal = new Journal({ path: statePaths(live).journal, files: system.files });
+    const journal = new Journal(statePaths(live).journal, system.files);
     const problem = await journal.load();
-    if (problem !== undefined) log.warn("{problem}", { problem });
-    const { names, addresses } = unwritten(journal, { live, system });
-    // Where `ip` cannot be run, nothing was ever made with it: no failure, but nothing to promise either.
-    const looked = await undo(addresses, { journal, system });
-    const clean = await undo([...names, ...journal.changes], { journal, system });
-    await removeStrays(live, system.files);
+    if (problem !== undefined) log.warn("Cannot use the journal: {problem}", { problem });
+    const { names, addresses } = unrecordedChanges(journal, { live, system });
+    // A machine where `ip` cannot run has no interface of ngrokd, but nobody can check that.
+    const isChecked = await undo(addresses, { journal, system });
+    const isClean = await undo([...names, ...journal.changes], { journal, system });
+    await removeLeftoverFiles(live, system.files);
     const { interfaceName } = live.current.net;
-    if (!looked) {
+    if (!isChecked) {
       log.warn("Cannot check for a leftover interface; if one exists, run: ip link delete {interfaceName}", {
         interfaceName,
       });
-    } else if (clean) log.info("Nothing of ngrokd is left in names and addresses");
-    return clean;
+    } else if (isClean) log.info("No names and addresses of ngrokd are left");
+    return isClean;
   } finally {
-    lock.close();
+    socket.close();
   }
 }
 
-/** The changes that may have been made though the journal does not have them, the first thing made first. */
-function unwritten(
+/** The changes that may have been made although the journal does not have them, in the order of their making. */
+function unrecordedChanges(
   journal: Journal,
   options: { live: LiveConfig; system: System },
 ): { readonly [kind in "names" | "addresses"]: Change[] } {

@@ -1,11 +1,10 @@
 import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
-import { FileError, messageOf } from "../model/errors.ts";
-import type { System } from "../system/system.ts";
+import { messageOf } from "../model/errors.ts";
+import { JsonFile, type StateFiles } from "../system/json_file.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
-const FILE_MODE = 0o644;
 const MAX_BYTES = 64 * 1024;
 
 const Change = z.discriminatedUnion("kind", [
@@ -22,35 +21,23 @@ const Change = z.discriminatedUnion("kind", [
 const Content = z.object({ version: z.literal(1), changes: z.array(Change).max(64) });
 
 /**
- * A change of this machine that outlives the process. `addresses`: an interface and a route, which bear our marks. `hosts`: our section
- * of this file; `created` if there was no such file before. `resolv_conf`: our line in this file, and its backup. `resolver_dir`: our files
- * in this directory.
+ * A change to this machine that outlives the process. `addresses`: an interface and a route.
+ * `hosts`: ngrokd's section in this file; `created` if the file did not exist before. `resolv_conf`:
+ * ngrokd's line in this file, and its backup. `resolver_dir`: ngrokd's files in this directory. Each
+ * of them has a marker, by which it is recognised.
  */
 export type Change = z.infer<typeof Change>;
 
-/** The verbs on files that keeping a journal takes. All throw {@linkcode FileError}. */
-export type JournalFiles = Pick<
-  System["files"],
-  "readText" | "writeFileAtomic" | "removeFile" | "renameFile"
->;
-
-/** Where the journal is kept. */
-export interface JournalOptions {
-  readonly path: string;
-  readonly files: JournalFiles;
-}
-
-/** What was changed on this machine, written down before it is (DESIGN.md decision 10), oldest first. */
+/**
+ * The changes to this machine that are not undone yet, oldest first. A change is recorded before it
+ * is made, so that it can be undone after a crash.
+ */
 export class Journal {
-  readonly #path: string;
-  readonly #files: JournalFiles;
+  readonly #file: JsonFile<z.infer<typeof Content>>;
   #changes: readonly Change[] = [];
-  /** Whether the file says the same. */
-  #written = true;
 
-  constructor(options: JournalOptions) {
-    this.#path = options.path;
-    this.#files = options.files;
+  constructor(path: string, files: StateFiles) {
+    this.#file = new JsonFile(path, { schema: Content, files, maxBytes: MAX_BYTES });
   }
 
   get changes(): readonly Change[] {
@@ -61,28 +48,23 @@ export class Journal {
     return this.#changes.some((known) => isSame(known, change));
   }
 
-  /** Reads what an earlier run left; what is wrong with the file, which is set aside then. */
+  /** Reads the changes of an earlier run. Returns the problem of a file that was set aside. */
   async load(): Promise<string | undefined> {
-    try {
-      this.#changes = Content.parse(JSON.parse(await this.#files.readText(this.#path, MAX_BYTES))).changes;
-      return undefined;
-    } catch (error) {
-      if (error instanceof FileError && error.reason === "missing") return undefined;
-      const problem = error instanceof FileError ? error.message : `${this.#path} is damaged`;
-      return `${problem}; ${await this.#setAside()}`;
-    }
+    const { content, problem } = await this.#file.read();
+    this.#changes = content?.changes ?? [];
+    return problem;
   }
 
   /**
-   * Writes a change down before it is made. One that cannot be written down is reported and made all the same: everything that is made
-   * can be told by its marks too.
+   * Writes a change down before it is made. A change that cannot be written down is logged and made
+   * all the same, because its marker identifies it too.
    */
   async record(change: Change): Promise<void> {
     const known = this.#changes.find((other) => isSame(other, change));
-    if (known === undefined) return await this.#save([...this.#changes, change]);
-    const isNews = change.kind === "hosts" && change.created && !(known.kind === "hosts" && known.created);
-    if (isNews) return await this.#save(this.#changes.map((other) => other === known ? change : other));
-    if (!this.#written) await this.#save(this.#changes);
+    const isCreation = change.kind === "hosts" && change.created;
+    if (known === undefined) await this.#save([...this.#changes, change]);
+    else if (isCreation) await this.#save(this.#changes.map((other) => other === known ? change : other));
+    else await this.#save(this.#changes);
   }
 
   /** Forgets a change that has been undone. */
@@ -93,24 +75,10 @@ export class Journal {
   async #save(changes: readonly Change[]): Promise<void> {
     this.#changes = changes;
     try {
-      if (changes.length === 0) await this.#files.removeFile(this.#path);
-      else {
-        const text = JSON.stringify({ version: 1, changes }, null, 2);
-        await this.#files.writeFileAtomic(this.#path, text, { mode: FILE_MODE });
-      }
-      this.#written = true;
+      if (changes.length === 0) await this.#file.remove();
+      else await this.#file.write({ version: 1, changes: [...changes] });
     } catch (error) {
-      this.#written = false;
-      log.warn("Cannot write down what is changed on this machine: {reason}", { reason: messageOf(error) });
-    }
-  }
-
-  async #setAside(): Promise<string> {
-    try {
-      await this.#files.renameFile(this.#path, `${this.#path}.bad`);
-      return `it is kept as ${this.#path}.bad`;
-    } catch (error) {
-      return messageOf(error);
+      log.warn("Cannot record a change to this machine: {reason}", { reason: messageOf(error) });
     }
   }
 }

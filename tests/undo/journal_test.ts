@@ -1,26 +1,31 @@
 import assert from "node:assert/strict";
-import { Journal } from "../../src/undo/journal.ts";
+import { type Change, Journal } from "../../src/undo/journal.ts";
 import { FileError } from "../../src/model/errors.ts";
 import * as files from "../../src/system/files.ts";
-import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 import { captureLog } from "../fakes/captured_log.ts";
+import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 
 const HOSTS = { kind: "hosts", path: "/etc/hosts", created: false } as const;
 const ADDRESSES = { kind: "addresses" } as const;
+const RESOLV_CONF = {
+  kind: "resolv_conf",
+  path: "/etc/resolv.conf",
+  backup: "/s/resolv.conf.bak",
+} as const;
 
-async function withJournal(body: (path: string, directory: string) => Promise<void>): Promise<void> {
+async function withJournal(body: (path: string) => Promise<void>): Promise<void> {
   await using directory = await temporaryDirectory();
-  await body(`${directory.path}/journal.json`, directory.path);
+  await body(`${directory.path}/journal.json`);
 }
 
 async function reopened(path: string): Promise<Journal> {
-  const journal = new Journal({ path, files });
+  const journal = new Journal(path, files);
   assert.equal(await journal.load(), undefined);
   return journal;
 }
 
-Deno.test("Journal keeps each change once, in order, over restarts, and the file is gone when all are undone", () =>
-  withJournal(async (path, directory) => {
+Deno.test("Journal keeps each change once and in order over restarts, and removes its file at the end", () =>
+  withJournal(async (path) => {
     const first = await reopened(path);
     for (const change of [ADDRESSES, HOSTS, ADDRESSES, HOSTS]) await first.record(change);
     const second = await reopened(path);
@@ -30,85 +35,68 @@ Deno.test("Journal keeps each change once, in order, over restarts, and the file
     assert.deepEqual((await reopened(path)).changes, [HOSTS]);
     await second.strike(HOSTS);
     await second.strike(HOSTS);
-    assert.deepEqual(await Array.fromAsync(Deno.readDir(directory)), []);
+    await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
   }));
 
-Deno.test("Journal tells changes apart by kind and path", () =>
+Deno.test("Journal distinguishes changes by kind and path", () =>
   withJournal(async (path) => {
     const journal = await reopened(path);
-    const resolvConf = {
-      kind: "resolv_conf",
-      path: "/etc/resolv.conf",
-      backup: "/s/resolv.conf.bak",
-    } as const;
-    const all = [resolvConf, { kind: "resolver_dir", path: "/etc/resolver" }, {
-      ...HOSTS,
-      path: "/etc/resolver",
-    }] as const;
-    for (const change of [...all, { ...resolvConf, backup: "/t/resolv.conf.bak" }]) {
-      await journal.record(change);
-    }
-    assert.deepEqual((await reopened(path)).changes, all);
-    await journal.strike(all[1]);
-    assert.deepEqual(journal.changes, [all[0], all[2]]);
+    const resolverDir = { kind: "resolver_dir", path: "/etc/resolver" } as const;
+    const hosts = { ...HOSTS, path: "/etc/resolver" };
+    for (
+      const change of [RESOLV_CONF, resolverDir, hosts, { ...RESOLV_CONF, backup: "/t/resolv.conf.bak" }]
+    ) await journal.record(change);
+    assert.deepEqual((await reopened(path)).changes, [RESOLV_CONF, resolverDir, hosts]);
+    await journal.strike(resolverDir);
+    assert.deepEqual(journal.changes, [RESOLV_CONF, hosts]);
   }));
 
-Deno.test("Journal sets a damaged file aside and says so (F15)", async () => {
-  const damaged = ["", "{", "null", '{"version":2,"changes":[]}', '{"version":1,"changes":[{"kind":"rm"}]}'];
-  damaged.push('{"version":1,"changes":[{"kind":"hosts","path":"relative","created":false}]}');
-  for (
-    const change of [
-      '{"kind":"resolver_dir","path":"etc"}',
-      // What is removed with the change is never another file.
-      '{"kind":"resolv_conf","path":"/etc/resolv.conf","backup":"/etc/passwd"}',
-    ]
-  ) damaged.push(`{"version":1,"changes":[${change}]}`);
-  for (const text of damaged) {
-    await withJournal(async (path) => {
+const withChange = (change: unknown) => JSON.stringify({ version: 1, changes: [change] });
+
+for (
+  const text of [
+    "",
+    "{",
+    "null",
+    '{"version":2,"changes":[]}',
+    withChange({ kind: "rm" }),
+    withChange({ ...HOSTS, path: "relative" }),
+    withChange({ kind: "resolver_dir", path: "etc" }),
+    // The backup is removed with the change, so that no other file may be named there.
+    withChange({ ...RESOLV_CONF, backup: "/etc/passwd" }),
+  ]
+) {
+  Deno.test(`Journal sets a damaged file aside and reports it: ${text.slice(0, 40)} (F15)`, () =>
+    withJournal(async (path) => {
       await Deno.writeTextFile(path, text);
-      const journal = new Journal({ path, files });
+      const journal = new Journal(path, files);
       assert.equal(await journal.load(), `${path} is damaged; it is kept as ${path}.bad`);
       assert.deepEqual(journal.changes, []);
       assert.equal(await Deno.readTextFile(`${path}.bad`), text);
-    });
-  }
-});
+    }));
+}
 
-Deno.test("Journal reports that a change cannot be written down, and knows it all the same (F2)", async () => {
-  await using logged = await captureLog();
-  const full = new FileError("Cannot write /j: the disk is full", { path: "/j", reason: "full" });
-  const journal = new Journal({
-    path: "/j",
-    files: { ...files, writeFileAtomic: () => Promise.reject(full) },
-  });
-  await journal.record(HOSTS);
-  assert.deepEqual(journal.changes, [HOSTS]);
-  assert.match(logged.lines("warning").join(""), /Cannot write down .*the disk is full/);
-});
-
-Deno.test("Journal writes down at the next chance what could not be written (it took it for written)", () =>
+// It took the change for recorded.
+Deno.test("Journal logs a change that it cannot record, and records it at the next chance (F2)", () =>
   withJournal(async (path) => {
-    let full = true;
-    const journal = new Journal({
-      path,
-      files: {
-        ...files,
-        writeFileAtomic: (...args) =>
-          full
-            ? Promise.reject(new FileError("Cannot write: the disk is full", { path, reason: "full" }))
-            : files.writeFileAtomic(...args),
-      },
-    });
+    await using logged = await captureLog();
+    const full = new FileError("Cannot write /j: the disk is full", { path, reason: "full" });
+    let isFull = true;
+    const writeFileAtomic: typeof files.writeFileAtomic = (...args) =>
+      isFull ? Promise.reject(full) : files.writeFileAtomic(...args);
+    const journal = new Journal(path, { ...files, writeFileAtomic });
     await journal.record(HOSTS);
-    full = false;
+    assert.deepEqual(journal.changes, [HOSTS]);
+    assert.match(logged.lines("warning").join(""), /Cannot record .*the disk is full/);
+    isFull = false;
     await journal.record(HOSTS);
     assert.deepEqual((await reopened(path)).changes, [HOSTS]);
   }));
 
-Deno.test("Journal learns that a file is made which was there before, and does not forget it", () =>
+Deno.test("Journal keeps that a hosts file was created, whatever is recorded before and after", () =>
   withJournal(async (path) => {
     const journal = await reopened(path);
-    const made = { ...HOSTS, created: true };
-    for (const change of [HOSTS, made, HOSTS]) await journal.record(change);
-    assert.deepEqual((await reopened(path)).changes, [made]);
+    const created: Change = { ...HOSTS, created: true };
+    for (const change of [HOSTS, created, HOSTS]) await journal.record(change);
+    assert.deepEqual((await reopened(path)).changes, [created]);
   }));

@@ -19,12 +19,12 @@ async function withLeftovers(
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await Deno.writeTextFile(`${path}/resolv.conf`, ORIGINAL);
-  const journal = new Journal({ path: `${path}/journal.json`, files });
+  const journal = new Journal(`${path}/journal.json`, files);
   const record = (change: Change) => journal.record(change);
   const backup = `${path}/resolv.conf.bak`;
   await new ResolvConf(`${path}/resolv.conf`, { files, backup, record }).apply(WISH);
   await new ResolverDir(`${path}/resolver`, { files, record }).apply(WISH);
-  const reopened = new Journal({ path: `${path}/journal.json`, files });
+  const reopened = new Journal(`${path}/journal.json`, files);
   assert.equal(await reopened.load(), undefined);
   await body({ path, journal: reopened, changes: reopened.changes });
 }
