@@ -7,10 +7,11 @@ import type { Addresses } from "../network/addresses.ts";
 import type { DnsController } from "../dns/controller.ts";
 import type { Health } from "../web/health_listener.ts";
 import type { IngressDialer } from "../trust/ingress_dialer.ts";
-import type { Journal } from "../undo/journal.ts";
 import type { LiveConfig } from "../config/live_config.ts";
 import type { PublishedNames } from "../names/hosts/published_names.ts";
 import type { Renewals } from "../account/renewals.ts";
+import type { System } from "../system/system.ts";
+import type { Shutdown } from "./shutdown.ts";
 import type { TrustSet } from "../trust/trust_set.ts";
 
 /** All the parts of a running daemon, each with one owner. */
@@ -29,15 +30,20 @@ export interface Daemon {
   readonly dns: DnsController;
   readonly trust: TrustSet;
   readonly dialer: IngressDialer;
-  /** What was changed on this machine, to be undone. */
-  readonly journal: Journal;
   readonly health: Health;
   /** The ingress that new connections go to. */
   readonly ingress: () => { hostname: string; port: number };
-  /** What was wrong with the state files at the start. */
+  /** The problems of the state files at the start. */
   readonly stateProblems: readonly string[];
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
-  /** The same by the clock that nobody sets. */
-  readonly startedSteadyMs: number;
+  /** The same by the monotonic clock (`performance.now()`). */
+  readonly startedMonotonicMs: number;
+}
+
+/** What the parts are built with. */
+export interface Surroundings {
+  readonly live: LiveConfig;
+  readonly system: System;
+  readonly shutdown: Shutdown;
 }

@@ -9,7 +9,7 @@ import type { System } from "../system/system.ts";
 import type { LiveConfig } from "../config/live_config.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
 import { stateDirectory, statePaths } from "./paths.ts";
-import { removeStrays } from "./strays.ts";
+import { removeLeftoverFiles } from "./leftover_files.ts";
 
 /** For all that is asked of the API together. */
 const CLOUD_MS = 60_000;
@@ -35,7 +35,7 @@ export async function deregister(live: LiveConfig, system: System): Promise<void
     const id = await readId(paths.id, system);
     const marker = await new RegistrationMarker(paths.marker, system.files).pending();
     system.writeOut(`${await removeFromCloud({ id, marker, directory }, { live, system })}\n`);
-    await removeStrays(live, system.files);
+    await removeLeftoverFiles(live, system.files);
     const { clientCert, clientKey } = live.current.server;
     const pair = [clientKey, `${clientKey}.bad`, clientCert, `${clientCert}.bad`];
     const unfinished = ["tls.pending", "tls.csr"].map((name) => `${directory}/${name}`);

@@ -24,7 +24,7 @@ export function listReport(daemon: Daemon): EndpointReport[] {
 
 /** The answer of `status`. */
 export function statusReport(daemon: Daemon): StatusReport {
-  const { account, loop, forwarder, live, addresses, names, startedAt, startedSteadyMs, health } = daemon;
+  const { account, loop, forwarder, live, addresses, names, startedAt, startedMonotonicMs, health } = daemon;
   const config: Config = live.current;
   const { operatorId, certificate } = account;
   const { state, lastPoll, error, hint, notice } = loop.status;
@@ -76,7 +76,7 @@ export function statusReport(daemon: Daemon): StatusReport {
     state_error: loop.roundError ?? null,
     problems: [...account.problems, ...daemon.stateProblems],
     start_time: new Date(startedAt).toISOString(),
-    uptime_seconds: Math.floor((performance.now() - startedSteadyMs) / 1000),
+    uptime_seconds: Math.floor((performance.now() - startedMonotonicMs) / 1000),
   };
 }
 
@@ -108,7 +108,7 @@ export function healthReport(daemon: Daemon): HealthReport {
     api: { state, last_poll, poll_age_seconds, error },
     certificate: status.certificate,
     reasons,
-    uptime: formatDuration(performance.now() - daemon.startedSteadyMs),
+    uptime: formatDuration(performance.now() - daemon.startedMonotonicMs),
     start_time: status.start_time,
     endpoints: endpointHealth(reports, (id) => daemon.forwarder.traffic(id)),
   };

@@ -1,0 +1,58 @@
+import { Account } from "../account/account.ts";
+import { IngressMemory } from "../account/ingress_memory.ts";
+import { RegistrationMarker } from "../account/registration_marker.ts";
+import { RenewalMemory } from "../account/renewal_memory.ts";
+import { Renewals } from "../account/renewals.ts";
+import { ApiClient } from "../cloud/client.ts";
+import { operatorIngress } from "../cloud/operator_ingress.ts";
+import { RequestBudget } from "../cloud/request_budget.ts";
+import { DEFAULT_INGRESS } from "../config/config.ts";
+import { createSigningRequest } from "../identity/csr.ts";
+import { IdentityStore } from "../identity/store.ts";
+import { Attempts } from "../lib/attempts.ts";
+import { VERSION } from "../lib/version.ts";
+import type { Daemon, Surroundings } from "./daemon.ts";
+import { stateDirectory, statePaths } from "./paths.ts";
+
+/** The API client, the account, its renewals and its ingress. @throws {FileError} If the private key cannot be used. */
+export async function openAccount(
+  { live, system }: Surroundings,
+): Promise<Pick<Daemon, "clientWith" | "requests" | "account" | "renewals" | "ingress">> {
+  const { files } = system;
+  const paths = statePaths(live);
+  const budget = new RequestBudget();
+  const requests = new Attempts();
+  const clientWith = (key: () => string): ApiClient =>
+    new ApiClient({
+      baseUrl: () => live.current.api.url,
+      key,
+      send: system.sendHttp,
+      budget,
+      attempts: requests,
+      proxy: () => live.apiProxy.proxy,
+      userAgent: `ngrokd/${VERSION}`,
+    });
+  const { clientCert: certPath, clientKey: keyPath } = live.current.server;
+  const account = new Account({
+    client: clientWith(() => live.apiKey.key),
+    store: new IdentityStore({ directory: stateDirectory(live), certPath, keyPath, files }),
+    marker: new RegistrationMarker(paths.registrationMarker, files),
+    ingress: new IngressMemory(paths.ingressEndpoint, files),
+    createRequest: createSigningRequest,
+    hasKey: () => live.apiKey.key !== "",
+    selectors: () => live.current.boundEndpoints.selectors,
+  });
+  await account.load();
+  const renewalMemory = new RenewalMemory(paths.lastRenewal, files);
+  await renewalMemory.load();
+  const renewals = new Renewals({
+    account,
+    intervalMs: () => live.current.server.certRefreshIntervalMs,
+    memory: renewalMemory,
+  });
+  const ingress = () =>
+    live.current.ingressEndpoint ??
+      operatorIngress(account.ingressEndpoint, { holds: system.holds, apiUrl: live.current.api.url }) ??
+      DEFAULT_INGRESS;
+  return { clientWith, requests, account, renewals, ingress };
+}

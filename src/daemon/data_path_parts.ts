@@ -1,0 +1,69 @@
+import { getLogger } from "@logtape/logtape";
+import type { DnsController } from "../dns/controller.ts";
+import { Forwarder } from "../forward/forwarder.ts";
+import type { ListenerEffects } from "../sync/effects.ts";
+import { IngressDialer } from "../trust/ingress_dialer.ts";
+import { TrustSet } from "../trust/trust_set.ts";
+import type { Daemon, Surroundings } from "./daemon.ts";
+import { statePaths } from "./paths.ts";
+import { type Shutdown, whenAborted } from "./shutdown.ts";
+
+const log = getLogger(["ngrokd", "daemon"]);
+
+const DRAIN_MS = 30_000;
+
+/** The trusted CAs, the dialer of the ingress, and the forwarder of connections. */
+export async function openDataPath(
+  { live, system, shutdown, account, ingress, addresses }: DataPathOptions,
+): Promise<Pick<Daemon, "trust" | "dialer" | "forwarder">> {
+  const { files, listedCas } = system;
+  const trust = new TrustSet({ files, learntPath: statePaths(live).learntCa, listed: listedCas });
+  await trust.load(live.current.server.ingressCa);
+  const proxy = () => live.current.proxy;
+  const dialer = new IngressDialer({
+    connect: system.connectTls,
+    probeChain: system.probeChain,
+    trust,
+    proxy,
+  });
+  shutdown.add("end the probe of the ingress", () => dialer[Symbol.asyncDispose]());
+  const forwarder = new Forwarder({
+    listen: system.listenTcp,
+    connect: (options) => dialer.connect(options),
+    ingress,
+    proxy,
+    identity: () => account.pair,
+    trust: () => trust.pems,
+    admit: (peer, key) => addresses.admits(peer, key),
+  });
+  shutdown.add("close connections", () => forwarder[Symbol.asyncDispose]());
+  shutdown.add("drain connections", () => drain(forwarder, shutdown));
+  return { trust, dialer, forwarder };
+}
+
+/** The forwarder's listeners, for the control path. The DNS server gets the same routes. */
+export function listenersOf(
+  { forwarder, dns }: { forwarder: Forwarder; dns: DnsController },
+): ListenerEffects {
+  return {
+    observe: () => forwarder.observe(),
+    open: (where) => forwarder.open(where),
+    close: (key) => forwarder.close(key),
+    forget: (ids) => forwarder.forget(ids),
+    setRoutes(table) {
+      forwarder.setRoutes(table);
+      dns.setRoutes(table);
+    },
+  };
+}
+
+/** The parts that the data path uses. */
+export type DataPathOptions = Surroundings & Pick<Daemon, "account" | "ingress" | "addresses">;
+
+/** Lets connections end, unless the daemon fails or is forced; false if one had to be cut. */
+async function drain(forwarder: Forwarder, shutdown: Shutdown): Promise<boolean> {
+  const count = forwarder.openConnections;
+  if (count === 0 || !shutdown.isOrderly) return true;
+  log.info("Waiting for running connections", { count, seconds: DRAIN_MS / 1000 });
+  return await Promise.race([forwarder.drain(DRAIN_MS), whenAborted(shutdown.forced).then(() => false)]);
+}

@@ -1,0 +1,107 @@
+import { getLogger } from "@logtape/logtape";
+import { DnsController } from "../dns/controller.ts";
+import { isNetworkMode } from "../dns/plan.ts";
+import { PublishedNames } from "../names/hosts/published_names.ts";
+import { choosePublisher, chooseResolver } from "../names/select.ts";
+import { Addresses } from "../network/addresses.ts";
+import { isLoopbackSubnet } from "../network/loopback_subnet.ts";
+import { resolveInterface } from "../network/resolve_interface.ts";
+import { chooseAddressDriver } from "../network/select.ts";
+import { SubnetMemory } from "../network/subnet_memory.ts";
+import type { System } from "../system/system.ts";
+import { type Change, Journal } from "../undo/journal.ts";
+import { undo } from "../undo/undo.ts";
+import type { Surroundings } from "./daemon.ts";
+import { hostsPath, statePaths } from "./paths.ts";
+import type { Shutdown } from "./shutdown.ts";
+
+const log = getLogger(["ngrokd", "daemon"]);
+
+/** Opens the journal, and undoes the changes of an earlier daemon that this one does not take over. */
+export async function openJournal(
+  { live, system, shutdown }: Surroundings,
+): Promise<{ journal: Journal; problems: readonly string[] }> {
+  const journal = new Journal(statePaths(live).journal, system.files);
+  const problem = await journal.load();
+  shutdown.add("undo the changes to this machine", async () => {
+    const isClean = await undo(journal.changes, { journal, system });
+    if (!isClean) log.error("Some changes to this machine could not be undone: run ngrokd cleanup");
+    return isClean;
+  });
+  const hosts = hostsPath(system);
+  const isTakenOver = (change: Change) =>
+    change.kind === "hosts"
+      ? change.path === hosts
+      : change.kind !== "addresses" || !isLoopbackSubnet(live.current.net.subnet);
+  await undo(journal.changes.filter((change) => !isTakenOver(change)), { journal, system });
+  return { journal, problems: problem === undefined ? [] : [problem] };
+}
+
+/** The virtual addresses. */
+export function openAddresses(options: MachineOptions): Addresses {
+  const { live, system, shutdown, journal } = options;
+  const { interfaceName, subnet } = live.current.net;
+  const addresses = new Addresses({
+    driver: chooseAddressDriver({
+      os: system.operatingSystem(),
+      listen: system.listenTcp,
+      run: forcible(system.run, shutdown),
+      interfaceName,
+      record: () => journal.record({ kind: "addresses" }),
+    }),
+    subnet,
+    memory: new SubnetMemory({ path: statePaths(live).subnet, files: system.files }),
+    ownAddresses: () => system.localAddresses().map(({ address }) => address),
+    allowed: () => live.current.net.allowCidrs,
+  });
+  shutdown.addWait("finish the change of addresses", () => addresses.close());
+  return addresses;
+}
+
+/** The DNS server, and the resolver that makes this machine use it. */
+export function openDns(addresses: Addresses, options: MachineOptions): DnsController {
+  const { live, system, shutdown, journal } = options;
+  const dns = new DnsController({
+    system,
+    config: () => live.current,
+    subnet: () => addresses.subnet,
+    resolveInterface: (name) => resolveInterface(name, system.localAddresses()),
+    resolver: chooseResolver({
+      os: system.operatingSystem(),
+      run: forcible(system.run, shutdown),
+      files: system.files,
+      link: () =>
+        addresses.hasInterface
+          ? { name: live.current.net.interfaceName, subnet: addresses.subnet }
+          : undefined,
+      managed: () => live.current.dns.manageResolvConf ?? isNetworkMode(live.current.net),
+      backup: statePaths(live).resolvConfBackup,
+      record: (change) => journal.record(change),
+    }),
+  });
+  shutdown.add("close the DNS server", () => dns.close());
+  return dns;
+}
+
+/** The names in the hosts file. */
+export function openNames({ system, shutdown, journal }: MachineOptions): PublishedNames {
+  const names = new PublishedNames(choosePublisher({
+    path: hostsPath(system),
+    files: system.files,
+    mayWrite: (path) => system.holds({ kind: "write", path }),
+    created: journal.changes.some((change) => change.kind === "hosts" && change.created),
+    record: (change) => journal.record({ kind: "hosts", ...change }),
+  }));
+  shutdown.add("remove the names", () => names.withdraw());
+  return names;
+}
+
+/** What the parts that change this machine are built with. */
+export interface MachineOptions extends Surroundings {
+  readonly journal: Journal;
+}
+
+/** Runs programs until a second signal, which does not wait for one that hangs. */
+function forcible(run: System["run"], shutdown: Shutdown): System["run"] {
+  return (argv, options) => run(argv, { signal: shutdown.forced, ...options });
+}

@@ -1,0 +1,127 @@
+import { getLogger } from "@logtape/logtape";
+import type { LiveConfig } from "../config/live_config.ts";
+import { logProxies } from "../config/proxy/proxy_report.ts";
+import { ControlServer } from "../control/server.ts";
+import { VERSION } from "../lib/version.ts";
+import { messageOf } from "../model/errors.ts";
+import { ownNetworks } from "../network/own_networks.ts";
+import type { System } from "../system/system.ts";
+import { Wake } from "../system/wake.ts";
+import { watchFile } from "../system/watch_file.ts";
+import { daemonCommands, type RunCommand } from "./answers/commands.ts";
+import { assemble } from "./assemble.ts";
+import type { Daemon, Surroundings } from "./daemon.ts";
+import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
+import { hostsPath } from "./paths.ts";
+import { Reloader } from "./reload.ts";
+import { Shutdown, whenAborted } from "./shutdown.ts";
+
+const log = getLogger(["ngrokd", "daemon"]);
+
+/**
+ * Runs the daemon until a signal stops it. Returns true if all connections ended by themselves and all
+ * changes to this machine were undone.
+ *
+ * @throws If a part cannot start, after all others have been closed.
+ */
+export async function serve(live: LiveConfig, options: ServeOptions): Promise<boolean> {
+  const { system } = options;
+  const shutdown = new Shutdown();
+  const reloader = new Reloader(live, options);
+  using _signals = system.onSignals(["SIGINT", "SIGTERM", "SIGHUP"], (name) => {
+    if (name === "SIGHUP") reloader.request();
+    else shutdown.request(name);
+  });
+  using _rejections = logUnhandledRejections();
+  {
+    await using _ends = shutdown;
+    await start({ live, system, shutdown }, reloader);
+  }
+  log.info("ngrokd has stopped");
+  return shutdown.isClean;
+}
+
+/** Options of {@linkcode serve}. */
+export interface ServeOptions {
+  readonly system: System;
+  /** Logs at level debug, whatever the configuration says. */
+  readonly verbose: boolean;
+}
+
+/** Starts the daemon and waits until it must end. */
+async function start(surroundings: Surroundings, reloader: Reloader): Promise<void> {
+  const { live, system, shutdown } = surroundings;
+  const { signal } = shutdown;
+  const { socketPath, healthAddress, healthPort } = live.current.server;
+  reloader.configureLog();
+  for (const warning of live.report.warnings) log.warn("Configuration: {warning}", { warning });
+
+  // The socket comes first: it is the lock that keeps a second daemon away from state, listeners and names.
+  const listener = await system.listenLocal(socketPath, { group: SOCKET_GROUP });
+  let run: RunCommand = () => Promise.reject(new Error("ngrokd is starting"));
+  const control = new ControlServer(listener, {
+    handle: (command, args, signal) => run(command, args, signal),
+  });
+  shutdown.add("close the control socket", () => control[Symbol.asyncDispose]());
+  const lock = await lockMachine(live, system);
+  shutdown.add("release the machine-wide lock", () => lock[Symbol.asyncDispose]());
+
+  const daemon = await assemble(surroundings);
+  run = daemonCommands(daemon, { system, reload: () => reloader.reload() });
+  log.info("ngrokd {version} is running", { version: VERSION, config: live.path, socket: socketPath });
+  logProxies(live);
+  for (const problem of daemon.stateProblems) log.error("Saved state has a problem: {problem}", { problem });
+  await daemon.addresses.prepare(live.current.net.subnet);
+  await daemon.health.listen({ address: healthAddress, port: healthPort });
+  const running: (() => PromiseLike<unknown>)[] = [() => reloader.stop()];
+  shutdown.addWait("finish the running round", () => Promise.all(running.map((end) => end())));
+  await reloader.start(daemon, signal);
+  // An edit of the hosts file is repaired in seconds, not at the next poll.
+  const hostsWatch = await watchFile(hostsPath(system), {
+    stat: system.files.statTarget,
+    onChange: () => daemon.loop.reconcile(),
+    signal,
+  });
+  running.push(() => hostsWatch[Symbol.asyncDispose]());
+  if (live.apiKey.key === "") log.warn("Waiting for an API key: run ngrokctl set-api-key -");
+
+  const wake = wakeOf(daemon, system);
+  const loops = [daemon.loop, daemon.dns, daemon.renewals, wake].map((part) => part.run(signal));
+  running.push(() => Promise.allSettled(loops));
+  await Promise.race([Promise.all(loops), whenAborted(signal)]);
+}
+
+function wakeOf(daemon: Daemon, system: System): Wake {
+  return new Wake({
+    networks: () =>
+      ownNetworks(system.interfaceAddresses(), {
+        interfaceName: daemon.live.current.net.interfaceName,
+        subnet: daemon.addresses.subnet,
+      }),
+    onWake() {
+      system.dropHttpConnections();
+      // Before the new dials, which probe the ingress again.
+      daemon.dialer.probe.retry();
+      daemon.forwarder.retryIngress();
+      daemon.loop.wake();
+      // After the loop's own request: ends a renewal, which the poll would wait for.
+      daemon.requests.breakOff();
+      void daemon.loop.reconcile();
+    },
+    ...system.wakeLook,
+  });
+}
+
+/** An unhandled rejection would end the process; an error in one handler must not. */
+function logUnhandledRejections(): Disposable {
+  function onRejection(event: PromiseRejectionEvent): void {
+    event.preventDefault();
+    const { reason } = event;
+    log.error("Unhandled error; ngrokd keeps running: {error}", {
+      error: messageOf(reason),
+      stack: reason instanceof Error ? reason.stack : undefined,
+    });
+  }
+  globalThis.addEventListener("unhandledrejection", onRejection);
+  return { [Symbol.dispose]: () => globalThis.removeEventListener("unhandledrejection", onRejection) };
+}

@@ -1,0 +1,93 @@
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../model/errors.ts";
+import { sleep } from "../system/clock.ts";
+import type { SignalName } from "../system/signals.ts";
+
+const log = getLogger(["ngrokd", "daemon"]);
+
+/** Milliseconds that waiting for running work may still take after a second signal. */
+const FORCED_MS = 1000;
+
+/**
+ * The end of a daemon: one stack of steps, which run in the reverse order in which they were added. It
+ * is disposed after a signal and after a failure, also one in the middle of a start. A step that fails
+ * does not keep the others from running.
+ */
+export class Shutdown implements AsyncDisposable {
+  readonly #stop = new AbortController();
+  readonly #forced = new AbortController();
+  readonly #steps: Step[] = [];
+  #isOrderly = false;
+  #isClean = true;
+
+  /** Aborts when the daemon must end. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** Aborts at a second signal: neither connections nor programs that hang may delay the end then. */
+  get forced(): AbortSignal {
+    return this.#forced.signal;
+  }
+
+  /** True if a signal asked for the end, so that connections may drain; false after a failure. */
+  get isOrderly(): boolean {
+    return this.#isOrderly;
+  }
+
+  /** True if no step failed, cut a connection or left a change on this machine. */
+  get isClean(): boolean {
+    return this.#isClean;
+  }
+
+  /** Handles SIGINT or SIGTERM: the first one stops the daemon, the second one forces it. */
+  request(name: SignalName): void {
+    log.info("Received {signal}, shutting down", { signal: name });
+    if (this.#isOrderly) this.#forced.abort();
+    this.#isOrderly = true;
+    this.#abort();
+  }
+
+  /** Adds a step. `action` follows "Cannot" in the log; false as the result means that something is cut or left. */
+  add(action: string, run: () => PromiseLike<boolean | void>): void {
+    this.#steps.push({ action, run });
+  }
+
+  /** Adds a step that only waits for running work, and so gets one second after a second signal. */
+  addWait(action: string, run: () => PromiseLike<unknown>): void {
+    this.add(action, async () => {
+      const limit = new AbortController();
+      const late = whenAborted(this.forced).then(() => sleep(FORCED_MS, { signal: limit.signal }))
+        .then(() => log.warn("Cannot {action}: it takes too long", { action }));
+      await Promise.race([run(), late]).finally(() => limit.abort());
+    });
+  }
+
+  /** Aborts everything that runs, then runs the steps. Never rejects. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#abort();
+    for (const { action, run } of this.#steps.splice(0).reverse()) {
+      try {
+        if (await run() === false) this.#isClean = false;
+      } catch (error) {
+        this.#isClean = false;
+        log.error("Cannot {action}: {reason}", { action, reason: messageOf(error) });
+      }
+    }
+  }
+
+  #abort(): void {
+    this.#stop.abort(new DOMException("ngrokd is shutting down", "AbortError"));
+  }
+}
+
+interface Step {
+  readonly action: string;
+  readonly run: () => PromiseLike<boolean | void>;
+}
+
+/** Fulfils when the signal aborts. */
+export function whenAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}

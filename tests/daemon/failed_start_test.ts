@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { renderBlock } from "../../src/names/hosts/hosts_block.ts";
+import { BindError } from "../../src/model/errors.ts";
+import { realSystem, type System } from "../../src/system/system.ts";
+import { FakeMachine } from "../fakes/fake_machine.ts";
+import { connectTo } from "../fakes/with_daemon.ts";
+
+const USER = "127.0.0.1 localhost\n";
+const { files, holds } = realSystem();
+
+function fail(): never {
+  throw new Error("planted");
+}
+
+/** A machine with one endpoint and with the names and the journal of a daemon that was killed. */
+async function machineAfterCrash(subnet?: string): Promise<FakeMachine> {
+  const machine = await FakeMachine.create(subnet === undefined ? {} : { subnet });
+  const { hostsPath, etc, network, cloud } = machine;
+  cloud.addEndpoint({ url: "tcp://db.internal:8361", backend: "echo" });
+  const section = renderBlock(new Map([["db.internal", network.address("0.2")]]));
+  await Deno.writeTextFile(hostsPath, `${USER}\n${section}`);
+  const changes = [{ kind: "hosts", path: hostsPath, created: false }];
+  await Deno.writeTextFile(`${etc}/journal.json`, JSON.stringify({ version: 1, changes }));
+  return machine;
+}
+
+/** The names of everything that the daemon left. */
+async function leftovers({ hostsPath, socketPath, etc }: FakeMachine): Promise<string[]> {
+  const left: string[] = [];
+  if (await Deno.readTextFile(hostsPath) !== USER) left.push("names");
+  for (const path of [socketPath, `${etc}/journal.json`]) {
+    if (await Deno.stat(path).then(() => true, () => false)) left.push(path);
+  }
+  return left;
+}
+
+/** Each part in the order of the start, with a system where it fails. */
+const PARTS: readonly {
+  readonly part: string;
+  readonly system: Partial<System>;
+  /** Fails before the journal is open, so that the names of the killed daemon stay as they were. */
+  readonly isEarly?: boolean;
+  readonly subnet?: string;
+}[] = [
+  { part: "control socket", system: { listenLocal: fail }, isEarly: true },
+  {
+    part: "machine-wide lock",
+    system: {
+      holdLock: () => Promise.reject(new BindError("planted", { address: "/lock", reason: "in_use" })),
+    },
+    isEarly: true,
+    subnet: "10.107.0.0/16",
+  },
+  { part: "state directory", system: { files: { ...files, makeDirectory: fail } }, isEarly: true },
+  { part: "account", system: { files: { ...files, readTextIfAny: fail } } },
+  { part: "set of trusted CAs", system: { files: { ...files, listDirectory: fail } } },
+  {
+    part: "publisher of names",
+    system: {
+      holds: (asked) => asked.kind === "write" && asked.path.endsWith("/hosts") ? fail() : holds(asked),
+    },
+  },
+  {
+    part: "watch for a wake",
+    system: {
+      get wakeLook() {
+        return fail();
+      },
+    },
+  },
+];
+
+for (const { part, system, isEarly = false, subnet } of PARTS) {
+  Deno.test(`runDaemon() exits with 1 and leaves nothing behind if the ${part} fails to start`, async () => {
+    await using machine = await machineAfterCrash(subnet);
+    const before = await leftovers(machine);
+    assert.equal(before.length, 2);
+    Object.defineProperties(machine.system, Object.getOwnPropertyDescriptors(system));
+    assert.equal(await machine.run(), 1);
+    assert.match(machine.err.join(""), /^Error: planted\n/);
+    assert.deepEqual(await leftovers(machine), isEarly ? before : []);
+  });
+}
+
+Deno.test("runDaemon() exits with 1, cuts connections and leaves nothing behind if it fails while it serves", async () => {
+  await using machine = await machineAfterCrash();
+  let isBroken = false;
+  machine.override({ wakeLook: { everyMs: 10, wallMs: () => isBroken ? fail() : Date.now() } });
+  const running = machine.run();
+  await machine.until("an active endpoint", async () => (await machine.askStatus()).active_count === 1);
+  const [row] = await machine.askList();
+  const { health } = await machine.askStatus();
+  using conn = await connectTo(row!);
+  await conn.write(new TextEncoder().encode("ping"));
+  assert.equal(await conn.read(new Uint8Array(8)), 4);
+  isBroken = true;
+  assert.equal(await running, 1);
+  assert.equal(await conn.read(new Uint8Array(8)).catch(() => null), null);
+  await assert.rejects(connectTo(row!), Deno.errors.ConnectionRefused);
+  await assert.rejects(fetch(`http://${health.address}/healthz`), TypeError);
+  assert.deepEqual(await leftovers(machine), []);
+});
