@@ -3,8 +3,6 @@ import { Shutdown } from "../../src/daemon/shutdown.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
 
-const never = () => new Promise<void>(() => {});
-
 Deno.test("Shutdown runs its steps in reverse order, each after the end of the one before it", async () => {
   await using _logged = await captureLog();
   const shutdown = new Shutdown();
@@ -61,7 +59,7 @@ Deno.test("Shutdown waits for running work, but only 1 s longer after a second s
   await using logged = await captureLog();
   using clock = fakeClock();
   const shutdown = new Shutdown();
-  shutdown.addWait("finish the round", never);
+  shutdown.addWait("finish the round", () => new Promise(() => {}));
   let hasEnded = false;
   shutdown.request("SIGTERM");
   const ending = shutdown[Symbol.asyncDispose]().then(() => hasEnded = true);

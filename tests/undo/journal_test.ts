@@ -51,7 +51,9 @@ Deno.test("Journal distinguishes changes by kind and path", () =>
     assert.deepEqual(journal.changes, [RESOLV_CONF, hosts]);
   }));
 
-const withChange = (change: unknown) => JSON.stringify({ version: 1, changes: [change] });
+function withChange(change: unknown): string {
+  return JSON.stringify({ version: 1, changes: [change] });
+}
 
 for (
   const text of [
