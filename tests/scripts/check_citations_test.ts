@@ -19,14 +19,15 @@ function problemsOf(text: string, path = "src/a.ts"): string[] {
     .map((problem) => problem.replace(`${path}: `, ""));
 }
 
-Deno.test("checkCitations() accepts documents, sections, titles, decisions, promises and faults that exist", () => {
+Deno.test("checkCitations() accepts citations of what exists", () => {
   assert.deepEqual(
     problemsOf(`
 /**
  * Waits (docs/protocol.md 1.4): 120 requests in docs/protocol.md
  * 1.4. The section is docs/protocol.md 1, the file docs/protocol.md.
  */
-// See docs/runtime.md Sockets, docs/runtime.md "The Nagle stall" and docs/reliability.md R37, F12 and F74.
+// See docs/runtime.md Sockets, docs/runtime.md "The Nagle stall",
+// and docs/reliability.md R37, F12 and F74.
 // The reason is docs/decisions/0009, docs/decisions/0009-renewal.md and README.md (R12, F12).
 `),
     [],
@@ -35,7 +36,7 @@ Deno.test("checkCitations() accepts documents, sections, titles, decisions, prom
 
 const WRONG: readonly (readonly [string, string, string])[] = [
   ["a document", "// docs/nothing.md 1.4", "docs/nothing.md does not exist"],
-  ["a document outside docs/", "// DESIGN.md decision 6", "DESIGN.md does not exist"],
+  ["a document outside docs/", "// PLAN.md decision 6", "PLAN.md does not exist"],
   ["a section", "// docs/protocol.md 1.5", "docs/protocol.md has no section 1.5"],
   ["a section on the next line", " * docs/protocol.md\n * 9.9)", "docs/protocol.md has no section 9.9"],
   ["a title", "// docs/runtime.md Files", 'docs/runtime.md has no section "Files"'],
