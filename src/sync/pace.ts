@@ -12,7 +12,7 @@ export interface PaceInput {
   /** How many pages the last good poll took. */
   readonly pages: number;
   /** A number in [0, 1). @default {Math.random} */
-  readonly random?: () => number;
+  readonly random?: (() => number) | undefined;
 }
 
 const MAX_BACKOFF_MS = 5 * 60_000;

@@ -1,0 +1,85 @@
+import { getLogger } from "@logtape/logtape";
+import { demandedDelay } from "../cloud/key_refused.ts";
+import { OnChange } from "../lib/on_change.ts";
+import { ApiError, hintOf, messageOf } from "../model/errors.ts";
+import type { ApiState } from "../model/report.ts";
+import { apiStateOf, nextPollDelay } from "./pace.ts";
+import type { NextPoll } from "./poll_timer.ts";
+
+const log = getLogger(["ngrokd", "sync"]);
+
+/** The result of the last poll, and the time of the next one. */
+export class PollStatus {
+  #report: PollReport = { state: "never" };
+  #pages = 1;
+  #failures = 0;
+  #error: unknown;
+  #notBefore = -Infinity;
+  readonly #loggedError = new OnChange();
+
+  get report(): PollReport {
+    return this.#report;
+  }
+
+  /** The number of pages of the last list. */
+  get pages(): number {
+    return this.#pages;
+  }
+
+  /** Returns the time of the next poll; see {@linkcode nextPollDelay}. */
+  next(options: { readonly intervalMs: number; readonly random: (() => number) | undefined }): NextPoll {
+    const history = { failures: this.#failures, error: this.#error, pages: this.#pages };
+    return { delayMs: nextPollDelay({ ...options, ...history }), notBefore: this.#notBefore };
+  }
+
+  /** Notes that there is no API key to poll with. */
+  noKey(): void {
+    this.#report = { state: "no_key" };
+    this.#logError(undefined);
+  }
+
+  /** Notes a list of so many pages. `notice` is what is unusual about it. */
+  succeed(pages: number, notice: string | undefined): void {
+    if (this.#failures > 0) log.info("The API answers again", { failures: this.#failures });
+    this.#pages = pages;
+    this.#failures = 0;
+    this.#error = undefined;
+    this.#notBefore = -Infinity;
+    this.#report = { state: "ok", lastPoll: Date.now(), ...(notice === undefined ? {} : { notice }) };
+    this.#logError(undefined);
+  }
+
+  /** Notes a failure. `keeping` is the number of endpoints that stay. */
+  fail(error: unknown, keeping: number): void {
+    this.#failures++;
+    this.#error = error;
+    this.#notBefore = performance.now() + demandedDelay(error);
+    const [message, hint] = [messageOf(error), hintOf(error)];
+    const { lastPoll } = this.#report;
+    this.#report = {
+      state: apiStateOf(error),
+      error: message,
+      ...(hint === undefined ? {} : { hint }),
+      ...(lastPoll === undefined ? {} : { lastPoll }),
+    };
+    this.#logError(message, { code: error instanceof ApiError ? error.code : "", hint, keeping });
+  }
+
+  #logError(message: string | undefined, properties: Record<string, unknown> = {}): void {
+    this.#loggedError.report(
+      message,
+      (error) => log.error("Cannot poll the API: {error}", { error, ...properties }),
+    );
+  }
+}
+
+/** The last poll, as `status` shows it. */
+export interface PollReport {
+  readonly state: ApiState;
+  /** The time of the last good poll, in milliseconds since the epoch. */
+  readonly lastPoll?: number;
+  readonly error?: string;
+  readonly hint?: string;
+  /** What is unusual although the last poll went well, or why the next one waits. */
+  readonly notice?: string;
+}

@@ -1,0 +1,62 @@
+import { Attempts } from "../lib/attempts.ts";
+import { sleep } from "../system/clock.ts";
+
+/** Waits between polls. A nudge or a wake ends a wait early. */
+export class PollTimer {
+  readonly #sleeps = new Attempts();
+  #isNudged = false;
+  #isWoken = false;
+  #isRestarted = false;
+
+  /** Waits for the next poll. `next` is called at once, and after each {@linkcode restart}. Returns early if the signal aborts. */
+  async wait(next: () => NextPoll, signal: AbortSignal): Promise<void> {
+    let [end, earliest] = [0, 0];
+    this.#isRestarted = true;
+    while (!signal.aborted && !this.#isNudged) {
+      if (this.#isRestarted) {
+        const { delayMs, notBefore } = next();
+        end = performance.now() + delayMs;
+        earliest = Math.min(end, notBefore);
+        this.#isRestarted = false;
+      }
+      const ms = (this.#isWoken ? earliest : end) - performance.now();
+      if (ms <= 0) return;
+      using interruptible = this.#sleeps.begin(signal);
+      await sleep(ms, interruptible).catch(() => {});
+    }
+  }
+
+  /** Forgets nudges and wakes: the poll that begins now answers them. */
+  reset(): void {
+    this.#isNudged = false;
+    this.#isWoken = false;
+  }
+
+  /** Ends the wait. */
+  nudge(): void {
+    this.#isNudged = true;
+    this.#sleeps.breakOff();
+  }
+
+  /** Ends the wait as soon as the API allows a poll. */
+  wake(): void {
+    this.#isWoken = true;
+    this.#sleeps.breakOff();
+  }
+
+  /** Begins the wait anew after a poll that did not end it. */
+  restart(): void {
+    this.#isRestarted = true;
+    this.#sleeps.breakOff();
+  }
+}
+
+/** The time of the next poll. */
+export interface NextPoll {
+  readonly delayMs: number;
+  /**
+   * The API wants no poll before this time, whatever wakes the loop. By `performance.now()`, because a date that was set cannot be told
+   * from sleep.
+   */
+  readonly notBefore: number;
+}
