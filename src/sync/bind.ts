@@ -1,32 +1,33 @@
 import { BindError, messageOf } from "../model/errors.ts";
 import { EVERYWHERE, listenerKey } from "../model/route_table.ts";
-import type { Change } from "./diff.ts";
+import type { ListenerDiff, WantedListener } from "./diff.ts";
 import type { ListenerEffects } from "./effects.ts";
 import type { ListenerGroup } from "./listener_group.ts";
 import { SparePorts } from "./spare_ports.ts";
 
-/** A group with the port on which it listens, or with the reason why it does not. */
-export type Binding =
-  | { readonly group: ListenerGroup; readonly port?: undefined; readonly reason: string }
-  | {
-    readonly group: ListenerGroup;
-    readonly port: number;
-    /** The key of the listener. It can be one on every address. */
-    readonly listener: string;
-  };
+/** A group, and the listener that it has. */
+export interface Binding {
+  readonly group: ListenerGroup;
+  /** Undefined if it has no listener. */
+  readonly port?: number;
+  /** The key of the listener. It can be one on every address. */
+  readonly listener?: string;
+  /** The reason why it has no listener, or what is unusual about it. */
+  readonly reason?: string;
+}
 
 /** Options of {@linkcode bind}. */
 export interface BindOptions {
   readonly listeners: ListenerEffects;
-  /** Address → the reason why it does not exist. */
-  readonly missing: ReadonlyMap<string, string>;
   /** Service → remapped port, from earlier rounds. */
   readonly ports: ReadonlyMap<string, number>;
   /** The first port to try when a port is in use. */
   readonly startPort: number;
+  /** Address → the reason why it does not exist. */
+  readonly missing: ReadonlyMap<string, string>;
+  /** An error of the address driver that says nothing about single addresses. Binding shows which of them exist. */
+  readonly driverError?: string;
 }
-
-type Wanted = Exclude<Change, { kind: "close" }>;
 
 /**
  * When descriptors run out, this many of the listeners that were just opened are given up: files, the API, the control socket and
@@ -34,21 +35,17 @@ type Wanted = Exclude<Change, { kind: "close" }>;
  */
 const DESCRIPTORS_LEFT_FREE = 64;
 
-/** Closes and opens listeners. The bindings are in the order of the changes; one that fails never stops the others. */
-export function bind(changes: readonly Change[], options: BindOptions): Binding[] {
-  const wanted: Wanted[] = [];
-  for (const change of changes) {
-    if (change.kind === "close") options.listeners.close(change.key);
-    else wanted.push(change);
-  }
+/** Closes and opens listeners. The bindings are in the order of the wanted listeners; one that fails never stops the others. */
+export function bind({ close, wanted }: ListenerDiff, options: BindOptions): Binding[] {
+  for (const key of close) options.listeners.close(key);
   const pass = new BindPass(wanted, options);
-  const bindings = wanted.map((change) => pass.bind(change));
+  const bindings = wanted.map((listener) => pass.bind(listener));
   const givenUp = pass.givenUp;
-  return bindings.map((binding) =>
-    binding.port !== undefined && givenUp.has(binding.listener)
-      ? { group: binding.group, reason: reasonOf(noDescriptor(binding.listener)) }
-      : binding
-  );
+  return bindings.map((binding) => {
+    const { group, listener } = binding;
+    if (listener === undefined || !givenUp.has(listener)) return binding;
+    return pass.unbound(group, reasonOf(noDescriptor(listener)));
+  });
 }
 
 /** The state of one call of {@linkcode bind}. */
@@ -61,7 +58,7 @@ class BindPass {
   readonly #opened: string[] = [];
   #isExhausted = false;
 
-  constructor(wanted: readonly Wanted[], options: BindOptions) {
+  constructor(wanted: readonly WantedListener[], options: BindOptions) {
     this.#options = options;
     this.#spare = new SparePorts(wanted.map(({ group }) => group), options);
     this.#open = new Set(options.listeners.observe());
@@ -74,39 +71,46 @@ class BindPass {
     return new Set(this.#isExhausted ? this.#opened.slice(-DESCRIPTORS_LEFT_FREE) : []);
   }
 
-  bind({ kind, group }: Wanted): Binding {
-    const missing = this.#options.missing.get(group.address);
+  bind({ kind, group }: WantedListener): Binding {
+    const { address, port } = group;
+    const missing = this.#options.missing.get(address);
     if (missing !== undefined) return { group, reason: missing };
-    if (kind === "open") return this.#bindSomePort(group);
-    return { group, port: group.port, listener: listenerKey(group.address, group.port) };
+    if (kind === "keep") return { group, port, listener: listenerKey(address, port) };
+    return this.#bindSomePort(group);
+  }
+
+  unbound(group: ListenerGroup, reason: string): Binding {
+    const { driverError } = this.#options;
+    if (group.extra) return { group, reason: `no port for any Host: ${reason}` };
+    return {
+      group,
+      reason: group.virtual && driverError !== undefined ? `${reason}; ${driverError}` : reason,
+    };
   }
 
   #bindSomePort(group: ListenerGroup): Binding {
-    const { port, remappable, service } = group;
-    const own = this.#bindPort(group, port);
-    if (typeof own === "string") return { group, port, listener: own };
-    if (!remappable) return { group, reason: reasonOf(own) };
-    const saved = this.#options.ports.get(service);
+    const own = this.#bindPort(group, group.port);
+    if (typeof own === "string") return { group, port: group.port, listener: own };
+    if (!group.remappable) return this.unbound(group, reasonOf(own));
+    const saved = this.#options.ports.get(group.service);
     if (saved !== undefined) {
-      // Whatever keeps the group from its own port, it keeps the listener on the other one.
+      // Whatever keeps the group from its own port, it keeps the listener on the saved one.
       const listener = this.#bindPort(group, saved);
-      if (typeof listener === "string") return { group, port: saved, listener };
+      if (typeof listener === "string") return remapped(group, saved, listener);
     }
-    if (own.reason !== "in_use") return { group, reason: reasonOf(own) };
+    if (own.reason !== "in_use") return this.unbound(group, reasonOf(own));
     const tried: number[] = [];
-    for (const spare of this.#spare.after(group)) {
-      const listener = this.#bindPort(group, spare);
+    for (const port of this.#spare.after(group)) {
+      const listener = this.#bindPort(group, port);
       if (typeof listener === "string") {
-        this.#spare.use(group, spare);
-        return { group, port: spare, listener };
+        this.#spare.use(group, port);
+        return remapped(group, port, listener);
       }
-      if (listener.reason !== "in_use") return { group, reason: reasonOf(listener) };
-      tried.push(spare);
+      if (listener.reason !== "in_use") return this.unbound(group, reasonOf(listener));
+      tried.push(port);
     }
-    return {
-      group,
-      reason: `${own.message}; the ${tried.length} ports from ${tried[0] ?? 65535} up are in use too`,
-    };
+    const spare = `the ${tried.length} ports from ${tried[0] ?? 65535} up are in use too`;
+    return this.unbound(group, `${own.message}; ${spare}`);
   }
 
   /** Returns the key of the listener, or the reason why there is none. */
@@ -144,6 +148,13 @@ class BindPass {
     this.#opened.push(key);
     return undefined;
   }
+}
+
+function remapped(group: ListenerGroup, port: number, listener: string): Binding {
+  const reason = group.extra
+    ? `with any Host on port ${port}`
+    : `port ${group.port} is in use on ${group.address}, listening on ${port}`;
+  return { group, port, listener, reason };
 }
 
 function noDescriptor(address: string): BindError {

@@ -1,13 +1,19 @@
 import { EVERYWHERE, listenerKey, type Route } from "../model/route_table.ts";
 import { groupListeners, type ListenerGroup, remappedListeners } from "./listener_group.ts";
 
-/**
- * One step from the open listeners to the wanted ones. A listener that is open on its own port is kept. A remapped one is opened each
- * time, because its own port may be free again.
- */
-export type Change =
-  | { readonly kind: "close"; readonly key: string }
-  | { readonly kind: "keep" | "open"; readonly group: ListenerGroup };
+/** The difference between the open listeners and the wanted ones. */
+export interface ListenerDiff {
+  /** The keys of the listeners that nobody needs. They are closed before any is opened. */
+  readonly close: readonly string[];
+  /** In the order in which they get ports. */
+  readonly wanted: readonly WantedListener[];
+}
+
+/** A wanted listener. If it is open on its own port it is kept; a remapped one is opened, as its own port may be free again. */
+export interface WantedListener {
+  readonly kind: "keep" | "open";
+  readonly group: ListenerGroup;
+}
 
 /** The listeners of this machine. */
 export interface Observed {
@@ -17,8 +23,8 @@ export interface Observed {
   readonly ports: ReadonlyMap<string, number>;
 }
 
-/** Compares the wanted routes with the open listeners. Listeners that nobody needs are closed before any is opened. */
-export function diff(routes: readonly Route[], { observed, ports }: Observed): Change[] {
+/** Compares the wanted routes with the open listeners. */
+export function diff(routes: readonly Route[], { observed, ports }: Observed): ListenerDiff {
   const groups = groupListeners(routes);
   const remapped = remappedListeners(groups, ports);
   const everywhere = new Set(
@@ -27,7 +33,7 @@ export function diff(routes: readonly Route[], { observed, ports }: Observed): C
   const open = new Set(observed);
   const kept = new Set<string>();
   const covered = new Set<string>();
-  const wanted = groups.map((group): Change => {
+  const wanted = groups.map((group): WantedListener => {
     const { address, port, service, remappable, extra } = group;
     const key = listenerKey(address, port);
     // A listener on every address serves this one too, and cannot be opened beside a listener on this address alone.
@@ -39,5 +45,5 @@ export function diff(routes: readonly Route[], { observed, ports }: Observed): C
     return { kind: "keep", group };
   });
   const close = observed.filter((key) => covered.has(key) || !kept.has(key) && !remapped.has(key));
-  return [...close.map((key): Change => ({ kind: "close", key })), ...wanted];
+  return { close, wanted };
 }

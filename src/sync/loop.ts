@@ -7,8 +7,8 @@ import { sleep } from "../system/clock.ts";
 import { EmptyListGuard } from "./empty_list_guard.ts";
 import { type PollReport, PollStatus } from "./poll_status.ts";
 import { PollTimer } from "./poll_timer.ts";
-import type { EndpointOutcome } from "./round.ts";
-import { type KnownEndpoints, RoundRunner, type RoundRunnerOptions } from "./round_runner.ts";
+import type { EndpointOutcome, KnownEndpoints } from "./round.ts";
+import { RoundRunner, type RoundRunnerOptions } from "./round_runner.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 

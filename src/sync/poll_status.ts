@@ -10,42 +10,34 @@ const log = getLogger(["ngrokd", "sync"]);
 
 /** The result of the last poll, and the time of the next one. */
 export class PollStatus {
-  #report: PollReport = { state: "never" };
-  #pages = 1;
+  report: PollReport = { state: "never" };
+  /** The number of pages of the last list. */
+  pages = 1;
   #failures = 0;
   #error: unknown;
   #notBefore = -Infinity;
   readonly #loggedError = new OnChange();
 
-  get report(): PollReport {
-    return this.#report;
-  }
-
-  /** The number of pages of the last list. */
-  get pages(): number {
-    return this.#pages;
-  }
-
   /** Returns the time of the next poll; see {@linkcode nextPollDelay}. */
   next(options: { readonly intervalMs: number; readonly random: (() => number) | undefined }): NextPoll {
-    const history = { failures: this.#failures, error: this.#error, pages: this.#pages };
+    const history = { failures: this.#failures, error: this.#error, pages: this.pages };
     return { delayMs: nextPollDelay({ ...options, ...history }), notBefore: this.#notBefore };
   }
 
   /** Notes that there is no API key to poll with. */
   noKey(): void {
-    this.#report = { state: "no_key" };
+    this.report = { state: "no_key" };
     this.#logError(undefined);
   }
 
   /** Notes a list of so many pages. `notice` is what is unusual about it. */
   succeed(pages: number, notice: string | undefined): void {
     if (this.#failures > 0) log.info("The API answers again", { failures: this.#failures });
-    this.#pages = pages;
+    this.pages = pages;
     this.#failures = 0;
     this.#error = undefined;
     this.#notBefore = -Infinity;
-    this.#report = { state: "ok", lastPoll: Date.now(), ...(notice === undefined ? {} : { notice }) };
+    this.report = { state: "ok", lastPoll: Date.now(), ...(notice === undefined ? {} : { notice }) };
     this.#logError(undefined);
   }
 
@@ -55,8 +47,8 @@ export class PollStatus {
     this.#error = error;
     this.#notBefore = performance.now() + demandedDelay(error);
     const [message, hint] = [messageOf(error), hintOf(error)];
-    const { lastPoll } = this.#report;
-    this.#report = {
+    const { lastPoll } = this.report;
+    this.report = {
       state: apiStateOf(error),
       error: message,
       ...(hint === undefined ? {} : { hint }),

@@ -20,8 +20,9 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
     // The save at the end of the round fails too, and its error is reported.
     await effects.state.save({ ...saved, leases: plan.leases }).catch(() => {});
   }
-  const changes = diff(plan.routes, { observed: effects.listeners.observe(), ports: saved.ports });
-  const done = await reconcile(changes, effects, { ports: saved.ports, startPort: settings.startPort });
+  const { ports } = saved;
+  const difference = diff(plan.routes, { observed: effects.listeners.observe(), ports });
+  const done = await reconcile(difference, effects, { ports, startPort: settings.startPort });
   const toSave: SavedState = {
     leases: plan.leases,
     ports: mergePorts(saved, done.ports, plan.routes),
@@ -43,17 +44,23 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
     endpoints: outcomes,
     refused: [...input.refused, ...plan.refused],
     saved: toSave,
-    ...(saveError === undefined ? {} : { saveError }),
-    ...(saveError === undefined && done.isComplete ? { applied: done.applied } : {}),
+    saveError,
+    applied: saveError === undefined ? done.applied : undefined,
   };
 }
 
-/** The values that a round starts from. */
-export interface RoundInput {
-  /** Undefined if no poll ever gave a list; then none is saved either. */
+/** The endpoints that a round serves. */
+export interface KnownEndpoints {
+  /** Undefined until a poll, of this run or an earlier one, has given a list; then none is saved either. */
   readonly endpoints: readonly Endpoint[] | undefined;
-  /** The endpoints that the poll has refused. */
+  /** The endpoints that the poll refused. */
   readonly refused: readonly RefusedEndpoint[];
+  /** The revision of both; 0 for the list of an earlier run. */
+  readonly revision: number;
+}
+
+/** The values that a round starts from. */
+export interface RoundInput extends KnownEndpoints {
   readonly saved: SavedState;
   readonly settings: RoundSettings;
 }
@@ -80,9 +87,9 @@ export interface RoundOutcome {
   readonly refused: readonly RefusedEndpoint[];
   readonly saved: SavedState;
   /** The error because of which the state was not saved. Everything else was done all the same. */
-  readonly saveError?: unknown;
+  readonly saveError: unknown;
   /** Undefined if something is left for the next round to retry. */
-  readonly applied?: Applied;
+  readonly applied: Applied | undefined;
 }
 
 /** Returns the `address:port` on which an endpoint is reached. */

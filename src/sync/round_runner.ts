@@ -2,26 +2,29 @@ import { getLogger } from "@logtape/logtape";
 import { formatCidr } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
-import type { Endpoint, RefusedEndpoint } from "../model/endpoint.ts";
+import type { RefusedEndpoint } from "../model/endpoint.ts";
 import { hintOf, messageOf } from "../model/errors.ts";
 import type { RoundEffects, SavedState } from "./effects.ts";
 import { type CompleteRound, isIdle, settingsKey } from "./idle_round.ts";
-import { type EndpointOutcome, type RoundSettings, runRound } from "./round.ts";
+import { type EndpointOutcome, type KnownEndpoints, type RoundSettings, runRound } from "./round.ts";
 import { RoundLog } from "./round_log.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 
 /** Runs one round at a time, and keeps the outcome of the last. A round never rejects: the next one tries again. */
 export class RoundRunner {
+  /** The endpoints that the last round served, or could not serve. */
+  outcomes: readonly EndpointOutcome[] = [];
+  /** The endpoints that the last round refused. */
+  refused: readonly RefusedEndpoint[] = [];
+  /** The reason why the last round could not be finished; undefined if it was. */
+  error: string | undefined;
   readonly #options: RoundRunnerOptions;
   readonly #mutex = new Mutex();
   readonly #log = new RoundLog();
   readonly #loggedError = new OnChange();
   #saved: SavedState;
   #lastComplete: CompleteRound | undefined;
-  #outcomes: readonly EndpointOutcome[] = [];
-  #refused: readonly RefusedEndpoint[] = [];
-  #error: string | undefined;
 
   constructor(options: RoundRunnerOptions) {
     this.#options = options;
@@ -35,29 +38,13 @@ export class RoundRunner {
     });
   }
 
-  /** The endpoints that the last round served, or could not serve. */
-  get outcomes(): readonly EndpointOutcome[] {
-    return this.#outcomes;
-  }
-
-  /** The endpoints that the last round refused. */
-  get refused(): readonly RefusedEndpoint[] {
-    return this.#refused;
-  }
-
-  /** The reason why the last round could not be finished; undefined if it was. */
-  get error(): string | undefined {
-    return this.#error;
-  }
-
   /** Returns true if the addresses had to move to another subnet, so that they have to be allocated again. */
   async #round(known: KnownEndpoints | undefined): Promise<boolean> {
     if (known === undefined) return false;
     const { effects, settings } = this.#options;
-    const { revision, ...list } = known;
     try {
-      const input = { ...list, saved: this.#saved, settings: settings() };
-      const now = { revision, settings: settingsKey(input.settings) };
+      const input = { ...known, saved: this.#saved, settings: settings() };
+      const now = { revision: known.revision, settings: settingsKey(input.settings) };
       if (this.#lastComplete !== undefined && await isIdle(this.#lastComplete, { ...now, effects })) {
         this.#setError(undefined);
         return false;
@@ -66,8 +53,8 @@ export class RoundRunner {
       const done = await runRound(input, effects);
       if (done.applied !== undefined) this.#lastComplete = { ...now, applied: done.applied };
       this.#saved = done.saved;
-      this.#outcomes = done.endpoints;
-      this.#refused = done.refused;
+      this.outcomes = done.endpoints;
+      this.refused = done.refused;
       const gone = this.#log.report(done.endpoints, done.refused);
       if (gone.length > 0) effects.listeners.forget(gone);
       this.#setError(done.saveError);
@@ -81,9 +68,9 @@ export class RoundRunner {
   #setError(error: unknown): void {
     const hint = hintOf(error);
     const message = error === undefined ? undefined : messageOf(error);
-    this.#error = hint === undefined ? message : `${message} (${hint})`;
+    this.error = hint === undefined ? message : `${message} (${hint})`;
     this.#loggedError.report(
-      this.#error,
+      this.error,
       () => log.error("Cannot finish a round: {error}", { error: message, hint }),
     );
   }
@@ -96,14 +83,4 @@ export interface RoundRunnerOptions {
   readonly saved: SavedState;
   /** Returns the settings of the next round. */
   readonly settings: () => RoundSettings;
-}
-
-/** The endpoints that the rounds serve. */
-export interface KnownEndpoints {
-  /** Undefined until a poll, of this run or an earlier one, has given a list. */
-  readonly endpoints: readonly Endpoint[] | undefined;
-  /** The endpoints that the poll refused. */
-  readonly refused: readonly RefusedEndpoint[];
-  /** The revision of both; 0 for the list of an earlier run. */
-  readonly revision: number;
 }

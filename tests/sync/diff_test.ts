@@ -23,12 +23,14 @@ function shared(hostname: string, fields: Partial<Route> = {}): Route {
 
 /** One line for each change. */
 function changes(routes: readonly Route[], now: Partial<Observed> = {}): string[] {
-  return diff(routes, { observed: [], ports: new Map(), ...now }).map((change) => {
-    if (change.kind === "close") return `close ${change.key}`;
-    const { address, port, routes, remappable } = change.group;
-    const names = routes.map(({ hostname }) => hostname);
-    return `${change.kind} ${address}:${port} ${names}${remappable ? "" : " here only"}`;
-  });
+  const { close, wanted } = diff(routes, { observed: [], ports: new Map(), ...now });
+  return [
+    ...close.map((key) => `close ${key}`),
+    ...wanted.map(({ kind, group: { address, port, routes, remappable } }) => {
+      const names = routes.map(({ hostname }) => hostname);
+      return `${kind} ${address}:${port} ${names}${remappable ? "" : " here only"}`;
+    }),
+  ];
 }
 
 Deno.test("diff() closes listeners that nobody needs, keeps the others, and opens new ones", () => {

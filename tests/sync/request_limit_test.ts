@@ -133,3 +133,28 @@ Deno.test("SyncLoop sends a good API at most 60 requests in any 60 s, whatever h
   const { sent } = await hurry({});
   assert.ok(sent.length > 200, `${sent.length} requests`);
 });
+
+// With an interval of 1 s the loop stood still for 6 to 11 s in each minute without a word.
+Deno.test("SyncLoop says in its status that a poll waits for the request budget, and for how long", async () => {
+  const api = new Api();
+  const account = fakeAccount({ send: api.send });
+  await account.load();
+  const test = new TestLoop([(signal) => account.discover(signal)], {
+    intervalMs: () => 1000,
+    readyInMs: (pages) => account.readyInMs(pages),
+  });
+  await test.run(async ({ clock, loop }) => {
+    const pauses: number[] = [];
+    let last: number | undefined;
+    for (let second = 0; second < 180; second++) {
+      await clock.pass(1000);
+      const wait = /^the next poll waits ([0-9]+) s for the request budget/.exec(loop.status.notice ?? "");
+      const waitS = wait === null ? undefined : Number(wait[1]);
+      if (waitS !== undefined && last === undefined) pauses.push(waitS);
+      if (waitS !== undefined && last !== undefined) assert.equal(waitS, last - 1);
+      assert.equal(loop.status.state, "ok");
+      last = waitS;
+    }
+    assert.ok(pauses.length >= 2 && pauses.every((seconds) => seconds > 2), `${pauses}`);
+  });
+});

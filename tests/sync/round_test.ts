@@ -12,7 +12,7 @@ function input(
   fields: Partial<RoundInput["settings"]> & { saved?: SavedState } = {},
 ): RoundInput {
   const { saved = NOTHING_SAVED, ...rest } = fields;
-  return { endpoints: list, refused: [], saved, settings: roundSettings(rest) };
+  return { endpoints: list, refused: [], revision: 1, saved, settings: roundSettings(rest) };
 }
 
 Deno.test("runRound() gives every endpoint an outcome; members of a pool share a route", async () => {
