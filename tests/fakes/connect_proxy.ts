@@ -1,4 +1,7 @@
-/** What the proxy does with a request for a tunnel. */
+import { closeQuietly } from "../../src/system/byte_stream.ts";
+import { copyStream } from "./memory_stream.ts";
+
+/** The behaviour of the proxy: a tunnel or a fault. */
 export type ProxyMode =
   | "ok"
   | "forbid"
@@ -10,21 +13,22 @@ export type ProxyMode =
   | "huge_head"
   | "drip";
 
-/** An HTTP proxy that knows nothing but CONNECT, on a port of 127.0.0.1. */
+/** An HTTP proxy on 127.0.0.1 that supports only CONNECT. */
 export interface ConnectProxy extends AsyncDisposable {
   readonly port: number;
   readonly url: string;
   mode: ProxyMode;
-  /** `user:password` that it demands; undefined: none. */
+  /** `user:password` that it requires. @default None */
   credentials: string | undefined;
-  /** Where each tunnel leads in place of its target, by the target (`host:port`). */
+  /** The local port that replaces a target, by the target (`host:port`). */
   readonly targets: Map<string, number>;
-  /** The heads of the requests, in their order. */
+  /** The heads of the requests so far. */
   readonly heads: string[];
-  /** Its connections now open, both sides. */
+  /** The number of open connections on both sides. */
   readonly open: number;
-  /** Ends all tunnels, and refuses connections until it is started again. */
+  /** Closes all connections and the listener. */
   stop(): void;
+  /** Listens again after `stop`. */
   start(): void;
 }
 
@@ -39,7 +43,7 @@ const ANSWERS: Partial<Record<ProxyMode, string>> = {
 const OK = "HTTP/1.1 200 Connection established\r\n\r\n";
 const encoder = new TextEncoder();
 
-/** Starts one. */
+/** Starts an HTTP proxy. */
 export function connectProxy(): ConnectProxy {
   let listener: Deno.TcpListener | undefined;
   const conns = new Set<Deno.TcpConn>();
@@ -47,21 +51,7 @@ export function connectProxy(): ConnectProxy {
 
   function close(conn: Deno.TcpConn): void {
     conns.delete(conn);
-    try {
-      conn.close();
-    } catch {
-      // Closed before.
-    }
-  }
-
-  async function copy(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
-    const buffer = new Uint8Array(65536);
-    for (;;) {
-      const count = await from.read(buffer);
-      if (count === null) break;
-      for (let done = 0; done < count;) done += await to.write(buffer.subarray(done, count));
-    }
-    await to.closeWrite();
+    closeQuietly(conn);
   }
 
   async function serve(conn: Deno.TcpConn): Promise<void> {
@@ -93,7 +83,7 @@ export function connectProxy(): ConnectProxy {
       if (proxy.mode === "drip") {
         for (const byte of encoder.encode(OK)) await conn.write(Uint8Array.of(byte));
       } else await conn.write(encoder.encode(OK));
-      await Promise.all([copy(conn, far), copy(far, conn)]);
+      await Promise.all([copyStream(conn, far), copyStream(far, conn)]);
     } finally {
       close(far);
     }

@@ -1,6 +1,6 @@
 import process from "node:process";
 
-/** The CPU time of this process so far, milliseconds: a measure of work that a busy machine does not change. */
+/** The CPU time of this process, milliseconds. It does not depend on the load of the machine. */
 export function cpuTimeMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;

@@ -1,5 +1,5 @@
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { concat, readAll, readExactly, send, text } from "./memory_stream.ts";
+import { concat, copyStream, readAll, readExactly, send, text } from "./memory_stream.ts";
 
 /** The endpoint that a client asked the ingress for. */
 export interface Asked {
@@ -132,11 +132,7 @@ async function readAsked(conn: Conn): Promise<Asked | undefined> {
 /** Accepts the request, then returns all bytes. */
 export async function echo(conn: Conn): Promise<void> {
   await send(conn, WELCOME);
-  const buffer = new Uint8Array(65_536);
-  for (let count = await conn.read(buffer); count !== null; count = await conn.read(buffer)) {
-    await send(conn, buffer.subarray(0, count));
-  }
-  await conn.closeWrite();
+  await copyStream(conn, conn);
 }
 
 /** An HTTP answer without a body. */

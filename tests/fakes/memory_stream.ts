@@ -134,6 +134,13 @@ export async function send(stream: ByteStream, data: Uint8Array | string): Promi
   for (let done = 0; done < bytes.length;) done += await stream.write(bytes.subarray(done));
 }
 
+/** Copies one direction to its end, and passes the end on as a half-close. */
+export async function copyStream(from: ByteStream, to: ByteStream): Promise<void> {
+  const buffer = new Uint8Array(65_536);
+  for (let count; (count = await from.read(buffer)) !== null;) await send(to, buffer.subarray(0, count));
+  await to.closeWrite();
+}
+
 /** Reads to the end of the stream. */
 export async function readAll(stream: ByteStream): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];

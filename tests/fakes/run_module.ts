@@ -1,8 +1,8 @@
-/** How a piece of code is run in a process of its own. */
+/** Options of {@linkcode runModule}. */
 export interface ModuleOptions {
-  /** The permissions that it is started with. @default {["--allow-read", "--allow-write=/tmp"]} */
+  /** The permission flags. @default {["--allow-read", "--allow-write=/tmp"]} */
   readonly permissions?: readonly string[];
-  /** A shell line that sets the stage and ends in `"$@"`, where the code is run. @default {'exec "$@"'} */
+  /** A shell line that ends in `"$@"`, which runs the code. @default {'exec "$@"'} */
   readonly shell?: string;
   readonly env?: Record<string, string>;
   /** @default {"null"} */
@@ -44,7 +44,7 @@ export function moduleCommand(code: string, options: ModuleOptions = {}): Deno.C
   });
 }
 
-/** Runs it to its end. */
+/** Runs this code as a module in a process of its own. */
 export async function runModule(
   code: string,
   options: ModuleOptions = {},

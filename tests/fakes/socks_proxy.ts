@@ -1,6 +1,10 @@
 import { type ByteStream, closeQuietly, readFull, writeAll } from "../../src/system/byte_stream.ts";
+import { copyStream } from "./memory_stream.ts";
 
-/** What the proxy does: tunnels, or one fault. A number is the reply to the request (RFC 1928 6). */
+/**
+ * The behaviour of the proxy: a tunnel or a fault. A number is the reply to the request (RFC 1928
+ * 6).
+ */
 export type SocksMode =
   | "ok"
   | "no_method"
@@ -12,29 +16,29 @@ export type SocksMode =
   | "name"
   | number;
 
-/** A SOCKS5 proxy that knows nothing but CONNECT, on a port of 127.0.0.1. */
+/** A SOCKS5 proxy on 127.0.0.1 that supports only CONNECT. */
 export interface SocksProxy extends AsyncDisposable {
   readonly port: number;
   mode: SocksMode;
-  /** `user:password` that it demands; undefined: none. */
+  /** `user:password` that it requires. @default None */
   credentials: string | undefined;
-  /** Where each tunnel leads in place of its target, by the target (`host:port`). */
+  /** The local port that replaces a target, by the target (`host:port`). */
   readonly targets: Map<string, number>;
-  /** The targets that were asked for, in their order. */
+  /** The requested targets so far. */
   readonly asked: string[];
-  /** Its connections now open, both sides. */
+  /** The number of open connections on both sides. */
   readonly open: number;
 }
 
 const decoder = new TextDecoder();
-/** Where it says that it connected from, in the three forms of an address. */
+/** The bound address in its reply, by mode. */
 const BOUND: Readonly<Record<string, readonly number[]>> = {
   ipv6: [4, ...new Array(16).fill(0), 0, 0],
   name: [3, 4, ...new TextEncoder().encode("name"), 0, 0],
 };
 const BOUND_IPV4 = [1, 0, 0, 0, 0, 0, 0];
 
-/** Starts one. */
+/** Starts a SOCKS5 proxy. */
 export function socksProxy(): SocksProxy {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const conns = new Set<Deno.TcpConn>();
@@ -51,7 +55,7 @@ export function socksProxy(): SocksProxy {
     return decoder.decode(await take(conn, length!));
   }
 
-  /** Whether the client is let in. */
+  /** Returns true if the client is admitted. */
   async function logIn(conn: Deno.TcpConn): Promise<boolean> {
     const [, count] = await take(conn, 2);
     const methods = await take(conn, count!);
@@ -91,7 +95,7 @@ export function socksProxy(): SocksProxy {
     conns.add(far);
     try {
       await writeAll(conn, Uint8Array.of(5, 0, 0, ...BOUND[mode] ?? BOUND_IPV4));
-      await Promise.all([copy(conn, far), copy(far, conn)]);
+      await Promise.all([copyStream(conn, far), copyStream(far, conn)]);
     } finally {
       end(far);
     }
@@ -131,10 +135,4 @@ export function socksProxy(): SocksProxy {
     },
   };
   return proxy;
-}
-
-async function copy(from: ByteStream, to: ByteStream): Promise<void> {
-  const buffer = new Uint8Array(65536);
-  for (let count; (count = await from.read(buffer)) !== null;) await writeAll(to, buffer.subarray(0, count));
-  await to.closeWrite();
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { type Behaviour, collect, type Conn, NO_CONTENT, WELCOME } from "../../fakes/fake_ingress.ts";
+import { type Behaviour, collect, NO_CONTENT, WELCOME } from "../../fakes/fake_ingress.ts";
 import {
   concat,
+  copyStream,
   latin1,
   pattern,
   readAll,
@@ -123,17 +124,10 @@ Deno.test("Host rewriting ends after a CONNECT that the server accepts with 2xx"
 
 /** Serves the connection with a real HTTP server. */
 function serveWith(port: number): Behaviour {
-  async function copy(from: Conn, to: Conn): Promise<void> {
-    const buffer = new Uint8Array(65_536);
-    for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
-      await send(to, buffer.subarray(0, count));
-    }
-    await to.closeWrite();
-  }
   return async (conn) => {
     await send(conn, WELCOME);
     using server = await Deno.connect({ hostname: "127.0.0.1", port });
-    await Promise.all([copy(conn, server), copy(server, conn)]);
+    await Promise.all([copyStream(conn, server), copyStream(server, conn)]);
   };
 }
 
