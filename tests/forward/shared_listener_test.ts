@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { connect as connectTcp } from "node:net";
 import { RouteTable } from "../../src/model/route_table.ts";
-import { connectTls } from "../../src/system/net.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { clientHello, extension, records } from "../fakes/client_hello.ts";
 import { collect, NO_CONTENT, WELCOME } from "../fakes/fake_ingress.ts";
@@ -20,7 +19,6 @@ import {
 import { route } from "../fakes/routes.ts";
 import { until } from "../fakes/sockets.ts";
 import { startForwarder, type StartOptions } from "../fakes/start_forwarder.ts";
-import { TestCa } from "../fakes/test_ca.ts";
 
 const A = "http://a.example.com:80";
 const B = "http://b.example.com:80";
@@ -64,16 +62,26 @@ Deno.test("a shared TLS listener with one endpoint refuses other names and hello
 });
 
 Deno.test("a shared http listener with one endpoint refuses other names, also later ones, and HTTP/2 (F68)", async () => {
-  const seen: string[] = [];
-  await using it = share([A], { behave: collect(seen) });
-  assert.match(
-    await it.ask(get("a.example.com") + get("b.example.com", "/evil")),
-    /^HTTP\/1\.1 204 No Content\r\n\r\nHTTP\/1\.1 421 Misdirected Request\r\n/,
-  );
-  assert.deepEqual(seen, [get("a.example.com")]);
-  assert.match(await it.ask("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), /^HTTP\/1\.1 400 /);
-  assert.match(await it.ask(get("b.example.com")), /^HTTP\/1\.1 421 [^]*only http:\/\/a\.example\.com\./);
-  assert.equal(it.ingress.asked.length, 1);
+  for (
+    const [url, expected] of [[A, "only http://a.example.com."], [
+      "http://*.a.example.com:80",
+      "No endpoint",
+    ]] as const
+  ) {
+    const name = url === A ? "a.example.com" : "x.a.example.com";
+    const seen: string[] = [];
+    await using it = share([url], { behave: collect(seen) });
+    assert.match(
+      await it.ask(get(name) + get("b.example.com", "/evil")),
+      /^HTTP\/1\.1 204 No Content\r\n\r\nHTTP\/1\.1 421 Misdirected Request\r\n/,
+    );
+    assert.deepEqual(seen, [get(name)]);
+    assert.match(await it.ask("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), /^HTTP\/1\.1 400 /);
+    const answer = await it.ask(get("b.example.com"));
+    assert.match(answer, /^HTTP\/1\.1 421 /);
+    assert.ok(answer.includes(expected), answer);
+    assert.equal(it.ingress.asked.length, 1);
+  }
 });
 
 Deno.test("an endpoint's own listener on a shared address serves every name that a client sends", async () => {
@@ -106,21 +114,28 @@ Deno.test("a shared listener checks the Host of pipelined requests and of later 
   assert.deepEqual(seen.slice(1), [get("b.example.com"), ""]);
 });
 
-Deno.test("a shared listener allows another host after an upgrade only if the server has agreed (F68)", async () => {
-  const upgrade = get("a.example.com").replace("\r\n\r\n", "\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
-  const seen: string[] = [];
-  for (const status of ["101 Switching Protocols", "426 Upgrade Required"]) {
-    await using it = share([A], {
-      behave: async (conn) => {
-        await send(conn, WELCOME);
-        await readExactly(conn, upgrade.length);
-        await send(conn, `HTTP/1.1 ${status}\r\n\r\n`);
-        seen.push(text(await readAll(conn)));
-      },
-    });
-    await it.ask(upgrade + get("b.example.com"));
+Deno.test("a shared listener passes all bytes after an upgrade only if the server has agreed (F68)", async () => {
+  const upgrade = get("a.example.com").replace(
+    "\r\n\r\n",
+    "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+  );
+  for (const url of [A, "http://*.example.com:80"]) {
+    for (const status of ["101 Switching Protocols", "426 Upgrade Required", "403 Forbidden"]) {
+      const seen: string[] = [];
+      await using it = share([url], {
+        behave: async (conn) => {
+          await send(conn, WELCOME);
+          await readExactly(conn, upgrade.length);
+          await send(conn, `HTTP/1.1 ${status}\r\n\r\n`);
+          seen.push(text(await readAll(conn)));
+        },
+      });
+      const answer = await it.ask(upgrade + get("b.example.com") + "frames, not requests");
+      const isSwitched = status.startsWith("101");
+      assert.deepEqual(seen, [isSwitched ? `${get("b.example.com")}frames, not requests` : ""]);
+      assert.match(answer, isSwitched ? /^HTTP\/1\.1 101 [^]*\r\n\r\n$/ : /^HTTP\/1\.1 4[^]*HTTP\/1\.1 421 /);
+    }
   }
-  assert.deepEqual(seen, [get("b.example.com"), ""]);
 });
 
 Deno.test("a shared listener routes by an absolute target and copies it to Host (RFC 9112 3.2.2)", async () => {
@@ -230,42 +245,6 @@ Deno.test("a shared listener ends only the connections that are reset, 1,000 at 
   await resetAfter(it.port, "").catch(() => "refused");
   await steady.closeWrite();
   assert.equal(await draining, true);
-});
-
-Deno.test("a shared listener passes half-closes on in both directions, plain and over TLS (F57)", async () => {
-  const ca = await TestCa.create();
-  const client = await ca.pair();
-  const tls: StartOptions = {
-    tls: await ca.pair(),
-    connect: connectTls,
-    identity: () => client,
-    trust: () => [ca.pem],
-  };
-  const bulk = pattern(2_000_064);
-  const first = hello("a.example.com");
-  for (const options of [{}, tls]) {
-    await using it = share(["tls://a.example.com:443", A], {
-      ...options,
-      async behave(conn) {
-        await send(conn, WELCOME);
-        await readAll(conn);
-        await send(conn, bulk);
-      },
-    });
-    for (const bytes of [first, get("a.example.com")]) assert.deepEqual(await it.exchange(bytes), bulk);
-    const uploaded = Promise.withResolvers<number>();
-    it.ingress.behave = async (conn) => {
-      await send(conn, concat([WELCOME, latin1("bye")]));
-      await conn.closeWrite();
-      uploaded.resolve((await readAll(conn)).length);
-    };
-    using conn = await it.dial();
-    await send(conn, first);
-    assert.equal(text(await readAll(conn)), "bye");
-    await send(conn, bulk);
-    await conn.closeWrite();
-    assert.equal(await uploaded.promise, first.length + bulk.length);
-  }
 });
 
 // Connections to such an address once went to the shared endpoints.
