@@ -147,10 +147,11 @@ export class Stage extends DaemonHarness {
   async #prepare(): Promise<void> {
     const { directory } = this;
     const { ingressCa, shipped, net = "" } = this.#options;
+    const lines = typeof net === "string" ? net : net(this.network);
     const subnet = this.#network === undefined ? "" : `subnet: ${this.#network.cidr}\n`;
     if (shipped) await removeEarlierState(this.etc);
     await Deno.writeTextFile(this.hostsPath, "127.0.0.1\tlocalhost\n");
-    await this.configure({ ...this.#options, net: subnet + net }, ingressCa);
+    await this.configure({ ...this.#options, net: subnet + lines }, ingressCa);
     if (shipped) return;
     const ctl = this.#program("ngrokctl").map((word) => `'${word}'`).join(" ");
     await Deno.writeTextFile(`${directory}/ngrokctl`, `#!/bin/sh\nexec ${ctl} "$@"\n`, { mode: 0o755 });
@@ -195,7 +196,9 @@ export class Stage extends DaemonHarness {
 }
 
 /** The parts of a stage that differ between tests. */
-export interface StageOptions extends ConfigOptions {
+export interface StageOptions extends Omit<ConfigOptions, "net"> {
+  /** Lines for the section `net:`; a function gets the network of the stage. */
+  readonly net?: string | ((network: LoopbackNetwork) => string);
   readonly cloud?: StartOptions;
   /** Called with each line that the daemon logs. */
   readonly onLog?: (line: string) => void;

@@ -14,7 +14,10 @@ const IN_URL = "user:p%40ss-w0rd@";
 /** A port that nothing listens on, so that a direct dial fails. */
 const INGRESS = "localhost:9";
 const API = "api.ngrok.com:443";
-/** Without this variable `deno run` looks for updates of itself, through the proxy of the environment. */
+/**
+ * Without this variable `deno run` looks for updates of itself, through the proxy of the
+ * environment.
+ */
 const NO_UPDATE_CHECK = { DENO_NO_UPDATE_CHECK: "1" };
 
 /** A daemon whose API and ingress can be reached only through a proxy. */

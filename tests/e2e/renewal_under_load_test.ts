@@ -53,7 +53,10 @@ Deno.test("10 transfers lose no byte over 5 renewals, 5 reloads and a failed ren
   assert.ok(totals.every((total) => total > BLOCK), totals.join());
 });
 
-/** Sends random blocks to an echo service until `isOver`; returns how many bytes came back unchanged. */
+/**
+ * Sends random blocks to an echo service until `isOver`; returns how many bytes came back
+ * unchanged.
+ */
 async function transfer(address: string, isOver: () => boolean): Promise<number> {
   using conn = await dial(address);
   let total = 0;

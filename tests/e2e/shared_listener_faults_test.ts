@@ -9,14 +9,13 @@ const GET = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
 const HELLO = records(clientHello({ name: "a.test" }));
 
 /** A daemon in network mode on a loopback address; this needs no interface. */
-async function openShared(
-  options: { net?: string; prelude?: string },
-): Promise<{ stage: Stage; address: string }> {
+function openShared(options: { net?: string; prelude?: string }): Promise<Stage> {
   const { net = "", ...more } = options;
-  const stage = await Stage.open({ ...more, pollSeconds: 1 });
-  const address = stage.network.address("0.1");
-  await stage.editConfig("net:\n", `net:\n  listen_interface: ${address}\n${net}`);
-  return { stage, address };
+  return Stage.open({
+    ...more,
+    pollSeconds: 1,
+    net: (network) => `listen_interface: ${network.address("0.1")}\n${net}`,
+  });
 }
 
 /** Waits until an echo service behind a shared listener answers. */
@@ -28,8 +27,8 @@ async function untilServed(stage: Stage, address: string, timeoutMs?: number): P
 }
 
 Deno.test("shared listeners without descriptors cost little CPU, and serve again within 2 s (F63)", async () => {
-  const { stage: opened, address } = await openShared({ prelude: "ulimit -n 64" });
-  await using stage = opened;
+  await using stage = await openShared({ prelude: "ulimit -n 64" });
+  const address = stage.network.address("0.1");
   for (const url of ["http://a.test:8080", "http://b.test:8080", "tls://a.test:8443", "tls://b.test:8443"]) {
     stage.cloud.addEndpoint({ url, backend: "echo" });
   }
@@ -56,8 +55,8 @@ Deno.test("shared listeners without descriptors cost little CPU, and serve again
 
 Deno.test("a port in use and a full range for tcp are reported and retried; others are served (F66)", async () => {
   const resolvConf = await Deno.readTextFile("/etc/resolv.conf").catch(() => "");
-  const { stage: opened, address } = await openShared({ net: "  start_port: 9300\n" });
-  await using stage = opened;
+  await using stage = await openShared({ net: "start_port: 9300" });
+  const address = stage.network.address("0.1");
   const holders = [8080, 5432, ...Array.from({ length: 20 }, (_, index) => 9300 + index)].map((port) =>
     Deno.listen({ hostname: address, port })
   );

@@ -1,22 +1,40 @@
 import assert from "node:assert/strict";
-import { testInside } from "./namespace.ts";
-import { NEEDS_ROOT, ROOT_REASON } from "./needs_root.ts";
+import { processFigures } from "../../bench/process_figures.ts";
+import { connectTls } from "../../src/system/net.ts";
+import { route } from "../fakes/routes.ts";
+import { until } from "../fakes/sockets.ts";
+import { startForwarder } from "../fakes/start_forwarder.ts";
+import { TestCa } from "../fakes/test_ca.ts";
+import { shell } from "./commands.ts";
+import { Lan } from "./lan.ts";
+import { rootTests } from "./test_root.ts";
 
-Deno.test({
-  name:
-    `an ingress that swallows every packet costs one wait, and no descriptor after that (F60)${ROOT_REASON}`,
-  ignore: NEEDS_ROOT,
-  async fn() {
-    const { code, text } = await testInside("black_hole_inside.ts", {
-      prelude: [
-        "/sbin/ip link add hole0 type veth peer name hole1",
-        "/sbin/ip link set hole0 up",
-        "/sbin/ip link set hole1 up",
-        "/sbin/ip addr add 10.9.9.1/24 dev hole0",
-        "/sbin/ip neigh add 10.9.9.2 lladdr 02:00:00:00:00:99 dev hole0 nud permanent",
-      ].join("\n"),
-    });
-    assert.equal(code, 0, text);
-    assert.match(text, /ok \| 1 passed/);
-  },
+const testAsRoot = rootTests(import.meta.url);
+
+testAsRoot("an ingress that drops every packet costs one timeout, and no descriptors (F60)", async () => {
+  const lan = new Lan();
+  const hostname = lan.address(2);
+  await lan.create(lan.cidr(1));
+  await shell(`/sbin/ip neigh add ${hostname} lladdr 02:00:00:00:00:99 dev ${lan.link} nud permanent`);
+  const client = await (await TestCa.create()).pair();
+  await using started = startForwarder([route("http://api.myapp:80")], {
+    connect: connectTls,
+    ingress: () => ({ hostname, port: 443 }),
+    identity: () => client,
+    limits: { ingressMs: 400 },
+  });
+  async function get(): Promise<{ answer: string; ms: number }> {
+    const since = performance.now();
+    const answer = await started.ask("GET / HTTP/1.1\r\nHost: api.myapp\r\n\r\n");
+    return { answer, ms: performance.now() - since };
+  }
+  const first = await get();
+  assert.match(first.answer, new RegExp(`^HTTP/1\\.1 502 [^]*${hostname}:443: no response within`));
+  assert.ok(first.ms >= 350 && first.ms < 3000, `${first.ms} ms`);
+  const { descriptors } = await processFigures(Deno.pid);
+  const all = await Promise.all(Array.from({ length: 100 }, get));
+  for (const { answer } of all) assert.match(answer, /^HTTP\/1\.1 502 [^]*it has not answered for/);
+  await until(() => started.forwarder.openConnections === 0);
+  const after = (await processFigures(Deno.pid)).descriptors;
+  assert.ok(after < descriptors + 20, `descriptors went from ${descriptors} to ${after}`);
 });

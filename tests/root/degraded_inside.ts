@@ -1,15 +1,15 @@
-// Run by linux_ip_test.ts in namespaces of its own, where `ip` cannot do its work for the reason that the variable REASON names.
+// Run by linux_ip_test.ts in namespaces of its own, where `ip` fails for the reason in REASON.
 import assert from "node:assert/strict";
 import { formatCidr, parseCidr } from "../../src/lib/ipv4.ts";
 import { chooseAddressDriver } from "../../src/network/select.ts";
 import { listenTcp } from "../../src/system/net.ts";
 import { run } from "../../src/system/run.ts";
 
-Deno.test("the driver says why there is no virtual interface, leaves none, and serves loopback addresses", async () => {
+Deno.test("the driver reports why it has no interface, leaves none, and uses loopback addresses", async () => {
   const driver = chooseAddressDriver({ os: "linux", listen: listenTcp, run, interfaceName: "ngrokd0" });
   const started = performance.now();
   const { subnet, reason, failure } = await driver.prepare(parseCidr("10.107.0.0/16")!);
-  assert.ok(performance.now() - started < 15_000, "nothing waits for ever");
+  assert.ok(performance.now() - started < 15_000, "it does not wait forever");
   assert.deepEqual([driver.kind, formatCidr(subnet), failure], ["loopback", "127.107.0.0/16", undefined]);
   assert.match(reason!, /^Failed to create virtual network interface: /);
   assert.ok(reason!.includes(Deno.env.get("REASON")!), reason);

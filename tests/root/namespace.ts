@@ -1,52 +1,23 @@
 const ROOT = new URL("../..", import.meta.url).pathname;
 
-/** How a suite is run in namespaces of its own: network, mounts, processes, host name. */
-export interface InsideOptions {
-  /** Shell lines that set the stage; `set -- … "$@"` wraps the run. `lo` is up. */
-  readonly prelude?: string;
-  /** An /etc that may be changed, over the real one, and an empty /run. */
-  readonly etc?: boolean;
-  /** Only tests whose name has it, or matches `/it/`. */
-  readonly filter?: string;
-  readonly env?: Readonly<Record<string, string>>;
-}
-
-/** Shell: an /etc that may be changed, over the real one, and an empty /run. */
-export const OWN_ETC = `
-mount -t tmpfs tmpfs /mnt
-mkdir /mnt/etc /mnt/work
-mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/etc,workdir=/mnt/work /etc
-mount -t tmpfs tmpfs /run
-`;
-
-/** What follows `unshare`; a process that is left at the end goes with its namespace. */
-export const NAMESPACES: readonly string[] = [
-  ...["--net", "--mount", "--propagation", "private", "--uts"],
-  ...["--pid", "--mount-proc", "--fork", "--kill-child"],
-];
-
-/** Runs a test file (a path from this folder) in namespaces of its own; no process of it, and nothing that it does to network or mounts, outlives it. */
-export async function testInside(
-  file: string,
+/** Runs a test file in namespaces of its own, which end with all their processes. */
+export async function runInside(
+  file: string | URL,
   options: InsideOptions = {},
 ): Promise<{ code: number; text: string }> {
   const { prelude = "", etc = false, filter, env = {} } = options;
+  const script = `/sbin/ip link set lo up\n${etc ? OWN_ETC : ""}${prelude}\n"$@" || exit $?`;
   const { code, stdout, stderr } = await new Deno.Command("unshare", {
     args: [
       ...NAMESPACES,
-      // The shell stays: the first process of a namespace has to collect those that lost their parent.
-      ...[
-        "/bin/sh",
-        "-ec",
-        `/sbin/ip link set lo up\n${etc ? OWN_ETC : ""}${prelude}\n"$@" || exit $?`,
-        "sh",
-      ],
+      // The shell stays, because the first process of a namespace must collect orphans.
+      ...["/bin/sh", "-ec", script, "sh"],
       ...[Deno.execPath(), "test", etc ? "-P=stage" : "-P=test", "--no-prompt", "--no-check", "--quiet"],
       ...(filter === undefined ? [] : [`--filter=${filter}`]),
       new URL(file, import.meta.url).pathname,
     ],
     cwd: ROOT,
-    env: { ...env, NO_COLOR: "1" },
+    env: { ...env, [INSIDE]: "1", NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -54,3 +25,31 @@ export async function testInside(
   const decoder = new TextDecoder();
   return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
 }
+
+/** Options of {@linkcode runInside}. */
+export interface InsideOptions {
+  /** Shell lines that run first; `set -- … "$@"` wraps the test run. */
+  readonly prelude?: string;
+  /** True gives the tests an /etc that they may change, over the real one, and an empty /run. */
+  readonly etc?: boolean;
+  /** Runs only tests whose name contains it, or matches `/it/`. */
+  readonly filter?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The variable that marks the processes of {@linkcode runInside}. */
+export const INSIDE = "NGROKD_TEST_INSIDE";
+
+/** Shell lines for an /etc that may be changed, over the real one, and an empty /run. */
+export const OWN_ETC = `
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/etc /mnt/work
+mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/etc,workdir=/mnt/work /etc
+mount -t tmpfs tmpfs /run
+`;
+
+/** Arguments of `unshare`: network, mounts, host name and processes, all of which end together. */
+export const NAMESPACES: readonly string[] = [
+  ...["--net", "--mount", "--propagation", "private", "--uts"],
+  ...["--pid", "--mount-proc", "--fork", "--kill-child"],
+];

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import type { Printed } from "../../sim/stage.ts";
-import { say, shell } from "./commands.ts";
+import { runProgram, shell } from "./commands.ts";
+import { Lan } from "./lan.ts";
 
-/** Shell: an /etc of which programs find what they need, and no name but its own. */
+/** Shell lines for an /etc in which programs find what they need, and no name but localhost. */
 const ETC = `
 mount -t tmpfs tmpfs /mnt
 cp -a /etc/alternatives /mnt
@@ -12,26 +13,18 @@ echo '127.0.0.1 localhost' >/mnt/hosts
 mount --move /mnt /etc
 `;
 
-/** What {@linkcode Neighbour.open} makes. */
-export interface NeighbourOptions {
-  /** Of this machine, with the length of the prefix. */
-  readonly ours: string;
-  /** Of the neighbour; it asks from the first. */
-  readonly theirs: readonly string[];
-  /** Arguments of `ip route add` there. */
-  readonly routes?: readonly string[];
-}
-
-/** A machine on the same network, with an /etc of its own, in namespaces that end with it. Its wire here is `lan0`. */
+/** Another machine on a network with this one, in namespaces of its own and with its own /etc. */
 export class Neighbour implements AsyncDisposable {
+  /** The network: this machine is host 1, the neighbour host 2. */
+  readonly lan: Lan = new Lan();
   readonly #holder: Deno.ChildProcess;
 
   constructor(holder: Deno.ChildProcess) {
     this.#holder = holder;
   }
 
-  static async open(options: NeighbourOptions): Promise<Neighbour> {
-    const { ours, theirs, routes = [] } = options;
+  static async open(options: NeighbourOptions = {}): Promise<Neighbour> {
+    const { addresses = [], routes = () => [] } = options;
     const holder = new Deno.Command("unshare", {
       args: [
         ...["--net", "--mount", "--propagation", "private", "/bin/sh", "-ec"],
@@ -42,34 +35,32 @@ export class Neighbour implements AsyncDisposable {
       stderr: "null",
     }).spawn();
     const neighbour = new Neighbour(holder);
+    const { lan } = neighbour;
     for await (const _ready of holder.stdout) break;
-    await shell(`
-      ip link add lan0 type veth peer name lan1 netns ${holder.pid}
-      ip address add ${ours} dev lan0
-      ip link set lan0 up
-    `);
+    await lan.create(lan.cidr(1));
+    await shell(`/sbin/ip link set ${lan.peer} netns ${holder.pid}`);
     const lines = [
       "link set lo up",
-      "link set lan1 up",
-      ...theirs.map((address) => `address add ${address} dev lan1`),
-      ...routes.map((route) => `route add ${route}`),
+      `link set ${lan.peer} up`,
+      ...[lan.cidr(2), ...addresses].map((address) => `address add ${address} dev ${lan.peer}`),
+      ...routes(lan).map((route) => `route add ${route}`),
     ];
     await neighbour.succeeds(["/bin/sh", "-ec", lines.map((line) => `/sbin/ip ${line}`).join("\n")]);
     return neighbour;
   }
 
-  /** Makes these its name servers, and nobody else. */
-  async asks(...servers: readonly string[]): Promise<void> {
+  /** Makes these the only name servers of the neighbour. */
+  async useNameServers(...servers: readonly string[]): Promise<void> {
     const text = servers.map((server) => `nameserver ${server}\n`).join("");
     await this.succeeds(["/bin/sh", "-c", `printf '${text}' >/etc/resolv.conf`]);
   }
 
-  /** Runs a program there, with this text as its input. */
+  /** Runs a program on the neighbour with this input. */
   run(argv: readonly string[], input = ""): Promise<Printed> {
-    return say(["nsenter", `--target=${this.#holder.pid}`, "--net", "--mount", ...argv], input);
+    return runProgram(["nsenter", `--target=${this.#holder.pid}`, "--net", "--mount", ...argv], input);
   }
 
-  /** The same, and demands that it succeeds; gives what it printed. */
+  /** Runs a program on the neighbour, demands that it succeeds, and returns what it prints. */
   async succeeds(argv: readonly string[], input = ""): Promise<string> {
     const { code, stdout, stderr } = await this.run(argv, input);
     assert.equal(code, 0, `${argv.join(" ")}: ${stderr}`);
@@ -79,6 +70,14 @@ export class Neighbour implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#holder.kill("SIGKILL");
     await this.#holder.status;
-    await shell("/sbin/ip link delete lan0").catch(() => {});
+    await this.lan.delete().catch(() => {});
   }
+}
+
+/** Options of {@linkcode Neighbour.open}. */
+export interface NeighbourOptions {
+  /** More addresses of the neighbour, with the length of the prefix. It connects from host 2. */
+  readonly addresses?: readonly string[];
+  /** Arguments of `ip route add` on the neighbour. */
+  readonly routes?: (lan: Lan) => readonly string[];
 }

@@ -1,13 +1,16 @@
-// Run by service_test.ts on an /etc and /run of its own, in the control group that CGROUP names.
+// Run by service_test.ts on an /etc and /run of its own, in the control group of the variable
+// CGROUP.
 import assert from "node:assert/strict";
 import { Stage } from "../../sim/stage.ts";
-import { machineState, say, shell } from "./commands.ts";
+import { machineState, runProgram, shell } from "./commands.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const UNIT = "/etc/systemd/system/ngrokd.service";
 const PROGRAM = "/run/ngrokd-program";
 
-/** systemd as the first process of namespaces of its own; files and network are those of the test. */
+/**
+ * systemd as the first process of namespaces of its own, with the files and network of the test.
+ */
 class ServiceManager implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
 
@@ -29,7 +32,14 @@ class ServiceManager implements AsyncDisposable {
 
   async systemctl(...args: string[]): Promise<string> {
     const [pid] = (await shell("pgrep -x systemd")).split("\n");
-    const { stdout } = await say(["nsenter", `--target=${pid}`, "--pid", "--mount", "systemctl", ...args]);
+    const { stdout } = await runProgram([
+      "nsenter",
+      `--target=${pid}`,
+      "--pid",
+      "--mount",
+      "systemctl",
+      ...args,
+    ]);
     return stdout;
   }
 
@@ -39,7 +49,7 @@ class ServiceManager implements AsyncDisposable {
   }
 }
 
-Deno.test("a daemon that crashes over and over is given up, and leaves nothing behind", async () => {
+Deno.test("systemd gives up a daemon that keeps crashing, and cleanup leaves nothing", async () => {
   await using stage = await Stage.open({ shipped: true });
   stage.cloud.addEndpoint({ url: "http://api.myapp", backend: "http" });
   const environment = ["PATH", "HOME", "DENO_DIR"].map((name) => [name, Deno.env.get(name)] as const)
@@ -69,7 +79,7 @@ Deno.test("a daemon that crashes over and over is given up, and leaves nothing b
   await Deno.writeTextFile(PROGRAM, "no program", { mode: 0o755 });
   await manager.systemctl("kill", "--signal=KILL", "ngrokd");
   let state = "";
-  await stage.until("it is given up", async () => {
+  await stage.until("systemd gives up", async () => {
     state = await manager.systemctl("show", "--property=ActiveState,NRestarts", "ngrokd");
     return state.includes("ActiveState=failed");
   });

@@ -2,7 +2,7 @@ import { shell } from "./commands.ts";
 import { passes, testRoot } from "./test_root.ts";
 
 testRoot(
-  "systemd gives up a daemon that crashes over and over, and the clean-up leaves nothing (F29)",
+  "systemd gives up a daemon that keeps crashing, and cleanup leaves nothing (F29)",
   async () => {
     const CGROUP = (await shell('mktemp -d "$(findmnt -nt cgroup2 -o TARGET | head -1)/ngrokd-test.XXXXXX"'))
       .trim();

@@ -10,7 +10,9 @@ type Grant = true | readonly string[] | {
 /** A permission set of deno.json, by kind. */
 export type PermissionSet = Readonly<Record<string, Grant>>;
 
-/** One line of the file that `DENO_AUDIT_PERMISSIONS` names: a permission that a program asked for. */
+/**
+ * One line of the file that `DENO_AUDIT_PERMISSIONS` names: a permission that a program asked for.
+ */
 export interface Use {
   readonly permission: string;
   readonly value: string;
@@ -22,7 +24,8 @@ export function shippedSet(name: ShippedSet): PermissionSet {
 }
 
 /**
- * The entries of a set, each as a flag of its own: `--allow-read=/etc/group`, `--ignore-env=LOG_STREAM`.
+ * The entries of a set, each as a flag of its own: `--allow-read=/etc/group`,
+ * `--ignore-env=LOG_STREAM`.
  *
  * @throws {RangeError} For a kind that is granted as a whole.
  */
@@ -37,7 +40,10 @@ export function entriesOf(set: PermissionSet): string[] {
   });
 }
 
-/** The flags for these entries: one flag for each kind, because a second one would replace the first. */
+/**
+ * The flags for these entries: one flag for each kind, because a second one would replace the
+ * first.
+ */
 export function flagsOf(entries: readonly string[]): string[] {
   const kinds = Map.groupBy(entries, (entry) => entry.slice(0, entry.indexOf("=")));
   return [...kinds].map(([flag, group]) =>
@@ -45,7 +51,11 @@ export function flagsOf(entries: readonly string[]): string[] {
   );
 }
 
-/** The flags for all entries of a set but one. @throws {RangeError} If the set does not hold it exactly once. */
+/**
+ * The flags for all entries of a set but one.
+ *
+ * @throws {RangeError} If the set does not hold it exactly once.
+ */
 export function flagsWithout(entry: string, set: PermissionSet): string[] {
   const entries = entriesOf(set);
   const others = entries.filter((other) => other !== entry);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { RunOptions } from "../../../sim/stage.ts";
 import type { HealthReport } from "../../../src/model/report.ts";
 import type { ShippedSet } from "../../../scripts/permission_flags.ts";
-import { say } from "../../root/commands.ts";
+import { runProgram } from "../../root/commands.ts";
 import { covers, entriesOf, flagsOf, flagsWithout, shippedSet, type Use } from "./entries.ts";
 import { ALL, type Row, ROWS } from "./rows.ts";
 import { clean, openSetup, type Outcome, runScenarios, SETUPS, start } from "./setups.ts";
@@ -47,7 +47,10 @@ function problemOf(outcome: Outcome, row: Row | undefined, scenarios: readonly s
   return isShown ? undefined : "the user does not read the reason";
 }
 
-/** The files in which Deno records the permissions that a program asked for, and strace the programs that it started. */
+/**
+ * The files in which Deno records the permissions that a program asked for, and strace the programs
+ * that it started.
+ */
 class Audit {
   readonly #permissions: string;
   readonly #trace: string;
@@ -57,7 +60,9 @@ class Audit {
     this.#trace = `${path}.trace`;
   }
 
-  /** How to run a program under audit, in addition to `options`. With -D it keeps its process id. */
+  /**
+   * How to run a program under audit, in addition to `options`. With -D it keeps its process id.
+   */
   options(set: ShippedSet, { environment = {}, prelude = "true" }: RunOptions = {}): RunOptions {
     return {
       flags: [`-P=${set}`],
@@ -66,7 +71,9 @@ class Audit {
     };
   }
 
-  /** The kinds of permissions that the program asked for; demands that its set holds all of them. */
+  /**
+   * The kinds of permissions that the program asked for; demands that its set holds all of them.
+   */
   async kinds(set: ShippedSet): Promise<string[]> {
     const entries = entriesOf(shippedSet(set));
     const lines = (await Deno.readTextFile(this.#permissions)).split("\n").filter((line) => line !== "");
@@ -108,7 +115,8 @@ Deno.test("audit: ngrokd uses only what its set holds, and starts no program", a
   await stage.ask("set-api-key", [cloud.apiKey]);
   assert.equal((await stage.ask("health") as HealthReport).healthy, true);
   assert.equal((await fetch(`http://127.0.0.1:${stage.healthPort}/healthz`)).status, 200);
-  const dig = async (...args: string[]) => (await say(["dig", "+tries=1", "@127.120.0.1", ...args])).stdout;
+  const dig = async (...args: string[]) =>
+    (await runProgram(["dig", "+tries=1", "@127.120.0.1", ...args])).stdout;
   assert.match(await dig("lan.myapp"), /\s127\.0\.0\.1\n/);
   assert.match(await dig("+tcp", "lan.myapp"), /\s127\.0\.0\.1\n/);
   // The upstream DNS server cannot be reached.

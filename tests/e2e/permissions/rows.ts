@@ -108,7 +108,8 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
       "Waiting for an API key: run ngrokctl set-api-key",
       ["saves key and certificate", ...OF_ENDPOINTS, "refuses the name of this machine"],
     ],
-    // These two are not grants: they make the variables read as unset, without which no YAML can be read.
+    // These two are not grants: they make the variables read as unset, without which no YAML can be
+    // read.
     "--ignore-env=LOG_TOKENS": ["reads the configuration", "Config validation failed", ALL],
     "--ignore-env=LOG_STREAM": ["reads the configuration", "Config validation failed", ALL],
     "--allow-sys=networkInterfaces": [

@@ -5,13 +5,19 @@ import { PROXY_VARIABLES } from "../../../src/config/proxy/proxy_for.ts";
 import type { EndpointReport } from "../../../src/model/report.ts";
 import { echoOnce, parseTarget } from "../../long/load.ts";
 
-/** Runs ngrokctl with the permission flags under test, and gives its exit code and all that it printed. */
+/**
+ * Runs ngrokctl with the permission flags under test, and gives its exit code and all that it
+ * printed.
+ */
 type Ctl = (args: readonly string[], environment?: Record<string, string>) => Promise<[number, string]>;
 
 /** Something that a user can see happen; it fails by throwing. */
 type Scenario = (stage: Stage, ctl: Ctl) => Promise<void>;
 
-/** A daemon on the default paths of a machine of its own, its surroundings, and the scenarios of one program there. */
+/**
+ * A daemon on the default paths of a machine of its own, its surroundings, and the scenarios of one
+ * program there.
+ */
 export interface Setup {
   /** The program whose permission set the scenarios need. */
   readonly program: ShippedSet;
@@ -165,7 +171,9 @@ const operator: Setup = {
   },
 };
 
-/** The default configuration; nothing listens at https://api.ngrok.com, which leads to this machine. */
+/**
+ * The default configuration; nothing listens at https://api.ngrok.com, which leads to this machine.
+ */
 const defaults: Setup = {
   program: "ngrokd",
   config: () => [],
@@ -305,7 +313,10 @@ export async function start(
   return exitCode;
 }
 
-/** Runs all scenarios of a setup with these permission flags. A daemon under test is started for it, and stopped. */
+/**
+ * Runs all scenarios of a setup with these permission flags. A daemon under test is started for it,
+ * and stopped.
+ */
 export async function runScenarios(
   stage: Stage,
   options: { setup: Setup; flags: readonly string[] },
@@ -331,7 +342,10 @@ export async function runScenarios(
   return { failed, exitCode, shown };
 }
 
-/** True if the daemon has done all that it can do at first: it has the whole list, or has reported why not. */
+/**
+ * True if the daemon has done all that it can do at first: it has the whole list, or has reported
+ * why not.
+ */
 async function isThroughFirstRound(stage: Stage, { endpoints, dns }: Setup): Promise<boolean> {
   const { api, state_error, dns: { resolver } } = await stage.askStatus();
   if (api.state === "never") return false;
