@@ -1,186 +1,131 @@
+import { basename } from "node:path";
 import { z } from "zod";
 import { isHostname, isWildcard } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { printable } from "../lib/printable.ts";
 import { type Endpoint, parseEndpointUrl } from "../model/endpoint.ts";
-import { FileError, messageOf } from "../model/errors.ts";
-import type { StateFiles } from "../system/json_file.ts";
+import { statePathsIn } from "../model/state_files.ts";
+import { JsonFile, type StateFiles } from "../system/json_file.ts";
 import type { SavedState, StateEffects } from "./effects.ts";
 
-/** The state that was found, and what was wrong with it. */
-export interface LoadedState {
-  readonly state: SavedState;
-  readonly problems: readonly string[];
-}
-
-const MAPPINGS = "ip_mappings.json";
-const PORTS = "network_ports.json";
-const ENDPOINTS = "endpoints.json";
-const FILE_MODE = 0o644;
+const MAX_REPORTED = 20;
 const WILDCARD_KEY = "wildcard:";
-/** A damaged file can have a million bad entries: so many of them are told one by one. */
-const MAX_TOLD = 20;
 
-// Not z.record(), which drops the key "__proto__": a host may be called that.
+// Not z.record(), which drops the key "__proto__": a host may have that name.
 const Table = z.custom<Record<string, unknown>>((value) =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 );
-const EndpointList = z.object({ schema: z.literal(1), endpoints: z.array(z.unknown()) });
+const EndpointTable = z.object({ schema: z.literal(1), endpoints: z.array(z.unknown()) });
 const EndpointEntry = z.object({ id: z.string().min(1).max(128), url: z.string() });
 
-/** The state directory: addresses and ports in the files of the Go daemon (COMPAT.md 4.5), and the last known endpoints. */
+/** Saves leases and ports in the files of the Go daemon (docs/compatibility.md 4.5), and the last known endpoints. */
 export class StateStore implements StateEffects {
-  readonly #directory: string;
-  readonly #files: StateFiles;
-  /** What is known to be on disk, so that an unchanged round writes nothing. */
-  readonly #onDisk = new Map<string, string>();
+  readonly #leases: JsonFile<Record<string, unknown>>;
+  readonly #ports: JsonFile<Record<string, unknown>>;
+  readonly #endpoints: JsonFile<z.infer<typeof EndpointTable>>;
 
   constructor(directory: string, files: StateFiles) {
-    this.#directory = directory;
-    this.#files = files;
+    const { leases, ports, endpoints } = statePathsIn(directory);
+    this.#leases = new JsonFile(leases, { schema: Table, files });
+    this.#ports = new JsonFile(ports, { schema: Table, files });
+    this.#endpoints = new JsonFile(endpoints, { schema: EndpointTable, files });
   }
 
-  /** Reads what is there. A bad entry costs that entry, a damaged file is set aside as `<name>.bad`; both are reported. */
+  /** Reads the state. A bad entry is left out, and a damaged file is set aside as `<name>.bad`; both are in the problems. */
   async load(): Promise<LoadedState> {
-    const mappings = new Problems(MAPPINGS);
-    const leases = new Map<string, string>();
-    const holders = new Map<string, string>();
-    for (const [key, value] of Object.entries(await this.#read(mappings, Table) ?? {})) {
-      const hostname = key.startsWith(WILDCARD_KEY) ? `*.${key.slice(WILDCARD_KEY.length)}` : key;
-      if (!isHostname(hostname) && !isWildcard(hostname)) {
-        mappings.addEntry(`"${printable(key)}" is not a host name`);
-      } else if (typeof value !== "string" || parseIpv4(value) === undefined) {
-        mappings.addEntry(`"${key}" has no address`);
-      } else if (holders.has(value)) {
-        mappings.addEntry(`"${key}" has the address of "${holders.get(value)}" and gets one of its own`);
-      } else {
-        leases.set(hostname, value);
-        holders.set(value, hostname);
-      }
-    }
-    const remaps = new Problems(PORTS);
-    const ports = new Map<string, number>();
-    for (const [key, value] of Object.entries(await this.#read(remaps, Table) ?? {})) {
-      if (isServiceKey(key) && isPort(value)) ports.set(key, value);
-      else remaps.addEntry(`"${printable(key)}" is not host:port with a port`);
-    }
-    const list = new Problems(ENDPOINTS);
-    const endpoints = parseEndpoints(await this.#read(list, EndpointList), list);
+    const leases = await readEntries(this.#leases, parseLeases);
+    const ports = await readEntries(this.#ports, parsePorts);
+    const endpoints = await readEntries(this.#endpoints, parseEndpoints);
     return {
-      state: { leases, ports, endpoints },
-      problems: [mappings, remaps, list].flatMap(({ texts }) => texts),
+      state: {
+        leases: new Map(leases.entries),
+        ports: new Map(ports.entries),
+        endpoints: endpoints.entries,
+      },
+      problems: [leases, ports, endpoints].flatMap(({ problems }) => problems),
     };
   }
 
-  /** Writes what has changed. @throws {FileError} If a file cannot be written; the old one is whole. */
+  /** Writes the files that have changed. @throws {FileError} If a file cannot be written; the others are written all the same. */
   async save(state: SavedState): Promise<void> {
-    const mappings = [...state.leases].map((
-      [name, address],
-    ) => [name.startsWith("*.") ? `${WILDCARD_KEY}${name.slice(2)}` : name, address]);
+    const leases = [...state.leases].map(([name, address]) => [keyOf(name), address]);
     const endpoints = state.endpoints?.map(({ id, url }) => ({ id, url }));
     const results = await Promise.allSettled([
-      this.#write(MAPPINGS, Object.fromEntries(mappings)),
-      this.#write(PORTS, Object.fromEntries([...state.ports].sort())),
-      endpoints === undefined ? undefined : this.#write(ENDPOINTS, { schema: 1, endpoints }),
+      this.#leases.write(Object.fromEntries(leases)),
+      this.#ports.write(Object.fromEntries([...state.ports].sort())),
+      endpoints === undefined ? undefined : this.#endpoints.write({ schema: 1, endpoints }),
     ]);
-    // One file that cannot be written does not keep the others from it.
     const failed = results.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
   }
+}
 
-  async #read<T>(problems: Problems, schema: z.ZodType<T>): Promise<T | undefined> {
-    const { name } = problems;
-    const path = this.#path(name);
-    let text: string;
-    try {
-      text = await this.#files.readText(path);
-    } catch (error) {
-      if (error instanceof FileError && error.reason === "missing") return undefined;
-      problems.add(messageOf(error));
-      await this.#setAside(problems);
-      return undefined;
-    }
-    const parsed = schema.safeParse(parseJson(text));
-    if (parsed.success) {
-      this.#onDisk.set(name, text);
-      return parsed.data;
-    }
-    problems.add(`${path} is damaged`);
-    await this.#setAside(problems);
-    return undefined;
+/** The state of the last run. */
+export interface LoadedState {
+  readonly state: SavedState;
+  /** One sentence for each problem with the files. */
+  readonly problems: readonly string[];
+}
+
+/** Reads a file, and its entries with this generator, which yields an entry or the reason why it is left out. */
+async function readEntries<C, E extends object>(
+  file: JsonFile<C>,
+  parse: (content: C) => Iterable<E | string>,
+): Promise<{ entries: E[] | undefined; problems: string[] }> {
+  const { content, problem } = await file.read();
+  if (content === undefined) return { entries: undefined, problems: problem === undefined ? [] : [problem] };
+  const name = basename(file.path);
+  const entries: E[] = [];
+  const problems: string[] = [];
+  let more = 0;
+  for (const entry of parse(content)) {
+    if (typeof entry !== "string") entries.push(entry);
+    else if (problems.length < MAX_REPORTED) problems.push(`${name}: ${entry}`);
+    else more++;
   }
+  if (more > 0) problems.push(`${name}: ${more} more entries are not usable`);
+  return { entries, problems };
+}
 
-  /** The next save would replace it. */
-  async #setAside(problems: Problems): Promise<void> {
-    const path = this.#path(problems.name);
-    try {
-      await this.#files.renameFile(path, `${path}.bad`);
-      problems.add(`${path} is kept as ${problems.name}.bad`);
-    } catch (error) {
-      problems.add(messageOf(error));
+function* parseLeases(table: Record<string, unknown>): Generator<readonly [string, string] | string> {
+  const holders = new Map<string, string>();
+  for (const [key, value] of Object.entries(table)) {
+    const hostname = key.startsWith(WILDCARD_KEY) ? `*.${key.slice(WILDCARD_KEY.length)}` : key;
+    if (!isHostname(hostname) && !isWildcard(hostname)) yield `"${printable(key)}" is not a host name`;
+    else if (typeof value !== "string" || parseIpv4(value) === undefined) yield `"${key}" has no address`;
+    else if (holders.has(value)) {
+      yield `"${key}" has the address of "${holders.get(value)}" and gets one of its own`;
+    } else {
+      holders.set(value, hostname);
+      yield [hostname, value];
     }
-  }
-
-  async #write(name: string, content: unknown): Promise<void> {
-    const text = JSON.stringify(content, null, 2);
-    if (this.#onDisk.get(name) === text) return;
-    await this.#files.writeFileAtomic(this.#path(name), text, { mode: FILE_MODE });
-    this.#onDisk.set(name, text);
-  }
-
-  #path(name: string): string {
-    return `${this.#directory}/${name}`;
   }
 }
 
-/** What is wrong with one file. */
-class Problems {
-  readonly name: string;
-  readonly #told: string[] = [];
-  #untold = 0;
-
-  constructor(name: string) {
-    this.name = name;
-  }
-
-  get texts(): string[] {
-    if (this.#untold === 0) return this.#told;
-    return [...this.#told, `${this.name}: ${this.#untold} more entries are not usable`];
-  }
-
-  add(problem: string): void {
-    this.#told.push(problem);
-  }
-
-  addEntry(problem: string): void {
-    if (this.#told.length < MAX_TOLD) this.add(`${this.name}: ${problem}`);
-    else this.#untold++;
+function* parsePorts(table: Record<string, unknown>): Generator<readonly [string, number] | string> {
+  for (const [key, value] of Object.entries(table)) {
+    if (isServiceKey(key) && isPort(value)) yield [key, value];
+    else yield `"${printable(key)}" is not host:port with a port`;
   }
 }
 
-function parseEndpoints(
-  list: z.infer<typeof EndpointList> | undefined,
-  problems: Problems,
-): Endpoint[] | undefined {
-  return list?.endpoints.flatMap((entry) => {
-    const read = EndpointEntry.safeParse(entry);
+function* parseEndpoints({ endpoints }: z.infer<typeof EndpointTable>): Generator<Endpoint | string> {
+  for (const entry of endpoints) {
+    const { success, data } = EndpointEntry.safeParse(entry);
     try {
-      if (read.success) return [{ ...read.data, ...parseEndpointUrl(read.data.url) }];
-      problems.addEntry("an entry is not usable: it has no id or url");
+      yield success
+        ? { ...data, ...parseEndpointUrl(data.url) }
+        : "an entry is not usable: it has no id or url";
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
-      problems.addEntry(`an entry is not usable: ${error.message}`);
+      yield `an entry is not usable: ${error.message}`;
     }
-    return [];
-  });
+  }
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+/** Returns the key of a host name in the file of leases. */
+function keyOf(hostname: string): string {
+  return hostname.startsWith("*.") ? `${WILDCARD_KEY}${hostname.slice(2)}` : hostname;
 }
 
 function isPort(value: unknown): value is number {
@@ -189,6 +134,6 @@ function isPort(value: unknown): value is number {
 
 function isServiceKey(key: string): boolean {
   const [hostname = "", port = "", rest] = key.split(":");
-  const named = isHostname(hostname) || isWildcard(hostname);
-  return rest === undefined && named && /^[1-9][0-9]{0,4}$/.test(port) && isPort(Number(port));
+  const isNamed = isHostname(hostname) || isWildcard(hostname);
+  return rest === undefined && isNamed && /^[1-9][0-9]{0,4}$/.test(port) && isPort(Number(port));
 }

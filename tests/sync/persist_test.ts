@@ -1,27 +1,28 @@
 import assert from "node:assert/strict";
 import { cpuTimeMs } from "../fakes/cpu_time.ts";
 import fc from "fast-check";
-import { FileError } from "../../src/model/errors.ts";
+import { FileError, type FileFailure } from "../../src/model/errors.ts";
 import type { SavedState } from "../../src/sync/effects.ts";
 import { StateStore } from "../../src/sync/persist.ts";
 import type { StateFiles } from "../../src/system/json_file.ts";
 import * as files from "../../src/system/files.ts";
 import { endpoints } from "../fakes/endpoints.ts";
+import { NOTHING_SAVED } from "../fakes/sync_effects.ts";
 
-const MAPPINGS =
+const LEASES =
   '{\n  "a.t": "10.107.0.3",\n  "db.internal": "10.107.0.2",\n  "wildcard:example.com": "10.107.0.4"\n}';
 const PORTS = '{\n  "a.t:5432": 9080,\n  "b.t:22": 9081\n}';
+const LIST = JSON.stringify({ schema: 1, endpoints: [{ id: "ep_1", url: "http://a.t" }] }, null, 2);
+const LEASES_PATH = "/s/ip_mappings.json";
 
-/** Files in memory, with a count of what was written. */
+/** Files in memory below `/s`. */
 class FakeFiles implements StateFiles {
-  removeFile(): Promise<void> {
-    return Promise.resolve();
-  }
-
   readonly texts: Map<string, string>;
+  /** The path of each write. */
   readonly writes: string[] = [];
   readonly modes = new Set<number>();
-  readonly faults = new Map<string, FileError>();
+  /** Path → the reason why it cannot be read or written. */
+  readonly faults = new Map<string, FileFailure>();
 
   constructor(texts: Record<string, string> = {}) {
     this.texts = new Map(Object.entries(texts).map(([name, text]) => [`/s/${name}`, text]));
@@ -29,50 +30,49 @@ class FakeFiles implements StateFiles {
 
   readText(path: string): Promise<string> {
     const text = this.texts.get(path);
-    const fault = this.faults.get(path) ??
-      (text === undefined
-        ? new FileError(`Cannot read ${path}: it does not exist`, { path, reason: "missing" })
-        : undefined);
-    return fault === undefined ? Promise.resolve(text!) : Promise.reject(fault);
+    const fault = this.faults.get(path) ?? (text === undefined ? "missing" : undefined);
+    return fault === undefined ? Promise.resolve(text!) : fail("read", path, fault);
   }
 
   writeFileAtomic(path: string, text: string, { mode }: { mode: number }): Promise<void> {
     this.writes.push(path);
     this.modes.add(mode);
     const fault = this.faults.get(path);
-    if (fault !== undefined) return Promise.reject(fault);
+    if (fault !== undefined) return fail("write", path, fault);
     this.texts.set(path, text);
     return Promise.resolve();
   }
 
   renameFile(from: string, to: string): Promise<void> {
     const text = this.texts.get(from);
-    if (text === undefined) {
-      return Promise.reject(
-        new FileError(`Cannot rename ${from}: it does not exist`, { path: from, reason: "missing" }),
-      );
-    }
-    this.texts.set(to, text);
+    const fault = this.faults.get(to) ?? (text === undefined ? "missing" : undefined);
+    if (fault !== undefined) return fail("rename", from, fault);
+    this.texts.set(to, text!);
     this.texts.delete(from);
     return Promise.resolve();
   }
+
+  removeFile(): Promise<void> {
+    throw new Error("the store removes no file");
+  }
+}
+
+function fail(verb: string, path: string, reason: FileFailure): Promise<never> {
+  return Promise.reject(new FileError(`Cannot ${verb} ${path}: ${reason}`, { path, reason }));
 }
 
 function load(texts: Record<string, string>) {
   return new StateStore("/s", new FakeFiles(texts)).load();
 }
 
-Deno.test("load() of an empty directory is an empty state without problems", async () => {
-  assert.deepEqual(await load({}), {
-    state: { leases: new Map(), ports: new Map(), endpoints: undefined },
-    problems: [],
-  });
+Deno.test("StateStore.load() of an empty directory is an empty state without problems", async () => {
+  assert.deepEqual(await load({}), { state: NOTHING_SAVED, problems: [] });
 });
 
-Deno.test("load() reads the files of the Go daemon, and save() writes them back byte for byte", async () => {
+Deno.test("StateStore reads the files of the Go daemon, and writes them back byte for byte", async () => {
   const directory = await Deno.makeTempDir();
   try {
-    await Deno.writeTextFile(`${directory}/ip_mappings.json`, MAPPINGS);
+    await Deno.writeTextFile(`${directory}/ip_mappings.json`, LEASES);
     await Deno.writeTextFile(`${directory}/network_ports.json`, PORTS);
     const { state, problems } = await new StateStore(directory, files).load();
     assert.deepEqual(problems, []);
@@ -82,7 +82,7 @@ Deno.test("load() reads the files of the Go daemon, and save() writes them back 
     ]]);
     assert.deepEqual([...state.ports], [["a.t:5432", 9080], ["b.t:22", 9081]]);
     await new StateStore(directory, files).save(state);
-    assert.equal(await Deno.readTextFile(`${directory}/ip_mappings.json`), MAPPINGS);
+    assert.equal(await Deno.readTextFile(`${directory}/ip_mappings.json`), LEASES);
     assert.equal(await Deno.readTextFile(`${directory}/network_ports.json`), PORTS);
     assert.equal((await Deno.stat(`${directory}/ip_mappings.json`)).mode! & 0o777, 0o644);
     assert.deepEqual((await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name).sort(), [
@@ -94,15 +94,15 @@ Deno.test("load() reads the files of the Go daemon, and save() writes them back 
   }
 });
 
-Deno.test("save() writes empty tables as the Go daemon does", async () => {
+Deno.test("StateStore.save() writes empty tables as the Go daemon does", async () => {
   const fake = new FakeFiles();
-  await new StateStore("/s", fake).save({ leases: new Map(), ports: new Map(), endpoints: [] });
-  assert.equal(fake.texts.get("/s/ip_mappings.json"), "{}");
+  await new StateStore("/s", fake).save({ ...NOTHING_SAVED, endpoints: [] });
+  assert.equal(fake.texts.get(LEASES_PATH), "{}");
   assert.equal(fake.texts.get("/s/network_ports.json"), "{}");
   assert.deepEqual([...fake.modes], [0o644]);
 });
 
-Deno.test("save() then load() gives the state back, the order of the leases included", async () => {
+Deno.test("StateStore.load() returns what was saved, with the leases in their order", async () => {
   const name = fc.stringMatching(/^[a-z]{1,5}\.t$/);
   const lease = fc.uniqueArray(fc.tuple(fc.oneof(name, name.map((text) => `*.${text}`)), fc.ipV4()), {
     selector: ([text]) => text,
@@ -131,56 +131,45 @@ Deno.test("save() then load() gives the state back, the order of the leases incl
   );
 });
 
-Deno.test("save() writes nothing when nothing has changed, also after a start", async () => {
-  const fake = new FakeFiles({ "ip_mappings.json": MAPPINGS, "network_ports.json": PORTS });
+Deno.test("StateStore.save() writes only what has changed, also after a start", async () => {
+  const fake = new FakeFiles({ "ip_mappings.json": LEASES, "network_ports.json": PORTS });
   const store = new StateStore("/s", fake);
   const { state } = await store.load();
   await store.save(state);
   assert.deepEqual(fake.writes, []);
-  await store.save({ ...state, ports: new Map() });
-  assert.deepEqual(fake.writes, ["/s/network_ports.json"]);
-  await store.save({ ...state, ports: new Map() });
-  assert.equal(fake.writes.length, 1);
+  for (let save = 0; save < 2; save++) {
+    await store.save({ ...state, ports: new Map() });
+    assert.deepEqual(fake.writes, ["/s/network_ports.json"]);
+  }
 });
 
-Deno.test("save() does not write a list before there is one", async () => {
+Deno.test("StateStore.save() writes no list before there is one", async () => {
   const fake = new FakeFiles();
-  await new StateStore("/s", fake).save({ leases: new Map(), ports: new Map(), endpoints: undefined });
+  await new StateStore("/s", fake).save(NOTHING_SAVED);
   assert.equal(fake.texts.has("/s/endpoints.json"), false);
 });
 
-Deno.test("save() that failed writes again the next time (F2)", async () => {
+Deno.test("StateStore.save() writes a file that could not be written again the next time (F2)", async () => {
   const fake = new FakeFiles();
   const store = new StateStore("/s", fake);
-  const state: SavedState = { leases: new Map([["a.t", "10.0.0.2"]]), ports: new Map(), endpoints: [] };
-  fake.faults.set(
-    "/s/ip_mappings.json",
-    new FileError("Cannot write: the disk is full", { path: "/s/ip_mappings.json", reason: "full" }),
-  );
+  const state: SavedState = { ...NOTHING_SAVED, leases: new Map([["a.t", "10.0.0.2"]]) };
+  fake.faults.set(LEASES_PATH, "full");
   await assert.rejects(store.save(state), FileError);
   fake.faults.clear();
   await store.save(state);
-  assert.equal(JSON.parse(fake.texts.get("/s/ip_mappings.json")!)["a.t"], "10.0.0.2");
+  assert.equal(JSON.parse(fake.texts.get(LEASES_PATH)!)["a.t"], "10.0.0.2");
 });
 
-Deno.test("save() writes the other files when one cannot be written (it gave up at the first)", async () => {
+// It gave up at the first.
+Deno.test("StateStore.save() writes the other files when one cannot be written", async () => {
   const fake = new FakeFiles();
-  fake.faults.set(
-    "/s/ip_mappings.json",
-    new FileError("Cannot write", { path: "/s/ip_mappings.json", reason: "denied" }),
-  );
-  await assert.rejects(
-    new StateStore("/s", fake).save({
-      leases: new Map(),
-      ports: new Map([["a.t:80", 9080]]),
-      endpoints: endpoints("http://a.t"),
-    }),
-    FileError,
-  );
+  fake.faults.set(LEASES_PATH, "denied");
+  const state = { leases: new Map(), ports: new Map([["a.t:80", 9080]]), endpoints: endpoints("http://a.t") };
+  await assert.rejects(new StateStore("/s", fake).save(state), FileError);
   assert.ok(fake.texts.has("/s/network_ports.json") && fake.texts.has("/s/endpoints.json"));
 });
 
-Deno.test("load() sets damaged files aside and reports them; the others count", async () => {
+Deno.test("StateStore.load() sets damaged files aside, reports them, and reads the others", async () => {
   const damaged = [
     "",
     " ",
@@ -204,60 +193,50 @@ Deno.test("load() sets damaged files aside and reports them; the others count", 
     assert.equal(state.leases.size, 0, JSON.stringify(text.slice(0, 20)));
     assert.equal(state.ports.size, 2);
     assert.equal(state.endpoints, undefined);
-    assert.equal(fake.texts.get("/s/ip_mappings.json.bad"), text);
-    assert.equal(fake.texts.has("/s/ip_mappings.json"), false);
-    assert.match(
-      problems.join("\n"),
-      /ip_mappings\.json is damaged[^]*kept as ip_mappings\.json\.bad[^]*endpoints\.json is damaged/,
+    assert.equal(fake.texts.get(`${LEASES_PATH}.bad`), text);
+    assert.equal(fake.texts.has(LEASES_PATH), false);
+    assert.deepEqual(
+      problems,
+      [LEASES_PATH, "/s/endpoints.json"].map((path) => `${path} is damaged; it is kept as ${path}.bad`),
     );
   }
 });
 
-Deno.test("load() of a file that was cut off at any byte starts all the same (F15)", async () => {
-  const list = JSON.stringify({ schema: 1, endpoints: [{ id: "ep_1", url: "http://a.t" }] }, null, 2);
-  for (
-    const [name, text] of [["ip_mappings.json", MAPPINGS], ["network_ports.json", PORTS], [
-      "endpoints.json",
-      list,
-    ]] as const
-  ) {
+for (
+  const [name, text] of [
+    ["ip_mappings.json", LEASES],
+    ["network_ports.json", PORTS],
+    ["endpoints.json", LIST],
+  ] as const
+) {
+  Deno.test(`StateStore.load() sets a file aside that is cut off at any byte: ${name} (F15)`, async () => {
     for (let length = 0; length < text.length; length++) {
       const fake = new FakeFiles({ [name]: text.slice(0, length) });
       const { problems } = await new StateStore("/s", fake).load();
-      assert.equal(problems.length, 2, `${name} ${length}`);
+      assert.equal(problems.length, 1, `${length}`);
       assert.equal(fake.texts.get(`/s/${name}.bad`), text.slice(0, length));
     }
-  }
-});
+  });
+}
 
-Deno.test("load() sets a file aside that cannot be read (the next save replaced it)", async () => {
-  const fake = new FakeFiles({ "ip_mappings.json": MAPPINGS });
-  fake.faults.set(
-    "/s/ip_mappings.json",
-    new FileError("Cannot read /s/ip_mappings.json: input/output error", {
-      path: "/s/ip_mappings.json",
-      reason: "other",
-    }),
-  );
+// The next save replaced it.
+Deno.test("StateStore.load() sets a file aside that cannot be read", async () => {
+  const fake = new FakeFiles({ "ip_mappings.json": LEASES });
+  fake.faults.set(LEASES_PATH, "other");
   const { problems } = await new StateStore("/s", fake).load();
-  assert.match(problems[0]!, /input\/output error/);
-  assert.equal(fake.texts.get("/s/ip_mappings.json.bad"), MAPPINGS);
+  assert.match(problems[0]!, /^Cannot read \/s\/ip_mappings\.json: other/);
+  assert.equal(fake.texts.get(`${LEASES_PATH}.bad`), LEASES);
 });
 
-Deno.test("load() reports a damaged file that cannot be set aside, and goes on", async () => {
-  const fake = new FakeFiles({ "ip_mappings.json": "{" });
-  fake.renameFile = (from) =>
-    Promise.reject(
-      new FileError(`Cannot rename ${from}: the file system is read-only`, {
-        path: from,
-        reason: "read_only",
-      }),
-    );
-  const { problems } = await new StateStore("/s", fake).load();
-  assert.match(problems.join("\n"), /damaged[^]*read-only/);
+Deno.test("StateStore.load() reports a damaged file that cannot be set aside, and goes on", async () => {
+  const fake = new FakeFiles({ "ip_mappings.json": "{", "network_ports.json": PORTS });
+  fake.faults.set(`${LEASES_PATH}.bad`, "read_only");
+  const { state, problems } = await new StateStore("/s", fake).load();
+  assert.match(problems.join("\n"), /damaged[^]*read_only/);
+  assert.equal(state.ports.size, 2);
 });
 
-Deno.test("load() drops hostile mappings one by one, with a reason on one line, and keeps the good ones (F16)", async () => {
+Deno.test("StateStore.load() leaves out hostile leases, and gives the reason of each on one line (F16)", async () => {
   const text =
     `{"good.t": "10.107.0.5", "__proto__": "10.107.0.6", "constructor": {"x": 1}, "a b": "10.107.0.7", "evil\\n127.0.0.1 x": "10.107.0.8", "../../etc": "10.107.0.9",
     "*": "10.107.0.10", "wildcard:": "10.107.0.11", "wildcard:*.a": "10.107.0.12", "n.t": 5, "o.t": null, "p.t": "10.107.0.300", "q.t": "10.107.0.5 ", "r.t": ["10.107.0.13"], "UPPER.t": "10.107.0.14",
@@ -265,7 +244,7 @@ Deno.test("load() drops hostile mappings one by one, with a reason on one line, 
   const { state, problems } = await load({ "ip_mappings.json": text });
   assert.deepEqual([...state.leases], [
     ["good.t", "10.107.0.5"],
-    // A host name like any other: it lost its address at each restart.
+    // A host name like any other. It lost its address at each restart.
     ["__proto__", "10.107.0.6"],
     ["*.ok.t", "10.107.0.15"],
   ]);
@@ -275,7 +254,7 @@ Deno.test("load() drops hostile mappings one by one, with a reason on one line, 
   for (const problem of problems) assert.doesNotMatch(problem, /[\u0000-\u001f]/);
 });
 
-Deno.test("load() never gives two names one address: the first keeps it, the others get one of their own (F16)", async () => {
+Deno.test("StateStore.load() leaves a shared address to the first of its names (F16)", async () => {
   const { state, problems } = await load({
     "ip_mappings.json": '{"a.t": "10.107.0.2", "b.t": "10.107.0.2", "wildcard:c.t": "10.107.0.2"}',
   });
@@ -284,7 +263,8 @@ Deno.test("load() never gives two names one address: the first keeps it, the oth
   assert.equal(problems.length, 2);
 });
 
-Deno.test("load() drops hostile ports one by one (0x50 and 8e1 passed as ports)", async () => {
+// 0x50 and 8e1 were read as ports.
+Deno.test("StateStore.load() leaves out hostile ports", async () => {
   const table = {
     "a.t:80": 9080,
     "a.t": 9081,
@@ -309,7 +289,7 @@ Deno.test("load() drops hostile ports one by one (0x50 and 8e1 passed as ports)"
   assert.equal(problems.length, 15);
 });
 
-Deno.test("load() drops hostile endpoints one by one", async () => {
+Deno.test("StateStore.load() leaves out hostile endpoints", async () => {
   const list = [
     { id: "ep_1", url: "http://a.t" },
     { id: "", url: "http://b.t" },
@@ -331,13 +311,14 @@ Deno.test("load() drops hostile endpoints one by one", async () => {
   assert.equal(problems.length, 10);
 });
 
-Deno.test("load() sets a list of another schema aside", async () => {
+Deno.test("StateStore.load() sets a list with another schema aside", async () => {
   const { state, problems } = await load({ "endpoints.json": '{"schema": 2, "endpoints": []}' });
   assert.equal(state.endpoints, undefined);
   assert.match(problems[0]!, /endpoints\.json is damaged/);
 });
 
-Deno.test("load() of a million bad entries keeps the good one among them, and tells twenty and their number (it told a million) (F16)", async () => {
+// It reported each of them.
+Deno.test("StateStore.load() reports 20 of a million bad entries, and keeps the good one (F16)", async () => {
   const bad = Array.from({ length: 1_000_000 }, (_, index) => `"${index}":1`);
   const { state, problems } = await load({
     "ip_mappings.json": `{${[...bad.slice(0, 500_000), '"good.t":"10.107.0.5"', ...bad.slice(500_000)]}}`,
@@ -349,14 +330,14 @@ Deno.test("load() of a million bad entries keeps the good one among them, and te
   assert.equal(problems.at(-1), "ip_mappings.json: 999980 more entries are not usable");
 });
 
-Deno.test("load() of a list of 100,000 bad endpoints keeps the good one, and tells twenty (it told all) (F16)", async () => {
+Deno.test("StateStore.load() reports 20 of 100,000 bad endpoints, and keeps the good one (F16)", async () => {
   const list = `${"{},".repeat(100_000)}{"id":"ep_1","url":"http://a.t"}`;
   const { state, problems } = await load({ "endpoints.json": `{"schema":1,"endpoints":[${list}]}` });
   assert.deepEqual(state.endpoints?.map(({ id }) => id), ["ep_1"]);
   assert.equal(problems.length, 21);
 });
 
-Deno.test("load() and save() take 10,000 entries in well under a second", async () => {
+Deno.test("StateStore saves and loads 10,000 entries in less than 4 s", async () => {
   const leases = new Map(
     Array.from({ length: 10_000 }, (_, index) => [`n${index}.t`, `10.107.${index >> 8}.${index & 255}`]),
   );
