@@ -5,7 +5,7 @@ import type { Zone } from "./zone.ts";
 /**
  * The reply to a message, or the query (with a copy of its bytes) if an upstream DNS server must be
  * asked. Undefined if there must be no reply: the message has no header, or is itself a reply, so
- * that two servers could answer each other for ever. Never throws, whatever the bytes.
+ * that two servers could answer each other for ever. Never throws.
  *
  * Our names have an A and an SOA record, ANY returns one of them (RFC 8482), and all other types
  * are NODATA (RFC 2308). The replies follow RFC 8906 8. None has three times the size of its query.

@@ -3,9 +3,9 @@ import { NoNames } from "../../src/names/hosts/no_names.ts";
 import * as files from "../../src/system/files.ts";
 import { fileOnDisk } from "../names/file_on_disk.ts";
 import { readBlock } from "../names/hosts/hosts_texts.ts";
-import { type PublisherPlace, testNamePublisher } from "./name_publisher.ts";
+import { type PublisherTarget, testNamePublisher } from "./name_publisher.ts";
 
-async function openHosts(text: string | undefined): Promise<PublisherPlace> {
+async function openHosts(text: string | undefined): Promise<PublisherTarget> {
   const file = await fileOnDisk("hosts", text);
   return {
     make: () => new HostsFile(file.path, { files }),

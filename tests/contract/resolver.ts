@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Resolver, ResolverRequest } from "../../src/names/resolver/resolver.ts";
 
 /** The DNS settings of a machine, for which several resolvers can be made one after the other. */
-export interface ResolverPlace extends AsyncDisposable {
+export interface ResolverTarget extends AsyncDisposable {
   /** A new resolver that knows nothing of the earlier ones. */
   make(): Resolver;
   /** The settings of ngrokd: domain → server. */
@@ -24,25 +24,25 @@ const OTHER: ResolverRequest = {
 };
 
 /** The tests that every resolver must pass. */
-export function testResolver(what: string, open: () => Promise<ResolverPlace>): void {
+export function testResolver(what: string, open: () => Promise<ResolverTarget>): void {
   type Check = (request: ResolverRequest) => Promise<void>;
   interface Case {
-    readonly place: ResolverPlace;
+    readonly target: ResolverTarget;
     readonly works: boolean;
     readonly assertSettings: Check;
   }
   function test(name: string, body: (it: Case) => Promise<void>): void {
     Deno.test(`${what}: ${name}`, async () => {
-      await using place = await open();
-      const works = place.changesNothing === undefined;
+      await using target = await open();
+      const works = target.changesNothing === undefined;
       const assertSettings: Check = async (request) =>
-        assert.deepEqual(await place.settings(), works ? place.expected(request) : new Map());
-      await body({ place, works, assertSettings });
+        assert.deepEqual(await target.settings(), works ? target.expected(request) : new Map());
+      await body({ target, works, assertSettings });
     });
   }
 
   test("apply() makes exactly the requested settings and reports changes", async (it) => {
-    const resolver = it.place.make();
+    const resolver = it.target.make();
     for (const request of [TWO, OTHER, NONE]) {
       const first = await resolver.apply(request);
       assert.equal(first.changed, it.works);
@@ -54,18 +54,18 @@ export function testResolver(what: string, open: () => Promise<ResolverPlace>): 
   });
 
   test("apply() recognises the settings of an earlier run and restores lost ones", async (it) => {
-    await it.place.make().apply(TWO);
-    const second = it.place.make();
+    await it.target.make().apply(TWO);
+    const second = it.target.make();
     assert.equal((await second.apply(TWO)).changed, false);
     await it.assertSettings(TWO);
-    await it.place.overwrite();
+    await it.target.overwrite();
     await it.assertSettings(NONE);
     assert.equal((await second.apply(TWO)).changed, it.works);
     await it.assertSettings(TWO);
   });
 
   test("apply() refuses only what is no host name", async (it) => {
-    const resolver = it.place.make();
+    const resolver = it.target.make();
     const bad = ["../evil", "..", "a/b", ".", "", "x\n6.6.6.6 y", "-rf", "~.", "*.*.example"];
     const outcome = await resolver.apply({ ...TWO, domains: [...bad, ...TWO.domains] });
     if (it.works) assert.deepEqual([[...outcome.refused.keys()], outcome.problem], [bad, undefined]);
@@ -76,9 +76,9 @@ export function testResolver(what: string, open: () => Promise<ResolverPlace>): 
   });
 
   test("withdraw() removes the settings of this and earlier runs, repeatedly", async (it) => {
-    assert.equal((await it.place.make().withdraw()).changed, false);
-    await it.place.make().apply(TWO);
-    const resolver = it.place.make();
+    assert.equal((await it.target.make().withdraw()).changed, false);
+    await it.target.make().apply(TWO);
+    const resolver = it.target.make();
     assert.equal((await resolver.withdraw()).changed, it.works);
     await it.assertSettings(NONE);
     const { changed, problem } = await resolver.withdraw();
@@ -87,7 +87,7 @@ export function testResolver(what: string, open: () => Promise<ResolverPlace>): 
   });
 
   test("the last of several overlapping requests wins", async (it) => {
-    const resolver = it.place.make();
+    const resolver = it.target.make();
     await Promise.all([TWO, OTHER, TWO, NONE, OTHER].map((request) => resolver.apply(request)));
     await it.assertSettings(OTHER);
   });

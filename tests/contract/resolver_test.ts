@@ -9,12 +9,12 @@ import * as files from "../../src/system/files.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 import { fileOnDisk } from "../names/file_on_disk.ts";
 import { FakeResolvectl } from "../names/resolver/fake_resolvectl.ts";
-import { type ResolverPlace, testResolver } from "./resolver.ts";
+import { type ResolverTarget, testResolver } from "./resolver.ts";
 
 const OTHERS = "nameserver 192.168.1.1\nsearch lan\n";
 const LINK = { name: "ngrokd0", subnet: { base: 0x0a6b0000, prefix: 16 } };
 
-async function openResolvConf(): Promise<ResolverPlace> {
+async function openResolvConf(): Promise<ResolverTarget> {
   const file = await fileOnDisk("resolv.conf", OTHERS);
   return {
     make: () => new ResolvConf(file.path, { files, backup: `${file.directory}/resolv.conf.bak` }),
@@ -28,7 +28,7 @@ async function openResolvConf(): Promise<ResolverPlace> {
   };
 }
 
-async function openResolverDir(): Promise<ResolverPlace> {
+async function openResolverDir(): Promise<ResolverTarget> {
   const directory = await temporaryDirectory();
   const path = `${directory.path}/resolver`;
   return {
@@ -49,7 +49,7 @@ async function openResolverDir(): Promise<ResolverPlace> {
 }
 
 /** Alone, or as the first choice of a chain on Linux. */
-async function openResolved(options: { inChain?: boolean } = {}): Promise<ResolverPlace> {
+async function openResolved(options: { inChain?: boolean } = {}): Promise<ResolverTarget> {
   const file = await fileOnDisk("resolv.conf", "nameserver 127.0.0.53\noptions edns0 trust-ad\n");
   const fake = new FakeResolvectl(LINK.name);
   const shared = { run: fake.run, files, resolvConf: file.path, link: () => LINK };
@@ -69,9 +69,9 @@ async function openResolved(options: { inChain?: boolean } = {}): Promise<Resolv
   };
 }
 
-async function openSecondChoice(): Promise<ResolverPlace> {
-  const place = await openResolverDir();
-  return { ...place, make: () => new ResolverChain([new NoResolver("This is a test"), place.make()]) };
+async function openSecondChoice(): Promise<ResolverTarget> {
+  const target = await openResolverDir();
+  return { ...target, make: () => new ResolverChain([new NoResolver("This is a test"), target.make()]) };
 }
 
 function routes(request: ResolverRequest, server: string): Map<string, string> {

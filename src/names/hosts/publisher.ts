@@ -4,7 +4,7 @@ import type { ChangeOutcome } from "../outcome.ts";
 export interface NamePublisher {
   /** The kind of publisher, for `status`. */
   readonly kind: string;
-  /** The place of the names, for people; empty if there is none. */
+  /** The file with the names, for people; empty if there is none. */
   readonly target: string;
   /** The reason why no name is published at all; undefined if names are published. */
   readonly disabledReason: string | undefined;

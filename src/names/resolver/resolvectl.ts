@@ -25,7 +25,7 @@ export class Resolvectl {
 
   /** @throws {CommandError} */
   async set({ link, servers, domains }: LinkSettings): Promise<void> {
-    // Our server signs nothing and speaks no TLS, whatever this machine demands of other servers.
+    // Our server has neither DNSSEC nor TLS, which this machine may demand of other servers.
     await this.#call(["dnssec", link, "no"]);
     await this.#call(["dnsovertls", link, "no"]);
     // A link with servers and without domains would get the queries for every name.

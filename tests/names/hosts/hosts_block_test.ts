@@ -54,14 +54,14 @@ for (const [name, { text, without }] of Object.entries(MANAGED_HOSTS)) {
   });
 }
 
-for (const [name, { text, line, says }] of Object.entries(DAMAGED_HOSTS)) {
+for (const [name, { text, line, message }] of Object.entries(DAMAGED_HOSTS)) {
   Deno.test(`replaceBlock() refuses a damaged file and names the line: ${name} (F9, F10)`, () => {
     for (const names of [new Map<string, string>(), someNames(3)]) {
       for (const variant of [text, text.replaceAll("\n", "\r\n")]) {
         const result = replaceBlock(variant, names);
         assert.ok("problem" in result);
         assert.equal(result.problem.line, line);
-        assert.match(result.problem.message, says);
+        assert.match(result.problem.message, message);
       }
     }
     assert.deepEqual(findOutside(text, new Set(["a", "x", "old.example"])), new Map());

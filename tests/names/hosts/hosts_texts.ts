@@ -62,53 +62,53 @@ export const MANAGED_HOSTS: Readonly<Record<string, { readonly text: string; rea
 
 /** Hosts files with a damaged section, the line of the fault and the message about it. */
 export const DAMAGED_HOSTS: Readonly<
-  Record<string, { readonly text: string; readonly line: number; readonly says: RegExp }>
+  Record<string, { readonly text: string; readonly line: number; readonly message: RegExp }>
 > = {
   "END is missing": {
     text: `a\n# BEGIN ngrokd managed section\n10.0.0.1 x\nb\n`,
     line: 2,
-    says: /no line ends$/,
+    message: /no line ends$/,
   },
   "BEGIN is missing": {
     text: `a\n10.0.0.1 x\n# END ngrokd managed section\nb\n`,
     line: 3,
-    says: /no line begins$/,
+    message: /no line begins$/,
   },
   "END comes first": {
     text: "# END ngrokd managed section\na\n# BEGIN ngrokd managed section\n",
     line: 1,
-    says: /no line begins$/,
+    message: /no line begins$/,
   },
   "two sections": {
     text: `a\n${OLD_BLOCK}b\n${OLD_BLOCK}`,
     line: 6,
-    says: /the first begins in line 2\)$/,
+    message: /the first begins in line 2\)$/,
   },
   "section in a section": {
     text: `# BEGIN ngrokd managed section\n${OLD_BLOCK}`,
     line: 2,
-    says: /the first begins in line 1\)$/,
+    message: /the first begins in line 1\)$/,
   },
-  "END twice": { text: `${OLD_BLOCK}# END ngrokd managed section\n`, line: 4, says: /a second time$/ },
+  "END twice": { text: `${OLD_BLOCK}# END ngrokd managed section\n`, line: 4, message: /a second time$/ },
   "marker inside a comment": {
     text: `a\n## BEGIN ngrokd managed section\n${OLD_BLOCK}`,
     line: 2,
-    says: /other text beside the marker/,
+    message: /other text beside the marker/,
   },
   "marker mid-line": {
     text: `${OLD_BLOCK}10.0.0.1 a # END ngrokd managed section\n`,
     line: 4,
-    says: /other text beside the marker/,
+    message: /other text beside the marker/,
   },
   "blank after the marker": {
     text: OLD_BLOCK.replace("section\n", "section \n"),
     line: 1,
-    says: /other text beside the marker/,
+    message: /other text beside the marker/,
   },
   "two markers in one line": {
     text: "# BEGIN ngrokd managed section# END ngrokd managed section\n",
     line: 1,
-    says: /other text beside the marker/,
+    message: /other text beside the marker/,
   },
 };
 
