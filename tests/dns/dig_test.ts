@@ -6,6 +6,7 @@ import { listenUdp } from "../../src/system/udp.ts";
 
 const DIG = "/usr/bin/dig";
 const NO_DIG = !(await Deno.stat(DIG).then(() => true, () => false));
+const SKIPPED = NO_DIG ? " (skipped: dig is not installed)" : "";
 
 /** The output of dig for one reply. */
 interface Printed {
@@ -111,7 +112,7 @@ function read(text: string): Printed {
 }
 
 Deno.test({
-  name: `DnsServer behaves as RFC 8906 8 requires${NO_DIG ? " (skipped: dig is not installed)" : ""}`,
+  name: `DnsServer behaves as RFC 8906 8 requires${SKIPPED}`,
   ignore: NO_DIG,
   async fn(test) {
     await using server = new DnsServer({

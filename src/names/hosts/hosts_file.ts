@@ -50,7 +50,7 @@ export class HostsFile implements NamePublisher {
         }
         const replaced = replaceBlock(text, valid);
         if ("problem" in replaced) return this.#damaged(replaced.problem);
-        // To scan a large file takes long, and the same text has the same notes.
+        // Scanning a large file is slow, and the same text has the same notes.
         const notes = replaced.text === last?.text ? last.notes : this.#notesOn(text, valid);
         written = { text: replaced.text, block: replaced.block, names: valid, notes };
         const isRepair = !options.isLast && last !== undefined && replaced.oldBlock !== last.block;
