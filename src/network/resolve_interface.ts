@@ -1,8 +1,8 @@
 import { parseIpv4 } from "../lib/ipv4.ts";
 
 /**
- * The address that `net.listen_interface` means: an address is itself; an interface is its first address that is not a loopback
- * address, or its first one. Undefined if this machine has no such interface.
+ * The address for a value of `net.listen_interface`: an address itself, or the first address of an
+ * interface, if possible not a loopback one. Undefined if this machine has no such interface.
  */
 export function resolveInterface(
   name: string,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { resolveInterface } from "../../src/network/resolve_interface.ts";
 
-Deno.test("resolveInterface() takes an address as it is, and an interface's first address outside loopback", () => {
+Deno.test("resolveInterface() returns an address, or the first address of an interface", () => {
   const addresses = [
     { interface: "lo", address: "127.0.0.1" },
     { interface: "eth0", address: "127.5.0.1" },
