@@ -24,8 +24,8 @@ export class EndpointList {
   }
 
   /**
-   * Lists the endpoints of the operator. An unchanged list keeps the revision of the last one, which
-   * saves the caller a comparison of thousands of endpoints.
+   * Lists the endpoints of the operator. An unchanged list keeps the revision of the last one,
+   * which saves the caller a comparison of thousands of endpoints.
    *
    * @throws {ApiError}
    */
