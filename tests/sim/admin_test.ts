@@ -16,18 +16,18 @@ Deno.test("the admin API sets and clears faults and switches", async () => {
   await using cloud = await SimulatedCloud.start();
   const fault = { kind: "error", status: 503, route: "endpoints.list" };
   assert.deepEqual((await admin(cloud, "POST /faults", fault)).body, [fault]);
-  assert.equal((await callApi(cloud, "GET", { path: "/endpoints" })).status, 503);
+  assert.equal((await callApi(cloud, "GET /endpoints")).status, 503);
   await admin(cloud, "POST /faults", [{ kind: "ingress.stall" }, { kind: "reset", after: 5 }]);
   assert.equal((await admin(cloud, "GET /faults")).body.length, 3);
   assert.equal((await admin(cloud, "DELETE /faults/ingress.stall")).body.length, 2);
   assert.deepEqual((await admin(cloud, "DELETE /faults")).body, []);
-  assert.equal((await callApi(cloud, "GET", { path: "/endpoints" })).status, 200);
+  assert.equal((await callApi(cloud, "GET /endpoints")).status, 200);
   assert.equal((await admin(cloud, "POST /switches", { frameWaitMs: null })).body.frameWaitMs, null);
   assert.equal((await admin(cloud, "GET /switches")).body.frameWaitMs, null);
   assert.equal(cloud.switches.frameWaitMs, null);
 });
 
-Deno.test("the admin API adds, changes and removes endpoints, and shows what happened", async () => {
+Deno.test("the admin API adds, changes and removes endpoints, and lists all records", async () => {
   await using cloud = await SimulatedCloud.start();
   const { id } = (await admin(cloud, "POST /endpoints", { url: "tcp://a.myapp:1", backend: "down" })).body;
   assert.equal((await admin(cloud, `POST /endpoints/${id}/backend`, "echo")).status, 200);
@@ -74,7 +74,7 @@ Deno.test("the admin API closes and opens the ports", async () => {
   assert.deepEqual([await refuses(cloud.ingressPort), await refuses(apiPort)], [false, false]);
 });
 
-Deno.test("the admin API says what it knows, and refuses what it does not", async () => {
+Deno.test("the admin API lists its calls and faults, and refuses unknown ones", async () => {
   await using cloud = await SimulatedCloud.start();
   assert.ok((await admin(cloud, "GET /")).body.includes("POST /operators/:id/delete"));
   assert.match((await admin(cloud, "GET /faults/kinds")).body["ingress.stall"], /^accepts TCP/);

@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { SimulatedCloud } from "../../sim/cloud/cloud.ts";
-import { callApi, register } from "./raw_client.ts";
+import { callApi, OPERATORS, register } from "./raw_client.ts";
 
-const OPERATORS = "/kubernetes_operators";
-
-Deno.test("another account sees neither operator nor endpoints", async () => {
+Deno.test("an account sees only its own operators and endpoints", async () => {
   await using cloud = await SimulatedCloud.start();
   const operator = await register(cloud);
   const { id } = cloud.addEndpoint({ url: "http://api.myapp", backend: "http" });
@@ -12,12 +10,12 @@ Deno.test("another account sees neither operator nor endpoints", async () => {
   cloud.addEndpoint({ url: "http://api.myapp", backend: "http", accountId: other.id });
   for (const path of [`${OPERATORS}/${operator.id}`, `/endpoints/${id}`]) {
     const headers = { Authorization: `Bearer ${other.apiKey}` };
-    assert.equal((await callApi(cloud, "GET", { path, headers })).status, 404);
-    assert.equal((await callApi(cloud, "GET", { path })).status, 200);
+    assert.equal((await callApi(cloud, `GET ${path}`, { headers })).status, 404);
+    assert.equal((await callApi(cloud, `GET ${path}`)).status, 200);
   }
 });
 
-Deno.test("bound endpoints come newest first in pages of at most 100, linked by absolute URLs that keep the limit", async () => {
+Deno.test("bound endpoints are listed newest first, in pages of at most 100 with absolute links", async () => {
   await using cloud = await SimulatedCloud.start();
   const ids = Array.from(
     { length: 205 },
@@ -37,7 +35,7 @@ Deno.test("bound endpoints come newest first in pages of at most 100, linked by 
   ) {
     const seen: string[][] = [];
     for (let uri: string | null = cloud.apiUrl + base + query; uri !== null;) {
-      const { body } = await operator.call("GET", uri);
+      const { body } = await callApi(cloud, `GET ${uri}`);
       assert.equal(body.uri, cloud.apiUrl + base);
       seen.push(body.endpoints.map((endpoint: { id: string }) => endpoint.id));
       uri = body.next_page_uri;
@@ -51,7 +49,7 @@ Deno.test("bound endpoints come newest first in pages of at most 100, linked by 
   }
 });
 
-Deno.test("selectors filter the bound list, OR by default, and a PATCH takes effect on the next list", async () => {
+Deno.test("selectors filter the bound list by OR, or AND if the switch says so; a PATCH changes them", async () => {
   await using cloud = await SimulatedCloud.start();
   for (const name of ["one.staging", "two.staging", "three.myapp"]) {
     cloud.addEndpoint({ url: `http://${name}`, backend: "http" });
@@ -60,19 +58,19 @@ Deno.test("selectors filter the bound list, OR by default, and a PATCH takes eff
     selectors: ['endpoint.url.contains(".staging")', 'endpoint.url.contains("two")'],
   });
   const list = async () =>
-    (await operator.call("GET", `${OPERATORS}/${operator.id}/bound_endpoints`)).body.endpoints
+    (await operator.call("GET /bound_endpoints")).body.endpoints
       .map(({ url }: { url: string }) => url);
   assert.deepEqual(await list(), ["http://two.staging", "http://one.staging"]);
   cloud.switches.selectors = "and";
   assert.deepEqual(await list(), ["http://two.staging"]);
-  await operator.call("PATCH", `${OPERATORS}/${operator.id}`, { binding: { endpoint_selectors: ["false"] } });
+  await operator.call("PATCH", { binding: { endpoint_selectors: ["false"] } });
   assert.deepEqual(await list(), []);
 });
 
-Deno.test("a listed endpoint leaves unset fields out and strips default ports, but keeps them in hostport", async () => {
+Deno.test("a listed endpoint omits unset fields, and has its default port only in hostport", async () => {
   await using cloud = await SimulatedCloud.start();
   const { id } = cloud.addEndpoint({ url: "tls://secure.myapp:443", backend: "tls", metadata: "m" });
-  const { body } = await callApi(cloud, "GET", { path: "/endpoints" });
+  const { body } = await callApi(cloud, "GET /endpoints");
   const { created_at, updated_at, principal } = body.endpoints[0];
   assert.match(created_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
   assert.deepEqual(body, {
@@ -98,8 +96,7 @@ Deno.test("a listed endpoint leaves unset fields out and strips default ports, b
 
 Deno.test("endpoints are created, read, changed, filtered and deleted over the API", async () => {
   await using cloud = await SimulatedCloud.start();
-  const created = await callApi(cloud, "POST", {
-    path: "/endpoints",
+  const created = await callApi(cloud, "POST /endpoints", {
     body: { url: "https://shop.example.com:443", type: "cloud", bindings: ["public"], description: "d" },
   });
   assert.equal(created.status, 201);
@@ -108,7 +105,7 @@ Deno.test("endpoints are created, read, changed, filtered and deleted over the A
     ["https://shop.example.com", "shop.example.com:443", 443],
   );
   const path = `/endpoints/${created.body.id}`;
-  const patched = await callApi(cloud, "PATCH", { path, body: { metadata: "new" } });
+  const patched = await callApi(cloud, `PATCH ${path}`, { body: { metadata: "new" } });
   assert.deepEqual([patched.status, patched.body.metadata, patched.body.description], [200, "new", "d"]);
   for (
     const [body, code] of [[{ url: "http://other.example.com" }, 249], [
@@ -116,18 +113,18 @@ Deno.test("endpoints are created, read, changed, filtered and deleted over the A
       18016,
     ]] as const
   ) {
-    assert.equal((await callApi(cloud, "PATCH", { path, body })).body.error_code, `ERR_NGROK_${code}`);
+    assert.equal((await callApi(cloud, `PATCH ${path}`, { body })).body.error_code, `ERR_NGROK_${code}`);
   }
   cloud.addEndpoint({ url: "tcp://db.myapp:5432", backend: "tcp" });
   const filtered = async (query: Record<string, string>) =>
-    (await callApi(cloud, "GET", { path: `/endpoints?${new URLSearchParams(query)}` })).body.endpoints
+    (await callApi(cloud, `GET /endpoints?${new URLSearchParams(query)}`)).body.endpoints
       .map(({ url }: { url: string }) => url);
   assert.deepEqual(await filtered({ filter: '"kubernetes" in obj.bindings' }), ["tcp://db.myapp:5432"]);
   assert.deepEqual(await filtered({ id: created.body.id }), ["https://shop.example.com"]);
   assert.deepEqual(await filtered({ url: "https://shop.example.com" }), ["https://shop.example.com"]);
-  assert.equal((await callApi(cloud, "DELETE", { path })).status, 204);
-  assert.equal((await callApi(cloud, "GET", { path })).status, 404);
-  assert.equal((await callApi(cloud, "DELETE", { path })).status, 404);
+  assert.equal((await callApi(cloud, `DELETE ${path}`)).status, 204);
+  assert.equal((await callApi(cloud, `GET ${path}`)).status, 404);
+  assert.equal((await callApi(cloud, `DELETE ${path}`)).status, 404);
 });
 
 const REFUSED_ENDPOINTS: [Record<string, unknown>, number][] = [
@@ -157,7 +154,7 @@ Deno.test("endpoints that break a rule are refused with the code of that rule", 
   cloud.addEndpoint({ url: "http://taken.myapp", backend: "http" });
   cloud.addEndpoint({ url: "http://pool.myapp", backend: "http", pooling: true });
   for (const [body, code] of REFUSED_ENDPOINTS) {
-    const answer = await callApi(cloud, "POST", { path: "/endpoints", body });
+    const answer = await callApi(cloud, "POST /endpoints", { body });
     assert.deepEqual(
       [answer.status, answer.body.error_code],
       [400, `ERR_NGROK_${code}`],
@@ -171,24 +168,24 @@ Deno.test("endpoints that break a rule are refused with the code of that rule", 
   cloud.setAccount({ poolingAllowed: false });
   const pooled = { url: "http://pool.myapp", bindings: ["kubernetes"], pooling_enabled: true };
   assert.equal(
-    (await callApi(cloud, "POST", { path: "/endpoints", body: pooled })).body.error_code,
+    (await callApi(cloud, "POST /endpoints", { body: pooled })).body.error_code,
     "ERR_NGROK_18019",
   );
   cloud.setAccount({ poolingAllowed: true });
-  assert.equal((await callApi(cloud, "POST", { path: "/endpoints", body: pooled })).status, 201);
+  assert.equal((await callApi(cloud, "POST /endpoints", { body: pooled })).status, 201);
   cloud.switches.httpsKubernetes = true;
   const https = { url: "https://a.myapp", bindings: ["kubernetes"] };
-  assert.equal((await callApi(cloud, "POST", { path: "/endpoints", body: https })).status, 201);
+  assert.equal((await callApi(cloud, "POST /endpoints", { body: https })).status, 201);
   cloud.switches.wildcardKubernetes = false;
   assert.throws(() => cloud.addEndpoint({ url: "tls://*.example.com", backend: "tls" }), {
     code: "ERR_NGROK_9039",
   });
 });
 
-Deno.test("a binding that is not written out is internal for .internal names and public for others", async () => {
+Deno.test("an endpoint without a binding is internal for .internal names and else public", async () => {
   await using cloud = await SimulatedCloud.start();
   for (const [url, binding] of [["http://db.internal", "internal"], ["http://db.example.com", "public"]]) {
-    assert.deepEqual((await callApi(cloud, "POST", { path: "/endpoints", body: { url } })).body.bindings, [
+    assert.deepEqual((await callApi(cloud, "POST /endpoints", { body: { url } })).body.bindings, [
       binding,
     ]);
   }

@@ -1,17 +1,15 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { SimulatedCloud } from "../../sim/cloud/cloud.ts";
-import { callApi, makeCsr, type RawAnswer, register } from "./raw_client.ts";
+import { callApi, makeCsr, OPERATORS, type RawAnswer, register } from "./raw_client.ts";
 
-const OPERATORS = "/kubernetes_operators";
-
-/** What one endpoint in the bound list looks like to a client under a fault. */
+/** Registers an operator and returns a function that gets its bound list. */
 async function boundList(cloud: SimulatedCloud): Promise<() => Promise<RawAnswer>> {
   const { id } = await register(cloud);
-  return () => callApi(cloud, "GET", { path: `${OPERATORS}/${id}/bound_endpoints` });
+  return () => callApi(cloud, `GET ${OPERATORS}/${id}/bound_endpoints`);
 }
 
-/** The bytes of one answer, up to the end or the break of the connection. */
+/** The bytes of one answer, up to the end of the connection. */
 async function rawAnswer(cloud: SimulatedCloud): Promise<{ text: string; broken: boolean }> {
   using conn = await Deno.connect({ hostname: "127.0.0.1", port: Number(new URL(cloud.apiUrl).port) });
   await conn.write(new TextEncoder().encode(
@@ -29,7 +27,7 @@ async function rawAnswer(cloud: SimulatedCloud): Promise<{ text: string; broken:
   }
 }
 
-Deno.test("planted errors strike their route, so often as wanted, after as many chances as wanted", async () => {
+Deno.test("an error fault applies to its route, `times` times, after `after` chances", async () => {
   await using cloud = await SimulatedCloud.start();
   const list = await boundList(cloud);
   cloud.faults.set({
@@ -53,31 +51,27 @@ Deno.test("planted errors strike their route, so often as wanted, after as many 
       "slow down",
     ]);
     assert.equal(answer.headers.get("retry-after"), "Wed, 21 Oct 2015 07:28:00 GMT");
-    assert.equal((await callApi(cloud, "GET", { path: "/endpoints" })).status, 200, "other routes are well");
+    assert.equal((await callApi(cloud, "GET /endpoints")).status, 200, "other routes work");
   }
   assert.deepEqual(statuses, [200, 429, 429, 200]);
   assert.deepEqual(cloud.faults.list(), []);
 });
 
-for (const status of [401, 403, 404, 429, 500, 502, 503]) {
-  Deno.test(`a planted ${status} has a body with that status and no code unless one is given`, async () => {
-    await using cloud = await SimulatedCloud.start();
-    const off = cloud.faults.set({ kind: "error", status });
-    const { status: got, body, headers } = await callApi(cloud, "GET", { path: "/endpoints" });
-    assert.deepEqual([got, body.status_code, "error_code" in body, headers.has("retry-after")], [
-      status,
-      status,
-      false,
-      false,
-    ]);
-    off();
-    assert.equal((await callApi(cloud, "GET", { path: "/endpoints" })).status, 200);
-  });
-}
-
-Deno.test("answers can be HTML, text, empty or a redirect", async () => {
+Deno.test("an error fault has its status in the body, and no code unless one is given", async () => {
   await using cloud = await SimulatedCloud.start();
-  const get = () => callApi(cloud, "GET", { path: "/endpoints" });
+  for (const status of [401, 403, 404, 429, 500, 502, 503]) {
+    const off = cloud.faults.set({ kind: "error", status });
+    const { status: got, body, headers } = await callApi(cloud, "GET /endpoints");
+    assert.deepEqual([got, body.status_code], [status, status]);
+    assert.deepEqual(["error_code" in body, headers.has("retry-after")], [false, false]);
+    off();
+    assert.equal((await callApi(cloud, "GET /endpoints")).status, 200);
+  }
+});
+
+Deno.test("faults answer with HTML, text, an empty body or a redirect", async () => {
+  await using cloud = await SimulatedCloud.start();
+  const get = () => callApi(cloud, "GET /endpoints");
   cloud.faults.set({ kind: "html", status: 502, times: 1 });
   const html = await get();
   assert.deepEqual([html.status, html.headers.get("content-type")], [502, "text/html"]);
@@ -93,7 +87,7 @@ Deno.test("answers can be HTML, text, empty or a redirect", async () => {
   assert.deepEqual(cloud.requests().map(({ status }) => status), [502, 200, 200, 302]);
 });
 
-Deno.test("a cut body promises more than it has, a reset gives nothing, a huge body is as long as it says", async () => {
+Deno.test("faults cut a body, reset the connection or make a body huge", async () => {
   await using cloud = await SimulatedCloud.start();
   cloud.faults.set({ kind: "cut_body", bytes: 10, times: 1 });
   const cut = await rawAnswer(cloud);
@@ -102,26 +96,26 @@ Deno.test("a cut body promises more than it has, a reset gives nothing, a huge b
   cloud.faults.set({ kind: "reset", times: 1 });
   assert.deepEqual(await rawAnswer(cloud), { text: "", broken: true });
   cloud.faults.set({ kind: "huge_body", bytes: 5_000_000, times: 1 });
-  const huge = await callApi(cloud, "GET", { path: "/endpoints" });
+  const huge = await callApi(cloud, "GET /endpoints");
   assert.ok(huge.text.length > 5_000_000);
   assert.deepEqual(huge.body.endpoints, []);
   assert.equal(cloud.requests()[1]?.status, 0);
 });
 
-Deno.test("a slow body arrives byte by byte, a delayed answer arrives late, and both are the real ones", async () => {
+Deno.test("faults slow a body down or delay an answer without changing it", async () => {
   await using cloud = await SimulatedCloud.start();
   cloud.faults.set({ kind: "slow_body", msPerByte: 1, times: 1 });
   const startedAt = performance.now();
-  const slow = await callApi(cloud, "GET", { path: "/endpoints" });
+  const slow = await callApi(cloud, "GET /endpoints");
   assert.deepEqual(slow.body.endpoints, []);
   assert.ok(performance.now() - startedAt >= slow.text.length);
   cloud.faults.set({ kind: "delay", ms: 30, times: 1 });
   const delayedAt = performance.now();
-  assert.equal((await callApi(cloud, "GET", { path: "/endpoints" })).status, 200);
+  assert.equal((await callApi(cloud, "GET /endpoints")).status, 200);
   assert.ok(performance.now() - delayedAt >= 29);
 });
 
-Deno.test("a request that is never answered ends with its connection, and does not hold up the end of the cloud", async () => {
+Deno.test("a request that is never answered does not delay the end of the cloud", async () => {
   const cloud = await SimulatedCloud.start();
   cloud.faults.set({ kind: "never_answer" }, { kind: "delay", ms: 3_600_000, route: "operators.list" });
   const settled = [`${cloud.apiUrl}/endpoints`, `${cloud.apiUrl}${OPERATORS}`].map((url) =>
@@ -132,7 +126,7 @@ Deno.test("a request that is never answered ends with its connection, and does n
   assert.deepEqual(await Promise.all(settled), ["broken", "broken"]);
 });
 
-Deno.test("next_page_uri takes every form of an end and of a link, and every trap", async () => {
+Deno.test("the fault next_page_uri yields every form of an end and of a link, and every bad link", async () => {
   await using cloud = await SimulatedCloud.start();
   cloud.setRateLimit(10_000);
   const { id } = await register(cloud);
@@ -142,7 +136,7 @@ Deno.test("next_page_uri takes every form of an end and of a link, and every tra
   }
   const get = async (value: string, query = "") => {
     const off = cloud.faults.set({ kind: "next_page_uri", value: value as "null" });
-    const { body } = await callApi(cloud, "GET", { path: path + query });
+    const { body } = await callApi(cloud, `GET ${path + query}`);
     off();
     return body;
   };
@@ -160,14 +154,14 @@ Deno.test("next_page_uri takes every form of an end and of a link, and every tra
   assert.equal((await get("loop")).next_page_uri, cloud.apiUrl + path);
   const [one, two] = [await get("endless"), await get("endless")];
   assert.notEqual(one.next_page_uri, two.next_page_uri);
-  const again = await callApi(cloud, "GET", { path: two.next_page_uri });
+  const again = await callApi(cloud, `GET ${two.next_page_uri}`);
   assert.deepEqual(again.body.endpoints, two.endpoints, "an endless page repeats its entries");
   const [fresh, fresher] = [await get("endless_fresh"), await get("endless_fresh")];
   const ids = [...fresh.endpoints, ...fresher.endpoints].map((endpoint: { id: string }) => endpoint.id);
   assert.equal(new Set(ids).size, 200);
 });
 
-Deno.test("lists can hold stale entries, duplicates, unknown fields, or nothing", async () => {
+Deno.test("faults fill lists with stale entries, duplicates, unknown fields, or nothing", async () => {
   await using cloud = await SimulatedCloud.start();
   const list = await boundList(cloud);
   const { id } = cloud.addEndpoint({ url: "http://api.myapp", backend: "http" });
@@ -175,7 +169,7 @@ Deno.test("lists can hold stale entries, duplicates, unknown fields, or nothing"
   cloud.faults.set({ kind: "stale_entries", urls: ["tcp://old.myapp:1"], times: 1 });
   const [stale, real] = (await list()).body.endpoints;
   assert.deepEqual([stale.url, stale.proto, real.id], ["tcp://old.myapp:1", "tcp", id]);
-  assert.equal((await callApi(cloud, "GET", { path: `/endpoints/${stale.id}` })).status, 404);
+  assert.equal((await callApi(cloud, `GET /endpoints/${stale.id}`)).status, 404);
   cloud.faults.set({ kind: "duplicates", times: 1 });
   assert.deepEqual(await ids(), [id, id]);
   cloud.faults.set({ kind: "empty_list", times: 1 });
@@ -186,7 +180,7 @@ Deno.test("lists can hold stale entries, duplicates, unknown fields, or nothing"
   assert.deepEqual(await ids(), [id]);
 });
 
-Deno.test("url can be missing, both urls can be missing, and default ports can be kept", async () => {
+Deno.test("faults leave out url, or both URLs, or keep default ports", async () => {
   await using cloud = await SimulatedCloud.start();
   const list = await boundList(cloud);
   cloud.addEndpoint({ url: "tls://a.myapp", backend: "tls" });
@@ -212,7 +206,7 @@ Deno.test("url can be missing, both urls can be missing, and default ports can b
 Deno.test("an edge endpoint has neither url nor uri", async () => {
   await using cloud = await SimulatedCloud.start();
   cloud.addEndpoint({ url: "tls://edge.myapp", backend: "tls", type: "edge" });
-  const [endpoint] = (await callApi(cloud, "GET", { path: "/endpoints" })).body.endpoints;
+  const [endpoint] = (await callApi(cloud, "GET /endpoints")).body.endpoints;
   assert.deepEqual(["url" in endpoint, "uri" in endpoint, endpoint.public_url], [
     false,
     false,
@@ -220,13 +214,13 @@ Deno.test("an edge endpoint has neither url nor uri", async () => {
   ]);
 });
 
-Deno.test("certificates can be short-lived, for another key, missing, or with their chain", async () => {
+Deno.test("faults issue certificates that are short-lived, for another key, empty, or with a chain", async () => {
   await using cloud = await SimulatedCloud.start();
   const { id } = await register(cloud);
   const { key, csr } = await makeCsr();
   const renew = async () => {
     const body = { binding: { csr } };
-    return (await callApi(cloud, "PATCH", { path: `${OPERATORS}/${id}`, body })).body.binding.cert;
+    return (await callApi(cloud, `PATCH ${OPERATORS}/${id}`, { body })).body.binding.cert;
   };
   const blocks = (pem: string) => pem.match(/-----BEGIN CERTIFICATE-----/g)?.length ?? 0;
   const publicKeyOf = (pem: string) =>
@@ -248,8 +242,7 @@ Deno.test("certificates can be short-lived, for another key, missing, or with th
 
   cloud.faults.set({ kind: "short_certificate", lifetimeMs: 5000, times: 1 });
   const fresh = await makeCsr();
-  const { body } = await callApi(cloud, "PATCH", {
-    path: `${OPERATORS}/${id}`,
+  const { body } = await callApi(cloud, `PATCH ${OPERATORS}/${id}`, {
     body: { binding: { csr: fresh.csr } },
   });
   const { cert, not_before, not_after } = body.binding.cert;
@@ -258,23 +251,23 @@ Deno.test("certificates can be short-lived, for another key, missing, or with th
   assert.equal(validToDate.getTime() - validFromDate.getTime(), 5000);
 });
 
-Deno.test("ingress_endpoint can be another one or absent, and is what the client asked for if it did", async () => {
+Deno.test("ingress_endpoint is the client's choice, unless a fault replaces it or leaves it out", async () => {
   await using cloud = await SimulatedCloud.start();
   const { id } = await register(cloud);
   const path = `${OPERATORS}/${id}`;
-  const get = async () => (await callApi(cloud, "GET", { path })).body.binding;
+  const get = async () => (await callApi(cloud, `GET ${path}`)).body.binding;
   cloud.faults.set({ kind: "ingress_endpoint", value: "elsewhere.example.com:1", times: 1 });
   assert.equal((await get()).ingress_endpoint, "elsewhere.example.com:1");
   cloud.faults.set({ kind: "ingress_endpoint", value: null, times: 1 });
   assert.equal("ingress_endpoint" in await get(), false);
-  await callApi(cloud, "PATCH", { path, body: { binding: { ingress_endpoint: "mine.example.com:443" } } });
+  await callApi(cloud, `PATCH ${path}`, { body: { binding: { ingress_endpoint: "mine.example.com:443" } } });
   assert.equal((await get()).ingress_endpoint, "mine.example.com:443");
   cloud.faults.set({ kind: "ingress_endpoint", value: "listed.example.com:1", route: "operators.list" });
-  const { body } = await callApi(cloud, "GET", { path: OPERATORS });
+  const { body } = await callApi(cloud, `GET ${OPERATORS}`);
   assert.equal(body.operators[0].binding.ingress_endpoint, "listed.example.com:1");
 });
 
-Deno.test("a key that was seen before gets its old certificate if the switch says so", async () => {
+Deno.test("a known key gets its old certificate if the switch says so", async () => {
   await using cloud = await SimulatedCloud.start({
     switches: { newCertificateForSameKey: false, certificateSubject: "empty" },
   });
@@ -286,7 +279,7 @@ Deno.test("a key that was seen before gets its old certificate if the switch say
   ]);
   const send = async (subject: string) => {
     const { csr } = await makeCsr({ subject, keys });
-    return (await callApi(cloud, "PATCH", { path, body: { binding: { csr } } })).body.binding.cert.cert;
+    return (await callApi(cloud, `PATCH ${path}`, { body: { binding: { csr } } })).body.binding.cert.cert;
   };
   const [first, second] = [await send("O=one"), await send("O=two")];
   assert.equal(first, second);

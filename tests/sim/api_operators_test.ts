@@ -4,17 +4,15 @@ import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { SimulatedCloud } from "../../sim/cloud/cloud.ts";
 import { ksuidSeconds } from "../../sim/cloud/ksuid.ts";
-import { callApi, makeCsr, register } from "./raw_client.ts";
+import { callApi, makeCsr, OPERATORS, register } from "./raw_client.ts";
 
-const OPERATORS = "/kubernetes_operators";
 const DAY_MS = 86_400_000;
 
-Deno.test("an operator with bindings gets a 90-day certificate from this second, and itself back", async () => {
+Deno.test("an operator with bindings gets a certificate for 90 days from this second", async () => {
   const now = Date.parse("2025-10-24T21:16:12.789Z");
   await using cloud = await SimulatedCloud.start({ now: () => now });
   const { csr } = await makeCsr();
-  const { status, body } = await callApi(cloud, "POST", {
-    path: OPERATORS,
+  const { status, body } = await callApi(cloud, `POST ${OPERATORS}`, {
     body: {
       description: "ngrokd daemon",
       metadata: '{"type":"forward-proxy"}',
@@ -56,34 +54,31 @@ Deno.test("an operator with bindings gets a 90-day certificate from this second,
   const usages = new x509.X509Certificate(cert).getExtension(x509.ExtendedKeyUsageExtension)?.usages;
   assert.deepEqual([...usages ?? []], ["1.3.6.1.5.5.7.3.2"]);
 
-  const again = await callApi(cloud, "GET", { path: `${OPERATORS}/${id}` });
+  const again = await callApi(cloud, `GET ${OPERATORS}/${id}`);
   assert.deepEqual(again.body, body);
 });
 
-Deno.test("an operator without bindings shows an empty certificate, and its ingress endpoint only after the creation", async () => {
+Deno.test("an operator without bindings has an empty certificate, and an ingress only after an update", async () => {
   await using cloud = await SimulatedCloud.start({
     switches: { ingressEndpoint: "connect.ngrok-endpoints.com:443" },
   });
-  const created = (await callApi(cloud, "POST", { path: OPERATORS, body: {} })).body;
+  const created = (await callApi(cloud, `POST ${OPERATORS}`, { body: {} })).body;
   const binding = {
     endpoint_selectors: null,
     cert: { cert: "", not_before: "0001-01-01T00:00:00Z", not_after: "0001-01-01T00:00:00Z" },
   };
   assert.deepEqual(created.binding, binding);
-  const updated = await callApi(cloud, "PATCH", {
-    path: `${OPERATORS}/${created.id}`,
-    body: { description: "x" },
-  });
+  const updated = await callApi(cloud, `PATCH ${OPERATORS}/${created.id}`, { body: { description: "x" } });
   assert.equal(updated.status, 200);
   assert.deepEqual(updated.body.binding, { ...binding, ingress_endpoint: "connect.ngrok-endpoints.com:443" });
   assert.equal(updated.body.description, "x");
 });
 
-Deno.test("the same CSR gives the same certificate, a new one a new certificate, and a renewal leaves the rest alone", async () => {
+Deno.test("a known CSR gets its certificate again, a new CSR a new one, and nothing else changes", async () => {
   await using cloud = await SimulatedCloud.start();
   const operator = await register(cloud, { selectors: ["true", "false"] });
   const patch = async (csr: string) => {
-    const { body } = await operator.call("PATCH", `${OPERATORS}/${operator.id}`, { binding: { csr } });
+    const { body } = await operator.call("PATCH", { binding: { csr } });
     assert.deepEqual(body.binding.endpoint_selectors, ["true", "false"]);
     return body.binding.cert.cert;
   };
@@ -94,11 +89,11 @@ Deno.test("the same CSR gives the same certificate, a new one a new certificate,
   assert.equal(await patch(operator.csr), operator.cert);
 });
 
-Deno.test("P-384 and P-256 with SHA-512 are signed; a bad signature, a common name, RSA and garbage are refused with 19001", async () => {
+Deno.test("CSRs with a bad signature, a common name, RSA or garbage are refused with 19001", async () => {
   await using cloud = await SimulatedCloud.start();
   const send = async (csr: string) => {
     const body = { enabled_features: ["bindings"], binding: { csr } };
-    const answer = await callApi(cloud, "POST", { path: OPERATORS, body });
+    const answer = await callApi(cloud, `POST ${OPERATORS}`, { body });
     return [answer.status, answer.body.error_code];
   };
   const p384 = { name: "ECDSA", namedCurve: "P-384" };
@@ -125,7 +120,7 @@ Deno.test("P-384 and P-256 with SHA-512 are signed; a bad signature, a common na
   assert.deepEqual(await send(rsaCsr), [201, undefined]);
 });
 
-Deno.test("operators that are not valid are refused with their codes", async () => {
+Deno.test("invalid operators are refused with their codes", async () => {
   await using cloud = await SimulatedCloud.start();
   const { csr } = await makeCsr();
   const cases: [unknown, string][] = [
@@ -139,18 +134,18 @@ Deno.test("operators that are not valid are refused with their codes", async () 
     [[], "ERR_NGROK_215"],
   ];
   for (const [body, code] of cases) {
-    const answer = await callApi(cloud, "POST", { path: OPERATORS, body });
+    const answer = await callApi(cloud, `POST ${OPERATORS}`, { body });
     assert.deepEqual([answer.status, answer.body.error_code], [400, code], JSON.stringify(body));
   }
   cloud.setAccount({ bindingsEnabled: false });
-  const answer = await callApi(cloud, "POST", { path: OPERATORS, body: { enabled_features: ["bindings"] } });
+  const answer = await callApi(cloud, `POST ${OPERATORS}`, { body: { enabled_features: ["bindings"] } });
   assert.deepEqual([answer.status, answer.body.error_code], [400, "ERR_NGROK_19002"]);
   assert.deepEqual(cloud.operators(), []);
 });
 
-Deno.test("a second operator of the same deployment conflicts, one without a deployment does not", async () => {
+Deno.test("a second operator of a deployment conflicts, one without a deployment does not", async () => {
   await using cloud = await SimulatedCloud.start();
-  const create = async (body: unknown) => (await callApi(cloud, "POST", { path: OPERATORS, body })).status;
+  const create = async (body: unknown) => (await callApi(cloud, `POST ${OPERATORS}`, { body })).status;
   assert.equal(await create({ deployment: { name: "a", namespace: "b" } }), 201);
   assert.equal(await create({ deployment: { name: "a", namespace: "b" } }), 409);
   assert.equal(await create({ deployment: { name: "a", namespace: "c" } }), 201);
@@ -158,14 +153,14 @@ Deno.test("a second operator of the same deployment conflicts, one without a dep
   assert.equal(await create({}), 201);
 });
 
-Deno.test("GET /kubernetes_operators pages newest first by limit and before_id, with an absolute next_page_uri or null", async () => {
+Deno.test("GET /kubernetes_operators lists newest first, by limit and before_id, with absolute links", async () => {
   await using cloud = await SimulatedCloud.start();
   const ids: string[] = [];
   for (let count = 0; count < 5; count++) ids.unshift((await register(cloud)).id);
   const [newest, ...older] = ids;
   const base = cloud.apiUrl + OPERATORS;
   const get = async (query: string) => {
-    const { status, body } = await callApi(cloud, "GET", { path: OPERATORS + query });
+    const { status, body } = await callApi(cloud, `GET ${OPERATORS + query}`);
     assert.deepEqual([status, Object.keys(body)], [200, ["operators", "uri", "next_page_uri"]]);
     assert.equal(body.uri, base);
     return [body.operators.map(({ id }: { id: string }) => id), body.next_page_uri];
@@ -183,46 +178,40 @@ Deno.test("GET /kubernetes_operators pages newest first by limit and before_id, 
   assert.deepEqual(await get("?limit=2"), [[], null]);
 });
 
-Deno.test("a PATCH whose binding has no CSR changes the selectors, or is refused if the switch says so", async () => {
+Deno.test("a PATCH of a binding without a CSR changes the selectors, unless the switch refuses it", async () => {
   await using cloud = await SimulatedCloud.start();
   const operator = await register(cloud);
-  const path = `${OPERATORS}/${operator.id}`;
   const binding = { endpoint_selectors: ["false"] };
   for (const [status, code] of [[400, "ERR_NGROK_19001"], [405, undefined]] as const) {
     cloud.switches.bindingWithoutCsr = status;
-    const answer = await operator.call("PATCH", path, { binding });
+    const answer = await operator.call("PATCH", { binding });
     assert.deepEqual([answer.status, answer.body.status_code, answer.body.error_code], [
       status,
       status,
       code,
     ]);
-    assert.equal((await operator.call("PATCH", path, { description: "x" })).status, 200);
-    assert.equal((await operator.call("PATCH", path, { binding: { csr: operator.csr } })).status, 200);
+    assert.equal((await operator.call("PATCH", { description: "x" })).status, 200);
+    assert.equal((await operator.call("PATCH", { binding: { csr: operator.csr } })).status, 200);
     assert.deepEqual(cloud.operators()[0]!.selectors, ["true"]);
   }
   cloud.switches.bindingWithoutCsr = "accept";
-  const answer = await operator.call("PATCH", path, { binding });
+  const answer = await operator.call("PATCH", { binding });
   assert.deepEqual([answer.status, answer.body.binding.endpoint_selectors], [200, ["false"]]);
-  // A fault can strike the GET that a client sends before it changes the selectors.
+  // A fault can apply to the GET that a client sends before it changes the selectors.
   cloud.faults.set({ kind: "error", status: 503, route: "operators.get", times: 1 });
-  assert.equal((await operator.call("GET", path)).status, 503);
-  assert.deepEqual((await operator.call("GET", path)).body.binding.endpoint_selectors, ["false"]);
+  assert.equal((await operator.call("GET")).status, 503);
+  assert.deepEqual((await operator.call("GET")).body.binding.endpoint_selectors, ["false"]);
 });
 
-Deno.test("a deleted operator is gone for get, update, list and delete", async () => {
+Deno.test("a deleted operator is not found by any call", async () => {
   await using cloud = await SimulatedCloud.start();
   const operator = await register(cloud);
-  const path = `${OPERATORS}/${operator.id}`;
-  const deleted = await operator.call("DELETE", path);
+  const deleted = await operator.call("DELETE");
   assert.deepEqual([deleted.status, deleted.text], [204, ""]);
-  for (
-    const [method, suffix, body] of [["GET", ""], ["PATCH", "", {}], ["DELETE", ""], [
-      "GET",
-      "/bound_endpoints",
-    ]] as const
-  ) {
-    assert.equal((await operator.call(method, path + suffix, body)).status, 404);
+  for (const call of ["GET", "PATCH", "DELETE", "GET /bound_endpoints"]) {
+    const { status } = await operator.call(call, call === "PATCH" ? {} : undefined);
+    assert.equal(status, 404, call);
   }
-  assert.deepEqual((await operator.call("GET", OPERATORS)).body.operators, []);
+  assert.deepEqual((await callApi(cloud, `GET ${OPERATORS}`)).body.operators, []);
   assert.equal(cloud.operators()[0]?.deleted, true);
 });

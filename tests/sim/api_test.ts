@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { SimulatedCloud } from "../../sim/cloud/cloud.ts";
-import { callApi } from "./raw_client.ts";
+import { callApi, OPERATORS } from "./raw_client.ts";
 
-const OPERATORS = "/kubernetes_operators";
 const SHAPED_KEY = `${"2".repeat(27)}_abcdefghijklmnopqrstu`;
 
-Deno.test("authorization failures are told apart, in bodies of the documented shape", async () => {
+Deno.test("each failure of the authorization has its code, in a body of the documented shape", async () => {
   await using cloud = await SimulatedCloud.start();
   const authtoken = `${"3".repeat(27)}_abcdefghijklmnopqrstu`;
   cloud.setAccount({ authtokens: new Set([authtoken]) });
@@ -20,8 +19,7 @@ Deno.test("authorization failures are told apart, in bodies of the documented sh
     [`Bearer ak_${"2".repeat(27)}`, "ERR_NGROK_208"],
   ];
   for (const [Authorization, code] of cases) {
-    const { status, body, headers } = await callApi(cloud, "GET", {
-      path: OPERATORS,
+    const { status, body, headers } = await callApi(cloud, `GET ${OPERATORS}`, {
       headers: { Authorization },
     });
     assert.deepEqual([status, body.status_code, body.error_code], [403, 403, code]);
@@ -32,23 +30,23 @@ Deno.test("authorization failures are told apart, in bodies of the documented sh
   }
   for (const [state, code] of [["not_allowed", 204], ["suspended", 205], ["unpaid", 247]] as const) {
     cloud.setAccount({ state });
-    const { status, body } = await callApi(cloud, "GET", { path: OPERATORS });
+    const { status, body } = await callApi(cloud, `GET ${OPERATORS}`);
     assert.deepEqual([status, body.error_code], [403, `ERR_NGROK_${code}`]);
   }
 });
 
-Deno.test("Basic authorization works too, and a revoked key stops working", async () => {
+Deno.test("Basic authorization works, and a revoked key is refused", async () => {
   await using cloud = await SimulatedCloud.start();
   const key = cloud.addApiKey();
   assert.match(key, /^[0-9A-Za-z]{27}_[0-9A-Za-z]{21}$/);
   const Authorization = `Basic ${btoa(`${key}:`)}`;
-  const call = () => callApi(cloud, "GET", { path: OPERATORS, headers: { Authorization } });
+  const call = () => callApi(cloud, `GET ${OPERATORS}`, { headers: { Authorization } });
   assert.equal((await call()).status, 200);
   cloud.revokeApiKey(key);
   assert.equal((await call()).body.error_code, "ERR_NGROK_203");
 });
 
-Deno.test("a request with everything wrong is told one thing at a time, in the documented order", async () => {
+Deno.test("the checks of a request come in the documented order", async () => {
   await using cloud = await SimulatedCloud.start({ switches: { retryAfter: "soon" } });
   const headers: Record<string, string | null> = {
     Authorization: "Bearer nonsense",
@@ -58,13 +56,13 @@ Deno.test("a request with everything wrong is told one thing at a time, in the d
   let body = "{";
   let path = `${OPERATORS}/k8sop_wrong`;
   const next = async () => {
-    const answer = await callApi(cloud, "PATCH", { path, body, headers });
+    const answer = await callApi(cloud, `PATCH ${path}`, { body, headers });
     return [answer.status, answer.body.error_code];
   };
   assert.deepEqual(await next(), [403, "ERR_NGROK_202"]);
   headers["Authorization"] = `Bearer ${cloud.apiKey}`;
   cloud.setRateLimit(0);
-  const limited = await callApi(cloud, "PATCH", { path, body, headers });
+  const limited = await callApi(cloud, `PATCH ${path}`, { body, headers });
   assert.deepEqual([limited.status, limited.body.error_code], [429, "ERR_NGROK_226"]);
   assert.equal(limited.headers.get("retry-after"), "soon");
   cloud.setRateLimit(120);
@@ -93,16 +91,16 @@ Deno.test("a request with everything wrong is told one thing at a time, in the d
 
 Deno.test("a GET and a DELETE must not have a body", async () => {
   await using cloud = await SimulatedCloud.start();
-  const { status, body } = await callApi(cloud, "DELETE", { path: `${OPERATORS}/x`, body: {} });
+  const { status, body } = await callApi(cloud, `DELETE ${OPERATORS}/x`, { body: {} });
   assert.deepEqual([status, body.error_code], [400, "ERR_NGROK_211"]);
 });
 
-Deno.test("the generic not-found has no error_code, and unknown paths are not found", async () => {
+Deno.test("an unknown path or id is not found, without an error_code", async () => {
   await using cloud = await SimulatedCloud.start();
   for (
     const path of [`${OPERATORS}/k8sop_${"0".repeat(27)}`, "/nothing", `/endpoints/ep_${"0".repeat(27)}`]
   ) {
-    const { status, body } = await callApi(cloud, "GET", { path });
+    const { status, body } = await callApi(cloud, `GET ${path}`);
     assert.equal(status, 404);
     assert.deepEqual({ ...body, details: null }, {
       status_code: 404,
@@ -112,17 +110,17 @@ Deno.test("the generic not-found has no error_code, and unknown paths are not fo
   }
 });
 
-Deno.test("the rate limit is 120 requests in a rolling minute, for each account", async () => {
+Deno.test("each account may make 120 requests in a rolling minute", async () => {
   let now = Date.parse("2026-01-01T00:00:00Z");
   await using cloud = await SimulatedCloud.start({ now: () => now });
   const other = cloud.addAccount();
   const call = async (key: string) =>
-    (await callApi(cloud, "GET", { path: OPERATORS, headers: { Authorization: `Bearer ${key}` } })).status;
+    (await callApi(cloud, `GET ${OPERATORS}`, { headers: { Authorization: `Bearer ${key}` } })).status;
   for (let count = 0; count < 120; count++) {
     assert.equal(await call(cloud.apiKey), 200);
     now += 100;
   }
-  const limited = await callApi(cloud, "GET", { path: OPERATORS });
+  const limited = await callApi(cloud, `GET ${OPERATORS}`);
   assert.deepEqual([limited.status, limited.body.error_code], [429, "ERR_NGROK_226"]);
   assert.equal(limited.headers.has("retry-after"), false);
   assert.equal(await call(other.apiKey), 200);
@@ -143,12 +141,12 @@ Deno.test("bad query parameters are refused with their codes", async () => {
       ["filter=nonsense(", 250],
     ] as const
   ) {
-    const { status, body } = await callApi(cloud, "GET", { path: `/endpoints?${query}` });
+    const { status, body } = await callApi(cloud, `GET /endpoints?${query}`);
     assert.deepEqual([status, body.error_code], [400, `ERR_NGROK_${code}`], query);
   }
 });
 
-Deno.test("the API speaks HTTPS with a certificate of the same CA, and records requests without the key", async () => {
+Deno.test("the API speaks HTTPS with a certificate of its CA, and records requests without the key", async () => {
   await using cloud = await SimulatedCloud.start({ apiTls: true });
   assert.match(cloud.apiUrl, /^https:\/\/127\.0\.0\.1:/);
   using client = Deno.createHttpClient({ caCerts: [cloud.caPem] });
@@ -165,7 +163,7 @@ Deno.test("the API speaks HTTPS with a certificate of the same CA, and records r
   assert.ok(!JSON.stringify(record).includes(cloud.apiKey));
 });
 
-Deno.test("the API keeps connections open, takes chunked bodies and answers 400 to what is not HTTP", async () => {
+Deno.test("the API keeps connections open, accepts chunked bodies and answers 400 to other bytes", async () => {
   await using cloud = await SimulatedCloud.start();
   const port = Number(new URL(cloud.apiUrl).port);
   using conn = await Deno.connect({ hostname: "127.0.0.1", port });
@@ -184,10 +182,10 @@ Deno.test("the API keeps connections open, takes chunked bodies and answers 400 
 Deno.test("the API can be closed and opened again on its port", async () => {
   await using cloud = await SimulatedCloud.start();
   const url = cloud.apiUrl;
-  assert.equal((await callApi(cloud, "GET", { path: "/endpoints" })).status, 200);
+  assert.equal((await callApi(cloud, "GET /endpoints")).status, 200);
   await cloud.closeApi();
-  await assert.rejects(callApi(cloud, "GET", { path: "/endpoints" }));
+  await assert.rejects(callApi(cloud, "GET /endpoints"));
   await cloud.openApi();
   assert.equal(cloud.apiUrl, url);
-  assert.equal((await callApi(cloud, "GET", { path: "/endpoints" })).status, 200);
+  assert.equal((await callApi(cloud, "GET /endpoints")).status, 200);
 });

@@ -93,7 +93,7 @@ Deno.test("http refuses another Host with an error page, unless the switch says 
   }
 });
 
-Deno.test("http says 100 Continue to a client that waits for it", () =>
+Deno.test("http answers 100 Continue to a client that waits for it", () =>
   withEndpoint({ url: "http://api.myapp:8080", backend: "http" }, async (stream) => {
     await stream.write(
       "POST / HTTP/1.1\r\nHost: api.myapp\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n",
@@ -127,7 +127,7 @@ for (
     }));
 }
 
-Deno.test("http answers 400 to what is not HTTP", async () => {
+Deno.test("http answers 400 to other bytes", async () => {
   const requests = [
     "nonsense\r\n\r\n",
     "GET / HTTP/1.1\r\nno colon\r\n\r\n",
@@ -169,7 +169,7 @@ Deno.test("an http pool is balanced per request, or per connection if the switch
   }
 });
 
-Deno.test("tls terminates TLS with a certificate for the name that was asked for", async () => {
+Deno.test("tls terminates TLS with a certificate for the requested name", async () => {
   await using cloud = await SimulatedCloud.start();
   const { id } = cloud.addEndpoint({ url: "tls://*.example.com", backend: "tls" });
   const operator = await register(cloud);
@@ -200,7 +200,7 @@ Deno.test("echo, sink and source carry megabytes exactly", async () => {
     const [text] = await Promise.all([stream.readAll(), upload(stream)]);
     assert.equal(createHash("sha256").update(text, "latin1").digest("hex"), hash);
   });
-  // The backend must wait while the client does not read, and then deliver all the same.
+  // The backend must wait while the client does not read, and then deliver everything.
   await withEndpoint({ url: "tcp://a.myapp:1", backend: "echo" }, async (stream) => {
     const big = [...seededBytes(16 * 1024 * 1024, 43)];
     let sent = 0;
@@ -231,7 +231,7 @@ Deno.test("echo, sink and source carry megabytes exactly", async () => {
   });
 });
 
-Deno.test("forward reaches a server, passes half-closes on, and resets if there is none", async () => {
+Deno.test("forward reaches a server, passes half-closes on, and resets without a server", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   const server = (async () => {
@@ -266,7 +266,7 @@ Deno.test("forward reaches a server, passes half-closes on, and resets if there 
   );
 });
 
-Deno.test("forward passes a break on as a reset", async () => {
+Deno.test("forward passes a reset on", async () => {
   const server = createServer((socket) => socket.once("data", () => socket.resetAndDestroy()));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const forward = `127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -277,7 +277,7 @@ Deno.test("forward passes a break on as a reset", async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-Deno.test("reset resets at the first byte, and a backend can be changed for new streams", () =>
+Deno.test("reset resets at the first byte, and a new stream uses a changed backend", () =>
   withEndpoint({ url: "tcp://a.myapp:1", backend: "reset" }, async (stream, { cloud, operator, id }) => {
     await stream.write("x");
     await assert.rejects(stream.readAll(), Deno.errors.ConnectionReset);

@@ -36,35 +36,33 @@ const CASES: [string, boolean][] = [
   [`"a\\"\\n" == 'a"\\n'`, true],
 ];
 
-for (const [source, expected] of CASES) {
-  Deno.test(`CEL: ${source} is ${expected}`, () => assert.equal(compileCel(source)(ENDPOINT), expected));
-}
+const INVALID = [
+  "",
+  "endpoint",
+  "endpoint.nothing",
+  "endpoint.url",
+  "unknown.url == 'a'",
+  "endpoint.url.contains(",
+  "endpoint.url.contains('a'",
+  "endpoint.url.reverse('a')",
+  "endpoint.port.contains('a')",
+  "endpoint.url == 1",
+  "endpoint.url in 'abc'",
+  "endpoint.url.matches('(')",
+  "true true",
+  "true &&",
+  "1",
+  "'a' && true",
+  'endpoint.url == "open',
+  "true; false",
+  "(true",
+  "!'a'",
+];
 
-for (
-  const source of [
-    "",
-    "endpoint",
-    "endpoint.nothing",
-    "endpoint.url",
-    "unknown.url == 'a'",
-    "endpoint.url.contains(",
-    "endpoint.url.contains('a'",
-    "endpoint.url.reverse('a')",
-    "endpoint.port.contains('a')",
-    "endpoint.url == 1",
-    "endpoint.url in 'abc'",
-    "endpoint.url.matches('(')",
-    "true true",
-    "true &&",
-    "1",
-    "'a' && true",
-    'endpoint.url == "open',
-    "true; false",
-    "(true",
-    "!'a'",
-  ]
-) {
-  Deno.test(`CEL: ${JSON.stringify(source)} is refused`, () => {
-    assert.throws(() => compileCel(source), CelError);
-  });
-}
+Deno.test("compileCel() evaluates the documented operators and functions", () => {
+  for (const [source, expected] of CASES) assert.equal(compileCel(source)(ENDPOINT), expected, source);
+});
+
+Deno.test("compileCel() refuses other expressions", () => {
+  for (const source of INVALID) assert.throws(() => compileCel(source), CelError, source);
+});

@@ -52,7 +52,7 @@ function responseText(response: ConnResponse): string {
 }
 
 for (const { id, kind, frame_hex, body_len, decoded, canonical } of VECTORS) {
-  Deno.test(`vector ${id} is decoded${canonical ? " and encoded" : ""} as PROTOCOL.md says`, () => {
+  Deno.test(`vector ${id} is decoded${canonical ? " and encoded" : ""} as docs/protocol.md 3.5 says`, () => {
     const split = splitFrame(fromHex(frame_hex));
     assert.ok(split);
     assert.equal(split.body.length, body_len);
@@ -78,23 +78,23 @@ for (const id of ["N2", "N3", "N4", "N5", "N6"] as const) {
   });
 }
 
-Deno.test("the unfinished frames N1, N7 and N8 are not taken for whole ones", () => {
+Deno.test("splitFrame() waits for the rest of the frames N1, N7 and N8", () => {
   for (const text of [MALFORMED_FRAMES.N1, MALFORMED_FRAMES.N7, ""]) {
     assert.equal(splitFrame(fromHex(text)), null);
   }
 });
 
-Deno.test("a frame gives back the bytes that follow it", () => {
+Deno.test("splitFrame() returns the bytes after the frame", () => {
   const split = splitFrame(fromHex("0000" + "c0ffee"));
   assert.deepEqual(split, { body: new Uint8Array(), rest: fromHex("c0ffee") });
 });
 
-Deno.test("a body of 65536 bytes is refused, because its length would not fit", () => {
+Deno.test("encodeFrame() refuses a body of 65536 bytes", () => {
   assert.equal(encodeFrame(new Uint8Array(65_535)).length, 65_537);
   assert.throws(() => encodeFrame(new Uint8Array(65_536)), FrameError);
 });
 
-Deno.test("any request and any response survive the wire", () => {
+Deno.test("any request and any response can be encoded and decoded", () => {
   const text = fc.string({ unit: "grapheme", maxLength: 20 });
   const request = fc.record({ host: text, port: fc.integer() }, { noNullPrototype: true });
   fc.assert(fc.property(request, (value) => assert.deepEqual(decodeRequest(encodeRequest(value)), value)), {
@@ -115,7 +115,7 @@ Deno.test("any request and any response survive the wire", () => {
   );
 });
 
-Deno.test("any bytes are either a message or a FrameError", () => {
+Deno.test("any bytes decode to a message or throw a FrameError", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
       for (const decode of [decodeRequest, decodeResponse]) {

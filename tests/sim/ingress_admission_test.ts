@@ -1,24 +1,8 @@
 import assert from "node:assert/strict";
 import { SimulatedCloud } from "../../sim/cloud/cloud.ts";
-import { dial, makeCsr, readToEnd, register, upgrade } from "./raw_client.ts";
+import { dial, ECHO, makeCsr, readToEnd, register, upgrade, withEcho } from "./raw_client.ts";
 
-const PLACE = { host: "echo.myapp", port: 7000 };
-
-/** A cloud with one echo endpoint and one operator. */
-async function withEcho(
-  test: (
-    cloud: SimulatedCloud,
-    operator: Awaited<ReturnType<typeof register>>,
-    endpointId: string,
-  ) => Promise<void>,
-  options: Parameters<typeof SimulatedCloud.start>[0] = {},
-): Promise<void> {
-  await using cloud = await SimulatedCloud.start(options);
-  const { id } = cloud.addEndpoint({ url: "tcp://echo.myapp:7000", backend: "echo" });
-  await test(cloud, await register(cloud), id);
-}
-
-/** Whether the ingress refuses a certificate, however it does so. */
+/** Returns true if the ingress refuses a certificate, in any way. */
 async function isRefused(
   cloud: SimulatedCloud,
   operator: { cert: string; key: string } | null,
@@ -26,14 +10,14 @@ async function isRefused(
   const before = cloud.ingressCounts.refusedCertificates;
   const conn = await dial(cloud, operator);
   try {
-    // In TLS 1.3 the refusal shows when the client reads.
+    // In TLS 1.3 a refusal shows when the client reads.
     assert.equal((await readToEnd(conn)).length, 0);
-  } catch { /* A reset or an end without close_notify refuses as well. */ }
+  } catch { /* A reset, or an end without close_notify, is a refusal, too. */ }
   conn.close();
   return cloud.ingressCounts.refusedCertificates === before + 1;
 }
 
-Deno.test("no certificate, a foreign one, a revoked, a deleted and an expired one are refused, whatever a refusal looks like", async () => {
+Deno.test("a missing, foreign, revoked, deleted or expired certificate is refused in every way", async () => {
   await Promise.all((["close_notify", "eof", "reset"] as const).map(async (refusal) => {
     let now = Date.now();
     await using cloud = await SimulatedCloud.start({ switches: { refusal }, now: () => now });
@@ -46,15 +30,15 @@ Deno.test("no certificate, a foreign one, a revoked, a deleted and an expired on
     }
     now = Date.parse(expired.notAfter) - 1;
     {
-      await using stream = await upgrade(cloud, expired, PLACE);
-      assert.equal(stream.response.errorCode, "ERR_NGROK_3200", "it is accepted up to its last moment");
+      await using stream = await upgrade(cloud, expired, ECHO);
+      assert.equal(stream.response.errorCode, "ERR_NGROK_3200", "it is accepted until it expires");
     }
     now += 1;
     assert.ok(await isRefused(cloud, expired), refusal);
   }));
 });
 
-Deno.test("a client that gives up during the handshake leaves nothing behind", () =>
+Deno.test("a client that closes during the handshake leaves nothing behind", () =>
   withEcho(async (cloud, operator) => {
     const { key } = await makeCsr();
     await assert.rejects(async () => await isRefused(cloud, { cert: operator.cert, key }));
@@ -62,29 +46,29 @@ Deno.test("a client that gives up during the handshake leaves nothing behind", (
     assert.equal(cloud.upgrades().length, 0);
   }));
 
-Deno.test("a deleted operator's certificate works on if the switch says so, and the old one works after a renewal", () =>
+Deno.test("an old certificate works after a renewal, and after a deletion if the switch says so", () =>
   withEcho(async (cloud, operator) => {
     const { csr } = await makeCsr();
-    await operator.call("PATCH", `/kubernetes_operators/${operator.id}`, { binding: { csr } });
+    await operator.call("PATCH", { binding: { csr } });
     cloud.switches.revokeOnDelete = false;
     cloud.deleteOperator(operator.id);
-    await using stream = await upgrade(cloud, operator, PLACE);
+    await using stream = await upgrade(cloud, operator, ECHO);
     assert.equal(stream.response.errorCode, "");
   }));
 
-Deno.test("revocation leaves established streams alone, or cuts them if the switch says so", () =>
+Deno.test("a revocation keeps established streams, or resets them if the switch says so", () =>
   withEcho(async (cloud, operator) => {
-    await using stream = await upgrade(cloud, operator, PLACE);
+    await using stream = await upgrade(cloud, operator, ECHO);
     cloud.revokeOperator(operator.id);
     const buffer = new Uint8Array(10);
     await stream.write("still");
     assert.equal(await stream.conn.read(buffer), 5);
     cloud.switches.cutStreamsOnRevoke = true;
-    await operator.call("DELETE", `/kubernetes_operators/${operator.id}`);
+    await operator.call("DELETE");
     await assert.rejects(stream.conn.read(buffer));
   }));
 
-Deno.test("a client that sends no request is let go after frameWaitMs, or never", () =>
+Deno.test("a client that sends no request is closed after frameWaitMs, or never", () =>
   withEcho(async (cloud, operator) => {
     cloud.switches.frameWaitMs = 20;
     const hasty = await dial(cloud, operator);
@@ -101,17 +85,17 @@ Deno.test("a client that sends no request is let go after frameWaitMs, or never"
     assert.equal(cloud.upgrades().length, 0);
   }));
 
-Deno.test("the ingress can refuse connections and come back on its port, cutting streams or not", () =>
+Deno.test("the ingress can close and open its port, with or without a reset of its streams", () =>
   withEcho(async (cloud, operator) => {
     const port = cloud.ingressPort;
-    await using stream = await upgrade(cloud, operator, PLACE);
+    await using stream = await upgrade(cloud, operator, ECHO);
     await cloud.closeIngress();
     await assert.rejects(dial(cloud, operator), Deno.errors.ConnectionRefused);
     await stream.write("still");
     assert.equal(await stream.conn.read(new Uint8Array(10)), 5);
     await cloud.openIngress();
     assert.equal(cloud.ingressPort, port);
-    await using second = await upgrade(cloud, operator, PLACE);
+    await using second = await upgrade(cloud, operator, ECHO);
     await cloud.closeIngress({ cutStreams: true });
     await assert.rejects(stream.conn.read(new Uint8Array(10)));
     await assert.rejects(second.conn.read(new Uint8Array(10)));

@@ -4,25 +4,9 @@ import { X509Certificate } from "@peculiar/x509";
 import { SimulatedCloud } from "../../sim/cloud/cloud.ts";
 import { encodeFrame, encodeRequest } from "../../sim/cloud/frame.ts";
 import { fromHex, MALFORMED_FRAMES } from "../../sim/cloud/ingress_response.ts";
-import { dial, readToEnd, register, upgrade } from "./raw_client.ts";
+import { dial, ECHO, readToEnd, register, upgrade, withEcho } from "./raw_client.ts";
 
-const PLACE = { host: "echo.myapp", port: 7000 };
-
-/** A cloud with one echo endpoint and one operator. */
-async function withEcho(
-  test: (
-    cloud: SimulatedCloud,
-    operator: Awaited<ReturnType<typeof register>>,
-    endpointId: string,
-  ) => Promise<void>,
-  options: Parameters<typeof SimulatedCloud.start>[0] = {},
-): Promise<void> {
-  await using cloud = await SimulatedCloud.start(options);
-  const { id } = cloud.addEndpoint({ url: "tcp://echo.myapp:7000", backend: "echo" });
-  await test(cloud, await register(cloud), id);
-}
-
-Deno.test("the request may come in two writes or byte by byte, and is recorded with its pod identity", () =>
+Deno.test("a request may come in several writes, and is recorded with its pod identity", () =>
   withEcho(async (cloud, operator, endpointId) => {
     const podIdentity = {
       uid: "u",
@@ -30,7 +14,7 @@ Deno.test("the request may come in two writes or byte by byte, and is recorded w
       namespace: "s",
       annotations: { "k8s.ngrok.com/team": "blue" },
     };
-    const frame = encodeFrame(encodeRequest({ ...PLACE, podIdentity }));
+    const frame = encodeFrame(encodeRequest({ ...ECHO, podIdentity }));
     for (const size of [1, 2]) {
       const conn = await dial(cloud, operator);
       for (let offset = 0; offset < frame.length; offset += size) {
@@ -43,7 +27,7 @@ Deno.test("the request may come in two writes or byte by byte, and is recorded w
     const [record, ...more] = cloud.upgrades();
     assert.equal(more.length, 1);
     assert.deepEqual(record, {
-      ...PLACE,
+      ...ECHO,
       podIdentity,
       operatorId: operator.id,
       certSerial: new X509Certificate(operator.cert).serialNumber,
@@ -53,18 +37,18 @@ Deno.test("the request may come in two writes or byte by byte, and is recorded w
     });
   }));
 
-Deno.test("bytes sent before the response are kept for the stream, or dropped if the switch says so", () =>
+Deno.test("bytes before the response are kept for the stream, or dropped if the switch says so", () =>
   withEcho(async (cloud, operator) => {
     for (const keepEarlyBytes of [true, false]) {
       cloud.switches.keepEarlyBytes = keepEarlyBytes;
-      await using stream = await upgrade(cloud, operator, { ...PLACE, early: "early " });
+      await using stream = await upgrade(cloud, operator, { ...ECHO, early: "early " });
       await stream.write("late");
       await stream.conn.closeWrite();
       assert.equal(await stream.readAll(), keepEarlyBytes ? "early late" : "late");
     }
   }));
 
-Deno.test("exact names beat wildcards, the longest wildcard wins, and the bare domain is no match", async () => {
+Deno.test("exact names win over wildcards, long ones over short ones; the bare domain is no match", async () => {
   await using cloud = await SimulatedCloud.start();
   const operator = await register(cloud);
   const add = (host: string) => cloud.addEndpoint({ url: `tcp://${host}:1`, backend: "echo" }).id;
@@ -87,7 +71,7 @@ Deno.test("exact names beat wildcards, the longest wildcard wins, and the bare d
   assert.equal(wrongPort.response.errorCode, "ERR_NGROK_3200");
 });
 
-Deno.test("members of a pool take turns, one connection each", async () => {
+Deno.test("the connections to a pool are distributed over its members in order", async () => {
   await using cloud = await SimulatedCloud.start();
   const operator = await register(cloud);
   const ids = [1, 2, 3].map(() =>
@@ -101,7 +85,7 @@ Deno.test("members of a pool take turns, one connection each", async () => {
   assert.deepEqual(seen, [...ids, ...ids]);
 });
 
-Deno.test("endpoints that the selectors leave out, of another account or another binding, are not reachable", async () => {
+Deno.test("endpoints outside selectors, account or binding are not reachable", async () => {
   await using cloud = await SimulatedCloud.start();
   const other = cloud.addAccount();
   cloud.addEndpoint({ url: "tcp://foreign.myapp:1", backend: "echo", accountId: other.id });
@@ -169,7 +153,7 @@ Deno.test("malformed and unfinished requests are dropped and counted", () =>
     assert.equal(cloud.upgrades().length, 0);
   }));
 
-Deno.test("the reply arrives whole after the client has half-closed", async () => {
+Deno.test("the whole reply arrives after the client has half-closed", async () => {
   await using cloud = await SimulatedCloud.start();
   const operator = await register(cloud);
   cloud.addEndpoint({ url: "tcp://source.myapp:1", backend: "source" });
@@ -182,7 +166,7 @@ Deno.test("the reply arrives whole after the client has half-closed", async () =
 Deno.test("streams and connections are counted while they are open", () =>
   withEcho(async (cloud, operator) => {
     const pooled = await dial(cloud, operator);
-    const stream = await upgrade(cloud, operator, PLACE);
+    const stream = await upgrade(cloud, operator, ECHO);
     while (cloud.openConnections < 2) await new Promise((resolve) => setTimeout(resolve, 1));
     assert.equal(cloud.openStreams, 1);
     stream.conn.close();
@@ -194,7 +178,7 @@ Deno.test("streams and connections are counted while they are open", () =>
 Deno.test("an idle stream is closed after idleTimeoutMs", () =>
   withEcho(async (cloud, operator) => {
     cloud.switches.idleTimeoutMs = 30;
-    await using stream = await upgrade(cloud, operator, PLACE);
+    await using stream = await upgrade(cloud, operator, ECHO);
     await stream.readAll().catch(() => {});
     await cloud.ingressIdle();
   }));

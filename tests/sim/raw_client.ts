@@ -1,7 +1,7 @@
 import "reflect-metadata";
 import { Buffer } from "node:buffer";
 import * as x509 from "@peculiar/x509";
-import type { SimulatedCloud } from "../../sim/cloud/cloud.ts";
+import { SimulatedCloud } from "../../sim/cloud/cloud.ts";
 import {
   type ConnRequest,
   type ConnResponse,
@@ -12,7 +12,9 @@ import {
 } from "../../sim/cloud/frame.ts";
 import { concat } from "../../sim/cloud/wire.ts";
 
-/** What the API answered. */
+export const OPERATORS = "/kubernetes_operators";
+
+/** An answer of the API. */
 export interface RawAnswer {
   status: number;
   headers: Headers;
@@ -21,31 +23,26 @@ export interface RawAnswer {
   body: any;
 }
 
-/** One call of the API, as raw as fetch allows. */
+/** Sends a call to the API: a method, and a path or an absolute URL. */
 export async function callApi(
   cloud: SimulatedCloud,
-  method: string,
-  options: { path: string; body?: unknown; headers?: Record<string, string | null>; signal?: AbortSignal },
+  call: string,
+  options: { body?: unknown; headers?: Record<string, string | null> } = {},
 ): Promise<RawAnswer> {
+  const [method = "", target = ""] = call.split(" ");
   const headers = new Headers({ Authorization: `Bearer ${cloud.apiKey}`, "Ngrok-Version": "2" });
   if (options.body !== undefined) headers.set("Content-Type", "application/json");
   for (const [name, value] of Object.entries(options.headers ?? {})) {
     if (value === null) headers.delete(name);
     else headers.set(name, value);
   }
-  const response = await fetch(options.path.startsWith("http") ? options.path : cloud.apiUrl + options.path, {
+  const content = typeof options.body === "string" ? options.body : JSON.stringify(options.body);
+  const response = await fetch(target.startsWith("http") ? target : cloud.apiUrl + target, {
     method,
     headers,
     redirect: "manual",
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-    ...(options.body === undefined
-      ? {}
-      // As bytes, because for a text fetch would add a Content-Type.
-      : {
-        body: new TextEncoder().encode(
-          typeof options.body === "string" ? options.body : JSON.stringify(options.body),
-        ),
-      }),
+    // For a string fetch would add a Content-Type, so the body is bytes.
+    ...(options.body === undefined ? {} : { body: new TextEncoder().encode(content) }),
   });
   const text = await response.text();
   let body = null;
@@ -55,7 +52,7 @@ export async function callApi(
   return { status: response.status, headers: response.headers, text, body };
 }
 
-/** A key with its CSR, both PEM; of a new key unless one is given. */
+/** A key and a CSR for it, PEM. The key is new unless one is given. */
 export async function makeCsr(
   options: {
     subject?: string;
@@ -88,33 +85,44 @@ export interface RawOperator {
   csr: string;
   /** RFC 3339. */
   notAfter: string;
-  call(method: string, path: string, body?: unknown): Promise<RawAnswer>;
+  /** Sends a call about this operator: a method, and the rest of the path if there is one. */
+  call(call: string, body?: unknown): Promise<RawAnswer>;
 }
 
-/** Registers as an operator with bindings. */
+/** Registers an operator with bindings. */
 export async function register(
   cloud: SimulatedCloud,
   options: { selectors?: string[] } = {},
 ): Promise<RawOperator> {
   const { key, csr } = await makeCsr();
-  const answer = await callApi(cloud, "POST", {
-    path: "/kubernetes_operators",
-    body: {
-      enabled_features: ["bindings"],
-      binding: { csr, ...(options.selectors === undefined ? {} : { endpoint_selectors: options.selectors }) },
-    },
+  const { selectors } = options;
+  const binding = { csr, ...(selectors === undefined ? {} : { endpoint_selectors: selectors }) };
+  const { body } = await callApi(cloud, `POST ${OPERATORS}`, {
+    body: { enabled_features: ["bindings"], binding },
   });
+  const { id, binding: { cert: { cert, not_after: notAfter } } } = body;
   return {
-    id: answer.body.id,
-    cert: answer.body.binding.cert.cert,
-    key,
-    csr,
-    notAfter: answer.body.binding.cert.not_after,
-    call: (method, path, body) => callApi(cloud, method, { path, ...(body === undefined ? {} : { body }) }),
+    ...{ id, cert, key, csr, notAfter },
+    call(call, body) {
+      const [method, rest = ""] = call.split(" ");
+      return callApi(cloud, `${method} ${OPERATORS}/${id}${rest}`, body === undefined ? {} : { body });
+    },
   };
 }
 
-/** A handshaken ingress connection. */
+/** The endpoint of {@linkcode withEcho}. */
+export const ECHO = { host: "echo.myapp", port: 7000 };
+
+/** Runs a test with a cloud that has one echo endpoint and one operator. */
+export async function withEcho(
+  test: (cloud: SimulatedCloud, operator: RawOperator, endpointId: string) => Promise<void>,
+): Promise<void> {
+  await using cloud = await SimulatedCloud.start();
+  const { id } = cloud.addEndpoint({ url: `tcp://${ECHO.host}:${ECHO.port}`, backend: "echo" });
+  await test(cloud, await register(cloud), id);
+}
+
+/** Connects to the ingress and does the handshake. */
 export async function dial(
   cloud: SimulatedCloud,
   operator: { cert: string; key: string } | null,
@@ -139,11 +147,11 @@ export interface RawStream extends AsyncDisposable {
   conn: Deno.TlsConn;
   response: ConnResponse;
   write(data: string | Uint8Array): Promise<void>;
-  /** Everything up to the end, as Latin-1 text, with what came along with the response. */
+  /** Everything up to the end as Latin-1 text, including bytes that came with the response. */
   readAll(): Promise<string>;
 }
 
-/** Dials, sends the request and reads the response frame. */
+/** Connects, sends the request and reads the response frame. */
 export async function upgrade(
   cloud: SimulatedCloud,
   operator: { cert: string; key: string },
@@ -170,7 +178,7 @@ export async function upgrade(
       [Symbol.asyncDispose]: () => {
         try {
           conn.close();
-        } catch { /* It was closed before. */ }
+        } catch { /* The test has closed it. */ }
         return Promise.resolve();
       },
     };
@@ -180,7 +188,7 @@ export async function upgrade(
   }
 }
 
-/** All bytes up to the end. */
+/** Reads to the end. */
 export async function readToEnd(conn: Deno.Conn): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   for (let piece = await readSome(conn); piece !== null; piece = await readSome(conn)) pieces.push(piece);
