@@ -2,7 +2,10 @@ const FIRST = 200;
 const COUNT = 50;
 const GUARD_PORT = 65_000;
 
-/** A /16 network of loopback addresses, `127.N.0.0/16`, which no other test uses until it is disposed. */
+/**
+ * A /16 network of loopback addresses, `127.N.0.0/16`, which no other test uses until it is
+ * disposed.
+ */
 export class LoopbackNetwork implements Disposable {
   readonly #octet: number;
   readonly #guard: Disposable;

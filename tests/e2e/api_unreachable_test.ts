@@ -5,7 +5,7 @@ import { text } from "../fakes/memory_stream.ts";
 import { makeCert } from "../fakes/test_ca.ts";
 import { exchange } from "./client.ts";
 
-Deno.test("ngrokd sends nothing to an https API with a bad certificate, names the cause and keeps serving (F35)", async () => {
+Deno.test("ngrokd sends nothing to an API with a bad certificate, names the cause and keeps serving (F35)", async () => {
   const ca = await makeCert({ subject: "CN=Trusted CA", isCa: true });
   const stranger = await makeCert({ subject: "CN=Trusted CA", isCa: true });
   const names = ["localhost"];

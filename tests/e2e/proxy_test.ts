@@ -205,7 +205,7 @@ Deno.test("a wrong proxy password is reported for API and ingress, and the right
 });
 
 for (const scheme of ["http", "https"]) {
-  Deno.test(`a request to an ${scheme} API on this machine uses no proxy of environment or configuration`, async () => {
+  Deno.test(`no proxy of environment or configuration is used for an ${scheme} API on this machine`, async () => {
     await using proxy = countingListener();
     const url = `http://127.0.0.1:${proxy.port}`;
     const environment: Record<string, string> = {

@@ -7,14 +7,14 @@ import { DaemonHarness } from "../../sim/daemon_harness.ts";
 import { type LoopbackNetwork, takeLoopbackNetwork } from "../../sim/loopback_network.ts";
 
 /**
- * The machine that a daemon inside the test runs on. Sockets and files are real; signals, environment
- * and output are the test's.
+ * The machine that a daemon inside the test runs on. Sockets and files are real; signals,
+ * environment and output are the test's.
  */
 export class FakeMachine extends DaemonHarness {
   readonly network: LoopbackNetwork;
   /** Replace functions before the daemon starts. */
   system: System;
-  /** What the daemon wrote to standard error. */
+  /** The standard error of the daemon. */
   readonly err: string[] = [];
   readonly environment: Record<string, string> = {};
   readonly #signalHandlers = new Set<(name: SignalName) => void>();
@@ -37,7 +37,10 @@ export class FakeMachine extends DaemonHarness {
     };
   }
 
-  /** Starts the cloud and writes a configuration with a poll interval of 1 s and a network of its own. */
+  /**
+   * Starts the cloud and writes a configuration with a poll interval of 1 s and a network of its
+   * own.
+   */
   static async create(options: FakeMachineOptions = {}): Promise<FakeMachine> {
     const { system = {}, network = takeLoopbackNetwork(), pollSeconds = 1, ...config } = options;
     const { subnet = network.cidr, net = "" } = options;

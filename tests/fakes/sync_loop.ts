@@ -9,7 +9,10 @@ import { FakeWorld, NOTHING_SAVED, roundSettings } from "./sync_effects.ts";
 /** A signal that never aborts. */
 export const NEVER: AbortSignal = new AbortController().signal;
 
-/** The outcome of one poll: a list, none because there is no key, a failure, or the function that polls. */
+/**
+ * The outcome of one poll: a list, none because there is no key, a failure, or the function that
+ * polls.
+ */
 export type Answer =
   | ListedEndpoints
   | undefined
@@ -28,7 +31,10 @@ export interface Running extends Pick<TestLoop, "loop" | "polls" | "world"> {
   readonly stop: () => void;
 }
 
-/** A SyncLoop on a fake machine. Its polls give the answers in turn, and then the last one again and again. */
+/**
+ * A SyncLoop on a fake machine. Its polls give the answers in turn, and then the last one again and
+ * again.
+ */
 export class TestLoop {
   readonly world = new FakeWorld();
   /** The settings of the next round. */
@@ -54,8 +60,8 @@ export class TestLoop {
   }
 
   /**
-   * Runs the loop in faked time until the test ends. It must then stop without any time passing, and leave no timer behind. `now` is
-   * the date at the start.
+   * Runs the loop in faked time until the test ends. It must then stop without any time passing,
+   * and leave no timer behind. `now` is the date at the start.
    */
   async run(test: (running: Running) => Promise<void>, options: { now?: number } = {}): Promise<void> {
     using clock = fakeClock(options.now);

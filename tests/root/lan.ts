@@ -3,8 +3,8 @@ import { shell } from "./commands.ts";
 let count = 0;
 
 /**
- * A subnet and the names of a pair of connected interfaces, which no other part of the test has. Network namespaces
- * keep the processes of tests apart, so a counter is enough here.
+ * A subnet and the names of a pair of connected interfaces, which no other part of the test has.
+ * Network namespaces keep the processes of tests apart, so a counter is enough here.
  */
 export class Lan {
   readonly #number = ++count;
@@ -23,7 +23,7 @@ export class Lan {
     return `${this.address(host)}/24`;
   }
 
-  /** Creates both interfaces in this namespace and sets them up, with these addresses on this machine's. */
+  /** Creates both interfaces and sets them up, with these addresses on this machine's interface. */
   async create(...addresses: readonly string[]): Promise<void> {
     await shell([
       `/sbin/ip link add ${this.link} type veth peer name ${this.peer}`,

@@ -267,7 +267,7 @@ const ctl: Setup = {
 /** All setups, by name. */
 export const SETUPS = { local, container, operator, defaults, proxied, virtual, ctl } as const;
 
-/** How the scenarios of a setup went. */
+/** The result of the scenarios of a setup. */
 export interface Outcome {
   /** The names of the scenarios that failed. */
   readonly failed: string[];
