@@ -3,7 +3,7 @@ import { IngressMemory } from "../account/ingress_memory.ts";
 import { RegistrationMarker } from "../account/registration_marker.ts";
 import { RenewalMemory } from "../account/renewal_memory.ts";
 import { Renewals } from "../account/renewals.ts";
-import { ApiClient } from "../cloud/client.ts";
+import { ApiClient, type ApiClientOptions } from "../cloud/client.ts";
 import { operatorIngress } from "../cloud/operator_ingress.ts";
 import { RequestBudget } from "../cloud/request_budget.ts";
 import { DEFAULT_INGRESS } from "../config/config.ts";
@@ -23,15 +23,7 @@ export async function openAccount(
   const budget = new RequestBudget();
   const requests = new Attempts();
   const clientWith = (key: () => string): ApiClient =>
-    new ApiClient({
-      baseUrl: () => live.current.api.url,
-      key,
-      send: system.sendHttp,
-      budget,
-      attempts: requests,
-      proxy: () => live.apiProxy.proxy,
-      userAgent: `ngrokd/${VERSION}`,
-    });
+    new ApiClient({ ...apiOptions({ live, system }), key, budget, attempts: requests });
   const { clientCert: certPath, clientKey: keyPath } = live.current.server;
   const account = new Account({
     client: clientWith(() => live.apiKey.key),
@@ -55,4 +47,15 @@ export async function openAccount(
       operatorIngress(account.ingressEndpoint, { holds: system.holds, apiUrl: live.current.api.url }) ??
       DEFAULT_INGRESS;
   return { clientWith, requests, account, renewals, ingress };
+}
+
+/** The options that every client of the configured API has. */
+export function apiOptions({ live, system }: Pick<Surroundings, "live" | "system">): ApiClientOptions {
+  return {
+    baseUrl: () => live.current.api.url,
+    key: () => live.apiKey.key,
+    send: system.sendHttp,
+    proxy: () => live.apiProxy.proxy,
+    userAgent: `ngrokd/${VERSION}`,
+  };
 }

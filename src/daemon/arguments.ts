@@ -2,24 +2,14 @@ import { Command, CommanderError } from "@commander-js/extra-typings";
 import { DEFAULT_CONFIG_PATH } from "../config/paths.ts";
 import { VERSION } from "../lib/version.ts";
 
-/** What the command line of the daemon asks for. */
-export type DaemonArguments =
-  | {
-    readonly action: "run" | "cleanup" | "deregister";
-    readonly configPath: string;
-    readonly verbose: boolean;
-  }
-  | { readonly action: "print"; readonly text: string }
-  | { readonly action: "usage"; readonly message: string };
-
 const EXAMPLES = `
 Examples:
   ngrokd --config=/etc/ngrokd/config.yml
-  ngrokd deregister --config=/etc/ngrokd/config.yml    (once the daemon is stopped, before ngrokd is uninstalled)
+  ngrokd deregister --config=/etc/ngrokd/config.yml    (after stopping the daemon, before uninstalling ngrokd)
 
 Control it with ngrokctl.`;
 
-/** Reads `[run | cleanup | deregister] [--config PATH] [-v] [--version]` (COMPAT.md 4.1). */
+/** Parses `[run | cleanup | deregister] [--config PATH] [-v] [--version]` (docs/compatibility.md 4.1). */
 export function parseArguments(argv: readonly string[]): DaemonArguments {
   let text = "";
   let result: DaemonArguments | undefined;
@@ -30,14 +20,14 @@ export function parseArguments(argv: readonly string[]): DaemonArguments {
     .version(`ngrokd version ${VERSION}`, "--version", "print the version")
     .argument(
       "[command]",
-      "run, which is the default; cleanup: remove what a daemon that was killed left behind; " +
+      "run (the default); cleanup: remove what a daemon that was killed left behind; " +
         "deregister: remove this machine's operator from the ngrok account, and its id, key and certificate here",
     )
     .addHelpText("after", EXAMPLES)
     .configureOutput({
       writeOut: (part) => text += part,
       writeErr: (part) => text += part,
-      // Or else it asks the environment, which the permission set does not open.
+      // By default Commander reads the environment, which the permission set does not allow.
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
@@ -57,3 +47,13 @@ export function parseArguments(argv: readonly string[]): DaemonArguments {
   }
   return result!;
 }
+
+/** The request of a command line: an action of the daemon, a text to print, or a usage error. */
+export type DaemonArguments =
+  | {
+    readonly action: "run" | "cleanup" | "deregister";
+    readonly configPath: string;
+    readonly verbose: boolean;
+  }
+  | { readonly action: "print"; readonly text: string }
+  | { readonly action: "usage"; readonly message: string };

@@ -5,7 +5,7 @@ import type { System } from "../system/system.ts";
 import { type Change, Journal } from "../undo/journal.ts";
 import { undo } from "../undo/undo.ts";
 import { removeLeftoverFiles } from "./leftover_files.ts";
-import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
+import { excludeDaemons } from "./machine_lock.ts";
 import { hostsPath, statePaths } from "./paths.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
@@ -18,28 +18,22 @@ const log = getLogger(["ngrokd", "daemon"]);
  * @throws {BindError} If a daemon is running, which cleans up by itself.
  */
 export async function cleanUp(live: LiveConfig, system: System): Promise<boolean> {
-  // As long as the socket is held here, no daemon can start.
-  const socket = await system.listenLocal(live.current.server.socketPath, { group: SOCKET_GROUP });
-  try {
-    await using _machine = await lockMachine(live, system);
-    const journal = new Journal(statePaths(live).journal, system.files);
-    const problem = await journal.load();
-    if (problem !== undefined) log.warn("Cannot use the journal: {problem}", { problem });
-    const { names, addresses } = unrecordedChanges(journal, { live, system });
-    // A machine where `ip` cannot run has no interface of ngrokd, but nobody can check that.
-    const isChecked = await undo(addresses, { journal, system });
-    const isClean = await undo([...names, ...journal.changes], { journal, system });
-    await removeLeftoverFiles(live, system.files);
-    const { interfaceName } = live.current.net;
-    if (!isChecked) {
-      log.warn("Cannot check for a leftover interface; if one exists, run: ip link delete {interfaceName}", {
-        interfaceName,
-      });
-    } else if (isClean) log.info("No names and addresses of ngrokd are left");
-    return isClean;
-  } finally {
-    socket.close();
-  }
+  await using _exclusion = await excludeDaemons(live, system);
+  const journal = new Journal(statePaths(live).journal, system.files);
+  const problem = await journal.load();
+  if (problem !== undefined) log.warn("Cannot use the journal: {problem}", { problem });
+  const { names, addresses } = unrecordedChanges(journal, { live, system });
+  // A machine where `ip` cannot run has no interface of ngrokd, but nobody can check that.
+  const isChecked = await undo(addresses, { journal, system });
+  const isClean = await undo([...names, ...journal.changes], { journal, system });
+  await removeLeftoverFiles(live, system.files);
+  const { interfaceName } = live.current.net;
+  if (!isChecked) {
+    log.warn("Cannot check for a leftover interface; if one exists, run: ip link delete {interfaceName}", {
+      interfaceName,
+    });
+  } else if (isClean) log.info("No names and addresses of ngrokd are left");
+  return isClean;
 }
 
 /** The changes that may have been made although the journal does not have them, in the order of their making. */

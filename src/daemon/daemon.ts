@@ -1,25 +1,25 @@
-import type { ApiClient } from "../cloud/client.ts";
-import type { Attempts } from "../lib/attempts.ts";
-import type { Forwarder } from "../forward/forwarder.ts";
 import type { Account } from "../account/account.ts";
-import type { SyncLoop } from "../sync/loop.ts";
-import type { Addresses } from "../network/addresses.ts";
-import type { DnsController } from "../dns/controller.ts";
-import type { Health } from "../web/health_listener.ts";
-import type { IngressDialer } from "../trust/ingress_dialer.ts";
-import type { LiveConfig } from "../config/live_config.ts";
-import type { PublishedNames } from "../names/hosts/published_names.ts";
 import type { Renewals } from "../account/renewals.ts";
+import type { ApiClient } from "../cloud/client.ts";
+import type { LiveConfig } from "../config/live_config.ts";
+import type { DnsController } from "../dns/controller.ts";
+import type { Forwarder } from "../forward/forwarder.ts";
+import type { Attempts } from "../lib/attempts.ts";
+import type { PublishedNames } from "../names/hosts/published_names.ts";
+import type { Addresses } from "../network/addresses.ts";
+import type { SyncLoop } from "../sync/loop.ts";
 import type { System } from "../system/system.ts";
-import type { Shutdown } from "./shutdown.ts";
+import type { IngressDialer } from "../trust/ingress_dialer.ts";
 import type { TrustSet } from "../trust/trust_set.ts";
+import type { Health } from "../web/health_listener.ts";
+import type { Shutdown } from "./shutdown.ts";
 
-/** All the parts of a running daemon, each with one owner. */
+/** The parts of a running daemon. */
 export interface Daemon {
   readonly live: LiveConfig;
   /** A client of the same API with another key. */
   readonly clientWith: (key: () => string) => ApiClient;
-  /** All requests to the API that are under way. */
+  /** The running requests to the API. */
   readonly requests: Attempts;
   readonly account: Account;
   readonly renewals: Renewals;
@@ -31,7 +31,7 @@ export interface Daemon {
   readonly trust: TrustSet;
   readonly dialer: IngressDialer;
   readonly health: Health;
-  /** The ingress that new connections go to. */
+  /** The ingress for new connections. */
   readonly ingress: () => { hostname: string; port: number };
   /** The problems of the state files at the start. */
   readonly stateProblems: readonly string[];

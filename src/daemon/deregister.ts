@@ -1,70 +1,66 @@
+import { RegistrationMarker } from "../account/registration_marker.ts";
 import { ApiClient } from "../cloud/client.ts";
 import { findOperators, listOperatorIds } from "../cloud/list_operators.ts";
 import { deleteOperator, getOperator, isGone, NOT_AN_ID } from "../cloud/operator.ts";
 import { OPERATOR_ID } from "../cloud/schemas.ts";
-import { RegistrationMarker } from "../account/registration_marker.ts";
-import { VERSION } from "../lib/version.ts";
+import type { LiveConfig } from "../config/live_config.ts";
 import { ApiError, BindError, FileError, hintOf, messageOf } from "../model/errors.ts";
 import type { System } from "../system/system.ts";
-import type { LiveConfig } from "../config/live_config.ts";
-import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
-import { stateDirectory, statePaths } from "./paths.ts";
+import { apiOptions } from "./account_parts.ts";
 import { removeLeftoverFiles } from "./leftover_files.ts";
+import { excludeDaemons } from "./machine_lock.ts";
+import { stateDirectory, statePaths } from "./paths.ts";
 
-/** For all that is asked of the API together. */
+/** Milliseconds for all requests together. */
 const CLOUD_MS = 60_000;
 const AGAIN = "then run ngrokd deregister again";
 
 /**
- * Takes this machine out of the account: removes its operator in the cloud, then its id, key, certificate, learnt CA, last known
- * endpoints and all that a registration or renewal left unfinished; one line of output for each. The id, or the
- * registration marker that stands for it, is the last to go, so that what was cut off is finished by the next call.
+ * Takes this machine out of the account. Removes its operator in the cloud, then the identity, the
+ * learnt CA, the last known endpoints and everything that an unfinished registration or renewal left,
+ * and prints a line for each. The registration marker and the id are removed last, so that a next run
+ * finishes one that was interrupted. The leases stay.
  *
- * @throws {BindError} If a daemon is running: it would register anew.
- * @throws {ApiError} If the cloud did not say that the operator is gone; nothing is removed here then.
+ * @throws {BindError} If a daemon is running, which would register again.
+ * @throws {ApiError} If the cloud did not confirm that the operator is gone; nothing is removed here then.
  * @throws {FileError} If a file cannot be read or removed, or holds no operator id.
  */
 export async function deregister(live: LiveConfig, system: System): Promise<void> {
-  const lock = await whenNoneRuns(() =>
-    system.listenLocal(live.current.server.socketPath, { group: SOCKET_GROUP })
-  );
-  try {
-    await using _machine = await whenNoneRuns(() => lockMachine(live, system));
-    const directory = stateDirectory(live);
-    const paths = { id: `${directory}/operator_id`, marker: `${directory}/registration_mark` };
-    const id = await readId(paths.id, system);
-    const marker = await new RegistrationMarker(paths.marker, system.files).pending();
-    system.writeOut(`${await removeFromCloud({ id, marker, directory }, { live, system })}\n`);
-    await removeLeftoverFiles(live, system.files);
-    const { clientCert, clientKey } = live.current.server;
-    const pair = [clientKey, `${clientKey}.bad`, clientCert, `${clientCert}.bad`];
-    const unfinished = ["tls.pending", "tls.csr"].map((name) => `${directory}/${name}`);
-    // The addresses stay this machine's; the endpoints are the account's.
-    const known = [
-      statePaths(live).lastRenewal,
-      statePaths(live).ingressEndpoint,
-      statePaths(live).learntCa,
-      `${directory}/endpoints.json`,
-    ];
-    for (const path of [...unfinished, ...pair, ...known, paths.marker, paths.id]) {
-      if (await system.files.statPath(path) === undefined) continue;
-      await system.files.removeFile(path);
-      system.writeOut(`Removed ${path}\n`);
-    }
-  } finally {
-    lock.close();
+  await using _exclusion = await excludeDaemons(live, system).catch(stopFirst);
+  const { files, writeOut } = system;
+  const paths = statePaths(live);
+  const id = await readId(paths.operatorId, system);
+  const marker = await new RegistrationMarker(paths.registrationMarker, files).pending();
+  writeOut(`${await removeFromCloud({ id, marker }, { live, system })}\n`);
+  await removeLeftoverFiles(live, files);
+  const { clientCert, clientKey } = live.current.server;
+  for (
+    const path of [
+      paths.pendingPair,
+      paths.signingRequest,
+      clientKey,
+      `${clientKey}.bad`,
+      clientCert,
+      `${clientCert}.bad`,
+      paths.lastRenewal,
+      paths.ingressEndpoint,
+      paths.learntCa,
+      paths.endpoints,
+      paths.registrationMarker,
+      paths.operatorId,
+    ]
+  ) {
+    if (await files.statPath(path) === undefined) continue;
+    await files.removeFile(path);
+    writeOut(`Removed ${path}\n`);
   }
 }
 
-async function whenNoneRuns<T>(take: () => Promise<T>): Promise<T> {
-  try {
-    return await take();
-  } catch (error) {
-    if (!(error instanceof BindError) || error.reason !== "in_use") throw error;
-    const { address, reason, message } = error;
-    const hint = `Stop the daemon first, ${AGAIN}`;
-    throw new BindError(message, { address, reason, hint, cause: error });
-  }
+function stopFirst(error: unknown): never {
+  if (!(error instanceof BindError) || error.reason !== "in_use") throw error;
+  const { address, reason, message } = error;
+  const hint = `Stop the daemon first, ${AGAIN}`;
+  throw new BindError(message, { address, reason, hint, cause: error });
 }
 
 async function readId(path: string, system: System): Promise<string | undefined> {
@@ -77,37 +73,24 @@ async function readId(path: string, system: System): Promise<string | undefined>
   });
 }
 
-interface Registration {
-  readonly id: string | undefined;
-  readonly marker: string | undefined;
-  readonly directory: string;
-}
-
-/** What came of it, for the user. */
+/** Removes the operators that the id and the marker identify. Returns the result for the user. */
 async function removeFromCloud(
-  { id, marker, directory }: Registration,
+  { id, marker }: { readonly id: string | undefined; readonly marker: string | undefined },
   options: { live: LiveConfig; system: System },
 ): Promise<string> {
   if (id === undefined && marker === undefined) {
-    return `Nothing to deregister: ${directory} holds no operator id`;
+    return `Nothing to deregister: ${stateDirectory(options.live)} holds no operator id`;
   }
-  const { live, system } = options;
-  const client = new ApiClient({
-    baseUrl: () => live.current.api.url,
-    key: () => live.apiKey.key,
-    send: system.sendHttp,
-    proxy: () => live.apiProxy.proxy,
-    userAgent: `ngrokd/${VERSION}`,
-  });
+  const client = new ApiClient(apiOptions(options));
   const signal = AbortSignal.timeout(CLOUD_MS);
   try {
     const marked = marker === undefined ? [] : await findOperators(client, marker, { signal });
-    const own = id !== undefined && await isThere(client, id, signal) ? [id] : [];
+    const own = id !== undefined && await exists(client, id, signal) ? [id] : [];
     const found = new Set([...own, ...marked]);
     for (const each of found) await deleteOperator(client, each, { signal });
     if (found.size > 0) return `Removed the operator ${[...found].join(" and ")} from the ngrok account`;
   } catch (error) {
-    throw kept(error, signal);
+    throw keptError(error, signal);
   }
   return id === undefined
     ? "The interrupted registration has no operator in the ngrok account"
@@ -115,10 +98,11 @@ async function removeFromCloud(
 }
 
 /**
- * Asked before the removal, to which any web server may answer 200: only the API knows an operator. And only its list says that there is
- * none: a 404 can come from a gateway, or from an `api.url` that is a little wrong.
+ * True if the account has this operator. It is asked before the removal, because any web server may
+ * answer 200 to that. Only the list proves that there is none: a 404 can come from a gateway, or from
+ * a wrong path in `api.url`.
  */
-async function isThere(client: ApiClient, id: string, signal: AbortSignal): Promise<boolean> {
+async function exists(client: ApiClient, id: string, signal: AbortSignal): Promise<boolean> {
   try {
     await getOperator(client, id, { signal });
     return true;
@@ -129,21 +113,21 @@ async function isThere(client: ApiClient, id: string, signal: AbortSignal): Prom
   }
 }
 
-/** The same failure with the next step that fits: nothing is tried again by itself here, and no daemon runs to be given a key. */
-function kept(error: unknown, signal: AbortSignal): ApiError {
+/** The same failure with a hint that fits: nothing is retried here, and no daemon runs that could be given a key. */
+function keptError(error: unknown, signal: AbortSignal): ApiError {
   const { status, code } = error instanceof ApiError ? error : { status: 0, code: "other" };
-  const state = signal.aborted
+  const message = signal.aborted
     ? `Cannot deregister: the API took longer than ${CLOUD_MS / 1000} s`
-    : undefined;
-  return new ApiError(state ?? messageOf(error), {
+    : messageOf(error);
+  return new ApiError(message, {
     status,
     code,
-    hint: `Nothing was removed here. ${stepFor({ status, code }) ?? hintOf(error) ?? "See above"}, ${AGAIN}`,
+    hint: `Nothing was removed here. ${hintFor({ status, code }) ?? hintOf(error) ?? "See above"}, ${AGAIN}`,
     cause: error,
   });
 }
 
-function stepFor({ status, code }: { readonly status: number; readonly code: string }): string | undefined {
+function hintFor({ status, code }: { readonly status: number; readonly code: string }): string | undefined {
   if (code === "no_key" || code === "bad_key" || status === 401 || status === 403) {
     return "Give an API key of the operator's account in api.key or NGROK_API_KEY";
   }
@@ -152,6 +136,6 @@ function stepFor({ status, code }: { readonly status: number; readonly code: str
     return "Check this machine's network and api.url";
   }
   if (status === 429) return "Wait a minute";
-  if (status >= 500) return "See https://status.ngrok.com, wait until all is well";
+  if (status >= 500) return "See https://status.ngrok.com, wait until ngrok works again";
   return undefined;
 }

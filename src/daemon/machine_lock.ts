@@ -1,33 +1,55 @@
 import { dirname } from "node:path";
 import { getLogger } from "@logtape/logtape";
+import type { LiveConfig } from "../config/live_config.ts";
 import { defaultSocketPath } from "../config/paths.ts";
 import { BindError } from "../model/errors.ts";
 import { HOSTS } from "../names/select.ts";
 import { isLoopbackSubnet } from "../network/loopback_subnet.ts";
 import type { System } from "../system/system.ts";
-import type { LiveConfig } from "../config/live_config.ts";
 import { hostsPath } from "./paths.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
-/** Who may open the control socket, and enter its directory. */
+/** The group whose members may enter the directory of the control socket and open it. */
 export const SOCKET_GROUP = "ngrokd";
 
 /**
- * Keeps every other daemon and clean-up, whatever its socket and state directory, from the interface and the hosts file of this machine,
- * as long as this one may change them. Who lacks the right to take the lock lacks that to change them too.
+ * Holds the control socket and the machine-wide lock, so that no daemon can start.
  *
- * @throws {BindError} `in_use` if another ngrokd holds it.
+ * @throws {BindError} `in_use` if a daemon or another clean-up is running.
+ */
+export async function excludeDaemons(live: LiveConfig, system: System): Promise<AsyncDisposable> {
+  const socket = await system.listenLocal(live.current.server.socketPath, { group: SOCKET_GROUP });
+  try {
+    const lock = await lockMachine(live, system);
+    return {
+      async [Symbol.asyncDispose]() {
+        await lock[Symbol.asyncDispose]();
+        socket.close();
+      },
+    };
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+/**
+ * Takes the machine-wide lock, if the configuration changes the interface or the hosts file of this
+ * machine: two daemons with different sockets must not change them. A process that may not take the
+ * lock may not change them either, and goes on without it.
+ *
+ * @throws {BindError} `in_use` if another ngrokd holds the lock.
  */
 export async function lockMachine(live: LiveConfig, system: System): Promise<AsyncDisposable> {
-  const nothing: AsyncDisposable = { [Symbol.asyncDispose]: () => Promise.resolve() };
-  if (isLoopbackSubnet(live.current.net.subnet) && hostsPath(system) !== HOSTS) return nothing;
+  const noLock: AsyncDisposable = { [Symbol.asyncDispose]: () => Promise.resolve() };
+  if (isLoopbackSubnet(live.current.net.subnet) && hostsPath(system) !== HOSTS) return noLock;
   const path = `${dirname(defaultSocketPath(system.operatingSystem()))}/lock`;
   try {
     return await system.holdLock(path, { group: SOCKET_GROUP });
   } catch (error) {
     if (!(error instanceof BindError) || error.reason === "in_use") throw error;
-    log.info("Another ngrokd on this machine is not kept away: {reason}", { reason: error.message });
-    return nothing;
+    log.info("Cannot take the machine-wide lock; a second ngrokd could start", { reason: error.message });
+    return noLock;
   }
 }

@@ -1,10 +1,10 @@
 import { dirname } from "node:path";
+import type { LiveConfig } from "../config/live_config.ts";
 import { type StatePaths, statePathsIn } from "../model/state_files.ts";
 import { HOSTS } from "../names/select.ts";
 import type { System } from "../system/system.ts";
-import type { LiveConfig } from "../config/live_config.ts";
 
-/** The directory of the client certificate, which holds all state (docs/compatibility.md 4.5). */
+/** The state directory, which is the directory of the client certificate (docs/compatibility.md 4.5). */
 export function stateDirectory(live: LiveConfig): string {
   return dirname(live.current.server.clientCert);
 }
@@ -14,7 +14,7 @@ export function statePaths(live: LiveConfig): StatePaths {
   return statePathsIn(stateDirectory(live));
 }
 
-/** The hosts file in which ngrokd keeps its section. */
+/** The hosts file with ngrokd's section. */
 export function hostsPath(system: Pick<System, "readEnvironment">): string {
   return system.readEnvironment("NGROKD_HOSTS_PATH") ?? HOSTS;
 }

@@ -1,22 +1,15 @@
 import { getLogger } from "@logtape/logtape";
-import { type FileWatch, watchFile } from "../system/watch_file.ts";
+import type { LiveConfig } from "../config/live_config.ts";
+import { logProxies } from "../config/proxy/proxy_report.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { configureLog } from "../log/configure.ts";
 import type { System } from "../system/system.ts";
+import { type FileWatch, watchFile } from "../system/watch_file.ts";
 import type { Daemon } from "./daemon.ts";
-import type { LiveConfig } from "../config/live_config.ts";
-import { logProxies } from "../config/proxy/proxy_report.ts";
 
 const log = getLogger(["ngrokd", "config"]);
 
-/** What a reloader works with. */
-export interface ReloaderOptions {
-  readonly system: System;
-  /** `-v` wins over `server.log_level`. */
-  readonly verbose: boolean;
-}
-
-/** Takes up changes of the configuration while the daemon runs, no further than each change reaches. */
+/** Applies changes of the configuration to the running daemon, each to the parts that it concerns. */
 export class Reloader {
   readonly #live: LiveConfig;
   readonly #options: ReloaderOptions;
@@ -29,7 +22,7 @@ export class Reloader {
     this.#options = options;
   }
 
-  /** Watches the file from now on; a change between the first reading and this call is taken up too. */
+  /** Watches the file, and applies a change that was made since it was first read. */
   async start(daemon: Daemon, signal: AbortSignal): Promise<void> {
     this.#daemon = daemon;
     const { files } = this.#options.system;
@@ -41,7 +34,7 @@ export class Reloader {
     await this.reload();
   }
 
-  /** Ends the watch, and what it has begun; nothing is taken up after that. */
+  /** Ends the watch and the running reload; no change is applied after that. */
   async stop(): Promise<void> {
     await this.#watch?.[Symbol.asyncDispose]();
     await this.#mutex.run(() => {
@@ -50,12 +43,12 @@ export class Reloader {
     });
   }
 
-  /** Reloads without being waited for: for a signal. */
+  /** Reloads at a signal, without a promise to wait for. */
   request(): void {
-    this.reload().catch((error) => log.error("Cannot reload: {error}", { error }));
+    this.reload().catch((error) => log.error("Cannot reload the configuration: {error}", { error }));
   }
 
-  /** Reads the file again and applies what has changed; a broken file keeps the running configuration and says so. */
+  /** Reads the file again and applies its changes. An invalid file is logged, and the running configuration stays. */
   reload(): Promise<void> {
     return this.#mutex.run(async () => {
       const daemon = this.#daemon;
@@ -79,7 +72,7 @@ export class Reloader {
     });
   }
 
-  /** Sends the log where the configuration says. */
+  /** Sets level and format of the log as the configuration says. */
   configureLog(): void {
     const { logLevel, logFormat } = this.#live.current.server;
     const { system, verbose } = this.#options;
@@ -89,7 +82,7 @@ export class Reloader {
   async #apply(daemon: Daemon, areas: ReadonlySet<string>): Promise<void> {
     const { server, net } = this.#live.current;
     if (areas.has("log")) this.configureLog();
-    // At each reload: the files change without the configuration, and SIGHUP takes them up.
+    // At each reload, because the CA files can change while the configuration does not.
     await daemon.trust.load(server.ingressCa);
     await daemon.health.listen({ address: server.healthAddress, port: server.healthPort });
     if (areas.has("endpoints")) {
@@ -100,4 +93,11 @@ export class Reloader {
     if (areas.has("api")) daemon.renewals.keyChanged();
     if (areas.has("api") || areas.has("operator") || areas.has("poll")) daemon.loop.nudge();
   }
+}
+
+/** Options of a {@linkcode Reloader}. */
+export interface ReloaderOptions {
+  readonly system: System;
+  /** True for `-v`, which overrides `server.log_level`. */
+  readonly verbose: boolean;
 }

@@ -2,6 +2,8 @@
 export const STATE_FILES = {
   operatorId: "operator_id",
   pendingPair: "tls.pending",
+  // The Go daemon wrote it.
+  signingRequest: "tls.csr",
   leases: "ip_mappings.json",
   ports: "network_ports.json",
   endpoints: "endpoints.json",

@@ -8,28 +8,25 @@ import type { Change, Journal } from "./journal.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
-/** What undoing needs of the machine. */
-export type UndoSystem = Pick<System, "files" | "run">;
-
-/** Undoes changes in reverse and strikes each that is undone; true if nothing is left of them. */
+/** Undoes changes, the newest first, and strikes each that is undone. Returns true if none is left. */
 export async function undo(changes: readonly Change[], options: UndoOptions): Promise<boolean> {
   const { journal, system } = options;
-  let clean = true;
+  let isClean = true;
   for (const change of changes.toReversed()) {
     const { problem, hint } = await undoOne(change, system);
     if (problem === undefined) await journal.strike(change);
     else {
-      clean = false;
-      log.error("{problem}", { problem, hint });
+      isClean = false;
+      log.error("Cannot undo a change to this machine: {problem}", { problem, hint });
     }
   }
-  return clean;
+  return isClean;
 }
 
-/** Where the changes are written down, and the machine that they were made on. */
+/** The journal of the changes, and the machine on which they were made. */
 export interface UndoOptions {
   readonly journal: Journal;
-  readonly system: UndoSystem;
+  readonly system: Pick<System, "files" | "run">;
 }
 
 interface Undone {
@@ -37,8 +34,11 @@ interface Undone {
   readonly hint?: string | undefined;
 }
 
-/** What is found is told by its marks: a change that was written down and not made, or undone by others, is none. */
-async function undoOne(change: Change, system: UndoSystem): Promise<Undone> {
+/**
+ * Undoes one change. Everything that ngrokd makes is recognised by its marker, so that a change which
+ * was recorded but not made, or which others undid, is nothing to undo.
+ */
+async function undoOne(change: Change, system: UndoOptions["system"]): Promise<Undone> {
   const { files } = system;
   switch (change.kind) {
     case "addresses": {

@@ -1,27 +1,15 @@
-/** What a request is judged by before anything looks at its path. */
-export interface GuardedRequest {
-  readonly method: string;
-  readonly url: string;
-  readonly headers: Headers;
-}
-
-/** Why a request is refused. */
-export interface Refusal {
-  readonly status: 403 | 405 | 413;
-  readonly reason: string;
-}
-
 const MAX_BODY_BYTES = 1024 * 1024;
 const IPV4 = /^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$/;
 
 /**
- * Refuses what a health probe never sends and a web page in a local browser might (RELIABILITY.md R12): a Host that is a name (DNS
- * rebinding), a foreign Origin or Referer, another method than GET and HEAD, a large body. `address` is what the server is bound to.
+ * Refuses requests that a health probe never sends and a web page in a local browser might
+ * (docs/reliability.md R12): a Host that is a name (DNS rebinding), a foreign Origin or Referer,
+ * another method than GET and HEAD, a large body. `address` is the address that the server listens on.
  */
 export function refusalOf(request: GuardedRequest, address: string): Refusal | undefined {
   const { method, url, headers } = request;
   const host = headers.get("host");
-  // The URL's host is the Host header's in HTTP/1.1, and the only one in HTTP/2 and in an absolute request target.
+  // In HTTP/1.1 the URL's host is the Host header's; HTTP/2 and an absolute request target have only the URL's.
   const { host: urlHost } = new URL(url);
   if (!isOwnHost(urlHost, address) || (host !== null && !isOwnHost(host, address))) {
     return { status: 403, reason: "the Host header must be an IP address or localhost" };
@@ -37,6 +25,19 @@ export function refusalOf(request: GuardedRequest, address: string): Refusal | u
     return { status: 413, reason: "the body is too large" };
   }
   return undefined;
+}
+
+/** The parts of a request that decide whether it is refused. */
+export interface GuardedRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Headers;
+}
+
+/** The status and the text of a refusal. */
+export interface Refusal {
+  readonly status: 403 | 405 | 413;
+  readonly reason: string;
 }
 
 function isOwnHost(host: string, address: string): boolean {

@@ -1,25 +1,10 @@
 import type { HealthReport } from "../model/report.ts";
 
-/** What a health path answers. */
-export interface HealthAnswer {
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: string;
-}
-
-/** What the answer depends on. */
-export interface HealthQuestion {
-  readonly path: string;
-  /** Whether the client asked for JSON. */
-  readonly json: boolean;
-  readonly report: HealthReport;
-}
-
 const TEXT = "text/plain; charset=utf-8";
 const JSON_TYPE = "application/json";
 const PATHS = ["/health", "/healthz", "/ready", "/readyz", "/status"];
 
-/** The answer of a health path (COMPAT.md 4.4 and its departures: no endpoints is not unhealthy). */
+/** Answers a health path (docs/compatibility.md 4.4). A daemon without endpoints is healthy. */
 export function answerHealth({ path, json, report }: HealthQuestion): HealthAnswer {
   switch (path) {
     case "/health":
@@ -35,12 +20,27 @@ export function answerHealth({ path, json, report }: HealthQuestion): HealthAnsw
   }
 }
 
+/** The request of a health path, and the state that its answer depends on. */
+export interface HealthQuestion {
+  readonly path: string;
+  /** True if the client asked for JSON. */
+  readonly json: boolean;
+  readonly report: HealthReport;
+}
+
+/** The response to a health path. */
+export interface HealthAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
 function verdict(
-  good: boolean,
+  isGood: boolean,
   word: string,
-  { json, report }: { json: boolean; report: HealthReport },
+  { json, report }: Pick<HealthQuestion, "json" | "report">,
 ): HealthAnswer {
-  const status = good ? 200 : 503;
+  const status = isGood ? 200 : 503;
   if (!json) return { status, contentType: TEXT, body: `${word}\n` };
   return {
     status,

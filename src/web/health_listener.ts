@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { OnChange } from "../lib/on_change.ts";
 import { BindError, messageOf } from "../model/errors.ts";
 import type { HealthReport, StatusReport } from "../model/report.ts";
 import { listenerKey } from "../model/route_table.ts";
@@ -7,15 +8,11 @@ import { startHealthServer } from "./server.ts";
 
 const log = getLogger(["ngrokd", "web"]);
 
-interface Where {
-  readonly address: string;
-  readonly port: number;
-}
-
-/** The health server, moved when its address changes; one that cannot be bound is said and does not stop the daemon. */
+/** The health port. It moves when its address changes; if it cannot be bound, the daemon runs without it. */
 export class Health {
   readonly #serve: System["serveHttp"];
   readonly #report: () => HealthReport;
+  readonly #onError = new OnChange();
   #where: Where = { address: "", port: 0 };
   #server: AsyncDisposable | undefined;
   #error: string | undefined;
@@ -25,26 +22,26 @@ export class Health {
     this.#report = report;
   }
 
-  /** Serves there; also the way to try again. */
+  /** Serves at this address, unless it does so already. Never rejects: a failure is logged and in the report. */
   async listen(where: Where): Promise<void> {
-    const same = where.address === this.#where.address && where.port === this.#where.port;
-    if (same && this.#server !== undefined) return;
+    const isSame = where.address === this.#where.address && where.port === this.#where.port;
+    if (isSame && this.#server !== undefined) return;
     await this.close();
     this.#where = where;
+    this.#error = undefined;
     try {
       this.#server = startHealthServer({ ...where, serve: this.#serve, report: this.#report });
-      this.#error = undefined;
     } catch (error) {
-      const message = messageOf(error);
-      const taken = error instanceof BindError && error.reason === "in_use";
+      const isInUse = error instanceof BindError && error.reason === "in_use";
       const hint = `${
-        taken ? "Stop the program that listens there, or give" : "Give"
+        isInUse ? "Stop the program that listens there, or give" : "Give"
       } another server.health_port`;
-      if (!same || this.#error === undefined) {
-        log.error("Cannot serve health: {error}", { error: message, hint });
-      }
-      this.#error = `${message} (${hint})`;
+      this.#error = `${messageOf(error)} (${hint})`;
     }
+    this.#onError.report(
+      this.#error,
+      (error) => log.error("Cannot serve the health port: {error}", { error }),
+    );
   }
 
   async close(): Promise<void> {
@@ -55,4 +52,9 @@ export class Health {
   get report(): StatusReport["health"] {
     return { address: listenerKey(this.#where.address, this.#where.port), error: this.#error ?? null };
   }
+}
+
+interface Where {
+  readonly address: string;
+  readonly port: number;
 }

@@ -2,37 +2,12 @@ import type { HealthReport } from "../model/report.ts";
 import { refusalOf } from "./guard.ts";
 import { answerHealth } from "./health.ts";
 
-/** An HTTP server that somebody else opens. */
-export interface OpenServer {
-  readonly port: number;
-  close(): Promise<void>;
-}
-
-/** Options of {@linkcode startHealthServer}. */
-export interface HealthServerOptions {
-  readonly address: string;
-  /** 0: any free one. */
-  readonly port: number;
-  /** Opens the server. */
-  readonly serve: (
-    where: { address: string; port: number },
-    handler: (request: Request) => Response,
-  ) => OpenServer;
-  /** The state at the moment of a request. */
-  readonly report: () => HealthReport;
-}
-
-/** The running health server. */
-export interface HealthServer extends AsyncDisposable {
-  readonly port: number;
-}
-
 const HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
 
 /**
- * Starts the health server (COMPAT.md 4.4) behind its guard.
+ * Starts the HTTP server of the health paths (docs/compatibility.md 4.4).
  *
- * @throws What `serve` throws: a BindError if the address cannot be bound.
+ * @throws {BindError} If the address cannot be bound.
  */
 export function startHealthServer(options: HealthServerOptions): HealthServer {
   const { address, port, serve, report } = options;
@@ -41,6 +16,25 @@ export function startHealthServer(options: HealthServerOptions): HealthServer {
     port: server.port,
     [Symbol.asyncDispose]: () => server.close(),
   };
+}
+
+/** Options of {@linkcode startHealthServer}. */
+export interface HealthServerOptions {
+  readonly address: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Opens an HTTP server. */
+  readonly serve: (
+    where: { address: string; port: number },
+    handler: (request: Request) => Response,
+  ) => { readonly port: number; close(): Promise<void> };
+  /** The state at the time of a request. */
+  readonly report: () => HealthReport;
+}
+
+/** A running health server. */
+export interface HealthServer extends AsyncDisposable {
+  readonly port: number;
 }
 
 function respond(

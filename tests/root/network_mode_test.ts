@@ -288,7 +288,7 @@ async function assertWildcardResolves(stage: Stage): Promise<void> {
   assert.match((await runProgram(["getent", "hosts", "x.y.apps.example.com"])).stdout, /^10\.107\.0\.3 /);
   assert.match((await runProgram([...CURL, "http://x.apps.example.com/"])).stdout, /x\.apps\.example\.com/);
   const row = (await stage.askList()).find(({ wildcard }) => wildcard);
-  assert.equal(row!.reason, "by any name below it: curl http://name.apps.example.com/");
+  assert.equal(row!.reason, "use any name below it: curl http://name.apps.example.com/");
   assert.match(
     (await stage.ctl(["status"])).stdout,
     /DNS: +ok, 2 names on 10\.107\.0\.1:53\n +Resolver: +\/etc\/resolv\.conf \(.*names 192\.0\.2\.53 first\)\n/,

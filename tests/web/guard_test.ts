@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { refusalOf } from "../../src/web/guard.ts";
 
-function judge(
+function statusOf(
   headers: Record<string, string>,
   options: { method?: string; url?: string; address?: string } = {},
 ) {
@@ -10,15 +10,15 @@ function judge(
   return refusalOf({ method, url, headers: new Headers(headers) }, address)?.status;
 }
 
-Deno.test("refusalOf() lets a probe through that names an address or localhost", () => {
+Deno.test("refusalOf() accepts a probe whose Host is an address or localhost", () => {
   for (
     const host of ["127.0.0.1:8081", "localhost", "LOCALHOST:80", "[::1]:8081", "10.1.2.3:8081", "[fe80::1]"]
   ) {
-    assert.equal(judge({ host }), undefined, host);
+    assert.equal(statusOf({ host }), undefined, host);
   }
-  assert.equal(judge({}), undefined);
-  assert.equal(judge({ host: "box.lan:8081" }, { address: "box.lan" }), undefined);
-  assert.equal(judge({ host: "localhost:1" }, { method: "HEAD" }), undefined);
+  assert.equal(statusOf({}), undefined);
+  assert.equal(statusOf({ host: "box.lan:8081" }, { address: "box.lan" }), undefined);
+  assert.equal(statusOf({ host: "localhost:1" }, { method: "HEAD" }), undefined);
 });
 
 Deno.test("refusalOf() refuses a Host that is a name, in the header or in the request target", () => {
@@ -31,30 +31,30 @@ Deno.test("refusalOf() refuses a Host that is a name, in the header or in the re
       "[::1].x",
     ]
   ) {
-    assert.equal(judge({ host }, { url: "http://127.0.0.1/" }), 403, host);
+    assert.equal(statusOf({ host }, { url: "http://127.0.0.1/" }), 403, host);
   }
-  assert.equal(judge({ host: "127.0.0.1" }, { url: "http://evil.example/status" }), 403);
-  assert.equal(judge({}, { url: "http://evil.example/status" }), 403);
+  assert.equal(statusOf({ host: "127.0.0.1" }, { url: "http://evil.example/status" }), 403);
+  assert.equal(statusOf({}, { url: "http://evil.example/status" }), 403);
 });
 
-Deno.test("refusalOf() refuses foreign Origins and Referers and takes its own", () => {
+Deno.test("refusalOf() refuses foreign Origins and Referers and accepts its own", () => {
   const host = "127.0.0.1:8081";
   for (
     const foreign of ["https://evil.example", "null", "", "http://127.0.0.1:9999", "http://localhost:8081/"]
   ) {
-    assert.equal(judge({ host, origin: foreign }), 403, `Origin ${foreign}`);
-    assert.equal(judge({ host, referer: foreign }), 403, `Referer ${foreign}`);
+    assert.equal(statusOf({ host, origin: foreign }), 403, `Origin ${foreign}`);
+    assert.equal(statusOf({ host, referer: foreign }), 403, `Referer ${foreign}`);
   }
   assert.equal(
-    judge({ host, origin: "http://127.0.0.1:8081", referer: "http://127.0.0.1:8081/status" }),
+    statusOf({ host, origin: "http://127.0.0.1:8081", referer: "http://127.0.0.1:8081/status" }),
     undefined,
   );
 });
 
 Deno.test("refusalOf() refuses other methods and large bodies", () => {
   for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "CONNECT"]) {
-    assert.equal(judge({}, { method }), 405);
+    assert.equal(statusOf({}, { method }), 405);
   }
-  assert.equal(judge({ "content-length": String(1024 * 1024) }), undefined);
-  assert.equal(judge({ "content-length": String(1024 * 1024 + 1) }), 413);
+  assert.equal(statusOf({ "content-length": String(1024 * 1024) }), undefined);
+  assert.equal(statusOf({ "content-length": String(1024 * 1024 + 1) }), 413);
 });

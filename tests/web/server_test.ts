@@ -27,7 +27,7 @@ async function raw(port: number, text: string): Promise<string> {
   return await answer;
 }
 
-Deno.test("startHealthServer() answers probes with the state of the moment", async () => {
+Deno.test("startHealthServer() answers probes with the current state", async () => {
   let healthy = true;
   await using server = start(() => healthy);
   const url = `http://127.0.0.1:${server.port}/health`;
@@ -53,7 +53,7 @@ Deno.test("startHealthServer() answers HEAD without a body and refuses POST", as
   await post.body?.cancel();
 });
 
-Deno.test("startHealthServer() refuses what a web page could send (RELIABILITY.md R12)", async () => {
+Deno.test("startHealthServer() refuses requests that a web page could send", async () => {
   await using server = start();
   const { port } = server;
   const end = "Connection: close\r\n\r\n";
@@ -80,7 +80,7 @@ Deno.test("startHealthServer() serves a probe of HTTP/1.0 without a Host", async
   assert.match(await raw(server.port, "GET /healthz HTTP/1.0\r\n\r\n"), /^HTTP\/1\.[01] 200 OK/);
 });
 
-Deno.test("startHealthServer() ends although a client never sends the body that it announced", async () => {
+Deno.test("startHealthServer() closes although a client does not send the body that it announced", async () => {
   const server = start();
   using conn = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
   const text = "GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n";
@@ -89,7 +89,7 @@ Deno.test("startHealthServer() ends although a client never sends the body that 
   await server[Symbol.asyncDispose]();
 });
 
-Deno.test("startHealthServer() says that its port is taken", async () => {
+Deno.test("startHealthServer() throws if its port is in use", async () => {
   await using server = start();
   assert.throws(() => start(() => true, server.port), (error: unknown) => {
     assert.ok(error instanceof BindError);

@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { verifyKey } from "../../cloud/verify_key.ts";
 import { saveApiKey } from "../../config/save.ts";
 import { RequestError, unknownCommand } from "../../control/protocol.ts";
 import { Mutex } from "../../lib/mutex.ts";
@@ -8,27 +9,16 @@ import type { System } from "../../system/system.ts";
 import type { Daemon } from "../daemon.ts";
 import { healthReport, listReport, statusReport } from "./status.ts";
 import { forgetTrust, saveTrust, showTrust } from "./trust.ts";
-import { verifyKey } from "../../cloud/verify_key.ts";
 
 const log = getLogger(["ngrokd", "control"]);
 
-/** The longest wait of a command for the request budget; ngrokctl waits somewhat longer. */
+/** Milliseconds that a command waits for its turn in the request budget; ngrokctl waits somewhat longer. */
 const MAX_WAIT_MS = 10_000;
-
-/** What the commands need beside the daemon. */
-export interface CommandOptions {
-  readonly system: System;
-  /** Reads the configuration again and applies it. */
-  readonly reload: () => Promise<void>;
-}
-
-/** Runs one command of the control socket (COMPAT.md 4.3). What it throws is the answer's error. */
-export type RunCommand = (command: string, args: readonly string[], signal: AbortSignal) => Promise<unknown>;
 
 /** The commands of this daemon. */
 export function daemonCommands(daemon: Daemon, options: CommandOptions): RunCommand {
-  // Two at once would read the same file, and one key would be lost.
-  const keyTurns = new Mutex();
+  // Two commands at once would read the same file, and one key would be lost.
+  const keyMutex = new Mutex();
   return async (command, args, signal) => {
     switch (command) {
       case "status":
@@ -40,7 +30,7 @@ export function daemonCommands(daemon: Daemon, options: CommandOptions): RunComm
       case "version":
         return VERSION;
       case "set-api-key":
-        return await keyTurns.run(() => setApiKey(args[0]?.trim() ?? "", daemon, { ...options, signal }));
+        return await keyMutex.run(() => setApiKey(args[0]?.trim() ?? "", daemon, { ...options, signal }));
       case "refresh-cert":
         return await refreshCertificate(args.includes("--force"), daemon, signal);
       case "trust":
@@ -54,7 +44,17 @@ export function daemonCommands(daemon: Daemon, options: CommandOptions): RunComm
   };
 }
 
-/** Saves the key, then registers or polls with it at once; a key that the API refuses never replaces one that works. */
+/** Runs one command of the control socket (docs/compatibility.md 4.3). An error that it throws is the answer's error. */
+export type RunCommand = (command: string, args: readonly string[], signal: AbortSignal) => Promise<unknown>;
+
+/** Options of {@linkcode daemonCommands}. */
+export interface CommandOptions {
+  readonly system: System;
+  /** Reads the configuration again and applies it. */
+  readonly reload: () => Promise<void>;
+}
+
+/** Saves the key, then registers or polls with it at once. A key that the API refuses never replaces one that works. */
 async function setApiKey(
   key: string,
   daemon: Daemon,
@@ -63,7 +63,7 @@ async function setApiKey(
   const { system, reload, signal } = options;
   if (key === "") throw new RequestError("API key required", { hint: "Run: ngrokctl set-api-key -" });
   signal.throwIfAborted();
-  // Whatever else is wrong with the API, the key in use may be a good one.
+  // Unless the API has refused the key in use, that key may be good.
   const mayWork = daemon.live.apiKey.key !== "" && daemon.loop.status.state !== "key_refused";
   if (mayWork) await verifyKey(daemon.clientWith(() => key), { signal, maxWaitMs: MAX_WAIT_MS });
   const { files } = system;
@@ -73,13 +73,13 @@ async function setApiKey(
       writeAtomic: files.writeFileAtomic,
     });
   } catch (error) {
-    // deno-lint-ignore ngrokd/error-message -- scripts know these words (COMPAT.md 4.3)
+    // deno-lint-ignore ngrokd/error-message -- scripts rely on this text (docs/compatibility.md 4.3)
     throw new RequestError(`failed to save API key to config: ${messageOf(error)}`, {
       cause: error,
       hint: hintOf(error),
     });
   }
-  log.info("A new API key is set");
+  log.info("Saved a new API key");
   await reload();
   if (daemon.live.apiKey.key !== key) {
     const { problems, path } = daemon.live.report;
@@ -89,7 +89,7 @@ async function setApiKey(
     });
   }
   if (!await daemon.loop.poll(signal)) {
-    // What the loop knows is about the key before; the list itself follows as soon as the rate limit allows.
+    // The rate limit delays the poll, and the loop's status is still about the previous key.
     await verifyKey(daemon.clientWith(() => key), { signal, maxWaitMs: MAX_WAIT_MS }).catch((error) => {
       throw new RequestError(`The key is saved, but: ${messageOf(error)}`, {
         cause: error,
@@ -109,7 +109,7 @@ async function refreshCertificate(force: boolean, daemon: Daemon, signal: AbortS
     signal,
     maxWaitMs: MAX_WAIT_MS,
   }).finally(() => {
-    // The cloud has said that the operator is gone: the next poll makes another.
+    // If the cloud answered that the operator is gone, the next poll registers another one.
     if (daemon.account.certificate !== undefined && daemon.account.operatorId === undefined) {
       daemon.loop.nudge();
     }

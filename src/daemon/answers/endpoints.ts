@@ -1,40 +1,34 @@
 import type { RefusedEndpoint } from "../../model/endpoint.ts";
+import { VIRTUAL } from "../../model/listen_mode.ts";
 import type { EndpointHealth, EndpointReport } from "../../model/report.ts";
 import { listenerKey, type Route } from "../../model/route_table.ts";
 import type { Traffic } from "../../model/traffic.ts";
-import { VIRTUAL } from "../../model/listen_mode.ts";
 import type { EndpointOutcome } from "../../sync/round.ts";
 
-/** What the reports are made from. */
-export interface EndpointReportInput {
-  readonly outcomes: readonly EndpointOutcome[];
-  readonly refused: readonly RefusedEndpoint[];
-  readonly traffic: (endpointId: string) => Traffic;
-  /** Whether this machine asks our DNS server, so that names below a wildcard are found. */
-  readonly asksDns: boolean;
-  /** Names that should resolve through our DNS server and do not: name → reason. @default {none} */
-  readonly unresolved?: ReadonlyMap<string, string>;
-}
-
+/** The zero time of Go. */
 const NEVER = "0001-01-01T00:00:00Z";
 
-/** Every endpoint that the cloud listed, served or not, sorted by host name, port and id. */
+/** The reports of all endpoints in the cloud's list, served or not, sorted by host name, port and id. */
 export function endpointReports(input: EndpointReportInput): EndpointReport[] {
-  const { outcomes, refused, traffic, asksDns, unresolved } = input;
   const rows = [
-    ...outcomes.map((outcome) =>
-      outcomeReport(outcome, {
-        traffic: traffic(outcome.endpoint.id),
-        asksDns,
-        unresolved: unresolved?.get(outcome.endpoint.hostname),
-      })
-    ),
-    ...refused.map(refusedReport),
+    ...input.outcomes.map((outcome) => outcomeReport(outcome, input)),
+    ...input.refused.map(refusedReport),
   ];
   return rows.sort((a, b) => compare(a.hostname, b.hostname) || a.port - b.port || compare(a.id, b.id));
 }
 
-/** The endpoints of the health report, by id (COMPAT.md 4.4). */
+/** The state that the reports are made from. */
+export interface EndpointReportInput {
+  readonly outcomes: readonly EndpointOutcome[];
+  readonly refused: readonly RefusedEndpoint[];
+  readonly traffic: (endpointId: string) => Traffic;
+  /** True if this machine uses the DNS server, so that names below a wildcard resolve. */
+  readonly asksDns: boolean;
+  /** The names that should resolve through the DNS server and do not: name → reason. @default {none} */
+  readonly unresolved?: ReadonlyMap<string, string>;
+}
+
+/** The endpoints of the health report, by id (docs/compatibility.md 4.4). */
 export function endpointHealth(
   reports: readonly EndpointReport[],
   traffic: (endpointId: string) => Traffic,
@@ -53,17 +47,11 @@ export function endpointHealth(
   );
 }
 
-function outcomeReport(
-  outcome: EndpointOutcome,
-  about: {
-    readonly traffic: Traffic;
-    readonly asksDns: boolean;
-    readonly unresolved: string | undefined;
-  },
-): EndpointReport {
-  const { traffic, unresolved } = about;
+function outcomeReport(outcome: EndpointOutcome, input: EndpointReportInput): EndpointReport {
   const { endpoint, route, reason, state } = outcome;
   const { id, url, hostname, port, wildcard } = endpoint;
+  const traffic = input.traffic(id);
+  const unresolved = input.unresolved?.get(hostname);
   return {
     ...emptyReport(),
     id,
@@ -76,9 +64,9 @@ function outcomeReport(
     reason: [
       reason,
       unresolved === undefined ? "" : `does not resolve on this machine: ${unresolved}`,
-      reachedBy(route, about.asksDns && unresolved === undefined),
+      wildcardUsage(route, input.asksDns && unresolved === undefined),
     ].filter((text) => text !== "").join("; "),
-    ...(route === undefined ? {} : placeOf(route)),
+    ...(route === undefined ? {} : listenerFields(route)),
     open_connections: traffic.open,
     total_connections: traffic.total,
     bytes_in: traffic.bytesIn,
@@ -87,7 +75,7 @@ function outcomeReport(
   };
 }
 
-function placeOf(route: Route): Partial<EndpointReport> {
+function listenerFields(route: Route): Partial<EndpointReport> {
   const { address, localPort, mode, scheme } = route;
   const virtual = mode === VIRTUAL;
   const key = listenerKey(address, localPort);
@@ -102,23 +90,20 @@ function placeOf(route: Route): Partial<EndpointReport> {
   };
 }
 
-/** A wildcard is no name that anybody could ask for: how to reach it, by a name if this machine finds one. */
-function reachedBy(route: Route | undefined, asksDns: boolean): string {
+/** An example of how to reach a wildcard endpoint: by name if names below the wildcard resolve. */
+function wildcardUsage(route: Route | undefined, resolves: boolean): string {
   if (route === undefined || !route.wildcard) return "";
-  const { scheme, address, localPort, hostname } = route;
-  const example = `name${hostname.slice(1)}`;
-  if (asksDns) {
-    if (scheme === "tcp") return `by any name below it: nc ${example} ${localPort}`;
-    const url = new URL(`${scheme === "http" ? "http" : "https"}://${example}:${localPort}/`);
-    return `by any name below it: curl ${url.href}`;
-  }
-  if (scheme === "http") {
-    return `by Host: curl -H "Host: ${example}" http://${listenerKey(address, localPort)}/`;
+  const { scheme, address, localPort, port, hostname } = route;
+  const name = `name${hostname.slice(1)}`;
+  const key = listenerKey(address, localPort);
+  if (resolves) {
+    if (scheme === "tcp") return `use any name below it: nc ${name} ${localPort}`;
+    const url = new URL(`${scheme === "http" ? "http" : "https"}://${name}:${localPort}/`);
+    return `use any name below it: curl ${url.href}`;
   }
   if (scheme === "tcp") return "";
-  return `by SNI: curl --connect-to ${example}:${route.port}:${
-    listenerKey(address, localPort)
-  } https://${example}:${route.port}/`;
+  if (scheme === "http") return `use the Host header: curl -H "Host: ${name}" http://${key}/`;
+  return `use SNI: curl --connect-to ${name}:${port}:${key} https://${name}:${port}/`;
 }
 
 function refusedReport(endpoint: RefusedEndpoint): EndpointReport {

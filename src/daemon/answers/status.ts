@@ -1,14 +1,11 @@
-import type { Config } from "../../config/config.ts";
 import { certificateWarning } from "../../identity/certificate_warning.ts";
 import { VERSION } from "../../lib/version.ts";
 import type { EndpointReport, HealthReport, StatusReport } from "../../model/report.ts";
 import { endpointHealth, endpointReports } from "./endpoints.ts";
-import { formatDuration } from "./duration.ts";
+import { daysUntil, formatDuration } from "./duration.ts";
 import type { Daemon } from "../daemon.ts";
 import { proxyReport } from "../../config/proxy/proxy_report.ts";
 import { trustStatus } from "./trust.ts";
-
-const DAY_MS = 86_400_000;
 
 /** The answer of `list`. */
 export function listReport(daemon: Daemon): EndpointReport[] {
@@ -25,7 +22,6 @@ export function listReport(daemon: Daemon): EndpointReport[] {
 /** The answer of `status`. */
 export function statusReport(daemon: Daemon): StatusReport {
   const { account, loop, forwarder, live, addresses, names, startedAt, startedMonotonicMs, health } = daemon;
-  const config: Config = live.current;
   const { operatorId, certificate } = account;
   const { state, lastPoll, error, hint, notice } = loop.status;
   const { hostname, port } = daemon.ingress();
@@ -40,7 +36,7 @@ export function statusReport(daemon: Daemon): StatusReport {
     active_count: loop.outcomes.filter((outcome) => outcome.state === "active").length,
     ingress_endpoint: `${hostname}:${port}`,
     api: {
-      url: config.api.url,
+      url: live.current.api.url,
       state,
       last_poll: timeOrNull(lastPoll),
       poll_age_seconds: lastPoll === undefined
@@ -56,7 +52,7 @@ export function statusReport(daemon: Daemon): StatusReport {
       issuer: certificate.issuer,
       not_before: new Date(certificate.notBefore).toISOString(),
       not_after: new Date(certificate.notAfter).toISOString(),
-      days_left: Math.floor((certificate.notAfter - Date.now()) / DAY_MS),
+      days_left: daysUntil(certificate.notAfter),
       next_renewal: timeOrNull(renewal.nextAt),
       last_renewal: timeOrNull(renewal.lastAt),
       error: renewal.lastError ?? null,
@@ -80,7 +76,7 @@ export function statusReport(daemon: Daemon): StatusReport {
   };
 }
 
-/** The answer of `health` and of `/status`: alive, ready and "has endpoints" told apart. */
+/** The answer of `health` and of `/status`, with liveness, readiness and the presence of endpoints apart. */
 export function healthReport(daemon: Daemon): HealthReport {
   const status = statusReport(daemon);
   const reports = listReport(daemon);

@@ -1,36 +1,35 @@
-import { trustWarnings } from "../../trust/expiry_warnings.ts";
-import type { TrustedCa } from "../../trust/trusted_ca.ts";
-import { readPem } from "../../x509/pem.ts";
-import { parseCertificate, type ParsedCertificate } from "../../x509/parse_certificate.ts";
 import { RequestError } from "../../control/protocol.ts";
 import { messageOf } from "../../model/errors.ts";
-import type { CaReport, StatusReport, TrustReport } from "../../model/report.ts";
-import type { Daemon } from "../daemon.ts";
 import { isSameTarget } from "../../model/ingress_target.ts";
+import type { CaReport, StatusReport, TrustReport } from "../../model/report.ts";
+import { trustWarnings } from "../../trust/expiry_warnings.ts";
 import { withHint } from "../../trust/trust_set.ts";
+import type { TrustedCa } from "../../trust/trusted_ca.ts";
+import { parseCertificate, type ParsedCertificate } from "../../x509/parse_certificate.ts";
+import { readPem } from "../../x509/pem.ts";
+import type { Daemon } from "../daemon.ts";
+import { daysUntil } from "./duration.ts";
 
-const DAY_MS = 86_400_000;
-
-/** What `status` says of trust. */
+/** The trust in the ingress, for `status`. */
 export function trustStatus({ trust, dialer, ingress }: Daemon): StatusReport["trust"] {
-  const { presented: seen, failure } = dialer.probe;
+  const { presented, failure } = dialer.probe;
   const target = ingress();
-  const isCurrent = seen !== undefined && isSameTarget(seen.target, target);
-  const wasGood = isCurrent && seen.verdict.reasons.length === 0;
-  // Since the look a CA may have been forgotten, or its file changed.
-  const ca = wasGood ? trust.cas.find((known) => isSame(known, seen.verdict.ca)) : undefined;
-  const isGood = wasGood && (ca !== undefined || seen.verdict.ca === undefined);
+  const isCurrent = presented !== undefined && isSameTarget(presented.target, target);
+  const wasVerified = isCurrent && presented.verdict.reasons.length === 0;
+  // The CA may have been forgotten since the probe, or its file may have changed.
+  const ca = wasVerified ? trust.cas.find((known) => isSame(known, presented.verdict.ca)) : undefined;
+  const isVerified = wasVerified && (ca !== undefined || presented.verdict.ca === undefined);
   return {
     ...trust.report,
-    warnings: trustWarnings(trust.cas, { presented: isGood ? seen.chain : [], nowMs: Date.now() }),
-    mode: isGood ? ca?.source ?? "roots" : "none",
+    warnings: trustWarnings(trust.cas, { presented: isVerified ? presented.chain : [], nowMs: Date.now() }),
+    mode: isVerified ? ca?.source ?? "roots" : "none",
     ca: ca === undefined ? null : caReport(ca.certificate, ca),
-    issuer: seen?.chain[0]?.issuer ?? null,
-    presented: seen === undefined ? null : {
-      target: `${seen.target.hostname}:${seen.target.port}`,
-      at: new Date(seen.at).toISOString(),
-      problems: [...seen.verdict.reasons],
-      certificates: seen.chain.map((certificate) => ({
+    issuer: presented?.chain[0]?.issuer ?? null,
+    presented: presented === undefined ? null : {
+      target: `${presented.target.hostname}:${presented.target.port}`,
+      at: new Date(presented.at).toISOString(),
+      problems: [...presented.verdict.reasons],
+      certificates: presented.chain.map((certificate) => ({
         ...caReport(certificate),
         trusted: isKnown(certificate, trust.cas),
       })),
@@ -39,7 +38,7 @@ export function trustStatus({ trust, dialer, ingress }: Daemon): StatusReport["t
   };
 }
 
-/** The answer of `trust show`, after a look at the ingress, unless the last one was a moment ago. */
+/** The answer of `trust show`. The ingress is probed first, unless the last probe was a moment ago. */
 export async function showTrust(daemon: Daemon): Promise<TrustReport> {
   await daemon.dialer.probe.run(daemon.ingress());
   const { trust } = daemon;
@@ -51,11 +50,11 @@ export async function showTrust(daemon: Daemon): Promise<TrustReport> {
   };
 }
 
-/** Trusts the listed CAs of a PEM text, and keeps them. @throws {RequestError} If it holds another, or none. */
+/** Trusts and saves the listed CAs in a PEM text. @throws {RequestError} If it holds no certificate, or one that is not listed. */
 export async function saveTrust(pem: string, { trust }: Daemon): Promise<string> {
   const blocks = readPem(pem).filter(({ label }) => label === "CERTIFICATE");
   if (blocks.length === 0) {
-    throw new RequestError("Cannot use the CA: there is no PEM certificate in it", {
+    throw new RequestError("Cannot use the CA: it holds no PEM certificate", {
       hint: "Give the file that begins with -----BEGIN CERTIFICATE-----",
     });
   }
@@ -79,7 +78,7 @@ export async function saveTrust(pem: string, { trust }: Daemon): Promise<string>
   return `CA saved in ${path}: SHA-256 ${certificates.map(({ sha256 }) => sha256).join(", ")}`;
 }
 
-/** Forgets what was learnt. @throws {FileError} */
+/** Forgets the learnt CAs. @throws {FileError} */
 export async function forgetTrust({ trust }: Daemon): Promise<string> {
   const forgotten = await trust.learnt.forget();
   return forgotten.length === 0
@@ -94,7 +93,7 @@ function caReport(certificate: ParsedCertificate, ca?: TrustedCa): CaReport {
     issuer,
     sha256,
     valid_until: new Date(notAfter).toISOString(),
-    days_left: Math.floor((notAfter - Date.now()) / DAY_MS),
+    days_left: daysUntil(notAfter),
     source: ca?.source ?? null,
     file: ca?.file ?? null,
   };

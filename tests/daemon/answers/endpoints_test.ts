@@ -99,12 +99,12 @@ Deno.test("endpointReports() says how a wildcard is reached, by a name where thi
       asksDns,
     })[0]!.reason;
   assert.match(reason("http", false), /curl -H "Host: name\.apps\.x" http:\/\/127\.107\.0\.2:80\//);
-  assert.match(reason("tls", false), /by SNI: curl --connect-to/);
+  assert.match(reason("tls", false), /use SNI: curl --connect-to/);
   assert.equal(reason("tcp", false), "");
-  assert.equal(reason("http", true), "by any name below it: curl http://name.apps.x/");
-  assert.equal(reason("http", true, 3000), "by any name below it: curl http://name.apps.x:3000/");
-  assert.equal(reason("tls", true, 443), "by any name below it: curl https://name.apps.x/");
-  assert.equal(reason("tcp", true, 5432), "by any name below it: nc name.apps.x 5432");
+  assert.equal(reason("http", true), "use any name below it: curl http://name.apps.x/");
+  assert.equal(reason("http", true, 3000), "use any name below it: curl http://name.apps.x:3000/");
+  assert.equal(reason("tls", true, 443), "use any name below it: curl https://name.apps.x/");
+  assert.equal(reason("tcp", true, 5432), "use any name below it: nc name.apps.x 5432");
 });
 
 Deno.test("endpointReports() gives the reason why a name does not resolve on this machine", () => {
@@ -115,7 +115,7 @@ Deno.test("endpointReports() gives the reason why a name does not resolve on thi
     asksDns: true,
     unresolved: new Map([["*.apps.x", "no room"]]),
   });
-  assert.match(row!.reason, /^does not resolve on this machine: no room; by Host: curl -H/);
+  assert.match(row!.reason, /^does not resolve on this machine: no room; use the Host header: curl -H/);
 });
 
 Deno.test("endpointReports() lists failed and refused endpoints with their reasons, sorted by name, port and id", () => {
