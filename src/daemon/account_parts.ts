@@ -14,7 +14,11 @@ import { VERSION } from "../lib/version.ts";
 import type { Daemon, Surroundings } from "./daemon.ts";
 import { stateDirectory, statePaths } from "./paths.ts";
 
-/** The API client, the account, its renewals and its ingress. @throws {FileError} If the private key cannot be used. */
+/**
+ * The API client, the account, its renewals and its ingress.
+ *
+ * @throws {FileError} If the private key cannot be used.
+ */
 export async function openAccount(
   { live, system }: Surroundings,
 ): Promise<Pick<Daemon, "clientWith" | "requests" | "account" | "renewals" | "ingress">> {

@@ -9,7 +9,10 @@ Examples:
 
 Control it with ngrokctl.`;
 
-/** Parses `[run | cleanup | deregister] [--config PATH] [-v] [--version]` (docs/compatibility.md 4.1). */
+/**
+ * Parses `[run | cleanup | deregister] [--config PATH] [-v] [--version]` (docs/compatibility.md
+ * 4.1).
+ */
 export function parseArguments(argv: readonly string[]): DaemonArguments {
   let text = "";
   let result: DaemonArguments | undefined;

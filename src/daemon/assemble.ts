@@ -12,7 +12,8 @@ import { openAddresses, openDns, openJournal, openNames } from "./machine_parts.
 import { stateDirectory } from "./paths.ts";
 
 /**
- * Builds all parts of the daemon; none of them listens yet. The shutdown closes them in the reverse order.
+ * Builds all parts of the daemon; none of them listens yet. The shutdown closes them in the reverse
+ * order.
  *
  * @throws {FileError} If the state directory or the private key cannot be used.
  */

@@ -36,7 +36,10 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
   return isClean;
 }
 
-/** The changes that may have been made although the journal does not have them, in the order of their making. */
+/**
+ * The changes that may have been made although the journal does not have them, in the order of
+ * their making.
+ */
 function unrecordedChanges(
   journal: Journal,
   options: { live: LiveConfig; system: System },

@@ -41,7 +41,7 @@ export interface Daemon {
   readonly startedMonotonicMs: number;
 }
 
-/** What the parts are built with. */
+/** The configuration, the system and the end that all parts are built for. */
 export interface Surroundings {
   readonly live: LiveConfig;
   readonly system: System;

@@ -17,12 +17,13 @@ const AGAIN = "then run ngrokd deregister again";
 
 /**
  * Takes this machine out of the account. Removes its operator in the cloud, then the identity, the
- * learnt CA, the last known endpoints and everything that an unfinished registration or renewal left,
- * and prints a line for each. The registration marker and the id are removed last, so that a next run
- * finishes one that was interrupted. The leases stay.
+ * learnt CA, the last known endpoints and everything that an unfinished registration or renewal
+ * left, and prints a line for each. The registration marker and the id are removed last, so that a
+ * next run finishes one that was interrupted. The leases stay.
  *
  * @throws {BindError} If a daemon is running, which would register again.
- * @throws {ApiError} If the cloud did not confirm that the operator is gone; nothing is removed here then.
+ * @throws {ApiError} If the cloud did not confirm that the operator is gone; nothing is removed
+ * here then.
  * @throws {FileError} If a file cannot be read or removed, or holds no operator id.
  */
 export async function deregister(live: LiveConfig, system: System): Promise<void> {
@@ -99,8 +100,8 @@ async function removeFromCloud(
 
 /**
  * True if the account has this operator. It is asked before the removal, because any web server may
- * answer 200 to that. Only the list proves that there is none: a 404 can come from a gateway, or from
- * a wrong path in `api.url`.
+ * answer 200 to that. Only the list proves that there is none: a 404 can come from a gateway, or
+ * from a wrong path in `api.url`.
  */
 async function exists(client: ApiClient, id: string, signal: AbortSignal): Promise<boolean> {
   try {
@@ -113,7 +114,10 @@ async function exists(client: ApiClient, id: string, signal: AbortSignal): Promi
   }
 }
 
-/** The same failure with a hint that fits: nothing is retried here, and no daemon runs that could be given a key. */
+/**
+ * The same failure with a hint that fits: nothing is retried here, and no daemon runs that could be
+ * given a key.
+ */
 function keptError(error: unknown, signal: AbortSignal): ApiError {
   const { status, code } = error instanceof ApiError ? error : { status: 0, code: "other" };
   const message = signal.aborted

@@ -6,7 +6,10 @@ import type { System } from "../system/system.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
-/** Removes the temporary files of a daemon that was killed while it saved; one may hold a private key. */
+/**
+ * Removes the temporary files of a daemon that was killed while it saved; one may hold a private
+ * key.
+ */
 export async function removeLeftoverFiles(live: LiveConfig, files: System["files"]): Promise<void> {
   const { clientCert, clientKey } = live.current.server;
   try {

@@ -17,7 +17,9 @@ import type { Shutdown } from "./shutdown.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
-/** Opens the journal, and undoes the changes of an earlier daemon that this one does not take over. */
+/**
+ * Opens the journal, and undoes the changes of an earlier daemon that this one does not take over.
+ */
 export async function openJournal(
   { live, system, shutdown }: Surroundings,
 ): Promise<{ journal: Journal; problems: readonly string[] }> {
@@ -96,7 +98,7 @@ export function openNames({ system, shutdown, journal }: MachineOptions): Publis
   return names;
 }
 
-/** What the parts that change this machine are built with. */
+/** The options of the parts that change this machine. */
 export interface MachineOptions extends Surroundings {
   readonly journal: Journal;
 }

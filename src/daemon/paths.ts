@@ -4,7 +4,10 @@ import { type StatePaths, statePathsIn } from "../model/state_files.ts";
 import { HOSTS } from "../names/select.ts";
 import type { System } from "../system/system.ts";
 
-/** The state directory, which is the directory of the client certificate (docs/compatibility.md 4.5). */
+/**
+ * The state directory, which is the directory of the client certificate (docs/compatibility.md
+ * 4.5).
+ */
 export function stateDirectory(live: LiveConfig): string {
   return dirname(live.current.server.clientCert);
 }

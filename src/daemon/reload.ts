@@ -9,7 +9,9 @@ import type { Daemon } from "./daemon.ts";
 
 const log = getLogger(["ngrokd", "config"]);
 
-/** Applies changes of the configuration to the running daemon, each to the parts that it concerns. */
+/**
+ * Applies changes of the configuration to the running daemon, each to the parts that it concerns.
+ */
 export class Reloader {
   readonly #live: LiveConfig;
   readonly #options: ReloaderOptions;
@@ -48,7 +50,10 @@ export class Reloader {
     this.reload().catch((error) => log.error("Cannot reload the configuration: {error}", { error }));
   }
 
-  /** Reads the file again and applies its changes. An invalid file is logged, and the running configuration stays. */
+  /**
+   * Reads the file again and applies its changes. An invalid file is logged, and the running
+   * configuration stays.
+   */
   reload(): Promise<void> {
     return this.#mutex.run(async () => {
       const daemon = this.#daemon;

@@ -19,8 +19,8 @@ import { Shutdown, whenAborted } from "./shutdown.ts";
 const log = getLogger(["ngrokd", "daemon"]);
 
 /**
- * Runs the daemon until a signal stops it. Returns true if all connections ended by themselves and all
- * changes to this machine were undone.
+ * Runs the daemon until a signal stops it. Returns true if all connections ended by themselves and
+ * all changes to this machine were undone.
  *
  * @throws If a part cannot start, after all others have been closed.
  */
@@ -56,7 +56,8 @@ async function start(surroundings: Surroundings, reloader: Reloader): Promise<vo
   reloader.configureLog();
   for (const warning of live.report.warnings) log.warn("Configuration: {warning}", { warning });
 
-  // The socket comes first: it is the lock that keeps a second daemon away from state, listeners and names.
+  // The socket comes first: it is the lock that keeps a second daemon away from state, listeners
+  // and names.
   const listener = await system.listenLocal(socketPath, { group: SOCKET_GROUP });
   let run: RunCommand = () => Promise.reject(new Error("ngrokd is starting"));
   const control = new ControlServer(listener, {

@@ -9,9 +9,9 @@ const log = getLogger(["ngrokd", "daemon"]);
 const FORCED_MS = 1000;
 
 /**
- * The end of a daemon: one stack of steps, which run in the reverse order in which they were added. It
- * is disposed after a signal and after a failure, also one in the middle of a start. A step that fails
- * does not keep the others from running.
+ * The end of a daemon: one stack of steps, which run in the reverse order in which they were added.
+ * It is disposed after a signal and after a failure, also one in the middle of a start. A step that
+ * fails does not keep the others from running.
  */
 export class Shutdown implements AsyncDisposable {
   readonly #stop = new AbortController();
@@ -25,7 +25,9 @@ export class Shutdown implements AsyncDisposable {
     return this.#stop.signal;
   }
 
-  /** Aborts at a second signal: neither connections nor programs that hang may delay the end then. */
+  /**
+   * Aborts at a second signal: neither connections nor programs that hang may delay the end then.
+   */
   get forced(): AbortSignal {
     return this.#forced.signal;
   }
@@ -48,7 +50,10 @@ export class Shutdown implements AsyncDisposable {
     this.#abort();
   }
 
-  /** Adds a step. `action` follows "Cannot" in the log; false as the result means that something is cut or left. */
+  /**
+   * Adds a step. `action` follows "Cannot" in the log; false as the result means that something is
+   * cut or left.
+   */
   add(action: string, run: () => PromiseLike<boolean | void>): void {
     this.#steps.push({ action, run });
   }

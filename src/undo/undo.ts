@@ -8,7 +8,9 @@ import type { Change, Journal } from "./journal.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
-/** Undoes changes, the newest first, and strikes each that is undone. Returns true if none is left. */
+/**
+ * Undoes changes, the newest first, and strikes each that is undone. Returns true if none is left.
+ */
 export async function undo(changes: readonly Change[], options: UndoOptions): Promise<boolean> {
   const { journal, system } = options;
   let isClean = true;
@@ -35,8 +37,8 @@ interface Undone {
 }
 
 /**
- * Undoes one change. Everything that ngrokd makes is recognised by its marker, so that a change which
- * was recorded but not made, or which others undid, is nothing to undo.
+ * Undoes one change. Everything that ngrokd makes is recognised by its marker, so that a change
+ * which was recorded but not made, or which others undid, is nothing to undo.
  */
 async function undoOne(change: Change, system: UndoOptions["system"]): Promise<Undone> {
   const { files } = system;

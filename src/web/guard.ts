@@ -4,12 +4,14 @@ const IPV4 = /^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$/;
 /**
  * Refuses requests that a health probe never sends and a web page in a local browser might
  * (docs/reliability.md R12): a Host that is a name (DNS rebinding), a foreign Origin or Referer,
- * another method than GET and HEAD, a large body. `address` is the address that the server listens on.
+ * another method than GET and HEAD, a large body. `address` is the address that the server listens
+ * on.
  */
 export function refusalOf(request: GuardedRequest, address: string): Refusal | undefined {
   const { method, url, headers } = request;
   const host = headers.get("host");
-  // In HTTP/1.1 the URL's host is the Host header's; HTTP/2 and an absolute request target have only the URL's.
+  // In HTTP/1.1 the URL's host is the Host header's; HTTP/2 and an absolute request target have
+  // only the URL's.
   const { host: urlHost } = new URL(url);
   if (!isOwnHost(urlHost, address) || (host !== null && !isOwnHost(host, address))) {
     return { status: 403, reason: "the Host header must be an IP address or localhost" };

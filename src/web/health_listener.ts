@@ -8,7 +8,10 @@ import { startHealthServer } from "./server.ts";
 
 const log = getLogger(["ngrokd", "web"]);
 
-/** The health port. It moves when its address changes; if it cannot be bound, the daemon runs without it. */
+/**
+ * The health port. It moves when its address changes; if it cannot be bound, the daemon runs
+ * without it.
+ */
 export class Health {
   readonly #serve: System["serveHttp"];
   readonly #report: () => HealthReport;
@@ -22,7 +25,10 @@ export class Health {
     this.#report = report;
   }
 
-  /** Serves at this address, unless it does so already. Never rejects: a failure is logged and in the report. */
+  /**
+   * Serves at this address, unless it does so already. Never rejects: a failure is logged and in
+   * the report.
+   */
   async listen(where: Where): Promise<void> {
     const isSame = where.address === this.#where.address && where.port === this.#where.port;
     if (isSame && this.#server !== undefined) return;

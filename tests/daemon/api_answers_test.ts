@@ -161,7 +161,7 @@ Deno.test("runDaemon() serves while its key is refused, sends it once, and takes
   });
 });
 
-Deno.test("runDaemon() backs off between registrations if no operator is ever found, and keeps serving (F42)", async () => {
+Deno.test("runDaemon() backs off between registrations while no operator is found, and serves (F42)", async () => {
   await using machine = await FakeMachine.create();
   const { cloud } = machine;
   await whileServing(machine, async ({ assertServed }) => {

@@ -11,7 +11,9 @@ function dates(from: number, to: number): IssueOptions {
   return { notBefore: new Date(Date.now() + from), notAfter: new Date(Date.now() + to) };
 }
 
-/** A registered machine whose daemon was stopped and whose certificate was replaced by another one. */
+/**
+ * A registered machine whose daemon was stopped and whose certificate was replaced by another one.
+ */
 async function machineWith(issued: IssueOptions): Promise<FakeMachine> {
   const machine = await FakeMachine.create();
   machine.cloud.addEndpoint({ url: "http://api.myapp:8361", backend: "http" });

@@ -5,7 +5,10 @@ import { servedEndpoint } from "./served_endpoint.ts";
 
 const HOUR = 3_600_000;
 const YEAR = 365 * 24 * HOUR;
-/** A renewal and the requests of a poll beside its pages, each once or twice; a busy loop makes hundreds. */
+/**
+ * A renewal and the requests of a poll beside its pages, each once or twice; a busy loop makes
+ * hundreds.
+ */
 const MAX_REQUESTS = 10;
 
 /** A clock for `Date.now()` in the daemon; timers, TLS and a running simulator do not use it. */

@@ -82,7 +82,7 @@ for (const { part, system, isEarly = false, subnet } of PARTS) {
   });
 }
 
-Deno.test("runDaemon() exits with 1, cuts connections and leaves nothing behind if it fails while it serves", async () => {
+Deno.test("runDaemon() that fails while it serves exits with 1, cuts connections and leaves nothing", async () => {
   await using machine = await machineAfterCrash();
   let isBroken = false;
   machine.override({ wakeLook: { everyMs: 10, wallMs: () => isBroken ? fail() : Date.now() } });

@@ -6,7 +6,10 @@ import { statusLine, withDaemon } from "../fakes/with_daemon.ts";
 
 const USER = "127.0.0.1 localhost\n";
 
-/** A machine with one endpoint. It polls once a minute, so that only the watch notices an edit of the hosts file. */
+/**
+ * A machine with one endpoint. It polls once a minute, so that only the watch notices an edit of
+ * the hosts file.
+ */
 async function machineWithEndpoint(): Promise<FakeMachine> {
   const machine = await FakeMachine.create({ pollSeconds: 60 });
   machine.cloud.addEndpoint({ url: "http://api.myapp:8361", backend: "http" });

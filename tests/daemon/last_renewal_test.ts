@@ -5,7 +5,7 @@ import { realSystem } from "../../src/system/system.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";
 import { withDaemon } from "../fakes/with_daemon.ts";
 
-Deno.test("last_renewal is null for a first certificate, and keeps the time of a renewal over restarts", async () => {
+Deno.test("last_renewal is null before a renewal, and keeps its time over restarts", async () => {
   await using machine = await FakeMachine.create();
   const lastRenewal = async () => (await machine.askStatus()).certificate!.last_renewal;
   await withDaemon(machine, async () => assert.equal(await lastRenewal(), null));

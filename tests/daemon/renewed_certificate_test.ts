@@ -8,7 +8,7 @@ async function echo(conn: Deno.Conn, text: string): Promise<void> {
   assert.equal(new TextDecoder().decode(buffer.subarray(0, (await conn.read(buffer))!)), text);
 }
 
-Deno.test("A connection after a renewal presents the new certificate within 1 s; earlier ones keep the old", async () => {
+Deno.test("A renewal applies to connections within 1 s; earlier ones keep the old certificate", async () => {
   await using machine = await FakeMachine.create();
   const { cloud } = machine;
   cloud.addEndpoint({ url: "tcp://db.renewed:7462", backend: "echo" });

@@ -45,7 +45,7 @@ Deno.test("runDaemon() serves every kind of endpoint, and leaves neither names n
   await assert.rejects(Deno.stat(machine.socketPath), Deno.errors.NotFound);
 });
 
-Deno.test("runDaemon() removes an endpoint's name and listener, and gives it its address when it returns", async () => {
+Deno.test("runDaemon() removes an endpoint's name and listener, and reuses its address later", async () => {
   await using machine = await FakeMachine.create();
   const { cloud } = machine;
   cloud.addEndpoint({ url: "http://first.myapp:8311", backend: "http" });
@@ -79,7 +79,7 @@ Deno.test("runDaemon() registers again after its operator is deleted, and keeps 
   });
 });
 
-Deno.test("runDaemon() waits for a key; set-api-key registers at once and changes nothing else in the file", async () => {
+Deno.test("runDaemon() waits for a key; set-api-key registers at once and keeps the rest of the file", async () => {
   await using machine = await FakeMachine.create({ sections: "# a comment" });
   const { cloud } = machine;
   const text = await Deno.readTextFile(machine.configPath);

@@ -32,7 +32,10 @@ export async function servedEndpoint(machine: FakeMachine): Promise<ServedEndpoi
   };
 }
 
-/** Makes the daemon poll until the API's status fulfils `condition`. Each attempt costs two requests. */
+/**
+ * Makes the daemon poll until the API's status fulfils `condition`. Each attempt costs two
+ * requests.
+ */
 export async function pollUntil(
   machine: FakeMachine,
   condition: (api: StatusReport["api"]) => boolean,

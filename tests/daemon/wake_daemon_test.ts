@@ -173,7 +173,7 @@ Deno.test("runDaemon() repeats a poll that hangs since before the sleep, and rep
 for (
   const fault of [{ status: 429, retryAfter: "600" }, { status: 503, retryAfter: "600" }, { status: 401 }]
 ) {
-  Deno.test(`runDaemon() after sleep checks its listeners, but polls no API that answered ${fault.status} (F36, F37)`, () =>
+  Deno.test(`runDaemon() after sleep polls no API that answered ${fault.status} (F36, F37)`, () =>
     withLaptop(async (laptop) => {
       const { machine } = laptop;
       machine.cloud.faults.set({ kind: "error", ...fault, route: LIST });
@@ -214,7 +214,7 @@ Deno.test("runDaemon() after sleep dials again for connections whose dial hangs"
     assert.ok(performance.now() - startedAt < 5_000, "long before a dial times out");
   }));
 
-Deno.test("runDaemon() after sleep repeats a renewal that hangs, so that the poll does not wait for it", () =>
+Deno.test("runDaemon() after sleep repeats a renewal that hangs, and polls", () =>
   withLaptop(async (laptop) => {
     const { machine } = laptop;
     const updates = () => laptop.requests("operators.update");

@@ -4,7 +4,7 @@ import { BindError, type BindFailure } from "../../src/model/errors.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 
 // It told to stop another program for a port below 1024 too.
-Deno.test("Health logs a port that it cannot bind once, and blames another program only if there is one", async () => {
+Deno.test("Health logs once that it cannot bind, and blames another program only if there is one", async () => {
   for (const [reason, isBlamed] of [["in_use", true], ["denied", false]] as [BindFailure, boolean][]) {
     await using logged = await captureLog();
     const health = new Health(

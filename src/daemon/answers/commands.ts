@@ -12,7 +12,10 @@ import { forgetTrust, saveTrust, showTrust } from "./trust.ts";
 
 const log = getLogger(["ngrokd", "control"]);
 
-/** Milliseconds that a command waits for its turn in the request budget; ngrokctl waits somewhat longer. */
+/**
+ * Milliseconds that a command waits for its turn in the request budget; ngrokctl waits somewhat
+ * longer.
+ */
 const MAX_WAIT_MS = 10_000;
 
 /** The commands of this daemon. */
@@ -44,7 +47,10 @@ export function daemonCommands(daemon: Daemon, options: CommandOptions): RunComm
   };
 }
 
-/** Runs one command of the control socket (docs/compatibility.md 4.3). An error that it throws is the answer's error. */
+/**
+ * Runs one command of the control socket (docs/compatibility.md 4.3). An error that it throws is
+ * the answer's error.
+ */
 export type RunCommand = (command: string, args: readonly string[], signal: AbortSignal) => Promise<unknown>;
 
 /** Options of {@linkcode daemonCommands}. */
@@ -54,7 +60,10 @@ export interface CommandOptions {
   readonly reload: () => Promise<void>;
 }
 
-/** Saves the key, then registers or polls with it at once. A key that the API refuses never replaces one that works. */
+/**
+ * Saves the key, then registers or polls with it at once. A key that the API refuses never replaces
+ * one that works.
+ */
 async function setApiKey(
   key: string,
   daemon: Daemon,

@@ -11,7 +11,9 @@ export function formatDuration(durationMs: number): string {
   return minutes > 0 ? `${minutes}m${seconds}s` : `${seconds}s`;
 }
 
-/** The whole days from now until a time (milliseconds since the epoch); negative if it has passed. */
+/**
+ * The whole days from now until a time (milliseconds since the epoch); negative if it has passed.
+ */
 export function daysUntil(timeMs: number): number {
   return Math.floor((timeMs - Date.now()) / DAY_MS);
 }

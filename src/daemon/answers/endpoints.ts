@@ -8,7 +8,10 @@ import type { EndpointOutcome } from "../../sync/round.ts";
 /** The zero time of Go. */
 const NEVER = "0001-01-01T00:00:00Z";
 
-/** The reports of all endpoints in the cloud's list, served or not, sorted by host name, port and id. */
+/**
+ * The reports of all endpoints in the cloud's list, served or not, sorted by host name, port and
+ * id.
+ */
 export function endpointReports(input: EndpointReportInput): EndpointReport[] {
   const rows = [
     ...input.outcomes.map((outcome) => outcomeReport(outcome, input)),
@@ -24,7 +27,11 @@ export interface EndpointReportInput {
   readonly traffic: (endpointId: string) => Traffic;
   /** True if this machine uses the DNS server, so that names below a wildcard resolve. */
   readonly asksDns: boolean;
-  /** The names that should resolve through the DNS server and do not: name → reason. @default {none} */
+  /**
+   * The names that should resolve through the DNS server and do not: name → reason.
+   *
+   * @default {none}
+   */
   readonly unresolved?: ReadonlyMap<string, string>;
 }
 

@@ -76,7 +76,10 @@ export function statusReport(daemon: Daemon): StatusReport {
   };
 }
 
-/** The answer of `health` and of `/status`, with liveness, readiness and the presence of endpoints apart. */
+/**
+ * The answer of `health` and of `/status`, with liveness, readiness and the presence of endpoints
+ * apart.
+ */
 export function healthReport(daemon: Daemon): HealthReport {
   const status = statusReport(daemon);
   const reports = listReport(daemon);

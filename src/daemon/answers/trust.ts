@@ -38,7 +38,9 @@ export function trustStatus({ trust, dialer, ingress }: Daemon): StatusReport["t
   };
 }
 
-/** The answer of `trust show`. The ingress is probed first, unless the last probe was a moment ago. */
+/**
+ * The answer of `trust show`. The ingress is probed first, unless the last probe was a moment ago.
+ */
 export async function showTrust(daemon: Daemon): Promise<TrustReport> {
   await daemon.dialer.probe.run(daemon.ingress());
   const { trust } = daemon;
@@ -50,7 +52,11 @@ export async function showTrust(daemon: Daemon): Promise<TrustReport> {
   };
 }
 
-/** Trusts and saves the listed CAs in a PEM text. @throws {RequestError} If it holds no certificate, or one that is not listed. */
+/**
+ * Trusts and saves the listed CAs in a PEM text.
+ *
+ * @throws {RequestError} If it holds no certificate, or one that is not listed.
+ */
 export async function saveTrust(pem: string, { trust }: Daemon): Promise<string> {
   const blocks = readPem(pem).filter(({ label }) => label === "CERTIFICATE");
   if (blocks.length === 0) {

@@ -15,7 +15,7 @@ Deno.test("set-api-key reports that the saved key is not in use because the file
   });
 });
 
-Deno.test("set-api-key keeps a working key and gives the reason while the API cannot verify a good one", async () => {
+Deno.test("set-api-key keeps a working key while the API cannot verify another one, and says why", async () => {
   await using machine = await FakeMachine.create();
   await withDaemon(machine, async () => {
     const before = await Deno.readTextFile(machine.configPath);

@@ -37,7 +37,7 @@ function outcome(
   return { endpoint: whole, route: full, reason, state: full === undefined ? "failed" : "active" };
 }
 
-Deno.test("endpointReports() gives every field that scripts of the Go daemon read, and the new ones", () => {
+Deno.test("endpointReports() has every field of the Go daemon, and the new ones", () => {
   const traffic: Traffic = { open: 1, total: 3, bytesIn: 10, bytesOut: 20, errors: 2, lastActivity: 0 };
   const [row] = endpointReports({
     outcomes: [outcome({}, {})],
@@ -90,7 +90,7 @@ Deno.test("endpointReports() shows network mode as the Go daemon did", () => {
   assert.equal(own!.shared_listener_key, "");
 });
 
-Deno.test("endpointReports() says how a wildcard is reached, by a name where this machine asks our DNS server", () => {
+Deno.test("endpointReports() shows how to reach a wildcard, by name if names below it resolve", () => {
   const reason = (scheme: Endpoint["scheme"], asksDns: boolean, port = 80) =>
     endpointReports({
       outcomes: [outcome({ scheme, hostname: "*.apps.x", wildcard: true }, { localPort: port })],
@@ -118,7 +118,7 @@ Deno.test("endpointReports() gives the reason why a name does not resolve on thi
   assert.match(row!.reason, /^does not resolve on this machine: no room; use the Host header: curl -H/);
 });
 
-Deno.test("endpointReports() lists failed and refused endpoints with their reasons, sorted by name, port and id", () => {
+Deno.test("endpointReports() includes failed and refused endpoints, sorted by name, port and id", () => {
   const rows = endpointReports({
     outcomes: [
       outcome({ id: "ep_c", hostname: "b.x" }, {}),
