@@ -1,245 +1,204 @@
 import assert from "node:assert/strict";
-import type { TrustReport } from "../../src/model/report.ts";
-import { presentChain } from "../fakes/chain_server.ts";
-import { type MadeCert, makeCert } from "../fakes/test_ca.ts";
+import { freePort } from "../../sim/daemon_harness.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";
+import { type MadeCert, makeCert } from "../fakes/test_ca.ts";
 import { withDaemon } from "../fakes/with_daemon.ts";
+import { TlsIngress } from "./tls_ingress.ts";
 
 const CA_NAME = "CN=Intermediate CA, O=Test Inc";
 const root = await makeCert({ subject: "CN=Root CA", isCa: true });
 const ca = await makeCert({ subject: CA_NAME, issuer: root, isCa: true });
-const stranger = await makeCert({ subject: "CN=Stranger CA", isCa: true });
+const other = await makeCert({ subject: "CN=Stranger CA", isCa: true });
 const lookAlike = await makeCert({ subject: CA_NAME, issuer: root, isCa: true });
-const names = ["localhost"];
+const listed = [ca];
 
-/** A machine whose ingress presents this chain, and that may learn `listed`; it trusts no file. */
-async function facing(port: number, listed: readonly MadeCert[] = [ca]): Promise<FakeMachine> {
-  const machine = await FakeMachine.create({
-    system: {
-      listedCas: listed.map(({ sha256, certificate: { subject } }) => ({ sha256, subject })),
-    },
-  });
-  const text = await Deno.readTextFile(machine.configPath);
-  await Deno.writeTextFile(
-    machine.configPath,
-    text.replace(/^ingressEndpoint: .*$/m, `ingressEndpoint: localhost:${port}`).replace(
-      /^ {2}ingress_ca: .*\n/m,
-      "",
-    ),
-  );
-  machine.cloud.addEndpoint({ url: "tcp://db.example:8396", backend: "echo" });
-  return machine;
+/** A server certificate for localhost. */
+function leafOf(issuer?: MadeCert): Promise<MadeCert> {
+  return makeCert({ subject: "CN=x", names: ["localhost"], ...(issuer === undefined ? {} : { issuer }) });
 }
 
-/** Connects to the endpoint, sends something, and waits for the end. */
-async function use(machine: FakeMachine): Promise<void> {
-  await machine.until("it listens", async () => (await machine.askList())[0]?.state === "active");
-  const [address, port] = (await machine.askList())[0]!.listen_address.split(":");
-  using conn = await Deno.connect({ hostname: address!, port: Number(port) });
-  await conn.write(new TextEncoder().encode("the payload of the client"));
-  await conn.read(new Uint8Array(1)).catch(() => {});
-}
-
-function learntFile(machine: FakeMachine): string {
-  return `${machine.etc}/ingress_ca.pem`;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
-}
+const good = await leafOf(ca);
 
 const ATTACKS: readonly {
-  readonly what: string;
+  readonly certificate: string;
   readonly chain: () => Promise<readonly MadeCert[]>;
-  readonly says: RegExp;
+  readonly error: RegExp;
 }[] = [
   {
-    what: "of another CA",
-    chain: async () => [await makeCert({ subject: "CN=x", issuer: stranger, names }), stranger],
-    says: new RegExp(`is signed by "CN=Stranger CA" \\(SHA-256 ${stranger.sha256}\\), which is not trusted$`),
+    certificate: "of another CA",
+    chain: async () => [await leafOf(other), other],
+    error: new RegExp(`is signed by "CN=Stranger CA" \\(SHA-256 ${other.sha256}\\), which is not trusted$`),
   },
   {
-    what: "of another CA that does not come with it",
-    chain: async () => [await makeCert({ subject: "CN=x", issuer: stranger, names })],
-    says: /is signed by "CN=Stranger CA", which is not trusted and did not come with it$/,
+    certificate: "of another CA that is not in the chain",
+    chain: async () => [await leafOf(other)],
+    error: /is signed by "CN=Stranger CA", which is not trusted and did not come with it$/,
   },
   {
-    what: "for another name",
+    certificate: "for another name",
     chain: async () => [await makeCert({ subject: "CN=x", issuer: ca, names: ["other.example"] }), ca],
-    says: /certificate is for other\.example, not for localhost$/,
+    error: /certificate is for other\.example, not for localhost$/,
   },
   {
-    what: "that has expired",
-    chain:
-      async () => [await makeCert({ subject: "CN=x", issuer: ca, names, fromHours: -3, untilHours: -2 }), ca],
-    says: /certificate expired on 20[0-9T:-]+Z$/,
+    certificate: "that has expired",
+    chain: async () => [
+      await makeCert({ subject: "CN=x", issuer: ca, names: ["localhost"], fromHours: -3, untilHours: -2 }),
+      ca,
+    ],
+    error: /certificate expired on 20[0-9T:-]+Z$/,
   },
   {
-    what: "that is not valid yet",
-    chain: async () => [await makeCert({ subject: "CN=x", issuer: ca, names, fromHours: 2 }), ca],
-    says: /certificate is not valid before 20[0-9T:-]+Z \(this machine's clock says 20[0-9T:-]+Z\)$/,
+    certificate: "that is not valid yet",
+    chain: async () => [
+      await makeCert({ subject: "CN=x", issuer: ca, names: ["localhost"], fromHours: 2 }),
+      ca,
+    ],
+    error: /certificate is not valid before 20[0-9T:-]+Z \(this machine's clock says 20[0-9T:-]+Z\)$/,
   },
   {
-    what: "of a look-alike with the name of the listed CA",
-    chain: async () => [await makeCert({ subject: "CN=x", issuer: lookAlike, names }), lookAlike],
-    says: new RegExp(
+    certificate: "of a CA with the name of the listed one",
+    chain: async () => [await leafOf(lookAlike), lookAlike],
+    error: new RegExp(
       `signed by a CA "${CA_NAME}" \\(SHA-256 ${lookAlike.sha256}\\) that has the name of the trusted CA ` +
         `with SHA-256 ${ca.sha256}, but another key$`,
     ),
   },
   {
-    what: "that has signed itself",
-    chain: async () => [await makeCert({ subject: "CN=x", names })],
-    says: /certificate is self-signed and not trusted: "CN=x" \(SHA-256 [0-9A-F:]{95}\)$/,
+    certificate: "that is self-signed",
+    chain: async () => [await leafOf()],
+    error: /certificate is self-signed and not trusted: "CN=x" \(SHA-256 [0-9A-F:]{95}\)$/,
   },
   {
-    what: "of a look-alike, with the listed CA beside it",
-    chain: async () => [await makeCert({ subject: "CN=x", issuer: lookAlike, names }), ca],
-    says: new RegExp(
+    certificate: "of a CA with that name, and the listed CA",
+    chain: async () => [await leafOf(lookAlike), ca],
+    error: new RegExp(
       `carries .* trusted CA "${CA_NAME}" \\(SHA-256 ${ca.sha256}\\), but is not signed by its key$`,
     ),
   },
   {
-    what: "of another CA, with the listed CA beside it",
-    chain: async () => [await makeCert({ subject: "CN=x", issuer: stranger, names }), stranger, ca],
-    says:
+    certificate: "of another CA, and the listed CA",
+    chain: async () => [await leafOf(other), other, ca],
+    error:
       /"CN=Stranger CA" .* which is not trusted; the trusted CA "CN=Intermediate CA, O=Test Inc" .* has not signed it$/,
   },
 ];
 
-for (const { what, chain, says } of ATTACKS) {
-  Deno.test(`Daemon refuses an ingress with a certificate ${what}, says so, and sends it nothing (F60)`, async () => {
-    await using ingress = await presentChain(await chain());
-    await using machine = await facing(ingress.port);
-    await withDaemon(machine, async () => {
-      await use(machine);
-      const { state, error, hint } = (await machine.askStatus()).ingress;
-      assert.equal(state, "failing");
-      assert.match(error!, says);
-      assert.match(hint!, /ngrokctl trust show/);
-      await use(machine);
-      // Two dials and one look: a second look must wait for its minute.
-      assert.equal(ingress.connections(), 3);
-      assert.equal(ingress.received(), 0);
-      assert.equal(await exists(learntFile(machine)), false);
+for (const { certificate, chain, error } of ATTACKS) {
+  Deno.test(`Daemon sends nothing to an ingress with a certificate ${certificate} (F60)`, async () => {
+    await TlsIngress.run({ chain: await chain(), listed }, async (ingress) => {
+      await ingress.assertRefused(error);
+      await ingress.use();
+      // Two dials and one probe: a second probe waits for a minute.
+      assert.equal(ingress.server.connections(), 3);
+      assert.equal(ingress.server.received(), 0);
+      assert.equal(await ingress.learnt(), undefined);
     });
   });
 }
 
-Deno.test("Daemon learns a listed CA from the chain, keeps it, and the same connection goes through", async () => {
-  await using ingress = await presentChain([await makeCert({ subject: "CN=x", issuer: ca, names }), ca]);
-  await using machine = await facing(ingress.port);
-  await withDaemon(machine, async () => {
-    // The server hangs up on the upgrade request.
-    await use(machine);
-    assert.ok(ingress.received() > 0);
-    assert.equal(await Deno.readTextFile(learntFile(machine)), ca.pem);
-    assert.equal((await Deno.stat(learntFile(machine))).mode! & 0o777, 0o644);
-    // A dial that is refused, a look, and the dial that counts.
-    assert.equal(ingress.connections(), 3);
-    assert.equal((await machine.askStatus()).trust.sources.at(-1), learntFile(machine));
-  });
-});
+Deno.test("Daemon learns and saves a listed CA of the chain, and the same connection succeeds", () =>
+  TlsIngress.run({ chain: [good, ca], listed }, async (ingress) => {
+    await ingress.assertAccepted();
+    assert.equal(await ingress.learnt(), ca.pem);
+    assert.equal((await Deno.stat(ingress.learntPath)).mode! & 0o777, 0o644);
+    // A dial that is refused, a probe, and the dial that succeeds.
+    assert.equal(ingress.server.connections(), 3);
+    assert.equal((await ingress.trust()).sources.at(-1), ingress.learntPath);
+  }));
 
-Deno.test("Daemon does not use an ingress_ca.pem that holds a CA which is not listed", async () => {
-  await using ingress = await presentChain([
-    await makeCert({ subject: "CN=x", issuer: stranger, names }),
-    stranger,
-  ]);
-  await using machine = await facing(ingress.port);
-  await Deno.writeTextFile(learntFile(machine), ca.pem + stranger.pem);
-  await withDaemon(machine, async () => {
-    const { trust } = await machine.askStatus();
+Deno.test("Daemon ignores a file of learnt CAs that holds one which is not listed", async () => {
+  const chain = [await leafOf(other), other];
+  await TlsIngress.run({ chain, listed, learnt: ca.pem + other.pem }, async (ingress) => {
+    const { problems } = await ingress.trust();
     assert.match(
-      trust.problems.join(),
+      problems.join(),
       /"CN=Stranger CA" \(SHA-256 .*\) is not a CA of ngrok that this version knows/,
     );
-    await use(machine);
-    assert.equal(ingress.received(), 0);
-    assert.equal((await machine.askStatus()).ingress.state, "failing");
+    await ingress.assertRefused(/./);
   });
 });
 
-Deno.test("Daemon refuses a CA that has changed after one was learnt, and shows both fingerprints", async () => {
-  await using ingress = await presentChain([
-    await makeCert({ subject: "CN=x", issuer: lookAlike, names }),
-    lookAlike,
-  ]);
-  await using machine = await facing(ingress.port);
-  await Deno.writeTextFile(learntFile(machine), ca.pem);
-  await withDaemon(machine, async () => {
-    await use(machine);
-    const { ingress: { error } } = await machine.askStatus();
-    assert.ok(error!.includes(ca.sha256) && error!.includes(lookAlike.sha256), error!);
-    assert.equal(await Deno.readTextFile(learntFile(machine)), ca.pem);
-    assert.equal(ingress.received(), 0);
+Deno.test("Daemon refuses a CA that replaces the learnt one, and shows both fingerprints", async () => {
+  const chain = [await leafOf(lookAlike), lookAlike];
+  await TlsIngress.run({ chain, listed, learnt: ca.pem }, async (ingress) => {
+    await ingress.assertRefused(new RegExp(`${lookAlike.sha256}.*${ca.sha256}`));
+    assert.equal(await ingress.learnt(), ca.pem);
   });
 });
 
-Deno.test("Daemon shows, saves and forgets CAs over its socket, and saves none that is not listed", async () => {
-  await using ingress = await presentChain([await makeCert({ subject: "CN=x", issuer: ca, names })]);
-  await using machine = await facing(ingress.port);
-  await withDaemon(machine, async () => {
-    const before = (await machine.request("trust", ["show"])).data as TrustReport;
+Deno.test("Daemon refuses a CA with another name than the learnt one, and shows both fingerprints", async () => {
+  const successor = await makeCert({ subject: "CN=New CA, O=Elsewhere", isCa: true });
+  const chain = [await leafOf(successor), successor];
+  await TlsIngress.run({ chain, listed, learnt: ca.pem }, async (ingress) => {
+    await ingress.assertRefused(
+      new RegExp(`"CN=New CA, O=Elsewhere" \\(SHA-256 ${successor.sha256}\\), which is not trusted`),
+      /^Compare what it presents with what is trusted: ngrokctl trust show; /,
+    );
+    const { cas, presented } = await ingress.showTrust();
+    assert.deepEqual(cas.map(({ sha256 }) => sha256), [ca.sha256]);
+    assert.equal(presented!.certificates[1]!.sha256, successor.sha256);
+  });
+});
+
+Deno.test("Daemon shows, saves and forgets CAs over its socket, and saves only listed ones", () =>
+  TlsIngress.run({ chain: [good], listed }, async (ingress) => {
+    const { machine } = ingress;
+    const save = (pem: string) => machine.request("trust", ["save", pem]);
+    const before = await ingress.showTrust();
     assert.equal(before.mode, "none");
     assert.equal(before.issuer, CA_NAME);
-    // It was called a look-alike with another key, though its key was not known.
+    // It was called a CA with another key, although its key was not known.
     assert.deepEqual(before.presented!.problems, [
       `is signed by "${CA_NAME}", which did not come with it and has not been learnt or fetched`,
     ]);
-    const refused = await machine.request("trust", ["save", stranger.pem]);
     assert.match(
-      refused.error!,
+      (await save(other.pem)).error!,
       /"CN=Stranger CA" \(SHA-256 .*\): it is not a CA of ngrok that this version knows/,
     );
-    assert.equal((await machine.request("trust", ["save", ca.pem + stranger.pem])).success, false);
-    assert.equal(await exists(learntFile(machine)), false);
-    assert.match((await machine.request("trust", ["save", "<html>"])).error!, /no PEM certificate/);
-    assert.match(String((await machine.request("trust", ["save", ca.pem])).data), /^CA saved in /);
-    await use(machine);
-    assert.ok(ingress.received() > 0);
-    const after = (await machine.request("trust", ["show"])).data as TrustReport;
+    assert.equal((await save(ca.pem + other.pem)).success, false);
+    assert.equal(await ingress.learnt(), undefined);
+    assert.match((await save("<html>")).error!, /no PEM certificate/);
+    assert.match(String((await save(ca.pem)).data), /^CA saved in /);
+    await ingress.assertAccepted();
+    const after = await ingress.showTrust();
     assert.deepEqual([after.mode, after.ca?.sha256, after.ca?.days_left], ["learnt", ca.sha256, 0]);
     assert.deepEqual(after.presented!.problems, []);
-    assert.match(String((await machine.request("trust", ["forget"])).data), /^CA forgotten: SHA-256 /);
-    assert.equal(await exists(learntFile(machine)), false);
-    const sent = ingress.received();
-    await use(machine);
-    assert.equal(ingress.received(), sent);
-  });
-});
+    assert.match(String(await machine.ask("trust", ["forget"])), /^CA forgotten: SHA-256 /);
+    assert.equal(await ingress.learnt(), undefined);
+    const received = ingress.server.received();
+    await ingress.use();
+    assert.equal(ingress.server.received(), received);
+  }));
 
-Deno.test("status names no CA that was forgotten since the look (it still said that the ingress verifies with it)", async () => {
-  await using ingress = await presentChain([await makeCert({ subject: "CN=x", issuer: ca, names }), ca]);
-  await using machine = await facing(ingress.port);
-  await withDaemon(machine, async () => {
-    await use(machine);
-    const before = (await machine.askStatus()).trust;
+// Status still said that the ingress verifies with it.
+Deno.test("status names no CA that was forgotten after the probe", () =>
+  TlsIngress.run({ chain: [good, ca], listed }, async (ingress) => {
+    await ingress.use();
+    const before = await ingress.trust();
     assert.deepEqual([before.mode, before.ca?.sha256], ["learnt", ca.sha256]);
-    await machine.request("trust", ["forget"]);
-    const { mode, ca: named, sources, presented } = (await machine.askStatus()).trust;
+    await ingress.machine.ask("trust", ["forget"]);
+    const { mode, ca: named, sources, presented } = await ingress.trust();
     assert.deepEqual([mode, named, sources], ["none", null, []]);
     assert.deepEqual(presented!.certificates.map(({ trusted }) => trusted), [false, false]);
-    // The next connection learns it anew.
-    await use(machine);
-    const after = (await machine.askStatus()).trust;
+    // The next connection learns it again.
+    await ingress.use();
+    const after = await ingress.trust();
     assert.deepEqual([after.mode, after.ca?.sha256], ["learnt", ca.sha256]);
-  });
-});
+  }));
 
-Deno.test("trust show tells why it could see no certificate, and status too (it said that there was no look yet)", async () => {
-  const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = closed.addr;
-  closed.close();
-  await using machine = await facing(port);
+// It said that there was no probe yet.
+Deno.test("trust show and status tell why the ingress could not be probed", async () => {
+  const port = freePort();
+  await using machine = await FakeMachine.create({ ingress: `localhost:${port}` });
+  const lookError = async () => (await machine.askStatus()).trust.look_error;
   await withDaemon(machine, async () => {
-    assert.equal((await machine.askStatus()).trust.look_error, null);
-    const shown = (await machine.request("trust", ["show"])).data as TrustReport;
+    assert.equal(await lookError(), null);
+    const shown = await machine.ask("trust", ["show"]) as Awaited<ReturnType<TlsIngress["showTrust"]>>;
     assert.equal(shown.presented, null);
     assert.match(
       shown.look_error!,
       new RegExp(`^Cannot read the certificates of localhost:${port}: .*refused`, "i"),
     );
-    assert.equal((await machine.askStatus()).trust.look_error, shown.look_error);
+    assert.equal(await lookError(), shown.look_error);
   });
 });
