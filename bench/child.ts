@@ -1,3 +1,4 @@
+import { withDeadline } from "../src/system/clock.ts";
 import { readLines } from "./read_lines.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -89,22 +90,14 @@ export class Script {
   /** @throws {Error} With the script's message, or if it does not answer in a minute. */
   async ask(question: unknown): Promise<unknown> {
     await this.#writer.write(new TextEncoder().encode(`${JSON.stringify(question)}\n`));
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(
-      () =>
-        late.reject(
-          new Error(`Cannot go on: no answer in ${ANSWER_LIMIT_MS / 1000} s: ${JSON.stringify(question)}`),
-        ),
-      ANSWER_LIMIT_MS,
-    );
-    try {
-      const { value } = await Promise.race([this.#lines.next(), late.promise]);
-      if (value === undefined) throw await this.#child.failure();
-      const reply = JSON.parse(value) as { data?: unknown; error?: string };
-      if (reply.error !== undefined) throw new Error(reply.error);
-      return reply.data;
-    } finally {
-      clearTimeout(timer);
-    }
+    const { value } = await withDeadline(this.#lines.next(), {
+      ms: ANSWER_LIMIT_MS,
+      onTimeout: () =>
+        new Error(`Cannot go on: no answer in ${ANSWER_LIMIT_MS / 1000} s: ${JSON.stringify(question)}`),
+    });
+    if (value === undefined) throw await this.#child.failure();
+    const reply = JSON.parse(value) as { data?: unknown; error?: string };
+    if (reply.error !== undefined) throw new Error(reply.error);
+    return reply.data;
   }
 }

@@ -130,7 +130,7 @@ async function bench(stack: AsyncDisposableStack, length: Length): Promise<numbe
   const targets: Target[] = [
     { text: "queries/s", value: ours!.perSecond, atLeast: 15_000 },
     { text: "queries/s ÷ dnsmasq", value: ratio, atLeast: 0.45 },
-    { text: "p99, ms", value: ours!.p99Ms, atMost: 10 },
+    { text: "p99", unit: "ms", value: ours!.p99Ms, atMost: 10 },
     { text: "unanswered queries", value: ours!.bad, atMost: 0 },
   ];
   for (const target of targets) writeOut(`${renderTarget(target)}\n`);

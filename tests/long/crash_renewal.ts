@@ -1,128 +1,145 @@
-// SIGKILL at so many moments spread over a renewal and over the first registration: a pair that fits must load each time, and one operator
-// be left in the cloud. Usage: deno task crash:renewal [MOMENTS]
+// Kills the daemon with SIGKILL at moments spread over a renewal, and over the first registration.
+// Each time a matching pair of key and certificate must load, and one operator must be left in the
+// cloud (docs/reliability.md R39). Usage: deno task crash:renewal [MOMENTS]
 import { IdentityStore } from "../../src/identity/store.ts";
 import * as files from "../../src/system/files.ts";
-import { writeErr, writeOut } from "../../src/system/terminal.ts";
+import { writeOut } from "../../src/system/terminal.ts";
 import { Stage } from "../../sim/stage.ts";
+import { readNumbers, reportProblems } from "./task.ts";
 
 const DEFAULT_MOMENTS = 200;
-/** A part of the time that an answer takes which drips. */
-const HELD_MS = 500;
-const SECTIONS = "net:\n  subnet: 127.171.0.0/16";
+/** A part of the duration of an answer that the cloud sends slowly. */
+const SLOW_ANSWER_MS = 500;
 
-/** Kills at `moments` points of a renewal; gives what was wrong, and how the kills fell. */
-export async function crashRenewals(
-  moments: number,
-): Promise<{ problems: string[]; fell: Record<string, number> }> {
-  await using stage = await Stage.open({ sections: SECTIONS });
+/** The kills before, during and after the writes or the creation that they interrupt. */
+export interface KillCounts {
+  before: number;
+  during: number;
+  after: number;
+}
+
+/** The result of many kills. */
+export interface KillReport {
+  readonly problems: readonly string[];
+  readonly kills: Readonly<KillCounts>;
+}
+
+/** Kills the daemon at `moments` points of a renewal. */
+export async function crashRenewals(moments: number): Promise<KillReport> {
+  await using stage = await Stage.open();
   const problems: string[] = [];
-  const fell = { before: 0, within: 0, after: 0 };
-  // Each start asks for the list: hundreds within a minute are this command's doing.
+  const kills = { before: 0, during: 0, after: 0 };
+  // Each start asks for the list, and this task starts the daemon hundreds of times a minute.
   stage.cloud.setRateLimit(1_000_000);
-  stage.startDaemon();
-  await registered(stage);
-  // The first renewal after a start takes longest: what it needs is loaded then.
+  const start = () => startRegistered(stage);
+  await start();
+  // The first renewal after a start takes longest, because the runtime loads code for it.
   await stage.stopDaemon("SIGKILL");
-  stage.startDaemon();
-  await registered(stage);
+  await start();
   const startedAt = performance.now();
   await stage.ask("refresh-cert", ["--force"]);
   const spanMs = (performance.now() - startedAt) * 1.5;
   for (let moment = 0; moment < moments; moment++) {
     const before = (await stage.askStatus()).certificate!.serial;
     const asking = stage.ask("refresh-cert", ["--force"]).catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve, spanMs * moment / moments));
+    await pause(spanMs * moment / moments);
     await stage.stopDaemon("SIGKILL");
     await asking;
-    const pending = await files.readTextIfAny(`${stage.etc}/tls.pending`) !== undefined;
+    const isPending = await exists(`${stage.etc}/tls.pending`);
     const { pair, problems: found, operatorId } = await storeOf(stage).load();
     if (pair === undefined || found.length > 0 || operatorId === undefined) {
-      problems.push(
-        `moment ${moment}: ${found.map(({ message }) => message).join("; ") || "no pair or id loads"}`,
-      );
+      const reasons = found.map(({ message }) => message).join("; ") || "it has no pair or no operator id";
+      problems.push(`moment ${moment} of the renewal: cannot load the identity: ${reasons}`);
     }
-    fell[pending ? "within" : pair?.info.serial === before ? "before" : "after"]++;
-    stage.startDaemon();
-    await registered(stage);
+    kills[isPending ? "during" : pair?.info.serial === before ? "before" : "after"]++;
+    await start();
   }
-  if (moments >= DEFAULT_MOMENTS && fell.within + fell.after === 0) {
-    problems.push("no kill fell into the writes or after them");
+  if (moments >= DEFAULT_MOMENTS && kills.during + kills.after === 0) {
+    problems.push("no kill came during the writes of a renewal or after them");
   }
-  if (stage.cloud.operators().filter(({ deleted }) => !deleted).length !== 1) {
-    problems.push("not one operator is left");
-  }
-  return { problems, fell };
+  return { problems: [...problems, ...operatorProblems(stage, "the renewals")], kills };
 }
 
-/** Kills at `moments` points of the first start, up to the end of its registration. */
-export async function crashRegistrations(
-  moments: number,
-): Promise<{ problems: string[]; fell: Record<string, number> }> {
+/** Kills the daemon at `moments` points of its first start, up to the end of the registration. */
+export async function crashRegistrations(moments: number): Promise<KillReport> {
   const problems: string[] = [];
-  const fell = { before: 0, within: 0, after: 0 };
-  let spanMs = 0;
-  for (let moment = -1; moment < moments; moment++) {
-    await using stage = await Stage.open({ sections: SECTIONS });
-    const startedAt = performance.now();
-    // Every other time the answer is on its way for long: that is when a kill can leave an operator behind.
-    const isHeld = moment > 0 && moment % 2 === 1;
-    if (isHeld) {
+  const kills = { before: 0, during: 0, after: 0 };
+  const spanMs = await registrationMs();
+  for (let moment = 0; moment < moments; moment++) {
+    await using stage = await Stage.open();
+    // A kill during the answer leaves an operator behind, so every other answer is sent slowly.
+    const isSlow = moment % 2 === 1;
+    if (isSlow) {
       stage.cloud.faults.set({ kind: "slow_body", msPerByte: 1, route: "operators.create", times: 1 });
     }
     stage.startDaemon();
-    if (moment === -1) {
-      await registered(stage);
-      spanMs = performance.now() - startedAt;
-      continue;
+    if (isSlow) {
+      await stage.until("the operator is created", () => stage.cloud.operators().length > 0);
+      await pause(SLOW_ANSWER_MS * moment / moments);
+    } else {
+      // The request is sent in the second half of the start, and nothing can be left before it.
+      await pause(spanMs * (0.4 + 0.7 * moment / moments));
     }
-    if (isHeld) await stage.until("it is made", () => stage.cloud.operators().length > 0);
-    // Else nothing can be left behind before the request is sent: the second half of the start is what matters.
-    const waitMs = isHeld ? HELD_MS * moment / moments : spanMs * (0.4 + 0.7 * moment / moments);
-    await new Promise((resolve) => setTimeout(resolve, waitMs));
     await stage.stopDaemon("SIGKILL");
-    const made = stage.cloud.operators().length;
-    const saved = await files.readTextIfAny(`${stage.etc}/operator_id`) !== undefined;
-    fell[made === 0 ? "before" : saved ? "after" : "within"]++;
-    stage.startDaemon();
-    await registered(stage);
-    const left = stage.cloud.operators().filter(({ deleted }) => !deleted).length;
-    if (left !== 1) {
-      problems.push(`moment ${moment} of registration: ${left} operators are left in the cloud`);
-    }
+    const isCreated = stage.cloud.operators().length > 0;
+    const isSaved = await exists(`${stage.etc}/operator_id`);
+    kills[!isCreated ? "before" : isSaved ? "after" : "during"]++;
+    await startRegistered(stage);
+    problems.push(...operatorProblems(stage, `moment ${moment} of the registration`));
   }
-  if (moments > 1 && fell.within === 0) {
-    problems.push("no kill fell between the making of an operator and its id on disk");
+  if (moments > 1 && kills.during === 0) {
+    problems.push("no kill came between the creation of the operator and the write of its id");
   }
-  return { problems, fell };
+  return { problems, kills };
 }
 
-async function registered(stage: Stage): Promise<void> {
-  await stage.until("registered", async () => {
+/** Measures a registration without a kill. */
+async function registrationMs(): Promise<number> {
+  await using stage = await Stage.open();
+  const startedAt = performance.now();
+  await startRegistered(stage);
+  return performance.now() - startedAt;
+}
+
+async function startRegistered(stage: Stage): Promise<void> {
+  stage.startDaemon();
+  await stage.until("the daemon is registered", async () => {
     const { registered, certificate, api } = await stage.askStatus();
     return registered && certificate !== null && api.state === "ok";
   });
+}
+
+function operatorProblems({ cloud }: Stage, moment: string): string[] {
+  const count = cloud.operators().filter(({ deleted }) => !deleted).length;
+  return count === 1 ? [] : [`${moment}: ${count} operators are in the cloud instead of 1`];
 }
 
 function storeOf({ etc }: Stage): IdentityStore {
   return new IdentityStore({ directory: etc, certPath: `${etc}/tls.crt`, keyPath: `${etc}/tls.key`, files });
 }
 
+async function exists(path: string): Promise<boolean> {
+  return await files.readTextIfAny(path) !== undefined;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 async function main(): Promise<number> {
-  const moments = Number(Deno.args[0] ?? DEFAULT_MOMENTS);
-  if (Deno.args.length > 1 || !Number.isInteger(moments) || moments < 1) {
-    writeErr("Usage: deno task crash:renewal [MOMENTS]\n");
-    return 2;
+  const numbers = readNumbers("crash:renewal [MOMENTS]", [DEFAULT_MOMENTS]);
+  if (numbers === undefined) return 2;
+  const [moments] = numbers;
+  let exitCode = 0;
+  for (const [name, crash] of [["renewal", crashRenewals], ["registration", crashRegistrations]] as const) {
+    const { problems, kills: { before, during, after } } = await crash(moments);
+    writeOut(
+      `Killed the daemon at ${moments} moments of a ${name}: ${before} before a change, ` +
+        `${during} during it, ${after} after it; ${problems.length} problems\n`,
+    );
+    exitCode = Math.max(exitCode, reportProblems(problems));
   }
-  const parts = [["renewal", await crashRenewals(moments)], [
-    "registration",
-    await crashRegistrations(moments),
-  ]] as const;
-  for (const [name, { problems, fell }] of parts) {
-    const kills = Object.values(fell).reduce((sum, count) => sum + count, 0);
-    writeOut(`${name}: killed at ${kills} moments, ${JSON.stringify(fell)}, ${problems.length} problems\n`);
-    for (const problem of problems) writeErr(`${problem}\n`);
-  }
-  return parts.every(([, { problems }]) => problems.length === 0) ? 0 : 1;
+  return exitCode;
 }
 
 if (import.meta.main) Deno.exit(await main());

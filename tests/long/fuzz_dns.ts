@@ -1,50 +1,49 @@
-// Puts hostile messages on the DNS server, as a process of its own, by UDP, TCP and from its upstream, and sees that it goes on as before.
-import { writeErr, writeOut } from "../../src/system/terminal.ts";
+// Sends hostile messages to the DNS server, which runs as a process of its own.
+// Usage: deno task fuzz:dns [COUNT [SEED]]
+import { processFigures } from "../../bench/process_figures.ts";
+import { missedTargets } from "../../bench/targets.ts";
 import { SeededRandom } from "../../sim/cloud/seeded_random.ts";
+import { withDeadline } from "../../src/system/clock.ts";
+import { writeOut } from "../../src/system/terminal.ts";
+import { listenUdp } from "../../src/system/udp.ts";
 import { askUdp, TcpClient } from "../dns/client.ts";
 import { FakeUpstream } from "../dns/fake_upstream.ts";
 import { decode, message, replyTo } from "../dns/messages.ts";
 import { hostileMessage, mutate } from "./dns/hostile.ts";
 import { benchNames } from "./dns/names.ts";
 import { startServer } from "./dns/server_process.ts";
-import { listenUdp } from "../../src/system/udp.ts";
-import { processFigures } from "../../bench/process_figures.ts";
+import { randomSeed, readNumbers, reportProblems } from "./task.ts";
 
-/** Options of {@linkcode fuzzDns}. */
-export interface FuzzOptions {
-  /** How many messages, those of the warm-up apart. */
-  readonly count: number;
-  /** How many messages come before memory is measured for the first time: the runtime grows to its working size under the same load. */
-  readonly warmUp: number;
-  readonly seed: number;
-  readonly say?: (line: string) => void;
-}
-
-/** What came of it. */
-export interface FuzzResult {
-  /** Good queries that were answered rightly in between. */
-  readonly goodAnswers: number;
-  readonly rssMiB: { readonly before: number; readonly after: number };
-}
-
+/** The number of messages that docs/reliability.md R14 demands. */
+const FULL = 1_000_000;
+const WARM_UP = 100_000;
+const MAX_GROWTH_MIB = 20;
 const BATCH = 40;
-/** What a socket's buffer surely holds, with a kilobyte beside each datagram: then a good query is answered, so that none was lost. */
+/**
+ * The bytes that surely fit into the buffer of a socket, which needs about a kilobyte more for each
+ * datagram. Then a good query follows: its reply shows that the server has read all of them.
+ */
 const BUFFER_BYTES = 100_000;
-/** Every so many batches one goes by TCP. */
+const OVERHEAD_BYTES = 1000;
+/** One batch of this number goes by TCP. */
 const TCP_EVERY = 10;
-const SAY_EVERY = 50_000;
-/** A good query that is not answered in this time is a failure. */
-const ANSWER_MS = 5_000;
+const PROGRESS_EVERY = 50_000;
+const REPLY_LIMIT_MS = 5_000;
 
-/** Sends so many hostile messages; throws if the server ends, or does not answer a good query by UDP or TCP at least every 1,000. */
+/**
+ * Sends hostile messages by UDP, by TCP and as replies of an upstream DNS server, with good queries
+ * in between, at least one for 40 messages.
+ *
+ * @throws {Error} If the server ends, or does not answer a good query rightly within 5 s.
+ */
 export async function fuzzDns(options: FuzzOptions): Promise<FuzzResult> {
-  const { count, warmUp, seed, say = () => {} } = options;
+  const { count, warmUp, seed, onProgress = () => {} } = options;
   const random = new SeededRandom(seed);
   await using stack = new AsyncDisposableStack();
-  // What an upstream sends first is as wrong as what the clients send; the right answer follows, so that nothing waits for long.
   const upstream = stack.use(
     new FakeUpstream((request) => {
       const right = replyTo(request, { addresses: ["192.0.2.1"] });
+      // The right reply follows the wrong one, so that no query waits for a timeout.
       return [mutate(right, random), right];
     }),
   );
@@ -57,32 +56,57 @@ export async function fuzzDns(options: FuzzOptions): Promise<FuzzResult> {
     const messages = Array.from({ length: BATCH }, () => hostileMessage(random));
     if (sent % (BATCH * TCP_EVERY) === 0) {
       await Promise.all(messages.map((bytes) => sendByTcp(port, bytes, random)));
-      await inTime(askByTcp(port, goodAnswers++));
+      await askByTcp(port, goodAnswers++);
     } else {
       let buffered = 0;
       for (const bytes of messages) {
-        buffered += bytes.length + 1000;
+        buffered += bytes.length + OVERHEAD_BYTES;
         if (buffered > BUFFER_BYTES) {
-          await inTime(askByUdp(port, goodAnswers++));
-          buffered = bytes.length + 1000;
+          await askByUdp(port, goodAnswers++);
+          buffered = bytes.length + OVERHEAD_BYTES;
         }
         await sender.send(bytes, { hostname: "127.0.0.1", port });
       }
-      await inTime(askByUdp(port, goodAnswers++));
+      await askByUdp(port, goodAnswers++);
     }
     upstream.requests.length = 0;
     await child.assertRunning();
     if (sent <= warmUp && sent + BATCH > warmUp) before = (await processFigures(child.pid)).rssMiB;
-    if (sent > 0 && sent % SAY_EVERY === 0) {
+    if (sent > 0 && sent % PROGRESS_EVERY === 0) {
       const { rssMiB } = await processFigures(child.pid);
-      say(`${sent} messages, ${goodAnswers} good answers, ${rssMiB.toFixed(1)} MiB`);
+      onProgress(
+        `${sent} hostile messages sent, ${goodAnswers} good queries answered, memory ${
+          rssMiB.toFixed(1)
+        } MiB`,
+      );
     }
   }
   const after = (await processFigures(child.pid)).rssMiB;
   return { goodAnswers, rssMiB: { before, after } };
 }
 
-/** A message in its frame, or in a wrong one; the server ends the connection when it will. */
+/** Options of {@linkcode fuzzDns}. */
+export interface FuzzOptions {
+  /** The number of messages after the warm-up. */
+  readonly count: number;
+  /**
+   * The number of messages before memory is measured first. Under this load the runtime grows to
+   * its working size.
+   */
+  readonly warmUp: number;
+  readonly seed: number;
+  readonly onProgress?: (line: string) => void;
+}
+
+/** The figures of a run. */
+export interface FuzzResult {
+  /** The number of good queries, all of which were answered rightly. */
+  readonly goodAnswers: number;
+  /** The memory of the server after the warm-up, and at the end. */
+  readonly rssMiB: { readonly before: number; readonly after: number };
+}
+
+/** Sends a message in a right or wrong frame, and reads until the server closes the connection. */
 async function sendByTcp(port: number, bytes: Uint8Array, random: SeededRandom): Promise<void> {
   using client = await TcpClient.connect(port);
   try {
@@ -91,63 +115,58 @@ async function sendByTcp(port: number, bytes: Uint8Array, random: SeededRandom):
     await client.end();
     while (await client.next() !== undefined);
   } catch {
-    // It was reset: what we sent is not what a client sends.
+    // The server may reset a connection with bytes that no client sends.
   }
 }
 
 async function askByUdp(port: number, id: number): Promise<void> {
-  const { query, check } = goodQuery(id);
-  check(await askUdp(query, { port }));
+  await checkAnswer(id, (query) => askUdp(query, { port, timeoutMs: 2 * REPLY_LIMIT_MS }));
 }
 
 async function askByTcp(port: number, id: number): Promise<void> {
-  const { query, check } = goodQuery(id);
-  using client = await TcpClient.connect(port);
-  check(await client.exchange(query));
+  await checkAnswer(id, async (query) => {
+    using client = await TcpClient.connect(port);
+    return await client.exchange(query);
+  });
 }
 
-function goodQuery(number: number): { query: Uint8Array; check: (reply: Uint8Array | undefined) => void } {
+/** Sends a good query. @throws {Error} If the reply is wrong or late. */
+async function checkAnswer(
+  number: number,
+  ask: (query: Uint8Array<ArrayBuffer>) => Promise<Uint8Array | undefined>,
+): Promise<void> {
   const names = benchNames();
   const { hostname, address } = names[number % names.length]!;
   const id = number & 0xffff;
-  return {
-    query: message({ name: hostname, id }),
-    check(reply) {
-      const { id: got, answers } = decode(reply ?? new Uint8Array());
-      if (got === id && answers[0]?.data === address) return;
-      throw new Error(`Cannot go on: a wrong answer for ${hostname}: ${JSON.stringify(answers)}`);
-    },
-  };
-}
-
-async function inTime(task: Promise<void>): Promise<void> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => late.reject(new Error(`Cannot go on: a good query has no answer in ${ANSWER_MS / 1000} s`)),
-    ANSWER_MS,
-  );
-  try {
-    await Promise.race([task, late.promise]);
-  } finally {
-    clearTimeout(timer);
+  const reply = await withDeadline(ask(message({ name: hostname, id })), {
+    ms: REPLY_LIMIT_MS,
+    onTimeout: () => new Error(`The DNS server did not answer a good query in ${REPLY_LIMIT_MS / 1000} s`),
+  });
+  const { id: replyId, answers } = decode(reply ?? new Uint8Array());
+  if (replyId !== id || answers[0]?.data !== address) {
+    throw new Error(`The DNS server sent a wrong answer for ${hostname}: ${JSON.stringify(answers)}`);
   }
 }
 
-const MAX_GROWTH_MIB = 20;
-
-if (import.meta.main) {
-  const [count = "1000000", seed = `${Math.floor(Math.random() * 1e9)}`] = Deno.args;
-  writeOut(`${count} messages, seed ${seed} (deno task fuzz:dns ${count} ${seed} sends the same again)\n`);
-  const { goodAnswers, rssMiB: { before, after } } = await fuzzDns({
-    count: Number(count),
-    warmUp: 100_000,
-    seed: Number(seed),
-    say: (line) => writeOut(`${line}\n`),
-  });
-  writeOut(`No exit; ${goodAnswers} good queries in between, all answered\n`);
+async function main(): Promise<number> {
+  const numbers = readNumbers("fuzz:dns [COUNT [SEED]]", [FULL, randomSeed()]);
+  if (numbers === undefined) return 2;
+  const [count, seed] = numbers;
   writeOut(
-    `Memory after a warm-up of 100,000 more ${before.toFixed(1)} MiB, at the end ${after.toFixed(1)} MiB\n`,
+    `Sending ${count} hostile messages after a warm-up of ${WARM_UP}, seed ${seed}. ` +
+      `To repeat this run: deno task fuzz:dns ${count} ${seed}\n`,
   );
-  if (after - before > MAX_GROWTH_MIB) writeErr(`Problem: it grew by more than ${MAX_GROWTH_MIB} MiB\n`);
-  Deno.exit(after - before > MAX_GROWTH_MIB ? 1 : 0);
+  const { goodAnswers, rssMiB: { before, after } } = await fuzzDns({
+    count,
+    warmUp: WARM_UP,
+    seed,
+    onProgress: (line) => writeOut(`${line}\n`),
+  });
+  writeOut(`The DNS server is still running; ${goodAnswers} good queries in between were answered\n`);
+  writeOut(`Memory after the warm-up ${before.toFixed(1)} MiB, at the end ${after.toFixed(1)} MiB\n`);
+  return reportProblems(missedTargets([
+    { text: "growth of the memory", unit: "MiB", value: after - before, atMost: MAX_GROWTH_MIB },
+  ]));
 }
+
+if (import.meta.main) Deno.exit(await main());

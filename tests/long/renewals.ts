@@ -1,43 +1,44 @@
-// Renews certificates of five lives a hundred times each, with the API up and with it down for half the window, through the real
-// loop, account, store and API client against the simulated cloud, in faked time.
-import { writeErr, writeOut } from "../../src/system/terminal.ts";
+// Renews certificates of five lifetimes 100 times each, with the API up and with it down for half of
+// the renewal window, through the real account, renewals and API client against the simulated
+// cloud, in faked time (docs/reliability.md R37). Usage: deno task renewals [SEED [RUNS]]
+import { writeOut } from "../../src/system/terminal.ts";
 import { SimulatedCloud } from "../../sim/cloud/cloud.ts";
 import { emptyFifths, LIVES, runRenewal } from "../account/renewal_runs.ts";
+import { readNumbers, reportProblems } from "./task.ts";
 
 const RUNS = 100;
-/** So many renewals leave a fifth of the first tenth empty once in a thousand million. */
+/** With this number of renewals a fifth of the first tenth is empty by chance once in 10^9 runs. */
 const MIN_TO_JUDGE_SPREAD = 100;
 
 async function main(): Promise<number> {
-  const [firstSeed = 1, runs = RUNS, ...rest] = Deno.args.map(Number);
-  if (rest.length > 0 || !Number.isSafeInteger(firstSeed) || !(runs >= 1)) {
-    writeErr("Usage: deno task renewals [SEED [RUNS]]\n");
-    return 2;
-  }
+  const numbers = readNumbers("renewals [SEED [RUNS]]", [1, RUNS]);
+  if (numbers === undefined) return 2;
+  const [firstSeed, runs] = numbers;
   await using cloud = await SimulatedCloud.start({ now: () => Date.now() });
-  let bad = 0;
-  for (const [name, lifeMs] of LIVES) {
+  let exitCode = 0;
+  for (const [lifetime, lifeMs] of LIVES) {
     for (const down of [false, true]) {
       const startedAt = performance.now();
-      const what = `${name}, API ${down ? "down for half the window" : "up"}`;
+      const name = `${lifetime}, API ${down ? "down for half of the window" : "up"}`;
+      const problems: string[] = [];
       const starts: number[] = [];
       let good = 0;
       for (let seed = firstSeed; seed < firstSeed + runs; seed++) {
         const run = await runRenewal(cloud, { lifeMs, seed, down, daemons: 1 });
-        for (const problem of run.problems) writeErr(`Problem: ${what}, seed ${seed}: ${problem}\n`);
+        problems.push(...run.problems.map((problem) => `${name}, seed ${seed}: ${problem}`));
         if (run.problems.length === 0) good++;
         starts.push(...run.starts);
       }
-      bad += runs - good;
-      if (!down && starts.length >= MIN_TO_JUDGE_SPREAD && emptyFifths(starts).length > 0) {
-        bad++;
-        writeErr(`Problem: ${what}: no renewal in the fifths ${emptyFifths(starts)} of the first tenth\n`);
+      const empty = emptyFifths(starts);
+      if (!down && starts.length >= MIN_TO_JUDGE_SPREAD && empty.length > 0) {
+        problems.push(`${name}: no renewal began in these fifths of the first tenth of the window: ${empty}`);
       }
       const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
-      writeOut(`${what.padEnd(44)} ${good} of ${runs}, ${seconds} s\n`);
+      writeOut(`${name.padEnd(44)} ${good} of ${runs} runs renewed in time, ${seconds} s\n`);
+      exitCode = Math.max(exitCode, reportProblems(problems));
     }
   }
-  return bad === 0 ? 0 : 1;
+  return exitCode;
 }
 
 if (import.meta.main) Deno.exit(await main());

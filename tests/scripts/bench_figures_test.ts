@@ -169,7 +169,7 @@ Deno.test("goalsOf() accepts each figure at its limit and misses it just beyond"
 Deno.test("a target that was not measured is not met", () => {
   const rows = [{ label: "upload, 8 streams", values: { ngrokd: 100, haproxy: 1 } }];
   assert.deepEqual(missedTargets(goalsOf([{ title: THROUGHPUT, rows }])), [
-    "not measured  upload, 8 streams: throughput ÷ stunnel (at least 0.8)",
+    "not measured: upload, 8 streams: throughput ÷ stunnel (at least 0.8)",
   ]);
 });
 
@@ -194,13 +194,12 @@ Deno.test("the tables show every value and ratio in its column", () => {
     cpuSeconds: { ...sample.cpuSeconds, others: 1 },
   }));
   assert.match(renderLoad({ ...SAMPLES, transfers: busy }, subjects), /Other programs kept 0\.5 cores busy/);
-  const targets: Target[] = [{ text: "x", value: 0.5, atLeast: 0.8 }, {
-    text: "y",
-    value: undefined,
-    atMost: 1,
-  }];
+  const targets: Target[] = [
+    { text: "x", unit: "ms", value: 0.5, atLeast: 0.8 },
+    { text: "y", value: undefined, atMost: 1 },
+  ];
   assert.equal(
     renderTargets(targets),
-    "Targets\n  MISSED        x 0.5 (at least 0.8)\n  not measured  y (at most 1)\n",
+    "Targets\n  MISSED        x 0.5 ms (at least 0.8 ms)\n  not measured  y (at most 1)\n",
   );
 });

@@ -3,7 +3,8 @@ import type { ShippedSet } from "../../../scripts/permission_flags.ts";
 import { type RunOptions, Stage } from "../../../sim/stage.ts";
 import { PROXY_VARIABLES } from "../../../src/config/proxy/proxy_for.ts";
 import type { EndpointReport } from "../../../src/model/report.ts";
-import { echoOnce, parseTarget } from "../../long/load.ts";
+import { dial } from "../client.ts";
+import { echoOnce } from "../../long/load.ts";
 
 /**
  * Runs ngrokctl with the permission flags under test, and gives its exit code and all that it
@@ -101,7 +102,7 @@ const local: Setup = {
     async "listens on a virtual address"(stage) {
       const { ip, listen_address } = await endpointOf(stage, "db.myapp");
       assert.match(ip, /^127\.120\./);
-      (await Deno.connect(parseTarget(listen_address))).close();
+      (await dial(listen_address)).close();
     },
     async "listens on an interface by name"(stage) {
       assert.equal((await endpointOf(stage, "lan.myapp")).ip, "127.0.0.1");
@@ -396,6 +397,6 @@ async function endpointOf(stage: Stage, hostname: string): Promise<EndpointRepor
 /** Demands that db.myapp answers, and that status reports the ingress as working. */
 async function carriesConnections(stage: Stage): Promise<void> {
   const { listen_address } = await endpointOf(stage, "db.myapp");
-  await echoOnce(parseTarget(listen_address), new TextEncoder().encode("there and back"));
+  await echoOnce(listen_address, new TextEncoder().encode("there and back"));
   assert.equal((await stage.askStatus()).ingress.state, "ok");
 }

@@ -5,7 +5,7 @@ import { benchNames } from "./names.ts";
 const OURS = benchNames()[7]!.hostname;
 const LONG = Array(4).fill("l".repeat(60)).join(".");
 
-/** Messages of every kind that a DNS server may meet, right and wrong. */
+/** Right and wrong messages of every kind that a DNS server can receive. */
 const SEEDS: readonly [Uint8Array, ...Uint8Array[]] = [
   message({ name: OURS }),
   ...Object.values(TYPES).map((type) => message({ name: OURS, type, additional: [opt()] })),
@@ -28,19 +28,22 @@ const SEEDS: readonly [Uint8Array, ...Uint8Array[]] = [
   ...[0, 1, 12, 16].map((length) => new Uint8Array(length)),
 ];
 
-/** A signature's record, its name a pointer. */
+/** A TSIG record whose name is a pointer. */
 function tsig(): Uint8Array {
   return new Uint8Array([0xc0, 12, 0, 250, 0, 255, 0, 0, 0, 0, 0, 4, 1, 2, 3, 4]);
 }
 
 const NOISE = new SeededRandom(1).bytes(60_000);
 
-/** A message that is a little, or very, wrong. */
+/** Returns a message with a few errors, or with many. */
 export function hostileMessage(random: SeededRandom): Uint8Array<ArrayBuffer> {
   return mutate(random.pick(SEEDS), random);
 }
 
-/** The octets with up to eight changes: bits, values, lengths, cuts, inserts, another message's end, or something else altogether. */
+/**
+ * Returns the octets with one to eight changes: flipped bits, other values, cuts, inserts, pointers,
+ * or the end of another message.
+ */
 export function mutate(bytes: Uint8Array, random: SeededRandom): Uint8Array<ArrayBuffer> {
   let result = bytes.slice();
   const below = (limit: number) => Math.floor(random.next() * limit);
@@ -55,7 +58,7 @@ export function mutate(bytes: Uint8Array, random: SeededRandom): Uint8Array<Arra
         if (result.length > 0) result[at] = random.pick([0, 1, 0x3f, 0x40, 0x7f, 0x80, 0xc0, 0xff]);
         break;
       case 3:
-        // The header: flags and counts.
+        // Flags and counts of the header.
         if (result.length >= 12) result[2 + below(10)] = below(256);
         break;
       case 4:
@@ -72,7 +75,7 @@ export function mutate(bytes: Uint8Array, random: SeededRandom): Uint8Array<Arra
         result = new Uint8Array([...result.subarray(0, at), ...random.pick(SEEDS).subarray(at)]);
         break;
       case 7:
-        // A pointer: backwards, forwards, to itself.
+        // A name pointer, backwards, forwards or to itself.
         if (at + 1 < result.length) result.set([0xc0 | below(2), below(result.length)], at);
         break;
       case 8:

@@ -1,4 +1,4 @@
-/** The names that are asked for: 1,000, each with an address of its own. */
+/** The 1,000 names of the server, each with an address of its own. */
 export function benchNames(): { hostname: string; address: string }[] {
   return Array.from({ length: 1000 }, (_, index) => ({
     hostname: `name${index}.bench.example`,

@@ -1,5 +1,5 @@
-// The DNS server as a program of its own, for figures and fuzzing: 1,000 names, and the port of an upstream server if there is one. One
-// JSON line says where it listens; it ends with its standard input.
+// The DNS server with 1,000 names as a program of its own. It prints its port as a line of JSON,
+// and runs until its standard input ends. Usage: server_main.ts [PORT OF AN UPSTREAM DNS SERVER]
 import { DnsServer } from "../../../src/dns/server.ts";
 import { Zone } from "../../../src/dns/zone.ts";
 import { connectTcp, listenTcp } from "../../../src/system/net.ts";
@@ -13,7 +13,7 @@ await using server = new DnsServer({
   listenTcp,
   connectTcp,
   allows: () => true,
-  // The others of the loopback network stand for a LAN.
+  // The other loopback addresses play the LAN.
   isLocal: (address) => address === "127.0.0.1",
 });
 server.replaceZone(new Zone(benchNames()));

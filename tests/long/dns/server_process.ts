@@ -3,27 +3,19 @@ import { readLines } from "../../../bench/read_lines.ts";
 
 const MAIN = new URL("./server_main.ts", import.meta.url).pathname;
 
-/** The DNS server in a process of its own. */
-export interface ServerProcess {
-  readonly child: Child;
-  readonly port: number;
-}
-
 /**
- * Starts it, with no more permissions than the daemon has.
+ * Starts the DNS server as a process with no more permissions than the daemon has.
  *
  * @param stack Takes the process.
  */
 export async function startServer(
   stack: AsyncDisposableStack,
   options: { upstreamPort?: number } = {},
-): Promise<ServerProcess> {
+): Promise<{ child: Child; port: number }> {
   const { upstreamPort } = options;
-  const argv = ["run", "--no-prompt", "--quiet", "--allow-net=0.0.0.0/0", MAIN];
   const child = new Child(stack, [
-    Deno.execPath(),
-    ...argv,
-    ...upstreamPort === undefined ? [] : [`${upstreamPort}`],
+    ...[Deno.execPath(), "run", "--no-prompt", "--quiet", "--allow-net=0.0.0.0/0", MAIN],
+    ...(upstreamPort === undefined ? [] : [`${upstreamPort}`]),
   ]);
   const { value } = await readLines(child.stdout).next();
   if (value === undefined) throw await child.failure();
