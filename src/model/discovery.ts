@@ -12,7 +12,7 @@ export interface ListedEndpoints {
 
 /** The result of a poll. */
 export interface Discovery extends ListedEndpoints {
-  /** Grows when endpoints or refusals differ from those of the poll before; the first poll of a run gives 1. */
+  /** Grows when endpoints or refusals differ from the last poll's; the first poll gives 1. */
   readonly revision: number;
 }
 

@@ -2,31 +2,31 @@ import { isHostname, isWildcard, normalizeHostname } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { printable } from "../lib/printable.ts";
 
-/** The schemes that a bound endpoint can have (PROTOCOL.md 2.2). */
+/** The schemes of bound endpoints (docs/protocol.md 2.2). */
 export type Scheme = "http" | "https" | "tls" | "tcp";
 
-/** One bound endpoint of the account, as the rest of the program knows it. */
+/** A private endpoint of the account. */
 export interface Endpoint {
   /** `ep_…` */
   readonly id: string;
-  /** As the API gave it. */
+  /** As the API lists it. */
   readonly url: string;
   readonly scheme: Scheme;
   /** Lower case, without a final dot; `*.example.com` for a wildcard. */
   readonly hostname: string;
-  /** The URL's port or the scheme's default; what the cloud is asked for. */
+  /** The port of the URL, or the default of its scheme; the upgrade names it. */
   readonly port: number;
   readonly wildcard: boolean;
 }
 
-/** An endpoint that the API listed and this program will not serve, and why. */
+/** An endpoint that the API lists and ngrokd does not serve, with the reason. */
 export interface RefusedEndpoint {
   readonly id: string;
   readonly url: string;
   readonly reason: string;
 }
 
-/** Scheme, host name and port of an endpoint URL. */
+/** The parts of an endpoint URL. */
 export type EndpointUrl = Pick<Endpoint, "scheme" | "hostname" | "port" | "wildcard">;
 
 const DEFAULT_PORTS: Readonly<Record<Scheme, number | undefined>> = {
@@ -38,41 +38,38 @@ const DEFAULT_PORTS: Readonly<Record<Scheme, number | undefined>> = {
 const URL_FORM = /^([a-z][a-z0-9+.-]*):\/\/([^/?#@\s]*?)(?::([0-9]*))?(\/)?$/i;
 
 /**
- * Reads an endpoint URL in all the forms of PROTOCOL.md 2.2. Ports default to 80 (http) and 443 (https, tls); tcp must name one.
+ * Reads an endpoint URL in all the forms of docs/protocol.md 2.2. The port defaults to 80 (http) or
+ * 443 (https, tls); a tcp URL must have one.
  *
- * @throws {SyntaxError} If it is not such a URL; the message is a reason that a user can read.
+ * @throws {SyntaxError} If it is not such a URL. The message is a reason, to be shown after the
+ * URL.
  */
 export function parseEndpointUrl(url: string): EndpointUrl {
   const match = URL_FORM.exec(url);
-  if (match === null) throw unusable(`"${printable(url)}" is not of the form scheme://host:port`);
+  if (match === null) throw new SyntaxError(`"${printable(url)}" is not of the form scheme://host:port`);
   const scheme = match[1]!.toLowerCase();
   if (!isScheme(scheme)) {
-    throw unusable(`the scheme "${printable(scheme)}" is not http, https, tls or tcp`);
+    throw new SyntaxError(`the scheme "${printable(scheme)}" is not http, https, tls or tcp`);
   }
   const hostname = normalizeHostname(match[2]!);
   const wildcard = hostname.startsWith("*.");
   if (parseIpv4(hostname) !== undefined) {
-    throw unusable(`"${hostname}" is an address, not a host name`);
+    throw new SyntaxError(`"${hostname}" is an address, not a host name`);
   }
   if (!(wildcard ? isWildcard(hostname) : isHostname(hostname))) {
-    throw unusable(`"${printable(hostname)}" is not a host name`);
+    throw new SyntaxError(`"${printable(hostname)}" is not a host name`);
   }
   const port = match[3] === undefined
     ? DEFAULT_PORTS[scheme]
     : Number(/^[0-9]{1,5}$/.test(match[3]) ? match[3] : NaN);
-  if (port === undefined) throw unusable(`a ${scheme} URL must name a port`);
-  if (!(port >= 1 && port <= 65535)) throw unusable(`the port is not in 1 to 65535`);
+  if (port === undefined) throw new SyntaxError(`a ${scheme} URL must name a port`);
+  if (!(port >= 1 && port <= 65535)) throw new SyntaxError("the port is not in 1 to 65535");
   return { scheme, hostname, port, wildcard };
 }
 
-/** `host:port`, the key by which pooled endpoints share a listener (DESIGN.md decision 11). */
+/** Returns `host:port`, the key of a service. Pooled endpoints have the same. */
 export function serviceKey(endpoint: Pick<Endpoint, "hostname" | "port">): string {
   return `${endpoint.hostname}:${endpoint.port}`;
-}
-
-/** The message is a reason, to be shown after the endpoint's URL and a colon. */
-function unusable(reason: string): SyntaxError {
-  return new SyntaxError(reason);
 }
 
 function isScheme(text: string): text is Scheme {

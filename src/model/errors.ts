@@ -1,4 +1,4 @@
-/** What every error of this project can carry: the next step for the user, apart from the message. */
+/** An error with a hint: the next step for the user, apart from the message. */
 export interface WithHint {
   readonly hint?: string;
 }
@@ -17,14 +17,15 @@ class HintedError extends Error implements WithHint {
 }
 
 /**
- * Why a call of the ngrok API failed. `status` is the HTTP status, 0 if there was no answer; `code` is `ERR_NGROK_<n>` or the API's
- * own word (PROTOCOL.md 1.3), or `unreachable`, `timeout`, `too_large`, `malformed`, `redirect`, `foreign_page`, `page_loop`, `proxy`.
+ * A request to the ngrok API failed. `status` is the HTTP status, 0 if there was no response.
+ * `code` is `ERR_NGROK_<n>` or the API's own word (docs/protocol.md 1.3), or `unreachable`,
+ * `timeout`, `too_large`, `malformed`, `redirect`, `foreign_page`, `page_loop`, `proxy`.
  */
 export class ApiError extends HintedError {
   override readonly name = "ApiError";
   readonly status: number;
   readonly code: string;
-  /** From the Retry-After header, if there was a sane one. */
+  /** From the Retry-After header, if it makes sense. */
   readonly retryAfterMs?: number;
   constructor(
     message: string,
@@ -38,8 +39,9 @@ export class ApiError extends HintedError {
 }
 
 /**
- * A certificate that was issued cannot be used: it cannot be read, is the old one, is for another key, names no issuer, ends before it
- * begins, or is over.
+ * The cloud issued a certificate that cannot be used. `code`: it cannot be read (`unreadable`), is
+ * the old one (`old`), is for another key (`key`), names no issuer (`issuer`), ends before it
+ * begins (`dates`), or has expired (`expired`).
  */
 export class CertificateError extends HintedError {
   override readonly name = "CertificateError";
@@ -51,8 +53,9 @@ export class CertificateError extends HintedError {
 }
 
 /**
- * Why the ingress could not be reached: `refused`, `timeout`, `untrusted`, `name` (DNS failed), `identity` (our certificate), `reset`,
- * `handshake` (what it answered is no TLS that we can speak), `proxy` (it did not get there), `other` (on this machine, or on the way).
+ * The reasons why the ingress cannot be reached. `name`: DNS failed. `identity`: our certificate
+ * was refused. `handshake`: the response is no TLS that we support. `proxy`: the proxy did not
+ * connect. `other`: an error of this machine or of the network.
  */
 export type DialFailure =
   | "refused"
@@ -76,8 +79,9 @@ export class DialError extends HintedError {
 }
 
 /**
- * The ingress did not upgrade the connection. `code` is the cloud's `ERR_NGROK_<n>` (or `""` if it sent a message only), or `timeout`,
- * `closed` (end of stream before the answer: with TLS 1.3 also a refused client certificate), `malformed`, `too_large`.
+ * The ingress refused the upgrade. `code` is the cloud's `ERR_NGROK_<n>`, `""` if it sent only a
+ * message, or `timeout`, `malformed`, `too_large`, or `closed`: the stream ended before the answer,
+ * which with TLS 1.3 can also mean a refused client certificate.
  */
 export class UpgradeError extends HintedError {
   override readonly name = "UpgradeError";
@@ -88,7 +92,7 @@ export class UpgradeError extends HintedError {
   }
 }
 
-/** A program failed; message, argv, exit code and output belong together. */
+/** A program failed. */
 export class CommandError extends HintedError {
   override readonly name = "CommandError";
   readonly argv: readonly string[];
@@ -105,14 +109,14 @@ export class CommandError extends HintedError {
   }
 }
 
-/** One thing that is wrong in the configuration: the key's path (`net.start_port`), what is wrong, what to do. */
+/** A problem of the configuration. `path` is that of the key, as `net.start_port`. */
 export interface ConfigProblem {
   readonly path: string;
   readonly message: string;
   readonly suggestion?: string;
 }
 
-/** The configuration cannot be used; all its problems at once. */
+/** The configuration cannot be used. `problems` has all problems. */
 export class ConfigError extends HintedError {
   override readonly name = "ConfigError";
   readonly problems: readonly ConfigProblem[];
@@ -122,10 +126,10 @@ export class ConfigError extends HintedError {
   }
 }
 
-/** Why an address and port could not be bound. */
+/** The reasons why an address and port cannot be bound. */
 export type BindFailure = "in_use" | "not_available" | "denied" | "exhausted" | "other";
 
-/** A listener could not be opened. `address` is `a.b.c.d:port` or a path. */
+/** A listener cannot be opened. `address` is `address:port` or a path. */
 export class BindError extends HintedError {
   override readonly name = "BindError";
   readonly address: string;
@@ -137,7 +141,10 @@ export class BindError extends HintedError {
   }
 }
 
-/** Why a file could not be read or written. */
+/**
+ * The reasons why a file cannot be read or written. `not_capable`: the permission set does not
+ * include the path.
+ */
 export type FileFailure =
   | "missing"
   | "denied"
@@ -147,7 +154,7 @@ export type FileFailure =
   | "not_capable"
   | "other";
 
-/** A file could not be read or written. `not_capable`: the shipped permission set does not hold the path. */
+/** A file cannot be read or written. */
 export class FileError extends HintedError {
   override readonly name = "FileError";
   readonly path: string;
@@ -159,12 +166,12 @@ export class FileError extends HintedError {
   }
 }
 
-/** The text of anything that was thrown. */
+/** Returns the text of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The next step that an error carries; undefined if it carries none. */
+/** Returns the hint of an error; undefined if it has none. */
 export function hintOf(error: unknown): string | undefined {
   return error instanceof HintedError ? error.hint : undefined;
 }

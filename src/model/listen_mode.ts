@@ -1,2 +1,2 @@
-/** The one value of `mode` that means an address per endpoint. */
+/** The mode with one address for each host name. Any other mode names an interface or address. */
 export const VIRTUAL = "virtual";

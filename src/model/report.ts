@@ -1,21 +1,21 @@
-/** Where an endpoint stands on this machine. */
+/** The state of an endpoint on this machine. */
 export type EndpointState = "active" | "failed" | "refused";
 
-/** One row of `list`, in the spelling of the control socket's JSON (COMPAT.md 4.3 and its additions). */
+/** One row of `list`, with the JSON keys of the control socket (docs/compatibility.md 4.3). */
 export interface EndpointReport {
   id: string;
   url: string;
   hostname: string;
   /** The local address; `""` if it has none. */
   ip: string;
-  /** The URL's port. */
+  /** The port of the URL. */
   port: number;
   /** `address:port` to connect to; `""` if there is none. */
   listen_address: string;
-  /** `virtual`, or the interface or address that it is shared on. */
+  /** `virtual`, or the interface or address on which it is shared. */
   mode: string;
   state: EndpointState;
-  /** Why it is not active, or what is unusual about it; `""` if nothing is. */
+  /** The reason why it is not active, or what is unusual about it; `""` if nothing is. */
   reason: string;
   local_listener: boolean;
   /** The local port in network mode; 0 in virtual mode. */
@@ -28,31 +28,31 @@ export interface EndpointReport {
   total_connections: number;
   bytes_in: number;
   bytes_out: number;
-  /** RFC 3339, or null if there was none. */
+  /** RFC 3339; null if there was none. */
   last_activity: string | null;
 }
 
-/** `never`: no poll has ended yet. `no_key`: waits for an API key. */
+/** The state of the API. `never`: no poll has ended yet. `no_key`: ngrokd waits for an API key. */
 export type ApiState = "never" | "no_key" | "ok" | "key_refused" | "rate_limited" | "unreachable" | "failing";
 
-/** What `status` says of the certificate. Times are RFC 3339. */
+/** The certificate, as `status` shows it. Times are in RFC 3339. */
 export interface CertificateReport {
   serial: string;
   issuer: string;
   not_before: string;
   not_after: string;
   days_left: number;
-  /** When it is renewed, or tried again after a failure. */
+  /** The time of the renewal, or of its retry after a failure. */
   next_renewal: string | null;
-  /** When this certificate replaced another, also before a restart; null: it is the first, or that is not known. */
+  /** The time when it replaced another; null if it is the first, or if that is not known. */
   last_renewal: string | null;
-  /** Why the last try to renew it failed, or null. */
+  /** The error of the last renewal, or null. */
   error: string | null;
-  /** That it is overdue or has expired, and since when; null if neither. */
+  /** Says that it is overdue or has expired, and since when; null if neither. */
   warning: string | null;
 }
 
-/** The answer of `status`; a superset of COMPAT.md 4.3. */
+/** The answer of `status`, a superset of docs/compatibility.md 4.3. */
 export interface StatusReport {
   schema: 1;
   version: string;
@@ -70,36 +70,36 @@ export interface StatusReport {
     poll_age_seconds: number | null;
     error: string | null;
     hint: string | null;
-    /** What is unusual about a poll that went well, or null. */
+    /** An unusual result of the last poll, or the reason why the next one waits; or null. */
     notice: string | null;
     key: { set: boolean; source: "config" | "environment" | "file" | null };
   };
   certificate: CertificateReport | null;
-  /** The last failure of a connection to the ingress that no later connection has disproved. */
+  /** The last failure of a connection to the ingress, unless a later connection succeeded. */
   ingress: { state: "unknown" | "ok" | "failing"; error: string | null; hint: string | null };
   proxy: ProxyReport;
   trust: TrustStatus;
   config: { path: string; state: "ok" | "rejected"; problems: string[]; warnings: string[] };
   names: { driver: string; state: "ok" | "failing" | "off"; reason: string | null };
-  /** `kind`: of the interface that holds them (`dummy`, `bridge`, `lo`); null if none does. */
+  /** `kind` is that of the interface that has them (`dummy`, `bridge`, `lo`); null if none has. */
   addresses: { driver: string; kind: string | null; subnet: string; reason: string | null };
-  /** The DNS server, and what makes this machine ask it. */
+  /** The DNS server and the resolver. */
   dns: DnsReport;
   health: { address: string; error: string | null };
-  /** Why the last round could not be saved, or null. */
+  /** The error of the last round, for example because the state could not be saved, or null. */
   state_error: string | null;
-  /** What was wrong with the files of the state directory. */
+  /** The problems with the files of the state directory. */
   problems: string[];
   /** RFC 3339. */
   start_time: string;
   uptime_seconds: number;
 }
 
-/** One certificate of `trust`. `source` and `file`: where it is trusted from, or null. */
+/** One certificate of `trust`. `source` and `file` are null if it is not trusted. */
 export interface CaReport {
   subject: string;
   issuer: string;
-  /** Upper-case hexadecimal pairs with colons. */
+  /** Pairs of upper-case hexadecimal digits with colons. */
   sha256: string;
   /** RFC 3339. */
   valid_until: string;
@@ -108,38 +108,38 @@ export interface CaReport {
   file: string | null;
 }
 
-/** What `status` says of the trust in the ingress. */
+/** The trust in the ingress, as `status` shows it. */
 export interface TrustStatus {
-  /** Where the CAs beside the built-in roots come from. */
+  /** The sources of the trusted CAs that are not built in. */
   sources: string[];
-  /** Files and CAs that could not be used, or not be kept. */
+  /** Files and CAs that could not be used or saved. */
   problems: string[];
-  /** What is near its end: CAs in use, and the certificate that the ingress presents. */
+  /** Certificates that expire soon: CAs in use, and that of the ingress. */
   warnings: string[];
-  /** Which CA the ingress verifies with; `none` as long as it has not been seen to. */
+  /** The source of the CA that verifies the ingress; `none` until a connection has shown it. */
   mode: "roots" | "directory" | "ingress_ca" | "learnt" | "none";
-  /** That CA; null for a built-in root too: which one it is, the runtime does not say. */
+  /** That CA. Null also for a built-in root, because the runtime does not say which one it is. */
   ca: CaReport | null;
-  /** Of the certificate that the ingress presented last. */
+  /** The issuer of the certificate that the ingress presented last. */
   issuer: string | null;
-  /** What it presented when it was last looked at, its own first; `problems` go on from "the certificate". */
+  /** The chain that the last probe saw. Each problem continues the words "the certificate". */
   presented: {
     target: string;
     at: string;
     problems: string[];
     certificates: (CaReport & { trusted: boolean })[];
   } | null;
-  /** Why the last look at it came to nothing, or null. */
+  /** The error of the last probe, or null. */
   look_error: string | null;
 }
 
-/** One way through a proxy: its URL without credentials, and `config` or the name of the variable that it is from. */
+/** A proxy: its URL without credentials, and `config` or the name of a variable. */
 export interface ProxyUse {
   url: string;
   source: string;
 }
 
-/** The ways through proxies; null: none. `notes`: one sentence for each setting that is there and does not count. */
+/** The proxies in use, or null. `notes` has a sentence for each setting that has no effect. */
 export interface ProxyReport {
   api: ProxyUse | null;
   ingress: ProxyUse | null;
@@ -149,26 +149,26 @@ export interface ProxyReport {
 /** The answer of `trust show`. */
 export interface TrustReport extends TrustStatus {
   schema: 1;
-  /** All that are trusted beside the built-in roots. */
+  /** All trusted CAs that are not built in. */
   cas: CaReport[];
-  /** SHA-256 of the CAs that may be learnt. */
+  /** The SHA-256 of each CA that may be learnt. */
   listed: string[];
 }
 
-/** What `status` says of DNS. `degraded`: some addresses cannot be bound. */
+/** The DNS server and the resolver. `degraded`: some addresses cannot be bound. */
 export interface DnsReport {
   state: "off" | "ok" | "degraded" | "failing";
-  /** How many names are answered, wildcards included. */
+  /** The number of names that the server answers for, with wildcards. */
   names: number;
-  /** `address:port`, and why it is not bound, or null. */
+  /** Each `address:port`, and the reason why it is not bound, or null. */
   addresses: { address: string; error: string | null }[];
-  /** Who is asked about other names, each `address:port`. */
+  /** The upstream DNS servers, each `address:port`. */
   upstreams: string[];
-  /** `reason`: why it is not used, or not a better one. */
+  /** `reason` says why it is not used, or why no better one is. */
   resolver: { driver: string; target: string; reason: string | null; hint: string | null };
 }
 
-/** Liveness, readiness and endpoints told apart, with the reasons of what is not right. */
+/** Liveness, readiness and endpoints, with the reason of each problem. */
 export interface HealthReport {
   healthy: boolean;
   ready: boolean;
@@ -177,13 +177,13 @@ export interface HealthReport {
   api: Pick<StatusReport["api"], "state" | "last_poll" | "poll_age_seconds" | "error">;
   certificate: CertificateReport | null;
   reasons: string[];
-  /** As Go prints a duration: `1h2m3.5s`. */
+  /** A duration in the format of Go: `1h2m3.5s`. */
   uptime: string;
   start_time: string;
   endpoints: Record<string, EndpointHealth>;
 }
 
-/** One endpoint in the health report (COMPAT.md 4.4). */
+/** One endpoint of the health report (docs/compatibility.md 4.4). */
 export interface EndpointHealth {
   name: string;
   local_address: string;

@@ -1,32 +1,37 @@
 import { isHostname, parentDomains } from "../lib/hostname.ts";
 import type { Scheme } from "./endpoint.ts";
+import { VIRTUAL } from "./listen_mode.ts";
 
-/** One name and port of the cloud, and where on this machine it is reached. Pooled endpoints are one route. */
+/** A service with the address and port where this machine reaches it. */
 export interface Route {
-  /** As in the URL, normalised; `*.example.com` for a wildcard. */
+  /** The normalised host name of the URL; `*.example.com` for a wildcard. */
   readonly hostname: string;
-  /** The URL's port: what the cloud is asked for. */
+  /** The port of the URL; the upgrade names it. */
   readonly port: number;
   readonly scheme: Scheme;
   readonly wildcard: boolean;
-  /** The pool's members, sorted; never empty. */
+  /** The members of the pool, sorted; never empty. */
   readonly endpointIds: readonly string[];
-  /** The local listener that serves it. */
+  /** The address of the local listener. */
   readonly address: string;
   readonly localPort: number;
   /** `virtual`, or the interface or address that the user chose. */
   readonly mode: string;
-  /** Whether the listener is this route's alone although its address is shared. @default Virtual and tcp ones are. */
+  /**
+   * True if the listener belongs to this route alone, although its address is shared.
+   *
+   * @default {false}
+   */
   readonly own?: boolean;
 }
 
 interface RouteIndex {
   readonly exact: ReadonlyMap<string, Route>;
-  /** By the suffix, without `*.`. */
+  /** By suffix, without `*.`. */
   readonly wildcard: ReadonlyMap<string, Route>;
 }
 
-/** The routes that share one listener, found by name: exact before wildcard, longest suffix first, never the bare suffix. */
+/** The routes that share one listener. */
 export class ListenerRoutes {
   readonly all: readonly Route[];
   #index: RouteIndex | undefined;
@@ -35,26 +40,30 @@ export class ListenerRoutes {
     this.all = routes;
   }
 
-  /** The only route, if there is just one and it has a name of its own. */
+  /** The only route, if there is one and it is not a wildcard. */
   get sole(): Route | undefined {
     const first = this.all[0];
     return this.all.length === 1 && first !== undefined && !first.wildcard ? first : undefined;
   }
 
   /**
-   * The route that every client of this listener means, whatever name it gives: the one that has the listener for itself. A listener that
-   * is to be shared has none, even while one name is all that there is: a default would lead strangers in.
+   * The route that has the listener for itself, so that it serves every client, whatever name the
+   * client gives. A shared listener has none, even if it serves only one name: a client that asks
+   * for another name must not get there.
    */
   get owner(): Route | undefined {
     const first = this.all[0];
     if (this.all.length !== 1 || first === undefined) return undefined;
     if (first.scheme === "tcp") return first;
-    return !first.wildcard && (first.own ?? first.mode === "virtual") ? first : undefined;
+    return !first.wildcard && (first.own || first.mode === VIRTUAL) ? first : undefined;
   }
 
-  /** The route for a (normalised) concrete name. A wildcard stands for host names only, whatever a client says that it wants. */
+  /**
+   * Returns the route for a normalised name: exact before wildcard, and the longest suffix first. A
+   * wildcard matches only host names below its suffix.
+   */
   match(name: string): Route | undefined {
-    // Most listeners have one route and never need it: there can be thousands.
+    // Made on demand: most of thousands of listeners have one route and need no index.
     const { exact, wildcard } = this.#index ??= indexOf(this.all);
     const found = exact.get(name);
     if (found !== undefined) return found;
@@ -77,7 +86,7 @@ function indexOf(routes: readonly Route[]): RouteIndex {
   return { exact, wildcard };
 }
 
-/** All routes, immutable: the control path makes a new one each round, the data path reads the current one for each connection. */
+/** All routes. The control path makes a new table in each round; the data path reads it. */
 export class RouteTable {
   static readonly EMPTY: RouteTable = new RouteTable([]);
   readonly routes: readonly Route[];
@@ -90,16 +99,16 @@ export class RouteTable {
     }
   }
 
-  /** The routes of the listener with this key (`address:port`). */
+  /** Returns the routes of the listener with this key. */
   at(key: string): ListenerRoutes | undefined {
     return this.#byListener.get(key);
   }
 }
 
-/** The address that stands for all of this machine's. */
+/** The address of a listener on all addresses of this machine. */
 export const EVERYWHERE = "0.0.0.0";
 
-/** `address:port`, by which a listener is known. */
+/** Returns `address:port`, the key of a listener. */
 export function listenerKey(address: string, port: number): string {
   return `${address}:${port}`;
 }

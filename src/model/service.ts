@@ -1,6 +1,6 @@
 import { type Endpoint, type RefusedEndpoint, type Scheme, serviceKey } from "./endpoint.ts";
 
-/** A host name and a port with the endpoints behind them: several if they are pooled. Its key is {@linkcode serviceKey}. */
+/** A host name and a port, with the endpoints behind them. Its key is {@linkcode serviceKey}. */
 export interface Service {
   readonly hostname: string;
   readonly port: number;
@@ -18,8 +18,8 @@ export interface Grouping {
 }
 
 /**
- * Groups endpoints into services, sorted by key. The members of a pool share a scheme. Where schemes differ the oldest endpoint decides,
- * and the others are refused with a reason.
+ * Groups endpoints into services, sorted by key. The members of a pool share a scheme. Where
+ * schemes differ the oldest endpoint decides, and the others are refused with a reason.
  */
 export function groupServices(endpoints: readonly Endpoint[]): Grouping {
   const refused: RefusedEndpoint[] = [];

@@ -1,4 +1,4 @@
-/** The names of the files in the state directory, which is the directory of `server.client_cert` (docs/compatibility.md 4.5). */
+/** The files in the directory of `server.client_cert` (docs/compatibility.md 4.5). */
 export const STATE_FILES = {
   operatorId: "operator_id",
   pendingPair: "tls.pending",

@@ -1,4 +1,4 @@
-/** What has gone through one endpoint since the daemon started. */
+/** The connections and bytes of one endpoint since the daemon started. */
 export interface Traffic {
   readonly open: number;
   readonly total: number;
@@ -7,13 +7,13 @@ export interface Traffic {
   /** From the cloud to the local client. */
   readonly bytesOut: number;
   readonly errors: number;
-  /** Milliseconds since the epoch; undefined if there was none. */
+  /** In milliseconds since the epoch; undefined if there was none. */
   readonly lastActivity?: number;
-  /** Why the last failed connection failed. */
+  /** The error of the last connection that failed. */
   readonly lastError?: string;
 }
 
-/** How one connection ended. */
+/** The result of one connection. */
 export type Outcome =
   | "ok"
   | "client_gone"

@@ -7,7 +7,7 @@ import { groupServices } from "../model/service.ts";
 import { refuseHijack, type ReservedNames } from "../names/hosts/refuse_names.ts";
 import { allocateLeases, type DroppedLease, type Leases } from "./leases.ts";
 
-/** The port that browsers use for http. An endpoint on another shared port also gets a port of its own. */
+/** The port that browsers use. An endpoint on another shared port also gets one of its own. */
 const HTTP_PORT = 80;
 
 /** Gives every service an address and a port on this machine. */
@@ -63,14 +63,14 @@ export interface AllocateOptions {
 
 /** The wanted routes, leases and refusals. */
 export interface Plan {
-  /** In the order in which they get ports: http, https and tls before tcp (docs/compatibility.md 4.8). */
+  /** In the order in which they get ports: tcp last (docs/compatibility.md 4.8). */
   readonly routes: readonly Route[];
   readonly leases: Leases;
   readonly droppedLeases: readonly DroppedLease[];
   readonly refused: readonly RefusedEndpoint[];
 }
 
-/** Sorts listeners on every address before those on one address, whose connections they take where the ports are equal. */
+/** Sorts listeners on every address before those on one address, which they may replace. */
 function bindOrder(routes: readonly Route[]): Route[] {
   const rank = (route: Route) =>
     route.own ? 4 : (route.address === EVERYWHERE ? 0 : 2) + (route.scheme === "tcp" ? 1 : 0);

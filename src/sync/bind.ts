@@ -5,6 +5,25 @@ import type { ListenerEffects } from "./effects.ts";
 import type { ListenerGroup } from "./listener_group.ts";
 import { SparePorts } from "./spare_ports.ts";
 
+/**
+ * When descriptors run out, this many of the listeners that were just opened are given up: files,
+ * the API, the control socket and connections need some. The next round opens them again if it can.
+ */
+const DESCRIPTORS_LEFT_FREE = 64;
+
+/** Closes and opens listeners. One that fails never stops the others. */
+export function bind({ close, wanted }: ListenerDiff, options: BindOptions): Binding[] {
+  for (const key of close) options.listeners.close(key);
+  const pass = new BindPass(wanted, options);
+  const bindings = wanted.map((listener) => pass.bind(listener));
+  const givenUp = pass.givenUp;
+  return bindings.map((binding) => {
+    const { group, listener } = binding;
+    if (listener === undefined || !givenUp.has(listener)) return binding;
+    return pass.unbound(group, reasonOf(noDescriptor(listener)));
+  });
+}
+
 /** A group, and the listener that it has. */
 export interface Binding {
   readonly group: ListenerGroup;
@@ -25,27 +44,8 @@ export interface BindOptions {
   readonly startPort: number;
   /** Address → the reason why it does not exist. */
   readonly missing: ReadonlyMap<string, string>;
-  /** An error of the address driver that says nothing about single addresses. Binding shows which of them exist. */
+  /** An error of the address driver. Binding shows which addresses exist. */
   readonly driverError?: string;
-}
-
-/**
- * When descriptors run out, this many of the listeners that were just opened are given up: files, the API, the control socket and
- * connections need some. The next round opens them again if it can.
- */
-const DESCRIPTORS_LEFT_FREE = 64;
-
-/** Closes and opens listeners. The bindings are in the order of the wanted listeners; one that fails never stops the others. */
-export function bind({ close, wanted }: ListenerDiff, options: BindOptions): Binding[] {
-  for (const key of close) options.listeners.close(key);
-  const pass = new BindPass(wanted, options);
-  const bindings = wanted.map((listener) => pass.bind(listener));
-  const givenUp = pass.givenUp;
-  return bindings.map((binding) => {
-    const { group, listener } = binding;
-    if (listener === undefined || !givenUp.has(listener)) return binding;
-    return pass.unbound(group, reasonOf(noDescriptor(listener)));
-  });
 }
 
 /** The state of one call of {@linkcode bind}. */

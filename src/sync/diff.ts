@@ -1,28 +1,6 @@
 import { EVERYWHERE, listenerKey, type Route } from "../model/route_table.ts";
 import { groupListeners, type ListenerGroup, remappedListeners } from "./listener_group.ts";
 
-/** The difference between the open listeners and the wanted ones. */
-export interface ListenerDiff {
-  /** The keys of the listeners that nobody needs. They are closed before any is opened. */
-  readonly close: readonly string[];
-  /** In the order in which they get ports. */
-  readonly wanted: readonly WantedListener[];
-}
-
-/** A wanted listener. If it is open on its own port it is kept; a remapped one is opened, as its own port may be free again. */
-export interface WantedListener {
-  readonly kind: "keep" | "open";
-  readonly group: ListenerGroup;
-}
-
-/** The listeners of this machine. */
-export interface Observed {
-  /** The keys of the open listeners. */
-  readonly observed: readonly string[];
-  /** Service → remapped port. */
-  readonly ports: ReadonlyMap<string, number>;
-}
-
 /** Compares the wanted routes with the open listeners. */
 export function diff(routes: readonly Route[], { observed, ports }: Observed): ListenerDiff {
   const groups = groupListeners(routes);
@@ -36,7 +14,7 @@ export function diff(routes: readonly Route[], { observed, ports }: Observed): L
   const wanted = groups.map((group): WantedListener => {
     const { address, port, service, remappable, extra } = group;
     const key = listenerKey(address, port);
-    // A listener on every address serves this one too, and cannot be opened beside a listener on this address alone.
+    // A listener on every address serves this one too, and cannot be opened beside its own.
     const isCovered = address !== EVERYWHERE && everywhere.has(port);
     if (isCovered) covered.add(key);
     const isOfOther = remappable && (remapped.get(key) ?? service) !== service;
@@ -46,4 +24,26 @@ export function diff(routes: readonly Route[], { observed, ports }: Observed): L
   });
   const close = observed.filter((key) => covered.has(key) || !kept.has(key) && !remapped.has(key));
   return { close, wanted };
+}
+
+/** The difference between the open listeners and the wanted ones. */
+export interface ListenerDiff {
+  /** The keys of the listeners that nobody needs. They are closed before any is opened. */
+  readonly close: readonly string[];
+  /** In the order in which they get ports. */
+  readonly wanted: readonly WantedListener[];
+}
+
+/** A wanted listener. It is kept if it is open on its own port; a remapped one tries that again. */
+export interface WantedListener {
+  readonly kind: "keep" | "open";
+  readonly group: ListenerGroup;
+}
+
+/** The listeners of this machine. */
+export interface Observed {
+  /** The keys of the open listeners. */
+  readonly observed: readonly string[];
+  /** Service → remapped port. */
+  readonly ports: ReadonlyMap<string, number>;
 }

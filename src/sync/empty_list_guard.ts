@@ -1,8 +1,8 @@
 import type { ListedEndpoints } from "../model/discovery.ts";
 
 /**
- * Protects the known endpoints from a fault of the API. An empty list after one that was not, and a shorter list that ends with an empty
- * page, count only when a second poll in a row confirms them.
+ * Protects the known endpoints from a fault of the API. An empty list after one that was not, and a
+ * shorter list that ends with an empty page, count only when a second poll in a row confirms them.
  */
 export class EmptyListGuard {
   /** The ids of the list that waits for its confirmation. */

@@ -4,34 +4,13 @@ import type { ListenerEffects, RoundEffects } from "./effects.ts";
 import type { Applied } from "./reconcile.ts";
 import type { RoundSettings } from "./round.ts";
 
-/** A round after which nothing was left to retry. */
-export interface CompleteRound {
-  /** The revision of the list of endpoints. */
-  readonly revision: number;
-  /** The {@linkcode settingsKey} of its settings. */
-  readonly settings: string;
-  readonly applied: Applied;
-}
-
-/** Everything that a round depends on: its settings and the addresses of the interfaces that they name, as one text. */
-export function settingsKey(settings: RoundSettings): string {
-  const { subnet, listenInterface, overrides, startPort, reserved, resolveInterface } = settings;
-  const modes = [listenInterface, ...Object.values(overrides)].filter((mode) => mode !== VIRTUAL);
-  const addresses = modes.map((mode) => resolveInterface(mode) ?? null);
-  return JSON.stringify([
-    subnet.base,
-    subnet.prefix,
-    listenInterface,
-    overrides,
-    startPort,
-    reserved,
-    addresses,
-  ]);
-}
+/** A program may hold a port of thousands of addresses. It frees all at once, so a few tries do. */
+const MAX_TRIES = 16;
 
 /**
- * True if a round with this list and these settings would find everything as `last` left it. It compares revisions, so that thousands
- * of endpoints cost little. Listeners, addresses and names are observed, and repaired as in any round.
+ * True if a round with this list and these settings would find everything as `last` left it. It
+ * compares revisions, so that thousands of endpoints cost little. Listeners, addresses and names
+ * are observed, and repaired as in any round.
  */
 export async function isIdle(
   last: CompleteRound,
@@ -56,8 +35,22 @@ export async function isIdle(
   }
 }
 
-/** One program can hold the same port of thousands of addresses. It frees all of them at once, so a few tries are enough. */
-const MAX_TRIES = 16;
+/** A round after which nothing was left to retry. */
+export interface CompleteRound {
+  /** The revision of the list of endpoints. */
+  readonly revision: number;
+  /** The {@linkcode settingsKey} of its settings. */
+  readonly settings: string;
+  readonly applied: Applied;
+}
+
+/** Returns the settings and the addresses of the interfaces that they name as one text. */
+export function settingsKey(settings: RoundSettings): string {
+  const { resolveInterface, ...values } = settings;
+  const modes = [values.listenInterface, ...Object.values(values.overrides)];
+  const addresses = modes.map((mode) => mode === VIRTUAL ? mode : resolveInterface(mode) ?? null);
+  return JSON.stringify([values, addresses]);
+}
 
 /** A few of the items, others each time. */
 function sample<T>(items: readonly T[]): T[] {

@@ -7,9 +7,10 @@ export type Leases = ReadonlyMap<string, string>;
 const RESERVED_LOW = 2;
 
 /**
- * Leases an address of the subnet to every host name. A name gets the address that it had, or the one with the same offset as in an
- * equivalent subnet, so that it has both addresses again after a start with either. Otherwise it gets the first address that was never
- * leased; if there is none, the address of the absent name that was leased first.
+ * Leases an address of the subnet to every host name. A name gets the address that it had, or the
+ * one with the same offset as in an equivalent subnet, so that it has both addresses again after a
+ * start with either. Otherwise it gets the first address that was never leased; if there is none,
+ * the address of the absent name that was leased first.
  */
 export function allocateLeases(hostnames: readonly string[], options: LeaseOptions): LeaseResult {
   const { known, subnet, equivalentSubnets } = options;
@@ -76,8 +77,8 @@ export interface DroppedLease {
   readonly reason: string;
 }
 
-/** True if the address may be leased: inside the subnet, and not the network, gateway or broadcast address. */
-export function isUsable(subnet: Cidr, address: number): boolean {
+/** True for all but the network, gateway and broadcast address of the subnet. */
+function isUsable(subnet: Cidr, address: number): boolean {
   return cidrContains(subnet, address) && address >= subnet.base + RESERVED_LOW &&
     address < subnet.base + cidrSize(subnet) - 1;
 }

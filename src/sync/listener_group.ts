@@ -14,11 +14,11 @@ export interface ListenerGroup {
   readonly virtual: boolean;
   /** True if another port will do when this one is in use. */
   readonly remappable: boolean;
-  /** True for a listener of one endpoint beside the shared one, on any port but the shared one's. */
+  /** True for a listener of one endpoint beside the shared one, on another port. */
   readonly extra: boolean;
 }
 
-/** Groups routes by listener, in their order. Only http, https and tls outside virtual mode share one. */
+/** Groups routes by listener. Only http, https and tls outside virtual mode share one. */
 export function groupListeners(routes: readonly Route[]): ListenerGroup[] {
   const shared = new Map<string, Route[]>();
   const groups: ListenerGroup[] = [];

@@ -23,8 +23,6 @@ export class SyncLoop {
   #known: KnownEndpoints;
   /** The poll that runs, if nothing has changed since it began. */
   #polling: Promise<void> | undefined;
-  /** The time until which the request budget allows no poll, by `performance.now()`. */
-  #readyAt = -Infinity;
   #stop: AbortSignal | undefined;
 
   constructor(options: SyncLoopOptions) {
@@ -34,8 +32,9 @@ export class SyncLoop {
   }
 
   /**
-   * Runs until the signal aborts. No round begins after that, whoever asks for one, and none runs when this ends. The endpoints of the
-   * last run are served before the first poll, so that a start without a network works.
+   * Runs until the signal aborts. No round begins after that, whoever asks for one, and none runs
+   * when this ends. The endpoints of the last run are served before the first poll, so that a start
+   * without a network works.
    */
   async run(signal: AbortSignal): Promise<void> {
     this.#stop = signal;
@@ -51,8 +50,9 @@ export class SyncLoop {
   }
 
   /**
-   * Polls and runs a round, or waits for the poll that runs if it began after the last nudge. Returns false at once if the request budget
-   * does not allow a poll now; it follows as soon as the budget does. Never rejects; {@linkcode status} has the error.
+   * Polls and runs a round, or waits for the poll that runs if it began after the last nudge.
+   * Returns false at once if the request budget does not allow a poll now; it follows as soon as
+   * the budget does. Never rejects; {@linkcode status} has the error.
    */
   async poll(signal: AbortSignal): Promise<boolean> {
     if (this.#polling === undefined && this.#readyInMs() > 0) {
@@ -65,7 +65,7 @@ export class SyncLoop {
     return true;
   }
 
-  /** Runs a round with the known endpoints: after a change of the settings, or to repair what was changed on the machine. */
+  /** Runs a round with the known endpoints, for example after a change of the settings. */
   reconcile(): Promise<void> {
     return this.#rounds.run(() => this.#stop?.aborted ? undefined : this.#known);
   }
@@ -78,8 +78,8 @@ export class SyncLoop {
   }
 
   /**
-   * Handles a possible change of network. A poll that runs is interrupted and repeated, for it may hang in a dead connection. Otherwise a
-   * poll follows as soon as the API's last answer allows it.
+   * Handles a possible change of network. A poll that runs is interrupted and repeated, for it may
+   * hang in a dead connection. Otherwise a poll follows as soon as the API's last answer allows it.
    */
   wake(): void {
     if (this.#attempts.breakOff() === 0) this.#timer.wake();
@@ -91,12 +91,7 @@ export class SyncLoop {
   }
 
   get status(): PollReport {
-    const { report } = this.#status;
-    const seconds = Math.ceil((this.#readyAt - performance.now()) / 1000);
-    if (seconds <= 0) return report;
-    const wait =
-      `the next poll waits ${seconds} s for the request budget (at most 60 API requests in any 60 s)`;
-    return { ...report, notice: report.notice === undefined ? wait : `${report.notice}; ${wait}` };
+    return this.#status.report;
   }
 
   /** The reason why the last round could not be finished; undefined if it was. */
@@ -121,7 +116,7 @@ export class SyncLoop {
   async #poll(signal: AbortSignal): Promise<void> {
     if (!await this.#tryInterruptible(signal)) {
       await this.#untilReady(signal);
-      // This one is not interrupted: while the network changes all the time, a long list would never end.
+      // Not interrupted: while the network changes all the time, a long list would never end.
       await this.#try(signal);
     }
     if (!signal.aborted) await this.reconcile();
@@ -179,17 +174,17 @@ export class SyncLoop {
   async #untilReady(signal: AbortSignal): Promise<void> {
     const ms = this.#readyInMs();
     if (ms <= 0) return;
-    this.#readyAt = performance.now() + ms;
+    this.#status.wait(ms);
     await sleep(ms, { signal }).catch(() => {});
   }
 }
 
 /** Options of {@linkcode SyncLoop}. */
 export interface SyncLoopOptions extends RoundRunnerOptions {
-  /** Lists the endpoints, and registers first if need be. Returns undefined while there is no API key. @throws {ApiError} */
+  /** Lists the endpoints; returns undefined while there is no API key. @throws {ApiError} */
   readonly poll: (signal: AbortSignal) => Promise<Discovery | undefined>;
   readonly intervalMs: () => number;
-  /** Returns the time until the request budget allows a poll of so many pages, in milliseconds. @default {() => 0} */
+  /** The time until the request budget allows so many pages, in ms. @default {() => 0} */
   readonly readyInMs?: (pages: number) => number;
   /** @default {Math.random} */
   readonly random?: () => number;

@@ -18,7 +18,7 @@ const Table = z.custom<Record<string, unknown>>((value) =>
 const EndpointTable = z.object({ schema: z.literal(1), endpoints: z.array(z.unknown()) });
 const EndpointEntry = z.object({ id: z.string().min(1).max(128), url: z.string() });
 
-/** Saves leases and ports in the files of the Go daemon (docs/compatibility.md 4.5), and the last known endpoints. */
+/** Saves leases, ports and the last known endpoints (docs/compatibility.md 4.5). */
 export class StateStore implements StateEffects {
   readonly #leases: JsonFile<Record<string, unknown>>;
   readonly #ports: JsonFile<Record<string, unknown>>;
@@ -31,7 +31,7 @@ export class StateStore implements StateEffects {
     this.#endpoints = new JsonFile(endpoints, { schema: EndpointTable, files });
   }
 
-  /** Reads the state. A bad entry is left out, and a damaged file is set aside as `<name>.bad`; both are in the problems. */
+  /** Reads the state. Bad entries are left out, damaged files set aside; both are reported. */
   async load(): Promise<LoadedState> {
     const leases = await readEntries(this.#leases, parseLeases);
     const ports = await readEntries(this.#ports, parsePorts);
@@ -46,7 +46,11 @@ export class StateStore implements StateEffects {
     };
   }
 
-  /** Writes the files that have changed. @throws {FileError} If a file cannot be written; the others are written all the same. */
+  /**
+   * Writes the files that have changed.
+   *
+   * @throws {FileError} If a file cannot be written; the others are written all the same.
+   */
   async save(state: SavedState): Promise<void> {
     const leases = [...state.leases].map(([name, address]) => [keyOf(name), address]);
     const endpoints = state.endpoints?.map(({ id, url }) => ({ id, url }));
@@ -67,7 +71,7 @@ export interface LoadedState {
   readonly problems: readonly string[];
 }
 
-/** Reads a file, and its entries with this generator, which yields an entry or the reason why it is left out. */
+/** Reads the entries of a file. `parse` yields each one, or the reason why it is left out. */
 async function readEntries<C, E extends object>(
   file: JsonFile<C>,
   parse: (content: C) => Iterable<E | string>,

@@ -10,13 +10,25 @@ const log = getLogger(["ngrokd", "sync"]);
 
 /** The result of the last poll, and the time of the next one. */
 export class PollStatus {
-  report: PollReport = { state: "never" };
   /** The number of pages of the last list. */
   pages = 1;
+  #report: PollReport = { state: "never" };
   #failures = 0;
   #error: unknown;
   #notBefore = -Infinity;
+  /** The end of the wait for the request budget, by `performance.now()`. */
+  #readyAt = -Infinity;
   readonly #loggedError = new OnChange();
+
+  /** The last poll, and the reason why the next one waits. */
+  get report(): PollReport {
+    const { notice } = this.#report;
+    const seconds = Math.ceil((this.#readyAt - performance.now()) / 1000);
+    if (seconds <= 0) return this.#report;
+    const wait =
+      `the next poll waits ${seconds} s for the request budget (at most 60 API requests in any 60 s)`;
+    return { ...this.#report, notice: notice === undefined ? wait : `${notice}; ${wait}` };
+  }
 
   /** Returns the time of the next poll; see {@linkcode nextPollDelay}. */
   next(options: { readonly intervalMs: number; readonly random: (() => number) | undefined }): NextPoll {
@@ -24,9 +36,14 @@ export class PollStatus {
     return { delayMs: nextPollDelay({ ...options, ...history }), notBefore: this.#notBefore };
   }
 
+  /** Notes that the next poll waits for the request budget. */
+  wait(ms: number): void {
+    this.#readyAt = performance.now() + ms;
+  }
+
   /** Notes that there is no API key to poll with. */
   noKey(): void {
-    this.report = { state: "no_key" };
+    this.#report = { state: "no_key" };
     this.#logError(undefined);
   }
 
@@ -37,7 +54,7 @@ export class PollStatus {
     this.#failures = 0;
     this.#error = undefined;
     this.#notBefore = -Infinity;
-    this.report = { state: "ok", lastPoll: Date.now(), ...(notice === undefined ? {} : { notice }) };
+    this.#report = { state: "ok", lastPoll: Date.now(), ...(notice === undefined ? {} : { notice }) };
     this.#logError(undefined);
   }
 
@@ -47,8 +64,8 @@ export class PollStatus {
     this.#error = error;
     this.#notBefore = performance.now() + demandedDelay(error);
     const [message, hint] = [messageOf(error), hintOf(error)];
-    const { lastPoll } = this.report;
-    this.report = {
+    const { lastPoll } = this.#report;
+    this.#report = {
       state: apiStateOf(error),
       error: message,
       ...(hint === undefined ? {} : { hint }),
@@ -72,6 +89,6 @@ export interface PollReport {
   readonly lastPoll?: number;
   readonly error?: string;
   readonly hint?: string;
-  /** What is unusual although the last poll went well, or why the next one waits. */
+  /** An unusual result of the last poll, or the reason why the next one waits. */
   readonly notice?: string;
 }

@@ -8,7 +8,7 @@ export class PollTimer {
   #isWoken = false;
   #isRestarted = false;
 
-  /** Waits for the next poll. `next` is called at once, and after each {@linkcode restart}. Returns early if the signal aborts. */
+  /** Waits for the next poll. `next` is called at once, and after each {@linkcode restart}. */
   async wait(next: () => NextPoll, signal: AbortSignal): Promise<void> {
     let [end, earliest] = [0, 0];
     this.#isRestarted = true;
@@ -55,8 +55,8 @@ export class PollTimer {
 export interface NextPoll {
   readonly delayMs: number;
   /**
-   * The API wants no poll before this time, whatever wakes the loop. By `performance.now()`, because a date that was set cannot be told
-   * from sleep.
+   * The API wants no poll before this time, whatever wakes the loop. By `performance.now()`, which
+   * no change of the date moves.
    */
   readonly notBefore: number;
 }

@@ -10,7 +10,7 @@ import { logFirst } from "./log_first.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 
-/** Applies the difference in four steps: addresses, listeners, routes, names. An error becomes a reason in the outcome. */
+/** Applies the difference in four steps. An error becomes a reason in the outcome. */
 export async function reconcile(
   difference: ListenerDiff,
   effects: Omit<RoundEffects, "state">,
@@ -71,7 +71,7 @@ async function ensureAddresses({ wanted }: ListenerDiff, effects: AddressEffects
   }
 }
 
-/** Sets the routes of everything that listens, and then closes the listeners that nobody uses any more. */
+/** Sets the routes of everything that listens, and closes the listeners that nobody uses. */
 function setRoutes(bindings: readonly Binding[], listeners: ListenerEffects): readonly Route[] {
   const routes = bindings.flatMap(({ group, port }) =>
     port === undefined ? [] : group.routes.map((route) => ({ ...route, localPort: port }))
@@ -95,7 +95,7 @@ async function publishNames(routes: readonly Route[], effects: NameEffects) {
   }
 }
 
-/** True for a name that a publisher can make resolve. Only DNS answers for wildcards and for names of shared listeners. */
+/** True for a name to publish. Only DNS answers for wildcards and names of shared listeners. */
 function isNamed({ mode, wildcard }: Route): boolean {
   return mode === VIRTUAL && !wildcard;
 }

@@ -15,7 +15,7 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
   const { endpoints = [], saved, settings } = input;
   const plan = allocate(endpoints, { ...settings, leases: saved.leases });
   logDropped(plan.droppedLeases);
-  // Saved before anybody can see a new address: after a crash in the middle of the round no other name may get it.
+  // Saved before anybody can see a new address: after a crash no other name may get it.
   if (hasNew(plan.leases, saved.leases)) {
     // The save at the end of the round fails too, and its error is reported.
     await effects.state.save({ ...saved, leases: plan.leases }).catch(() => {});
@@ -51,7 +51,7 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
 
 /** The endpoints that a round serves. */
 export interface KnownEndpoints {
-  /** Undefined until a poll, of this run or an earlier one, has given a list; then none is saved either. */
+  /** Undefined until a poll, of this run or an earlier one, has given a list. */
   readonly endpoints: readonly Endpoint[] | undefined;
   /** The endpoints that the poll refused. */
   readonly refused: readonly RefusedEndpoint[];
@@ -109,7 +109,7 @@ function hasNew(leases: ReadonlyMap<string, string>, saved: ReadonlyMap<string, 
   return [...leases].some(([hostname, address]) => saved.get(hostname) !== address);
 }
 
-/** Keeps the ports of endpoints that are away for their return. An endpoint that has its own port again needs none. */
+/** Keeps the ports of endpoints that are away. One that has its own port again needs none. */
 function mergePorts(
   saved: SavedState,
   now: ReadonlyMap<string, number>,

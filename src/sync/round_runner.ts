@@ -11,7 +11,7 @@ import { RoundLog } from "./round_log.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 
-/** Runs one round at a time, and keeps the outcome of the last. A round never rejects: the next one tries again. */
+/** Runs one round at a time, and keeps the outcome of the last. A round never rejects. */
 export class RoundRunner {
   /** The endpoints that the last round served, or could not serve. */
   outcomes: readonly EndpointOutcome[] = [];
@@ -31,14 +31,14 @@ export class RoundRunner {
     this.#saved = options.saved;
   }
 
-  /** Runs a round after those that run already. `known` returns the list to serve, or undefined if there shall be no round. */
+  /** Runs a round after those that run. There is none if `known` returns undefined. */
   run(known: () => KnownEndpoints | undefined): Promise<void> {
     return this.#mutex.run(async () => {
       if (await this.#round(known())) await this.#round(known());
     });
   }
 
-  /** Returns true if the addresses had to move to another subnet, so that they have to be allocated again. */
+  /** Returns true if the addresses had to move to another subnet, which needs another round. */
   async #round(known: KnownEndpoints | undefined): Promise<boolean> {
     if (known === undefined) return false;
     const { effects, settings } = this.#options;

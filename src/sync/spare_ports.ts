@@ -3,7 +3,7 @@ import { type ListenerGroup, remappedListeners } from "./listener_group.ts";
 
 const MAX_TRIES = 20;
 
-/** The ports that a group may be remapped to: not those that others listen on, will return to, or have in their URL. */
+/** Ports for remapping: none that others listen on, will return to, or have in their URL. */
 export class SparePorts {
   readonly #startPort: number;
   readonly #remapped: ReadonlyMap<string, string>;
@@ -27,12 +27,11 @@ export class SparePorts {
 
   /** True if another service has been remapped to this port. */
   isOfOther(group: ListenerGroup, port: number): boolean {
-    if (this.#remapped.size === 0) return false;
     const service = this.#remapped.get(listenerKey(group.address, port));
     return service !== undefined && service !== group.service;
   }
 
-  /** The next ports to try, 20 at most. A virtual address belongs to one name, so that no service that is away returns to it. */
+  /** The next ports to try, 20 at most. No other service can return to a virtual address. */
   *after(group: ListenerGroup): Generator<number> {
     let tries = 0;
     let port = this.#next.get(group.address) ?? this.#startPort;
@@ -50,7 +49,7 @@ export class SparePorts {
   }
 }
 
-/** A port in a URL counts on its address if that is virtual, else on all addresses: 0.0.0.0 includes each of them. */
+/** A URL takes its port on a virtual address, or on all shared ones: 0.0.0.0 includes each. */
 function ownKey(group: ListenerGroup, port: number): string | number {
   return group.virtual ? listenerKey(group.address, port) : port;
 }

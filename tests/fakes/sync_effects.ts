@@ -21,7 +21,10 @@ export function roundSettings(fields: Partial<RoundSettings> = {}): RoundSetting
   };
 }
 
-/** A machine in memory for the control path. Its fields show what was done to it, and set what fails. */
+/**
+ * A machine in memory for the control path. Its fields show what was done to it, and set what
+ * fails.
+ */
 export class FakeWorld implements RoundEffects {
   readonly open = new Set<string>();
   /** `address:port` → the reason why it cannot be bound. */

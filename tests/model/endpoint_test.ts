@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { isHostname, isWildcard } from "../../src/lib/hostname.ts";
 import { parseEndpointUrl, serviceKey } from "../../src/model/endpoint.ts";
 
-Deno.test("parseEndpointUrl() reads all URL forms of PROTOCOL.md 2.2", () => {
+Deno.test("parseEndpointUrl() reads all URL forms of docs/protocol.md 2.2", () => {
   const forms: [string, string, string, number, boolean][] = [
     ["http://ishan.testagent", "http", "ishan.testagent", 80, false],
     ["http://api.myapp:3000", "http", "api.myapp", 3000, false],
@@ -31,7 +31,7 @@ Deno.test("parseEndpointUrl() reads all URL forms of PROTOCOL.md 2.2", () => {
   }
 });
 
-Deno.test("parseEndpointUrl() refuses every other URL with a reason that fits on one line", () => {
+Deno.test("parseEndpointUrl() refuses every other URL with a reason on one line", () => {
   const hostile = [
     "",
     "api.myapp",
@@ -124,7 +124,7 @@ Deno.test("parseEndpointUrl() refuses every other URL with a reason that fits on
   }
 });
 
-Deno.test("parseEndpointUrl() gives a host name and a port in range, or throws a SyntaxError, for any text", () => {
+Deno.test("parseEndpointUrl() returns a valid name and port, or throws a SyntaxError, for any text", () => {
   const host = fc.oneof(
     anyText({ maxLength: 12 }),
     fc.domain(),
@@ -157,7 +157,7 @@ Deno.test("parseEndpointUrl() gives a host name and a port in range, or throws a
   );
 });
 
-Deno.test("parseEndpointUrl() refuses a megabyte of anything at once", () => {
+Deno.test("parseEndpointUrl() refuses a megabyte of anything in less than 4 s", () => {
   for (const piece of ["a", ".", ":", ":0", "0", "*.", "-", "/", "a.", "\n"]) {
     const url = `http://${piece.repeat(1_000_000 / piece.length)}`;
     const started = cpuTimeMs();
@@ -169,10 +169,11 @@ Deno.test("parseEndpointUrl() refuses a megabyte of anything at once", () => {
   }
 });
 
-Deno.test("parseEndpointUrl() refuses a port of a thousand leading zeros (it kept them in the URL)", () => {
+// It kept them in the URL.
+Deno.test("parseEndpointUrl() refuses a port with a thousand leading zeros", () => {
   assert.throws(() => parseEndpointUrl(`http://a.b:${"0".repeat(1000)}80`), /the port is not in 1 to 65535/);
 });
 
-Deno.test("serviceKey() is host and port", () => {
+Deno.test("serviceKey() is the host name and the port", () => {
   assert.equal(serviceKey({ hostname: "*.example.com", port: 443 }), "*.example.com:443");
 });

@@ -11,7 +11,7 @@ import {
   UpgradeError,
 } from "../../src/model/errors.ts";
 
-Deno.test("Every error class carries its name, its fields, its cause and its hint", () => {
+Deno.test("Every error class has its name, its fields, its cause and its hint", () => {
   const cause = new Error("below");
   const rest = { cause, hint: "Do this" };
   const errors = [
@@ -48,14 +48,14 @@ Deno.test("Every error class carries its name, its fields, its cause and its hin
   }
 });
 
-Deno.test("An error without a hint or a Retry-After carries none, and foreign hints are not taken for ours", () => {
+Deno.test("An error has no hint or Retry-After by default, and a foreign hint does not count", () => {
   const error = new ApiError("m", { status: 0, code: "timeout", hint: undefined, retryAfterMs: undefined });
   assert.equal(error.retryAfterMs, undefined);
   assert.equal(hintOf(error), undefined);
   assert.equal(hintOf(Object.assign(new Error("foreign"), { hint: "not ours" })), undefined);
 });
 
-Deno.test("messageOf() gives a text for anything that was thrown", () => {
+Deno.test("messageOf() returns a text for anything that was thrown", () => {
   assert.equal(messageOf(new RangeError("out")), "out");
   assert.equal(messageOf("text"), "text");
   assert.equal(messageOf(undefined), "undefined");

@@ -11,7 +11,10 @@ const COUNT = 10_000;
 /** The most that one poll may take, whatever it finds. */
 const POLL_MS = 10_000;
 
-/** A loop with listeners in memory, and with real state files and a real hosts file in a directory of its own. */
+/**
+ * A loop with listeners in memory, and with real state files and a real hosts file in a directory
+ * of its own.
+ */
 class Machine implements AsyncDisposable {
   readonly #test = new TestLoop([]);
   readonly loop = this.#test.loop;
@@ -46,7 +49,10 @@ class Machine implements AsyncDisposable {
     return new Machine(directory);
   }
 
-  /** Polls and finds these endpoints, all of them active; returns the number of writes of the hosts file. */
+  /**
+   * Polls and finds these endpoints, all of them active; returns the number of writes of the hosts
+   * file.
+   */
   async poll(list: readonly Endpoint[]): Promise<number> {
     const before = this.hostsWrites;
     this.#test.answers[0] = { endpoints: list, refused: [], pages: 1 };
@@ -95,7 +101,10 @@ class Machine implements AsyncDisposable {
   }
 }
 
-/** Endpoints in the order of the API, the newest first. Each generation has its own ids, as endpoints that return have. */
+/**
+ * Endpoints in the order of the API, the newest first. Each generation has its own ids, as
+ * endpoints that return have.
+ */
 function generation(id: number, count = COUNT): Endpoint[] {
   return Array.from({ length: count }, (_, index) => {
     const scheme = ["http", "tls", "tcp"][index % 3]!;

@@ -2,13 +2,7 @@ import assert from "node:assert/strict";
 import { cpuTimeMs } from "../fakes/cpu_time.ts";
 import fc from "fast-check";
 import { cidrContains, cidrSize, formatIpv4, parseCidr, parseIpv4 } from "../../src/lib/ipv4.ts";
-import {
-  allocateLeases,
-  isUsable,
-  type LeaseOptions,
-  type LeaseResult,
-  type Leases,
-} from "../../src/sync/leases.ts";
+import { allocateLeases, type LeaseOptions, type LeaseResult, type Leases } from "../../src/sync/leases.ts";
 
 const NONE: Leases = new Map();
 const subnet16 = parseCidr("10.107.0.0/16")!;
@@ -57,7 +51,7 @@ Deno.test("allocateLeases() gives a name the same address for ever, while others
   );
 });
 
-Deno.test("allocateLeases() keeps 10,000 addresses when 9,999 names vanish and return, in less than 4 s", () => {
+Deno.test("allocateLeases() keeps 10,000 addresses when 9,999 names vanish and return", () => {
   const names = Array.from({ length: 10_000 }, (_, index) => `n${index}.t`);
   const started = cpuTimeMs();
   const all = lease(names).leases;
@@ -141,7 +135,7 @@ Deno.test("allocateLeases() drops unusable known leases, and gives those names o
   assert.equal(new Set(leases.values()).size, 8);
 });
 
-Deno.test("allocateLeases() gives each name an address of its own in the subnet, from any known leases", () => {
+Deno.test("allocateLeases() gives each name its own address in the subnet, from any known leases", () => {
   const name = fc.integer({ min: 0, max: 15 }).map((number) => `n${number}.t`);
   const address = fc.oneof(
     fc.integer({ min: 0, max: 20 }).map((offset) => formatIpv4(0x0a000000 + offset)),
@@ -155,7 +149,8 @@ Deno.test("allocateLeases() gives each name an address of its own in the subnet,
       const { leases } = lease(names, { known: new Map(known), subnet });
       assert.equal(new Set(leases.values()).size, leases.size);
       for (const value of leases.values()) {
-        assert.ok(isUsable(subnet, parseIpv4(value)!) && cidrContains(subnet, parseIpv4(value)!));
+        const offset = parseIpv4(value)! - subnet.base;
+        assert.ok(cidrContains(subnet, parseIpv4(value)!) && offset >= 2 && offset < cidrSize(subnet) - 1);
       }
       if (names.some((text) => !leases.has(text))) {
         assert.ok([...leases.keys()].every((text) => names.includes(text)), "an absent name has an address");

@@ -7,15 +7,15 @@ function apiError(status: number, code = "", retryAfterMs?: number): ApiError {
   return new ApiError("failed", { status, code, retryAfterMs });
 }
 
-/** The delays at the lowest, the middle and the highest draw. */
+/** The delays with the lowest, the middle and the highest random number. */
 function delays(input: Partial<PaceInput>): number[] {
-  return [0, 0.5, 0.999999999].map((draw) =>
+  return [0, 0.5, 0.999999999].map((number) =>
     nextPollDelay({
       intervalMs: 30_000,
       failures: 0,
       error: undefined,
       pages: 1,
-      random: () => draw,
+      random: () => number,
       ...input,
     })
   );
@@ -25,7 +25,7 @@ Deno.test("nextPollDelay() is the interval, a tenth more or less", () => {
   assert.deepEqual(delays({}), [27_000, 30_000, 33_000]);
 });
 
-Deno.test("nextPollDelay() never goes below one second a page (PROTOCOL.md 1.4)", () => {
+Deno.test("nextPollDelay() is at least one second a page (docs/protocol.md 1.4)", () => {
   assert.deepEqual(delays({ pages: 100 }), [100_000, 100_000, 110_000]);
   assert.deepEqual(delays({ intervalMs: 1000, pages: 1 }), [1000, 1000, 1100]);
 });
@@ -35,17 +35,17 @@ Deno.test("nextPollDelay() doubles with each failure, up to five minutes (F35)",
   assert.deepEqual(middle, [60_000, 120_000, 240_000, 300_000, 300_000, 300_000, 300_000]);
 });
 
-Deno.test("nextPollDelay() after a failure never comes sooner than the interval, however long that is", () => {
+Deno.test("nextPollDelay() after a failure is at least the interval", () => {
   assert.deepEqual(delays({ failures: 9, intervalMs: 900_000, error: apiError(500) })[1], 900_000);
 });
 
-Deno.test("nextPollDelay() waits five minutes at least once the key is refused, from the first time on (F36)", () => {
+Deno.test("nextPollDelay() is at least five minutes after the first refusal of the key (F36)", () => {
   for (const status of [401, 403]) {
     assert.deepEqual(delays({ failures: 1, error: apiError(status) }), [300_000, 315_000, 330_000]);
   }
 });
 
-Deno.test("nextPollDelay() honours a Retry-After that is longer than its own wait (F37)", () => {
+Deno.test("nextPollDelay() honours a Retry-After that is longer than its own delay (F37)", () => {
   assert.deepEqual(delays({ failures: 1, error: apiError(429, "ERR_NGROK_226", 90_000) }), [
     90_000,
     90_000,
@@ -86,7 +86,7 @@ Deno.test("nextPollDelay() stays within its bounds for any history", () => {
   );
 });
 
-Deno.test("apiStateOf() names what a failure says about the API", () => {
+Deno.test("apiStateOf() returns the state of the API after any failure", () => {
   const states = [
     [apiError(401), "key_refused"],
     [apiError(403, "ERR_NGROK_202"), "key_refused"],

@@ -11,7 +11,10 @@ const PAGE_SIZE = 100;
 const LIMIT = 120;
 const WINDOW_MS = 60_000;
 
-/** The API of an account with 10,000 endpoints. It answers after a while, and notes the time of each request. */
+/**
+ * The API of an account with 10,000 endpoints. It answers after a while, and notes the time of each
+ * request.
+ */
 class Api {
   readonly arrivals: number[] = [];
   refused = 0;
