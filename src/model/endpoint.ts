@@ -46,30 +46,35 @@ const URL_FORM = /^([a-z][a-z0-9+.-]*):\/\/([^/?#@\s]*?)(?::([0-9]*))?(\/)?$/i;
  */
 export function parseEndpointUrl(url: string): EndpointUrl {
   const match = URL_FORM.exec(url);
-  if (match === null) throw new SyntaxError(`"${printable(url)}" is not of the form scheme://host:port`);
+  if (match === null) throw unusable(`"${printable(url)}" is not of the form scheme://host:port`);
   const scheme = match[1]!.toLowerCase();
   if (!isScheme(scheme)) {
-    throw new SyntaxError(`the scheme "${printable(scheme)}" is not http, https, tls or tcp`);
+    throw unusable(`the scheme "${printable(scheme)}" is not http, https, tls or tcp`);
   }
   const hostname = normalizeHostname(match[2]!);
   const wildcard = hostname.startsWith("*.");
   if (parseIpv4(hostname) !== undefined) {
-    throw new SyntaxError(`"${hostname}" is an address, not a host name`);
+    throw unusable(`"${hostname}" is an address, not a host name`);
   }
   if (!(wildcard ? isWildcard(hostname) : isHostname(hostname))) {
-    throw new SyntaxError(`"${printable(hostname)}" is not a host name`);
+    throw unusable(`"${printable(hostname)}" is not a host name`);
   }
   const port = match[3] === undefined
     ? DEFAULT_PORTS[scheme]
     : Number(/^[0-9]{1,5}$/.test(match[3]) ? match[3] : NaN);
-  if (port === undefined) throw new SyntaxError(`a ${scheme} URL must name a port`);
-  if (!(port >= 1 && port <= 65535)) throw new SyntaxError("the port is not in 1 to 65535");
+  if (port === undefined) throw unusable(`a ${scheme} URL must name a port`);
+  if (!(port >= 1 && port <= 65535)) throw unusable("the port is not in 1 to 65535");
   return { scheme, hostname, port, wildcard };
 }
 
 /** Returns `host:port`, the key of a service. Pooled endpoints have the same. */
 export function serviceKey(endpoint: Pick<Endpoint, "hostname" | "port">): string {
   return `${endpoint.hostname}:${endpoint.port}`;
+}
+
+/** The message of this error is a reason: it continues a sentence that names the URL. */
+function unusable(reason: string): SyntaxError {
+  return new SyntaxError(reason);
 }
 
 function isScheme(text: string): text is Scheme {
