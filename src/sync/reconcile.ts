@@ -10,7 +10,7 @@ import { logFirst } from "./log_first.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 
-/** Applies the difference in four steps. An error becomes a reason in the outcome. */
+/** Applies the difference: addresses, bind, routes, names. An error becomes a reason. */
 export async function reconcile(
   difference: ListenerDiff,
   effects: Omit<RoundEffects, "state">,

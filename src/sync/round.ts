@@ -1,6 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { type Endpoint, type RefusedEndpoint, serviceKey } from "../model/endpoint.ts";
-import { listenerKey, type Route } from "../model/route_table.ts";
+import type { Route } from "../model/route_table.ts";
 import { allocate, type AllocateOptions } from "./allocate.ts";
 import { diff } from "./diff.ts";
 import type { RoundEffects, SavedState } from "./effects.ts";
@@ -90,11 +90,6 @@ export interface RoundOutcome {
   readonly saveError: unknown;
   /** Undefined if something is left for the next round to retry. */
   readonly applied: Applied | undefined;
-}
-
-/** Returns the `address:port` on which an endpoint is reached. */
-export function listenAddress(route: Route): string {
-  return listenerKey(route.address, route.localPort);
 }
 
 function logDropped(dropped: readonly DroppedLease[]): void {

@@ -1,7 +1,8 @@
 import { getLogger } from "@logtape/logtape";
 import type { RefusedEndpoint } from "../model/endpoint.ts";
+import { listenerKey } from "../model/route_table.ts";
 import { logFirst } from "./log_first.ts";
-import { type EndpointOutcome, listenAddress } from "./round.ts";
+import type { EndpointOutcome } from "./round.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 
@@ -27,8 +28,10 @@ export class RoundLog {
     const isNew = (endpoint: RefusedEndpoint) => !this.#unserved.has(unservedKey(endpoint));
 
     logFirst(started, {
-      one: ({ endpoint: { id, url }, route }) =>
-        log.info("Listening for {url} on {address}", { url, address: listenAddress(route!), id }),
+      one: ({ endpoint: { id, url }, route }) => {
+        const address = listenerKey(route!.address, route!.localPort);
+        log.info("Listening for {url} on {address}", { url, address, id });
+      },
       rest: (count) => log.info("Listening for {count} more endpoints", { count }),
     });
     logFirst(failed.filter(isNew), {

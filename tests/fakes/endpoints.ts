@@ -1,6 +1,6 @@
 import { type Endpoint, parseEndpointUrl } from "../../src/model/endpoint.ts";
 
-/** An endpoint with this URL; ids ascend in the order of the calls' indexes. */
+/** An endpoint with this URL. */
 export function endpoint(url: string, id = `ep_${url}`): Endpoint {
   return { id, url, ...parseEndpointUrl(url) };
 }

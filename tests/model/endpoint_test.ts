@@ -169,7 +169,7 @@ Deno.test("parseEndpointUrl() refuses a megabyte of anything in less than 4 s", 
   }
 });
 
-// It kept them in the URL.
+// The zeros were once kept in the URL.
 Deno.test("parseEndpointUrl() refuses a port with a thousand leading zeros", () => {
   assert.throws(() => parseEndpointUrl(`http://a.b:${"0".repeat(1000)}80`), /the port is not in 1 to 65535/);
 });

@@ -38,7 +38,7 @@ Deno.test("EmptyListGuard accepts a shorter list that ends with an empty page th
   assert.equal(guard.shouldKeep(FULL, 3), false);
 });
 
-// A short list and then an empty one removed everything.
+// A short list and then an empty one once removed everything.
 Deno.test("EmptyListGuard accepts a second list only if it is the same (F39)", () => {
   const guard = new EmptyListGuard();
   const cutShort: Discovery = { ...FULL, pages: 2, endsEmpty: true };

@@ -52,7 +52,7 @@ Deno.test("an idle round only checks addresses, listeners and names", async () =
   assert.equal(loop.outcomes, outcomes);
 });
 
-// One spread on the way once turned each idle poll into a full round.
+// Lists were compared by identity: one copy on the way turned each idle poll into a full round.
 Deno.test("an idle poll of 10,000 endpoints runs no full round, also if list and settings are copies", async () => {
   const urls = Array.from({ length: 10_000 }, (_, index) => `http://e${index}.t`);
   const machine = new Machine();

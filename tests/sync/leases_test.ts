@@ -85,7 +85,7 @@ Deno.test("allocateLeases() takes the oldest address of an absent name when no o
   assert.deepEqual(crowd.filter((name) => !crowded.has(name)), ["i.t"]);
 });
 
-// It was quadratic.
+// The time was once quadratic.
 Deno.test("allocateLeases() replaces 30,000 names in a full /16 in less than 4 s", () => {
   const known = new Map(
     Array.from({ length: 65_533 }, (_, index) => [`old${index}.t`, formatIpv4(subnet16.base + 2 + index)]),
@@ -162,7 +162,7 @@ Deno.test("allocateLeases() gives each name its own address in the subnet, from 
   );
 });
 
-// Two names swapped their addresses.
+// Two names once swapped their addresses.
 Deno.test("allocateLeases() gives every name its address again after a time in an equivalent subnet", () => {
   const [usual, fallback] = [parseCidr("10.107.0.0/16")!, parseCidr("127.107.0.0/16")!];
   const known = new Map([["z.app", "10.107.0.2"], ["a.app", "10.107.0.3"]]);

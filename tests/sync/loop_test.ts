@@ -194,7 +194,7 @@ Deno.test("SyncLoop without a key says so, keeps serving and repairing, and poll
   });
 });
 
-// It saved an empty list.
+// The loop once saved an empty list.
 Deno.test("SyncLoop that never had a list saves none while the API is down", () =>
   new TestLoop([DOWN]).run(async ({ clock, world }) => {
     await clock.pass(60_000);
@@ -232,7 +232,7 @@ Deno.test("SyncLoop keeps all while full and empty lists alternate, and believes
   });
 });
 
-// All endpoints were down until the next poll.
+// All endpoints were once down until the next poll.
 Deno.test("SyncLoop repeats a round in which the addresses had to move to another subnet", async () => {
   const test = new TestLoop([found("http://a.t")]);
   test.settings = roundSettings({ subnet: parseCidr("10.107.0.0/16")! });
@@ -278,7 +278,7 @@ Deno.test("SyncLoop.reconcile() follows changed settings without a poll", async 
   assert.deepEqual(polls, []);
 });
 
-// Endpoints that could not listen at the end were kept for ever.
+// Endpoints that had failed before they went were once kept for ever.
 Deno.test("SyncLoop makes the listeners forget the endpoints that are gone, failed ones too", async () => {
   const three = found("http://a.t", "http://b.t", "http://c.t");
   const { loop, world } = new TestLoop([three, three, found("http://a.t")]);

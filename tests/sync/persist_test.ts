@@ -160,7 +160,7 @@ Deno.test("StateStore.save() writes a file that could not be written again the n
   assert.equal(JSON.parse(fake.texts.get(LEASES_PATH)!)["a.t"], "10.0.0.2");
 });
 
-// It gave up at the first.
+// The first failure once kept the other files from being written.
 Deno.test("StateStore.save() writes the other files when one cannot be written", async () => {
   const fake = new FakeFiles();
   fake.faults.set(LEASES_PATH, "denied");
@@ -219,7 +219,7 @@ for (
   });
 }
 
-// The next save replaced it.
+// The next save once replaced such a file.
 Deno.test("StateStore.load() sets a file aside that cannot be read", async () => {
   const fake = new FakeFiles({ "ip_mappings.json": LEASES });
   fake.faults.set(LEASES_PATH, "other");
@@ -263,7 +263,7 @@ Deno.test("StateStore.load() leaves a shared address to the first of its names (
   assert.equal(problems.length, 2);
 });
 
-// 0x50 and 8e1 were read as ports.
+// 0x50 and 8e1 were once read as ports.
 Deno.test("StateStore.load() leaves out hostile ports", async () => {
   const table = {
     "a.t:80": 9080,
@@ -317,7 +317,7 @@ Deno.test("StateStore.load() sets a list with another schema aside", async () =>
   assert.match(problems[0]!, /endpoints\.json is damaged/);
 });
 
-// It reported each of them.
+// Each of them was once reported.
 Deno.test("StateStore.load() reports 20 of a million bad entries, and keeps the good one (F16)", async () => {
   const bad = Array.from({ length: 1_000_000 }, (_, index) => `"${index}":1`);
   const { state, problems } = await load({

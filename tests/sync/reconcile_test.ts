@@ -111,7 +111,7 @@ Deno.test("reconcile() closes the listener of an address that is gone", async ()
   assert.deepEqual([outcome.routes, [...machine.open]], [[], []]);
 });
 
-// The round ended there.
+// The error once ended the round.
 Deno.test("reconcile() goes on when the address driver throws, and keeps what listens", async () => {
   const machine = new Machine();
   await machine.round(["http://a.t"]);
@@ -122,7 +122,7 @@ Deno.test("reconcile() goes on when the address driver throws, and keeps what li
   assert.match(outcome.reasons.get("b.t:80")!, /not_available; ip is missing$/);
 });
 
-// The round ended there.
+// The error once ended the round.
 Deno.test("reconcile() goes on when the publisher throws, and reports it for every name", async () => {
   const machine = new Machine();
   machine.faults.publish = new Error("hosts file is damaged");
@@ -232,7 +232,7 @@ Deno.test("reconcile() lets tcp yield a port to https on a shared interface", as
   assert.deepEqual(listening(outcome), { "b.t:443": "0.0.0.0:443", "a.t:443": "0.0.0.0:9080" });
 });
 
-// The order of names decided.
+// The first name in the alphabet once took the port.
 Deno.test("reconcile() remaps no endpoint to a port that another has in its URL", async () => {
   const urls = ["tcp://a.t:443", "https://b.t", "tcp://c.t:9080", "http://d.t:9081"];
   const outcome = await new Machine().round(urls, { mode: "0.0.0.0" });
@@ -245,7 +245,7 @@ Deno.test("reconcile() remaps no endpoint to a port that another has in its URL"
   assert.equal(isComplete(outcome), true);
 });
 
-// The newcomer took it over.
+// A new endpoint once took over such a port.
 Deno.test("reconcile() gives a new endpoint no port to which another has been remapped", async () => {
   const machine = new Machine();
   const settings = { mode: "0.0.0.0" };
@@ -272,7 +272,7 @@ Deno.test("reconcile() keeps the port of an endpoint that is away for its return
   assert.deepEqual(listening(outcome), { "a.t:5432": "0.0.0.0:9081" });
 });
 
-// It gave up after 20 tries.
+// The search once ended after 20 ports.
 Deno.test("reconcile() finds ports for 3,000 endpoints that want the same one, in less than 4 s", async () => {
   const machine = new Machine();
   const urls = Array.from({ length: 3000 }, (_, index) => `tcp://n${index}.t:5432`);
@@ -285,7 +285,7 @@ Deno.test("reconcile() finds ports for 3,000 endpoints that want the same one, i
   assert.deepEqual(listening(second), listening(first));
 });
 
-// One of them could not be bound.
+// One of the two could once not be bound.
 Deno.test("reconcile() serves a virtual address by the listener on every address of the same port", async () => {
   const machine = new Machine();
   const urls = ["http://admin.t:8080", "http://zz.t:8080", "tcp://db.t:5432", "tcp://own.t:5432"];
@@ -306,7 +306,7 @@ Deno.test("reconcile() serves a virtual address by the listener on every address
   assert.deepEqual([...machine.open].sort(), ["127.107.0.2:8080", "127.107.0.3:5432"]);
 });
 
-// That listener took its connections, and a second round closed the shared listener.
+// The other listener once took its connections, and a second round closed the shared one.
 Deno.test("reconcile() gives no endpoint an extra port that another has on every address", async () => {
   const machine = new Machine();
   const urls = ["http://a.t:3000", "http://z.t:8002"];

@@ -134,7 +134,7 @@ Deno.test("SyncLoop sends a good API at most 60 requests in any 60 s, whatever h
   assert.ok(sent.length > 200, `${sent.length} requests`);
 });
 
-// With an interval of 1 s the loop stood still for 6 to 11 s in each minute without a word.
+// With an interval of 1 s, polls pause for 6 to 11 s in each minute. Nothing once said so.
 Deno.test("SyncLoop says in its status that a poll waits for the request budget, and for how long", async () => {
   const api = new Api();
   const account = fakeAccount({ send: api.send });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { cpuTimeMs } from "../fakes/cpu_time.ts";
 import type { Endpoint } from "../../src/model/endpoint.ts";
+import { listenerKey } from "../../src/model/route_table.ts";
 import type { SavedState } from "../../src/sync/effects.ts";
-import { listenAddress, type RoundInput, runRound } from "../../src/sync/round.ts";
+import { type RoundInput, runRound } from "../../src/sync/round.ts";
 import { endpoint, endpoints } from "../fakes/endpoints.ts";
 import { FakeWorld, NOTHING_SAVED, roundSettings } from "../fakes/sync_effects.ts";
 import { captureLog } from "../fakes/captured_log.ts";
@@ -23,7 +24,12 @@ Deno.test("runRound() gives every endpoint an outcome; members of a pool share a
   ];
   const { endpoints: outcomes } = await runRound(input(list), new FakeWorld());
   assert.deepEqual(
-    outcomes.map(({ endpoint: { id }, route, state, reason }) => [id, listenAddress(route!), state, reason]),
+    outcomes.map(({ endpoint: { id }, route, state, reason }) => [
+      id,
+      listenerKey(route!.address, route!.localPort),
+      state,
+      reason,
+    ]),
     [
       ["ep_1", "127.107.0.2:80", "active", ""],
       ["ep_2", "127.107.0.2:80", "active", ""],
@@ -77,7 +83,7 @@ Deno.test("runRound() saves leases, ports and the list", async () => {
   assert.equal(world.saves.length, 3, "only a new address is saved ahead");
 });
 
-// After a crash in between another name got it.
+// After a crash in between, another name once got the address.
 Deno.test("runRound() saves a new address before its listener opens (F1)", async () => {
   const world = new FakeWorld();
   const seen: (readonly string[])[] = [];
@@ -107,7 +113,7 @@ Deno.test("runRound() does everything else when the state cannot be saved, and r
   assert.equal(world.open.size, 1);
 });
 
-// It saved an empty one.
+// The round once saved an empty list.
 Deno.test("runRound() saves no list when there never was one", async () => {
   const world = new FakeWorld();
   const done = await runRound(input(undefined), world);
@@ -133,7 +139,7 @@ Deno.test("runRound() handles 10,000 endpoints in less than 4 s, the first time 
   }
 });
 
-// They were dropped without a word.
+// Nothing was once logged.
 Deno.test("runRound() logs each saved address that it drops once, and keeps the good ones (F16)", async () => {
   await using logged = await captureLog();
   const leases = new Map([["good.t", "127.107.0.9"], ["host.t", "127.0.0.1"], ["twin.t", "127.107.0.9"]]);

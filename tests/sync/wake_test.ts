@@ -125,7 +125,7 @@ Deno.test("SyncLoop that is stopped after a wake ends at once without repeating 
   assert.deepEqual([test.polls, test.world.saves], [[0], []]);
 });
 
-// A new key left the loop waiting for the five minutes of the old one.
+// After a new key the loop once waited for the five minutes of the old one.
 Deno.test("SyncLoop returns to its interval after a poll on request that went well (F36)", () =>
   new TestLoop([fails(403), FOUND]).run(async ({ clock, loop, polls }) => {
     await clock.pass(10_000);
@@ -154,7 +154,7 @@ Deno.test("SyncLoop.poll() returns false without a poll while the request budget
   });
 });
 
-// Each poll left half a kilobyte: a reaction on a promise that never settles.
+// Each poll once left half a kilobyte: a reaction on a promise that never settles.
 Deno.test("SyncLoop keeps nothing of a wait that is over", async () => {
   const { then } = Promise.prototype;
   const reactions = new Map<Promise<unknown>, number>();
