@@ -41,9 +41,9 @@ export abstract class DaemonHarness implements AsyncDisposable {
   /** Replaces text in the configuration. @throws {Error} If it does not occur. */
   async editConfig(from: string | RegExp, to: string): Promise<void> {
     const text = await Deno.readTextFile(this.configPath);
-    const edited = text.replace(from, to);
-    if (edited === text) throw new Error(`Cannot edit the configuration: ${from} does not occur in it`);
-    await Deno.writeTextFile(this.configPath, edited);
+    const occurs = typeof from === "string" ? text.includes(from) : from.test(text);
+    if (!occurs) throw new Error(`Cannot edit the configuration: ${from} does not occur in it`);
+    await Deno.writeTextFile(this.configPath, text.replace(from, to));
   }
 
   /** Sends one request to the control socket. */

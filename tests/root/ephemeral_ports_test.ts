@@ -52,7 +52,7 @@ testAsRoot(
     const { state, error, hint } = forwarder.ingressHealth();
     assert.equal(state, "failing");
     assert.match(error!, /no local port is left/);
-    assert.match(hint!, /ip_local_port_range/);
+    assert.match(hint!, /ss -tn$/);
     for (const conn of [...conns, late]) conn.close();
     await until(() => forwarder.openConnections === 0);
     // The kernel keeps a port for a second after its connection.
