@@ -19,19 +19,11 @@ export const SOCKET_GROUP = "ngrokd";
  * @throws {BindError} `in_use` if a daemon or another clean-up is running.
  */
 export async function excludeDaemons(live: LiveConfig, system: System): Promise<AsyncDisposable> {
+  await using held = new AsyncDisposableStack();
   const socket = await system.listenLocal(live.current.server.socketPath, { group: SOCKET_GROUP });
-  try {
-    const lock = await lockMachine(live, system);
-    return {
-      async [Symbol.asyncDispose]() {
-        await lock[Symbol.asyncDispose]();
-        socket.close();
-      },
-    };
-  } catch (error) {
-    socket.close();
-    throw error;
-  }
+  held.defer(() => socket.close());
+  held.use(await lockMachine(live, system));
+  return held.move();
 }
 
 /**

@@ -75,7 +75,10 @@ async function start(surroundings: Surroundings, reloader: Reloader): Promise<vo
   await daemon.addresses.prepare(live.current.net.subnet);
   await daemon.health.listen({ address: healthAddress, port: healthPort });
   const running: (() => PromiseLike<unknown>)[] = [() => reloader.stop()];
-  shutdown.addWait("finish the running round", () => Promise.all(running.map((end) => end())));
+  shutdown.addWait("finish the running round", async () => {
+    const results = await Promise.allSettled(running.map((end) => end()));
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  });
   await reloader.start(daemon, signal);
   // An edit of the hosts file is repaired in seconds, not at the next poll.
   const hostsWatch = await watchFile(hostsPath(system), {
@@ -88,7 +91,7 @@ async function start(surroundings: Surroundings, reloader: Reloader): Promise<vo
 
   const wake = wakeOf(daemon, system);
   const loops = [daemon.loop, daemon.dns, daemon.renewals, wake].map((part) => part.run(signal));
-  running.push(() => Promise.allSettled(loops));
+  running.push(...loops.map((loop) => () => loop));
   await Promise.race([Promise.all(loops), whenAborted(signal)]);
 }
 

@@ -8,7 +8,7 @@ Deno.test("parseArguments() runs with the default configuration, with or without
   assert.deepEqual(parseArguments(["run"]), wanted);
 });
 
-Deno.test("parseArguments() takes --config in both spellings, and -v", () => {
+Deno.test("parseArguments() accepts --config in both forms, and -v", () => {
   const wanted = { action: "run", configPath: "/x.yml", verbose: true };
   assert.deepEqual(parseArguments(["run", "--config", "/x.yml", "-v"]), wanted);
   assert.deepEqual(parseArguments(["-v", "--config=/x.yml"]), wanted);
@@ -27,7 +27,7 @@ Deno.test("parseArguments() shows examples in its help", () => {
   );
 });
 
-Deno.test("parseArguments() refuses what it does not know, by name", () => {
+Deno.test("parseArguments() names the unknown or incomplete word in a usage error", () => {
   for (const argv of [["frobnicate"], ["--confg=/x"], ["run", "extra"], ["--config"]]) {
     const result = parseArguments(argv);
     assert.equal(result.action, "usage", argv.join(" "));
