@@ -15,7 +15,7 @@ const HERE = "127.0.0.1";
 const PORT = 53;
 const COUNT = 50;
 
-const testAsRoot = rootTests(import.meta.url);
+const test = rootTests(import.meta.url);
 
 function openServer(...addresses: string[]): DnsServer {
   const server = new DnsServer({
@@ -87,54 +87,48 @@ async function exchange(packets: readonly Uint8Array[]): Promise<Awaited<ReturnT
   };
 }
 
-testAsRoot(
-  "the DNS server ignores forged datagrams from port 0 and from itself, and empty ones (F47, F48)",
-  async () => {
-    await using logged = await captureLog();
-    await using _server = openServer(HERE, "127.0.0.2");
-    await assertAnswers();
-    const query = message({});
-    const senders = [
-      { address: HERE, port: 0 },
-      { address: "127.0.0.3", port: 0 },
-      { address: HERE, port: PORT },
-      { address: "127.0.0.2", port: PORT },
-    ];
-    for (const sender of senders) {
-      const packets = Array.from({ length: COUNT }, () => forged(sender, query));
-      assert.deepEqual(
-        await exchange(packets),
-        { received: COUNT, sent: 0, errors: 0 },
-        JSON.stringify(sender),
-      );
-    }
-    const silent = [new Uint8Array(), new Uint8Array(11), message({ flags: [0x81, 0x80] })];
-    for (const data of silent) {
-      const packets = Array.from({ length: COUNT }, () => forged({ address: HERE, port: 4000 }, data));
-      assert.deepEqual(await exchange(packets), { received: COUNT, sent: 0, errors: 0 }, data.toHex());
-    }
-    assert.deepEqual(logged.lines("warning"), []);
-  },
-);
+test("the DNS server ignores forged datagrams from port 0 and from itself, and empty ones (F47, F48)", async () => {
+  await using logged = await captureLog();
+  await using _server = openServer(HERE, "127.0.0.2");
+  await assertAnswers();
+  const query = message({});
+  const senders = [
+    { address: HERE, port: 0 },
+    { address: "127.0.0.3", port: 0 },
+    { address: HERE, port: PORT },
+    { address: "127.0.0.2", port: PORT },
+  ];
+  for (const sender of senders) {
+    const packets = Array.from({ length: COUNT }, () => forged(sender, query));
+    assert.deepEqual(
+      await exchange(packets),
+      { received: COUNT, sent: 0, errors: 0 },
+      JSON.stringify(sender),
+    );
+  }
+  const silent = [new Uint8Array(), new Uint8Array(11), message({ flags: [0x81, 0x80] })];
+  for (const data of silent) {
+    const packets = Array.from({ length: COUNT }, () => forged({ address: HERE, port: 4000 }, data));
+    assert.deepEqual(await exchange(packets), { received: COUNT, sent: 0, errors: 0 }, data.toHex());
+  }
+  assert.deepEqual(logged.lines("warning"), []);
+});
 
-testAsRoot(
-  "the DNS server survives ICMP errors for forged senders, and huge datagrams (F47, F49)",
-  async () => {
-    await using logged = await captureLog();
-    await using _server = openServer(HERE);
-    const packets = Array.from({ length: COUNT }, () => forged({ address: HERE, port: 4000 }, message({})));
-    assert.deepEqual(await exchange(packets), { received: COUNT, sent: COUNT, errors: COUNT });
-    const huge = new Uint8Array(65_507);
-    huge.set(message({}));
-    for (let count = 0; count < 5; count++) {
-      assert.equal(decode(await askUdp(huge, { port: PORT })).rcode, "FORMERR");
-    }
-    await assertAnswers();
-    assert.deepEqual(logged.lines("warning"), []);
-  },
-);
+test("the DNS server survives ICMP errors for forged senders, and huge datagrams (F47, F49)", async () => {
+  await using logged = await captureLog();
+  await using _server = openServer(HERE);
+  const packets = Array.from({ length: COUNT }, () => forged({ address: HERE, port: 4000 }, message({})));
+  assert.deepEqual(await exchange(packets), { received: COUNT, sent: COUNT, errors: COUNT });
+  const huge = new Uint8Array(65_507);
+  huge.set(message({}));
+  for (let count = 0; count < 5; count++) {
+    assert.equal(decode(await askUdp(huge, { port: PORT })).rcode, "FORMERR");
+  }
+  await assertAnswers();
+  assert.deepEqual(logged.lines("warning"), []);
+});
 
-testAsRoot("each of three addresses on two interfaces answers a neighbour (F52)", async () => {
+test("each of three addresses on two interfaces answers a neighbour (F52)", async () => {
   const other = new Lan();
   await other.create(other.cidr(1));
   await using neighbour = await Neighbour.open({

@@ -14,7 +14,7 @@ const PROVIDER = "# of the provider\nnameserver 192.0.2.53\noptions timeout:1\n"
 const CURL = ["curl", "-sS", "--max-time", "5"];
 const DIG = ["dig", "+time=4", "+tries=1"];
 
-const testAsRoot = rootTests(import.meta.url, { etc: true });
+const test = rootTests(import.meta.url, { etc: true });
 
 /** A daemon in network mode, and a neighbour that reaches it by DNS. */
 class SharedDaemon implements AsyncDisposable {
@@ -144,142 +144,133 @@ async function resolverDriver(stage: Stage): Promise<string> {
   return (await stage.askStatus()).dns.resolver.driver;
 }
 
-testAsRoot(
-  "a neighbour reaches every kind of endpoint by its name, and nothing else",
-  async () => {
-    await using daemon = await SharedDaemon.open();
-    const { stage, neighbour, upstream, address } = daemon;
-    const theirs = neighbour.lan.address(2);
-    await daemon.start();
-    await neighbour.useNameServers(address);
-    const unanswered = neighbour.run(["dig", "+time=9", "+tries=1", `@${address}`, "silent.example.org"]);
-    await daemon.assertServesAll();
+test("a neighbour reaches every kind of endpoint by its name, and nothing else", async () => {
+  await using daemon = await SharedDaemon.open();
+  const { stage, neighbour, upstream, address } = daemon;
+  const theirs = neighbour.lan.address(2);
+  await daemon.start();
+  await neighbour.useNameServers(address);
+  const unanswered = neighbour.run(["dig", "+time=9", "+tries=1", `@${address}`, "silent.example.org"]);
+  await daemon.assertServesAll();
 
-    // A port of one endpoint accepts any Host. A shared listener accepts only its names.
-    assert.match(await daemon.curl(`http://${address}:9080/`, "--header", "Host: any"), /app\.example\.com/);
-    const refused = await daemon.curl(
-      `http://${address}/`,
-      "--header",
-      "Host: nobody.example.com",
-      "--include",
+  // A port of one endpoint accepts any Host. A shared listener accepts only its names.
+  assert.match(await daemon.curl(`http://${address}:9080/`, "--header", "Host: any"), /app\.example\.com/);
+  const refused = await daemon.curl(
+    `http://${address}/`,
+    "--header",
+    "Host: nobody.example.com",
+    "--include",
+  );
+  assert.match(refused, /^HTTP\/1\.1 421 /);
+  const stranger = ["--resolve", `no.example.com:443:${address}`, "https://no.example.com/"];
+  const alert = await neighbour.run([...CURL, ...daemon.trust, ...stranger]);
+  assert.match(alert.stderr, /unrecognized name/);
+  assert.equal(await daemon.dig("apps.example.com"), "192.0.2.1", "the upstream DNS server answers");
+  assert.ok(upstream.requests.length > 0);
+
+  // A virtual endpoint stays out of reach even if the neighbour routes its subnet here.
+  await neighbour.succeeds(["/sbin/ip", "route", "add", "10.107.0.0/16", "via", address]);
+  assert.equal(await daemon.dig("here.example.com"), "192.0.2.1", "the upstream DNS server answers");
+  const { stdout: here } = await runProgram([...DIG, "+short", `@${address}`, "here.example.com"]);
+  assert.equal(here, "10.107.0.2\n");
+  assert.equal(await daemon.nc("10.107.0.2", "8001"), "");
+
+  // A client of another network gets no byte and no datagram.
+  for (const port of ["80", "443", "3000", "5432", "8002", "9080"]) {
+    assert.equal(await daemon.nc("-s", OUTSIDE, address, port), "", port);
+  }
+  assert.match(await daemon.nc("-s", theirs, address, "9080"), /^HTTP/);
+  const silent = await neighbour.run([...DIG, "+time=1", "-b", OUTSIDE, `@${address}`, "b.example.com"]);
+  assert.match(silent.stdout, /timed out|no servers could be reached/);
+  const closed = await neighbour.run([...DIG, "+tcp", "-b", OUTSIDE, `@${address}`, "b.example.com"]);
+  assert.doesNotMatch(closed.stdout, /ANSWER SECTION/);
+
+  const text = await Deno.readTextFile(stage.configPath);
+  await reload(stage, text.replace("net:\n", "net:\n  advertise_ip: 198.51.100.7\n"));
+  await daemon.untilResolves("b.example.com", "198.51.100.7");
+  await reload(stage, text.replace("net:\n", `net:\n  allow_cidrs: [${OUTSIDE}]\n`));
+  await stage.until(
+    "the other network is served",
+    async () => /^HTTP/.test(await daemon.nc("-s", OUTSIDE, address, "9080")),
+  );
+  assert.equal(await daemon.dig("-b", OUTSIDE, `@${address}`, "b.example.com"), address);
+  assert.equal(await daemon.nc(address, "9080"), "");
+  assert.match((await unanswered).stdout, /status: SERVFAIL/);
+});
+
+test("a virtual endpoint beside a shared listener serves only this machine", async () => {
+  await using daemon = await SharedDaemon.open();
+  const { stage, neighbour, address } = daemon;
+  await daemon.start();
+  await neighbour.useNameServers(address);
+  stage.cloud.addEndpoint({ url: "http://door.example.com", backend: "http" });
+  const findDoor = async () =>
+    (await stage.askList()).find(({ hostname }) => hostname === "door.example.com");
+  await stage.until("the endpoint is active", async () => (await findDoor())?.state === "active");
+  const door = (await findDoor())!;
+  assert.match(door.listen_address, /^10\.107\.[0-9]+\.[0-9]+:80$/);
+
+  // A virtual address belongs to one name, so it needs no Host.
+  const { stdout: own } = await runProgram([...CURL, `http://${door.ip}/`]);
+  assert.match(own, /door\.example\.com/);
+  const { stdout: shared } = await runProgram([
+    ...CURL,
+    "--header",
+    "Host: b.example.com",
+    `http://${address}/`,
+  ]);
+  assert.match(shared, /b\.example\.com/);
+
+  await daemon.assertServesAll();
+  assert.equal(await daemon.dig("door.example.com"), "192.0.2.1", "the upstream DNS server answers");
+  const refused = await daemon.curl(
+    `http://${address}/`,
+    "--header",
+    "Host: door.example.com",
+    "--include",
+  );
+  assert.match(refused, /^HTTP\/1\.1 421 /);
+  await neighbour.succeeds(["/sbin/ip", "route", "add", "10.107.0.0/16", "via", address]);
+  assert.equal(await daemon.nc(door.ip, "80"), "");
+});
+
+test("a port 53 in use costs only that address, and names follow a new address (F53, F54)", async () => {
+  await using daemon = await SharedDaemon.open();
+  const { neighbour, address } = daemon;
+  const { link } = neighbour.lan;
+  const next = neighbour.lan.address(9);
+  const holder = Deno.listenDatagram({ transport: "udp", hostname: address, port: 53 });
+  try {
+    await daemon.start("degraded");
+    const [held] = (await daemon.stage.askStatus()).dns.addresses.filter(({ error }) => error !== null);
+    assert.deepEqual(held, {
+      address: `${address}:53`,
+      error: `Cannot bind ${address}:53: address is in use`,
+    });
+    assert.match(
+      await daemon.curl("--resolve", `b.example.com:80:${address}`, "http://b.example.com"),
+      /b\.example/,
     );
-    assert.match(refused, /^HTTP\/1\.1 421 /);
-    const stranger = ["--resolve", `no.example.com:443:${address}`, "https://no.example.com/"];
-    const alert = await neighbour.run([...CURL, ...daemon.trust, ...stranger]);
-    assert.match(alert.stderr, /unrecognized name/);
-    assert.equal(await daemon.dig("apps.example.com"), "192.0.2.1", "the upstream DNS server answers");
-    assert.ok(upstream.requests.length > 0);
+  } finally {
+    holder.close();
+  }
+  await neighbour.useNameServers(address);
+  await daemon.untilDns("ok");
+  await daemon.assertServesAll();
 
-    // A virtual endpoint stays out of reach even if the neighbour routes its subnet here.
-    await neighbour.succeeds(["/sbin/ip", "route", "add", "10.107.0.0/16", "via", address]);
-    assert.equal(await daemon.dig("here.example.com"), "192.0.2.1", "the upstream DNS server answers");
-    const { stdout: here } = await runProgram([...DIG, "+short", `@${address}`, "here.example.com"]);
-    assert.equal(here, "10.107.0.2\n");
-    assert.equal(await daemon.nc("10.107.0.2", "8001"), "");
+  await shell(
+    `/sbin/ip address del ${address}/24 dev ${link}; /sbin/ip address add ${next}/24 dev ${link}`,
+  );
+  await neighbour.useNameServers(next);
+  await daemon.untilResolves("wire.example.com", next);
+  await daemon.assertServesAll();
+  assert.equal(await daemon.dig("b.example.com"), next);
 
-    // A client of another network gets no byte and no datagram.
-    for (const port of ["80", "443", "3000", "5432", "8002", "9080"]) {
-      assert.equal(await daemon.nc("-s", OUTSIDE, address, port), "", port);
-    }
-    assert.match(await daemon.nc("-s", theirs, address, "9080"), /^HTTP/);
-    const silent = await neighbour.run([...DIG, "+time=1", "-b", OUTSIDE, `@${address}`, "b.example.com"]);
-    assert.match(silent.stdout, /timed out|no servers could be reached/);
-    const closed = await neighbour.run([...DIG, "+tcp", "-b", OUTSIDE, `@${address}`, "b.example.com"]);
-    assert.doesNotMatch(closed.stdout, /ANSWER SECTION/);
-
-    const text = await Deno.readTextFile(stage.configPath);
-    await reload(stage, text.replace("net:\n", "net:\n  advertise_ip: 198.51.100.7\n"));
-    await daemon.untilResolves("b.example.com", "198.51.100.7");
-    await reload(stage, text.replace("net:\n", `net:\n  allow_cidrs: [${OUTSIDE}]\n`));
-    await stage.until(
-      "the other network is served",
-      async () => /^HTTP/.test(await daemon.nc("-s", OUTSIDE, address, "9080")),
-    );
-    assert.equal(await daemon.dig("-b", OUTSIDE, `@${address}`, "b.example.com"), address);
-    assert.equal(await daemon.nc(address, "9080"), "");
-    assert.match((await unanswered).stdout, /status: SERVFAIL/);
-  },
-);
-
-testAsRoot(
-  "a virtual endpoint beside a shared listener serves only this machine",
-  async () => {
-    await using daemon = await SharedDaemon.open();
-    const { stage, neighbour, address } = daemon;
-    await daemon.start();
-    await neighbour.useNameServers(address);
-    stage.cloud.addEndpoint({ url: "http://door.example.com", backend: "http" });
-    const findDoor = async () =>
-      (await stage.askList()).find(({ hostname }) => hostname === "door.example.com");
-    await stage.until("the endpoint is active", async () => (await findDoor())?.state === "active");
-    const door = (await findDoor())!;
-    assert.match(door.listen_address, /^10\.107\.[0-9]+\.[0-9]+:80$/);
-
-    // A virtual address belongs to one name, so it needs no Host.
-    const { stdout: own } = await runProgram([...CURL, `http://${door.ip}/`]);
-    assert.match(own, /door\.example\.com/);
-    const { stdout: shared } = await runProgram([
-      ...CURL,
-      "--header",
-      "Host: b.example.com",
-      `http://${address}/`,
-    ]);
-    assert.match(shared, /b\.example\.com/);
-
-    await daemon.assertServesAll();
-    assert.equal(await daemon.dig("door.example.com"), "192.0.2.1", "the upstream DNS server answers");
-    const refused = await daemon.curl(
-      `http://${address}/`,
-      "--header",
-      "Host: door.example.com",
-      "--include",
-    );
-    assert.match(refused, /^HTTP\/1\.1 421 /);
-    await neighbour.succeeds(["/sbin/ip", "route", "add", "10.107.0.0/16", "via", address]);
-    assert.equal(await daemon.nc(door.ip, "80"), "");
-  },
-);
-
-testAsRoot(
-  "a port 53 in use costs only that address, and names follow a new address (F53, F54)",
-  async () => {
-    await using daemon = await SharedDaemon.open();
-    const { neighbour, address } = daemon;
-    const { link } = neighbour.lan;
-    const next = neighbour.lan.address(9);
-    const holder = Deno.listenDatagram({ transport: "udp", hostname: address, port: 53 });
-    try {
-      await daemon.start("degraded");
-      const [held] = (await daemon.stage.askStatus()).dns.addresses.filter(({ error }) => error !== null);
-      assert.deepEqual(held, {
-        address: `${address}:53`,
-        error: `Cannot bind ${address}:53: address is in use`,
-      });
-      assert.match(
-        await daemon.curl("--resolve", `b.example.com:80:${address}`, "http://b.example.com"),
-        /b\.example/,
-      );
-    } finally {
-      holder.close();
-    }
-    await neighbour.useNameServers(address);
-    await daemon.untilDns("ok");
-    await daemon.assertServesAll();
-
-    await shell(
-      `/sbin/ip address del ${address}/24 dev ${link}; /sbin/ip address add ${next}/24 dev ${link}`,
-    );
-    await neighbour.useNameServers(next);
-    await daemon.untilResolves("wire.example.com", next);
-    await daemon.assertServesAll();
-    assert.equal(await daemon.dig("b.example.com"), next);
-
-    await shell(`/sbin/ip link set ${link} down`);
-    await shell(`/sbin/ip link set ${link} up`);
-    await daemon.untilResolves("wire.example.com", next);
-    await daemon.assertServesAll();
-  },
-);
+  await shell(`/sbin/ip link set ${link} down`);
+  await shell(`/sbin/ip link set ${link} up`);
+  await daemon.untilResolves("wire.example.com", next);
+  await daemon.assertServesAll();
+});
 
 /** Demands that names below the wildcard resolve, and that status and list show how. */
 async function assertWildcardResolves(stage: Stage): Promise<void> {
@@ -295,60 +286,56 @@ async function assertWildcardResolves(stage: Stage): Promise<void> {
   );
 }
 
-testAsRoot(
-  "names move between hosts file and DNS with the mode, and nothing is left",
-  async () => {
-    const net = "net: {listen_interface: virtual}";
-    await using stage = await Stage.open({ shipped: true, pollSeconds: 1, sections: net });
-    await Deno.writeTextFile("/etc/resolv.conf", PROVIDER);
-    const before = await machineState();
-    stage.cloud.addEndpoint({ url: "http://b.example.com", backend: "http" });
-    const virtual = await Deno.readTextFile(stage.configPath);
-    const network = virtual.replace(net, "net: {listen_interface: 0.0.0.0}");
-    const managed = virtual.replace("dns:\n", "dns:\n  manage_resolv_conf: true\n");
-    const resolved = async () =>
-      (await runProgram(["getent", "hosts", "b.example.com"])).stdout.split(" ")[0];
-    const untilInHosts = () =>
-      stage.until("the hosts file has the name", async () => await resolved() === "10.107.0.2");
-    const untilInDns = () =>
-      stage.until("this machine asks ngrokd", async () => await resolverDriver(stage) === "resolv_conf");
+test("names move between hosts file and DNS with the mode, and nothing is left", async () => {
+  const net = "net: {listen_interface: virtual}";
+  await using stage = await Stage.open({ shipped: true, pollSeconds: 1, sections: net });
+  await Deno.writeTextFile("/etc/resolv.conf", PROVIDER);
+  const before = await machineState();
+  stage.cloud.addEndpoint({ url: "http://b.example.com", backend: "http" });
+  const virtual = await Deno.readTextFile(stage.configPath);
+  const network = virtual.replace(net, "net: {listen_interface: 0.0.0.0}");
+  const managed = virtual.replace("dns:\n", "dns:\n  manage_resolv_conf: true\n");
+  const resolved = async () => (await runProgram(["getent", "hosts", "b.example.com"])).stdout.split(" ")[0];
+  const untilInHosts = () =>
+    stage.until("the hosts file has the name", async () => await resolved() === "10.107.0.2");
+  const untilInDns = () =>
+    stage.until("this machine asks ngrokd", async () => await resolverDriver(stage) === "resolv_conf");
 
-    stage.startDaemon();
-    await untilInHosts();
-    assert.equal((await stage.askStatus()).dns.state, "off");
-    assert.equal((await machineState()).resolver, before.resolver);
+  stage.startDaemon();
+  await untilInHosts();
+  assert.equal((await stage.askStatus()).dns.state, "off");
+  assert.equal((await machineState()).resolver, before.resolver);
 
-    await reload(stage, network);
-    await untilInDns();
-    await stage.until(
-      "the hosts file has no name",
-      async () => (await machineState()).hosts === before.hosts,
-    );
-    assert.equal(await resolved(), "10.107.0.1");
-    assert.match((await runProgram([...CURL, "http://b.example.com/"])).stdout, /b\.example\.com/);
-    const text = await Deno.readTextFile("/etc/resolv.conf");
-    assert.equal(text, `# ngrokd managed - do not edit this line\nnameserver 10.107.0.1\n${PROVIDER}`);
+  await reload(stage, network);
+  await untilInDns();
+  await stage.until(
+    "the hosts file has no name",
+    async () => (await machineState()).hosts === before.hosts,
+  );
+  assert.equal(await resolved(), "10.107.0.1");
+  assert.match((await runProgram([...CURL, "http://b.example.com/"])).stdout, /b\.example\.com/);
+  const text = await Deno.readTextFile("/etc/resolv.conf");
+  assert.equal(text, `# ngrokd managed - do not edit this line\nnameserver 10.107.0.1\n${PROVIDER}`);
 
-    await reload(stage, virtual);
-    await untilInHosts();
-    await stage.until("DNS is off", async () => (await stage.askStatus()).dns.state === "off");
-    assert.equal((await machineState()).resolver, before.resolver);
+  await reload(stage, virtual);
+  await untilInHosts();
+  await stage.until("DNS is off", async () => (await stage.askStatus()).dns.state === "off");
+  assert.equal((await machineState()).resolver, before.resolver);
 
-    await reload(stage, managed);
-    stage.cloud.addEndpoint({ url: "http://*.apps.example.com", backend: "http" });
-    await untilInDns();
-    await assertWildcardResolves(stage);
-    // Both the task and the daemon are killed.
-    Deno.kill(-stage.pid, "SIGKILL");
-    await stage.daemonEnded;
-    assert.notEqual((await machineState()).resolver, before.resolver);
-    const cleanup = await runProgram([Deno.execPath(), "task", "--quiet", "ngrokd", "cleanup"]);
-    assert.equal(cleanup.code, 0, cleanup.stdout + cleanup.stderr);
-    assert.deepEqual(await machineState(), before);
+  await reload(stage, managed);
+  stage.cloud.addEndpoint({ url: "http://*.apps.example.com", backend: "http" });
+  await untilInDns();
+  await assertWildcardResolves(stage);
+  // Both the task and the daemon are killed.
+  Deno.kill(-stage.pid, "SIGKILL");
+  await stage.daemonEnded;
+  assert.notEqual((await machineState()).resolver, before.resolver);
+  const cleanup = await runProgram([Deno.execPath(), "task", "--quiet", "ngrokd", "cleanup"]);
+  assert.equal(cleanup.code, 0, cleanup.stdout + cleanup.stderr);
+  assert.deepEqual(await machineState(), before);
 
-    stage.startDaemon();
-    await untilInDns();
-    assert.equal(await stage.stopDaemon(), 0);
-    assert.deepEqual(await machineState(), before);
-  },
-);
+  stage.startDaemon();
+  await untilInDns();
+  assert.equal(await stage.stopDaemon(), 0);
+  assert.deepEqual(await machineState(), before);
+});

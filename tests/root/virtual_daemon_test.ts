@@ -10,7 +10,7 @@ import { rootTests } from "./test_root.ts";
 const SUBNET = "10.107.0.0/16";
 const HOSTS = "127.0.0.1 localhost\n";
 
-const testAsRoot = rootTests(import.meta.url);
+const test = rootTests(import.meta.url);
 
 /** Starts a daemon, runs `body`, and demands that the daemon stops with exit code 0. */
 async function whileRunning(machine: FakeMachine, body: () => Promise<void>): Promise<void> {
@@ -23,53 +23,50 @@ async function whileRunning(machine: FakeMachine, body: () => Promise<void>): Pr
   }
 }
 
-testAsRoot(
-  "the daemon serves its subnet only to this machine, restores it, and leaves nothing (F32)",
-  async () => {
-    await using machine = await FakeMachine.create({
-      subnet: SUBNET,
-      net: "overrides: {shared.myapp: 0.0.0.0}",
+test("the daemon serves its subnet only to this machine, restores it, and leaves nothing (F32)", async () => {
+  await using machine = await FakeMachine.create({
+    subnet: SUBNET,
+    net: "overrides: {shared.myapp: 0.0.0.0}",
+  });
+  await Deno.writeTextFile(machine.hostsPath, HOSTS);
+  machine.cloud.addEndpoint({ url: "http://api.myapp:8301", backend: "http" });
+  machine.cloud.addEndpoint({ url: "http://shared.myapp:8302", backend: "http" });
+  const before = await networkState();
+  await whileRunning(machine, async () => {
+    await machine.until("both are active", async () => {
+      const rows = await machine.askList();
+      return rows.length === 2 && rows.every((row) => row.state === "active");
     });
-    await Deno.writeTextFile(machine.hostsPath, HOSTS);
-    machine.cloud.addEndpoint({ url: "http://api.myapp:8301", backend: "http" });
-    machine.cloud.addEndpoint({ url: "http://shared.myapp:8302", backend: "http" });
-    const before = await networkState();
-    await whileRunning(machine, async () => {
-      await machine.until("both are active", async () => {
-        const rows = await machine.askList();
-        return rows.length === 2 && rows.every((row) => row.state === "active");
-      });
-      const api = (await machine.askList()).find((row) => row.hostname === "api.myapp")!;
-      assert.equal(api.ip, "10.107.0.2");
-      const { driver, subnet, reason, kind } = (await machine.askStatus()).addresses;
-      assert.deepEqual([driver, subnet, reason], ["linux_ip", SUBNET, null]);
-      assert.match(kind!, /^(dummy|bridge|lo)$/);
-      const assertServes = async () =>
-        assert.equal((await get(`${api.ip}:8301`, "api.myapp:8301")).status, 200);
-      await assertServes();
+    const api = (await machine.askList()).find((row) => row.hostname === "api.myapp")!;
+    assert.equal(api.ip, "10.107.0.2");
+    const { driver, subnet, reason, kind } = (await machine.askStatus()).addresses;
+    assert.deepEqual([driver, subnet, reason], ["linux_ip", SUBNET, null]);
+    assert.match(kind!, /^(dummy|bridge|lo)$/);
+    const assertServes = async () =>
+      assert.equal((await get(`${api.ip}:8301`, "api.myapp:8301")).status, 200);
+    await assertServes();
 
-      await using neighbour = await Neighbour.open({ routes: (lan) => [`${SUBNET} via ${lan.address(1)}`] });
-      const nc = (port: string) =>
-        neighbour.succeeds(["nc", "-N", "-w", "5", api.ip, port], "GET / HTTP/1.0\r\n\r\n");
-      assert.equal(await nc("8301"), "", "a virtual listener serves this machine only");
-      assert.notEqual(await nc("8302"), "", "the neighbour does reach the address");
-      const row = (await machine.askList()).find(({ port }) => port === 8301);
-      assert.equal(row!.total_connections, 1);
+    await using neighbour = await Neighbour.open({ routes: (lan) => [`${SUBNET} via ${lan.address(1)}`] });
+    const nc = (port: string) =>
+      neighbour.succeeds(["nc", "-N", "-w", "5", api.ip, port], "GET / HTTP/1.0\r\n\r\n");
+    assert.equal(await nc("8301"), "", "a virtual listener serves this machine only");
+    assert.notEqual(await nc("8302"), "", "the neighbour does reach the address");
+    const row = (await machine.askList()).find(({ port }) => port === 8301);
+    assert.equal(row!.total_connections, 1);
 
-      await shell("/sbin/ip link delete ngrokd0");
-      await machine.until(
-        "the interface and the route over it are back",
-        async () => /local 10\.107\.0\.0\/16 dev ngrokd0/.test(await networkState()),
-      );
-      await assertServes();
-      assert.match(machine.logText, /Cannot use virtual addresses: the interface ngrokd0 is missing/);
-      await machine.untilLogged("Restored virtual addresses");
-    });
-    assert.equal(await networkState(), before);
-  },
-);
+    await shell("/sbin/ip link delete ngrokd0");
+    await machine.until(
+      "the interface and the route over it are back",
+      async () => /local 10\.107\.0\.0\/16 dev ngrokd0/.test(await networkState()),
+    );
+    await assertServes();
+    assert.match(machine.logText, /Cannot use virtual addresses: the interface ngrokd0 is missing/);
+    await machine.untilLogged("Restored virtual addresses");
+  });
+  assert.equal(await networkState(), before);
+});
 
-testAsRoot("the daemon remembers the subnet that it chose because of a conflict (F33)", async () => {
+test("the daemon remembers the subnet that it chose because of a conflict (F33)", async () => {
   await using machine = await FakeMachine.create({ subnet: SUBNET });
   machine.cloud.addEndpoint({ url: "http://api.myapp:8301", backend: "http" });
   const lan = new Lan();
@@ -86,7 +83,7 @@ testAsRoot("the daemon remembers the subnet that it chose because of a conflict 
   }
 });
 
-testAsRoot("cleanup removes the interface, the route and the names that a killed daemon left", async () => {
+test("cleanup removes the interface, the route and the names that a killed daemon left", async () => {
   await using machine = await FakeMachine.create({ subnet: SUBNET });
   await Deno.writeTextFile(machine.hostsPath, HOSTS);
   const before = await networkState();

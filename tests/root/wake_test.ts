@@ -8,7 +8,7 @@ import { rootTests } from "./test_root.ts";
 /** A wake follows a change within 10 s, and a poll follows the wake at once. */
 const MAX_MS = 15_000;
 
-const testAsRoot = rootTests(import.meta.url);
+const test = rootTests(import.meta.url);
 
 /** A daemon that polls once an hour, unless it wakes. */
 interface RunningDaemon {
@@ -51,50 +51,44 @@ async function withRunning(body: (daemon: RunningDaemon) => Promise<void>): Prom
     }));
 }
 
-testAsRoot(
-  "the daemon polls within seconds after an interface or an address appears or disappears",
-  () =>
-    withRunning(async ({ machine, polls, advance }) => {
-      const [lan, other] = [new Lan(), new Lan()];
-      const changes: readonly (readonly [string, () => Promise<unknown>])[] = [
-        ["a new interface", () => lan.create(lan.cidr(1))],
-        ["another address", () => shell(`ip address add ${other.cidr(1)} dev ${lan.link}`)],
-        ["an IPv6 address", () => shell(`ip -6 address add 2001:db8:0:1::7/64 dev ${lan.link} nodad`)],
-        ["the end of the interface", () => lan.delete()],
-      ];
-      for (const [name, change] of changes) {
-        const before = polls();
-        const startedAt = performance.now();
-        await change();
-        await machine.until(`a poll after ${name}`, () => polls() > before);
-        assert.ok(performance.now() - startedAt < MAX_MS);
-        assert.equal(polls(), before + 1);
-        advance();
-      }
-    }),
-);
-
-testAsRoot(
-  "its own interface, link-local and temporary IPv6 addresses do not wake the daemon",
-  () =>
-    withRunning(async ({ machine, polls, untilChecked, advance }) => {
-      const lan = new Lan();
+test("the daemon polls within seconds after an interface or an address appears or disappears", () =>
+  withRunning(async ({ machine, polls, advance }) => {
+    const [lan, other] = [new Lan(), new Lan()];
+    const changes: readonly (readonly [string, () => Promise<unknown>])[] = [
+      ["a new interface", () => lan.create(lan.cidr(1))],
+      ["another address", () => shell(`ip address add ${other.cidr(1)} dev ${lan.link}`)],
+      ["an IPv6 address", () => shell(`ip -6 address add 2001:db8:0:1::7/64 dev ${lan.link} nodad`)],
+      ["the end of the interface", () => lan.delete()],
+    ];
+    for (const [name, change] of changes) {
       const before = polls();
-      assert.match(await shell("ip address show"), /10\.107\.|ngrokd0/);
-      await untilChecked();
-      await lan.create();
-      await machine.until(
-        "link-local addresses are there",
-        async () => (await shell(`ip -6 address show dev ${lan.link}`)).includes("fe80::"),
-      );
-      await untilChecked();
-      assert.equal(polls(), before);
-      await shell(`ip -6 address add 2001:db8:0:2::7/64 dev ${lan.link} nodad`);
-      await machine.until("a poll after a global address", () => polls() === before + 1);
-      advance();
-      // A temporary address of the same network.
-      await shell(`ip -6 address add 2001:db8:0:2:a:b:c:d/64 dev ${lan.link} nodad`);
-      await untilChecked();
+      const startedAt = performance.now();
+      await change();
+      await machine.until(`a poll after ${name}`, () => polls() > before);
+      assert.ok(performance.now() - startedAt < MAX_MS);
       assert.equal(polls(), before + 1);
-    }),
-);
+      advance();
+    }
+  }));
+
+test("its own interface, link-local and temporary IPv6 addresses do not wake the daemon", () =>
+  withRunning(async ({ machine, polls, untilChecked, advance }) => {
+    const lan = new Lan();
+    const before = polls();
+    assert.match(await shell("ip address show"), /10\.107\.|ngrokd0/);
+    await untilChecked();
+    await lan.create();
+    await machine.until(
+      "link-local addresses are there",
+      async () => (await shell(`ip -6 address show dev ${lan.link}`)).includes("fe80::"),
+    );
+    await untilChecked();
+    assert.equal(polls(), before);
+    await shell(`ip -6 address add 2001:db8:0:2::7/64 dev ${lan.link} nodad`);
+    await machine.until("a poll after a global address", () => polls() === before + 1);
+    advance();
+    // A temporary address of the same network.
+    await shell(`ip -6 address add 2001:db8:0:2:a:b:c:d/64 dev ${lan.link} nodad`);
+    await untilChecked();
+    assert.equal(polls(), before + 1);
+  }));

@@ -60,9 +60,7 @@ class Audit {
     this.#trace = `${path}.trace`;
   }
 
-  /**
-   * How to run a program under audit, in addition to `options`. With -D it keeps its process id.
-   */
+  /** Adds the audit to the options of a program, which keeps its process id (-D). */
   options(set: ShippedSet, { environment = {}, prelude = "true" }: RunOptions = {}): RunOptions {
     return {
       flags: [`-P=${set}`],
