@@ -42,7 +42,7 @@ export interface ReconcileOutcome {
   readonly routes: readonly Route[];
   /** Service → the reason why it has no route, or what is unusual about it. */
   readonly reasons: ReadonlyMap<string, string>;
-  /** Service → remapped port, to be saved. */
+  /** Service → remapped port, to be saved; also those of endpoints that are away. */
   readonly ports: ReadonlyMap<string, number>;
   /** Undefined if something has no listener, so that the next round has to retry. */
   readonly applied: Applied | undefined;
@@ -128,14 +128,12 @@ function reasonsOf(
   return reasons;
 }
 
-/** Returns the remapped ports. A group that cannot listen now keeps its saved port. */
-function portsToSave(
-  bindings: readonly Binding[],
-  saved: ReadonlyMap<string, number>,
-): ReadonlyMap<string, number> {
-  return new Map(
-    bindings.flatMap(({ group, port = saved.get(group.service) }) =>
-      port === undefined || port === group.port ? [] : [[group.service, port]]
-    ),
-  );
+/** Returns the saved ports after this round. Endpoints that are away or cannot listen keep theirs. */
+function portsToSave(bindings: readonly Binding[], saved: ReadonlyMap<string, number>) {
+  const ports = new Map(saved);
+  for (const { group, port = saved.get(group.service) } of bindings) {
+    for (const route of group.routes) ports.delete(serviceKey(route));
+    if (port !== undefined && port !== group.port) ports.set(group.service, port);
+  }
+  return ports;
 }

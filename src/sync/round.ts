@@ -23,11 +23,7 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
   const { ports } = saved;
   const difference = diff(plan.routes, { observed: effects.listeners.observe(), ports });
   const done = await reconcile(difference, effects, { ports, startPort: settings.startPort });
-  const toSave: SavedState = {
-    leases: plan.leases,
-    ports: mergePorts(saved, done.ports, plan.routes),
-    endpoints: input.endpoints,
-  };
+  const toSave = { leases: plan.leases, ports: done.ports, endpoints: input.endpoints };
   const saveError = await effects.state.save(toSave).then(() => undefined, (error: unknown) => error);
 
   const refusedIds = new Set(plan.refused.map(({ id }) => id));
@@ -102,15 +98,4 @@ function logDropped(dropped: readonly DroppedLease[]): void {
 
 function hasNew(leases: ReadonlyMap<string, string>, saved: ReadonlyMap<string, string>): boolean {
   return [...leases].some(([hostname, address]) => saved.get(hostname) !== address);
-}
-
-/** Keeps the ports of endpoints that are away. One that has its own port again needs none. */
-function mergePorts(
-  saved: SavedState,
-  now: ReadonlyMap<string, number>,
-  routes: readonly Route[],
-): ReadonlyMap<string, number> {
-  const present = new Set(routes.map(serviceKey));
-  const away = [...saved.ports].filter(([key]) => !present.has(key));
-  return new Map([...away, ...now]);
 }
