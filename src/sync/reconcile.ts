@@ -128,7 +128,7 @@ function reasonsOf(
   return reasons;
 }
 
-/** Returns the saved ports after this round. Endpoints that are away or cannot listen keep theirs. */
+/** Returns the ports to save. Endpoints that are away or cannot listen keep theirs. */
 function portsToSave(bindings: readonly Binding[], saved: ReadonlyMap<string, number>) {
   const ports = new Map(saved);
   for (const { group, port = saved.get(group.service) } of bindings) {
