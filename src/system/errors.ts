@@ -27,6 +27,29 @@ export function isOutOfDescriptors(error: unknown): boolean {
     /os error (23|24)\b/.test(messageOf(error));
 }
 
+/** Errors that accept(2) reports for one connection, while the listener itself works. */
+const CONNECTION_ERRORS: ReadonlySet<string | undefined> = new Set([
+  "ECONNABORTED",
+  "ECONNRESET",
+  "EHOSTDOWN",
+  "EHOSTUNREACH",
+  "ENETDOWN",
+  "ENETUNREACH",
+  "ENONET",
+  "ENOPROTOOPT",
+  // The runtime asks for the address of a peer that is already gone.
+  "ENOTCONN",
+  "EOPNOTSUPP",
+  "EPERM",
+  "EPROTO",
+  "ETIMEDOUT",
+]);
+
+/** Returns true if an accept failed because of one connection, so that the next can follow at once. */
+export function isOfOneConnection(error: unknown): boolean {
+  return CONNECTION_ERRORS.has(codeOf(error));
+}
+
 /** Returns true for an ordinary end of a stream: reset, broken pipe, closed during a read. */
 export function isConnectionGone(error: unknown): boolean {
   return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe ||

@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { acceptNext } from "./accept_next.ts";
 import { BindError } from "../model/errors.ts";
 import { toBindError } from "./errors.ts";
 import { groupId } from "./groups.ts";
@@ -53,7 +54,7 @@ export async function listenLocal(path: string, options: LocalListenOptions = {}
     listener.close();
     throw toBindError(error, path);
   }
-  return { path, accept: () => listener.accept(), close: () => listener.close() };
+  return { path, accept: () => acceptNext(() => listener.accept()), close: () => listener.close() };
 }
 
 /**

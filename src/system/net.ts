@@ -6,6 +6,7 @@ import { withDeadline } from "./clock.ts";
 import { isConnectionGone, toBindError } from "./errors.ts";
 import { openTunnel } from "./proxy/proxy_tunnel.ts";
 import { openRelay, type Relay } from "./proxy/relay.ts";
+import { acceptNext } from "./accept_next.ts";
 import { answersTls } from "./tls_answers.ts";
 import { silentProxy } from "./proxy/tunnel.ts";
 
@@ -41,7 +42,7 @@ export function listenTcp(where: TcpAddress): TcpListener {
     key: listenerKey(where.address, port),
     port,
     async accept() {
-      const conn = await listener.accept();
+      const conn = await acceptNext(() => listener.accept());
       try {
         conn.setNoDelay(true);
         // A client that vanishes silently would hold its slot for ever.
