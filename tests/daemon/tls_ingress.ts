@@ -54,7 +54,9 @@ export class TlsIngress {
     await conn.read(new Uint8Array(1)).catch(() => {});
   }
 
-  /** Uses the endpoint, and asserts that the ingress is refused with this error and gets no data. */
+  /**
+   * Uses the endpoint, and asserts that the ingress is refused with this error and gets no data.
+   */
   async assertRefused(error: RegExp, hint = /ngrokctl trust show/): Promise<void> {
     const received = this.server.received();
     await this.use();
@@ -65,7 +67,9 @@ export class TlsIngress {
     assert.equal(this.server.received(), received);
   }
 
-  /** Uses the endpoint, and asserts that data reaches the ingress, which then closes the connection. */
+  /**
+   * Uses the endpoint, and asserts that data reaches the ingress, which then closes the connection.
+   */
   async assertAccepted(): Promise<void> {
     const received = this.server.received();
     await this.use();
