@@ -1,22 +1,11 @@
 import assert from "node:assert/strict";
 import { type HttpRequest, sendHttp } from "../../src/system/http.ts";
 import type { Fault } from "../../sim/cloud/faults.ts";
-import { FakeMachine } from "../fakes/fake_machine.ts";
-import { withDaemon } from "../fakes/with_daemon.ts";
-import { pollUntil, type ServedEndpoint, servedEndpoint } from "./served_endpoint.ts";
+import { pollUntil, whileServing } from "./served_endpoint.ts";
 
 const MIB = 1 << 20;
 const LIST = "bound_endpoints.list";
 const TOO_LARGE = /is larger than 16777216 bytes$/;
-
-/** Runs a daemon that serves one endpoint. */
-async function whileServing(
-  machine: FakeMachine,
-  body: (served: ServedEndpoint) => Promise<void>,
-): Promise<void> {
-  machine.cloud.addEndpoint({ url: "http://api.myapp:8351", backend: "http" });
-  await withDaemon(machine, async () => await body(await servedEndpoint(machine)));
-}
 
 /** The growth of the process's memory while `task` runs, in bytes. */
 async function memoryOf(task: () => Promise<unknown>): Promise<number> {
@@ -42,9 +31,7 @@ const ANSWERS: readonly (readonly [name: string, fault: Fault, expected: RegExp]
 ];
 
 Deno.test("runDaemon() rejects an answer that is not a list, keeps serving, and reports it (F38)", async () => {
-  await using machine = await FakeMachine.create();
-  const { faults } = machine.cloud;
-  await whileServing(machine, async ({ assertServed }) => {
+  await whileServing(async ({ machine, cloud: { faults }, assertServed }) => {
     for (const [name, fault, expected] of ANSWERS) {
       faults.set({ ...fault, route: LIST });
       const { error } = await pollUntil(
@@ -73,15 +60,11 @@ Deno.test("runDaemon() stops reading 1 GiB and a gzip bomb at 16 MiB, with littl
     () => new Response(bomb, { headers: { "Content-Encoding": "gzip" } }),
   );
   let isArmed = false;
-  await using machine = await FakeMachine.create();
-  machine.override({
-    sendHttp(request) {
-      const url = `http://127.0.0.1:${server.addr.port}/`;
-      return sendHttp(isArmed && request.url.endsWith("/bound_endpoints") ? { ...request, url } : request);
-    },
-  });
-  const { faults } = machine.cloud;
-  await whileServing(machine, async ({ assertServed }) => {
+  function sendOrBomb(request: HttpRequest) {
+    const url = `http://127.0.0.1:${server.addr.port}/`;
+    return sendHttp(isArmed && request.url.endsWith("/bound_endpoints") ? { ...request, url } : request);
+  }
+  await whileServing(async ({ machine, cloud: { faults }, assertServed }) => {
     const untilTooLarge = () => pollUntil(machine, ({ error }) => TOO_LARGE.test(error ?? ""));
     const untilOk = () => pollUntil(machine, ({ state }) => state === "ok");
     faults.set({ kind: "huge_body", bytes: 1024 * MIB, route: LIST });
@@ -96,22 +79,18 @@ Deno.test("runDaemon() stops reading 1 GiB and a gzip bomb at 16 MiB, with littl
     await untilOk();
     const [gib, gzip] = [forGib, forBomb].map((bytes) => Math.round(bytes / MIB));
     assert.ok(gib! < 128 && gzip! < 128, `${gib} MiB for 1 GiB, ${gzip} MiB for the bomb`);
-  });
+  }, (machine) => machine.override({ sendHttp: sendOrBomb }));
   await server.shutdown();
 });
 
 Deno.test("runDaemon() waits 15 s for each page, and keeps serving if an answer is slow or missing (F38)", async () => {
   const limits = new Set<number>();
-  await using machine = await FakeMachine.create();
-  machine.override({
-    sendHttp(request: HttpRequest) {
-      limits.add(request.timeoutMs);
-      // A hundredth of the limit keeps the test short.
-      return sendHttp({ ...request, timeoutMs: request.timeoutMs / 100 });
-    },
-  });
-  const { faults } = machine.cloud;
-  await whileServing(machine, async ({ assertServed }) => {
+  function sendQuickly(request: HttpRequest) {
+    limits.add(request.timeoutMs);
+    // A hundredth of the limit keeps the test short.
+    return sendHttp({ ...request, timeoutMs: request.timeoutMs / 100 });
+  }
+  await whileServing(async ({ machine, cloud: { faults }, assertServed }) => {
     for (const fault of [{ kind: "slow_body", msPerByte: 100 }, { kind: "never_answer" }] as const) {
       faults.set({ ...fault, route: LIST });
       const { error } = await pollUntil(machine, ({ state }) => state === "unreachable");
@@ -120,14 +99,13 @@ Deno.test("runDaemon() waits 15 s for each page, and keeps serving if an answer 
       faults.clear();
       await pollUntil(machine, ({ state }) => state === "ok");
     }
-  });
+  }, (machine) => machine.override({ sendHttp: sendQuickly }));
   assert.deepEqual([...limits], [15_000]);
 });
 
 Deno.test("runDaemon() serves while its key is refused, sends it once, and takes another at once (F36)", async () => {
-  await using machine = await FakeMachine.create();
-  const { cloud, configPath } = machine;
-  await whileServing(machine, async ({ assertServed }) => {
+  await whileServing(async ({ machine, cloud, assertServed }) => {
+    const { configPath } = machine;
     const fresh = cloud.addApiKey();
     for (const status of [403, 401]) {
       const first = cloud.requests().length;
@@ -162,9 +140,7 @@ Deno.test("runDaemon() serves while its key is refused, sends it once, and takes
 });
 
 Deno.test("runDaemon() backs off between registrations while no operator is found, and serves (F42)", async () => {
-  await using machine = await FakeMachine.create();
-  const { cloud } = machine;
-  await whileServing(machine, async ({ assertServed }) => {
+  await whileServing(async ({ machine, cloud, assertServed }) => {
     cloud.faults.set(
       { kind: "error", status: 404, code: "ERR_NGROK_100", route: LIST },
       { kind: "empty_list", route: "operators.list" },

@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import { ForbiddenHost, foreignUrls } from "../fakes/fake_api.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";
 import { withDaemon } from "../fakes/with_daemon.ts";
-import { pollUntil, servedEndpoint } from "./served_endpoint.ts";
+import { pollUntil, whileServing } from "./served_endpoint.ts";
 
 const LIST = "bound_endpoints.list";
-const URL_OF_ENDPOINT = "http://api.myapp:8341";
 const DEFAULT_INGRESS = "kubernetes-binding-ingress.ngrok.io:443";
 const REDIRECTS: readonly (readonly [status: number, location: (other: string) => string])[] = [
   [301, (other) => `${other}/x`],
@@ -17,14 +16,10 @@ const REDIRECTS: readonly (readonly [status: number, location: (other: string) =
 
 Deno.test("runDaemon() requests the next page only from the API, and keeps serving (F40)", async () => {
   await using other = new ForbiddenHost();
-  await using machine = await FakeMachine.create();
-  const { cloud } = machine;
-  const { id } = cloud.addEndpoint({ url: URL_OF_ENDPOINT, backend: "http" });
-  await withDaemon(machine, async () => {
-    const { assertServed } = await servedEndpoint(machine);
+  await whileServing(async ({ machine, cloud, id, assertServed }) => {
     let last: string | null = null;
     for (const url of foreignUrls(cloud.apiUrl, other)) {
-      const text = JSON.stringify({ endpoints: [{ id, url: URL_OF_ENDPOINT }], next_page_uri: url });
+      const text = JSON.stringify({ endpoints: [{ id, url: "http://api.myapp:8351" }], next_page_uri: url });
       cloud.faults.set({ kind: "text_body", route: LIST, text });
       const { error, hint } = await pollUntil(machine, ({ error }) => error !== last);
       last = error;
@@ -39,16 +34,11 @@ Deno.test("runDaemon() requests the next page only from the API, and keeps servi
     }
   });
   assert.equal(other.connections, 0);
-  assert.ok(!machine.logText.includes(cloud.apiKey));
 });
 
 for (const value of ["loop", "endless", "endless_fresh"] as const) {
-  Deno.test(`runDaemon() stops reading a list with ${value} pages and keeps serving (F40)`, async () => {
-    await using machine = await FakeMachine.create();
-    const { cloud } = machine;
-    cloud.addEndpoint({ url: URL_OF_ENDPOINT, backend: "http" });
-    await withDaemon(machine, async () => {
-      const { assertServed } = await servedEndpoint(machine);
+  Deno.test(`runDaemon() stops reading a list with ${value} pages and keeps serving (F40)`, () =>
+    whileServing(async ({ machine, cloud, assertServed }) => {
       const first = cloud.requests().length;
       cloud.faults.set({ kind: "next_page_uri", route: LIST, value });
       if (value === "endless_fresh") {
@@ -64,17 +54,12 @@ for (const value of ["loop", "endless", "endless_fresh"] as const) {
         /^Cannot list the bound endpoints: (?:a page repeats|the next page is one that was read)$/,
       );
       await assertServed(value);
-    });
-  });
+    }));
 }
 
 Deno.test("runDaemon() follows no redirect of a poll, a renewal or a key check, and keeps serving (F41)", async () => {
   await using other = new ForbiddenHost();
-  await using machine = await FakeMachine.create();
-  const { cloud } = machine;
-  cloud.addEndpoint({ url: URL_OF_ENDPOINT, backend: "http" });
-  await withDaemon(machine, async () => {
-    const { assertServed } = await servedEndpoint(machine);
+  await whileServing(async ({ machine, cloud, assertServed }) => {
     for (const [status, locationFor] of REDIRECTS) {
       const location = locationFor(other.url);
       cloud.faults.set({ kind: "redirect", location, status });
@@ -98,7 +83,6 @@ Deno.test("runDaemon() follows no redirect of a poll, a renewal or a key check, 
     }
   });
   assert.equal(other.connections, 0);
-  assert.ok(!machine.logText.includes(cloud.apiKey));
 });
 
 Deno.test("runDaemon() follows no redirect of a registration, and registers once there is none (F41)", async () => {
@@ -131,7 +115,6 @@ for (
     await using machine = await FakeMachine.create({ ingress: "" });
     const { cloud } = machine;
     cloud.faults.set({ kind: "ingress_endpoint", value });
-    cloud.addEndpoint({ url: URL_OF_ENDPOINT, backend: "http" });
     await withDaemon(machine, async () => {
       assert.equal((await machine.askStatus()).ingress_endpoint, DEFAULT_INGRESS);
     });

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { freePort } from "../../sim/daemon_harness.ts";
 import { type ChainServer, presentChain } from "../fakes/chain_server.ts";
-import { FakeMachine } from "../fakes/fake_machine.ts";
+import type { FakeMachine } from "../fakes/fake_machine.ts";
 import { makeCert } from "../fakes/test_ca.ts";
-import { withDaemon } from "../fakes/with_daemon.ts";
-import { pollUntil, servedEndpoint } from "./served_endpoint.ts";
+import { pollUntil, whileServing } from "./served_endpoint.ts";
 
 /** Sets another API URL, and returns the error and the hint in the status. */
 async function errorAt(machine: FakeMachine, url: string): Promise<{ error: string; hint: string }> {
@@ -25,11 +24,7 @@ async function untrustedApi(): Promise<ChainServer> {
 
 Deno.test("runDaemon() serves and names the cause while the API refuses, resets or is not verified (F35)", async () => {
   await using untrusted = await untrustedApi();
-  await using machine = await FakeMachine.create();
-  const { cloud } = machine;
-  cloud.addEndpoint({ url: "http://api.myapp:8381", backend: "http" });
-  await withDaemon(machine, async () => {
-    const { assertServed } = await servedEndpoint(machine);
+  await whileServing(async ({ machine, cloud, assertServed }) => {
     const causes = [
       [`http://127.0.0.1:${freePort()}`, /refused/i],
       ["https://no-such-host.invalid", /dns error|lookup|resolve|name/i],

@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
-import { FakeMachine } from "../fakes/fake_machine.ts";
-import { withDaemon } from "../fakes/with_daemon.ts";
-import { servedEndpoint } from "./served_endpoint.ts";
+import { whileServing } from "./served_endpoint.ts";
 
 const HOUR = 3_600_000;
 const YEAR = 365 * 24 * HOUR;
@@ -27,12 +25,9 @@ for (
   ] as const
 ) {
   Deno.test(`runDaemon() polls and removes nothing after the clock jumps ${jump} (F20)`, async () => {
-    await using machine = await FakeMachine.create();
-    const { cloud } = machine;
+    // The daemon takes the clock at its start.
     using clock = movableClock();
-    cloud.addEndpoint({ url: "http://api.myapp:8371", backend: "http" });
-    await withDaemon(machine, async () => {
-      const { assertKept, assertServed } = await servedEndpoint(machine);
+    await whileServing(async ({ machine, cloud, assertKept, assertServed }) => {
       const first = cloud.requests().length;
       const count = (route: string) => cloud.requests().slice(first).filter((r) => r.route === route).length;
       clock.leadMs = leadMs;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FakeMachine } from "../fakes/fake_machine.ts";
 import { statusLine, withDaemon } from "../fakes/with_daemon.ts";
-import { servedEndpoint } from "./served_endpoint.ts";
+import { whileServing } from "./served_endpoint.ts";
 
 const IDENTITY = ["operator_id", "tls.crt", "tls.key"];
 
@@ -21,13 +21,9 @@ async function assertSoleOperator(machine: FakeMachine): Promise<void> {
   assert.equal((await machine.askStatus()).operator_id, operator!.id);
 }
 
-Deno.test("runDaemon() keeps all endpoints at one empty list and removes them when a second agrees (F39)", async () => {
-  await using machine = await FakeMachine.create();
-  const { cloud } = machine;
-  const { id } = cloud.addEndpoint({ url: "http://api.myapp:8321", backend: "http" });
-  const notice = async () => (await machine.askStatus()).api.notice;
-  await withDaemon(machine, async () => {
-    const { assertKept, assertServed } = await servedEndpoint(machine);
+Deno.test("runDaemon() keeps all endpoints at one empty list and removes them when a second agrees (F39)", () =>
+  whileServing(async ({ machine, cloud, id, assertKept, assertServed }) => {
+    const notice = async () => (await machine.askStatus()).api.notice;
     for (let time = 0; time < 2; time++) {
       cloud.faults.set({ kind: "empty_list", route: "bound_endpoints.list", times: 1 });
       await machine.until("a notice", async () => await notice() !== null);
@@ -39,8 +35,7 @@ Deno.test("runDaemon() keeps all endpoints at one empty list and removes them wh
     cloud.removeEndpoint(id);
     await machine.settled(0);
     assert.ok(!(await Deno.readTextFile(machine.hostsPath)).includes("api.myapp"));
-  });
-});
+  }));
 
 for (
   const [fault, what] of [
