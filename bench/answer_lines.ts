@@ -1,4 +1,4 @@
-import { readLines } from "./read_lines.ts";
+import { readLines } from "../sim/read_lines.ts";
 
 /** Answers each JSON line of standard input with one on standard output, until the input ends. */
 export async function answerLines(answer: (question: unknown) => Promise<unknown>): Promise<void> {

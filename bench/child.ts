@@ -1,5 +1,5 @@
 import { withDeadline } from "../src/system/clock.ts";
-import { readLines } from "./read_lines.ts";
+import { readLines } from "../sim/read_lines.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const ANSWER_LIMIT_MS = 60_000;

@@ -3,7 +3,7 @@ import type { BackendPorts } from "./backend.ts";
 import { Child, Script } from "./child.ts";
 import type { Address } from "./client.ts";
 import type { Peer, PeerName } from "./peers.ts";
-import { readLines } from "./read_lines.ts";
+import { readLines } from "../sim/read_lines.ts";
 import { makeServerCertificate } from "./server_certificate.ts";
 
 /** A program that is measured. */

@@ -4,6 +4,7 @@ import { SimulatedCloud } from "./cloud/cloud.ts";
 import { freePort } from "./daemon_harness.ts";
 import { checkEndpoints } from "./dev_check.ts";
 import { addDevEndpoints, type DevEndpoint, exampleCommand } from "./dev_endpoints.ts";
+import { sendSignal } from "./send_signal.ts";
 import { Stage, type StageOptions } from "./stage.ts";
 
 const USAGE = `Usage: deno task dev [--check] [--fault=FAULT]
@@ -41,7 +42,7 @@ async function main(args: readonly string[]): Promise<number> {
   using _signals = onSignals(["SIGINT", "SIGTERM", "SIGHUP"], () => {
     stopped.resolve(isCheck ? INTERRUPTED : 0);
     // The second signal makes the daemon stop without waiting for running connections.
-    if (++signals > 1 && pid !== 0) terminate(pid);
+    if (++signals > 1 && pid !== 0) sendSignal(pid, "SIGTERM");
   });
   let showsLog = false;
   const onLog = (line: string) => {
@@ -134,14 +135,6 @@ async function showEndpoints(stage: Stage, endpoints: readonly DevEndpoint[]): P
 
 function endOfLog(stage: Stage): string {
   return `\nThe end of ngrokd's log:\n${stage.log.slice(-LOG_LINES).join("\n")}\n`;
-}
-
-function terminate(pid: number): void {
-  try {
-    Deno.kill(pid, "SIGTERM");
-  } catch {
-    // The daemon has ended.
-  }
 }
 
 function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {

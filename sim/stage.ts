@@ -4,6 +4,8 @@ import { permissionFlags, type ShippedSet } from "../scripts/permission_flags.ts
 import type { ConfigOptions } from "./daemon_config.ts";
 import { DaemonHarness } from "./daemon_harness.ts";
 import { type LoopbackNetwork, takeLoopbackNetwork } from "./loopback_network.ts";
+import { readLines } from "./read_lines.ts";
+import { sendSignal } from "./send_signal.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const PASSED_ON = ["PATH", "HOME", "DENO_DIR", "TMPDIR", "DENO_AUDIT_PERMISSIONS"];
@@ -84,7 +86,7 @@ export class Stage extends DaemonHarness {
       detached: true,
     }).spawn();
     this.#daemon = child;
-    this.#reading = Promise.all([this.#readLines(child.stdout), this.#readLines(child.stderr)]);
+    this.#reading = Promise.all([this.#readLog(child.stdout), this.#readLog(child.stderr)]);
   }
 
   /** Sends a signal, waits for the end of the daemon and returns its exit code. */
@@ -92,15 +94,8 @@ export class Stage extends DaemonHarness {
     const child = this.#daemon;
     if (child === undefined) return 0;
     this.#daemon = undefined;
-    const kill = (pid: number, name: Deno.Signal) => {
-      try {
-        Deno.kill(pid, name);
-      } catch {
-        // The daemon has ended by itself.
-      }
-    };
-    kill(child.pid, signal);
-    const timer = setTimeout(() => kill(-child.pid, "SIGKILL"), STOP_LIMIT_MS);
+    sendSignal(child.pid, signal);
+    const timer = setTimeout(() => sendSignal(-child.pid, "SIGKILL"), STOP_LIMIT_MS);
     const { code } = await child.status;
     clearTimeout(timer);
     await this.#reading;
@@ -179,19 +174,11 @@ export class Stage extends DaemonHarness {
     return stdout;
   }
 
-  async #readLines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
-    let rest = "";
-    for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + chunk).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) this.#takeLine(line);
+  async #readLog(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+    for await (const line of readLines(stream)) {
+      this.log.push(line);
+      this.#options.onLog?.(line);
     }
-    if (rest !== "") this.#takeLine(rest);
-  }
-
-  #takeLine(line: string): void {
-    this.log.push(line);
-    this.#options.onLog?.(line);
   }
 }
 
@@ -232,7 +219,7 @@ function needsNetwork({ shipped = false, sections = "" }: StageOptions): boolean
  *
  * @throws {Deno.errors.NotFound} If /etc is this machine's own.
  */
-async function removeEarlierState(etc: string): Promise<void> {
+export async function removeEarlierState(etc: string): Promise<void> {
   await Deno.stat(OWN_ETC_CHANGES);
   await Deno.remove(etc, { recursive: true }).catch(() => {});
 }

@@ -1,12 +1,19 @@
-// Runs the daemon against every fault and switch of the simulated cloud, and writes build/cloud-faults.md.
+// Runs the daemon against every fault and switch of the simulated cloud, and writes
+// build/cloud-faults.md. Usage: deno task faults:cloud [--only TEXT]
 import { writeErr, writeOut } from "../../src/system/terminal.ts";
 import { allCases, type Case } from "./faults_cloud/cases.ts";
 import { renderPage } from "./faults_cloud/page.ts";
 import { type Observation, runCase } from "./faults_cloud/run_case.ts";
+import { reportProblems } from "./task.ts";
 
 const FOLDER = new URL("../../build/", import.meta.url);
-const USAGE = "Usage: deno task faults:cloud [--only TEXT]\n";
-const SLOTS = 6;
+const USAGE = `Usage: deno task faults:cloud [--only TEXT]
+
+  --only TEXT  run the cases whose moment and title contain this text, and
+               print the page instead of writing it
+`;
+/** Most cases wait for a timeout, so several run at the same time. */
+const PARALLEL = 6;
 
 async function main(): Promise<number> {
   const [option, text] = Deno.args;
@@ -16,38 +23,41 @@ async function main(): Promise<number> {
     return 2;
   }
   const start = Date.now();
-  const cases = allCases().filter((one) => !isOnly || `${one.moment} ${one.title}`.includes(text));
-  const seen = await runAll(cases);
-  // A busy machine can miss a time limit of the test itself, so a failed case runs once more, alone.
-  for (const [at, one] of seen.entries()) {
-    if (one.problems.length === 0) continue;
-    writeOut(`Once more: ${one.case.moment} ${one.case.title}: ${one.problems.join("; ")}\n`);
-    seen[at] = await runCase(one.case, 0);
+  const cases = allCases().filter((each) => !isOnly || nameOf(each).includes(text));
+  const observations = await runAll(cases);
+  // A busy machine can miss a time limit of the test itself, so a failed case runs again, alone.
+  for (const [at, { case: failed, problems }] of observations.entries()) {
+    if (problems.length === 0) continue;
+    writeOut(`Running again: ${nameOf(failed)}: ${problems.join("; ")}\n`);
+    observations[at] = await runCase(failed);
   }
-  const page = renderPage(seen);
+  const page = renderPage(observations);
   if (isOnly) writeOut(page);
   else {
     await Deno.mkdir(FOLDER, { recursive: true });
     await Deno.writeTextFile(new URL("cloud-faults.md", FOLDER), page);
   }
-  const problems = seen.flatMap((one) =>
-    one.problems.map((problem) => `${one.case.moment} ${one.case.title}: ${problem}`)
+  const problems = observations.flatMap((observation) =>
+    observation.problems.map((problem) => `${nameOf(observation.case)}: ${problem}`)
   );
-  for (const problem of problems) writeErr(`${problem}\n`);
   const seconds = Math.round((Date.now() - start) / 1000);
-  writeOut(`${cases.length} faults and switches in ${seconds} s, ${problems.length} problems\n`);
-  return problems.length === 0 && cases.length > 0 ? 0 : 1;
+  writeOut(`Ran ${cases.length} faults and switches in ${seconds} s: ${problems.length} problems\n`);
+  if (cases.length === 0) problems.push("no case contains this text");
+  return reportProblems(problems);
 }
 
-/** Runs a few cases at a time, because most of them wait for a timeout. */
+function nameOf({ moment, title }: Case): string {
+  return `${moment} ${title}`;
+}
+
 async function runAll(cases: readonly Case[]): Promise<Observation[]> {
-  const seen: Observation[] = [];
+  const observations: Observation[] = [];
   let next = 0;
-  async function work(slot: number): Promise<void> {
-    for (let at = next++; at < cases.length; at = next++) seen[at] = await runCase(cases[at]!, slot);
+  async function work(): Promise<void> {
+    for (let at = next++; at < cases.length; at = next++) observations[at] = await runCase(cases[at]!);
   }
-  await Promise.all(Array.from({ length: SLOTS }, (_, slot) => work(slot)));
-  return seen;
+  await Promise.all(Array.from({ length: PARALLEL }, work));
+  return observations;
 }
 
 if (import.meta.main) Deno.exit(await main());

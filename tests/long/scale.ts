@@ -1,27 +1,18 @@
+// Measures the daemon while 10,000 endpoints appear, vanish and return. As root it runs in namespaces
+// of its own with the real driver. Usage: deno task scale [--endpoints=N] [--patience=FACTOR]
 import { parseArgs } from "node:util";
 import { writeErr } from "../../src/system/terminal.ts";
-import { NAMESPACES, OWN_ETC } from "../root/namespace.ts";
+import { scriptInside } from "../root/namespace.ts";
 import { NEEDS_ROOT } from "../root/needs_root.ts";
 import { runScale } from "./scale/run.ts";
 
-const ROOT = new URL("../..", import.meta.url).pathname;
+const USAGE = `Usage: deno task scale [--endpoints=N] [--patience=FACTOR]
 
-/** As root in namespaces of its own, which it cannot outlive; gives the exit code. */
-async function runInside(count: number, patience: number): Promise<number> {
-  const { code } = await new Deno.Command("unshare", {
-    args: [
-      ...NAMESPACES,
-      ...["/bin/sh", "-ec", `/sbin/ip link set lo up\n${OWN_ETC}\n"$@" || exit $?`, "sh"],
-      ...[Deno.execPath(), "run", "-P=stage", "--no-prompt", "--no-check", "--quiet"],
-      ...["tests/long/scale/run.ts", String(count), String(patience)],
-    ],
-    cwd: ROOT,
-    stdin: "null",
-  }).spawn().status;
-  return code;
-}
+  --endpoints=N      the number of endpoints, 2 or more (default: 10000)
+  --patience=FACTOR  the factor of all time limits, 1 or more (default: 1)
+`;
 
-if (import.meta.main) {
+async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       endpoints: { type: "string", default: "10000" },
@@ -30,10 +21,12 @@ if (import.meta.main) {
   });
   const [count, patience] = [Number(values.endpoints), Number(values.patience)];
   if (!(Number.isInteger(count) && count >= 2 && patience >= 1)) {
-    writeErr("Usage: deno task scale [--endpoints=N] [--patience=TIMES]    (N: 2 or more)\n");
-    Deno.exit(2);
+    writeErr(USAGE);
+    return 2;
   }
-  Deno.exit(
-    NEEDS_ROOT ? await runScale(count, { shipped: false, patience }) : await runInside(count, patience),
-  );
+  if (NEEDS_ROOT) return await runScale(count, { shipped: false, patience });
+  const script = ["tests/long/scale/run.ts", String(count), String(patience)];
+  return (await scriptInside(script).spawn().status).code;
 }
+
+if (import.meta.main) Deno.exit(await main());

@@ -31,5 +31,5 @@ testRoot(
 
 testRoot(
   "of two daemons that start at once one runs, and the other reports why it does not",
-  () => passesRuns({ kind: "twins", pairs: 1 }, 2),
+  () => passesRuns({ kind: "double_starts", pairs: 1 }, 2),
 );

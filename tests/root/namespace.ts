@@ -5,17 +5,14 @@ export async function runInside(
   file: string | URL,
   options: InsideOptions = {},
 ): Promise<{ code: number; text: string }> {
-  const { prelude = "", etc = false, filter, env = {} } = options;
-  const script = `/sbin/ip link set lo up\n${etc ? OWN_ETC : ""}${prelude}\n"$@" || exit $?`;
+  const { filter, env = {} } = options;
   const { code, stdout, stderr } = await new Deno.Command("unshare", {
-    args: [
-      ...NAMESPACES,
-      // The shell stays, because the first process of a namespace must collect orphans.
-      ...["/bin/sh", "-ec", script, "sh"],
-      ...[Deno.execPath(), "test", etc ? "-P=stage" : "-P=test", "--no-prompt", "--no-check", "--quiet"],
+    args: unshareArgs([
+      ...[Deno.execPath(), "test", options.etc ? "-P=stage" : "-P=test"],
+      ...["--no-prompt", "--no-check", "--quiet"],
       ...(filter === undefined ? [] : [`--filter=${filter}`]),
       new URL(file, import.meta.url).pathname,
-    ],
+    ], options),
     cwd: ROOT,
     env: { ...env, [INSIDE]: "1", NO_COLOR: "1" },
     stdin: "null",
@@ -24,6 +21,23 @@ export async function runInside(
   }).output();
   const decoder = new TextDecoder();
   return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
+}
+
+/**
+ * A command that runs a script of the project with these arguments in namespaces of its own, with an
+ * /etc and a /run that it may change.
+ */
+export function scriptInside(script: readonly string[], options: Deno.CommandOptions = {}): Deno.Command {
+  const program = [Deno.execPath(), "run", "-P=stage", "--no-prompt", "--no-check", "--quiet", ...script];
+  const args = unshareArgs(program, { etc: true });
+  return new Deno.Command("unshare", { ...options, args, cwd: ROOT, stdin: "null" });
+}
+
+function unshareArgs(program: readonly string[], options: InsideOptions): string[] {
+  const { prelude = "", etc = false } = options;
+  const script = `/sbin/ip link set lo up\n${etc ? OWN_ETC : ""}${prelude}\n"$@" || exit $?`;
+  // The shell stays, because the first process of a namespace must collect orphans.
+  return [...NAMESPACES, "/bin/sh", "-ec", script, "sh", ...program];
 }
 
 /** Options of {@linkcode runInside}. */

@@ -1,12 +1,13 @@
-// One part of the proof, in namespaces of its own; the last line of what it prints is the report. Started by run_part.ts.
+// One part of the task, in namespaces of its own. The last line of its output is the report as JSON.
+// Started by run_part.ts.
 import { writeOut } from "../../../src/system/terminal.ts";
 import { churn } from "./churn.ts";
+import { doubleStarts } from "./double_starts.ts";
 import { Machine } from "./machine.ts";
 import { Tally } from "./report.ts";
 import type { Part } from "./run_part.ts";
 import { stops } from "./stops.ts";
 import { sweep } from "./sweep.ts";
-import { twins } from "./twins.ts";
 
 async function run(part: Part, tally: Tally): Promise<void> {
   if (part.kind === "sweep") return await sweep(part.calls, tally);
@@ -16,8 +17,8 @@ async function run(part: Part, tally: Tally): Promise<void> {
       return await churn(machine, { ...part, tally });
     case "stops":
       return await stops(machine, { ...part, tally });
-    case "twins":
-      return await twins(machine, { ...part, tally });
+    case "double_starts":
+      return await doubleStarts(machine, { ...part, tally });
   }
 }
 

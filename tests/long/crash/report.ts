@@ -1,19 +1,13 @@
-/** What one part of the proof came to. */
-export interface CrashReport {
-  /** How often the daemon was ended. */
-  readonly runs: number;
-  /** What was measured → all of it, in milliseconds. */
-  readonly figuresMs: Readonly<Record<string, readonly number[]>>;
-  readonly problems: readonly string[];
-}
+import { missedTargets } from "../../../bench/targets.ts";
 
-/** Gathers a report, and holds each figure against its limit; `patience` times that, where a busy machine is not to be blamed. */
+/** Collects the problems and figures of many runs, and checks each figure against its limit. */
 export class Tally {
   readonly #patience: number;
   #runs = 0;
   readonly #figuresMs = new Map<string, number[]>();
   readonly #problems: string[] = [];
 
+  /** @param patience The factor of all limits, for a machine that does other work, too. */
   constructor(patience: number) {
     this.#patience = patience;
   }
@@ -22,27 +16,35 @@ export class Tally {
     return { runs: this.#runs, figuresMs: Object.fromEntries(this.#figuresMs), problems: this.#problems };
   }
 
-  /** One run, and what was wrong with it; `what` names it. */
-  ran(what: string, problems: readonly string[]): void {
+  /** Adds a run and its problems. */
+  addRun(run: string, problems: readonly string[]): void {
     this.#runs++;
-    this.#problems.push(...problems.map((problem) => `${what}: ${problem}`));
+    this.#problems.push(...problems.map((problem) => `${run}: ${problem}`));
   }
 
-  /** A figure of the run named `what`; NaN if there is none, because the run did not come to it. */
-  measured(
-    what: string,
+  /** Adds a figure of a run; NaN if the run ended before it. */
+  addFigure(
+    run: string,
     figure: { readonly name: string; readonly ms: number; readonly limitMs: number },
   ): void {
     const { name, ms, limitMs } = figure;
     if (Number.isNaN(ms)) return;
     this.#figuresMs.set(name, [...this.#figuresMs.get(name) ?? [], ms]);
-    if (ms > limitMs * this.#patience) {
-      this.#problems.push(`${what}: ${name} took ${Math.round(ms)} ms, not ${limitMs}`);
-    }
+    const target = { text: `${run}: ${name}`, unit: "ms", value: ms, atMost: limitMs * this.#patience };
+    this.#problems.push(...missedTargets([target]));
   }
 }
 
-/** Adds up the reports of one part that was done in pieces. */
+/** The result of one part of the task. */
+export interface CrashReport {
+  /** The number of times that the daemon ran. */
+  readonly runs: number;
+  /** All values of each figure. */
+  readonly figuresMs: Readonly<Record<string, readonly number[]>>;
+  readonly problems: readonly string[];
+}
+
+/** Adds up the reports of a part that ran in pieces. */
 export function sum(reports: readonly CrashReport[]): CrashReport {
   const figures = Map.groupBy(
     reports.flatMap(({ figuresMs }) => Object.entries(figuresMs)),

@@ -1,5 +1,5 @@
 import { Child } from "../../../bench/child.ts";
-import { readLines } from "../../../bench/read_lines.ts";
+import { readLines } from "../../../sim/read_lines.ts";
 
 const MAIN = new URL("./server_main.ts", import.meta.url).pathname;
 

@@ -1,41 +1,42 @@
 import { type Fault, FAULTS } from "../../../sim/cloud/faults.ts";
 import { DEFAULT_SWITCHES, type Switches } from "../../../sim/cloud/switches.ts";
 
-/** What the daemon is doing when the cloud goes wrong. */
+/** The action of the daemon during which the cloud fails. */
 export type Moment = "register" | "poll" | "renew" | "connect" | "switch";
 
-/** One thing that goes wrong, and what must be seen of it. */
+/** A fault or a switch of the cloud, and the behaviour that the task expects. */
 export interface Case {
-  /** As it stands in the table; with the moment it is unique. */
+  /** The first cell of the table; unique together with the moment. */
   readonly title: string;
   readonly moment: Moment;
   readonly faults?: readonly Fault[];
   readonly switches?: Partial<Switches>;
-  /** The faults come with the daemon's start, the cloud is then left as it is. */
   readonly expect: Expectation;
 }
 
-/** What must hold; anything else fails the command. */
+/** The behaviour without which the task fails. */
 export interface Expectation {
   /**
-   * `refused`: the step fails, the user reads why, and all goes on with what there was. `harmless`: nothing is to be seen of it. `gone`:
-   * the endpoints go, because the cloud says so twice.
+   * `refused`: the action fails, the user reads why, and ngrokd keeps what it has. `harmless`: the
+   * fault has no effect. `gone`: ngrokd removes the endpoints, because two polls agree.
    */
   readonly outcome: "refused" | "harmless" | "gone";
-  /** Text that the user must read. */
+  /** The user must read a text that matches. */
   readonly reads?: RegExp;
-  /** A poll does not follow by itself within seconds: the key was refused, or the cloud asked for a long wait. */
+  /** True if no poll follows within seconds: the key was refused, or Retry-After is long. */
   readonly waits?: true;
-  /** What a client gets is what the other end of its connection did: there is nothing to be read. */
+  /** True if ngrokd passes on the end of the connection, and has no failure to report. */
   readonly silent?: true;
 }
+
+type Line = readonly [title: string, fault: Fault, expect: Expectation];
 
 const REFUSED = { outcome: "refused" } as const;
 const HARMLESS = { outcome: "harmless" } as const;
 const LARGE = 17 * 1024 * 1024;
 
-/** What can go wrong with any answer of the API. */
-const ANSWERS: readonly (readonly [string, Fault, Expectation])[] = [
+/** The faults that any answer of the API can show. */
+const ANSWERS: readonly Line[] = [
   ["`error` 400", { kind: "error", status: 400, code: "ERR_NGROK_215", message: "no" }, REFUSED],
   ["`error` 401", { kind: "error", status: 401 }, { ...REFUSED, waits: true, reads: /40[13]/ }],
   ["`error` 403", { kind: "error", status: 403, code: "ERR_NGROK_201" }, {
@@ -94,8 +95,8 @@ function answerCases(): Case[] {
   );
 }
 
-const LISTS: readonly (readonly [string, Fault, Expectation])[] = [
-  ["`error` 404: the operator is not there, and is listed", { kind: "error", status: 404 }, REFUSED],
+const LISTS: readonly Line[] = [
+  ["`error` 404, while the operator is still listed", { kind: "error", status: 404 }, REFUSED],
   ...(["null", "empty", "absent", "relative", "absolute"] as const).map((value) =>
     [`\`next_page_uri\`: ${value}`, { kind: "next_page_uri", value }, HARMLESS] as const
   ),
@@ -111,10 +112,10 @@ const LISTS: readonly (readonly [string, Fault, Expectation])[] = [
   ["`duplicates`", { kind: "duplicates" }, HARMLESS],
   ["`stale_entries`", { kind: "stale_entries" }, HARMLESS],
   ["`empty_list`, every other poll", { kind: "empty_list", times: 1 }, HARMLESS],
-  ["`empty_list`, on and on", { kind: "empty_list" }, { outcome: "gone" }],
+  ["`empty_list`, every poll", { kind: "empty_list" }, { outcome: "gone" }],
 ];
 
-const CERTIFICATES: readonly (readonly [string, Fault, Expectation])[] = [
+const CERTIFICATES: readonly Line[] = [
   ["`short_certificate`, 1 h", { kind: "short_certificate", lifetimeMs: 3_600_000 }, HARMLESS],
   ["`wrong_key_certificate`", { kind: "wrong_key_certificate" }, REFUSED],
   ["`empty_certificate`", { kind: "empty_certificate" }, REFUSED],
@@ -123,7 +124,7 @@ const CERTIFICATES: readonly (readonly [string, Fault, Expectation])[] = [
   ["`ingress_endpoint`: left out", { kind: "ingress_endpoint", value: null }, HARMLESS],
 ];
 
-const INGRESS: readonly (readonly [string, Fault, Expectation])[] = [
+const INGRESS: readonly Line[] = [
   ["`ingress.stall`", { kind: "ingress.stall" }, REFUSED],
   ["`ingress.reset`, accept", { kind: "ingress.reset", stage: "accept" }, REFUSED],
   ["`ingress.reset`, handshake", { kind: "ingress.reset", stage: "handshake" }, REFUSED],
@@ -169,7 +170,7 @@ const INGRESS: readonly (readonly [string, Fault, Expectation])[] = [
   ["`ingress.half_close`", { kind: "ingress.half_close" }, { ...REFUSED, silent: true }],
 ];
 
-/** The first bytes of the stream come in one record with the answer to the request for it. */
+/** The first bytes of the stream arrive in one TLS record with the answer to the upgrade. */
 const JOINED: Case = {
   title: "`ingress.joined`",
   moment: "connect",
@@ -184,7 +185,7 @@ const JOINED: Case = {
   expect: HARMLESS,
 };
 
-/** Each switch of what PROTOCOL.md leaves open, with the values that are not the default. */
+/** The switches for what docs/protocol.md leaves open, with each value that is not the default. */
 const SWITCHES: readonly Partial<Switches>[] = [
   { frameWaitMs: null },
   { keepEarlyBytes: false },
@@ -214,17 +215,17 @@ const SWITCHES: readonly Partial<Switches>[] = [
   { statusOf: { ERR_NGROK_203: 401 } },
 ];
 
-function casesOf(moment: Moment, rows: readonly (readonly [string, Fault, Expectation])[]): Case[] {
+function casesOf(moment: Moment, rows: readonly Line[]): Case[] {
   return rows.map(([title, fault, expect]) => {
     const routed = moment === "connect" ? fault : { ...fault, route: ROUTES[moment as keyof typeof ROUTES] };
     return { title, moment, faults: [routed], expect };
   });
 }
 
-/** All that is run. @throws {RangeError} If a fault or a switch of the simulator has no case. */
+/** All cases. @throws {RangeError} If a fault or a switch of the simulated cloud has none. */
 export function allCases(): readonly Case[] {
   const cases = [
-    // Those that take longest come first.
+    // The longest cases come first.
     ...casesOf("poll", LISTS),
     ...answerCases(),
     ...casesOf("register", CERTIFICATES),
@@ -236,12 +237,12 @@ export function allCases(): readonly Case[] {
       return { title: `\`${name}\`: ${JSON.stringify(value)}`, moment: "switch", switches, expect: HARMLESS };
     }),
   ];
-  const faults = new Set(cases.flatMap((one) => one.faults?.map(({ kind }) => kind) ?? []));
-  const switches = new Set(cases.flatMap((one) => Object.keys(one.switches ?? {})));
+  const faults = new Set(cases.flatMap(({ faults = [] }) => faults.map(({ kind }) => kind)));
+  const switches = new Set(cases.flatMap(({ switches = {} }) => Object.keys(switches)));
   const missing = [
     ...(Object.keys(FAULTS) as Fault["kind"][]).filter((kind) => !faults.has(kind)),
     ...Object.keys(DEFAULT_SWITCHES).filter((name) => !switches.has(name)),
   ];
-  if (missing.length > 0) throw new RangeError(`Cannot make the table: nothing tries ${missing.join(", ")}`);
+  if (missing.length > 0) throw new RangeError(`Cannot list the cases: none has ${missing.join(", ")}`);
   return cases;
 }

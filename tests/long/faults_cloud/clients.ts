@@ -1,9 +1,19 @@
+import { dial } from "../../e2e/client.ts";
+
 const LIMIT_MS = 40_000;
 
-/** One GET as a user's curl would send it; gives `200`, `502: what the body says`, or how it ended without an answer. */
-export async function askWeb(listen: string, host: string): Promise<string> {
-  const { text, end } = await exchange(listen, {
-    send: `GET /hello HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
+/** The answer of {@linkcode askEcho} if the echo came back. */
+export const ECHO = "the echo";
+/** The answer if the connection was closed first. */
+export const CLOSED = "closed without an answer";
+
+/**
+ * Sends a GET request to a listener as curl does. Returns `200`, `502: <first line of the body>`, or
+ * how the connection ended without an answer.
+ */
+export async function askWeb(address: string, host: string): Promise<string> {
+  const { text, end } = await exchange(address, {
+    request: `GET /hello HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
     isDone: () => false,
   });
   const [, status, body = ""] = /^HTTP\/1\.1 (\d{3})[^\n]*\n[^]*?\r\n\r\n([^]*)$/.exec(text) ?? [];
@@ -11,37 +21,39 @@ export async function askWeb(listen: string, host: string): Promise<string> {
   return status === "200" ? "200" : `${status}: ${body.trim().split("\n")[0]}`;
 }
 
-/** A line to an echo server and back; gives `the echo` or how it ended without one. */
-export async function askEcho(listen: string): Promise<string> {
+/** Sends a line to an echo server. Returns {@linkcode ECHO}, or how the connection ended without it. */
+export async function askEcho(address: string): Promise<string> {
   const line = "hello, echo\n";
-  const { text, end } = await exchange(listen, { send: line, isDone: (got) => got.length >= line.length });
-  return text.startsWith(line) ? "the echo" : end;
+  const { text, end } = await exchange(address, {
+    request: line,
+    isDone: (received) => received.length >= line.length,
+  });
+  return text.startsWith(line) ? ECHO : end;
 }
 
 interface Exchange {
-  readonly send: string;
-  readonly isDone: (text: string) => boolean;
+  readonly request: string;
+  readonly isDone: (received: string) => boolean;
 }
 
-async function exchange(listen: string, options: Exchange): Promise<{ text: string; end: string }> {
-  const [, hostname = "", port = ""] = /^(.*):(\d+)$/.exec(listen) ?? [];
-  using conn = await Deno.connect({ hostname, port: Number(port) });
-  let late = false;
+async function exchange(address: string, options: Exchange): Promise<{ text: string; end: string }> {
+  using conn = await dial(address);
+  let isLate = false;
   const timer = setTimeout(() => {
-    late = true;
+    isLate = true;
     conn.close();
   }, LIMIT_MS);
   let text = "";
   try {
-    await conn.write(new TextEncoder().encode(options.send));
+    await conn.write(new TextEncoder().encode(options.request));
     const buffer = new Uint8Array(16_384);
     for (let count = await conn.read(buffer); count !== null; count = await conn.read(buffer)) {
       text += new TextDecoder().decode(buffer.subarray(0, count));
       if (options.isDone(text)) break;
     }
-    return { text, end: "closed without an answer" };
+    return { text, end: CLOSED };
   } catch {
-    return { text, end: late ? `no answer in ${LIMIT_MS / 1000} s` : "reset" };
+    return { text, end: isLate ? `no answer in ${LIMIT_MS / 1000} s` : "reset" };
   } finally {
     clearTimeout(timer);
   }

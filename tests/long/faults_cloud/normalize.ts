@@ -1,13 +1,13 @@
 import type { Stage } from "../../../sim/stage.ts";
 
-/** The text without what differs from run to run: ports, ids, addresses, times. */
+/** Replaces the parts of a text that differ from run to run: ports, ids, addresses, times. */
 export function normalize(text: string, stage: Pick<Stage, "cloud" | "directory">): string {
   const { cloud, directory } = stage;
   return text
     .replaceAll(cloud.apiUrl, "https://api")
     .replaceAll(`${cloud.ingressHost}:${cloud.ingressPort}`, "ingress:443")
     .replaceAll(directory, "…")
-    // Which of the two was the last to fail is chance.
+    // Either endpoint can be the last one to fail.
     .replace(/\b(?:web|db)\.faults:\d+/g, "<endpoint>")
     .replace(/(?<=other\.example\.com):\d+/g, ":<port>")
     .replace(/127\.\d+\.\d+\.\d+/g, "<address>")

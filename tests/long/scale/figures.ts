@@ -1,71 +1,72 @@
 import { missedTargets } from "../../../bench/targets.ts";
 import type { EndpointReport } from "../../../src/model/report.ts";
 
-/** What issue 3 and RELIABILITY.md F43 ask for. */
-const TARGETS = { stepSeconds: 10, peakRssMiB: 300, hostsWrites: 1, idleCpuMs: 250, idleWrites: 0 };
+/** The limits of docs/benchmarks.md, "Many endpoints". */
+const LIMITS = { stepSeconds: 10, peakRssMiB: 300, hostsWrites: 1, idleCpuMs: 250, idleWrites: 0 };
 
-/** One change of the account, and what it cost. */
+/** The figures of one change of the account. */
 export interface StepFigures {
   readonly name: string;
   readonly pages: number;
-  /** From the last page's answer to the last endpoint listed as it must be, and the hosts file right. */
+  /** From the request for the last page until the hosts file and `list` are right. */
   readonly seconds: number;
   readonly hostsWrites: number;
-  /** The most memory that the daemon had in the step. */
+  /** The most memory that the daemon used during the step. */
   readonly peakRssMiB: number;
-  /** How many endpoints do not stand where they stood first. */
+  /** The number of endpoints that do not have their first address. */
   readonly moved: number;
 }
 
-/** A poll that finds nothing new. */
+/** The figures of a poll that finds no difference. */
 export interface IdleFigures {
   readonly pages: number;
-  /** Of the daemon and of the programs that it ran. */
+  /** The CPU time of the daemon and of the programs that it ran. */
   readonly cpuMs: number;
-  /** Files that are not what they were before. */
+  /** The files that changed. */
   readonly written: readonly string[];
 }
 
-/** The head of the table that {@linkcode renderStep} makes lines of. */
+/** The head of the table with the lines of {@linkcode renderStep}. */
 export const HEAD = `| step | pages | seconds | hosts written | moved | peak RSS, MiB |
 | --- | ---: | ---: | ---: | ---: | ---: |`;
 
-/** A line of the table. */
+/** Renders a line of the table. */
 export function renderStep(figures: StepFigures): string {
   const { name, pages, seconds, hostsWrites, peakRssMiB, moved } = figures;
-  return `| ${name} | ${pages} | ${seconds.toFixed(1)} | ${hostsWrites} | ${moved} | ${
-    peakRssMiB.toFixed(0)
-  } |`;
+  const cells = [name, pages, seconds.toFixed(1), hostsWrites, moved, peakRssMiB.toFixed(0)];
+  return `| ${cells.join(" | ")} |`;
 }
 
-/** A sentence. */
+/** Renders a sentence without its end. */
 export function renderIdle({ pages, cpuMs, written }: IdleFigures): string {
-  return `idle poll of ${pages} pages: ${cpuMs} ms of CPU, ${
-    written.length === 0 ? "no file written" : `written: ${written.join(" ")}`
-  }`;
+  const files = written.length === 0 ? "no file written" : `files written: ${written.join(" ")}`;
+  return `Idle poll of ${pages} pages: ${cpuMs} ms of CPU, ${files}`;
 }
 
-/** Returns the figures of a step that miss their targets; times may be `patience` times as long. */
+/** Returns the figures of a step that miss their limits; times may be `patience` times as long. */
 export function stepProblems(figures: StepFigures, patience = 1): string[] {
   const { name, seconds, hostsWrites, peakRssMiB, moved } = figures;
   return missedTargets([
-    { text: `${name}: seconds`, value: seconds, atMost: TARGETS.stepSeconds * patience },
-    { text: `${name}: writes of the hosts file`, value: hostsWrites, atMost: TARGETS.hostsWrites },
-    { text: `${name}: MiB of memory`, value: peakRssMiB, atMost: TARGETS.peakRssMiB },
-    { text: `${name}: endpoints on another address`, value: moved, atMost: 0 },
+    { text: `${name}: duration`, unit: "s", value: seconds, atMost: LIMITS.stepSeconds * patience },
+    { text: `${name}: writes of the hosts file`, value: hostsWrites, atMost: LIMITS.hostsWrites },
+    { text: `${name}: memory`, unit: "MiB", value: peakRssMiB, atMost: LIMITS.peakRssMiB },
+    { text: `${name}: endpoints on another address than before`, value: moved, atMost: 0 },
   ]);
 }
 
-/** Returns the figures of an idle poll that miss their targets. */
+/** Returns the figures of an idle poll that miss their limits. */
 export function idleProblems({ cpuMs, written }: IdleFigures, patience = 1): string[] {
   return missedTargets([
-    { text: "idle poll: ms of CPU", value: cpuMs, atMost: TARGETS.idleCpuMs * patience },
-    { text: "idle poll: files written", value: written.length, atMost: TARGETS.idleWrites },
+    { text: "idle poll: CPU", unit: "ms", value: cpuMs, atMost: LIMITS.idleCpuMs * patience },
+    { text: "idle poll: files written", value: written.length, atMost: LIMITS.idleWrites },
   ]);
 }
 
-/** How many endpoints do not stand where `places` (URL → address) says; those that it does not know are added. */
-export function countMoved(rows: readonly EndpointReport[], places: Map<string, string>): number {
-  for (const { url, listen_address } of rows) if (!places.has(url)) places.set(url, listen_address);
-  return rows.filter(({ url, listen_address }) => places.get(url) !== listen_address).length;
+/**
+ * Counts the endpoints that have another address than in `addresses` (by URL), and adds those that
+ * are not in it.
+ */
+export function countMoved(rows: readonly EndpointReport[], addresses: Map<string, string>): number {
+  for (const { url, listen_address } of rows) if (!addresses.has(url)) addresses.set(url, listen_address);
+  return rows.filter(({ url, listen_address }) => addresses.get(url) !== listen_address).length;
 }

@@ -1,39 +1,39 @@
-// All steps, here and now. Started by scale.ts, as root in namespaces of its own where that can be.
-import { writeErr, writeOut } from "../../../src/system/terminal.ts";
+// All steps on this machine. scale.ts runs this file in namespaces of its own if it can.
+import { writeOut } from "../../../src/system/terminal.ts";
+import { reportProblems } from "../task.ts";
 import { HEAD } from "./figures.ts";
 import { scale, scaleHeld, type ScaleOptions } from "./scale.ts";
 
-const AS_SHIPPED =
+const SHIPPED =
   "As root in namespaces of its own: `deno task ngrokd` on its default paths, 10.107.0.0/16 and /etc/hosts";
 const UNPRIVILEGED =
-  "Not as root with namespaces: 127.112.0.0/16 and a hosts file in a temporary directory, " +
-  "so neither the Linux driver nor /etc/hosts take part, and no port 80 is held";
+  "Without root and namespaces: loopback addresses and a hosts file in a temporary directory. " +
+  "The Linux driver and /etc/hosts are not part of the measurement, and no step holds port 80";
 
-/** Runs it all and prints the figures; gives the exit code. */
+/** Runs all steps, prints the figures and the problems, and returns the exit code. */
 export async function runScale(
   count: number,
   options: { readonly shipped: boolean; readonly patience: number },
 ): Promise<number> {
-  const { shipped, patience } = options;
+  const { shipped } = options;
   const scaleOptions: ScaleOptions = {
-    patience,
+    ...options,
     prelude: "ulimit -n $(ulimit -Hn)",
-    say: (line) => writeOut(`${line}\n`),
-    ...shipped ? { shipped } : { sections: "net:\n  subnet: 127.112.0.0/16" },
+    onProgress: (line) => writeOut(`${line}\n`),
   };
-  writeOut(`${shipped ? AS_SHIPPED : UNPRIVILEGED}\nLoad: ${load()}\n\n${HEAD}\n`);
+  writeOut(`${shipped ? SHIPPED : UNPRIVILEGED}\nLoad average: ${loadAverage()}\n\n${HEAD}\n`);
   const { problems } = await scale(count, scaleOptions);
-  const all = [...problems];
-  if (shipped) {
-    writeOut(`\n${HEAD}\n`);
-    all.push(...(await scaleHeld(count, scaleOptions)).problems);
-  }
-  writeOut(`\nLoad: ${load()}\n`);
-  for (const problem of all) writeErr(`Problem: ${problem}\n`);
-  return all.length === 0 ? 0 : 1;
+  if (!shipped) return finish(problems);
+  writeOut(`\n${HEAD}\n`);
+  return finish([...problems, ...(await scaleHeld(count, scaleOptions)).problems]);
 }
 
-function load(): string {
+function finish(problems: readonly string[]): number {
+  writeOut(`\nLoad average: ${loadAverage()}\n`);
+  return reportProblems(problems);
+}
+
+function loadAverage(): string {
   return Deno.loadavg().map((value) => value.toFixed(2)).join(" ");
 }
 

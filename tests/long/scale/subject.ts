@@ -1,77 +1,79 @@
-import type { EndpointReport } from "../../../src/model/report.ts";
 import { childOf, type ProcessFigures, processFigures, resetPeak } from "../../../bench/process_figures.ts";
 import { Stage, type StageOptions } from "../../../sim/stage.ts";
+import { STATE_FILES } from "../../../src/model/state_files.ts";
+import type { EndpointReport } from "../../../src/model/report.ts";
+import { steadyFigures } from "../process_growth.ts";
 import { countMoved, type IdleFigures, type StepFigures } from "./figures.ts";
-import { type HostsWatch, stampOf, watchHosts } from "./watch_hosts.ts";
+import { HostsWatch, stampOf } from "./watch_hosts.ts";
 
 const PAGE_SIZE = 100;
-const STATE_FILES = ["ip_mappings.json", "network_ports.json", "endpoints.json", "journal.json"];
-/** A poll may have to wait a minute for its turn, and the interval stretches to a second a page. */
-const POLL_WITHIN_MS = 180_000;
-const RIGHT_WITHIN_MS = 60_000;
+/** A poll can wait a minute for the request budget, and needs a second for each page. */
+const POLL_LIMIT_MS = 180_000;
+const CONVERGE_LIMIT_MS = 60_000;
 const SAMPLE_MS = 250;
-/** What a daemon that has nothing to do may use in that time. */
-const CALM_CPU_SECONDS = 0.015;
+/** An idle daemon uses no more CPU time than this between two samples. */
+const IDLE_CPU_SECONDS = 0.015;
 
-/** A daemon before a simulated cloud, watched from outside. */
+/** A daemon with a simulated cloud, measured from outside. */
 export class Subject implements AsyncDisposable {
   readonly stage: Stage;
   readonly #pid: number;
   readonly #hosts: HostsWatch;
-  /** URL → where it listened first. */
-  readonly #places = new Map<string, string>();
+  /** The first address of each endpoint, by URL. */
+  readonly #addresses = new Map<string, string>();
 
-  constructor(stage: Stage, options: { pid: number; hosts: HostsWatch }) {
+  constructor(stage: Stage, pid: number) {
     this.stage = stage;
-    this.#pid = options.pid;
-    this.#hosts = options.hosts;
+    this.#pid = pid;
+    this.#hosts = new HostsWatch(stage.hostsPath);
   }
 
-  /** Starts both; the daemon has polled once when this fulfils. */
+  /** Starts both, and waits until the daemon has polled once. */
   static async open(options: StageOptions): Promise<Subject> {
     const stage = await Stage.open(options);
     try {
       stage.startDaemon();
-      await stage.until("the daemon polls", async () => (await stage.askStatus()).api.state === "ok");
-      const pid = options.shipped ? await childOf(stage.pid) : stage.pid;
-      return new Subject(stage, { pid, hosts: watchHosts(stage.hostsPath) });
+      await stage.until("the first poll", async () => (await stage.askStatus()).api.state === "ok");
+      return new Subject(stage, options.shipped ? await childOf(stage.pid) : stage.pid);
     } catch (error) {
       await stage[Symbol.asyncDispose]();
       throw error;
     }
   }
 
-  /** Asks for a poll of an account that has exactly these endpoints now, and measures until all of them stand. */
+  /** Polls an account that has exactly these endpoints now, and measures until all are served. */
   async step(name: string, urls: readonly string[]): Promise<StepFigures & { rows: EndpointReport[] }> {
     const pages = pagesOf(urls.length);
     const writesBefore = await this.#hosts.writes();
     await resetPeak(this.#pid);
-    const answered = await this.#pollNow(pages);
-    const rows = await this.#reconciled(urls);
-    const seconds = (Date.now() - answered) / 1000;
+    const answeredAt = await this.#pollNow(pages);
+    const rows = await this.#untilServed(urls);
+    const seconds = (Date.now() - answeredAt) / 1000;
     const { peakRssMiB } = await processFigures(this.#pid);
     const hostsWrites = await this.#hosts.writes() - writesBefore;
-    return { name, pages, seconds, hostsWrites, peakRssMiB, moved: countMoved(rows, this.#places), rows };
+    return { name, pages, seconds, hostsWrites, peakRssMiB, moved: countMoved(rows, this.#addresses), rows };
   }
 
-  /** Measures over a poll that finds everything as it was: the next one, or one that is asked for. */
+  /** Measures a poll that finds no difference: the next scheduled one, or one on command. */
   async idlePoll(options: { pages: number; ask: boolean }): Promise<IdleFigures> {
     const { pages, ask } = options;
     const { stage } = this;
-    const files = [stage.hostsPath, ...STATE_FILES.map((name) => `${stage.etc}/${name}`)];
+    const names = [STATE_FILES.leases, STATE_FILES.ports, STATE_FILES.endpoints, STATE_FILES.journal];
+    const files = [stage.hostsPath, ...names.map((name) => `${stage.etc}/${name}`)];
     const stampsBefore = await Promise.all(files.map(stampOf));
     const answered = this.#pagesAnswered().length;
-    let before = await this.#calmFigures();
+    let before = await this.#idleFigures();
     if (ask) await stage.ask("set-api-key", [stage.cloud.apiKey]);
-    // What the daemon does between two polls is not part of one.
-    await stage.until("a poll", async () => {
+    // The figures do not include the work between two polls.
+    await stage.until("the start of a poll", async () => {
       const now = await processFigures(this.#pid);
-      const begun = this.#pagesAnswered().length > answered;
-      if (!begun) before = now;
-      return begun;
-    }, POLL_WITHIN_MS);
-    await stage.until("its end", () => this.#pagesAnswered().length >= answered + pages, POLL_WITHIN_MS);
-    const after = await this.#calmFigures();
+      const hasBegun = this.#pagesAnswered().length > answered;
+      if (!hasBegun) before = now;
+      return hasBegun;
+    }, POLL_LIMIT_MS);
+    const isEnded = () => this.#pagesAnswered().length >= answered + pages;
+    await stage.until("the end of the poll", isEnded, POLL_LIMIT_MS);
+    const after = await this.#idleFigures();
     const stampsAfter = await Promise.all(files.map(stampOf));
     return {
       pages,
@@ -80,7 +82,7 @@ export class Subject implements AsyncDisposable {
     };
   }
 
-  /** Whether the API has refused anything. */
+  /** Returns a problem if the API has refused requests of the daemon. */
   refusedRequests(): string[] {
     const refused = this.stage.cloud.requests().filter(({ status }) => status === 429).length;
     return refused === 0 ? [] : [`the API refused ${refused} requests with 429`];
@@ -91,30 +93,31 @@ export class Subject implements AsyncDisposable {
     await this.stage[Symbol.asyncDispose]();
   }
 
-  /** The answers to requests for a page so far. */
+  /** The answered requests for a page so far. */
   #pagesAnswered(): { at: number }[] {
     return this.stage.cloud.requests().filter(({ path, status }) =>
       path.includes("/bound_endpoints") && status === 200
     );
   }
 
-  /** Gives the time at which the last page was asked for. */
+  /** Polls, and returns the time of the request for the last page. */
   async #pollNow(pages: number): Promise<number> {
     const { stage } = this;
     const wanted = this.#pagesAnswered().length + pages;
     await stage.ask("set-api-key", [stage.cloud.apiKey]);
-    await stage.until("the whole list is read", () => this.#pagesAnswered().length >= wanted, POLL_WITHIN_MS);
+    const isRead = () => this.#pagesAnswered().length >= wanted;
+    await stage.until("the whole list is read", isRead, POLL_LIMIT_MS);
     return this.#pagesAnswered()[wanted - 1]!.at;
   }
 
-  /** Waits until the hosts file holds exactly these endpoints' names, and `list` exactly them, all active. */
-  async #reconciled(urls: readonly string[]): Promise<EndpointReport[]> {
+  /** Waits until the hosts file has exactly these names, and `list` these endpoints, all active. */
+  async #untilServed(urls: readonly string[]): Promise<EndpointReport[]> {
     const { stage } = this;
-    const names = urls.map((url) => new URL(url.replace(/^[a-z]+/, "http")).hostname).sort().join("\n");
+    const names = stage.cloud.endpoints().map(({ host }) => host).sort().join("\n");
     await stage.until(
-      "the hosts file is right",
-      async () => await namesIn(stage.hostsPath) === names,
-      RIGHT_WITHIN_MS,
+      "the hosts file has all names",
+      async () => await publishedNames(stage.hostsPath) === names,
+      CONVERGE_LIMIT_MS,
     );
     const wanted = urls.toSorted().join("\n");
     let rows: EndpointReport[] = [];
@@ -122,27 +125,26 @@ export class Subject implements AsyncDisposable {
       rows = await stage.askList();
       return rows.every(({ state }) => state === "active") &&
         rows.map(({ url }) => url).sort().join("\n") === wanted;
-    }, RIGHT_WITHIN_MS);
+    }, CONVERGE_LIMIT_MS);
     return rows;
   }
 
-  /** The figures once the process has nothing to do. */
-  async #calmFigures(): Promise<ProcessFigures> {
-    for (let last = await processFigures(this.#pid);;) {
-      await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
-      const now = await processFigures(this.#pid);
-      if (now.cpuSeconds - last.cpuSeconds < CALM_CPU_SECONDS) return now;
-      last = now;
-    }
+  /** The figures once the daemon is idle. */
+  #idleFigures(): Promise<ProcessFigures> {
+    return steadyFigures(this.#pid, {
+      count: 1,
+      sampleMs: SAMPLE_MS,
+      isSteady: (last, now) => now.cpuSeconds - last.cpuSeconds < IDLE_CPU_SECONDS,
+    });
   }
 }
 
-/** How many pages the API gives so many endpoints on. */
+/** The number of pages of a list with `count` endpoints. */
 export function pagesOf(count: number): number {
   return Math.max(1, Math.ceil(count / PAGE_SIZE));
 }
 
-async function namesIn(path: string): Promise<string> {
+async function publishedNames(path: string): Promise<string> {
   const text = await Deno.readTextFile(path);
   const names = text.split("\n").slice(1).flatMap((line) => /^[0-9.]+\t(\S+)$/.exec(line)?.[1] ?? []);
   return names.sort().join("\n");

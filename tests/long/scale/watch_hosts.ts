@@ -1,44 +1,48 @@
-/** A hosts file watched from outside: how often it was replaced or written, and when. */
-export interface HostsWatch extends AsyncDisposable {
-  /** How often it has changed so far; looks once more, so that what is there already counts. */
-  writes(): Promise<number>;
-}
+const INTERVAL_MS = 10;
 
-const EVERY_MS = 10;
+/** Watches a hosts file from outside, by its inode, size and time every 10 ms. */
+export class HostsWatch implements AsyncDisposable {
+  readonly #path: string;
+  readonly #running: Promise<void>;
+  #writes = 0;
+  #last: string | undefined;
+  /** The last check; each waits for the one before, so that an older stamp cannot follow a newer. */
+  #check = Promise.resolve();
+  #isStopped = false;
 
-/** Looks at inode and time of the file every 10 ms until it is disposed. */
-export function watchHosts(path: string): HostsWatch {
-  let writes = 0;
-  let stopped = false;
-  let last: string | undefined;
-  // One look after the other: an older stamp must not come after a newer one.
-  let looks = Promise.resolve();
-  function look(): Promise<void> {
-    return looks = looks.then(async () => {
-      const now = await stampOf(path);
-      if (last !== undefined && now !== last) writes++;
-      last = now;
-    });
+  constructor(path: string) {
+    this.#path = path;
+    this.#running = this.#run();
   }
-  async function keepLooking(): Promise<void> {
-    for (await look(); !stopped; await look()) {
-      await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+
+  /** Checks the file now, and returns the number of its changes. */
+  async writes(): Promise<number> {
+    await this.#checkNow();
+    return this.#writes;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isStopped = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isStopped) {
+      await this.#checkNow();
+      await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
     }
   }
-  const looking = keepLooking();
-  return {
-    async writes() {
-      await look();
-      return writes;
-    },
-    async [Symbol.asyncDispose]() {
-      stopped = true;
-      await looking;
-    },
-  };
+
+  #checkNow(): Promise<void> {
+    return this.#check = this.#check.then(async () => {
+      const now = await stampOf(this.#path);
+      if (this.#last !== undefined && now !== this.#last) this.#writes++;
+      this.#last = now;
+    });
+  }
 }
 
-/** Inode, size and time of a file; `""` while there is none. */
+/** The inode, size and time of a file; `""` if it does not exist. */
 export async function stampOf(path: string): Promise<string> {
   try {
     const { ino, size, mtime } = await Deno.stat(path);
