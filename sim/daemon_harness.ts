@@ -77,6 +77,12 @@ export abstract class DaemonHarness implements AsyncDisposable {
     return waitUntil(what, done, { timeoutMs, log: this.log });
   }
 
+  /** Waits until `count` endpoints are active, and returns the list. */
+  async active(count: number): Promise<EndpointReport[]> {
+    await this.until(`${count} active`, async () => (await this.askStatus()).active_count === count);
+    return await this.askList();
+  }
+
   /** Waits until the daemon lists `count` endpoints, and returns them. */
   async settled(count: number): Promise<EndpointReport[]> {
     let rows: EndpointReport[] = [];

@@ -40,8 +40,7 @@ async function killedMachine(): Promise<KilledMachine> {
 }
 
 async function assertServesAll(machine: FakeMachine): Promise<void> {
-  await machine.until("three active endpoints", async () => (await machine.askStatus()).active_count === 3);
-  for (const row of await machine.askList()) assert.match(await statusLine(row), / 200 /);
+  for (const row of await machine.active(3)) assert.match(await statusLine(row), / 200 /);
 }
 
 Deno.test("runDaemon() starts and serves with any state file cut off, and sets the file aside (F15)", async () => {

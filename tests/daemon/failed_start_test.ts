@@ -87,8 +87,7 @@ Deno.test("runDaemon() that fails while it serves exits with 1, cuts connections
   let isBroken = false;
   machine.override({ wakeLook: { everyMs: 10, wallMs: () => isBroken ? fail() : Date.now() } });
   const running = machine.run();
-  await machine.until("an active endpoint", async () => (await machine.askStatus()).active_count === 1);
-  const [row] = await machine.askList();
+  const [row] = await machine.active(1);
   const { health } = await machine.askStatus();
   using conn = await connectTo(row!);
   await conn.write(new TextEncoder().encode("ping"));

@@ -13,8 +13,7 @@ Deno.test("A renewal applies to connections within 1 s; earlier ones keep the ol
   const { cloud } = machine;
   cloud.addEndpoint({ url: "tcp://db.renewed:7462", backend: "echo" });
   await withDaemon(machine, async () => {
-    await machine.until("an active endpoint", async () => (await machine.askStatus()).active_count === 1);
-    const [row] = await machine.askList();
+    const [row] = await machine.active(1);
     const serial = async () => (await machine.askStatus()).certificate!.serial;
     const old = await serial();
     using running = await connectTo(row!);

@@ -45,11 +45,8 @@ export class TlsIngress {
 
   /** Sends data through the endpoint and waits for the end of the connection. */
   async use(): Promise<void> {
-    await this.machine.until(
-      "an active endpoint",
-      async () => (await this.machine.askStatus()).active_count === 1,
-    );
-    using conn = await connectTo((await this.machine.askList())[0]!);
+    const [row] = await this.machine.active(1);
+    using conn = await connectTo(row!);
     await conn.write(new TextEncoder().encode("the payload of the client"));
     await conn.read(new Uint8Array(1)).catch(() => {});
   }

@@ -58,8 +58,7 @@ Deno.test("SIGHUP and set-api-key during the drain restore neither names nor lis
   await using machine = await FakeMachine.create();
   machine.cloud.addEndpoint({ url: "tcp://db.internal:8351", backend: "echo" });
   const running = machine.run();
-  await machine.until("an active endpoint", async () => (await machine.askStatus()).active_count === 1);
-  const [row] = await machine.askList();
+  const [row] = await machine.active(1);
   const conn = await connectTo(row!);
   await conn.write(new TextEncoder().encode("ping"));
   assert.equal(await conn.read(new Uint8Array(8)), 4);
