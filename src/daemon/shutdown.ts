@@ -42,11 +42,14 @@ export class Shutdown implements AsyncDisposable {
     return this.#isClean;
   }
 
-  /** Handles SIGINT or SIGTERM: the first one stops the daemon, the second one forces it. */
+  /**
+   * Handles SIGINT or SIGTERM. The first one stops the daemon; a second one, or one after a failure,
+   * forces the end.
+   */
   request(name: SignalName): void {
     log.info("Received {signal}, shutting down", { signal: name });
-    if (this.#isOrderly) this.#forced.abort();
-    this.#isOrderly = true;
+    if (this.signal.aborted) this.#forced.abort();
+    else this.#isOrderly = true;
     this.#abort();
   }
 

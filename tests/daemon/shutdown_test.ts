@@ -55,6 +55,14 @@ Deno.test("Shutdown stops at the first signal, is forced at the second, and is o
   assert.deepEqual(states(), [true, true, true]);
 });
 
+Deno.test("Shutdown after a failure is forced at the first signal, and is not orderly", async () => {
+  await using _logged = await captureLog();
+  const shutdown = new Shutdown();
+  await shutdown[Symbol.asyncDispose]();
+  shutdown.request("SIGTERM");
+  assert.deepEqual([shutdown.forced.aborted, shutdown.isOrderly], [true, false]);
+});
+
 Deno.test("Shutdown waits for running work, but only 1 s longer after a second signal", async () => {
   await using logged = await captureLog();
   using clock = fakeClock();
