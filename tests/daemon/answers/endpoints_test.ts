@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { endpointHealth, endpointReports } from "../../../src/daemon/answers/endpoints.ts";
+import {
+  endpointHealth,
+  type EndpointReportInput,
+  endpointReports,
+} from "../../../src/daemon/answers/endpoints.ts";
+import type { EndpointReport } from "../../../src/model/report.ts";
 import type { Endpoint } from "../../../src/model/endpoint.ts";
 import type { Route } from "../../../src/model/route_table.ts";
 import type { Traffic } from "../../../src/model/traffic.ts";
@@ -7,43 +12,47 @@ import type { EndpointOutcome } from "../../../src/sync/round.ts";
 
 const IDLE: Traffic = { open: 0, total: 0, bytesIn: 0, bytesOut: 0, errors: 0 };
 
+/** The reports of a daemon without traffic whose machine does not use the DNS server. */
+function reportsOf(input: Partial<EndpointReportInput>): EndpointReport[] {
+  return endpointReports({ outcomes: [], refused: [], traffic: () => IDLE, asksDns: false, ...input });
+}
+
+/** An http endpoint with a virtual listener; one without a route has failed. */
 function outcome(
-  endpoint: Partial<Endpoint>,
+  changes: Partial<Endpoint>,
   route: Partial<Route> | undefined,
   reason = "",
 ): EndpointOutcome {
-  const whole: Endpoint = {
+  const endpoint: Endpoint = {
     id: "ep_1",
     url: "http://api.myapp",
     scheme: "http",
     hostname: "api.myapp",
     port: 80,
     wildcard: false,
-    ...endpoint,
+    ...changes,
   };
-  const { scheme, hostname, port, wildcard } = whole;
-  const full: Route | undefined = route &&
-    {
-      scheme,
-      hostname,
-      port,
-      wildcard,
-      endpointIds: [whole.id],
-      address: "127.107.0.2",
-      localPort: port,
-      mode: "virtual",
-      ...route,
-    };
-  return { endpoint: whole, route: full, reason, state: full === undefined ? "failed" : "active" };
+  if (route === undefined) return { endpoint, route, reason, state: "failed" };
+  const { id, scheme, hostname, port, wildcard } = endpoint;
+  const whole: Route = {
+    scheme,
+    hostname,
+    port,
+    wildcard,
+    endpointIds: [id],
+    address: "127.107.0.2",
+    localPort: port,
+    mode: "virtual",
+    ...route,
+  };
+  return { endpoint, route: whole, reason, state: "active" };
 }
 
 Deno.test("endpointReports() has every field of the Go daemon, and the new ones", () => {
   const traffic: Traffic = { open: 1, total: 3, bytesIn: 10, bytesOut: 20, errors: 2, lastActivity: 0 };
-  const [row] = endpointReports({
+  const [row] = reportsOf({
     outcomes: [outcome({}, {})],
-    refused: [],
     traffic: () => traffic,
-    asksDns: false,
   });
   assert.deepEqual(row, {
     id: "ep_1",
@@ -76,12 +85,7 @@ Deno.test("endpointReports() shows network mode as the Go daemon did", () => {
     address: "192.0.2.1",
     localPort: 9080,
   });
-  const [http, own] = endpointReports({
-    outcomes: [shared, tcp],
-    refused: [],
-    traffic: () => IDLE,
-    asksDns: false,
-  });
+  const [http, own] = reportsOf({ outcomes: [shared, tcp] });
   assert.equal(http!.listen_interface, "0.0.0.0");
   assert.equal(http!.network_port, 80);
   assert.equal(http!.shared_listener_key, "shared:0.0.0.0:80");
@@ -92,10 +96,8 @@ Deno.test("endpointReports() shows network mode as the Go daemon did", () => {
 
 Deno.test("endpointReports() shows how to reach a wildcard, by name if names below it resolve", () => {
   const reason = (scheme: Endpoint["scheme"], asksDns: boolean, port = 80) =>
-    endpointReports({
+    reportsOf({
       outcomes: [outcome({ scheme, hostname: "*.apps.x", wildcard: true }, { localPort: port })],
-      refused: [],
-      traffic: () => IDLE,
       asksDns,
     })[0]!.reason;
   assert.match(reason("http", false), /curl -H "Host: name\.apps\.x" http:\/\/127\.107\.0\.2:80\//);
@@ -108,10 +110,8 @@ Deno.test("endpointReports() shows how to reach a wildcard, by name if names bel
 });
 
 Deno.test("endpointReports() gives the reason why a name does not resolve on this machine", () => {
-  const [row] = endpointReports({
+  const [row] = reportsOf({
     outcomes: [outcome({ scheme: "http", hostname: "*.apps.x", wildcard: true }, {})],
-    refused: [],
-    traffic: () => IDLE,
     asksDns: true,
     unresolved: new Map([["*.apps.x", "no room"]]),
   });
@@ -119,14 +119,12 @@ Deno.test("endpointReports() gives the reason why a name does not resolve on thi
 });
 
 Deno.test("endpointReports() includes failed and refused endpoints, sorted by name, port and id", () => {
-  const rows = endpointReports({
+  const rows = reportsOf({
     outcomes: [
       outcome({ id: "ep_c", hostname: "b.x" }, {}),
       outcome({ id: "ep_b", hostname: "a.x" }, undefined, "no address"),
     ],
     refused: [{ id: "ep_a", url: "ftp://x", reason: "the scheme" }],
-    traffic: () => IDLE,
-    asksDns: false,
   });
   assert.deepEqual(rows.map(({ id, state, reason }) => [id, state, reason]), [
     ["ep_a", "refused", "the scheme"],
@@ -136,11 +134,9 @@ Deno.test("endpointReports() includes failed and refused endpoints, sorted by na
 });
 
 Deno.test("endpointHealth() leaves refused endpoints out and writes Go's zero time for never", () => {
-  const reports = endpointReports({
+  const reports = reportsOf({
     outcomes: [outcome({}, {})],
     refused: [{ id: "ep_r", url: "ftp://x", reason: "the scheme" }],
-    traffic: () => IDLE,
-    asksDns: false,
   });
   assert.deepEqual(endpointHealth(reports, () => ({ ...IDLE, errors: 4 })), {
     ep_1: {
