@@ -15,7 +15,10 @@ export function isMet({ value, atLeast = -Infinity, atMost = Infinity }: Target)
   return value === undefined ? undefined : value >= atLeast && value <= atMost;
 }
 
-/** Returns one line for each target that is missed, `memory 412 MiB (at most 300 MiB)`, or was not measured. */
+/**
+ * Returns one line for each target that is missed, `memory 412 MiB (at most 300 MiB)`, or was not
+ * measured.
+ */
 export function missedTargets(targets: readonly Target[]): string[] {
   return targets.filter((target) => isMet(target) !== true)
     .map((target) => `${target.value === undefined ? "not measured: " : ""}${describe(target)}`);

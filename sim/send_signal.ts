@@ -1,4 +1,6 @@
-/** Sends a signal to a process, or to a group if `pid` is negative; an ended one is not an error. */
+/**
+ * Sends a signal to a process, or to a group if `pid` is negative; an ended one is not an error.
+ */
 export function sendSignal(pid: number, signal: Deno.Signal): void {
   try {
     Deno.kill(pid, signal);

@@ -1,6 +1,6 @@
 // Kills the real daemon at every system call on its files, at random moments, while it starts and
-// while it stops, as root in namespaces of its own. Prints a table; a file or a setting that is left
-// or damaged, or a step that takes too long, is a problem.
+// while it stops, as root in namespaces of its own. Prints a table; a file or a setting that is
+// left or damaged, or a step that takes too long, is a problem.
 // Usage: deno task crash [SEED [PATIENCE]]
 import { median } from "../../bench/statistics.ts";
 import { writeErr, writeOut } from "../../src/system/terminal.ts";

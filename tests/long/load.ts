@@ -109,11 +109,7 @@ export async function pingPong(address: string, rounds: number): Promise<void> {
   }
 }
 
-/**
- * Sends bytes in a write each.
- *
- * @throws {Error} If other bytes come back.
- */
+/** Sends bytes in a write each. @throws {Error} If other bytes come back. */
 export async function sendSingleBytes(address: string, count: number): Promise<void> {
   using conn = await dial(address);
   conn.setNoDelay(true);

@@ -1,5 +1,5 @@
-// Renews certificates of five lifetimes 100 times each, with the API up and with it down for half of
-// the renewal window, through the real account, renewals and API client against the simulated
+// Renews certificates of five lifetimes 100 times each, with the API up and with it down for half
+// of the renewal window, through the real account, renewals and API client against the simulated
 // cloud, in faked time (docs/reliability.md R37). Usage: deno task renewals [SEED [RUNS]]
 import { writeOut } from "../../src/system/terminal.ts";
 import { SimulatedCloud } from "../../sim/cloud/cloud.ts";

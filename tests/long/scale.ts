@@ -1,5 +1,6 @@
-// Measures the daemon while 10,000 endpoints appear, vanish and return. As root it runs in namespaces
-// of its own with the real driver. Usage: deno task scale [--endpoints=N] [--patience=FACTOR]
+// Measures the daemon while 10,000 endpoints appear, vanish and return. As root it runs in
+// namespaces of its own with the real driver.
+// Usage: deno task scale [--endpoints=N] [--patience=FACTOR]
 import { parseArgs } from "node:util";
 import { writeErr } from "../../src/system/terminal.ts";
 import { scriptInside } from "../root/namespace.ts";

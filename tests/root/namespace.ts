@@ -24,8 +24,8 @@ export async function runInside(
 }
 
 /**
- * A command that runs a script of the project with these arguments in namespaces of its own, with an
- * /etc and a /run that it may change.
+ * A command that runs a script of the project with these arguments in namespaces of its own, with
+ * an /etc and a /run that it may change.
  */
 export function scriptInside(script: readonly string[], options: Deno.CommandOptions = {}): Deno.Command {
   const program = [Deno.execPath(), "run", "-P=stage", "--no-prompt", "--no-check", "--quiet", ...script];

@@ -122,7 +122,9 @@ class Churn {
 }
 
 interface KillResult {
-  /** The time from the start to the first answer of the control socket; NaN if it was killed before. */
+  /**
+   * The time from the start to the first answer of the control socket; NaN if it was killed before.
+   */
   readonly answeredMs: number;
   /** The time from the start until all names were served; NaN if it was killed before. */
   readonly convergedMs: number;

@@ -1,5 +1,5 @@
-// One part of the task, in namespaces of its own. The last line of its output is the report as JSON.
-// Started by run_part.ts.
+// One part of the task, in namespaces of its own. The last line of its output is the report as
+// JSON. Started by run_part.ts.
 import { writeOut } from "../../../src/system/terminal.ts";
 import { churn } from "./churn.ts";
 import { doubleStarts } from "./double_starts.ts";

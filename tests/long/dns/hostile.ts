@@ -41,8 +41,8 @@ export function hostileMessage(random: SeededRandom): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Returns the octets with one to eight changes: flipped bits, other values, cuts, inserts, pointers,
- * or the end of another message.
+ * Returns the octets with one to eight changes: flipped bits, other values, cuts, inserts,
+ * pointers, or the end of another message.
  */
 export function mutate(bytes: Uint8Array, random: SeededRandom): Uint8Array<ArrayBuffer> {
   let result = bytes.slice();

@@ -8,8 +8,8 @@ export const ECHO = "the echo";
 export const CLOSED = "closed without an answer";
 
 /**
- * Sends a GET request to a listener as curl does. Returns `200`, `502: <first line of the body>`, or
- * how the connection ended without an answer.
+ * Sends a GET request to a listener as curl does. Returns `200`, `502: <first line of the body>`,
+ * or how the connection ended without an answer.
  */
 export async function askWeb(address: string, host: string): Promise<string> {
   const { text, end } = await exchange(address, {
@@ -21,7 +21,9 @@ export async function askWeb(address: string, host: string): Promise<string> {
   return status === "200" ? "200" : `${status}: ${body.trim().split("\n")[0]}`;
 }
 
-/** Sends a line to an echo server. Returns {@linkcode ECHO}, or how the connection ended without it. */
+/**
+ * Sends a line to an echo server. Returns {@linkcode ECHO}, or how the connection ended without it.
+ */
 export async function askEcho(address: string): Promise<string> {
   const line = "hello, echo\n";
   const { text, end } = await exchange(address, {

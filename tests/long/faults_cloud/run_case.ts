@@ -237,7 +237,10 @@ function joinTexts(...texts: readonly (string | null)[]): string {
   return texts.filter((text) => text !== null).join(" — ");
 }
 
-/** The last error of a connection in the log. `ingress.error` holds only failures of all connections. */
+/**
+ * The last error of a connection in the log. `ingress.error` holds only failures of all
+ * connections.
+ */
 function lastError(log: readonly string[]): string {
   return log.findLast((line) => /(?:ERROR|WARNING) forward.*web\.faults/.test(line)) ?? "";
 }

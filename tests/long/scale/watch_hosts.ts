@@ -6,7 +6,9 @@ export class HostsWatch implements AsyncDisposable {
   readonly #running: Promise<void>;
   #writes = 0;
   #last: string | undefined;
-  /** The last check; each waits for the one before, so that an older stamp cannot follow a newer. */
+  /**
+   * The last check; each waits for the one before, so that an older stamp cannot follow a newer.
+   */
   #check = Promise.resolve();
   #isStopped = false;
 
