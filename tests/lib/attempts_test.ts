@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Attempts } from "../../src/lib/attempts.ts";
 
-Deno.test("Attempts breaks off all that run, once, and tells them from those that their own signal ends", () => {
+Deno.test("breakOff() cancels each running attempt once, and marks it, unlike an abort of its owner", () => {
   const attempts = new Attempts();
   const owner = new AbortController();
   using one = attempts.begin(owner.signal);
@@ -9,9 +9,9 @@ Deno.test("Attempts breaks off all that run, once, and tells them from those tha
   other[Symbol.dispose]();
   assert.equal(attempts.breakOff(), 1);
   assert.deepEqual([one.isBrokenOff, one.signal.aborted], [true, true]);
-  assert.deepEqual([other.isBrokenOff, other.signal.aborted], [false, false], "it was over");
+  assert.deepEqual([other.isBrokenOff, other.signal.aborted], [false, false], "it has ended");
   using next = attempts.begin(owner.signal);
-  assert.equal(next.signal.aborted, false, "what begins afterwards is another one");
+  assert.equal(next.signal.aborted, false, "a later attempt is not cancelled");
   const reason = new Error("over");
   owner.abort(reason);
   assert.deepEqual([next.signal.reason, next.isBrokenOff], [reason, false]);
@@ -19,14 +19,14 @@ Deno.test("Attempts breaks off all that run, once, and tells them from those tha
   assert.equal(next.isBrokenOff, false);
 });
 
-Deno.test("Attempts begins none that could run under a signal that has aborted", () => {
+Deno.test("An attempt under an aborted signal is aborted from the start", () => {
   const attempts = new Attempts();
   using late = attempts.begin(AbortSignal.abort(new Error("over")));
   attempts.breakOff();
   assert.deepEqual([late.signal.aborted, late.isBrokenOff], [true, false]);
 });
 
-Deno.test("Attempts lets go of the signal that it followed, so that a long-lived one does not collect them", () => {
+Deno.test("An attempt that has ended no longer follows its signal", () => {
   const attempts = new Attempts();
   const owner = new AbortController();
   const attempt = attempts.begin(owner.signal);

@@ -7,7 +7,7 @@ Deno.test("backoffDelay() doubles from the base up to the limit", () => {
   assert.deepEqual(delays, [5, 10, 20, 40, 80, 100]);
 });
 
-Deno.test("backoffDelay() stays within its bounds for any count of failures and any draw", () => {
+Deno.test("backoffDelay() stays within its bounds for any number of failures and any random value", () => {
   const input = fc.record({
     failures: fc.oneof(
       fc.integer({ min: 1, max: 100 }),
@@ -16,12 +16,12 @@ Deno.test("backoffDelay() stays within its bounds for any count of failures and 
     baseMs: fc.integer({ min: 1, max: 60_000 }),
     maxMs: fc.integer({ min: 1, max: 300_000 }),
     jitter: fc.double({ min: 0, max: 1, noNaN: true }),
-    draw: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    drawn: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
   });
   fc.assert(
-    fc.property(input, ({ failures, baseMs, maxMs, jitter, draw }) => {
+    fc.property(input, ({ failures, baseMs, maxMs, jitter, drawn }) => {
       const whole = Math.min(maxMs, baseMs * 2 ** Math.min(failures - 1, 40));
-      const delay = backoffDelay(failures, { baseMs, maxMs, jitter, random: () => draw });
+      const delay = backoffDelay(failures, { baseMs, maxMs, jitter, random: () => drawn });
       assert.ok(Number.isInteger(delay) && delay <= maxMs, `${delay}`);
       assert.ok(delay >= Math.floor(whole * (1 - jitter)) && delay <= whole, `${delay} of ${whole}`);
     }),
@@ -29,12 +29,12 @@ Deno.test("backoffDelay() stays within its bounds for any count of failures and 
   );
 });
 
-Deno.test("backoffDelay() with full jitter draws from nothing up to the whole", () => {
+Deno.test("backoffDelay() with full jitter returns any part of the delay, from 0", () => {
   assert.equal(backoffDelay(3, { baseMs: 100, maxMs: 1000, jitter: 1, random: () => 0 }), 0);
   assert.equal(backoffDelay(3, { baseMs: 100, maxMs: 1000, jitter: 1, random: () => 0.5 }), 200);
 });
 
-Deno.test("backoffDelay() refuses a count of failures below one", () => {
+Deno.test("backoffDelay() throws RangeError for fewer failures than 1", () => {
   for (const failures of [0, -1]) {
     assert.throws(() => backoffDelay(failures, { baseMs: 1, maxMs: 1 }), RangeError);
   }

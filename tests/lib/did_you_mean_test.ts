@@ -4,8 +4,8 @@ import { didYouMean } from "../../src/lib/did_you_mean.ts";
 
 const COMMANDS = ["status", "list", "health", "set-api-key", "refresh-cert", "config", "version", "help"];
 
-Deno.test("didYouMean() finds the word behind a slip of the fingers", () => {
-  const slips = {
+Deno.test("didYouMean() finds the word behind a typing error", () => {
+  const typos = {
     stauts: "status",
     statsu: "status",
     lsit: "list",
@@ -15,36 +15,31 @@ Deno.test("didYouMean() finds the word behind a slip of the fingers", () => {
     LIST: "list",
     versoin: "version",
   };
-  for (const [slip, word] of Object.entries(slips)) assert.equal(didYouMean(slip, COMMANDS), word, slip);
+  for (const [typo, word] of Object.entries(typos)) assert.equal(didYouMean(typo, COMMANDS), word, typo);
 });
 
-Deno.test("didYouMean() says nothing when no word is near", () => {
+Deno.test("didYouMean() returns undefined if no word is similar", () => {
   for (const word of ["frobnicate", "ls", "delete", "", "xyz"]) {
     assert.equal(didYouMean(word, COMMANDS), undefined, word);
   }
   assert.equal(didYouMean("list", []), undefined);
 });
 
-Deno.test("didYouMean() prefers the nearest, and of equals the first", () => {
+Deno.test("didYouMean() prefers the most similar word, and of equals the first", () => {
   assert.equal(didYouMean("net.subnets", ["net.subset", "net.subnet"]), "net.subnet");
   assert.equal(didYouMean("bat", ["cat", "hat"]), "cat");
 });
 
-Deno.test("didYouMean() always finds a candidate itself, and one with a letter dropped, doubled or swapped", () => {
+Deno.test("didYouMean() finds any word, also with a letter dropped, doubled or swapped", () => {
   const candidate = fc.stringMatching(/^[a-z]{3,12}$/);
   fc.assert(
-    fc.property(candidate, fc.nat(), (word, place) => {
-      const at = place % (word.length - 1);
+    fc.property(candidate, fc.nat(), (word, position) => {
+      const at = position % (word.length - 1);
       const swapped = word.slice(0, at) + word[at + 1]! + word[at]! + word.slice(at + 2);
-      for (
-        const slip of [
-          word,
-          word.slice(0, at) + word.slice(at + 1),
-          word.slice(0, at) + word[at] + word.slice(at),
-          swapped,
-        ]
-      ) {
-        assert.equal(didYouMean(slip, [word]), word, slip);
+      const dropped = word.slice(0, at) + word.slice(at + 1);
+      const doubled = word.slice(0, at) + word[at] + word.slice(at);
+      for (const typo of [word, dropped, doubled, swapped]) {
+        assert.equal(didYouMean(typo, [word]), word, typo);
       }
     }),
     { seed: 20260104, numRuns: 300 },

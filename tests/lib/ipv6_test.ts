@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ipv6Network } from "../../src/lib/ipv6.ts";
 
-Deno.test("ipv6Network() is the first half of an address, in one spelling", () => {
+Deno.test("ipv6Network() returns the first half of an address, in one spelling", () => {
   for (
     const [address, network] of [
       ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2"],
@@ -16,20 +16,9 @@ Deno.test("ipv6Network() is the first half of an address, in one spelling", () =
   ) assert.equal(ipv6Network(address), network, address);
 });
 
-Deno.test("ipv6Network() takes nothing else for an address", () => {
-  for (
-    const text of [
-      "",
-      "1",
-      ":",
-      ":::",
-      "1:2:3:4:5:6:7",
-      "1:2:3:4:5:6:7:8:9",
-      "1::2::3",
-      "12345::",
-      "g::",
-      "10.0.0.1",
-    ]
-  ) assert.equal(ipv6Network(text), undefined, text);
-  assert.equal(ipv6Network("1:2:3:4:5:6:7:8::"), undefined);
+Deno.test("ipv6Network() rejects other texts", () => {
+  const other = ["", "1", ":", ":::", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7:8::", "1::2::3"];
+  for (const text of [...other, "12345::", "g::", "10.0.0.1"]) {
+    assert.equal(ipv6Network(text), undefined, text);
+  }
 });

@@ -22,7 +22,7 @@ Deno.test("Mutex runs one task at a time, in the order of the calls", async () =
   assert.deepEqual(events, ["start 0", "end 0", "start 1", "end 1", "start 2", "end 2"]);
 });
 
-Deno.test("Mutex gives a failure to its caller and runs the next task", async () => {
+Deno.test("Mutex rejects for the caller of a failed task, and runs the next task", async () => {
   const mutex = new Mutex();
   const failing = mutex.run(() => Promise.reject(new RangeError("first")));
   const throwing = mutex.run(() => {
@@ -34,8 +34,8 @@ Deno.test("Mutex gives a failure to its caller and runs the next task", async ()
   assert.equal(await next, "third");
 });
 
-Deno.test("Mutex does not end the process when nobody waits for a task that fails", async () => {
+Deno.test("A failed task that no caller awaits does not end the process", async () => {
   const mutex = new Mutex();
-  mutex.run(() => Promise.reject(new Error("nobody waits")));
+  mutex.run(() => Promise.reject(new Error("no caller awaits it")));
   await mutex.run(() => Promise.resolve());
 });

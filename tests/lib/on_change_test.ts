@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { OnChange } from "../../src/lib/on_change.ts";
 
-Deno.test("OnChange reports a value once until it changes or is gone", () => {
+Deno.test("OnChange reports a value once until it changes or disappears", () => {
   const logged: string[] = [];
   const change = new OnChange();
   for (const value of ["a", "a", "b", undefined, undefined, "b", "a"]) {

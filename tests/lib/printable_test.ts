@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { escapeControls, printable } from "../../src/lib/printable.ts";
 
-Deno.test("printable() shows foreign text on one line, in its own direction, in at most 100 characters", () => {
+Deno.test("printable() escapes control characters and cuts the text to 100 characters", () => {
   assert.equal(printable("a\nb\u0000\u001b[31m\u0085\u2028"), "a\\u000ab\\u0000\\u001b[31m\\u0085\\u2028");
   assert.equal(printable("moc\u202elive"), "moc\\u202elive");
   assert.equal(printable("plain é 名"), "plain é 名");
@@ -9,7 +9,7 @@ Deno.test("printable() shows foreign text on one line, in its own direction, in 
   assert.equal(printable("x".repeat(101)), `${"x".repeat(99)}…`);
 });
 
-Deno.test("escapeControls() escapes what moves a cursor or breaks a line, and cuts nothing", () => {
+Deno.test("escapeControls() escapes cursor movements and line breaks, and does not cut the text", () => {
   const long = "y".repeat(1000);
   assert.equal(
     escapeControls(`a\r\n\t\u009b${long}\u2029\ufeff`),
