@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { closeQuietly, readFull, writeAll } from "../../src/system/byte_stream.ts";
 import { memoryPair } from "../fakes/memory_stream.ts";
 
-Deno.test("writeAll() and readFull() move everything, however little goes at a time", async () => {
+Deno.test("writeAll() and readFull() transfer all bytes in any number of parts", async () => {
   const { near, far } = memoryPair({ segment: 3, highWater: 5 });
   const sent = new Uint8Array(20).map((_, index) => index);
   const buffer = new Uint8Array(20);
@@ -11,14 +11,14 @@ Deno.test("writeAll() and readFull() move everything, however little goes at a t
   assert.deepEqual(buffer, sent);
 });
 
-Deno.test("readFull() says that the stream ended before", async () => {
+Deno.test("readFull() returns false if the stream ends early", async () => {
   const { near, far } = memoryPair();
   await writeAll(near, new Uint8Array(3));
   await near.closeWrite();
   assert.equal(await readFull(far, new Uint8Array(4)), false);
 });
 
-Deno.test("closeQuietly() closes, also what is closed", () => {
+Deno.test("closeQuietly() closes a stream, and accepts one that is closed", () => {
   const { near } = memoryPair();
   closeQuietly(near);
   assert.ok(near.closed);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { hostname, operatingSystem } from "../../src/system/environment.ts";
 import { runModule } from "../fakes/run_module.ts";
 
-Deno.test("readEnvironment() gives a variable, and undefined if it is unset, empty or not in the permission set", async () => {
+Deno.test("readEnvironment() returns undefined if a variable is unset, empty or not permitted", async () => {
   const code = `import { readEnvironment } from "../../src/system/environment.ts";
     console.log(JSON.stringify(["SET", "EMPTY", "UNSET", "OTHER"].map((name) => readEnvironment(name) ?? null)));`;
   const { stdout, stderr } = await runModule(code, {
@@ -12,7 +12,7 @@ Deno.test("readEnvironment() gives a variable, and undefined if it is unset, emp
   assert.equal(stdout.trim(), '["a b",null,null,null]', stderr);
 });
 
-Deno.test("takeEnvironment() gives what readEnvironment() does, and takes it off the process and its programs", async () => {
+Deno.test("takeEnvironment() removes the variable for the process and for its programs", async () => {
   const code = `import { takeEnvironment } from "../../src/system/environment.ts";
     const names = ["SET", "EMPTY", "UNSET", "OTHER"];
     const taken = names.map((name) => takeEnvironment(name) ?? null);
@@ -25,7 +25,7 @@ Deno.test("takeEnvironment() gives what readEnvironment() does, and takes it off
   assert.equal(stdout.trim(), '[["a",null,null,null],null,"-x"]', stderr);
 });
 
-Deno.test("operatingSystem() and hostname() name this machine", () => {
+Deno.test("operatingSystem() and hostname() describe this machine", () => {
   assert.ok(["linux", "darwin", "windows"].includes(operatingSystem()));
   assert.ok(hostname().length > 0);
 });

@@ -9,7 +9,7 @@ import {
 } from "../../src/system/errors.ts";
 import { runModule } from "../fakes/run_module.ts";
 
-Deno.test("toFileError() tells the failures of a file apart, by class or code", () => {
+Deno.test("toFileError() finds the reason from the class, the code or the number of an error", () => {
   const coded = (code: string) => Object.assign(new Error("x"), { code });
   const cases = [
     [new Deno.errors.NotFound(), "missing"],
@@ -26,13 +26,13 @@ Deno.test("toFileError() tells the failures of a file apart, by class or code", 
     [new Error("os error 280"), "other"],
   ] as const;
   for (const [error, reason] of cases) {
-    const made = toFileError(error, { action: "write", path: "/p" });
-    assert.deepEqual([made.reason, made.path, made.cause], [reason, "/p", error]);
-    assert.match(made.message, /^Cannot write \/p: /);
+    const fileError = toFileError(error, { action: "write", path: "/p" });
+    assert.deepEqual([fileError.reason, fileError.path, fileError.cause], [reason, "/p", error]);
+    assert.match(fileError.message, /^Cannot write \/p: /);
   }
 });
 
-Deno.test("toBindError() tells the failures of a bind apart", () => {
+Deno.test("toBindError() finds the reason from the class or the code of an error", () => {
   const cases = [
     [new Deno.errors.AddrInUse(), "in_use", "address is in use"],
     [new Deno.errors.AddrNotAvailable(), "not_available", "this machine does not have the address"],
@@ -42,45 +42,32 @@ Deno.test("toBindError() tells the failures of a bind apart", () => {
     [new Error("odd"), "other", "odd"],
   ] as const;
   for (const [error, reason, state] of cases) {
-    const made = toBindError(error, "10.107.0.4:80");
-    assert.deepEqual([made.reason, made.address, made.message, made.cause], [
-      reason,
-      "10.107.0.4:80",
-      `Cannot bind 10.107.0.4:80: ${state}`,
-      error,
-    ]);
+    const bindError = toBindError(error, "10.107.0.4:80");
+    const { address, message, cause } = bindError;
+    const expected = [reason, "10.107.0.4:80", `Cannot bind 10.107.0.4:80: ${state}`, error];
+    assert.deepEqual([bindError.reason, address, message, cause], expected);
   }
 });
 
-Deno.test("toBindError() does not speak of ports when a socket's path is denied (it did)", () => {
+Deno.test("toBindError() does not mention ports for the path of a socket", () => {
   assert.equal(
     toBindError(new Deno.errors.PermissionDenied(), "/run/ngrokd/ngrokd.sock").message,
     "Cannot bind /run/ngrokd/ngrokd.sock: permission denied",
   );
 });
 
-Deno.test("isOutOfDescriptors() knows the process's limit and the system's", () => {
-  for (
-    const error of [
-      Object.assign(new Error(), { code: "EMFILE" }),
-      Object.assign(new Error(), { code: "ENFILE" }),
-      new Error("Too many open files (os error 24)"),
-      new Error("(os error 23)"),
-    ]
-  ) {
-    assert.equal(isOutOfDescriptors(error), true);
+Deno.test("isOutOfDescriptors() is true for the limit of the process and of the system", () => {
+  const coded = (code: unknown) => Object.assign(new Error(), { code });
+  for (const text of ["Too many open files (os error 24)", "(os error 23)"]) {
+    assert.equal(isOutOfDescriptors(new Error(text)), true);
   }
-  for (
-    const error of [
-      new Error("os error 240"),
-      new Error("x"),
-      undefined,
-      Object.assign(new Error(), { code: 24 }),
-    ]
-  ) assert.equal(isOutOfDescriptors(error), false);
+  for (const code of ["EMFILE", "ENFILE"]) assert.equal(isOutOfDescriptors(coded(code)), true);
+  for (const error of [new Error("os error 240"), new Error("x"), undefined, coded(24)]) {
+    assert.equal(isOutOfDescriptors(error), false);
+  }
 });
 
-Deno.test("isOutOfDescriptors() knows what Deno throws when descriptors run out", async () => {
+Deno.test("isOutOfDescriptors() is true for the error of Deno without descriptors", async () => {
   const code = `import { isOutOfDescriptors } from "../../src/system/errors.ts";
     const files = [];
     try { for (;;) files.push(Deno.openSync("/dev/null")); } catch (error) { files.forEach((file) => file.close()); console.log(isOutOfDescriptors(error)); }`;
@@ -88,34 +75,19 @@ Deno.test("isOutOfDescriptors() knows what Deno throws when descriptors run out"
   assert.equal(stdout.trim(), "true", stderr);
 });
 
-Deno.test("isConnectionGone() knows the ordinary ends of a connection", () => {
-  const {
-    ConnectionReset,
-    BrokenPipe,
-    ConnectionAborted,
-    NotConnected,
-    Interrupted,
-    BadResource,
-    UnexpectedEof,
-    NotFound,
-  } = Deno.errors;
-  for (
-    const Gone of [
-      ConnectionReset,
-      BrokenPipe,
-      ConnectionAborted,
-      NotConnected,
-      Interrupted,
-      BadResource,
-      UnexpectedEof,
-    ]
-  ) assert.equal(isConnectionGone(new Gone()), true);
+Deno.test("isConnectionGone() is true for the usual ends of a connection", () => {
+  const { ConnectionReset, BrokenPipe, ConnectionAborted, NotConnected, NotFound } = Deno.errors;
+  const { Interrupted, BadResource, UnexpectedEof } = Deno.errors;
+  const gone = [ConnectionReset, BrokenPipe, ConnectionAborted, NotConnected];
+  for (const Gone of [...gone, Interrupted, BadResource, UnexpectedEof]) {
+    assert.equal(isConnectionGone(new Gone()), true);
+  }
   for (const error of [new NotFound(), new Error("reset"), undefined]) {
     assert.equal(isConnectionGone(error), false);
   }
 });
 
-Deno.test("isNotCapable() and codeOf() look at class and code only", () => {
+Deno.test("isNotCapable() and codeOf() use only the class and the code", () => {
   assert.equal(isNotCapable(new Deno.errors.NotCapable()), true);
   assert.equal(isNotCapable(new Deno.errors.PermissionDenied()), false);
   assert.equal(codeOf(Object.assign(new Error(), { code: "EIO" })), "EIO");

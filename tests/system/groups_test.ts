@@ -4,7 +4,7 @@ import { groupId } from "../../src/system/groups.ts";
 const isUnix = Deno.build.os !== "windows";
 
 Deno.test({
-  name: "groupId() finds every group of /etc/group, and nothing else",
+  name: "groupId() finds every group of /etc/group, and no other name",
   ignore: !isUnix,
   async fn() {
     const lines = (await Deno.readTextFile("/etc/group")).split("\n").filter((line) =>

@@ -4,14 +4,14 @@ import { serveHttp } from "../../src/system/http_server.ts";
 
 const LOCAL = { address: "127.0.0.1", port: 0 };
 
-Deno.test("serveHttp() answers with what the handler gives", async () => {
+Deno.test("serveHttp() answers with the response of the handler", async () => {
   const server = serveHttp(LOCAL, (request) => new Response(new URL(request.url).pathname, { status: 201 }));
   const response = await fetch(`http://127.0.0.1:${server.port}/health`);
   assert.deepEqual([response.status, await response.text()], [201, "/health"]);
   await server.close();
 });
 
-Deno.test("serveHttp() answers 500 without a word of what the handler threw, and serves on", async () => {
+Deno.test("serveHttp() answers 500 without the text of a handler error, and keeps serving", async () => {
   let calls = 0;
   const server = serveHttp(LOCAL, () => {
     if (calls++ === 0) throw new Error("top secret");
@@ -25,7 +25,7 @@ Deno.test("serveHttp() answers 500 without a word of what the handler threw, and
   await server.close();
 });
 
-Deno.test("close() ends promptly though clients are silent or the handler hangs, and frees the port", async () => {
+Deno.test("close() does not wait for silent clients or a hanging handler, and frees the port", async () => {
   const entered = Promise.withResolvers<void>();
   const server = serveHttp(LOCAL, () => {
     entered.resolve();
@@ -41,7 +41,7 @@ Deno.test("close() ends promptly though clients are silent or the handler hangs,
   await serveHttp({ address: "127.0.0.1", port: server.port }, () => new Response()).close();
 });
 
-Deno.test("serveHttp() gives a BindError when the port is taken or the address is not ours", () => {
+Deno.test("serveHttp() throws BindError if the port is in use or the address is not local", () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const cases = [["127.0.0.1", listener.addr.port, "in_use"], ["192.0.2.1", 8081, "not_available"]] as const;
   for (const [address, port, reason] of cases) {

@@ -6,7 +6,7 @@ import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 
 const schema = z.object({ schema: z.literal(1), name: z.string() });
 
-Deno.test("JsonFile reads back what it wrote, and a missing file is no problem", async () => {
+Deno.test("JsonFile reads its own text, and nothing from a missing file", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/state.json`;
   assert.deepEqual(await new JsonFile(path, { schema, files }).read(), {});
@@ -18,7 +18,7 @@ Deno.test("JsonFile reads back what it wrote, and a missing file is no problem",
   assert.deepEqual(await file.read(), {});
 });
 
-Deno.test("JsonFile renames a damaged file to .bad and gives the reason (F15)", async () => {
+Deno.test("JsonFile renames a damaged file to .bad and returns the problem (F15)", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/state.json`;
   await new JsonFile(path, { schema, files }).write({ schema: 1, name: "a" });
@@ -34,7 +34,7 @@ Deno.test("JsonFile renames a damaged file to .bad and gives the reason (F15)", 
   }
 });
 
-Deno.test("JsonFile refuses a file that is larger than its limit", async () => {
+Deno.test("JsonFile renames a file that is larger than its limit", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/state.json`;
   await Deno.writeTextFile(path, JSON.stringify({ schema: 1, name: "x".repeat(100) }));

@@ -4,7 +4,7 @@ import { connectTls, listenTcp } from "../../src/system/net.ts";
 import { TestCa } from "../fakes/test_ca.ts";
 import { runModule } from "../fakes/run_module.ts";
 
-Deno.test("an ingress that is down is said with the next step", async () => {
+Deno.test("connectTls() adds a hint if the ingress refuses the connection", async () => {
   const ca = await TestCa.create();
   const pair = await ca.pair();
   const gone = listenTcp({ address: "127.0.0.1", port: 0 });
@@ -22,7 +22,7 @@ Deno.test("an ingress that is down is said with the next step", async () => {
   );
 });
 
-Deno.test("a port that is taken is said with the next step", () => {
+Deno.test("listenTcp() adds a hint if the port is in use", () => {
   const first = listenTcp({ address: "127.0.0.1", port: 0 });
   try {
     assert.throws(
@@ -34,7 +34,7 @@ Deno.test("a port that is taken is said with the next step", () => {
   }
 });
 
-Deno.test("listenLocal() guards the directory that a relative path is in, and makes no other", async () => {
+Deno.test("listenLocal() checks the directory of a relative path, and creates none", async () => {
   const { stdout, stderr } = await runModule(
     `import { listenLocal } from "../../src/system/local_socket.ts";
     const directory = await Deno.makeTempDir();

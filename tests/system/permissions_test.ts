@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { flagFor, holds } from "../../src/system/permissions.ts";
 import { runModule } from "../fakes/run_module.ts";
 
-Deno.test("holds() tells what the permission set has from what it lacks, without asking", async () => {
+Deno.test("holds() is true for the permissions of the process, and does not prompt", async () => {
   const code = `import { holds } from "../../src/system/permissions.ts";
     console.log(JSON.stringify([
       { kind: "read", path: "/tmp/x" }, { kind: "read", path: "/etc/passwd" }, { kind: "write", path: "/tmp/x/y" }, { kind: "write", path: "/tmpx" },
@@ -14,12 +14,12 @@ Deno.test("holds() tells what the permission set has from what it lacks, without
   assert.equal(stdout.trim(), "[true,false,true,false,true,true,false,true]", stderr);
 });
 
-Deno.test("holds() has what this test was started with", () => {
+Deno.test("holds() is true for the permissions of this test", () => {
   assert.equal(holds({ kind: "net", host: "api.example:443" }), true);
   assert.equal(holds({ kind: "read", path: "/etc" }), true);
 });
 
-Deno.test("flagFor() gives the flag that would grant it", () => {
+Deno.test("flagFor() returns the flag that grants a permission", () => {
   assert.equal(flagFor({ kind: "net", host: "a.example:443" }), "--allow-net=a.example:443");
   assert.equal(flagFor({ kind: "write", path: "/srv/x" }), "--allow-write=/srv/x");
 });

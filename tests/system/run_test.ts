@@ -17,13 +17,13 @@ function fails(text: RegExp, exitCode?: number): (error: unknown) => boolean {
   };
 }
 
-Deno.test("run() gives what a program printed", async () => {
+Deno.test("run() returns the output of a program", async () => {
   assert.deepEqual(await sh("echo out; echo err >&2"), { stdout: "out\n", stderr: "err\n" });
   const big = await sh("head -c 3000000 /dev/zero | tr '\\0' x");
   assert.equal(big.stdout.length, 3_000_000);
 });
 
-Deno.test("run() passes arguments as they are: no shell reads them", async () => {
+Deno.test("run() passes arguments without a shell", async () => {
   const { stdout } = await run(["/bin/echo", "$(id)", "; reboot", "a  b", "*"], { timeoutMs: 5000 });
   assert.equal(stdout, "$(id) ; reboot a  b *\n");
 });
@@ -34,7 +34,7 @@ Deno.test("run() gives the program an empty environment and no input", async () 
   assert.equal((await sh("cat")).stdout, "");
 });
 
-Deno.test("run() of a program that fails gives argv, exit code and output", async () => {
+Deno.test("run() throws argv, exit code and output of a program that fails", async () => {
   await assert.rejects(sh("echo shown; echo why >&2; exit 3"), (error) => {
     const { argv, stderr } = error as CommandError;
     assert.deepEqual([argv[0], stderr], ["/bin/sh", "why\n"]);
@@ -44,7 +44,7 @@ Deno.test("run() of a program that fails gives argv, exit code and output", asyn
   await assert.rejects(sh("exit 1"), fails(/exit code 1: no output$/, 1));
 });
 
-Deno.test("run() of a program that is missing, or no program, is a CommandError", async () => {
+Deno.test("run() throws CommandError if the program is missing or cannot be executed", async () => {
   await using directory = await temporaryDirectory();
   await assert.rejects(
     run(["/no/such/program", "x"], { timeoutMs: 1000 }),
@@ -54,7 +54,7 @@ Deno.test("run() of a program that is missing, or no program, is a CommandError"
   await assert.rejects(run([`${directory.path}/text`], { timeoutMs: 1000 }), fails(/Cannot run/, -1));
 });
 
-Deno.test("run() never lets PATH decide: with the shipped permissions and hostile programs in PATH, only absolute paths run (F34)", async () => {
+Deno.test("run() runs only absolute paths under the shipped permissions, not programs in PATH (F34)", async () => {
   await using directory = await temporaryDirectory();
   for (const name of ["ip", "resolvectl", "sh"]) {
     const script = `#!/bin/sh\n: > ${directory.path}/ran-${name}\n`;
@@ -73,7 +73,7 @@ Deno.test("run() never lets PATH decide: with the shipped permissions and hostil
   });
   assert.notEqual(stdout, "", stderr);
   const [ip, resolvectl, ...bare] = JSON.parse(stdout);
-  // Where one is not installed, nothing else is run in its place.
+  // No other program runs in place of one that is not installed.
   assert.match(ip, /^ip utility|^Cannot run "\/sbin\/ip -V": /);
   assert.match(resolvectl, /^systemd |^Cannot run "\/usr\/bin\/resolvectl --version": /);
   assert.equal(bare.length, 4);
@@ -82,7 +82,7 @@ Deno.test("run() never lets PATH decide: with the shipped permissions and hostil
   assert.deepEqual(ran.filter(({ name }) => name.startsWith("ran")), []);
 });
 
-Deno.test("run() ends a program that takes too long, also one that ignores SIGTERM (it was waited for)", async () => {
+Deno.test("run() ends a program that takes too long, also one that ignores SIGTERM", async () => {
   for (
     const script of [
       "exec sleep 30",
@@ -96,7 +96,7 @@ Deno.test("run() ends a program that takes too long, also one that ignores SIGTE
   }
 });
 
-Deno.test("run() does not wait beyond its time for a child of the program that holds its output (it did)", async () => {
+Deno.test("run() does not wait beyond its time for a child that keeps the output open", async () => {
   await using directory = await temporaryDirectory();
   const started = performance.now();
   await assert.rejects(
@@ -107,7 +107,7 @@ Deno.test("run() does not wait beyond its time for a child of the program that h
   Deno.kill(Number(await Deno.readTextFile(`${directory.path}/pid`)), "SIGKILL");
 });
 
-Deno.test("run() stops at the signal, and does not start after it", async () => {
+Deno.test("run() ends the program at the signal, and starts none after it", async () => {
   await using directory = await temporaryDirectory();
   const stop = new AbortController();
   const running = assert.rejects(sh("exec sleep 30", 30_000, stop.signal), fails(/it was stopped$/));
@@ -120,14 +120,14 @@ Deno.test("run() stops at the signal, and does not start after it", async () => 
   assert.deepEqual(await Array.fromAsync(Deno.readDir(directory.path)), []);
 });
 
-Deno.test("run() outside the permission set is a CommandError", async () => {
+Deno.test("run() throws CommandError for a program outside the permission set", async () => {
   const code = `import { run } from "../../src/system/run.ts";
     await run(["/bin/echo"], { timeoutMs: 1000 }).catch(({ name, message }) => console.log(name, message));`;
   const { stdout } = await runModule(code, { permissions: ["--allow-read"] });
   assert.match(stdout, /^CommandError Cannot run "\/bin\/echo": .*run access/);
 });
 
-Deno.test("runInteractive() gives the exit code of a program that has the terminal", async () => {
+Deno.test("runInteractive() returns the exit code of a program that has the terminal", async () => {
   assert.equal(await runInteractive(["/bin/sh", "-c", "exit 7"]), 7);
   await assert.rejects(runInteractive(["/no/such/editor"]), fails(/^Cannot run "\/no\/such\/editor": /, -1));
 });

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { onSignals } from "../../src/system/signals.ts";
 
-/** A listener for signals does not keep the event loop alive. */
+/** Keeps the event loop alive, which a signal listener does not. */
 function stayAwake(): Disposable {
   const timer = setInterval(() => {}, 1000);
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-Deno.test("onSignals() calls the handler with the signal's name, each time", async () => {
+Deno.test("onSignals() calls the handler with the name of each signal", async () => {
   using _awake = stayAwake();
   const seen: string[] = [];
   let next = Promise.withResolvers<void>();
@@ -23,14 +23,14 @@ Deno.test("onSignals() calls the handler with the signal's name, each time", asy
   assert.deepEqual(seen, ["SIGHUP", "SIGTERM", "SIGHUP"]);
 });
 
-Deno.test("onSignals() disposed calls its handler no more; another one still does", async () => {
+Deno.test("onSignals() calls no handler after it is disposed; another one still works", async () => {
   using _awake = stayAwake();
   const seen: string[] = [];
-  const heard = Promise.withResolvers<void>();
-  using _second = onSignals(["SIGHUP"], () => heard.resolve());
+  const received = Promise.withResolvers<void>();
+  using _second = onSignals(["SIGHUP"], () => received.resolve());
   const first = onSignals(["SIGHUP"], (name) => seen.push(name));
   first[Symbol.dispose]();
   Deno.kill(Deno.pid, "SIGHUP");
-  await heard.promise;
+  await received.promise;
   assert.deepEqual(seen, []);
 });

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { moduleCommand, runModule } from "../fakes/run_module.ts";
 
-Deno.test("writeOut() and writeErr() write all of a large text, each to its own stream", async () => {
+Deno.test("writeOut() and writeErr() write all of a large text to their streams", async () => {
   const code = `import { writeErr, writeOut } from "../../src/system/terminal.ts";
     writeOut("é".repeat(1_000_000)); writeErr("error\\n");`;
   const { stdout, stderr, code: exitCode } = await runModule(code);
   assert.deepEqual([stdout.length, stderr, exitCode], [1_000_000, "error\n", 0]);
 });
 
-Deno.test("writeOut() and writeErr() to a reader that is gone do not end the process (F28)", async () => {
+Deno.test("writeOut() and writeErr() to a closed pipe do not end the process (F28)", async () => {
   const code = `import { writeErr, writeOut } from "../../src/system/terminal.ts";
     for (let line = 0; line < 1000; line++) { writeOut("x".repeat(1000) + "\\n"); writeErr("y".repeat(1000) + "\\n"); }
     Deno.writeTextFileSync(Deno.env.get("DONE"), "still here");`;
@@ -34,7 +34,7 @@ Deno.test({
   },
 });
 
-Deno.test("readStandardInput() gives all of a text, whole characters, and refuses one byte too many", async () => {
+Deno.test("readStandardInput() returns whole characters, and rejects one byte too many", async () => {
   const code = `import { readStandardInput } from "../../src/system/terminal.ts";
     console.log(await readStandardInput(300_000).then((text) => text.length + text.slice(-1), (error) => error.name + ": " + error.message));`;
   for (
@@ -50,14 +50,14 @@ Deno.test("readStandardInput() gives all of a text, whole characters, and refuse
   }
 });
 
-Deno.test("isInteractive() and isOutputTerminal() tell a pipe from a terminal", async () => {
+Deno.test("isInteractive() and isOutputTerminal() are false without a terminal", async () => {
   const code = `import { isInteractive, isOutputTerminal } from "../../src/system/terminal.ts";
     Deno.stderr.writeSync(new TextEncoder().encode(String([isInteractive(), isOutputTerminal()])));`;
   assert.equal((await runModule(code, { shell: 'exec "$@" < /dev/null' })).stderr, "false,false");
 });
 
 Deno.test({
-  name: "readKeys() gives what is typed without echo, until it is told to stop, and knows a terminal",
+  name: "readKeys() passes on typed bytes without echo until the callback returns false",
   ignore: Deno.build.os !== "linux",
   async fn() {
     const code =
@@ -79,7 +79,7 @@ Deno.test({
     for (let part = await output.read(); !part.done; part = await output.read()) shown += part.value;
     assert.match(shown, /^ready true,true\r?\n/);
     assert.match(shown, /<"secret\\r">/);
-    assert.equal(shown.split("secret").length, 2, "shown once, by the program");
+    assert.equal(shown.split("secret").length, 2, "only the program prints it");
     await Promise.allSettled([input.close(), child.stderr.cancel(), child.status]);
   },
 });

@@ -7,7 +7,7 @@ import { makeCert } from "../fakes/test_ca.ts";
 const ca = await makeCert({ subject: "CN=CA", isCa: true });
 const leaf = await makeCert({ subject: "CN=x", issuer: ca, names: ["localhost"] });
 
-Deno.test("probeChain() shows what verifies nowhere, reads ten certificates of a hundred, and sends nothing", async () => {
+Deno.test("probeChain() returns at most ten certificates of an untrusted server, and sends nothing", async () => {
   await using server = await presentChain([leaf, ...Array.from({ length: 99 }, () => ca)]);
   const options = { hostname: "localhost", port: server.port, timeoutMs: 5000 };
   const { certificates, byRoots } = await probeChain(options);
@@ -16,7 +16,7 @@ Deno.test("probeChain() shows what verifies nowhere, reads ten certificates of a
   assert.equal(server.received(), 0);
 });
 
-Deno.test("probeChain() gives up on a silent server in its time, and at once when it is told to", async () => {
+Deno.test("probeChain() ends at a silent server after its time, or at once on the signal", async () => {
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const options = { hostname: "localhost", port: silent.addr.port };
   await assert.rejects(
@@ -24,7 +24,7 @@ Deno.test("probeChain() gives up on a silent server in its time, and at once whe
     (error) => error instanceof DialError && /no response within 0\.03 s/.test(error.message),
   );
   const stop = new AbortController();
-  const looking = probeChain({ ...options, timeoutMs: 5000, signal: stop.signal });
+  const probing = probeChain({ ...options, timeoutMs: 5000, signal: stop.signal });
   stop.abort(new RangeError("enough"));
-  await assert.rejects(looking, RangeError);
+  await assert.rejects(probing, RangeError);
 });

@@ -4,7 +4,7 @@ import { listenUdp } from "../../src/system/udp.ts";
 
 const HELLO = new TextEncoder().encode("hello");
 
-Deno.test("listenUdp() receives a datagram with its sender, and answers from the very address (F52)", async () => {
+Deno.test("listenUdp() receives a datagram with its sender, and replies from the same address (F52)", async () => {
   for (const address of ["127.0.0.1", "127.0.0.2", "127.7.8.9"]) {
     const server = listenUdp({ address, port: 0 });
     const client = listenUdp({ address: "127.0.0.1", port: 0 });
@@ -24,7 +24,7 @@ Deno.test("listenUdp() receives a datagram with its sender, and answers from the
   }
 });
 
-Deno.test("listenUdp() says which address is in use, or is not of this machine", () => {
+Deno.test("listenUdp() throws BindError if the address is in use or not local", () => {
   const first = listenUdp({ address: "127.0.0.1", port: 0 });
   const { port } = first;
   assert.throws(
@@ -40,7 +40,7 @@ Deno.test("listenUdp() says which address is in use, or is not of this machine",
   );
 });
 
-Deno.test("A UDP socket that cannot send to port 0 goes on, and closing it ends a pending receive (F47)", async () => {
+Deno.test("A UDP socket survives a send to port 0; closing it ends a pending receive (F47)", async () => {
   const socket = listenUdp({ address: "127.0.0.1", port: 0 });
   await assert.rejects(socket.send(HELLO, { hostname: "127.0.0.1", port: 0 }));
   await socket.send(HELLO, { hostname: "127.0.0.1", port: socket.port });
