@@ -92,7 +92,7 @@ Deno.test("runDaemon() drops bad leases with a reason and keeps the good ones (F
       "host.myapp": "127.0.0.1",
       "network.myapp": network.address("0.0"),
       "broadcast.myapp": network.address("255.255"),
-      "twin.myapp": ips.get("api.myapp"),
+      "duplicate.myapp": ips.get("api.myapp"),
       "number.myapp": 5,
       "evil\n6.6.6.6 bank": network.address("0.50"),
     }),
@@ -109,7 +109,7 @@ Deno.test("runDaemon() drops bad leases with a reason and keeps the good ones (F
     assert.match(machine.logText, /evil\\\\?u000a6\.6\.6\.6/);
     assert.ok((await machine.askStatus()).problems.some((problem) => problem.includes("number.myapp")));
     const saved = JSON.parse(await Deno.readTextFile(path));
-    assert.deepEqual(Object.keys(saved).sort(), [...NAMES, "twin.myapp"].sort());
+    assert.deepEqual(Object.keys(saved).sort(), [...NAMES, "duplicate.myapp"].sort());
   });
 });
 
