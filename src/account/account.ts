@@ -109,6 +109,11 @@ export class Account {
     }
   }
 
+  /** Retries selectors that could not be applied at the next poll: another key may be accepted. */
+  keyChanged(): void {
+    this.#selectors.forgetFailure();
+  }
+
   /** The time until a list of so many pages fits into the request budget, in milliseconds. */
   readyInMs(pages: number): number {
     return this.#endpoints.readyInMs(pages);

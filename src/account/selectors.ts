@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import type { ApiClient } from "../cloud/client.ts";
+import { isKeyRefused } from "../cloud/key_refused.ts";
 import { getOperator, isGone, NOT_AN_ID, type Operator, updateOperator } from "../cloud/operator.ts";
 import { OnChange } from "../lib/on_change.ts";
 import { ApiError } from "../model/errors.ts";
@@ -33,53 +34,76 @@ export class Selectors {
   /** Remembers the selectors that an operator was created with. */
   registered(operatorId: string, selectors: readonly string[]): void {
     this.#applied = JSON.stringify([operatorId, selectors]);
+    this.forgetFailure();
+  }
+
+  /** Ends the pause and the warning, for example because another API key may be accepted. */
+  forgetFailure(): void {
+    this.#tried = "";
+    this.#pause.reset();
     this.#warning = undefined;
+    this.#logged.report(undefined, () => {});
   }
 
   /**
    * Updates the operator if its selectors differ; checks them after a start and after each change
-   * of the configuration. A failure is only a {@linkcode warning}, because the endpoints can be
-   * listed all the same; it retries after a pause.
+   * of the configuration. Most failures are only a {@linkcode warning}, because the endpoints can
+   * be listed all the same; it retries after a pause.
    *
-   * @throws {ApiError} If the operator is gone, if there is no answer, or on a 429.
+   * @throws {ApiError} If the operator may be gone, the key is refused, there is no connection to
+   * the API, or the API demands a delay.
    * @throws The signal's reason, if it aborts.
    */
   async apply(operatorId: string, signal: AbortSignal): Promise<void> {
     const wanted = JSON.stringify([operatorId, this.configured]);
     if (wanted === this.#applied) return;
-    if (wanted !== this.#tried) this.#pause.reset();
+    if (wanted !== this.#tried) this.forgetFailure();
     if (this.#pause.leftMs > 0) return;
     this.#tried = wanted;
     // An update whose answer is lost may have taken effect.
     this.#applied = "";
-    try {
-      await this.#update(operatorId, signal);
-      this.#applied = wanted;
-      this.#warning = undefined;
-      this.#logged.report(undefined, () => {});
-    } catch (error) {
-      if (signal.aborted || !(error instanceof ApiError) || isGone(error) || error.code === NOT_AN_ID) {
-        throw error;
-      }
-      if (error.status === 0 || error.status === 429) throw error;
-      this.#pause.failed();
-      const { message, hint } = error;
-      this.#warning = `bound_endpoints.selectors is not in effect: ${message}${hint ? ` (${hint})` : ""}`;
-      this.#logged.report(
-        message,
-        (error) => log.warn("Cannot apply the configured selectors: {error}", { error, hint }),
-      );
-    }
-  }
-
-  async #update(operatorId: string, signal: AbortSignal): Promise<void> {
     const { client, onOperator } = this.#options;
     const selectors = this.configured;
-    const operator = await getOperator(client, operatorId, { signal });
-    await onOperator(operator);
-    if (isSameSet(selectors, operator.selectors)) return;
-    await onOperator(await updateOperator(client, operatorId, { selectors, signal }));
+    let isFound = false;
+    try {
+      const operator = await getOperator(client, operatorId, { signal });
+      isFound = true;
+      await onOperator(operator);
+      if (!isSameSet(selectors, operator.selectors)) {
+        await onOperator(await updateOperator(client, operatorId, { selectors, signal }));
+      }
+    } catch (error) {
+      if (signal.aborted || !(error instanceof ApiError) || endsPoll(error)) throw error;
+      // An update can be refused to an operator that exists, and to a key that may read.
+      if (!isFound && deniesOperator(error)) throw error;
+      // The failure may have been forgotten meanwhile.
+      if (this.#tried === wanted) this.#fail(error);
+      return;
+    }
+    this.#applied = wanted;
+    this.forgetFailure();
   }
+
+  #fail({ message, hint }: ApiError): void {
+    this.#pause.failed();
+    this.#warning = `bound_endpoints.selectors is not in effect: ${message}${hint ? ` (${hint})` : ""}`;
+    this.#logged.report(
+      message,
+      (error) => log.warn("Cannot apply the configured selectors: {error}", { error, hint }),
+    );
+  }
+}
+
+/**
+ * True if the API demands a delay, or cannot be reached. After a timeout the list may still arrive.
+ */
+function endsPoll({ status, code, retryAfterMs }: ApiError): boolean {
+  return status === 429 || retryAfterMs !== undefined || (status === 0 && code !== "timeout");
+}
+
+/** True if the operator may be gone, or the key is refused: the list would fail as well. */
+function deniesOperator(error: ApiError): boolean {
+  return isGone(error) || error.code === NOT_AN_ID || isKeyRefused(error);
 }
 
 /** True if both select the same endpoints: neither order nor repetition matters to the cloud. */

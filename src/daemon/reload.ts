@@ -95,7 +95,10 @@ export class Reloader {
       await daemon.loop.reconcile();
     }
     if (areas.has("dns") || areas.has("endpoints")) await daemon.dns.refresh();
-    if (areas.has("api")) daemon.renewals.keyChanged();
+    if (areas.has("api")) {
+      daemon.account.keyChanged();
+      daemon.renewals.keyChanged();
+    }
     if (areas.has("api") || areas.has("operator") || areas.has("poll")) daemon.loop.nudge();
   }
 }

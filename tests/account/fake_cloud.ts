@@ -1,8 +1,8 @@
 import type { HttpRequest, HttpResponse } from "../../src/system/http.ts";
 import { answering } from "../fakes/fake_api.ts";
 
-/** Status and body of an answer. */
-export type Answer = Pick<HttpResponse, "status" | "body">;
+/** An answer; without headers if none are given. */
+export type Answer = Pick<HttpResponse, "status" | "body"> & Partial<Pick<HttpResponse, "headers">>;
 
 /** The API's own answer about an operator that does not exist. */
 export const NOT_FOUND: Answer = failed(404);
