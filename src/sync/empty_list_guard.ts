@@ -9,10 +9,11 @@ export class EmptyListGuard {
   #unconfirmed: string | undefined;
 
   /** Returns true if the known endpoints should be kept until the next poll. */
-  shouldKeep(found: ListedEndpoints, knownCount: number): boolean {
-    const count = found.endpoints.length + found.refused.length;
-    const mayLackSome = count === 0 || found.endsEmpty === true;
-    const listed = mayLackSome && count < knownCount ? idsOf(found) : undefined;
+  shouldKeep(found: ListedEndpoints, known: EndpointIds): boolean {
+    const ids = idsOf(found);
+    const mayLackSome = ids.size === 0 || found.endsEmpty === true;
+    const isShorter = known.endpoints.length > 0 && ids.size < idsOf(known).size;
+    const listed = mayLackSome && isShorter ? [...ids].sort().join() : undefined;
     const isConfirmed = listed === this.#unconfirmed;
     this.#unconfirmed = isConfirmed ? undefined : listed;
     return listed !== undefined && !isConfirmed;
@@ -24,6 +25,10 @@ export class EmptyListGuard {
   }
 }
 
-function idsOf({ endpoints, refused }: ListedEndpoints): string {
-  return [...endpoints, ...refused].map(({ id }) => id).sort().join();
+/** The ids of a list; one id can be listed and refused several times. */
+export function idsOf({ endpoints, refused }: EndpointIds): Set<string> {
+  return new Set([...endpoints, ...refused].map(({ id }) => id));
 }
+
+/** The part of a list that has ids. */
+export type EndpointIds = Pick<ListedEndpoints, "endpoints" | "refused">;

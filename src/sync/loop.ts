@@ -4,7 +4,7 @@ import { Attempts } from "../lib/attempts.ts";
 import type { Discovery, ListedEndpoints } from "../model/discovery.ts";
 import type { RefusedEndpoint } from "../model/endpoint.ts";
 import { sleep } from "../system/clock.ts";
-import { EmptyListGuard } from "./empty_list_guard.ts";
+import { EmptyListGuard, idsOf } from "./empty_list_guard.ts";
 import { type PollReport, PollStatus } from "./poll_status.ts";
 import { PollTimer } from "./poll_timer.ts";
 import type { EndpointOutcome, KnownEndpoints } from "./round.ts";
@@ -145,12 +145,13 @@ export class SyncLoop {
 
   #accept(found: Discovery): void {
     const { endpoints, refused, revision, pages } = found;
-    const kept = this.#known.endpoints?.length ?? 0;
-    if (!this.#guard.shouldKeep(found, kept)) {
+    const { endpoints: known = [], refused: knownRefused } = this.#known;
+    if (!this.#guard.shouldKeep(found, { endpoints: known, refused: knownRefused })) {
       this.#known = { endpoints, refused, revision };
       this.#status.succeed(pages, undefined);
       return;
     }
+    const kept = known.length;
     const what = lacking(found);
     log.warn("The API lists {what}; keeping the known endpoints until a second poll confirms it", {
       what,
@@ -190,7 +191,7 @@ export interface SyncLoopOptions extends RoundRunnerOptions {
   readonly random?: () => number;
 }
 
-function lacking({ endpoints, refused }: ListedEndpoints): string {
-  const count = endpoints.length + refused.length;
+function lacking(found: ListedEndpoints): string {
+  const count = idsOf(found).size;
   return count === 0 ? "no endpoints" : `${count} endpoints and an empty page`;
 }
