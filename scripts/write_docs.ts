@@ -1,7 +1,7 @@
 // Writes the reference of the configuration keys into docs/configuration.md, and
 // config.example.yml. With --check it compares instead.
 import { KEY_ENTRIES } from "../src/config/config.ts";
-import { CHANGES, type Key } from "../src/config/key.ts";
+import { AREAS, type Key } from "../src/config/key.ts";
 import { sectionOf } from "../src/config/sections.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 
@@ -19,7 +19,7 @@ export function keyTable(): string {
   const rows = KEY_ENTRIES.map(({ key }) => {
     const value = defaultText(key);
     const cells = [`\`${key.name}\``, key.type.values, value === "" ? "none" : `\`${value}\``];
-    return `| ${[...cells, CHANGES[key.change], key.doc].join(" | ")} |\n`;
+    return `| ${[...cells, AREAS[key.area], key.doc].join(" | ")} |\n`;
   });
   return HEAD + rows.join("");
 }

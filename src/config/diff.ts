@@ -1,12 +1,12 @@
 import { type Config, KEY_ENTRIES, valueOf } from "./config.ts";
-import type { Area } from "./key.ts";
+import type { LiveArea } from "./key.ts";
 
 /** The difference between two configurations. */
 export interface ConfigDiff {
   /** The changed keys, in the file's spelling. */
   readonly paths: readonly string[];
   /** The parts of the daemon that must take new values. */
-  readonly areas: ReadonlySet<Area>;
+  readonly areas: ReadonlySet<LiveArea>;
   /** The changed keys that take effect at the next start only. */
   readonly needsRestart: readonly string[];
 }
@@ -16,12 +16,12 @@ export function diffConfig(before: Config, after: Config): ConfigDiff {
   const changed = KEY_ENTRIES
     .filter((entry) => canonical(valueOf(before, entry).value) !== canonical(valueOf(after, entry).value))
     .map(({ key }) => key);
-  const areas = new Set<Area>();
-  for (const { change } of changed) if (change !== "restart") areas.add(change);
+  const areas = new Set<LiveArea>();
+  for (const { area } of changed) if (area !== "restart") areas.add(area);
   return {
     paths: changed.map(({ name }) => name),
     areas,
-    needsRestart: changed.filter(({ change }) => change === "restart").map(({ name }) => name),
+    needsRestart: changed.filter(({ area }) => area === "restart").map(({ name }) => name),
   };
 }
 

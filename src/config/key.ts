@@ -10,7 +10,7 @@ export interface Key<T> {
   readonly default: NoInfer<T>;
   /** The default on an operating system, as Deno names it, if systems differ. */
   defaultOn?(os: string): NoInfer<T>;
-  readonly change: Change;
+  readonly area: Area;
   /** One line for the reference. */
   readonly doc: string;
   /** The capabilities that a value needs; `section` has the other values of its section. */
@@ -27,9 +27,10 @@ export interface Need {
 }
 
 /**
- * The effects that a changed value can have on a running daemon, as the reference describes them.
+ * The parts of the daemon that a changed value concerns, each with its effect as the reference
+ * describes it.
  */
-export const CHANGES = {
+export const AREAS = {
   log: "new log lines use it",
   api: "new requests use it; polls at once",
   operator: "updates the operator at once",
@@ -42,11 +43,11 @@ export const CHANGES = {
   restart: "takes effect **after a restart**",
 } as const;
 
-/** The effect of a changed value on a running daemon. */
-export type Change = keyof typeof CHANGES;
+/** A part of the daemon, or `restart` if no part takes a new value while it runs. */
+export type Area = keyof typeof AREAS;
 
 /** A part of the daemon that takes new values while it runs. */
-export type Area = Exclude<Change, "restart">;
+export type LiveArea = Exclude<Area, "restart">;
 
 /** Checks that type, default and needs of an entry fit together. */
 export function key<T>(entry: Key<T>): Key<T> {

@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import type { LiveArea } from "../config/key.ts";
 import type { LiveConfig } from "../config/live_config.ts";
 import { logProxies } from "../config/proxy/proxy_report.ts";
 import { Mutex } from "../lib/mutex.ts";
@@ -84,24 +85,43 @@ export class Reloader {
     configureLog({ level: verbose ? "debug" : logLevel, format: logFormat, write: system.writeOut });
   }
 
-  async #apply(daemon: Daemon, areas: ReadonlySet<string>): Promise<void> {
+  async #apply(daemon: Daemon, areas: ReadonlySet<LiveArea>): Promise<void> {
     const { server, net } = this.#live.current;
-    if (areas.has("log")) this.configureLog();
+    const steps = new Set([...areas].flatMap((area) => STEPS[area]));
+    if (steps.has("log")) this.configureLog();
     // At each reload, because the CA files can change while the configuration does not.
     await daemon.trust.load(server.ingressCa);
     await daemon.health.listen({ address: server.healthAddress, port: server.healthPort });
-    if (areas.has("endpoints")) {
+    if (steps.has("listeners")) {
       await daemon.addresses.prepare(net.subnet);
       await daemon.loop.reconcile();
     }
-    if (areas.has("dns") || areas.has("endpoints")) await daemon.dns.refresh();
-    if (areas.has("api")) {
+    if (steps.has("dns")) await daemon.dns.refresh();
+    if (steps.has("key")) {
       daemon.account.keyChanged();
       daemon.renewals.keyChanged();
     }
-    if (areas.has("api") || areas.has("operator") || areas.has("poll")) daemon.loop.nudge();
+    if (steps.has("poll")) daemon.loop.nudge();
   }
 }
+
+type Step = "log" | "listeners" | "dns" | "key" | "poll";
+
+/**
+ * The steps of a reload that each area needs in addition to those of every reload. The parts of an
+ * area without steps read their values each time they need them.
+ */
+const STEPS: Readonly<Record<LiveArea, readonly Step[]>> = {
+  log: ["log"],
+  api: ["key", "poll"],
+  operator: ["poll"],
+  poll: ["poll"],
+  endpoints: ["listeners", "dns"],
+  ingress: [],
+  identity: [],
+  health: [],
+  dns: ["dns"],
+};
 
 /** Options of a {@linkcode Reloader}. */
 export interface ReloaderOptions {

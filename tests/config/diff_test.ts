@@ -3,13 +3,13 @@ import { diffConfig } from "../../src/config/diff.ts";
 import { parseConfig } from "../../src/config/schema.ts";
 import { fileWith, SAMPLES } from "./sample_values.ts";
 
-for (const [name, raw, , change] of SAMPLES) {
+for (const [name, raw, , area] of SAMPLES) {
   Deno.test(`diffConfig() finds a change of ${name} and the part that it touches`, () => {
     const before = parseConfig({}).config;
     const after = parseConfig(fileWith([[name, raw]])).config;
-    const expected = change === "restart"
+    const expected = area === "restart"
       ? { paths: [name], areas: new Set(), needsRestart: [name] }
-      : { paths: [name], areas: new Set([change]), needsRestart: [] };
+      : { paths: [name], areas: new Set([area]), needsRestart: [] };
     assert.deepEqual(diffConfig(before, after), expected);
     assert.deepEqual(diffConfig(after, before), expected);
     assert.deepEqual(diffConfig(after, parseConfig(fileWith([[name, raw]])).config).paths, []);

@@ -1,7 +1,7 @@
-import type { Change } from "../../src/config/key.ts";
+import type { Area } from "../../src/config/key.ts";
 
-/** A key, a value that is not the default, the same value after parsing, and its effect. */
-export type Sample = readonly [name: string, raw: unknown, parsed: unknown, change: Change];
+/** A key, a value that is not the default, the same value after parsing, and its area. */
+export type Sample = readonly [name: string, raw: unknown, parsed: unknown, area: Area];
 
 /** A sample for every key. */
 export const SAMPLES: readonly Sample[] = [
