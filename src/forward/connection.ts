@@ -9,7 +9,7 @@ import { refuseOtherHost, urlOf } from "./choose_route.ts";
 import { findRoute, type Found } from "./find_route.ts";
 import { RequestFramer, switchOf } from "./http/frame_requests.ts";
 import { FramedStream } from "./http/framed_stream.ts";
-import { httpAnswer, refuse } from "./http/refuse.ts";
+import { httpAnswer, sendRefusal } from "./http/refuse.ts";
 import { SwitchDetector } from "./http/switch_detector.ts";
 import type { IngressHealth } from "./ingress_health.ts";
 import { pipe } from "./pipe.ts";
@@ -27,7 +27,7 @@ export async function serveConnection(local: AcceptedStream, options: Connection
   const { routes, limits, clientSlots, traffic, health, onRouted } = options;
   const found = await findRoute(local, { routes, limits });
   if (found.kind === "not_found") {
-    if (found.answer !== undefined) await refuse(local, found.answer, limits);
+    if (found.answer !== undefined) await sendRefusal(local, found.answer, limits);
     return found.outcome;
   }
   onRouted();
@@ -37,7 +37,9 @@ export async function serveConnection(local: AcceptedStream, options: Connection
   const name = serviceKey(route);
   async function fail(error: DialError | UpgradeError): Promise<void> {
     traffic.fail(endpointId, error.message);
-    if (head !== undefined) await refuse(local, badGateway(route, { error, method: head.method }), limits);
+    if (head !== undefined) {
+      await sendRefusal(local, badGateway(route, { error, method: head.method }), limits);
+    }
   }
   // Refused without a wait, because waiting connections hold slots too. This says nothing about the
   // ingress.

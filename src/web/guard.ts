@@ -7,7 +7,7 @@ const IPV4 = /^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$/;
  * another method than GET and HEAD, a large body. `address` is the address that the server listens
  * on.
  */
-export function refusalOf(request: GuardedRequest, address: string): Refusal | undefined {
+export function checkRequest(request: GuardedRequest, address: string): Refusal | undefined {
   const { method, url, headers } = request;
   const host = headers.get("host");
   // In HTTP/1.1 the URL's host is the Host header's; HTTP/2 and an absolute request target have

@@ -1,5 +1,5 @@
 import type { HealthReport } from "../model/report.ts";
-import { refusalOf } from "./guard.ts";
+import { checkRequest } from "./guard.ts";
 import { answerHealth } from "./health.ts";
 
 const HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
@@ -41,7 +41,7 @@ function respond(
   request: Request,
   { address, report }: Pick<HealthServerOptions, "address" | "report">,
 ): Response {
-  const refusal = refusalOf(request, address);
+  const refusal = checkRequest(request, address);
   if (refusal !== undefined) {
     const { status, reason } = refusal;
     return new Response(`${reason}\n`, {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { refusalOf } from "../../src/web/guard.ts";
+import { checkRequest } from "../../src/web/guard.ts";
 
 function statusOf(
   headers: Record<string, string>,
@@ -7,10 +7,10 @@ function statusOf(
 ) {
   const { method = "GET", url = `http://${headers.host ?? "127.0.0.1:8081"}/status`, address = "127.0.0.1" } =
     options;
-  return refusalOf({ method, url, headers: new Headers(headers) }, address)?.status;
+  return checkRequest({ method, url, headers: new Headers(headers) }, address)?.status;
 }
 
-Deno.test("refusalOf() accepts a probe whose Host is an address or localhost", () => {
+Deno.test("checkRequest() accepts a probe whose Host is an address or localhost", () => {
   for (
     const host of ["127.0.0.1:8081", "localhost", "LOCALHOST:80", "[::1]:8081", "10.1.2.3:8081", "[fe80::1]"]
   ) {
@@ -21,7 +21,7 @@ Deno.test("refusalOf() accepts a probe whose Host is an address or localhost", (
   assert.equal(statusOf({ host: "localhost:1" }, { method: "HEAD" }), undefined);
 });
 
-Deno.test("refusalOf() refuses a Host that is a name, in the header or in the request target", () => {
+Deno.test("checkRequest() refuses a Host that is a name, in the header or in the request target", () => {
   for (
     const host of [
       "evil.example",
@@ -37,7 +37,7 @@ Deno.test("refusalOf() refuses a Host that is a name, in the header or in the re
   assert.equal(statusOf({}, { url: "http://evil.example/status" }), 403);
 });
 
-Deno.test("refusalOf() refuses foreign Origins and Referers and accepts its own", () => {
+Deno.test("checkRequest() refuses foreign Origins and Referers and accepts its own", () => {
   const host = "127.0.0.1:8081";
   for (
     const foreign of ["https://evil.example", "null", "", "http://127.0.0.1:9999", "http://localhost:8081/"]
@@ -51,7 +51,7 @@ Deno.test("refusalOf() refuses foreign Origins and Referers and accepts its own"
   );
 });
 
-Deno.test("refusalOf() refuses other methods and large bodies", () => {
+Deno.test("checkRequest() refuses other methods and large bodies", () => {
   for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "CONNECT"]) {
     assert.equal(statusOf({}, { method }), 405);
   }

@@ -73,11 +73,11 @@ export class RequestFramer {
   #head(input: Uint8Array): Step {
     const sniff = sniffHttp(input);
     if (sniff === "more") return { kind: "more", unseen: 0 };
-    if (sniff.kind === "h2") return refuse("HTTP/2 without TLS is not supported here");
-    if (sniff.kind === "error") return refuse(sniff.reason, sniff.status);
+    if (sniff.kind === "h2") return badRequest("HTTP/2 without TLS is not supported here");
+    if (sniff.kind === "error") return badRequest(sniff.reason, sniff.status);
     const { head } = sniff;
     if (this.#requests > 0 && head.method === "CONNECT") {
-      return refuse("CONNECT must be the first request of its connection");
+      return badRequest("CONNECT must be the first request of its connection");
     }
     const refusal = this.#options.admit(head);
     if (refusal !== undefined) return { kind: "refuse", refusal };
@@ -101,9 +101,11 @@ export class RequestFramer {
     const window = input.subarray(0, limit);
     const lf = window.indexOf(0x0a);
     if (lf === -1) {
-      return window.length < limit ? { kind: "more", unseen: 0 } : refuse("the chunked body is malformed");
+      return window.length < limit
+        ? { kind: "more", unseen: 0 }
+        : badRequest("the chunked body is malformed");
     }
-    if (lf === 0 || input[lf - 1] !== 0x0d) return refuse("a line ends without a carriage return");
+    if (lf === 0 || input[lf - 1] !== 0x0d) return badRequest("a line ends without a carriage return");
     const line = new TextDecoder("latin1").decode(input.subarray(0, lf - 1));
     if (kind === "chunk_end") this.#state = { kind: "chunk_size" };
     else if (kind === "trailers") {
@@ -111,12 +113,12 @@ export class RequestFramer {
       if (line === "") this.#endRequest();
       else {
         const field = parseField(line);
-        if (field === undefined) return refuse("a trailer field is malformed");
-        if (NO_TRAILERS.has(field.name)) return refuse(`${field.name} is in the trailers`);
+        if (field === undefined) return badRequest("a trailer field is malformed");
+        if (NO_TRAILERS.has(field.name)) return badRequest(`${field.name} is in the trailers`);
       }
     } else {
       const size = CHUNK_LINE.exec(line)?.[1];
-      if (size === undefined) return refuse("a chunk size is malformed");
+      if (size === undefined) return badRequest("a chunk size is malformed");
       const left = parseInt(size, 16);
       if (left === 0) this.#trailerBytes = 0;
       this.#state = left === 0 ? { kind: "trailers" } : { kind: "body", left, then: "chunk_end" };
@@ -183,6 +185,6 @@ function pass(count: number): Step {
   return { kind: "pass", count };
 }
 
-function refuse(reason: string, status: 400 | 431 = 400): Step {
+function badRequest(reason: string, status: 400 | 431 = 400): Step {
   return { kind: "refuse", refusal: { status, reason: `Cannot read the request: ${reason}` } };
 }

@@ -48,7 +48,11 @@ export function tlsAlert(description: "unrecognized_name" | "decode_error"): Uin
  * with unread bytes sends a reset, which can destroy the answer on its way (RFC 9112 9.6). The
  * caller closes the stream. Never throws.
  */
-export async function refuse(stream: ByteStream, answer: Uint8Array, options: RefuseOptions): Promise<void> {
+export async function sendRefusal(
+  stream: ByteStream,
+  answer: Uint8Array,
+  options: SendRefusalOptions,
+): Promise<void> {
   const done = writeAndDrain(stream, answer);
   try {
     await withDeadline(done, {
@@ -60,8 +64,8 @@ export async function refuse(stream: ByteStream, answer: Uint8Array, options: Re
   }
 }
 
-/** Options of {@linkcode refuse}. */
-export interface RefuseOptions {
+/** Options of {@linkcode sendRefusal}. */
+export interface SendRefusalOptions {
   /** For the peer to read the answer and to close. */
   readonly lingerMs: number;
 }

@@ -3,7 +3,7 @@ import { type Edit, ManagedFile, toBytes } from "../managed_file.ts";
 import type { ChangeOutcome } from "../outcome.ts";
 import type { ReplaceFileSystem } from "../replace_file.ts";
 import { replaceServer } from "./resolv_conf_text.ts";
-import type { DnsServer, Resolver, ResolverOutcome, ResolverRequest } from "./resolver.ts";
+import type { DnsServerAddress, Resolver, ResolverOutcome, ResolverRequest } from "./resolver.ts";
 import { routingDomains } from "./routing_domains.ts";
 
 const MAX_BYTES = 1024 * 1024;
@@ -43,7 +43,7 @@ export class ResolvConf implements Resolver {
     return { ...await this.#file.run(() => this.#withdraw()), refused: new Map() };
   }
 
-  async #apply(server: DnsServer): Promise<ChangeOutcome> {
+  async #apply(server: DnsServerAddress): Promise<ChangeOutcome> {
     const refusal = this.#refuseServer(server);
     if (refusal !== undefined) return { ...await this.#withdraw(), ...refusal };
     const { address } = server;
@@ -60,7 +60,7 @@ export class ResolvConf implements Resolver {
     return outcome;
   }
 
-  #refuseServer(server: DnsServer): Refusal | undefined {
+  #refuseServer(server: DnsServerAddress): Refusal | undefined {
     if (this.#options.managed?.() === false) {
       return {
         problem: `Cannot change ${this.target}: dns.manage_resolv_conf does not allow it`,

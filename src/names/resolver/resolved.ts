@@ -6,7 +6,7 @@ import { RepairLimit } from "../repair_limit.ts";
 import { isStub, readNameservers } from "./resolv_conf_text.ts";
 import { type LinkSettings, Resolvectl, type RunProgram } from "./resolvectl.ts";
 import {
-  type DnsServer,
+  type DnsServerAddress,
   type Resolver,
   type ResolverOutcome,
   type ResolverRequest,
@@ -71,7 +71,7 @@ export class Resolved implements Resolver {
     return { ...await this.#mutex.run(() => this.#withdraw()), refused: new Map() };
   }
 
-  async #apply(server: DnsServer, domains: readonly string[]): Promise<Partial<ChangeOutcome>> {
+  async #apply(server: DnsServerAddress, domains: readonly string[]): Promise<Partial<ChangeOutcome>> {
     const own = this.#options.link();
     const refusal = await this.#refuse(server, own);
     if (own === undefined || refusal !== undefined) {
@@ -115,7 +115,7 @@ export class Resolved implements Resolver {
    * resolv.conf, itself or as a symlink to a file of systemd-resolved, begins with an address of
    * systemd-resolved.
    */
-  async #refuse(server: DnsServer, link: OwnLink | undefined): Promise<string | undefined> {
+  async #refuse(server: DnsServerAddress, link: OwnLink | undefined): Promise<string | undefined> {
     const { resolvConf, files } = this.#options;
     const text = new TextDecoder().decode(await files.readBytesIfAny(resolvConf, MAX_BYTES));
     const first = readNameservers(text)[0];

@@ -17,7 +17,7 @@ export interface Resolver {
 
 /** The names that this machine should resolve through our DNS server. */
 export interface ResolverRequest {
-  readonly server: DnsServer;
+  readonly server: DnsServerAddress;
   /**
    * Names and wildcards (`*.suffix`), normalised; each includes all names below it. The server
    * forwards queries for names that it does not know.
@@ -26,7 +26,7 @@ export interface ResolverRequest {
 }
 
 /** The address of our DNS server. */
-export interface DnsServer {
+export interface DnsServerAddress {
   /** IPv4. */
   readonly address: string;
   readonly port: number;
@@ -39,6 +39,6 @@ export interface ResolverOutcome extends ChangeOutcome {
 }
 
 /** `address:port`. */
-export function serverText({ address, port }: DnsServer): string {
+export function serverText({ address, port }: DnsServerAddress): string {
   return `${address}:${port}`;
 }

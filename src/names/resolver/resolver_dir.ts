@@ -1,6 +1,6 @@
 import { Mutex } from "../../lib/mutex.ts";
 import { FileError } from "../../model/errors.ts";
-import type { DnsServer, Resolver, ResolverOutcome, ResolverRequest } from "./resolver.ts";
+import type { DnsServerAddress, Resolver, ResolverOutcome, ResolverRequest } from "./resolver.ts";
 import { refusedNames, routingDomains } from "./routing_domains.ts";
 
 /** The first line of our files, as the Go daemon writes it (docs/compatibility.md 4.10). */
@@ -115,6 +115,6 @@ export interface ResolverDirOptions {
   readonly record?: (change: { kind: "resolver_dir"; path: string }) => Promise<void>;
 }
 
-function renderFile({ address, port }: DnsServer): string {
+function renderFile({ address, port }: DnsServerAddress): string {
   return `${MARKER}\nnameserver ${address}\nport ${port}\n`;
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { httpAnswer, refuse, tlsAlert } from "../../../src/forward/http/refuse.ts";
+import { httpAnswer, sendRefusal, tlsAlert } from "../../../src/forward/http/refuse.ts";
 import { fakeClock } from "../../fakes/fake_clock.ts";
 import { latin1, memoryPair, pattern, readAll, readUntil, send, text } from "../../fakes/memory_stream.ts";
 
@@ -21,9 +21,9 @@ Deno.test("tlsAlert() makes fatal alerts", () => {
   assert.deepEqual(tlsAlert("decode_error"), Uint8Array.of(21, 3, 3, 0, 2, 2, 50));
 });
 
-Deno.test("refuse() answers, half-closes, and reads until the client ends", async () => {
+Deno.test("sendRefusal() answers, half-closes, and reads until the client ends", async () => {
   const { near, far } = memoryPair();
-  const refusing = refuse(far, latin1("no"), { lingerMs: 1000 });
+  const refusing = sendRefusal(far, latin1("no"), { lingerMs: 1000 });
   await send(near, pattern(300_000));
   assert.equal(text(await readAll(near)), "no");
   await near.closeWrite();
@@ -31,29 +31,29 @@ Deno.test("refuse() answers, half-closes, and reads until the client ends", asyn
   assert.equal(far.closed, false, "the caller closes it");
 });
 
-Deno.test("refuse() lingers at most its time with a client that never ends or never reads", async () => {
+Deno.test("sendRefusal() lingers at most its time with a client that never ends or never reads", async () => {
   using clock = fakeClock();
-  const endless = refuse(memoryPair().far, latin1("no"), { lingerMs: 1000 });
+  const endless = sendRefusal(memoryPair().far, latin1("no"), { lingerMs: 1000 });
   const { far: full } = memoryPair({ highWater: 1 });
-  const unread = refuse(full, latin1("no"), { lingerMs: 1000 });
+  const unread = sendRefusal(full, latin1("no"), { lingerMs: 1000 });
   await clock.pass(1000);
   await Promise.all([endless, unread]);
 });
 
-Deno.test("refuse() does not throw if the client is gone", async () => {
+Deno.test("sendRefusal() does not throw if the client is gone", async () => {
   const { near, far } = memoryPair();
   near.reset();
-  await refuse(far, latin1("no"), { lingerMs: 1000 });
+  await sendRefusal(far, latin1("no"), { lingerMs: 1000 });
 });
 
-Deno.test("refuse() delivers its answer to a client that is still sending", async () => {
+Deno.test("sendRefusal() delivers its answer to a client that is still sending", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const [client, server] = await Promise.all([
     Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
     listener.accept(),
   ]);
   const sending = send(client, pattern(4_000_000)).then(() => client.closeWrite());
-  const refusing = refuse(server, httpAnswer({ status: 421, reason: "wrong" }), { lingerMs: 5000 });
+  const refusing = sendRefusal(server, httpAnswer({ status: 421, reason: "wrong" }), { lingerMs: 5000 });
   assert.match(await readUntil(client, "wrong\n"), /^HTTP\/1\.1 421 /);
   await sending;
   await refusing;
