@@ -31,7 +31,7 @@ export class StateStore implements StateEffects {
     this.#endpoints = new JsonFile(endpoints, { schema: EndpointTable, files });
   }
 
-  /** Reads the state. Bad entries are left out, damaged files set aside; both are reported. */
+  /** Reads the state. Reports damaged or unreadable files, and bad entries, which are left out. */
   async load(): Promise<LoadedState> {
     const leases = await readEntries(this.#leases, parseLeases);
     const ports = await readEntries(this.#ports, parsePorts);

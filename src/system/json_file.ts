@@ -18,14 +18,15 @@ export interface StateFiles {
 export interface JsonContent<T> {
   /** Undefined if the file is missing, unreadable or damaged. */
   readonly content?: T;
-  /** The reason and the path of the copy that was set aside; undefined if nothing is wrong. */
+  /** The reason, and what becomes of the file; undefined if nothing is wrong. */
   readonly problem?: string;
 }
 
 /**
  * A JSON file in the state directory. A write replaces the file atomically and is skipped if the
  * bytes are the same. A file that does not match its schema is renamed to `<path>.bad`, so that the
- * next write does not destroy it.
+ * next write does not destroy it. One that cannot be read is renamed by that write only, because it
+ * may be readable after a restart.
  */
 export class JsonFile<T> {
   readonly #path: string;
@@ -34,6 +35,8 @@ export class JsonFile<T> {
   readonly #maxBytes: number | undefined;
   /** The text that is known to be on disk. */
   #onDisk: string | undefined;
+  /** True if the last read failed: the file may hold a good content. */
+  #isUnread = false;
 
   constructor(path: string, options: { schema: z.ZodType<T>; files: StateFiles; maxBytes?: number }) {
     this.#path = path;
@@ -49,11 +52,14 @@ export class JsonFile<T> {
   /** Reads and checks the content. Never rejects: what is wrong is in `problem`. */
   async read(): Promise<JsonContent<T>> {
     let text: string;
+    this.#onDisk = undefined;
+    this.#isUnread = false;
     try {
       text = await this.#files.readText(this.#path, this.#maxBytes);
     } catch (error) {
-      if (error instanceof FileError && error.reason === "missing") return {};
-      return { problem: `${messageOf(error)}; ${await this.#setAside()}` };
+      if (isMissing(error)) return {};
+      this.#isUnread = true;
+      return { problem: `${messageOf(error)}; it stays, and the next write renames it to ${this.#badPath}` };
     }
     const parsed = this.#schema.safeParse(parseJson(text));
     if (!parsed.success) return { problem: `${this.#path} is damaged; ${await this.#setAside()}` };
@@ -66,6 +72,7 @@ export class JsonFile<T> {
     const text = JSON.stringify(content, null, 2);
     if (this.#onDisk === text) return;
     this.#onDisk = undefined;
+    await this.#keepUnread();
     await this.#files.writeFileAtomic(this.#path, text, { mode: FILE_MODE });
     this.#onDisk = text;
   }
@@ -73,17 +80,37 @@ export class JsonFile<T> {
   /** Removes the file; a missing file is not an error. @throws {FileError} */
   async remove(): Promise<void> {
     this.#onDisk = undefined;
+    await this.#keepUnread();
     await this.#files.removeFile(this.#path);
+  }
+
+  get #badPath(): string {
+    return `${this.#path}.bad`;
   }
 
   async #setAside(): Promise<string> {
     try {
-      await this.#files.renameFile(this.#path, `${this.#path}.bad`);
-      return `it is kept as ${this.#path}.bad`;
+      await this.#files.renameFile(this.#path, this.#badPath);
+      return `it is kept as ${this.#badPath}`;
     } catch (error) {
       return messageOf(error);
     }
   }
+
+  /** Renames a file that could not be read. @throws {FileError} */
+  async #keepUnread(): Promise<void> {
+    if (!this.#isUnread) return;
+    try {
+      await this.#files.renameFile(this.#path, this.#badPath);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    this.#isUnread = false;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof FileError && error.reason === "missing";
 }
 
 function parseJson(text: string): unknown {

@@ -48,7 +48,7 @@ export class Journal {
     return this.#changes.some((known) => isSame(known, change));
   }
 
-  /** Reads the changes of an earlier run. Returns the problem of a file that was set aside. */
+  /** Reads the changes of an earlier run. Returns the problem with the file. */
   async load(): Promise<string | undefined> {
     const { content, problem } = await this.#file.read();
     this.#changes = content?.changes ?? [];

@@ -220,11 +220,15 @@ for (
 }
 
 // The next save once replaced such a file.
-Deno.test("StateStore.load() sets a file aside that cannot be read", async () => {
+Deno.test("StateStore.save() sets a file aside that could not be read", async () => {
   const fake = new FakeFiles({ "ip_mappings.json": LEASES });
   fake.faults.set(LEASES_PATH, "other");
-  const { problems } = await new StateStore("/s", fake).load();
+  const store = new StateStore("/s", fake);
+  const { state, problems } = await store.load();
   assert.match(problems[0]!, /^Cannot read \/s\/ip_mappings\.json: other/);
+  assert.equal(fake.texts.get(LEASES_PATH), LEASES);
+  fake.faults.clear();
+  await store.save(state);
   assert.equal(fake.texts.get(`${LEASES_PATH}.bad`), LEASES);
 });
 

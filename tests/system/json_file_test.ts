@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
+import { FileError } from "../../src/model/errors.ts";
 import * as files from "../../src/system/files.ts";
 import { JsonFile } from "../../src/system/json_file.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
@@ -40,7 +41,7 @@ Deno.test("JsonFile renames a file that is larger than its limit", async () => {
   await Deno.writeTextFile(path, JSON.stringify({ schema: 1, name: "x".repeat(100) }));
   const { content, problem } = await new JsonFile(path, { schema, files, maxBytes: 100 }).read();
   assert.equal(content, undefined);
-  assert.match(problem!, /state\.json.*it is kept as/);
+  assert.match(problem!, /state\.json.*it stays, and the next write renames it to/);
 });
 
 Deno.test("JsonFile writes only if the bytes differ, and again after a failed write", async () => {
@@ -63,4 +64,70 @@ Deno.test("JsonFile writes only if the bytes differ, and again after a failed wr
   fails = false;
   await file.write({ schema: 1, name: "a" });
   assert.equal(written.length, 2);
+});
+
+// A start while all descriptors were in use threw the leases away.
+for (const change of ["write", "remove"] as const) {
+  Deno.test(`JsonFile keeps a file that cannot be read until ${change}(), and then as .bad (F15)`, async () => {
+    await using directory = await temporaryDirectory();
+    const path = `${directory.path}/state.json`;
+    const [good, other] = [{ schema: 1, name: "a" }, { schema: 1, name: "b" }] as const;
+    await new JsonFile(path, { schema, files }).write(good);
+    const text = await Deno.readTextFile(path);
+    const failing = { reads: true, renames: false };
+    const file = new JsonFile(path, {
+      schema,
+      files: {
+        ...files,
+        readText: (...args) => failing.reads ? fail("read") : files.readText(...args),
+        renameFile: (...args) => failing.renames ? fail("rename") : files.renameFile(...args),
+      },
+    });
+    const fail = (action: string) =>
+      Promise.reject(
+        new FileError(`Cannot ${action} ${path}: too many open files`, { path, reason: "other" }),
+      );
+    const { content, problem } = await file.read();
+    assert.equal(content, undefined);
+    assert.equal(
+      problem,
+      `Cannot read ${path}: too many open files; it stays, and the next write renames it to ${path}.bad`,
+    );
+    assert.deepEqual(await new JsonFile(path, { schema, files }).read(), { content: good });
+    failing.renames = true;
+    await assert.rejects(change === "write" ? file.write(other) : file.remove(), /Cannot rename/);
+    assert.equal(await Deno.readTextFile(path), text);
+    failing.renames = false;
+    await (change === "write" ? file.write(other) : file.remove());
+    assert.equal(await Deno.readTextFile(`${path}.bad`), text);
+    assert.deepEqual(
+      await new JsonFile(path, { schema, files }).read(),
+      change === "write" ? { content: other } : {},
+    );
+    // Only the first change after the failed read.
+    await file.write(good);
+    assert.equal(await Deno.readTextFile(`${path}.bad`), text);
+  });
+}
+
+Deno.test("JsonFile replaces a file that could be read again, or that is gone, without a .bad", async () => {
+  await using directory = await temporaryDirectory();
+  const path = `${directory.path}/state.json`;
+  let fails = true;
+  const readText: typeof files.readText = (...args) =>
+    fails
+      ? Promise.reject(new FileError("Cannot read it", { path, reason: "other" }))
+      : files.readText(...args);
+  for (const isGone of [false, true]) {
+    fails = true;
+    await new JsonFile(path, { schema, files }).write({ schema: 1, name: "a" });
+    const file = new JsonFile(path, { schema, files: { ...files, readText } });
+    await file.read();
+    fails = false;
+    if (isGone) await Deno.remove(path);
+    else assert.deepEqual(await file.read(), { content: { schema: 1, name: "a" } });
+    await file.write({ schema: 1, name: "b" });
+    assert.equal(JSON.parse(await Deno.readTextFile(path)).name, "b");
+    await assert.rejects(Deno.stat(`${path}.bad`), Deno.errors.NotFound);
+  }
 });
