@@ -1,22 +1,7 @@
 import assert from "node:assert/strict";
 import { limitTime, sleep, withDeadline } from "../../src/system/clock.ts";
+import { countedSignal } from "../fakes/counted_signal.ts";
 import { type FakeClock, fakeClock } from "../fakes/fake_clock.ts";
-
-/** An abort signal with the number of its listeners. */
-function countedSignal(): { stop: AbortController; listeners: () => number } {
-  const stop = new AbortController();
-  let count = 0;
-  const { addEventListener, removeEventListener } = stop.signal;
-  stop.signal.addEventListener = (...args: unknown[]) => {
-    count++;
-    Reflect.apply(addEventListener, stop.signal, args);
-  };
-  stop.signal.removeEventListener = (...args: unknown[]) => {
-    count--;
-    Reflect.apply(removeEventListener, stop.signal, args);
-  };
-  return { stop, listeners: () => count };
-}
 
 async function withClock(test: (clock: FakeClock) => Promise<void>): Promise<void> {
   using clock = fakeClock();
