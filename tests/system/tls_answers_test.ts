@@ -3,15 +3,17 @@ import { DialError } from "../../src/model/errors.ts";
 import { closeQuietly } from "../../src/system/byte_stream.ts";
 import { connectTls } from "../../src/system/net.ts";
 import { answersTls } from "../../src/system/tls_answers.ts";
+import { freePort } from "../../sim/daemon_harness.ts";
+import { until } from "../fakes/sockets.ts";
 import { TestCa } from "../fakes/test_ca.ts";
 
 const ca = await TestCa.create();
 const client = await ca.pair();
 
-/** A server that accepts and says `greeting`, or nothing. */
+/** A server that sends `greeting`, or nothing, to each client. */
 function server(greeting: string | undefined) {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const held = new Set<Deno.TcpConn>();
+  const open = new Set<Deno.TcpConn>();
   let accepted = 0;
   async function serve(conn: Deno.TcpConn): Promise<void> {
     const buffer = new Uint8Array(4096);
@@ -19,41 +21,39 @@ function server(greeting: string | undefined) {
       if (greeting !== undefined) await conn.write(new TextEncoder().encode(greeting));
       while (await conn.read(buffer) !== null);
     } catch {
-      // Reset.
+      // The client has reset the connection.
     }
-    held.delete(conn);
+    open.delete(conn);
     closeQuietly(conn);
   }
   const accepting = (async () => {
     for (;;) {
       const conn = await listener.accept();
       accepted++;
-      held.add(conn);
+      open.add(conn);
       void serve(conn);
     }
   })().catch(() => {});
   return {
     port: listener.addr.port,
-    /** Its connections: all that there were, and those that the client has not closed. */
-    figures: () => ({ accepted, open: held.size }),
+    /** The number of all connections, and of those that the client has not closed. */
+    counts: () => ({ accepted, open: open.size }),
     async [Symbol.asyncDispose]() {
       listener.close();
       await accepting;
-      for (const conn of held) closeQuietly(conn);
+      for (const conn of open) closeQuietly(conn);
     },
   };
 }
 
-Deno.test("answersTls() tells a server that is silent from one that says anything, refuses, or has no name", async () => {
+Deno.test("answersTls() is false for a silent server and on an abort, otherwise true", async () => {
   await using silent = server(undefined);
   await using loud = server("220 no TLS here\r\n");
   const answers = (port: number, hostname = "localhost") => answersTls({ hostname, port, timeoutMs: 40 });
   assert.equal(await answers(silent.port), false);
   assert.equal(await answers(silent.port, "127.0.0.1"), false);
   assert.equal(await answersTls({ hostname: "localhost", port: loud.port, timeoutMs: 5000 }), true);
-  const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  closed.close();
-  assert.equal(await answersTls({ hostname: "127.0.0.1", port: closed.addr.port, timeoutMs: 5000 }), true);
+  assert.equal(await answersTls({ hostname: "127.0.0.1", port: freePort(), timeoutMs: 5000 }), true);
   const stop = AbortSignal.abort();
   assert.equal(
     await answersTls({ hostname: "localhost", port: silent.port, timeoutMs: 5000, signal: stop }),
@@ -61,28 +61,18 @@ Deno.test("answersTls() tells a server that is silent from one that says anythin
   );
 });
 
-Deno.test("connectTls() that checks first leaves no descriptor at a silent server (each dial left one) (F60)", async () => {
+// Each dial once left a descriptor.
+Deno.test("connectTls() with checkFirst leaves no connection at a silent server (F60)", async () => {
   await using silent = server(undefined);
-  const dial = () =>
-    connectTls({
-      hostname: "localhost",
-      port: silent.port,
-      ...client,
-      caCerts: [ca.pem],
-      timeoutMs: 30,
-      checkFirst: true,
-    });
+  const target = { hostname: "localhost", port: silent.port, ...client, caCerts: [ca.pem] };
+  const dial = () => connectTls({ ...target, timeoutMs: 30, checkFirst: true });
   const isTimeout = (error: unknown) => error instanceof DialError && error.code === "timeout";
   for (let count = 0; count < 10; count++) await assert.rejects(dial(), isTimeout);
-  for (let i = 0; i < 500 && silent.figures().open > 0; i++) {
-    await new Promise((done) => setTimeout(done, 10));
-  }
-  const { accepted, open } = silent.figures();
-  assert.ok(accepted > 0);
-  assert.equal(open, 0, `of ${accepted}`);
+  await until(() => silent.counts().open === 0);
+  assert.ok(silent.counts().accepted > 0);
 });
 
-Deno.test("connectTls() that checks first connects where a server answers, and says what is wrong where one refuses (F60)", async () => {
+Deno.test("connectTls() with checkFirst connects, or reports an untrusted or refused connection (F60)", async () => {
   const listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...await ca.pair() });
   const { port } = listener.addr;
   const dial = (caCerts: string[]) =>
