@@ -18,6 +18,7 @@ import {
   writeFileInPlace,
 } from "../../src/system/files.ts";
 import { moduleCommand, runModule } from "../fakes/run_module.ts";
+import { makeFifo, makeLink } from "../fakes/special_files.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 
 const IS_ROOT = Deno.uid() === 0;
@@ -31,34 +32,32 @@ function fails(reason: FileFailure): (error: unknown) => boolean {
   };
 }
 
-async function makeFifo(path: string): Promise<void> {
-  assert.equal((await new Deno.Command("/usr/bin/mkfifo", { args: [path] }).output()).success, true);
-}
-
 function names(path: string): string[] {
   return [...Deno.readDirSync(path)].map(({ name }) => name).sort();
 }
 
-Deno.test("readText() and its kin tell missing, directory, FIFO and too large apart, and wait for none of them", async () => {
+Deno.test("readText() and readBytesIfAny() reject directories, devices, FIFOs and large files", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/f`;
   await assert.rejects(readText(path), fails("missing"));
   assert.equal(await readTextIfAny(path), undefined);
   assert.equal(await readBytesIfAny(path, 10), undefined);
-  await assert.rejects(readText(directory.path), fails("not_regular"));
-  await makeFifo(`${directory.path}/fifo`);
-  await assert.rejects(readText(`${directory.path}/fifo`), fails("not_regular"));
-  await assert.rejects(readTextIfAny(`${directory.path}/fifo`), fails("not_regular"));
-  await assert.rejects(readBytesIfAny(`${directory.path}/fifo`, 10), fails("not_regular"));
-  await assert.rejects(readText("/dev/zero"), fails("not_regular"));
+  const fifo = `${directory.path}/fifo`;
+  await makeFifo(fifo);
+  // A read of a FIFO would wait for a writer.
+  for (const other of [directory.path, "/dev/zero", fifo]) {
+    await assert.rejects(readText(other), fails("not_regular"));
+    await assert.rejects(readTextIfAny(other), fails("not_regular"));
+    await assert.rejects(readBytesIfAny(other, 10), fails("not_regular"));
+  }
   await Deno.writeTextFile(path, "12345");
   assert.equal(await readText(path, 5), "12345");
+  assert.deepEqual(await readBytesIfAny(path, 5), new TextEncoder().encode("12345"));
   await assert.rejects(readText(path, 4), fails("other"));
   await assert.rejects(readBytesIfAny(path, 4), fails("other"));
-  assert.deepEqual(await readBytesIfAny(path, 5), new TextEncoder().encode("12345"));
 });
 
-Deno.test("writeFileAtomic() replaces the whole file, with its mode, and leaves nothing beside it", async () => {
+Deno.test("writeFileAtomic() replaces the content and the mode, and leaves no other file", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/f`;
   await writeFileAtomic(path, "long long text", { mode: 0o644 });
@@ -68,24 +67,23 @@ Deno.test("writeFileAtomic() replaces the whole file, with its mode, and leaves 
   assert.deepEqual(names(directory.path), ["f"]);
 });
 
-Deno.test("writeFileAtomic() sets the mode whatever the umask is", async () => {
+Deno.test("writeFileAtomic() sets the mode under any umask", async () => {
   await using directory = await temporaryDirectory();
+  const modes = [0o644, 0o600];
+  const code = `import { writeFileAtomic } from "../../src/system/files.ts";
+    for (const mode of ${
+    JSON.stringify(modes)
+  }) await writeFileAtomic("${directory.path}/" + mode, "x", { mode });`;
   for (const umask of ["077", "022", "000"]) {
-    const code = `import { writeFileAtomic } from "../../src/system/files.ts";
-      for (const mode of [0o644, 0o600]) await writeFileAtomic("${directory.path}/" + mode.toString(8), "x", { mode });`;
     const result = await runModule(code, { shell: `umask ${umask}; exec "$@"` });
     assert.equal(result.code, 0, result.stderr);
-    for (const mode of ["644", "600"]) {
-      assert.equal(
-        (await Deno.stat(`${directory.path}/${mode}`)).mode! & 0o7777,
-        Number.parseInt(mode, 8),
-        `umask ${umask}`,
-      );
+    for (const mode of modes) {
+      assert.equal((await Deno.stat(`${directory.path}/${mode}`)).mode! & 0o7777, mode, `umask ${umask}`);
     }
   }
 });
 
-Deno.test("writeFileAtomic() is never seen half done by a reader", async () => {
+Deno.test("writeFileAtomic() shows a reader only complete contents", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/f`;
   const texts = ["a".repeat(300_000), "b".repeat(200_000)];
@@ -101,14 +99,13 @@ Deno.test("writeFileAtomic() is never seen half done by a reader", async () => {
   assert.ok(await reader > 10);
 });
 
-Deno.test("writeFileAtomic() removes the stray temporary file of a crash, and follows no link that stands there", async () => {
+Deno.test("writeFileAtomic() replaces a leftover temporary file, and follows no link in its place", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/f`;
   await Deno.writeTextFile(`${directory.path}/victim`, "untouched");
   await Deno.writeTextFile(`${path}.ngrokd.tmp`, "half");
   await writeFileAtomic(path, "one", { mode: 0o600 });
-  await new Deno.Command("/bin/ln", { args: ["-s", `${directory.path}/victim`, `${path}.ngrokd.tmp`] })
-    .output();
+  await makeLink(`${directory.path}/victim`, `${path}.ngrokd.tmp`);
   await writeFileAtomic(path, "two", { mode: 0o600 });
   await makeFifo(`${directory.path}/own.tmp`);
   await writeFileAtomic(path, "three", { mode: 0o600, temporary: `${directory.path}/own.tmp` });
@@ -117,7 +114,7 @@ Deno.test("writeFileAtomic() removes the stray temporary file of a crash, and fo
   assert.deepEqual(names(directory.path), ["f", "victim"]);
 });
 
-Deno.test("writeFileAtomic() that fails leaves the old file and no temporary one", async () => {
+Deno.test("writeFileAtomic() keeps the old file and leaves no temporary one if it fails", async () => {
   await using directory = await temporaryDirectory();
   await assert.rejects(writeFileAtomic(`${directory.path}/none/f`, "x", { mode: 0o600 }), fails("missing"));
   await Deno.mkdir(`${directory.path}/d/full`, { recursive: true });
@@ -126,20 +123,24 @@ Deno.test("writeFileAtomic() that fails leaves the old file and no temporary one
 });
 
 Deno.test({
-  name: "A full disk leaves the old file, no temporary one, and is called full (F2)",
+  name: "A full disk keeps the old file, leaves no temporary one, and is reported as full (F2)",
   ignore: !IS_ROOT || Deno.build.os !== "linux",
   async fn() {
     await using directory = await temporaryDirectory();
     const code = `import { createFile, writeFileAtomic, writeFileInPlace } from "../../src/system/files.ts";
-      const path = "${directory.path}/f";
-      await writeFileAtomic(path, "old", { mode: 0o644 });
+      const [f, g, h] = ["f", "g", "h"].map((name) => "${directory.path}/" + name);
+      await writeFileAtomic(f, "old", { mode: 0o644 });
       const big = "x".repeat(1_000_000);
       const reasons = [];
-      for (const write of [() => writeFileAtomic(path, big, { mode: 0o644 }), () => createFile("${directory.path}/g", new TextEncoder().encode(big), { mode: 0o600 }), () => writeFileInPlace("${directory.path}/h", big)]) {
-        if (reasons.length === 2) await Deno.writeTextFile("${directory.path}/h", "");
-        reasons.push(await write().then(() => "written", (error) => error.name + " " + error.reason));
+      async function write(writing) {
+        reasons.push(await writing.then(() => "written", (error) => error.name + " " + error.reason));
       }
-      console.log(JSON.stringify({ reasons, text: await Deno.readTextFile(path), names: [...Deno.readDirSync("${directory.path}")].map(({ name }) => name).sort() }));`;
+      await write(writeFileAtomic(f, big, { mode: 0o644 }));
+      await write(createFile(g, new TextEncoder().encode(big), { mode: 0o600 }));
+      await Deno.writeTextFile(h, "");
+      await write(writeFileInPlace(h, big));
+      const names = [...Deno.readDirSync("${directory.path}")].map(({ name }) => name).sort();
+      console.log(JSON.stringify({ reasons, text: await Deno.readTextFile(f), names }));`;
     const result = await runModule(code, {
       shell: `exec unshare -m sh -c 'mount -t tmpfs -o size=64k none ${directory.path} && exec "$@"' sh "$@"`,
     });
@@ -153,7 +154,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "A read-only file system and a mount point are called by their names",
+  name: "A read-only file system and a mount point are reported as such",
   ignore: !IS_ROOT || Deno.build.os !== "linux",
   async fn() {
     await using directory = await temporaryDirectory();
@@ -175,7 +176,7 @@ Deno.test({
   },
 });
 
-Deno.test("A path outside the permission set is called so, with the flag that would allow it", async () => {
+Deno.test("A path outside the permission set is reported, with the flag that allows it", async () => {
   const code = `import { readText } from "../../src/system/files.ts";
     await readText("/etc/hostname").catch(({ reason, message, hint }) => console.log(JSON.stringify({ reason, message, hint })));`;
   const { stdout } = await runModule(code, { permissions: ["--allow-read=/tmp"] });
@@ -186,10 +187,10 @@ Deno.test("A path outside the permission set is called so, with the flag that wo
   });
 });
 
-Deno.test("createFile() makes a file with its bytes and mode in place of whatever stood there", async () => {
+Deno.test("createFile() creates a file with bytes and mode in place of any other file", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/key`;
-  await Deno.writeTextFile(path, "stray", { mode: 0o666 });
+  await Deno.writeTextFile(path, "old", { mode: 0o666 });
   await createFile(path, new Uint8Array([1, 2, 3]), { mode: 0o600 });
   assert.deepEqual(await Deno.readFile(path), new Uint8Array([1, 2, 3]));
   assert.equal((await Deno.stat(path)).mode! & 0o7777, 0o600);
@@ -200,7 +201,7 @@ Deno.test("createFile() makes a file with its bytes and mode in place of whateve
 });
 
 Deno.test({
-  name: "A file can be given to another owner, or stays with its own without being asked twice",
+  name: "writeFileAtomic() sets the owner, also the current one",
   ignore: !IS_ROOT,
   async fn() {
     await using directory = await temporaryDirectory();
@@ -213,7 +214,7 @@ Deno.test({
   },
 });
 
-Deno.test("writeFileInPlace() keeps the inode, and cuts off what was longer", async () => {
+Deno.test("writeFileInPlace() keeps the inode, and truncates a longer file", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/f`;
   await Deno.writeTextFile(path, "a long text");
@@ -226,42 +227,36 @@ Deno.test("writeFileInPlace() keeps the inode, and cuts off what was longer", as
   await assert.rejects(writeFileInPlace(`${directory.path}/none`, "x"), fails("missing"));
 });
 
-Deno.test("writeFileInPlace() does not wait for a FIFO's reader (it did, for ever)", async () => {
+// It once waited for ever.
+Deno.test("writeFileInPlace() does not wait for the reader of a FIFO", async () => {
   await using directory = await temporaryDirectory();
   await makeFifo(`${directory.path}/fifo`);
   await assert.rejects(writeFileInPlace(`${directory.path}/fifo`, "x"), fails("not_regular"));
   await assert.rejects(writeFileInPlace(directory.path, "x"), fails("not_regular"));
 });
 
-Deno.test("statPath() shows the link, statTarget() what it leads to, and realPath() where", async () => {
+Deno.test("statPath() describes a link, statTarget() its target, and realPath() returns its path", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await Deno.writeTextFile(`${path}/f`, "123", { mode: 0o640 });
-  await new Deno.Command("/bin/ln", { args: ["-s", `${path}/f`, `${path}/link`] }).output();
-  await new Deno.Command("/bin/ln", { args: ["-s", `${path}/gone`, `${path}/dead`] }).output();
+  await makeLink(`${path}/f`, `${path}/link`);
+  await makeLink(`${path}/gone`, `${path}/dead`);
   await makeFifo(`${path}/fifo`);
-  const kinds = await Promise.all(
-    ["f", "link", "fifo", "."].map(async (name) => (await statPath(`${path}/${name}`))?.kind),
-  );
-  assert.deepEqual(kinds, ["file", "symlink", "other", "directory"]);
-  const target = (await statTarget(`${path}/link`))!;
-  assert.deepEqual([target.kind, target.size, target.mode, target.inode], [
-    "file",
-    3,
-    0o640,
-    (await statPath(`${path}/f`))!.inode,
-  ]);
-  assert.ok(Math.abs(target.mtimeMs - Date.now()) < 60_000);
-  assert.equal((await statPath(`${path}/dead`))?.kind, "symlink");
+  const kind = async (name: string) => (await statPath(`${path}/${name}`))?.kind;
+  const kinds = await Promise.all(["f", "link", "fifo", ".", "dead", "none"].map(kind));
+  assert.deepEqual(kinds, ["file", "symlink", "other", "directory", "symlink", undefined]);
+  const { mtimeMs, ...target } = (await statTarget(`${path}/link`))!;
+  const { inode } = (await statPath(`${path}/f`))!;
+  assert.deepEqual([target.kind, target.size, target.mode, target.inode], ["file", 3, 0o640, inode]);
+  assert.ok(Math.abs(mtimeMs - Date.now()) < 60_000);
   assert.equal(await statTarget(`${path}/dead`), undefined);
-  assert.equal(await statPath(`${path}/none`), undefined);
   assert.equal(await realPath(`${path}/link`), await Deno.realPath(`${path}/f`));
   await assert.rejects(realPath(`${path}/dead`), fails("missing"));
   await assert.rejects(statPath(`${path}/f/x`), fails("other"));
   await assert.rejects(statTarget(`${path}/f/x`), fails("other"));
 });
 
-Deno.test("makeDirectory() makes the parents too and leaves one that exists; listDirectory() sorts", async () => {
+Deno.test("makeDirectory() creates parents and keeps an existing one; listDirectory() sorts", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/a/b`;
   await makeDirectory(path, 0o700);
@@ -274,7 +269,7 @@ Deno.test("makeDirectory() makes the parents too and leaves one that exists; lis
   await assert.rejects(listDirectory(`${path}/a`), fails("other"));
 });
 
-Deno.test("renameFile() and removeFile() say what they cannot do; what is not there is removed already", async () => {
+Deno.test("renameFile() and removeFile() throw; removeFile() accepts a missing file", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await Deno.writeTextFile(`${path}/a`, "x");
@@ -287,7 +282,7 @@ Deno.test("renameFile() and removeFile() say what they cannot do; what is not th
   await assert.rejects(removeFile(`${path}/d`), fails("other"));
 });
 
-Deno.test("removeTemporaries() removes what killed runs left, and no other file (F1)", async () => {
+Deno.test("removeTemporaries() removes the leftovers of killed runs, and no other file (F1)", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   for (const name of ["tls.key", "tls.key.ngrokd.tmp", "own.tmp", "state.json.ngrokd.tmp"]) {
@@ -300,7 +295,7 @@ Deno.test("removeTemporaries() removes what killed runs left, and no other file 
   await assert.rejects(removeTemporaries(path), FileError);
 });
 
-Deno.test("writeFileAtomic() killed at any moment leaves the old text or the new one, and at most one stray file (F1)", async () => {
+Deno.test("writeFileAtomic() leaves the old or the new text when it is killed at any moment (F1)", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/f`;
   const code = `import { writeFileAtomic } from "../../src/system/files.ts";

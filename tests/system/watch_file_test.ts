@@ -1,41 +1,35 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { configure, type LogRecord, reset } from "@logtape/logtape";
-import FakeTimers from "@sinonjs/fake-timers";
 import { type WatchedStat, watchFile, type WatchOptions } from "../../src/system/watch_file.ts";
 import { FileError } from "../../src/model/errors.ts";
 import { readTextIfAny, statTarget } from "../../src/system/files.ts";
+import { captureLog } from "../fakes/captured_log.ts";
+import { fakeClock } from "../fakes/fake_clock.ts";
+import { makeLink } from "../fakes/special_files.ts";
 
-/** A file whose stat is set by hand, watched under a clock that is moved by hand. */
+/** Watches a file whose stat and whose time only the test changes. */
 async function watched(options: Partial<WatchOptions>, test: (world: World) => Promise<void>): Promise<void> {
-  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  using clock = fakeClock();
   let stat: WatchedStat | undefined | Error = { inode: 1, mtimeMs: 1, size: 1 };
   let calls = 0;
-  try {
-    await using watch = await watchFile("/etc/ngrokd/config.yml", {
-      stat: () => stat instanceof Error ? Promise.reject(stat) : Promise.resolve(stat),
-      onChange: () => void calls++,
-      ...options,
-    });
-    await test({
-      set: (next) => stat = next,
-      pass: async (ms) => void await clock.tickAsync(ms),
-      acknowledge: () => watch.acknowledge(),
-      calls: () => calls,
-    });
-  } finally {
-    clock.uninstall();
-  }
+  await using watch = await watchFile("/etc/ngrokd/config.yml", {
+    stat: () => stat instanceof Error ? Promise.reject(stat) : Promise.resolve(stat),
+    onChange: () => void calls++,
+    ...options,
+  });
+  const acknowledge = () => watch.acknowledge();
+  await test({ set: (next) => stat = next, pass: clock.pass, acknowledge, calls: () => calls });
 }
 
 interface World {
   set(stat: WatchedStat | undefined | Error): void;
   pass(ms: number): Promise<void>;
   acknowledge(): Promise<void>;
+  /** The number of calls of `onChange`. */
   calls(): number;
 }
 
-Deno.test("watchFile() says nothing while the file stays as it is", async () => {
+Deno.test("watchFile() reports no change while the file is the same", async () => {
   await watched({}, async ({ pass, calls }) => {
     await pass(60_000);
     assert.equal(calls(), 0);
@@ -43,7 +37,7 @@ Deno.test("watchFile() says nothing while the file stays as it is", async () => 
 });
 
 for (const change of ["inode", "mtimeMs", "size"]) {
-  Deno.test(`watchFile() notices another ${change} within 5 s (F70)`, async () => {
+  Deno.test(`watchFile() reports another ${change} within 5 s (F70)`, async () => {
     await watched({}, async ({ set, pass, calls }) => {
       set({ inode: 1, mtimeMs: 1, size: 1, [change]: 2 });
       await pass(5000);
@@ -56,12 +50,12 @@ for (const change of ["inode", "mtimeMs", "size"]) {
 
 for (
   const [pattern, gap] of [
-    ["at even times", () => 5],
+    ["at even intervals", () => 5],
     ["in bursts", (write: number) => write % 200 === 0 ? 1000 : 0],
-    ["with a long pause now and then", (write: number) => write % 250 === 0 ? 1250 : 0],
+    ["with long pauses", (write: number) => write % 250 === 0 ? 1250 : 0],
   ] as const
 ) {
-  Deno.test(`watchFile() sees 1,000 writes in 5 s, ${pattern}, in 5 calls at most, the last one with the last content (F71)`, async () => {
+  Deno.test(`watchFile() reports 1,000 writes in 5 s ${pattern} in at most 5 calls (F71)`, async () => {
     let mtimeMs = 1;
     const seen: number[] = [];
     const stat = () => Promise.resolve({ inode: 1, mtimeMs, size: 1 });
@@ -80,7 +74,8 @@ for (
   });
 }
 
-Deno.test("watchFile() notices within 5 s a file that is written all the time (it waited until it would rest)", async () => {
+// It once waited until the writes stopped.
+Deno.test("watchFile() reports a file that is written all the time within 5 s", async () => {
   await watched({}, async ({ set, pass, calls }) => {
     const seen: number[] = [];
     for (let second = 1; second <= 20; second++) {
@@ -95,12 +90,12 @@ Deno.test("watchFile() notices within 5 s a file that is written all the time (i
   });
 });
 
-Deno.test("watchFile() notices that the file goes, that it returns, and that it cannot be read", async () => {
+Deno.test("watchFile() reports that the file disappears, returns or cannot be read", async () => {
   await watched({}, async ({ set, pass, calls }) => {
     const states = [
       undefined,
       { inode: 2, mtimeMs: 2, size: 2 },
-      new FileError("Cannot look at it: permission denied", { path: "x", reason: "denied" }),
+      new FileError("Cannot examine x: permission denied", { path: "x", reason: "denied" }),
       new TypeError("broken"),
     ];
     for (const [index, state] of states.entries()) {
@@ -111,7 +106,7 @@ Deno.test("watchFile() notices that the file goes, that it returns, and that it 
   });
 });
 
-Deno.test("watchFile() does not mind a file that is gone for a moment while it is replaced", async () => {
+Deno.test("watchFile() reports one change if the file is missing for a moment", async () => {
   await watched({ intervalMs: 100, debounceMs: 500 }, async ({ set, pass, calls }) => {
     set(undefined);
     await pass(300);
@@ -121,7 +116,7 @@ Deno.test("watchFile() does not mind a file that is gone for a moment while it i
   });
 });
 
-Deno.test("watchFile() says nothing when the file is again what it was", async () => {
+Deno.test("watchFile() reports no change if the file is soon the same again", async () => {
   await watched({}, async ({ set, pass, calls }) => {
     set(undefined);
     await pass(2100);
@@ -131,7 +126,7 @@ Deno.test("watchFile() says nothing when the file is again what it was", async (
   });
 });
 
-Deno.test("watchFile() does not report an own write that was acknowledged, before or during the debounce", async () => {
+Deno.test("watchFile() does not report an acknowledged write", async () => {
   await watched({}, async ({ set, pass, acknowledge, calls }) => {
     set({ inode: 2, mtimeMs: 2, size: 2 });
     await acknowledge();
@@ -147,29 +142,21 @@ Deno.test("watchFile() does not report an own write that was acknowledged, befor
   });
 });
 
-Deno.test("watchFile() goes on after a listener that fails, and logs the failure", async () => {
-  const records: LogRecord[] = [];
-  await configure({
-    sinks: { memory: (record) => void records.push(record) },
-    loggers: [{ category: "ngrokd", sinks: ["memory"] }, { category: ["logtape", "meta"], sinks: [] }],
-  });
+Deno.test("watchFile() logs the failure of a listener and continues", async () => {
+  await using log = await captureLog();
   let calls = 0;
   const onChange = () => {
     calls++;
     throw new TypeError("broken listener");
   };
-  try {
-    await watched({ onChange }, async ({ set, pass }) => {
-      for (const mtimeMs of [2, 3]) {
-        set({ inode: 1, mtimeMs, size: 1 });
-        await pass(5000);
-      }
-    });
-  } finally {
-    await reset();
-  }
+  await watched({ onChange }, async ({ set, pass }) => {
+    for (const mtimeMs of [2, 3]) {
+      set({ inode: 1, mtimeMs, size: 1 });
+      await pass(5000);
+    }
+  });
   assert.equal(calls, 2);
-  assert.deepEqual(records.map((record) => record.level), ["error", "error"]);
+  assert.deepEqual(log.records.map((record) => record.level), ["error", "error"]);
 });
 
 Deno.test("watchFile() calls one listener at a time", async () => {
@@ -201,7 +188,7 @@ Deno.test("watchFile() ends when its signal aborts", async () => {
   });
 });
 
-Deno.test("watchFile() sees real files written, renamed onto five times, and swapped five times behind symlinks (F70)", async () => {
+Deno.test("watchFile() reports a real file that is written, replaced or swapped behind links (F70)", async () => {
   const directory = await Deno.makeTempDir();
   const at = (name: string) => join(directory, name);
   const path = at("config.yml");
@@ -228,12 +215,12 @@ Deno.test("watchFile() sees real files written, renamed onto five times, and swa
     await Deno.rename(at("new"), path);
     await sees(`renamed ${round}`);
   }
-  // As Kubernetes mounts a config map: the file is a link through `..data`, which a rename makes another directory.
-  await link("..data/config.yml", at("link"));
+  // Kubernetes mounts a config map as a link through `..data`, and renames another link onto that.
+  await makeLink("..data/config.yml", at("link"));
   for (let version = 0; version <= 5; version++) {
     await Deno.mkdir(at(`v${version}`));
     await Deno.writeTextFile(at(`v${version}/config.yml`), `version ${version}`);
-    await link(`v${version}`, at("..data_tmp"));
+    await makeLink(`v${version}`, at("..data_tmp"));
     await Deno.rename(at("..data_tmp"), at("..data"));
     if (version === 0) await Deno.rename(at("link"), path);
     await sees(`version ${version}`);
@@ -241,9 +228,3 @@ Deno.test("watchFile() sees real files written, renamed onto five times, and swa
   await Deno.remove(path);
   await sees(undefined);
 });
-
-/** Deno makes symlinks for unscoped permissions only. */
-async function link(target: string, path: string): Promise<void> {
-  const { success } = await new Deno.Command("/bin/ln", { args: ["-s", target, path] }).output();
-  assert(success);
-}
