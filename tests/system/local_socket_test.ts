@@ -3,6 +3,7 @@ import { BindError, type BindFailure } from "../../src/model/errors.ts";
 import { groupId } from "../../src/system/groups.ts";
 import { connectLocal, holdLock, listenLocal, localFailure } from "../../src/system/local_socket.ts";
 import { runModule } from "../fakes/run_module.ts";
+import { makeLink } from "../fakes/special_files.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 
 const IS_ROOT = Deno.uid() === 0;
@@ -20,7 +21,7 @@ function mode(path: string): number {
   return Deno.lstatSync(path).mode! & 0o7777;
 }
 
-/** A socket whose process is gone. */
+/** Leaves the socket of a process that was killed. */
 async function leaveStale(path: string): Promise<void> {
   const code = `Deno.listen({ transport: "unix", path: "${path}" }); Deno.kill(Deno.pid, "SIGKILL");`;
   await runModule(code, {
@@ -29,7 +30,7 @@ async function leaveStale(path: string): Promise<void> {
   assert.equal((await Deno.lstat(path)).isSocket, true);
 }
 
-Deno.test("listenLocal() carries bytes both ways, and close() takes the path with it", async () => {
+Deno.test("listenLocal() carries bytes both ways, and close() removes the path", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/run/x.sock`;
   const listener = await listenLocal(path);
@@ -47,73 +48,67 @@ Deno.test("listenLocal() carries bytes both ways, and close() takes the path wit
   await assert.rejects(Deno.lstat(path), Deno.errors.NotFound);
 });
 
-Deno.test("listenLocal() makes directory and socket the owner's alone, whatever the umask is", async () => {
-  await using directory = await temporaryDirectory();
-  const path = `${directory.path}/run/x.sock`;
+/** Opens a socket in a process of its own, and returns the modes of directory and socket. */
+async function modesOf(directory: string, options: { shell: string; group?: string }): Promise<string> {
+  const { shell, group } = options;
+  const path = `${directory}/run/x.sock`;
   const code = `import { listenLocal } from "../../src/system/local_socket.ts";
-    await listenLocal("${path}");
-    console.log(["${directory.path}/run", "${path}"].map((path) => (Deno.lstatSync(path).mode & 0o7777).toString(8)).join(" "));
+    await listenLocal("${path}", ${JSON.stringify({ group })});
+    const mode = (path) => (Deno.lstatSync(path).mode & 0o7777).toString(8);
+    console.log(mode("${directory}/run"), mode("${path}"));
     Deno.exit(0);`;
+  const permissions = ["--allow-read", "--allow-write=/tmp", `--allow-net=unix:${path}`];
+  const { stdout, stderr } = await runModule(code, { shell, permissions });
+  return stdout.trim() || stderr;
+}
+
+Deno.test("listenLocal() makes directory and socket private under any umask", async () => {
+  await using directory = await temporaryDirectory();
   for (const umask of ["000", "077"]) {
-    const permissions = ["--allow-read", "--allow-write=/tmp", `--allow-net=unix:${path}`];
-    const { stdout, stderr } = await runModule(code, { shell: `umask ${umask}; exec "$@"`, permissions });
-    assert.equal(stdout.trim(), "700 600", stderr);
+    assert.equal(await modesOf(directory.path, { shell: `umask ${umask}; exec "$@"` }), "700 600");
   }
 });
 
-Deno.test({
-  name: "listenLocal() gives the group a setgid directory and the socket, if this machine has the group",
-  ignore: !IS_ROOT || Deno.build.os !== "linux",
-  async fn() {
-    await using directory = await temporaryDirectory();
-    const gid = await groupId("daemon");
-    assert.ok(gid !== undefined && gid !== Deno.gid());
-    const path = `${directory.path}/run/x.sock`;
-    (await listenLocal(path, { group: "daemon" })).close();
-    assert.equal(mode(`${directory.path}/run`), 0o2750);
-    const listener = await listenLocal(path, { group: "daemon" });
-    assert.equal(mode(path), 0o660);
-    assert.equal(Deno.lstatSync(path).gid, gid);
-    listener.close();
-    const other = await listenLocal(`${directory.path}/other/x.sock`, { group: "no-such-group" });
-    assert.equal(mode(`${directory.path}/other`), 0o700);
-    assert.equal(mode(other.path), 0o600);
-    other.close();
-  },
+/** Registers a test that gives files to another group. */
+function testAsRoot(name: string, test: (directory: string) => Promise<void>): void {
+  Deno.test({
+    name,
+    ignore: !IS_ROOT || Deno.build.os !== "linux",
+    async fn() {
+      await using directory = await temporaryDirectory();
+      await test(directory.path);
+    },
+  });
+}
+
+testAsRoot("listenLocal() gives directory and socket to the group, if it exists", async (directory) => {
+  const gid = await groupId("daemon");
+  assert.ok(gid !== undefined && gid !== Deno.gid());
+  const path = `${directory}/run/x.sock`;
+  (await listenLocal(path, { group: "daemon" })).close();
+  assert.equal(mode(`${directory}/run`), 0o2750);
+  const listener = await listenLocal(path, { group: "daemon" });
+  assert.equal(mode(path), 0o660);
+  assert.equal(Deno.lstatSync(path).gid, gid);
+  listener.close();
+  const other = await listenLocal(`${directory}/other/x.sock`, { group: "no-such-group" });
+  assert.equal(mode(`${directory}/other`), 0o700);
+  assert.equal(mode(other.path), 0o600);
+  other.close();
 });
 
-Deno.test({
-  name: "listenLocal() does not open the socket to the group of a directory that is not ours (it did)",
-  ignore: !IS_ROOT || Deno.build.os !== "linux",
-  async fn() {
-    await using directory = await temporaryDirectory();
-    await Deno.mkdir(`${directory.path}/run`);
-    await Deno.chown(`${directory.path}/run`, null, (await groupId("bin"))!);
-    await Deno.chmod(`${directory.path}/run`, 0o2750);
-    const listener = await listenLocal(`${directory.path}/run/x.sock`, { group: "daemon" });
-    assert.equal(mode(listener.path), 0o600);
-    listener.close();
-  },
+testAsRoot("listenLocal() does not open the socket to another group of the directory", async (directory) => {
+  await Deno.mkdir(`${directory}/run`);
+  await Deno.chown(`${directory}/run`, null, (await groupId("bin"))!);
+  await Deno.chmod(`${directory}/run`, 0o2750);
+  const listener = await listenLocal(`${directory}/run/x.sock`, { group: "daemon" });
+  assert.equal(mode(listener.path), 0o600);
+  listener.close();
 });
 
-Deno.test({
-  name:
-    "listenLocal() serves its owner alone when it may not give the directory to the group (it failed, the first time)",
-  ignore: !IS_ROOT || Deno.build.os !== "linux",
-  async fn() {
-    await using directory = await temporaryDirectory();
-    const path = `${directory.path}/run/x.sock`;
-    const code = `import { listenLocal } from "../../src/system/local_socket.ts";
-      await listenLocal("${path}", { group: "daemon" });
-      console.log(["${directory.path}/run", "${path}"].map((path) => (Deno.lstatSync(path).mode & 0o7777).toString(8)).join(" "));
-      Deno.exit(0);`;
-    const permissions = ["--allow-read", "--allow-write=/tmp", `--allow-net=unix:${path}`];
-    const { stdout, stderr } = await runModule(code, {
-      shell: 'exec setpriv --bounding-set=-chown --inh-caps=-chown "$@"',
-      permissions,
-    });
-    assert.equal(stdout.trim(), "700 600", stderr);
-  },
+testAsRoot("listenLocal() keeps the socket private if it cannot change the group", async (directory) => {
+  const shell = 'exec setpriv --bounding-set=-chown --inh-caps=-chown "$@"';
+  assert.equal(await modesOf(directory, { shell, group: "daemon" }), "700 600");
 });
 
 Deno.test("listenLocal() replaces a stale socket (F21)", async () => {
@@ -138,24 +133,23 @@ Deno.test("listenLocal() does not steal a live socket (F22)", async () => {
   first.close();
 });
 
-Deno.test("listenLocal() by several at once over a stale socket: exactly one has it, the others are told so in our words", async () => {
+Deno.test("listenLocal() succeeds once if several callers replace a stale socket", async () => {
   await using directory = await temporaryDirectory();
   await Deno.chmod(directory.path, 0o700);
   const path = `${directory.path}/x.sock`;
   await leaveStale(path);
   const results = await Promise.allSettled(Array.from({ length: 8 }, () => listenLocal(path)));
-  const won = results.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);
-  assert.equal(won.length, 1);
+  const listeners = results.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);
+  assert.equal(listeners.length, 1);
   for (const result of results) {
     if (result.status === "rejected") refuses("in_use", /another ngrokd is/)(result.reason);
   }
-  await Promise.all([won[0]!.accept(), connectLocal(path)]).then((streams) =>
-    streams.forEach((stream) => stream.close())
-  );
-  won[0]!.close();
+  const streams = await Promise.all([listeners[0]!.accept(), connectLocal(path)]);
+  for (const stream of streams) stream.close();
+  listeners[0]!.close();
 });
 
-Deno.test("listenLocal() refuses a directory that others can enter, and names the remedy", async () => {
+Deno.test("listenLocal() rejects a directory that others can enter, and returns the command", async () => {
   await using directory = await temporaryDirectory();
   for (const open of [0o755, 0o701, 0o704, 0o702, 0o1777]) {
     await Deno.chmod(directory.path, open);
@@ -173,17 +167,17 @@ Deno.test("listenLocal() does not remove a file that is not a socket", async () 
   const path = `${directory.path}/x.sock`;
   await Deno.writeTextFile(path, "precious");
   await assert.rejects(listenLocal(path), refuses("in_use", /a file that is not a socket has this path$/));
-  await new Deno.Command("/bin/ln", { args: ["-s", path, `${directory.path}/link`] }).output();
+  await makeLink(path, `${directory.path}/link`);
   await assert.rejects(listenLocal(`${directory.path}/link`), refuses("in_use", /not a socket/));
   assert.equal(await Deno.readTextFile(path), "precious");
 });
 
-Deno.test("listenLocal() gives a BindError where no directory can be made", async () => {
+Deno.test("listenLocal() throws BindError if the directory cannot be created", async () => {
   await using directory = await temporaryDirectory();
   await assert.rejects(listenLocal(`${directory.path}/no/parent/x.sock`), BindError);
 });
 
-Deno.test("localFailure() tells nobody there from not allowed", async () => {
+Deno.test("localFailure() distinguishes an absent socket from a denied one", async () => {
   await using directory = await temporaryDirectory();
   await assert.rejects(connectLocal(`${directory.path}/none`), (error) => localFailure(error) === "absent");
   assert.equal(localFailure(new Deno.errors.ConnectionRefused()), "absent");
@@ -192,7 +186,7 @@ Deno.test("localFailure() tells nobody there from not allowed", async () => {
   assert.equal(localFailure(new Error("x")), "other");
 });
 
-Deno.test("holdLock() is held by one at a time, and its file goes with it", async () => {
+Deno.test("holdLock() allows one holder at a time, and removes the file at the end", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/run/lock`;
   const held = (error: unknown) => error instanceof BindError && error.reason === "in_use";
@@ -204,7 +198,7 @@ Deno.test("holdLock() is held by one at a time, and its file goes with it", asyn
     await lock[Symbol.asyncDispose]();
     await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
   }
-  // As a daemon that was killed leaves it.
+  // A daemon that was killed leaves the file.
   await Deno.writeTextFile(path, "");
   await using _again = await holdLock(path);
 });
