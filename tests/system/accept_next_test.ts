@@ -3,7 +3,9 @@ import { connect } from "node:net";
 import { acceptNext } from "../../src/system/accept_next.ts";
 import { listenTcp } from "../../src/system/net.ts";
 
-/** Connects and resets the connection at once, so that it waits in the accept queue without a peer. */
+/**
+ * Connects and resets the connection at once, so that it waits in the accept queue without a peer.
+ */
 function connectAndReset(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: "127.0.0.1", port });
@@ -17,7 +19,8 @@ function failure(code: string): Error {
   return Object.assign(new Error(`os error: ${code}`), { code });
 }
 
-// Each such client made the accept loop wait up to 1 s: behind 100 of them an honest one waited 88 s.
+// Each such client made the accept loop wait up to 1 s: behind 100 of them an honest one waited 88
+// s.
 Deno.test("listenTcp() accepts an honest client right behind 200 that connected and reset", async () => {
   const listener = listenTcp({ address: "127.0.0.1", port: 0 });
   try {

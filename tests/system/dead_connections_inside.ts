@@ -1,14 +1,15 @@
-// Run by dead_connections_test.ts in a process that trusts the CA of the files that the variables CERT and KEY name.
+// Run by dead_connections_test.ts. The variables CERT and KEY name the files of a certificate that
+// this process trusts.
 import assert from "node:assert/strict";
 import { ApiError } from "../../src/model/errors.ts";
 import { dropHttpConnections, type HttpRequest, sendHttp } from "../../src/system/http.ts";
 
-/** A way to the server whose connections can die without a word, as in sleep: nothing comes through, and nobody is told. */
-class Way implements Disposable {
+/** Forwards connections to a server until they die as in sleep: no byte and no end gets through. */
+class Path implements Disposable {
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #conns: Deno.TcpConn[] = [];
   readonly #server: number;
-  #lives = 0;
+  #generation = 0;
 
   constructor(server: number) {
     this.#server = server;
@@ -19,14 +20,14 @@ class Way implements Disposable {
     return this.#listener.addr.port;
   }
 
-  /** How many were made. */
+  /** The number of connections so far. */
   get count(): number {
     return this.#conns.length / 2;
   }
 
-  /** All that there are die; later ones live. */
+  /** Lets all current connections die. */
   kill(): void {
-    this.#lives++;
+    this.#generation++;
   }
 
   async #accept(): Promise<void> {
@@ -39,14 +40,14 @@ class Way implements Disposable {
   }
 
   async #pump(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
-    const life = this.#lives;
+    const generation = this.#generation;
     const buffer = new Uint8Array(65_536);
     try {
       for (let size = await from.read(buffer); size !== null; size = await from.read(buffer)) {
-        if (life === this.#lives) await to.write(buffer.subarray(0, size));
+        if (generation === this.#generation) await to.write(buffer.subarray(0, size));
       }
     } catch {
-      // Closed at the end.
+      // The connection was closed at the end of the test.
     }
   }
 
@@ -56,8 +57,9 @@ class Way implements Disposable {
   }
 }
 
-async function withWay(
-  test: (way: Way, send: (fields?: Partial<HttpRequest>) => Promise<string>) => Promise<void>,
+/** Runs an HTTPS server behind a path during a test. */
+async function withPath(
+  test: (path: Path, send: (fields?: Partial<HttpRequest>) => Promise<string>) => Promise<void>,
 ): Promise<void> {
   const cert = await Deno.readTextFile(Deno.env.get("CERT")!);
   const key = await Deno.readTextFile(Deno.env.get("KEY")!);
@@ -65,56 +67,57 @@ async function withWay(
     { hostname: "127.0.0.1", port: 0, cert, key, onListen: () => {} },
     () => new Response("fine"),
   );
-  const way = new Way(server.addr.port);
-  const url = `https://localhost:${way.port}/`;
+  const path = new Path(server.addr.port);
+  const url = `https://localhost:${path.port}/`;
   try {
-    await test(way, async (fields = {}) => {
+    await test(path, async (fields = {}) => {
       const rest = { method: "GET", headers: {}, timeoutMs: 5_000, maxBodyBytes: 100 } as const;
       return (await sendHttp({ url, ...rest, ...fields })).body;
     });
   } finally {
     dropHttpConnections();
-    way[Symbol.dispose]();
+    path[Symbol.dispose]();
     await server.shutdown();
   }
 }
 
-Deno.test("sendHttp() uses one connection for requests that follow each other", () =>
-  withWay(async (way, send) => {
+Deno.test("sendHttp() uses one connection for successive requests", () =>
+  withPath(async (path, send) => {
     for (let request = 0; request < 3; request++) assert.equal(await send(), "fine");
-    assert.equal(way.count, 1);
+    assert.equal(path.count, 1);
   }));
 
-Deno.test("sendHttp() has a new connection after a request that got no answer (with HTTP/2 all that followed got none either)", () =>
-  withWay(async (way, send) => {
+// With HTTP/2 the later requests once got no answer either.
+Deno.test("sendHttp() uses a new connection after a request without an answer", () =>
+  withPath(async (path, send) => {
     await send();
-    way.kill();
+    path.kill();
     await assert.rejects(
       send({ timeoutMs: 200 }),
       (error) => error instanceof ApiError && error.code === "timeout",
     );
     assert.equal(await send(), "fine");
-    assert.equal(way.count, 2);
+    assert.equal(path.count, 2);
   }));
 
-Deno.test("sendHttp() has a new connection after a request that was broken off", () =>
-  withWay(async (way, send) => {
+Deno.test("sendHttp() uses a new connection after a request that was cancelled", () =>
+  withPath(async (path, send) => {
     await send();
-    way.kill();
+    path.kill();
     const stop = new AbortController();
-    const broken = send({ signal: stop.signal });
+    const cancelled = send({ signal: stop.signal });
     stop.abort(new Error("over"));
-    await assert.rejects(broken, /over/);
+    await assert.rejects(cancelled, /over/);
     assert.equal(await send(), "fine");
   }));
 
-Deno.test("dropHttpConnections() spares the next request a connection that died, and a request that runs", () =>
-  withWay(async (way, send) => {
+Deno.test("dropHttpConnections() replaces dead connections, and keeps a running request", () =>
+  withPath(async (path, send) => {
     const running = send();
     dropHttpConnections();
     assert.equal(await running, "fine");
     await send();
-    way.kill();
+    path.kill();
     dropHttpConnections();
     assert.equal(await send(), "fine");
   }));

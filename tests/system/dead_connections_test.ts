@@ -4,8 +4,9 @@ import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 
-/** The runtime takes CAs for fetch() from its environment only, at its start: this runs in a process of its own. */
-Deno.test("no request fails because an earlier connection to the API died", async () => {
+// Deno reads the CAs for fetch() from its environment, and only at its start, so these tests run in
+// a process of their own.
+Deno.test("sendHttp() fails no request because an earlier connection to the API died", async () => {
   await using directory = await temporaryDirectory();
   const ca = await TestCa.create();
   const { cert, key } = await ca.pair();

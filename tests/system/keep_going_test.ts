@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { keepGoing } from "../../src/system/keep_going.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
 
-Deno.test("keepGoing() restarts a loop after 5, 10 and 20 ms, and reports the first failure of a series", async () => {
+Deno.test("keepGoing() restarts a loop after 5, 10, 20 ms, and reports the first failure of a row", async () => {
   using clock = fakeClock();
   const stop = new AbortController();
   const starts: number[] = [];

@@ -161,6 +161,26 @@ Deno.test("listenLocal() rejects a directory that others can enter, and returns 
   }
 });
 
+Deno.test("listenLocal() checks the directory of a relative path, and creates none", async () => {
+  const { stdout, stderr } = await runModule(
+    `import { listenLocal } from "../../src/system/local_socket.ts";
+    const directory = await Deno.makeTempDir();
+    Deno.chdir(directory);
+    const listener = await listenLocal("ngrokd.sock");
+    const names = [...Deno.readDirSync(".")].map((entry) => entry.name);
+    listener.close();
+    await Deno.chmod(directory, 0o755);
+    const why = await listenLocal("ngrokd.sock").then(() => "it was opened", (error) => error.message);
+    console.log(JSON.stringify([names, why]));
+    await Deno.remove(directory, { recursive: true });`,
+    { permissions: ["-A"] },
+  );
+  assert.deepEqual(JSON.parse(stdout || "null"), [
+    ["ngrokd.sock"],
+    "Cannot bind ngrokd.sock: other users can enter the directory .",
+  ], stderr);
+});
+
 Deno.test("listenLocal() does not remove a file that is not a socket", async () => {
   await using directory = await temporaryDirectory();
   await Deno.chmod(directory.path, 0o700);

@@ -49,7 +49,9 @@ function serveTcp(
   return { port: listener.addr.port, served, [Symbol.dispose]: () => listener.close() };
 }
 
-/** A TLS server that echoes one message; `served` fulfils with the error of the handshake, if any. */
+/**
+ * A TLS server that echoes one message; `served` fulfils with the error of the handshake, if any.
+ */
 function serveTls(pair: TestPair): Disposable & { readonly port: number; readonly served: Promise<unknown> } {
   const listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...pair });
   const served = (async () => {
@@ -118,7 +120,10 @@ for (
 }
 
 Deno.test("connectTls() reports a closed port as refused (F60)", async () => {
-  await assert.rejects(dial({ port: freePort() }), fails("refused", /connection refused$/));
+  await assert.rejects(dial({ port: freePort() }), (error) => {
+    assert.match((error as DialError).hint!, /ingressEndpoint/);
+    return fails("refused", /connection refused$/)(error);
+  });
 });
 
 Deno.test("connectTls() reports a name that does not resolve", async () => {
@@ -268,6 +273,7 @@ Deno.test("listenTcp() throws BindError if the address is in use or not local", 
     assert.throws(() => listenTcp({ address, port }), (error) => {
       assert.ok(error instanceof BindError);
       assert.deepEqual([error.reason, error.address], [reason, `${address}:${port}`]);
+      if (reason === "in_use") assert.match(error.hint!, /ss -ltnp/);
       return true;
     });
   }

@@ -1,49 +1,38 @@
 import assert from "node:assert/strict";
-import { DialError, type DialFailure } from "../../../src/model/errors.ts";
+import { freePort } from "../../../sim/daemon_harness.ts";
+import { DialError } from "../../../src/model/errors.ts";
 import type { Proxy } from "../../../src/model/proxy.ts";
-import { type ByteStream, connectTls } from "../../../src/system/net.ts";
-import { probeChain } from "../../../src/system/tls_chain.ts";
+import { writeAll } from "../../../src/system/byte_stream.ts";
+import { connectTls } from "../../../src/system/net.ts";
 import { openTunnel } from "../../../src/system/proxy/proxy_tunnel.ts";
 import { openRelay } from "../../../src/system/proxy/relay.ts";
-import { TestCa } from "../../fakes/test_ca.ts";
+import { probeChain } from "../../../src/system/tls_chain.ts";
+import { type ConnectProxy, connectProxy } from "../../fakes/connect_proxy.ts";
+import { pattern, readAll } from "../../fakes/memory_stream.ts";
 import { runModule } from "../../fakes/run_module.ts";
+import { until } from "../../fakes/sockets.ts";
 import { socksProxy } from "../../fakes/socks_proxy.ts";
 import { temporaryDirectory } from "../../fakes/temporary_directory.ts";
+import { TestCa } from "../../fakes/test_ca.ts";
 import { tlsFront } from "../../fakes/tls_front.ts";
-import { type ConnectProxy, connectProxy, type ProxyMode } from "../../fakes/connect_proxy.ts";
+import { connectFailures, failureOf, proxyAt, SECRET, timeoutFor } from "./proxy_failures.ts";
 
 const ca = await TestCa.create();
 const stranger = await TestCa.create("Stranger");
 const client = await ca.pair();
 const server = await ca.pair({ names: ["ingress.example"] });
 const HOST = "ingress.example";
-const SECRET = "s3cret/päss";
-
-function proxyOf({ port }: { port: number }, fields: Partial<Proxy> = {}): Proxy {
-  return {
-    scheme: "http",
-    hostname: "127.0.0.1",
-    port,
-    username: "",
-    password: "",
-    setting: "proxy_url",
-    ...fields,
-  };
-}
 
 function dial(proxy: Proxy, options: { timeoutMs?: number; signal?: AbortSignal; hostname?: string } = {}) {
-  return connectTls({
-    hostname: HOST,
-    port: 443,
-    ...client,
-    caCerts: [ca.pem],
-    timeoutMs: 5000,
-    proxy,
-    ...options,
-  });
+  const target = { hostname: HOST, port: 443, ...client, caCerts: [ca.pem], timeoutMs: 5000 };
+  return connectTls({ ...target, proxy, ...options });
 }
 
-/** A TLS server that sends back all that it gets, once it has got all of it. */
+function isUntrusted(error: unknown): boolean {
+  return error instanceof DialError && error.code === "untrusted";
+}
+
+/** A TLS server that reads to the end and sends all of it back. */
 function lateEcho(pair = server) {
   const listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...pair });
   const served = (async () => {
@@ -51,8 +40,7 @@ function lateEcho(pair = server) {
       const conn = await listener.accept().catch(() => undefined);
       if (conn === undefined) return;
       await (async () => {
-        const all = await readAll(conn);
-        for (let done = 0; done < all.length;) done += await conn.write(all.subarray(done));
+        await writeAll(conn, await readAll(conn));
         await conn.closeWrite();
       })().catch(() => {}).finally(() => conn.close());
     }
@@ -66,180 +54,135 @@ function lateEcho(pair = server) {
   };
 }
 
-async function readAll(stream: ByteStream): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  const buffer = new Uint8Array(65536);
-  for (let count; (count = await stream.read(buffer)) !== null;) parts.push(buffer.slice(0, count));
-  return new Uint8Array(await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer());
-}
-
-async function until(what: string, done: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !done(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.ok(done(), what);
-}
-
-function open(port: number): ConnectProxy {
+/** A proxy that connects the host to this local port. */
+function proxyTo(port: number): ConnectProxy {
   const proxy = connectProxy();
   proxy.targets.set(`${HOST}:443`, port);
   return proxy;
 }
 
-Deno.test("connectTls() verifies the host's name through a proxy, and carries both directions to their own ends", async () => {
+Deno.test("connectTls() verifies the host through a proxy, and carries both directions", async () => {
   await using ingress = lateEcho();
-  await using proxy = open(ingress.port);
-  const stream = await dial(proxyOf(proxy));
-  const sent = crypto.getRandomValues(new Uint8Array(60_000));
-  for (let round = 0; round < 20; round++) {
-    for (let done = 0; done < sent.length;) done += await stream.write(sent.subarray(done));
-  }
+  await using proxy = proxyTo(ingress.port);
+  const stream = await dial(proxyAt(proxy.port));
+  const sent = pattern(1_200_000);
+  await writeAll(stream, sent);
   await stream.closeWrite();
-  const got = await readAll(stream);
+  assert.deepEqual(await readAll(stream), sent);
   stream.close();
-  assert.equal(got.length, 20 * sent.length);
-  assert.deepEqual(got.subarray(19 * sent.length), sent);
-  assert.match(
-    proxy.heads[0]!,
-    /^CONNECT ingress\.example:443 HTTP\/1\.1\r\nHost: ingress\.example:443\r\n\r\n$/,
-  );
-  await until("no connection is left at the proxy", () => proxy.open === 0);
+  const head = "CONNECT ingress.example:443 HTTP/1.1\r\nHost: ingress.example:443\r\n\r\n";
+  assert.deepEqual(proxy.heads, [head]);
+  await until(() => proxy.open === 0);
 });
 
-Deno.test("probeChain() sees what the ingress presents through the proxy, and leaves no connection there", async () => {
+Deno.test("probeChain() reads the certificates through the proxy, and leaves no connection", async () => {
   await using ingress = lateEcho();
-  await using proxy = open(ingress.port);
-  const seen = await probeChain({ hostname: HOST, port: 443, timeoutMs: 5000, proxy: proxyOf(proxy) });
-  assert.ok(seen.certificates.length >= 1);
-  assert.equal(seen.byRoots, "untrusted");
+  await using proxy = proxyTo(ingress.port);
+  const chain = await probeChain({ hostname: HOST, port: 443, timeoutMs: 5000, proxy: proxyAt(proxy.port) });
+  assert.ok(chain.certificates.length >= 1);
+  assert.equal(chain.byRoots, "untrusted");
   assert.match(proxy.heads[0]!, /^CONNECT ingress\.example:443 /);
-  await until("no connection is left at the proxy", () => proxy.open === 0);
+  await until(() => proxy.open === 0);
 });
 
-Deno.test("connectTls() refuses through a proxy what it refuses without one: another name, another CA", async () => {
+Deno.test("connectTls() rejects another name and another CA through a proxy, too", async () => {
   await using other = lateEcho(await ca.pair({ names: ["other.example"] }));
   await using forged = lateEcho(await stranger.pair({ names: [HOST] }));
   for (const { port } of [other, forged]) {
-    await using proxy = open(port);
-    await assert.rejects(dial(proxyOf(proxy)), (error) => {
-      assert.ok(error instanceof DialError);
-      assert.equal(error.code, "untrusted", error.message);
-      return true;
-    });
-    await until("no connection is left at the proxy", () => proxy.open === 0);
+    await using proxy = proxyTo(port);
+    await assert.rejects(dial(proxyAt(proxy.port)), isUntrusted);
+    await until(() => proxy.open === 0);
   }
 });
 
-Deno.test("connectTls() sends the proxy its user name and password, and shows them in no error", async () => {
+Deno.test("connectTls() sends user name and password to the proxy, and shows them in no error", async () => {
   await using ingress = lateEcho();
-  await using proxy = open(ingress.port);
+  await using proxy = proxyTo(ingress.port);
+  const { port } = proxy;
   proxy.credentials = "user:s3cret";
-  const stream = await dial(proxyOf(proxy, { username: "user", password: "s3cret" }));
-  stream.close();
-  for (
-    const [fields, text] of [
-      [{}, /demands a user name and password \(407\)/],
-      [{ username: "user", password: SECRET }, /refused the user name or password \(407\)/],
-    ] as const
-  ) {
-    await assert.rejects(dial(proxyOf(proxy, fields)), (error) => {
-      assert.ok(error instanceof DialError);
-      assert.equal(error.code, "proxy");
-      assert.match(error.message, text);
-      assert.ok(error.hint?.includes("proxy_url"));
-      assert.ok(!JSON.stringify([error.message, error.hint, String(error.cause)]).includes(SECRET));
-      return true;
-    });
-  }
-  await until("no connection is left at the proxy", () => proxy.open === 0);
+  (await dial(proxyAt(port, { username: "user", password: "s3cret" }))).close();
+  const missing = await failureOf(dial(proxyAt(port)));
+  assert.deepEqual([missing.code, missing.state], ["proxy", "it demands a user name and password (407)"]);
+  assert.match(missing.hint, /HTTPS_PROXY/);
+  const wrong = await failureOf(dial(proxyAt(port, { username: "user", password: SECRET })));
+  assert.deepEqual([wrong.code, wrong.state], ["proxy", "it refused the user name or password (407)"]);
+  assert.match(wrong.hint, /HTTPS_PROXY/);
+  await until(() => proxy.open === 0);
 });
 
-const FAILURES: readonly (readonly [ProxyMode, DialFailure, RegExp])[] = [
-  ["forbid", "proxy", /it forbids connections to ingress\.example:443 \(403\)/],
-  ["bad_gateway", "proxy", /it cannot reach ingress\.example:443 \(502\)/],
-  ["hang", "timeout", /no response within 0\.3 s/],
-  ["close", "proxy", /it closed the connection$/],
-  ["close_in_answer", "proxy", /it closed the connection during its response/],
-  ["garbage", "proxy", /its response is not HTTP/],
-  ["huge_head", "proxy", /larger than 16384 bytes/],
-];
-for (const [mode, code, text] of FAILURES) {
-  Deno.test(`connectTls() says what is wrong with a proxy: ${mode}`, async () => {
-    await using proxy = open(9);
+for (const [mode, code, state, hint] of connectFailures(HOST)) {
+  Deno.test(`connectTls() reports the failure of a proxy: ${mode}`, async () => {
+    await using proxy = proxyTo(9);
     proxy.mode = mode;
-    await assert.rejects(dial(proxyOf(proxy), { timeoutMs: mode === "hang" ? 300 : 5000 }), (error) => {
-      assert.ok(error instanceof DialError, String(error));
-      assert.equal(error.code, code, error.message);
-      assert.match(
-        error.message,
-        /^Cannot connect to ingress\.example:443 through the proxy http:\/\/127\.0\.0\.1:\d+: /,
-      );
-      assert.match(error.message, text);
-      assert.ok(error.hint);
-      return true;
-    });
-    await until("no connection is left at the proxy", () => proxy.open === 0);
+    const failure = await failureOf(dial(proxyAt(proxy.port), { timeoutMs: timeoutFor(mode) }));
+    assert.deepEqual([failure.code, failure.state], [code, state]);
+    assert.match(failure.hint, hint);
+    await until(() => proxy.open === 0);
   });
 }
 
-Deno.test("connectTls() says that a proxy cannot be reached, or that its name does not resolve", async () => {
-  const proxy = open(9);
-  await proxy[Symbol.asyncDispose]();
-  await assert.rejects(dial(proxyOf(proxy)), /through the proxy .*: connection refused/);
-  await assert.rejects(
-    dial(proxyOf(proxy, { hostname: "nowhere.invalid" })),
-    /: the name "nowhere\.invalid" does not resolve/,
-  );
+Deno.test("connectTls() reports a proxy that cannot be reached, or whose name does not resolve", async () => {
+  const { state } = await failureOf(dial(proxyAt(freePort())));
+  assert.equal(state, "connection refused");
+  const unknown = await failureOf(dial(proxyAt(9, { hostname: "nowhere.invalid" })));
+  assert.equal(unknown.state, 'the name "nowhere.invalid" does not resolve');
 });
 
-Deno.test("connectTls() takes an answer of the proxy that comes byte by byte", async () => {
+Deno.test("connectTls() accepts an answer of the proxy that arrives byte by byte", async () => {
   await using ingress = lateEcho();
-  await using proxy = open(ingress.port);
+  await using proxy = proxyTo(ingress.port);
   proxy.mode = "drip";
-  (await dial(proxyOf(proxy))).close();
+  (await dial(proxyAt(proxy.port))).close();
 });
 
-Deno.test("connectTls() through a proxy ends with its signal, and leaves nothing behind", async () => {
-  await using proxy = open(9);
+Deno.test("connectTls() ends at its signal, and leaves no connection at the proxy", async () => {
+  await using proxy = proxyTo(9);
   proxy.mode = "hang";
   const controller = new AbortController();
-  const dialled = dial(proxyOf(proxy), { signal: controller.signal });
-  await until("the proxy was asked", () => proxy.heads.length === 1);
+  const dialled = dial(proxyAt(proxy.port), { signal: controller.signal });
+  await until(() => proxy.heads.length === 1);
   controller.abort(new Error("enough"));
   await assert.rejects(dialled, /enough/);
-  await until("no connection is left at the proxy", () => proxy.open === 0);
+  await until(() => proxy.open === 0);
 });
 
 for (const checkFirst of [true, false]) {
-  Deno.test(`openTunnel() gives up in time, and at its signal, on an https proxy that is silent in the handshake: ${checkFirst ? "with" : "without"} a check`, async () => {
+  Deno.test(`openTunnel() ends in time or at its signal at a silent https proxy: check ${checkFirst}`, async () => {
     await using silent = socksProxy();
     silent.mode = "hang";
-    const options = { proxy: proxyOf(silent, { scheme: "https" }), hostname: HOST, port: 443, checkFirst };
+    const options = {
+      proxy: proxyAt(silent.port, { scheme: "https" }),
+      hostname: HOST,
+      port: 443,
+      checkFirst,
+    };
     await assert.rejects(
       openTunnel({ ...options, timeoutMs: 100 }),
       /through the proxy https:.*: no response within 0\.1 s$/,
     );
     const stop = new AbortController();
     const opening = openTunnel({ ...options, timeoutMs: 5000, signal: stop.signal });
-    await until("the proxy was asked", () => silent.open > 0);
+    await until(() => silent.open > 0);
     stop.abort(new Error("enough"));
     await assert.rejects(opening, /enough/);
   });
 }
 
-Deno.test("openTunnel() that checks first asks an https proxy once, and gets its tunnel", async () => {
+Deno.test("openTunnel() with checkFirst asks an https proxy once, and opens the tunnel", async () => {
   await using ingress = lateEcho();
-  await using proxy = open(ingress.port);
+  await using proxy = proxyTo(ingress.port);
   await using front = tlsFront(proxy.port, await ca.pair());
   await using directory = await temporaryDirectory();
   const roots = `${directory.path}/roots.pem`;
   await Deno.writeTextFile(roots, ca.pem);
   const options = {
-    proxy: proxyOf(front, { scheme: "https", hostname: "localhost" }),
+    proxy: proxyAt(front.port, { scheme: "https", hostname: "localhost" }),
     hostname: HOST,
     port: 443,
     timeoutMs: 10_000,
     checkFirst: true,
   };
-  // The runtime takes the CAs for a proxy from its environment, at its start.
+  // Deno reads the CAs for a proxy from the environment, and only at its start.
   const code = `
     import { openTunnel } from "../../src/system/proxy/proxy_tunnel.ts";
     const { stream } = await openTunnel(${JSON.stringify(options)});
@@ -251,30 +194,31 @@ Deno.test("openTunnel() that checks first asks an https proxy once, and gets its
   assert.deepEqual([stdout, proxy.heads.length], ["a tunnel\n", 1], stderr);
 });
 
-Deno.test("connectTls() that checks first, and probeChain(), leave no connection at an https proxy that is silent in the handshake (each dial left one)", async () => {
-  // It makes nothing of a ClientHello, and waits for more.
+// Each dial once left a connection.
+Deno.test("connectTls() with checkFirst and probeChain() leave no connection at a silent https proxy", async () => {
+  // The proxy waits for the end of a request head, which a ClientHello does not have.
   await using silent = connectProxy();
-  const proxy = proxyOf(silent, { scheme: "https" });
+  const proxy = proxyAt(silent.port, { scheme: "https" });
   const target = { hostname: HOST, port: 443, timeoutMs: 20_000, proxy };
-  const ways: ((signal: AbortSignal) => Promise<unknown>)[] = [
+  const dials: ((signal: AbortSignal) => Promise<unknown>)[] = [
     (signal) => connectTls({ ...target, ...client, caCerts: [ca.pem], checkFirst: true, signal }),
     (signal) => probeChain({ ...target, signal }),
   ];
-  for (const way of ways) {
+  for (const dialOnce of dials) {
     const stop = new AbortController();
-    const dials = Array.from({ length: 5 }, () => assert.rejects(way(stop.signal), /enough/));
-    await until("each dial is at the proxy", () => silent.open === 5);
+    const running = Array.from({ length: 5 }, () => assert.rejects(dialOnce(stop.signal), /enough/));
+    await until(() => silent.open === 5);
     stop.abort(new Error("enough"));
-    await Promise.all(dials);
-    await until("no connection is left at the proxy", () => silent.open === 0);
+    await Promise.all(running);
+    await until(() => silent.open === 0);
   }
 });
 
-Deno.test("connectTls() and probeChain() reach the host through a SOCKS5 proxy, and connectTls() verifies its name", async () => {
+Deno.test("connectTls() and probeChain() connect through a SOCKS5 proxy, and verify the name", async () => {
   await using ingress = lateEcho();
   await using proxy = socksProxy();
   proxy.targets.set(`${HOST}:443`, ingress.port);
-  const socks = proxyOf(proxy, { scheme: "socks5" });
+  const socks = proxyAt(proxy.port, { scheme: "socks5" });
   const stream = await dial(socks);
   await stream.write(new TextEncoder().encode("hello"));
   await stream.closeWrite();
@@ -285,11 +229,11 @@ Deno.test("connectTls() and probeChain() reach the host through a SOCKS5 proxy, 
   proxy.targets.set("other.example:443", ingress.port);
   await assert.rejects(
     dial(socks, { hostname: "other.example" }),
-    (error) => error instanceof DialError && error.code === "untrusted",
+    isUntrusted,
   );
 });
 
-Deno.test("openTunnel() keeps the bytes that come with the proxy's answer", async () => {
+Deno.test("openTunnel() keeps the bytes that arrive with the answer of the proxy", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const served = (async () => {
     using conn = await listener.accept();
@@ -297,7 +241,7 @@ Deno.test("openTunnel() keeps the bytes that come with the proxy's answer", asyn
     await conn.write(new TextEncoder().encode("HTTP/1.1 200 OK\r\nVia: x\r\n\r\nearly"));
   })();
   const { stream, early } = await openTunnel({
-    proxy: proxyOf(listener.addr),
+    proxy: proxyAt(listener.addr.port),
     hostname: HOST,
     port: 443,
     timeoutMs: 5000,
@@ -308,7 +252,7 @@ Deno.test("openTunnel() keeps the bytes that come with the proxy's answer", asyn
   assert.equal(new TextDecoder().decode(early), "early");
 });
 
-Deno.test("openRelay() closes whoever else connects before a byte, and gives the tunnel to the one it was opened for", async () => {
+Deno.test("openRelay() gives the tunnel to its own port, and closes other connections", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const [far, peer] = await Promise.all([
     Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
@@ -331,7 +275,8 @@ Deno.test("openRelay() closes whoever else connects before a byte, and gives the
   relay.close();
 });
 
-Deno.test("openRelay() closes the tunnel if no descriptor is left for its listener (each such dial left the tunnel open)", async () => {
+// The tunnel once stayed open.
+Deno.test("openRelay() closes the tunnel if no descriptor is left for its listener", async () => {
   const code = `
     import { openRelay } from "../../src/system/proxy/relay.ts";
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -343,7 +288,7 @@ Deno.test("openRelay() closes the tunnel if no descriptor is left for its listen
     try {
       for (;;) held.push(Deno.openSync("/dev/null"));
     } catch {
-      // Full.
+      // No descriptor is left.
     }
     let message = "a relay";
     try {
