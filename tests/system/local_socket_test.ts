@@ -89,7 +89,7 @@ testAsRoot("listenLocal() gives directory and socket to the group, if it exists"
   assert.equal(mode(`${directory}/run`), 0o2750);
   const listener = await listenLocal(path, { group: "daemon" });
   assert.equal(mode(path), 0o660);
-  assert.equal(Deno.lstatSync(path).gid, gid);
+  assert.equal((await Deno.lstat(path)).gid, gid);
   listener.close();
   const other = await listenLocal(`${directory}/other/x.sock`, { group: "no-such-group" });
   assert.equal(mode(`${directory}/other`), 0o700);
