@@ -20,10 +20,10 @@ const REMOVAL_MS = 5_000;
 export class Registration {
   readonly #options: RegistrationOptions;
   readonly #late: LateOperators;
-  /** Begins with each registration: operators that vanish at once may stay in the account. */
+  /** Spaces registrations: an operator that the API loses may still exist in the account. */
   readonly #pause = new Pause();
   #operatorId: string | undefined;
-  /** True if a process ended after it saved the id: the pair may be an earlier operator's. */
+  /** True if an earlier process may have saved the id but not its certificate. */
   #needsCertificate = false;
 
   constructor(options: RegistrationOptions) {
@@ -70,7 +70,7 @@ export class Registration {
   async forgetIfGone(error: unknown, last: { id: string; signal: AbortSignal }): Promise<void> {
     const { id, signal } = last;
     if (this.#operatorId !== id) return;
-    // The file was truncated and holds half an id.
+    // The file may be truncated and hold half an id.
     const isNoId = error instanceof ApiError && error.code === NOT_AN_ID;
     if (!isNoId && !(isGone(error) && await this.#isUnlisted(id, signal))) return;
     log.warn("The account no longer has this operator; registering a new operator", { operator_id: id });
@@ -111,7 +111,7 @@ export class Registration {
       signal,
     }).catch((error) => {
       // The marker stays: a gateway may have answered after the API had created the operator.
-      if (isGone(error)) this.#pause.failed();
+      if (isGone(error)) this.#pause.extend();
       throw error;
     });
     try {
@@ -123,7 +123,7 @@ export class Registration {
       throw error;
     }
     await this.#late.finish(interrupted);
-    this.#pause.failed();
+    this.#pause.extend();
     this.#operatorId = operator.id;
     selectors.registered(operator.id, configured);
     await ingress.note(operator);
@@ -172,7 +172,10 @@ export class Registration {
     );
   }
 
-  /** Otherwise the operator would stay in the account, and nothing here would know its id. */
+  /**
+   * Removes an operator that could not be saved. Otherwise it would stay in the account, and nothing
+   * here would know its id.
+   */
   async #removeUnsaved(operator: Operator, signal: AbortSignal): Promise<void> {
     using limit = limitTime(REMOVAL_MS, { signal });
     try {

@@ -1,5 +1,9 @@
 import { dirname } from "node:path";
+import { getLogger } from "@logtape/logtape";
 import type { IdentityFiles } from "../identity/store.ts";
+import { OnChange } from "../lib/on_change.ts";
+
+const log = getLogger(["ngrokd", "account"]);
 
 const FORM = /^[0-9a-f-]{36}$/;
 
@@ -10,16 +14,29 @@ const FORM = /^[0-9a-f-]{36}$/;
 export class RegistrationMarker {
   readonly #path: string;
   readonly #files: Pick<IdentityFiles, "readTextIfAny" | "writeFileAtomic" | "removeFile" | "makeDirectory">;
+  readonly #onDamage = new OnChange();
 
   constructor(path: string, files: IdentityFiles) {
     this.#path = path;
     this.#files = files;
   }
 
-  /** The marker of an unfinished registration; undefined if there is none. @throws {FileError} */
+  /**
+   * The marker of an unfinished registration; undefined if there is none. A damaged file is logged
+   * and counts as missing.
+   *
+   * @throws {FileError}
+   */
   async pending(): Promise<string | undefined> {
-    const text = (await this.#files.readTextIfAny(this.#path))?.trim() ?? "";
-    return FORM.test(text) ? text : undefined;
+    const text = (await this.#files.readTextIfAny(this.#path))?.trim();
+    const isDamaged = text !== undefined && !FORM.test(text);
+    this.#onDamage.report(isDamaged ? this.#path : undefined, (path) => {
+      log.warn("Cannot use the registration marker: {path} is damaged", {
+        path,
+        hint: "If the ngrok dashboard shows a second operator of this machine, delete it there",
+      });
+    });
+    return isDamaged ? undefined : text;
   }
 
   /** Creates and saves a new marker. @throws {FileError} */

@@ -85,7 +85,7 @@ export class Selectors {
   }
 
   #fail({ message, hint }: ApiError): void {
-    this.#pause.failed();
+    this.#pause.extend();
     this.#warning = `bound_endpoints.selectors is not in effect: ${message}${hint ? ` (${hint})` : ""}`;
     this.#logged.report(
       message,

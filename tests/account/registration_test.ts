@@ -25,7 +25,7 @@ async function registered() {
   return { cloud, disk, account };
 }
 
-// It left two: the late one was never searched for.
+// Before the fix, nobody searched for the late operator, and two stayed.
 Deno.test("Account removes the operator of an interrupted registration that arrives late (R39)", async () => {
   using clock = fakeClock();
   const [cloud, disk] = [new FakeCloud(), {} as FakeDisk];
@@ -91,7 +91,7 @@ Deno.test("Account replaces an operator that is gone in the same poll, and the n
   assert.equal(created(), before + 2);
 });
 
-// A gateway's 404 made a second operator.
+// Before the fix, a gateway's 404 made a second operator.
 Deno.test("Account keeps an operator that is listed, or whose list cannot be read, despite a 404 (F42)", async () => {
   for (const listFails of [false, true]) {
     const { cloud, disk, account } = await registered();
@@ -120,7 +120,7 @@ Deno.test("Account believes a 404 if the account has more operators than are lis
   assert.deepEqual([...cloud.operators.keys()], [account.operatorId]);
 });
 
-// It was tried for ever.
+// Before the fix, it was tried for ever.
 Deno.test("Account gives up an operator that has its marker but does not exist, after one try", async () => {
   using _clock = fakeClock();
   const cloud = new FakeCloud();
