@@ -124,13 +124,28 @@ Deno.test("Renewals that fail back off up to an hour, and are tried often near t
   assert.equal(renewals.state.lastError, "The API is down");
 });
 
-Deno.test("Renewals wait as long as the API demands", async () => {
-  const error = new ApiError("Too many", { status: 429, code: "ERR_NGROK_226", retryAfterMs: 15 * MINUTE });
-  await using test = start({ lifeMs: DAY, fails: () => error });
-  await test.clock.pass(DAY * 0.75);
-  const { tries } = test;
-  assert.ok(tries.length > 1 && tries.slice(1).every((time, index) => time - tries[index]! >= 15 * MINUTE));
-});
+for (
+  const [status, retryAfterMin, leastMin] of [
+    [429, 15, 15],
+    [503, 15, 15],
+    [401, undefined, 5],
+    [401, 1, 5],
+    [401, 15, 15],
+    [403, 15, 15],
+  ] as const
+) {
+  const demand = retryAfterMin === undefined ? "no Retry-After" : `Retry-After: ${retryAfterMin * 60}`;
+  Deno.test(`Renewals wait ${leastMin} min or more after ${status} with ${demand}`, async () => {
+    const retryAfterMs = retryAfterMin && retryAfterMin * MINUTE;
+    const error = new ApiError("It failed", { status, code: "", retryAfterMs });
+    await using test = start({ lifeMs: DAY, fails: () => error });
+    await test.clock.pass(DAY * 0.75);
+    const { tries } = test;
+    const gaps = tries.slice(1).map((time, index) => time - tries[index]!);
+    assert.ok(gaps.length > 1 && Math.min(...gaps) >= leastMin * MINUTE, `${gaps}`);
+    assert.ok(gaps[0]! <= (leastMin + 1) * MINUTE, `${gaps}`);
+  });
+}
 
 Deno.test("Renewals back off if certificates are due as soon as they are issued (F19)", async () => {
   await using test = start({ lifeMs: 1000 });

@@ -39,11 +39,23 @@ Deno.test("nextPollDelay() after a failure is at least the interval", () => {
   assert.deepEqual(delays({ failures: 9, intervalMs: 900_000, error: apiError(500) })[1], 900_000);
 });
 
-Deno.test("nextPollDelay() is at least five minutes after the first refusal of the key (F36)", () => {
-  for (const status of [401, 403]) {
-    assert.deepEqual(delays({ failures: 1, error: apiError(status) }), [300_000, 315_000, 330_000]);
-  }
-});
+for (
+  const [retryAfterMs, expected] of [
+    [undefined, [300_000, 315_000, 330_000]],
+    [60_000, [300_000, 315_000, 330_000]],
+    [600_000, [600_000, 630_000, 660_000]],
+    [900_000, [900_000, 945_000, 990_000]],
+  ] as const
+) {
+  const demand = retryAfterMs === undefined ? "no Retry-After" : `Retry-After: ${retryAfterMs / 1000}`;
+  Deno.test(`nextPollDelay() is ${expected[0] / 1000} s or more for a refused key with ${demand} (F36)`, () => {
+    for (const status of [401, 403]) {
+      const error = apiError(status, "", retryAfterMs);
+      assert.deepEqual(delays({ failures: 1, error }), expected);
+      assert.equal(delays({ failures: 1, error, intervalMs: 1_200_000 })[0], 1_200_000);
+    }
+  });
+}
 
 Deno.test("nextPollDelay() honours a Retry-After that is longer than its own delay (F37)", () => {
   assert.deepEqual(delays({ failures: 1, error: apiError(429, "ERR_NGROK_226", 90_000) }), [
