@@ -79,8 +79,7 @@ class Facts {
   }
 
   hasId(document: string, id: string): boolean {
-    const isFault = document === PROMISES && this.#ids.get(FAULTS)!.has(id);
-    return isFault || (this.#ids.get(document)?.has(id) ?? false);
+    return this.#ids.get(document)?.has(id) ?? false;
   }
 
   /** The titles of a document's headings, without their numbers. */

@@ -62,7 +62,7 @@ export const seconds: ValueType<number> = {
   read(value, context) {
     const { fallback } = context;
     const interval = readInteger(value, context);
-    if (interval < 0) refuse(`${interval} is not positive`, `The default is ${fallback / 1000} (seconds)`);
+    if (interval < 0) refuse(`${interval} is negative`, `The default is ${fallback / 1000} (seconds)`);
     if (interval > MAX_INTERVAL_S) refuse(`${interval} is too long`, `At most ${MAX_INTERVAL_S} seconds`);
     return interval * 1000 || fallback;
   },

@@ -18,7 +18,7 @@ import { UpstreamFinder } from "./upstream_finder.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
 
-/** A port may become free, an address may be new (docs/reliability.md F53 to F55). */
+/** A port may become free, an address may be new (F53 to F55 in scripts/faults/rows.ts). */
 const REFRESH_MS = 10_000;
 
 /**

@@ -86,7 +86,7 @@ export interface ConnectionOptions extends UpstreamOptions {
 
 function overLimit({ peer }: AcceptedStream, { max }: ClientSlots): DialError {
   return new DialError(
-    `Cannot connect to the ingress: client ${peer} reached its limit of ${max} connections`,
+    `Client ${peer} reached its limit of ${max} connections`,
     { code: "other", hint: "Close some connections; all clients behind one address share this limit" },
   );
 }

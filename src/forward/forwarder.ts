@@ -16,14 +16,15 @@ import { RunningConnections } from "./running_connections.ts";
 import { TrafficCounters } from "./traffic_counters.ts";
 
 /**
- * The unit's MemoryMax of 512 MiB and LimitNOFILE of 65536 allow this. An idle connection costs
- * about 170 KiB from end to end, most of it in the runtime's TLS client (measured with 2,000), and
- * about 22 KiB until it is forwarded.
+ * Meant to fit into 512 MiB; stalled peers can exceed that (docs/decisions/0003). An idle connection
+ * costs about 170 KiB from end to end, most of it in the runtime's TLS client (measured with 2,000),
+ * and about 22 KiB until it is forwarded.
  */
 const MAX_CONNECTIONS = 4096;
 const MAX_INGRESS_CONNECTIONS = 2048;
 /**
- * For each client on the network. Half of all, so that a proxy or a NAT before many clients works.
+ * For each client on the network. Half of all, so that a proxy or a NAT in front of many clients
+ * works.
  */
 const MAX_PER_CLIENT = 1024;
 /** Clients that send their first bytes at once never reach this number. */
@@ -69,8 +70,8 @@ export class Forwarder implements AsyncDisposable {
   }
 
   /**
-   * Opens a listener and returns the port that was bound. Connections are closed at once until a
-   * route leads from it.
+   * Opens a listener and returns the port that was bound. Until a route uses this listener, its
+   * connections are closed at once.
    *
    * @throws {BindError} If the address cannot be bound.
    */

@@ -4,7 +4,7 @@ const MAX_REPAIRS = 10;
 
 /**
  * A limit on repairs of a file that another program keeps rewriting: 10 in 10 minutes, then one in
- * 5 minutes, until no repair has been needed for 10 minutes (docs/reliability.md F12).
+ * 5 minutes, until no repair has been needed for 10 minutes (fault F12 in scripts/faults/rows.ts).
  */
 export class RepairLimit {
   readonly #now: () => number;

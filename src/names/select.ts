@@ -9,7 +9,7 @@ import { type OwnLink, Resolved } from "./resolver/resolved.ts";
 import { ResolverChain } from "./resolver/resolver_chain.ts";
 import { ResolverDir, type ResolverDirFiles } from "./resolver/resolver_dir.ts";
 
-/** The hosts file of every supported system except Windows. */
+/** The hosts file of Linux and macOS. */
 export const HOSTS = "/etc/hosts";
 
 /** The file that names the DNS servers of a machine (resolv.conf(5)). */
@@ -33,7 +33,7 @@ export interface PublisherOptions extends HostsFileOptions {
   readonly mayWrite: (path: string) => boolean;
 }
 
-/** On Linux systemd-resolved, else resolv.conf; on macOS the directory. */
+/** Linux: systemd-resolved, or resolv.conf if that fails. macOS: /etc/resolver. Others: none. */
 export function chooseResolver(options: ResolverOptions): ResolverChain {
   const { os, resolvConf = RESOLV_CONF, resolverDir = RESOLVER_DIR } = options;
   if (os === "darwin") return new ResolverChain([new ResolverDir(resolverDir, options)]);

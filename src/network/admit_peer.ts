@@ -4,9 +4,8 @@ import { LOOPBACK } from "./loopback_subnet.ts";
 /**
  * Returns true if a peer may connect to a listener (`address:port`). Linux accepts packets for its
  * addresses on every interface, so that a neighbour with a route to our subnet reaches virtual
- * listeners. They are only for peers of this machine, whose source is the address that they connect
- * to, unless they chose another one. Other listeners also serve the allowed networks
- * (docs/decisions/0006-virtual-addresses-on-linux.md).
+ * listeners. These serve only this machine: a local client normally connects from the very address
+ * that it connects to. Other listeners also serve the allowed networks (docs/decisions/0006).
  */
 export function admitPeer(
   { peer, listener }: { readonly peer: string; readonly listener: string },

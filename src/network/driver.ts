@@ -24,7 +24,7 @@ export interface AddressDriver {
   release(): Promise<string | undefined>;
 }
 
-/** True if a driver can work on this machine. */
+/** The ability of a driver to work on this machine, or the reason why it cannot. */
 export type Support = { readonly supported: true } | { readonly supported: false; readonly reason: string };
 
 /** The result of preparing a subnet. */

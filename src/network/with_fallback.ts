@@ -60,6 +60,9 @@ export class WithFallback implements AddressDriver {
 /** Options of {@linkcode WithFallback}. */
 export interface FallbackOptions {
   readonly preferred: AddressDriver;
-  /** Works everywhere, and for subnets of 127.0.0.0/8, which need no interface. */
+  /**
+   * Needs no interface and no rights. It works where every address of 127.0.0.0/8 can be bound, as
+   * on Linux. Also used for a subnet of 127.0.0.0/8.
+   */
   readonly fallback: AddressDriver;
 }

@@ -23,8 +23,8 @@ const Content = z.object({ version: z.literal(1), changes: z.array(Change).max(6
 /**
  * A change to this machine that outlives the process. `addresses`: an interface and a route.
  * `hosts`: ngrokd's section in this file; `created` if the file did not exist before.
- * `resolv_conf`: ngrokd's line in this file, and its backup. `resolver_dir`: ngrokd's files in this
- * directory. Each of them has a marker, by which it is recognised.
+ * `resolv_conf`: ngrokd's two lines in this file, and its backup. `resolver_dir`: ngrokd's files in
+ * this directory. Each of them has a marker, by which it is recognised.
  */
 export type Change = z.infer<typeof Change>;
 

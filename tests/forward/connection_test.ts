@@ -296,7 +296,7 @@ Deno.test("serveConnection() refuses a client at its limit at once, which says n
   await send(second.client, GET);
   assert.match(
     text(await readAll(second.client)),
-    /^HTTP\/1\.1 502 [^]*client 192\.168\.1\.66 reached its limit of 1 connections/,
+    /^HTTP\/1\.1 502 [^]*: Client 192\.168\.1\.66 reached its limit of 1 connections/,
   );
   second.client.reset();
   assert.equal(await second.outcome, "dial_failed");

@@ -27,7 +27,7 @@ Deno.test("checkCitations() accepts citations of what exists", () => {
  * 1.4. The section is docs/protocol.md 1, the file docs/protocol.md.
  */
 // See docs/runtime.md Sockets, docs/runtime.md "The Nagle stall",
-// and docs/reliability.md R37, F12 and F74.
+// and docs/reliability.md R37 and F74.
 // The reason is docs/decisions/0009, docs/decisions/0009-renewal.md and README.md (R12, F12).
 `),
     [],
@@ -46,6 +46,7 @@ const WRONG: readonly (readonly [string, string, string])[] = [
     'docs/runtime.md has no section "Not a heading"',
   ],
   ["a row of another document", "// docs/reliability.md R12", "docs/reliability.md has no row R12"],
+  ["a fault in the document of promises", "// docs/reliability.md F12", "docs/reliability.md has no row F12"],
   ["the second of two rows", "// docs/reliability.md R37, R12", "docs/reliability.md has no row R12"],
   ["a decision", "// docs/decisions/0010", "docs/decisions/0010 does not exist"],
   ["a decision by its file", "// docs/decisions/0009-x.md", "docs/decisions/0009-x.md does not exist"],
