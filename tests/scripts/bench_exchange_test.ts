@@ -5,12 +5,12 @@ import { Script } from "../../bench/child.ts";
 import type { ClientQuestion, Connects, Transfer } from "../../bench/client.ts";
 import { BLOCK_BYTES, decodeOrder, encodeOrder, LAST_BLOCK, UploadEnd } from "../../bench/exchange.ts";
 
-Deno.test("an order survives its way over the wire, and another text is refused", () => {
+Deno.test("decodeOrder() reads the text of encodeOrder(), and throws TypeError for other texts", () => {
   for (const order of ["echo", "upld", "down"] as const) assert.equal(decodeOrder(encodeOrder(order)), order);
   assert.throws(() => decodeOrder(new TextEncoder().encode("GET ")), TypeError);
 });
 
-Deno.test("UploadEnd finds the end of the last block, however the bytes are cut", () => {
+Deno.test("UploadEnd finds the end of the last block in parts of any size", () => {
   const cuts = fc.array(fc.integer({ min: 1, max: 2 * BLOCK_BYTES }), { minLength: 1, maxLength: 20 });
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 4 }), cuts, (blocks, sizes) => {
@@ -28,7 +28,7 @@ Deno.test("UploadEnd finds the end of the last block, however the bytes are cut"
   );
 });
 
-Deno.test("client and backend move bytes both ways and count them alike, with and without the upgrade frame", async () => {
+Deno.test("client and backend carry bytes both ways, with and without the upgrade frame", async () => {
   await using stack = new AsyncDisposableStack();
   const backend = new Script(stack, "backend.ts");
   const client = new Script(stack, "client.ts");
@@ -62,23 +62,23 @@ Deno.test("client and backend move bytes both ways and count them alike, with an
   assert.equal(new TextDecoder().decode(reply.subarray(17, length)), "echo");
 });
 
-Deno.test("a script that cannot do what it is asked says why, and goes on", async () => {
+Deno.test("a script answers a failed question with the reason, and keeps running", async () => {
   await using stack = new AsyncDisposableStack();
   const client = new Script(stack, "client.ts");
   await assert.rejects(client.ask({ kind: "run", durationMs: 1 }), {
     message: "Cannot run a transfer: no stream is open",
   });
-  const nobody = { hostname: "127.0.0.1", port: 1 };
-  await assert.rejects(client.ask({ kind: "open", address: nobody, order: "upld", streams: 1 }), /refused/i);
+  const closed = { hostname: "127.0.0.1", port: 1 };
+  await assert.rejects(client.ask({ kind: "open", address: closed, order: "upld", streams: 1 }), /refused/i);
 });
 
-Deno.test("a script that ends by itself is not waited for, and what it printed is told", async () => {
+Deno.test("the failure of a script that has ended shows its standard error", async () => {
   await using stack = new AsyncDisposableStack();
   const absent = new Script(stack, "no_such_file.ts");
   await assert.rejects(absent.ask({}), /has ended: .*no_such_file\.ts\n.*Module not found/s);
 });
 
-Deno.test("nothing is started for a bench that is ending", async () => {
+Deno.test("a disposed stack starts no script", async () => {
   const stack = new AsyncDisposableStack();
   await stack.disposeAsync();
   assert.throws(() => new Script(stack, "client.ts"), /the bench is ending$/);

@@ -18,30 +18,30 @@ import { goalsOf } from "../../bench/goals.ts";
 import { isMet, missedTargets, type Target } from "../../bench/targets.ts";
 import type { SubjectName } from "../../bench/track.ts";
 
-Deno.test("median() gives the middle value, or the mean of the two in the middle", () => {
+Deno.test("median() returns the middle value, or the mean of the two middle ones", () => {
   assert.equal(median([9, 1, 5]), 5);
   assert.equal(median([4, 1, 3, 100]), 3.5);
   assert.throws(() => median([]), RangeError);
 });
 
-Deno.test("percentile() gives a value that was measured: the nearest rank", () => {
+Deno.test("percentile() returns the measured value at the nearest rank", () => {
   const values = Array.from({ length: 200 }, (_, index) => 200 - index);
   assert.deepEqual([0, 50, 99, 100].map((percent) => percentile(values, percent)), [1, 100, 198, 200]);
   assert.equal(percentile([7], 99), 7);
 });
 
-Deno.test("parseProcessSeconds() adds own and children's times, also behind a name with spaces and parentheses", () => {
+Deno.test("parseProcessSeconds() adds the times of process and children, after any name", () => {
   const stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 900 0 0 0 150 25 300 5 20 0 3 0 100 1 2";
   assert.equal(parseProcessSeconds(stat), 4.8);
   assert.throws(() => parseProcessSeconds("42 (a) S 1"), TypeError);
 });
 
-Deno.test("parseMachineSeconds() counts neither idle time nor the guests' twice", () => {
+Deno.test("parseMachineSeconds() leaves out idle time, and counts guest time once", () => {
   assert.equal(parseMachineSeconds("cpu  100 10 200 99999 88888 1 30 4 55 66"), 3.45);
   assert.throws(() => parseMachineSeconds("cpu0 1 2 3 4 5 6 7 8"), TypeError);
 });
 
-Deno.test("readCpu() sees the time that this process uses, and refuses a process that is gone", async () => {
+Deno.test("readCpu() measures the CPU time of a process, and throws if it has ended", async () => {
   const before = await readCpu([Deno.pid]);
   const end = performance.now() + 40;
   while (performance.now() < end);
@@ -52,48 +52,29 @@ Deno.test("readCpu() sees the time that this process uses, and refuses a process
   await assert.rejects(readCpu([2 ** 22 + 1]), /No such file/);
 });
 
-Deno.test("versions and the processor are found in what programs print", () => {
+Deno.test("versionIn() and processorIn() read the output of programs", () => {
   assert.equal(versionIn("HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/"), "2.6.12");
   assert.equal(versionIn("stunnel 5.68 on x86_64-pc-linux-gnu platform"), "5.68");
   assert.equal(versionIn(""), "unknown");
   assert.equal(processorIn("vendor_id\t: X\nmodel name\t: Some CPU @ 2 GHz\nflags\t: a"), "Some CPU @ 2 GHz");
 });
 
-Deno.test("parseArguments() takes its three options in any order and nothing else", () => {
+Deno.test("parseArguments() accepts its three options in any order, and nothing else", () => {
   const defaults = { quick: false, assertTargets: false, jsonPath: "bench.json" };
   assert.deepEqual(parseArguments([]), defaults);
-  assert.deepEqual(parseArguments(["--json", "a.json", "--quick"]), {
-    ...defaults,
-    quick: true,
-    jsonPath: "a.json",
-  });
-  assert.deepEqual(parseArguments(["--assert", "--json=b"]), {
-    ...defaults,
-    assertTargets: true,
-    jsonPath: "b",
-  });
+  const [quick, full] = [["--json", "a.json", "--quick"], ["--assert", "--json=b"]].map(parseArguments);
+  assert.deepEqual(quick, { ...defaults, quick: true, jsonPath: "a.json" });
+  assert.deepEqual(full, { ...defaults, assertTargets: true, jsonPath: "b" });
   for (const wrong of [["--help"], ["--json"], ["--json="], ["quick"]]) {
     assert.equal(parseArguments(wrong), undefined);
   }
 });
 
 function transfer(subject: SubjectName, megabytes: number, cpu?: number): TransferSample {
-  const cpuSeconds = {
-    client: 0.5,
-    backend: 0.25,
-    others: 0,
-    ...(cpu === undefined ? {} : { subject: cpu, farEnd: 1 }),
-  };
-  return {
-    round: 1,
-    subject,
-    proxied: false,
-    direction: "upload",
-    streams: 8,
-    bytes: megabytes * 1e6,
-    seconds: 2,
-    cpuSeconds,
-  };
+  const forwarder = cpu === undefined ? {} : { subject: cpu, farEnd: 1 };
+  const cpuSeconds = { client: 0.5, backend: 0.25, others: 0, ...forwarder };
+  const load = { direction: "upload", streams: 8, bytes: megabytes * 1e6, seconds: 2 } as const;
+  return { round: 1, subject, proxied: false, ...load, cpuSeconds };
 }
 
 function connects(subject: SubjectName, count: number, cpu?: number): ConnectSample {
@@ -110,14 +91,13 @@ const SAMPLES: Samples = {
     transfer("ngrokd", 800, 1.2),
   ],
   connects: [connects("direct", 1000), connects("ngrokd", 100, 0.2), connects("stunnel", 200, 0.2)],
-  memory: [{ subject: "ngrokd", proxied: false, rssMiB: 80 }, {
-    subject: "ngrokd",
-    proxied: true,
-    rssMiB: 90,
-  }],
+  memory: [
+    { subject: "ngrokd", proxied: false, rssMiB: 80 },
+    { subject: "ngrokd", proxied: true, rssMiB: 90 },
+  ],
 };
 
-Deno.test("summarize() gives medians by case and subject, and no CPU for the direct path", () => {
+Deno.test("summarize() returns medians by case and subject, and no CPU for the direct path", () => {
   const tables = summarize(SAMPLES);
   assert.deepEqual(tables[0], {
     title: THROUGHPUT,
@@ -139,7 +119,7 @@ Deno.test("summarize() gives medians by case and subject, and no CPU for the dir
   ]);
 });
 
-/** Tables in which ngrokd has these values, through a proxy also, beside a stunnel with 100. */
+/** Tables with these values for ngrokd, without and with a proxy, and 100 for stunnel. */
 function tablesWith(values: Readonly<Record<string, readonly [number, number]>>): Table[] {
   return Object.entries(values).map(([title, [plain, proxied]]) => ({
     title,
@@ -150,30 +130,28 @@ function tablesWith(values: Readonly<Record<string, readonly [number, number]>>)
   }));
 }
 
-Deno.test("goalsOf() accepts each figure at its limit and misses it just beyond", () => {
-  const met = (values: Record<string, [number, number]>) => goalsOf(tablesWith(values)).map(isMet);
-  for (
-    const [values, expected] of [
-      [{ [THROUGHPUT]: [80, 24] }, [true, true]],
-      [{ [THROUGHPUT]: [79, 23] }, [false, false]],
-      [{ [CPU_PER_GB]: [130, 500] }, [true]],
-      [{ [CPU_PER_GB]: [131, 0] }, [false]],
-      [{ [CONNECT_MS]: [3, 18] }, [true]],
-      [{ [CONNECT_MS]: [3, 18.1] }, [false]],
-      [{ [MEMORY]: [100, 164] }, [true]],
-      [{ [MEMORY]: [100, 165] }, [false]],
-    ] as const
-  ) assert.deepEqual(met(values as unknown as Record<string, [number, number]>), expected);
+Deno.test("goalsOf() accepts each figure at its limit, and none beyond", () => {
+  const cases: readonly (readonly [Parameters<typeof tablesWith>[0], readonly boolean[]])[] = [
+    [{ [THROUGHPUT]: [80, 24] }, [true, true]],
+    [{ [THROUGHPUT]: [79, 23] }, [false, false]],
+    [{ [CPU_PER_GB]: [130, 500] }, [true]],
+    [{ [CPU_PER_GB]: [131, 0] }, [false]],
+    [{ [CONNECT_MS]: [3, 18] }, [true]],
+    [{ [CONNECT_MS]: [3, 18.1] }, [false]],
+    [{ [MEMORY]: [100, 164] }, [true]],
+    [{ [MEMORY]: [100, 165] }, [false]],
+  ];
+  for (const [values, met] of cases) assert.deepEqual(goalsOf(tablesWith(values)).map(isMet), met);
 });
 
-Deno.test("a target that was not measured is not met", () => {
+Deno.test("missedTargets() contains a target that was not measured", () => {
   const rows = [{ label: "upload, 8 streams", values: { ngrokd: 100, haproxy: 1 } }];
   assert.deepEqual(missedTargets(goalsOf([{ title: THROUGHPUT, rows }])), [
     "not measured: upload, 8 streams: throughput ÷ stunnel (at least 0.8)",
   ]);
 });
 
-Deno.test("the tables show every value and ratio in its column", () => {
+Deno.test("the tables show each value and ratio in its column", () => {
   const subjects = ["direct", "ngrokd", "stunnel"] as const;
   assert.equal(
     renderTable(summarize(SAMPLES)[0]!, subjects),

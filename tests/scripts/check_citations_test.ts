@@ -13,13 +13,13 @@ const DOCUMENTS: Readonly<Record<string, string | undefined>> = {
   "src/cloud/client.ts": "",
 };
 
-/** Returns what is wrong with one more file. */
+/** Returns the problems of one more file. */
 function problemsOf(text: string, path = "src/a.ts"): string[] {
   return checkCitations(new Map(Object.entries({ ...DOCUMENTS, [path]: text })))
     .map((problem) => problem.replace(`${path}: `, ""));
 }
 
-Deno.test("checkCitations() accepts citations of what exists", () => {
+Deno.test("checkCitations() accepts citations that exist", () => {
   assert.deepEqual(
     problemsOf(`
 /**
@@ -54,18 +54,18 @@ const WRONG: readonly (readonly [string, string, string])[] = [
   ["a fault", 'Deno.test("pipe() closes (F99)")', "F99 is no promise, fault or test vector"],
 ];
 
-for (const [what, text, problem] of WRONG) {
-  Deno.test(`checkCitations() reports ${what} that does not exist`, () => {
+for (const [target, text, problem] of WRONG) {
+  Deno.test(`checkCitations() reports ${target} that does not exist`, () => {
     assert.deepEqual(problemsOf(text), [problem]);
   });
 }
 
-Deno.test("checkCitations() reads .yml files and .ci/run, and only lists other files", () => {
+Deno.test("checkCitations() also reads .yml files and .ci/run", () => {
   assert.deepEqual(problemsOf("# docs/nothing.md", ".ci/run"), ["docs/nothing.md does not exist"]);
   assert.deepEqual(problemsOf("# docs/nothing.md", "config.example.yml"), ["docs/nothing.md does not exist"]);
 });
 
-Deno.test("checkCitations() takes no number, hexadecimal text or identifier for a promise or a fault", () => {
+Deno.test("checkCitations() ignores numbers, hexadecimal text and identifiers", () => {
   assert.deepEqual(problemsOf('const F1_KEY = "0F99"; // U+R99, F99-x, 99R99, #F99'), []);
 });
 
@@ -83,7 +83,7 @@ Deno.test("checkCitations() follows the links of Markdown files to files, folder
   ]);
 });
 
-Deno.test("checkCitations() finds the paths in code spans of Markdown files", () => {
+Deno.test("checkCitations() checks the paths in code spans of Markdown files", () => {
   assert.deepEqual(problemsOf("`src/cloud/`, `src/cloud/*.ts`, `docs/decisions/0009`, `src`", "a.md"), []);
   assert.deepEqual(problemsOf("`src/cloud/server.ts` and `tests/`", "a.md"), [
     "src/cloud/server.ts does not exist",

@@ -8,7 +8,7 @@ function record(path: string, hits: readonly number[]): string {
     .join("\n");
 }
 
-Deno.test("measure() gives each source file its lines and its covered lines, the worst first", () => {
+Deno.test("measure() returns lines and covered lines of each source file, the worst first", () => {
   const lcov = record("src/lib/good.ts", [1, 2, 3]) + record("src/lib/half.ts", [0, 7]) +
     record("tests/a_test.ts", [0]);
   const sources = new Map([["src/lib/good.ts", "const a = 1;"], ["src/lib/half.ts", "const a = 1;"]]);
@@ -23,27 +23,20 @@ Deno.test("measure() counts every line of a file that no test has loaded", () =>
   assert.deepEqual(measure("", { root, sources }), [{ path: "src/lib/new.ts", lines: 3, covered: 0 }]);
 });
 
-for (
-  const text of [
-    "export async function f() {}",
-    "export class A {}",
-    "const a = 1;",
-    "export default class A {}",
-    "export enum A {}",
-  ]
-) {
-  Deno.test(`measure() takes "${text}" for code`, () => {
-    assert.equal(measure("", { root, sources: new Map([["src/a.ts", `// ${"x"}\n${text}\n`]]) }).length, 1);
+const DECLARATIONS = ["export async function f() {}", "export class A {}", "export default class A {}"];
+for (const text of [...DECLARATIONS, "const a = 1;", "export enum A {}"]) {
+  Deno.test(`measure() counts "${text}" as code`, () => {
+    assert.equal(measure("", { root, sources: new Map([["src/a.ts", `// x\n${text}\n`]]) }).length, 1);
   });
 }
 
-Deno.test("measure() leaves out a file that holds only types", () => {
+Deno.test("measure() ignores a file with only types", () => {
   const text =
     'import type { B } from "./b.ts";\n\n/** A. */\nexport interface A {\n  readonly b: B;\n}\nexport type C = A;\n';
   assert.deepEqual(measure("", { root, sources: new Map([["src/model/a.ts", text]]) }), []);
 });
 
-Deno.test("percent() weighs files by their lines", () => {
+Deno.test("percent() weights files by their lines", () => {
   const files = [{ path: "a", lines: 90, covered: 90 }, { path: "b", lines: 10, covered: 0 }];
   assert.equal(percent(files), 90);
   assert.equal(percent([]), 100);

@@ -5,8 +5,8 @@ import { type FaultRow, ROWS } from "../../scripts/faults/rows.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 
 const SHOWN: FaultRow = { id: "F1", fault: "A | b <c>", answer: "Nothing `breaks`" };
-const OPEN: FaultRow = { id: "F2", fault: "It rains", answer: "We wait" };
-const MISSING: FaultRow = { ...OPEN, missing: "an umbrella" };
+const UNTESTED: FaultRow = { id: "F2", fault: "It rains", answer: "We wait" };
+const MISSING: FaultRow = { ...UNTESTED, missing: "an umbrella" };
 
 function reported(name: string, rows: string[], skipped = false): ReportedTest {
   return { name, file: "tests/a_test.ts", rows, skipped };
@@ -48,14 +48,14 @@ Deno.test("renderFaults() lists each row with its tests and their files", () => 
   assert.deepEqual(page([SHOWN]), [
     "| F1 | A \\| b &lt;c> | Nothing \\`breaks\\` | x \\| y ([tests/a_test.ts](../tests/a_test.ts))<br>z ([tests/a_test.ts](../tests/a_test.ts)) |",
   ]);
-  assert.deepEqual(page([OPEN], []), ["| F2 | It rains | We wait | **No test** |"]);
+  assert.deepEqual(page([UNTESTED], []), ["| F2 | It rains | We wait | **No test** |"]);
   assert.deepEqual(page([MISSING], []), ["| F2 | It rains | We wait | **Missing here: an umbrella** |"]);
 });
 
 Deno.test("checkRows() reports a row without a test and a fourth row with a missing facility", () => {
   const tests = [reported("x", ["F1"])];
   assert.deepEqual(checkRows([SHOWN, MISSING], tests), []);
-  assert.deepEqual(checkRows([SHOWN, OPEN], tests), [
+  assert.deepEqual(checkRows([SHOWN, UNTESTED], tests), [
     "F2 has no test and names no missing facility: It rains",
   ]);
   const four = (["F2", "F3", "F4", "F5"] as const).map((id): FaultRow => ({ ...MISSING, id }));
@@ -79,15 +79,15 @@ Deno.test("checkSkips() allows a skipped test only if all its rows name a missin
   const skips = (rows: FaultRow[]) =>
     checkSkips(rows, tests).map((problem) => /"(.*)" was/.exec(problem)?.[1]);
   assert.deepEqual(skips([SHOWN, MISSING]), ["half", "no row"]);
-  assert.deepEqual(skips([SHOWN, OPEN]), ["fine", "half", "no row"]);
+  assert.deepEqual(skips([SHOWN, UNTESTED]), ["fine", "half", "no row"]);
 });
 
-Deno.test("the rows of the fault table are in the order of their numbers, each once", () => {
+Deno.test("the rows of the fault table are in ascending order, each once", () => {
   const numbers = ROWS.map(({ id }) => Number(id.slice(1)));
   assert.deepEqual(numbers, [...new Set(numbers)].sort((a, b) => a - b));
 });
 
-Deno.test("deno task faults --names exits with 1 for an unknown row or an empty report, else with 0", async () => {
+Deno.test("deno task faults --names exits with 1 only for an unknown row or an empty report", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/junit.xml`;
   const xml = (name: string) => `<testcase name="${name}" classname="./a_test.ts" time="0">\n</testcase>`;

@@ -3,25 +3,17 @@ import { fileURLToPath } from "node:url";
 import { launchArgv, neededCapabilities } from "../../scripts/launch.ts";
 import { DEFAULTS } from "../../src/config/config.ts";
 import { proxyFor } from "../../src/config/proxy/proxy_for.ts";
-import type { Capability } from "../../src/system/permissions.ts";
+import { type Capability, flagFor } from "../../src/system/permissions.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-Deno.test("launchArgv() starts the daemon with the shipped set alone where nothing is missing", () => {
-  const argv = launchArgv(["run", "--config", "/etc/ngrokd/config.yml"], []);
-  assert.deepEqual(argv, [
-    "run",
-    `--config=${ROOT}deno.json`,
-    "--no-prompt",
-    "-P=ngrokd",
-    `${ROOT}main.ts`,
-    "run",
-    "--config",
-    "/etc/ngrokd/config.yml",
-  ]);
+Deno.test("launchArgv() uses only the shipped set if no capability is missing", () => {
+  const args = ["run", "--config", "/etc/ngrokd/config.yml"];
+  const flags = [`--config=${ROOT}deno.json`, "--no-prompt", "-P=ngrokd"];
+  assert.deepEqual(launchArgv(args, []), ["run", ...flags, `${ROOT}main.ts`, ...args]);
 });
 
-Deno.test("launchArgv() adds what is missing, of each kind in one flag, before the program", () => {
+Deno.test("launchArgv() adds the missing capabilities, one flag for each kind", () => {
   const argv = launchArgv(["-v"], [
     { kind: "net", host: "api.example.com:443" },
     { kind: "read", path: "/srv/state" },
@@ -34,36 +26,28 @@ Deno.test("launchArgv() adds what is missing, of each kind in one flag, before t
   assert.deepEqual(argv.slice(-2), [`${ROOT}main.ts`, "-v"]);
 });
 
-Deno.test("launchArgv() refuses a path with a comma, which would grant its parts", () => {
+Deno.test("launchArgv() rejects a path with a comma, because a flag would grant its parts", () => {
   assert.throws(() => launchArgv([], [{ kind: "write", path: "/srv/a,/" }]), RangeError);
 });
 
-Deno.test("neededCapabilities() holds the files that the environment and the command line name", () => {
+Deno.test("neededCapabilities() contains the files from the environment and the command line", () => {
   const needed = neededCapabilities(DEFAULTS, {
     configPath: "/srv/conf/ngrokd.yml",
     hostsPath: "/srv/hosts",
     keyPath: "/srv/secret",
   });
-  for (
-    const expected of [
-      { kind: "read", path: "/srv/conf" },
-      { kind: "write", path: "/srv/conf" },
-      { kind: "read", path: "/srv/hosts" },
-      { kind: "write", path: "/srv/hosts" },
-      { kind: "write", path: "/srv/hosts.ngrokd.tmp" },
-      { kind: "read", path: "/srv/secret" },
-      { kind: "net", host: "api.ngrok.com:443" },
-    ]
-  ) {
-    assert.ok(
-      needed.some((capability) => JSON.stringify(capability) === JSON.stringify(expected)),
-      JSON.stringify(expected),
-    );
+  const flags = needed.map(flagFor);
+  for (const path of ["/srv/conf", "/srv/hosts", "/srv/secret"]) {
+    assert.ok(flags.includes(`--allow-read=${path}`));
   }
-  assert.ok(!needed.some((capability) => capability.kind === "write" && capability.path === "/srv/secret"));
+  for (const path of ["/srv/conf", "/srv/hosts", "/srv/hosts.ngrokd.tmp"]) {
+    assert.ok(flags.includes(`--allow-write=${path}`), path);
+  }
+  assert.ok(flags.includes("--allow-net=api.ngrok.com:443"));
+  assert.ok(!flags.includes("--allow-write=/srv/secret"));
 });
 
-Deno.test("neededCapabilities() holds the proxy for the API, of which no secret comes into a command line", () => {
+Deno.test("neededCapabilities() contains the proxy for the API, without its password", () => {
   const environment = { HTTPS_PROXY: "http://user:topsecret@proxy.example:3128" };
   const { proxy: apiProxy } = proxyFor(DEFAULTS.api.url, { configured: undefined, environment });
   const needed = neededCapabilities(DEFAULTS, { configPath: "/etc/ngrokd/config.yml", apiProxy });
@@ -72,8 +56,11 @@ Deno.test("neededCapabilities() holds the proxy for the API, of which no secret 
   assert.ok(!argv.includes("topsecret"), argv);
 });
 
-/** What a process lacks that is started with the permissions of the daemon of `launchArgv()`. */
-async function lackedBy(missing: readonly Capability[], asked: readonly Capability[]): Promise<Capability[]> {
+/** Returns the capabilities that a process started by `launchArgv()` lacks. */
+async function lackingOf(
+  missing: readonly Capability[],
+  asked: readonly Capability[],
+): Promise<Capability[]> {
   const script = `${ROOT}scripts/missing_capabilities.ts`;
   const argv = launchArgv([JSON.stringify(asked)], missing).map((argument) =>
     argument === `${ROOT}main.ts` ? script : argument
@@ -82,7 +69,7 @@ async function lackedBy(missing: readonly Capability[], asked: readonly Capabili
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-Deno.test("a process that launchArgv() starts has the shipped set, what was missing, and nothing else", async () => {
+Deno.test("a process of launchArgv() has the shipped set and the missing capabilities only", async () => {
   const inside: Capability[] = [
     { kind: "net", host: "127.0.0.1:8081" },
     { kind: "read", path: "/etc/ngrokd/config.yml" },
@@ -97,31 +84,31 @@ Deno.test("a process that launchArgv() starts has the shipped set, what was miss
     { kind: "write", path: "/srv/a" },
   ];
   const asked = [...inside, ...outside, ...never];
-  assert.deepEqual(await lackedBy([], asked), [...outside, ...never]);
-  assert.deepEqual(await lackedBy(outside, asked), never);
+  assert.deepEqual(await lackingOf([], asked), [...outside, ...never]);
+  assert.deepEqual(await lackingOf(outside, asked), never);
 });
 
-Deno.test("the launcher says why it cannot start, with the next step, and exits with 1", async () => {
-  const args = [
-    "run",
-    "-P=scripts",
-    "--no-prompt",
-    "--quiet",
-    "scripts/launch.ts",
-    "--config=/nonexistent/ngrokd.yml",
-  ];
-  const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT }).output();
+async function launch(
+  ...words: readonly string[]
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const args = ["run", "-P=scripts", "--no-prompt", "--quiet", "scripts/launch.ts", ...words];
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT }).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+Deno.test("the launcher prints why it cannot start, with a hint, and exits with 1", async () => {
+  const { code, stderr } = await launch("--config=/nonexistent/ngrokd.yml");
   assert.equal(code, 1);
   assert.equal(
-    new TextDecoder().decode(stderr),
+    stderr,
     "Error: Cannot read /nonexistent/ngrokd.yml: it does not exist\n" +
       "Create the file (it may be empty), or name another with --config\n",
   );
 });
 
-Deno.test("the launcher hands the daemon's own arguments and exit code through", async () => {
-  const args = ["run", "-P=scripts", "--no-prompt", "--quiet", "scripts/launch.ts", "--version"];
-  const { code, stdout } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT }).output();
+Deno.test("the launcher passes on the arguments and the exit code of the daemon", async () => {
+  const { code, stdout } = await launch("--version");
   assert.equal(code, 0);
-  assert.match(new TextDecoder().decode(stdout), /^ngrokd version /);
+  assert.match(stdout, /^ngrokd version /);
 });

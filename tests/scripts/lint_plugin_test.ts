@@ -4,13 +4,15 @@ import { listSources } from "../../scripts/list_sources.ts";
 
 interface Case {
   readonly rule: string;
-  /** Where the bad sources stand; each must be reported exactly once. */
+  /** The path of the sources. */
   readonly path: string;
+  /** Sources with exactly one report each. */
   readonly bad: readonly string[];
+  /** Sources without a report. */
   readonly good: readonly string[];
-  /** Where the bad sources are allowed. */
+  /** Paths in which the bad sources are allowed. */
   readonly allowedIn?: readonly string[];
-  /** Where they are reported too. */
+  /** More paths in which the bad sources are reported. */
   readonly alsoIn?: readonly string[];
 }
 
@@ -176,11 +178,11 @@ const cases: Case[] = [
 for (const { rule, path, bad, good, allowedIn = [], alsoIn = [] } of cases) {
   for (const source of bad) {
     Deno.test(`${rule} reports ${JSON.stringify(source)} in ${path}`, () => {
-      for (const place of [path, ...alsoIn]) assert.equal(reportsOf(rule, place, source), 1, place);
+      for (const other of [path, ...alsoIn]) assert.equal(reportsOf(rule, other, source), 1, other);
     });
-    for (const place of allowedIn) {
-      Deno.test(`${rule} allows ${JSON.stringify(source)} in ${place}`, () => {
-        assert.equal(reportsOf(rule, place, source), 0);
+    for (const other of allowedIn) {
+      Deno.test(`${rule} allows ${JSON.stringify(source)} in ${other}`, () => {
+        assert.equal(reportsOf(rule, other, source), 0);
       });
     }
   }
@@ -191,7 +193,7 @@ for (const { rule, path, bad, good, allowedIn = [], alsoIn = [] } of cases) {
   }
 }
 
-Deno.test("the plugin knows a file by its absolute path too", () => {
+Deno.test("the plugin accepts absolute paths", () => {
   const root = decodeURIComponent(new URL("../../", import.meta.url).pathname);
   assert.equal(reportsOf("deno-only-in-system", `${root}src/forward/dial.ts`, "Deno.cwd();"), 1);
   assert.equal(reportsOf("deno-only-in-system", `${root}src/system/run.ts`, "Deno.cwd();"), 0);
@@ -201,20 +203,11 @@ Deno.test("every rule of the plugin has a case here", () => {
   assert.deepEqual(Object.keys(plugin.rules).sort(), [...new Set(cases.map(({ rule }) => rule))].sort());
 });
 
-// A bare `deno-lint-ignore-file` hides its file from every rule, the plugin's own too.
-Deno.test("no source file takes itself out of the linter", async () => {
+// A bare `deno-lint-ignore-file` switches off all rules, also those of the plugin.
+Deno.test("no source file is excluded from the linter", async () => {
   const root = new URL("../../", import.meta.url);
-  for (
-    const path of await listSources(root, [
-      "main.ts",
-      "ctl.ts",
-      "src/",
-      "sim/",
-      "bench/",
-      "tests/",
-      "scripts/",
-    ])
-  ) {
+  const folders = ["src/", "sim/", "bench/", "tests/", "scripts/"];
+  for (const path of await listSources(root, ["main.ts", "ctl.ts", ...folders])) {
     const text = await Deno.readTextFile(new URL(path, root));
     assert.doesNotMatch(text, /^\s*(\/\/|\/\*)\s*deno-lint-ignore-file/m, path);
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import { runSteps, type Step, type StepResult } from "../../scripts/ok.ts";
 
-const GOOD: StepResult = { success: true, output: "noise" };
+const GOOD: StepResult = { success: true, output: "output" };
 
 function step(name: string): Step {
   return { name, args: [] };
@@ -43,7 +43,7 @@ async function runFaked(
   }
 }
 
-Deno.test("runSteps() prints one line per step with its seconds, and nothing of what a good step printed", async () => {
+Deno.test("runSteps() prints a line with the seconds of each step, and no output of a good one", async () => {
   const { success, lines } = await runFaked([[step("lint"), step("types")], [step("tests")]], {
     lint: 500,
     types: 2000,
@@ -57,14 +57,14 @@ Deno.test("runSteps() prints one line per step with its seconds, and nothing of 
   ]);
 });
 
-Deno.test("runSteps() runs the steps of a group side by side, two at once, and the next group after them", async () => {
+Deno.test("runSteps() runs two steps of a group at a time, and the next group after them", async () => {
   const groups = [[step("a"), step("b"), step("c")], [step("tests")]];
   const { started, mostAtOnce } = await runFaked(groups, { a: 30, b: 10, c: 10, tests: 10 });
   assert.deepEqual(started, ["a", "b", "c", "tests"]);
   assert.equal(mostAtOnce, 2);
 });
 
-Deno.test("runSteps() shows what a failed step printed, ends its group and starts no further one", async () => {
+Deno.test("runSteps() prints the output of a failed step, and starts no further group", async () => {
   const groups = [[step("a"), step("b"), step("c")], [step("tests")]];
   const failed = { success: false, output: "line 3: wrong\n" };
   const { success, started, lines } = await runFaked(groups, { a: 10, b: 20, c: 30 }, { a: failed });
@@ -73,7 +73,7 @@ Deno.test("runSteps() shows what a failed step printed, ends its group and start
   assert.deepEqual(lines.slice(0, 2), ["FAILED  a           0.0 s", "line 3: wrong"]);
 });
 
-Deno.test("runSteps() fails past its time limit and names the slowest step", async () => {
+Deno.test("runSteps() fails after its time limit, and names the slowest step", async () => {
   const { success, lines } = await runFaked([[step("a")], [step("tests")]], { a: 20_001, tests: 100_000 });
   assert.equal(success, false);
   assert.equal(lines.at(-1), "FAILED  120.0 s in all, 120.0 s at most; the slowest step is tests");

@@ -3,7 +3,7 @@ import config from "../../deno.json" with { type: "json" };
 
 const text = await Deno.readTextFile(new URL("../../docs/permissions.md", import.meta.url));
 
-/** The rows of a set's table: its kinds and its entries. */
+/** The entries of a set in the document, each after its kind. */
 function documented(set: string): Set<string> {
   const section = text.split(/^## /m).find((part) => part.startsWith(`The set \`${set}\``)) ?? "";
   const rows = [...section.matchAll(/^\| ([a-z, ]+) \| (`.*?) \| /gm)];
@@ -15,7 +15,7 @@ function documented(set: string): Set<string> {
   }));
 }
 
-/** The same of the set in deno.json. */
+/** The entries of a set in deno.json, each after its kind. */
 function configured(set: "ngrokd" | "ngrokctl"): Set<string> {
   const { env, ...kinds } = config.permissions[set];
   const lists = { ...kinds, env: env.allow, ignored: env.ignore };
@@ -25,11 +25,11 @@ function configured(set: "ngrokd" | "ngrokctl"): Set<string> {
 }
 
 for (const set of ["ngrokd", "ngrokctl"] as const) {
-  Deno.test(`docs/permissions.md has every entry of the set ${set} with its reason, and no other`, () => {
+  Deno.test(`docs/permissions.md lists exactly the entries of the set ${set}`, () => {
     assert.deepEqual([...documented(set)].sort(), [...configured(set)].sort());
   });
 }
 
-Deno.test("docs/permissions.md names every set that does not ship", () => {
+Deno.test("docs/permissions.md names every permission set", () => {
   for (const set of Object.keys(config.permissions)) assert.ok(text.includes(`\`${set}\``), set);
 });
