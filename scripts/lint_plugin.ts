@@ -155,6 +155,16 @@ const constantLogMessage = ruleFor(SHIPPED, (context) => {
   };
 });
 
+const logCategory = ruleFor(/^src\//, (context, path) => ({
+  CallExpression(node) {
+    if (!isNamed(node.callee, "getLogger")) return;
+    const category = `["ngrokd", "${path.split("/")[1]}"]`;
+    if (context.sourceCode.getText(node) === `getLogger(${category})`) return;
+    const message = "The category of a log event is not its folder";
+    context.report({ node, message, hint: `Write: getLogger(${category})` });
+  },
+}));
+
 const noIgnoreFile = ruleFor(/./, (context) => ({
   Program() {
     for (const comment of context.sourceCode.getAllComments()) {
@@ -232,6 +242,7 @@ const plugin: Deno.lint.Plugin = {
     "two-then-options": twoThenOptions,
     "error-message": errorMessage,
     "constant-log-message": constantLogMessage,
+    "log-category": logCategory,
     "no-ignore-file": noIgnoreFile,
     "no-todo": noTodo,
   },

@@ -8,7 +8,7 @@ import type { System } from "../system/system.ts";
 import { type FileWatch, watchFile } from "../system/watch_file.ts";
 import type { Daemon } from "./daemon.ts";
 
-const log = getLogger(["ngrokd", "config"]);
+const log = getLogger(["ngrokd", "daemon"]);
 
 /**
  * Applies changes of the configuration to the running daemon, each to the parts that it concerns.

@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { sleep } from "./clock.ts";
 
-const log = getLogger(["ngrokd", "daemon"]);
+const log = getLogger(["ngrokd", "system"]);
 
 const CHECK_MS = 2_000;
 /** More than the delays of a busy machine and the corrections of NTP. */

@@ -2,7 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { FileError } from "../model/errors.ts";
 import { sleep } from "./clock.ts";
 
-const log = getLogger(["ngrokd", "config"]);
+const log = getLogger(["ngrokd", "system"]);
 
 /** The number of checks while a file keeps changing. */
 const MAX_SETTLING = 4;

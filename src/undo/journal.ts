@@ -3,7 +3,7 @@ import { z } from "zod";
 import { messageOf } from "../model/errors.ts";
 import { JsonFile, type StateFiles } from "../system/json_file.ts";
 
-const log = getLogger(["ngrokd", "daemon"]);
+const log = getLogger(["ngrokd", "undo"]);
 
 const MAX_BYTES = 64 * 1024;
 

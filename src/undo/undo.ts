@@ -6,7 +6,7 @@ import { LinuxIp } from "../network/linux_ip.ts";
 import type { System } from "../system/system.ts";
 import type { Change, Journal } from "./journal.ts";
 
-const log = getLogger(["ngrokd", "daemon"]);
+const log = getLogger(["ngrokd", "undo"]);
 
 /**
  * Undoes changes, the newest first, and strikes each that is undone. Returns true if none is left.

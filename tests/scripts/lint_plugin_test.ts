@@ -160,6 +160,17 @@ const cases: Case[] = [
     alsoIn: ["src/cli/a.ts", "main.ts"],
   },
   {
+    rule: "log-category",
+    path: "src/names/hosts/a.ts",
+    bad: [
+      'getLogger(["ngrokd", "daemon"]);',
+      'getLogger(["ngrokd", "names", "hosts"]);',
+      "getLogger(category);",
+    ],
+    good: ['getLogger(["ngrokd", "names"]);'],
+    allowedIn: ["tests/a_test.ts", "scripts/a.ts"],
+  },
+  {
     rule: "no-ignore-file",
     path: "src/lib/a.ts",
     bad: ["// deno-lint-ignore-file no-explicit-any\nf();", "/* deno-lint-ignore-file */\nf();"],

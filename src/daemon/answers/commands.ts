@@ -10,7 +10,7 @@ import type { Daemon } from "../daemon.ts";
 import { healthReport, listReport, statusReport } from "./status.ts";
 import { forgetTrust, saveTrust, showTrust } from "./trust.ts";
 
-const log = getLogger(["ngrokd", "control"]);
+const log = getLogger(["ngrokd", "daemon"]);
 
 /**
  * Milliseconds that a command waits for its turn in the request budget; ngrokctl waits somewhat
