@@ -76,7 +76,7 @@ export class ApiClient {
       });
     } catch (error) {
       this.budget.failed();
-      if (attempt.isBrokenOff && !(error instanceof ApiError)) {
+      if (attempt.isCancelled && !(error instanceof ApiError)) {
         if (options.mayRepeat) return await this.#request(method, target, { ...options, mayRepeat: false });
         const state = "this machine slept or its network changed meanwhile";
         throw failure(action, state, { code: "unreachable", cause: error });

@@ -109,10 +109,10 @@ function wakeOf(daemon: Daemon, system: System): Wake {
       daemon.forwarder.retryIngress();
       daemon.loop.wake();
       // After the loop's own request: ends a renewal, which the poll would wait for.
-      daemon.requests.breakOff();
+      daemon.requests.cancelAll();
       void daemon.loop.reconcile();
     },
-    ...system.wakeLook,
+    ...system.wakeOptions,
   });
 }
 

@@ -111,7 +111,7 @@ export class Forwarder implements AsyncDisposable {
    */
   retryIngress(): void {
     this.#gate.retryNow();
-    this.#attempts.breakOff();
+    this.#attempts.cancelAll();
   }
 
   /** The result of the last connection to the ingress. */

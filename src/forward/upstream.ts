@@ -17,7 +17,7 @@ export interface Upstream extends Upgraded, Disposable {
 
 /**
  * Opens the upstream of a connection: slot → dial → upgrade, with one deadline for all three. An
- * attempt that a change of network breaks off is repeated, since no byte of the client is sent
+ * attempt that a change of network cancels is repeated, since no byte of the client is sent
  * before the ingress has answered the upgrade.
  *
  * @throws {DialError} If there is no free slot in time, or the dial fails.
@@ -37,7 +37,7 @@ export async function openUpstream(choice: RouteChoice, options: UpstreamOptions
       const owned = stack.move();
       return { ...upgraded, [Symbol.dispose]: () => owned.dispose() };
     } catch (error) {
-      if (!attempt.isBrokenOff || signal.aborted) throw error;
+      if (!attempt.isCancelled || signal.aborted) throw error;
       if (end - performance.now() < ingressMs / 2) throw brokenOff(error);
     }
   }
@@ -84,7 +84,7 @@ async function dialAndUpgrade(
   }
 }
 
-/** For an attempt that was broken off with too little time left for another one. */
+/** For an attempt that was cancelled with too little time left for another one. */
 function brokenOff(cause: unknown): DialError {
   return new DialError("Cannot connect to the ingress: this machine slept or its network changed", {
     code: "reset",

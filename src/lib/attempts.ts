@@ -3,14 +3,14 @@ export interface Attempt extends Disposable {
   /** Aborts with the followed signal, or when the attempt is cancelled. */
   readonly signal: AbortSignal;
   /**
-   * True if the attempt was cancelled by {@linkcode Attempts.breakOff}; it can be retried at once.
+   * True if the attempt was cancelled by {@linkcode Attempts.cancelAll}; it can be retried at once.
    */
-  readonly isBrokenOff: boolean;
+  readonly isCancelled: boolean;
 }
 
 interface Running {
   readonly controller: AbortController;
-  isBrokenOff: boolean;
+  isCancelled: boolean;
 }
 
 /** The running attempts, which a change of network cancels. */
@@ -19,7 +19,7 @@ export class Attempts {
 
   /** Begins an attempt that follows `signal`. */
   begin(signal?: AbortSignal): Attempt {
-    const running: Running = { controller: new AbortController(), isBrokenOff: false };
+    const running: Running = { controller: new AbortController(), isCancelled: false };
     const { controller } = running;
     const onAbort = (): void => controller.abort(signal?.reason);
     if (signal?.aborted) onAbort();
@@ -27,8 +27,8 @@ export class Attempts {
     this.#running.add(running);
     return {
       signal: controller.signal,
-      get isBrokenOff() {
-        return running.isBrokenOff;
+      get isCancelled() {
+        return running.isCancelled;
       },
       [Symbol.dispose]: () => {
         signal?.removeEventListener("abort", onAbort);
@@ -38,10 +38,10 @@ export class Attempts {
   }
 
   /** Cancels all running attempts and returns their number. */
-  breakOff(): number {
+  cancelAll(): number {
     const running = [...this.#running].filter(({ controller }) => !controller.signal.aborted);
     for (const attempt of running) {
-      attempt.isBrokenOff = true;
+      attempt.isCancelled = true;
       attempt.controller.abort(new DOMException("The network may have changed", "AbortError"));
     }
     return running.length;

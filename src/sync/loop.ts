@@ -82,7 +82,7 @@ export class SyncLoop {
    * hang in a dead connection. Otherwise a poll follows as soon as the API's last answer allows it.
    */
   wake(): void {
-    if (this.#attempts.breakOff() === 0) this.#timer.wake();
+    if (this.#attempts.cancelAll() === 0) this.#timer.wake();
   }
 
   /** True once a poll has ended, well or not. */

@@ -35,19 +35,19 @@ export class PollTimer {
   /** Ends the wait. */
   nudge(): void {
     this.#isNudged = true;
-    this.#sleeps.breakOff();
+    this.#sleeps.cancelAll();
   }
 
   /** Ends the wait as soon as the API allows a poll. */
   wake(): void {
     this.#isWoken = true;
-    this.#sleeps.breakOff();
+    this.#sleeps.cancelAll();
   }
 
   /** Begins the wait anew after a poll that did not end it. */
   restart(): void {
     this.#isRestarted = true;
-    this.#sleeps.breakOff();
+    this.#sleeps.cancelAll();
   }
 }
 

@@ -41,7 +41,7 @@ export interface System {
    *
    * @default Two seconds and the clocks of this machine
    */
-  readonly wakeLook?: {
+  readonly wakeOptions?: {
     readonly everyMs?: number;
     readonly wallMs?: () => number;
     readonly steadyMs?: () => number;

@@ -395,7 +395,7 @@ Deno.test("ApiClient repeats an interrupted request once, except a POST, which m
       const broken = new Promise<never>((_, reject) =>
         request.signal!.addEventListener("abort", () => reject(request.signal!.reason))
       );
-      attempts.breakOff();
+      attempts.cancelAll();
       return broken;
     });
     const client = apiClient({ attempts, send });

@@ -63,7 +63,7 @@ const PARTS: readonly {
   {
     part: "watch for a wake",
     system: {
-      get wakeLook() {
+      get wakeOptions() {
         return fail();
       },
     },
@@ -85,7 +85,7 @@ for (const { part, system, isEarly = false, subnet } of PARTS) {
 Deno.test("runDaemon() that fails while it serves exits with 1, cuts connections and leaves nothing", async () => {
   await using machine = await machineAfterCrash();
   let isBroken = false;
-  machine.override({ wakeLook: { everyMs: 10, wallMs: () => isBroken ? fail() : Date.now() } });
+  machine.override({ wakeOptions: { everyMs: 10, wallMs: () => isBroken ? fail() : Date.now() } });
   const running = machine.run();
   const [row] = await machine.active(1);
   const { health } = await machine.askStatus();

@@ -28,7 +28,7 @@ class Laptop {
       // A write to the hosts file would cause another round, which would check the listeners too.
       holds: (capability) =>
         !(capability.kind === "write" && /\/hosts$/.test(capability.path)) && holds(capability),
-      wakeLook: {
+      wakeOptions: {
         everyMs: 10,
         wallMs: () => Date.now() + this.#sleptMs + this.#restedMs,
         steadyMs: () => performance.now() + this.#restedMs,

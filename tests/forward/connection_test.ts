@@ -182,7 +182,7 @@ Deno.test("serveConnection() closes the dialled connection when it is aborted", 
   assert.equal(traffic().total, 0, "a shutdown is not an error of the endpoint");
 });
 
-Deno.test("serveConnection() repeats a dial or upgrade that a change of network breaks off", async () => {
+Deno.test("serveConnection() repeats a dial or upgrade that a change of network cancels", async () => {
   for (const dialMs of [0, 4_000]) {
     using clock = fakeClock();
     const attempts = new Attempts();
@@ -199,7 +199,7 @@ Deno.test("serveConnection() repeats a dial or upgrade that a change of network 
     await send(client, GET);
     await clock.pass(3_000);
     assert.equal(streams.length, 1);
-    attempts.breakOff();
+    attempts.cancelAll();
     await clock.pass(0);
     assert.equal(streams.length, 2, `dialled again after a dial of ${dialMs} ms`);
     if (dialMs === 0) assert.ok(streams[0]!.near.closed);
@@ -208,8 +208,8 @@ Deno.test("serveConnection() repeats a dial or upgrade that a change of network 
     await send(server, WELCOME);
     await send(server, "HTTP/1.1 204 No Content\r\n\r\n");
     await clock.pass(0);
-    assert.equal(state(), "ok", "the attempt that was broken off is not a failure");
-    attempts.breakOff();
+    assert.equal(state(), "ok", "the attempt that was cancelled is not a failure");
+    attempts.cancelAll();
     await client.closeWrite();
     await server.closeWrite();
     assert.match(text(await readAll(client)), /^HTTP\/1\.1 204 /, "an established connection is left alone");
@@ -224,7 +224,7 @@ Deno.test("serveConnection() does not repeat an attempt with too little time lef
   const { client, outcome } = serve({ dialMs: 9_000, attempts });
   await send(client, GET);
   await clock.pass(6_000);
-  attempts.breakOff();
+  attempts.cancelAll();
   await clock.pass(0);
   await client.closeWrite();
   assert.match(text(await readAll(client)), /^HTTP\/1\.1 502 [^]*slept or its network changed/);

@@ -28,7 +28,7 @@ async function withRunning(body: (daemon: RunningDaemon) => Promise<void>): Prom
     subnet: "10.107.0.0/16",
     pollSeconds: 3600,
     system: {
-      wakeLook: {
+      wakeOptions: {
         everyMs: 100,
         wallMs() {
           checks++;
