@@ -17,9 +17,9 @@ const AGAIN = "then run ngrokd deregister again";
 
 /**
  * Takes this machine out of the account. Removes its operator in the cloud, then the identity, the
- * learnt CA, the last known endpoints and everything that an unfinished registration or renewal
- * left, and prints a line for each. The registration marker and the id are removed last, so that a
- * next run finishes one that was interrupted. The leases stay.
+ * learnt CA, the last known endpoints, everything that an unfinished registration or renewal left,
+ * and all files that were set aside, and prints a line for each. The registration marker and the id
+ * are removed last, so that a next run finishes one that was interrupted. The leases stay.
  *
  * @throws {BindError} If a daemon is running, which would register again.
  * @throws {ApiError} If the cloud did not confirm that the operator is gone; nothing is removed
@@ -40,9 +40,8 @@ export async function deregister(live: LiveConfig, system: System): Promise<void
       paths.pendingPair,
       paths.signingRequest,
       clientKey,
-      `${clientKey}.bad`,
       clientCert,
-      `${clientCert}.bad`,
+      ...[clientKey, clientCert, ...Object.values(paths)].map((path) => `${path}.bad`),
       paths.lastRenewal,
       paths.ingressEndpoint,
       paths.learntCa,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { FileError } from "../../src/model/errors.ts";
+import { STATE_FILES } from "../../src/model/state_files.ts";
 import { realSystem } from "../../src/system/system.ts";
 import type { Fault } from "../../sim/cloud/faults.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";
@@ -72,7 +73,7 @@ class RegisteredMachine implements AsyncDisposable {
   async identity(): Promise<Record<string, string>> {
     const files: Record<string, string> = {};
     for await (const { name } of Deno.readDir(this.machine.etc)) {
-      if (!IDENTITY.includes(name) && !name.startsWith("tls.")) continue;
+      if (!IDENTITY.includes(name) && !/^tls\.|\.bad$/.test(name)) continue;
       files[name] = await Deno.readTextFile(`${this.machine.etc}/${name}`);
     }
     return files;
@@ -92,9 +93,10 @@ Deno.test("deregister removes the operator and the identity, names each, and can
   await using registered = await RegisteredMachine.create();
   const { machine } = registered;
   assert.deepEqual(Object.keys(await registered.identity()).sort(), IDENTITY.toSorted());
-  for (const name of ["tls.csr", "tls.key.bad", "tls.key.ngrokd.tmp"]) await registered.write(name, "left");
+  const setAside = ["tls.key", "tls.crt", ...Object.values(STATE_FILES)].map((name) => `${name}.bad`);
+  for (const name of ["tls.csr", "tls.key.ngrokd.tmp", ...setAside]) await registered.write(name, "left");
   const [id] = registered.operators();
-  const removed = IDENTITY.toSpliced(1, 1, "tls.csr", "tls.key", "tls.key.bad");
+  const removed = ["tls.pending", "tls.csr", "tls.key", "tls.crt", ...setAside, ...IDENTITY.slice(3)];
   assert.equal(
     await registered.assertRemovesAll(),
     [
