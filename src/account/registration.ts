@@ -87,7 +87,7 @@ export class Registration {
     } catch (error) {
       if (signal.aborted) throw error;
       // The account has more operators than are listed: the 404 alone decides.
-      if (error instanceof ApiError && error.code === "page_loop") return true;
+      if (error instanceof ApiError && error.code === "too_many_pages") return true;
       log.warn("Cannot list the operators: {error}; keeping the operator that was not found", {
         operator_id: id,
         error: messageOf(error),

@@ -14,6 +14,7 @@ const BY_CODE: Readonly<Record<string, string>> = {
   too_large: CHECK_URL,
   foreign_page: CHECK_URL,
   page_loop: CHECK_URL,
+  too_many_pages: CHECK_URL,
   unreachable: NETWORK,
   timeout: NETWORK,
   no_certificate: ASK_NGROK,

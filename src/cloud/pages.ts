@@ -11,7 +11,7 @@ const MAX_TEXT = 64 * 1024 * 1024;
  * a query; an empty page, which is yielded too, ends the list.
  *
  * @throws {ApiError} Also `foreign_page` (the next page is on another origin, which is not asked),
- * `page_loop`, `too_large`, `malformed`.
+ * `page_loop`, `too_many_pages`, `too_large`, `malformed`.
  */
 export async function* walkPages<P extends Page>(
   client: ApiClient,
@@ -25,7 +25,7 @@ export async function* walkPages<P extends Page>(
   let size = 0;
   let target: string | undefined = first;
   while (target !== undefined) {
-    if (walked.size === maxPages) throw unusable(`there are more than ${maxPages} pages`, "page_loop");
+    if (walked.size === maxPages) throw unusable(`there are more than ${maxPages} pages`, "too_many_pages");
     const last = remembered?.get(target);
     const answer = await client.request("GET", target, {
       action,

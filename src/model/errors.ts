@@ -19,7 +19,8 @@ class HintedError extends Error implements WithHint {
 /**
  * A request to the ngrok API failed. `status` is the HTTP status, 0 if there was no response.
  * `code` is `ERR_NGROK_<n>` or the API's own word (docs/protocol.md 1.3), or `unreachable`,
- * `timeout`, `too_large`, `malformed`, `redirect`, `foreign_page`, `page_loop`, `proxy`.
+ * `timeout`, `too_large`, `malformed`, `redirect`, `foreign_page`, `page_loop`, `too_many_pages`,
+ * `proxy`.
  */
 export class ApiError extends HintedError {
   override readonly name = "ApiError";

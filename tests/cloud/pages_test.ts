@@ -108,7 +108,7 @@ for (const list of LISTS) {
 
   Deno.test(`${name} reads ${maxPages} pages and fails on one more (F40)`, async () => {
     const upTo = (last: number) => (n: number) => json(page([`x_${n}`], n === last ? null : `?p=${n + 1}`));
-    assert.deepEqual(await failureOf(list, upTo(10_000)), { code: "page_loop", count: maxPages });
+    assert.deepEqual(await failureOf(list, upTo(10_000)), { code: "too_many_pages", count: maxPages });
     await using api = new FakeApi((request) => upTo(maxPages)(pageOf(request.path)));
     assert.equal((await ids(api.client())).length, maxPages);
   });
