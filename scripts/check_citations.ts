@@ -1,5 +1,5 @@
 // Checks what the repository cites: documents, their sections, decisions, promises (R1), faults
-// (F1), and the targets of Markdown links.
+// (F1), the targets of Markdown links, and excerpts of files.
 import { posix } from "node:path";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 
@@ -32,7 +32,11 @@ export function checkCitations(repository: Repository): string[] {
     if (text === undefined || EXEMPT.has(path)) continue;
     const found = [...citationProblems(text, facts), ...idProblems(text, facts)];
     if (path.endsWith(".md")) {
-      found.push(...linkProblems(path, { text, facts }), ...spanProblems(text, facts));
+      found.push(
+        ...linkProblems(path, { text, facts }),
+        ...spanProblems(text, facts),
+        ...excerptProblems(text, repository),
+      );
     }
     problems.push(...new Set(found.map((problem) => `${path}: ${problem}`)));
   }
@@ -185,6 +189,18 @@ function* spanProblems(text: string, facts: Facts): Generator<string> {
   for (const [, path] of text.matchAll(/`((?:src|tests|scripts|sim|bench|docs|\.ci)\/[\w./*-]*)`/g)) {
     if (!facts.matches(path!) && !/^docs\/decisions\/\d+$/.test(path!)) yield `${path} does not exist`;
   }
+}
+
+/** Fenced excerpts after the name of their file: "… (`src/a.ts`):". Indentation does not count. */
+function* excerptProblems(text: string, repository: Repository): Generator<string> {
+  for (const [, path, excerpt] of text.matchAll(/\(`([\w./-]+)`\):\n+```\w*\n([\s\S]*?)^```$/gm)) {
+    const isThere = withoutIndent(repository.get(path!) ?? "").includes(withoutIndent(excerpt!));
+    if (!isThere) yield `the excerpt of ${path} differs from the file`;
+  }
+}
+
+function withoutIndent(text: string): string {
+  return text.replace(/^[ \t]+/gm, "");
 }
 
 async function* walk(root: URL, folder = ""): AsyncGenerator<string> {

@@ -90,3 +90,11 @@ Deno.test("checkCitations() checks the paths in code spans of Markdown files", (
     "tests/ does not exist",
   ]);
 });
+
+Deno.test("checkCitations() compares excerpts in Markdown files with their files", () => {
+  const excerpt = (code: string) => `A class (\`scripts/faults/rows.ts\`):\n\n\`\`\`ts\n${code}\n\`\`\`\n`;
+  assert.deepEqual(problemsOf(excerpt('{ id: "F12", fault: "", answer: "" },'), "a.md"), []);
+  assert.deepEqual(problemsOf(excerpt('{ id: "F12", fault: "a" },'), "a.md"), [
+    "the excerpt of scripts/faults/rows.ts differs from the file",
+  ]);
+});
