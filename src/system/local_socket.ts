@@ -96,7 +96,7 @@ async function lockFile(path: string): Promise<Deno.FsFile> {
     throw toBindError(error, path);
   }
   handle.close();
-  throw new BindError("Cannot start: another ngrokd manages the names and addresses of this machine", {
+  throw new BindError("Another ngrokd manages the names and addresses of this machine", {
     address: path,
     reason: "in_use",
     hint: "Stop the other ngrokd first: only one can run on a machine",
