@@ -130,7 +130,9 @@ export class IngressProbe implements AsyncDisposable {
     const message = messageOf(error);
     this.#pause.begin({ target, pems: this.#options.trust.pems }, { hasReasons: false });
     // The same failure can come every few seconds.
-    if (message !== this.#failure?.message) log.warn("Cannot probe the ingress: {error}", { error: message });
+    if (message !== this.#failure?.message) {
+      log.warn("Cannot read the ingress's certificates: {error}", { error: message });
+    }
     this.#failure = { target, message, hint: hintOf(error) };
   }
 }

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { DialError } from "../../src/model/errors.ts";
-import type { ByteStream } from "../../src/system/net.ts";
+import { sleep } from "../../src/system/clock.ts";
+import type { ByteStream, TlsDialOptions } from "../../src/system/net.ts";
 import { realSystem, type System } from "../../src/system/system.ts";
 import { IngressDialer } from "../../src/trust/ingress_dialer.ts";
 import { TrustSet } from "../../src/trust/trust_set.ts";
+import { captureLog } from "../fakes/captured_log.ts";
 import { type FakeClock, fakeClock } from "../fakes/fake_clock.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 import { type MadeCert, makeCert } from "../fakes/test_ca.ts";
@@ -24,6 +26,10 @@ interface World {
   readonly probes: number[];
   /** The ingress's chain. A probe fails with `fail`, and never ends with `hang`. */
   chain: readonly MadeCert[] | "fail" | "hang";
+  /** The duration of a probe. */
+  probeMs: number;
+  /** The time limit of each dial so far. */
+  readonly limits: number[];
   /** Runs while the chain is judged. */
   whileJudged?: (() => void) | undefined;
   /** True if the runtime's own CAs verify the ingress. */
@@ -49,6 +55,8 @@ async function inNetwork(task: (world: World) => Promise<void>): Promise<void> {
     trust,
     probes: [],
     chain: good,
+    probeMs: 0,
+    limits: [],
     isPublic: false,
     async connect(port = 443) {
       const { probe } = dialer;
@@ -63,33 +71,35 @@ async function inNetwork(task: (world: World) => Promise<void>): Promise<void> {
       return result;
     },
   };
-  function connect({ caCerts }: { readonly caCerts: readonly string[] }): Promise<ByteStream> {
+  function connect({ caCerts, timeoutMs }: TlsDialOptions): Promise<ByteStream> {
+    world.limits.push(timeoutMs);
     const isTrusted = world.chain !== bad && typeof world.chain !== "string" && caCerts.length > 0;
     if (world.isPublic || isTrusted) return Promise.resolve({} as ByteStream);
     const message = "Cannot connect to localhost:443: invalid peer certificate: UnknownIssuer";
     return Promise.reject(new DialError(message, { code: "untrusted" }));
   }
-  function probeChain(
+  async function probeChain(
     { port, signal }: Parameters<System["probeChain"]>[0],
   ): ReturnType<System["probeChain"]> {
     world.probes.push(port);
+    if (world.probeMs > 0) await sleep(world.probeMs, { signal });
     const { chain } = world;
     if (chain === "hang") {
-      return new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason)));
-    }
-    if (chain === "fail") {
-      return Promise.reject(
-        new DialError("Cannot see the certificates: no response within 5 s", { code: "other" }),
+      return await new Promise((_, reject) =>
+        signal!.addEventListener("abort", () => reject(signal!.reason))
       );
     }
+    if (chain === "fail") {
+      throw new DialError("Cannot see the certificates: no response within 5 s", { code: "other" });
+    }
     const certificates = chain.map(({ certificate }) => new Uint8Array(certificate.rawData));
-    return Promise.resolve({
+    return {
       byRoots: world.isPublic ? "trusted" : "untrusted",
       get certificates() {
         world.whileJudged?.();
         return certificates;
       },
-    });
+    };
   }
   await task(world);
 }
@@ -128,10 +138,8 @@ test("IngressDialer probes a trusted ingress every 6 hours, and only if it is us
 test("IngressDialer probes again when the last probe is old, also by a clock that was set back (F20)", async (world) => {
   world.isPublic = true;
   const start = Date.now();
-  const steps: [ms: number, probes: number][] = [[0, 1], [HOUR, 1], [-1000 * 24 * HOUR, 2], [
-    -993 * 24 * HOUR,
-    3,
-  ]];
+  const past = -1000 * 24 * HOUR;
+  const steps: [ms: number, probes: number][] = [[0, 1], [HOUR, 1], [past, 2], [past + 7 * HOUR, 3]];
   for (const [ms, count] of steps) {
     world.clock.setDate(start + ms);
     await world.clock.pass(HOUR / 2);
@@ -175,8 +183,24 @@ test("IngressDialer learns a CA 5 s after a probe that failed", async (world) =>
   assert.equal(world.dialer.probe.failure, undefined);
 });
 
+test("IngressDialer has one deadline for the dial, the probe and the second dial", async (world) => {
+  world.probeMs = 4_000;
+  const connecting = world.connect();
+  await world.clock.pass(4_000);
+  assert.equal(await connecting, "connected");
+  assert.deepEqual(world.limits, [10_000, 6_000]);
+  await world.clock.pass(5_000);
+  world.chain = bad;
+  world.probeMs = 11_000;
+  const refusing = world.connect();
+  await world.clock.pass(10_000);
+  assert.match(refused(await refusing).message, /UnknownIssuer$/);
+  assert.equal(world.probes.length, 2);
+});
+
 // The hint once said to give the CA in server.ingress_ca.
 test("IngressDialer reports that a probe failed, and does not advise to trust the CA (F60)", async (world) => {
+  await using logged = await captureLog();
   world.chain = "fail";
   const { message, hint, code } = refused(await world.connect());
   assert.equal(code, "untrusted");
@@ -187,6 +211,13 @@ test("IngressDialer reports that a probe failed, and does not advise to trust th
   );
   assert.match(hint!, /ngrokctl trust show$/);
   assert.ok(!/ingress_ca|trust fetch/.test(hint!), hint);
+  await world.clock.pass(5_000);
+  refused(await world.connect());
+  assert.equal(world.probes.length, 2);
+  // Scripts search the log for "cert".
+  assert.deepEqual(logged.lines("warning"), [
+    "Cannot read the ingress's certificates: Cannot see the certificates: no response within 5 s",
+  ]);
   // The result of a probe over another network explains nothing.
   world.chain = bad;
   await world.clock.pass(5_000);
