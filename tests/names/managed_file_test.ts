@@ -10,12 +10,17 @@ import { buggy, type FileOnDisk, fileOnDisk, filesWith, MOUNT_POINT } from "./fi
 /** A class that keeps lines in a file which other programs write too. */
 interface Subject {
   readonly user: string;
-  /** Makes an object that writes lines with an address. */
-  make(file: FileOnDisk, options: Options): (address: string) => Promise<ChangeOutcome>;
+  /** Makes an object that writes lines with an address, and removes them again. */
+  make(file: FileOnDisk, options: Options): Writer;
   /** The file with these lines. */
   render(user: string, address: string): string;
   /** The marks of the tests about repairs and about races. */
   readonly faults: readonly [string, string];
+}
+
+interface Writer {
+  write(address: string): Promise<ChangeOutcome>;
+  withdraw(): Promise<ChangeOutcome>;
 }
 
 interface Options {
@@ -28,7 +33,10 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
     user: "127.0.0.1\tlocalhost\n",
     make(file, options) {
       const hosts = new HostsFile(file.path, { files, ...options });
-      return (address) => hosts.publish(new Map([["a.example", address]]));
+      return {
+        write: (address) => hosts.publish(new Map([["a.example", address]])),
+        withdraw: () => hosts.withdraw(),
+      };
     },
     render: (user, address) => `${user}\n${renderBlock(new Map([["a.example", address]]))}`,
     faults: [" (F12)", " (F13)"],
@@ -37,7 +45,10 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
     user: "nameserver 192.168.1.1\n",
     make(file, options) {
       const resolver = new ResolvConf(file.path, { files, backup: `${file.directory}/bak`, ...options });
-      return (address) => resolver.apply({ server: { address, port: 53 }, domains: ["a.example"] });
+      return {
+        write: (address) => resolver.apply({ server: { address, port: 53 }, domains: ["a.example"] }),
+        withdraw: () => resolver.withdraw(),
+      };
     },
     render: (user, address) => `# ngrokd managed - do not edit this line\nnameserver ${address}\n${user}`,
     faults: ["", ""],
@@ -53,7 +64,7 @@ for (const [name, { user, make, render, faults: [repair, race] }] of Object.entr
       const racing = filesWith(async () => {
         if (saves++ < races) await file.write(`${user}# saved ${saves}\n`);
       });
-      const { changed, problem } = await make(file, { files: racing })(ONE);
+      const { changed, problem } = await make(file, { files: racing }).write(ONE);
       const saved = `${user}# saved ${races}\n`;
       assert.deepEqual([changed, await file.read()], [isChanged, isChanged ? render(saved, ONE) : saved]);
       const reason = "another program is writing it at the same time";
@@ -65,19 +76,22 @@ for (const [name, { user, make, render, faults: [repair, race] }] of Object.entr
   Deno.test(`${name} writes a mount point in place, and warns once`, async () => {
     await using file = await fileOnDisk("f", user);
     const inode = (await Deno.stat(file.path)).ino;
-    const write = make(file, { files: MOUNT_POINT });
+    const { write, withdraw } = make(file, { files: MOUNT_POINT });
     const { changed, warnings } = await write(ONE);
     assert.deepEqual([changed, warnings], [true, [
       `Cannot replace ${file.path} as a whole; writing it in place`,
     ]]);
     assert.deepEqual((await write(TWO)).warnings, []);
-    assert.deepEqual([await file.read(), (await Deno.stat(file.path)).ino], [render(user, TWO), inode]);
+    assert.equal(await file.read(), render(user, TWO));
+    const { changed: isWithdrawn, warnings: later } = await withdraw();
+    assert.deepEqual([isWithdrawn, later, await file.read()], [true, [], user]);
+    assert.equal((await Deno.stat(file.path)).ino, inode);
   });
 
   Deno.test(`${name} restores its lines 10 times in 10 minutes, then once in 5 minutes${repair}`, async () => {
     await using file = await fileOnDisk("f", user);
     let now = 0;
-    const write = make(file, { now: () => now });
+    const { write } = make(file, { now: () => now });
     await write(ONE);
     const repairs: number[] = [];
     // Another program rewrites the file each second for half an hour; every other time is noticed.
@@ -98,8 +112,46 @@ for (const [name, { user, make, render, faults: [repair, race] }] of Object.entr
     assert.equal((await write(ONE)).changed, true);
   });
 
+  Deno.test(`${name} counts a repair that takes several attempts once, and warns once${repair}`, async () => {
+    await using file = await fileOnDisk("f", user);
+    let isRacing = false;
+    const racing = filesWith(async () => {
+      if (isRacing) await file.write(`${user}# saved\n`);
+      isRacing = false;
+    });
+    const { write } = make(file, { files: racing, now: () => 0 });
+    await write(ONE);
+    for (let count = 0; count < 10; count++) {
+      await file.write(user);
+      isRacing = true;
+      const { changed, warnings } = await write(ONE);
+      assert.deepEqual([changed, warnings], [true, [
+        `Another program changed ${file.path}; ngrokd restored its lines`,
+      ]]);
+      assert.equal(await file.read(), render(`${user}# saved\n`, ONE));
+    }
+    await file.write(user);
+    assert.match((await write(ONE)).problem!, /keeps rewriting it$/);
+  });
+
+  Deno.test(`${name} does not warn about lines that it has removed itself, or could not write`, async () => {
+    await using file = await fileOnDisk("f", user);
+    let saves = 0;
+    const racing = filesWith(async () => {
+      if (saves++ < 3) await file.write(`${user}# saved ${saves}\n`);
+    });
+    const { write, withdraw } = make(file, { files: racing });
+    assert.match((await write(ONE)).problem!, /is writing it at the same time$/);
+    for (let round = 0; round < 2; round++) {
+      const { changed, problem, warnings } = await write(ONE);
+      assert.deepEqual([changed, problem, warnings], [true, undefined, []]);
+      assert.deepEqual((await withdraw()).warnings, []);
+    }
+    assert.equal(await file.read(), `${user}# saved 3\n`);
+  });
+
   Deno.test(`${name} lets a bug of its file system through`, async () => {
     await using file = await fileOnDisk("f", user);
-    await assert.rejects(make(file, { files: { ...files, readBytesIfAny: buggy } })(ONE), TypeError);
+    await assert.rejects(make(file, { files: { ...files, readBytesIfAny: buggy } }).write(ONE), TypeError);
   });
 }
