@@ -50,7 +50,7 @@ export class ManagedFile {
    *
    * @throws {FileError} The file is as it was.
    */
-  async update(edit: (text: string, exists: boolean) => Edit | Promise<Edit>): Promise<ChangeOutcome> {
+  async update(edit: (text: string, exists: boolean) => Edit | Promise<Edit>): Promise<UpdateOutcome> {
     const { path } = this;
     const { files, maxBytes } = this.#options;
     const warnings: string[] = [];
@@ -90,6 +90,12 @@ export class ManagedFile {
   }
 }
 
+/** The result of an attempt to change the lines of ngrokd. */
+export interface UpdateOutcome extends ChangeOutcome {
+  /** True if another program keeps rewriting the file. @default {false} */
+  readonly gaveUp?: boolean;
+}
+
 /** The text that a file should have, or the reason why it must stay as it is. */
 export type Edit =
   | {
@@ -116,12 +122,14 @@ export function toBytes(text: string): Uint8Array {
   return Buffer.from(text, "latin1");
 }
 
-function toText(bytes: Uint8Array = new Uint8Array()): string {
+/** One character for each byte; an empty text for a missing file. */
+export function toText(bytes: Uint8Array = new Uint8Array()): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
 
-function gaveUp(path: string): { problem: string; hint: string } {
+function gaveUp(path: string): { gaveUp: true; problem: string; hint: string } {
   return {
+    gaveUp: true,
     problem: `Cannot keep the lines of ngrokd in ${path}: another program keeps rewriting it`,
     hint: "Find that program and stop it; ngrokd restores its lines every 5 minutes",
   };

@@ -40,9 +40,10 @@ export class HostsFile implements NamePublisher {
 
   async #apply(names: Names, options: { readonly isLast: boolean }): Promise<PublishOutcome> {
     const { valid, refused } = this.#check(names);
-    let written: WrittenFile | undefined;
+    let notes: Names = new Map();
     const outcome = await this.#file.run(async () => {
-      const outcome = await this.#file.update((text, exists) => {
+      let written: WrittenFile | undefined;
+      const { gaveUp, ...outcome } = await this.#file.update((text, exists) => {
         const last = this.#written;
         if (!options.isLast && last?.names === valid && last.text === text) {
           written = last;
@@ -62,9 +63,11 @@ export class HostsFile implements NamePublisher {
         return { next: isRemoved ? undefined : replaced.text, isRepair, beforeWrite };
       });
       if (outcome.problem === undefined) this.#written = written;
+      // While another program keeps rewriting the file, the names are in it at times.
+      if (outcome.problem === undefined || gaveUp) notes = written!.notes;
       return outcome;
     });
-    return { ...outcome, refused, notes: written?.notes ?? new Map() };
+    return { ...outcome, refused, notes };
   }
 
   #check(names: Names): CheckedNames {

@@ -1,6 +1,7 @@
 import { type Cidr, cidrContains, parseIpv4 } from "../../lib/ipv4.ts";
 import { Mutex } from "../../lib/mutex.ts";
 import { CommandError, FileError } from "../../model/errors.ts";
+import { toText } from "../managed_file.ts";
 import type { ChangeOutcome } from "../outcome.ts";
 import { RepairLimit } from "../repair_limit.ts";
 import { isStub, readNameservers } from "./resolv_conf_text.ts";
@@ -117,7 +118,7 @@ export class Resolved implements Resolver {
    */
   async #refuse(server: DnsServerAddress, link: OwnLink | undefined): Promise<string | undefined> {
     const { resolvConf, files } = this.#options;
-    const text = new TextDecoder().decode(await files.readBytesIfAny(resolvConf, MAX_BYTES));
+    const text = toText(await files.readBytesIfAny(resolvConf, MAX_BYTES));
     const first = readNameservers(text)[0];
     if (first === undefined) return `${resolvConf} names no DNS server`;
     if (!isStub(first)) return `${resolvConf} names ${first} first`;

@@ -4,7 +4,7 @@ import { renderBlock } from "../../../src/names/hosts/hosts_block.ts";
 import { HostsFile } from "../../../src/names/hosts/hosts_file.ts";
 import type { ReplaceFileSystem } from "../../../src/names/replace_file.ts";
 import * as files from "../../../src/system/files.ts";
-import { failing, fileOnDisk, symlink } from "../file_on_disk.ts";
+import { failing, fileOnDisk, filesWith, symlink } from "../file_on_disk.ts";
 import { CLEAN_HOSTS, DAMAGED_HOSTS, readBlock, someNames } from "./hosts_texts.ts";
 
 const USER = "127.0.0.1\tlocalhost\n10.0.0.1\tnas\n";
@@ -105,6 +105,37 @@ Deno.test("HostsFile notes a name that is in the lines of the user too", async (
   const { notes, changed } = await new HostsFile(file.path, { files }).publish(names);
   assert.deepEqual(notes, new Map([["nas", `line 2 of ${file.path} gives this name an address too`]]));
   assert.equal(changed, true);
+});
+
+Deno.test("HostsFile notes nothing about names that it could not publish", async () => {
+  const begin = "# BEGIN ngrokd managed section\n";
+  const cases: [problem: RegExp, hook: (save: (text: string) => Promise<void>) => Promise<unknown>][] = [
+    [/full$/, failing("full")],
+    [/at the same time$/, (save) => save(`# ${crypto.randomUUID()}\n${USER}`)],
+    [/no line ends$/, (save) => save(`${USER}${begin}`)],
+  ];
+  for (const [expected, hook] of cases) {
+    await using file = await fileOnDisk("hosts", USER);
+    const hosts = new HostsFile(file.path, { files: filesWith(async () => void await hook(file.write)) });
+    const { problem, notes } = await hosts.publish(new Map([["nas", "10.107.0.2"]]));
+    assert.match(problem!, expected);
+    assert.deepEqual(notes, new Map());
+  }
+});
+
+Deno.test("HostsFile keeps its notes while another program keeps rewriting the file (F12)", async () => {
+  await using file = await fileOnDisk("hosts", USER);
+  const hosts = new HostsFile(file.path, { files, now: () => 0 });
+  const names = new Map([["nas", "10.107.0.2"]]);
+  const { notes } = await hosts.publish(names);
+  for (let repairs = 0; repairs < 10; repairs++) {
+    await file.write(USER);
+    assert.equal((await hosts.publish(names)).problem, undefined);
+  }
+  await file.write(USER);
+  const outcome = await hosts.publish(names);
+  assert.match(outcome.problem!, /keeps rewriting it$/);
+  assert.deepEqual([outcome.notes.size, outcome.notes], [1, notes]);
 });
 
 Deno.test("HostsFile creates a missing file with mode 0644, but only for names (F6)", async () => {

@@ -117,6 +117,8 @@ Deno.test("Resolved needs a resolv.conf that names systemd-resolved first, apart
       [`nameserver 192.168.1.1\n${STUB}`, "192.168.1.1 first"],
       ["# nameserver 127.0.0.53\nsearch lan\n", "no DNS server"],
       ["", "no DNS server"],
+      // The resolver of the C library ignores a line after a byte order mark.
+      ["\ufeffnameserver 127.0.0.53\nnameserver 1.1.1.1\n", "1.1.1.1 first"],
     ] as const
   ) {
     const fake = new FakeResolvectl("ngrokd0");
