@@ -59,6 +59,23 @@ Deno.test("Account.discover() raises the revision only when the list differs fro
     assert.deepEqual(found!.endpoints.map(({ id, url }) => ({ id, url })), other);
     assert.equal(found!.revision, ++revision);
   }
+  // The endpoints stay the same while the refused entries, their URLs or their reasons change.
+  for (
+    const entries of [
+      [{ id: "ep_x", url: "ftp://x.t" }],
+      [{ id: "ep_x", url: "ftp://y.t" }],
+      [{ id: "ep_y", url: "ftp://y.t" }],
+      [{ id: "ep_y", url: "ftp://y.t" }, { id: "ep_x", url: "" }],
+      [],
+    ]
+  ) {
+    cloud.endpoints = entries;
+    for (let poll = 0; poll < 2; poll++) {
+      const found = await account.discover(NEVER);
+      assert.deepEqual([found!.endpoints, found!.refused.length], [[], entries.length]);
+      assert.equal(found!.revision, poll === 0 ? ++revision : revision);
+    }
+  }
 });
 
 // A renewal waited for the end of the list: one of 20 pages at 14 s let a certificate expire.

@@ -59,7 +59,7 @@ Deno.test("ngrokctl set-api-key without a key exits with 2 and does not call the
 });
 
 Deno.test("ngrokctl set-api-key refuses a text that cannot be a key, without repeating it", async () => {
-  for (const key of ["two words", "a\nb", "schlüssel", "x\x1b"]) {
+  for (const key of ["two words", "a\nb", "schlüssel", "x\x1b", "k".repeat(4097)]) {
     const { code, err, asked } = await setKey([key]);
     assert.deepEqual([code, asked], [2, []]);
     assert.match(err, /^Error: Cannot use the API key: /);
