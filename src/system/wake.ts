@@ -32,7 +32,7 @@ export interface WakeOptions {
   readonly steadyMs?: () => number;
 }
 
-interface Change {
+interface PendingWake {
   readonly text: string;
   /** The time of the first change since the last wake. */
   readonly firstAt: number;
@@ -48,7 +48,7 @@ export class Wake {
   readonly #steadyMs: () => number;
   #lead: number;
   #networks: string;
-  #pending: Change | undefined;
+  #pending: PendingWake | undefined;
   #lastAt = -Infinity;
 
   constructor(options: WakeOptions) {
