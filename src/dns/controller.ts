@@ -40,7 +40,7 @@ export class DnsController {
   #bindings: readonly DnsBinding[] = [];
   #upstreams: readonly string[] = [];
   /** The values that the zones were made from. */
-  #zoneSource: { readonly table: RouteTable; readonly advertiseIp: string } | undefined;
+  #zoneSource: { readonly revision: number; readonly advertiseIp: string } | undefined;
   #names = 0;
   #outcome: ResolverOutcome | undefined;
   #nudge = Promise.withResolvers<void>();
@@ -185,10 +185,10 @@ export class DnsController {
 
   #replaceZones(): void {
     const { advertiseIp } = this.#options.config().net;
-    const table = this.#routes;
-    if (this.#zoneSource?.table === table && this.#zoneSource.advertiseIp === advertiseIp) return;
-    this.#zoneSource = { table, advertiseIp };
-    const { local, others, names } = planZones(table.routes, advertiseIp);
+    const { routes, revision } = this.#routes;
+    if (this.#zoneSource?.revision === revision && this.#zoneSource.advertiseIp === advertiseIp) return;
+    this.#zoneSource = { revision, advertiseIp };
+    const { local, others, names } = planZones(routes, advertiseIp);
     this.#names = names;
     this.#server.replaceZone(local, { others });
   }

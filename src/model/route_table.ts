@@ -1,6 +1,7 @@
 import { isHostname, parentDomains } from "../lib/hostname.ts";
 import type { Scheme } from "./endpoint.ts";
 import { VIRTUAL } from "./listen_mode.ts";
+import { nextRevision } from "./revision.ts";
 
 /** A service with the address and port where this machine reaches it. */
 export interface Route {
@@ -90,10 +91,12 @@ function indexOf(routes: readonly Route[]): RouteIndex {
 export class RouteTable {
   static readonly EMPTY: RouteTable = new RouteTable([]);
   readonly routes: readonly Route[];
+  readonly revision: number;
   readonly #byListener = new Map<string, ListenerRoutes>();
 
-  constructor(routes: readonly Route[]) {
+  constructor(routes: readonly Route[], revision: number = nextRevision()) {
     this.routes = routes;
+    this.revision = revision;
     for (const [key, group] of Map.groupBy(routes, (route) => listenerKey(route.address, route.localPort))) {
       this.#byListener.set(key, new ListenerRoutes(group));
     }

@@ -72,13 +72,13 @@ export class Addresses {
   }
 
   /** Makes addresses bindable, and restores what was removed. Returns failures with reasons. */
-  ensure(addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  ensure(addresses: readonly string[], revision?: number): Promise<ReadonlyMap<string, string>> {
     return this.#mutex.run(async () => {
       const { driver } = this.#options;
       const support = driver.supported();
       if (!support.supported) return new Map(addresses.map((address) => [address, support.reason]));
       await this.#restore();
-      return await driver.ensure(addresses);
+      return await driver.ensure(addresses, revision);
     });
   }
 

@@ -18,8 +18,11 @@ export interface AddressDriver {
   prepare(subnet: Cidr, remembered?: Cidr): Promise<PreparedSubnet>;
   /** The reason why addresses cannot be bound now; `prepare` is the remedy. */
   findProblem(): Promise<string | undefined>;
-  /** Makes exactly these addresses bindable. Returns those that are not: address → reason. */
-  ensure(addresses: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /**
+   * Makes exactly these addresses bindable. Returns those that are not: address → reason. Addresses
+   * with the revision of the last call are not checked again.
+   */
+  ensure(addresses: readonly string[], revision?: number): Promise<ReadonlyMap<string, string>>;
   /** Undoes all changes of this and earlier runs. Returns the reason why something is left. */
   release(): Promise<string | undefined>;
 }

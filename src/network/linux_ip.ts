@@ -23,12 +23,9 @@ export class LinuxIp implements AddressDriver {
   readonly #record: () => Promise<void>;
   #linkKind: string | undefined;
   #subnet: Cidr | undefined;
+  /** The last result of `ensure` in this subnet. */
   #ensured:
-    | {
-      readonly addresses: readonly string[];
-      readonly subnet: Cidr;
-      readonly refused: ReadonlyMap<string, string>;
-    }
+    | { readonly revision: number | undefined; readonly refused: ReadonlyMap<string, string> }
     | undefined;
 
   constructor(options: LinuxIpOptions) {
@@ -58,6 +55,7 @@ export class LinuxIp implements AddressDriver {
       const { subnet, reason } = choice;
       await this.#create(subnet, observed);
       this.#subnet = subnet;
+      this.#ensured = undefined;
       return reason === undefined ? { subnet } : { subnet, reason, remember: true };
     } catch (error) {
       // The listeners still use the subnet that could not be restored.
@@ -81,12 +79,12 @@ export class LinuxIp implements AddressDriver {
     }
   }
 
-  ensure(addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  ensure(addresses: readonly string[], revision?: number): Promise<ReadonlyMap<string, string>> {
     const subnet = this.#subnet;
     if (subnet !== undefined) {
       // Each idle round asks for the same list, which may have thousands of addresses.
-      if (this.#ensured?.addresses !== addresses || this.#ensured.subnet !== subnet) {
-        this.#ensured = { addresses, subnet, refused: refuseOutside(addresses, subnet) };
+      if (revision === undefined || this.#ensured?.revision !== revision) {
+        this.#ensured = { revision, refused: refuseOutside(addresses, subnet) };
       }
       return Promise.resolve(this.#ensured.refused);
     }

@@ -48,8 +48,8 @@ export class WithFallback implements AddressDriver {
     return this.#active.findProblem();
   }
 
-  ensure(addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    return this.#active.ensure(addresses);
+  ensure(addresses: readonly string[], revision?: number): Promise<ReadonlyMap<string, string>> {
+    return this.#active.ensure(addresses, revision);
   }
 
   release(): Promise<string | undefined> {

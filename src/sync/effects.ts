@@ -12,7 +12,7 @@ export interface RoundEffects {
 /** Makes addresses exist; a network driver does. */
 export interface AddressEffects {
   /** Makes the addresses bindable. Returns the reason for each one that is not. */
-  ensure(addresses: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  ensure(addresses: readonly string[], revision: number): Promise<ReadonlyMap<string, string>>;
 }
 
 /** Opens listeners; the forwarder does. */
@@ -32,7 +32,10 @@ export interface ListenerEffects {
 /** Makes names resolve; a publisher does. */
 export interface NameEffects {
   /** Makes exactly these names (→ address) resolve. Returns the reason for each that does not. */
-  publish(names: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, string>>;
+  publish(
+    names: ReadonlyMap<string, string>,
+    revision: number,
+  ): Promise<ReadonlyMap<string, string>>;
 }
 
 /** Saves the state; the state directory does. */

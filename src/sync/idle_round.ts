@@ -24,9 +24,9 @@ export async function isIdle(
   if (!observed.every((key) => applied.listeners.has(key))) return false;
   if (sample(applied.remapped).some((wanted) => isFree(wanted, listeners))) return false;
   try {
-    const missing = await addresses.ensure(applied.addresses);
+    const missing = await addresses.ensure(applied.addresses, applied.revision);
     if (missing.size > 0) return false;
-    const reasons = await names.publish(applied.names);
+    const reasons = await names.publish(applied.names, applied.revision);
     return reasons.size === applied.nameReasons.size &&
       reasons.entries().every(([name, reason]) => applied.nameReasons.get(name) === reason);
   } catch {

@@ -2,6 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { serviceKey } from "../model/endpoint.ts";
 import { messageOf } from "../model/errors.ts";
 import { VIRTUAL } from "../model/listen_mode.ts";
+import { nextRevision } from "../model/revision.ts";
 import { type Route, RouteTable } from "../model/route_table.ts";
 import { bind, type Binding, type BindOptions } from "./bind.ts";
 import type { ListenerDiff } from "./diff.ts";
@@ -16,10 +17,11 @@ export async function reconcile(
   effects: Omit<RoundEffects, "state">,
   options: Pick<BindOptions, "ports" | "startPort">,
 ): Promise<ReconcileOutcome> {
-  const { addresses, ...unavailable } = await ensureAddresses(difference, effects.addresses);
+  const revision = nextRevision();
+  const { addresses, ...unavailable } = await ensureAddresses(difference, effects.addresses, revision);
   const bindings = bind(difference, { ...options, ...unavailable, listeners: effects.listeners });
   const routes = setRoutes(bindings, effects.listeners);
-  const { names, nameReasons } = await publishNames(routes, effects.names);
+  const { names, nameReasons } = await publishNames(routes, effects.names, revision);
   const remapped = bindings.filter(({ group, port = group.port }) => port !== group.port && !group.extra);
   logRemapped(remapped, options.ports);
   return {
@@ -27,6 +29,7 @@ export async function reconcile(
     reasons: reasonsOf(bindings, nameReasons),
     ports: portsToSave(bindings, options.ports),
     applied: bindings.some(({ port }) => port === undefined) ? undefined : {
+      revision,
       addresses,
       listeners: listenersOf(bindings),
       remapped: remapped.map(({ group: { address, port } }) => ({ address, port })),
@@ -50,6 +53,8 @@ export interface ReconcileOutcome {
 
 /** Everything that a round has set up on this machine. */
 export interface Applied {
+  /** The revision of the addresses and of the names. */
+  readonly revision: number;
   readonly addresses: readonly string[];
   /** The keys of the listeners. */
   readonly listeners: ReadonlySet<string>;
@@ -61,11 +66,11 @@ export interface Applied {
   readonly nameReasons: ReadonlyMap<string, string>;
 }
 
-async function ensureAddresses({ wanted }: ListenerDiff, effects: AddressEffects) {
+async function ensureAddresses({ wanted }: ListenerDiff, effects: AddressEffects, revision: number) {
   const virtual = wanted.filter(({ group }) => group.virtual);
   const addresses = [...new Set(virtual.map(({ group }) => group.address))];
   try {
-    return { addresses, missing: await effects.ensure(addresses) };
+    return { addresses, missing: await effects.ensure(addresses, revision) };
   } catch (error) {
     return { addresses, missing: new Map<string, string>(), driverError: messageOf(error) };
   }
@@ -84,11 +89,11 @@ function setRoutes(bindings: readonly Binding[], listeners: ListenerEffects): re
   return routes;
 }
 
-async function publishNames(routes: readonly Route[], effects: NameEffects) {
+async function publishNames(routes: readonly Route[], effects: NameEffects, revision: number) {
   const names = new Map(routes.filter(isNamed).map(({ hostname, address }) => [hostname, address]));
   try {
     // A copy, because the publisher may change its own map.
-    return { names, nameReasons: new Map(await effects.publish(names)) };
+    return { names, nameReasons: new Map(await effects.publish(names, revision)) };
   } catch (error) {
     const reason = messageOf(error);
     return { names, nameReasons: new Map([...names.keys()].map((name) => [name, reason])) };

@@ -30,17 +30,17 @@ export class IngressDialer implements AsyncDisposable {
     const target = { hostname, port };
     const end = performance.now() + timeoutMs;
     const leftMs = (): number => Math.max(1, end - performance.now());
-    const { pems } = trust;
+    const { pems: caCerts, revision } = trust;
     const explain = (error: DialError): DialError =>
       explainRefusal(error, { target, probe: this.probe, hasCas: trust.cas.length > 0 });
     try {
-      const stream = await connect({ ...options, caCerts: pems });
+      const stream = await connect({ ...options, caCerts });
       if (this.probe.isStale(target)) void this.probe.run(target, { isAwaited: false });
       return stream;
     } catch (error) {
       if (!isUntrusted(error)) throw error;
       await withDeadline(this.probe.run(target), { ms: leftMs(), signal, onTimeout: () => error });
-      if (trust.pems === pems) throw explain(error);
+      if (trust.revision === revision) throw explain(error);
       try {
         return await connect({ ...options, caCerts: trust.pems, timeoutMs: leftMs() });
       } catch (again) {

@@ -52,8 +52,8 @@ export class IngressProbe implements AsyncDisposable {
    */
   run(target: IngressTarget, { isAwaited = true } = {}): Promise<void> {
     if (this.#running !== undefined) return this.#running;
-    const { pems } = this.#options.trust;
-    if (this.#isClosed || !this.#pause.isOver({ target, pems }, { isAwaited })) return Promise.resolve();
+    const { revision } = this.#options.trust;
+    if (this.#isClosed || !this.#pause.isOver({ target, revision }, { isAwaited })) return Promise.resolve();
     const { signal } = this.#abort = new AbortController();
     this.#running = this.#probe(target, signal)
       .catch((error) => {
@@ -123,12 +123,12 @@ export class IngressProbe implements AsyncDisposable {
     this.#presented = { target, at: nowMs, chain, verdict };
     this.#failure = undefined;
     // Begins after a CA was learnt, so that the new CA alone does not permit another probe.
-    this.#pause.begin({ target, pems: trust.pems }, { hasReasons: verdict.reasons.length > 0 });
+    this.#pause.begin({ target, revision: trust.revision }, { hasReasons: verdict.reasons.length > 0 });
   }
 
   #noteFailure(error: unknown, target: IngressTarget): void {
     const message = messageOf(error);
-    this.#pause.begin({ target, pems: this.#options.trust.pems }, { hasReasons: false });
+    this.#pause.begin({ target, revision: this.#options.trust.revision }, { hasReasons: false });
     // The same failure can come every few seconds.
     if (message !== this.#failure?.message) {
       log.warn("Cannot read the ingress's certificates: {error}", { error: message });

@@ -20,15 +20,15 @@ export class ProbePause {
   }
 
   /** Returns true if the pause is over. `isAwaited`: a connection waits for the result. */
-  isOver({ target, pems }: ProbeSubject, { isAwaited }: { isAwaited: boolean }): boolean {
+  isOver({ target, revision }: ProbeSubject, { isAwaited }: { isAwaited: boolean }): boolean {
     const last = this.#last;
-    if (last === undefined || last.pems !== pems || !isSameTarget(last.target, target)) return true;
+    if (last === undefined || last.revision !== revision || !isSameTarget(last.target, target)) return true;
     return performance.now() - last.at >= (isAwaited && !last.hasReasons ? RETRY_MS : PAUSE_MS);
   }
 }
 
-/** The ingress that is probed, and the CAs that are trusted then. */
+/** The ingress that is probed, and the revision of the CAs that are trusted then. */
 export interface ProbeSubject {
   readonly target: IngressTarget;
-  readonly pems: readonly string[];
+  readonly revision: number;
 }

@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { nextRevision } from "../model/revision.ts";
 import type { System } from "../system/system.ts";
 import type { ParsedCertificate } from "../x509/parse_certificate.ts";
 import { LearntCas } from "./learnt_cas.ts";
@@ -21,7 +22,7 @@ export class TrustSet {
   #fromFiles: readonly TrustedCa[] = [];
   #sources: readonly string[] = [];
   #problems: readonly string[] = [];
-  #pems: readonly string[] = [];
+  #last = { pems: "", revision: 0 };
 
   constructor({ files, learntPath, listed = LISTED_CAS }: TrustSetOptions) {
     this.#files = files;
@@ -39,13 +40,16 @@ export class TrustSet {
     return this.#split().unusable;
   }
 
-  /** The usable CAs, each as one PEM; the same array as long as they do not change. */
+  /** The usable CAs, each as one PEM. */
   get pems(): readonly string[] {
-    const now = [...new Set(this.cas.map(({ certificate }) => certificate.pem))];
-    if (now.length !== this.#pems.length || now.some((pem, index) => pem !== this.#pems[index])) {
-      this.#pems = now;
-    }
-    return this.#pems;
+    return [...new Set(this.cas.map(({ certificate }) => certificate.pem))];
+  }
+
+  /** The revision of the usable CAs; loading, learning or the time may change it. */
+  get revision(): number {
+    const now = this.pems.join("\n");
+    if (now !== this.#last.pems) this.#last = { pems: now, revision: nextRevision() };
+    return this.#last.revision;
   }
 
   get report(): { sources: string[]; problems: string[] } {

@@ -41,11 +41,14 @@ export class FakeWorld implements RoundEffects {
   readonly faults: { ensure?: Error; publish?: Error; save?: Error } = {};
   ensured: readonly string[] = [];
   published: ReadonlyMap<string, string> = new Map();
+  /** The revisions of the last addresses and names. */
+  readonly revisions = { ensured: 0, published: 0 };
   table: RouteTable = RouteTable.EMPTY;
 
   readonly addresses = {
-    ensure: (addresses: readonly string[]): Promise<ReadonlyMap<string, string>> => {
+    ensure: (addresses: readonly string[], revision = 0): Promise<ReadonlyMap<string, string>> => {
       this.ensured = addresses;
+      this.revisions.ensured = revision;
       return this.faults.ensure === undefined
         ? Promise.resolve(this.missing)
         : Promise.reject(this.faults.ensure);
@@ -70,8 +73,9 @@ export class FakeWorld implements RoundEffects {
     forget: (endpointIds: Iterable<string>): void => void this.forgotten.push(...endpointIds),
   };
   readonly names = {
-    publish: (names: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, string>> => {
+    publish: (names: ReadonlyMap<string, string>, revision = 0): Promise<ReadonlyMap<string, string>> => {
       this.published = names;
+      this.revisions.published = revision;
       return this.faults.publish === undefined
         ? Promise.resolve(this.unpublished)
         : Promise.reject(this.faults.publish);

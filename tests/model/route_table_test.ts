@@ -123,3 +123,9 @@ Deno.test("RouteTable.at() returns the routes of one listener", () => {
   assert.deepEqual(table.routes, [here, there, otherPort]);
   assert.deepEqual(RouteTable.EMPTY.routes, []);
 });
+
+Deno.test("RouteTable has a greater revision than each table before it", () => {
+  const first = new RouteTable([route("a.b")]);
+  assert.ok(first.revision > RouteTable.EMPTY.revision);
+  assert.ok(new RouteTable([]).revision > first.revision);
+});

@@ -44,6 +44,23 @@ Deno.test("LinuxIp creates one interface, address and route for any number of ad
   assert.equal(ip.changes.length, CREATE_DUMMY.length);
 });
 
+Deno.test("LinuxIp does not check a copy of 10,000 addresses with the same revision", async () => {
+  const ip = new FakeIp();
+  let runs = 0;
+  const driver = new LinuxIp({ run: (argv, options) => (runs++, ip.run(argv, options)) });
+  await driver.prepare(SUBNET);
+  const runsBefore = runs;
+  const addresses = Array.from({ length: 10_000 }, (_, index) => `10.107.${index >> 8}.${index & 255}`);
+  addresses.push("192.0.2.1");
+  const first = await driver.ensure(addresses, 1);
+  const copy = [...addresses];
+  copy[Symbol.iterator] = () => assert.fail("the addresses were checked again");
+  assert.deepEqual([...first.keys()], ["192.0.2.1"]);
+  assert.deepEqual(await driver.ensure(copy, 1), first);
+  assert.deepEqual(await driver.ensure(["10.107.0.2"], 2), new Map());
+  assert.equal(runs, runsBefore);
+});
+
 Deno.test("LinuxIp runs ip by its absolute path, at most 5 s for each call", async () => {
   const ip = new FakeIp();
   const seen = new Set<string>();

@@ -44,9 +44,11 @@ async function idleMachine(): Promise<Machine> {
 Deno.test("an idle round only checks addresses, listeners and names", async () => {
   const { loop, world } = await idleMachine();
   const { outcomes } = loop;
+  const revisions = { ...world.revisions };
   world.ensured = [];
   world.published = new Map();
   await loop.poll(NEVER);
+  assert.deepEqual(world.revisions, revisions);
   assert.deepEqual(world.ensured, ["127.107.0.2", "127.107.0.3"]);
   assert.deepEqual([...world.published.keys()], ["a.t", "b.t"]);
   assert.equal(loop.outcomes, outcomes);
@@ -96,8 +98,11 @@ const CHANGES: Record<string, (machine: Machine) => void> = {
 for (const [name, change] of Object.entries(CHANGES)) {
   Deno.test(`a full round follows ${name}`, async () => {
     const machine = await idleMachine();
+    const { ensured, published } = machine.world.revisions;
     change(machine);
     assert.equal(await machine.pollIsFull(), true);
+    assert.ok(machine.world.revisions.ensured > ensured);
+    assert.ok(machine.world.revisions.published > published);
   });
 }
 

@@ -30,22 +30,26 @@ export class HostsFile implements NamePublisher {
     this.#record = record;
   }
 
-  publish(names: Names): Promise<PublishOutcome> {
-    return this.#apply(names, { isLast: false });
+  publish(names: Names, revision?: number): Promise<PublishOutcome> {
+    if (revision === undefined || this.#checked?.revision !== revision) {
+      this.#checked = checkNames(names, revision);
+    }
+    return this.#apply(this.#checked, { isLast: false });
   }
 
   withdraw(): Promise<PublishOutcome> {
-    return this.#apply(new Map(), { isLast: true });
+    return this.#apply(checkNames(new Map()), { isLast: true });
   }
 
-  async #apply(names: Names, options: { readonly isLast: boolean }): Promise<PublishOutcome> {
-    const { valid, refused } = this.#check(names);
+  async #apply(checked: CheckedNames, options: { readonly isLast: boolean }): Promise<PublishOutcome> {
+    const { valid, refused, revision } = checked;
     let notes: Names = new Map();
     const outcome = await this.#file.run(async () => {
       let written: WrittenFile | undefined;
       const { gaveUp, ...outcome } = await this.#file.update((text, exists) => {
         const last = this.#written;
-        if (!options.isLast && last?.names === valid && last.text === text) {
+        const isSame = revision !== undefined && last?.revision === revision && last.text === text;
+        if (isSame) {
           written = last;
           return { next: text };
         }
@@ -53,7 +57,7 @@ export class HostsFile implements NamePublisher {
         if ("problem" in replaced) return this.#damaged(replaced.problem);
         // Scanning a large file is slow, and the same text has the same notes.
         const notes = replaced.text === last?.text ? last.notes : this.#notesOn(text, valid);
-        written = { text: replaced.text, block: replaced.block, names: valid, notes };
+        written = { text: replaced.text, block: replaced.block, revision, notes };
         const isRepair = !options.isLast && last !== undefined && replaced.oldBlock !== last.block;
         const beforeWrite = () => {
           this.#created ||= !exists;
@@ -68,11 +72,6 @@ export class HostsFile implements NamePublisher {
       return outcome;
     });
     return { ...outcome, refused, notes };
-  }
-
-  #check(names: Names): CheckedNames {
-    if (names !== this.#checked?.names) this.#checked = checkNames(names);
-    return this.#checked;
   }
 
   #damaged({ line, message }: { line: number; message: string }): { problem: string; hint: string } {
@@ -109,7 +108,7 @@ export interface HostsFileOptions {
 type Names = ReadonlyMap<string, string>;
 
 interface CheckedNames {
-  readonly names: Names;
+  readonly revision: number | undefined;
   readonly valid: Names;
   /** Name → reason. */
   readonly refused: Names;
@@ -119,11 +118,12 @@ interface CheckedNames {
 interface WrittenFile {
   readonly text: string;
   readonly block: string;
-  readonly names: Names;
+  /** The revision of its names. */
+  readonly revision: number | undefined;
   readonly notes: Names;
 }
 
-function checkNames(names: Names): CheckedNames {
+function checkNames(names: Names, revision?: number): CheckedNames {
   const valid = new Map<string, string>();
   const refused = new Map<string, string>();
   for (const [name, address] of names) {
@@ -131,7 +131,7 @@ function checkNames(names: Names): CheckedNames {
     if (reason === undefined) valid.set(name, address);
     else refused.set(name, reason);
   }
-  return { names, valid, refused };
+  return { revision, valid, refused };
 }
 
 function hintFor(error: FileError): string | undefined {

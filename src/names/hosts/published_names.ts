@@ -20,11 +20,15 @@ export class PublishedNames {
   }
 
   /** Publishes exactly these names; returns what is wrong or unusual about single ones. */
-  async publish(names: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, string>> {
+  async publish(
+    names: ReadonlyMap<string, string>,
+    revision?: number,
+  ): Promise<ReadonlyMap<string, string>> {
     // After a second signal a running round may still publish.
     if (this.#withdrawn) return new Map();
     const { target } = this.#publisher;
-    const { changed, problem, hint, refused, notes, warnings } = await this.#publisher.publish(names);
+    const outcome = await this.#publisher.publish(names, revision);
+    const { changed, problem, hint, refused, notes, warnings } = outcome;
     for (const warning of warnings) log.warn("Published names with a warning: {warning}", { warning });
     this.#onProblem.report(problem, () => log.error("Cannot publish names: {problem}", { problem, hint }));
     if (changed) log.info("Published names in {target}", { target, count: names.size - refused.size });

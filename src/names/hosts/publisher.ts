@@ -8,8 +8,11 @@ export interface NamePublisher {
   readonly target: string;
   /** The reason why no name is published at all; undefined if names are published. */
   readonly disabledReason: string | undefined;
-  /** Publishes exactly these normalised names with IPv4 addresses. Writes differences only. */
-  publish(names: ReadonlyMap<string, string>): Promise<PublishOutcome>;
+  /**
+   * Publishes exactly these normalised names with IPv4 addresses. Writes differences only. Names
+   * with the revision of the last call are not checked again.
+   */
+  publish(names: ReadonlyMap<string, string>, revision?: number): Promise<PublishOutcome>;
   /** Removes everything that ngrokd has published. */
   withdraw(): Promise<PublishOutcome>;
 }

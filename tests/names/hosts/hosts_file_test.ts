@@ -69,21 +69,32 @@ Deno.test("HostsFile reads the file again when it gets the very same names", asy
   const original = await file.read();
   const hosts = new HostsFile(file.path, { files });
   const names = new Map([["a.t", "127.107.0.2"], ["*.t", "127.107.0.3"]]);
-  const first = await hosts.publish(names);
+  const first = await hosts.publish(names, 1);
   const written = await file.read();
-  const again = await hosts.publish(names);
+  const again = await hosts.publish(names, 1);
   assert.deepEqual([first.changed, again.changed], [true, false]);
   assert.deepEqual([again.notes, again.refused], [first.notes, first.refused]);
   assert.deepEqual([again.notes.size, again.refused.size], [1, 1]);
 
   await file.write(original);
-  assert.equal((await hosts.publish(names)).changed, true);
+  assert.equal((await hosts.publish(names, 1)).changed, true);
   assert.equal(await file.read(), written);
 
   await file.write(`${written}192.0.2.2\tother\n`);
-  assert.equal((await hosts.publish(names)).changed, false);
+  assert.equal((await hosts.publish(names, 1)).changed, false);
   await hosts.withdraw();
-  assert.equal((await hosts.publish(names)).changed, true);
+  assert.equal((await hosts.publish(names, 1)).changed, true);
+});
+
+Deno.test("HostsFile does not check a copy of 10,000 names with the same revision", async () => {
+  await using file = await fileOnDisk("hosts", USER);
+  const hosts = new HostsFile(file.path, { files });
+  const names = someNames(10_000);
+  await hosts.publish(names, 1);
+  const copy = new Map(names);
+  copy[Symbol.iterator] = () => assert.fail("the names were checked again");
+  assert.equal((await hosts.publish(copy, 1)).changed, false);
+  assert.equal((await hosts.publish(someNames(9_999), 2)).changed, true);
 });
 
 Deno.test("HostsFile refuses single names that cannot be in a hosts file", async () => {
