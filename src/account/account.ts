@@ -81,7 +81,8 @@ export class Account {
 
   /**
    * Lists the bound endpoints. Registers first if need be, and once more if the operator turns out
-   * to be gone, which is more than a 404 (docs/decisions/0015). Undefined while there is no API key.
+   * to be gone, which is more than a 404 (docs/decisions/0015). Undefined while there is no API
+   * key.
    *
    * @throws {ApiError}
    */

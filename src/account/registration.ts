@@ -173,8 +173,8 @@ export class Registration {
   }
 
   /**
-   * Removes an operator that could not be saved. Otherwise it would stay in the account, and nothing
-   * here would know its id.
+   * Removes an operator that could not be saved. Otherwise it would stay in the account, and
+   * nothing here would know its id.
    */
   async #removeUnsaved(operator: Operator, signal: AbortSignal): Promise<void> {
     using limit = limitTime(REMOVAL_MS, { signal });
