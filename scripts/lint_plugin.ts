@@ -1,4 +1,6 @@
 // The project's own lint rules, run by `deno lint` beside Deno's.
+import { commentWidth, docstringOpening, testName } from "./lint_voice.ts";
+
 type Node = Deno.lint.Node;
 type Parameter = Deno.lint.Parameter;
 
@@ -245,6 +247,9 @@ const plugin: Deno.lint.Plugin = {
     "log-category": logCategory,
     "no-ignore-file": noIgnoreFile,
     "no-todo": noTodo,
+    "docstring-opening": docstringOpening,
+    "comment-width": commentWidth,
+    "test-name": testName,
   },
 };
 

@@ -3,7 +3,7 @@ type Node = Deno.lint.Node;
 
 const MAX_COLUMNS = 100;
 const MAX_TEST_NAME = 90;
-const CLAUSE = /^\*\s*(What|Whether|How|Who|Whom|Where|Why|When|Which)\b/;
+const CLAUSE = /^\*[\s*]*(What|Whether|How|Who|Whom|Where|Why|When|Which)\b/;
 /** Lines that cannot be wrapped: a long URL, and directives for the tools. */
 const UNWRAPPABLE = /https?:\/\/\S{40}|deno-(lint|fmt|coverage)-ignore/;
 const FAULT_ROWS = / \(F[0-9]+(, F[0-9]+)*\)$/;

@@ -209,7 +209,7 @@ function dialFailure(
     return [
       "other",
       "no local port is left",
-      "See which programs hold many connections: ss -tn",
+      "Compare net.ipv4.ip_local_port_range with the connections in use: ss -tn",
     ];
   }
   const text = messageOf(error);

@@ -184,6 +184,48 @@ const cases: Case[] = [
     good: ["// Nothing to do.\nf();", 'f("TODO");', "// todos of a user\nf();"],
     alsoIn: ["tests/a_test.ts"],
   },
+  {
+    rule: "docstring-opening",
+    path: "src/lib/a.ts",
+    bad: [
+      "/** Whether it is open. */\nf();",
+      "/**\n * What a client sends.\n */\nf();",
+      "/** How many there are. */ f();",
+    ],
+    good: [
+      "/** Returns true if it is open. */\nf();",
+      "// Whether it is open.\nf();",
+      "/* What a client sends. */\nf();",
+      "/** The number of clients. When none is left, it is 0. */\nf();",
+    ],
+    alsoIn: ["tests/a_test.ts", "sim/dev.ts"],
+  },
+  {
+    rule: "comment-width",
+    path: "src/lib/a.ts",
+    bad: [`// ${"a".repeat(98)}\nf();`, `  /**\n   * ${"a ".repeat(50)}\n   */\nf();`],
+    good: [
+      `// ${"a".repeat(97)}\nf();`,
+      `f(); // ${"a".repeat(98)}`,
+      `// See https://example.com/${"a".repeat(90)}\nf();`,
+      `// deno-lint-ignore no-console -- ${"a".repeat(90)}\nf();`,
+    ],
+    alsoIn: ["tests/a_test.ts", "bench/a.ts"],
+  },
+  {
+    rule: "test-name",
+    path: "tests/a_test.ts",
+    bad: [
+      `Deno.test("${"a".repeat(91)}", () => {});`,
+      `Deno.test({ name: "${"a".repeat(91)} (F1)", fn() {} });`,
+      `testRoot(\`${"a".repeat(90)}\${x}\`, () => {});`,
+    ],
+    good: [
+      `Deno.test("${"a".repeat(90)} (F1, F22)", () => {});`,
+      `Deno.test(\`${"a".repeat(89)}\${x}\`, () => {});`,
+      `f("${"a".repeat(91)}");`,
+    ],
+  },
 ];
 
 for (const { rule, path, bad, good, allowedIn = [], alsoIn = [] } of cases) {
