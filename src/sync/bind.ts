@@ -6,8 +6,8 @@ import type { ListenerGroup } from "./listener_group.ts";
 import { SparePorts } from "./spare_ports.ts";
 
 /**
- * When descriptors run out, this many of the listeners that were just opened are given up: files,
- * the API, the control socket and connections need some. The next round opens them again if it can.
+ * The number of new listeners that are closed again when descriptors run out, because files, the
+ * API, the control socket and connections need some. The next round tries to open them again.
  */
 const DESCRIPTORS_LEFT_FREE = 64;
 
