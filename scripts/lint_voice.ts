@@ -47,7 +47,7 @@ export const testName: Deno.lint.Rule = {
     CallExpression(node) {
       const isTest = node.callee.type === "MemberExpression"
         ? context.sourceCode.getText(node.callee) === "Deno.test"
-        : node.callee.type === "Identifier" && /^test[A-Z]|[a-z]Test$/.test(node.callee.name);
+        : node.callee.type === "Identifier" && /^test([A-Z]|$)|[a-z]Test$/.test(node.callee.name);
       const [first] = node.arguments;
       if (!isTest || first === undefined) return;
       const name = textOf(first)?.replace(FAULT_ROWS, "");

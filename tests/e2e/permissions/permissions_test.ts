@@ -10,7 +10,7 @@ cp tests/e2e/permissions/resolvectl /usr/bin/resolvectl
 `;
 
 testRoot(
-  "each entry of the shipped permission sets is needed by a scenario, and all together suffice",
+  "a scenario needs each entry of the shipped permission sets, and all of them suffice",
   async () => {
     const parts = ["0/2", "1/2"].map((PART) =>
       passes(INSIDE, { etc: true, env: { PART }, prelude: RESOLVECTL, filter: "rows:" })
@@ -20,6 +20,6 @@ testRoot(
 );
 
 testTraced(
-  "in long runs ngrokd and ngrokctl use only what their sets hold, and start only the named programs",
+  "in long runs both programs use only their permission sets and start only the named programs",
   () => passes(INSIDE, { etc: true, filter: "audit:" }),
 );
