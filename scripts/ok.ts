@@ -25,6 +25,7 @@ const STATIC: readonly Step[] = [
   { name: "lint", args: ["lint"] },
   { name: "format", args: ["fmt", "--check"] },
   { name: "imports", args: ["run", "-P=scripts", "--no-prompt", "scripts/check_imports.ts"] },
+  { name: "citations", args: ["run", "-P=scripts", "--no-prompt", "scripts/check_citations.ts"] },
   { name: "docs", args: ["run", "-P=scripts", "--no-prompt", "scripts/write_docs.ts", "--check"] },
 ];
 /** The slowest test files, which only `deno task test` and CI run. */

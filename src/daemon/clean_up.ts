@@ -12,8 +12,8 @@ const log = getLogger(["ngrokd", "daemon"]);
 
 /**
  * Removes everything that a killed daemon left on this machine: its section in the hosts file, its
- * two lines in resolv.conf, its interface and routes, its socket. They are found by the journal, and
- * by their markers if the journal is lost. Returns true if nothing is left.
+ * two lines in resolv.conf, its interface and routes, its socket. They are found by the journal,
+ * and by their markers if the journal is lost. Returns true if nothing is left.
  *
  * @throws {BindError} If a daemon is running, which cleans up by itself.
  */

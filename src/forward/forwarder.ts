@@ -16,9 +16,9 @@ import { RunningConnections } from "./running_connections.ts";
 import { TrafficCounters } from "./traffic_counters.ts";
 
 /**
- * Meant to fit into 512 MiB; stalled peers can exceed that (docs/decisions/0003). An idle connection
- * costs about 170 KiB from end to end, most of it in the runtime's TLS client (measured with 2,000),
- * and about 22 KiB until it is forwarded.
+ * Meant to fit into 512 MiB; stalled peers can exceed that (docs/decisions/0003). An idle
+ * connection costs about 170 KiB from end to end, most of it in the runtime's TLS client (measured
+ * with 2,000), and about 22 KiB until it is forwarded.
  */
 const MAX_CONNECTIONS = 4096;
 const MAX_INGRESS_CONNECTIONS = 2048;

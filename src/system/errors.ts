@@ -45,7 +45,9 @@ const CONNECTION_ERRORS: ReadonlySet<string | undefined> = new Set([
   "ETIMEDOUT",
 ]);
 
-/** Returns true if an accept failed because of one connection, so that the next can follow at once. */
+/**
+ * Returns true if an accept failed because of one connection, so that the next can follow at once.
+ */
 export function isOfOneConnection(error: unknown): boolean {
   return CONNECTION_ERRORS.has(codeOf(error));
 }

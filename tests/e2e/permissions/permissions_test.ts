@@ -20,6 +20,6 @@ testRoot(
 );
 
 testTraced(
-  "in long runs both programs use only their permission sets and start only the named programs",
+  "in long runs both programs use only what their sets hold, and start only named programs",
   () => passes(INSIDE, { etc: true, filter: "audit:" }),
 );
