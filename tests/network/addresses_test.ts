@@ -106,8 +106,12 @@ Deno.test("SubnetMemory sets a damaged file aside, and logs what cannot be read 
   assert.deepEqual(await memory.recall(SUBNET), parseCidr("10.108.0.0/16"));
   assert.equal(logged.lines("warning").length, 0);
   await Deno.writeTextFile(path, "[]");
-  assert.equal(await new SubnetMemory({ path, files }).recall(SUBNET), undefined);
+  assert.equal(await memory.recall(SUBNET), undefined);
   assert.match(logged.lines("warning").at(-1)!, /net_subnet\.json is damaged; it is kept as /);
+  // The same choice as before the damage is written again.
+  await memory.remember(SUBNET, parseCidr("10.108.0.0/16")!);
+  assert.deepEqual(await new SubnetMemory({ path, files }).recall(SUBNET), parseCidr("10.108.0.0/16"));
+  await Deno.remove(path);
   await Deno.mkdir(path);
   await memory.remember(SUBNET, SUBNET);
   assert.match(logged.lines("warning").at(-1)!, /Cannot save the chosen subnet/);
