@@ -1,18 +1,3 @@
-/** An attempt over the network. Disposing releases the signal that it follows. */
-export interface Attempt extends Disposable {
-  /** Aborts with the followed signal, or when the attempt is cancelled. */
-  readonly signal: AbortSignal;
-  /**
-   * True if the attempt was cancelled by {@linkcode Attempts.cancelAll}; it can be retried at once.
-   */
-  readonly isCancelled: boolean;
-}
-
-interface Running {
-  readonly controller: AbortController;
-  isCancelled: boolean;
-}
-
 /** The running attempts, which a change of network cancels. */
 export class Attempts {
   readonly #running = new Set<Running>();
@@ -46,4 +31,19 @@ export class Attempts {
     }
     return running.length;
   }
+}
+
+/** An attempt over the network. Disposing releases the signal that it follows. */
+export interface Attempt extends Disposable {
+  /** Aborts with the followed signal, or when the attempt is cancelled. */
+  readonly signal: AbortSignal;
+  /**
+   * True if the attempt was cancelled by {@linkcode Attempts.cancelAll}; it can be retried at once.
+   */
+  readonly isCancelled: boolean;
+}
+
+interface Running {
+  readonly controller: AbortController;
+  isCancelled: boolean;
 }

@@ -1,8 +1,3 @@
-/** Options of a function that waits. */
-export interface WaitOptions {
-  readonly signal?: AbortSignal | undefined;
-}
-
 /** The longest delay of a timer. A longer one would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -27,11 +22,9 @@ export function sleep(ms: number, options: WaitOptions = {}): Promise<void> {
   });
 }
 
-/** Options of {@linkcode withDeadline}. */
-export interface DeadlineOptions extends WaitOptions {
-  readonly ms: number;
-  /** Makes the error that is thrown at the deadline. */
-  readonly onTimeout: () => Error;
+/** Options of a function that waits. */
+export interface WaitOptions {
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -63,11 +56,11 @@ export async function withDeadline<T>(promise: Promise<T>, options: DeadlineOpti
   }
 }
 
-/** A signal with a time limit. Disposing it releases the timer and the signal that it follows. */
-export interface TimeLimit extends Disposable {
-  readonly signal: AbortSignal;
-  /** True if the time limit came before the followed signal aborted. */
-  readonly isOver: boolean;
+/** Options of {@linkcode withDeadline}. */
+export interface DeadlineOptions extends WaitOptions {
+  readonly ms: number;
+  /** Makes the error that is thrown at the deadline. */
+  readonly onTimeout: () => Error;
 }
 
 /**
@@ -96,4 +89,11 @@ export function limitTime(ms: number, options: WaitOptions = {}): TimeLimit {
       signal?.removeEventListener("abort", onAbort);
     },
   };
+}
+
+/** A signal with a time limit. Disposing it releases the timer and the signal that it follows. */
+export interface TimeLimit extends Disposable {
+  readonly signal: AbortSignal;
+  /** True if the time limit came before the followed signal aborted. */
+  readonly isOver: boolean;
 }

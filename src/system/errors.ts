@@ -1,8 +1,8 @@
 import { BindError, type BindFailure, FileError, type FileFailure, messageOf } from "../model/errors.ts";
 
 /** Translates Deno's error of a file operation. Only this module knows Deno's classes for files. */
-export function toFileError(error: unknown, what: { action: string; path: string }): FileError {
-  const { action, path } = what;
+export function toFileError(error: unknown, operation: { action: string; path: string }): FileError {
+  const { action, path } = operation;
   const [reason, state] = fileFailure(error);
   const hint = reason === "not_capable"
     ? `Add ${missingPermission(error)}: see docs/permissions.md`
@@ -46,7 +46,7 @@ const CONNECTION_ERRORS: ReadonlySet<string | undefined> = new Set([
 ]);
 
 /**
- * Returns true if an accept failed because of one connection, so that the next can follow at once.
+ * Returns true if an accept failed only for one connection, so that the next can follow at once.
  */
 export function isOfOneConnection(error: unknown): boolean {
   return CONNECTION_ERRORS.has(codeOf(error));

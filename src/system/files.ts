@@ -1,30 +1,8 @@
 import { FileError } from "../model/errors.ts";
 import { codeOf, toFileError } from "./errors.ts";
 
-/** The result of a `stat`. */
-export interface FileStat {
-  readonly kind: "file" | "directory" | "symlink" | "other";
-  readonly size: number;
-  readonly inode: number;
-  /** Milliseconds since the epoch. */
-  readonly mtimeMs: number;
-  /** Permission bits only. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-}
-
-/** The suffix of temporary files, which identifies them as ours. */
+/** The suffix that identifies the temporary files of ngrokd. */
 const TEMPORARY = ".ngrokd.tmp";
-
-/** Options of {@linkcode writeFileAtomic}. */
-export interface AtomicWriteOptions {
-  readonly mode: number;
-  /** Owner and group of the new file; only root can change them. */
-  readonly owner?: { readonly uid: number; readonly gid: number };
-  /** The name of the temporary file. @default {`<path>.ngrokd.tmp`} */
-  readonly temporary?: string;
-}
 
 /**
  * Reads a text file of at most `maxBytes`.
@@ -33,7 +11,7 @@ export interface AtomicWriteOptions {
  */
 export async function readText(path: string, maxBytes = 16 * 1024 * 1024): Promise<string> {
   try {
-    await demandReadable(path, maxBytes);
+    await checkReadable(path, maxBytes);
     return await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof FileError) throw error;
@@ -48,7 +26,7 @@ export async function readText(path: string, maxBytes = 16 * 1024 * 1024): Promi
  */
 export async function readBytesIfAny(path: string, maxBytes: number): Promise<Uint8Array | undefined> {
   try {
-    await demandReadable(path, maxBytes);
+    await checkReadable(path, maxBytes);
     return await Deno.readFile(path);
   } catch (error) {
     if (error instanceof FileError) throw error;
@@ -89,6 +67,15 @@ export async function writeFileAtomic(
   }
 }
 
+/** Options of {@linkcode writeFileAtomic}. */
+export interface AtomicWriteOptions {
+  readonly mode: number;
+  /** Owner and group of the new file; only root can change them. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** The name of the temporary file. @default {`<path>.ngrokd.tmp`} */
+  readonly temporary?: string;
+}
+
 /**
  * Removes the temporary files that a killed {@linkcode writeFileAtomic} left in a directory.
  *
@@ -99,9 +86,6 @@ export async function removeTemporaries(directory: string): Promise<void> {
     if (name.endsWith(TEMPORARY)) await removeFile(`${directory}/${name}`);
   }
 }
-
-/** Options of {@linkcode createFile}. */
-export type CreateOptions = Pick<AtomicWriteOptions, "mode" | "owner">;
 
 /**
  * Creates a file with this content, mode and owner, and syncs it. An existing file or link of that
@@ -117,6 +101,9 @@ export async function createFile(path: string, bytes: Uint8Array, options: Creat
     throw toFileError(error, { action: "write", path });
   }
 }
+
+/** Options of {@linkcode createFile}. */
+export type CreateOptions = Pick<AtomicWriteOptions, "mode" | "owner">;
 
 /**
  * Overwrites a file in place, for files that cannot be replaced by rename (bind mounts). Not
@@ -167,6 +154,19 @@ export async function statTarget(path: string): Promise<FileStat | undefined> {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw toFileError(error, { action: "stat", path });
   }
+}
+
+/** The result of a `stat`. */
+export interface FileStat {
+  readonly kind: "file" | "directory" | "symlink" | "other";
+  readonly size: number;
+  readonly inode: number;
+  /** Milliseconds since the epoch. */
+  readonly mtimeMs: number;
+  /** Permission bits only. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /** Creates a directory and its parents; an existing one is unchanged. @throws {FileError} */
@@ -246,9 +246,9 @@ async function writeNew(
   await writeAll(file, bytes);
   await Deno.chmod(path, mode);
   if (owner !== undefined) {
-    const born = await file.stat();
+    const created = await file.stat();
     // A hardened unit refuses every chown, even one that changes nothing.
-    if (born.uid !== owner.uid || born.gid !== owner.gid) await Deno.chown(path, owner.uid, owner.gid);
+    if (created.uid !== owner.uid || created.gid !== owner.gid) await Deno.chown(path, owner.uid, owner.gid);
   }
   await file.sync();
 }
@@ -266,7 +266,7 @@ async function removeQuietly(path: string): Promise<void> {
 }
 
 /** Refuses a FIFO, whose open would block, and a file that is too large, before they are opened. */
-async function demandReadable(path: string, maxBytes: number): Promise<void> {
+async function checkReadable(path: string, maxBytes: number): Promise<void> {
   const info = await Deno.stat(path);
   if (!info.isFile) {
     throw new FileError(`Cannot read ${path}: it is not a regular file`, { path, reason: "not_regular" });

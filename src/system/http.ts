@@ -5,6 +5,65 @@ import { limitTime } from "./clock.ts";
 import { openTunnel } from "./proxy/proxy_tunnel.ts";
 import { checkProxy } from "./proxy/tunnel.ts";
 
+/**
+ * Sends a request and returns the response. Redirects are returned, never followed. The caller must
+ * have removed the proxy variables from the environment ({@linkcode takeEnvironment}), or the
+ * runtime obeys them for `https:`.
+ *
+ * @throws {ApiError} `unreachable`, `proxy`, `timeout`, `too_large` or `malformed` (an invalid
+ * header), with the status of the response, or 0.
+ * @throws The signal's reason, if it aborts first.
+ */
+export async function sendHttp(request: HttpRequest): Promise<HttpResponse> {
+  const { method, url, headers, body, timeoutMs, maxBodyBytes, signal } = request;
+  const { origin, protocol } = new URL(url);
+  const proxy = protocol === "https:" ? request.proxy : undefined;
+  const init = {
+    method,
+    headers: checkedHeaders(headers, origin),
+    body: body ?? null,
+    redirect: "manual",
+  } as const;
+  using limit = limitTime(timeoutMs, { signal });
+  const through = proxy === undefined ? "" : ` through the proxy ${showProxy(proxy)}`;
+  let status = 0;
+  let client: Deno.HttpClient | undefined;
+  try {
+    using own = clientFor(new URL(url), proxy);
+    client = own ?? sharedClient();
+    const response = await fetch(url, {
+      ...init,
+      signal: limit.signal,
+      client,
+    });
+    status = response.status;
+    return { status, headers: response.headers, body: await readBody(response, maxBodyBytes, origin) };
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    // The connection may be dead. With HTTP/2 all later requests would use it until the kernel
+    // gives it up, in a quarter of an hour.
+    if (client !== undefined && client === shared) dropHttpConnections();
+    if (signal?.aborted) throw signal.reason;
+    if (limit.isOver) {
+      throw new ApiError(
+        `Cannot get a response from ${origin}${through}: no response within ${timeoutMs / 1000} s`,
+        {
+          status,
+          code: "timeout",
+          cause: error,
+          hint: proxy && checkProxy(proxy),
+        },
+      );
+    }
+    if (proxy !== undefined && status === 0) await tryTunnel(new URL(url), { proxy, signal: limit.signal });
+    throw new ApiError(`Cannot reach ${origin}${through}: ${reasonOf(error)}`, {
+      status,
+      code: "unreachable",
+      cause: error,
+    });
+  }
+}
+
 /** An HTTP request with its limits. */
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
@@ -30,81 +89,22 @@ export interface HttpResponse {
 }
 
 /**
- * Sends a request and returns the response. Redirects are returned, never followed. The caller must
- * have removed the proxy variables from the environment ({@linkcode takeEnvironment}), or the
- * runtime obeys them for `https:`.
- *
- * @throws {ApiError} `unreachable`, `proxy`, `timeout`, `too_large` or `malformed` (an invalid
- * header), with the status of the response, or 0.
- * @throws The signal's reason, if it aborts first.
- */
-export async function sendHttp(request: HttpRequest): Promise<HttpResponse> {
-  const { method, url, headers, body, timeoutMs, maxBodyBytes, signal } = request;
-  const { origin, protocol } = new URL(url);
-  const proxy = protocol === "https:" ? request.proxy : undefined;
-  const init = {
-    method,
-    headers: checkedHeaders(headers, origin),
-    body: body ?? null,
-    redirect: "manual",
-  } as const;
-  using limit = limitTime(timeoutMs, { signal });
-  const way = proxy === undefined ? "" : ` through the proxy ${showProxy(proxy)}`;
-  let status = 0;
-  let client: Deno.HttpClient | undefined;
-  try {
-    using own = clientFor(new URL(url), proxy);
-    client = own ?? keptClient();
-    const response = await fetch(url, {
-      ...init,
-      signal: limit.signal,
-      client,
-    });
-    status = response.status;
-    return { status, headers: response.headers, body: await readBody(response, maxBodyBytes, origin) };
-  } catch (error) {
-    if (error instanceof ApiError) throw error;
-    // The connection may be dead. With HTTP/2 all later requests would use it until the kernel
-    // gives it up, in a quarter of an hour.
-    if (client !== undefined && client === kept) dropHttpConnections();
-    if (signal?.aborted) throw signal.reason;
-    if (limit.isOver) {
-      throw new ApiError(
-        `Cannot get a response from ${origin}${way}: no response within ${timeoutMs / 1000} s`,
-        {
-          status,
-          code: "timeout",
-          cause: error,
-          hint: proxy && checkProxy(proxy),
-        },
-      );
-    }
-    if (proxy !== undefined && status === 0) await tryTunnel(new URL(url), { proxy, signal: limit.signal });
-    throw new ApiError(`Cannot reach ${origin}${way}: ${reasonOf(error)}`, {
-      status,
-      code: "unreachable",
-      cause: error,
-    });
-  }
-}
-
-/**
  * Long enough for the pages of one list, and not for the next poll, because routers forget idle
  * connections.
  */
 const IDLE_MS = 5_000;
 
 /** The client whose connections are reused. */
-let kept: Deno.HttpClient | undefined;
+let shared: Deno.HttpClient | undefined;
 
-function keptClient(): Deno.HttpClient {
-  return kept ??= Deno.createHttpClient({ poolIdleTimeout: IDLE_MS });
+function sharedClient(): Deno.HttpClient {
+  return shared ??= Deno.createHttpClient({ poolIdleTimeout: IDLE_MS });
 }
 
 /** Drops idle connections, so that later requests open new ones. Running requests continue. */
 export function dropHttpConnections(): void {
-  kept?.close();
-  kept = undefined;
+  shared?.close();
+  shared = undefined;
 }
 
 /** Makes a client for one request if the shared client cannot be used. */

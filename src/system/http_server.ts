@@ -1,13 +1,6 @@
 import { listenerKey } from "../model/route_table.ts";
 import { toBindError } from "./errors.ts";
 
-/** An open HTTP server. */
-export interface HttpServer {
-  readonly port: number;
-  /** Stops accepting and ends running requests. */
-  close(): Promise<void>;
-}
-
 /**
  * Serves HTTP on one address. If the handler throws, the response is 500.
  *
@@ -36,4 +29,11 @@ export function serveHttp(
   } catch (error) {
     throw toBindError(error, listenerKey(where.address, where.port));
   }
+}
+
+/** An open HTTP server. */
+export interface HttpServer {
+  readonly port: number;
+  /** Stops accepting and ends running requests. */
+  close(): Promise<void>;
 }

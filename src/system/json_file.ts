@@ -4,29 +4,10 @@ import { FileError, messageOf } from "../model/errors.ts";
 const FILE_MODE = 0o644;
 
 /**
- * The part of the file system that a {@linkcode JsonFile} needs. Every function throws {@linkcode
- * FileError}.
- */
-export interface StateFiles {
-  readText(path: string, maxBytes?: number): Promise<string>;
-  writeFileAtomic(path: string, text: string, options: { mode: number }): Promise<void>;
-  removeFile(path: string): Promise<void>;
-  renameFile(from: string, to: string): Promise<void>;
-}
-
-/** The content of a {@linkcode JsonFile}, or the reason why there is none. */
-export interface JsonContent<T> {
-  /** Undefined if the file is missing, unreadable or damaged. */
-  readonly content?: T;
-  /** The reason, and what becomes of the file; undefined if nothing is wrong. */
-  readonly problem?: string;
-}
-
-/**
  * A JSON file in the state directory. A write replaces the file atomically and is skipped if the
  * bytes are the same. A file that does not match its schema is renamed to `<path>.bad`, so that the
- * next write does not destroy it. One that cannot be read is renamed by that write only, because it
- * may be readable after a restart.
+ * next write does not destroy it. A file that cannot be read is renamed only by that write,
+ * because it may be readable after a restart.
  */
 export class JsonFile<T> {
   readonly #path: string;
@@ -35,7 +16,7 @@ export class JsonFile<T> {
   readonly #maxBytes: number | undefined;
   /** The text that is known to be on disk. */
   #onDisk: string | undefined;
-  /** True if the last read failed: the file may hold a good content. */
+  /** True if the last read failed: the file may have valid content. */
   #isUnread = false;
 
   constructor(path: string, options: { schema: z.ZodType<T>; files: StateFiles; maxBytes?: number }) {
@@ -49,7 +30,7 @@ export class JsonFile<T> {
     return this.#path;
   }
 
-  /** Reads and checks the content. Never rejects: what is wrong is in `problem`. */
+  /** Reads and checks the content. Never rejects; a failure is in `problem`. */
   async read(): Promise<JsonContent<T>> {
     let text: string;
     this.#onDisk = undefined;
@@ -67,7 +48,7 @@ export class JsonFile<T> {
     return { content: parsed.data };
   }
 
-  /** Replaces the content. @throws {FileError} The old file is whole then. */
+  /** Replaces the content. @throws {FileError} The old file is unchanged. */
   async write(content: T): Promise<void> {
     const text = JSON.stringify(content, null, 2);
     if (this.#onDisk === text) return;
@@ -107,6 +88,25 @@ export class JsonFile<T> {
     }
     this.#isUnread = false;
   }
+}
+
+/**
+ * The part of the file system that a {@linkcode JsonFile} needs. Every function throws {@linkcode
+ * FileError}.
+ */
+export interface StateFiles {
+  readText(path: string, maxBytes?: number): Promise<string>;
+  writeFileAtomic(path: string, text: string, options: { mode: number }): Promise<void>;
+  removeFile(path: string): Promise<void>;
+  renameFile(from: string, to: string): Promise<void>;
+}
+
+/** The content of a {@linkcode JsonFile}, or the reason why there is none. */
+export interface JsonContent<T> {
+  /** Undefined if the file is missing, unreadable or damaged. */
+  readonly content?: T;
+  /** The reason, and what becomes of the file; undefined if nothing is wrong. */
+  readonly problem?: string;
 }
 
 function isMissing(error: unknown): boolean {

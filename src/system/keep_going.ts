@@ -1,14 +1,6 @@
 import { backoffDelay } from "../lib/backoff.ts";
 import { sleep } from "./clock.ts";
 
-/** Options of {@linkcode keepGoing}. */
-export interface KeepGoingOptions {
-  /** Ends the loop. The owner of the signal also closes what the loop waits for. */
-  readonly signal: AbortSignal;
-  /** Called for the first failure after a success. */
-  readonly onFailure: (error: unknown) => void;
-}
-
 /**
  * Restarts a loop that ends only by throwing (accept, receive) until the signal aborts. The
  * back-off after a failure grows from 5 ms to 1 s; the loop calls `succeeded` to reset it.
@@ -28,4 +20,12 @@ export async function keepGoing(
       await sleep(backoffDelay(failures, { baseMs: 5, maxMs: 1000 }), { signal }).catch(() => {});
     }
   }
+}
+
+/** Options of {@linkcode keepGoing}. */
+export interface KeepGoingOptions {
+  /** Ends the loop. The owner of the signal also closes what the loop waits for. */
+  readonly signal: AbortSignal;
+  /** Called for the first failure after a success. */
+  readonly onFailure: (error: unknown) => void;
 }

@@ -5,22 +5,6 @@ import { toBindError } from "./errors.ts";
 import { groupId } from "./groups.ts";
 import type { ByteStream } from "./net.ts";
 
-/** An open Unix socket. */
-export interface LocalListener {
-  readonly path: string;
-  accept(): Promise<ByteStream>;
-  /** Closes the socket and removes its path. */
-  close(): void;
-}
-
-/** Options of {@linkcode listenLocal}. */
-export interface LocalListenOptions {
-  /**
-   * The group that may open it besides the owner. If there is no such group, only the owner may.
-   */
-  readonly group?: string;
-}
-
 const OTHERS = 0o007;
 
 /**
@@ -46,15 +30,30 @@ export async function listenLocal(path: string, options: LocalListenOptions = {}
     throw toBindError(error, path);
   }
   try {
-    // A setgid directory gives the socket its group. A directory that exists already may give
-    // another.
-    const born = await Deno.lstat(path);
-    await Deno.chmod(path, gid !== undefined && born.gid === gid ? 0o660 : 0o600);
+    // A setgid directory gives the socket its group, which is another one if the directory existed.
+    const info = await Deno.lstat(path);
+    await Deno.chmod(path, gid !== undefined && info.gid === gid ? 0o660 : 0o600);
   } catch (error) {
     listener.close();
     throw toBindError(error, path);
   }
   return { path, accept: () => acceptNext(() => listener.accept()), close: () => listener.close() };
+}
+
+/** An open Unix socket. */
+export interface LocalListener {
+  readonly path: string;
+  accept(): Promise<ByteStream>;
+  /** Closes the socket and removes its path. */
+  close(): void;
+}
+
+/** Options of {@linkcode listenLocal}. */
+export interface LocalListenOptions {
+  /**
+   * The group that may open it besides the owner. If there is no such group, only the owner may.
+   */
+  readonly group?: string;
 }
 
 /**
@@ -70,9 +69,8 @@ export async function holdLock(path: string, options: LocalListenOptions = {}): 
   await prepareDirectory(directory, gid, path);
   for (;;) {
     const handle = await lockFile(path);
-    // The former owner may have removed the file in between. Then the lock is on a file without a
-    // name.
-    if (!await isStill(handle, path)) {
+    // The former owner may have removed the file in the meantime. Then the locked file has no path.
+    if (!await hasPath(handle, path)) {
       handle.close();
       continue;
     }
@@ -103,10 +101,10 @@ async function lockFile(path: string): Promise<Deno.FsFile> {
   });
 }
 
-async function isStill(handle: Deno.FsFile, path: string): Promise<boolean> {
+async function hasPath(handle: Deno.FsFile, path: string): Promise<boolean> {
   try {
-    const [held, there] = await Promise.all([handle.stat(), Deno.lstat(path)]);
-    return held.ino === there.ino && held.dev === there.dev;
+    const [locked, present] = await Promise.all([handle.stat(), Deno.lstat(path)]);
+    return locked.ino === present.ino && locked.dev === present.dev;
   } catch {
     return false;
   }
@@ -115,8 +113,7 @@ async function isStill(handle: Deno.FsFile, path: string): Promise<boolean> {
 /**
  * Connects to a Unix socket.
  *
- * @throws What Deno throws: NotFound, ConnectionRefused or PermissionDenied; {@linkcode
- * localFailure} names them.
+ * @throws {Deno.errors.NotFound} And other errors, which {@linkcode localFailure} classifies.
  */
 export function connectLocal(path: string): Promise<ByteStream> {
   return Deno.connect({ transport: "unix", path });
@@ -180,7 +177,7 @@ async function lockDirectory(directory: string, path: string): Promise<Disposabl
     throw toBindError(error, path);
   }
   handle.close();
-  throw new BindError(`Cannot bind ${path}: another ngrokd is starting there`, {
+  throw new BindError(`Cannot bind ${path}: another ngrokd is starting with this socket`, {
     address: path,
     reason: "in_use",
   });
@@ -201,7 +198,7 @@ async function removeStale(path: string): Promise<void> {
       throw new BindError(`Cannot bind ${path}: a file that is not a socket has this path`, {
         address: path,
         reason: "in_use",
-        hint: `Move it away: ${path}`,
+        hint: `Move or remove the file: ${path}`,
       });
     }
   } catch (error) {

@@ -12,28 +12,6 @@ import { silentProxy } from "./proxy/tunnel.ts";
 
 export type { ByteStream };
 
-/** An accepted connection and its peer. */
-export interface AcceptedStream extends ByteStream {
-  readonly peer: string;
-  /** The local address that the peer dialled. */
-  readonly local?: string;
-}
-
-/** An open TCP listener. */
-export interface TcpListener {
-  /** `address:port` as bound. */
-  readonly key: string;
-  readonly port: number;
-  accept(): Promise<AcceptedStream>;
-  close(): void;
-}
-
-/** An IPv4 address and a port to bind; port 0 is any free port. */
-export interface TcpAddress {
-  readonly address: string;
-  readonly port: number;
-}
-
 /** Opens a TCP listener. @throws {BindError} If the address cannot be bound. */
 export function listenTcp(where: TcpAddress): TcpListener {
   const listener = openListener(where);
@@ -54,6 +32,28 @@ export function listenTcp(where: TcpAddress): TcpListener {
     },
     close: () => listener.close(),
   };
+}
+
+/** An open TCP listener. */
+export interface TcpListener {
+  /** `address:port` as bound. */
+  readonly key: string;
+  readonly port: number;
+  accept(): Promise<AcceptedStream>;
+  close(): void;
+}
+
+/** An accepted connection and its peer. */
+export interface AcceptedStream extends ByteStream {
+  readonly peer: string;
+  /** The local address that the peer dialled. */
+  readonly local?: string;
+}
+
+/** An IPv4 address and a port to bind; port 0 is any free port. */
+export interface TcpAddress {
+  readonly address: string;
+  readonly port: number;
 }
 
 /**
@@ -94,26 +94,6 @@ const CHECK_INGRESS = "Check this machine's network and ingressEndpoint; each ne
  * runtime.
  */
 const SERVER_NAME = Symbol.for("unstableServerName");
-
-/** Options of {@linkcode connectTls}. Keys, certificates and CAs are PEM. */
-export interface TlsDialOptions {
-  readonly hostname: string;
-  readonly port: number;
-  readonly cert: string;
-  readonly key: string;
-  /** Trusted CAs in addition to Deno's roots. */
-  readonly caCerts: readonly string[];
-  /** The limit for TCP connect and TLS handshake together. */
-  readonly timeoutMs: number;
-  /**
-   * If true, checks first that a TLS server answers (with an `https` proxy: that the proxy does),
-   * because a handshake that is given up keeps its descriptor.
-   */
-  readonly checkFirst?: boolean;
-  /** The proxy to dial instead of the host. The host's name is still verified. */
-  readonly proxy?: Proxy | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
 
 /**
  * Connects, shakes hands and verifies the server's certificate against `hostname`.
@@ -183,7 +163,7 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
     try {
       conn?.close();
     } catch {
-      // Closed by a failed handshake.
+      // A failed handshake has closed the connection.
     }
     relay?.close();
     if (signal?.aborted) throw signal.reason;
@@ -191,6 +171,26 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
     const [code, state, hint] = dialFailure(error, { hostname, connected: conn !== undefined });
     throw new DialError(`Cannot connect to ${where}: ${state}`, { code, cause: error, hint });
   }
+}
+
+/** Options of {@linkcode connectTls}. Keys, certificates and CAs are PEM. */
+export interface TlsDialOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly cert: string;
+  readonly key: string;
+  /** Trusted CAs in addition to Deno's roots. */
+  readonly caCerts: readonly string[];
+  /** The limit for TCP connect and TLS handshake together. */
+  readonly timeoutMs: number;
+  /**
+   * If true, checks first that a TLS server answers (with an `https` proxy: that the proxy does),
+   * because a handshake that is given up keeps its descriptor.
+   */
+  readonly checkFirst?: boolean;
+  /** The proxy to dial instead of the host. The host's name is still verified. */
+  readonly proxy?: Proxy | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Converts to seconds with two decimals. */

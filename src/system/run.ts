@@ -1,18 +1,6 @@
 import { CommandError, messageOf } from "../model/errors.ts";
 import { limitTime } from "./clock.ts";
 
-/** Options of {@linkcode run}. */
-export interface RunOptions {
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** The output of a program. */
-export interface RunResult {
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /**
  * Runs a program to its end, without a shell and with an empty environment.
  *
@@ -54,6 +42,18 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
     );
   }
   return { stdout, stderr };
+}
+
+/** Options of {@linkcode run}. */
+export interface RunOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The output of a program. */
+export interface RunResult {
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
 /**

@@ -1,13 +1,5 @@
 import { parseIpv4 } from "../lib/ipv4.ts";
 
-/** Options of {@linkcode answersTls}. */
-export interface AnswerOptions {
-  readonly hostname: string;
-  readonly port: number;
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
-}
-
 /**
  * Returns true if a TLS server sends anything, even a refusal; false if it is silent or the signal
  * aborts. A socket of `node:tls` really closes during the handshake, unlike a `Deno.TlsConn`.
@@ -33,4 +25,12 @@ export async function answersTls(options: AnswerOptions): Promise<boolean> {
     signal?.removeEventListener("abort", silent);
     socket.destroy();
   }
+}
+
+/** Options of {@linkcode answersTls}. */
+export interface AnswerOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
 }

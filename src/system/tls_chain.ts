@@ -4,25 +4,6 @@ import type { Proxy } from "../model/proxy.ts";
 import { openTunnel } from "./proxy/proxy_tunnel.ts";
 import { openRelay } from "./proxy/relay.ts";
 
-/** Options of {@linkcode probeChain}. */
-export interface ChainProbeOptions {
-  readonly hostname: string;
-  readonly port: number;
-  /** The limit for TCP connect and TLS handshake together. */
-  readonly timeoutMs: number;
-  /** The proxy that connections to this server use. */
-  readonly proxy?: Proxy | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** The certificates that a TLS server presents. */
-export interface PresentedChain {
-  /** DER; the server's own certificate is first. */
-  readonly certificates: readonly Uint8Array<ArrayBuffer>[];
-  /** Verification against the runtime's own CAs: `other_name` if only the name differs. */
-  readonly byRoots: "trusted" | "other_name" | "untrusted";
-}
-
 /** The limit of the chain, which usually has three certificates. */
 const MAX_CERTIFICATES = 10;
 const MAX_CERTIFICATE_BYTES = 16 * 1024;
@@ -76,6 +57,25 @@ export async function probeChain(options: ChainProbeOptions): Promise<PresentedC
     socket.destroy();
     relay?.close();
   }
+}
+
+/** Options of {@linkcode probeChain}. */
+export interface ChainProbeOptions {
+  readonly hostname: string;
+  readonly port: number;
+  /** The limit for TCP connect and TLS handshake together. */
+  readonly timeoutMs: number;
+  /** The proxy that connections to this server use. */
+  readonly proxy?: Proxy | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The certificates that a TLS server presents. */
+export interface PresentedChain {
+  /** DER; the server's own certificate is first. */
+  readonly certificates: readonly Uint8Array<ArrayBuffer>[];
+  /** Verification against the runtime's own CAs: `other_name` if only the name differs. */
+  readonly byRoots: "trusted" | "other_name" | "untrusted";
 }
 
 function byRoots(

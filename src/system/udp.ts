@@ -3,12 +3,24 @@ import { toBindError } from "./errors.ts";
 import type { TcpAddress } from "./net.ts";
 
 /**
- * The IPv4 address and port of a peer, under the runtime's names, so that no object is made for
- * each datagram.
+ * Opens a UDP socket. On 0.0.0.0 the kernel chooses the source address of a reply, so a server
+ * binds each address (docs/runtime.md UDP and DNS).
+ *
+ * Deno's own socket is unstable (`"unstable": ["net"]` in deno.json) but three times faster than
+ * `node:dgram`.
+ *
+ * @throws {BindError} If the address cannot be bound.
  */
-export interface UdpPeer {
-  readonly hostname: string;
-  readonly port: number;
+export function listenUdp(where: TcpAddress): UdpSocket {
+  const conn = openSocket(where);
+  const { port } = conn.addr as Deno.NetAddr;
+  return {
+    key: listenerKey(where.address, port),
+    port,
+    receive: (buffer) => conn.receive(buffer) as Promise<[Uint8Array, Deno.NetAddr]>,
+    send: (data, peer) => conn.send(data, peer as Deno.NetAddr),
+    close: () => conn.close(),
+  };
 }
 
 /** An open UDP socket. */
@@ -30,24 +42,12 @@ export interface UdpSocket {
 }
 
 /**
- * Opens a UDP socket. On 0.0.0.0 the kernel chooses the source address of a reply, so a server
- * binds each address (docs/runtime.md UDP and DNS).
- *
- * Deno's own socket is unstable (`"unstable": ["net"]` in deno.json) but three times faster than
- * `node:dgram`.
- *
- * @throws {BindError} If the address cannot be bound.
+ * The IPv4 address and port of a peer, under the runtime's names, so that no object is made for
+ * each datagram.
  */
-export function listenUdp(where: TcpAddress): UdpSocket {
-  const conn = openSocket(where);
-  const { port } = conn.addr as Deno.NetAddr;
-  return {
-    key: listenerKey(where.address, port),
-    port,
-    receive: (buffer) => conn.receive(buffer) as Promise<[Uint8Array, Deno.NetAddr]>,
-    send: (data, peer) => conn.send(data, peer as Deno.NetAddr),
-    close: () => conn.close(),
-  };
+export interface UdpPeer {
+  readonly hostname: string;
+  readonly port: number;
 }
 
 function openSocket(where: TcpAddress): Deno.DatagramConn {

@@ -14,30 +14,6 @@ const MAX_SETTLE_MS = 8_000;
  */
 const PAUSE_MS = 10_000;
 
-/** Options of {@linkcode Wake}. */
-export interface WakeOptions {
-  /** Returns the networks that this machine is connected to. */
-  readonly networks: () => readonly string[];
-  /** Called once for each wake. */
-  readonly onWake: () => void;
-  /** @default {2_000} */
-  readonly everyMs?: number;
-  /**
-   * Milliseconds since the epoch, which jump when the machine slept or the clock was set.
-   *
-   * @default {Date.now}
-   */
-  readonly wallMs?: () => number;
-  /** Milliseconds of a clock that stops while the machine sleeps. @default {performance.now} */
-  readonly steadyMs?: () => number;
-}
-
-interface PendingWake {
-  readonly text: string;
-  /** The time of the first change since the last wake. */
-  readonly firstAt: number;
-}
-
 /**
  * Detects that this machine slept, that its clock was set, or that its network changed: within
  * about 10 s, at most once in 10 s.
@@ -76,7 +52,7 @@ export class Wake {
     if (pending === undefined || now - this.#lastAt < PAUSE_MS) return;
     const isStill = text === undefined;
     if (!isStill && now - pending.firstAt < MAX_SETTLE_MS) return;
-    log.info("{change}; polling the API, checking the listeners and dialling the ingress again", {
+    log.info("Detected a wake: {change}; polling the API, checking the listeners and the ingress", {
       change: pending.text,
     });
     this.#pending = undefined;
@@ -93,18 +69,42 @@ export class Wake {
     this.#networks = networks;
     if (Math.abs(jumpMs) >= MIN_JUMP_MS) {
       return jumpMs > 0
-        ? `This machine slept or its clock was set forward (${Math.round(jumpMs / 1000)} s)`
-        : `The clock was set back (${Math.round(-jumpMs / 1000)} s)`;
+        ? `this machine slept or its clock was set forward (${Math.round(jumpMs / 1000)} s)`
+        : `the clock was set back (${Math.round(-jumpMs / 1000)} s)`;
     }
-    return isOther ? "The addresses of this machine have changed" : undefined;
+    return isOther ? "the addresses of this machine have changed" : undefined;
   }
 
   #readNetworks(): string {
     try {
       return this.#options.networks().join();
     } catch {
-      // If the networks cannot be read, nothing has changed.
+      // Networks that cannot be read count as unchanged.
       return this.#networks ?? "";
     }
   }
+}
+
+/** Options of {@linkcode Wake}. */
+export interface WakeOptions {
+  /** Returns the networks that this machine is connected to. */
+  readonly networks: () => readonly string[];
+  /** Called once for each wake. */
+  readonly onWake: () => void;
+  /** @default {2_000} */
+  readonly everyMs?: number;
+  /**
+   * Milliseconds since the epoch, which jump when the machine slept or the clock was set.
+   *
+   * @default {Date.now}
+   */
+  readonly wallMs?: () => number;
+  /** Milliseconds of a clock that stops while the machine sleeps. @default {performance.now} */
+  readonly steadyMs?: () => number;
+}
+
+interface PendingWake {
+  readonly text: string;
+  /** The time of the first change since the last wake. */
+  readonly firstAt: number;
 }

@@ -7,42 +7,6 @@ const log = getLogger(["ngrokd", "system"]);
 /** The number of checks while a file keeps changing. */
 const MAX_SETTLING = 4;
 
-/** The part of a `stat` that shows a change. */
-export interface WatchedStat {
-  readonly inode: number;
-  readonly mtimeMs: number;
-  readonly size: number;
-}
-
-/** Options of {@linkcode watchFile}. */
-export interface WatchOptions {
-  /** Follows symlinks; returns undefined if the file does not exist. */
-  readonly stat: (path: string) => Promise<WatchedStat | undefined>;
-  /** Called after each change, also when the file was removed. Calls do not overlap. */
-  readonly onChange: () => void | Promise<void>;
-  /** @default {2000} */
-  readonly intervalMs?: number;
-  /**
-   * The time without a further change before `onChange`; after four times that it is called anyway.
-   *
-   * @default {500}
-   */
-  readonly debounceMs?: number;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/**
- * A watch that ends with its signal or when it is disposed. Disposing waits for a running
- * `onChange`.
- */
-export interface FileWatch extends AsyncDisposable {
-  /**
-   * Takes the present file as known. Call it after an own write and then read the file: a foreign
-   * change before the call is in what you read, and a later one is reported.
-   */
-  acknowledge(): Promise<void>;
-}
-
 /**
  * Watches a file by `stat`: writes, replacement by rename, swapped symlinks, removal and return.
  * `Deno.watchFs` misses some of them (docs/runtime.md Files and processes). Read the file after
@@ -52,9 +16,9 @@ export async function watchFile(path: string, options: WatchOptions): Promise<Fi
   const { stat, onChange, intervalMs = 2000, debounceMs = 500 } = options;
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
-  let known = await look();
+  let known = await readState();
 
-  async function look(): Promise<string> {
+  async function readState(): Promise<string> {
     try {
       const found = await stat(path);
       return found === undefined ? "absent" : `${found.inode} ${found.mtimeMs} ${found.size}`;
@@ -64,10 +28,10 @@ export async function watchFile(path: string, options: WatchOptions): Promise<Fi
   }
 
   async function settle(): Promise<string> {
-    let before = await look();
+    let before = await readState();
     for (let tries = 0; before !== known && tries < MAX_SETTLING; tries++) {
       await sleep(debounceMs, { signal });
-      const now = await look();
+      const now = await readState();
       if (now === before) return now;
       before = now;
     }
@@ -88,15 +52,51 @@ export async function watchFile(path: string, options: WatchOptions): Promise<Fi
     }
   }
 
-  // Only the signal ends it with an error.
+  // Only an abort rejects.
   const ended = watch().catch(() => {});
   return {
     async acknowledge() {
-      known = await look();
+      known = await readState();
     },
     async [Symbol.asyncDispose]() {
       stop.abort();
       await ended;
     },
   };
+}
+
+/** Options of {@linkcode watchFile}. */
+export interface WatchOptions {
+  /** Follows symlinks; returns undefined if the file does not exist. */
+  readonly stat: (path: string) => Promise<WatchedStat | undefined>;
+  /** Called after each change, also when the file was removed. Calls do not overlap. */
+  readonly onChange: () => void | Promise<void>;
+  /** @default {2000} */
+  readonly intervalMs?: number;
+  /**
+   * The time without a further change before `onChange`; after four times that it is called anyway.
+   *
+   * @default {500}
+   */
+  readonly debounceMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The part of a `stat` that shows a change. */
+export interface WatchedStat {
+  readonly inode: number;
+  readonly mtimeMs: number;
+  readonly size: number;
+}
+
+/**
+ * A watch that ends with its signal or when it is disposed. Disposing waits for a running
+ * `onChange`.
+ */
+export interface FileWatch extends AsyncDisposable {
+  /**
+   * Takes the present file as known. Call it after an own write and then read the file: a foreign
+   * change before the call is in the text that you read, and a later one is reported.
+   */
+  acknowledge(): Promise<void>;
 }

@@ -5,18 +5,6 @@ const BUFFER_BYTES = 64 * 1024;
 /** The time that written data has to reach the far end after the near end closed. */
 const LINGER_MS = 5_000;
 
-/** A local port that connects exactly one client to a tunnel. */
-export interface Relay {
-  readonly port: number;
-  /**
-   * Waits for the connection from `localPort` and connects it to the tunnel. Any other connection
-   * is closed at once.
-   */
-  accept(localPort: number): Promise<void>;
-  /** Closes the relay. Data on its way to the far end has some seconds to arrive. */
-  close(): void;
-}
-
 /**
  * Gives a tunnel a local address, because `Deno.connectTls` dials addresses only. Only this process
  * gets through, because no other program can have its local port. The relay owns the tunnel from
@@ -77,6 +65,18 @@ export function openRelay(tunnel: Tunnel): Relay {
       else timer ??= setTimeout(end, LINGER_MS);
     },
   };
+}
+
+/** A local port that connects exactly one client to a tunnel. */
+export interface Relay {
+  readonly port: number;
+  /**
+   * Waits for the connection from `localPort` and connects it to the tunnel. Any other connection
+   * is closed at once.
+   */
+  accept(localPort: number): Promise<void>;
+  /** Closes the relay. Data on its way to the far end has some seconds to arrive. */
+  close(): void;
 }
 
 /** Opens the listener. Closes the tunnel if that fails, because nothing else would. */
