@@ -289,6 +289,25 @@ Deno.test("DnsController retries a port in use every 10 s, and logs it once (F53
   assert.equal(tries, 4, "nothing is bound after close()");
 });
 
+Deno.test("DnsController reports a resolver that it cannot withdraw, but not while DNS is off", async () => {
+  await using logged = await captureLog();
+  const problem = "Cannot change /etc/fake: no space left on the disk";
+  const outcome = { changed: false, problem, refused: new Map(), warnings: [] };
+  const resolver: Resolver = {
+    kind: "fake",
+    target: "/etc/fake",
+    apply: () => Promise.resolve<ResolverOutcome>(outcome),
+    withdraw: () => Promise.resolve<ResolverOutcome>(outcome),
+  };
+  for (const [enabled, reason] of [[true, problem], [false, null]] as const) {
+    const dns = dnsOn(parseConfig({ dns: { enabled } }).config, { listens: () => true, resolver });
+    await dns.refresh();
+    assert.deepEqual([dns.report.state, dns.report.resolver.reason], [enabled ? "ok" : "off", reason]);
+    await dns.close();
+  }
+  assert.equal(logged.lines("warning").length, 2);
+});
+
 Deno.test("DnsController reports names that do not resolve, and logs each change once", async () => {
   await using logged = await captureLog();
   const { config } = parseConfig({ dns: { enabled: true } });
