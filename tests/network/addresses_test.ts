@@ -35,12 +35,16 @@ Deno.test("Addresses are restored at the next round, and a lasting failure is lo
     reason: null,
   });
 
-  ip.setDown("ngrokd0");
-  assert.deepEqual(await addresses.ensure(["10.107.0.2"]), new Map());
-  assert.equal(ip.links.get("ngrokd0")!.up, true);
-  assert.equal(addresses.report.reason, null);
-  assert.match(logged.lines("warning").join("\n"), /interface ngrokd0 is down/);
-  assert.match(logged.lines("info").at(-1)!, /Restored virtual addresses/);
+  for (let episode = 0; episode < 2; episode++) {
+    ip.setDown("ngrokd0");
+    assert.deepEqual(await addresses.ensure(["10.107.0.2"]), new Map());
+    assert.equal(ip.links.get("ngrokd0")!.up, true);
+    assert.equal(addresses.report.reason, null);
+    assert.match(logged.lines("info").at(-1)!, /Restored virtual addresses/);
+  }
+  const warnings = logged.lines("warning");
+  assert.equal(warnings.length, 2);
+  for (const warning of warnings) assert.match(warning, /interface ngrokd0 is down/);
 
   ip.setDown("ngrokd0");
   ip.refusals.push({ match: /^link set/, error: hangs });
