@@ -337,6 +337,21 @@ Deno.test("Forwarder warns once about an endpoint that fails many times", async 
   await Promise.all(Array.from({ length: 20 }, () => it.ask("x").catch(() => "")));
   assert.equal(logged.lines("warning").length, 1);
   assert.match(logged.lines("warning")[0]!, /db\.internal:5432.*ERR_NGROK_3200/);
+  const warning = logged.records.find(({ level }) => level === "warning")!;
+  assert.equal(warning.properties["name"], "db.internal:5432");
+});
+
+Deno.test("Forwarder warns again about an endpoint that was removed and came back", async () => {
+  await using logged = await captureLog();
+  await using it = start(TCP, { behave: answering(answerFrame({ 3: "ERR_NGROK_3200" })) });
+  await it.ask("x").catch(() => "");
+  it.setRoutes(TCP);
+  await it.ask("x").catch(() => "");
+  assert.equal(logged.lines("warning").length, 1, "it was not removed");
+  it.setRoutes(HTTP);
+  it.setRoutes(TCP);
+  await it.ask("x").catch(() => "");
+  assert.equal(logged.lines("warning").length, 2);
 });
 
 Deno.test("Forwarder frees the slot of every connection: 360 with 4 slots, a third abandoned", async () => {

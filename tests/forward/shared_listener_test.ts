@@ -22,11 +22,13 @@ import { startForwarder, type StartOptions } from "../fakes/start_forwarder.ts";
 
 const A = "http://a.example.com:80";
 const B = "http://b.example.com:80";
+const LAN = { mode: "0.0.0.0" };
+const WILD = "http://*.example.com:80";
 const UNRECOGNIZED_NAME = fromHex("15030300020270");
 
 /** A shared listener of network mode with these endpoints. */
 function share(urls: readonly string[], options: StartOptions = {}) {
-  return startForwarder(urls.map((url) => route(url, { mode: "0.0.0.0" })), options);
+  return startForwarder(urls.map((url) => route(url, LAN)), options);
 }
 
 function hello(name?: string): Uint8Array {
@@ -34,7 +36,7 @@ function hello(name?: string): Uint8Array {
 }
 
 Deno.test("a shared http listener finds the exact name, then the longest wildcard, at any depth", async () => {
-  await using it = share([A, "http://*.example.com:80", "http://*.b.example.com:80"]);
+  await using it = share([A, WILD, "http://*.b.example.com:80"]);
   const names = ["a.example.com", "x.example.com", "b.example.com", "x.y.b.example.com"];
   for (const name of names) assert.equal(await it.ask(get(name)), get(name));
   assert.deepEqual(it.ingress.asked.map(({ host }) => host), names, "the ingress gets the concrete name");
@@ -89,40 +91,50 @@ Deno.test("an endpoint's own listener on a shared address serves every name that
   assert.equal(await it.ask(get("localhost:9080")), get("a.example.com:3000"));
 });
 
-Deno.test("a shared listener checks the Host of pipelined requests and of later ones (F68)", async () => {
-  const seen: string[] = [];
-  await using it = share([A, B], { behave: collect(seen) });
-  const pipelined = get("a.example.com", "/1") + get("a.example.com", "/2") + get("b.example.com", "/3") +
-    get("a.example.com", "/4");
-  assert.match(
-    await it.ask(pipelined),
-    /^HTTP\/1\.1 204 [^]*HTTP\/1\.1 421 [^]*Use a separate connection/,
-  );
-  assert.deepEqual(seen, [get("a.example.com", "/1") + get("a.example.com", "/2")]);
+/** Listeners on which several names share one address. */
+const SHARED = {
+  "a shared listener": [route(A, LAN), route(B, LAN)],
+  "a shared listener with a wildcard": [route(WILD, LAN)],
+  "the virtual listener of a wildcard": [route(WILD)],
+};
+const SOLE = { "a shared listener with one endpoint": [route(A, LAN)] };
 
-  it.ingress.behave = async (conn) => {
-    await send(conn, WELCOME);
-    seen.push(await readUntil(conn, "\r\n\r\n"));
-    await send(conn, NO_CONTENT);
-    seen.push(text(await readAll(conn)));
-  };
-  using conn = await it.dial();
-  await send(conn, get("b.example.com"));
-  assert.equal(await readUntil(conn, "\r\n\r\n"), NO_CONTENT);
-  await send(conn, get("a.example.com"));
-  assert.match(text(await readAll(conn)), /^HTTP\/1\.1 421 /);
-  assert.deepEqual(seen.slice(1), [get("b.example.com"), ""]);
-});
+for (const [what, routes] of Object.entries(SHARED)) {
+  Deno.test(`${what} checks the Host of pipelined requests and of later ones (F68)`, async () => {
+    const seen: string[] = [];
+    await using it = startForwarder(routes, { behave: collect(seen) });
+    const pipelined = get("a.example.com", "/1") + get("a.example.com", "/2") + get("b.example.com", "/3") +
+      get("a.example.com", "/4");
+    assert.match(
+      await it.ask(pipelined),
+      /^HTTP\/1\.1 204 [^]*HTTP\/1\.1 421 [^]*Use a separate connection/,
+    );
+    assert.deepEqual(seen, [get("a.example.com", "/1") + get("a.example.com", "/2")]);
 
-Deno.test("a shared listener passes all bytes after an upgrade only if the server has agreed (F68)", async () => {
-  const upgrade = get("a.example.com").replace(
-    "\r\n\r\n",
-    "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-  );
-  for (const url of [A, "http://*.example.com:80"]) {
+    it.ingress.behave = async (conn) => {
+      await send(conn, WELCOME);
+      seen.push(await readUntil(conn, "\r\n\r\n"));
+      await send(conn, NO_CONTENT);
+      seen.push(text(await readAll(conn)));
+    };
+    using conn = await it.dial();
+    await send(conn, get("b.example.com"));
+    assert.equal(await readUntil(conn, "\r\n\r\n"), NO_CONTENT);
+    await send(conn, get("a.example.com"));
+    assert.match(text(await readAll(conn)), /^HTTP\/1\.1 421 /);
+    assert.deepEqual(seen.slice(1), [get("b.example.com"), ""]);
+  });
+}
+
+for (const [what, routes] of Object.entries({ ...SHARED, ...SOLE })) {
+  Deno.test(`${what} passes all bytes after an upgrade only if the server agreed (F68)`, async () => {
+    const upgrade = get("a.example.com").replace(
+      "\r\n\r\n",
+      "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
     for (const status of ["101 Switching Protocols", "426 Upgrade Required", "403 Forbidden"]) {
       const seen: string[] = [];
-      await using it = share([url], {
+      await using it = startForwarder(routes, {
         behave: async (conn) => {
           await send(conn, WELCOME);
           await readExactly(conn, upgrade.length);
@@ -135,8 +147,8 @@ Deno.test("a shared listener passes all bytes after an upgrade only if the serve
       assert.deepEqual(seen, [isSwitched ? `${get("b.example.com")}frames, not requests` : ""]);
       assert.match(answer, isSwitched ? /^HTTP\/1\.1 101 [^]*\r\n\r\n$/ : /^HTTP\/1\.1 4[^]*HTTP\/1\.1 421 /);
     }
-  }
-});
+  });
+}
 
 Deno.test("a shared listener routes by an absolute target and copies it to Host (RFC 9112 3.2.2)", async () => {
   const seen: string[] = [];
