@@ -167,7 +167,7 @@ export class Registration {
     if (leftMs === 0) return;
     const seconds = Math.ceil(leftMs / 1000);
     throw new ApiError(
-      `Cannot register with ngrok: the last operator was not found, the next try is in ${seconds} s`,
+      `Cannot register with ngrok: the API does not list the last operator; retrying in ${seconds} s`,
       { status: 0, code: "operator_lost", hint: "Check that api.url leads to the ngrok API" },
     );
   }

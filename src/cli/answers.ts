@@ -209,7 +209,7 @@ function parse<T>(schema: z.ZodType<T>, data: unknown): T {
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const where = issue === undefined || issue.path.length === 0 ? "" : ` at ${issue.path.join(".")}`;
-  throw new DaemonError(`Cannot read the answer of the daemon: unknown form${where}`, {
+  throw new DaemonError(`Cannot read the response of the daemon: unknown form${where}`, {
     code: "malformed",
     hint: "Check that both print the same version: deno task ngrokd --version, ngrokctl version",
   });

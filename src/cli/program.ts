@@ -74,7 +74,7 @@ export function createProgram(io: CtlIo, output: HelpOutput): CommandUnknownOpts
     .action(() => health(session()));
 
   program.command("set-api-key")
-    .description("Set the ngrok API key; asks for it without KEY")
+    .description("Set the ngrok API key; prompts for the key if KEY is missing")
     .argument("[KEY]", "the key, or - to read it from standard input")
     .addHelpText("after", example("ngrokctl set-api-key", "ngrokctl set-api-key - < key.txt"))
     .action((key) => setApiKey(session(), key));

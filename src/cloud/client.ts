@@ -86,7 +86,7 @@ export class ApiClient {
       throw new ApiError(message, { status, code, cause, hint: hintFor({ status, code }) });
     }
     const { status } = response;
-    log.debug("{method} {path} was answered with {status}", { method, path: url.pathname, status });
+    log.debug("Received status {status} for {method} {path}", { method, path: url.pathname, status });
     try {
       return readAnswer(response, { action, method, origin: url.origin, key, parse });
     } catch (error) {

@@ -27,7 +27,7 @@ export async function findOperators(
   options: { signal?: AbortSignal | undefined } = {},
 ): Promise<readonly string[]> {
   const operators = await listOperators(client, {
-    action: "look for this daemon's operator",
+    action: "find the operator of this daemon",
     maxPages: MAX_PAGES_TO_SEARCH,
     ...options,
   });

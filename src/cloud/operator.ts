@@ -52,7 +52,7 @@ export async function getOperator(
   id: string,
   { signal }: SignalOptions = {},
 ): Promise<Operator> {
-  const action = "look this operator up";
+  const action = "read this operator";
   return readOperator(await client.request("GET", pathOf(id), { action, signal }), action);
 }
 

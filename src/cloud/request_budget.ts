@@ -119,7 +119,7 @@ interface Sent {
 function busy(ms: number): ApiError {
   const seconds = Math.ceil(ms / 1000);
   return new ApiError(
-    `Cannot ask the API now: too many requests were sent within a minute, wait ${seconds} s`,
-    { status: 0, code: "busy", hint: `Try again in ${seconds} s` },
+    "Cannot send the request: the request budget is used up",
+    { status: 0, code: "busy", hint: `Wait ${seconds} s` },
   );
 }

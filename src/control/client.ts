@@ -29,7 +29,8 @@ export async function callDaemon({ path, request }: Call, options: CallOptions):
   try {
     text = await withDeadline(exchange(), {
       ms: timeoutMs,
-      onTimeout: () => unreadable("timeout", `none within ${timeoutMs / 1000} s`),
+      onTimeout: () =>
+        new DaemonError(`No response from the daemon within ${timeoutMs / 1000} s`, { code: "timeout" }),
     });
   } finally {
     over = true;
@@ -144,7 +145,7 @@ async function next(stream: ByteStream, buffer: Uint8Array): Promise<number | nu
 function dataOf(text: string): unknown {
   if (text === "") {
     const hint = "The daemon may be busy or shutting down: try again";
-    throw unreadable("closed", "the daemon closed the connection", { hint });
+    throw new DaemonError("The daemon closed the connection without a response", { code: "closed", hint });
   }
   const response = parse(text);
   if (response.success) return response.data;
@@ -168,5 +169,5 @@ function unreadable(
   state: string,
   options: ErrorOptions & { hint?: string } = {},
 ): DaemonError {
-  return new DaemonError(`Cannot read the answer of the daemon: ${state}`, { ...options, code });
+  return new DaemonError(`Cannot read the response of the daemon: ${state}`, { ...options, code });
 }

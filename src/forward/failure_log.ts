@@ -38,7 +38,7 @@ export class FailureLog {
     if (isOfService && !this.#mayWarn(now)) return;
     const { code, message: reason, hint } = error;
     const suppressed = episode?.suppressed ?? 0;
-    log.warn("Connections to {name} fail: {reason}", { name: service, reason, code, hint, suppressed });
+    log.warn("Cannot connect to {name}: {reason}", { name: service, reason, code, hint, suppressed });
   }
 
   /** Notes that a connection reached the service. */
@@ -64,7 +64,10 @@ export class FailureLog {
     if (now - this.#window.since >= QUIET_MS) {
       const { suppressed } = this.#window;
       if (suppressed > 0) {
-        log.warn("{suppressed} more endpoints failed or work again; see: ngrokctl list", { suppressed });
+        log.warn("Suppressed {count} messages about other endpoints", {
+          count: suppressed,
+          hint: "See: ngrokctl list",
+        });
       }
       this.#window = { since: now, warnings: 0, suppressed: 0 };
     }

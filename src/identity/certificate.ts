@@ -22,7 +22,7 @@ export interface CertificateInfo {
  */
 export async function readCertificate(pem: string): Promise<CertificateInfo> {
   const block = readPem(pem).find(({ label }) => label === "CERTIFICATE");
-  if (block === undefined) throw new SyntaxError("Cannot read the certificate: there is no PEM block of one");
+  if (block === undefined) throw new SyntaxError("Cannot read the certificate: no PEM block CERTIFICATE");
   const { X509Certificate } = await loadX509();
   try {
     const certificate = new X509Certificate(block.der);
@@ -47,7 +47,7 @@ export async function checkPair(cert: string, key: string): Promise<CertificateI
   const info = await readCertificate(cert);
   const ours = await publicKeyOf(key);
   if (ours.toHex() !== info.publicKey.toHex()) {
-    throw new SyntaxError("Cannot use the certificate: the private key is not its own");
+    throw new SyntaxError("Cannot use the certificate: it does not match the private key");
   }
   return info;
 }

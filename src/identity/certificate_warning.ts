@@ -15,5 +15,5 @@ export function certificateWarning(
   }
   const { dueAt } = decideRenewal(validity, nowMs, { spread: hasFailed ? 0 : 1 });
   if (nowMs < dueAt) return undefined;
-  return `It is overdue for renewal since ${isoTime(dueAt)}, and expires on ${expiryText(validity, nowMs)}`;
+  return `Renewal overdue since ${isoTime(dueAt)}; the certificate expires on ${expiryText(validity, nowMs)}`;
 }

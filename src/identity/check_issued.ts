@@ -20,10 +20,10 @@ export async function checkIssued(cert: string, options: IssuedOptions): Promise
     throw refusal(`ngrok answered with the old one, serial ${serial}`, "old");
   }
   const ours = await publicKeyOf(key);
-  if (ours.toHex() !== info.publicKey.toHex()) throw refusal("the private key is not its own", "key");
+  if (ours.toHex() !== info.publicKey.toHex()) throw refusal("it does not match the private key", "key");
   if (issuer === "") throw refusal("it names no issuer", "issuer");
   if (notAfter <= notBefore) {
-    const state = `it ends at ${time(notAfter)}, which is not after its begin at ${time(notBefore)}`;
+    const state = `its end (${time(notAfter)}) is not after its start (${time(notBefore)})`;
     throw refusal(state, "dates");
   }
   if (notAfter <= nowMs) {

@@ -30,7 +30,9 @@ export async function generateKey(): Promise<NewKey> {
  */
 export async function publicKeyOf(pem: string): Promise<Uint8Array<ArrayBuffer>> {
   const block = readPem(pem).find(({ label }) => label === SEC1_LABEL || label === PKCS8_LABEL);
-  if (block === undefined) throw new SyntaxError("Cannot read the private key: there is no PEM block of one");
+  if (block === undefined) {
+    throw new SyntaxError("Cannot read the private key: no PEM block with a private key");
+  }
   for (const curve of CURVES) {
     const pkcs8 = block.label === PKCS8_LABEL ? block.der : toPkcs8(block.der, curve);
     if (pkcs8 === undefined) continue;

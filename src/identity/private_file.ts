@@ -31,7 +31,7 @@ export async function checkPrivateFile(path: string, options: PrivateFileOptions
   const owner = (await options.statPath(dirname(path)))?.uid ?? ROOT;
   if (uid !== ROOT && uid !== owner) {
     throw new FileError(
-      `Cannot use ${path}: it belongs to user ${uid}, and its directory to user ${owner}`,
+      `Cannot use ${path}: its owner is user ${uid}, the owner of its directory is user ${owner}`,
       { path, reason: "other", hint: `Run: chown ${owner} ${path}` },
     );
   }

@@ -39,7 +39,7 @@ export function chooseResolver(options: ResolverOptions): ResolverChain {
   if (os === "darwin") return new ResolverChain([new ResolverDir(resolverDir, options)]);
   if (os !== "linux") {
     return new ResolverChain([
-      new NoResolver(`Cannot make this machine use our DNS server: not supported on ${os}`),
+      new NoResolver(`Cannot make this machine use ngrokd's DNS server: not supported on ${os}`),
     ]);
   }
   return new ResolverChain([new Resolved({ ...options, resolvConf }), new ResolvConf(resolvConf, options)]);

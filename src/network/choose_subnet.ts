@@ -32,7 +32,7 @@ export function chooseSubnet(wanted: Cidr, options: ChooseOptions): SubnetChoice
     if (kept === undefined) return { subnet: wanted };
     return {
       subnet: kept,
-      reason: `${usedInstead(kept)}: it was chosen when ${formatCidr(wanted)} was in use`,
+      reason: `${usedInstead(kept)}: an earlier run found ${formatCidr(wanted)} in use`,
     };
   }
   const subnet = kept ?? free[0];

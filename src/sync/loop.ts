@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { demandedDelay } from "../cloud/key_refused.ts";
 import { Attempts } from "../lib/attempts.ts";
-import type { Discovery, ListedEndpoints } from "../model/discovery.ts";
+import type { Discovery } from "../model/discovery.ts";
 import type { RefusedEndpoint } from "../model/endpoint.ts";
 import { sleep } from "../system/clock.ts";
 import { EmptyListGuard, idsOf } from "./empty_list_guard.ts";
@@ -151,15 +151,15 @@ export class SyncLoop {
       this.#status.succeed(pages, undefined);
       return;
     }
-    const kept = known.length;
-    const what = lacking(found);
-    log.warn("The API lists {what}; keeping the known endpoints until a second poll confirms it", {
-      what,
-      kept,
-    });
+    const count = idsOf(found).size;
+    const kept = idsOf({ endpoints: known, refused: knownRefused }).size;
+    log.warn(
+      "The API lists {count} of {known} known endpoints; keeping the known endpoints until a second poll confirms it",
+      { count, known: kept },
+    );
     this.#status.succeed(
       pages,
-      `the API lists ${what}; keeping the ${kept} known until a second poll confirms it`,
+      `the API lists ${count} of ${kept} known endpoints; keeping the known endpoints until a second poll confirms it`,
     );
   }
 
@@ -189,9 +189,4 @@ export interface SyncLoopOptions extends RoundRunnerOptions {
   readonly readyInMs?: (pages: number) => number;
   /** @default {Math.random} */
   readonly random?: () => number;
-}
-
-function lacking(found: ListedEndpoints): string {
-  const count = idsOf(found).size;
-  return count === 0 ? "no endpoints" : `${count} endpoints and an empty page`;
 }

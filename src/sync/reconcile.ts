@@ -113,7 +113,7 @@ function logRemapped(remapped: readonly Binding[], saved: ReadonlyMap<string, nu
   logFirst(remapped.filter(({ group, port }) => port !== saved.get(group.service)), {
     one: ({ group: { address, port, service }, port: next }) =>
       log.warn("Port in use, trying next port", { address, port, next, url: service }),
-    rest: (count) => log.warn("{count} more ports are in use", { count, hint: "See: ngrokctl list" }),
+    rest: (count) => log.warn("Remapped {count} more ports", { count, hint: "See: ngrokctl list" }),
   });
 }
 

@@ -198,7 +198,7 @@ async function removeStale(path: string): Promise<void> {
       throw new BindError(`Cannot bind ${path}: a file that is not a socket has this path`, {
         address: path,
         reason: "in_use",
-        hint: `Move or remove the file: ${path}`,
+        hint: `Run: mv ${path} ${path}.old`,
       });
     }
   } catch (error) {

@@ -232,7 +232,7 @@ function dialFailure(
   ) {
     return [
       "identity",
-      `our own certificate or key cannot be used (${text})`,
+      `ngrokd's certificate or key cannot be used (${text})`,
       "Run: ngrokctl refresh-cert --force",
     ];
   }

@@ -46,40 +46,38 @@ export class Wake {
 
   #check(): void {
     const now = this.#steadyMs();
-    const text = this.#change();
-    if (text !== undefined) this.#pending = { text, firstAt: this.#pending?.firstAt ?? now };
+    const logChange = this.#detectChange();
+    if (logChange !== undefined) this.#pending = { logChange, firstAt: this.#pending?.firstAt ?? now };
     const pending = this.#pending;
     if (pending === undefined || now - this.#lastAt < PAUSE_MS) return;
-    const isStill = text === undefined;
-    if (!isStill && now - pending.firstAt < MAX_SETTLE_MS) return;
-    log.info("Detected a wake: {change}; polling the API, checking the listeners and the ingress", {
-      change: pending.text,
-    });
+    if (logChange !== undefined && now - pending.firstAt < MAX_SETTLE_MS) return;
+    pending.logChange();
     this.#pending = undefined;
     this.#lastAt = now;
     this.#options.onWake();
   }
 
-  #change(): string | undefined {
+  /** Returns the function that logs the change; undefined if nothing has changed. */
+  #detectChange(): (() => void) | undefined {
     const lead = this.#wallMs() - this.#steadyMs();
     const jumpMs = lead - this.#lead;
     this.#lead = lead;
     const networks = this.#readNetworks();
     const isOther = networks !== this.#networks;
     this.#networks = networks;
-    if (Math.abs(jumpMs) >= MIN_JUMP_MS) {
-      return jumpMs > 0
-        ? `this machine slept or its clock was set forward (${Math.round(jumpMs / 1000)} s)`
-        : `the clock was set back (${Math.round(-jumpMs / 1000)} s)`;
+    const seconds = Math.round(Math.abs(jumpMs) / 1000);
+    if (jumpMs >= MIN_JUMP_MS) {
+      return () => log.info("This machine slept or its clock was set forward by {seconds} s", { seconds });
     }
-    return isOther ? "the addresses of this machine have changed" : undefined;
+    if (jumpMs <= -MIN_JUMP_MS) return () => log.info("The clock was set back by {seconds} s", { seconds });
+    return isOther ? () => log.info("The addresses of this machine changed") : undefined;
   }
 
   #readNetworks(): string {
     try {
       return this.#options.networks().join();
     } catch {
-      // Networks that cannot be read count as unchanged.
+      // If the networks cannot be read, nothing has changed.
       return this.#networks ?? "";
     }
   }
@@ -104,7 +102,8 @@ export interface WakeOptions {
 }
 
 interface PendingWake {
-  readonly text: string;
+  /** Logs the last change. */
+  readonly logChange: () => void;
   /** The time of the first change since the last wake. */
   readonly firstAt: number;
 }

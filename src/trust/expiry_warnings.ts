@@ -19,7 +19,7 @@ export function trustWarnings(cas: readonly TrustedCa[], options: WarningOptions
       (certificate) =>
         `The ingress presents ${
           certificate === presented[0] ? "a certificate" : `the CA "${certificate.subject}"`
-        }, which expires on ${expiryText(certificate, nowMs)} (Whoever runs the ingress must renew it)`,
+        }, which expires on ${expiryText(certificate, nowMs)} (The operator of the ingress must renew it)`,
     ),
   ];
 }

@@ -47,11 +47,11 @@ export async function whyUntrusted(
     return `is signed by ${quote(carried)}, which is not a CA`;
   }
   if (carried !== undefined && carried.subjectDer === last.issuerDer) {
-    return `carries ngrok's or another trusted CA ${quote(carried)}, but is not signed by its key`;
+    return `includes the trusted CA ${quote(carried)}, but that CA has not signed it`;
   }
   const extra = carried === undefined
     ? ""
-    : `; the trusted CA ${quote(carried)} comes with it, but has not signed it`;
+    : `; it includes the trusted CA ${quote(carried)}, but that CA has not signed it`;
   // Of a chain that ends below its CA, only the CA's name is known.
   const name = last.isCa ? last.subject : last.issuer;
   const original = known.find(({ subject, sha256 }) => subject === name && sha256 !== last.sha256);
@@ -60,7 +60,7 @@ export async function whyUntrusted(
     const isKeyKnown = cas.some(({ certificate }) => certificate.sha256 === original.sha256);
     // The key of a CA that is only listed is not known: the server may just not have sent it.
     if (shown === undefined && !isKeyKnown) {
-      return `is signed by "${name}", which did not come with it and has not been learnt or fetched`;
+      return `is issued by "${name}", which the server did not send and ngrokd does not know`;
     }
     const sha256 = shown === undefined ? "" : ` (SHA-256 ${shown.sha256})`;
     return `is signed by a CA "${name}"${sha256} that has the name of the trusted CA with SHA-256 ${original.sha256}, ` +
@@ -68,7 +68,7 @@ export async function whyUntrusted(
   }
   if (path.length > 1) return `is signed by ${quote(last)}, which is not trusted${extra}`;
   if (await isIssuer(last, last)) return `is self-signed and not trusted: ${quote(last)}${extra}`;
-  return `is signed by "${last.issuer}", which is not trusted and did not come with it${extra}`;
+  return `is issued by "${last.issuer}", which the server did not send and ngrokd does not know${extra}`;
 }
 
 function quote({ subject, sha256 }: ParsedCertificate): string {

@@ -61,7 +61,7 @@ for (
     [
       "expired",
       (world: ClockWorld) => world.cloud.setCertificateLifetime(-1000),
-      /ends at .* not after its begin/,
+      /its end .* is not after its start/,
     ],
     [
       "for another key",

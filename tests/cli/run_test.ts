@@ -147,7 +147,7 @@ Deno.test("ngrokctl refuses answers of another form, and names the part", async 
   // The answer of `status` can be the one that cannot be read, so that the hint must not name it.
   assert.equal(
     err,
-    "Error: Cannot read the answer of the daemon: unknown form at api.state\n" +
+    "Error: Cannot read the response of the daemon: unknown form at api.state\n" +
       "Check that both print the same version: deno task ngrokd --version, ngrokctl version\n",
   );
   assert.match((await against({ list: "x" }, ["list"])).err, /unknown form\n/);

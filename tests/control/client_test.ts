@@ -38,7 +38,10 @@ Deno.test("callDaemon() throws the refusal of the daemon with its hint", async (
 });
 
 Deno.test("callDaemon() refuses answers that are empty, malformed or too large", async () => {
-  await assert.rejects(call(new FakeStream([])), failure("closed", /the daemon closed the connection/));
+  await assert.rejects(
+    call(new FakeStream([])),
+    failure("closed", /The daemon closed the connection without a response/),
+  );
   await assert.rejects(call(new FakeStream(["hello"])), failure("malformed", /protocol/));
   await assert.rejects(call(new FakeStream(['{"data":1}'])), failure("malformed", /protocol/));
   const large = new FakeStream(["x".repeat(2 ** 25 + 1)]);
@@ -67,14 +70,20 @@ Deno.test("callDaemon() times out on a silent daemon and closes a late connectio
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   try {
     const silent = new FakeStream([], { silent: true });
-    const waiting = assert.rejects(call(silent), failure("timeout", /none within 1 s/));
+    const waiting = assert.rejects(
+      call(silent),
+      failure("timeout", /No response from the daemon within 1 s/),
+    );
     await clock.tickAsync(1_000);
     await waiting;
     await silent.closed.promise;
 
     const late = new FakeStream([], { silent: true });
     const connection = Promise.withResolvers<ByteStream>();
-    const connecting = assert.rejects(call(() => connection.promise), failure("timeout", /none within/));
+    const connecting = assert.rejects(
+      call(() => connection.promise),
+      failure("timeout", /No response from the daemon within/),
+    );
     await clock.tickAsync(1_000);
     await connecting;
     connection.resolve(late);

@@ -146,7 +146,7 @@ Deno.test("runDaemon() backs off between registrations while no operator is foun
       { kind: "empty_list", route: "operators.list" },
     );
     const { error } = await pollUntil(machine, ({ error }) => error?.startsWith("Cannot register") ?? false);
-    assert.match(error!, /the last operator was not found, the next try is in \d+ s$/);
+    assert.match(error!, /the API does not list the last operator; retrying in \d+ s$/);
     for (let time = 0; time < 5; time++) {
       await machine.request("set-api-key", [cloud.apiKey]);
       await assertServed("after a poll");

@@ -19,9 +19,9 @@ function movableClock(): { leadMs: number } & Disposable {
 
 for (
   const [jump, leadMs, expected, renewals] of [
-    ["10 years ahead", 10 * YEAR, /slept or its clock was set forward \(3153\d{5} s\)/, 1],
-    ["10 years back", -10 * YEAR, /the clock was set back \(3153\d{5} s\)/, 1],
-    ["an hour back", -HOUR, /the clock was set back \(3(?:599|600) s\)/, 0],
+    ["10 years ahead", 10 * YEAR, /slept or its clock was set forward by 3153\d{5} s/, 1],
+    ["10 years back", -10 * YEAR, /The clock was set back by 3153\d{5} s/, 1],
+    ["an hour back", -HOUR, /The clock was set back by 3(?:599|600) s/, 0],
   ] as const
 ) {
   Deno.test(`runDaemon() polls and removes nothing after the clock jumps ${jump} (F20)`, async () => {

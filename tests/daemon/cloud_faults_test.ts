@@ -31,7 +31,7 @@ Deno.test("runDaemon() keeps all endpoints at one empty list and removes them wh
       await machine.until("no notice", async () => await notice() === null);
       await assertKept("after a full list");
     }
-    assert.match(machine.logText, /lists no endpoints; keeping the known endpoints/);
+    assert.match(machine.logText, /lists 0 of 1 known endpoints; keeping the known endpoints/);
     cloud.removeEndpoint(id);
     await machine.settled(0);
     assert.ok(!(await Deno.readTextFile(machine.hostsPath)).includes("api.myapp"));

@@ -133,7 +133,7 @@ Deno.test("runDaemon() refuses a key file that is a link or open to others, and 
         await Deno.writeTextFile(key, "key", { mode: 0o600 });
         await Deno.chown(key, 1000, 1000);
       },
-      /^Error: Cannot use .*\/tls\.key: it belongs to user 1000, and its directory to user 0\nRun: chown 0 /,
+      /^Error: Cannot use .*\/tls\.key: its owner is user 1000, the owner of its directory is user 0\nRun: chown 0 /,
     ]);
   }
   for (const [create, expected] of cases) {

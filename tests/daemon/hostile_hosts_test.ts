@@ -51,7 +51,7 @@ Deno.test("runDaemon() leaves a section without an end alone, and writes again o
   const { hostsPath } = machine;
   const namesState = async () => (await machine.askStatus()).names.state;
   const damaged = `${USER}# BEGIN ngrokd managed section\n10.0.0.1 mine\n`;
-  const expected = /line 2 begins a managed section that no line ends/;
+  const expected = /line 2 has a start marker without an end marker/;
   await Deno.writeTextFile(hostsPath, damaged);
   await withDaemon(machine, async () => {
     await machine.until("names fail", async () => await namesState() === "failing");

@@ -32,7 +32,7 @@ const ATTACKS: readonly {
   {
     certificate: "of another CA that is not in the chain",
     chain: async () => [await leafOf(other)],
-    error: /is signed by "CN=Stranger CA", which is not trusted and did not come with it$/,
+    error: /is issued by "CN=Stranger CA", which the server did not send and ngrokd does not know$/,
   },
   {
     certificate: "for another name",
@@ -72,14 +72,14 @@ const ATTACKS: readonly {
     certificate: "of a CA with that name, and the listed CA",
     chain: async () => [await leafOf(lookAlike), ca],
     error: new RegExp(
-      `carries .* trusted CA "${CA_NAME}" \\(SHA-256 ${ca.sha256}\\), but is not signed by its key$`,
+      `includes the trusted CA "${CA_NAME}" \\(SHA-256 ${ca.sha256}\\), but that CA has not signed it$`,
     ),
   },
   {
     certificate: "of another CA, and the listed CA",
     chain: async () => [await leafOf(other), other, ca],
     error:
-      /"CN=Stranger CA" .* which is not trusted; the trusted CA "CN=Intermediate CA, O=Test Inc" .* has not signed it$/,
+      /"CN=Stranger CA" .* which is not trusted; it includes the trusted CA "CN=Intermediate CA, O=Test Inc" .* has not signed it$/,
   },
 ];
 
@@ -149,7 +149,7 @@ Deno.test("Daemon shows, saves and forgets CAs over its socket, and saves only l
     assert.equal(before.issuer, CA_NAME);
     // It was called a CA with another key, although its key was not known.
     assert.deepEqual(before.presented!.problems, [
-      `is signed by "${CA_NAME}", which did not come with it and has not been learnt or fetched`,
+      `is issued by "${CA_NAME}", which the server did not send and ngrokd does not know`,
     ]);
     assert.match(
       (await save(other.pem)).error!,

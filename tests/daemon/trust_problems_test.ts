@@ -161,7 +161,7 @@ Deno.test("status and health warn of a CA and a certificate of the ingress that 
     );
     assert.match(
       warnings[1]!,
-      /^The ingress presents a certificate, which expires on 20.*Z, in 2 hours \(Whoever/,
+      /^The ingress presents a certificate, which expires on 20.*Z, in 2 hours \(The operator of/,
     );
     const { healthy, ready, reasons } = await ingress.health();
     assert.deepEqual([healthy, ready], [true, true]);

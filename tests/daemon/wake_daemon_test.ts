@@ -86,7 +86,7 @@ class Laptop {
   }
 
   get wakes(): number {
-    return this.machine.logText.split("dialling the ingress again").length - 1;
+    return this.machine.logText.split(/This machine slept|The addresses of this machine changed/).length - 1;
   }
 
   /** Requests for the list of endpoints. */

@@ -37,7 +37,7 @@ Deno.test("ngrokctl refresh-cert reports renewed, not due and failed by text, JS
     ],
     [
       { kind: "wrong_key_certificate" },
-      /^Error: Cannot use the new certificate: the private key is not its own\nThe old one stays in use.*\n$/,
+      /^Error: Cannot use the new certificate: it does not match the private key\nThe old one stays in use.*\n$/,
     ],
     [
       { kind: "error", status: 401 },
@@ -87,7 +87,7 @@ Deno.test("ngrokctl refresh-cert renews a due certificate without --force, and f
   );
   const { stdout: status } = await stage.ctl(["status"]);
   assert.match(status, /⚠ Certificate: Cannot renew the certificate: .* answered 503/);
-  assert.match(status, /⚠ Certificate: It (is overdue for renewal since|expired on) 20/);
+  assert.match(status, /⚠ Certificate: (Renewal overdue since|It expired on) 20/);
   const { healthy, reasons } = await stage.ask("health") as HealthReport;
   assert.equal(healthy, true);
   assert.match(reasons.join("\n"), /^Certificate: Cannot renew .*\nCertificate: It (is overdue|expired)/m);

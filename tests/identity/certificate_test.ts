@@ -58,7 +58,7 @@ Deno.test("checkPair() refuses another certificate's key", async () => {
   for (const key of [b.key, old.sec1]) {
     await assert.rejects(checkPair(a.cert, key), {
       name: "SyntaxError",
-      message: "Cannot use the certificate: the private key is not its own",
+      message: "Cannot use the certificate: it does not match the private key",
     });
   }
   await assert.rejects(checkPair(a.cert, ""), SyntaxError);

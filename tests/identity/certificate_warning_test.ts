@@ -14,9 +14,9 @@ Deno.test("certificateWarning() warns of a certificate that is overdue or has ex
   assert.equal(at(61, false), undefined, "the renewal may begin later in the first tenth of the window");
   assert.equal(
     at(61, true),
-    "It is overdue for renewal since 2026-03-02T00:00:00Z, and expires on 2026-04-01T00:00:00Z, in 29 days",
+    "Renewal overdue since 2026-03-02T00:00:00Z; the certificate expires on 2026-04-01T00:00:00Z, in 29 days",
   );
-  assert.match(at(63.1, false)!, /^It is overdue for renewal since 2026-03-05T/);
+  assert.match(at(63.1, false)!, /^Renewal overdue since 2026-03-05T/);
   assert.match(at(89, false)!, /in 24 hours$/);
   assert.match(at(89.99, false)!, /in 14 min$/);
   assert.match(

@@ -107,7 +107,7 @@ Deno.test("IdentityStore.load() sets a certificate and a key aside that do not f
   assert.deepEqual([operatorId, loaded, problems.length], ["k8sop_1", undefined, 1]);
   assert.match(
     problems[0]!.message,
-    /tls\.crt with .*tls\.key; setting them aside as \*\.bad: .*the private key is not its own/,
+    /tls\.crt with .*tls\.key; setting them aside as \*\.bad: .*it does not match the private key/,
   );
   assert.deepEqual([await read("tls.crt.bad"), await read("tls.key.bad")], [other.cert, pair.key]);
   assert.deepEqual([await read("tls.crt"), await read("tls.key")], [undefined, undefined]);
@@ -220,7 +220,7 @@ Deno.test("IdentityStore refuses a key that belongs to neither root nor its dire
       },
     });
   await assert.rejects(owned(1000, 0).load(), {
-    message: `Cannot use ${path}: it belongs to user 1000, and its directory to user 0`,
+    message: `Cannot use ${path}: its owner is user 1000, the owner of its directory is user 0`,
     hint: `Run: chown 0 ${path}`,
   });
   await assert.rejects(owned(1000, 1001).load(), FileError);

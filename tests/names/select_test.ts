@@ -94,6 +94,6 @@ Deno.test("chooseResolver() uses /etc/resolver on macOS and does nothing on Wind
     await windows.apply(REQUEST);
     assert.deepEqual([windows.kind, windows.reason], [
       "none",
-      "Cannot make this machine use our DNS server: not supported on windows",
+      "Cannot make this machine use ngrokd's DNS server: not supported on windows",
     ]);
   }));

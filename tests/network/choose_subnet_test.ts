@@ -41,7 +41,7 @@ Deno.test("chooseSubnet() takes another private /16 in a fixed order if it is in
 Deno.test("chooseSubnet() keeps a free remembered choice, if it could have made it", () => {
   assert.deepEqual(choose(WANTED, [], "10.120.0.0/16"), [
     "10.120.0.0/16",
-    "10.120.0.0/16 is used instead of 10.107.0.0/16: it was chosen when 10.107.0.0/16 was in use",
+    "10.120.0.0/16 is used instead of 10.107.0.0/16: an earlier run found 10.107.0.0/16 in use",
   ]);
   assert.equal(choose(WANTED, ["10.107.0.0/16"], "10.120.0.0/16")?.[0], "10.120.0.0/16");
   assert.equal(choose(WANTED, ["10.120.0.0/16"], "10.120.0.0/16")?.[0], WANTED);

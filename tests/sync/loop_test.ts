@@ -220,7 +220,7 @@ Deno.test("SyncLoop keeps all while full and empty lists alternate, and believes
   const test = new TestLoop([full, found(), full, found(), full, found(), found()]);
   return test.run(async ({ clock, loop, world }) => {
     await clock.pass(30_000);
-    assert.match(loop.status.notice ?? "", /no endpoints; keeping the 1 known/);
+    assert.match(loop.status.notice ?? "", /lists 0 of 1 known endpoints; keeping/);
     await clock.pass(30_000);
     assert.equal(loop.status.notice, undefined);
     await clock.pass(90_000);

@@ -343,6 +343,6 @@ Deno.test("reconcile() logs the first 50 ports in use, and only the number of th
   assert.deepEqual([lines.length, lines[0], lines.at(-1)], [
     51,
     "Port in use, trying next port",
-    "50 more ports are in use",
+    "Remapped 50 more ports",
   ]);
 });

@@ -189,7 +189,7 @@ Deno.test("connectTls() reports an unusable certificate or key of the client, an
   ];
   for (const pair of pairs) {
     await assert.rejects(dial({ port: server.port, ...pair }), (error) => {
-      fails("identity", /our own certificate or key cannot be used/)(error);
+      fails("identity", /ngrokd's certificate or key cannot be used/)(error);
       assert.match((error as DialError).hint!, /ngrokctl refresh-cert --force/);
       assert.equal(Deno.inspect(error).includes(client.key.slice(40, 80)), false);
       return true;

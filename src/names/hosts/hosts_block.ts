@@ -72,19 +72,19 @@ function locate(text: string): { before: string; block: string; after: string } 
     }
     if (match[1] === "BEGIN") {
       if (start !== -1) {
-        return problem(`begins a second managed section (the first begins in line ${lineOf(text, start)})`);
+        return problem(`has a second start marker (the first is in line ${lineOf(text, start)})`);
       }
       start = match.index;
     } else {
-      if (start === -1) return problem("ends a managed section that no line begins");
-      if (end !== -1) return problem("ends the managed section a second time");
+      if (start === -1) return problem("has an end marker without a start marker");
+      if (end !== -1) return problem("has a second end marker");
       end = newline === -1 ? text.length : newline + 1;
     }
   }
   if (start === -1) return { before: text, block: "", after: "" };
   if (end === -1) {
     return {
-      problem: { line: lineOf(text, start), message: "begins a managed section that no line ends" },
+      problem: { line: lineOf(text, start), message: "has a start marker without an end marker" },
     };
   }
   return { before: text.slice(0, start), block: text.slice(start, end), after: text.slice(end) };

@@ -16,7 +16,7 @@ export class PublishedNames {
   constructor(publisher: NamePublisher) {
     this.#publisher = publisher;
     const reason = publisher.disabledReason;
-    if (reason !== undefined) log.warn("Names are not published: {reason}", { reason });
+    if (reason !== undefined) log.warn("Not publishing names: {reason}", { reason });
   }
 
   /** Publishes exactly these names; returns what is wrong or unusual about single ones. */

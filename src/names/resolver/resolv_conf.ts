@@ -96,7 +96,8 @@ export class ResolvConf implements Resolver {
     if (stat.kind !== "symlink") return undefined;
     return {
       problem: `Cannot change ${this.target}: it is a symlink to a file of another program`,
-      hint: `Add our server to the configuration of that program, or make ${this.target} a regular file`,
+      hint:
+        `Add the DNS server of ngrokd to the configuration of that program, or make ${this.target} a regular file`,
     };
   }
 

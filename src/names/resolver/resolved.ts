@@ -125,7 +125,7 @@ export class Resolved implements Resolver {
     if (link === undefined) return "there is no virtual network interface";
     const address = parseIpv4(server.address);
     if (address === undefined || !cidrContains(link.subnet, address)) {
-      return `our DNS server at ${server.address} is not reachable through ${link.name}`;
+      return `ngrokd's DNS server at ${server.address} is not reachable through ${link.name}`;
     }
     const isPaused = this.#unused?.link === link.name && this.#now() < this.#unused.until;
     return isPaused ? unusedReason(link.name) : undefined;

@@ -90,7 +90,7 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
     ],
     "--allow-write=/etc/hosts": [
       "writes /etc/hosts",
-      `Names are not published: Cannot write /etc/hosts: ${DENIED} it`,
+      `Not publishing names: Cannot write /etc/hosts: ${DENIED} it`,
       ["replaces /etc/hosts"],
     ],
     "--allow-write=/etc/hosts.ngrokd.tmp": ["replaces /etc/hosts", `Cannot replace /etc/hosts ${IN_PLACE}`],

@@ -67,29 +67,33 @@ export const DAMAGED_HOSTS: Readonly<
   "END is missing": {
     text: `a\n# BEGIN ngrokd managed section\n10.0.0.1 x\nb\n`,
     line: 2,
-    message: /no line ends$/,
+    message: /^has a start marker without an end marker$/,
   },
   "BEGIN is missing": {
     text: `a\n10.0.0.1 x\n# END ngrokd managed section\nb\n`,
     line: 3,
-    message: /no line begins$/,
+    message: /^has an end marker without a start marker$/,
   },
   "END comes first": {
     text: "# END ngrokd managed section\na\n# BEGIN ngrokd managed section\n",
     line: 1,
-    message: /no line begins$/,
+    message: /^has an end marker without a start marker$/,
   },
   "two sections": {
     text: `a\n${OLD_BLOCK}b\n${OLD_BLOCK}`,
     line: 6,
-    message: /the first begins in line 2\)$/,
+    message: /the first is in line 2\)$/,
   },
   "section in a section": {
     text: `# BEGIN ngrokd managed section\n${OLD_BLOCK}`,
     line: 2,
-    message: /the first begins in line 1\)$/,
+    message: /the first is in line 1\)$/,
   },
-  "END twice": { text: `${OLD_BLOCK}# END ngrokd managed section\n`, line: 4, message: /a second time$/ },
+  "END twice": {
+    text: `${OLD_BLOCK}# END ngrokd managed section\n`,
+    line: 4,
+    message: /^has a second end marker$/,
+  },
   "marker inside a comment": {
     text: `a\n## BEGIN ngrokd managed section\n${OLD_BLOCK}`,
     line: 2,

@@ -26,7 +26,7 @@ Deno.test("PublishedNames logs a lasting problem once, and reports it until it i
   await using file = await fileOnDisk("hosts", "# BEGIN ngrokd managed section\n");
   const names = new PublishedNames(new HostsFile(file.path, { files }));
   for (let round = 0; round < 3; round++) await names.publish(NAMES);
-  const problem = `Cannot edit ${file.path}: line 1 begins a managed section that no line ends`;
+  const problem = `Cannot edit ${file.path}: line 1 has a start marker without an end marker`;
   assert.deepEqual(logged.lines("error"), [`Cannot publish names: ${problem}`]);
   assert.equal(names.report.state, "failing");
   assert.ok(names.report.reason?.startsWith(`${problem} (Remove `), "with the hint");
@@ -42,5 +42,5 @@ Deno.test("PublishedNames of a disabled publisher reports the reason", async () 
   const names = new PublishedNames(new NoNames("this is a test"));
   assert.deepEqual(await names.publish(NAMES), new Map());
   assert.deepEqual(names.report, { driver: "none", state: "off", reason: "this is a test" });
-  assert.deepEqual(logged.lines("warning"), ["Names are not published: this is a test"]);
+  assert.deepEqual(logged.lines("warning"), ["Not publishing names: this is a test"]);
 });

@@ -69,7 +69,7 @@ Deno.test("ResolvConf neither replaces nor follows a symlink, and gives a hint",
     await symlink(target, path);
     const outcome = await make().apply(REQUEST);
     assert.equal(outcome.problem, `Cannot change ${path}: it is a symlink to a file of another program`);
-    assert.match(outcome.hint ?? "", /Add our server to the configuration of that program/);
+    assert.match(outcome.hint ?? "", /Add the DNS server of ngrokd to the configuration of that program/);
     assert.ok((await Deno.lstat(path)).isSymlink);
     assert.equal(outcome.changed, false);
     assert.equal((await make().withdraw()).problem, undefined);

@@ -136,7 +136,7 @@ Deno.test("Resolved needs an interface of our own, and a server that is reachabl
     const { problem } = await resolver.apply({ ...REQUEST, server: { address, port: 53 } });
     assert.equal(
       problem,
-      `Cannot use systemd-resolved: our DNS server at ${address} is not reachable through ngrokd0`,
+      `Cannot use systemd-resolved: ngrokd's DNS server at ${address} is not reachable through ngrokd0`,
     );
   }
   await resolver.apply(REQUEST);
