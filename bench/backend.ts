@@ -2,9 +2,10 @@
 // own, so that its CPU time is counted apart.
 import { encodeFrame, encodeResponse } from "../sim/cloud/frame.ts";
 import { answerLines } from "./answer_lines.ts";
-import { BLOCK_BYTES, decodeOrder, encodeOrder, readExactly, UploadEnd, writeAll } from "./exchange.ts";
+import { writeAll } from "../src/system/byte_stream.ts";
+import { BLOCK_BYTES, decodeOrder, encodeOrder, readExactly, UploadEnd } from "./exchange.ts";
 
-/** The first question: what to listen with. */
+/** The first question, which starts the listeners. */
 export interface BackendStart {
   /** PEM for TLS on the framed port. Used if no other program terminates TLS. */
   readonly tls?: { readonly cert: string; readonly key: string };
@@ -67,7 +68,7 @@ async function takeUpload(conn: Deno.Conn): Promise<void> {
     if (end.take(buffer.subarray(0, count))) break;
   }
   await writeAll(conn, encodeOrder("upld"));
-  // The client closes first: whoever does keeps the port in TIME_WAIT.
+  // The client closes first, because the first to close keeps its port in TIME_WAIT.
   await conn.read(buffer);
 }
 

@@ -1,6 +1,7 @@
-// Makes the load. A process of its own, the same for every subject.
+// Puts load on the measured path. A process of its own, the same for every subject.
 import { answerLines } from "./answer_lines.ts";
-import { BLOCK_BYTES, encodeOrder, LAST_BLOCK, type Order, readExactly, writeAll } from "./exchange.ts";
+import { writeAll } from "../src/system/byte_stream.ts";
+import { BLOCK_BYTES, encodeOrder, LAST_BLOCK, type Order, readExactly } from "./exchange.ts";
 
 /** The address where the measured path begins. */
 export interface Address {

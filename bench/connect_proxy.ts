@@ -1,5 +1,5 @@
-// An HTTP proxy that knows CONNECT and nothing else, in a process of its own. Prints its port on
-// 127.0.0.1.
+// An HTTP proxy that supports only CONNECT, in a process of its own. Prints its port on 127.0.0.1.
+import { writeAll } from "../src/system/byte_stream.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 
 async function serve(client: Deno.TcpConn): Promise<void> {
@@ -30,7 +30,7 @@ async function readConnect(client: Deno.TcpConn): Promise<number> {
 async function copy(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
   const buffer = new Uint8Array(64 * 1024);
   for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
-    for (let done = 0; done < count;) done += await to.write(buffer.subarray(done, count));
+    await writeAll(to, buffer.subarray(0, count));
   }
   await to.closeWrite();
 }

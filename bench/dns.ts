@@ -1,4 +1,5 @@
 // Compares the DNS server with dnsmasq: 1,000 names each, queried by dnsperf in turn.
+import { freePort } from "../sim/daemon_harness.ts";
 import { connectTcp } from "../src/system/net.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 import { askUdp } from "../tests/dns/client.ts";
@@ -33,21 +34,11 @@ async function startDnsmasq(stack: AsyncDisposableStack, directory: string): Pro
   await Deno.writeTextFile(`${directory}/hosts`, records);
   // The TTL is the same as that of ngrokd.
   const options = [
-    "keep-in-foreground",
-    `port=${port}`,
-    "listen-address=127.0.0.1",
-    "bind-interfaces",
-    "no-resolv",
+    ...["keep-in-foreground", "user=root", "conf-file=/dev/null", "pid-file="],
+    ...[`port=${port}`, "listen-address=127.0.0.1", "bind-interfaces"],
+    ...["no-resolv", "no-hosts", `addn-hosts=${directory}/hosts`, "local-ttl=5"],
   ];
-  const files = [
-    "conf-file=/dev/null",
-    "no-hosts",
-    `addn-hosts=${directory}/hosts`,
-    "local-ttl=5",
-    "user=root",
-    "pid-file=",
-  ];
-  const child = new Child(stack, [DNSMASQ, ...[...options, ...files].map((option) => `--${option}`)]);
+  const child = new Child(stack, [DNSMASQ, ...options.map((option) => `--${option}`)]);
   for (;;) {
     await child.assertRunning();
     try {
@@ -57,11 +48,6 @@ async function startDnsmasq(stack: AsyncDisposableStack, directory: string): Pro
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return (listener.addr as Deno.NetAddr).port;
 }
 
 /** The figures of one run of a subject. */
@@ -146,9 +132,9 @@ async function main(): Promise<number> {
     return 2;
   }
   const programs = [DNSPERF, DNSMASQ];
-  const there = await Promise.all(programs.map((path) => Deno.stat(path).then(() => true, () => false)));
-  if (there.includes(false)) {
-    writeErr(`Not installed: ${programs.filter((_, index) => !there[index]).join(", ")}\n`);
+  const installed = await Promise.all(programs.map((path) => Deno.stat(path).then(() => true, () => false)));
+  if (installed.includes(false)) {
+    writeErr(`Not installed: ${programs.filter((_, index) => !installed[index]).join(", ")}\n`);
     return 2;
   }
   await using stack = new AsyncDisposableStack();

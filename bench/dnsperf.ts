@@ -11,7 +11,7 @@ export function readDnsperf(text: string): DnsperfFigures {
   const perSecond = number(/^ *Queries per second: +([0-9.]+)/m);
   const sent = number(/^ *Queries sent: +([0-9]+)/m);
   const good = number(/^ *Response codes: .*?NOERROR ([0-9]+)/m);
-  if (Number.isNaN(perSecond + sent)) throw new Error(`Cannot read what dnsperf printed: ${text}`);
+  if (Number.isNaN(perSecond + sent)) throw new Error(`Cannot read the output of dnsperf: ${text}`);
   return { perSecond, bad: sent - (good || 0) };
 }
 

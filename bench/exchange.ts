@@ -1,7 +1,7 @@
-/** The first four bytes of a connection, which tell the backend what to do. It sends them back. */
+/** The first four bytes of a connection, a request to the backend. It sends them back. */
 export type Order = "echo" | "upld" | "down";
 
-/** An upload is a row of blocks of this size; the first byte of a block says if it is the last. */
+/** The size of the blocks of an upload. The first byte of a block marks the last one. */
 export const BLOCK_BYTES = 262_144;
 
 /** The first byte of the last block of an upload. */
@@ -10,24 +10,24 @@ export const LAST_BLOCK = 1;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** The four bytes of an order. */
+/** Returns the four bytes of an order. */
 export function encodeOrder(order: Order): Uint8Array<ArrayBuffer> {
   return encoder.encode(order);
 }
 
-/** The order in four bytes. @throws {TypeError} If they hold none. */
+/** Returns the order in four bytes. @throws {TypeError} If they are no order. */
 export function decodeOrder(bytes: Uint8Array): Order {
   const text = decoder.decode(bytes);
   if (text === "echo" || text === "upld" || text === "down") return text;
   throw new TypeError(`Cannot take the order "${text}": it is unknown`);
 }
 
-/** Finds the end of an upload, however its bytes are cut into pieces. */
+/** Finds the end of an upload in parts of any size. */
 export class UploadEnd {
   #position = 0;
   #last = false;
 
-  /** Takes the next bytes; true once the last block is whole. */
+  /** Takes the next bytes; returns true once the last block is complete. */
   take(bytes: Uint8Array): boolean {
     const end = this.#position + bytes.length;
     const firstStart = Math.ceil(this.#position / BLOCK_BYTES) * BLOCK_BYTES;
@@ -55,9 +55,4 @@ export async function readExactly(conn: Deno.Conn, length: number): Promise<Uint
     have += count;
   }
   return bytes;
-}
-
-/** Writes all of `bytes`. */
-export async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length;) done += await conn.write(bytes.subarray(done));
 }

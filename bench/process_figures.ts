@@ -1,14 +1,4 @@
-/** Figures of a process from /proc. */
-export interface ProcessFigures {
-  readonly descriptors: number;
-  readonly rssMiB: number;
-  /** The peak since {@linkcode resetPeak}, or since the start if the kernel cannot reset it. */
-  readonly peakRssMiB: number;
-  /** User and system time so far, including ended children. */
-  readonly cpuSeconds: number;
-}
-
-const TICKS_PER_SECOND = 100;
+import { parseProcessSeconds } from "./cpu_time.ts";
 
 /**
  * Reads the figures of a process with `cat` and `ls`, because Deno needs all permissions to read
@@ -20,15 +10,22 @@ export async function processFigures(pid: number): Promise<ProcessFigures> {
     output(["/bin/cat", `/proc/${pid}/stat`]),
     output(["/bin/ls", `/proc/${pid}/fd`]),
   ]);
-  // Field 2, the program's name in parentheses, may hold spaces. utime, stime, cutime and cstime
-  // are fields 14 to 17.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return {
     descriptors: descriptors.trim().split("\n").length,
     rssMiB: mebibytes("VmRSS", status),
     peakRssMiB: mebibytes("VmHWM", status),
-    cpuSeconds: fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_PER_SECOND,
+    cpuSeconds: parseProcessSeconds(stat),
   };
+}
+
+/** Figures of a process from /proc. */
+export interface ProcessFigures {
+  readonly descriptors: number;
+  readonly rssMiB: number;
+  /** The peak since {@linkcode resetPeak}, or since the start if the kernel cannot reset it. */
+  readonly peakRssMiB: number;
+  /** User and system time so far, including ended children. */
+  readonly cpuSeconds: number;
 }
 
 /** Resets the peak of a process's memory (proc_pid_clear_refs(5)). */

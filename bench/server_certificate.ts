@@ -12,8 +12,8 @@ export interface ServerCertificate {
 }
 
 /**
- * Makes a CA and a server certificate, both ECDSA P-256 and good for a day, for localhost and
- * 127.0.0.1. The CA is a root: the peers take no other trust anchor.
+ * Makes a CA and a server certificate, both ECDSA P-256 and valid for a day, for localhost and
+ * 127.0.0.1. The CA is a root, because the peers accept no other trust anchor.
  */
 export async function makeServerCertificate(): Promise<ServerCertificate> {
   const caKeys = await generateKeys();

@@ -1,3 +1,4 @@
+import { freePort } from "../sim/daemon_harness.ts";
 import { Stage, type StageOptions } from "../sim/stage.ts";
 import type { BackendPorts } from "./backend.ts";
 import { Child, Script } from "./child.ts";
@@ -53,20 +54,12 @@ export async function buildTrack(stack: AsyncDisposableStack, peers: readonly Pe
   const framedPort = terminator === undefined ? ports.framed : freePort();
   const proxyPort = await startProxy(stack);
   const stageOptions = { ingress: `127.0.0.1:${framedPort}`, ingressCa: server.caPem };
-  const plain = await startDaemon(stack, {
-    ...stageOptions,
-    sections: "net:\n  subnet: 127.107.0.0/16",
-  });
-  const behindProxy = await startDaemon(stack, {
-    ...stageOptions,
-    sections: `net:\n  subnet: 127.108.0.0/16\nproxy_url: http://127.0.0.1:${proxyPort}`,
-  });
+  const plain = await startDaemon(stack, stageOptions);
+  const proxyUrl = `proxy_url: http://127.0.0.1:${proxyPort}`;
+  const behindProxy = await startDaemon(stack, { ...stageOptions, sections: proxyUrl });
   const { directory, etc, cloud } = plain.stage;
-  const direct: Subject = {
-    name: "direct",
-    proxied: false,
-    address: { hostname: "127.0.0.1", port: ports.plain },
-  };
+  const address = { hostname: "127.0.0.1", port: ports.plain };
+  const direct: Subject = { name: "direct", proxied: false, address };
   const subjects: Subject[] = [direct, plain.subject, { ...behindProxy.subject, proxied: true }];
   if (terminator === undefined) {
     const farEnd =
@@ -95,10 +88,10 @@ export async function buildTrack(stack: AsyncDisposableStack, peers: readonly Pe
     port: plainPort,
     configPath: path("far-end.conf"),
     config: terminator.serverConfig({
-      routes: [{ listenPort: framedPort, backendPort: ports.framed }, {
-        listenPort: plainPort,
-        backendPort: ports.plain,
-      }],
+      routes: [
+        { listenPort: framedPort, backendPort: ports.framed },
+        { listenPort: plainPort, backendPort: ports.plain },
+      ],
       certPath: path("server.crt"),
       keyPath: path("server.key"),
       pairPath: path("server.pem"),
@@ -191,9 +184,4 @@ async function writeFiles(
 function parseAddress(text: string): Address {
   const [hostname = "", port] = text.split(":");
   return { hostname, port: Number(port) };
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
