@@ -22,7 +22,7 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const RUN: readonly string[] = ["run", `--config=${ROOT}deno.json`, "--no-prompt"];
 
 /** Settings from the environment that need permissions. */
-export interface Places {
+export interface LaunchSettings {
   readonly configPath: string;
   /** From `NGROKD_HOSTS_PATH`. */
   readonly hostsPath?: string | undefined;
@@ -33,8 +33,8 @@ export interface Places {
 }
 
 /** Returns the capabilities that depend on the configuration. */
-export function neededCapabilities(config: Config, places: Places): Capability[] {
-  const { configPath, hostsPath, keyPath, apiProxy } = places;
+export function neededCapabilities(config: Config, settings: LaunchSettings): Capability[] {
+  const { configPath, hostsPath, keyPath, apiProxy } = settings;
   // An atomic write needs a temporary file beside the configuration, so its directory is writable.
   const replaced = [
     dirname(configPath),
@@ -88,7 +88,7 @@ async function askShippedSet(needed: readonly Capability[]): Promise<Capability[
   const args = [...RUN, ...permissionFlags("ngrokd", []), "--quiet", script, JSON.stringify(needed)];
   const { success, stdout, stderr } = await new Deno.Command("deno", { args }).output();
   const decoder = new TextDecoder();
-  if (!success) throw new Error(`Cannot ask what the shipped set holds: ${decoder.decode(stderr).trim()}`);
+  if (!success) throw new Error(`Cannot read the shipped permission set: ${decoder.decode(stderr).trim()}`);
   return capabilities.parse(JSON.parse(decoder.decode(stdout)));
 }
 
@@ -98,7 +98,7 @@ async function main(args: readonly string[]): Promise<number> {
     const missing = await findMissing(args);
     argv = launchArgv(args, missing);
     for (const capability of missing) {
-      writeOut(`Beside the shipped set: ${capability.kind} ${valueOf(capability)}\n`);
+      writeOut(`Added permission: ${capability.kind} ${valueOf(capability)}\n`);
     }
   } catch (error) {
     const hint = hintOf(error);

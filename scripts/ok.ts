@@ -2,7 +2,7 @@
 // two at a time, then all tests but the slowest. With --static it runs no tests.
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 
-const AT_ONCE = 2;
+const PARALLEL = 2;
 const LIMIT_MS = 120_000;
 /** A step that runs longer hangs and is killed. */
 const STEP_LIMIT_MS = 600_000;
@@ -108,7 +108,7 @@ export async function runSteps(
 
   for (const group of groups) {
     const queue = group.values();
-    await Promise.all(Array.from({ length: AT_ONCE }, () => work(queue)));
+    await Promise.all(Array.from({ length: PARALLEL }, () => work(queue)));
     if (!success) return false;
   }
   const totalMs = performance.now() - start;
