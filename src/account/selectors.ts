@@ -3,7 +3,7 @@ import type { ApiClient } from "../cloud/client.ts";
 import { isKeyRefused } from "../cloud/key_refused.ts";
 import { getOperator, isGone, NOT_AN_ID, type Operator, updateOperator } from "../cloud/operator.ts";
 import { OnChange } from "../lib/on_change.ts";
-import { ApiError } from "../model/errors.ts";
+import { ApiError, withHint } from "../model/errors.ts";
 import { Pause } from "./pause.ts";
 
 const log = getLogger(["ngrokd", "account"]);
@@ -84,9 +84,10 @@ export class Selectors {
     this.forgetFailure();
   }
 
-  #fail({ message, hint }: ApiError): void {
+  #fail(error: ApiError): void {
+    const { message, hint } = error;
     this.#pause.extend();
-    this.#warning = `bound_endpoints.selectors is not in effect: ${message}${hint ? ` (${hint})` : ""}`;
+    this.#warning = `bound_endpoints.selectors is not in effect: ${withHint(error)}`;
     this.#logged.report(
       message,
       (error) => log.warn("Cannot apply the configured selectors: {error}", { error, hint }),

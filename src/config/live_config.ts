@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { ConfigError, hintOf, messageOf } from "../model/errors.ts";
+import { ConfigError, hintOf, messageOf, withHint } from "../model/errors.ts";
 import type { StatusReport } from "../model/report.ts";
 import type { System } from "../system/system.ts";
 import { type ApiKey, resolveApiKey } from "./api_key.ts";
@@ -120,8 +120,7 @@ export class LiveConfig {
 /** One line for each problem, with its suggestion. */
 export function problemTexts(error: unknown): string[] {
   if (error instanceof ConfigError) return error.problems.map(problemText);
-  const hint = hintOf(error);
-  return [hint === undefined ? messageOf(error) : `${messageOf(error)} (${hint})`];
+  return [withHint({ message: messageOf(error), hint: hintOf(error) })];
 }
 
 async function load(path: string, { system, proxies }: Source): Promise<Loaded> {

@@ -1,5 +1,5 @@
 import { printable } from "../lib/printable.ts";
-import { ConfigError, type ConfigProblem } from "../model/errors.ts";
+import { ConfigError, type ConfigProblem, withHint } from "../model/errors.ts";
 
 /** The number of problems in the message; the error has all of them. */
 const SHOWN = 10;
@@ -18,5 +18,5 @@ export function validationError(
 export function problemText(problem: ConfigProblem): string {
   const { path, message, suggestion } = problem;
   const where = path === "" ? "" : `${printable(path)}: `;
-  return `${where}${message}${suggestion === undefined ? "" : ` (${suggestion})`}`;
+  return withHint({ message: `${where}${message}`, hint: suggestion });
 }

@@ -172,6 +172,11 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Returns a message, followed by its hint in parentheses. */
+export function withHint({ message, hint }: { message: string; hint?: string | undefined }): string {
+  return hint === undefined ? message : `${message} (${hint})`;
+}
+
 /** Returns the hint of an error; undefined if it has none. */
 export function hintOf(error: unknown): string | undefined {
   return error instanceof HintedError ? error.hint : undefined;

@@ -1,4 +1,4 @@
-import { BindError, messageOf } from "../model/errors.ts";
+import { BindError, messageOf, withHint } from "../model/errors.ts";
 import { EVERYWHERE, listenerKey } from "../model/route_table.ts";
 import type { ListenerDiff, WantedListener } from "./diff.ts";
 import type { ListenerEffects } from "./effects.ts";
@@ -20,7 +20,7 @@ export function bind({ close, wanted }: ListenerDiff, options: BindOptions): Bin
   return bindings.map((binding) => {
     const { group, listener } = binding;
     if (listener === undefined || !givenUp.has(listener)) return binding;
-    return pass.unbound(group, reasonOf(noDescriptor(listener)));
+    return pass.unbound(group, withHint(noDescriptor(listener)));
   });
 }
 
@@ -91,14 +91,14 @@ class BindPass {
   #bindSomePort(group: ListenerGroup): Binding {
     const own = this.#bindPort(group, group.port);
     if (typeof own === "string") return { group, port: group.port, listener: own };
-    if (!group.remappable) return this.unbound(group, reasonOf(own));
+    if (!group.remappable) return this.unbound(group, withHint(own));
     const saved = this.#options.ports.get(group.service);
     if (saved !== undefined) {
       // Whatever keeps the group from its own port, it keeps the listener on the saved one.
       const listener = this.#bindPort(group, saved);
       if (typeof listener === "string") return remapped(group, saved, listener);
     }
-    if (own.reason !== "in_use") return this.unbound(group, reasonOf(own));
+    if (own.reason !== "in_use") return this.unbound(group, withHint(own));
     const tried: number[] = [];
     for (const port of this.#spare.after(group)) {
       const listener = this.#bindPort(group, port);
@@ -106,7 +106,7 @@ class BindPass {
         this.#spare.use(group, port);
         return remapped(group, port, listener);
       }
-      if (listener.reason !== "in_use") return this.unbound(group, reasonOf(listener));
+      if (listener.reason !== "in_use") return this.unbound(group, withHint(listener));
       tried.push(port);
     }
     const spare = `the ${tried.length} ports from ${tried[0] ?? 65535} up are in use too`;
@@ -163,8 +163,4 @@ function noDescriptor(address: string): BindError {
     reason: "exhausted",
     hint: "Raise the limit of open files: LimitNOFILE= of the unit, or ulimit -n",
   });
-}
-
-function reasonOf({ message, hint }: BindError): string {
-  return hint === undefined ? message : `${message} (${hint})`;
 }

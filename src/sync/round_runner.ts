@@ -3,7 +3,7 @@ import { formatCidr } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
 import type { RefusedEndpoint } from "../model/endpoint.ts";
-import { hintOf, messageOf } from "../model/errors.ts";
+import { hintOf, messageOf, withHint } from "../model/errors.ts";
 import type { RoundEffects, SavedState } from "./effects.ts";
 import { type CompleteRound, isIdle, settingsKey } from "./idle_round.ts";
 import { type EndpointOutcome, type KnownEndpoints, type RoundSettings, runRound } from "./round.ts";
@@ -68,7 +68,7 @@ export class RoundRunner {
   #setError(error: unknown): void {
     const hint = hintOf(error);
     const message = error === undefined ? undefined : messageOf(error);
-    this.error = hint === undefined ? message : `${message} (${hint})`;
+    this.error = message === undefined ? undefined : withHint({ message, hint });
     this.#loggedError.report(
       this.error,
       () => log.error("Cannot finish a round: {error}", { error: message, hint }),

@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { withHint } from "../model/errors.ts";
 import { nextRevision } from "../model/revision.ts";
 import type { System } from "../system/system.ts";
 import type { ParsedCertificate } from "../x509/parse_certificate.ts";
@@ -103,9 +104,4 @@ export interface TrustSetOptions {
   readonly learntPath: string;
   /** The CAs that may be learnt. @default {LISTED_CAS} */
   readonly listed?: readonly ListedCa[] | undefined;
-}
-
-/** A message, followed by its hint in parentheses. */
-export function withHint({ message, hint }: { message: string; hint?: string | undefined }): string {
-  return `${message}${hint === undefined ? "" : ` (${hint})`}`;
 }

@@ -1,6 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { OnChange } from "../lib/on_change.ts";
-import { BindError, messageOf } from "../model/errors.ts";
+import { BindError, messageOf, withHint } from "../model/errors.ts";
 import type { HealthReport, StatusReport } from "../model/report.ts";
 import { listenerKey } from "../model/route_table.ts";
 import type { System } from "../system/system.ts";
@@ -42,7 +42,7 @@ export class Health {
       const hint = `${
         isInUse ? "Stop the program that listens there, or give" : "Give"
       } another server.health_port`;
-      this.#error = `${messageOf(error)} (${hint})`;
+      this.#error = withHint({ message: messageOf(error), hint });
     }
     this.#onError.report(
       this.#error,

@@ -1,9 +1,8 @@
 import { RequestError } from "../../control/protocol.ts";
-import { messageOf } from "../../model/errors.ts";
+import { messageOf, withHint } from "../../model/errors.ts";
 import { isSameTarget } from "../../model/ingress_target.ts";
 import type { CaReport, StatusReport, TrustReport } from "../../model/report.ts";
 import { trustWarnings } from "../../trust/expiry_warnings.ts";
-import { withHint } from "../../trust/trust_set.ts";
 import type { TrustedCa } from "../../trust/trusted_ca.ts";
 import { parseCertificate, type ParsedCertificate } from "../../x509/parse_certificate.ts";
 import { readPem } from "../../x509/pem.ts";

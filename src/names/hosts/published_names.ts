@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { OnChange } from "../../lib/on_change.ts";
+import { withHint } from "../../model/errors.ts";
 import type { StatusReport } from "../../model/report.ts";
 import type { NamePublisher } from "./publisher.ts";
 
@@ -9,8 +10,8 @@ const log = getLogger(["ngrokd", "names"]);
 export class PublishedNames {
   readonly #publisher: NamePublisher;
   readonly #onProblem = new OnChange();
+  /** With its hint. */
   #problem: string | undefined;
-  #hint: string | undefined;
   #withdrawn = false;
 
   constructor(publisher: NamePublisher) {
@@ -32,8 +33,7 @@ export class PublishedNames {
     for (const warning of warnings) log.warn("Published names with a warning: {warning}", { warning });
     this.#onProblem.report(problem, () => log.error("Cannot publish names: {problem}", { problem, hint }));
     if (changed) log.info("Published names in {target}", { target, count: names.size - refused.size });
-    this.#problem = problem;
-    this.#hint = hint;
+    this.#problem = problem === undefined ? undefined : withHint({ message: problem, hint });
     return new Map([...notes, ...refused]);
   }
 
@@ -48,7 +48,6 @@ export class PublishedNames {
     const { kind, disabledReason } = this.#publisher;
     if (disabledReason !== undefined) return { driver: kind, state: "off", reason: disabledReason };
     if (this.#problem === undefined) return { driver: kind, state: "ok", reason: null };
-    const hint = this.#hint === undefined ? "" : ` (${this.#hint})`;
-    return { driver: kind, state: "failing", reason: `${this.#problem}${hint}` };
+    return { driver: kind, state: "failing", reason: this.#problem };
   }
 }
