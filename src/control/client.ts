@@ -1,4 +1,4 @@
-import { messageOf, type WithHint } from "../model/errors.ts";
+import { HintedError, type HintOptions, messageOf } from "../model/errors.ts";
 import { type ByteStream, writeAll } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
 import { isConnectionGone, isNotCapable } from "../system/errors.ts";
@@ -70,14 +70,12 @@ export type DaemonFailure =
   | "refused";
 
 /** A command did not reach the daemon, or the daemon refused it. */
-export class DaemonError extends Error implements WithHint {
+export class DaemonError extends HintedError {
   override readonly name = "DaemonError";
   readonly code: DaemonFailure;
-  readonly hint?: string;
-  constructor(message: string, options: ErrorOptions & { code: DaemonFailure; hint?: string | undefined }) {
+  constructor(message: string, options: HintOptions & { code: DaemonFailure }) {
     super(message, options);
     this.code = options.code;
-    if (options.hint !== undefined) this.hint = options.hint;
   }
 }
 

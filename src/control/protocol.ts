@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { WithHint } from "../model/errors.ts";
+import { HintedError } from "../model/errors.ts";
 
 /** The largest request; a request ends with its JSON object. */
 export const MAX_REQUEST_BYTES = 64 * 1024;
@@ -27,13 +27,8 @@ export interface ControlResponse {
 }
 
 /** A command is refused; the message is for its sender. */
-export class RequestError extends Error implements WithHint {
+export class RequestError extends HintedError {
   override readonly name = "RequestError";
-  readonly hint?: string;
-  constructor(message: string, options: ErrorOptions & { hint?: string | undefined } = {}) {
-    super(message, options);
-    if (options.hint !== undefined) this.hint = options.hint;
-  }
 }
 
 /** The refusal of an unknown command. */

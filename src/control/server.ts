@@ -143,7 +143,7 @@ export interface CommandHandler {
 }
 
 function failure(error: unknown): ControlResponse {
-  const hint = error instanceof RequestError ? error.hint : hintOf(error);
+  const hint = hintOf(error);
   return { success: false, error: messageOf(error), ...(hint !== undefined && { hint }) };
 }
 

@@ -1,13 +1,5 @@
 /** An error with a hint: the next step for the user, apart from the message. */
-export interface WithHint {
-  readonly hint?: string;
-}
-
-interface HintOptions extends ErrorOptions {
-  readonly hint?: string | undefined;
-}
-
-class HintedError extends Error implements WithHint {
+export class HintedError extends Error {
   readonly hint?: string;
   constructor(message: string, options: HintOptions = {}) {
     const { hint, ...rest } = options;
@@ -16,11 +8,17 @@ class HintedError extends Error implements WithHint {
   }
 }
 
+/** Options of {@linkcode HintedError}. */
+export interface HintOptions extends ErrorOptions {
+  readonly hint?: string | undefined;
+}
+
 /**
  * A request to the ngrok API failed. `status` is the HTTP status, 0 if there was no response.
- * `code` is `ERR_NGROK_<n>` or the API's own word (docs/protocol.md 1.3), or `unreachable`,
- * `timeout`, `too_large`, `malformed`, `redirect`, `foreign_page`, `page_loop`, `too_many_pages`,
- * `proxy`.
+ * `code` is `ERR_NGROK_<n>` or the API's own word (docs/protocol.md 1.3). Before a request:
+ * `no_key`, `bad_key`, `insecure`, `busy`. Without a response: `unreachable`, `timeout`, `proxy`.
+ * For a response: `too_large`, `malformed`, `redirect`, `foreign_page`, `page_loop`,
+ * `too_many_pages`, `operator_lost`, `no_certificate`.
  */
 export class ApiError extends HintedError {
   override readonly name = "ApiError";
