@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { DaemonError } from "../control/client.ts";
+import { compare } from "../lib/compare.ts";
 import type {
   CertificateReport,
   EndpointReport,
@@ -213,8 +214,4 @@ function parse<T>(schema: z.ZodType<T>, data: unknown): T {
     code: "malformed",
     hint: "Check that both print the same version: deno task ngrokd --version, ngrokctl version",
   });
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,7 +1,8 @@
 import { problemText } from "../config/validation_error.ts";
 import { DaemonError, type DaemonFailure } from "../control/client.ts";
+import { escapeControls } from "../lib/printable.ts";
 import { ConfigError, FileError, hintOf, messageOf } from "../model/errors.ts";
-import { safeJson, safeText } from "./safe_text.ts";
+import { safeJson } from "./safe_json.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The exit codes of `ngrokctl`; scripts rely on them. */
@@ -67,7 +68,7 @@ export function toFailure(error: unknown): Failure {
 export function failureText({ message, prefix, hint, details, usage }: Failure): string {
   const [first = "", ...rest] = `${prefix}${message}`.split("\n");
   const lines = [first, ...rest.map((line) => `  ${line}`), ...details, ...(hint ?? "").split("\n")];
-  const text = lines.filter((line) => line.trim() !== "").map((line) => `${safeText(line)}\n`).join("");
+  const text = lines.filter((line) => line.trim() !== "").map((line) => `${escapeControls(line)}\n`).join("");
   return usage === "" ? text : `${text}\n${usage}`;
 }
 

@@ -1,6 +1,6 @@
+import { escapeControls } from "../lib/printable.ts";
 import type { EndpointReport } from "../model/report.ts";
 import { box } from "./box.ts";
-import { safeText } from "./safe_text.ts";
 import { table } from "./table.ts";
 
 const NONE = [
@@ -18,9 +18,9 @@ export function renderList(endpoints: readonly EndpointReport[]): string {
   const rows = endpoints.map((endpoint) => ({
     cells: [endpoint.url, addressOf(endpoint), endpoint.listen_interface || "virtual", symbolOf(endpoint)]
       .map(
-        safeText,
+        escapeControls,
       ),
-    notes: endpoint.reason === "" ? [] : [safeText(endpoint.reason)],
+    notes: endpoint.reason === "" ? [] : [escapeControls(endpoint.reason)],
   }));
   return `${title}${
     table(["URL", "LISTEN ADDRESS", "MODE", "STATUS"], rows)

@@ -1,7 +1,7 @@
+import { escapeControls } from "../lib/printable.ts";
 import type { ApiState, CertificateReport, StatusReport } from "../model/report.ts";
 import { box } from "./box.ts";
 import { daysLeft, TRUST_MODES } from "./render_trust.ts";
-import { safeText } from "./safe_text.ts";
 
 const API_STATES: Readonly<Record<ApiState, string>> = {
   never: "not polled yet",
@@ -127,12 +127,12 @@ function resolverText({ driver, target, reason }: StatusReport["dns"]["resolver"
 
 function problem(subject: string, text: string | null, hint: string | null = null): string[] {
   if (text === null || text === "") return [];
-  const lines = [`  ⚠ ${subject}: ${safeText(text)}`];
-  return hint === null || hint === "" ? lines : [...lines, `    ${safeText(hint)}`];
+  const lines = [`  ⚠ ${subject}: ${escapeControls(text)}`];
+  return hint === null || hint === "" ? lines : [...lines, `    ${escapeControls(hint)}`];
 }
 
 function field(label: string, value: string): string {
-  return `  ${`${label}:`.padEnd(21)}${safeText(value)}`;
+  return `  ${`${label}:`.padEnd(21)}${escapeControls(value)}`;
 }
 
 function block(lines: readonly string[]): string {

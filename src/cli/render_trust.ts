@@ -1,5 +1,5 @@
+import { escapeControls } from "../lib/printable.ts";
 import type { CaReport, TrustReport } from "../model/report.ts";
-import { safeText } from "./safe_text.ts";
 
 /** The modes of trust as text. */
 export const TRUST_MODES: Readonly<Record<TrustReport["mode"], string>> = {
@@ -22,7 +22,7 @@ export function renderTrust(report: TrustReport): string {
     ...presentedLines(report),
     ...[...problems, ...warnings].map((problem) => `⚠ ${problem}`),
   ];
-  return lines.map((line) => `${safeText(line)}\n`).join("");
+  return lines.map((line) => `${escapeControls(line)}\n`).join("");
 }
 
 /** The rest of a certificate's validity in whole days. */

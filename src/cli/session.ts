@@ -1,7 +1,7 @@
 import { defaultSocketPath, effectiveSocketPath } from "../config/paths.ts";
 import { callDaemon } from "../control/client.ts";
 import type { CtlIo } from "./io.ts";
-import { safeJson } from "./safe_text.ts";
+import { safeJson } from "./safe_json.ts";
 
 const TIMEOUT_MS = 10_000;
 

@@ -1,12 +1,13 @@
 import { getLogger } from "@logtape/logtape";
 import { Attempts } from "../lib/attempts.ts";
 import { isLoopbackHost } from "../lib/loopback_host.ts";
+import { parseJson } from "../lib/parse_json.ts";
 import { printable } from "../lib/printable.ts";
 import { ApiError } from "../model/errors.ts";
 import type { Proxy } from "../model/proxy.ts";
 import type { HttpRequest, HttpResponse, sendHttp } from "../system/http.ts";
 import { failure, hintFor } from "./failure.ts";
-import { parseJson, readAnswer } from "./read_answer.ts";
+import { readAnswer } from "./read_answer.ts";
 import { RequestBudget, type RequestKind } from "./request_budget.ts";
 
 const log = getLogger(["ngrokd", "cloud"]);

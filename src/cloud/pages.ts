@@ -1,6 +1,6 @@
+import { parseJson } from "../lib/parse_json.ts";
 import type { ApiClient } from "./client.ts";
 import { failure } from "./failure.ts";
-import { parseJson } from "./read_answer.ts";
 import type { RequestKind } from "./request_budget.ts";
 
 /** All pages of a list stay in memory: 200 of the largest size would take 3 GiB. */

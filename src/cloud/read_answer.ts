@@ -1,3 +1,4 @@
+import { parseJson } from "../lib/parse_json.ts";
 import { escapeControls } from "../lib/printable.ts";
 import { ApiError } from "../model/errors.ts";
 import type { HttpResponse } from "../system/http.ts";
@@ -27,18 +28,6 @@ export function readAnswer(response: HttpResponse, exchange: Exchange): unknown 
     throw failure(action, `the answer of ${origin} is not JSON`, { code: "malformed", status });
   }
   return content;
-}
-
-/**
- * Parses a JSON text; undefined if it is not JSON. The error is dropped, because it quotes the
- * body.
- */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The request that an answer belongs to. */

@@ -99,7 +99,7 @@ function wakeOf(daemon: Daemon, system: System): Wake {
   return new Wake({
     networks: () =>
       ownNetworks(system.interfaceAddresses(), {
-        interfaceName: daemon.live.current.net.interfaceName,
+        name: daemon.live.current.net.interfaceName,
         subnet: daemon.addresses.subnet,
       }),
     onWake() {

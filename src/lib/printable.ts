@@ -1,6 +1,9 @@
-/** Control characters, and characters that change the direction of text or are invisible. */
+/**
+ * C0, DEL, C1, line and paragraph separators, and characters that change the direction of text or
+ * are invisible.
+ */
 // deno-lint-ignore no-control-regex
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /** Escapes all characters that could forge a line of a log or a table. */
 export function escapeControls(text: string): string {

@@ -1,3 +1,4 @@
+import { compare } from "../lib/compare.ts";
 import { type Endpoint, type RefusedEndpoint, type Scheme, serviceKey } from "./endpoint.ts";
 
 /** A host name and a port, with the endpoints behind them. Its key is {@linkcode serviceKey}. */
@@ -37,8 +38,4 @@ export function groupServices(endpoints: readonly Endpoint[]): Grouping {
     return { hostname, port, scheme, wildcard, endpointIds };
   });
   return { services, refused };
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

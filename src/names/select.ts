@@ -1,3 +1,4 @@
+import type { OwnInterface } from "../model/own_interface.ts";
 import { HostsFile, type HostsFileOptions } from "./hosts/hosts_file.ts";
 import { NoNames } from "./hosts/no_names.ts";
 import type { NamePublisher } from "./hosts/publisher.ts";
@@ -5,7 +6,7 @@ import type { ReplaceFileSystem } from "./replace_file.ts";
 import { NoResolver } from "./resolver/no_resolver.ts";
 import { ResolvConf } from "./resolver/resolv_conf.ts";
 import type { RunProgram } from "./resolver/resolvectl.ts";
-import { type OwnLink, Resolved } from "./resolver/resolved.ts";
+import { Resolved } from "./resolver/resolved.ts";
 import { ResolverChain } from "./resolver/resolver_chain.ts";
 import { ResolverDir, type ResolverDirFiles } from "./resolver/resolver_dir.ts";
 
@@ -52,7 +53,7 @@ export interface ResolverOptions {
   readonly run: RunProgram;
   readonly files: ReplaceFileSystem & ResolverDirFiles;
   /** The interface with the virtual addresses; undefined if there is none, or it is `lo`. */
-  readonly link: () => OwnLink | undefined;
+  readonly link: () => OwnInterface | undefined;
   /** Returns true if resolv.conf may be changed (`dns.manage_resolv_conf`). */
   readonly managed: () => boolean;
   /** The path of the copy of the original resolv.conf. */

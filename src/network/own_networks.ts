@@ -1,5 +1,6 @@
 import { type Cidr, cidrContains, parseIpv4 } from "../lib/ipv4.ts";
 import { ipv6Network } from "../lib/ipv6.ts";
+import type { OwnInterface } from "../model/own_interface.ts";
 import type { InterfaceAddress } from "../system/net.ts";
 import { LOOPBACK } from "./loopback_subnet.ts";
 
@@ -13,15 +14,9 @@ const LINK_LOCAL: Cidr = { base: 169 * 2 ** 24 + 254 * 2 ** 16, prefix: 16 };
  * go with the latter.
  */
 export function ownNetworks(addresses: readonly InterfaceAddress[], own: OwnInterface): string[] {
-  const found = addresses.filter((entry) => entry.interface !== own.interfaceName)
+  const found = addresses.filter((entry) => entry.interface !== own.name)
     .map(({ address }) => ipv4Of(address, own) ?? ipv6Of(address));
   return [...new Set(found.filter((text) => text !== undefined))].sort();
-}
-
-/** The interface that ngrokd created. */
-export interface OwnInterface {
-  readonly interfaceName: string;
-  readonly subnet: Cidr;
 }
 
 function ipv4Of(address: string, own: OwnInterface): string | undefined {

@@ -1,4 +1,5 @@
 import { FileError } from "../model/errors.ts";
+import { writeAll } from "./byte_stream.ts";
 import { codeOf, toFileError } from "./errors.ts";
 
 /** The suffix that identifies the temporary files of ngrokd. */
@@ -251,10 +252,6 @@ async function writeNew(
     if (created.uid !== owner.uid || created.gid !== owner.gid) await Deno.chown(path, owner.uid, owner.gid);
   }
   await file.sync();
-}
-
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
 }
 
 async function removeQuietly(path: string): Promise<void> {

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { parseJson } from "../lib/parse_json.ts";
 import { FileError, messageOf } from "../model/errors.ts";
 
 const FILE_MODE = 0o644;
@@ -111,12 +112,4 @@ export interface JsonContent<T> {
 
 function isMissing(error: unknown): boolean {
   return error instanceof FileError && error.reason === "missing";
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,3 +1,4 @@
+import { seconds } from "../lib/seconds.ts";
 import { DialError, type DialFailure, messageOf } from "../model/errors.ts";
 import type { Proxy } from "../model/proxy.ts";
 import { listenerKey } from "../model/route_table.ts";
@@ -191,11 +192,6 @@ export interface TlsDialOptions {
   /** The proxy to dial instead of the host. The host's name is still verified. */
   readonly proxy?: Proxy | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** Converts to seconds with two decimals. */
-function seconds(ms: number): number {
-  return Math.round(ms / 10) / 100;
 }
 
 function dialFailure(

@@ -1,4 +1,5 @@
 import { parseIpv4 } from "../lib/ipv4.ts";
+import { seconds } from "../lib/seconds.ts";
 import { DialError, messageOf } from "../model/errors.ts";
 import type { Proxy } from "../model/proxy.ts";
 import { openTunnel } from "./proxy/proxy_tunnel.ts";
@@ -41,7 +42,7 @@ export async function probeChain(options: ChainProbeOptions): Promise<PresentedC
       () => relay.accept(socket.localPort!).catch((error) => fail(messageOf(error), error)),
     );
   }
-  const timer = setTimeout(() => fail(`no response within ${Math.round(timeoutMs / 10) / 100} s`), timeoutMs);
+  const timer = setTimeout(() => fail(`no response within ${seconds(timeoutMs)} s`), timeoutMs);
   const onAbort = (): void => reject(signal!.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   socket.once("secureConnect", () => resolve());

@@ -1,7 +1,8 @@
+import { listenerKey } from "../../src/model/route_table.ts";
 import { NoResolver } from "../../src/names/resolver/no_resolver.ts";
 import { ResolvConf } from "../../src/names/resolver/resolv_conf.ts";
 import { Resolved } from "../../src/names/resolver/resolved.ts";
-import { type ResolverRequest, serverText } from "../../src/names/resolver/resolver.ts";
+import type { ResolverRequest } from "../../src/names/resolver/resolver.ts";
 import { ResolverChain } from "../../src/names/resolver/resolver_chain.ts";
 import { ResolverDir } from "../../src/names/resolver/resolver_dir.ts";
 import { chooseResolver } from "../../src/names/select.ts";
@@ -22,7 +23,8 @@ async function openResolvConf(): Promise<ResolverTarget> {
       const [, address] = /^# ngrokd managed.*\nnameserver (\S+)/.exec(await file.read()) ?? [];
       return new Map(address === undefined ? [] : [[".", `${address}:53`]]);
     },
-    expected: ({ domains, server }) => new Map(domains.length === 0 ? [] : [[".", serverText(server)]]),
+    expected: ({ domains, server }) =>
+      new Map(domains.length === 0 ? [] : [[".", listenerKey(server.address, server.port)]]),
     overwrite: () => file.write(OTHERS),
     [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
   };
@@ -42,7 +44,7 @@ async function openResolverDir(): Promise<ResolverTarget> {
       }
       return settings;
     },
-    expected: (request) => routes(request, serverText(request.server)),
+    expected: (request) => routes(request, listenerKey(request.server.address, request.server.port)),
     overwrite: () => Deno.remove(path, { recursive: true }),
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };

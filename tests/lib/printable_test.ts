@@ -10,9 +10,9 @@ Deno.test("printable() escapes control characters and cuts the text to 100 chara
 });
 
 Deno.test("escapeControls() escapes cursor movements and line breaks, and does not cut the text", () => {
-  const long = "y".repeat(1000);
+  const long = "✓ ü 日本 ".repeat(1000);
   assert.equal(
-    escapeControls(`a\r\n\t\u009b${long}\u2029\ufeff`),
-    `a\\u000d\\u000a\\u0009\\u009b${long}\\u2029\\ufeff`,
+    escapeControls(`a\r\n\t\x1b[0m\x7f\u009b${long}\u061c\u2028\u2029\u202e\u2066\ufeff`),
+    `a\\u000d\\u000a\\u0009\\u001b[0m\\u007f\\u009b${long}\\u061c\\u2028\\u2029\\u202e\\u2066\\ufeff`,
   );
 });

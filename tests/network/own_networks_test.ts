@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ownNetworks } from "../../src/network/own_networks.ts";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 
-const OWN = { interfaceName: "ngrokd0", subnet: parseCidr("10.107.0.0/16")! };
+const OWN = { name: "ngrokd0", subnet: parseCidr("10.107.0.0/16")! };
 
 function networks(...addresses: string[]): string[] {
   return ownNetworks(addresses.map((address) => ({ interface: "eth0", address })), OWN);

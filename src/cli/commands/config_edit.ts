@@ -1,6 +1,6 @@
+import { escapeControls } from "../../lib/printable.ts";
 import { CommandError, ConfigError, FileError } from "../../model/errors.ts";
 import { problemText } from "../../config/validation_error.ts";
-import { safeText } from "../safe_text.ts";
 import type { Session } from "../session.ts";
 
 /** The exit code of the script if there is no file; editors use small numbers. */
@@ -44,8 +44,8 @@ export async function configEdit(session: Session, path: string): Promise<void> 
   }
   const { warnings = [] } = check ?? {};
   session.print({ schema: 1, path, checked: check !== undefined, warnings }, () => {
-    const lines = warnings.map((warning) => `  ⚠ ${safeText(problemText(warning))}\n`).join("");
-    return `✓ ${safeText(path)} ${check === undefined ? "was edited" : "is valid"}\n${lines}`;
+    const lines = warnings.map((warning) => `  ⚠ ${escapeControls(problemText(warning))}\n`).join("");
+    return `✓ ${escapeControls(path)} ${check === undefined ? "was edited" : "is valid"}\n${lines}`;
   });
 }
 

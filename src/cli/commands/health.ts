@@ -1,6 +1,6 @@
 import { parseHealth } from "../answers.ts";
 import { box } from "../box.ts";
-import { safeJson } from "../safe_text.ts";
+import { safeJson } from "../safe_json.ts";
 import type { Session } from "../session.ts";
 
 /**

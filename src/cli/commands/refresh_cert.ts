@@ -1,5 +1,5 @@
+import { escapeControls } from "../../lib/printable.ts";
 import { parseSentence } from "../answers.ts";
-import { safeText } from "../safe_text.ts";
 import type { Session } from "../session.ts";
 
 /** The daemon renews the certificate before it answers. */
@@ -9,5 +9,5 @@ const RENEW_TIMEOUT_MS = 75_000;
 export async function refreshCert(session: Session, force: boolean): Promise<void> {
   const args = force ? ["--force"] : [];
   const message = parseSentence(await session.call("refresh-cert", { args, timeoutMs: RENEW_TIMEOUT_MS }));
-  session.print({ schema: 1, message }, () => `✓ ${safeText(message)}\n`);
+  session.print({ schema: 1, message }, () => `✓ ${escapeControls(message)}\n`);
 }

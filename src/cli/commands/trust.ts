@@ -1,7 +1,7 @@
+import { escapeControls } from "../../lib/printable.ts";
 import { ApiError } from "../../model/errors.ts";
 import { parseSentence, parseTrust } from "../answers.ts";
 import { renderTrust } from "../render_trust.ts";
-import { safeText } from "../safe_text.ts";
 import type { Session } from "../session.ts";
 import { UsageError } from "../usage_error.ts";
 
@@ -26,13 +26,13 @@ export async function trustFetch(session: Session, file: string | undefined): Pr
   }
   const pem = file === undefined ? await download(session) : await session.io.readStdin(MAX_CA_BYTES);
   const message = parseSentence(await session.call("trust", { args: ["save", pem] }));
-  session.print({ schema: 1, message }, () => `✓ ${safeText(message)}\n`);
+  session.print({ schema: 1, message }, () => `✓ ${escapeControls(message)}\n`);
 }
 
 /** `ngrokctl trust forget` */
 export async function trustForget(session: Session): Promise<void> {
   const message = parseSentence(await session.call("trust", { args: ["forget"] }));
-  session.print({ schema: 1, message }, () => `✓ ${safeText(message)}\n`);
+  session.print({ schema: 1, message }, () => `✓ ${escapeControls(message)}\n`);
 }
 
 /** The text as one word of a POSIX shell. */

@@ -1,3 +1,4 @@
+import { compare } from "../../lib/compare.ts";
 import type { RefusedEndpoint } from "../../model/endpoint.ts";
 import { VIRTUAL } from "../../model/listen_mode.ts";
 import type { EndpointHealth, EndpointReport } from "../../model/report.ts";
@@ -140,8 +141,4 @@ function emptyReport(): EndpointReport {
     bytes_out: 0,
     last_activity: null,
   };
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

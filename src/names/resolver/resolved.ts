@@ -1,18 +1,14 @@
-import { type Cidr, cidrContains, parseIpv4 } from "../../lib/ipv4.ts";
+import { cidrContains, parseIpv4 } from "../../lib/ipv4.ts";
 import { Mutex } from "../../lib/mutex.ts";
 import { CommandError, FileError } from "../../model/errors.ts";
+import type { OwnInterface } from "../../model/own_interface.ts";
+import { listenerKey } from "../../model/route_table.ts";
 import { toText } from "../managed_file.ts";
 import type { ChangeOutcome } from "../outcome.ts";
 import { RepairLimit } from "../repair_limit.ts";
 import { isStub, readNameservers } from "./resolv_conf_text.ts";
 import { type LinkSettings, Resolvectl, type RunProgram } from "./resolvectl.ts";
-import {
-  type DnsServerAddress,
-  type Resolver,
-  type ResolverOutcome,
-  type ResolverRequest,
-  serverText,
-} from "./resolver.ts";
+import type { DnsServerAddress, Resolver, ResolverOutcome, ResolverRequest } from "./resolver.ts";
 import { fitDomains, refusedNames, routingDomains } from "./routing_domains.ts";
 
 const DNS_PORT = 53;
@@ -82,7 +78,7 @@ export class Resolved implements Resolver {
     const link = own.name;
     const wanted: LinkSettings = {
       link,
-      servers: [server.port === DNS_PORT ? server.address : serverText(server)],
+      servers: [server.port === DNS_PORT ? server.address : listenerKey(server.address, server.port)],
       domains: domains.map((domain) => `~${domain}`),
     };
     const isPresent = isSame(await this.#resolvectl.read(link), wanted);
@@ -116,7 +112,7 @@ export class Resolved implements Resolver {
    * resolv.conf, itself or as a symlink to a file of systemd-resolved, begins with an address of
    * systemd-resolved.
    */
-  async #refuse(server: DnsServerAddress, link: OwnLink | undefined): Promise<string | undefined> {
+  async #refuse(server: DnsServerAddress, link: OwnInterface | undefined): Promise<string | undefined> {
     const { resolvConf, files } = this.#options;
     const text = toText(await files.readBytesIfAny(resolvConf, MAX_BYTES));
     const first = readNameservers(text)[0];
@@ -156,16 +152,9 @@ export interface ResolvedOptions {
   /** The path of resolv.conf. */
   readonly resolvConf: string;
   /** Called each time; undefined without an interface of our own (`lo` accepts no settings). */
-  readonly link: () => OwnLink | undefined;
+  readonly link: () => OwnInterface | undefined;
   /** Milliseconds that never run backwards. @default {performance.now} */
   readonly now?: () => number;
-}
-
-/** The interface that ngrokd created. */
-export interface OwnLink {
-  readonly name: string;
-  /** This machine has all addresses of the subnet, on this interface. */
-  readonly subnet: Cidr;
 }
 
 async function attempt(step: () => Promise<Partial<ChangeOutcome>>): Promise<ChangeOutcome> {

@@ -37,8 +37,3 @@ export interface ResolverOutcome extends ChangeOutcome {
   /** Requested name → the reason why it does not resolve through our DNS server. */
   readonly refused: ReadonlyMap<string, string>;
 }
-
-/** `address:port`. */
-export function serverText({ address, port }: DnsServerAddress): string {
-  return `${address}:${port}`;
-}

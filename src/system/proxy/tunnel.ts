@@ -1,3 +1,4 @@
+import { seconds } from "../../lib/seconds.ts";
 import { DialError } from "../../model/errors.ts";
 import { type Proxy, showProxy } from "../../model/proxy.ts";
 import type { ByteStream } from "../byte_stream.ts";
@@ -49,7 +50,7 @@ export function tunnelFailure(
 
 /** Makes the error for a proxy that does not answer in time. */
 export function silentProxy(options: TunnelOptions): DialError {
-  return tunnelFailure(options, `no response within ${Math.round(options.timeoutMs / 10) / 100} s`, {
+  return tunnelFailure(options, `no response within ${seconds(options.timeoutMs)} s`, {
     code: "timeout",
   });
 }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { FileError } from "../../../src/model/errors.ts";
-import { type OwnLink, Resolved, type ResolvedOptions } from "../../../src/names/resolver/resolved.ts";
+import type { OwnInterface } from "../../../src/model/own_interface.ts";
+import { Resolved, type ResolvedOptions } from "../../../src/names/resolver/resolved.ts";
 import type { ResolverRequest } from "../../../src/names/resolver/resolver.ts";
 import { FakeResolvectl } from "./fake_resolvectl.ts";
 
-const LINK: OwnLink = { name: "ngrokd0", subnet: { base: 0x0a6b0000, prefix: 16 } };
+const LINK: OwnInterface = { name: "ngrokd0", subnet: { base: 0x0a6b0000, prefix: 16 } };
 const REQUEST: ResolverRequest = {
   server: { address: "10.107.0.1", port: 53 },
   domains: ["b.example", "*.a.example"],
@@ -130,7 +131,7 @@ Deno.test("Resolved needs a resolv.conf that names systemd-resolved first, apart
 
 Deno.test("Resolved needs an interface of our own, and a server that is reachable through it", async () => {
   const fake = new FakeResolvectl("ngrokd0");
-  let link: OwnLink | undefined = LINK;
+  let link: OwnInterface | undefined = LINK;
   const resolver = make(fake, { link: () => link });
   for (const address of ["192.168.1.5", "127.0.0.2", "10.108.0.1"]) {
     const { problem } = await resolver.apply({ ...REQUEST, server: { address, port: 53 } });
