@@ -1,6 +1,7 @@
 // Kills the daemon with SIGKILL at moments spread over a renewal, and over the first registration.
 // Each time a matching pair of key and certificate must load, and one operator must be left in the
 // cloud (docs/reliability.md R39). Usage: deno task crash:renewal [MOMENTS]
+import { sleep } from "../../src/system/clock.ts";
 import { IdentityStore } from "../../src/identity/store.ts";
 import * as files from "../../src/system/files.ts";
 import { writeOut } from "../../src/system/terminal.ts";
@@ -42,7 +43,7 @@ export async function crashRenewals(moments: number): Promise<KillReport> {
   for (let moment = 0; moment < moments; moment++) {
     const before = (await stage.askStatus()).certificate!.serial;
     const asking = stage.ask("refresh-cert", ["--force"]).catch(() => {});
-    await pause(spanMs * moment / moments);
+    await sleep(spanMs * moment / moments);
     await stage.stopDaemon("SIGKILL");
     await asking;
     const isPending = await exists(`${stage.etc}/tls.pending`);
@@ -75,10 +76,10 @@ export async function crashRegistrations(moments: number): Promise<KillReport> {
     stage.startDaemon();
     if (isSlow) {
       await stage.until("the operator is created", () => stage.cloud.operators().length > 0);
-      await pause(SLOW_ANSWER_MS * moment / moments);
+      await sleep(SLOW_ANSWER_MS * moment / moments);
     } else {
       // The request is sent in the second half of the start, and nothing can be left before it.
-      await pause(spanMs * (0.4 + 0.7 * moment / moments));
+      await sleep(spanMs * (0.4 + 0.7 * moment / moments));
     }
     await stage.stopDaemon("SIGKILL");
     const isCreated = stage.cloud.operators().length > 0;
@@ -120,10 +121,6 @@ function storeOf({ etc }: Stage): IdentityStore {
 
 async function exists(path: string): Promise<boolean> {
   return await files.readTextIfAny(path) !== undefined;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 async function main(): Promise<number> {

@@ -1,5 +1,6 @@
 // Floods the shared listeners and the DNS server of a daemon with hostile clients, while honest
 // clients send requests. Usage: deno task flood
+import { sleep } from "../../src/system/clock.ts";
 import { processFigures } from "../../bench/process_figures.ts";
 import { percentile } from "../../bench/statistics.ts";
 import { missedTargets } from "../../bench/targets.ts";
@@ -46,7 +47,7 @@ export async function flood(size: FloodSize): Promise<FloodResult> {
   async function watchMemory(): Promise<void> {
     while (!over.signal.aborted) {
       peakMiB = Math.max(peakMiB, (await processFigures(stage.pid)).rssMiB);
-      await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
+      await sleep(SAMPLE_MS);
     }
   }
   const running = Promise.all([honest.run(over.signal), watchMemory()]);

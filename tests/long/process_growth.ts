@@ -1,3 +1,4 @@
+import { sleep } from "../../src/system/clock.ts";
 import { type ProcessFigures, processFigures } from "../../bench/process_figures.ts";
 import { isMet, missedTargets, type Target } from "../../bench/targets.ts";
 import type { Stage } from "../../sim/stage.ts";
@@ -17,7 +18,7 @@ export async function steadyFigures(pid: number, options: SteadyOptions = {}): P
   const { count = 4, sampleMs = SAMPLE_MS, isSteady = hasEqualDescriptors } = options;
   let last = await processFigures(pid);
   for (let steady = 0; steady < count;) {
-    await new Promise((resolve) => setTimeout(resolve, sampleMs));
+    await sleep(sampleMs);
     const now = await processFigures(pid);
     steady = isSteady(last, now) ? steady + 1 : 0;
     last = now;
@@ -57,7 +58,7 @@ export async function growthSince(
     const after = await processFigures(pid);
     const targets = targetsOf(before, { after, limits });
     if (Date.now() > end || targets.every(isMet)) return { before, after, problems: missedTargets(targets) };
-    await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
+    await sleep(SAMPLE_MS);
   }
 }
 

@@ -1,3 +1,4 @@
+import { sleep } from "../../../src/system/clock.ts";
 import { SeededRandom } from "../../../sim/cloud/seeded_random.ts";
 import { hostsWith, namesInHosts } from "./hosts_file.ts";
 import type { Machine } from "./machine.ts";
@@ -95,7 +96,7 @@ class Churn {
   }
 
   #pauseAtMost(maxMs: number): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, this.#random.next() * maxMs));
+    return sleep(this.#random.next() * maxMs);
   }
 
   /** The hosts file must be complete, for one of these lists of names. */

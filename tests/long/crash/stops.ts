@@ -1,3 +1,4 @@
+import { sleep } from "../../../src/system/clock.ts";
 import { dial } from "../../e2e/client.ts";
 import type { DaemonProcess } from "./daemon_process.ts";
 import type { Machine } from "./machine.ts";
@@ -21,10 +22,10 @@ export async function stops(
   for (const [moment, ms] of momentsMs.entries()) {
     for (const signals of [1, 2]) {
       const running = machine.start();
-      await pause(ms);
+      await sleep(ms);
       if (signals === 2) {
         running.kill("SIGTERM");
-        await pause(INTERVALS_MS[moment % INTERVALS_MS.length]!);
+        await sleep(INTERVALS_MS[moment % INTERVALS_MS.length]!);
       }
       await stop(running, { name: `SIGTERM × ${signals} after ${ms} ms`, code: 0, tally, machine });
     }
@@ -65,8 +66,4 @@ interface StopOptions {
   readonly code: number;
   readonly tally: Tally;
   readonly machine: Machine;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

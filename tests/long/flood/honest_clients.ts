@@ -1,3 +1,4 @@
+import { sleep } from "../../../src/system/clock.ts";
 import { message } from "../../dns/messages.ts";
 import { TcpClient } from "../../dns/client.ts";
 import { clientHello, records } from "../../fakes/client_hello.ts";
@@ -39,7 +40,7 @@ export class HonestClients {
         const start = performance.now();
         await request().catch((error) => this.problems.push(`an honest client failed: ${error}`));
         this.timesMs.push(performance.now() - start);
-        await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
+        await sleep(INTERVAL_MS);
       }
     }));
   }

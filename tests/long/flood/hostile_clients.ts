@@ -1,4 +1,5 @@
 // The hostile clients of one listener. The flood runs this file as a process of its own.
+import { sleep } from "../../../src/system/clock.ts";
 import { frameMessage } from "../../../src/dns/frame.ts";
 import { writeOut } from "../../../src/system/terminal.ts";
 import { message } from "../../dns/messages.ts";
@@ -55,7 +56,7 @@ export async function attack(options: Attack): Promise<AttackResult> {
     staysMs.push(performance.now() - connectedAt);
   }
   for (let at = 0; at < clients.length; at += CONNECTS_PER_TICK) {
-    const tick = new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    const tick = sleep(TICK_MS);
     await Promise.all(clients.slice(at, at + CONNECTS_PER_TICK).map(connect));
     await tick;
   }
@@ -92,7 +93,7 @@ async function sendGarbage(conn: Deno.TcpConn): Promise<void> {
 async function drip(conn: Deno.TcpConn, bytes: Uint8Array, closed: AbortSignal): Promise<void> {
   for (let at = 0; at < bytes.length && !closed.aborted; at++) {
     await conn.write(bytes.subarray(at, at + 1));
-    await new Promise((resolve) => setTimeout(resolve, DRIP_MS));
+    await sleep(DRIP_MS);
   }
 }
 

@@ -1,3 +1,5 @@
+import { sleep } from "../../../src/system/clock.ts";
+
 const INTERVAL_MS = 10;
 
 /** Watches a hosts file from outside, by its inode, size and time every 10 ms. */
@@ -31,7 +33,7 @@ export class HostsWatch implements AsyncDisposable {
   async #run(): Promise<void> {
     while (!this.#isStopped) {
       await this.#checkNow();
-      await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
+      await sleep(INTERVAL_MS);
     }
   }
 
