@@ -30,7 +30,7 @@ export class ClientCertificate {
   /** Uses the pair that was on disk. */
   load({ pair, problems }: StoredIdentity): void {
     for (const { message, hint } of problems) {
-      log.error("Problem with the stored certificate or operator id: {problem}", { problem: message, hint });
+      log.error("Problem with the stored certificate or operator id: {error}", { error: message, hint });
     }
     this.#pair = pair;
     this.#problems = problems.map(({ message }) => message);

@@ -30,7 +30,7 @@ export class IngressMemory {
   async load(operatorId: string): Promise<void> {
     const { content, problem } = await this.#file.read();
     if (problem !== undefined) {
-      log.warn("Cannot read the ingress that the cloud named: {problem}", { problem });
+      log.warn("Cannot read the ingress that the cloud named: {error}", { error: problem });
     }
     if (content?.operator_id === operatorId) this.#endpoint = content.ingress_endpoint;
   }

@@ -28,7 +28,9 @@ export class RenewalMemory {
   /** Reads what an earlier process saved. Never rejects. */
   async load(): Promise<void> {
     const { content, problem } = await this.#file.read();
-    if (problem !== undefined) log.warn("Cannot read when the cert was last renewed: {problem}", { problem });
+    if (problem !== undefined) {
+      log.warn("Cannot read when the cert was last renewed: {error}", { error: problem });
+    }
     this.#last = content;
   }
 

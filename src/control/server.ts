@@ -64,7 +64,7 @@ export class ControlServer implements AsyncDisposable {
       onFailure(error) {
         if (performance.now() - warnedAt < WARNING_PAUSE_MS) return;
         warnedAt = performance.now();
-        log.warn("Cannot accept on the control socket: {reason}", { reason: messageOf(error) });
+        log.warn("Cannot accept on the control socket: {error}", { error: messageOf(error) });
       },
     });
   }
@@ -73,7 +73,7 @@ export class ControlServer implements AsyncDisposable {
     if (this.#stop.signal.aborted || this.#running.size >= MAX_CONNECTIONS) return closeQuietly(stream);
     const task = this.#serve(stream).catch((error) => {
       if (!isConnectionGone(error)) {
-        log.warn("Control connection failed: {reason}", { reason: messageOf(error) });
+        log.warn("Control connection failed: {error}", { error: messageOf(error) });
       }
     }).finally(() => {
       closeQuietly(stream);

@@ -64,7 +64,9 @@ export class Reloader {
       const result = await this.#live.reload();
       if ("problems" in result) {
         for (const problem of result.problems) {
-          log.error("Config validation failed, keeping the running configuration: {problem}", { problem });
+          log.error("Config validation failed, keeping the running configuration: {error}", {
+            error: problem,
+          });
         }
         return;
       }
@@ -73,7 +75,7 @@ export class Reloader {
       if (paths.length > 0) log.info("Configuration reloaded", { changed: paths.join(" ") });
       if (paths.includes("proxy_url") || paths.includes("api.url")) logProxies(this.#live);
       for (const warning of this.#live.report.warnings) {
-        if (!known.has(warning)) log.warn("Configuration: {warning}", { warning });
+        if (!known.has(warning)) log.warn("Configuration problem: {error}", { error: warning });
       }
     });
   }

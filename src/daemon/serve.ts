@@ -54,7 +54,7 @@ async function start(surroundings: Surroundings, reloader: Reloader): Promise<vo
   const { signal } = shutdown;
   const { socketPath, healthAddress, healthPort } = live.current.server;
   reloader.configureLog();
-  for (const warning of live.report.warnings) log.warn("Configuration: {warning}", { warning });
+  for (const warning of live.report.warnings) log.warn("Configuration problem: {error}", { error: warning });
 
   // The socket comes first: it is the lock that keeps a second daemon away from state, listeners
   // and names.
@@ -71,7 +71,9 @@ async function start(surroundings: Surroundings, reloader: Reloader): Promise<vo
   run = daemonCommands(daemon, { system, reload: () => reloader.reload() });
   log.info("ngrokd {version} is running", { version: VERSION, config: live.path, socket: socketPath });
   logProxies(live);
-  for (const problem of daemon.stateProblems) log.error("Saved state has a problem: {problem}", { problem });
+  for (const problem of daemon.stateProblems) {
+    log.error("Saved state has a problem: {error}", { error: problem });
+  }
   await daemon.addresses.prepare(live.current.net.subnet);
   await daemon.health.listen({ address: healthAddress, port: healthPort });
   const running: (() => PromiseLike<unknown>)[] = [() => reloader.stop()];

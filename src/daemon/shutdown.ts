@@ -79,7 +79,7 @@ export class Shutdown implements AsyncDisposable {
         if (await run() === false) this.#isClean = false;
       } catch (error) {
         this.#isClean = false;
-        log.error("Cannot {action}: {reason}", { action, reason: messageOf(error) });
+        log.error("Cannot {action}: {error}", { action, error: messageOf(error) });
       }
     }
   }

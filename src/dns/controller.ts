@@ -12,7 +12,7 @@ import { sleep } from "../system/clock.ts";
 import type { TcpAddress } from "../system/net.ts";
 import type { System } from "../system/system.ts";
 import { allowsClient, isLocalAddress, planDns, planZones } from "./plan.ts";
-import { dnsReport, unresolvedText } from "./report.ts";
+import { dnsReport } from "./report.ts";
 import { type DnsBinding, DnsServer } from "./server.ts";
 import { UpstreamFinder } from "./upstream_finder.ts";
 
@@ -97,7 +97,7 @@ export class DnsController {
       } catch (error) {
         failure = messageOf(error);
       }
-      this.#onFailure.report(failure, (reason) => log.error("Cannot update DNS: {reason}", { reason }));
+      this.#onFailure.report(failure, (reason) => log.error("Cannot update DNS: {error}", { error: reason }));
     });
   }
 
@@ -107,7 +107,7 @@ export class DnsController {
       this.#closed = true;
       const { problem, hint } = await this.#options.resolver.withdraw();
       if (problem !== undefined) {
-        log.error("Cannot restore the resolver of this machine: {problem}", { problem, hint });
+        log.error("Cannot restore the resolver of this machine: {error}", { error: problem, hint });
       }
       await this.#server[Symbol.asyncDispose]();
     });
@@ -144,7 +144,7 @@ export class DnsController {
     this.#bindings = this.#server.rebind(addresses);
     const problems = this.#bindings.flatMap(({ problem }) => problem === undefined ? [] : [problem.message]);
     this.#onBindProblem.report(problems.length === 0 ? undefined : problems.join("; "), (reason) => {
-      log.error("Cannot answer DNS queries: {reason}", { reason });
+      log.error("Cannot answer DNS queries: {error}", { error: reason });
     });
     // An address that could not be bound belongs to another server, which may be an upstream.
     const bound = this.#bindings.filter(({ problem }) => problem === undefined);
@@ -166,10 +166,9 @@ export class DnsController {
     const outcome = server === undefined
       ? await resolver.withdraw()
       : await resolver.apply({ server, domains });
-    const { changed, problem, hint, refused, warnings } = outcome;
-    for (const warning of warnings) log.warn("Warning from the resolver: {warning}", { warning });
+    const { changed, problem, hint, refused } = outcome;
     this.#onResolverProblem.report(problem, () => {
-      log.warn("Cannot make this machine use the DNS server: {problem}", { problem, hint });
+      log.warn("Cannot make this machine use the DNS server: {error}", { error: problem, hint });
     });
     if (changed && server !== undefined && domains.length > 0) {
       log.info("This machine now resolves ngrokd names through {resolver}", {
@@ -178,7 +177,8 @@ export class DnsController {
       });
     }
     this.#onUnresolved.report(refused.size === 0 ? undefined : [...refused].join(), () => {
-      log.warn("Some names do not resolve: {reason}", { reason: unresolvedText(refused) });
+      const [[name, error] = []] = refused;
+      log.warn("Some names do not resolve on this machine", { name, error, count: refused.size });
     });
     this.#outcome = outcome;
   }

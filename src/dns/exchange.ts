@@ -11,7 +11,7 @@ const MAX_REPLY_BYTES = 4096;
 /**
  * Sends a request by UDP from a socket of its own, and so from a random port: to one server, and to
  * one more after each pause or failure. The first good reply wins. Only messages from a server that
- * was asked, with the same id and exactly the same question, are replies (RFC 5452). Undefined if
+ * was queried, with the same id and exactly the same question, are replies (RFC 5452). Undefined if
  * the signal aborts first. If all servers fail, the first failure is the result.
  */
 export async function exchangeUdp(
@@ -24,26 +24,26 @@ export async function exchangeUdp(
   const close = () => closeQuietly(socket);
   signal.addEventListener("abort", close, { once: true });
   const failed = new Map<TcpAddress, ServerReply>();
-  let asked = 0;
+  let queried = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  function askNext(): void {
+  function queryNext(): void {
     clearTimeout(timer);
-    // An unreachable server is like one that does not reply: the next one is asked after the pause.
-    const { address: hostname, port } = servers[asked++ % servers.length]!;
+    // After an unreachable server, as after a silent one, the next one is queried after the pause.
+    const { address: hostname, port } = servers[queried++ % servers.length]!;
     socket.send(request, { hostname, port }).catch(() => {});
-    timer = setTimeout(askNext, nextMs);
+    timer = setTimeout(queryNext, nextMs);
   }
   try {
-    askNext();
+    queryNext();
     const buffer = new Uint8Array(MAX_REPLY_BYTES);
     while (failed.size < servers.length) {
       const [bytes, peer] = await socket.receive(buffer);
-      const server = servers.slice(0, asked).find((one) => isFrom(one, peer));
+      const server = servers.slice(0, queried).find((one) => isFrom(one, peer));
       if (server === undefined || failed.has(server) || !isReplyTo(bytes, request)) continue;
       const result = { server, reply: bytes.slice() };
       if (isGood(bytes)) return result;
       failed.set(server, result);
-      if (asked < servers.length) askNext();
+      if (queried < servers.length) queryNext();
     }
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -107,10 +107,10 @@ export interface ServerReply {
 
 /** Options of {@linkcode exchangeUdp}. */
 export interface UdpExchangeOptions {
-  /** In the order in which they are asked, again and again; not empty. */
+  /** In the order in which they are queried, again and again; not empty. */
   readonly servers: readonly TcpAddress[];
   readonly listenUdp: (where: TcpAddress) => UdpSocket;
-  /** The time without a reply after which the next server is asked too. */
+  /** The time without a reply after which the next server is queried too. */
   readonly nextMs: number;
   /** Ends the exchange. */
   readonly signal: AbortSignal;

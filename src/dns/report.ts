@@ -38,7 +38,7 @@ export interface DnsReportInput {
 }
 
 /** One sentence about names (name → reason) that do not resolve; undefined if there are none. */
-export function unresolvedText(names: ReadonlyMap<string, string>): string | undefined {
+function unresolvedText(names: ReadonlyMap<string, string>): string | undefined {
   const [first] = names;
   if (first === undefined) return undefined;
   const others = names.size === 1 ? "" : ` (and ${names.size - 1} more)`;

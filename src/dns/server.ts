@@ -142,7 +142,7 @@ export class DnsServer implements AsyncDisposable {
     if (query === undefined || query instanceof Uint8Array) return query;
     const maxBytes = isLocal ? MAX_UDP_BYTES : MAX_AMPLIFICATION * message.length;
     const source = isLocal ? undefined : address;
-    return this.#upstream.ask(query, { source, signal }).then((reply) => {
+    return this.#upstream.query(query, { source, signal }).then((reply) => {
       if (reply === undefined) return makeReply(query, { rcode: RCODE.SERVFAIL, recursion });
       return isUdp ? fitReply(reply, { query, maxBytes }) : reply;
     });

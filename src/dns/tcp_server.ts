@@ -63,9 +63,9 @@ export class TcpServer implements AsyncDisposable {
     return keepGoing(accept, {
       signal,
       onFailure: (error) =>
-        log.warn("Cannot accept DNS connections on {address}: {reason}", {
+        log.warn("Cannot accept DNS connections on {address}: {error}", {
           address,
-          reason: messageOf(error),
+          error: messageOf(error),
         }),
     });
   }
@@ -83,7 +83,7 @@ export class TcpServer implements AsyncDisposable {
     this.#open.set(connection, accepted);
     const task = connection.run().catch((error) => {
       if (!isConnectionGone(error)) {
-        log.debug("A DNS connection failed: {reason}", { reason: messageOf(error) });
+        log.debug("A DNS connection failed: {error}", { error: messageOf(error) });
       }
     }).finally(() => {
       this.#open.delete(connection);

@@ -20,7 +20,7 @@ export function serveUdp(socket: UdpSocket, options: UdpServerOptions): Promise<
       await socket.send(bytes, peer);
     } catch (error) {
       // There is no route to this client, or the socket was closed. Other clients are not affected.
-      if (!signal.aborted) log.debug("Cannot answer a DNS query: {reason}", { reason: messageOf(error) });
+      if (!signal.aborted) log.debug("Cannot answer a DNS query: {error}", { error: messageOf(error) });
     }
   }
 
@@ -41,7 +41,7 @@ export function serveUdp(socket: UdpSocket, options: UdpServerOptions): Promise<
   return keepGoing(receive, {
     signal,
     onFailure: (error) =>
-      log.warn("Cannot receive DNS queries on {address}: {reason}", { address, reason: messageOf(error) }),
+      log.warn("Cannot receive DNS queries on {address}: {error}", { address, error: messageOf(error) }),
   });
 }
 

@@ -45,7 +45,7 @@ export class UpstreamClient implements Disposable {
    * The request has the question, the flags RD, AD and CD, and an EDNS record of our own if the
    * client sent one, without the options of the client.
    */
-  async ask(query: Query, options: AskOptions = {}): Promise<Uint8Array | undefined> {
+  async query(query: Query, options: QueryOptions = {}): Promise<Uint8Array | undefined> {
     const { source, signal } = options;
     if (this.#disposed || signal?.aborted || !this.#hasSlot(source)) return undefined;
     this.#count(source, 1);
@@ -58,7 +58,7 @@ export class UpstreamClient implements Disposable {
       reply?.set(query.bytes.subarray(0, 2));
       return reply;
     } catch (error) {
-      log.debug("Cannot ask another DNS server: {reason}", { reason: messageOf(error) });
+      log.debug("Cannot query the upstream DNS server: {error}", { error: messageOf(error) });
       return undefined;
     } finally {
       signal?.removeEventListener("abort", leave);
@@ -113,7 +113,7 @@ export class UpstreamClient implements Disposable {
     try {
       return await exchangeTcp(request, { server, connectTcp, signal }) ?? result.reply;
     } catch (error) {
-      log.debug("Cannot ask another DNS server by TCP: {reason}", { reason: messageOf(error) });
+      log.debug("Cannot query the upstream DNS server by TCP: {error}", { error: messageOf(error) });
       return result.reply;
     }
   }
@@ -129,23 +129,23 @@ export class UpstreamClient implements Disposable {
 export interface UpstreamClientOptions {
   readonly listenUdp: (where: TcpAddress) => UdpSocket;
   readonly connectTcp: (where: TcpAddress, signal: AbortSignal) => Promise<ByteStream>;
-  /** Returns true for an `address:port` of our own DNS server, which is never asked. */
+  /** Returns true for an `address:port` of our own DNS server, which is never queried. */
   readonly isOwn: (key: string) => boolean;
   /** The time limit of one query. @default {5000} */
   readonly totalMs?: number;
-  /** The pause before the next server is asked too. @default {1500} */
+  /** The pause before the next server is queried too. @default {1500} */
   readonly nextMs?: number;
 }
 
 /** The client of a query. */
-export interface AskOptions {
+export interface QueryOptions {
   /** The address of a client on another machine. */
   readonly source?: string | undefined;
   /** Aborted when the client stops waiting. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** One question that is being asked. */
+/** An exchange for one question with the upstream DNS servers. */
 interface Exchange {
   readonly key: string;
   readonly reply: Promise<Uint8Array | undefined>;

@@ -37,7 +37,7 @@ export class UpstreamFinder {
       problem = messageOf(error);
     }
     this.#onUnreadable[path].report(problem, (reason) => {
-      log.warn("Cannot find the DNS servers of this machine: {reason}", { reason });
+      log.warn("Cannot find the DNS servers of this machine: {error}", { error: reason });
     });
     return text ?? "";
   }

@@ -42,7 +42,7 @@ export async function acceptLoop(listener: TcpListener, options: AcceptOptions):
     signal,
     onFailure(error) {
       failing = true;
-      log.warn("Cannot accept connections on {address}: {reason}", { address, reason: messageOf(error) });
+      log.warn("Cannot accept connections on {address}: {error}", { address, error: messageOf(error) });
     },
   });
 }

@@ -38,7 +38,7 @@ export class FailureLog {
     if (isOfService && !this.#mayWarn(now)) return;
     const { code, message: reason, hint } = error;
     const suppressed = episode?.suppressed ?? 0;
-    log.warn("Cannot connect to {name}: {reason}", { name: service, reason, code, hint, suppressed });
+    log.warn("Cannot connect to {name}: {error}", { name: service, error: reason, code, hint, suppressed });
   }
 
   /** Notes that a connection reached the service. */

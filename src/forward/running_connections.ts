@@ -70,7 +70,11 @@ export class RunningConnections implements AsyncDisposable {
     } catch (error) {
       outcome = signal.aborted ? "aborted" : isConnectionGone(error) ? "client_gone" : "internal";
       if (outcome === "internal") {
-        log.error("Connection on {address} failed: {reason}", { address, reason: messageOf(error), error });
+        log.error("Connection on {address} failed: {error}", {
+          address,
+          error: messageOf(error),
+          cause: error,
+        });
       }
     } finally {
       closeQuietly(stream);

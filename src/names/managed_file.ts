@@ -1,10 +1,13 @@
 import { Buffer } from "node:buffer";
+import { getLogger } from "@logtape/logtape";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
 import { FileError } from "../model/errors.ts";
 import type { ChangeOutcome } from "./outcome.ts";
 import { RepairLimit } from "./repair_limit.ts";
 import { removeTemporary, replaceFile, type ReplaceFileSystem } from "./replace_file.ts";
+
+const log = getLogger(["ngrokd", "names"]);
 
 const MAX_ATTEMPTS = 3;
 
@@ -18,7 +21,7 @@ export class ManagedFile {
   readonly #temporary: string;
   readonly #mutex = new Mutex();
   readonly #repairs: RepairLimit;
-  readonly #inPlace = new OnChange();
+  readonly #onInPlace = new OnChange();
   #temporaryRemoved = false;
 
   constructor(path: string, options: ManagedFileOptions) {
@@ -38,7 +41,7 @@ export class ManagedFile {
         return await task();
       } catch (error) {
         if (!(error instanceof FileError)) throw error;
-        return { changed: false, problem: error.message, hint: hintFor(error), warnings: [] };
+        return { changed: false, problem: error.message, hint: hintFor(error) };
       }
     });
   }
@@ -53,22 +56,22 @@ export class ManagedFile {
   async update(edit: (text: string, exists: boolean) => Edit | Promise<Edit>): Promise<UpdateOutcome> {
     const { path } = this;
     const { files, maxBytes } = this.#options;
-    const warnings: string[] = [];
+    let isRepairCounted = false;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const old = await files.readBytesIfAny(path, maxBytes);
       const text = toText(old);
       const edited = await edit(text, old !== undefined);
-      if ("problem" in edited) return { changed: false, ...edited, warnings };
+      if ("problem" in edited) return { changed: false, ...edited };
       const { next, isRepair = false, beforeWrite } = edited;
-      if (next === text) return { changed: false, warnings };
+      if (next === text) return { changed: false };
       // One repair may take several attempts; it counts once.
-      if (isRepair && warnings.length === 0) {
-        if (!this.#repairs.take()) return { changed: false, warnings, ...gaveUp(path) };
-        warnings.push(`Another program changed ${path}; ngrokd restored its lines`);
+      if (isRepair && !isRepairCounted) {
+        if (!this.#repairs.take()) return { changed: false, ...gaveUp(path) };
+        isRepairCounted = true;
       }
       if (next === undefined) {
         await files.removeFile(path);
-        return { changed: true, warnings };
+        return { changed: true };
       }
       await beforeWrite?.();
       const result = await replaceFile(path, {
@@ -79,14 +82,14 @@ export class ManagedFile {
         maxBytes,
       });
       if (result === "overtaken") continue;
-      const inPlace = result === "in_place"
-        ? `Cannot replace ${path} as a whole; writing it in place`
-        : undefined;
-      this.#inPlace.report(inPlace, (warning) => warnings.push(warning));
-      return { changed: true, warnings };
+      this.#onInPlace.report(result === "in_place" ? result : undefined, () => {
+        log.warn("Cannot replace {path}; writing it in place", { path });
+      });
+      if (isRepairCounted) log.warn("Restored the lines in {path} that another program changed", { path });
+      return { changed: true };
     }
     const problem = `Cannot write ${path}: another program is writing it at the same time`;
-    return { changed: false, problem, warnings };
+    return { changed: false, problem };
   }
 }
 

@@ -6,6 +6,4 @@ export interface ChangeOutcome {
   readonly problem?: string | undefined;
   /** A remedy for the problem. */
   readonly hint?: string | undefined;
-  /** One line of the log each. A condition that lasts is in the first outcome only. */
-  readonly warnings: readonly string[];
 }

@@ -101,7 +101,7 @@ export class Addresses {
     if (remember) await memory.remember(requested, subnet);
     this.#onReason.report(
       reason,
-      () => log.warn("Using another subnet than configured: {reason}", { reason }),
+      () => log.warn("Cannot use the configured subnet: {error}", { error: reason }),
     );
     this.#requested = requested;
     this.#subnet = subnet;
@@ -115,11 +115,14 @@ export class Addresses {
     const { driver } = this.#options;
     const problem = await driver.findProblem() ?? this.#problem;
     if (problem === undefined || this.#requested === undefined) return;
-    this.#onProblem.report(problem, () => log.warn("Cannot use virtual addresses: {problem}", { problem }));
+    this.#onProblem.report(
+      problem,
+      () => log.warn("Cannot use virtual addresses: {error}", { error: problem }),
+    );
     await this.#prepare(this.#requested);
     this.#problem ??= await driver.findProblem();
     this.#onFailure.report(this.#problem, (problem) => {
-      log.error("Cannot restore virtual addresses: {problem}", { problem });
+      log.error("Cannot restore virtual addresses: {error}", { error: problem });
     });
     if (this.#problem !== undefined) return;
     this.#onProblem.report(undefined, () => {});

@@ -124,12 +124,14 @@ export class LinuxIp implements AddressDriver {
       } catch (error) {
         if (!(error instanceof CommandError)) throw error;
         const left = await this.#removeAll();
-        if (left !== undefined) log.error("Cannot remove the virtual network interface: {left}", { left });
+        if (left !== undefined) {
+          log.error("Cannot remove the virtual network interface: {error}", { error: left });
+        }
         if (!REFUSED.includes(error.exitCode)) throw error;
-        log.info("Cannot create interface {interface} of kind {kind}: {reason}", {
+        log.info("Cannot create interface {interface} of kind {kind}: {error}", {
           interface: name,
           kind,
-          reason: error.message,
+          error: error.message,
         });
         refusals.push(error);
         observed = await this.#ip.observe();

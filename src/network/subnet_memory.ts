@@ -23,7 +23,9 @@ export class SubnetMemory {
   /** The subnet of the last run, if it differed. A damaged file is reported and set aside. */
   async recall(configured: Cidr): Promise<Cidr | undefined> {
     const { content, problem } = await this.#file.read();
-    if (problem !== undefined) log.warn("Cannot read the subnet of the last run: {problem}", { problem });
+    if (problem !== undefined) {
+      log.warn("Cannot read the subnet of the last run: {error}", { error: problem });
+    }
     return content?.asked === formatCidr(configured) ? parseCidr(content.chosen) : undefined;
   }
 
@@ -32,7 +34,7 @@ export class SubnetMemory {
     try {
       await this.#file.write({ schema: 1, asked: formatCidr(configured), chosen: formatCidr(chosen) });
     } catch (error) {
-      log.warn("Cannot save the chosen subnet: {reason}", { reason: messageOf(error) });
+      log.warn("Cannot save the chosen subnet: {error}", { error: messageOf(error) });
     }
   }
 }

@@ -91,7 +91,7 @@ export interface RoundOutcome {
 function logDropped(dropped: readonly DroppedLease[]): void {
   logFirst(dropped, {
     one: ({ hostname, address, reason }) =>
-      log.warn("Dropped the saved address of {hostname}: {reason}", { hostname, address, reason }),
+      log.warn("Dropped the saved address of {hostname}: {error}", { hostname, address, error: reason }),
     rest: (count) => log.warn("Dropped {count} more saved addresses", { count }),
   });
 }

@@ -35,11 +35,11 @@ export class RoundLog {
       rest: (count) => log.info("Listening for {count} more endpoints", { count }),
     });
     logFirst(failed.filter(isNew), {
-      one: ({ id, url, reason }) => log.error("Cannot serve {url}: {reason}", { url, reason, id }),
+      one: ({ id, url, reason }) => log.error("Cannot serve {url}: {error}", { url, error: reason, id }),
       rest: (count) => log.error("Cannot serve {count} more endpoints", { count, hint: SEE_LIST }),
     });
     logFirst(refused.filter(isNew), {
-      one: ({ id, url, reason }) => log.warn("Refused {url}: {reason}", { url, reason, id }),
+      one: ({ id, url, reason }) => log.warn("Refused {url}: {error}", { url, error: reason, id }),
       rest: (count) => log.warn("Refused {count} more endpoints", { count, hint: SEE_LIST }),
     });
     if (gone.length > 0) {

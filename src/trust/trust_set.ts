@@ -1,6 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { withHint } from "../model/errors.ts";
 import { nextRevision } from "../model/revision.ts";
+import { messageOf } from "../model/errors.ts";
 import type { System } from "../system/system.ts";
 import type { ParsedCertificate } from "../x509/parse_certificate.ts";
 import { LearntCas } from "./learnt_cas.ts";
@@ -79,7 +80,7 @@ export class TrustSet {
     this.#problems = problems.map(withHint);
     await this.learnt.load();
     for (const problem of this.report.problems) {
-      if (!known.has(problem)) log.error("Cannot use a CA: {problem}", { problem });
+      if (!known.has(problem)) log.error("Problem with the trusted CAs: {error}", { error: problem });
     }
   }
 
@@ -89,7 +90,8 @@ export class TrustSet {
     const { subject, sha256 } = certificate;
     log.info("Learnt the CA of the ingress: {subject}", { subject, sha256, file: this.learnt.path });
     const { problem } = this.learnt;
-    if (problem !== undefined) log.error("Learnt CA is not saved: {problem}", { problem: withHint(problem) });
+    if (problem === undefined) return;
+    log.error("Cannot save the learnt CA", { error: messageOf(problem.cause), hint: problem.hint });
   }
 
   #split(): ReturnType<typeof splitUsable> {

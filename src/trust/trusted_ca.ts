@@ -41,7 +41,7 @@ export function unusableText({ ca: { certificate, source, file }, why }: Unusabl
   const next = source === "learnt"
     ? "See the ingress's certificates: ngrokctl trust show; if its CA is new, install a version of ngrokd that knows it"
     : `Replace it in ${file} and send ngrokd a SIGHUP`;
-  return `The CA "${certificate.subject}" (SHA-256 ${certificate.sha256}) of ${file} ${why}, and is not used (${next})`;
+  return `The CA "${certificate.subject}" (SHA-256 ${certificate.sha256}) of ${file} ${why} (${next})`;
 }
 
 function whyUnusable({ certificate, source }: TrustedCa, nowMs: number): string | undefined {

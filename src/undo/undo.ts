@@ -19,7 +19,7 @@ export async function undo(changes: readonly Change[], options: UndoOptions): Pr
     if (problem === undefined) await journal.strike(change);
     else {
       isClean = false;
-      log.error("Cannot undo a change to this machine: {problem}", { problem, hint });
+      log.error("Cannot undo a change to this machine: {error}", { error: problem, hint });
     }
   }
   return isClean;

@@ -5,6 +5,7 @@ import type { ChangeOutcome } from "../../src/names/outcome.ts";
 import type { ReplaceFileSystem } from "../../src/names/replace_file.ts";
 import { ResolvConf } from "../../src/names/resolver/resolv_conf.ts";
 import * as files from "../../src/system/files.ts";
+import { captureLog } from "../fakes/captured_log.ts";
 import { buggy, type FileOnDisk, fileOnDisk, filesWith, MOUNT_POINT } from "./file_on_disk.ts";
 
 /** A class that keeps lines in a file which other programs write too. */
@@ -77,14 +78,12 @@ for (const [name, { user, make, render, faults: [repair, race] }] of Object.entr
     await using file = await fileOnDisk("f", user);
     const inode = (await Deno.stat(file.path)).ino;
     const { write, withdraw } = make(file, { files: MOUNT_POINT });
-    const { changed, warnings } = await write(ONE);
-    assert.deepEqual([changed, warnings], [true, [
-      `Cannot replace ${file.path} as a whole; writing it in place`,
-    ]]);
-    assert.deepEqual((await write(TWO)).warnings, []);
+    await using logged = await captureLog();
+    assert.equal((await write(ONE)).changed, true);
+    await write(TWO);
     assert.equal(await file.read(), render(user, TWO));
-    const { changed: isWithdrawn, warnings: later } = await withdraw();
-    assert.deepEqual([isWithdrawn, later, await file.read()], [true, [], user]);
+    assert.deepEqual([(await withdraw()).changed, await file.read()], [true, user]);
+    assert.deepEqual(logged.lines("warning"), [`Cannot replace ${file.path}; writing it in place`]);
     assert.equal((await Deno.stat(file.path)).ino, inode);
   });
 
@@ -94,18 +93,23 @@ for (const [name, { user, make, render, faults: [repair, race] }] of Object.entr
     const { write } = make(file, { now: () => now });
     await write(ONE);
     const repairs: number[] = [];
+    await using logged = await captureLog();
     // Another program rewrites the file each second for half an hour; every other time is noticed.
     for (; now < 30 * 60_000; now += 2000) {
       await file.write(user);
-      const { changed, problem, warnings } = await write(ONE);
+      const { changed, problem } = await write(ONE);
       if (changed) repairs.push(now / 1000);
-      assert.deepEqual([problem, warnings], [
+      assert.equal(
+        problem,
         changed
           ? undefined
           : `Cannot keep the lines of ngrokd in ${file.path}: another program keeps rewriting it`,
-        changed ? [`Another program changed ${file.path}; ngrokd restored its lines`] : [],
-      ]);
+      );
     }
+    assert.deepEqual(
+      logged.lines("warning"),
+      repairs.map(() => `Restored the lines in ${file.path} that another program changed`),
+    );
     assert.deepEqual(repairs, [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 318, 618, 918, 1218, 1518]);
     assert.equal(await file.read(), user);
     now += 5 * 60_000;
@@ -121,15 +125,15 @@ for (const [name, { user, make, render, faults: [repair, race] }] of Object.entr
     });
     const { write } = make(file, { files: racing, now: () => 0 });
     await write(ONE);
+    await using logged = await captureLog();
     for (let count = 0; count < 10; count++) {
       await file.write(user);
       isRacing = true;
-      const { changed, warnings } = await write(ONE);
-      assert.deepEqual([changed, warnings], [true, [
-        `Another program changed ${file.path}; ngrokd restored its lines`,
-      ]]);
+      assert.equal((await write(ONE)).changed, true);
       assert.equal(await file.read(), render(`${user}# saved\n`, ONE));
     }
+    const warning = `Restored the lines in ${file.path} that another program changed`;
+    assert.deepEqual(logged.lines("warning"), Array(10).fill(warning));
     await file.write(user);
     assert.match((await write(ONE)).problem!, /keeps rewriting it$/);
   });
@@ -141,12 +145,14 @@ for (const [name, { user, make, render, faults: [repair, race] }] of Object.entr
       if (saves++ < 3) await file.write(`${user}# saved ${saves}\n`);
     });
     const { write, withdraw } = make(file, { files: racing });
+    await using logged = await captureLog();
     assert.match((await write(ONE)).problem!, /is writing it at the same time$/);
     for (let round = 0; round < 2; round++) {
-      const { changed, problem, warnings } = await write(ONE);
-      assert.deepEqual([changed, problem, warnings], [true, undefined, []]);
-      assert.deepEqual((await withdraw()).warnings, []);
+      const { changed, problem } = await write(ONE);
+      assert.deepEqual([changed, problem], [true, undefined]);
+      await withdraw();
     }
+    assert.deepEqual(logged.lines("warning"), []);
     assert.equal(await file.read(), `${user}# saved 3\n`);
   });
 

@@ -12,7 +12,7 @@ export class NoNames implements NamePublisher {
   }
 
   publish(): Promise<PublishOutcome> {
-    return Promise.resolve({ changed: false, refused: new Map(), notes: new Map(), warnings: [] });
+    return Promise.resolve({ changed: false, refused: new Map(), notes: new Map() });
   }
 
   withdraw(): Promise<PublishOutcome> {

@@ -17,7 +17,7 @@ export class PublishedNames {
   constructor(publisher: NamePublisher) {
     this.#publisher = publisher;
     const reason = publisher.disabledReason;
-    if (reason !== undefined) log.warn("Not publishing names: {reason}", { reason });
+    if (reason !== undefined) log.warn("Not publishing names: {error}", { error: reason });
   }
 
   /** Publishes exactly these names; returns what is wrong or unusual about single ones. */
@@ -29,9 +29,11 @@ export class PublishedNames {
     if (this.#withdrawn) return new Map();
     const { target } = this.#publisher;
     const outcome = await this.#publisher.publish(names, revision);
-    const { changed, problem, hint, refused, notes, warnings } = outcome;
-    for (const warning of warnings) log.warn("Published names with a warning: {warning}", { warning });
-    this.#onProblem.report(problem, () => log.error("Cannot publish names: {problem}", { problem, hint }));
+    const { changed, problem, hint, refused, notes } = outcome;
+    this.#onProblem.report(
+      problem,
+      () => log.error("Cannot publish names: {error}", { error: problem, hint }),
+    );
     if (changed) log.info("Published names in {target}", { target, count: names.size - refused.size });
     this.#problem = problem === undefined ? undefined : withHint({ message: problem, hint });
     return new Map([...notes, ...refused]);
@@ -41,7 +43,7 @@ export class PublishedNames {
   async withdraw(): Promise<void> {
     this.#withdrawn = true;
     const { problem, hint } = await this.#publisher.withdraw();
-    if (problem !== undefined) log.error("Cannot remove names: {problem}", { problem, hint });
+    if (problem !== undefined) log.error("Cannot remove names: {error}", { error: problem, hint });
   }
 
   get report(): StatusReport["names"] {

@@ -17,6 +17,6 @@ export class NoResolver implements Resolver {
   }
 
   withdraw(): Promise<ResolverOutcome> {
-    return Promise.resolve({ changed: false, refused: new Map(), warnings: [] });
+    return Promise.resolve({ changed: false, refused: new Map() });
   }
 }

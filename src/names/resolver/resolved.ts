@@ -1,3 +1,4 @@
+import { getLogger } from "@logtape/logtape";
 import { cidrContains, parseIpv4 } from "../../lib/ipv4.ts";
 import { Mutex } from "../../lib/mutex.ts";
 import { CommandError, FileError } from "../../model/errors.ts";
@@ -10,6 +11,8 @@ import { isStub, readNameservers } from "./resolv_conf_text.ts";
 import { type LinkSettings, Resolvectl, type RunProgram } from "./resolvectl.ts";
 import type { DnsServerAddress, Resolver, ResolverOutcome, ResolverRequest } from "./resolver.ts";
 import { fitDomains, refusedNames, routingDomains } from "./routing_domains.ts";
+
+const log = getLogger(["ngrokd", "names"]);
 
 const DNS_PORT = 53;
 
@@ -103,8 +106,8 @@ export class Resolved implements Resolver {
     }
     this.#unused = undefined;
     this.#settings = wanted;
-    const warnings = isLost ? [`systemd-resolved lost its settings for ${link}; ngrokd restored them`] : [];
-    return { changed: !isPresent, warnings };
+    if (isLost) log.warn("Restored the settings of {interface} in systemd-resolved", { interface: link });
+    return { changed: !isPresent };
   }
 
   /**
@@ -159,10 +162,10 @@ export interface ResolvedOptions {
 
 async function attempt(step: () => Promise<Partial<ChangeOutcome>>): Promise<ChangeOutcome> {
   try {
-    return { changed: false, warnings: [], ...await step() };
+    return { changed: false, ...await step() };
   } catch (error) {
     if (!(error instanceof CommandError) && !(error instanceof FileError)) throw error;
-    return { changed: false, warnings: [], problem: error.message, hint: error.hint };
+    return { changed: false, problem: error.message, hint: error.hint };
   }
 }
 

@@ -1,10 +1,15 @@
+import { getLogger } from "@logtape/logtape";
 import { Mutex } from "../../lib/mutex.ts";
+import { OnChange } from "../../lib/on_change.ts";
 import type { Resolver, ResolverOutcome, ResolverRequest } from "./resolver.ts";
+
+const log = getLogger(["ngrokd", "names"]);
 
 /** Several resolvers, of which the first that works is used; each request tries them again. */
 export class ResolverChain implements Resolver {
   readonly #choices: readonly [Resolver, ...Resolver[]];
   readonly #mutex = new Mutex();
+  readonly #onLeft = new OnChange();
   /** Those that may have changed something. An earlier run may have used any of them. */
   readonly #used: Set<Resolver>;
   #active: Resolver | undefined;
@@ -59,29 +64,28 @@ export class ResolverChain implements Resolver {
     this.#active = active;
     this.#problems = failures.map((failure) => failure.problem!);
     const changed = failures.some((failure) => failure.changed);
-    const warnings = failures.flatMap((failure) => failure.warnings);
     if (success === undefined) {
       const hint = failures.map((failure) => failure.hint).findLast((text) => text !== undefined);
-      return { changed, problem: this.reason, hint, refused: new Map(), warnings };
+      return { changed, problem: this.reason, hint, refused: new Map() };
     }
     // The old resolver is withdrawn after the new one works, so that names always resolve.
     const left = await this.#withdrawFrom([...this.#used].filter((choice) => choice !== active));
-    warnings.push(...success.warnings, ...left.warnings);
-    if (left.problem !== undefined) warnings.push(left.problem);
-    return { ...success, changed: changed || success.changed || left.changed, warnings };
+    this.#onLeft.report(left.problem, (error) => {
+      log.warn("Cannot withdraw the earlier resolver: {error}", { error, hint: left.hint });
+    });
+    return { ...success, changed: changed || success.changed || left.changed };
   }
 
   async #withdrawFrom(choices: readonly Resolver[]): Promise<ResolverOutcome> {
-    let all: ResolverOutcome = { changed: false, refused: new Map(), warnings: [] };
+    let all: ResolverOutcome = { changed: false, refused: new Map() };
     for (const choice of choices.toReversed()) {
-      const { changed, problem, hint, warnings } = await choice.withdraw();
+      const { changed, problem, hint } = await choice.withdraw();
       if (problem === undefined) this.#used.delete(choice);
       all = {
         ...all,
         changed: all.changed || changed,
         problem: all.problem ?? problem,
         hint: all.hint ?? hint,
-        warnings: [...all.warnings, ...warnings],
       };
     }
     return all;

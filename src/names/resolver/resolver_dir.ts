@@ -61,9 +61,9 @@ export class ResolverDir implements Resolver {
     } catch (error) {
       if (!(error instanceof FileError)) throw error;
       const hint = error.reason === "denied" ? "Run ngrokd as a user who may write there" : error.hint;
-      return { changed, problem: error.message, hint, refused, warnings: [] };
+      return { changed, problem: error.message, hint, refused };
     }
-    return { changed, refused: new Map([...refused, ...refusedNames(names, taken)]), warnings: [] };
+    return { changed, refused: new Map([...refused, ...refusedNames(names, taken)]) };
   }
 
   /** A leftover temporary file has our marker and belongs to no domain, so it is removed too. */

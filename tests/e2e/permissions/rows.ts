@@ -23,7 +23,7 @@ const OF_ENDPOINTS = [
   "replaces /etc/resolv.conf",
 ];
 const DENIED = "the permission set does not allow";
-const IN_PLACE = "as a whole; writing it in place";
+const IN_PLACE = "; writing it in place";
 const NO_SOCKET = "the permission set does not include /run/ngrokd/ngrokd.sock";
 
 /** A row for each entry of the shipped sets, by the setup that shows it. */
@@ -59,7 +59,7 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
       /"names":\{[^}]*Cannot read \/etc\/hosts: the permission set does not allow it/,
       ["replaces /etc/hosts"],
     ],
-    "--allow-read=/etc/hosts.ngrokd.tmp": ["replaces /etc/hosts", `Cannot replace /etc/hosts ${IN_PLACE}`],
+    "--allow-read=/etc/hosts.ngrokd.tmp": ["replaces /etc/hosts", `Cannot replace /etc/hosts${IN_PLACE}`],
     "--allow-read=/etc/resolv.conf": [
       "forwards to the server in /etc/resolv.conf",
       /"resolver":\{[^}]*Cannot read \/etc\/resolv\.conf: the permission set does not allow it/,
@@ -67,7 +67,7 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
     ],
     "--allow-read=/etc/resolv.conf.ngrokd.tmp": [
       "replaces /etc/resolv.conf",
-      `Cannot replace /etc/resolv.conf ${IN_PLACE}`,
+      `Cannot replace /etc/resolv.conf${IN_PLACE}`,
     ],
     "--allow-read=/etc/group": [
       "gives the socket to the group ngrokd",
@@ -93,7 +93,7 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
       `Not publishing names: Cannot write /etc/hosts: ${DENIED} it`,
       ["replaces /etc/hosts"],
     ],
-    "--allow-write=/etc/hosts.ngrokd.tmp": ["replaces /etc/hosts", `Cannot replace /etc/hosts ${IN_PLACE}`],
+    "--allow-write=/etc/hosts.ngrokd.tmp": ["replaces /etc/hosts", `Cannot replace /etc/hosts${IN_PLACE}`],
     "--allow-write=/etc/resolv.conf": [
       "writes /etc/resolv.conf",
       /"resolver":\{[^}]*Cannot write \/etc\/resolv\.conf: the permission set does not allow it/,
@@ -101,7 +101,7 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
     ],
     "--allow-write=/etc/resolv.conf.ngrokd.tmp": [
       "replaces /etc/resolv.conf",
-      `Cannot replace /etc/resolv.conf ${IN_PLACE}`,
+      `Cannot replace /etc/resolv.conf${IN_PLACE}`,
     ],
     "--allow-env=NGROK_API_KEY": [
       "registers with NGROK_API_KEY",

@@ -64,7 +64,7 @@ mountTest("HostsFile writes a bind-mounted file in place, with one warning (F4)"
   const outcome: Printed = JSON.parse(await sh(script, { unshared: true }));
   assert.deepEqual(outcome, {
     changed: true,
-    warnings: [`Cannot replace ${path} as a whole; writing it in place`],
+    warnings: [`Cannot replace ${path}; writing it in place`],
   });
   assert.equal(await file.read(other), `${USER}\n${renderBlock(someNames(2))}`);
   assert.equal(await file.read(), USER, "outside the namespace nothing has changed");
