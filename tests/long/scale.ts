@@ -13,18 +13,25 @@ const USAGE = `Usage: deno task scale [--endpoints=N] [--patience=FACTOR]
   --patience=FACTOR  the factor of all time limits, 1 or more (default: 1)
 `;
 
+/** Parses the command line; returns undefined if it is wrong. */
+function parseArguments(): { count: number; patience: number } | undefined {
+  const option = (value: string) => ({ type: "string", default: value }) as const;
+  try {
+    const { values } = parseArgs({ options: { endpoints: option("10000"), patience: option("1") } });
+    const [count, patience] = [Number(values.endpoints), Number(values.patience)];
+    return Number.isInteger(count) && count >= 2 && patience >= 1 ? { count, patience } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      endpoints: { type: "string", default: "10000" },
-      patience: { type: "string", default: "1" },
-    },
-  });
-  const [count, patience] = [Number(values.endpoints), Number(values.patience)];
-  if (!(Number.isInteger(count) && count >= 2 && patience >= 1)) {
+  const options = parseArguments();
+  if (options === undefined) {
     writeErr(USAGE);
     return 2;
   }
+  const { count, patience } = options;
   if (NEEDS_ROOT) return await runScale(count, { shipped: false, patience });
   const script = ["tests/long/scale/run.ts", String(count), String(patience)];
   return (await scriptInside(script).spawn().status).code;
