@@ -84,7 +84,8 @@ export class Reloader {
   configureLog(): void {
     const { logLevel, logFormat } = this.#live.current.server;
     const { system, verbose } = this.#options;
-    configureLog({ level: verbose ? "debug" : logLevel, format: logFormat, write: system.writeOut });
+    const write = (line: string) => system.logOutput.write(line);
+    configureLog({ level: verbose ? "debug" : logLevel, format: logFormat, write });
   }
 
   async #apply(daemon: Daemon, areas: ReadonlySet<LiveArea>): Promise<void> {

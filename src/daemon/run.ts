@@ -12,6 +12,9 @@ const OK = 0;
 const FAILURE = 1;
 const USAGE = 2;
 
+/** The longest time that unread log lines delay the exit. */
+const FLUSH_MS = 1000;
+
 /** Runs the daemon, the clean-up or the deregistration, and returns the exit code. */
 export async function runDaemon(argv: readonly string[], system: System): Promise<number> {
   const asked = parseArguments(argv);
@@ -24,7 +27,8 @@ export async function runDaemon(argv: readonly string[], system: System): Promis
     return USAGE;
   }
   const { action, configPath, verbose } = asked;
-  configureLog({ level: verbose ? "debug" : "info", format: "text", write: system.writeOut });
+  const write = (line: string) => system.logOutput.write(line);
+  configureLog({ level: verbose ? "debug" : "info", format: "text", write });
   try {
     if (action === "cleanup") {
       const live = await LiveConfig.openOrDefaults(configPath, system);
@@ -37,6 +41,8 @@ export async function runDaemon(argv: readonly string[], system: System): Promis
   } catch (error) {
     reportFailure(error, system);
     return FAILURE;
+  } finally {
+    await system.logOutput.flush(FLUSH_MS);
   }
 }
 

@@ -7,6 +7,7 @@ import { connectTcp, connectTls, interfaceAddresses, listenTcp, localAddresses }
 import { flagFor, holds } from "./permissions.ts";
 import { run } from "./run.ts";
 import { onSignals } from "./signals.ts";
+import { type LogOutput, openLogOutput } from "./log_output.ts";
 import { writeErr, writeOut } from "./terminal.ts";
 import { probeChain } from "./tls_chain.ts";
 import { listenUdp } from "./udp.ts";
@@ -50,6 +51,8 @@ export interface System {
   readonly flagFor: typeof flagFor;
   readonly run: typeof run;
   readonly onSignals: typeof onSignals;
+  /** The output of the log; unlike `writeOut` it never blocks. */
+  readonly logOutput: Pick<LogOutput, "write" | "flush">;
   readonly writeOut: typeof writeOut;
   readonly writeErr: typeof writeErr;
 }
@@ -78,6 +81,7 @@ export function realSystem(): System {
     flagFor,
     run,
     onSignals,
+    logOutput: openLogOutput(),
     writeOut,
     writeErr,
   };

@@ -33,6 +33,7 @@ export class FakeMachine extends DaemonHarness {
         return { [Symbol.dispose]: () => this.#signalHandlers.delete(handler) };
       },
       writeOut: (text) => void this.log.push(text),
+      logOutput: { write: (line) => void this.log.push(line), flush: () => Promise.resolve() },
       writeErr: (text) => void this.err.push(text),
     };
   }
