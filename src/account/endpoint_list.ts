@@ -38,11 +38,11 @@ export class EndpointList {
           known: this.#byId,
           remembered: this.#remembered,
         });
-        budget.listed();
+        budget.recordFullList();
         return this.#last = { ...found, revision: this.#revisionOf(found) };
       } catch (error) {
         // The client does not know that an answer was not a list.
-        if (error instanceof ApiError) budget.failed();
+        if (error instanceof ApiError) budget.recordFailure();
         throw error;
       }
     });

@@ -125,7 +125,7 @@ export class Registration {
     await this.#late.finish(interrupted);
     this.#pause.extend();
     this.#operatorId = operator.id;
-    selectors.registered(operator.id, configured);
+    selectors.recordRegistration(operator.id, configured);
     await ingress.note(operator);
     log.info("Registered operator; its certificate is in use", {
       operator_id: operator.id,

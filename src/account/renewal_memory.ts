@@ -34,7 +34,7 @@ export class RenewalMemory {
     this.#last = content;
   }
 
-  /** Notes and saves that a renewal has brought this certificate now. Never rejects. */
+  /** Records and saves that a renewal has brought this certificate now. Never rejects. */
   async note(serial: string): Promise<void> {
     const at = new Date().toISOString();
     this.#last = { serial, at };

@@ -32,7 +32,7 @@ export class Selectors {
   }
 
   /** Remembers the selectors that an operator was created with. */
-  registered(operatorId: string, selectors: readonly string[]): void {
+  recordRegistration(operatorId: string, selectors: readonly string[]): void {
     this.#applied = JSON.stringify([operatorId, selectors]);
     this.forgetFailure();
   }

@@ -24,7 +24,7 @@ export interface CtlIo {
   readonly sendHttp: typeof sendHttp;
   /** Runs a program on this terminal and returns its exit code. */
   runInteractive(argv: readonly [string, ...string[]]): Promise<number>;
-  /** True if the path exists. @throws {FileError} If this process may not look. */
+  /** True if the path exists. @throws {FileError} If this process may not read the directory. */
   exists(path: string): Promise<boolean>;
   /** Checks a configuration file as the daemon does. @throws {FileError} If it cannot be read. */
   checkConfig(path: string): Promise<ConfigCheck>;

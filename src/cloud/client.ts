@@ -76,7 +76,7 @@ export class ApiClient {
         signal: attempt.signal,
       });
     } catch (error) {
-      this.budget.failed();
+      this.budget.recordFailure();
       if (attempt.isCancelled && !(error instanceof ApiError)) {
         if (options.mayRepeat) return await this.#request(method, target, { ...options, mayRepeat: false });
         const state = "this machine slept or its network changed meanwhile";
@@ -91,7 +91,7 @@ export class ApiClient {
     try {
       return readAnswer(response, { action, method, origin: url.origin, key, parse });
     } catch (error) {
-      this.budget.failed();
+      this.budget.recordFailure();
       throw error;
     }
   }
@@ -129,7 +129,7 @@ export class ApiClient {
 }
 
 /** The request budget as clients and their users see it. */
-export type Budget = Pick<RequestBudget, "take" | "failed" | "listed" | "waitMs">;
+export type Budget = Pick<RequestBudget, "take" | "recordFailure" | "recordFullList" | "waitMs">;
 
 /**
  * Options of {@linkcode ApiClient}. Functions are called at each request, so that a reload takes

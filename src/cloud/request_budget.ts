@@ -30,14 +30,16 @@ export class RequestBudget {
   #isProven = true;
   #loggedAt = -Infinity;
 
-  /** Notes a failure. The budget is small until the window has passed and a whole list was read. */
-  failed(): void {
+  /**
+   * Records a failure. The budget is small until the window has passed and a whole list was read.
+   */
+  recordFailure(): void {
     this.#failedAt = performance.now();
     this.#isProven = false;
   }
 
-  /** Notes that a whole list was read. */
-  listed(): void {
+  /** Records that a whole list was read. */
+  recordFullList(): void {
     this.#isProven = true;
   }
 

@@ -104,7 +104,7 @@ export class Reloader {
       daemon.account.keyChanged();
       daemon.renewals.keyChanged();
     }
-    if (steps.has("poll")) daemon.loop.nudge();
+    if (steps.has("poll")) daemon.loop.pollNow();
   }
 }
 

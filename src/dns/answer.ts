@@ -22,19 +22,19 @@ export function answer(bytes: Uint8Array, options: AnswerOptions): Uint8Array | 
 export interface AnswerOptions {
   readonly zone: Zone;
   /** The A record of the local address that received the query. */
-  readonly here: Uint8Array;
+  readonly localRecord: Uint8Array;
   /** True if queries for other names can be forwarded. */
   readonly recursion: boolean;
 }
 
 function answerQuery(query: Query, options: AnswerOptions): Uint8Array | Query {
-  const { zone, here, recursion } = options;
+  const { zone, localRecord, recursion } = options;
   const { name, type, edns } = query;
   if (edns !== undefined && edns.version > 0) return makeReply(query, { rcode: RCODE.BADVERS });
   if (query.class !== CLASS_IN || isTransferOrMeta(type)) {
     return makeReply(query, { rcode: RCODE.REFUSED, recursion });
   }
-  const address = name === undefined ? undefined : zone.find(name, here);
+  const address = name === undefined ? undefined : zone.find(name, localRecord);
   if (address !== undefined) {
     const rcode = RCODE.NOERROR;
     if (type === TYPE.A || type === TYPE.ANY) {

@@ -43,7 +43,7 @@ export class DnsController {
   #zoneSource: { readonly revision: number; readonly advertiseIp: string } | undefined;
   #names = 0;
   #outcome: ResolverOutcome | undefined;
-  #nudge = Promise.withResolvers<void>();
+  #refreshRequest = Promise.withResolvers<void>();
   #closed = false;
 
   constructor(options: DnsControllerOptions) {
@@ -70,20 +70,20 @@ export class DnsController {
   setRoutes(table: RouteTable): void {
     this.#routes = table;
     this.#replaceZones();
-    this.nudge();
+    this.refreshNow();
   }
 
   /** Makes the next refresh happen now. */
-  nudge(): void {
-    this.#nudge.resolve();
+  refreshNow(): void {
+    this.#refreshRequest.resolve();
   }
 
-  /** Refreshes every 10 s and after each nudge until the signal aborts; never rejects. */
+  /** Refreshes every 10 s and at each request until the signal aborts; never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.refresh();
-      await Promise.race([this.#nudge.promise, sleep(REFRESH_MS, { signal }).catch(() => {})]);
-      this.#nudge = Promise.withResolvers<void>();
+      await Promise.race([this.#refreshRequest.promise, sleep(REFRESH_MS, { signal }).catch(() => {})]);
+      this.#refreshRequest = Promise.withResolvers<void>();
     }
   }
 

@@ -2,7 +2,7 @@ import type { Config } from "../config/config.ts";
 import { parseListenAddress } from "../config/listen_address.ts";
 import { type Cidr, cidrContains, formatIpv4, parseIpv4 } from "../lib/ipv4.ts";
 import { VIRTUAL } from "../model/listen_mode.ts";
-import { EVERYWHERE, type Route } from "../model/route_table.ts";
+import { ANY_ADDRESS, type Route } from "../model/route_table.ts";
 import { LOOPBACK } from "../network/loopback_subnet.ts";
 import type { TcpAddress } from "../system/net.ts";
 import { Zone } from "./zone.ts";
@@ -102,7 +102,7 @@ export function isLocalAddress(
 export function answerFor(route: Route, advertiseIp: string): string | undefined {
   if (!isShared(route.mode)) return route.address;
   if (advertiseIp !== "") return advertiseIp;
-  return route.address === EVERYWHERE ? undefined : route.address;
+  return route.address === ANY_ADDRESS ? undefined : route.address;
 }
 
 function networkTargets({ listenInterface, overrides }: Config["net"]): string[] {
@@ -113,14 +113,14 @@ function networkTargets({ listenInterface, overrides }: Config["net"]): string[]
 function listenAddresses(targets: readonly string[], input: DnsPlanInput): TcpAddress[] {
   const { config: { dns }, subnet, own, resolveInterface } = input;
   const { address, port = PORT } = parseListenAddress(dns.listen);
-  if (address !== undefined && address !== EVERYWHERE) return [{ address, port }];
+  if (address !== undefined && address !== ANY_ADDRESS) return [{ address, port }];
   const gateway = formatIpv4(subnet.base + 1);
   const wanted = [gateway];
-  if (targets.length > 0 || address === EVERYWHERE) wanted.push(LOCALHOST);
+  if (targets.length > 0 || address === ANY_ADDRESS) wanted.push(LOCALHOST);
   // A UDP reply must come from the address of the query, so each address has its own socket.
-  if (targets.includes(EVERYWHERE) || address === EVERYWHERE) wanted.push(...own);
+  if (targets.includes(ANY_ADDRESS) || address === ANY_ADDRESS) wanted.push(...own);
   for (const target of targets) {
-    const found = target === EVERYWHERE ? undefined : resolveInterface(target);
+    const found = target === ANY_ADDRESS ? undefined : resolveInterface(target);
     if (found !== undefined) wanted.push(found);
   }
   return [...new Set(wanted)].map((each) => ({ address: each, port }));

@@ -86,19 +86,20 @@ export class DnsServer implements AsyncDisposable {
     const { key, port } = socket;
     const stop = new AbortController();
     const { signal } = stop;
-    const here = addressRecord(where.address);
+    const localRecord = addressRecord(where.address);
     const binding = { address: where.address, port };
     const done = Promise.all([
       serveUdp(socket, {
         signal,
         judge: (peer) => this.#judge(peer),
-        respond: (message, { hostname: address }) => this.#respond(message, { here, address, isUdp: true }),
+        respond: (message, { hostname: address }) =>
+          this.#respond(message, { localRecord, address, isUdp: true }),
         truncate,
       }),
       this.#tcp.serve(listener, {
         signal,
         admits: this.#options.allows,
-        respond: (message, client) => this.#respond(message, { here, ...client, isUdp: false }),
+        respond: (message, client) => this.#respond(message, { localRecord, ...client, isUdp: false }),
       }),
     ]);
     this.#own.add(key);
@@ -133,12 +134,12 @@ export class DnsServer implements AsyncDisposable {
 
   #respond(
     message: Uint8Array,
-    options: { here: Uint8Array; address: string; isUdp: boolean; signal?: AbortSignal },
+    options: { localRecord: Uint8Array; address: string; isUdp: boolean; signal?: AbortSignal },
   ): Uint8Array | Promise<Uint8Array> | undefined {
-    const { here, address, isUdp, signal } = options;
+    const { localRecord, address, isUdp, signal } = options;
     const recursion = this.#upstream.servers.length > 0;
     const isLocal = this.#options.isLocal(address);
-    const query = answer(message, { zone: isLocal ? this.#zone : this.#others, here, recursion });
+    const query = answer(message, { zone: isLocal ? this.#zone : this.#others, localRecord, recursion });
     if (query === undefined || query instanceof Uint8Array) return query;
     const maxBytes = isLocal ? MAX_UDP_BYTES : MAX_AMPLIFICATION * message.length;
     const source = isLocal ? undefined : address;

@@ -29,15 +29,15 @@ export class Zone {
 
   /**
    * The A record (see {@linkcode addressRecord}) for a normalised name; undefined if the name is
-   * not ours. `here` is the record of the local address.
+   * not ours. `localRecord` is the record of the local address.
    */
-  find(name: string, here: Uint8Array): Uint8Array | undefined {
+  find(name: string, localRecord: Uint8Array): Uint8Array | undefined {
     const exact = this.#exact.get(name);
-    if (exact !== undefined) return exact ?? here;
+    if (exact !== undefined) return exact ?? localRecord;
     if (this.#wildcard.size === 0 || !isHostname(name)) return undefined;
     for (const suffix of parentDomains(name)) {
       const found = this.#wildcard.get(suffix);
-      if (found !== undefined) return found ?? here;
+      if (found !== undefined) return found ?? localRecord;
     }
     return undefined;
   }

@@ -50,7 +50,7 @@ export async function serveConnection(local: AcceptedStream, options: Connection
   }
   try {
     using upstream = await openUpstream(choice, options);
-    health.answered(name);
+    health.recordSuccess(name);
     using meter = traffic.open(
       route.endpointIds.includes(upstream.endpointId) ? upstream.endpointId : endpointId,
     );
@@ -66,7 +66,7 @@ export async function serveConnection(local: AcceptedStream, options: Connection
     return "ok";
   } catch (error) {
     if (!(error instanceof DialError || error instanceof UpgradeError)) throw error;
-    health.failed(name, error);
+    health.recordFailure(name, error);
     await fail(error);
     if (error instanceof DialError) return "dial_failed";
     return isRefusal(error) ? "upgrade_refused" : "upgrade_failed";

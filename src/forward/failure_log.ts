@@ -22,8 +22,8 @@ export class FailureLog {
   readonly #ingress = new Map<string, Episode>();
   #window = { since: -Infinity, warnings: 0, suppressed: 0 };
 
-  /** Notes that a connection to the service (`host:port`) failed. */
-  failed(service: string, error: DialError | UpgradeError): void {
+  /** Records that a connection to the service (`host:port`) failed. */
+  recordFailure(service: string, error: DialError | UpgradeError): void {
     const isOfService = isRefusal(error);
     const kind = error instanceof DialError ? "dial" : "upgrade";
     const episodes = isOfService ? this.#refused : this.#ingress;
@@ -41,8 +41,8 @@ export class FailureLog {
     log.warn("Cannot connect to {name}: {error}", { name: service, error: reason, code, hint, suppressed });
   }
 
-  /** Notes that a connection reached the service. */
-  worked(service: string): void {
+  /** Records that a connection reached the service. */
+  recordSuccess(service: string): void {
     const now = performance.now();
     for (const [key, { warnedAt }] of this.#ingress) {
       if (now - warnedAt < QUIET_MS) continue;

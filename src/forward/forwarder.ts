@@ -1,6 +1,6 @@
 import { Attempts } from "../lib/attempts.ts";
 import { serviceKey } from "../model/endpoint.ts";
-import { EVERYWHERE, RouteTable } from "../model/route_table.ts";
+import { ANY_ADDRESS, RouteTable } from "../model/route_table.ts";
 import type { Traffic } from "../model/traffic.ts";
 import type { TcpAddress, TcpListener } from "../system/net.ts";
 import { ClientSlots } from "./admission/client_slots.ts";
@@ -139,8 +139,8 @@ export class Forwarder implements AsyncDisposable {
 
   /** A listener on 0.0.0.0 also receives connections to an address that belongs to one endpoint. */
   #keyOf(key: string, local: string | undefined): string {
-    if (local === undefined || !key.startsWith(`${EVERYWHERE}:`)) return key;
-    const own = `${local}${key.slice(EVERYWHERE.length)}`;
+    if (local === undefined || !key.startsWith(`${ANY_ADDRESS}:`)) return key;
+    const own = `${local}${key.slice(ANY_ADDRESS.length)}`;
     return this.#routes.at(own) === undefined ? key : own;
   }
 }

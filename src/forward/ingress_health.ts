@@ -10,17 +10,17 @@ export class IngressHealth {
   readonly #log = new FailureLog();
   #state: IngressState = { state: "unknown", error: null, hint: null };
 
-  /** Notes that a connection reached the service with this key (`host:port`). */
-  answered(service: string): void {
+  /** Records that a connection reached the service with this key (`host:port`). */
+  recordSuccess(service: string): void {
     this.#setOk();
-    this.#log.worked(service);
+    this.#log.recordSuccess(service);
   }
 
-  /** Notes that a connection failed. An ingress that refuses one endpoint is healthy itself. */
-  failed(service: string, error: DialError | UpgradeError): void {
+  /** Records that a connection failed. An ingress that refuses one endpoint is healthy itself. */
+  recordFailure(service: string, error: DialError | UpgradeError): void {
     if (isRefusal(error)) this.#setOk();
     else this.#state = { state: "failing", error: error.message, hint: error.hint ?? null };
-    this.#log.failed(service, error);
+    this.#log.recordFailure(service, error);
   }
 
   report(): IngressState {

@@ -109,7 +109,7 @@ export class RouteTable {
 }
 
 /** The address of a listener on all addresses of this machine. */
-export const EVERYWHERE = "0.0.0.0";
+export const ANY_ADDRESS = "0.0.0.0";
 
 /** Returns `address:port`, the key of a listener. */
 export function listenerKey(address: string, port: number): string {

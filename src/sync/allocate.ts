@@ -2,7 +2,7 @@ import { parentDomains } from "../lib/hostname.ts";
 import { type Cidr, formatCidr } from "../lib/ipv4.ts";
 import type { Endpoint, RefusedEndpoint } from "../model/endpoint.ts";
 import { VIRTUAL } from "../model/listen_mode.ts";
-import { EVERYWHERE, type Route } from "../model/route_table.ts";
+import { ANY_ADDRESS, type Route } from "../model/route_table.ts";
 import { groupServices } from "../model/service.ts";
 import { refuseHijack, type ReservedNames } from "../names/hosts/refuse_names.ts";
 import { allocateLeases, type DroppedLease, type Leases } from "./leases.ts";
@@ -73,7 +73,7 @@ export interface Plan {
 /** Sorts listeners on every address before those on one address, which they may replace. */
 function bindOrder(routes: readonly Route[]): Route[] {
   const rank = (route: Route) =>
-    route.own ? 4 : (route.address === EVERYWHERE ? 0 : 2) + (route.scheme === "tcp" ? 1 : 0);
+    route.own ? 4 : (route.address === ANY_ADDRESS ? 0 : 2) + (route.scheme === "tcp" ? 1 : 0);
   return routes.toSorted((a, b) => rank(a) - rank(b));
 }
 

@@ -1,5 +1,5 @@
 import { BindError, messageOf, withHint } from "../model/errors.ts";
-import { EVERYWHERE, listenerKey } from "../model/route_table.ts";
+import { ANY_ADDRESS, listenerKey } from "../model/route_table.ts";
 import type { ListenerDiff, WantedListener } from "./diff.ts";
 import type { ListenerEffects } from "./effects.ts";
 import type { ListenerGroup } from "./listener_group.ts";
@@ -117,9 +117,9 @@ class BindPass {
   #bindPort(group: ListenerGroup, port: number): string | BindError {
     const { address, extra, remappable } = group;
     const key = listenerKey(address, port);
-    const everywhere = listenerKey(EVERYWHERE, port);
+    const everywhere = listenerKey(ANY_ADDRESS, port);
     const isOwn = port === group.port;
-    const isCovered = address !== EVERYWHERE && this.#taken.has(everywhere);
+    const isCovered = address !== ANY_ADDRESS && this.#taken.has(everywhere);
     const isOfOther = this.#taken.has(key) || remappable && this.#spare.isOfOther(group, port);
     if (isOfOther || isOwn && extra || isCovered && !isOwn) {
       const message = `Cannot bind ${key}: another endpoint listens there`;

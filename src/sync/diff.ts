@@ -1,4 +1,4 @@
-import { EVERYWHERE, listenerKey, type Route } from "../model/route_table.ts";
+import { ANY_ADDRESS, listenerKey, type Route } from "../model/route_table.ts";
 import { groupListeners, type ListenerGroup, remappedListeners } from "./listener_group.ts";
 
 /** Compares the wanted routes with the open listeners. */
@@ -6,7 +6,7 @@ export function diff(routes: readonly Route[], { observed, ports }: Observed): L
   const groups = groupListeners(routes);
   const remapped = remappedListeners(groups, ports);
   const everywhere = new Set(
-    groups.filter(({ address, extra }) => address === EVERYWHERE && !extra).map(({ port }) => port),
+    groups.filter(({ address, extra }) => address === ANY_ADDRESS && !extra).map(({ port }) => port),
   );
   const open = new Set(observed);
   const kept = new Set<string>();
@@ -15,7 +15,7 @@ export function diff(routes: readonly Route[], { observed, ports }: Observed): L
     const { address, port, service, remappable, extra } = group;
     const key = listenerKey(address, port);
     // A listener on every address serves this one too, and cannot be opened beside its own.
-    const isCovered = address !== EVERYWHERE && everywhere.has(port);
+    const isCovered = address !== ANY_ADDRESS && everywhere.has(port);
     if (isCovered) covered.add(key);
     const isOfOther = remappable && (remapped.get(key) ?? service) !== service;
     if (extra || isCovered || isOfOther || kept.has(key) || !open.has(key)) return { kind: "open", group };

@@ -50,13 +50,13 @@ export class SyncLoop {
   }
 
   /**
-   * Polls and runs a round, or waits for the poll that runs if it began after the last nudge.
-   * Returns false at once if the request budget does not allow a poll now; it follows as soon as
-   * the budget does. Never rejects; {@linkcode status} has the error.
+   * Polls and runs a round, or waits for the poll that runs if it began after the last
+   * {@linkcode pollNow}. Returns false at once if the request budget does not allow a poll now; it
+   * follows as soon as the budget does. Never rejects; {@linkcode status} has the error.
    */
   async poll(signal: AbortSignal): Promise<boolean> {
     if (this.#polling === undefined && this.#readyInMs() > 0) {
-      this.nudge();
+      this.pollNow();
       return false;
     }
     await this.#sharedPoll(this.#stop ?? signal);
@@ -71,10 +71,10 @@ export class SyncLoop {
   }
 
   /** Polls at once instead of at the end of the interval. */
-  nudge(): void {
-    // The answer to the poll that runs may be older than the reason for the nudge.
+  pollNow(): void {
+    // The answer to the poll that runs may be older than the reason for this call.
     this.#polling = undefined;
-    this.#timer.nudge();
+    this.#timer.pollNow();
   }
 
   /**
@@ -86,7 +86,7 @@ export class SyncLoop {
   }
 
   /** True once a poll has ended, well or not. */
-  get settled(): boolean {
+  get hasPolled(): boolean {
     return this.status.state !== "never" && this.status.state !== "no_key";
   }
 

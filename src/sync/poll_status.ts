@@ -36,18 +36,18 @@ export class PollStatus {
     return { delayMs: nextPollDelay({ ...options, ...history }), notBefore: this.#notBefore };
   }
 
-  /** Notes that the next poll waits for the request budget. */
+  /** Records that the next poll waits for the request budget. */
   wait(ms: number): void {
     this.#readyAt = performance.now() + ms;
   }
 
-  /** Notes that there is no API key to poll with. */
+  /** Records that there is no API key to poll with. */
   noKey(): void {
     this.#report = { state: "no_key" };
     this.#logError(undefined);
   }
 
-  /** Notes a list of so many pages. `notice` is what is unusual about it. */
+  /** Records a list of so many pages. `notice` is what is unusual about it. */
   succeed(pages: number, notice: string | undefined): void {
     if (this.#failures > 0) log.info("The API answers again", { failures: this.#failures });
     this.pages = pages;
@@ -58,7 +58,7 @@ export class PollStatus {
     this.#logError(undefined);
   }
 
-  /** Notes a failure. `keeping` is the number of endpoints that stay. */
+  /** Records a failure. `keeping` is the number of endpoints that stay. */
   fail(error: unknown, keeping: number): void {
     this.#failures++;
     this.#error = error;

@@ -1,10 +1,10 @@
 import { Attempts } from "../lib/attempts.ts";
 import { sleep } from "../system/clock.ts";
 
-/** Waits between polls. A nudge or a wake ends a wait early. */
+/** Waits between polls. A request to poll now, or a wake, ends a wait early. */
 export class PollTimer {
   readonly #sleeps = new Attempts();
-  #isNudged = false;
+  #isPollRequested = false;
   #isWoken = false;
   #isRestarted = false;
 
@@ -12,7 +12,7 @@ export class PollTimer {
   async wait(next: () => NextPoll, signal: AbortSignal): Promise<void> {
     let [end, earliest] = [0, 0];
     this.#isRestarted = true;
-    while (!signal.aborted && !this.#isNudged) {
+    while (!signal.aborted && !this.#isPollRequested) {
       if (this.#isRestarted) {
         const { delayMs, notBefore } = next();
         end = performance.now() + delayMs;
@@ -26,15 +26,15 @@ export class PollTimer {
     }
   }
 
-  /** Forgets nudges and wakes: the poll that begins now answers them. */
+  /** Forgets earlier requests and wakes: the poll that begins now answers them. */
   reset(): void {
-    this.#isNudged = false;
+    this.#isPollRequested = false;
     this.#isWoken = false;
   }
 
   /** Ends the wait. */
-  nudge(): void {
-    this.#isNudged = true;
+  pollNow(): void {
+    this.#isPollRequested = true;
     this.#sleeps.cancelAll();
   }
 

@@ -43,7 +43,7 @@ export class SparePorts {
     }
   }
 
-  /** Notes that the group listens on this port. */
+  /** Records that the group listens on this port. */
   use(group: ListenerGroup, port: number): void {
     this.#next.set(group.address, port + 1);
   }

@@ -5,7 +5,7 @@ import type { ParsedCertificate } from "../x509/parse_certificate.ts";
 import { findPath } from "./chain_path.ts";
 import type { ListedCa } from "./listed_cas.ts";
 import type { TrustedCa, UnusableCa } from "./trusted_ca.ts";
-import { findUnusable, whyUntrusted } from "./why_untrusted.ts";
+import { findUnusable, untrustedReason } from "./untrusted_reason.ts";
 
 const MAX_NAMES = 5;
 const NOT_AS_CA =
@@ -26,7 +26,7 @@ export async function judgeChain(
   const isSignerTrusted = ca !== undefined || byRoots;
   const unusable = isSignerTrusted ? undefined : await findUnusable(path.at(-1)!, options);
   const reasons = [
-    ...(isSignerTrusted ? [] : [unusable?.reason ?? await whyUntrusted(path, chain, options)]),
+    ...(isSignerTrusted ? [] : [unusable?.reason ?? await untrustedReason(path, chain, options)]),
     ...path.filter(({ sha256 }) => sha256 !== unusable?.sha256).flatMap((certificate) =>
       dateProblems(certificate, { nowMs, isLeaf: certificate === leaf })
     ),

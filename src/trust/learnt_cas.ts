@@ -53,11 +53,11 @@ export class LearntCas {
    * Returns true if this CA may be learnt: it is listed, is a CA, and is within its validity dates.
    */
   mayLearn(certificate: ParsedCertificate, nowMs: number): boolean {
-    return this.whyNot(certificate, nowMs) === undefined;
+    return this.learnProblem(certificate, nowMs) === undefined;
   }
 
   /** The reason why this CA may not be learnt; continues a sentence that begins with its name. */
-  whyNot(certificate: ParsedCertificate, nowMs: number): string | undefined {
+  learnProblem(certificate: ParsedCertificate, nowMs: number): string | undefined {
     if (!this.#isListed(certificate)) return "is not a CA of ngrok that this version knows";
     return certificate.isCa ? validityProblem(certificate, nowMs) : "is not a CA";
   }

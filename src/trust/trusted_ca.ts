@@ -15,7 +15,7 @@ export type TrustSource = "directory" | "ingress_ca" | "learnt";
 export interface UnusableCa {
   readonly ca: TrustedCa;
   /** Continues a sentence that begins with its name. */
-  readonly why: string;
+  readonly reason: string;
 }
 
 /**
@@ -29,22 +29,22 @@ export function splitUsable(
   const usable: TrustedCa[] = [];
   const unusable: UnusableCa[] = [];
   for (const ca of cas) {
-    const why = whyUnusable(ca, nowMs);
-    if (why === undefined) usable.push(ca);
-    else unusable.push({ ca, why });
+    const reason = unusableReason(ca, nowMs);
+    if (reason === undefined) usable.push(ca);
+    else unusable.push({ ca, reason });
   }
   return { usable, unusable };
 }
 
 /** The problem of an unusable CA, and the next step. */
-export function unusableText({ ca: { certificate, source, file }, why }: UnusableCa): string {
+export function unusableText({ ca: { certificate, source, file }, reason }: UnusableCa): string {
   const next = source === "learnt"
     ? "See the ingress's certificates: ngrokctl trust show; if its CA is new, install a version of ngrokd that knows it"
     : `Replace it in ${file} and send ngrokd a SIGHUP`;
-  return `The CA "${certificate.subject}" (SHA-256 ${certificate.sha256}) of ${file} ${why} (${next})`;
+  return `The CA "${certificate.subject}" (SHA-256 ${certificate.sha256}) of ${file} ${reason} (${next})`;
 }
 
-function whyUnusable({ certificate, source }: TrustedCa, nowMs: number): string | undefined {
+function unusableReason({ certificate, source }: TrustedCa, nowMs: number): string | undefined {
   // A user may trust a self-signed certificate of a server, which verifies only that server.
   const isSelfSigned = source !== "learnt" && certificate.subjectDer === certificate.issuerDer;
   return certificate.isCa || isSelfSigned ? validityProblem(certificate, nowMs) : "is not a CA";

@@ -264,8 +264,8 @@ Deno.test("listBoundEndpoints() waits for the request budget before each page", 
   let taken = 0;
   const budget: Budget = {
     take: () => ++taken === 3 ? Promise.reject(new Error("stopped")) : Promise.resolve(),
-    failed: () => {},
-    listed: () => {},
+    recordFailure: () => {},
+    recordFullList: () => {},
     waitMs: () => 0,
   };
   await assert.rejects(listBoundEndpoints(api.client({ budget }), "k8sop_1"), /stopped/);

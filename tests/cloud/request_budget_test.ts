@@ -22,7 +22,7 @@ Deno.test("RequestBudget allows a burst of a hundred pages while nothing fails, 
 Deno.test("RequestBudget allows 50 pages after a failure, and 60 requests in all", async () => {
   using _clock = fakeClock();
   const budget = new RequestBudget();
-  budget.failed();
+  budget.recordFailure();
   await takeList(budget, 50);
   await assert.rejects(budget.take("page", { maxWaitMs: 10_000 }), { code: "busy", hint: "Wait 61 s" });
   for (let request = 0; request < 10; request++) await budget.take("other", { maxWaitMs: 0 });
@@ -32,11 +32,11 @@ Deno.test("RequestBudget allows 50 pages after a failure, and 60 requests in all
 Deno.test("RequestBudget stays small after a failure until a whole list was read", async () => {
   using clock = fakeClock();
   const budget = new RequestBudget();
-  budget.failed();
+  budget.recordFailure();
   await clock.pass(600_000);
   await takeList(budget, 50);
   await assert.rejects(budget.take("page", { maxWaitMs: 0 }), { code: "busy" });
-  budget.listed();
+  budget.recordFullList();
   await budget.take("page", { maxWaitMs: 0 });
 });
 
@@ -67,7 +67,7 @@ Deno.test("property: RequestBudget allows at most 60 requests in any 60 s after 
       async (bursts) => {
         using clock = fakeClock();
         const budget = new RequestBudget();
-        budget.failed();
+        budget.recordFailure();
         const taken: number[] = [];
         const waiting: Promise<void>[] = [];
         for (const { kind, count, pauseMs } of bursts) {

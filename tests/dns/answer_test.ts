@@ -9,10 +9,14 @@ const ZONE = new Zone([
   { hostname: "*.w.example.com", address: "10.107.0.2" },
   { hostname: "x", address: "10.107.0.3" },
 ]);
-const HERE = addressRecord("192.168.1.5");
+const LOCAL_RECORD = addressRecord("192.168.1.5");
 
 function ask(bytes: Uint8Array, options: { recursion?: boolean } = {}): Uint8Array | "forward" | undefined {
-  const result = answer(bytes, { zone: ZONE, here: HERE, recursion: options.recursion ?? true });
+  const result = answer(bytes, {
+    zone: ZONE,
+    localRecord: LOCAL_RECORD,
+    recursion: options.recursion ?? true,
+  });
   return result === undefined || result instanceof Uint8Array ? result : "forward";
 }
 
@@ -97,7 +101,7 @@ Deno.test("answer() forwards other names, or refuses them without a record", () 
 
 Deno.test("answer() copies the bytes of a query to be forwarded", () => {
   const bytes = message({ name: "Other.org", additional: [opt({ size: 4096, flags: 0x8000 })] });
-  const query = answer(bytes, { zone: ZONE, here: HERE, recursion: true });
+  const query = answer(bytes, { zone: ZONE, localRecord: LOCAL_RECORD, recursion: true });
   const question = bytes.slice(0, -11);
   bytes.fill(0xff);
   assert.ok(query !== undefined && !(query instanceof Uint8Array));

@@ -16,11 +16,11 @@ Deno.test("DnsServer survives 6,000 hostile messages by UDP, TCP and from upstre
 Deno.test("answer() replies to 4,000 hostile messages with small valid messages or not at all (F49)", () => {
   const random = new SeededRandom(5);
   const zone = new Zone(benchNames());
-  const here = addressRecord("127.0.0.1");
+  const localRecord = addressRecord("127.0.0.1");
   let answered = 0;
   for (let count = 0; count < 4_000; count++) {
     const bytes = hostileMessage(random);
-    const reply = answer(bytes, { zone, here, recursion: false });
+    const reply = answer(bytes, { zone, localRecord, recursion: false });
     if (reply === undefined) continue;
     assert.ok(reply instanceof Uint8Array);
     assert.ok(reply.length <= 3 * bytes.length);

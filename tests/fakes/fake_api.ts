@@ -28,8 +28,8 @@ export function answering(
 /** A budget that never waits: pages beyond the real one would wait for minutes. */
 const UNLIMITED: Budget = {
   take: () => Promise.resolve(),
-  failed: () => {},
-  listed: () => {},
+  recordFailure: () => {},
+  recordFullList: () => {},
   waitMs: () => 0,
 };
 

@@ -12,14 +12,14 @@ const OFFLINE = new UpgradeError("Cannot reach a:80: ERR_NGROK_3200: offline", {
 Deno.test("IngressHealth stays ok if the ingress only refuses an endpoint", () => {
   const health = new IngressHealth();
   assert.deepEqual(health.report(), { state: "unknown", error: null, hint: null });
-  health.failed("a:80", REFUSED);
+  health.recordFailure("a:80", REFUSED);
   assert.deepEqual(health.report(), { state: "failing", error: REFUSED.message, hint: "Look there" });
-  health.failed("a:80", OFFLINE);
+  health.recordFailure("a:80", OFFLINE);
   assert.deepEqual(health.report(), { state: "ok", error: null, hint: null });
   for (const code of ["timeout", "closed", "malformed"]) {
-    health.failed("a:80", new UpgradeError("x", { code }));
+    health.recordFailure("a:80", new UpgradeError("x", { code }));
     assert.deepEqual(health.report(), { state: "failing", error: "x", hint: null }, code);
-    health.answered("a:80");
+    health.recordSuccess("a:80");
     assert.equal(health.report().state, "ok");
   }
 });

@@ -64,7 +64,7 @@ Deno.test("SyncLoop reports the time of the last good poll while polls fail", ()
   }));
 
 // A wake once cut the five minutes short.
-Deno.test("SyncLoop waits five minutes after a refused key, whatever wakes it, unless it is nudged (F36)", () => {
+Deno.test("SyncLoop waits five minutes after a refused key, whatever wakes it, but not pollNow() (F36)", () => {
   const refused = apiError(401, "ERR_NGROK_202");
   return new TestLoop([refused, refused, found("http://a.t")]).run(async ({ clock, loop, polls }) => {
     for (let second = 0; second < 299; second++) {
@@ -73,10 +73,10 @@ Deno.test("SyncLoop waits five minutes after a refused key, whatever wakes it, u
     }
     assert.deepEqual(polls, [0]);
     assert.equal(loop.status.state, "key_refused");
-    loop.nudge();
+    loop.pollNow();
     await clock.pass(0);
     assert.deepEqual(polls, [0, 299_000]);
-    loop.nudge();
+    loop.pollNow();
     await clock.pass(0);
     assert.equal(loop.status.state, "ok");
     loop.wake();
@@ -104,12 +104,12 @@ Deno.test("SyncLoop stretches the interval to one second for each page", () =>
     assert.deepEqual(polls, [0, 100_000, 200_000]);
   }));
 
-Deno.test("SyncLoop.nudge() during a poll leads to one more poll, however often it is called", () => {
+Deno.test("SyncLoop.pollNow() during a poll leads to one more poll, however often it is called", () => {
   const gates = [Promise.withResolvers<ListedEndpoints>(), Promise.withResolvers<ListedEndpoints>()];
   const test = new TestLoop([...gates.map(({ promise }) => () => promise), found()]);
   return test.run(async ({ clock, loop, polls }) => {
-    loop.nudge();
-    loop.nudge();
+    loop.pollNow();
+    loop.pollNow();
     gates[0]!.resolve(found("http://a.t"));
     await clock.pass(0);
     assert.equal(polls.length, 2);
@@ -178,7 +178,7 @@ Deno.test("SyncLoop polls once when the interval is longer than a timer can be",
     assert.deepEqual(polls, [0]);
   }));
 
-Deno.test("SyncLoop without a key says so, keeps serving and repairing, and polls when it is nudged", () => {
+Deno.test("SyncLoop without a key says so, keeps serving and repairing, and polls at pollNow()", () => {
   const test = new TestLoop([undefined, undefined, found("http://a.t", "http://b.t")], { saved: SAVED });
   test.world.unbindable.set("127.107.0.2:80", "not_available");
   return test.run(async ({ clock, loop, polls, world }) => {
@@ -187,7 +187,7 @@ Deno.test("SyncLoop without a key says so, keeps serving and repairing, and poll
     world.unbindable.clear();
     await clock.pass(30_000);
     assert.deepEqual([...world.open], ["127.107.0.2:80"]);
-    loop.nudge();
+    loop.pollNow();
     await clock.pass(0);
     assert.equal(polls.length, 3);
     assert.equal(world.open.size, 2);

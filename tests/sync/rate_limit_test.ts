@@ -89,7 +89,7 @@ Deno.test("SyncLoop lists 10,000 endpoints every 30 s within 120 requests in any
   });
 });
 
-Deno.test("SyncLoop keeps within the API's limit whatever nudges and commands come (F43)", async () => {
+Deno.test("SyncLoop keeps within the API's limit whatever calls and commands come (F43)", async () => {
   const { api, test } = await setUp();
   const random = new SeededRandom(3);
   await test.run(async ({ clock, loop, world }) => {
@@ -97,12 +97,12 @@ Deno.test("SyncLoop keeps within the API's limit whatever nudges and commands co
     for (let round = 0; round < 30; round++) {
       await clock.pass(random.next() * 15_000);
       const command = Math.floor(random.next() * 3);
-      if (command !== 1) loop.nudge();
+      if (command !== 1) loop.pollNow();
       // As set-api-key does after a reload.
       if (command !== 0) void loop.poll(NEVER);
     }
     await clock.pass(70_000);
-    assert.ok(api.pages >= 300, `${api.pages} pages: the nudges had an effect`);
+    assert.ok(api.pages >= 300, `${api.pages} pages: the calls had an effect`);
     assertWithinLimit(api);
     assert.deepEqual([loop.status.state, world.open.size], ["ok", COUNT]);
   });
@@ -112,7 +112,7 @@ Deno.test("SyncLoop.poll() right after a long poll returns at once; the next pol
   const { api, test } = await setUp();
   await test.run(async ({ clock, loop }) => {
     await clock.pass(10_000);
-    loop.nudge();
+    loop.pollNow();
     assert.equal(await loop.poll(NEVER), false);
     assert.equal(api.pages, 100);
     await clock.pass(60_000);
@@ -120,12 +120,12 @@ Deno.test("SyncLoop.poll() right after a long poll returns at once; the next pol
   });
 });
 
-Deno.test("SyncLoop.poll() and a nudge at the same time are one poll", async () => {
+Deno.test("SyncLoop.poll() and pollNow() at the same time are one poll", async () => {
   const { api, test } = await setUp();
   await test.run(async ({ clock, loop }) => {
     await clock.pass(90_000);
     assert.equal(api.pages, 100);
-    loop.nudge();
+    loop.pollNow();
     let answered = false;
     void loop.poll(NEVER).then(() => answered = true);
     await clock.pass(9_000);

@@ -105,7 +105,7 @@ async function hurry(fault: Partial<Fault>): Promise<Api> {
     Object.assign(api, fault);
     for (let step = 0; step < 600; step++) {
       await clock.pass(500);
-      loop.nudge();
+      loop.pollNow();
       loop.wake();
       void loop.poll(signal);
       void account.renew({ force: true, signal, maxWaitMs: 10_000 }).catch(() => {});

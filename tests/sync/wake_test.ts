@@ -89,7 +89,7 @@ Deno.test("SyncLoop.wake() cuts a back-off short (F37)", () =>
     assert.deepEqual(polls, [0, 1_000]);
   }));
 
-Deno.test("SyncLoop.wake() does not cut the five minutes of a refused key short; a nudge does (F36)", () =>
+Deno.test("SyncLoop.wake() does not cut the five minutes of a refused key short; pollNow() does (F36)", () =>
   new TestLoop([fails(401), fails(403), FOUND]).run(async ({ clock, loop, polls }) => {
     await clock.pass(299_000);
     loop.wake();
@@ -100,7 +100,7 @@ Deno.test("SyncLoop.wake() does not cut the five minutes of a refused key short;
     await clock.pass(10_000);
     loop.wake();
     await clock.pass(0);
-    loop.nudge();
+    loop.pollNow();
     await clock.pass(0);
     assert.deepEqual(polls, [0, 300_000, 310_000]);
     assert.equal(loop.status.state, "ok");

@@ -9,7 +9,7 @@ import { UsageError } from "../usage_error.ts";
 const CA_URL = "https://raw.githubusercontent.com/ngrok/ngrok-operator/main/certs/ngrok-ca.crt";
 const MAX_CA_BYTES = 32 * 1024;
 const FETCH_TIMEOUT_MS = 15_000;
-const OTHER_WAY = "Download it on another machine, then: ngrokctl trust fetch --file - < ngrok-ca.crt";
+const OFFLINE_HINT = "Download it on another machine, then: ngrokctl trust fetch --file - < ngrok-ca.crt";
 
 /** `ngrokctl trust show` */
 export async function trustShow(session: Session): Promise<void> {
@@ -59,5 +59,5 @@ async function download(session: Session): Promise<string> {
 /** The same error with the hint to use another machine. */
 function withOtherWay(error: ApiError): ApiError {
   const { message, status, code } = error;
-  return new ApiError(message, { status, code, cause: error, hint: OTHER_WAY });
+  return new ApiError(message, { status, code, cause: error, hint: OFFLINE_HINT });
 }

@@ -120,7 +120,7 @@ async function refreshCertificate(force: boolean, daemon: Daemon, signal: AbortS
   }).finally(() => {
     // If the cloud answered that the operator is gone, the next poll registers another one.
     if (daemon.account.certificate !== undefined && daemon.account.operatorId === undefined) {
-      daemon.loop.nudge();
+      daemon.loop.pollNow();
     }
   });
   const until = new Date(certificate.notAfter).toISOString();

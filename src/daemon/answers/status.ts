@@ -102,7 +102,7 @@ export function healthReport(daemon: Daemon): HealthReport {
   if (state === "no_key") reasons.push("No API key is set: run ngrokctl set-api-key -");
   return {
     healthy: true,
-    ready: daemon.loop.settled,
+    ready: daemon.loop.hasPolled,
     has_endpoints: status.active_count > 0,
     api: { state, last_poll, poll_age_seconds, error },
     certificate: status.certificate,

@@ -68,10 +68,10 @@ export async function saveTrust(pem: string, { trust }: Daemon): Promise<string>
     const certificate = await parseCertificate(der).catch((error: unknown) => {
       throw new RequestError(messageOf(error));
     });
-    const why = trust.learnt.whyNot(certificate, Date.now());
-    if (why !== undefined) {
+    const problem = trust.learnt.learnProblem(certificate, Date.now());
+    if (problem !== undefined) {
       throw new RequestError(
-        `Cannot use the CA "${certificate.subject}" (SHA-256 ${certificate.sha256}): it ${why}`,
+        `Cannot use the CA "${certificate.subject}" (SHA-256 ${certificate.sha256}): it ${problem}`,
         { hint: "A CA of your own goes in server.ingress_ca or /etc/ssl/certs/ngrok/" },
       );
     }

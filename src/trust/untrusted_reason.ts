@@ -20,20 +20,20 @@ export async function findUnusable(
   last: ParsedCertificate,
   { unusable, listed, nowMs }: KnownCas,
 ): Promise<{ sha256: string; reason: string; step: string } | undefined> {
-  for (const { ca: { certificate, file, source }, why } of unusable) {
+  for (const { ca: { certificate, file, source }, reason: state } of unusable) {
     const { sha256 } = certificate;
     if (last.sha256 !== sha256 && !await isIssuer(certificate, last)) continue;
-    const reason = `is signed by the CA ${quote(certificate)} of ${file}, which ${why}`;
+    const reason = `is signed by the CA ${quote(certificate)} of ${file}, which ${state}`;
     return { sha256, reason, step: source === "learnt" ? NEW_VERSION : `replace it in ${file}` };
   }
-  const why = validityProblem(last, nowMs);
-  if (why === undefined || !listed.some(({ sha256 }) => sha256 === last.sha256)) return undefined;
-  const reason = `is signed by ngrok's CA ${quote(last)}, which ${why}`;
+  const state = validityProblem(last, nowMs);
+  if (state === undefined || !listed.some(({ sha256 }) => sha256 === last.sha256)) return undefined;
+  const reason = `is signed by ngrok's CA ${quote(last)}, which ${state}`;
   return { sha256: last.sha256, reason, step: NEW_VERSION };
 }
 
 /** The reason why the signer at the end of this path is not trusted. */
-export async function whyUntrusted(
+export async function untrustedReason(
   path: readonly ParsedCertificate[],
   chain: readonly ParsedCertificate[],
   { cas, listed }: KnownCas,
