@@ -1,5 +1,5 @@
 import { isHostname, normalizeHostname } from "../lib/hostname.ts";
-import { isLoopbackHost } from "../lib/loopback_host.ts";
+import { isLocalhostName, isLoopbackHost } from "../lib/loopback_host.ts";
 import type { IngressTarget } from "../model/ingress_target.ts";
 import type { Capability } from "../system/permissions.ts";
 
@@ -21,7 +21,7 @@ export function operatorIngress(
   // Deno throws on a permission query for an invalid host name.
   if (!isHostname(hostname) || port < 1 || port > 65_535) return undefined;
   // Names below localhost are not loopback hosts, but most resolvers lead them to this machine.
-  const mayBeHere = isLoopbackHost(hostname) || hostname.endsWith(".localhost");
+  const mayBeHere = isLoopbackHost(hostname) || isLocalhostName(hostname);
   if (mayBeHere && !isLoopbackHost(new URL(options.apiUrl).hostname)) return undefined;
   return options.holds({ kind: "net", host: `${hostname}:${port}` }) ? { hostname, port } : undefined;
 }

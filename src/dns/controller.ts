@@ -8,10 +8,11 @@ import type { StatusReport } from "../model/report.ts";
 import { listenerKey, RouteTable } from "../model/route_table.ts";
 import type { ResolverOutcome } from "../names/resolver/resolver.ts";
 import type { ResolverChain } from "../names/resolver/resolver_chain.ts";
+import { admitPeer, isLocalPeer } from "../network/admit_peer.ts";
 import { sleep } from "../system/clock.ts";
 import type { TcpAddress } from "../system/net.ts";
 import type { System } from "../system/system.ts";
-import { allowsClient, isLocalAddress, planDns, planZones } from "./plan.ts";
+import { planDns, planZones } from "./plan.ts";
 import { dnsReport } from "./report.ts";
 import { type DnsBinding, DnsServer } from "./server.ts";
 import { UpstreamFinder } from "./upstream_finder.ts";
@@ -50,18 +51,18 @@ export class DnsController {
     const { system: { listenUdp, listenTcp, connectTcp, files }, config } = options;
     this.#options = options;
     this.#upstreamFinder = new UpstreamFinder(files);
-    const isLocal = (address: string) =>
-      isLocalAddress(address, { own: this.#ownAddresses, subnet: options.subnet() });
+    const isOwn = (address: string) => this.#ownAddresses.has(address);
+    const local = () => ({ virtual: [options.subnet()], isOwn });
     this.#server = new DnsServer({
       listenUdp,
       listenTcp,
       connectTcp,
-      isLocal,
+      isLocal: (address) => isLocalPeer(address, local()),
       allows: (address) =>
-        allowsClient(address, {
-          isLocal: isLocal(address),
-          networkMode: this.#networkMode,
+        admitPeer(address, {
+          isShared: this.#networkMode,
           allowed: config().net.allowCidrs,
+          ...local(),
         }),
     });
   }

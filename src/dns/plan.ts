@@ -1,16 +1,13 @@
 import type { Config } from "../config/config.ts";
 import { parseListenAddress } from "../config/listen_address.ts";
-import { type Cidr, cidrContains, formatIpv4, parseIpv4 } from "../lib/ipv4.ts";
-import { VIRTUAL } from "../model/listen_mode.ts";
+import { type Cidr, formatIpv4 } from "../lib/ipv4.ts";
+import { isSharedListenMode, VIRTUAL } from "../model/listen_mode.ts";
 import { ANY_ADDRESS, type Route } from "../model/route_table.ts";
-import { LOOPBACK } from "../network/loopback_subnet.ts";
 import type { TcpAddress } from "../system/net.ts";
 import { Zone } from "./zone.ts";
 
 const PORT = 53;
 const LOCALHOST = "127.0.0.1";
-/** Their names on Linux and macOS. */
-const LOOPBACK_INTERFACES: ReadonlySet<string> = new Set(["lo", "lo0"]);
 
 /** Plans DNS, which network mode and wildcards need (docs/compatibility.md 4.8). */
 export function planDns(input: DnsPlanInput): DnsPlan {
@@ -59,7 +56,7 @@ export function planZones(
     new Zone(some.map((route) => ({ hostname: route.hostname, address: answerFor(route, advertiseIp) })));
   return {
     local: zoneOf(routes),
-    others: zoneOf(routes.filter(({ mode }) => isShared(mode))),
+    others: zoneOf(routes.filter(({ mode }) => isSharedListenMode(mode))),
     names: new Set(routes.map((route) => route.hostname)).size,
   };
 }
@@ -69,45 +66,16 @@ export function isNetworkMode(net: Config["net"]): boolean {
   return networkTargets(net).length > 0;
 }
 
-/** Returns true if other machines may reach a listener of this mode. */
-export function isShared(mode: string): boolean {
-  if (mode === VIRTUAL || LOOPBACK_INTERFACES.has(mode)) return false;
-  const value = parseIpv4(mode);
-  return value === undefined || !cidrContains(LOOPBACK, value);
-}
-
-/** Returns true if a client may send queries. In network mode the allowed networks may, too. */
-export function allowsClient(
-  address: string,
-  options: { readonly isLocal: boolean; readonly networkMode: boolean; readonly allowed: readonly Cidr[] },
-): boolean {
-  const { isLocal, networkMode, allowed } = options;
-  if (isLocal) return true;
-  const value = parseIpv4(address);
-  return networkMode && value !== undefined && allowed.some((network) => cidrContains(network, value));
-}
-
-/** Returns true if an address belongs to this machine. */
-export function isLocalAddress(
-  address: string,
-  options: { readonly own: ReadonlySet<string>; readonly subnet: Cidr },
-): boolean {
-  const { own, subnet } = options;
-  if (own.has(address)) return true;
-  const value = parseIpv4(address);
-  return value !== undefined && (cidrContains(LOOPBACK, value) || cidrContains(subnet, value));
-}
-
 /** The address in the answer for a route; undefined for the address that received the query. */
 export function answerFor(route: Route, advertiseIp: string): string | undefined {
-  if (!isShared(route.mode)) return route.address;
+  if (!isSharedListenMode(route.mode)) return route.address;
   if (advertiseIp !== "") return advertiseIp;
   return route.address === ANY_ADDRESS ? undefined : route.address;
 }
 
 function networkTargets({ listenInterface, overrides }: Config["net"]): string[] {
   const targets = new Set([listenInterface, ...Object.values(overrides)]);
-  return [...targets].filter(isShared);
+  return [...targets].filter(isSharedListenMode);
 }
 
 function listenAddresses(targets: readonly string[], input: DnsPlanInput): TcpAddress[] {

@@ -4,6 +4,9 @@ export interface Cidr {
   readonly prefix: number;
 }
 
+/** 127.0.0.0/8. */
+export const LOOPBACK: Cidr = { base: 127 * 2 ** 24, prefix: 8 };
+
 const OCTET = /^(0|[1-9][0-9]{0,2})$/;
 
 /**
@@ -21,6 +24,12 @@ export function parseIpv4(text: string): number | undefined {
     value = value * 256 + octet;
   }
   return value;
+}
+
+/** Returns true for an address of 127.0.0.0/8. */
+export function isLoopbackAddress(text: string): boolean {
+  const value = parseIpv4(text);
+  return value !== undefined && cidrContains(LOOPBACK, value);
 }
 
 /** Formats an unsigned 32-bit number as `a.b.c.d`. */

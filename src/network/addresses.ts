@@ -1,9 +1,9 @@
 import { getLogger } from "@logtape/logtape";
-import { type Cidr, formatCidr } from "../lib/ipv4.ts";
+import { type Cidr, cidrContains, formatCidr, parseIpv4 } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
 import type { StatusReport } from "../model/report.ts";
-import { type AdmitOptions, admitPeer } from "./admit_peer.ts";
+import { admitPeer } from "./admit_peer.ts";
 import type { AddressDriver } from "./driver.ts";
 import { LO } from "./ip_plan.ts";
 import { toLoopbackSubnet } from "./loopback_subnet.ts";
@@ -82,9 +82,21 @@ export class Addresses {
     });
   }
 
-  /** Returns true if a peer may connect to a listener, by the rule of {@linkcode admitPeer}. */
+  /**
+   * Returns true if a peer may connect to a listener (`address:port`), by the rule of
+   * {@linkcode admitPeer}. Virtual listeners are not shared, although Linux accepts packets for
+   * them on every interface: a neighbour with a route to the subnet could reach them.
+   */
   admits(peer: string, listener: string): boolean {
-    return admitPeer({ peer, listener }, { ...this.#options, virtual: [...this.#virtual.values()] });
+    const { allowed, ownAddresses } = this.#options;
+    const virtual = [...this.#virtual.values()];
+    const address = parseIpv4(listener.slice(0, listener.lastIndexOf(":")));
+    return admitPeer(peer, {
+      isShared: address === undefined || !virtual.some((subnet) => cidrContains(subnet, address)),
+      allowed: allowed(),
+      virtual,
+      isOwn: (peer) => ownAddresses().includes(peer),
+    });
   }
 
   /** Waits for a running change; none is made after that. */
@@ -131,9 +143,13 @@ export class Addresses {
 }
 
 /** Options of {@linkcode Addresses}. */
-export interface AddressesOptions extends Omit<AdmitOptions, "virtual"> {
+export interface AddressesOptions {
   readonly driver: AddressDriver;
   /** The configured subnet. */
   readonly subnet: Cidr;
   readonly memory: Pick<SubnetMemory, "recall" | "remember">;
+  /** The networks that may connect to shared listeners. */
+  readonly allowed: () => readonly Cidr[];
+  /** The IPv4 addresses of this machine. */
+  readonly ownAddresses: () => readonly string[];
 }

@@ -1,33 +1,39 @@
-import { type Cidr, cidrContains, parseIpv4 } from "../lib/ipv4.ts";
-import { LOOPBACK } from "./loopback_subnet.ts";
+import { type Cidr, cidrContains, LOOPBACK, parseIpv4 } from "../lib/ipv4.ts";
 
 /**
- * Returns true if a peer may connect to a listener (`address:port`). Linux accepts packets for its
- * addresses on every interface, so that a neighbour with a route to our subnet reaches virtual
- * listeners. These serve only this machine: a local client normally connects from the very address
- * that it connects to. Other listeners also serve the allowed networks (docs/decisions/0006).
+ * Returns true if a peer may connect or send queries. A program on this machine may always, and
+ * where something is shared, so may a client in the allowed networks (docs/decisions/0006).
  */
-export function admitPeer(
-  { peer, listener }: { readonly peer: string; readonly listener: string },
-  options: AdmitOptions,
-): boolean {
-  const { virtual, allowed, ownAddresses } = options;
-  const local = parseIpv4(listener.slice(0, listener.lastIndexOf(":")));
-  const remote = parseIpv4(peer);
-  if (remote === undefined) return false;
-  const isIn = (networks: readonly Cidr[], address: number) =>
-    networks.some((network) => cidrContains(network, address));
-  const isShared = local === undefined || !isIn(virtual, local);
-  if (isShared && isIn(allowed(), remote)) return true;
-  return isIn([...virtual, LOOPBACK], remote) || ownAddresses().includes(peer);
+export function admitPeer(peer: string, options: AdmitOptions): boolean {
+  const { isShared, allowed } = options;
+  return (isShared && isIn(allowed, parseIpv4(peer))) || isLocalPeer(peer, options);
 }
 
-/** The networks and addresses that decide about a peer. */
-export interface AdmitOptions {
+/**
+ * Returns true for a program on this machine. Normally it connects from the very address that it
+ * connects to, which is own, loopback or virtual.
+ */
+export function isLocalPeer(peer: string, { virtual, isOwn }: LocalOptions): boolean {
+  const address = parseIpv4(peer);
+  return address !== undefined && (isIn([...virtual, LOOPBACK], address) || isOwn(peer));
+}
+
+/** The addresses of this machine. */
+export interface LocalOptions {
   /** The subnets of virtual addresses. */
   readonly virtual: readonly Cidr[];
-  /** The networks that may connect to shared listeners. */
-  readonly allowed: () => readonly Cidr[];
-  /** The IPv4 addresses of this machine. */
-  readonly ownAddresses: () => readonly string[];
+  /** Returns true for an IPv4 address of an interface. */
+  readonly isOwn: (address: string) => boolean;
+}
+
+/** The rule for a peer. */
+export interface AdmitOptions extends LocalOptions {
+  /** True if other machines may reach the listener or the DNS server. */
+  readonly isShared: boolean;
+  /** The networks whose clients may use what is shared. */
+  readonly allowed: readonly Cidr[];
+}
+
+function isIn(networks: readonly Cidr[], address: number | undefined): boolean {
+  return address !== undefined && networks.some((network) => cidrContains(network, address));
 }

@@ -1,7 +1,7 @@
-import { type Cidr, cidrSize, formatCidr, formatIpv4 } from "../lib/ipv4.ts";
+import { type Cidr, cidrSize, formatCidr, formatIpv4, LOOPBACK } from "../lib/ipv4.ts";
 import { BindError } from "../model/errors.ts";
 import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
-import { LOOPBACK, toLoopbackSubnet } from "./loopback_subnet.ts";
+import { toLoopbackSubnet } from "./loopback_subnet.ts";
 import { refuseOutside } from "./refuse_outside.ts";
 
 const TEST_ADDRESS = formatIpv4(LOOPBACK.base + 2);

@@ -1,7 +1,4 @@
-import { type Cidr, cidrContains } from "../lib/ipv4.ts";
-
-/** 127.0.0.0/8. */
-export const LOOPBACK: Cidr = { base: 127 * 2 ** 24, prefix: 8 };
+import { type Cidr, cidrContains, LOOPBACK } from "../lib/ipv4.ts";
 
 /** Returns true if the subnet lies within 127.0.0.0/8. */
 export function isLoopbackSubnet(subnet: Cidr): boolean {

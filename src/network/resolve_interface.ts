@@ -1,4 +1,4 @@
-import { parseIpv4 } from "../lib/ipv4.ts";
+import { isLoopbackAddress, parseIpv4 } from "../lib/ipv4.ts";
 
 /**
  * The address for a value of `net.listen_interface`: an address itself, or the first address of an
@@ -10,5 +10,5 @@ export function resolveInterface(
 ): string | undefined {
   if (parseIpv4(name) !== undefined) return name;
   const own = addresses.filter((entry) => entry.interface === name).map(({ address }) => address);
-  return own.find((address) => !address.startsWith("127.")) ?? own[0];
+  return own.find((address) => !isLoopbackAddress(address)) ?? own[0];
 }

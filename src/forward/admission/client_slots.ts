@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { isLoopbackAddress } from "../../lib/ipv4.ts";
 import type { Slot } from "./connection_slots.ts";
 
 const log = getLogger(["ngrokd", "forward"]);
@@ -22,7 +23,7 @@ export class ClientSlots {
 
   /** Takes a slot of the client, unless it has none left. */
   take({ peer, local }: Client): Slot | undefined {
-    if (peer === local || peer.startsWith("127.")) return UNLIMITED;
+    if (peer === local || isLoopbackAddress(peer)) return UNLIMITED;
     const inUse = this.#inUse.get(peer) ?? 0;
     if (inUse >= this.max) {
       this.#warn(peer);

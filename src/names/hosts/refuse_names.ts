@@ -1,7 +1,10 @@
 import { isHostname } from "../../lib/hostname.ts";
 import { parseIpv4 } from "../../lib/ipv4.ts";
+import { isLocalhostName } from "../../lib/loopback_host.ts";
 
 const LOCAL_NAMES = new Set([
+  "localdomain",
+  "localhost.localdomain",
   "localhost4",
   "localhost6",
   "localhost4.localdomain4",
@@ -22,11 +25,7 @@ const LOCAL_NAMES = new Set([
  */
 export function refuseHijack(name: string, reserved: ReservedNames): string | undefined {
   const bare = name.startsWith("*.") ? name.slice(2) : name;
-  const labels = bare.split(".");
-  if (
-    LOCAL_NAMES.has(bare) || labels.at(-1) === "localhost" || bare === "localhost.localdomain" ||
-    bare === "localdomain"
-  ) {
+  if (LOCAL_NAMES.has(bare) || isLocalhostName(bare)) {
     return `"${name}" means this machine itself`;
   }
   const machine = reserved.machine.flatMap((own) => {
