@@ -1,8 +1,8 @@
+import type { ByteStream } from "../system/byte_stream.ts";
 import { operatingSystem, readEnvironment } from "../system/environment.ts";
 import { statTarget } from "../system/files.ts";
 import { connectLocal } from "../system/local_socket.ts";
 import { sendHttp } from "../system/http.ts";
-import type { ByteStream } from "../system/net.ts";
 import { runInteractive } from "../system/run.ts";
 import { isInteractive, readKeys, readStandardInput, writeErr, writeOut } from "../system/terminal.ts";
 import type { ConfigCheck } from "./check_config.ts";

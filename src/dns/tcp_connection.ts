@@ -1,7 +1,6 @@
 import { Mutex } from "../lib/mutex.ts";
-import { closeQuietly, writeAll } from "../system/byte_stream.ts";
+import { type ByteStream, closeQuietly, writeAll } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
-import type { ByteStream } from "../system/net.ts";
 import { frameMessage } from "./frame.ts";
 import { uint16 } from "./query.ts";
 

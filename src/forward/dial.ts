@@ -1,7 +1,8 @@
 import { DialError } from "../model/errors.ts";
 import type { IngressTarget } from "../model/ingress_target.ts";
 import type { Proxy } from "../model/proxy.ts";
-import type { ByteStream, TlsDialOptions } from "../system/net.ts";
+import type { ByteStream } from "../system/byte_stream.ts";
+import type { TlsDialOptions } from "../system/net.ts";
 import type { DialGate } from "./admission/dial_gate.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { ListenerRoutes, Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
-import type { ByteStream } from "../system/net.ts";
+import type { ByteStream } from "../system/byte_stream.ts";
 import type { Limits } from "./admission/limits.ts";
 import { chooseByHello, chooseByRequest, planRoute, type RouteChoice } from "./choose_route.ts";
 import type { RequestHead } from "./http/parse_head.ts";

@@ -1,5 +1,5 @@
+import type { ByteStream } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
-import type { ByteStream } from "../system/net.ts";
 
 /** Large enough for most hellos and heads. A silent client holds no more. */
 const FIRST_BYTES = 512;

@@ -1,5 +1,4 @@
-import { closeQuietly } from "../system/byte_stream.ts";
-import type { ByteStream } from "../system/net.ts";
+import { type ByteStream, closeQuietly } from "../system/byte_stream.ts";
 
 /** An idle connection holds two buffers of this size. */
 const FIRST_BUFFER_BYTES = 16_384;

@@ -1,9 +1,8 @@
 import { getLogger } from "@logtape/logtape";
 import { printable } from "../lib/printable.ts";
 import { type DialError, UpgradeError } from "../model/errors.ts";
-import { writeAll } from "../system/byte_stream.ts";
+import { type ByteStream, writeAll } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
-import type { ByteStream } from "../system/net.ts";
 import {
   type ConnRequest,
   decodeConnResponse,

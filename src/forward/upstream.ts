@@ -1,8 +1,7 @@
 import type { Attempts } from "../lib/attempts.ts";
 import { DialError } from "../model/errors.ts";
-import { closeQuietly } from "../system/byte_stream.ts";
+import { type ByteStream, closeQuietly } from "../system/byte_stream.ts";
 import { limitTime } from "../system/clock.ts";
-import type { ByteStream } from "../system/net.ts";
 import type { ConnectionSlots, Slot } from "./admission/connection_slots.ts";
 import type { DialGate } from "./admission/dial_gate.ts";
 import type { Limits } from "./admission/limits.ts";

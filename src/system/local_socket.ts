@@ -1,9 +1,9 @@
 import { dirname } from "node:path";
 import { acceptNext } from "./accept_next.ts";
 import { BindError } from "../model/errors.ts";
+import type { ByteStream } from "./byte_stream.ts";
 import { toBindError } from "./errors.ts";
 import { groupId } from "./groups.ts";
-import type { ByteStream } from "./net.ts";
 
 const OTHERS = 0o007;
 

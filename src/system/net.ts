@@ -11,8 +11,6 @@ import { acceptNext } from "./accept_next.ts";
 import { answersTls } from "./tls_answers.ts";
 import { silentProxy } from "./proxy/tunnel.ts";
 
-export type { ByteStream };
-
 /** Opens a TCP listener. @throws {BindError} If the address cannot be bound. */
 export function listenTcp(where: TcpAddress): TcpListener {
   const listener = openListener(where);

@@ -1,8 +1,8 @@
 import FakeTimers from "@sinonjs/fake-timers";
 import assert from "node:assert/strict";
 import { callDaemon, DaemonError, type DaemonFailure } from "../../src/control/client.ts";
+import type { ByteStream } from "../../src/system/byte_stream.ts";
 import { connectLocal } from "../../src/system/local_socket.ts";
-import type { ByteStream } from "../../src/system/net.ts";
 import { FakeStream } from "./fake_stream.ts";
 
 const request = { command: "list", args: ["x"] };

@@ -1,4 +1,4 @@
-import type { ByteStream } from "../../src/system/net.ts";
+import type { ByteStream } from "../../src/system/byte_stream.ts";
 
 /** A stream that reads chunks, then its end (or nothing if silent), and records what is written. */
 export class FakeStream implements ByteStream {

@@ -10,10 +10,9 @@ import {
 } from "../../src/control/protocol.ts";
 import { type CommandHandler, type ControlListener, ControlServer } from "../../src/control/server.ts";
 import { BindError } from "../../src/model/errors.ts";
-import { writeAll } from "../../src/system/byte_stream.ts";
+import { type ByteStream, writeAll } from "../../src/system/byte_stream.ts";
 import { isConnectionGone } from "../../src/system/errors.ts";
 import { connectLocal, listenLocal } from "../../src/system/local_socket.ts";
-import type { ByteStream } from "../../src/system/net.ts";
 import { FakeStream } from "./fake_stream.ts";
 
 /** Answers `echo` with its arguments, `fail` and anything else with an error. */

@@ -1,4 +1,5 @@
-import type { AcceptedStream, ByteStream } from "../../src/system/net.ts";
+import type { ByteStream } from "../../src/system/byte_stream.ts";
+import type { AcceptedStream } from "../../src/system/net.ts";
 
 /** One direction: bytes in order, at most `highWater` of them unread. */
 class Channel {

@@ -2,13 +2,8 @@ import assert from "node:assert/strict";
 import type { AddressInfo } from "node:net";
 import tls from "node:tls";
 import { BindError, DialError, type DialFailure } from "../../src/model/errors.ts";
-import {
-  type ByteStream,
-  connectTls,
-  listenTcp,
-  localAddresses,
-  type TlsDialOptions,
-} from "../../src/system/net.ts";
+import type { ByteStream } from "../../src/system/byte_stream.ts";
+import { connectTls, listenTcp, localAddresses, type TlsDialOptions } from "../../src/system/net.ts";
 import { freePort } from "../../sim/daemon_harness.ts";
 import { countedSignal } from "../fakes/counted_signal.ts";
 import { latin1 } from "../fakes/memory_stream.ts";

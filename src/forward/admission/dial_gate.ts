@@ -1,8 +1,8 @@
 import { getLogger } from "@logtape/logtape";
 import { backoffDelay } from "../../lib/backoff.ts";
 import { DialError, type DialFailure } from "../../model/errors.ts";
+import type { ByteStream } from "../../system/byte_stream.ts";
 import { limitTime } from "../../system/clock.ts";
-import type { ByteStream } from "../../system/net.ts";
 import { ConnectionSlots, type Slot } from "./connection_slots.ts";
 
 const log = getLogger(["ngrokd", "forward"]);

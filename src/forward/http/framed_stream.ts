@@ -1,5 +1,5 @@
+import type { ByteStream } from "../../system/byte_stream.ts";
 import { withDeadline } from "../../system/clock.ts";
-import type { ByteStream } from "../../system/net.ts";
 import type { RequestFramer } from "./frame_requests.ts";
 import { MAX_HEAD_BYTES } from "./parse_head.ts";
 import { httpAnswer, type HttpRefusal, sendRefusal } from "./refuse.ts";

@@ -1,6 +1,5 @@
-import { writeAll } from "../../system/byte_stream.ts";
+import { type ByteStream, writeAll } from "../../system/byte_stream.ts";
 import { withDeadline } from "../../system/clock.ts";
-import type { ByteStream } from "../../system/net.ts";
 
 /** A refusal of a request: its reason, then the next step for the user. */
 export interface HttpRefusal {

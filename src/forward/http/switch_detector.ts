@@ -1,4 +1,4 @@
-import type { ByteStream } from "../../system/net.ts";
+import type { ByteStream } from "../../system/byte_stream.ts";
 import type { SwitchKind } from "./frame_requests.ts";
 import { MAX_HEAD_BYTES } from "./parse_head.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { DialGate, type GatedDial } from "../../../src/forward/admission/dial_gate.ts";
 import { DialError, type DialFailure } from "../../../src/model/errors.ts";
+import type { ByteStream } from "../../../src/system/byte_stream.ts";
 import { sleep } from "../../../src/system/clock.ts";
-import type { ByteStream } from "../../../src/system/net.ts";
 import { captureLog } from "../../fakes/captured_log.ts";
 import { fakeClock } from "../../fakes/fake_clock.ts";
 import { memoryPair } from "../../fakes/memory_stream.ts";
