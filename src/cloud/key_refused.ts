@@ -1,7 +1,7 @@
 import { ApiError } from "../model/errors.ts";
 
 /** The shortest pause after a request with a key that the API refused, in milliseconds. */
-export const REFUSED_MS: number = 5 * 60_000;
+const REFUSED_MS = 5 * 60_000;
 
 /** True if the API has refused the key. */
 export function isKeyRefused(error: unknown): boolean {

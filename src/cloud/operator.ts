@@ -119,7 +119,7 @@ export interface RegisterOptions extends SignalOptions {
   /** CEL expressions (docs/protocol.md 1.7). */
   readonly selectors: readonly string[];
   /** The registration marker, which goes into the metadata. */
-  readonly marker?: string | undefined;
+  readonly marker: string;
 }
 
 /** Options of {@linkcode updateOperator}. An absent field is left alone. */

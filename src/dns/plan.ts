@@ -67,7 +67,7 @@ export function isNetworkMode(net: Config["net"]): boolean {
 }
 
 /** The address in the answer for a route; undefined for the address that received the query. */
-export function answerFor(route: Route, advertiseIp: string): string | undefined {
+function answerFor(route: Route, advertiseIp: string): string | undefined {
   if (!isSharedListenMode(route.mode)) return route.address;
   if (advertiseIp !== "") return advertiseIp;
   return route.address === ANY_ADDRESS ? undefined : route.address;

@@ -7,7 +7,7 @@ import type { IpRoute, Link } from "./ip_output.ts";
  * any moment leaves only interfaces that are recognised. udev does not replace an address that was
  * set.
  */
-export const OWN_MAC = "02:6e:67:72:6f:6b";
+const OWN_MAC = "02:6e:67:72:6f:6b";
 
 /** The routing protocol number of every route of ours; no known routing daemon uses it. */
 export const PROTOCOL = "107";

@@ -112,14 +112,13 @@ export type CreateOptions = Pick<AtomicWriteOptions, "mode" | "owner">;
  *
  * @throws {FileError} If it cannot be written; `not_regular` (a FIFO is not waited on), …
  */
-export async function writeFileInPlace(path: string, text: string | Uint8Array): Promise<void> {
+export async function writeFileInPlace(path: string, bytes: Uint8Array): Promise<void> {
   try {
     const info = await Deno.stat(path);
     if (!info.isFile) {
       throw new FileError(`Cannot write ${path}: it is not a regular file`, { path, reason: "not_regular" });
     }
     using file = await Deno.open(path, { write: true });
-    const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
     await writeAll(file, bytes);
     await file.truncate(bytes.length);
     await file.sync();

@@ -13,11 +13,6 @@ export function isInteractive(): boolean {
   return Deno.stdin.isTerminal();
 }
 
-/** Returns true if standard output is a terminal. */
-export function isOutputTerminal(): boolean {
-  return Deno.stdout.isTerminal();
-}
-
 /** Reads all of standard input, at most `maxBytes`. @throws {RangeError} If there is more. */
 export async function readStandardInput(maxBytes: number): Promise<string> {
   const decoder = new TextDecoder();

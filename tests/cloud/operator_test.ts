@@ -5,6 +5,7 @@ import { FakeApi, json } from "../fakes/fake_api.ts";
 
 const CERT = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 const CSR = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n";
+const MARKER = "8f2b1c";
 
 function operator(cert: string): Record<string, unknown> {
   return {
@@ -22,7 +23,11 @@ function operator(cert: string): Record<string, unknown> {
 Deno.test("registerOperator() sends the fields that the cloud expects and reads its answer", async () => {
   for (const status of [200, 201]) {
     await using api = new FakeApi(() => json(operator(CERT), { status }));
-    const made = await registerOperator(api.client(), { csr: CSR, selectors: ["true", "false"] });
+    const made = await registerOperator(api.client(), {
+      csr: CSR,
+      selectors: ["true", "false"],
+      marker: MARKER,
+    });
     assert.deepEqual(made, {
       id: "k8sop_1",
       certificate: CERT,
@@ -33,7 +38,7 @@ Deno.test("registerOperator() sends the fields that the cloud expects and reads 
     assert.deepEqual([seen!.method, seen!.path], ["POST", "/kubernetes_operators"]);
     assert.deepEqual(JSON.parse(seen!.body), {
       description: "ngrokd daemon",
-      metadata: '{"type":"forward-proxy"}',
+      metadata: '{"type":"forward-proxy","mark":"8f2b1c"}',
       enabled_features: ["bindings"],
       region: "global",
       binding: { endpoint_selectors: ["true", "false"], csr: CSR },
@@ -51,7 +56,7 @@ Deno.test("registerOperator() without a certificate fails and leaves no operator
       method === "POST" ? json(answer, { status: 201 }) : new Response(null, { status: 204 })
     );
     await assert.rejects(
-      registerOperator(api.client(), { csr: CSR, selectors: ["true"] }),
+      registerOperator(api.client(), { csr: CSR, selectors: ["true"], marker: MARKER }),
       (error) => error instanceof ApiError && error.code === "no_certificate" && error.hint !== undefined,
     );
     assert.deepEqual(api.seen.map(({ method, path }) => `${method} ${path}`), [
@@ -65,7 +70,7 @@ Deno.test("registerOperator() reports a missing certificate also if it cannot re
   await using api = new FakeApi(({ method }) =>
     method === "POST" ? json(operator("")) : json({}, { status: 500 })
   );
-  await assert.rejects(registerOperator(api.client(), { csr: CSR, selectors: [] }), {
+  await assert.rejects(registerOperator(api.client(), { csr: CSR, selectors: [], marker: MARKER }), {
     code: "no_certificate",
   });
 });

@@ -1,11 +1,21 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../../src/config/schema.ts";
-import { answerFor, isNetworkMode, planDns } from "../../src/dns/plan.ts";
+import { isNetworkMode, planDns, planZones } from "../../src/dns/plan.ts";
+import { addressRecord } from "../../src/dns/zone.ts";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import type { Route } from "../../src/model/route_table.ts";
 
 const SUBNET = parseCidr("10.107.0.0/16")!;
 const OWN = ["127.0.0.1", "10.107.0.1", "192.0.2.2"];
+
+/** The address that receives the queries. */
+const QUERIED = "192.0.2.9";
+
+/** The address in the answer to a client on this machine. */
+function answerTo(route: Route, advertiseIp: string): string {
+  const record = planZones([route], advertiseIp).local.find(route.hostname, addressRecord(QUERIED))!;
+  return record.subarray(-4).join(".");
+}
 
 function route(hostname: string, mode: string, address: string): Route {
   const wildcard = hostname.startsWith("*.");
@@ -75,7 +85,7 @@ Deno.test("planDns() treats a loopback interface or address as not shared", () =
       networkMode: false,
     });
     assert.equal(isNetworkMode(parseConfig({ net }).config.net), false);
-    assert.equal(answerFor(own, "198.51.100.1"), "127.0.0.1", "it is never advertised");
+    assert.equal(answerTo(own, "198.51.100.1"), "127.0.0.1", "it is never advertised");
   }
 });
 
@@ -95,10 +105,10 @@ Deno.test("planDns() uses the address and port of dns.listen", () => {
   ]);
 });
 
-Deno.test("answerFor() returns the address of the listener or of the query, or the advertised one", () => {
-  assert.equal(answerFor(VIRTUAL, ""), "10.107.0.2");
-  assert.equal(answerFor(VIRTUAL, "198.51.100.1"), "10.107.0.2", "a virtual address is never advertised");
-  assert.equal(answerFor(SHARED, ""), undefined);
-  assert.equal(answerFor(SHARED, "198.51.100.1"), "198.51.100.1");
-  assert.equal(answerFor(route("a.example.com", "eth0", "192.0.2.2"), ""), "192.0.2.2");
+Deno.test("planZones() answers with the address of listener or query, or the advertised one", () => {
+  assert.equal(answerTo(VIRTUAL, ""), "10.107.0.2");
+  assert.equal(answerTo(VIRTUAL, "198.51.100.1"), "10.107.0.2", "a virtual address is never advertised");
+  assert.equal(answerTo(SHARED, ""), QUERIED);
+  assert.equal(answerTo(SHARED, "198.51.100.1"), "198.51.100.1");
+  assert.equal(answerTo(route("a.example.com", "eth0", "192.0.2.2"), ""), "192.0.2.2");
 });

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { formatCidr, parseCidr } from "../../src/lib/ipv4.ts";
 import { CommandError } from "../../src/model/errors.ts";
 import { IP } from "../../src/network/ip_program.ts";
-import { OWN_MAC } from "../../src/network/ip_plan.ts";
 import { LinuxIp } from "../../src/network/linux_ip.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { FakeIp, hangs } from "./fake_ip.ts";
@@ -11,7 +10,7 @@ const SUBNET = parseCidr("10.107.0.0/16")!;
 const UNKNOWN_KIND = "Error: Unknown device type.";
 const NOT_PERMITTED = "RTNETLINK answers: Operation not permitted";
 const CREATE_DUMMY = [
-  `link add name ngrokd0 address ${OWN_MAC} type dummy`,
+  "link add name ngrokd0 address 02:6e:67:72:6f:6b type dummy",
   "address add 10.107.0.1/32 dev ngrokd0 scope site",
   "link set dev ngrokd0 up",
   "route add local 10.107.0.0/16 dev ngrokd0 proto 107",

@@ -138,7 +138,7 @@ Deno.test({
       await write(writeFileAtomic(f, big, { mode: 0o644 }));
       await write(createFile(g, new TextEncoder().encode(big), { mode: 0o600 }));
       await Deno.writeTextFile(h, "");
-      await write(writeFileInPlace(h, big));
+      await write(writeFileInPlace(h, new TextEncoder().encode(big)));
       const names = [...Deno.readDirSync("${directory.path}")].map(({ name }) => name).sort();
       console.log(JSON.stringify({ reasons, text: await Deno.readTextFile(f), names }));`;
     const result = await runModule(code, {
@@ -165,7 +165,7 @@ Deno.test({
     const code = `import { isMountPoint, writeFileAtomic, writeFileInPlace } from "../../src/system/files.ts";
       const readOnly = await writeFileAtomic("${path}/ro/f", "x", { mode: 0o644 }).catch((error) => error.reason);
       const busy = await writeFileAtomic("${path}/mounted", "x", { mode: 0o644 }).catch((error) => isMountPoint(error));
-      await writeFileInPlace("${path}/mounted", "in place");
+      await writeFileInPlace("${path}/mounted", new TextEncoder().encode("in place"));
       console.log(JSON.stringify([readOnly, busy, await Deno.readTextFile("${path}/mounted")]));`;
     const shell =
       `exec unshare -m sh -c 'mount --bind ${path}/other ${path}/mounted && mount -t tmpfs -o ro none ${path}/ro && exec "$@"' sh "$@"`;
@@ -219,20 +219,20 @@ Deno.test("writeFileInPlace() keeps the inode, and truncates a longer file", asy
   const path = `${directory.path}/f`;
   await Deno.writeTextFile(path, "a long text");
   const before = (await statPath(path))!;
-  await writeFileInPlace(path, "short");
+  await writeFileInPlace(path, new TextEncoder().encode("short"));
   assert.equal(await Deno.readTextFile(path), "short");
   await writeFileInPlace(path, new Uint8Array([65]));
   assert.equal(await Deno.readTextFile(path), "A");
   assert.equal((await statPath(path))!.inode, before.inode);
-  await assert.rejects(writeFileInPlace(`${directory.path}/none`, "x"), fails("missing"));
+  await assert.rejects(writeFileInPlace(`${directory.path}/none`, new Uint8Array(1)), fails("missing"));
 });
 
 // It once waited for ever.
 Deno.test("writeFileInPlace() does not wait for the reader of a FIFO", async () => {
   await using directory = await temporaryDirectory();
   await makeFifo(`${directory.path}/fifo`);
-  await assert.rejects(writeFileInPlace(`${directory.path}/fifo`, "x"), fails("not_regular"));
-  await assert.rejects(writeFileInPlace(directory.path, "x"), fails("not_regular"));
+  await assert.rejects(writeFileInPlace(`${directory.path}/fifo`, new Uint8Array(1)), fails("not_regular"));
+  await assert.rejects(writeFileInPlace(directory.path, new Uint8Array(1)), fails("not_regular"));
 });
 
 Deno.test("statPath() describes a link, statTarget() its target, and realPath() returns its path", async () => {
