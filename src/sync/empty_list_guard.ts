@@ -1,8 +1,9 @@
 import type { ListedEndpoints } from "../model/discovery.ts";
 
 /**
- * Protects the known endpoints from a fault of the API. An empty list after one that was not, and a
- * shorter list that ends with an empty page, count only when a second poll in a row confirms them.
+ * Protects the known endpoints from a fault of the API. A list without a usable endpoint, and a
+ * shorter list that ends with an empty page, are accepted only when a second poll in a row confirms
+ * them.
  */
 export class EmptyListGuard {
   /** The ids of the list that waits for its confirmation. */
@@ -11,9 +12,10 @@ export class EmptyListGuard {
   /** Returns true if the known endpoints should be kept until the next poll. */
   shouldKeep(found: ListedEndpoints, known: EndpointIds): boolean {
     const ids = idsOf(found);
-    const mayLackSome = ids.size === 0 || found.endsEmpty === true;
-    const isShorter = known.endpoints.length > 0 && ids.size < idsOf(known).size;
-    const listed = mayLackSome && isShorter ? [...ids].sort().join() : undefined;
+    const isEmpty = found.endpoints.length === 0;
+    const isCutShort = found.endsEmpty === true && ids.size < idsOf(known).size;
+    const mayLackSome = known.endpoints.length > 0 && (isEmpty || isCutShort);
+    const listed = mayLackSome ? [...ids].sort().join() : undefined;
     const isConfirmed = listed === this.#unconfirmed;
     this.#unconfirmed = isConfirmed ? undefined : listed;
     return listed !== undefined && !isConfirmed;

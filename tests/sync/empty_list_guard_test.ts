@@ -25,10 +25,22 @@ Deno.test("EmptyListGuard accepts the second empty list in a row, and none after
   assert.equal(guard.shouldKeep(EMPTY, THREE), false);
 });
 
-Deno.test("EmptyListGuard accepts a list at once if nothing is known or it has refused entries", () => {
+// `[{}]` as the whole list removed every endpoint at once.
+Deno.test("EmptyListGuard treats a list without a usable entry like an empty one (F39)", () => {
+  for (const refused of [REFUSED.refused, [{ id: "", url: "", reason: "it has no id" }]]) {
+    const guard = new EmptyListGuard();
+    const unusable: Discovery = { ...EMPTY, refused };
+    assert.equal(guard.shouldKeep(unusable, THREE), true);
+    assert.equal(guard.shouldKeep(EMPTY, THREE), true, "another list confirms nothing");
+    assert.equal(guard.shouldKeep(unusable, THREE), true);
+    assert.equal(guard.shouldKeep(unusable, THREE), false);
+  }
+});
+
+Deno.test("EmptyListGuard accepts every list at once if no endpoint is known", () => {
   const guard = new EmptyListGuard();
   assert.equal(guard.shouldKeep(EMPTY, EMPTY), false);
-  assert.equal(guard.shouldKeep(REFUSED, THREE), false);
+  assert.equal(guard.shouldKeep(REFUSED, EMPTY), false);
 });
 
 Deno.test("EmptyListGuard accepts a shorter list that ends with an empty page the second time (F39)", () => {
