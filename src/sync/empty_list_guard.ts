@@ -15,7 +15,7 @@ export class EmptyListGuard {
     const isEmpty = found.endpoints.length === 0;
     const isCutShort = found.endsEmpty === true && ids.size < idsOf(known).size;
     const mayLackSome = known.endpoints.length > 0 && (isEmpty || isCutShort);
-    const listed = mayLackSome ? [...ids].sort().join() : undefined;
+    const listed = mayLackSome ? JSON.stringify([...ids].sort()) : undefined;
     const isConfirmed = listed === this.#unconfirmed;
     this.#unconfirmed = isConfirmed ? undefined : listed;
     return listed !== undefined && !isConfirmed;
