@@ -83,13 +83,6 @@ export interface MemorySample {
   readonly rssMiB: number;
 }
 
-/** Options of {@linkcode measure}. */
-export interface MeasureOptions {
-  readonly plan: Plan;
-  /** Called with the name of each case as it begins. */
-  readonly onProgress: (text: string) => void;
-}
-
 /**
  * Measures each case with one subject after the other, round by round, so that other load on the
  * machine affects all of them.
@@ -132,6 +125,13 @@ export async function measure(track: Track, options: MeasureOptions): Promise<Sa
     memory.push({ subject: name, proxied, rssMiB: (await processFigures(pid)).rssMiB });
   }
   return { transfers, connects, memory };
+}
+
+/** Options of {@linkcode measure}. */
+export interface MeasureOptions {
+  readonly plan: Plan;
+  /** Called with the name of each case as it begins. */
+  readonly onProgress: (text: string) => void;
 }
 
 async function runTransfer(

@@ -16,14 +16,6 @@ export interface FileCoverage {
   readonly covered: number;
 }
 
-/** Options of {@linkcode measure}. */
-export interface MeasureOptions {
-  /** The project's directory, with a final `/`. */
-  readonly root: string;
-  /** The text of each source file that counts, by path from the root. */
-  readonly sources: ReadonlyMap<string, string>;
-}
-
 /**
  * Returns the line coverage of each source file from a report in lcov format, the worst first. All
  * lines of a file that no test has loaded count as missed, unless the file holds only types.
@@ -44,6 +36,14 @@ export function measure(lcov: string, options: MeasureOptions): FileCoverage[] {
       return { path, lines: hits.length, covered: hits.filter((count) => count > 0).length };
     })
     .sort((a, b) => percent([a]) - percent([b]) || a.path.localeCompare(b.path));
+}
+
+/** Options of {@linkcode measure}. */
+export interface MeasureOptions {
+  /** The project's directory, with a final `/`. */
+  readonly root: string;
+  /** The text of each source file that counts, by path from the root. */
+  readonly sources: ReadonlyMap<string, string>;
 }
 
 /** Returns the percentage of covered lines; 100 if there are no lines. */

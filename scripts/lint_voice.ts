@@ -41,6 +41,25 @@ export const commentWidth: Deno.lint.Rule = {
   }),
 };
 
+/** Reports options that come before the first exported function or class of their file. */
+export const optionsBelow: Deno.lint.Rule = {
+  create: (context) => ({
+    Program({ body }) {
+      const exported = body.map((statement) =>
+        statement.type === "ExportNamedDeclaration" ? statement.declaration : undefined
+      );
+      const isMain = (node: Node | null | undefined) =>
+        node?.type === "FunctionDeclaration" || node?.type === "ClassDeclaration";
+      for (const node of exported.slice(0, Math.max(0, exported.findIndex(isMain)))) {
+        if (node?.type !== "TSInterfaceDeclaration" && node?.type !== "TSTypeAliasDeclaration") continue;
+        if (!node.id.name.endsWith("Options")) continue;
+        const message = `${node.id.name} comes before the main thing of its file`;
+        context.report({ node, message, hint: "Move it below the first exported function or class" });
+      }
+    },
+  }),
+};
+
 /** Reports a test whose name has more than 90 characters, not counting its fault rows. */
 export const testName: Deno.lint.Rule = {
   create: (context) => ({

@@ -71,14 +71,6 @@ const FAULTS: Step = {
   args: ["run", "-P=scripts", "--no-prompt", "scripts/faults.ts", "--names", REPORT],
 };
 
-/** Options of {@linkcode runSteps}. */
-export interface RunStepsOptions {
-  readonly run: (step: Step) => Promise<StepResult>;
-  readonly print: (text: string) => void;
-  /** The time limit of the whole run. */
-  readonly limitMs: number;
-}
-
 /**
  * Runs the groups one after the other and the steps of a group side by side. A group with a failure
  * is the last one. Returns true if every step succeeded within the time limit.
@@ -120,6 +112,14 @@ export async function runSteps(
     } s at most; the slowest step is ${slowest.name}\n`,
   );
   return false;
+}
+
+/** Options of {@linkcode runSteps}. */
+export interface RunStepsOptions {
+  readonly run: (step: Step) => Promise<StepResult>;
+  readonly print: (text: string) => void;
+  /** The time limit of the whole run. */
+  readonly limitMs: number;
 }
 
 function seconds(ms: number): string {

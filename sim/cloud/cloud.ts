@@ -11,19 +11,6 @@ import type { Operator } from "./state/operators.ts";
 import type { Switches } from "./switches.ts";
 import type { TlsProfile } from "./tls_accept.ts";
 
-/** Options of {@linkcode SimulatedCloud.start}. */
-export interface StartOptions {
-  /** True makes the API speak HTTPS with a certificate of `caPem`. @default {false} */
-  apiTls?: boolean;
-  /** The seed of the ids. */
-  seed?: number;
-  switches?: Partial<Switches>;
-  /** The time in milliseconds since 1970. @default The clock. */
-  now?: () => number;
-  /** Ports; 0 takes a free one. @default {0} */
-  ports?: { api?: number; ingress?: number; admin?: number };
-}
-
 /** An operator as tests see it. */
 export interface OperatorSummary {
   id: string;
@@ -278,6 +265,19 @@ export class SimulatedCloud implements AsyncDisposable {
     if (operator === undefined) throw new RangeError(`Cannot change the operator ${id}: no such operator`);
     return operator;
   }
+}
+
+/** Options of {@linkcode SimulatedCloud.start}. */
+export interface StartOptions {
+  /** True makes the API speak HTTPS with a certificate of `caPem`. @default {false} */
+  apiTls?: boolean;
+  /** The seed of the ids. */
+  seed?: number;
+  switches?: Partial<Switches>;
+  /** The time in milliseconds since 1970. @default The clock. */
+  now?: () => number;
+  /** Ports; 0 takes a free one. @default {0} */
+  ports?: { api?: number; ingress?: number; admin?: number };
 }
 
 function summary(operator: Operator): OperatorSummary {

@@ -15,19 +15,6 @@ export interface Session {
   print(value: object, text: () => string): void;
 }
 
-/** The arguments of a command, and the time that it may take. */
-export interface CallOptions {
-  readonly args?: readonly string[];
-  /** @default {10000} */
-  readonly timeoutMs?: number;
-}
-
-/** The options that every command takes. */
-export interface GlobalOptions {
-  readonly json?: true | undefined;
-  readonly socket?: string | undefined;
-}
-
 /** Makes the session of one command. */
 export function openSession(io: CtlIo, options: GlobalOptions): Session {
   const json = options.json ?? false;
@@ -42,6 +29,19 @@ export function openSession(io: CtlIo, options: GlobalOptions): Session {
       io.writeOut(json ? `${safeJson(value)}\n` : text());
     },
   };
+}
+
+/** The options that every command takes. */
+export interface GlobalOptions {
+  readonly json?: true | undefined;
+  readonly socket?: string | undefined;
+}
+
+/** The arguments of a command, and the time that it may take. */
+export interface CallOptions {
+  readonly args?: readonly string[];
+  /** @default {10000} */
+  readonly timeoutMs?: number;
 }
 
 /** `--socket`, else `NGROKD_SOCKET`, else the default, which the Go daemon's path means too. */

@@ -5,14 +5,6 @@ import { sectionOf, SECTIONS, unknownKeys } from "./sections.ts";
 import { validationError } from "./validation_error.ts";
 import { isUnset, type ListInterfaces, refusalOf, refuse } from "./value_type.ts";
 
-/** The properties of the machine that values depend on. */
-export interface ParseOptions {
-  /** Without it, any name of an interface is accepted. */
-  readonly interfaces?: ListInterfaces | undefined;
-  /** As Deno names it. @default {"linux"} */
-  readonly os?: string;
-}
-
 /** A valid configuration, and the warnings for its author. */
 export interface ParsedConfig {
   readonly config: Config;
@@ -67,6 +59,14 @@ export function parseConfig(raw: unknown, options: ParseOptions = {}): ParsedCon
   }
   if (problems.length > 0) throw validationError(problems);
   return { config, warnings };
+}
+
+/** The properties of the machine that values depend on. */
+export interface ParseOptions {
+  /** Without it, any name of an interface is accepted. */
+  readonly interfaces?: ListInterfaces | undefined;
+  /** As Deno names it. @default {"linux"} */
+  readonly os?: string;
 }
 
 function readMap(value: unknown): object {

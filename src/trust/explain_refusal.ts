@@ -3,14 +3,6 @@ import { type IngressTarget, isSameTarget } from "../model/ingress_target.ts";
 import type { IngressProbe } from "./ingress_probe.ts";
 import type { Verdict } from "./judge_chain.ts";
 
-/** Options of {@linkcode explainRefusal}. */
-export interface RefusalOptions {
-  readonly target: IngressTarget;
-  readonly probe: Pick<IngressProbe, "presented" | "failure">;
-  /** True if there are trusted CAs in addition to the runtime's own. */
-  readonly hasCas: boolean;
-}
-
 /**
  * The error of a dial to an untrusted ingress, with the reasons that the last probe of it found.
  */
@@ -30,6 +22,14 @@ export function explainRefusal(error: DialError, options: RefusalOptions): DialE
     `Cannot connect to ${target.hostname}:${target.port}: the ingress's certificate ${reasons.join("; it ")}`,
     { code: "untrusted", cause: error, hint: hintFor(presented.verdict, hasCas) },
   );
+}
+
+/** Options of {@linkcode explainRefusal}. */
+export interface RefusalOptions {
+  readonly target: IngressTarget;
+  readonly probe: Pick<IngressProbe, "presented" | "failure">;
+  /** True if there are trusted CAs in addition to the runtime's own. */
+  readonly hasCas: boolean;
 }
 
 function hintFor({ step, isSignerTrusted }: Verdict, hasCas: boolean): string {

@@ -1,17 +1,5 @@
 import { concat, latin1 } from "./memory_stream.ts";
 
-/** Options of {@linkcode clientHello}. */
-export interface HelloOptions {
-  /** The server name. @default {undefined}, no server_name extension */
-  readonly name?: string | undefined;
-  /** The length of a padding extension. */
-  readonly padding?: number;
-  /** Extensions before the server name. */
-  readonly before?: readonly Uint8Array[];
-  /** Extensions after it. */
-  readonly after?: readonly Uint8Array[];
-}
-
 /** The handshake message of a TLS 1.3 ClientHello with GREASE in every list (RFC 8701). */
 export function clientHello(options: HelloOptions): Uint8Array {
   const { name, padding = 0, before = [], after = [] } = options;
@@ -33,6 +21,18 @@ export function clientHello(options: HelloOptions): Uint8Array {
     vector(2, extensions),
   ]);
   return handshake(1, body);
+}
+
+/** Options of {@linkcode clientHello}. */
+export interface HelloOptions {
+  /** The server name. @default {undefined}, no server_name extension */
+  readonly name?: string | undefined;
+  /** The length of a padding extension. */
+  readonly padding?: number;
+  /** Extensions before the server name. */
+  readonly before?: readonly Uint8Array[];
+  /** Extensions after it. */
+  readonly after?: readonly Uint8Array[];
 }
 
 /** A handshake message. */

@@ -1,14 +1,3 @@
-/** Options of {@linkcode runModule}. */
-export interface ModuleOptions {
-  /** The permission flags. @default {["--allow-read", "--allow-write=/tmp"]} */
-  readonly permissions?: readonly string[];
-  /** A shell line that ends in `"$@"`, which runs the code. @default {'exec "$@"'} */
-  readonly shell?: string;
-  readonly env?: Record<string, string>;
-  /** @default {"null"} */
-  readonly stdin?: "piped" | "null";
-}
-
 /** A shell command that runs this code as a module; its imports are relative to this directory. */
 export function moduleCommand(code: string, options: ModuleOptions = {}): Deno.Command {
   const {
@@ -42,6 +31,17 @@ export function moduleCommand(code: string, options: ModuleOptions = {}): Deno.C
     args: ["-c", `(${shell}); code=$?; rm -f ${script}; exit $code`, "sh", ...args],
     env,
   });
+}
+
+/** Options of {@linkcode runModule}. */
+export interface ModuleOptions {
+  /** The permission flags. @default {["--allow-read", "--allow-write=/tmp"]} */
+  readonly permissions?: readonly string[];
+  /** A shell line that ends in `"$@"`, which runs the code. @default {'exec "$@"'} */
+  readonly shell?: string;
+  readonly env?: Record<string, string>;
+  /** @default {"null"} */
+  readonly stdin?: "piped" | "null";
 }
 
 /** Runs this code as a module in a process of its own. */

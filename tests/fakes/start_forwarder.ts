@@ -22,14 +22,6 @@ export interface StartedForwarder extends AsyncDisposable {
   ask(bytes: Uint8Array | string): Promise<string>;
 }
 
-/** Options of {@linkcode startForwarder}. */
-export interface StartOptions extends Partial<ForwarderOptions> {
-  /** @default {echo} */
-  readonly behave?: Behaviour;
-  /** The certificate of an ingress with TLS. @default Plain TCP */
-  readonly tls?: TestPair;
-}
-
 /** Starts a forwarder with these routes. */
 export function startForwarder(routes: readonly Route[], options: StartOptions = {}): StartedForwarder {
   const { behave = echo, tls, ...rest } = options;
@@ -70,4 +62,12 @@ export function startForwarder(routes: readonly Route[], options: StartOptions =
       assert.equal(forwarder.openConnections, 0);
     },
   };
+}
+
+/** Options of {@linkcode startForwarder}. */
+export interface StartOptions extends Partial<ForwarderOptions> {
+  /** @default {echo} */
+  readonly behave?: Behaviour;
+  /** The certificate of an ingress with TLS. @default Plain TCP */
+  readonly tls?: TestPair;
 }

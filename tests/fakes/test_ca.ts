@@ -10,16 +10,6 @@ export interface TestPair {
   readonly key: string;
 }
 
-/** Options of {@linkcode TestCa.issue}. */
-export interface IssueOptions {
-  /** DNS names. @default {[]} */
-  readonly names?: readonly string[];
-  /** @default A day ago */
-  readonly notBefore?: Date;
-  /** @default In a day */
-  readonly notAfter?: Date;
-}
-
 /** A certificate authority that lives as long as the test. */
 export class TestCa {
   readonly #ca: MadeCert;
@@ -69,6 +59,16 @@ export class TestCa {
       }),
     );
   }
+}
+
+/** Options of {@linkcode TestCa.issue}. */
+export interface IssueOptions {
+  /** DNS names. @default {[]} */
+  readonly names?: readonly string[];
+  /** @default A day ago */
+  readonly notBefore?: Date;
+  /** @default In a day */
+  readonly notAfter?: Date;
 }
 
 /** A certificate and the keys of its subject. */

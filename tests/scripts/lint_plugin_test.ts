@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
-import plugin from "../../scripts/lint_plugin.ts";
+import registered from "../../scripts/lint_plugin.ts";
+import { optionsBelow } from "../../scripts/lint_voice.ts";
 import { listSources } from "../../scripts/list_sources.ts";
+
+const plugin: Deno.lint.Plugin = {
+  ...registered,
+  rules: { ...registered.rules, "options-below": optionsBelow },
+};
 
 interface Case {
   readonly rule: string;
@@ -211,6 +217,21 @@ const cases: Case[] = [
       `// deno-lint-ignore no-console -- ${"a".repeat(90)}\nf();`,
     ],
     alsoIn: ["tests/a_test.ts", "bench/a.ts"],
+  },
+  {
+    rule: "options-below",
+    path: "src/forward/dial.ts",
+    bad: [
+      "export interface DialOptions {}\nexport function dial(options: DialOptions) {}",
+      "export type DialOptions = object;\nexport class Dial {}",
+      "export interface DialOptions {}\nfunction a() {}\nexport async function dial() {}",
+    ],
+    good: [
+      "export function dial(options: DialOptions) {}\nexport interface DialOptions {}",
+      "export interface DialOptions {}\nexport const A = 1;",
+      "interface DialOptions {}\nexport class Dial {}",
+      "export interface Target {}\nexport class Dial {}",
+    ],
   },
   {
     rule: "test-name",

@@ -33,20 +33,6 @@ export interface Endpoint extends EndpointAddress {
   backend: Backend;
 }
 
-/** The properties of a new endpoint. */
-export interface EndpointOptions {
-  url: string;
-  backend: Backend;
-  pooling?: boolean;
-  /** @default {"kubernetes"} */
-  binding?: Endpoint["binding"];
-  type?: Endpoint["type"];
-  name?: string;
-  metadata?: string;
-  description?: string;
-  trafficPolicy?: string;
-}
-
 /** The endpoints of all accounts, in order of creation, by id and by host and port. */
 export class EndpointStore {
   readonly #switches: Switches;
@@ -159,6 +145,20 @@ export class EndpointStore {
     if (type === "cloud") throw numberedFailure(18009, `The endpoint ${url} exists already.`);
     throw numberedFailure(334, `The endpoint ${url} is already online.`);
   }
+}
+
+/** The properties of a new endpoint. */
+export interface EndpointOptions {
+  url: string;
+  backend: Backend;
+  pooling?: boolean;
+  /** @default {"kubernetes"} */
+  binding?: Endpoint["binding"];
+  type?: Endpoint["type"];
+  name?: string;
+  metadata?: string;
+  description?: string;
+  trafficPolicy?: string;
 }
 
 function addressKey(accountId: string, { host, port }: { host: string; port: number }): string {

@@ -3,6 +3,34 @@ import { DialError } from "../../model/errors.ts";
 import { type Proxy, showProxy } from "../../model/proxy.ts";
 import type { ByteStream } from "../byte_stream.ts";
 
+/** A connection through a proxy, and the bytes that followed the proxy's response. */
+export interface Tunnel {
+  readonly stream: ByteStream;
+  readonly early: Uint8Array;
+}
+
+/** Makes an error that names target, proxy and state. */
+export function tunnelFailure(
+  { proxy, hostname, port }: TunnelOptions,
+  state: string,
+  options: TunnelFailureOptions = {},
+): DialError {
+  const { hint = checkProxy(proxy), code = "proxy", cause } = options;
+  return new DialError(
+    `Cannot connect to ${hostname}:${port} through the proxy ${showProxy(proxy)}: ${state}`,
+    { code, hint, cause },
+  );
+}
+
+/** Options of {@linkcode tunnelFailure}. */
+export interface TunnelFailureOptions {
+  /** @default {checkProxy} */
+  readonly hint?: string;
+  readonly cause?: unknown;
+  /** @default {"proxy"} */
+  readonly code?: "timeout";
+}
+
 /** The tunnel to open. */
 export interface TunnelOptions {
   readonly proxy: Proxy;
@@ -18,34 +46,6 @@ export interface TunnelOptions {
    */
   readonly checkFirst?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** A connection through a proxy, and the bytes that followed the proxy's response. */
-export interface Tunnel {
-  readonly stream: ByteStream;
-  readonly early: Uint8Array;
-}
-
-/** Options of {@linkcode tunnelFailure}. */
-export interface TunnelFailureOptions {
-  /** @default {checkProxy} */
-  readonly hint?: string;
-  readonly cause?: unknown;
-  /** @default {"proxy"} */
-  readonly code?: "timeout";
-}
-
-/** Makes an error that names target, proxy and state. */
-export function tunnelFailure(
-  { proxy, hostname, port }: TunnelOptions,
-  state: string,
-  options: TunnelFailureOptions = {},
-): DialError {
-  const { hint = checkProxy(proxy), code = "proxy", cause } = options;
-  return new DialError(
-    `Cannot connect to ${hostname}:${port} through the proxy ${showProxy(proxy)}: ${state}`,
-    { code, hint, cause },
-  );
 }
 
 /** Makes the error for a proxy that does not answer in time. */
