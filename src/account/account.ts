@@ -120,7 +120,7 @@ export class Account {
     return this.#endpoints.readyInMs(pages);
   }
 
-  /** As {@linkcode ClientCertificate.renew}. */
+  /** Renews with {@linkcode ClientCertificate.renew}. */
   renew(options: RenewOptions): Promise<RenewalResult> {
     return this.#mutex.run(async () => {
       const id = this.operatorId;

@@ -8,7 +8,7 @@ import type { IdentityStore, Pair, StoredIdentity } from "../identity/store.ts";
 
 const log = getLogger(["ngrokd", "account"]);
 
-/** The certificate and key in use: issues and renews them. */
+/** The certificate and key in use: requests and renews them. */
 export class ClientCertificate {
   readonly #options: ClientCertificateOptions;
   #pair: Pair | undefined;

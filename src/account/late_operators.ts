@@ -7,7 +7,10 @@ import type { RegistrationMarker } from "./registration_marker.ts";
 
 const log = getLogger(["ngrokd", "account"]);
 
-/** An interrupted request can arrive so late: this client waits 15 s, a gateway a minute. */
+/**
+ * An interrupted request can take effect up to 2 min later: this client waits 15 s, a gateway a
+ * minute.
+ */
 const LATE_MS = 120_000;
 
 /** Removes operators of interrupted registrations that arrive late (docs/decisions/0015). */

@@ -20,7 +20,10 @@ const REMOVAL_MS = 5_000;
 export class Registration {
   readonly #options: RegistrationOptions;
   readonly #late: LateOperators;
-  /** Spaces registrations: an operator that the API loses may still exist in the account. */
+  /**
+   * Starts after each registration, because an operator that is reported missing at once may still
+   * exist.
+   */
   readonly #pause = new Pause();
   #operatorId: string | undefined;
   /** True if an earlier process may have saved the id but not its certificate. */

@@ -23,7 +23,7 @@ export class RegistrationMarker {
 
   /**
    * The marker of an unfinished registration; undefined if there is none. A damaged file is logged
-   * and counts as missing.
+   * and treated as missing.
    *
    * @throws {FileError}
    */

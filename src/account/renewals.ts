@@ -60,7 +60,7 @@ export class Renewals {
     if (this.#failures > 0) this.#retryAt = 0;
   }
 
-  /** As {@linkcode Account.renew}; remembers the result. */
+  /** Renews with {@linkcode Account.renew}, and remembers the result. */
   async renew(options: RenewOptions): Promise<RenewalResult> {
     try {
       const result = await this.#options.account.renew(options);
@@ -161,7 +161,7 @@ export interface RenewalState {
 /** The random moment of the renewal of one certificate (docs/reliability.md R37). */
 interface Draw {
   readonly serial: string;
-  /** In [0, 1): the part of the first tenth of the window. */
+  /** The part of the first tenth of the window, in [0, 1). */
   readonly spread: number;
   /** True if the certificate began in the future by the clock of that time. */
   readonly isAhead: boolean;

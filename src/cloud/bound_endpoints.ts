@@ -17,8 +17,8 @@ const ID_FORM = /^[\x21-\x7e]{1,128}$/;
 
 /**
  * Lists the endpoints that an operator is bound to, newest first (docs/protocol.md 1.2.4). A page
- * that cannot be trusted rejects the whole list; a bad entry is refused with a reason. Of several
- * entries with one id the first counts, and one with another URL is refused.
+ * that cannot be trusted rejects the whole list; a bad entry is refused with a reason. If
+ * entries share an id, the first is used, and one with another URL is refused.
  *
  * @throws {ApiError} As {@linkcode walkPages} does.
  */

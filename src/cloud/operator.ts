@@ -92,8 +92,8 @@ export async function deleteOperator(
 }
 
 /**
- * True if the API itself said that there is no such operator. A portal's 404 does not count, nor
- * does one about an invalid id.
+ * Returns true if the API itself said that there is no such operator. False for a 404 of a portal
+ * and for one about an invalid id.
  */
 export function isGone(error: unknown): boolean {
   return error instanceof ApiError && error.status === 404 && error.code !== "malformed" &&

@@ -20,7 +20,7 @@ export function operatorIngress(
   const port = Number(digits);
   // Deno throws on a permission query for an invalid host name.
   if (!isHostname(hostname) || port < 1 || port > 65_535) return undefined;
-  // Names below localhost are not loopback hosts, but most resolvers lead them to this machine.
+  // Names below localhost are not loopback hosts, but most resolvers resolve them to this machine.
   const mayBeHere = isLoopbackHost(hostname) || isLocalhostName(hostname);
   if (mayBeHere && !isLoopbackHost(new URL(options.apiUrl).hostname)) return undefined;
   return options.holds({ kind: "net", host: `${hostname}:${port}` }) ? { hostname, port } : undefined;

@@ -66,7 +66,7 @@ export interface PagesOptions<P extends Page> {
   /** The purpose of the requests, as it follows "Cannot" in a message. */
   readonly action: string;
   readonly maxPages: number;
-  /** Of the first request and of the others. @default {["other", "other"]} */
+  /** The kinds of the first request and of the others. @default {["other", "other"]} */
   readonly kinds?: readonly [RequestKind, RequestKind];
   readonly signal?: AbortSignal | undefined;
   /** Reads a page from its JSON; undefined if it is not a page of this list. */

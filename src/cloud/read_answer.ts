@@ -9,7 +9,7 @@ import { ERROR_BODY, OWN_ERROR_BODY } from "./schemas.ts";
 const CODE_FORM = /^[A-Za-z0-9_]{1,64}$/;
 const MIN_SECRET_LENGTH = 8;
 const MAX_QUOTE_LENGTH = 300;
-/** Statuses after which something is given up; they count from the API itself only. */
+/** Statuses after which something is given up; they are trusted from the API itself only. */
 const DECISIVE: ReadonlySet<number> = new Set([401, 403, 404]);
 
 /** Reads the content of an answer; undefined for a 204 and for every DELETE. @throws {ApiError} */

@@ -13,7 +13,7 @@ const WINDOW_MS = 61_000;
 const MAX_REQUESTS = 60;
 /** Reserved for requests other than lists, so that a renewal does not wait behind lists. */
 const RESERVED = 10;
-/** For the further pages of one long list, as long as nothing fails. */
+/** The limit for further pages of one long list, as long as nothing fails. */
 const MAX_PAGES = 110;
 const MAX_WITH_PAGES = 118;
 const MIN_LOGGED_MS = 5000;

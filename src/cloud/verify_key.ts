@@ -3,7 +3,7 @@ import type { ApiClient } from "./client.ts";
 /**
  * Asks the API whether it accepts the key of this client.
  *
- * @throws {ApiError} If it refuses the key, or if there is no answer to go by.
+ * @throws {ApiError} If it refuses the key, or if there is no usable response.
  */
 export async function verifyKey(
   client: ApiClient,

@@ -64,7 +64,10 @@ export function netNeed(host: string, value = host): Need {
   return { value, capability: { kind: "net", host } };
 }
 
-/** Permission to replace a file. A temporary file beside it is renamed, so the directory counts. */
+/**
+ * Permission to replace a file. A temporary file beside it is renamed, so the directory must be
+ * writable.
+ */
 export function replaceNeeds(file: string): Need[] {
   const path = dirname(file);
   return [

@@ -43,7 +43,7 @@ export function setApiKeyText(text: string, key: string): string {
   const problem = apiKeyProblem(key);
   if (problem !== undefined) throw cannotWrite(problem, "Copy the key from the ngrok dashboard");
   const before = parseYaml(text);
-  // Most layouts allow one edit. Of several, the first that changes nothing else is used.
+  // Most layouts allow one edit. If there are several, the first that changes nothing else is used.
   for (
     const { start, end, text: piece } of keySplices(text, before.document, { value: JSON.stringify(key) })
   ) {

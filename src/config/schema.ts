@@ -63,9 +63,9 @@ export function parseConfig(raw: unknown, options: ParseOptions = {}): ParsedCon
 
 /** The properties of the machine that values depend on. */
 export interface ParseOptions {
-  /** Without it, any name of an interface is accepted. */
+  /** Lists the interfaces. If undefined, any name of an interface is accepted. */
   readonly interfaces?: ListInterfaces | undefined;
-  /** As Deno names it. @default {"linux"} */
+  /** The name of the operating system in Deno. @default {"linux"} */
   readonly os?: string;
 }
 

@@ -16,7 +16,7 @@ export interface ReadContext<T> {
   readonly fallback: T;
   /** Undefined if the interfaces of this machine are not known. */
   readonly interfaces: ListInterfaces | undefined;
-  /** As Deno names it. */
+  /** The name of the operating system in Deno. */
   readonly os: string;
   warn(message: string, suggestion: string): void;
   /** Reads a part of the value; a refusal becomes a problem at this path below the key. */
@@ -36,7 +36,9 @@ class Refusal extends Error {
   }
 }
 
-/** Leaves a reader because the value cannot be used; `suggestion` names a better value. */
+/**
+ * Throws a {@linkcode Refusal} because the value cannot be used; `suggestion` names a better value.
+ */
 export function refuse(message: string, suggestion?: string): never {
   throw new Refusal(message, suggestion);
 }

@@ -126,7 +126,7 @@ export function listOf<T>(
   };
 }
 
-/** Text on one line. Numbers and booleans count as they are written: YAML reads `- true` as one. */
+/** Text on one line. Numbers and booleans keep their spelling: YAML reads `- true` as one. */
 export function readText(value: unknown): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   if (typeof value !== "string") return refuse("it is not text");

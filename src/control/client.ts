@@ -48,7 +48,7 @@ export interface Call {
 /** Options of {@linkcode callDaemon}. */
 export interface CallOptions {
   readonly connect: (path: string) => Promise<ByteStream>;
-  /** For the whole exchange. */
+  /** The time limit of the whole exchange. */
   readonly timeoutMs: number;
 }
 

@@ -204,7 +204,7 @@ export interface DnsControllerOptions {
   readonly resolveInterface: (name: string) => string | undefined;
 }
 
-/** From `address:port`. */
+/** Parses `address:port`. */
 function toAddress(text: string): TcpAddress {
   const [address = "", port] = text.split(":");
   return { address, port: Number(port) };

@@ -107,7 +107,7 @@ export interface ServerReply {
 
 /** Options of {@linkcode exchangeUdp}. */
 export interface UdpExchangeOptions {
-  /** In the order in which they are queried, again and again; not empty. */
+  /** The servers in the order in which they are queried, again and again; not empty. */
   readonly servers: readonly TcpAddress[];
   readonly listenUdp: (where: TcpAddress) => UdpSocket;
   /** The time without a reply after which the next server is queried too. */

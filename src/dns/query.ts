@@ -77,7 +77,7 @@ export function uint16(bytes: Uint8Array, at: number): number {
 export interface Query {
   /** The message; only the first `questionEnd` octets are used. */
   readonly bytes: Uint8Array;
-  /** In lower case, without the final dot; undefined if an octet is not allowed in host names. */
+  /** Lower case, without the final dot; undefined if an octet is not allowed in host names. */
   readonly name: string | undefined;
   readonly type: number;
   readonly class: number;

@@ -15,7 +15,7 @@ const TRUNCATED_PER_SECOND = 50;
  */
 export class RateLimit {
   readonly #maxNetworks: number;
-  /** By network (`a.b.c`), and by address in networks over their limit. */
+  /** The queries by network (`a.b.c`), and by address in networks over their limit. */
   readonly #counts = new Map<string, number>();
   #since = -Infinity;
 

@@ -180,7 +180,7 @@ export interface DnsServerOptions {
 
 /** The result of binding one address. */
 export interface DnsBinding {
-  /** As requested. */
+  /** The requested address. */
   readonly address: string;
   /** The bound port, the same for UDP and TCP; the requested one if the address is not bound. */
   readonly port: number;

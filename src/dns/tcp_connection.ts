@@ -135,13 +135,13 @@ export class TcpConnection {
 /** Time limits of a connection in milliseconds. */
 export interface TcpLimits {
   /**
-   * For a whole message from its first octet (for the first one, from the start), and for the
-   * client to read its replies.
+   * The time limit of a whole message from its first octet (of the first one, from the start), and
+   * the time in which the client must read its replies.
    *
    * @default {5000}
    */
   readonly messageMs?: number;
-  /** Without a whole message. @default {10000} */
+  /** The time limit without a whole message. @default {10000} */
   readonly idleMs?: number;
 }
 

@@ -142,7 +142,7 @@ export interface TcpClient {
 
 /** Options of {@linkcode TcpServer.serve}. */
 export interface TcpListenOptions {
-  /** As in {@linkcode TcpConnectionOptions}, with the client. */
+  /** Responds as in {@linkcode TcpConnectionOptions}, and gets the client too. */
   readonly respond: (
     message: Uint8Array,
     client: TcpClient,

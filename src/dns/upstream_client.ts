@@ -20,12 +20,12 @@ const MAX_PER_SOURCE = 64;
 
 /** Forwards queries to the upstream DNS servers. */
 export class UpstreamClient implements Disposable {
-  /** In order of preference; may be replaced at any time. */
+  /** The servers in order of preference; may be replaced at any time. */
   servers: readonly TcpAddress[] = [];
   readonly #options: UpstreamClientOptions;
   /**
-   * By question. Clients with the same question at the same time share one exchange (RFC 5452 5),
-   * which also stops a loop of forwarders.
+   * The exchanges by question. Clients with the same question at the same time share one exchange
+   * (RFC 5452 5), which also stops a loop of forwarders.
    */
   readonly #running = new Map<string, Exchange>();
   /** The number of waiting clients on other machines, by address. */

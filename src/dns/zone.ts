@@ -2,13 +2,13 @@ import { isHostname, parentDomains } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
 import { TYPE } from "./query.ts";
 
-/** In seconds; shorter than the interval of polls, so that clients notice a new address. */
+/** Seconds; shorter than the interval of polls, so that clients notice a new address. */
 const TTL = 5;
 
 /**
  * Our names and their addresses, immutable. Names are found like routes: exact before wildcard,
  * longest suffix first, at any depth, never the bare suffix. The first of two entries for one name
- * counts.
+ * is used.
  */
 export class Zone {
   static readonly EMPTY: Zone = new Zone([]);

@@ -9,9 +9,9 @@ import type { TlsSniff } from "./sniff_tls.ts";
 /** The way in which the route of a connection is found. */
 export type RoutePlan =
   | { readonly kind: "none" }
-  /** Without reading: the server may be the side that speaks first. */
+  /** Nothing is read, because the server may be the side that speaks first. */
   | { readonly kind: "raw"; readonly route: Route }
-  /** By the first bytes, read as HTTP or TLS, among these routes. */
+  /** The first bytes, read as HTTP or TLS, choose among these routes. */
   | {
     readonly kind: "sniff";
     readonly http: ListenerRoutes | undefined;

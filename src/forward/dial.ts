@@ -63,7 +63,7 @@ export interface Identity {
 
 /** Options of {@linkcode dialIngress}. */
 export interface DialOptions {
-  /** For TCP connect and TLS handshake together. */
+  /** The time limit of TCP connect and TLS handshake together. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly gate: DialGate;

@@ -5,7 +5,8 @@ import { isRefusal } from "./upgrade.ts";
 const log = getLogger(["ngrokd", "forward"]);
 
 /**
- * At most one warning per reason, and {@linkcode MAX_WARNINGS} about single services, in this time.
+ * The time in which there is at most one warning per reason, and {@linkcode MAX_WARNINGS} about
+ * single services.
  */
 const QUIET_MS = 10_000;
 const MAX_WARNINGS = 20;
@@ -16,9 +17,9 @@ const MAX_WARNINGS = 20;
  * services.
  */
 export class FailureLog {
-  /** By service key. */
+  /** The refusals by service key. */
   readonly #refused = new Map<string, Episode>();
-  /** By class and code of the error. */
+  /** The failures of the ingress by class and code of the error. */
   readonly #ingress = new Map<string, Episode>();
   #window = { since: -Infinity, warnings: 0, suppressed: 0 };
 

@@ -23,8 +23,8 @@ import { TrafficCounters } from "./traffic_counters.ts";
 const MAX_CONNECTIONS = 4096;
 const MAX_INGRESS_CONNECTIONS = 2048;
 /**
- * For each client on the network. Half of all, so that a proxy or a NAT in front of many clients
- * works.
+ * The limit of each client on the network. It is half of all, so that a proxy or a NAT in front of
+ * many clients works.
  */
 const MAX_PER_CLIENT = 1024;
 /** Clients that send their first bytes at once never reach this number. */

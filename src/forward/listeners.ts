@@ -72,8 +72,8 @@ export interface ListenersOptions {
   /** Returns true if the peer may connect to the listener with this key. */
   readonly admit: (peer: string, key: string) => boolean;
   /**
-   * The key that counts for a connection, from the key of its listener and the local address that
-   * the peer connected to.
+   * Returns the key that applies to a connection, from the key of its listener and the local
+   * address that the peer connected to.
    */
   readonly keyOf: (key: string, local: string | undefined) => string;
   /** Takes over a connection and its slot; must not throw. */

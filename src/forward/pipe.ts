@@ -71,9 +71,9 @@ export interface PipeOptions {
 
 /** Counts the bytes of a connection while they move. */
 export interface Meter {
-  /** From the local client to the upstream. */
+  /** Counts bytes from the local client to the upstream. */
   countIn(bytes: number): void;
-  /** From the upstream to the local client. */
+  /** Counts bytes from the upstream to the local client. */
   countOut(bytes: number): void;
 }
 

@@ -95,6 +95,6 @@ export interface ServeOptions {
   /** The listener that the connection is for. */
   readonly key: string;
   readonly signal: AbortSignal;
-  /** To be called when the route is known. */
+  /** Must be called when the route is known. */
   readonly onRouted: () => void;
 }

@@ -70,7 +70,7 @@ export interface Upgraded {
 
 /** Options of {@linkcode upgrade}. */
 export interface UpgradeOptions {
-  /** For the request and its answer together. */
+  /** The time limit of the request and its answer together. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -111,8 +111,8 @@ async function exchange(
 }
 
 /**
- * With TLS 1.3 a refused client certificate shows only here: as an alert, or as the end of the
- * stream (docs/protocol.md 3.4).
+ * The error of a stream that ended early. With TLS 1.3 a refused client certificate shows only
+ * here: as an alert, or as the end of the stream (docs/protocol.md 3.4).
  */
 function closedEarly(name: string, cause?: unknown): UpgradeError {
   return new UpgradeError(`Cannot reach ${name}: the ingress closed the connection before it answered`, {

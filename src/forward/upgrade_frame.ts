@@ -56,8 +56,8 @@ export function frameLength(bytes: Uint8Array): number | undefined {
 }
 
 /**
- * Decodes the body of a response. Unknown fields are skipped. Of a repeated field the last one
- * counts.
+ * Decodes the body of a response. Unknown fields are skipped. If a field is
+ * repeated, the last one is used.
  *
  * @throws {UpgradeError} `malformed`, if it is not such a message.
  */

@@ -37,7 +37,7 @@ export async function openUpstream(choice: RouteChoice, options: UpstreamOptions
       return { ...upgraded, [Symbol.dispose]: () => owned.dispose() };
     } catch (error) {
       if (!attempt.isCancelled || signal.aborted) throw error;
-      if (end - performance.now() < ingressMs / 2) throw brokenOff(error);
+      if (end - performance.now() < ingressMs / 2) throw cancelledError(error);
     }
   }
 }
@@ -83,8 +83,8 @@ async function dialAndUpgrade(
   }
 }
 
-/** For an attempt that was cancelled with too little time left for another one. */
-function brokenOff(cause: unknown): DialError {
+/** The error of an attempt that was cancelled with too little time left for another one. */
+function cancelledError(cause: unknown): DialError {
   return new DialError("Cannot connect to the ingress: this machine slept or its network changed", {
     code: "reset",
     hint: "Connect again",

@@ -71,7 +71,7 @@ export interface RetryInput {
   readonly failures: number;
   /** The longest delay. */
   readonly maxMs: number;
-  /** True if there was no answer to go by, as against one that cannot be used. */
+  /** True if there was no response of the API, as against a certificate that cannot be used. */
   readonly isOutage: boolean;
   /** The delay that the API demands; 0 if none. */
   readonly retryAfterMs: number;

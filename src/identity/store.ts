@@ -179,7 +179,7 @@ export interface IdentityFiles {
 
 /** Options of {@linkcode IdentityStore}. */
 export interface IdentityStoreOptions {
-  /** Of `operator_id` and `tls.pending`. */
+  /** The directory of `operator_id` and `tls.pending`. */
   readonly directory: string;
   readonly certPath: string;
   readonly keyPath: string;

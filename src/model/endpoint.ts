@@ -9,7 +9,7 @@ export type Scheme = "http" | "https" | "tls" | "tcp";
 export interface Endpoint {
   /** `ep_…` */
   readonly id: string;
-  /** As the API lists it. */
+  /** The URL in the spelling of the API. */
   readonly url: string;
   readonly scheme: Scheme;
   /** Lower case, without a final dot; `*.example.com` for a wildcard. */

@@ -24,7 +24,7 @@ export class ApiError extends HintedError {
   override readonly name = "ApiError";
   readonly status: number;
   readonly code: string;
-  /** From the Retry-After header, if it makes sense. */
+  /** The delay of a valid Retry-After header. */
   readonly retryAfterMs?: number;
   constructor(
     message: string,

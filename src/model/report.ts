@@ -173,7 +173,7 @@ export interface HealthReport {
   healthy: boolean;
   ready: boolean;
   has_endpoints: boolean;
-  /** As in `status`. */
+  /** These fields of `status`. */
   api: Pick<StatusReport["api"], "state" | "last_poll" | "poll_age_seconds" | "error">;
   certificate: CertificateReport | null;
   reasons: string[];

@@ -28,7 +28,7 @@ export interface Route {
 
 interface RouteIndex {
   readonly exact: ReadonlyMap<string, Route>;
-  /** By suffix, without `*.`. */
+  /** The routes of wildcards by suffix, without `*.`. */
   readonly wildcard: ReadonlyMap<string, Route>;
 }
 

@@ -2,12 +2,12 @@
 export interface Traffic {
   readonly open: number;
   readonly total: number;
-  /** From the local client to the cloud. */
+  /** The bytes from the local client to the cloud. */
   readonly bytesIn: number;
-  /** From the cloud to the local client. */
+  /** The bytes from the cloud to the local client. */
   readonly bytesOut: number;
   readonly errors: number;
-  /** In milliseconds since the epoch; undefined if there was none. */
+  /** Milliseconds since the epoch; undefined if there was no activity. */
   readonly lastActivity?: number;
   /** The error of the last connection that failed. */
   readonly lastError?: string;

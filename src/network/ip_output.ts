@@ -58,7 +58,7 @@ function parse<T>(text: string, schema: z.ZodType<T>): T {
 /** A network interface. */
 export interface Link {
   readonly name: string;
-  /** In the spelling of `ip`, in lower case; `""` if the interface has none. */
+  /** The spelling of `ip`, in lower case; `""` if the interface has none. */
   readonly mac: string;
   /** `dummy`, `bridge`, `veth` …; `""` for hardware and `lo`. */
   readonly kind: string;

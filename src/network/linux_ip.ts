@@ -9,7 +9,7 @@ import { refuseOutside } from "./refuse_outside.ts";
 
 const log = getLogger(["ngrokd", "network"]);
 
-/** In order: a bridge if the kernel has no dummies, a route on `lo` if it has neither. */
+/** The order of the attempts: a bridge needs no dummies in the kernel, a route on `lo` neither. */
 const KINDS = ["dummy", "bridge", LO] as const;
 
 /** `ip` exits with 1 or 2 if it or the kernel refuses; any other code means no answer. */

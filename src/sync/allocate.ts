@@ -63,7 +63,7 @@ export interface AllocateOptions {
 
 /** The wanted routes, leases and refusals. */
 export interface Plan {
-  /** In the order in which they get ports: tcp last (docs/compatibility.md 4.8). */
+  /** The routes in the order in which they get ports: tcp last (docs/compatibility.md 4.8). */
   readonly routes: readonly Route[];
   readonly leases: Leases;
   readonly droppedLeases: readonly DroppedLease[];

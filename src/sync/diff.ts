@@ -30,7 +30,7 @@ export function diff(routes: readonly Route[], { observed, ports }: Observed): L
 export interface ListenerDiff {
   /** The keys of the listeners that nobody needs. They are closed before any is opened. */
   readonly close: readonly string[];
-  /** In the order in which they get ports. */
+  /** The listeners in the order in which they get ports. */
   readonly wanted: readonly WantedListener[];
 }
 

@@ -65,7 +65,7 @@ export interface LeaseOptions {
 
 /** The result of {@linkcode allocateLeases}. */
 export interface LeaseResult {
-  /** Without the names for which no address is left. */
+  /** The leases, without the names for which no address is left. */
   readonly leases: Leases;
   readonly dropped: readonly DroppedLease[];
 }

@@ -135,7 +135,7 @@ export class SyncLoop {
       if (found === undefined) this.#status.noKey();
       else this.#accept(found);
     } catch (error) {
-      // An answer with a Retry-After counts all the same.
+      // An answer with a Retry-After is a result even then.
       if (signal.aborted && demandedDelay(error) === 0) return false;
       this.#guard.reset();
       this.#status.fail(error, this.#known.endpoints?.length ?? 0);

@@ -32,8 +32,8 @@ export async function findPath(
 }
 
 /**
- * Returns true if `issuer` has signed `subject`. A signature that cannot be checked here counts,
- * since the runtime's TLS checks it again.
+ * Returns true if `issuer` has signed `subject`. A signature that cannot be checked here is
+ * accepted, since the runtime's TLS checks it again.
  */
 export async function isIssuer(issuer: ParsedCertificate, subject: ParsedCertificate): Promise<boolean> {
   return issuer.subjectDer === subject.issuerDer && await subject.isSignedBy(issuer) !== false;

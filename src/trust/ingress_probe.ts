@@ -14,7 +14,7 @@ const log = getLogger(["ngrokd", "trust"]);
 
 const TIMEOUT_MS = 5_000;
 /**
- * After this time a probe is repeated when a connection succeeds, since certificates are renewed.
+ * The age at which a probe is repeated when a connection succeeds, since certificates are renewed.
  */
 const STALE_MS = 6 * 3_600_000;
 

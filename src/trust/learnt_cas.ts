@@ -64,7 +64,7 @@ export class LearntCas {
 
   /**
    * Trusts a CA from now on and saves it in place of those that have expired. If it cannot be
-   * saved, it counts until the end of this process, and `problem` has the reason.
+   * saved, it is used until the end of this process, and `problem` has the reason.
    */
   async learn(certificate: ParsedCertificate): Promise<void> {
     const nowMs = Date.now();

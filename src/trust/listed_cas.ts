@@ -1,6 +1,6 @@
 /** A CA that may be learnt from the ingress itself. */
 export interface ListedCa {
-  /** Of the DER, upper-case hexadecimal pairs with colons. */
+  /** The hash of the DER: upper-case hexadecimal pairs with colons. */
   readonly sha256: string;
   /** Its subject, to recognise a CA that imitates it. */
   readonly subject: string;

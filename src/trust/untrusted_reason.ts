@@ -52,7 +52,7 @@ export async function untrustedReason(
   const extra = carried === undefined
     ? ""
     : `; it includes the trusted CA ${quote(carried)}, but that CA has not signed it`;
-  // Of a chain that ends below its CA, only the CA's name is known.
+  // If a chain ends below its CA, only the CA's name is known.
   const name = last.isCa ? last.subject : last.issuer;
   const original = known.find(({ subject, sha256 }) => subject === name && sha256 !== last.sha256);
   if (original !== undefined) {

@@ -8,7 +8,7 @@ import { loadX509 } from "./load.ts";
  */
 export interface ParsedCertificate {
   readonly pem: string;
-  /** Of the DER, upper-case hexadecimal pairs with colons, as openssl prints it. */
+  /** The hash of the DER: upper-case hexadecimal pairs with colons, as openssl prints it. */
   readonly sha256: string;
   readonly subject: string;
   readonly issuer: string;

@@ -13,7 +13,7 @@ export function noProxyEntry(list: string, target: ProxyTarget): string | undefi
 
 /** The server of a request. */
 export interface ProxyTarget {
-  /** As `URL` gives it: lower case, IPv6 in brackets. */
+  /** The spelling of `URL`: lower case, IPv6 in brackets. */
   readonly hostname: string;
   readonly port: number;
 }

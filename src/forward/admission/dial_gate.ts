@@ -154,7 +154,7 @@ export class DialGate {
 
 /** Options of {@linkcode DialGate.pass}. */
 export interface PassOptions {
-  /** For the wait and the dial together. */
+  /** The time limit of the wait and the dial together. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly dial: (options: GatedDial) => Promise<ByteStream>;

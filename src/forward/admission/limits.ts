@@ -1,17 +1,19 @@
 /** Time limits of a connection, in milliseconds. */
 export interface Limits {
   /**
-   * For the head of a request, from the start of the connection or from the head's own first byte
-   * (docs/reliability.md R36). A crowd of clients shortens it to `helloMs`.
+   * The limit of the head of a request, from the start of the connection or from the head's own
+   * first byte (docs/reliability.md R36). A crowd of clients shortens it to `helloMs`.
    */
   readonly headMs: number;
-  /** For a ClientHello, and for the first byte of anything (docs/reliability.md R23, R25). */
+  /**
+   * The limit of a ClientHello, and of the first byte of anything (docs/reliability.md R23, R25).
+   */
   readonly helloMs: number;
-  /** For TCP, TLS and upgrade to the ingress together (docs/reliability.md R24). */
+  /** The limit of TCP, TLS and upgrade to the ingress together (docs/reliability.md R24). */
   readonly ingressMs: number;
-  /** For a pause of one direction after the other has ended (docs/reliability.md R29). */
+  /** The limit of a pause of one direction after the other has ended (docs/reliability.md R29). */
   readonly closeMs: number;
-  /** For a refused client to read the reason. */
+  /** The time in which a refused client must read the reason. */
   readonly lingerMs: number;
 }
 

@@ -108,9 +108,9 @@ export interface FramedOptions {
   readonly initial: Uint8Array;
   /** Resolves when the server has answered a first request that asks to switch protocols. */
   readonly switched: Promise<boolean>;
-  /** From the first byte of a head to its last. */
+  /** The time limit from the first byte of a head to its last. */
   readonly headTimeoutMs: number;
-  /** For a refused client to read the reason. */
+  /** The time in which a refused client must read the reason. */
   readonly lingerMs: number;
 }
 

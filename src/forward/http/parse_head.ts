@@ -1,19 +1,19 @@
 import { normalizeHostname } from "../../lib/hostname.ts";
 
-/** One field line of a head. Offsets count in bytes from its start. */
+/** One field line of a head. Offsets are in bytes from its start. */
 export interface HeadField {
   /** Lower case. */
   readonly name: string;
   readonly value: string;
   readonly start: number;
   readonly valueStart: number;
-  /** After the CRLF. */
+  /** The offset after the CRLF. */
   readonly end: number;
 }
 
 /** The head of an HTTP/1 request. */
 export interface RequestHead {
-  /** In bytes, with the empty line. */
+  /** The length in bytes, with the empty line. */
   readonly length: number;
   readonly method: string;
   /**

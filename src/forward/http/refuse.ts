@@ -65,7 +65,7 @@ export async function sendRefusal(
 
 /** Options of {@linkcode sendRefusal}. */
 export interface SendRefusalOptions {
-  /** For the peer to read the answer and to close. */
+  /** The time in which the peer must read the answer and close. */
   readonly lingerMs: number;
 }
 

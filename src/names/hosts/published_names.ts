@@ -10,7 +10,7 @@ const log = getLogger(["ngrokd", "names"]);
 export class PublishedNames {
   readonly #publisher: NamePublisher;
   readonly #onProblem = new OnChange();
-  /** With its hint. */
+  /** The problem of the last publication, with its hint. */
   #problem: string | undefined;
   #withdrawn = false;
 

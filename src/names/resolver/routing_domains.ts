@@ -32,9 +32,9 @@ export function refusedNames(
 }
 
 /**
- * At most `max` domains that cover as many as possible of these (from {@linkcode routingDomains}).
- * While there are too many, the deepest are replaced by their parents, but never by a top level
- * domain or the root, which would route every name of the machine.
+ * Chooses at most `max` domains that cover as many as possible of these (from
+ * {@linkcode routingDomains}). While there are too many, the deepest are replaced by their parents,
+ * but never by a top level domain or the root, which would route every name of the machine.
  */
 export function fitDomains(domains: readonly string[], max: number): FittedDomains {
   let fitted = domains;
@@ -68,7 +68,7 @@ export interface RoutingDomains {
   readonly refused: ReadonlyMap<string, string>;
 }
 
-/** At most `max` domains, and those that do not fit. */
+/** The domains that fit, at most `max`, and those that do not. */
 export interface FittedDomains {
   readonly domains: readonly string[];
   readonly left: readonly string[];
