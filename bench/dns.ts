@@ -1,6 +1,6 @@
 // Compares the DNS server with dnsmasq: 1,000 names each, queried by dnsperf in turn.
 import { freePort } from "../sim/daemon_harness.ts";
-import { connectTcp } from "../src/system/net.ts";
+import { connectTcp } from "../src/system/tcp.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 import { askUdp } from "../tests/dns/client.ts";
 import { message } from "../tests/dns/messages.ts";

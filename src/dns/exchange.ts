@@ -1,5 +1,5 @@
 import { type ByteStream, closeQuietly, readFull, writeAll } from "../system/byte_stream.ts";
-import type { TcpAddress } from "../system/net.ts";
+import type { TcpAddress } from "../system/tcp.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
 import { frameMessage } from "./frame.ts";
 import { HEADER_BYTES, uint16 } from "./query.ts";

@@ -3,7 +3,7 @@ import { parseListenAddress } from "../config/listen_address.ts";
 import { type Cidr, formatIpv4 } from "../lib/ipv4.ts";
 import { isSharedListenMode, VIRTUAL } from "../model/listen_mode.ts";
 import { ANY_ADDRESS, type Route } from "../model/route_table.ts";
-import type { TcpAddress } from "../system/net.ts";
+import type { TcpAddress } from "../system/tcp.ts";
 import { Zone } from "./zone.ts";
 
 const PORT = 53;

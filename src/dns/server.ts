@@ -2,7 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { BindError } from "../model/errors.ts";
 import { listenerKey } from "../model/route_table.ts";
 import { type ByteStream, closeQuietly } from "../system/byte_stream.ts";
-import type { TcpAddress, TcpListener } from "../system/net.ts";
+import type { TcpAddress, TcpListener } from "../system/tcp.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
 import { answer } from "./answer.ts";
 import { HEADER_BYTES, readQuery } from "./query.ts";

@@ -4,7 +4,7 @@ import { closeQuietly } from "../system/byte_stream.ts";
 import { sleep } from "../system/clock.ts";
 import { isConnectionGone } from "../system/errors.ts";
 import { keepGoing } from "../system/keep_going.ts";
-import type { AcceptedStream, TcpListener } from "../system/net.ts";
+import type { AcceptedStream, TcpListener } from "../system/tcp.ts";
 import { TcpConnection, type TcpConnectionOptions, type TcpLimits } from "./tcp_connection.ts";
 
 const log = getLogger(["ngrokd", "dns"]);

@@ -3,7 +3,7 @@ import { messageOf } from "../model/errors.ts";
 import { listenerKey } from "../model/route_table.ts";
 import type { ByteStream } from "../system/byte_stream.ts";
 import { limitTime } from "../system/clock.ts";
-import type { TcpAddress } from "../system/net.ts";
+import type { TcpAddress } from "../system/tcp.ts";
 import type { UdpSocket } from "../system/udp.ts";
 import { exchangeTcp, exchangeUdp, isTruncated } from "./exchange.ts";
 import { type Query, TYPE } from "./query.ts";

@@ -2,7 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../model/errors.ts";
 import { closeQuietly } from "../system/byte_stream.ts";
 import { keepGoing } from "../system/keep_going.ts";
-import type { AcceptedStream, TcpListener } from "../system/net.ts";
+import type { AcceptedStream, TcpListener } from "../system/tcp.ts";
 import type { ConnectionSlots, Slot } from "./admission/connection_slots.ts";
 
 const log = getLogger(["ngrokd", "forward"]);

@@ -3,7 +3,7 @@ import { DialError, UpgradeError } from "../model/errors.ts";
 import type { ListenerRoutes, Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
 import type { ByteStream } from "../system/byte_stream.ts";
-import type { AcceptedStream } from "../system/net.ts";
+import type { AcceptedStream } from "../system/tcp.ts";
 import type { ClientSlots } from "./admission/client_slots.ts";
 import type { Limits } from "./admission/limits.ts";
 import { refuseOtherHost, urlOf } from "./choose_route.ts";

@@ -2,7 +2,7 @@ import { DialError } from "../model/errors.ts";
 import type { IngressTarget } from "../model/ingress_target.ts";
 import type { Proxy } from "../model/proxy.ts";
 import type { ByteStream } from "../system/byte_stream.ts";
-import type { TlsDialOptions } from "../system/net.ts";
+import type { TlsDialOptions } from "../system/connect_tls.ts";
 import type { DialGate } from "./admission/dial_gate.ts";
 
 /**

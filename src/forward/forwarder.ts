@@ -2,7 +2,7 @@ import { Attempts } from "../lib/attempts.ts";
 import { serviceKey } from "../model/endpoint.ts";
 import { ANY_ADDRESS, RouteTable } from "../model/route_table.ts";
 import type { Traffic } from "../model/traffic.ts";
-import type { TcpAddress, TcpListener } from "../system/net.ts";
+import type { TcpAddress, TcpListener } from "../system/tcp.ts";
 import { ClientSlots } from "./admission/client_slots.ts";
 import { ConnectionSlots } from "./admission/connection_slots.ts";
 import { DialGate } from "./admission/dial_gate.ts";

@@ -1,6 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { closeQuietly } from "../system/byte_stream.ts";
-import type { AcceptedStream, TcpAddress, TcpListener } from "../system/net.ts";
+import type { AcceptedStream, TcpAddress, TcpListener } from "../system/tcp.ts";
 import { acceptLoop } from "./accept.ts";
 import type { ConnectionSlots, Slot } from "./admission/connection_slots.ts";
 

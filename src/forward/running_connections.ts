@@ -4,7 +4,7 @@ import type { Outcome } from "../model/traffic.ts";
 import { closeQuietly } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
 import { isConnectionGone } from "../system/errors.ts";
-import type { AcceptedStream } from "../system/net.ts";
+import type { AcceptedStream } from "../system/tcp.ts";
 import type { Slot } from "./admission/connection_slots.ts";
 import type { UnroutedConnections } from "./admission/unrouted_connections.ts";
 

@@ -1,7 +1,7 @@
 import { type Cidr, cidrContains, LOOPBACK, parseIpv4 } from "../lib/ipv4.ts";
 import { ipv6Network } from "../lib/ipv6.ts";
 import type { OwnInterface } from "../model/own_interface.ts";
-import type { InterfaceAddress } from "../system/net.ts";
+import type { InterfaceAddress } from "../system/interfaces.ts";
 
 /** 169.254.0.0/16 (RFC 3927). */
 const LINK_LOCAL: Cidr = { base: 169 * 2 ** 24 + 254 * 2 ** 16, prefix: 16 };

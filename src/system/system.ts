@@ -1,13 +1,15 @@
+import { connectTls } from "./connect_tls.ts";
 import { hostname, operatingSystem, readEnvironment, takeEnvironment } from "./environment.ts";
 import * as files from "./files.ts";
 import { dropHttpConnections, sendHttp } from "./http.ts";
 import { serveHttp } from "./http_server.ts";
+import { interfaceAddresses, localAddresses } from "./interfaces.ts";
 import { holdLock, listenLocal } from "./local_socket.ts";
-import { connectTcp, connectTls, interfaceAddresses, listenTcp, localAddresses } from "./net.ts";
 import { flagFor, holds } from "./permissions.ts";
 import { run } from "./run.ts";
 import { onSignals } from "./signals.ts";
 import { type LogOutput, openLogOutput } from "./log_output.ts";
+import { connectTcp, listenTcp } from "./tcp.ts";
 import { writeErr, writeOut } from "./terminal.ts";
 import { probeChain } from "./tls_chain.ts";
 import { listenUdp } from "./udp.ts";

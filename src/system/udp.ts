@@ -1,6 +1,6 @@
 import { listenerKey } from "../model/route_table.ts";
 import { toBindError } from "./errors.ts";
-import type { TcpAddress } from "./net.ts";
+import type { TcpAddress } from "./tcp.ts";
 
 /**
  * Opens a UDP socket. On 0.0.0.0 the kernel chooses the source address of a reply, so a server

@@ -1,7 +1,7 @@
 import { DialError } from "../model/errors.ts";
 import type { ByteStream } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
-import type { TlsDialOptions } from "../system/net.ts";
+import type { TlsDialOptions } from "../system/connect_tls.ts";
 import type { System } from "../system/system.ts";
 import { explainRefusal } from "./explain_refusal.ts";
 import { IngressProbe, type IngressProbeOptions } from "./ingress_probe.ts";

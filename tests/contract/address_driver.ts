@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Cidr, cidrContains, formatIpv4, parseCidr, parseIpv4 } from "../../src/lib/ipv4.ts";
 import type { AddressDriver } from "../../src/network/driver.ts";
-import { listenTcp } from "../../src/system/net.ts";
+import { listenTcp } from "../../src/system/tcp.ts";
 
 /** A driver and the subnets to try it with. */
 export interface DriverCase {

@@ -1,5 +1,5 @@
 import { chooseAddressDriver } from "../../src/network/select.ts";
-import { listenTcp } from "../../src/system/net.ts";
+import { listenTcp } from "../../src/system/tcp.ts";
 import { testAddressDriver } from "./address_driver.ts";
 
 testAddressDriver("Loopback", {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DialError } from "../../src/model/errors.ts";
-import { connectTls } from "../../src/system/net.ts";
+import { connectTls } from "../../src/system/connect_tls.ts";
 import { realSystem } from "../../src/system/system.ts";
 import { probeChain } from "../../src/system/tls_chain.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";

@@ -1,5 +1,5 @@
-import { connectTcp } from "../../src/system/net.ts";
 import { closeQuietly, readFull, writeAll } from "../../src/system/byte_stream.ts";
+import { connectTcp } from "../../src/system/tcp.ts";
 import { listenUdp } from "../../src/system/udp.ts";
 
 /**

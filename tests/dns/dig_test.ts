@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DnsServer } from "../../src/dns/server.ts";
 import { Zone } from "../../src/dns/zone.ts";
-import { connectTcp, listenTcp } from "../../src/system/net.ts";
+import { connectTcp, listenTcp } from "../../src/system/tcp.ts";
 import { listenUdp } from "../../src/system/udp.ts";
 
 const DIG = "/usr/bin/dig";

@@ -1,4 +1,4 @@
-import type { AcceptedStream, TcpListener } from "../../src/system/net.ts";
+import type { AcceptedStream, TcpListener } from "../../src/system/tcp.ts";
 import type { UdpPeer, UdpSocket } from "../../src/system/udp.ts";
 
 /** A UDP socket whose datagrams and errors a test provides. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DnsServer, type DnsServerOptions } from "../../src/dns/server.ts";
 import { Zone } from "../../src/dns/zone.ts";
 import type { BindError } from "../../src/model/errors.ts";
-import { connectTcp, listenTcp } from "../../src/system/net.ts";
+import { connectTcp, listenTcp } from "../../src/system/tcp.ts";
 import { listenUdp } from "../../src/system/udp.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { TcpServer, type TcpServerLimits } from "../../src/dns/tcp_server.ts";
-import { listenTcp, type TcpListener } from "../../src/system/net.ts";
+import { listenTcp, type TcpListener } from "../../src/system/tcp.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { until } from "../fakes/sockets.ts";
 import { TcpClient } from "./client.ts";

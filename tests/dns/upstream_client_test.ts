@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Query, readQuery } from "../../src/dns/query.ts";
 import { UpstreamClient, type UpstreamClientOptions } from "../../src/dns/upstream_client.ts";
-import { connectTcp, type TcpAddress } from "../../src/system/net.ts";
+import { connectTcp, type TcpAddress } from "../../src/system/tcp.ts";
 import { listenUdp } from "../../src/system/udp.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
 import { FakeUdp } from "./fake_sockets.ts";

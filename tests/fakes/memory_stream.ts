@@ -1,5 +1,5 @@
 import type { ByteStream } from "../../src/system/byte_stream.ts";
-import type { AcceptedStream } from "../../src/system/net.ts";
+import type { AcceptedStream } from "../../src/system/tcp.ts";
 
 /** One direction: bytes in order, at most `highWater` of them unread. */
 class Channel {

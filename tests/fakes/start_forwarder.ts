@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Forwarder, type ForwarderOptions } from "../../src/forward/forwarder.ts";
 import { listenerKey, type Route, RouteTable } from "../../src/model/route_table.ts";
-import { connectTls, listenTcp } from "../../src/system/net.ts";
+import { connectTls } from "../../src/system/connect_tls.ts";
+import { listenTcp } from "../../src/system/tcp.ts";
 import { type Behaviour, echo, type FakeIngress, fakeIngress } from "./fake_ingress.ts";
 import { readAll, send, text } from "./memory_stream.ts";
 import type { TestPair } from "./test_ca.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { acceptLoop } from "../../src/forward/accept.ts";
 import { ConnectionSlots, type Slot } from "../../src/forward/admission/connection_slots.ts";
-import type { AcceptedStream, TcpListener } from "../../src/system/net.ts";
+import type { AcceptedStream, TcpListener } from "../../src/system/tcp.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
 import { memoryPair, type MemoryStream } from "../fakes/memory_stream.ts";

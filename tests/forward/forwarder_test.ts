@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DialError, type DialFailure } from "../../src/model/errors.ts";
 import { type Route, RouteTable } from "../../src/model/route_table.ts";
-import { connectTls } from "../../src/system/net.ts";
+import { connectTls } from "../../src/system/connect_tls.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { clientHello, records } from "../fakes/client_hello.ts";
 import { answerFrame, type Behaviour, echo, httpMirror, WELCOME } from "../fakes/fake_ingress.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ConnectionSlots } from "../../src/forward/admission/connection_slots.ts";
 import { Listeners, type ListenersOptions } from "../../src/forward/listeners.ts";
 import { BindError } from "../../src/model/errors.ts";
-import { listenTcp } from "../../src/system/net.ts";
+import { listenTcp } from "../../src/system/tcp.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { untilRefused } from "../fakes/sockets.ts";
 

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import tls from "node:tls";
-import { connectTls } from "../../src/system/net.ts";
+import { connectTls } from "../../src/system/connect_tls.ts";
 import { type Behaviour, echo, fakeIngress, WELCOME } from "../fakes/fake_ingress.ts";
 import { concat, latin1, pattern, readAll, send, text } from "../fakes/memory_stream.ts";
 import { route } from "../fakes/routes.ts";

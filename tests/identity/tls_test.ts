@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:tls";
 import type { AddressInfo } from "node:net";
 import { once } from "node:events";
-import { connectTls } from "../../src/system/net.ts";
+import { connectTls } from "../../src/system/connect_tls.ts";
 import { TestCa } from "../fakes/test_ca.ts";
 import { p384Key } from "./p384_key.ts";
 

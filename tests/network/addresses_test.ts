@@ -5,7 +5,7 @@ import { formatCidr, parseCidr } from "../../src/lib/ipv4.ts";
 import { LinuxIp } from "../../src/network/linux_ip.ts";
 import { chooseAddressDriver } from "../../src/network/select.ts";
 import * as files from "../../src/system/files.ts";
-import { listenTcp } from "../../src/system/net.ts";
+import { listenTcp } from "../../src/system/tcp.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { driverOn, FakeIp, hangs } from "./fake_ip.ts";

@@ -2,7 +2,7 @@ import { CommandError } from "../../src/model/errors.ts";
 import type { AddressDriver } from "../../src/network/driver.ts";
 import type { Run } from "../../src/network/ip_program.ts";
 import { chooseAddressDriver } from "../../src/network/select.ts";
-import { listenTcp } from "../../src/system/net.ts";
+import { listenTcp } from "../../src/system/tcp.ts";
 
 /** The driver for a machine with this `ip`. */
 export function driverOn(ip: FakeIp, os = "linux"): AddressDriver {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { formatCidr, parseCidr } from "../../src/lib/ipv4.ts";
 import { BindError } from "../../src/model/errors.ts";
 import { Loopback, type LoopbackOptions } from "../../src/network/loopback.ts";
-import { listenTcp } from "../../src/system/net.ts";
+import { listenTcp } from "../../src/system/tcp.ts";
 
 /** A system with only these addresses. */
 function systemWith(addresses: readonly string[]): LoopbackOptions & { readonly tried: string[] } {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { processFigures } from "../../bench/process_figures.ts";
-import { connectTls } from "../../src/system/net.ts";
+import { connectTls } from "../../src/system/connect_tls.ts";
 import { route } from "../fakes/routes.ts";
 import { until } from "../fakes/sockets.ts";
 import { startForwarder } from "../fakes/start_forwarder.ts";

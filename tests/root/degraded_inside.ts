@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { formatCidr, parseCidr } from "../../src/lib/ipv4.ts";
 import { chooseAddressDriver } from "../../src/network/select.ts";
-import { listenTcp } from "../../src/system/net.ts";
 import { run } from "../../src/system/run.ts";
+import { listenTcp } from "../../src/system/tcp.ts";
 
 Deno.test("the driver reports why it has no interface, leaves none, and uses loopback addresses", async () => {
   const driver = chooseAddressDriver({ os: "linux", listen: listenTcp, run, interfaceName: "ngrokd0" });

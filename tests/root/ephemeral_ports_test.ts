@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Forwarder } from "../../src/forward/forwarder.ts";
 import { RouteTable } from "../../src/model/route_table.ts";
-import { connectTls, listenTcp } from "../../src/system/net.ts";
+import { connectTls } from "../../src/system/connect_tls.ts";
+import { listenTcp } from "../../src/system/tcp.ts";
 import { TestCa } from "../fakes/test_ca.ts";
 import { echo, fakeIngress } from "../fakes/fake_ingress.ts";
 import { readExactly, send } from "../fakes/memory_stream.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { acceptNext } from "../../src/system/accept_next.ts";
-import { listenTcp } from "../../src/system/net.ts";
+import { listenTcp } from "../../src/system/tcp.ts";
 
 /**
  * Connects and resets the connection at once, so that it waits in the accept queue without a peer.

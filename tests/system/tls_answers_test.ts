@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DialError } from "../../src/model/errors.ts";
 import { closeQuietly } from "../../src/system/byte_stream.ts";
-import { connectTls } from "../../src/system/net.ts";
+import { connectTls } from "../../src/system/connect_tls.ts";
 import { answersTls } from "../../src/system/tls_answers.ts";
 import { freePort } from "../../sim/daemon_harness.ts";
 import { until } from "../fakes/sockets.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DialError } from "../../src/model/errors.ts";
 import type { ByteStream } from "../../src/system/byte_stream.ts";
 import { sleep } from "../../src/system/clock.ts";
-import type { TlsDialOptions } from "../../src/system/net.ts";
+import type { TlsDialOptions } from "../../src/system/connect_tls.ts";
 import { realSystem, type System } from "../../src/system/system.ts";
 import { IngressDialer } from "../../src/trust/ingress_dialer.ts";
 import { TrustSet } from "../../src/trust/trust_set.ts";

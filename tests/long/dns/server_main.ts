@@ -2,7 +2,7 @@
 // and runs until its standard input ends. Usage: server_main.ts [PORT OF AN UPSTREAM DNS SERVER]
 import { DnsServer } from "../../../src/dns/server.ts";
 import { Zone } from "../../../src/dns/zone.ts";
-import { connectTcp, listenTcp } from "../../../src/system/net.ts";
+import { connectTcp, listenTcp } from "../../../src/system/tcp.ts";
 import { writeOut } from "../../../src/system/terminal.ts";
 import { listenUdp } from "../../../src/system/udp.ts";
 import { benchNames } from "./names.ts";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import type { AddressInfo } from "node:net";
 import tls from "node:tls";
-import { BindError, DialError, type DialFailure } from "../../src/model/errors.ts";
+import { DialError, type DialFailure } from "../../src/model/errors.ts";
 import type { ByteStream } from "../../src/system/byte_stream.ts";
-import { connectTls, listenTcp, localAddresses, type TlsDialOptions } from "../../src/system/net.ts";
 import { freePort } from "../../sim/daemon_harness.ts";
+import { connectTls, type TlsDialOptions } from "../../src/system/connect_tls.ts";
 import { countedSignal } from "../fakes/counted_signal.ts";
 import { latin1 } from "../fakes/memory_stream.ts";
 import { runModule } from "../fakes/run_module.ts";
@@ -216,7 +216,7 @@ Deno.test("connectTls() leaves no listener on its signal", async () => {
 
 Deno.test("connectTls() names the flag for a host outside the permission set", async () => {
   const options = { hostname: "ingress.example", port: 443, ...client, caCerts: [], timeoutMs: 1000 };
-  const code = `import { connectTls } from "../../src/system/net.ts";
+  const code = `import { connectTls } from "../../src/system/connect_tls.ts";
     await connectTls(${JSON.stringify(options)})
       .catch(({ code, message, hint }) => console.log(JSON.stringify({ code, message, hint })));`;
   const { stdout, stderr } = await runModule(code, {
@@ -227,55 +227,4 @@ Deno.test("connectTls() names the flag for a host outside the permission set", a
     message: 'Cannot connect to ingress.example:443: the permission set does not include "ingress.example"',
     hint: "Add --allow-net=ingress.example",
   }, stderr);
-});
-
-Deno.test("listenTcp() accepts a connection with its peer, and passes on a half-close", async () => {
-  const listener = listenTcp({ address: "127.0.0.1", port: 0 });
-  assert.equal(listener.key, `127.0.0.1:${listener.port}`);
-  const [server, conn] = await Promise.all([listener.accept(), Deno.connect({ port: listener.port })]);
-  assert.equal(server.peer, "127.0.0.1");
-  await conn.closeWrite();
-  const buffer = new Uint8Array(10);
-  assert.equal(await server.read(buffer), null);
-  await server.write(new Uint8Array([1]));
-  assert.equal(await conn.read(buffer), 1);
-  server.close();
-  conn.close();
-  listener.close();
-});
-
-Deno.test("listenTcp() accepts a client that has closed its connection", async () => {
-  const listener = listenTcp({ address: "127.0.0.1", port: 0 });
-  const conn = await Deno.connect({ port: listener.port });
-  conn.close();
-  const server = await listener.accept();
-  await drain(server);
-  server.close();
-  listener.close();
-});
-
-Deno.test("listenTcp() ends a pending accept when it is closed", async () => {
-  const listener = listenTcp({ address: "127.0.0.1", port: 0 });
-  const accepting = listener.accept();
-  listener.close();
-  await assert.rejects(accepting, Deno.errors.BadResource);
-});
-
-Deno.test("listenTcp() throws BindError if the address is in use or not local", () => {
-  const listener = listenTcp({ address: "127.0.0.1", port: 0 });
-  const cases = [["127.0.0.1", listener.port, "in_use"], ["192.0.2.1", 0, "not_available"]] as const;
-  for (const [address, port, reason] of cases) {
-    assert.throws(() => listenTcp({ address, port }), (error) => {
-      assert.ok(error instanceof BindError);
-      assert.deepEqual([error.reason, error.address], [reason, `${address}:${port}`]);
-      if (reason === "in_use") assert.match(error.hint!, /ss -ltnp/);
-      return true;
-    });
-  }
-  listener.close();
-});
-
-Deno.test("localAddresses() contains the loopback address with its interface", () => {
-  const loopback = localAddresses().find(({ address }) => address === "127.0.0.1");
-  assert.match(loopback!.interface, /^lo/);
 });

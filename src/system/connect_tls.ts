@@ -1,0 +1,114 @@
+import { seconds } from "../lib/seconds.ts";
+import { DialError } from "../model/errors.ts";
+import type { Proxy } from "../model/proxy.ts";
+import type { ByteStream } from "./byte_stream.ts";
+import { withDeadline } from "./clock.ts";
+import { CHECK_INGRESS, dialFailure } from "./dial_failure.ts";
+import { openTunnel } from "./proxy/proxy_tunnel.ts";
+import { openRelay, type Relay } from "./proxy/relay.ts";
+import { silentProxy } from "./proxy/tunnel.ts";
+import { answersTls } from "./tls_answers.ts";
+
+/**
+ * The option for a server name that differs from the dialled address. It is unstable in the
+ * runtime.
+ */
+const SERVER_NAME = Symbol.for("unstableServerName");
+
+/**
+ * Connects, shakes hands and verifies the server's certificate against `hostname`.
+ *
+ * With TLS 1.3 a refused client certificate shows at the first read, not here. The runtime
+ * continues the handshake of a closed connection, so one that is given up keeps its descriptor
+ * until the server ends it.
+ *
+ * @throws {DialError} With the class of the failure.
+ * @throws The signal's reason, if it aborts first.
+ */
+export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
+  const { hostname, port, cert, key, caCerts, timeoutMs, signal, checkFirst = false, proxy } = options;
+  const where = `${hostname}:${port}`;
+  const identity = { cert, key, caCerts: [...caCerts] };
+  let conn: Deno.TlsConn | undefined;
+  let relay: Relay | undefined;
+  let over = false;
+  async function open(): Promise<ByteStream> {
+    // Through a proxy the runtime dials our relay, so the tunnel makes the check.
+    if (proxy !== undefined) return await openProxied(proxy);
+    if (checkFirst && !(await answersTls({ hostname, port, timeoutMs, signal }) && !over)) {
+      throw new Deno.errors.TimedOut();
+    }
+    conn = await Deno.connectTls({ hostname, port, ...identity });
+    if (over) conn.close();
+    else await conn.handshake();
+    return conn;
+  }
+  async function openProxied(proxy: Proxy): Promise<ByteStream> {
+    const tunnel = await openTunnel({ proxy, hostname, port, timeoutMs, checkFirst, signal });
+    const own = relay = openRelay(tunnel);
+    if (over) own.close();
+    const where = { hostname: "127.0.0.1", port: own.port, ...identity, [SERVER_NAME]: hostname };
+    const tls = conn = await Deno.connectTls(where);
+    const close = (): void => {
+      try {
+        tls.close();
+      } finally {
+        own.close();
+      }
+    };
+    if (over) close();
+    await own.accept((tls.localAddr as Deno.NetAddr).port);
+    await tls.handshake();
+    return {
+      read: (buffer) => tls.read(buffer),
+      write: (data) => tls.write(data),
+      closeWrite: () => tls.closeWrite(),
+      close,
+    };
+  }
+  try {
+    return await withDeadline(open(), {
+      ms: timeoutMs,
+      signal,
+      onTimeout: () =>
+        proxy !== undefined && relay === undefined
+          ? silentProxy({ proxy, hostname, port, timeoutMs })
+          : new DialError(`Cannot connect to ${where}: no response within ${seconds(timeoutMs)} s`, {
+            code: "timeout",
+            hint: CHECK_INGRESS,
+          }),
+    });
+  } catch (error) {
+    over = true;
+    try {
+      conn?.close();
+    } catch {
+      // A failed handshake has closed the connection.
+    }
+    relay?.close();
+    if (signal?.aborted) throw signal.reason;
+    if (error instanceof DialError) throw error;
+    const [code, state, hint] = dialFailure(error, { hostname, connected: conn !== undefined });
+    throw new DialError(`Cannot connect to ${where}: ${state}`, { code, cause: error, hint });
+  }
+}
+
+/** Options of {@linkcode connectTls}. Keys, certificates and CAs are PEM. */
+export interface TlsDialOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly cert: string;
+  readonly key: string;
+  /** Trusted CAs in addition to Deno's roots. */
+  readonly caCerts: readonly string[];
+  /** The limit for TCP connect and TLS handshake together. */
+  readonly timeoutMs: number;
+  /**
+   * If true, checks first that a TLS server answers (with an `https` proxy: that the proxy does),
+   * because a handshake that is given up keeps its descriptor.
+   */
+  readonly checkFirst?: boolean;
+  /** The proxy to dial instead of the host. The host's name is still verified. */
+  readonly proxy?: Proxy | undefined;
+  readonly signal?: AbortSignal | undefined;
+}

@@ -1,0 +1,15 @@
+/** An address of this machine, IPv4 or IPv6, with its interface. */
+export interface InterfaceAddress {
+  readonly interface: string;
+  readonly address: string;
+}
+
+/** Returns all addresses of this machine. */
+export function interfaceAddresses(): InterfaceAddress[] {
+  return Deno.networkInterfaces().map(({ name, address }) => ({ interface: name, address }));
+}
+
+/** Returns the IPv4 addresses of this machine with their interfaces. */
+export function localAddresses(): InterfaceAddress[] {
+  return interfaceAddresses().filter(({ address }) => !address.includes(":"));
+}
