@@ -115,7 +115,9 @@ export class Account {
     this.#selectors.forgetFailure();
   }
 
-  /** The time until a list of so many pages fits into the request budget, in milliseconds. */
+  /**
+   * Returns the time until a list of so many pages fits into the request budget, in milliseconds.
+   */
   readyInMs(pages: number): number {
     return this.#endpoints.readyInMs(pages);
   }

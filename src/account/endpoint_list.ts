@@ -18,7 +18,9 @@ export class EndpointList {
     this.#client = client;
   }
 
-  /** The time until a list of so many pages fits into the request budget, in milliseconds. */
+  /**
+   * Returns the time until a list of so many pages fits into the request budget, in milliseconds.
+   */
   readyInMs(pages: number): number {
     return this.#client.budget.waitMs(pages);
   }

@@ -82,7 +82,8 @@ export class Registration {
   }
 
   /**
-   * True if the account's list lacks it; a 404 alone can come from a gateway or a wrong api.url.
+   * Returns true if the account's list lacks it; a 404 alone can come from a gateway or a wrong
+   * api.url.
    */
   async #isUnlisted(id: string, signal: AbortSignal): Promise<boolean> {
     try {

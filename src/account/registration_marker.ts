@@ -22,8 +22,8 @@ export class RegistrationMarker {
   }
 
   /**
-   * The marker of an unfinished registration; undefined if there is none. A damaged file is logged
-   * and treated as missing.
+   * Reads the marker of an unfinished registration; undefined if there is none. A damaged file is
+   * logged and treated as missing.
    *
    * @throws {FileError}
    */

@@ -19,7 +19,9 @@ export class RenewalMemory {
     this.#file = new JsonFile(path, { schema: CONTENT, files });
   }
 
-  /** The time of the renewal that brought this certificate, milliseconds since the epoch. */
+  /**
+   * Returns the time of the renewal that brought this certificate, milliseconds since the epoch.
+   */
   renewedAt(serial: string | undefined): number | undefined {
     const last = this.#last;
     return last !== undefined && last.serial === serial ? Date.parse(last.at) : undefined;

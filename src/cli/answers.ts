@@ -178,29 +178,33 @@ const HEALTH: z.ZodType<HealthReport> = z.looseObject({
   ),
 });
 
-/** The answer of `status`. @throws {DaemonError} `malformed` */
+/** Parses the response of `status`. @throws {DaemonError} `malformed` */
 export function parseStatus(data: unknown): StatusReport {
   return parse(STATUS, data);
 }
 
-/** The answer of `list`, sorted by host name, port and id. @throws {DaemonError} `malformed` */
+/**
+ * Parses the response of `list`, sorted by host name, port and id.
+ *
+ * @throws {DaemonError} `malformed`
+ */
 export function parseList(data: unknown): EndpointReport[] {
   return parse(z.array(ENDPOINT), data).sort((a, b) =>
     compare(a.hostname, b.hostname) || a.port - b.port || compare(a.id, b.id)
   );
 }
 
-/** The answer of `health`. @throws {DaemonError} `malformed` */
+/** Parses the response of `health`. @throws {DaemonError} `malformed` */
 export function parseHealth(data: unknown): HealthReport {
   return parse(HEALTH, data);
 }
 
-/** The answer of `trust show`. @throws {DaemonError} `malformed` */
+/** Parses the response of `trust show`. @throws {DaemonError} `malformed` */
 export function parseTrust(data: unknown): TrustReport {
   return parse(TRUST_SHOWN, data);
 }
 
-/** The answer of a command that reports one sentence. @throws {DaemonError} `malformed` */
+/** Parses the response of a command that reports one sentence. @throws {DaemonError} `malformed` */
 export function parseSentence(data: unknown): string {
   return parse(z.string(), data);
 }

@@ -36,7 +36,7 @@ const NOT_CONNECTED: ReadonlySet<DaemonFailure> = new Set([
   "unreachable",
 ]);
 
-/** The failure that a thrown value stands for. */
+/** Returns the failure that a thrown value stands for. */
 export function toFailure(error: unknown): Failure {
   const failure: Failure = {
     exitCode: EXIT.failure,
@@ -64,7 +64,7 @@ export function toFailure(error: unknown): Failure {
   return error instanceof FileError ? { ...failure, code: `file_${error.reason}` } : failure;
 }
 
-/** The lines for standard error. */
+/** Returns the lines for standard error. */
 export function failureText({ message, prefix, hint, details, usage }: Failure): string {
   const [first = "", ...rest] = `${prefix}${message}`.split("\n");
   const lines = [first, ...rest.map((line) => `  ${line}`), ...details, ...(hint ?? "").split("\n")];
@@ -72,7 +72,7 @@ export function failureText({ message, prefix, hint, details, usage }: Failure):
   return usage === "" ? text : `${text}\n${usage}`;
 }
 
-/** The JSON for standard error. */
+/** Returns the JSON for standard error. */
 export function failureJson({ code, message, hint }: Failure): string {
   return `${safeJson({ schema: 1, error: { code, message, hint } })}\n`;
 }

@@ -12,9 +12,9 @@ import { SecretLine } from "./secret_line.ts";
 export interface CtlIo {
   writeOut(text: string): void;
   writeErr(text: string): void;
-  /** True if standard input is a terminal. */
+  /** Returns true if standard input is a terminal. */
   isInteractive(): boolean;
-  /** All of standard input. @throws {RangeError} If it is larger. */
+  /** Reads all of standard input. @throws {RangeError} If it is larger. */
   readStdin(maxBytes: number): Promise<string>;
   /** Reads a line from the terminal without echo; undefined if the user presses Ctrl-C. */
   promptSecret(prompt: string): Promise<string | undefined>;
@@ -24,13 +24,17 @@ export interface CtlIo {
   readonly sendHttp: typeof sendHttp;
   /** Runs a program on this terminal and returns its exit code. */
   runInteractive(argv: readonly [string, ...string[]]): Promise<number>;
-  /** True if the path exists. @throws {FileError} If this process may not read the directory. */
+  /**
+   * Returns true if the path exists.
+   *
+   * @throws {FileError} If this process may not read the directory.
+   */
   exists(path: string): Promise<boolean>;
   /** Checks a configuration file as the daemon does. @throws {FileError} If it cannot be read. */
   checkConfig(path: string): Promise<ConfigCheck>;
 }
 
-/** This machine. */
+/** Returns the real operations of this machine. */
 export function realIo(): CtlIo {
   return {
     writeOut,

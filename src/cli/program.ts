@@ -23,7 +23,9 @@ export interface HelpOutput {
   writeErr(text: string): void;
 }
 
-/** The command line of `ngrokctl`. A command that fails throws; nothing exits the process. */
+/**
+ * Creates the command line of `ngrokctl`. A command that fails throws; nothing exits the process.
+ */
 export function createProgram(io: CtlIo, output: HelpOutput): CommandUnknownOpts {
   const program = new Command("ngrokctl")
     .description("Control the ngrokd daemon")

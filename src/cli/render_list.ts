@@ -11,7 +11,7 @@ const NONE = [
   "",
 ];
 
-/** The text of `ngrokctl list` (docs/compatibility.md 4.11); a reason follows its row. */
+/** Renders the text of `ngrokctl list` (docs/compatibility.md 4.11); a reason follows its row. */
 export function renderList(endpoints: readonly EndpointReport[]): string {
   const title = box("Discovered Bound Endpoints", 12);
   if (endpoints.length === 0) return title + NONE.map((line) => `${line}\n`).join("");

@@ -14,7 +14,7 @@ const API_STATES: Readonly<Record<ApiState, string>> = {
 };
 
 /**
- * The text of `ngrokctl status`: the lines of docs/compatibility.md 4.11, then details and
+ * Renders the text of `ngrokctl status`: the lines of docs/compatibility.md 4.11, then details and
  * problems.
  */
 export function renderStatus(report: StatusReport): string {
@@ -139,7 +139,7 @@ function block(lines: readonly string[]): string {
   return lines.length === 0 ? "" : `${lines.join("\n")}\n\n`;
 }
 
-/** The two largest units: `3d 4h`, `5m 6s`, `7s`. */
+/** Returns the two largest units: `3d 4h`, `5m 6s`, `7s`. */
 function duration(seconds: number): string {
   const whole = Math.floor(seconds);
   const units: [number, string][] = [

@@ -10,7 +10,7 @@ export const TRUST_MODES: Readonly<Record<TrustReport["mode"], string>> = {
   none: "no CA yet",
 };
 
-/** The text of `ngrokctl trust show`. */
+/** Renders the text of `ngrokctl trust show`. */
 export function renderTrust(report: TrustReport): string {
   const { mode, cas, problems, warnings } = report;
   const lines = [
@@ -25,7 +25,7 @@ export function renderTrust(report: TrustReport): string {
   return lines.map((line) => `${escapeControls(line)}\n`).join("");
 }
 
-/** The rest of a certificate's validity in whole days. */
+/** Returns the rest of a certificate's validity in whole days. */
 export function daysLeft(days: number): string {
   if (days < 0) return "expired";
   const whole = Math.floor(days);

@@ -1,7 +1,7 @@
 import { escapeControls } from "../lib/printable.ts";
 
 /**
- * JSON over several lines, indented by two spaces, without a character that is unsafe on a
+ * Renders JSON over several lines, indented by two spaces, without a character that is unsafe on a
  * terminal.
  */
 export function safeJson(value: unknown): string {

@@ -44,7 +44,9 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
-/** `--socket`, else `NGROKD_SOCKET`, else the default, which the Go daemon's path means too. */
+/**
+ * Returns `--socket`, else `NGROKD_SOCKET`, else the default, which the Go daemon's path means too.
+ */
 function socketPath(io: CtlIo, option: string | undefined): string {
   const os = io.operatingSystem();
   return effectiveSocketPath(option || io.readEnvironment("NGROKD_SOCKET") || defaultSocketPath(os), os);

@@ -2,7 +2,8 @@ const GAP = 2;
 const INDENT = "  ";
 
 /**
- * A table with dashes under its head and columns as wide as needed (docs/compatibility.md 4.11).
+ * Renders a table with dashes under its head and columns as wide as needed (docs/compatibility.md
+ * 4.11).
  */
 export function table(head: readonly string[], rows: readonly TableRow[]): string {
   const all = [head, ...rows.map((row) => row.cells)];
@@ -27,7 +28,7 @@ export interface TableRow {
   readonly notes?: readonly string[];
 }
 
-/** The width in characters, as the Go daemon counts it. */
+/** Returns the width in characters, as the Go daemon counts it. */
 function widthOf(text: string): number {
   return [...text].length;
 }

@@ -83,7 +83,7 @@ function readEntry(entry: z.infer<typeof ENDPOINT>, known: ReadonlyMap<string, E
     : { id, url, endpoint: { id, url, ...read } };
 }
 
-/** The parts of the URL, or the reason why the entry is refused. */
+/** Reads the parts of the URL, or the reason why the entry is refused. */
 function readUrl(id: string, url: string): EndpointUrl | string {
   if (id === "") return "it has no id";
   if (!ID_FORM.test(id)) return "its id is not printable, or too long";

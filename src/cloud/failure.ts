@@ -23,7 +23,8 @@ const BY_CODE: Readonly<Record<string, string>> = {
 };
 
 /**
- * The error of a call: `Cannot <action>: <state>`, with a hint. `status` is 0 without an answer.
+ * Returns the error of a call: `Cannot <action>: <state>`, with a hint. `status` is 0 without an
+ * answer.
  */
 export function failure(
   action: string,
@@ -34,7 +35,7 @@ export function failure(
   return new ApiError(`Cannot ${action}: ${state}`, { ...options, status, hint: hintFor({ status, code }) });
 }
 
-/** The next step for the user after a failed call; undefined if there is none. */
+/** Returns the next step for the user after a failed call; undefined if there is none. */
 export function hintFor(failure: { readonly status: number; readonly code: string }): string | undefined {
   const { status, code } = failure;
   if (Object.hasOwn(BY_CODE, code)) return BY_CODE[code];

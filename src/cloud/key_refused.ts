@@ -3,13 +3,13 @@ import { ApiError } from "../model/errors.ts";
 /** The shortest pause after a request with a key that the API refused, in milliseconds. */
 const REFUSED_MS = 5 * 60_000;
 
-/** True if the API has refused the key. */
+/** Returns true if the API has refused the key. */
 export function isKeyRefused(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 401 || error.status === 403) &&
     error.code !== "malformed";
 }
 
-/** The delay that the API demands after a failed request, in milliseconds; 0 if none. */
+/** Returns the delay that the API demands after a failed request, in milliseconds; 0 if none. */
 export function demandedDelay(error: unknown): number {
   const retryAfterMs = error instanceof ApiError ? error.retryAfterMs ?? 0 : 0;
   return isKeyRefused(error) ? Math.max(REFUSED_MS, retryAfterMs) : retryAfterMs;

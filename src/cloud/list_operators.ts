@@ -6,7 +6,11 @@ import { OPERATOR_PAGE } from "./schemas.ts";
 const MAX_PAGES_OF_IDS = 20;
 const MAX_PAGES_TO_SEARCH = 50;
 
-/** The ids of all operators of the account. @throws {ApiError} Also if the list has no end. */
+/**
+ * Returns the ids of all operators of the account.
+ *
+ * @throws {ApiError} Also if the list has no end.
+ */
 export async function listOperatorIds(client: ApiClient, signal?: AbortSignal): Promise<readonly string[]> {
   const operators = await listOperators(client, {
     action: "list the operators",
@@ -17,7 +21,7 @@ export async function listOperatorIds(client: ApiClient, signal?: AbortSignal): 
 }
 
 /**
- * The ids of the account's operators whose metadata holds the registration marker.
+ * Finds the ids of the account's operators whose metadata holds the registration marker.
  *
  * @throws {ApiError} Also if the list has no end.
  */

@@ -100,7 +100,11 @@ export function isGone(error: unknown): boolean {
     error.code !== NOT_AN_ID;
 }
 
-/** The path of an operator's resource. @throws {RangeError} If the id is not an operator's. */
+/**
+ * Returns the path of an operator's resource.
+ *
+ * @throws {RangeError} If the id is not an operator's.
+ */
 export function pathOf(id: string): string {
   if (!OPERATOR_ID.test(id)) {
     throw new RangeError(`Cannot use the operator id "${printable(id)}": it is not an id`);

@@ -4,10 +4,10 @@ import type { IngressTarget } from "../model/ingress_target.ts";
 import type { Capability } from "../system/permissions.ts";
 
 /**
- * The ingress that the cloud named as `host` or `host:port`, if the permission set includes it;
- * undefined if it must not be dialled. Addresses are refused, and so is this machine unless the API
- * is on it too (a simulated cloud): the target could be one of our listeners, and every connection
- * would lead to the next.
+ * Returns the ingress that the cloud named as `host` or `host:port`, if the permission set includes
+ * it; undefined if it must not be dialled. Addresses are refused, and so is this machine unless the
+ * API is on it too (a simulated cloud): the target could be one of our listeners, and every
+ * connection would lead to the next.
  */
 export function operatorIngress(
   endpoint: string | undefined,

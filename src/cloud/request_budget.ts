@@ -44,8 +44,8 @@ export class RequestBudget {
   }
 
   /**
-   * The time until a list of so many pages can be read without a pause, in milliseconds. Pages
-   * beyond the window's limit are not counted.
+   * Returns the time until a list of so many pages can be read without a pause, in milliseconds.
+   * Pages beyond the window's limit are not counted.
    */
   waitMs(pages: number): number {
     this.#trim();

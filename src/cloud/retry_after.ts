@@ -2,8 +2,8 @@ const MAX_MS = 15 * 60_000;
 const IMF_FIXDATE = /^[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT$/;
 
 /**
- * The delay in milliseconds that a Retry-After header demands (RFC 9110 10.2.3: seconds or a date),
- * at most 15 minutes. Undefined if there is none, it is invalid, or it is not in the future.
+ * Parses the delay in milliseconds that a Retry-After header demands (RFC 9110 10.2.3: seconds or a
+ * date), at most 15 minutes. Undefined if there is none, it is invalid, or it is not in the future.
  */
 export function parseRetryAfter(value: string | null, nowMs: number): number | undefined {
   const text = value?.trim() ?? "";

@@ -143,7 +143,7 @@ function readPortText(text: string): number {
   return port;
 }
 
-/** False for 0.0.0.0/8, multicast and reserved addresses. */
+/** Returns false for 0.0.0.0/8, multicast and reserved addresses. */
 function isHostAddress(address: number): boolean {
   return address >>> 24 > 0 && address >>> 24 < 224;
 }

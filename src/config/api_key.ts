@@ -35,7 +35,9 @@ export async function resolveApiKey(configured: string, sources: ApiKeySources):
   return { key: checked((await readKeyFile(path, sources)).trim(), KEY_FILE_VARIABLE), source: "file" };
 }
 
-/** The reason that a text cannot be an API key; undefined if it can. Never shows the text. */
+/**
+ * Returns the reason that a text cannot be an API key; undefined if it can. Never shows the text.
+ */
 export function apiKeyProblem(key: string): string | undefined {
   if (key === "") return "the key is empty";
   if (/\s/.test(key)) return "the key contains white space or a line break";

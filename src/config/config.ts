@@ -27,7 +27,7 @@ export const DEFAULTS: Config = buildConfig((key) => key.default);
 /** The ingress that is dialled if neither the file nor the API names one (docs/protocol.md 3.1). */
 export const DEFAULT_INGRESS = { hostname: "kubernetes-binding-ingress.ngrok.io", port: 443 };
 
-/** A configuration with the value that `valueOf` gives for each key. */
+/** Returns a configuration with the value that `valueOf` gives for each key. */
 export function buildConfig(valueOf: (key: Key<unknown>) => unknown): Config {
   const config: Record<string, unknown> = {};
   for (const { key, path: [name, property] } of KEY_ENTRIES) {
@@ -37,7 +37,7 @@ export function buildConfig(valueOf: (key: Key<unknown>) => unknown): Config {
   return config as Config;
 }
 
-/** The value of a key, and the values of its section by property. */
+/** Returns the value of a key, and the values of its section by property. */
 export function valueOf(
   config: Config,
   { path: [name, property] }: KeyEntry,

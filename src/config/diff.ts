@@ -25,7 +25,7 @@ export function diffConfig(before: Config, after: Config): ConfigDiff {
   };
 }
 
-/** JSON in which the order of a map does not matter. */
+/** Returns JSON in which the order of a map does not matter. */
 function canonical(value: unknown): string | undefined {
   return JSON.stringify(
     value,

@@ -54,19 +54,19 @@ export function key<T>(entry: Key<T>): Key<T> {
   return entry;
 }
 
-/** True for a key, false for a section of keys. */
+/** Returns true for a key, false for a section of keys. */
 export function isKey(entry: object): entry is Key<unknown> {
   return "type" in entry;
 }
 
-/** Net permission for a host, or for a host and port. */
+/** Returns the net permission for a host, or for a host and port. */
 export function netNeed(host: string, value = host): Need {
   return { value, capability: { kind: "net", host } };
 }
 
 /**
- * Permission to replace a file. A temporary file beside it is renamed, so the directory must be
- * writable.
+ * Returns the permissions to replace a file. A temporary file beside it is renamed, so the
+ * directory must be writable.
  */
 export function replaceNeeds(file: string): Need[] {
   const path = dirname(file);

@@ -23,8 +23,8 @@ interface Piece {
 }
 
 /**
- * The edits that may make `value` the `api.key` of the document, the best first. The caller must
- * check that an edit changes nothing else: anchors, chomping and document markers affect other
+ * Returns the edits that may make `value` the `api.key` of the document, the best first. The caller
+ * must check that an edit changes nothing else: anchors, chomping and document markers affect other
  * values.
  */
 export function keySplices(text: string, document: Document, options: { readonly value: string }): Splice[] {
@@ -62,7 +62,7 @@ function intoEmptyFile(text: string, range: Range | undefined, options: Piece): 
   return [append(text, block, eol), { start, end, text: block }, { start, end, text: ` ${flow}` }];
 }
 
-/** A new section, after the others or before them. */
+/** Returns a new section, after the others or before them. */
 function besideSections(text: string, root: YAMLMap, { value, eol }: Piece): Splice[] {
   const start = root.range![0];
   const indent = indentAt(text, start);
@@ -70,7 +70,7 @@ function besideSections(text: string, root: YAMLMap, { value, eol }: Piece): Spl
   return [append(text, indent + block, eol), { start, end: start, text: block + indent }];
 }
 
-/** A line below an `api:` that has no value; a comment on that line stays. */
+/** Returns a line below an `api:` that has no value; a comment on that line stays. */
 function belowSection(text: string, value: Scalar, where: { root: YAMLMap; piece: Piece }): Splice {
   const { root, piece } = where;
   const lineEnd = /\r?\n|$/.exec(text.slice(endOfWord(text, value.range![0])))!;
@@ -84,7 +84,7 @@ function beforeFirst(text: string, map: YAMLMap, { value, eol }: Piece): Splice 
   return { start, end: start, text: `key: ${value}${eol}${indentAt(text, start)}` };
 }
 
-/** The first pair in `{…}`; the key is quoted, because the file may be JSON. */
+/** Returns the first pair in `{…}`; the key is quoted, because the file may be JSON. */
 function intoFlow(text: string, map: YAMLMap, pair: string): Splice {
   const start = map.range![0] + 1;
   const comma = map.items.length === 0 ? "" : /\s/.test(text[start] ?? "") ? "," : ", ";
@@ -113,12 +113,14 @@ function replaceValue(text: string, pair: Pair, value: string): Splice[] {
   }];
 }
 
-/** The end of the lines of a block scalar; the empty lines after them belong to the file. */
+/**
+ * Returns the end of the lines of a block scalar; the empty lines after them belong to the file.
+ */
 function blockEnd(body: string): number {
   return body.length - /(?:\r?\n[ \t]*)*$/.exec(body)![0].length;
 }
 
-/** The comment on the first line of a block scalar. */
+/** Returns the comment on the first line of a block scalar. */
 function blockComment(body: string): string {
   return /^[^\r\n#]*?([ \t]+#[^\r\n]*)/.exec(body)?.[1] ?? "";
 }
@@ -141,13 +143,13 @@ function isEmpty(node: unknown): node is Scalar {
   return isNull(node) && node.range !== undefined && node.range !== null && node.range[0] === node.range[1];
 }
 
-/** The indentation of the line at `offset`. */
+/** Returns the indentation of the line at `offset`. */
 function indentAt(text: string, offset: number): string {
   const lineStart = text.lastIndexOf("\n", offset - 1) + 1;
   return /^\ufeff?( *)/.exec(text.slice(lineStart, offset))![1]!;
 }
 
-/** The end of the last word before `offset`. */
+/** Returns the end of the last word before `offset`. */
 function endOfWord(text: string, offset: number): number {
   return text.slice(0, offset).trimEnd().length;
 }

@@ -59,7 +59,8 @@ export class LiveConfig {
   }
 
   /**
-   * Like `open`, but uses the defaults for an invalid or missing file, so that a clean-up can run.
+   * Opens the configuration as `open` does, but uses the defaults for an invalid or missing file,
+   * so that a clean-up can run.
    */
   static async openOrDefaults(path: string, system: System): Promise<LiveConfig> {
     try {
@@ -117,7 +118,7 @@ export class LiveConfig {
   }
 }
 
-/** One line for each problem, with its suggestion. */
+/** Returns one line for each problem, with its suggestion. */
 export function problemTexts(error: unknown): string[] {
   if (error instanceof ConfigError) return error.problems.map(problemText);
   return [withHint({ message: messageOf(error), hint: hintOf(error) })];

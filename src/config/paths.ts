@@ -4,13 +4,16 @@ export const DEFAULT_CONFIG_PATH = "/etc/ngrokd/config.yml";
 /** The Go daemon's socket, and the link that a package may make. */
 const OLD_SOCKET_PATHS: readonly string[] = ["/var/run/ngrokd.sock", "/run/ngrokd.sock"];
 
-/** The default path of the control socket; `os` as Deno names it. */
+/** Returns the default path of the control socket; `os` as Deno names it. */
 export function defaultSocketPath(os: string): string {
   if (os === "windows") return "\\\\.\\pipe\\ngrokd";
   return os === "darwin" ? "/var/run/ngrokd/ngrokd.sock" : "/run/ngrokd/ngrokd.sock";
 }
 
-/** The default socket for the Go daemon's path (docs/compatibility.md, Departures), else `path`. */
+/**
+ * Returns the default socket for the Go daemon's path (docs/compatibility.md, Departures), else
+ * `path`.
+ */
 export function effectiveSocketPath(path: string, os: string): string {
   return OLD_SOCKET_PATHS.includes(path) ? defaultSocketPath(os) : path;
 }

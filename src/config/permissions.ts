@@ -16,7 +16,7 @@ export interface PermissionQueries {
   readonly flagFor: (capability: Capability) => string;
 }
 
-/** The capabilities that the values need (docs/permissions.md). */
+/** Returns the capabilities that the values need (docs/permissions.md). */
 export function configPermissions(config: Config): NeededCapability[] {
   return KEY_ENTRIES.flatMap((entry) => {
     const { value, section } = valueOf(config, entry);
@@ -29,8 +29,8 @@ export function configPermissions(config: Config): NeededCapability[] {
 }
 
 /**
- * A problem for each value that points outside the permission set, with the flags that would allow
- * it.
+ * Returns a problem for each value that points outside the permission set, with the flags that
+ * would allow it.
  */
 export function checkPermissions(config: Config, { holds, flagFor }: PermissionQueries): ConfigProblem[] {
   const missing = configPermissions(config).filter(({ capability }) => !holds(capability));

@@ -35,7 +35,8 @@ export interface SaveOptions {
 }
 
 /**
- * The text of a configuration file with another API key, in double quotes; every other byte stays.
+ * Returns the text of a configuration file with another API key, in double quotes; every other byte
+ * stays.
  *
  * @throws {ConfigError} If the key is invalid, the text is not YAML, or no edit sets only the key.
  */
@@ -72,7 +73,7 @@ function apiKeyOf(value: unknown): unknown {
   return (value as { api?: { key?: unknown } } | null)?.api?.key;
 }
 
-/** The value without `api.key`, and without `api` if nothing else is in it. */
+/** Returns the value without `api.key`, and without `api` if nothing else is in it. */
 function withoutKey(value: unknown): unknown {
   const { api, ...rest } = (value ?? {}) as Record<string, Record<string, unknown> | null | undefined>;
   const { key: _, ...others } = api ?? {};

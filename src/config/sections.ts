@@ -7,13 +7,13 @@ import type { Key } from "./key.ts";
 /** The sections of the file, each with the names in it. The top level is the section "". */
 export const SECTIONS: ReadonlyMap<string, ReadonlySet<string>> = findSections();
 
-/** The section of a key, and its name there. */
+/** Returns the section of a key, and its name there. */
 export function sectionOf({ name }: Key<unknown>): { readonly section: string; readonly name: string } {
   const dot = name.indexOf(".");
   return { section: name.slice(0, Math.max(dot, 0)), name: name.slice(dot + 1) };
 }
 
-/** A warning for each name in the maps of the sections that is not a key. */
+/** Returns a warning for each name in the maps of the sections that is not a key. */
 export function unknownKeys(maps: ReadonlyMap<string, object>): ConfigProblem[] {
   return [...maps].flatMap(([section, map]) =>
     Object.keys(map).filter((name) => !SECTIONS.get(section)!.has(name)).map((name) => warning(section, name))
@@ -39,7 +39,7 @@ function warning(section: string, name: string): ConfigProblem {
   };
 }
 
-/** The path of a key that is in the wrong section. */
+/** Returns the path of a key that is in the wrong section. */
 function inAnotherSection(name: string): string | undefined {
   const found = [...SECTIONS].find(([, names]) => names.has(name));
   return found === undefined ? undefined : pathOf(found[0], name);

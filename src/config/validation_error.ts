@@ -4,7 +4,10 @@ import { ConfigError, type ConfigProblem, withHint } from "../model/errors.ts";
 /** The number of problems in the message; the error has all of them. */
 const SHOWN = 10;
 
-/** The error for an invalid configuration. Scripts search for the first words of its message. */
+/**
+ * Returns the error for an invalid configuration. Scripts search for the first words of its
+ * message.
+ */
 export function validationError(
   problems: readonly ConfigProblem[],
   options: { hint?: string | undefined } = {},
@@ -14,7 +17,9 @@ export function validationError(
   return new ConfigError(`Config validation failed: ${summary}${rest}`, { problems, ...options });
 }
 
-/** A problem or warning as one line: `net.start_port: 7 is not in … (The default is 9080)`. */
+/**
+ * Returns a problem or warning as one line: `net.start_port: 7 is not in … (The default is 9080)`.
+ */
 export function problemText(problem: ConfigProblem): string {
   const { path, message, suggestion } = problem;
   const where = path === "" ? "" : `${printable(path)}: `;

@@ -43,7 +43,7 @@ export function refuse(message: string, suggestion?: string): never {
   throw new Refusal(message, suggestion);
 }
 
-/** The problem with a value that `read` refuses; undefined if it accepts the value. */
+/** Returns the problem with a value that `read` refuses; undefined if it accepts the value. */
 export function refusalOf(path: string, read: () => void): ConfigProblem | undefined {
   try {
     read();
@@ -55,7 +55,9 @@ export function refusalOf(path: string, read: () => void): ConfigProblem | undef
   }
 }
 
-/** True if a value means the default: null, zero and empty do (docs/compatibility.md 4.2). */
+/**
+ * Returns true if a value means the default: null, zero and empty do (docs/compatibility.md 4.2).
+ */
 export function isUnset(value: unknown): boolean {
   return value === undefined || value === null || value === "" || value === 0;
 }

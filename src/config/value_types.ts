@@ -106,7 +106,7 @@ export const boolean: ValueType<boolean> = {
 /** A list of expressions that select endpoints. */
 export const selectors: ValueType<readonly string[]> = listOf("CEL expressions", { read: readText });
 
-/** A list with one problem for each bad element; an empty list is the default. */
+/** Returns a list with one problem for each bad element; an empty list is the default. */
 export function listOf<T>(
   values: string,
   element: { read: (value: unknown) => T; write?: (value: T) => unknown },
@@ -126,7 +126,7 @@ export function listOf<T>(
   };
 }
 
-/** Text on one line. Numbers and booleans keep their spelling: YAML reads `- true` as one. */
+/** Reads text on one line. Numbers and booleans keep their spelling: YAML reads `- true` as one. */
 export function readText(value: unknown): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   if (typeof value !== "string") return refuse("it is not text");
@@ -134,13 +134,13 @@ export function readText(value: unknown): string {
   return value;
 }
 
-/** The suggestion for a mistyped word; undefined if no candidate is near. */
+/** Returns the suggestion for a mistyped word; undefined if no candidate is near. */
 export function suggestWord(word: string, candidates: Iterable<string>): string | undefined {
   const near = didYouMean(word, candidates);
   return near === undefined ? undefined : `Did you mean "${near}"?`;
 }
 
-/** One of some words, in any case. */
+/** Reads one of some words, in any case. */
 function readWord<T extends string>(value: unknown, words: readonly T[]): T {
   const text = readText(value).toLowerCase();
   const word = words.find((candidate) => candidate === text);

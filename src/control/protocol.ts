@@ -31,7 +31,7 @@ export class RequestError extends HintedError {
   override readonly name = "RequestError";
 }
 
-/** The refusal of an unknown command. */
+/** Returns the refusal of an unknown command. */
 export function unknownCommand(command: string): RequestError {
   // deno-lint-ignore ngrokd/error-message -- scripts know this text (docs/compatibility.md 4.3)
   return new RequestError(`unknown command: ${command}`);
@@ -62,7 +62,7 @@ export function parseRequest(bytes: Uint8Array): ControlRequest {
   }
 }
 
-/** The refusal of bytes that are not a request. */
+/** Returns the refusal of bytes that are not a request. */
 export function undecodable(reason: string, options: ErrorOptions = {}): RequestError {
   // deno-lint-ignore ngrokd/error-message -- scripts know this text (docs/compatibility.md 4.3)
   return new RequestError(`failed to decode command: ${reason}`, {

@@ -147,7 +147,7 @@ function failure(error: unknown): ControlResponse {
   return { success: false, error: messageOf(error), ...(hint !== undefined && { hint }) };
 }
 
-/** The answer as one line; data that JSON cannot express becomes an error. */
+/** Encodes the answer as one line; data that JSON cannot express becomes an error. */
 function encode(response: ControlResponse): string {
   try {
     return `${JSON.stringify(response)}\n`;

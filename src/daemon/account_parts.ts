@@ -15,7 +15,7 @@ import type { Daemon, Surroundings } from "./daemon.ts";
 import { stateDirectory, statePaths } from "./paths.ts";
 
 /**
- * The API client, the account, its renewals and its ingress.
+ * Creates the API client, the account, its renewals and its ingress.
  *
  * @throws {FileError} If the private key cannot be used.
  */
@@ -53,7 +53,7 @@ export async function openAccount(
   return { clientWith, requests, account, renewals, ingress };
 }
 
-/** The options that every client of the configured API has. */
+/** Returns the options that every client of the configured API has. */
 export function apiOptions({ live, system }: Pick<Surroundings, "live" | "system">): ApiClientOptions {
   return {
     baseUrl: () => live.current.api.url,

@@ -37,8 +37,8 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
 }
 
 /**
- * The changes that may have been made although the journal does not have them, in the order of
- * their making.
+ * Returns the changes that may have been made although the journal does not have them, in the order
+ * of their making.
  */
 function unrecordedChanges(
   journal: Journal,

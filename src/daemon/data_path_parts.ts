@@ -12,7 +12,7 @@ const log = getLogger(["ngrokd", "daemon"]);
 
 const DRAIN_MS = 30_000;
 
-/** The trusted CAs, the dialer of the ingress, and the forwarder of connections. */
+/** Creates the trusted CAs, the dialer of the ingress, and the forwarder of connections. */
 export async function openDataPath(
   { live, system, shutdown, account, ingress, addresses }: DataPathOptions,
 ): Promise<Pick<Daemon, "trust" | "dialer" | "forwarder">> {
@@ -41,7 +41,7 @@ export async function openDataPath(
   return { trust, dialer, forwarder };
 }
 
-/** The forwarder's listeners, for the control path. The DNS server gets the same routes. */
+/** Returns the forwarder's listeners, for the control path. The DNS server gets the same routes. */
 export function listenersOf(
   { forwarder, dns }: { forwarder: Forwarder; dns: DnsController },
 ): ListenerEffects {

@@ -98,9 +98,9 @@ async function removeFromCloud(
 }
 
 /**
- * True if the account has this operator. It is asked before the removal, because any web server may
- * answer 200 to that. Only the list proves that there is none: a 404 can come from a gateway, or
- * from a wrong path in `api.url`.
+ * Returns true if the account has this operator. It is asked before the removal, because any web
+ * server may answer 200 to that. Only the list proves that there is none: a 404 can come from a
+ * gateway, or from a wrong path in `api.url`.
  */
 async function exists(client: ApiClient, id: string, signal: AbortSignal): Promise<boolean> {
   try {
@@ -114,8 +114,8 @@ async function exists(client: ApiClient, id: string, signal: AbortSignal): Promi
 }
 
 /**
- * The same failure with a hint that fits: nothing is retried here, and no daemon runs that could be
- * given a key.
+ * Returns the same failure with a hint that fits: nothing is retried here, and no daemon runs that
+ * could be given a key.
  */
 function keptError(error: unknown, signal: AbortSignal): ApiError {
   const { status, code } = error instanceof ApiError ? error : { status: 0, code: "other" };

@@ -39,7 +39,7 @@ export async function openJournal(
   return { journal, problems: problem === undefined ? [] : [problem] };
 }
 
-/** The virtual addresses. */
+/** Creates the virtual addresses. */
 export function openAddresses(options: MachineOptions): Addresses {
   const { live, system, shutdown, journal } = options;
   const { interfaceName, subnet } = live.current.net;
@@ -60,7 +60,7 @@ export function openAddresses(options: MachineOptions): Addresses {
   return addresses;
 }
 
-/** The DNS server, and the resolver that makes this machine use it. */
+/** Creates the DNS server, and the resolver that makes this machine use it. */
 export function openDns(addresses: Addresses, options: MachineOptions): DnsController {
   const { live, system, shutdown, journal } = options;
   const dns = new DnsController({
@@ -85,7 +85,7 @@ export function openDns(addresses: Addresses, options: MachineOptions): DnsContr
   return dns;
 }
 
-/** The names in the hosts file. */
+/** Creates the publisher of names. */
 export function openNames({ system, shutdown, journal }: MachineOptions): PublishedNames {
   const names = new PublishedNames(choosePublisher({
     path: hostsPath(system),

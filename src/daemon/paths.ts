@@ -5,19 +5,19 @@ import { HOSTS } from "../names/select.ts";
 import type { System } from "../system/system.ts";
 
 /**
- * The state directory, which is the directory of the client certificate (docs/compatibility.md
- * 4.5).
+ * Returns the state directory, which is the directory of the client certificate
+ * (docs/compatibility.md 4.5).
  */
 export function stateDirectory(live: LiveConfig): string {
   return dirname(live.current.server.clientCert);
 }
 
-/** The paths of all state files. */
+/** Returns the paths of all state files. */
 export function statePaths(live: LiveConfig): StatePaths {
   return statePathsIn(stateDirectory(live));
 }
 
-/** The hosts file with ngrokd's section. */
+/** Returns the hosts file with ngrokd's section. */
 export function hostsPath(system: Pick<System, "readEnvironment">): string {
   return system.readEnvironment("NGROKD_HOSTS_PATH") ?? HOSTS;
 }

@@ -3,9 +3,9 @@ import { makeHeaderReply, makeReply, RCODE, SOA_RECORD } from "./reply.ts";
 import type { Zone } from "./zone.ts";
 
 /**
- * The reply to a message, or the query (with a copy of its bytes) if an upstream DNS server must be
- * asked. Undefined if there must be no reply: the message has no header, or is itself a reply, so
- * that two servers could answer each other for ever. Never throws.
+ * Returns the reply to a message, or the query (with a copy of its bytes) if an upstream DNS server
+ * must be queried. Undefined if there must be no reply: the message has no header, or is itself a
+ * reply, so that two servers could answer each other for ever. Never throws.
  *
  * Our names have an A and an SOA record, ANY returns one of them (RFC 8482), and all other types
  * are NODATA (RFC 2308). The replies follow RFC 8906 8. None has three times the size of its query.
@@ -48,7 +48,7 @@ function answerQuery(query: Query, options: AnswerOptions): Uint8Array | Query {
   return { ...query, bytes: query.bytes.slice(0, query.questionEnd) };
 }
 
-/** True for types without records: transfers, EDNS, transaction keys and signatures. */
+/** Returns true for types without records: transfers, EDNS, transaction keys and signatures. */
 function isTransferOrMeta(type: number): boolean {
   return type === 0 || type === TYPE.OPT || (type >= 249 && type <= 254);
 }

@@ -8,10 +8,10 @@ const FALLBACK_UPSTREAMS: readonly string[] = ["8.8.8.8:53", "1.1.1.1:53"];
 export const UPLINK = "/run/systemd/resolve/resolv.conf";
 
 /**
- * The upstream DNS servers: the configured ones and no others, else those of this machine, else
- * well-known ones. Our own server is left out, and so is systemd-resolved, which would send the
- * query back: its own upstream servers replace it. IPv6 is left out, because the shipped permission
- * set contains no IPv6 address.
+ * Chooses the upstream DNS servers: the configured ones and no others, else those of this machine,
+ * else well-known ones. Our own server is left out, and so is systemd-resolved, which would send
+ * the query back: its own upstream servers replace it. IPv6 is left out, because the shipped
+ * permission set contains no IPv6 address.
  */
 export function chooseUpstreams(sources: UpstreamSources): Upstreams {
   const { configured, resolvConf, uplink, own } = sources;

@@ -81,7 +81,7 @@ function isFrom(server: TcpAddress, peer: UdpPeer): boolean {
   return server.address === peer.hostname && server.port === peer.port;
 }
 
-/** True for a reply with the id and question of the request (which may end with an OPT). */
+/** Returns true for a reply with the id and question of the request (which may end with an OPT). */
 function isReplyTo(bytes: Uint8Array, request: Uint8Array): boolean {
   const questionEnd = request.length - (request[11] === 1 ? 11 : 0);
   if (bytes.length < questionEnd || (bytes[2]! & 0xf8) !== 0x80 || uint16(bytes, 4) !== 1) return false;

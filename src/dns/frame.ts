@@ -1,4 +1,4 @@
-/** A message for TCP: its length in two octets, then its bytes (RFC 7766 8). */
+/** Encodes a message for TCP: its length in two octets, then its bytes (RFC 7766 8). */
 export function frameMessage(message: Uint8Array): Uint8Array {
   const framed = new Uint8Array(message.length + 2);
   framed[0] = message.length >> 8;

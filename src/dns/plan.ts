@@ -47,7 +47,10 @@ export interface DnsPlan {
   readonly networkMode: boolean;
 }
 
-/** The zones for this machine and for other machines, and the number of names in the larger one. */
+/**
+ * Returns the zones for this machine and for other machines, and the number of names in the larger
+ * one.
+ */
 export function planZones(
   routes: readonly Route[],
   advertiseIp: string,
@@ -66,7 +69,9 @@ export function isNetworkMode(net: Config["net"]): boolean {
   return networkTargets(net).length > 0;
 }
 
-/** The address in the answer for a route; undefined for the address that received the query. */
+/**
+ * Returns the address in the answer for a route; undefined for the address that received the query.
+ */
 function answerFor(route: Route, advertiseIp: string): string | undefined {
   if (!isSharedListenMode(route.mode)) return route.address;
   if (advertiseIp !== "") return advertiseIp;

@@ -68,7 +68,7 @@ function skipName(bytes: Uint8Array, start: number): number | undefined {
   return undefined;
 }
 
-/** The big-endian number in two octets. */
+/** Returns the big-endian number in two octets. */
 export function uint16(bytes: Uint8Array, at: number): number {
   return bytes[at]! << 8 | bytes[at + 1]!;
 }

@@ -24,7 +24,7 @@ const RD = 0x01;
 const RA = 0x80;
 const CD = 0x10;
 
-/** A reply with the unchanged question, at most one record, and EDNS if the query had it. */
+/** Makes a reply with the unchanged question, at most one record, and EDNS if the query had it. */
 export function makeReply(query: Query, parts: ReplyParts): Uint8Array {
   const { rcode, authoritative = false, truncated = false, recursion = false, answer, authority } = parts;
   const { bytes, questionEnd, edns } = query;
@@ -53,7 +53,7 @@ export function makeReply(query: Query, parts: ReplyParts): Uint8Array {
   return reply;
 }
 
-/** A reply to a message without a readable question: a header, so never longer than it. */
+/** Makes a reply to a message without a readable question: a header, so never longer than it. */
 export function makeHeaderReply(bytes: Uint8Array, rcode: number): Uint8Array {
   const reply = new Uint8Array(HEADER_BYTES);
   reply.set(bytes.subarray(0, 2));
@@ -62,7 +62,10 @@ export function makeHeaderReply(bytes: Uint8Array, rcode: number): Uint8Array {
   return reply;
 }
 
-/** A forwarded reply for a UDP client, truncated if it does not fit the client or `maxBytes`. */
+/**
+ * Returns a forwarded reply for a UDP client, truncated if it does not fit the client or
+ * `maxBytes`.
+ */
 export function fitReply(
   reply: Uint8Array,
   options: { readonly query: Query; readonly maxBytes?: number },

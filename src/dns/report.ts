@@ -3,7 +3,7 @@ import { listenerKey } from "../model/route_table.ts";
 import type { ResolverOutcome } from "../names/resolver/resolver.ts";
 import type { DnsBinding } from "./server.ts";
 
-/** The part of `status` about DNS. */
+/** Returns the part of `status` about DNS. */
 export function dnsReport(input: DnsReportInput): StatusReport["dns"] {
   const { bindings, names, upstreams, resolver, outcome } = input;
   const isOff = bindings.length === 0;
@@ -37,7 +37,10 @@ export interface DnsReportInput {
   readonly outcome: ResolverOutcome | undefined;
 }
 
-/** One sentence about names (name → reason) that do not resolve; undefined if there are none. */
+/**
+ * Returns one sentence about names (name → reason) that do not resolve; undefined if there are
+ * none.
+ */
 function unresolvedText(names: ReadonlyMap<string, string>): string | undefined {
   const [first] = names;
   if (first === undefined) return undefined;

@@ -159,7 +159,9 @@ export class DnsServer implements AsyncDisposable {
   }
 }
 
-/** A truncated reply without records, not longer than the message; undefined for no query. */
+/**
+ * Returns a truncated reply without records, not longer than the message; undefined for no query.
+ */
 function truncate(message: Uint8Array): Uint8Array | undefined {
   if (message.length < HEADER_BYTES || (message[2]! & 0xf8) !== 0) return undefined;
   const query = readQuery(message);

@@ -39,8 +39,8 @@ export class UpstreamClient implements Disposable {
   }
 
   /**
-   * The reply to a query, with the id of the query. Undefined if no server answers in time, the
-   * client stops waiting, or too many clients are waiting. An exchange without waiting clients
+   * Returns the reply to a query, with the id of the query. Undefined if no server answers in time,
+   * the client stops waiting, or too many clients are waiting. An exchange without waiting clients
    * ends. Never rejects.
    *
    * The request has the question, the flags RD, AD and CD, and an EDNS record of our own if the

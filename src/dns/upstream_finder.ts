@@ -16,7 +16,7 @@ export class UpstreamFinder {
     this.#files = files;
   }
 
-  /** The servers in order; the options are a part of {@linkcode UpstreamSources}. */
+  /** Finds the servers in order; the options are a part of {@linkcode UpstreamSources}. */
   async find(options: { configured: readonly string[]; own: readonly string[] }): Promise<Upstreams> {
     const [resolvConf, uplink] = await Promise.all([this.#read(RESOLV_CONF), this.#read(UPLINK)]);
     const upstreams = chooseUpstreams({ ...options, resolvConf, uplink });

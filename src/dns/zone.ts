@@ -28,8 +28,8 @@ export class Zone {
   }
 
   /**
-   * The A record (see {@linkcode addressRecord}) for a normalised name; undefined if the name is
-   * not ours. `localRecord` is the record of the local address.
+   * Finds the A record (see {@linkcode addressRecord}) for a normalised name; undefined if the name
+   * is not ours. `localRecord` is the record of the local address.
    */
   find(name: string, localRecord: Uint8Array): Uint8Array | undefined {
     const exact = this.#exact.get(name);
@@ -44,7 +44,8 @@ export class Zone {
 }
 
 /**
- * An A record in wire form (RFC 1035 4.1.3). Its name is a pointer to the name of the question.
+ * Encodes an A record in wire form (RFC 1035 4.1.3). Its name is a pointer to the name of the
+ * question.
  *
  * @throws {RangeError} If the address is not IPv4.
  */

@@ -120,21 +120,21 @@ function badRequest(reason: string, status: 400 | 431 = 400): HttpRefused {
   return { outcome: "bad_request", refusal: { status, reason: `Cannot read the request: ${reason}` } };
 }
 
-/** `scheme://host:port`, without the port if it is the scheme's default. */
+/** Returns `scheme://host:port`, without the port if it is the scheme's default. */
 export function urlOf(route: Pick<Route, "scheme" | "hostname" | "port">): string {
   const usual = route.scheme === "http" ? 80 : route.scheme === "tcp" ? undefined : 443;
   return `${route.scheme}://${route.hostname}${route.port === usual ? "" : `:${route.port}`}`;
 }
 
 /**
- * The Host by which the cloud knows the endpoint: without the port if it is 80 or 443, as in the Go
- * daemon.
+ * Returns the Host by which the cloud knows the endpoint: without the port if it is 80 or 443, as
+ * in the Go daemon.
  */
 function hostFieldOf(route: Route): string {
   return route.port === 80 || route.port === 443 ? route.hostname : `${route.hostname}:${route.port}`;
 }
 
-/** The routes that satisfy the test; the same object if all do, undefined if none does. */
+/** Returns the routes that satisfy the test; the same object if all do, undefined if none does. */
 function filterRoutes(routes: ListenerRoutes, test: (route: Route) => boolean): ListenerRoutes | undefined {
   const some = routes.all.filter(test);
   if (some.length === 0) return undefined;

@@ -84,7 +84,7 @@ export class Forwarder implements AsyncDisposable {
     this.#listeners.close(key);
   }
 
-  /** The keys of the open listeners. */
+  /** Reads the keys of the open listeners. */
   observe(): readonly string[] {
     return this.#listeners.observe();
   }
@@ -95,7 +95,7 @@ export class Forwarder implements AsyncDisposable {
     this.#health.retain(new Set(table.routes.map(serviceKey)));
   }
 
-  /** The traffic of an endpoint since the daemon started. */
+  /** Returns the traffic of an endpoint since the daemon started. */
   traffic(endpointId: string): Traffic {
     return this.#traffic.snapshot(endpointId);
   }
@@ -114,7 +114,7 @@ export class Forwarder implements AsyncDisposable {
     this.#attempts.cancelAll();
   }
 
-  /** The result of the last connection to the ingress. */
+  /** Returns the result of the last connection to the ingress. */
   ingressHealth(): IngressState {
     return this.#health.report();
   }

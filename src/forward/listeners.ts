@@ -52,7 +52,7 @@ export class Listeners implements AsyncDisposable {
     log.debug("Closed the listener on {address}", { address: key });
   }
 
-  /** The keys of the open listeners. */
+  /** Reads the keys of the open listeners. */
   observe(): string[] {
     return [...this.#open.keys()];
   }

@@ -84,7 +84,8 @@ function fail(reason: string): never {
 }
 
 /**
- * The length in the header of the record that begins here; undefined if the header is incomplete.
+ * Returns the length in the header of the record that begins here; undefined if the header is
+ * incomplete.
  */
 function recordLength(bytes: Uint8Array): number | undefined {
   if (bytes[0] !== TLS_HANDSHAKE) fail("it is not a TLS handshake");

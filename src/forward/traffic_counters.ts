@@ -34,7 +34,7 @@ export class TrafficCounters {
     count(entry);
   }
 
-  /** A copy of the counters of an endpoint; zeros if it had no connection. */
+  /** Returns a copy of the counters of an endpoint; zeros if it had no connection. */
   snapshot(endpointId: string): Traffic {
     return { ...(this.#entries.get(endpointId) ?? emptyEntry()) };
   }

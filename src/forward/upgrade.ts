@@ -111,8 +111,8 @@ async function exchange(
 }
 
 /**
- * The error of a stream that ended early. With TLS 1.3 a refused client certificate shows only
- * here: as an alert, or as the end of the stream (docs/protocol.md 3.4).
+ * Returns the error of a stream that ended early. With TLS 1.3 a refused client certificate shows
+ * only here: as an alert, or as the end of the stream (docs/protocol.md 3.4).
  */
 function closedEarly(name: string, cause?: unknown): UpgradeError {
   return new UpgradeError(`Cannot reach ${name}: the ingress closed the connection before it answered`, {

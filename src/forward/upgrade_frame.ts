@@ -48,7 +48,7 @@ export function encodeConnRequest(request: ConnRequest): Uint8Array {
 }
 
 /**
- * The length of the frame that begins with these bytes; undefined if its length field is
+ * Returns the length of the frame that begins with these bytes; undefined if its length field is
  * incomplete.
  */
 export function frameLength(bytes: Uint8Array): number | undefined {

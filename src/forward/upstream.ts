@@ -83,7 +83,7 @@ async function dialAndUpgrade(
   }
 }
 
-/** The error of an attempt that was cancelled with too little time left for another one. */
+/** Returns the error of an attempt that was cancelled with too little time left for another one. */
 function cancelledError(cause: unknown): DialError {
   return new DialError("Cannot connect to the ingress: this machine slept or its network changed", {
     code: "reset",

@@ -2,8 +2,8 @@ import { expiryText, isoTime, type Validity, validityProblem } from "../x509/exp
 import { decideRenewal } from "./renewal.ts";
 
 /**
- * The warning of `status` about the client certificate: it has expired, or it is overdue because
- * the renewal failed or the first tenth of the window is over. Undefined if all is well.
+ * Returns the warning of `status` about the client certificate: it has expired, or it is overdue
+ * because the renewal failed or the first tenth of the window is over. Undefined if all is well.
  */
 export function certificateWarning(
   validity: Validity,

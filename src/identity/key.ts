@@ -22,9 +22,9 @@ export async function generateKey(): Promise<NewKey> {
 }
 
 /**
- * The public key (SubjectPublicKeyInfo, DER) of a private ECDSA key on P-256, or on P-384 as the Go
- * daemon has. The key is SEC 1 in a block `EC PRIVATE KEY` or PKCS #8 in a block `PRIVATE KEY`, the
- * two forms that Deno's TLS accepts.
+ * Returns the public key (SubjectPublicKeyInfo, DER) of a private ECDSA key on P-256, or on P-384
+ * as the Go daemon has. The key is SEC 1 in a block `EC PRIVATE KEY` or PKCS #8 in a block `PRIVATE
+ * KEY`, the two forms that Deno's TLS accepts.
  *
  * @throws {SyntaxError} If there is no such key; the message does not quote it.
  */
@@ -71,7 +71,7 @@ function toPkcs8(sec1: Uint8Array, curve: typeof CURVES[number]): Uint8Array<Arr
   return Uint8Array.fromHex(element("30", `020100${algorithm}${element("04", inner)}`));
 }
 
-/** One DER element of less than 256 bytes (X.690 8.1), in hexadecimal. */
+/** Encodes one DER element of less than 256 bytes (X.690 8.1), in hexadecimal. */
 function element(tag: string, content: string): string {
   const length = content.length / 2;
   return `${tag}${length < 0x80 ? "" : "81"}${length.toString(16).padStart(2, "0")}${content}`;

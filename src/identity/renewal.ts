@@ -30,16 +30,16 @@ export function decideRenewal(
   return { action: nowMs >= dueAt ? "renew" : "keep", dueAt };
 }
 
-/** True if a certificate begins further ahead than a slow clock explains. */
+/** Returns true if a certificate begins further ahead than a slow clock explains. */
 export function beginsAhead({ notBefore }: Validity, nowMs: number): boolean {
   return notBefore - nowMs > SKEW_MS;
 }
 
 /**
- * The delay before the next try of a renewal, in milliseconds. It doubles from a minute (or from a
- * twentieth of the window, if that is shorter), half of it random, up to a tenth of the remaining
- * life; after the end it is at most a minute in an outage. It is never shorter than the API
- * demands.
+ * Returns the delay before the next try of a renewal, in milliseconds. It doubles from a minute (or
+ * from a twentieth of the window, if that is shorter), half of it random, up to a tenth of the
+ * remaining life; after the end it is at most a minute in an outage. It is never shorter than the
+ * API demands.
  */
 export function retryDelay(input: RetryInput): number {
   const { info, nowMs, failures, maxMs, isOutage, retryAfterMs, random } = input;

@@ -5,9 +5,9 @@ import { redact, redactText, redactValue } from "./redact.ts";
 const PLACEHOLDER = /\{([a-z_]\w*)\}/gi;
 
 /**
- * One line of the log with its newline: `<time> <LEVEL> <category>: <message> <key>="<value>"…`, or
- * a JSON object. Properties that the message does not show follow it. Secrets are redacted, and
- * control characters are escaped, so that no value can forge a line.
+ * Returns one line of the log with its newline: `<time> <LEVEL> <category>: <message>
+ * <key>="<value>"…`, or a JSON object. Properties that the message does not show follow it. Secrets
+ * are redacted, and control characters are escaped, so that no value can forge a line.
  */
 export function formatRecord(record: LogRecord, format: LogFormat): string {
   const properties = redact(record.properties);

@@ -7,15 +7,15 @@ const REDACTED = "[redacted]";
 const MAX_DEPTH = 6;
 
 /**
- * The properties as JSON values without secrets, which are found by the name of the property, and
- * by the shape of an API key, an Authorization header (which the API quotes in its errors,
- * docs/protocol.md 1.3) or a private key.
+ * Returns the properties as JSON values without secrets, which are found by the name of the
+ * property, and by the shape of an API key, an Authorization header (which the API quotes in its
+ * errors, docs/protocol.md 1.3) or a private key.
  */
 export function redact(properties: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return redactEntries(properties, 0);
 }
 
-/** The text without API keys, credentials of a header, and private keys. */
+/** Returns the text without API keys, credentials of a header, and private keys. */
 export function redactText(text: string): string {
   return text.replace(PEM_KEY, REDACTED).replace(API_KEY_SHAPE, REDACTED).replace(
     BEARER,
@@ -23,7 +23,7 @@ export function redactText(text: string): string {
   );
 }
 
-/** One value as a JSON value without secrets. */
+/** Returns one value as a JSON value without secrets. */
 export function redactValue(value: unknown, depth = 0): unknown {
   if (typeof value === "string") return redactText(value);
   if (typeof value === "bigint" || typeof value === "symbol" || typeof value === "function") {

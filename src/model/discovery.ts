@@ -16,7 +16,7 @@ export interface Discovery extends ListedEndpoints {
   readonly revision: number;
 }
 
-/** True if both hold the same endpoints and refusals in the same order. */
+/** Returns true if both hold the same endpoints and refusals in the same order. */
 export function isSameList(a: ListedEndpoints, b: ListedEndpoints): boolean {
   return haveSame(a.endpoints, b.endpoints, ["id", "url"]) &&
     haveSame(a.refused, b.refused, ["id", "url", "reason"]);

@@ -19,7 +19,7 @@ export function showProxy({ scheme, hostname, port }: Proxy): string {
   return `${scheme}://${hostname}:${port}`;
 }
 
-/** True if the proxy has a user name or a password. */
+/** Returns true if the proxy has a user name or a password. */
 export function hasCredentials({ username, password }: Proxy): boolean {
   return username !== "" || password !== "";
 }

@@ -120,12 +120,12 @@ export interface ManagedFileOptions {
   readonly now?: (() => number) | undefined;
 }
 
-/** One byte for each character of the text. */
+/** Returns one byte for each character of the text. */
 export function toBytes(text: string): Uint8Array {
   return Buffer.from(text, "latin1");
 }
 
-/** One character for each byte; an empty text for a missing file. */
+/** Returns one character for each byte; an empty text for a missing file. */
 export function toText(bytes: Uint8Array = new Uint8Array()): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }

@@ -62,14 +62,16 @@ export interface ReplaceFileSystem {
   /** Follows symlinks; undefined if there is no file. */
   statTarget(path: string): Promise<Stat | undefined>;
   realPath(path: string): Promise<string>;
-  /** Regular files only; undefined if there is no file. */
+  /** Reads regular files only; undefined if there is no file. */
   readBytesIfAny(path: string, maxBytes: number): Promise<Uint8Array | undefined>;
   /** Creates a file and flushes it to the disk, after removing what has the same name. */
   createFile(path: string, bytes: Uint8Array, options: { mode: number; owner?: Owner }): Promise<void>;
   renameFile(from: string, to: string): Promise<void>;
   removeFile(path: string): Promise<void>;
   writeFileInPlace(path: string, bytes: Uint8Array): Promise<void>;
-  /** True if a rename failed because its target is a mount point or on another file system. */
+  /**
+   * Returns true if a rename failed because its target is a mount point or on another file system.
+   */
   isMountPoint(error: FileError): boolean;
 }
 

@@ -19,7 +19,7 @@ export const RESOLV_CONF = "/etc/resolv.conf";
 /** The directory in which macOS has the DNS servers of single domains (resolver(5)). */
 export const RESOLVER_DIR = "/etc/resolver";
 
-/** The hosts file, or no publisher if the permission set does not allow writing it. */
+/** Chooses the hosts file, or no publisher if the permission set does not allow writing it. */
 export function choosePublisher(options: PublisherOptions): NamePublisher {
   const { path, mayWrite, ...rest } = options;
   if (mayWrite(path)) return new HostsFile(path, rest);
@@ -34,7 +34,10 @@ export interface PublisherOptions extends HostsFileOptions {
   readonly mayWrite: (path: string) => boolean;
 }
 
-/** Linux: systemd-resolved, or resolv.conf if that fails. macOS: /etc/resolver. Others: none. */
+/**
+ * Chooses systemd-resolved on Linux, or resolv.conf if that fails; /etc/resolver on macOS; nothing
+ * elsewhere.
+ */
 export function chooseResolver(options: ResolverOptions): ResolverChain {
   const { os, resolvConf = RESOLV_CONF, resolverDir = RESOLVER_DIR } = options;
   if (os === "darwin") return new ResolverChain([new ResolverDir(resolverDir, options)]);

@@ -11,7 +11,7 @@ const DEFAULT = 107;
 const HOME = 192 * 256 + 168;
 
 /**
- * The first free one of the remembered subnet, the wanted one and the private /16 networks;
+ * Chooses the first free one of the remembered subnet, the wanted one and the private /16 networks;
  * undefined if none is free.
  *
  * The order of the /16s is fixed, so that equal machines choose equally: upwards from the wanted

@@ -9,14 +9,14 @@ export interface AddressDriver {
   readonly kind: string;
   /** The kind of the interface with the addresses (`dummy`, `bridge`, `lo`), if there is one. */
   readonly linkKind?: string | undefined;
-  /** Called first; changes nothing. */
+  /** Checks that the driver works on this machine. Called first; changes nothing. */
   supported(): Support;
   /**
    * Chooses the subnet and prepares what all its addresses share (an interface, a route). May be
    * called again. `remembered` is the subnet that an earlier call chose instead of the same one.
    */
   prepare(subnet: Cidr, remembered?: Cidr): Promise<PreparedSubnet>;
-  /** The reason why addresses cannot be bound now; `prepare` is the remedy. */
+  /** Finds the reason why addresses cannot be bound now; `prepare` is the remedy. */
   findProblem(): Promise<string | undefined>;
   /**
    * Makes exactly these addresses bindable. Returns those that are not: address → reason. Addresses

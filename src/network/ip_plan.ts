@@ -15,13 +15,16 @@ export const PROTOCOL = "107";
 /** The loopback interface, which has the route if no interface can be created. */
 export const LO = "lo";
 
-/** True if the interface is ours. A VLAN on it inherits its hardware address, but not its kind. */
+/**
+ * Returns true if the interface is ours. A VLAN on it inherits its hardware address, but not its
+ * kind.
+ */
 export function isOwn(link: Link): boolean {
   return link.mac === OWN_MAC && (link.kind === "dummy" || link.kind === "bridge");
 }
 
 /**
- * The steps from the observed to the wanted state: one interface, one address on it, and one
+ * Plans the steps from the observed to the wanted state: one interface, one address on it, and one
  * `local` route, which makes every address of the subnet an address of this machine
  * (docs/decisions/0006-virtual-addresses-on-linux.md). On `lo` the route is enough.
  */
@@ -46,7 +49,7 @@ export function planVirtual(observed: Observed, wanted: Wanted): Step[] {
   return steps;
 }
 
-/** The steps that remove everything of ours, of this and earlier runs. */
+/** Plans the steps that remove everything of ours, of this and earlier runs. */
 export function planRelease(observed: Observed): Step[] {
   const own = observed.links.filter(isOwn);
   const remaining = observed.ownRoutes.filter((route) => !own.some((link) => link.name === route.dev));

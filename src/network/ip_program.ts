@@ -15,7 +15,7 @@ export class IpProgram {
     this.#run = run;
   }
 
-  /** The present state. @throws {CommandError} */
+  /** Reads the present state. @throws {CommandError} */
   async observe(): Promise<Observed> {
     const [links, ownRoutes] = await Promise.all([
       this.#read<Link>(["-details", "-json", "address", "show"], parseLinks),
@@ -24,7 +24,7 @@ export class IpProgram {
     return { links, ownRoutes };
   }
 
-  /** The routes of all tables, ours included. @throws {CommandError} */
+  /** Reads the routes of all tables, ours included. @throws {CommandError} */
   routes(): Promise<IpRoute[]> {
     return this.#read(["-4", "-json", "route", "show", "table", "all"], parseRoutes);
   }

@@ -6,8 +6,9 @@ export function isLoopbackSubnet(subnet: Cidr): boolean {
 }
 
 /**
- * The loopback subnet that replaces another one: 127.x.0.0/16 with x its second octet, or its first
- * if the second is 0, because other programs use 127.0/16. A loopback subnet stays as it is.
+ * Returns the loopback subnet that replaces another one: 127.x.0.0/16 with x its second octet, or
+ * its first if the second is 0, because other programs use 127.0/16. A loopback subnet stays as it
+ * is.
  */
 export function toLoopbackSubnet(subnet: Cidr): Cidr {
   if (isLoopbackSubnet(subnet)) return subnet;

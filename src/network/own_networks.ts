@@ -7,10 +7,10 @@ import type { InterfaceAddress } from "../system/interfaces.ts";
 const LINK_LOCAL: Cidr = { base: 169 * 2 ** 24 + 254 * 2 ** 16, prefix: 16 };
 
 /**
- * The addresses that identify the network of this machine, sorted. Of IPv6 only the first 64 bits
- * count, because the rest changes daily or with each connection in the same network (RFC 8981).
- * Loopback and link-local addresses are left out: they lead to no network, and containers come and
- * go with the latter.
+ * Returns the addresses that identify the network of this machine, sorted. For IPv6 only the first
+ * 64 bits are used, because the rest changes daily or with each connection in the same network (RFC
+ * 8981). Loopback and link-local addresses are left out: they lead to no network, and containers
+ * come and go with the latter.
  */
 export function ownNetworks(addresses: readonly InterfaceAddress[], own: OwnInterface): string[] {
   const found = addresses.filter((entry) => entry.interface !== own.name)

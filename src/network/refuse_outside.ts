@@ -1,6 +1,6 @@
 import { type Cidr, cidrContains, formatCidr, parseIpv4 } from "../lib/ipv4.ts";
 
-/** The addresses that are not in the subnet, each with that reason. */
+/** Returns the addresses that are not in the subnet, each with that reason. */
 export function refuseOutside(addresses: readonly string[], subnet: Cidr): Map<string, string> {
   const refused = new Map<string, string>();
   for (const address of addresses) {

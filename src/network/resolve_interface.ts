@@ -1,8 +1,9 @@
 import { isLoopbackAddress, parseIpv4 } from "../lib/ipv4.ts";
 
 /**
- * The address for a value of `net.listen_interface`: an address itself, or the first address of an
- * interface, if possible not a loopback one. Undefined if this machine has no such interface.
+ * Returns the address for a value of `net.listen_interface`: an address itself, or the first
+ * address of an interface, if possible not a loopback one. Undefined if this machine has no such
+ * interface.
  */
 export function resolveInterface(
   name: string,

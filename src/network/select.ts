@@ -3,7 +3,7 @@ import { LinuxIp, type LinuxIpOptions } from "./linux_ip.ts";
 import { Loopback, type LoopbackOptions } from "./loopback.ts";
 import { WithFallback } from "./with_fallback.ts";
 
-/** The driver for this machine; its `supported()` tells if it works. */
+/** Chooses the driver for this machine; its `supported()` tells if it works. */
 export function chooseAddressDriver(options: DriverOptions): AddressDriver {
   const loopback = new Loopback(options);
   if (options.os !== "linux") return loopback;

@@ -20,7 +20,7 @@ export class SubnetMemory {
     this.#file = new JsonFile(options.path, { schema: Content, files: options.files });
   }
 
-  /** The subnet of the last run, if it differed. A damaged file is reported and set aside. */
+  /** Reads the subnet of the last run, if it differed. A damaged file is reported and set aside. */
   async recall(configured: Cidr): Promise<Cidr | undefined> {
     const { content, problem } = await this.#file.read();
     if (problem !== undefined) {

@@ -8,9 +8,9 @@ import type { RoundSettings } from "./round.ts";
 const MAX_TRIES = 16;
 
 /**
- * True if a round with this list and these settings would find everything as `last` left it. It
- * compares revisions, so that thousands of endpoints cost little. Listeners, addresses and names
- * are observed, and repaired as in any round.
+ * Returns true if a round with this list and these settings would find everything as `last` left
+ * it. It compares revisions, so that thousands of endpoints cost little. Listeners, addresses and
+ * names are observed, and repaired as in any round.
  */
 export async function isIdle(
   last: CompleteRound,
@@ -52,7 +52,7 @@ export function settingsKey(settings: RoundSettings): string {
   return JSON.stringify([values, addresses]);
 }
 
-/** A few of the items, others each time. */
+/** Returns a few of the items, others each time. */
 function sample<T>(items: readonly T[]): T[] {
   const first = Math.floor(Math.random() * items.length);
   return [...items.slice(first, first + MAX_TRIES), ...items.slice(0, first)].slice(0, MAX_TRIES);

@@ -77,7 +77,7 @@ export interface DroppedLease {
   readonly reason: string;
 }
 
-/** True for all but the network, gateway and broadcast address of the subnet. */
+/** Returns true for all but the network, gateway and broadcast address of the subnet. */
 function isUsable(subnet: Cidr, address: number): boolean {
   return cidrContains(subnet, address) && address >= subnet.base + RESERVED_LOW &&
     address < subnet.base + cidrSize(subnet) - 1;

@@ -38,7 +38,7 @@ export function groupListeners(routes: readonly Route[]): ListenerGroup[] {
   return groups;
 }
 
-/** Listener keys of the saved ports → the service that was remapped there. */
+/** Maps the listener keys of the saved ports to the services that were remapped there. */
 export function remappedListeners(
   groups: readonly ListenerGroup[],
   ports: ReadonlyMap<string, number>,

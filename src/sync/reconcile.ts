@@ -100,7 +100,9 @@ async function publishNames(routes: readonly Route[], effects: NameEffects, revi
   }
 }
 
-/** True for a name to publish. Only DNS answers for wildcards and names of shared listeners. */
+/**
+ * Returns true for a name to publish. Only DNS answers for wildcards and names of shared listeners.
+ */
 function isNamed({ mode, wildcard }: Route): boolean {
   return mode === VIRTUAL && !wildcard;
 }

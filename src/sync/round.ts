@@ -10,7 +10,7 @@ import { type Applied, reconcile } from "./reconcile.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 
-/** One round of the control path, after the poll: allocate → diff → reconcile → persist. */
+/** Runs one round of the control path, after the poll: allocate → diff → reconcile → persist. */
 export async function runRound(input: RoundInput, effects: RoundEffects): Promise<RoundOutcome> {
   const { endpoints = [], saved, settings } = input;
   const plan = allocate(endpoints, { ...settings, leases: saved.leases });

@@ -25,7 +25,7 @@ export class SparePorts {
     this.#own = new Set(groups.map((group) => ownKey(group, group.port)));
   }
 
-  /** True if another service has been remapped to this port. */
+  /** Returns true if another service has been remapped to this port. */
   isOfOther(group: ListenerGroup, port: number): boolean {
     const service = this.#remapped.get(listenerKey(group.address, port));
     return service !== undefined && service !== group.service;

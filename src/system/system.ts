@@ -59,7 +59,7 @@ export interface System {
   readonly writeErr: typeof writeErr;
 }
 
-/** This machine. */
+/** Returns the real operations of this machine. */
 export function realSystem(): System {
   return {
     readEnvironment,

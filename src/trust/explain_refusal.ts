@@ -4,7 +4,8 @@ import type { IngressProbe } from "./ingress_probe.ts";
 import type { Verdict } from "./judge_chain.ts";
 
 /**
- * The error of a dial to an untrusted ingress, with the reasons that the last probe of it found.
+ * Returns the error of a dial to an untrusted ingress, with the reasons that the last probe of it
+ * found.
  */
 export function explainRefusal(error: DialError, options: RefusalOptions): DialError {
   const { target, probe: { presented, failure }, hasCas } = options;

@@ -56,7 +56,10 @@ export class LearntCas {
     return this.learnProblem(certificate, nowMs) === undefined;
   }
 
-  /** The reason why this CA may not be learnt; continues a sentence that begins with its name. */
+  /**
+   * Returns the reason why this CA may not be learnt; continues a sentence that begins with its
+   * name.
+   */
   learnProblem(certificate: ParsedCertificate, nowMs: number): string | undefined {
     if (!this.#isListed(certificate)) return "is not a CA of ngrok that this version knows";
     return certificate.isCa ? validityProblem(certificate, nowMs) : "is not a CA";

@@ -54,7 +54,7 @@ export interface TrustOptions {
 
 /** The file operations that {@linkcode loadTrust} needs. They throw {@linkcode FileError}. */
 export interface TrustFiles {
-  /** The names in a directory; empty if it does not exist. */
+  /** Returns the names in a directory; empty if it does not exist. */
   listDirectory(path: string): Promise<string[]>;
   readText(path: string): Promise<string>;
 }

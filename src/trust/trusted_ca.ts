@@ -36,7 +36,7 @@ export function splitUsable(
   return { usable, unusable };
 }
 
-/** The problem of an unusable CA, and the next step. */
+/** Returns the problem of an unusable CA, and the next step. */
 export function unusableText({ ca: { certificate, source, file }, reason }: UnusableCa): string {
   const next = source === "learnt"
     ? "See the ingress's certificates: ngrokctl trust show; if its CA is new, install a version of ngrokd that knows it"

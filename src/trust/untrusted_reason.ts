@@ -32,7 +32,7 @@ export async function findUnusable(
   return { sha256: last.sha256, reason, step: NEW_VERSION };
 }
 
-/** The reason why the signer at the end of this path is not trusted. */
+/** Returns the reason why the signer at the end of this path is not trusted. */
 export async function untrustedReason(
   path: readonly ParsedCertificate[],
   chain: readonly ParsedCertificate[],

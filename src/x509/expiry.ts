@@ -17,8 +17,8 @@ export function isNearExpiry({ notBefore, notAfter }: Validity, nowMs: number): 
 }
 
 /**
- * The reason why its dates do not permit its use now; undefined if they do. Continues a sentence
- * that begins with its name.
+ * Returns the reason why its dates do not permit its use now; undefined if they do. Continues a
+ * sentence that begins with its name.
  */
 export function validityProblem({ notBefore, notAfter }: Validity, nowMs: number): string | undefined {
   if (nowMs > notAfter) return `expired on ${isoTime(notAfter)}`;
@@ -26,12 +26,12 @@ export function validityProblem({ notBefore, notAfter }: Validity, nowMs: number
   return `is not valid before ${isoTime(notBefore)} (this machine's clock says ${isoTime(nowMs)})`;
 }
 
-/** The time of its expiry, and the time left. */
+/** Returns the time of its expiry, and the time left. */
 export function expiryText({ notAfter }: Validity, nowMs: number): string {
   return `${isoTime(notAfter)}, in ${inWords(notAfter - nowMs)}`;
 }
 
-/** The time in RFC 3339 format without milliseconds. */
+/** Returns the time in RFC 3339 format without milliseconds. */
 export function isoTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }

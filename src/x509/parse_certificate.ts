@@ -31,7 +31,9 @@ export interface ParsedCertificate {
   readonly names: readonly string[];
   /** True if extKeyUsage, if present, contains serverAuth. */
   readonly isForServers: boolean;
-  /** True if the other one's key has signed it; undefined if WebCrypto lacks the algorithm. */
+  /**
+   * Returns true if the other one's key has signed it; undefined if WebCrypto lacks the algorithm.
+   */
   isSignedBy(other: ParsedCertificate): Promise<boolean | undefined>;
 }
 
@@ -79,7 +81,7 @@ export async function parseCertificate(der: Uint8Array<ArrayBuffer>): Promise<Pa
   }
 }
 
-/** The SHA-256 fingerprint, as openssl prints it. */
+/** Returns the SHA-256 fingerprint, as openssl prints it. */
 async function fingerprint(der: Uint8Array<ArrayBuffer>): Promise<string> {
   const hex = new Uint8Array(await crypto.subtle.digest("SHA-256", der)).toHex().toUpperCase();
   return hex.match(/../g)!.join(":");

@@ -20,7 +20,7 @@ open='[ -e "$1" ] || exit ${MISSING}; eval "$2 \\"\\$1\\""'
 exec /bin/sh -c "$open" ngrokctl "$1" "$editor"
 `;
 
-/** `ngrokctl config edit`: opens the file in the user's editor, then checks it. */
+/** Runs `ngrokctl config edit`: opens the file in the user's editor, then checks it. */
 export async function configEdit(session: Session, path: string): Promise<void> {
   const { io } = session;
   if (await ifAllowed(io.exists(path)) === false) throw notFound(path);
@@ -57,7 +57,7 @@ function notFound(path: string): FileError {
   });
 }
 
-/** Undefined if this user may not read the file; the script edits it as root then. */
+/** Resolves to undefined if this user may not read the file; the script edits it as root then. */
 async function ifAllowed<T>(result: Promise<T>): Promise<T | undefined> {
   try {
     return await result;

@@ -4,7 +4,8 @@ import { safeJson } from "../safe_json.ts";
 import type { Session } from "../session.ts";
 
 /**
- * `ngrokctl health`: the report as JSON under its box, keys sorted (docs/compatibility.md 4.11).
+ * Runs `ngrokctl health`: prints the report as JSON under its box, keys sorted
+ * (docs/compatibility.md 4.11).
  */
 export async function health(session: Session): Promise<void> {
   const report = parseHealth(await session.call("health"));

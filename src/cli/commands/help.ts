@@ -1,7 +1,7 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { Session } from "../session.ts";
 
-/** `ngrokctl help [command]` */
+/** Runs `ngrokctl help [command]`. */
 export function help(session: Session, { program, words, unknown }: HelpTopic): void {
   let topic = program;
   for (const [index, word] of words.entries()) {

@@ -5,7 +5,7 @@ import type { Session } from "../session.ts";
 /** The daemon renews the certificate before it answers. */
 const RENEW_TIMEOUT_MS = 75_000;
 
-/** `ngrokctl refresh-cert [--force]` */
+/** Runs `ngrokctl refresh-cert [--force]`. */
 export async function refreshCert(session: Session, force: boolean): Promise<void> {
   const args = force ? ["--force"] : [];
   const message = parseSentence(await session.call("refresh-cert", { args, timeoutMs: RENEW_TIMEOUT_MS }));

@@ -10,7 +10,7 @@ const REGISTER_TIMEOUT_MS = 75_000;
 const USAGE =
   "Usage: ngrokctl set-api-key <KEY>\n       ngrokctl set-api-key -    (reads the key from standard input)\n";
 
-/** `ngrokctl set-api-key [KEY | -]` */
+/** Runs `ngrokctl set-api-key [KEY | -]`. */
 export async function setApiKey(session: Session, argument: string | undefined): Promise<void> {
   const key = (await readKey(session.io, argument) ?? "").trim();
   if (key === "") throw new UsageError("API key required", { usage: USAGE });

@@ -2,7 +2,7 @@ import { parseStatus } from "../answers.ts";
 import { renderStatus } from "../render_status.ts";
 import type { Session } from "../session.ts";
 
-/** `ngrokctl status` */
+/** Runs `ngrokctl status`. */
 export async function status(session: Session): Promise<void> {
   const report = parseStatus(await session.call("status"));
   session.print(report, () => renderStatus(report));

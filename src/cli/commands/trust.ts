@@ -11,13 +11,13 @@ const MAX_CA_BYTES = 32 * 1024;
 const FETCH_TIMEOUT_MS = 15_000;
 const OFFLINE_HINT = "Download it on another machine, then: ngrokctl trust fetch --file - < ngrok-ca.crt";
 
-/** `ngrokctl trust show` */
+/** Runs `ngrokctl trust show`. */
 export async function trustShow(session: Session): Promise<void> {
   const report = parseTrust(await session.call("trust", { args: ["show"] }));
   session.print(report, () => renderTrust(report));
 }
 
-/** `ngrokctl trust fetch [--file -]`: the daemon checks the fingerprint of the file. */
+/** Runs `ngrokctl trust fetch [--file -]`: the daemon checks the fingerprint of the file. */
 export async function trustFetch(session: Session, file: string | undefined): Promise<void> {
   if (file !== undefined && file !== "-") {
     throw new UsageError(`Cannot read ${file}: ngrokctl runs without the permission to open files`, {
@@ -29,13 +29,13 @@ export async function trustFetch(session: Session, file: string | undefined): Pr
   session.print({ schema: 1, message }, () => `✓ ${escapeControls(message)}\n`);
 }
 
-/** `ngrokctl trust forget` */
+/** Runs `ngrokctl trust forget`. */
 export async function trustForget(session: Session): Promise<void> {
   const message = parseSentence(await session.call("trust", { args: ["forget"] }));
   session.print({ schema: 1, message }, () => `✓ ${escapeControls(message)}\n`);
 }
 
-/** The text as one word of a POSIX shell. */
+/** Returns the text as one word of a POSIX shell. */
 function shellWord(text: string): string {
   return /^[\w./:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
@@ -56,7 +56,7 @@ async function download(session: Session): Promise<string> {
   );
 }
 
-/** The same error with the hint to use another machine. */
+/** Returns the same error with the hint to use another machine. */
 function withOtherWay(error: ApiError): ApiError {
   const { message, status, code } = error;
   return new ApiError(message, { status, code, cause: error, hint: OFFLINE_HINT });

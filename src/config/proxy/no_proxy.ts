@@ -2,8 +2,8 @@ import { normalizeHostname } from "../../lib/hostname.ts";
 import { cidrContains, parseCidr, parseIpv4 } from "../../lib/ipv4.ts";
 
 /**
- * The entry of a `NO_PROXY` list that matches the target; undefined if none does. Commas or white
- * space separate the entries: `*`; a host, which matches names below it too; `.suffix` or
+ * Returns the entry of a `NO_PROXY` list that matches the target; undefined if none does. Commas or
+ * white space separate the entries: `*`; a host, which matches names below it too; `.suffix` or
  * `*.suffix`, which matches only names below it; an IP address; an IPv4 network (`10.0.0.0/8`). All
  * but networks may end in `:port`. No name is resolved.
  */

@@ -82,7 +82,8 @@ function choose(
 }
 
 /**
- * The variables that are set, without those that repeat a value: most machines set both spellings.
+ * Returns the variables that are set, without those that repeat a value: most machines set both
+ * spellings.
  */
 function distinct<Name extends keyof ProxyEnvironment>(
   names: readonly Name[],

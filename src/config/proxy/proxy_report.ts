@@ -7,7 +7,7 @@ const log = getLogger(["ngrokd", "config"]);
 
 type Proxies = Pick<LiveConfig, "current" | "apiProxy">;
 
-/** The proxies for the API and the ingress, without credentials. */
+/** Returns the proxies for the API and the ingress, without credentials. */
 export function proxyReport({ current, apiProxy }: Proxies): ProxyReport {
   return { api: toUse(apiProxy.proxy), ingress: toUse(current.proxy), notes: [...apiProxy.notes] };
 }

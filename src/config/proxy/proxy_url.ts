@@ -30,7 +30,7 @@ export const proxyUrl: ValueType<Proxy> = {
   },
 };
 
-/** The capability to connect to a proxy. */
+/** Returns the capability to connect to a proxy. */
 export function proxyNeed(proxy: Proxy): Need {
   return netNeed(`${proxy.hostname}:${proxy.port}`, showProxy(proxy));
 }

@@ -18,7 +18,7 @@ const log = getLogger(["ngrokd", "daemon"]);
  */
 const MAX_WAIT_MS = 10_000;
 
-/** The commands of this daemon. */
+/** Returns the commands of this daemon. */
 export function daemonCommands(daemon: Daemon, options: CommandOptions): RunCommand {
   // Two commands at once would read the same file, and one key would be lost.
   const keyMutex = new Mutex();

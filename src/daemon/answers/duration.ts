@@ -12,7 +12,8 @@ export function formatDuration(durationMs: number): string {
 }
 
 /**
- * The whole days from now until a time (milliseconds since the epoch); negative if it has passed.
+ * Returns the whole days from now until a time (milliseconds since the epoch); negative if it has
+ * passed.
  */
 export function daysUntil(timeMs: number): number {
   return Math.floor((timeMs - Date.now()) / DAY_MS);

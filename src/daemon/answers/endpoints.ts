@@ -10,8 +10,8 @@ import type { EndpointOutcome } from "../../sync/round.ts";
 const NEVER = "0001-01-01T00:00:00Z";
 
 /**
- * The reports of all endpoints in the cloud's list, served or not, sorted by host name, port and
- * id.
+ * Returns the reports of all endpoints in the cloud's list, served or not, sorted by host name,
+ * port and id.
  */
 export function endpointReports(input: EndpointReportInput): EndpointReport[] {
   const rows = [
@@ -36,7 +36,7 @@ export interface EndpointReportInput {
   readonly unresolved?: ReadonlyMap<string, string>;
 }
 
-/** The endpoints of the health report, by id (docs/compatibility.md 4.4). */
+/** Returns the endpoints of the health report, by id (docs/compatibility.md 4.4). */
 export function endpointHealth(
   reports: readonly EndpointReport[],
   traffic: (endpointId: string) => Traffic,
@@ -98,7 +98,10 @@ function listenerFields(route: Route): Partial<EndpointReport> {
   };
 }
 
-/** An example of how to reach a wildcard endpoint: by name if names below the wildcard resolve. */
+/**
+ * Returns an example of how to reach a wildcard endpoint: by name if names below the wildcard
+ * resolve.
+ */
 function wildcardUsage(route: Route | undefined, resolves: boolean): string {
   if (route === undefined || !route.wildcard) return "";
   const { scheme, address, localPort, port, hostname } = route;

@@ -7,7 +7,7 @@ import type { Daemon } from "../daemon.ts";
 import { proxyReport } from "../../config/proxy/proxy_report.ts";
 import { trustStatus } from "./trust.ts";
 
-/** The answer of `list`. */
+/** Returns the answer of `list`. */
 export function listReport(daemon: Daemon): EndpointReport[] {
   const { loop, forwarder, dns } = daemon;
   return endpointReports({
@@ -19,7 +19,7 @@ export function listReport(daemon: Daemon): EndpointReport[] {
   });
 }
 
-/** The answer of `status`. */
+/** Returns the answer of `status`. */
 export function statusReport(daemon: Daemon): StatusReport {
   const { account, loop, forwarder, live, addresses, names, startedAt, startedMonotonicMs, health } = daemon;
   const { operatorId, certificate } = account;
@@ -77,8 +77,8 @@ export function statusReport(daemon: Daemon): StatusReport {
 }
 
 /**
- * The answer of `health` and of `/status`, with liveness, readiness and the presence of endpoints
- * apart.
+ * Returns the answer of `health` and of `/status`, with liveness, readiness and the presence of
+ * endpoints apart.
  */
 export function healthReport(daemon: Daemon): HealthReport {
   const status = statusReport(daemon);

@@ -9,7 +9,7 @@ import { readPem } from "../../x509/pem.ts";
 import type { Daemon } from "../daemon.ts";
 import { daysUntil } from "./duration.ts";
 
-/** The trust in the ingress, for `status`. */
+/** Returns the trust in the ingress, for `status`. */
 export function trustStatus({ trust, dialer, ingress }: Daemon): StatusReport["trust"] {
   const { presented, failure } = dialer.probe;
   const target = ingress();
@@ -38,7 +38,8 @@ export function trustStatus({ trust, dialer, ingress }: Daemon): StatusReport["t
 }
 
 /**
- * The answer of `trust show`. The ingress is probed first, unless the last probe was a moment ago.
+ * Returns the answer of `trust show`. The ingress is probed first, unless the last probe was a
+ * moment ago.
  */
 export async function showTrust(daemon: Daemon): Promise<TrustReport> {
   await daemon.dialer.probe.run(daemon.ingress());

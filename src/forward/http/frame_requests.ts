@@ -162,8 +162,8 @@ type State =
   | { kind: "body"; left: number; then: "chunk_end" | "done" };
 
 /**
- * The kind of switch that the first request of a connection asks for; undefined if it asks for
- * none.
+ * Returns the kind of switch that the first request of a connection asks for; undefined if it asks
+ * for none.
  */
 export function switchOf(head: RequestHead): SwitchKind | undefined {
   if (head.method === "CONNECT") return "connect";
@@ -173,7 +173,7 @@ export function switchOf(head: RequestHead): SwitchKind | undefined {
   return protocols.length > 0 && !protocols.includes("h2c") ? "upgrade" : undefined;
 }
 
-/** The authority of an absolute-form target, if Host differs from it (RFC 9112 3.2.2). */
+/** Returns the authority of an absolute-form target, if Host differs from it (RFC 9112 3.2.2). */
 function hostOfTarget(input: Uint8Array, head: RequestHead): string | undefined {
   const { authority, fields } = head;
   if (authority === undefined) return undefined;

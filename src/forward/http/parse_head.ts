@@ -84,7 +84,7 @@ export function parseHead(lines: readonly HeadLine[]): RequestHead {
   };
 }
 
-/** The values of all fields with this (lower-case) name. */
+/** Returns the values of all fields with this (lower-case) name. */
 export function valuesOf(fields: readonly HeadField[], name: string): string[] {
   return fields.filter((field) => field.name === name).map((field) => field.value);
 }
@@ -125,7 +125,7 @@ function parseAuthority(text: string): { host: string; port: number | undefined 
   return { host: normalizeHostname(host!), port: port ? Number(port) : undefined };
 }
 
-/** RFC 9112 6.3, without its tolerance for ambiguous lengths. */
+/** Determines the length by RFC 9112 6.3, without its tolerance for ambiguous lengths. */
 function bodyOf(fields: readonly HeadField[], isHttp10: boolean): "chunked" | number {
   const codings = valuesOf(fields, "transfer-encoding");
   const lengths = valuesOf(fields, "content-length");

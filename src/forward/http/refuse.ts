@@ -21,7 +21,7 @@ const PHRASES: Readonly<Record<RefusalStatus, string>> = {
   502: "Bad Gateway",
 };
 
-/** The bytes of an HTTP answer after which the connection is closed. */
+/** Returns the bytes of an HTTP answer after which the connection is closed. */
 export function httpAnswer(refusal: HttpRefusal): Uint8Array {
   const { status, reason, nextStep, method } = refusal;
   const title = `${status} ${PHRASES[status]}`;
@@ -37,7 +37,7 @@ export function httpAnswer(refusal: HttpRefusal): Uint8Array {
   return new TextEncoder().encode(`${head}\r\n\r\n${method === "HEAD" ? "" : text}`);
 }
 
-/** The bytes of a fatal TLS alert (RFC 8446 6; `unrecognized_name`: RFC 6066 3). */
+/** Returns the bytes of a fatal TLS alert (RFC 8446 6; `unrecognized_name`: RFC 6066 3). */
 export function tlsAlert(description: "unrecognized_name" | "decode_error"): Uint8Array {
   return Uint8Array.of(0x15, 3, 3, 0, 2, 2, description === "unrecognized_name" ? 112 : 50);
 }

@@ -1,9 +1,9 @@
 import type { RequestHead } from "./parse_head.ts";
 
 /**
- * The head that `input` begins with, with another Host or without Upgrade; undefined if nothing
- * changes. All other bytes stay as they are. So does the target of a CONNECT, which is for the
- * endpoint's own proxy.
+ * Returns the head that `input` begins with, with another Host or without Upgrade; undefined if
+ * nothing changes. All other bytes stay as they are. So does the target of a CONNECT, which is for
+ * the endpoint's own proxy.
  */
 export function rewriteHead(
   input: Uint8Array,

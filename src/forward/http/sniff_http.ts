@@ -41,7 +41,7 @@ function prefaceState(bytes: Uint8Array): "more" | "no" | { kind: "h2" } {
   return length === H2_PREFACE.length ? { kind: "h2" } : "more";
 }
 
-/** The lines of the head, the empty one last; undefined if it is incomplete. */
+/** Returns the lines of the head, the empty one last; undefined if it is incomplete. */
 function headLines(bytes: Uint8Array): HeadLine[] | undefined {
   const first = bytes[0]!;
   if (first === 0x16) fail("this is TLS, and the endpoint speaks plain HTTP");

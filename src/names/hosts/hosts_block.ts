@@ -7,8 +7,8 @@ const END = "# END ngrokd managed section";
 const BYTE_ORDER_MARK = "\u00ef\u00bb\u00bf";
 
 /**
- * Our section, markers included: `<address>\t<name>` lines, sorted. The names must be host names;
- * without any, the section is empty.
+ * Renders our section, markers included: `<address>\t<name>` lines, sorted. The names must be host
+ * names; without any, the section is empty.
  */
 export function renderBlock(names: ReadonlyMap<string, string>, lineEnd = "\n"): string {
   if (names.size === 0) return "";
@@ -17,9 +17,9 @@ export function renderBlock(names: ReadonlyMap<string, string>, lineEnd = "\n"):
 }
 
 /**
- * The hosts file with exactly these names in our section and every other byte kept. The section is
- * separated by one line end, which makes a blank line unless the file had no final line end.
- * Without names, the section and that line end are removed, which restores the original file.
+ * Returns the hosts file with exactly these names in our section and every other byte kept. The
+ * section is separated by one line end, which makes a blank line unless the file had no final line
+ * end. Without names, the section and that line end are removed, which restores the original file.
  */
 export function replaceBlock(
   text: string,
@@ -38,7 +38,7 @@ export function replaceBlock(
   return { text: text + separator + block, oldBlock, block };
 }
 
-/** The names that are outside our section too, each with its first line, from 1. */
+/** Finds the names that are outside our section too, each with its first line, from 1. */
 export function findOutside(text: string, names: { has(name: string): boolean }): Map<string, number> {
   const lines = new Map<string, number>();
   const found = locate(text);
@@ -59,7 +59,9 @@ export function findOutside(text: string, names: { has(name: string): boolean })
   return lines;
 }
 
-/** The parts of a file; `block` is empty without a section. A damaged section is a problem. */
+/**
+ * Finds the parts of a file; `block` is empty without a section. A damaged section is a problem.
+ */
 function locate(text: string): { before: string; block: string; after: string } | { problem: BlockProblem } {
   let start = -1;
   let end = -1;
@@ -120,7 +122,7 @@ function bodyOf(text: string): string {
   return text.startsWith(BYTE_ORDER_MARK) ? text.slice(BYTE_ORDER_MARK.length) : text;
 }
 
-/** The address and names of a line; empty for a comment or a blank line. */
+/** Returns the address and names of a line; empty for a comment or a blank line. */
 function wordsOf(line: string): string[] {
   const comment = line.indexOf("#");
   return (comment === -1 ? line : line.slice(0, comment)).split(/\s+/).filter((word) => word !== "");

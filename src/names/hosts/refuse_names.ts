@@ -20,8 +20,9 @@ const LOCAL_NAMES = new Set([
 ]);
 
 /**
- * The reason why an endpoint must not have a name (normalised, or a wildcard) because that would
- * hijack the machine; undefined if it may (docs/reliability.md R9; RFC 6761 6.3 for `localhost`).
+ * Returns the reason why an endpoint must not have a name (normalised, or a wildcard) because that
+ * would hijack the machine; undefined if it may (docs/reliability.md R9; RFC 6761 6.3 for
+ * `localhost`).
  */
 export function refuseHijack(name: string, reserved: ReservedNames): string | undefined {
   const bare = name.startsWith("*.") ? name.slice(2) : name;
@@ -47,7 +48,9 @@ export interface ReservedNames {
   readonly cloud: readonly string[];
 }
 
-/** The reason why a name with this address cannot be in a hosts file; undefined if it can. */
+/**
+ * Returns the reason why a name with this address cannot be in a hosts file; undefined if it can.
+ */
 export function refuseHostsLine(name: string, address: string): string | undefined {
   if (name.includes("*")) return "a hosts file cannot hold a wildcard";
   if (!isHostname(name)) return "it is not a host name";

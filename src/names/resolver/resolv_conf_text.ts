@@ -11,13 +11,13 @@ const OUR_LINES = new RegExp(
 /** The addresses of systemd-resolved itself (systemd-resolved.service(8)). */
 const STUBS: readonly string[] = ["127.0.0.53", "127.0.0.54"];
 
-/** The file with our server before all others, or without it; every other byte is kept. */
+/** Returns the file with our server before all others, or without it; every other byte is kept. */
 export function replaceServer(text: string, address: string | undefined): string {
   const others = text.replace(OUR_LINES, "");
   return address === undefined ? others : `${MARKER}\nnameserver ${address}\n${others}`;
 }
 
-/** The addresses of a resolv.conf(5) in their order, without ours. */
+/** Reads the addresses of a resolv.conf(5) in their order, without ours. */
 export function readNameservers(text: string): string[] {
   return [...replaceServer(text, undefined).matchAll(/^nameserver[ \t]+([^\s#;]+)/gm)].map((match) =>
     match[1]!

@@ -14,7 +14,7 @@ export class Resolvectl {
     this.#run = run;
   }
 
-  /** The present settings of a link. @throws {CommandError} */
+  /** Reads the present settings of a link. @throws {CommandError} */
   async read(link: string): Promise<LinkSettings> {
     const [servers, domains] = await Promise.all([
       this.#values(["dns", link]),

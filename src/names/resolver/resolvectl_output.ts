@@ -1,5 +1,5 @@
 /**
- * The values that `resolvectl dns <link>` or `resolvectl domain <link>` prints for one link:
+ * Parses the values that `resolvectl dns <link>` or `resolvectl domain <link>` prints for one link:
  * `Link 5 (ngrokd0): a b`. Since systemd 250, a long list continues on indented lines. Empty if
  * nothing is set.
  *

@@ -111,7 +111,7 @@ export class Resolved implements Resolver {
   }
 
   /**
-   * The reason why systemd-resolved cannot be used. It can be if programs ask it first: if
+   * Returns the reason why systemd-resolved cannot be used. It can be if programs ask it first: if
    * resolv.conf, itself or as a symlink to a file of systemd-resolved, begins with an address of
    * systemd-resolved.
    */

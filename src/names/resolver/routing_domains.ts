@@ -1,9 +1,9 @@
 import { isHostname, parentDomains } from "../../lib/hostname.ts";
 
 /**
- * The domains to route for these names and wildcards. A resolver routes a name only together with
- * all names below it, so a name is a domain like the suffix of a wildcard, and a name below another
- * needs no entry.
+ * Returns the domains to route for these names and wildcards. A resolver routes a name only
+ * together with all names below it, so a name is a domain like the suffix of a wildcard, and a name
+ * below another needs no entry.
  */
 export function routingDomains(names: readonly string[]): RoutingDomains {
   const domains = new Set<string>();
@@ -16,7 +16,7 @@ export function routingDomains(names: readonly string[]): RoutingDomains {
   return { domains: topmost(domains), refused };
 }
 
-/** The names that belong to a refused domain, each with the reason for that domain. */
+/** Returns the names that belong to a refused domain, each with the reason for that domain. */
 export function refusedNames(
   names: readonly string[],
   reasons: ReadonlyMap<string, string>,
