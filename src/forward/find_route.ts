@@ -4,10 +4,11 @@ import type { ByteStream } from "../system/byte_stream.ts";
 import type { Limits } from "./admission/limits.ts";
 import { chooseByHello, chooseByRequest, planRoute, type RouteChoice } from "./choose_route.ts";
 import type { RequestHead } from "./http/parse_head.ts";
-import { httpAnswer, tlsAlert } from "./http/refuse.ts";
+import { httpAnswer } from "./http/refuse.ts";
 import { type HttpSniff, sniffHttp } from "./http/sniff_http.ts";
 import { peek } from "./peek.ts";
 import { TLS_HANDSHAKE, type TlsSniff, TlsSniffer } from "./sniff_tls.ts";
+import { tlsAlert } from "./tls_alert.ts";
 
 /**
  * Finds the route of a connection and reads as little of it as possible: nothing if the listener

@@ -1,9 +1,9 @@
 import { getLogger } from "@logtape/logtape";
-import { demandedDelay } from "../cloud/key_refused.ts";
+import { demandedDelay, isKeyRefused } from "../cloud/key_refused.ts";
 import { OnChange } from "../lib/on_change.ts";
 import { ApiError, hintOf, messageOf } from "../model/errors.ts";
 import type { ApiState } from "../model/report.ts";
-import { apiStateOf, nextPollDelay } from "./pace.ts";
+import { nextPollDelay } from "./poll_delay.ts";
 import type { NextPoll } from "./poll_timer.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
@@ -91,4 +91,12 @@ export interface PollReport {
   readonly hint?: string;
   /** An unusual result of the last poll, or the reason why the next one waits. */
   readonly notice?: string;
+}
+
+/** Returns the state of the API after a failed call. */
+export function apiStateOf(error: unknown): ApiState {
+  if (isKeyRefused(error)) return "key_refused";
+  if (!(error instanceof ApiError)) return "failing";
+  if (error.status === 429) return "rate_limited";
+  return ["unreachable", "timeout", "proxy"].includes(error.code) ? "unreachable" : "failing";
 }

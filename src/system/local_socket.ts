@@ -3,9 +3,7 @@ import { acceptNext } from "./accept_next.ts";
 import { BindError } from "../model/errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { toBindError } from "./errors.ts";
-import { groupId } from "./groups.ts";
-
-const OTHERS = 0o007;
+import { prepareDirectory } from "./socket_directory.ts";
 
 /**
  * Opens a Unix socket that only its owner and the group can reach. Deno shows no peer credentials,
@@ -17,8 +15,7 @@ const OTHERS = 0o007;
  */
 export async function listenLocal(path: string, options: LocalListenOptions = {}): Promise<LocalListener> {
   const directory = dirname(path);
-  const gid = options.group === undefined ? undefined : await groupId(options.group);
-  await prepareDirectory(directory, gid, path);
+  const gid = await prepareDirectory(path, options.group);
   // Without the lock, the second of two daemons that start at once could take the socket of the
   // first for a stale one.
   using _lock = await lockDirectory(directory, path);
@@ -57,60 +54,6 @@ export interface LocalListenOptions {
 }
 
 /**
- * Takes a lock that ends with this process, and removes its file at the end. The directory is
- * created as for {@linkcode listenLocal}.
- *
- * @throws {BindError} `in_use` if another process holds it; `denied` if others can enter the
- * directory.
- */
-export async function holdLock(path: string, options: LocalListenOptions = {}): Promise<AsyncDisposable> {
-  const directory = dirname(path);
-  const gid = options.group === undefined ? undefined : await groupId(options.group);
-  await prepareDirectory(directory, gid, path);
-  for (;;) {
-    const handle = await lockFile(path);
-    // The former owner may have removed the file in the meantime. Then the locked file has no path.
-    if (!await hasPath(handle, path)) {
-      handle.close();
-      continue;
-    }
-    return {
-      async [Symbol.asyncDispose]() {
-        // A lock file that somebody removed protects nothing.
-        await Deno.remove(path).catch(() => {});
-        handle.close();
-      },
-    };
-  }
-}
-
-async function lockFile(path: string): Promise<Deno.FsFile> {
-  let handle: Deno.FsFile | undefined;
-  try {
-    handle = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
-    if (await handle.tryLock(true)) return handle;
-  } catch (error) {
-    handle?.close();
-    throw toBindError(error, path);
-  }
-  handle.close();
-  throw new BindError("Another ngrokd manages the names and addresses of this machine", {
-    address: path,
-    reason: "in_use",
-    hint: "Stop the other ngrokd first: only one can run on a machine",
-  });
-}
-
-async function hasPath(handle: Deno.FsFile, path: string): Promise<boolean> {
-  try {
-    const [locked, present] = await Promise.all([handle.stat(), Deno.lstat(path)]);
-    return locked.ino === present.ino && locked.dev === present.dev;
-  } catch {
-    return false;
-  }
-}
-
-/**
  * Connects to a Unix socket.
  *
  * @throws {Deno.errors.NotFound} And other errors, which {@linkcode localFailure} classifies.
@@ -130,36 +73,6 @@ export function localFailure(error: unknown): "absent" | "denied" | "other" {
     return "denied";
   }
   return "other";
-}
-
-async function prepareDirectory(directory: string, gid: number | undefined, path: string): Promise<void> {
-  try {
-    try {
-      await Deno.mkdir(directory, { mode: 0o700 });
-      if (gid !== undefined) await giveToGroup(directory, gid);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    }
-    const info = await Deno.stat(directory);
-    if (((info.mode ?? 0) & OTHERS) === 0) return;
-  } catch (error) {
-    throw toBindError(error, path);
-  }
-  throw new BindError(`Cannot bind ${path}: other users can enter the directory ${directory}`, {
-    address: path,
-    reason: "denied",
-    hint: `Run: chmod o= ${directory}, or give server.socket_path a directory of its own`,
-  });
-}
-
-async function giveToGroup(directory: string, gid: number): Promise<void> {
-  try {
-    await Deno.chown(directory, null, gid);
-    await Deno.chmod(directory, 0o2750);
-  } catch (error) {
-    // An ordinary user who is not in the group keeps the directory private.
-    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-  }
 }
 
 /**

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { LiveConfig } from "../../src/config/live_config.ts";
 import { lockMachine } from "../../src/daemon/machine_lock.ts";
 import { BindError } from "../../src/model/errors.ts";
-import { holdLock } from "../../src/system/local_socket.ts";
+import { holdLock } from "../../src/system/lock.ts";
 import type { System } from "../../src/system/system.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BindError, type BindFailure } from "../../src/model/errors.ts";
 import { groupId } from "../../src/system/groups.ts";
-import { connectLocal, holdLock, listenLocal, localFailure } from "../../src/system/local_socket.ts";
+import { connectLocal, listenLocal, localFailure } from "../../src/system/local_socket.ts";
 import { runModule } from "../fakes/run_module.ts";
 import { makeLink } from "../fakes/special_files.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
@@ -204,21 +204,4 @@ Deno.test("localFailure() distinguishes an absent socket from a denied one", asy
   assert.equal(localFailure(new Deno.errors.PermissionDenied()), "denied");
   assert.equal(localFailure(new Deno.errors.NotCapable()), "denied");
   assert.equal(localFailure(new Error("x")), "other");
-});
-
-Deno.test("holdLock() allows one holder at a time, and removes the file at the end", async () => {
-  await using directory = await temporaryDirectory();
-  const path = `${directory.path}/run/lock`;
-  const held = refuses("in_use", /^Another ngrokd manages the names and addresses of this machine$/);
-  for (let round = 0; round < 2; round++) {
-    const lock = await holdLock(path);
-    assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
-    assert.equal((await Deno.stat(`${directory.path}/run`)).mode! & 0o777, 0o700);
-    await assert.rejects(holdLock(path), held);
-    await lock[Symbol.asyncDispose]();
-    await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
-  }
-  // A daemon that was killed leaves the file.
-  await Deno.writeTextFile(path, "");
-  await using _again = await holdLock(path);
 });

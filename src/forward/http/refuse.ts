@@ -37,11 +37,6 @@ export function httpAnswer(refusal: HttpRefusal): Uint8Array {
   return new TextEncoder().encode(`${head}\r\n\r\n${method === "HEAD" ? "" : text}`);
 }
 
-/** Returns the bytes of a fatal TLS alert (RFC 8446 6; `unrecognized_name`: RFC 6066 3). */
-export function tlsAlert(description: "unrecognized_name" | "decode_error"): Uint8Array {
-  return Uint8Array.of(0x15, 3, 3, 0, 2, 2, description === "unrecognized_name" ? 112 : 50);
-}
-
 /**
  * Writes a last answer, ends this direction, and reads what the peer still sends: closing a socket
  * with unread bytes sends a reset, which can destroy the answer on its way (RFC 9112 9.6). The

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { httpAnswer, sendRefusal, tlsAlert } from "../../../src/forward/http/refuse.ts";
+import { httpAnswer, sendRefusal } from "../../../src/forward/http/refuse.ts";
 import { fakeClock } from "../../fakes/fake_clock.ts";
 import { latin1, memoryPair, pattern, readAll, readUntil, send, text } from "../../fakes/memory_stream.ts";
 
@@ -14,11 +14,6 @@ Deno.test("httpAnswer() contains the reason and the next step, with the right le
   const toHead = text(httpAnswer({ status: 421, reason: "x", method: "HEAD" }));
   assert.ok(toHead.endsWith("\r\n\r\n"));
   assert.match(toHead, /Content-Length: [1-9]/);
-});
-
-Deno.test("tlsAlert() makes fatal alerts", () => {
-  assert.deepEqual(tlsAlert("unrecognized_name"), Uint8Array.of(21, 3, 3, 0, 2, 2, 112));
-  assert.deepEqual(tlsAlert("decode_error"), Uint8Array.of(21, 3, 3, 0, 2, 2, 50));
 });
 
 Deno.test("sendRefusal() answers, half-closes, and reads until the client ends", async () => {

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ApiError } from "../../src/model/errors.ts";
-import { apiStateOf, nextPollDelay, type PaceInput } from "../../src/sync/pace.ts";
+import { nextPollDelay, type PollDelayInput } from "../../src/sync/poll_delay.ts";
 
 function apiError(status: number, code = "", retryAfterMs?: number): ApiError {
   return new ApiError("failed", { status, code, retryAfterMs });
 }
 
 /** The delays with the lowest, the middle and the highest random number. */
-function delays(input: Partial<PaceInput>): number[] {
+function delays(input: Partial<PollDelayInput>): number[] {
   return [0, 0.5, 0.999999999].map((number) =>
     nextPollDelay({
       intervalMs: 30_000,
@@ -96,20 +96,4 @@ Deno.test("nextPollDelay() stays within its bounds for any history", () => {
     ),
     { seed: 20260112, numRuns: 500 },
   );
-});
-
-Deno.test("apiStateOf() returns the state of the API after any failure", () => {
-  const states = [
-    [apiError(401), "key_refused"],
-    [apiError(403, "ERR_NGROK_202"), "key_refused"],
-    [apiError(429), "rate_limited"],
-    [apiError(0, "unreachable"), "unreachable"],
-    [apiError(0, "timeout"), "unreachable"],
-    [apiError(500), "failing"],
-    [apiError(404), "failing"],
-    [apiError(200, "malformed"), "failing"],
-    [new TypeError("x"), "failing"],
-    ["text", "failing"],
-  ] as const;
-  for (const [error, state] of states) assert.equal(apiStateOf(error), state);
 });

@@ -1,7 +1,5 @@
 import { demandedDelay, isKeyRefused } from "../cloud/key_refused.ts";
 import { backoffDelay } from "../lib/backoff.ts";
-import { ApiError } from "../model/errors.ts";
-import type { ApiState } from "../model/report.ts";
 
 const MAX_BACKOFF_MS = 5 * 60_000;
 const PAGE_MS = 1000;
@@ -13,7 +11,7 @@ const JITTER = 0.1;
  * (docs/protocol.md 1.4). It doubles with each failure up to five minutes. A refused key waits five
  * minutes at once, and a Retry-After is honoured.
  */
-export function nextPollDelay(input: PaceInput): number {
+export function nextPollDelay(input: PollDelayInput): number {
   const { intervalMs, failures, error, pages, random = Math.random } = input;
   const floor = pages * PAGE_MS;
   const interval = Math.max(intervalMs, floor);
@@ -30,7 +28,7 @@ export function nextPollDelay(input: PaceInput): number {
 }
 
 /** The history that decides the time of the next poll. */
-export interface PaceInput {
+export interface PollDelayInput {
   readonly intervalMs: number;
   /** The number of polls that have failed in a row. */
   readonly failures: number;
@@ -39,12 +37,4 @@ export interface PaceInput {
   readonly pages: number;
   /** A number in [0, 1). @default {Math.random} */
   readonly random?: (() => number) | undefined;
-}
-
-/** Returns the state of the API after a failed call. */
-export function apiStateOf(error: unknown): ApiState {
-  if (isKeyRefused(error)) return "key_refused";
-  if (!(error instanceof ApiError)) return "failing";
-  if (error.status === 429) return "rate_limited";
-  return ["unreachable", "timeout", "proxy"].includes(error.code) ? "unreachable" : "failing";
 }
