@@ -4,7 +4,7 @@ import { isLoopbackHost } from "../lib/loopback_host.ts";
 import { printable } from "../lib/printable.ts";
 import type { IngressTarget } from "../model/ingress_target.ts";
 import { refuse, type ValueType } from "./value_type.ts";
-import { listOf, readText } from "./value_types.ts";
+import { listOf, readText } from "./scalar_types.ts";
 
 const DNS_PORT = 53;
 const INGRESS_PORT = 443;

@@ -7,7 +7,7 @@ import { parseListenAddress } from "./listen_address.ts";
 import { listenInterface, overrides } from "./listen_interface.ts";
 import { defaultSocketPath } from "./paths.ts";
 import { proxyNeed, proxyUrl } from "./proxy/proxy_url.ts";
-import * as types from "./value_types.ts";
+import * as types from "./scalar_types.ts";
 
 /**
  * Every key of the configuration file. The objects have the shape of {@linkcode Config}: a key's

@@ -3,7 +3,7 @@ import { parseIpv4 } from "../lib/ipv4.ts";
 import { printable } from "../lib/printable.ts";
 import { VIRTUAL } from "../model/listen_mode.ts";
 import { isUnset, type ListInterfaces, type ReadContext, refuse, type ValueType } from "./value_type.ts";
-import { readText, suggestWord } from "./value_types.ts";
+import { readText, suggestWord } from "./scalar_types.ts";
 
 /** A listen interface; any name is accepted if the interfaces are not known. */
 export const listenInterface: ValueType<string> = {

@@ -1,5 +1,5 @@
 import { messageOf } from "../model/errors.ts";
-import { loadX509 } from "../x509/load.ts";
+import { loadX509 } from "../x509/library.ts";
 import { readPem } from "../x509/pem.ts";
 import { publicKeyOf } from "./key.ts";
 

@@ -1,4 +1,4 @@
-import { loadX509 } from "../x509/load.ts";
+import { loadX509 } from "../x509/library.ts";
 import { generateKey } from "./key.ts";
 
 /**

@@ -4,9 +4,9 @@ import type { Proxy } from "../model/proxy.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { withDeadline } from "./clock.ts";
 import { CHECK_INGRESS, dialFailure } from "./dial_failure.ts";
-import { openTunnel } from "./proxy/proxy_tunnel.ts";
+import { openTunnel } from "./proxy/open_tunnel.ts";
 import { openRelay, type Relay } from "./proxy/relay.ts";
-import { silentProxy } from "./proxy/tunnel.ts";
+import { silentProxy } from "./proxy/tunnel_errors.ts";
 import { answersTls } from "./tls_answers.ts";
 
 /**

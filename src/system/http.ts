@@ -2,8 +2,8 @@ import { ApiError, DialError, messageOf } from "../model/errors.ts";
 import { hasCredentials, type Proxy, showProxy } from "../model/proxy.ts";
 import { closeQuietly } from "./byte_stream.ts";
 import { limitTime } from "./clock.ts";
-import { openTunnel } from "./proxy/proxy_tunnel.ts";
-import { checkProxy } from "./proxy/tunnel.ts";
+import { openTunnel } from "./proxy/open_tunnel.ts";
+import { checkProxy } from "./proxy/tunnel_errors.ts";
 
 /**
  * Sends a request and returns the response. Redirects are returned, never followed. The caller must

@@ -2,7 +2,7 @@ import { parseIpv4 } from "../lib/ipv4.ts";
 import { seconds } from "../lib/seconds.ts";
 import { DialError, messageOf } from "../model/errors.ts";
 import type { Proxy } from "../model/proxy.ts";
-import { openTunnel } from "./proxy/proxy_tunnel.ts";
+import { openTunnel } from "./proxy/open_tunnel.ts";
 import { openRelay } from "./proxy/relay.ts";
 
 /** The limit of the chain, which usually has three certificates. */

@@ -1,6 +1,6 @@
 import { messageOf } from "../model/errors.ts";
 import { writePem } from "./pem.ts";
-import { loadX509 } from "./load.ts";
+import { loadX509 } from "./library.ts";
 
 /**
  * A certificate and the parts of it that are needed to judge it. Times are milliseconds since the

@@ -10,7 +10,7 @@ import {
   outOfReach,
   tunnelFailure,
   type TunnelOptions,
-} from "./tunnel.ts";
+} from "./tunnel_errors.ts";
 
 const MAX_HEAD_BYTES = 16 * 1024;
 

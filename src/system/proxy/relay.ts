@@ -1,5 +1,5 @@
 import { type ByteStream, closeQuietly, writeAll } from "../byte_stream.ts";
-import type { Tunnel } from "./tunnel.ts";
+import type { Tunnel } from "./tunnel_errors.ts";
 
 const BUFFER_BYTES = 64 * 1024;
 /** The time that written data has to reach the far end after the near end closed. */

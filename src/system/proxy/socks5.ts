@@ -10,7 +10,7 @@ import {
   outOfReach,
   tunnelFailure,
   type TunnelOptions,
-} from "./tunnel.ts";
+} from "./tunnel_errors.ts";
 
 const VERSION = 5;
 /** Methods: no authentication, and user name with password (RFC 1929). */

@@ -4,7 +4,7 @@ import { DialError } from "../../../src/model/errors.ts";
 import type { Proxy } from "../../../src/model/proxy.ts";
 import { writeAll } from "../../../src/system/byte_stream.ts";
 import { connectTls } from "../../../src/system/connect_tls.ts";
-import { openTunnel } from "../../../src/system/proxy/proxy_tunnel.ts";
+import { openTunnel } from "../../../src/system/proxy/open_tunnel.ts";
 import { openRelay } from "../../../src/system/proxy/relay.ts";
 import { probeChain } from "../../../src/system/tls_chain.ts";
 import { type ConnectProxy, connectProxy } from "../../fakes/connect_proxy.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Proxy } from "../../../src/model/proxy.ts";
 import { readFull, writeAll } from "../../../src/system/byte_stream.ts";
-import { openTunnel } from "../../../src/system/proxy/proxy_tunnel.ts";
+import { openTunnel } from "../../../src/system/proxy/open_tunnel.ts";
 import { until } from "../../fakes/sockets.ts";
 import { type SocksMode, type SocksProxy, socksProxy } from "../../fakes/socks_proxy.ts";
 import { failureOf, proxyAt, SECRET, timeoutFor } from "./proxy_failures.ts";

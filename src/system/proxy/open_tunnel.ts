@@ -12,7 +12,7 @@ import {
   tunnelFailure,
   type TunnelFailureOptions,
   type TunnelOptions,
-} from "./tunnel.ts";
+} from "./tunnel_errors.ts";
 
 const NOTHING = new Uint8Array();
 
