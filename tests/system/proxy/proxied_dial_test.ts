@@ -184,7 +184,7 @@ Deno.test("openTunnel() with checkFirst asks an https proxy once, and opens the 
   };
   // Deno reads the CAs for a proxy from the environment, and only at its start.
   const code = `
-    import { openTunnel } from "../../src/system/proxy/proxy_tunnel.ts";
+    import { openTunnel } from "../../src/system/proxy/open_tunnel.ts";
     const { stream } = await openTunnel(${JSON.stringify(options)});
     stream.close();
     console.log("a tunnel");

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { CtlIo } from "../../src/cli/io.ts";
-import { realIo } from "../../src/cli/io.ts";
-import { FileError } from "../../src/model/errors.ts";
-import { runFake } from "./fake_io.ts";
+import type { CtlIo } from "../../../src/cli/io.ts";
+import { realIo } from "../../../src/cli/io.ts";
+import { FileError } from "../../../src/model/errors.ts";
+import { runFake } from "../fake_io.ts";
 
 function denied(): Promise<never> {
   return Promise.reject(new FileError("Cannot read x: permission denied", { path: "x", reason: "denied" }));

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { CtlIo } from "../../src/cli/io.ts";
-import { connectLocal } from "../../src/system/local_socket.ts";
-import { startFakeDaemon } from "./fake_daemon.ts";
-import { runFake } from "./fake_io.ts";
+import type { CtlIo } from "../../../src/cli/io.ts";
+import { connectLocal } from "../../../src/system/local_socket.ts";
+import { startFakeDaemon } from "../fake_daemon.ts";
+import { runFake } from "../fake_io.ts";
 
 const DONE = "API key set successfully";
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { ApiError } from "../../src/model/errors.ts";
-import { connectLocal } from "../../src/system/local_socket.ts";
-import type { HttpRequest } from "../../src/system/http.ts";
-import { startFakeDaemon } from "./fake_daemon.ts";
-import { runFake } from "./fake_io.ts";
-import { STATUS } from "./reports.ts";
+import { ApiError } from "../../../src/model/errors.ts";
+import { connectLocal } from "../../../src/system/local_socket.ts";
+import type { HttpRequest } from "../../../src/system/http.ts";
+import { startFakeDaemon } from "../fake_daemon.ts";
+import { runFake } from "../fake_io.ts";
+import { STATUS } from "../reports.ts";
 
 const CA = {
   subject: "CN=Intermediate CA",
