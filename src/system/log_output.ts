@@ -8,7 +8,7 @@ const MAX_QUEUED_BYTES = 1024 * 1024;
 /**
  * Writes log lines to a stream that may not be read: a stopped terminal, a full pipe. Lines wait in
  * a queue of at most 1 MiB, and lines beyond it are dropped and counted, so that the log never
- * blocks the program.
+ * blocks the program. The price: SIGKILL loses the lines of the last turn of the event loop.
  */
 export class LogOutput {
   readonly #stream: LogStream;
@@ -16,6 +16,8 @@ export class LogOutput {
   #queue: Uint8Array<ArrayBuffer>[] = [];
   #queuedBytes = 0;
   #dropped = 0;
+  /** True while the notice about dropped lines is queued, which must not be dropped itself. */
+  #isReporting = false;
   #writing: Promise<void> | undefined;
 
   constructor(stream: LogStream, options: { readonly maxBytes?: number } = {}) {
@@ -26,7 +28,7 @@ export class LogOutput {
   /** Queues a line, or drops it if the queue is full. Never throws. */
   write(line: string): void {
     const bytes = new TextEncoder().encode(line);
-    if (this.#queuedBytes + bytes.length > this.#maxBytes) {
+    if (this.#queuedBytes + bytes.length > this.#maxBytes && !this.#isReporting) {
       this.#dropped++;
       return;
     }
@@ -51,11 +53,17 @@ export class LogOutput {
       this.#queue = [];
       await this.#writeAll(bytes);
       this.#queuedBytes -= bytes.length;
-      const dropped = this.#dropped;
-      this.#dropped = 0;
-      if (dropped > 0) log.warn("Dropped {count} log lines, because nobody read the log", { count: dropped });
+      if (this.#dropped > 0) this.#reportDropped();
     }
     this.#writing = undefined;
+  }
+
+  #reportDropped(): void {
+    const count = this.#dropped;
+    this.#dropped = 0;
+    this.#isReporting = true;
+    log.warn("Dropped {count} log lines, because nobody read the log", { count });
+    this.#isReporting = false;
   }
 
   async #writeAll(bytes: Uint8Array<ArrayBuffer>): Promise<void> {

@@ -45,6 +45,19 @@ Deno.test("LogOutput drops lines beyond its limit and reports their number once 
   assert.match(pipe.text, /WARNING system: Dropped 40 log lines, because nobody read the log/);
 });
 
+// The notice did not fit into the full queue, was dropped itself, and the count was lost.
+Deno.test("LogOutput reports the number of dropped lines although its queue is full again", async () => {
+  const pipe = new Pipe();
+  const output = new LogOutput(pipe, { maxBytes: 100 });
+  configureLog({ level: "info", format: "text", write: (line) => output.write(line) });
+  output.write("first\n");
+  await output.flush(1);
+  for (let line = 0; line < 50; line++) output.write("x".repeat(9) + "\n");
+  pipe.read();
+  await output.flush(1000);
+  assert.match(pipe.text, /Dropped 41 log lines/);
+});
+
 Deno.test("LogOutput goes on after a write that fails", async () => {
   const written: string[] = [];
   let fails = true;
