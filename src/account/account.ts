@@ -34,7 +34,7 @@ export class Account {
     this.#selectors = new Selectors({
       client,
       configured: options.selectors,
-      onOperator: (operator) => ingress.note(operator),
+      onOperator: (operator) => ingress.record(operator),
     });
     this.#registration = new Registration({
       ...options,
@@ -141,7 +141,7 @@ export interface AccountOptions extends Pick<ClientCertificateOptions, "createRe
   readonly client: ApiClient;
   readonly store: Pick<IdentityStore, "load" | "savePair" | "saveOperatorId" | "forgetOperatorId">;
   readonly marker: Pick<RegistrationMarker, "pending" | "begin" | "end">;
-  readonly ingress: Pick<IngressMemory, "endpoint" | "load" | "note">;
+  readonly ingress: Pick<IngressMemory, "endpoint" | "load" | "record">;
   readonly hasKey: () => boolean;
   /** The configured endpoint selectors. */
   readonly selectors: () => readonly string[];

@@ -36,7 +36,7 @@ export class IngressMemory {
   }
 
   /** Uses and saves the ingress of an answer. Never rejects. */
-  async note({ id, ingressEndpoint }: Operator): Promise<void> {
+  async record({ id, ingressEndpoint }: Operator): Promise<void> {
     this.#endpoint = ingressEndpoint;
     try {
       if (ingressEndpoint === undefined) await this.#file.remove();

@@ -130,7 +130,7 @@ export class Registration {
     this.#pause.extend();
     this.#operatorId = operator.id;
     selectors.recordRegistration(operator.id, configured);
-    await ingress.note(operator);
+    await ingress.record(operator);
     log.info("Registered operator; its certificate is in use", {
       operator_id: operator.id,
       cert: certificate.pair!.info.serial,
@@ -201,5 +201,5 @@ export interface RegistrationOptions {
   readonly marker: Pick<RegistrationMarker, "pending" | "begin" | "end">;
   readonly certificate: ClientCertificate;
   readonly selectors: Selectors;
-  readonly ingress: Pick<IngressMemory, "note">;
+  readonly ingress: Pick<IngressMemory, "record">;
 }

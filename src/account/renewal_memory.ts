@@ -37,7 +37,7 @@ export class RenewalMemory {
   }
 
   /** Records and saves that a renewal has brought this certificate now. Never rejects. */
-  async note(serial: string): Promise<void> {
+  async record(serial: string): Promise<void> {
     const at = new Date().toISOString();
     this.#last = { serial, at };
     try {

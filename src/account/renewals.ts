@@ -73,7 +73,7 @@ export class Renewals {
   }
 
   async #succeed({ renewed, certificate }: RenewalResult): Promise<void> {
-    if (renewed) await this.#options.memory.note(certificate.serial);
+    if (renewed) await this.#options.memory.record(certificate.serial);
     this.#forgetFailure();
     this.#dueAtOnce = isDue(certificate, Date.now()) ? this.#dueAtOnce + 1 : 0;
     if (this.#dueAtOnce === 0) return;
@@ -145,7 +145,7 @@ export interface RenewalsOptions {
   readonly intervalMs: () => number;
   /** A number in [0, 1). @default {Math.random} */
   readonly random?: () => number;
-  readonly memory: Pick<RenewalMemory, "renewedAt" | "note">;
+  readonly memory: Pick<RenewalMemory, "renewedAt" | "record">;
 }
 
 /** The state of the renewals. Times are milliseconds since the epoch. */

@@ -96,18 +96,22 @@ export class Selectors {
 }
 
 /**
- * True if the API demands a delay, or cannot be reached. After a timeout the list may still arrive.
+ * Returns true if the API demands a delay, or cannot be reached. After a timeout the list may still
+ * arrive.
  */
 function endsPoll({ status, code, retryAfterMs }: ApiError): boolean {
   return status === 429 || retryAfterMs !== undefined || (status === 0 && code !== "timeout");
 }
 
-/** True if the operator may be gone, or the key is refused: the list would fail as well. */
+/** Returns true if the operator may be gone, or the key is refused: the list would fail as well. */
 function deniesOperator(error: ApiError): boolean {
   return isGone(error) || error.code === NOT_AN_ID || isKeyRefused(error);
 }
 
-/** True if both select the same endpoints: neither order nor repetition matters to the cloud. */
+/**
+ * Returns true if both select the same endpoints: neither order nor repetition matters to the
+ * cloud.
+ */
 function isSameSet(one: readonly string[], other: readonly string[]): boolean {
   const [a, b] = [new Set(one), new Set(other)];
   return a.size === b.size && a.isSubsetOf(b);

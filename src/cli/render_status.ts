@@ -93,7 +93,10 @@ function certificateFields(certificate: CertificateReport | null): string[] {
   ];
 }
 
-/** A forced renewal that failed has no next attempt before the certificate is due. */
+/**
+ * Renders the next attempt. After a failed forced renewal there is none before the certificate is
+ * due.
+ */
 function retryText(certificate: CertificateReport | null): string {
   const at = certificate?.next_renewal ?? null;
   const retry = at === null ? "ngrokd retries automatically" : `ngrokd retries at ${at}`;

@@ -238,7 +238,8 @@ export const KEYS = {
 };
 
 /**
- * An interface that is given by name needs nothing: its addresses are known when they are bound.
+ * Returns the permissions that a listen address needs. An interface that is given by name needs
+ * none: its addresses are known when they are bound.
  */
 function listenNeeds(target: string) {
   return parseIpv4(target) === undefined ? [] : [netNeed(target)];

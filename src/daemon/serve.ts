@@ -118,7 +118,7 @@ function wakeOf(daemon: Daemon, system: System): Wake {
   });
 }
 
-/** An unhandled rejection would end the process; an error in one handler must not. */
+/** Logs unhandled rejections, which would end the process: an error in one handler must not. */
 function logUnhandledRejections(): Disposable {
   function onRejection(event: PromiseRejectionEvent): void {
     event.preventDefault();

@@ -157,7 +157,7 @@ interface Exchange {
 const RD = 0x01;
 const AD_CD = 0x30;
 
-/** The message to send for a query; its id is 0 until it is sent. */
+/** Returns the message to send for a query; its id is 0 until it is sent. */
 function toRequest(query: Query): Uint8Array {
   const { bytes, questionEnd, edns } = query;
   const request = new Uint8Array(questionEnd + (edns === undefined ? 0 : 11));

@@ -79,7 +79,10 @@ export function refuseOtherHost(choice: RouteChoice, head: RequestHead): HttpRef
   }).refusal;
 }
 
-/** The listener belongs to one route, so any name that a client sends means that route. */
+/**
+ * Chooses the one route that the listener belongs to: any name that a client sends means that
+ * route.
+ */
 function chooseOwner(route: Route, head: RequestHead): RouteChoice {
   const { hostname: host, port } = route;
   const hostField = hostFieldOf(route);

@@ -99,8 +99,8 @@ interface Ends {
 }
 
 /**
- * Both ends of a connection whose requests are checked for their host name, or get another Host
- * (docs/reliability.md R35).
+ * Returns both ends of a connection whose requests are checked for their host name, or get another
+ * Host (docs/reliability.md R35).
  */
 function framed(local: ByteStream, upstream: Upstream, options: { found: Found; limits: Limits }): Ends {
   const { found: { choice, head, initial }, limits } = options;

@@ -78,15 +78,18 @@ function unread(route: Route): Found {
   return { kind: "found", choice, initial: new Uint8Array(0), head: undefined };
 }
 
-/** A client that sends nothing gets no answer: a browser opens connections in reserve. */
+/**
+ * Returns the result for first bytes that are incomplete. A client that sends nothing gets no
+ * answer: a browser opens connections in reserve.
+ */
 function unclear(
-  why: "ended" | "late",
+  cause: "ended" | "late",
   options: { initial: Uint8Array; isTls: boolean; headMs: number },
 ): NotFound {
   const { initial, isTls, headMs } = options;
   if (initial.length === 0) return notFound("client_gone");
   if (isTls) return notFound("bad_request");
-  const refusal = why === "late"
+  const refusal = cause === "late"
     ? { status: 408 as const, reason: `The request's head did not arrive within ${headMs / 1000} s` }
     : { status: 400 as const, reason: "Cannot read the request: it ends within its head" };
   return notFound("bad_request", httpAnswer(refusal));

@@ -137,7 +137,10 @@ export class Forwarder implements AsyncDisposable {
     await this.#connections[Symbol.asyncDispose]();
   }
 
-  /** A listener on 0.0.0.0 also receives connections to an address that belongs to one endpoint. */
+  /**
+   * Returns the key that applies: a listener on 0.0.0.0 also receives connections to an address
+   * that belongs to one endpoint.
+   */
   #keyOf(key: string, local: string | undefined): string {
     if (local === undefined || !key.startsWith(`${ANY_ADDRESS}:`)) return key;
     const own = `${local}${key.slice(ANY_ADDRESS.length)}`;

@@ -72,7 +72,7 @@ export function serviceKey(endpoint: Pick<Endpoint, "hostname" | "port">): strin
   return `${endpoint.hostname}:${endpoint.port}`;
 }
 
-/** The message of this error is a reason: it continues a sentence that names the URL. */
+/** Makes an error whose message is a reason: it continues a sentence that names the URL. */
 function unusable(reason: string): SyntaxError {
   return new SyntaxError(reason);
 }

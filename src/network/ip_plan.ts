@@ -57,8 +57,9 @@ export function planRelease(observed: Observed): Step[] {
 }
 
 /**
- * The address has site scope. With a narrower scope systemd-resolved would ignore the interface;
- * with a wider one, programs could choose it as the source of packets to a network.
+ * Plans the interface and its address, which has site scope. With a narrower scope systemd-resolved
+ * would ignore the interface; with a wider one, programs could choose the address as the source of
+ * packets to a network.
  */
 function planLink(observed: Observed, { name, kind, subnet }: Wanted): Step[] {
   const link = observed.links.find((candidate) => candidate.name === name && isOwn(candidate));

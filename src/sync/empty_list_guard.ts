@@ -27,7 +27,7 @@ export class EmptyListGuard {
   }
 }
 
-/** The ids of a list; one id can be listed and refused several times. */
+/** Returns the ids of a list; one id can be listed and refused several times. */
 export function idsOf({ endpoints, refused }: EndpointIds): Set<string> {
   return new Set([...endpoints, ...refused].map(({ id }) => id));
 }

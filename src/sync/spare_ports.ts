@@ -49,7 +49,10 @@ export class SparePorts {
   }
 }
 
-/** A URL takes its port on a virtual address, or on all shared ones: 0.0.0.0 includes each. */
+/**
+ * Returns the key of the port that a URL takes: on its virtual address, or on all shared ones,
+ * because 0.0.0.0 includes each.
+ */
 function ownKey(group: ListenerGroup, port: number): string | number {
   return group.virtual ? listenerKey(group.address, port) : port;
 }

@@ -83,7 +83,10 @@ function namesOf({ names }: ParsedCertificate): string {
   return `for ${shown}${names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : ""}`;
 }
 
-/** RFC 6125 6.4: a wildcard matches one whole label, the first. */
+/**
+ * Returns true if the certificate's name matches. A wildcard matches one whole label, the first
+ * (RFC 6125 6.4).
+ */
 function isNameFor(name: string, hostname: string): boolean {
   if (parseIpv4(hostname) !== undefined) return name === hostname;
   const [presented, wanted] = [normalizeHostname(name), normalizeHostname(hostname)];

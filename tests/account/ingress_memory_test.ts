@@ -15,10 +15,10 @@ Deno.test("IngressMemory keeps the last ingress of its operator, and reads compa
   };
   const operator = { id: "k8sop_1", certificate: "", selectors: [] };
   const memory = new IngressMemory(path, files);
-  await memory.note({ ...operator, ingressEndpoint: "a.example:443" });
+  await memory.record({ ...operator, ingressEndpoint: "a.example:443" });
   assert.deepEqual([await endpointOf("k8sop_1"), await endpointOf("k8sop_2")], ["a.example:443", undefined]);
   // The file named the operator before: a start while the API was down dialled the default.
-  await memory.note({ ...operator, id: "k8sop_2", ingressEndpoint: "a.example:443" });
+  await memory.record({ ...operator, id: "k8sop_2", ingressEndpoint: "a.example:443" });
   assert.equal(await endpointOf("k8sop_2"), "a.example:443");
   const compact = '{"schema":1,"operator_id":"k8sop_1","ingress_endpoint":"b.example:443"}';
   await Deno.writeTextFile(path, compact);
@@ -26,7 +26,7 @@ Deno.test("IngressMemory keeps the last ingress of its operator, and reads compa
   await Deno.writeTextFile(path, compact.slice(1));
   assert.equal(await endpointOf("k8sop_1"), undefined);
   assert.equal(await Deno.readTextFile(`${path}.bad`), compact.slice(1));
-  await memory.note(operator);
+  await memory.record(operator);
   await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
 });
 

@@ -4,7 +4,7 @@ import { Renewals, type RenewalsOptions } from "../../src/account/renewals.ts";
 /** Saves nothing. */
 export const NO_MEMORY: RenewalsOptions["memory"] = {
   renewedAt: () => undefined,
-  note: () => Promise.resolve(),
+  record: () => Promise.resolve(),
 };
 
 const realSetTimeout = setTimeout;

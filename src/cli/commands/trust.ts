@@ -48,16 +48,16 @@ async function download(session: Session): Promise<string> {
     timeoutMs: FETCH_TIMEOUT_MS,
     maxBodyBytes: MAX_CA_BYTES,
   }).catch((error: unknown) => {
-    throw error instanceof ApiError ? withOtherWay(error) : error;
+    throw error instanceof ApiError ? withOfflineHint(error) : error;
   });
   if (status === 200) return body;
-  throw withOtherWay(
+  throw withOfflineHint(
     new ApiError(`Cannot fetch ${CA_URL}: HTTP status ${status}`, { status, code: "malformed" }),
   );
 }
 
 /** Returns the same error with the hint to use another machine. */
-function withOtherWay(error: ApiError): ApiError {
+function withOfflineHint(error: ApiError): ApiError {
   const { message, status, code } = error;
   return new ApiError(message, { status, code, cause: error, hint: OFFLINE_HINT });
 }

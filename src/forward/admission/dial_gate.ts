@@ -144,8 +144,8 @@ export class DialGate {
   }
 
   /**
-   * The dial proves nothing about the ingress. If it was a trial, the next one may begin after
-   * `pauseMs`.
+   * Records a dial that proves nothing about the ingress. If it was a trial, the next one may begin
+   * after `pauseMs`.
    */
   #inconclusive({ trial }: RunningDial, pauseMs: number): void {
     if (trial !== undefined) trial.nextTrialAt = performance.now() + pauseMs;

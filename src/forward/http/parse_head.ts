@@ -90,8 +90,8 @@ export function valuesOf(fields: readonly HeadField[], name: string): string[] {
 }
 
 /**
- * RFC 9112 3.2. A CONNECT goes to the host of its Host field; its target is for the endpoint's own
- * proxy.
+ * Reads the host that a request is for (RFC 9112 3.2). A CONNECT goes to the host of its Host
+ * field; its target is for the endpoint's own proxy.
  */
 function authorityOf(
   method: string,

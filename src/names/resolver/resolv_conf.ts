@@ -84,7 +84,7 @@ export class ResolvConf implements Resolver {
     return { next, isRepair: this.#written === address, beforeWrite: () => this.#backUp(original) };
   }
 
-  /** A symlink is the decision of another program, and its target is a file of that program. */
+  /** Refuses a symlink: another program has made it, and its target is a file of that program. */
   async #refuseFile(): Promise<Refusal | undefined> {
     const stat = await this.#options.files.statPath(this.target);
     if (stat === undefined) {

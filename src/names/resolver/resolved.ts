@@ -174,7 +174,9 @@ function isSame(a: LinkSettings, b: LinkSettings): boolean {
     [...a.domains].sort().join(" ") === [...b.domains].sort().join(" ");
 }
 
-/** The link has no carrier, or no address of a scope wider than `link`. */
+/**
+ * Returns the reason for a link that has no carrier, or no address of a scope wider than `link`.
+ */
 function unusedReason(link: string): string {
   return `it sends no queries through ${link}`;
 }

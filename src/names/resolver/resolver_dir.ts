@@ -66,7 +66,10 @@ export class ResolverDir implements Resolver {
     return { changed, refused: new Map([...refused, ...refusedNames(names, taken)]) };
   }
 
-  /** A leftover temporary file has our marker and belongs to no domain, so it is removed too. */
+  /**
+   * Reads which files are ours. A leftover temporary file has our marker and belongs to no domain,
+   * so it is removed too.
+   */
   async #scan(): Promise<{ ours: Map<string, string>; foreign: Set<string> }> {
     const ours = new Map<string, string>();
     const foreign = new Set<string>();
