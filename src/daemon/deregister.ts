@@ -5,6 +5,7 @@ import { deleteOperator, getOperator, isGone, NOT_AN_ID } from "../cloud/operato
 import { OPERATOR_ID } from "../cloud/schemas.ts";
 import type { LiveConfig } from "../config/live_config.ts";
 import { ApiError, BindError, FileError, hintOf, messageOf } from "../model/errors.ts";
+import { DAMAGED_SUFFIX } from "../model/state_files.ts";
 import type { System } from "../system/system.ts";
 import { apiOptions } from "./account_parts.ts";
 import { removeLeftoverFiles } from "./leftover_files.ts";
@@ -41,7 +42,7 @@ export async function deregister(live: LiveConfig, system: System): Promise<void
       paths.signingRequest,
       clientKey,
       clientCert,
-      ...[clientKey, clientCert, ...Object.values(paths)].map((path) => `${path}.bad`),
+      ...[clientKey, clientCert, ...Object.values(paths)].map((path) => path + DAMAGED_SUFFIX),
       paths.lastRenewal,
       paths.ingressEndpoint,
       paths.learntCa,

@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { OPERATOR_ID } from "../cloud/schemas.ts";
 import { FileError, messageOf } from "../model/errors.ts";
-import { statePathsIn } from "../model/state_files.ts";
+import { DAMAGED_SUFFIX, statePathsIn } from "../model/state_files.ts";
 import type { AtomicWriteOptions, FileStat } from "../system/files.ts";
 import { readPem } from "../x509/pem.ts";
 import { type CertificateInfo, checkPair } from "./certificate.ts";
@@ -140,7 +140,7 @@ export class IdentityStore {
       if (cert === undefined) throw new SyntaxError(`Cannot use the private key: ${certPath} is missing`);
       return { cert, key, info: await checkPair(cert, key) };
     } catch (cause) {
-      const message = `Cannot use ${certPath} with ${keyPath}; setting them aside as *.bad: ${
+      const message = `Cannot use ${certPath} with ${keyPath}; setting them aside as *${DAMAGED_SUFFIX}: ${
         messageOf(cause)
       }`;
       const hint = "ngrokd requests a new certificate automatically";
@@ -148,7 +148,7 @@ export class IdentityStore {
     }
     for (const [path, text] of [[certPath, cert], [keyPath, key]] as const) {
       if (text !== undefined) {
-        await this.#collect(problems, () => this.#files.renameFile(path, `${path}.bad`));
+        await this.#collect(problems, () => this.#files.renameFile(path, path + DAMAGED_SUFFIX));
       }
     }
     return undefined;

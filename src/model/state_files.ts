@@ -1,3 +1,9 @@
+/** The suffix of ngrokd's temporary files. */
+export const TEMPORARY_SUFFIX = ".ngrokd.tmp";
+
+/** The suffix of a damaged state file that is kept. */
+export const DAMAGED_SUFFIX = ".bad";
+
 /** The files in the directory of `server.client_cert` (docs/compatibility.md 4.5). */
 export const STATE_FILES = {
   operatorId: "operator_id",

@@ -3,6 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
 import { FileError } from "../model/errors.ts";
+import { TEMPORARY_SUFFIX } from "../model/state_files.ts";
 import type { ChangeOutcome } from "./outcome.ts";
 import { RepairLimit } from "./repair_limit.ts";
 import { removeTemporary, replaceFile, type ReplaceFileSystem } from "./replace_file.ts";
@@ -27,7 +28,7 @@ export class ManagedFile {
   constructor(path: string, options: ManagedFileOptions) {
     this.path = path;
     this.#options = options;
-    this.#temporary = `${path}.ngrokd.tmp`;
+    this.#temporary = path + TEMPORARY_SUFFIX;
     this.#repairs = new RepairLimit(options.now ?? (() => performance.now()));
   }
 

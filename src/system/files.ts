@@ -1,9 +1,7 @@
 import { FileError } from "../model/errors.ts";
+import { TEMPORARY_SUFFIX } from "../model/state_files.ts";
 import { writeAll } from "./byte_stream.ts";
 import { codeOf, toFileError } from "./errors.ts";
-
-/** The suffix that identifies the temporary files of ngrokd. */
-const TEMPORARY = ".ngrokd.tmp";
 
 /**
  * Reads a text file of at most `maxBytes`.
@@ -58,7 +56,7 @@ export async function writeFileAtomic(
   text: string,
   options: AtomicWriteOptions,
 ): Promise<void> {
-  const { mode, owner, temporary = path + TEMPORARY } = options;
+  const { mode, owner, temporary = path + TEMPORARY_SUFFIX } = options;
   try {
     await writeNew(temporary, new TextEncoder().encode(text), { mode, owner });
     await Deno.rename(temporary, path);
@@ -84,7 +82,7 @@ export interface AtomicWriteOptions {
  */
 export async function removeTemporaries(directory: string): Promise<void> {
   for (const name of await listDirectory(directory)) {
-    if (name.endsWith(TEMPORARY)) await removeFile(`${directory}/${name}`);
+    if (name.endsWith(TEMPORARY_SUFFIX)) await removeFile(`${directory}/${name}`);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { parseJson } from "../lib/parse_json.ts";
 import { FileError, messageOf } from "../model/errors.ts";
+import { DAMAGED_SUFFIX } from "../model/state_files.ts";
 
 const FILE_MODE = 0o644;
 
@@ -67,7 +68,7 @@ export class JsonFile<T> {
   }
 
   get #badPath(): string {
-    return `${this.#path}.bad`;
+    return this.#path + DAMAGED_SUFFIX;
   }
 
   async #setAside(): Promise<string> {

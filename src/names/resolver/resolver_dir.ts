@@ -1,5 +1,6 @@
 import { Mutex } from "../../lib/mutex.ts";
 import { FileError } from "../../model/errors.ts";
+import { TEMPORARY_SUFFIX } from "../../model/state_files.ts";
 import type { DnsServerAddress, Resolver, ResolverOutcome, ResolverRequest } from "./resolver.ts";
 import { refusedNames, routingDomains } from "./routing_domains.ts";
 
@@ -95,7 +96,7 @@ export class ResolverDir implements Resolver {
       await this.#files.makeDirectory(this.target, DIRECTORY_MODE);
     }
     this.#recorded = true;
-    const temporary = `${this.target}/.ngrokd.tmp`;
+    const temporary = `${this.target}/${TEMPORARY_SUFFIX}`;
     await this.#files.writeFileAtomic(`${this.target}/${domain}`, text, { mode: FILE_MODE, temporary });
   }
 }
