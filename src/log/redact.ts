@@ -3,6 +3,9 @@ const API_KEY_SHAPE = /(?<![0-9A-Za-z])[0-9A-Za-z]{27}_[0-9A-Za-z]{15,}/g;
 const BEARER = /\bBearer\s+[^\s"',;]+/g;
 const PEM_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g;
 const REDACTED = "[redacted]";
+/** The longest text and list of one value: foreign text must not fill the log. */
+const MAX_CHARACTERS = 4096;
+const MAX_ITEMS = 100;
 /** The depth at which a value is cut off, which ends circular values too. */
 const MAX_DEPTH = 6;
 
@@ -23,18 +26,28 @@ export function redactText(text: string): string {
   );
 }
 
-/** Returns one value as a JSON value without secrets. */
+/** Redacts the text, then cuts it, so that no part of a secret can remain. */
+function redactAndCut(text: string): string {
+  const redacted = redactText(text);
+  if (redacted.length <= MAX_CHARACTERS) return redacted;
+  return `${redacted.slice(0, MAX_CHARACTERS)}… (${redacted.length} characters)`;
+}
+
+/** Returns one value as a JSON value without secrets, with long texts and lists cut. */
 export function redactValue(value: unknown, depth = 0): unknown {
-  if (typeof value === "string") return redactText(value);
+  if (typeof value === "string") return redactAndCut(value);
   if (typeof value === "bigint" || typeof value === "symbol" || typeof value === "function") {
     return String(value);
   }
   if (typeof value !== "object" || value === null) return value;
-  if (value instanceof Error) return redactText(value.message);
+  if (value instanceof Error) return redactAndCut(value.message);
   if (depth >= MAX_DEPTH) return "…";
-  if (Array.isArray(value)) return value.map((item) => redactValue(item, depth + 1));
+  if (Array.isArray(value)) {
+    const items = value.slice(0, MAX_ITEMS).map((item) => redactValue(item, depth + 1));
+    return value.length > MAX_ITEMS ? [...items, `… (${value.length} items)`] : items;
+  }
   if (isPlain(value)) return redactEntries(value, depth);
-  return redactText(value instanceof Date ? JSON.stringify(value) : String(value));
+  return redactAndCut(value instanceof Date ? JSON.stringify(value) : String(value));
 }
 
 function redactEntries(object: Readonly<Record<string, unknown>>, depth: number): Record<string, unknown> {

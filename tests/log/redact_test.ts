@@ -146,3 +146,20 @@ Deno.test("redactText() is fast on a megabyte that resembles the beginning of a 
     assert.ok(cpuTimeMs() - started < 4000, `${piece}: ${cpuTimeMs() - started} ms`);
   }
 });
+
+// A next_page_uri of 100 kB made a line of 100 kB.
+Deno.test("redact() cuts long texts and lists, after the secrets in them", () => {
+  const long = "x".repeat(4090) + ` ${KEY} ` + "y".repeat(100_000);
+  const { text, error, list } = redact({
+    text: long,
+    error: new Error(long),
+    list: Array.from({ length: 10_000 }, (_, index) => index),
+  }) as { text: string; error: string; list: unknown[] };
+  for (const cut of [text, error]) {
+    assert.ok(cut.length < 4200, `${cut.length} characters`);
+    assert.match(cut, /… \(104[0-9]{3} characters\)$/);
+    assert.ok(!cut.includes(KEY.slice(0, 6)), "a part of the key is shown");
+  }
+  assert.equal(list.length, 101);
+  assert.equal(list.at(-1), "… (10000 items)");
+});
