@@ -34,26 +34,27 @@ export class ApiClient {
   /**
    * Sends one request and returns the JSON of the answer; undefined for a 204 and for every DELETE.
    *
-   * @param target A path below the base URL (`/kubernetes_operators`), or a URL of the same origin.
+   * @param pathOrUrl A path below the base URL (`/kubernetes_operators`), or a URL of the same
+   * origin.
    * @throws {ApiError} Also `no_key`, `bad_key` and `insecure`, before anything is sent.
    * @throws The signal's reason, if it aborts first.
    */
-  request(method: HttpRequest["method"], target: string, options: ApiRequestOptions): Promise<unknown> {
+  request(method: HttpRequest["method"], pathOrUrl: string, options: ApiRequestOptions): Promise<unknown> {
     // A POST may have arrived before it was interrupted.
-    return this.#request(method, target, { ...options, mayRepeat: method !== "POST" });
+    return this.#request(method, pathOrUrl, { ...options, mayRepeat: method !== "POST" });
   }
 
   async #request(
     method: HttpRequest["method"],
-    target: string,
+    pathOrUrl: string,
     options: ApiRequestOptions & { mayRepeat: boolean },
   ): Promise<unknown> {
     const { action, body, signal, kind = "other", maxWaitMs, parse = parseJson } = options;
     // A request that cannot be sent must not use the budget.
-    this.#resolve(target, action);
+    this.#resolve(pathOrUrl, action);
     this.#key(action);
     await this.budget.take(kind, { signal, maxWaitMs });
-    const url = this.#resolve(target, action);
+    const url = this.#resolve(pathOrUrl, action);
     const key = this.#key(action);
     const headers = {
       "Authorization": `Bearer ${key}`,
@@ -78,7 +79,9 @@ export class ApiClient {
     } catch (error) {
       this.budget.recordFailure();
       if (attempt.isCancelled && !(error instanceof ApiError)) {
-        if (options.mayRepeat) return await this.#request(method, target, { ...options, mayRepeat: false });
+        if (options.mayRepeat) {
+          return await this.#request(method, pathOrUrl, { ...options, mayRepeat: false });
+        }
         const state = "this machine slept or its network changed meanwhile";
         throw failure(action, state, { code: "unreachable", cause: error });
       }
@@ -96,7 +99,7 @@ export class ApiClient {
     }
   }
 
-  #resolve(target: string, action: string): URL {
+  #resolve(pathOrUrl: string, action: string): URL {
     const base = URL.parse(this.#options.baseUrl());
     if (base === null) throw failure(action, "api.url is not a URL", { code: "malformed" });
     if (base.protocol !== "https:" && !(base.protocol === "http:" && isLoopbackHost(base.hostname))) {
@@ -104,13 +107,13 @@ export class ApiClient {
     }
     // A path is below the base URL's own path; `//host/path` is not a path.
     const root = base.origin + base.pathname.replace(/\/*$/, "/");
-    const url = URL.parse(/^\/(?!\/)/.test(target) ? root + target.slice(1) : target, root);
+    const url = URL.parse(/^\/(?!\/)/.test(pathOrUrl) ? root + pathOrUrl.slice(1) : pathOrUrl, root);
     if (url === null) {
-      throw failure(action, `"${printable(target)}" is not a URL`, { code: "malformed" });
+      throw failure(action, `"${printable(pathOrUrl)}" is not a URL`, { code: "malformed" });
     }
     // The origin of a `blob:` URL is that of the URL inside it.
     if (url.origin !== base.origin || url.protocol !== base.protocol) {
-      throw failure(action, `"${printable(target)}" is not at ${base.origin}`, { code: "foreign_page" });
+      throw failure(action, `"${printable(pathOrUrl)}" is not at ${base.origin}`, { code: "foreign_page" });
     }
     // fetch() refuses a URL with credentials.
     url.username = url.password = "";

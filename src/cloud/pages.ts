@@ -23,11 +23,11 @@ export async function* walkPages<P extends Page>(
   const walked: RememberedPages<P> = new Map();
   const keys = new Set<string>();
   let size = 0;
-  let target: string | undefined = first;
-  while (target !== undefined) {
+  let pathOrUrl: string | undefined = first;
+  while (pathOrUrl !== undefined) {
     if (walked.size === maxPages) throw unusable(`there are more than ${maxPages} pages`, "too_many_pages");
-    const last = remembered?.get(target);
-    const answer = await client.request("GET", target, {
+    const last = remembered?.get(pathOrUrl);
+    const answer = await client.request("GET", pathOrUrl, {
       action,
       kind: kinds[walked.size === 0 ? 0 : 1],
       signal,
@@ -46,9 +46,9 @@ export async function* walkPages<P extends Page>(
     yield page;
     if (page.key === "") break;
     keys.add(page.key);
-    walked.set(target, { text, page });
-    target = page.next?.startsWith("?") ? first.split("?")[0] + page.next : page.next || undefined;
-    if (target !== undefined && walked.has(target)) {
+    walked.set(pathOrUrl, { text, page });
+    pathOrUrl = page.next?.startsWith("?") ? first.split("?")[0] + page.next : page.next || undefined;
+    if (pathOrUrl !== undefined && walked.has(pathOrUrl)) {
       throw unusable("the next page was already read", "page_loop");
     }
   }
@@ -86,5 +86,5 @@ export interface Page {
   readonly next: string | null | undefined;
 }
 
-/** The pages of the last list by their targets, each with the text that it was read from. */
+/** The pages of the last list by their paths or URLs, each with the text that it was read from. */
 export type RememberedPages<P extends Page> = Map<string, { readonly text: string; readonly page: P }>;

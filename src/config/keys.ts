@@ -173,9 +173,9 @@ export const KEYS = {
       default: Object.freeze(Object.create(null)),
       area: "endpoints",
       doc: "Listen interface of some hosts; `*.suffix` is the wildcard endpoint of that name",
-      needs: (targets) =>
-        Object.entries(targets).flatMap(([entry, target]) =>
-          listenNeeds(target).map((need) => ({ ...need, entry }))
+      needs: (interfaces) =>
+        Object.entries(interfaces).flatMap(([entry, listenInterface]) =>
+          listenNeeds(listenInterface).map((need) => ({ ...need, entry }))
         ),
     }),
     allowCidrs: key({
@@ -241,6 +241,6 @@ export const KEYS = {
  * Returns the permissions that a listen address needs. An interface that is given by name needs
  * none: its addresses are known when they are bound.
  */
-function listenNeeds(target: string) {
-  return parseIpv4(target) === undefined ? [] : [netNeed(target)];
+function listenNeeds(listenInterface: string) {
+  return parseIpv4(listenInterface) === undefined ? [] : [netNeed(listenInterface)];
 }

@@ -42,10 +42,10 @@ function readOverrides(value: unknown, context: ReadContext<unknown>): Readonly<
   }
   // Without a prototype, because a host may be called "constructor".
   const overrides: Record<string, string> = Object.create(null);
-  for (const [key, target] of Object.entries(value)) {
+  for (const [key, entry] of Object.entries(value)) {
     let host = key;
     at(key, () => host = readHostPattern(key, overrides));
-    at(key, () => overrides[host] = readTarget(target, interfaces));
+    at(key, () => overrides[host] = readOverride(entry, interfaces));
   }
   return overrides;
 }
@@ -60,9 +60,9 @@ function readHostPattern(key: string, known: object): string {
   return refuse(`"${printable(key)}" is not a host name or *.suffix`, suggestion);
 }
 
-function readTarget(target: unknown, interfaces: ListInterfaces | undefined): string {
-  if (isUnset(target)) {
+function readOverride(value: unknown, interfaces: ListInterfaces | undefined): string {
+  if (isUnset(value)) {
     return refuse("the listen interface is empty", "Write virtual, an IPv4 address, or an interface");
   }
-  return readListenInterface(target, interfaces);
+  return readListenInterface(value, interfaces);
 }

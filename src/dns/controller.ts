@@ -173,7 +173,7 @@ export class DnsController {
     });
     if (changed && server !== undefined && domains.length > 0) {
       log.info("This machine now resolves ngrokd names through {resolver}", {
-        resolver: resolver.target || resolver.kind,
+        resolver: resolver.label || resolver.kind,
         domains: domains.length,
       });
     }

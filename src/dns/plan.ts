@@ -12,14 +12,14 @@ const LOCALHOST = "127.0.0.1";
 /** Plans DNS, which network mode and wildcards need (docs/compatibility.md 4.8). */
 export function planDns(input: DnsPlanInput): DnsPlan {
   const { config: { net, dns }, routes } = input;
-  const targets = networkTargets(net);
-  const networkMode = targets.length > 0;
+  const interfaces = sharedInterfaces(net);
+  const networkMode = interfaces.length > 0;
   const domains = new Set(
     routes.filter((route) => route.mode !== VIRTUAL || route.wildcard).map((route) => route.hostname),
   );
   const isNeeded = dns.enabled || networkMode || domains.size > 0;
   return {
-    addresses: isNeeded ? listenAddresses(targets, input) : [],
+    addresses: isNeeded ? listenAddresses(interfaces, input) : [],
     domains: [...domains],
     networkMode,
   };
@@ -66,7 +66,7 @@ export function planZones(
 
 /** Returns true if any listener is shared with a network. */
 export function isNetworkMode(net: Config["net"]): boolean {
-  return networkTargets(net).length > 0;
+  return sharedInterfaces(net).length > 0;
 }
 
 /**
@@ -78,22 +78,22 @@ function answerFor(route: Route, advertiseIp: string): string | undefined {
   return route.address === ANY_ADDRESS ? undefined : route.address;
 }
 
-function networkTargets({ listenInterface, overrides }: Config["net"]): string[] {
-  const targets = new Set([listenInterface, ...Object.values(overrides)]);
-  return [...targets].filter(isSharedListenMode);
+function sharedInterfaces({ listenInterface, overrides }: Config["net"]): string[] {
+  const interfaces = new Set([listenInterface, ...Object.values(overrides)]);
+  return [...interfaces].filter(isSharedListenMode);
 }
 
-function listenAddresses(targets: readonly string[], input: DnsPlanInput): TcpAddress[] {
+function listenAddresses(interfaces: readonly string[], input: DnsPlanInput): TcpAddress[] {
   const { config: { dns }, subnet, own, resolveInterface } = input;
   const { address, port = PORT } = parseListenAddress(dns.listen);
   if (address !== undefined && address !== ANY_ADDRESS) return [{ address, port }];
   const gateway = formatIpv4(subnet.base + 1);
   const wanted = [gateway];
-  if (targets.length > 0 || address === ANY_ADDRESS) wanted.push(LOCALHOST);
+  if (interfaces.length > 0 || address === ANY_ADDRESS) wanted.push(LOCALHOST);
   // A UDP reply must come from the address of the query, so each address has its own socket.
-  if (targets.includes(ANY_ADDRESS) || address === ANY_ADDRESS) wanted.push(...own);
-  for (const target of targets) {
-    const found = target === ANY_ADDRESS ? undefined : resolveInterface(target);
+  if (interfaces.includes(ANY_ADDRESS) || address === ANY_ADDRESS) wanted.push(...own);
+  for (const listenInterface of interfaces) {
+    const found = listenInterface === ANY_ADDRESS ? undefined : resolveInterface(listenInterface);
     if (found !== undefined) wanted.push(found);
   }
   return [...new Set(wanted)].map((each) => ({ address: each, port }));

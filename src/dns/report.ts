@@ -19,7 +19,7 @@ export function dnsReport(input: DnsReportInput): StatusReport["dns"] {
     upstreams: isOff ? [] : [...upstreams],
     resolver: {
       driver: resolver.kind,
-      target: resolver.target,
+      target: resolver.label,
       reason: isOff || reasons.length === 0 ? null : reasons.join("; "),
       hint: outcome?.hint ?? null,
     },
@@ -32,7 +32,7 @@ export interface DnsReportInput {
   /** The number of names that the server answers. */
   readonly names: number;
   readonly upstreams: readonly string[];
-  readonly resolver: { readonly kind: string; readonly target: string; readonly reason: string | undefined };
+  readonly resolver: { readonly kind: string; readonly label: string; readonly reason: string | undefined };
   /** The last outcome of the resolver. */
   readonly outcome: ResolverOutcome | undefined;
 }

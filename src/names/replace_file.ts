@@ -16,11 +16,11 @@ export async function replaceFile(
 ): Promise<ReplaceResult> {
   const { old, next, files, temporary, maxBytes } = replacement;
   const isOvertaken = async () => !areSame(await files.readBytesIfAny(path, maxBytes), old);
-  const { target, ...attributes } = await findTarget(path, files);
+  const { realPath, ...attributes } = await findReplaced(path, files);
   try {
     await files.createFile(temporary, next, attributes);
     const overtaken = await isOvertaken();
-    if (!overtaken) await files.renameFile(temporary, target);
+    if (!overtaken) await files.renameFile(temporary, realPath);
     else await files.removeFile(temporary);
     return overtaken ? "overtaken" : "replaced";
   } catch (error) {
@@ -94,20 +94,20 @@ export async function removeTemporary(temporary: string, files: ReplaceFileSyste
   }
 }
 
-async function findTarget(
+async function findReplaced(
   path: string,
   files: ReplaceFileSystem,
-): Promise<{ target: string; mode: number; owner?: Owner }> {
+): Promise<{ realPath: string; mode: number; owner?: Owner }> {
   const isLink = (await files.statPath(path))?.kind === "symlink";
   const stat = await files.statTarget(path);
   if (stat === undefined) {
     if (isLink) {
       throw new FileError(`Cannot write ${path}: it is a dangling symlink`, { path, reason: "missing" });
     }
-    return { target: path, mode: NEW_FILE_MODE };
+    return { realPath: path, mode: NEW_FILE_MODE };
   }
-  const target = isLink ? await files.realPath(path) : path;
-  return { target, mode: stat.mode, owner: { uid: stat.uid, gid: stat.gid } };
+  const realPath = isLink ? await files.realPath(path) : path;
+  return { realPath, mode: stat.mode, owner: { uid: stat.uid, gid: stat.gid } };
 }
 
 function isIrreplaceable(error: FileError, files: ReplaceFileSystem): boolean {

@@ -295,7 +295,7 @@ Deno.test("DnsController reports a resolver that it cannot withdraw, but not whi
   const outcome = { changed: false, problem, refused: new Map() };
   const resolver: Resolver = {
     kind: "fake",
-    target: "/etc/fake",
+    label: "/etc/fake",
     apply: () => Promise.resolve<ResolverOutcome>(outcome),
     withdraw: () => Promise.resolve<ResolverOutcome>(outcome),
   };
@@ -314,7 +314,7 @@ Deno.test("DnsController reports names that do not resolve, and logs each change
   const outcome = { changed: false, refused: new Map<string, string>() };
   const resolver: Resolver = {
     kind: "fake",
-    target: "/etc/fake",
+    label: "/etc/fake",
     apply: () => Promise.resolve<ResolverOutcome>(outcome),
     withdraw: () => Promise.resolve({ ...outcome, refused: new Map() }),
   };

@@ -2,23 +2,23 @@ import { normalizeHostname } from "../../lib/hostname.ts";
 import { cidrContains, parseCidr, parseIpv4 } from "../../lib/ipv4.ts";
 
 /**
- * Returns the entry of a `NO_PROXY` list that matches the target; undefined if none does. Commas or
+ * Returns the entry of a `NO_PROXY` list that matches the server; undefined if none does. Commas or
  * white space separate the entries: `*`; a host, which matches names below it too; `.suffix` or
  * `*.suffix`, which matches only names below it; an IP address; an IPv4 network (`10.0.0.0/8`). All
  * but networks may end in `:port`. No name is resolved.
  */
-export function noProxyEntry(list: string, target: ProxyTarget): string | undefined {
-  return list.split(/[\s,]+/).find((entry) => entry !== "" && matches(entry, target));
+export function noProxyEntry(list: string, server: ProxiedServer): string | undefined {
+  return list.split(/[\s,]+/).find((entry) => entry !== "" && matches(entry, server));
 }
 
 /** The server of a request. */
-export interface ProxyTarget {
+export interface ProxiedServer {
   /** The spelling of `URL`: lower case, IPv6 in brackets. */
   readonly hostname: string;
   readonly port: number;
 }
 
-function matches(entry: string, { hostname, port }: ProxyTarget): boolean {
+function matches(entry: string, { hostname, port }: ProxiedServer): boolean {
   if (entry === "*") return true;
   const network = parseCidr(entry);
   const address = parseIpv4(hostname);

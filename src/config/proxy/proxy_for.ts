@@ -1,7 +1,7 @@
 import { isLoopbackHost } from "../../lib/loopback_host.ts";
 import { printable } from "../../lib/printable.ts";
 import type { Proxy } from "../../model/proxy.ts";
-import { noProxyEntry, type ProxyTarget } from "./no_proxy.ts";
+import { noProxyEntry, type ProxiedServer } from "./no_proxy.ts";
 import { parseProxyUrl } from "./proxy_url.ts";
 
 /** The variables that name a proxy for `https:`, by priority. */
@@ -53,7 +53,7 @@ export function proxyFor(url: string, sources: ProxySources): ProxyChoice {
 }
 
 function choose(
-  target: ProxyTarget,
+  server: ProxiedServer,
   given: ProxySources & { readonly variables: readonly typeof FOR_HTTPS[number][] },
 ): ProxyChoice {
   const { configured, environment, variables } = given;
@@ -75,7 +75,7 @@ function choose(
   if (proxy === configured) {
     return { proxy, notes: [...notes, `${exceptions} is not used: it does not apply to proxy_url`] };
   }
-  const entry = noProxyEntry(environment[exceptions]!, target);
+  const entry = noProxyEntry(environment[exceptions]!, server);
   if (entry === undefined) return { proxy, notes };
   const note = `${proxy.setting} is not used: ${exceptions} has "${printable(entry)}"`;
   return { proxy: undefined, notes: [...notes, note] };

@@ -14,8 +14,8 @@ const MAX_BYTES = 16 * 1024 * 1024;
 export class HostsFile implements NamePublisher {
   readonly kind = "hosts";
   readonly disabledReason = undefined;
-  readonly target: string;
-  readonly #file: ManagedFile;
+  readonly file: string;
+  readonly #managed: ManagedFile;
   readonly #record: NonNullable<HostsFileOptions["record"]>;
   /** True if ngrokd created the file. */
   #created: boolean;
@@ -24,8 +24,8 @@ export class HostsFile implements NamePublisher {
 
   constructor(path: string, options: HostsFileOptions) {
     const { files, now, created = false, record = () => Promise.resolve() } = options;
-    this.target = path;
-    this.#file = new ManagedFile(path, { files, maxBytes: MAX_BYTES, now, hintFor });
+    this.file = path;
+    this.#managed = new ManagedFile(path, { files, maxBytes: MAX_BYTES, now, hintFor });
     this.#created = created;
     this.#record = record;
   }
@@ -44,9 +44,9 @@ export class HostsFile implements NamePublisher {
   async #apply(checked: CheckedNames, options: { readonly isLast: boolean }): Promise<PublishOutcome> {
     const { valid, refused, revision } = checked;
     let notes: Names = new Map();
-    const outcome = await this.#file.run(async () => {
+    const outcome = await this.#managed.run(async () => {
       let written: WrittenFile | undefined;
-      const { gaveUp, ...outcome } = await this.#file.update((text, exists) => {
+      const { gaveUp, ...outcome } = await this.#managed.update((text, exists) => {
         const last = this.#written;
         const isSame = revision !== undefined && last?.revision === revision && last.text === text;
         if (isSame) {
@@ -61,7 +61,7 @@ export class HostsFile implements NamePublisher {
         const isRepair = !options.isLast && last !== undefined && replaced.oldBlock !== last.block;
         const beforeWrite = () => {
           this.#created ||= !exists;
-          return this.#record({ path: this.target, created: this.#created });
+          return this.#record({ path: this.file, created: this.#created });
         };
         const isRemoved = options.isLast && this.#created && replaced.text === "" && exists;
         return { next: isRemoved ? undefined : replaced.text, isRepair, beforeWrite };
@@ -76,15 +76,15 @@ export class HostsFile implements NamePublisher {
 
   #damaged({ line, message }: { line: number; message: string }): { problem: string; hint: string } {
     return {
-      problem: `Cannot edit ${this.target}: line ${line} ${message}`,
-      hint: `Remove the rest of the managed section from ${this.target}; ngrokd writes it again`,
+      problem: `Cannot edit ${this.file}: line ${line} ${message}`,
+      hint: `Remove the rest of the managed section from ${this.file}; ngrokd writes it again`,
     };
   }
 
   #notesOn(text: string, names: Names): Names {
     const notes = new Map<string, string>();
     for (const [name, line] of findOutside(text, names)) {
-      notes.set(name, `line ${line} of ${this.target} gives this name an address too`);
+      notes.set(name, `line ${line} of ${this.file} gives this name an address too`);
     }
     return notes;
   }

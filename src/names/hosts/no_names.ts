@@ -3,7 +3,7 @@ import type { NamePublisher, PublishOutcome } from "./publisher.ts";
 /** A publisher that publishes nothing and gives the reason. */
 export class NoNames implements NamePublisher {
   readonly kind = "none";
-  readonly target = "";
+  readonly file = "";
   readonly disabledReason: string;
 
   /** `reason` is a sentence for `status`. */

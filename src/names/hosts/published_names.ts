@@ -27,14 +27,14 @@ export class PublishedNames {
   ): Promise<ReadonlyMap<string, string>> {
     // After a second signal a running round may still publish.
     if (this.#withdrawn) return new Map();
-    const { target } = this.#publisher;
+    const { file } = this.#publisher;
     const outcome = await this.#publisher.publish(names, revision);
     const { changed, problem, hint, refused, notes } = outcome;
     this.#onProblem.report(
       problem,
       () => log.error("Cannot publish names: {error}", { error: problem, hint }),
     );
-    if (changed) log.info("Published names in {target}", { target, count: names.size - refused.size });
+    if (changed) log.info("Published names in {file}", { file, count: names.size - refused.size });
     this.#problem = problem === undefined ? undefined : withHint({ message: problem, hint });
     return new Map([...notes, ...refused]);
   }

@@ -5,7 +5,7 @@ export interface NamePublisher {
   /** The kind of publisher, for `status`. */
   readonly kind: string;
   /** The file with the names, for people; empty if there is none. */
-  readonly target: string;
+  readonly file: string;
   /** The reason why no name is published at all; undefined if names are published. */
   readonly disabledReason: string | undefined;
   /**

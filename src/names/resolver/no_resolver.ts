@@ -3,7 +3,7 @@ import type { Resolver, ResolverOutcome, ResolverRequest } from "./resolver.ts";
 /** A resolver that changes nothing and gives the reason. */
 export class NoResolver implements Resolver {
   readonly kind = "none";
-  readonly target = "";
+  readonly label = "";
   readonly #reason: string;
 
   /** `reason` is a sentence for `status`. */

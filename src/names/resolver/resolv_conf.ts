@@ -19,7 +19,8 @@ const PORT = 53;
  */
 export class ResolvConf implements Resolver {
   readonly kind = "resolv_conf";
-  readonly target: string;
+  readonly label: string;
+  readonly #path: string;
   readonly #file: ManagedFile;
   readonly #options: ResolvConfOptions;
   #recorded = false;
@@ -28,7 +29,8 @@ export class ResolvConf implements Resolver {
 
   constructor(path: string, options: ResolvConfOptions) {
     const { files, now } = options;
-    this.target = path;
+    this.label = path;
+    this.#path = path;
     this.#file = new ManagedFile(path, { files, maxBytes: MAX_BYTES, now, hintFor });
     this.#options = options;
   }
@@ -63,13 +65,13 @@ export class ResolvConf implements Resolver {
   #refuseServer(server: DnsServerAddress): Refusal | undefined {
     if (this.#options.managed?.() === false) {
       return {
-        problem: `Cannot change ${this.target}: dns.manage_resolv_conf does not allow it`,
+        problem: `Cannot change ${this.#path}: dns.manage_resolv_conf does not allow it`,
         hint: "Set dns.manage_resolv_conf to true",
       };
     }
     if (server.port === PORT) return undefined;
     return {
-      problem: `Cannot use port ${server.port} in ${this.target}: it can only name servers on port ${PORT}`,
+      problem: `Cannot use port ${server.port} in ${this.#path}: it can only name servers on port ${PORT}`,
       hint: `Remove the port from dns.listen, and keep port ${PORT} of that address free`,
     };
   }
@@ -86,24 +88,24 @@ export class ResolvConf implements Resolver {
 
   /** Refuses a symlink: another program has made it, and its target is a file of that program. */
   async #refuseFile(): Promise<Refusal | undefined> {
-    const stat = await this.#options.files.statPath(this.target);
+    const stat = await this.#options.files.statPath(this.#path);
     if (stat === undefined) {
       return {
-        problem: `Cannot change ${this.target}: there is no such file`,
+        problem: `Cannot change ${this.#path}: there is no such file`,
         hint: "Create it, with the nameservers of this network",
       };
     }
     if (stat.kind !== "symlink") return undefined;
     return {
-      problem: `Cannot change ${this.target}: it is a symlink to a file of another program`,
+      problem: `Cannot change ${this.#path}: it is a symlink to a file of another program`,
       hint:
-        `Add the DNS server of ngrokd to the configuration of that program, or make ${this.target} a regular file`,
+        `Add the DNS server of ngrokd to the configuration of that program, or make ${this.#path} a regular file`,
     };
   }
 
   async #backUp(original: Uint8Array): Promise<void> {
     const { files, backup, record } = this.#options;
-    if (!this.#recorded) await record?.({ kind: "resolv_conf", path: this.target, backup });
+    if (!this.#recorded) await record?.({ kind: "resolv_conf", path: this.#path, backup });
     this.#recorded = true;
     await files.createFile(backup, original, { mode: BACKUP_MODE });
   }

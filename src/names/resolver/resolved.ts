@@ -52,7 +52,7 @@ export class Resolved implements Resolver {
     this.#repairs = new RepairLimit(this.#now);
   }
 
-  get target(): string {
+  get label(): string {
     return `systemd-resolved (${this.#options.link()?.name ?? "no interface"})`;
   }
 

@@ -8,7 +8,7 @@ export interface Resolver {
   /** The kind of resolver, for `status`. */
   readonly kind: string;
   /** The changed file or program, for people; empty if there is none. */
-  readonly target: string;
+  readonly label: string;
   /** Makes exactly these settings and restores lost ones. Writes differences only. */
   apply(request: ResolverRequest): Promise<ResolverOutcome>;
   /** Removes every change of this run and of earlier ones. */

@@ -25,8 +25,8 @@ export class ResolverChain implements Resolver {
     return this.#active?.kind ?? "none";
   }
 
-  get target(): string {
-    return this.#active?.target ?? "";
+  get label(): string {
+    return this.#active?.label ?? "";
   }
 
   /** The problems of the preferred resolvers, or of all; undefined if the first one works. */

@@ -19,14 +19,16 @@ const MAX_BYTES = 4096;
  */
 export class ResolverDir implements Resolver {
   readonly kind = "resolver_dir";
-  readonly target: string;
+  readonly label: string;
+  readonly #path: string;
   readonly #files: ResolverDirFiles;
   readonly #record: NonNullable<ResolverDirOptions["record"]>;
   readonly #mutex = new Mutex();
   #recorded = false;
 
   constructor(path: string, options: ResolverDirOptions) {
-    this.target = path;
+    this.label = path;
+    this.#path = path;
     this.#files = options.files;
     this.#record = options.record ?? (() => Promise.resolve());
   }
@@ -48,12 +50,12 @@ export class ResolverDir implements Resolver {
       const { ours, foreign } = await this.#scan();
       for (const domain of ours.keys()) {
         if (domains.includes(domain)) continue;
-        await this.#files.removeFile(`${this.target}/${domain}`);
+        await this.#files.removeFile(`${this.#path}/${domain}`);
         changed = true;
       }
       for (const domain of domains) {
         if (foreign.has(domain)) {
-          taken.set(domain, `${this.target}/${domain} is a file of another program`);
+          taken.set(domain, `${this.#path}/${domain} is a file of another program`);
         } else if (ours.get(domain) !== text) {
           await this.#write(domain, text);
           changed = true;
@@ -74,8 +76,8 @@ export class ResolverDir implements Resolver {
   async #scan(): Promise<{ ours: Map<string, string>; foreign: Set<string> }> {
     const ours = new Map<string, string>();
     const foreign = new Set<string>();
-    for (const name of await this.#files.listDirectory(this.target)) {
-      const text = await this.#readOwn(`${this.target}/${name}`);
+    for (const name of await this.#files.listDirectory(this.#path)) {
+      const text = await this.#readOwn(`${this.#path}/${name}`);
       if (text === undefined) foreign.add(name);
       else ours.set(name, text);
     }
@@ -92,12 +94,12 @@ export class ResolverDir implements Resolver {
 
   async #write(domain: string, text: string): Promise<void> {
     if (!this.#recorded) {
-      await this.#record({ kind: "resolver_dir", path: this.target });
-      await this.#files.makeDirectory(this.target, DIRECTORY_MODE);
+      await this.#record({ kind: "resolver_dir", path: this.#path });
+      await this.#files.makeDirectory(this.#path, DIRECTORY_MODE);
     }
     this.#recorded = true;
-    const temporary = `${this.target}/${TEMPORARY_SUFFIX}`;
-    await this.#files.writeFileAtomic(`${this.target}/${domain}`, text, { mode: FILE_MODE, temporary });
+    const temporary = `${this.#path}/${TEMPORARY_SUFFIX}`;
+    await this.#files.writeFileAtomic(`${this.#path}/${domain}`, text, { mode: FILE_MODE, temporary });
   }
 }
 

@@ -34,7 +34,7 @@ function make(fake: FakeResolvectl, options: Partial<ResolvedOptions> & { text?:
 Deno.test("Resolved routes our domains over our interface, and reverts the settings", async () => {
   const fake = new FakeResolvectl("ngrokd0");
   const resolver = make(fake);
-  assert.equal(resolver.target, "systemd-resolved (ngrokd0)");
+  assert.equal(resolver.label, "systemd-resolved (ngrokd0)");
   assert.deepEqual(await resolver.apply(REQUEST), { changed: true, refused: new Map() });
   assert.deepEqual(fake.takeChanges(), APPLIED);
   assert.equal((await resolver.apply(REQUEST)).changed, false);
@@ -145,7 +145,7 @@ Deno.test("Resolved needs an interface of our own, and a server that is reachabl
     (await resolver.apply(REQUEST)).problem ?? "",
     /: there is no virtual network interface$/,
   );
-  assert.equal(resolver.target, "systemd-resolved (no interface)");
+  assert.equal(resolver.label, "systemd-resolved (no interface)");
   assert.equal((await resolver.withdraw()).problem, undefined);
 });
 

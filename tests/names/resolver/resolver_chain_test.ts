@@ -18,7 +18,7 @@ class FakeResolver implements Resolver {
     this.#log = log;
   }
 
-  get target(): string {
+  get label(): string {
     return `/etc/${this.kind}`;
   }
 
@@ -54,7 +54,7 @@ function two(): { log: string[]; a: FakeResolver; b: FakeResolver; chain: Resolv
 }
 
 function stateOf(chain: ResolverChain): unknown[] {
-  return [chain.kind, chain.target, chain.reason];
+  return [chain.kind, chain.label, chain.reason];
 }
 
 Deno.test("ResolverChain uses the first resolver that works, and withdraws the others", async () => {
