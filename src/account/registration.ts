@@ -8,7 +8,7 @@ import { limitTime } from "../system/clock.ts";
 import type { ClientCertificate } from "./certificate.ts";
 import type { IngressMemory } from "./ingress_memory.ts";
 import { LateOperators } from "./late_operators.ts";
-import { Pause } from "./pause.ts";
+import { FailureBackoff } from "./failure_backoff.ts";
 import type { RegistrationMarker } from "./registration_marker.ts";
 import type { Selectors } from "./selectors.ts";
 
@@ -24,7 +24,7 @@ export class Registration {
    * Starts after each registration, because an operator that is reported missing at once may still
    * exist.
    */
-  readonly #pause = new Pause();
+  readonly #backoff = new FailureBackoff();
   #operatorId: string | undefined;
   /** True if an earlier process may have saved the id but not its certificate. */
   #needsCertificate = false;
@@ -66,7 +66,7 @@ export class Registration {
 
   /** Allows the next registration at once, because the operator has proven to exist. */
   confirm(): void {
-    this.#pause.reset();
+    this.#backoff.reset();
   }
 
   /** Forgets the operator if the error of a call says that the account no longer has it. */
@@ -102,7 +102,7 @@ export class Registration {
 
   async #register(signal: AbortSignal): Promise<string> {
     const { client, certificate, store, selectors, marker, ingress } = this.#options;
-    this.#checkPause();
+    this.#checkBackoff();
     const interrupted = await marker.pending();
     const adopted = interrupted === undefined ? undefined : await this.#adopt(interrupted, signal);
     if (adopted !== undefined) return adopted;
@@ -115,7 +115,7 @@ export class Registration {
       signal,
     }).catch((error) => {
       // The marker stays: a gateway may have answered after the API had created the operator.
-      if (isGone(error)) this.#pause.extend();
+      if (isGone(error)) this.#backoff.extend();
       throw error;
     });
     try {
@@ -127,7 +127,7 @@ export class Registration {
       throw error;
     }
     await this.#late.finish(interrupted);
-    this.#pause.extend();
+    this.#backoff.extend();
     this.#operatorId = operator.id;
     selectors.recordRegistration(operator.id, configured);
     await ingress.record(operator);
@@ -166,8 +166,8 @@ export class Registration {
   }
 
   /** @throws {ApiError} `operator_lost` */
-  #checkPause(): void {
-    const { leftMs } = this.#pause;
+  #checkBackoff(): void {
+    const { leftMs } = this.#backoff;
     if (leftMs === 0) return;
     const seconds = Math.ceil(leftMs / 1000);
     throw new ApiError(

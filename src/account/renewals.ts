@@ -5,7 +5,7 @@ import { backoffDelay } from "../lib/backoff.ts";
 import { ApiError, hintOf, messageOf } from "../model/errors.ts";
 import type { Account } from "./account.ts";
 import type { RenewalResult, RenewOptions } from "./certificate.ts";
-import { demandedDelay } from "../cloud/key_refused.ts";
+import { demandedDelay } from "../cloud/api_key_refused.ts";
 import { sleep } from "../system/clock.ts";
 import type { RenewalMemory } from "./renewal_memory.ts";
 

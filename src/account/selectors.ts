@@ -1,17 +1,17 @@
 import { getLogger } from "@logtape/logtape";
 import type { ApiClient } from "../cloud/client.ts";
-import { isKeyRefused } from "../cloud/key_refused.ts";
+import { isKeyRefused } from "../cloud/api_key_refused.ts";
 import { getOperator, isGone, NOT_AN_ID, type Operator, updateOperator } from "../cloud/operator.ts";
 import { OnChange } from "../lib/on_change.ts";
 import { ApiError, withHint } from "../model/errors.ts";
-import { Pause } from "./pause.ts";
+import { FailureBackoff } from "./failure_backoff.ts";
 
 const log = getLogger(["ngrokd", "account"]);
 
 /** Makes the operator's endpoint selectors, by which the cloud filters, the configured ones. */
 export class Selectors {
   readonly #options: SelectorsOptions;
-  readonly #pause = new Pause();
+  readonly #backoff = new FailureBackoff();
   readonly #logged = new OnChange();
   /** Operator and selectors that agree, and those that were tried last; as JSON. */
   #applied = "";
@@ -37,10 +37,10 @@ export class Selectors {
     this.forgetFailure();
   }
 
-  /** Ends the pause and the warning, for example because another API key may be accepted. */
+  /** Ends the back-off and the warning, for example because another API key may be accepted. */
   forgetFailure(): void {
     this.#tried = "";
-    this.#pause.reset();
+    this.#backoff.reset();
     this.#warning = undefined;
     this.#logged.report(undefined, () => {});
   }
@@ -48,7 +48,7 @@ export class Selectors {
   /**
    * Updates the operator if its selectors differ; checks them after a start and after each change
    * of the configuration. Most failures are only a {@linkcode warning}, because the endpoints can
-   * be listed all the same; it retries after a pause.
+   * be listed all the same; it retries after a back-off.
    *
    * @throws {ApiError} If the operator may be gone, the key is refused, there is no connection to
    * the API, or the API demands a delay.
@@ -58,7 +58,7 @@ export class Selectors {
     const wanted = JSON.stringify([operatorId, this.configured]);
     if (wanted === this.#applied) return;
     if (wanted !== this.#tried) this.forgetFailure();
-    if (this.#pause.leftMs > 0) return;
+    if (this.#backoff.leftMs > 0) return;
     this.#tried = wanted;
     // An update whose answer is lost may have taken effect.
     this.#applied = "";
@@ -86,7 +86,7 @@ export class Selectors {
 
   #fail(error: ApiError): void {
     const { message, hint } = error;
-    this.#pause.extend();
+    this.#backoff.extend();
     this.#warning = `bound_endpoints.selectors is not in effect: ${withHint(error)}`;
     this.#logged.report(
       message,

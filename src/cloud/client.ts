@@ -7,7 +7,7 @@ import { ApiError } from "../model/errors.ts";
 import type { Proxy } from "../model/proxy.ts";
 import type { HttpRequest, HttpResponse, sendHttp } from "../system/http.ts";
 import { failure, hintFor } from "./failure.ts";
-import { readAnswer } from "./read_answer.ts";
+import { readResponse } from "./read_response.ts";
 import { RequestBudget, type RequestKind } from "./request_budget.ts";
 
 const log = getLogger(["ngrokd", "cloud"]);
@@ -92,7 +92,7 @@ export class ApiClient {
     const { status } = response;
     log.debug("Received status {status} for {method} {path}", { method, path: url.pathname, status });
     try {
-      return readAnswer(response, { action, method, origin: url.origin, key, parse });
+      return readResponse(response, { action, method, origin: url.origin, key, parse });
     } catch (error) {
       this.budget.recordFailure();
       throw error;

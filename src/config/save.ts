@@ -1,6 +1,6 @@
 import { ConfigError, FileError } from "../model/errors.ts";
 import { apiKeyProblem } from "./api_key.ts";
-import { keySplices } from "./key_splices.ts";
+import { keySplices } from "./api_key_splices.ts";
 import { parseYaml } from "./parse_yaml.ts";
 import { validationError } from "./validation_error.ts";
 

@@ -32,7 +32,7 @@ export async function openDataPath(
     connect: (options) => dialer.connect(options),
     ingress,
     proxy,
-    identity: () => account.pair,
+    clientPair: () => account.pair,
     trust: () => trust.pems,
     admit: (peer, key) => addresses.admits(peer, key),
   });

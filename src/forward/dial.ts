@@ -15,14 +15,14 @@ import type { DialGate } from "./admission/dial_gate.ts";
 export async function dialIngress(access: IngressAccess, options: DialOptions): Promise<ByteStream> {
   const { timeoutMs, signal, gate } = options;
   const { hostname, port } = access.ingress();
-  const identity = access.identity();
-  if (identity === undefined) {
+  const pair = access.clientPair();
+  if (pair === undefined) {
     throw new DialError(`Cannot connect to ${hostname}:${port}: there is no certificate yet`, {
       code: "identity",
       hint: "See the state of the registration: ngrokctl status",
     });
   }
-  const { cert, key } = identity;
+  const { cert, key } = pair;
   return await gate.pass(`${hostname}:${port}`, {
     timeoutMs,
     signal,
@@ -48,7 +48,7 @@ export interface IngressAccess {
   readonly connect: (options: TlsDialOptions) => Promise<ByteStream>;
   readonly ingress: () => IngressTarget;
   /** Undefined until there is a certificate. */
-  readonly identity: () => Identity | undefined;
+  readonly clientPair: () => ClientPair | undefined;
   /** The proxy to the ingress. @default None */
   readonly proxy?: () => Proxy | undefined;
   /** CAs to trust in addition to the runtime's own, PEM. */
@@ -56,7 +56,7 @@ export interface IngressAccess {
 }
 
 /** The client certificate and its key, PEM. */
-export interface Identity {
+export interface ClientPair {
   readonly cert: string;
   readonly key: string;
 }

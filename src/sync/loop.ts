@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { demandedDelay } from "../cloud/key_refused.ts";
+import { demandedDelay } from "../cloud/api_key_refused.ts";
 import { Attempts } from "../lib/attempts.ts";
 import type { Discovery } from "../model/discovery.ts";
 import type { RefusedEndpoint } from "../model/endpoint.ts";

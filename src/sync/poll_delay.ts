@@ -1,4 +1,4 @@
-import { demandedDelay, isKeyRefused } from "../cloud/key_refused.ts";
+import { demandedDelay, isKeyRefused } from "../cloud/api_key_refused.ts";
 import { backoffDelay } from "../lib/backoff.ts";
 
 const MAX_BACKOFF_MS = 5 * 60_000;

@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { demandedDelay, isKeyRefused } from "../cloud/key_refused.ts";
+import { demandedDelay, isKeyRefused } from "../cloud/api_key_refused.ts";
 import { OnChange } from "../lib/on_change.ts";
 import { ApiError, hintOf, messageOf } from "../model/errors.ts";
 import type { ApiState } from "../model/report.ts";

@@ -28,7 +28,7 @@ const SERVER_NAME = Symbol.for("unstableServerName");
 export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
   const { hostname, port, cert, key, caCerts, timeoutMs, signal, checkFirst = false, proxy } = options;
   const where = `${hostname}:${port}`;
-  const identity = { cert, key, caCerts: [...caCerts] };
+  const credentials = { cert, key, caCerts: [...caCerts] };
   let conn: Deno.TlsConn | undefined;
   let relay: Relay | undefined;
   let over = false;
@@ -38,7 +38,7 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
     if (checkFirst && !(await answersTls({ hostname, port, timeoutMs, signal }) && !over)) {
       throw new Deno.errors.TimedOut();
     }
-    conn = await Deno.connectTls({ hostname, port, ...identity });
+    conn = await Deno.connectTls({ hostname, port, ...credentials });
     if (over) conn.close();
     else await conn.handshake();
     return conn;
@@ -47,7 +47,7 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
     const tunnel = await openTunnel({ proxy, hostname, port, timeoutMs, checkFirst, signal });
     const own = relay = openRelay(tunnel);
     if (over) own.close();
-    const where = { hostname: "127.0.0.1", port: own.port, ...identity, [SERVER_NAME]: hostname };
+    const where = { hostname: "127.0.0.1", port: own.port, ...credentials, [SERVER_NAME]: hostname };
     const tls = conn = await Deno.connectTls(where);
     const close = (): void => {
       try {

@@ -33,7 +33,7 @@ export function startForwarder(routes: readonly Route[], options: StartOptions =
       ? () => Deno.connect({ hostname: "127.0.0.1", port: ingress.port })
       : connectTls,
     ingress: () => ({ hostname: "localhost", port: ingress.port }),
-    identity: () => ({ cert: "c", key: "k" }),
+    clientPair: () => ({ cert: "c", key: "k" }),
     trust: () => [],
     ...rest,
   });

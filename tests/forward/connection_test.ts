@@ -57,7 +57,7 @@ function serve(options: ServeOptions = {}) {
     access: {
       connect: options.connect ?? dial,
       ingress: () => ({ hostname: "ingress.test", port: 443 }),
-      identity: () => ({ cert: "c", key: "k" }),
+      clientPair: () => ({ cert: "c", key: "k" }),
       trust: () => [],
     },
     limits: LIMITS,

@@ -72,7 +72,7 @@ for (const how of ["plain", "TLS"]) {
     const secure: StartOptions = {
       tls: await ca.pair(),
       connect: connectTls,
-      identity: () => client,
+      clientPair: () => client,
       trust: () => [ca.pem],
     };
     const bulk = pattern(2_000_064);
@@ -200,7 +200,7 @@ Deno.test("Forwarder answers 502 and reports failing health until the ingress is
 });
 
 Deno.test("Forwarder reports that there is no certificate yet", async () => {
-  await using it = start(HTTP, { identity: () => undefined });
+  await using it = start(HTTP, { clientPair: () => undefined });
   assert.match(
     await it.ask(get("api.myapp")),
     /^HTTP\/1\.1 502 [^]*there is no certificate yet[^]*ngrokctl status/,
@@ -217,7 +217,7 @@ Deno.test("Forwarder gives the current identity, trust and ingress to every dial
       return Promise.reject(new DialError("Cannot connect: x", { code: "refused" }));
     },
     ingress: () => ({ hostname: "ingress.test", port: generation }),
-    identity: () => ({ cert: `c${generation}`, key: `k${generation}` }),
+    clientPair: () => ({ cert: `c${generation}`, key: `k${generation}` }),
     trust: () => [`ca${generation}`],
   });
   await it.ask("x");

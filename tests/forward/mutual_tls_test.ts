@@ -20,7 +20,7 @@ function start(behave: Behaviour, options: StartOptions = {}) {
     behave,
     tls: server,
     connect: connectTls,
-    identity: () => client,
+    clientPair: () => client,
     trust: () => [ca.pem],
     ...options,
   });
@@ -103,7 +103,7 @@ for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
   Deno.test(`Forwarder reports that the ingress may refuse its certificate over ${version}`, async () => {
     await using ingress = await demandingIngress(version);
     const foreign = await stranger.pair();
-    await using it = start(echo, { ingress: ingress.target, identity: () => foreign });
+    await using it = start(echo, { ingress: ingress.target, clientPair: () => foreign });
     using conn = await it.dial();
     assert.equal((await readAll(conn)).length, 0);
     const { state, error } = it.forwarder.ingressHealth();

@@ -20,7 +20,7 @@ test("an ingress that drops every packet costs one timeout, and no descriptors (
   await using started = startForwarder([route("http://api.myapp:80")], {
     connect: connectTls,
     ingress: () => ({ hostname, port: 443 }),
-    identity: () => client,
+    clientPair: () => client,
     limits: { ingressMs: 400 },
   });
   async function get(): Promise<{ answer: string; ms: number }> {

@@ -22,7 +22,7 @@ test("without ports for outgoing connections only new connections fail, and late
     listen: listenTcp,
     connect: connectTls,
     ingress: () => ({ hostname: "localhost", port: ingress.port }),
-    identity: () => client,
+    clientPair: () => client,
     trust: () => [ca.pem],
   });
   const addresses = ["127.0.0.2", "127.0.0.3"];

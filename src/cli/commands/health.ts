@@ -1,4 +1,4 @@
-import { parseHealth } from "../answers.ts";
+import { parseHealth } from "../parse_responses.ts";
 import { box } from "../box.ts";
 import { safeJson } from "../safe_json.ts";
 import type { Session } from "../session.ts";

@@ -1,4 +1,4 @@
-import { parseList } from "../answers.ts";
+import { parseList } from "../parse_responses.ts";
 import { renderList } from "../render_list.ts";
 import type { Session } from "../session.ts";
 

@@ -1,5 +1,5 @@
 import { escapeControls } from "../../lib/printable.ts";
-import { parseSentence } from "../answers.ts";
+import { parseSentence } from "../parse_responses.ts";
 import type { Session } from "../session.ts";
 
 /** The daemon renews the certificate before it answers. */

@@ -1,5 +1,5 @@
 import { apiKeyProblem } from "../../config/api_key.ts";
-import { parseSentence } from "../answers.ts";
+import { parseSentence } from "../parse_responses.ts";
 import type { CtlIo } from "../io.ts";
 import type { Session } from "../session.ts";
 import { UsageError } from "../usage_error.ts";

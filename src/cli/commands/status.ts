@@ -1,4 +1,4 @@
-import { parseStatus } from "../answers.ts";
+import { parseStatus } from "../parse_responses.ts";
 import { renderStatus } from "../render_status.ts";
 import type { Session } from "../session.ts";
 

@@ -1,6 +1,6 @@
 import { escapeControls } from "../../lib/printable.ts";
 import { ApiError } from "../../model/errors.ts";
-import { parseSentence, parseTrust } from "../answers.ts";
+import { parseSentence, parseTrust } from "../parse_responses.ts";
 import { renderTrust } from "../render_trust.ts";
 import type { Session } from "../session.ts";
 import { UsageError } from "../usage_error.ts";

@@ -12,8 +12,8 @@ const MAX_QUOTE_LENGTH = 300;
 /** Statuses after which something is given up; they are trusted from the API itself only. */
 const DECISIVE: ReadonlySet<number> = new Set([401, 403, 404]);
 
-/** Reads the content of an answer; undefined for a 204 and for every DELETE. @throws {ApiError} */
-export function readAnswer(response: HttpResponse, exchange: Exchange): unknown {
+/** Reads the content of a response; undefined for a 204 and for every DELETE. @throws {ApiError} */
+export function readResponse(response: HttpResponse, exchange: Exchange): unknown {
   const { action, method, origin, key, parse } = exchange;
   const { status, body, headers } = response;
   if (status >= 300 && status < 400) {
@@ -30,7 +30,7 @@ export function readAnswer(response: HttpResponse, exchange: Exchange): unknown 
   return content;
 }
 
-/** The request that an answer belongs to. */
+/** The request that a response belongs to. */
 export interface Exchange {
   readonly action: string;
   readonly method: string;
