@@ -6,10 +6,10 @@ import type { Config } from "./config.ts";
  * 3).
  */
 export function exposureWarnings({ listenInterface, overrides }: Config["net"]): string[] {
-  const modes = Object.entries(overrides).map(([host, mode]) => [`net.overrides.${host}`, mode]);
-  return [["net.listen_interface", listenInterface], ...modes]
-    .filter(([, mode]) => isSharedListenMode(mode!))
-    .map(([path, mode]) =>
-      `${path}: clients in net.allow_cidrs can reach these private endpoints on "${mode}"`
+  const interfaces = Object.entries(overrides).map(([host, name]) => [`net.overrides.${host}`, name]);
+  return [["net.listen_interface", listenInterface], ...interfaces]
+    .filter(([, name]) => isSharedListenMode(name!))
+    .map(([path, name]) =>
+      `${path}: clients in net.allow_cidrs can reach these private endpoints on "${name}"`
     );
 }

@@ -15,7 +15,9 @@ export function planDns(input: DnsPlanInput): DnsPlan {
   const interfaces = sharedInterfaces(net);
   const networkMode = interfaces.length > 0;
   const domains = new Set(
-    routes.filter((route) => route.mode !== VIRTUAL || route.wildcard).map((route) => route.hostname),
+    routes.filter((route) => route.listenInterface !== VIRTUAL || route.wildcard).map((route) =>
+      route.hostname
+    ),
   );
   const isNeeded = dns.enabled || networkMode || domains.size > 0;
   return {
@@ -59,7 +61,7 @@ export function planZones(
     new Zone(some.map((route) => ({ hostname: route.hostname, address: answerFor(route, advertiseIp) })));
   return {
     local: zoneOf(routes),
-    others: zoneOf(routes.filter(({ mode }) => isSharedListenMode(mode))),
+    others: zoneOf(routes.filter(({ listenInterface }) => isSharedListenMode(listenInterface))),
     names: new Set(routes.map((route) => route.hostname)).size,
   };
 }
@@ -73,7 +75,7 @@ export function isNetworkMode(net: Config["net"]): boolean {
  * Returns the address in the answer for a route; undefined for the address that received the query.
  */
 function answerFor(route: Route, advertiseIp: string): string | undefined {
-  if (!isSharedListenMode(route.mode)) return route.address;
+  if (!isSharedListenMode(route.listenInterface)) return route.address;
   if (advertiseIp !== "") return advertiseIp;
   return route.address === ANY_ADDRESS ? undefined : route.address;
 }

@@ -17,13 +17,13 @@ export interface Route {
   readonly address: string;
   readonly localPort: number;
   /** `virtual`, or the interface or address that the user chose. */
-  readonly mode: string;
+  readonly listenInterface: string;
   /**
    * True if the listener belongs to this route alone, although its address is shared.
    *
    * @default {false}
    */
-  readonly own?: boolean;
+  readonly extra?: boolean;
 }
 
 interface RouteIndex {
@@ -56,7 +56,7 @@ export class ListenerRoutes {
     const first = this.all[0];
     if (this.all.length !== 1 || first === undefined) return undefined;
     if (first.scheme === "tcp") return first;
-    return !first.wildcard && (first.own || first.mode === VIRTUAL) ? first : undefined;
+    return !first.wildcard && (first.extra || first.listenInterface === VIRTUAL) ? first : undefined;
   }
 
   /**

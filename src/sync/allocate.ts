@@ -21,25 +21,34 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
   });
   const { services, refused: conflicts } = groupServices(allowed);
   refused.push(...conflicts);
-  const modes = new Map(services.map(({ hostname }) => [hostname, modeOf(hostname, options)]));
-  const virtual = [...modes].filter(([, mode]) => mode === VIRTUAL).map(([hostname]) => hostname);
+  const interfaces = new Map(services.map(({ hostname }) => [hostname, interfaceOf(hostname, options)]));
+  const virtual = [...interfaces].filter(([, name]) => name === VIRTUAL).map(([hostname]) => hostname);
   const { leases, dropped } = allocateLeases(virtual, { ...options, known: options.leases });
   const urls = new Map(endpoints.map(({ id, url }) => [id, url]));
   const routes: Route[] = [];
   for (const { hostname, port, scheme, wildcard, endpointIds } of services) {
-    const mode = modes.get(hostname)!;
-    const address = mode === VIRTUAL ? leases.get(hostname) : resolveInterface(mode);
+    const listenInterface = interfaces.get(hostname)!;
+    const address = listenInterface === VIRTUAL ? leases.get(hostname) : resolveInterface(listenInterface);
     if (address === undefined) {
-      const reason = mode === VIRTUAL
+      const reason = listenInterface === VIRTUAL
         ? `no address is left in ${formatCidr(subnet)}; give net.subnet a larger network`
-        : `this machine has no interface or address "${mode}"`;
+        : `this machine has no interface or address "${listenInterface}"`;
       refused.push(...endpointIds.map((id) => ({ id, url: urls.get(id)!, reason })));
       continue;
     }
-    const route: Route = { hostname, port, scheme, wildcard, endpointIds, address, localPort: port, mode };
+    const route: Route = {
+      hostname,
+      port,
+      scheme,
+      wildcard,
+      endpointIds,
+      address,
+      localPort: port,
+      listenInterface,
+    };
     routes.push(route);
-    if (mode !== VIRTUAL && scheme === "http" && port !== HTTP_PORT && !wildcard) {
-      routes.push({ ...route, own: true });
+    if (listenInterface !== VIRTUAL && scheme === "http" && port !== HTTP_PORT && !wildcard) {
+      routes.push({ ...route, extra: true });
     }
   }
   return { routes: bindOrder(routes), leases, droppedLeases: dropped, refused };
@@ -73,11 +82,11 @@ export interface Plan {
 /** Sorts listeners on every address before those on one address, which they may replace. */
 function bindOrder(routes: readonly Route[]): Route[] {
   const rank = (route: Route) =>
-    route.own ? 4 : (route.address === ANY_ADDRESS ? 0 : 2) + (route.scheme === "tcp" ? 1 : 0);
+    route.extra ? 4 : (route.address === ANY_ADDRESS ? 0 : 2) + (route.scheme === "tcp" ? 1 : 0);
   return routes.toSorted((a, b) => rank(a) - rank(b));
 }
 
-function modeOf(hostname: string, options: AllocateOptions): string {
+function interfaceOf(hostname: string, options: AllocateOptions): string {
   const { overrides, listenInterface } = options;
   if (Object.keys(overrides).length === 0) return listenInterface;
   const names = [hostname, ...parentDomains(hostname).map((suffix) => `*.${suffix}`)];

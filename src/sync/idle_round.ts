@@ -47,8 +47,8 @@ export interface CompleteRound {
 /** Returns the settings and the addresses of the interfaces that they name as one text. */
 export function settingsKey(settings: RoundSettings): string {
   const { resolveInterface, ...values } = settings;
-  const modes = [values.listenInterface, ...Object.values(values.overrides)];
-  const addresses = modes.map((mode) => mode === VIRTUAL ? mode : resolveInterface(mode) ?? null);
+  const interfaces = [values.listenInterface, ...Object.values(values.overrides)];
+  const addresses = interfaces.map((name) => name === VIRTUAL ? name : resolveInterface(name) ?? null);
   return JSON.stringify([values, addresses]);
 }
 

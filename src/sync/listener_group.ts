@@ -23,17 +23,17 @@ export function groupListeners(routes: readonly Route[]): ListenerGroup[] {
   const shared = new Map<string, Route[]>();
   const groups: ListenerGroup[] = [];
   for (const route of routes) {
-    const { address, localPort: port, mode, scheme, own: extra = false } = route;
-    const virtual = mode === VIRTUAL;
+    const { address, localPort: port, listenInterface, scheme, extra = false } = route;
+    const virtual = listenInterface === VIRTUAL;
     const remappable = virtual || scheme === "tcp" || extra;
     const members = remappable ? undefined : shared.get(listenerKey(address, port));
     if (members !== undefined) {
       members.push(route);
       continue;
     }
-    const own = [route];
-    if (!remappable) shared.set(listenerKey(address, port), own);
-    groups.push({ address, port, routes: own, service: serviceKey(route), virtual, remappable, extra });
+    const routes = [route];
+    if (!remappable) shared.set(listenerKey(address, port), routes);
+    groups.push({ address, port, routes, service: serviceKey(route), virtual, remappable, extra });
   }
   return groups;
 }

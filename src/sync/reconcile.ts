@@ -103,8 +103,8 @@ async function publishNames(routes: readonly Route[], effects: NameEffects, revi
 /**
  * Returns true for a name to publish. Only DNS answers for wildcards and names of shared listeners.
  */
-function isNamed({ mode, wildcard }: Route): boolean {
-  return mode === VIRTUAL && !wildcard;
+function isNamed({ listenInterface, wildcard }: Route): boolean {
+  return listenInterface === VIRTUAL && !wildcard;
 }
 
 function listenersOf(bindings: readonly Binding[]): ReadonlySet<string> {

@@ -28,7 +28,7 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
 
   const refusedIds = new Set(plan.refused.map(({ id }) => id));
   const byService = new Map(
-    done.routes.filter((route) => !route.own).map((route) => [serviceKey(route), route]),
+    done.routes.filter((route) => !route.extra).map((route) => [serviceKey(route), route]),
   );
   const outcomes = endpoints.filter(({ id }) => !refusedIds.has(id)).map((endpoint): EndpointOutcome => {
     const key = serviceKey(endpoint);

@@ -27,7 +27,7 @@ function route(hostname: string, mode: string, address: string): Route {
     endpointIds: ["ep_1"],
     address,
     localPort: 80,
-    mode,
+    listenInterface: mode,
   };
 }
 

@@ -71,7 +71,7 @@ Deno.test("Zone and ListenerRoutes agree on every name", () => {
             wildcard: hostname.startsWith("*."),
             endpointIds: ["ep_1"],
             localPort: 443,
-            mode: "virtual",
+            listenInterface: "virtual",
           })),
         );
         for (const name of asked) assert.equal(lookUp(zone, name), routes.match(name)?.address, name);

@@ -11,7 +11,7 @@ export function route(url: string, more: Partial<Route> = {}): Route {
     endpointIds: [`ep_${hostname}`],
     address: "127.0.0.1",
     localPort: Number(port),
-    mode: "virtual",
+    listenInterface: "virtual",
     ...more,
   };
 }

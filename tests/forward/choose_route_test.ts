@@ -16,7 +16,7 @@ Deno.test("chooseByRequest() shortens a foreign Host in its answer, and sends no
   const sniff = sniffHttp(latin1(`HEAD / HTTP/1.1\r\nHost: ${"x".repeat(500)}\r\n\r\n`));
   assert.ok(sniff !== "more");
   const choice = chooseByRequest(
-    new ListenerRoutes([route("http://api.myapp:80", { mode: "0.0.0.0" })]),
+    new ListenerRoutes([route("http://api.myapp:80", { listenInterface: "0.0.0.0" })]),
     sniff,
   );
   assert.ok("refusal" in choice && choice.refusal.method === "HEAD" && choice.refusal.reason.length < 250);

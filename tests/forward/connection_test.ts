@@ -236,7 +236,7 @@ Deno.test("serveConnection() returns the outcome of a connection", async () => {
     ["no_route", "", { routes: undefined }],
     ["client_gone", "", {}],
     ["wrong_host", get("x"), {
-      routes: new ListenerRoutes([route("http://api.myapp:80", { mode: "0.0.0.0" })]),
+      routes: new ListenerRoutes([route("http://api.myapp:80", { listenInterface: "0.0.0.0" })]),
     }],
     ["bad_request", "GET /\r\n\r\n", {}],
     ["dial_failed", GET, { dialMs: 20_000 }],

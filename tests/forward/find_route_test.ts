@@ -73,7 +73,9 @@ Deno.test("findRoute() finds nothing without a route, or among several tcp route
 });
 
 Deno.test("findRoute() accepts the right Host of the only shared http route with any port (F68)", async () => {
-  const listener = new ListenerRoutes([route("http://api.myapp:80", { localPort: 9080, mode: "127.0.0.1" })]);
+  const listener = new ListenerRoutes([
+    route("http://api.myapp:80", { localPort: 9080, listenInterface: "127.0.0.1" }),
+  ]);
   for (
     const host of [
       "api.myapp",
@@ -101,7 +103,7 @@ Deno.test("findRoute() accepts every Host on a virtual address", async () => {
 
 Deno.test("findRoute() answers 421 to a wrong Host, with a curl command for the right one", async () => {
   const listener = new ListenerRoutes([
-    route("http://api.myapp:8080", { localPort: 9080, mode: "127.0.0.1" }),
+    route("http://api.myapp:8080", { localPort: 9080, listenInterface: "127.0.0.1" }),
   ]);
   for (const host of ["localhost", "x.api.myapp", "127.0.0.1:9080", ""]) {
     const { outcome, answer } = await find(listener, getBytes(host));
@@ -118,7 +120,7 @@ Deno.test("findRoute() accepts the HTTP/2 preface only on a listener of one http
   assert.equal((await find(routes("http://api.myapp:80"), preface)).to, "api.myapp");
   for (
     const listener of [
-      new ListenerRoutes([route("http://api.myapp:80", { mode: "0.0.0.0" })]),
+      new ListenerRoutes([route("http://api.myapp:80", { listenInterface: "0.0.0.0" })]),
       routes("http://*.example.com:80"),
       routes("http://a.example:80", "http://b.example:80"),
     ]
@@ -182,8 +184,8 @@ Deno.test("findRoute() tells HTTP and TLS on one listener apart by the first byt
   assert.equal((await find(listener, getBytes("a.example.com"))).to, "*.example.com");
   assert.equal((await find(listener, hello("b.example.com"))).outcome, "wrong_host");
   const sole = new ListenerRoutes([
-    route("http://h.example.com:443", { mode: "0.0.0.0" }),
-    route("tls://a.example.com:443", { mode: "0.0.0.0" }),
+    route("http://h.example.com:443", { listenInterface: "0.0.0.0" }),
+    route("tls://a.example.com:443", { listenInterface: "0.0.0.0" }),
   ]);
   assert.match((await find(sole, getBytes("a.example.com"))).answer!, MISDIRECTED);
 });

@@ -26,7 +26,7 @@ const ca = await TestCa.create();
 const client = await ca.pair();
 const TCP = route("tcp://db.internal:5432");
 const HTTP = route("http://api.myapp:80");
-const LAN = { mode: "0.0.0.0" };
+const LAN = { listenInterface: "0.0.0.0" };
 const WILD = route("http://*.example.com:80");
 const UPGRADE = "GET /ws HTTP/1.1\r\nHost: api.myapp\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 

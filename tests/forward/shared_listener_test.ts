@@ -22,7 +22,7 @@ import { startForwarder, type StartOptions } from "../fakes/start_forwarder.ts";
 
 const A = "http://a.example.com:80";
 const B = "http://b.example.com:80";
-const LAN = { mode: "0.0.0.0" };
+const LAN = { listenInterface: "0.0.0.0" };
 const WILD = "http://*.example.com:80";
 const UNRECOGNIZED_NAME = fromHex("15030300020270");
 
@@ -87,7 +87,9 @@ Deno.test("a shared http listener with one endpoint refuses other names, also la
 });
 
 Deno.test("an endpoint's own listener on a shared address serves every name that a client sends", async () => {
-  await using it = startForwarder([route("http://a.example.com:3000", { mode: "0.0.0.0", own: true })]);
+  await using it = startForwarder([
+    route("http://a.example.com:3000", { listenInterface: "0.0.0.0", extra: true }),
+  ]);
   assert.equal(await it.ask(get("localhost:9080")), get("a.example.com:3000"));
 });
 
@@ -272,7 +274,7 @@ Deno.test("a listener on 0.0.0.0 keeps an endpoint's own address for it, with it
   const port = it.forwarder.open({ address: "0.0.0.0", port: 0 });
   it.forwarder.setRoutes(
     new RouteTable([
-      route("http://zz.t:80", { mode: "0.0.0.0", address: "0.0.0.0", localPort: port }),
+      route("http://zz.t:80", { listenInterface: "0.0.0.0", address: "0.0.0.0", localPort: port }),
       route("http://admin.t:80", { address: "127.0.0.3", localPort: port }),
       route("http://secret.t:80", { address: "127.0.0.4", localPort: port }),
     ]),

@@ -13,7 +13,7 @@ function route(hostname: string, fields: Partial<Route> = {}): Route {
     endpointIds: [`ep_${hostname}`],
     address: "127.0.0.2",
     localPort: 443,
-    mode: "virtual",
+    listenInterface: "virtual",
     ...fields,
   };
 }
@@ -100,10 +100,10 @@ Deno.test("ListenerRoutes.sole is the only route, if it is not a wildcard", () =
 
 Deno.test("ListenerRoutes.owner is the only route of a listener that is virtual, tcp, or its own", () => {
   const owner = (...routes: Route[]) => new ListenerRoutes(routes).owner?.hostname;
-  const shared = { mode: "0.0.0.0" };
+  const shared = { listenInterface: "0.0.0.0" };
   assert.equal(owner(route("a.b")), "a.b");
   assert.equal(owner(route("a.b", shared)), undefined);
-  assert.equal(owner(route("a.b", { ...shared, own: true })), "a.b");
+  assert.equal(owner(route("a.b", { ...shared, extra: true })), "a.b");
   assert.equal(owner(route("a.b", { ...shared, scheme: "tcp" })), "a.b");
   assert.equal(owner(route("*.b")), undefined, "the concrete name must be known");
   assert.equal(owner(route("*.b", { scheme: "tcp" })), "*.b", "tcp has no names");

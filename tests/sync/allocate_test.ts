@@ -15,7 +15,7 @@ function options(fields: Partial<AllocateOptions> = {}): AllocateOptions {
 
 function routesOf(urls: string[], fields: Partial<AllocateOptions> = {}): string[] {
   return allocate(endpoints(...urls), options(fields)).routes.map((
-    { hostname, port, address, localPort, mode },
+    { hostname, port, address, localPort, listenInterface: mode },
   ) => `${hostname}:${port} ${address}:${localPort} ${mode}`);
 }
 

@@ -11,14 +11,14 @@ function route(hostname: string, fields: Partial<Route> = {}): Route {
     endpointIds: ["ep_1"],
     address: "127.0.0.2",
     localPort: 80,
-    mode: "virtual",
+    listenInterface: "virtual",
     ...fields,
   };
 }
 
 /** A route on every address. */
 function shared(hostname: string, fields: Partial<Route> = {}): Route {
-  return route(hostname, { mode: "0.0.0.0", address: "0.0.0.0", ...fields });
+  return route(hostname, { listenInterface: "0.0.0.0", address: "0.0.0.0", ...fields });
 }
 
 /** One line for each change. */

@@ -34,7 +34,7 @@ class Machine extends FakeWorld {
 /** Service → `address:port`. */
 function listening(outcome: ReconcileOutcome): Record<string, string> {
   return Object.fromEntries(
-    outcome.routes.filter((route) => !route.own).map((
+    outcome.routes.filter((route) => !route.extra).map((
       { hostname, port, address, localPort },
     ) => [`${hostname}:${port}`, `${address}:${localPort}`]),
   );
@@ -312,7 +312,9 @@ Deno.test("reconcile() gives no endpoint an extra port that another has on every
   const urls = ["http://a.t:3000", "http://z.t:8002"];
   const settings = { mode: "0.0.0.0", overrides: { "z.t": "192.0.2.1" } };
   const { routes, reasons, ports } = await machine.round(urls, settings);
-  const own = routes.filter((route) => route.own).map(({ address, localPort }) => `${address}:${localPort}`);
+  const own = routes.filter((route) => route.extra).map(({ address, localPort }) =>
+    `${address}:${localPort}`
+  );
   assert.deepEqual(own, ["0.0.0.0:9080", "192.0.2.1:9081"]);
   assert.equal(reasons.get("z.t:8002"), "with any Host on port 9081");
   assert.deepEqual([...ports], [["a.t:3000", 9080], ["z.t:8002", 9081]]);

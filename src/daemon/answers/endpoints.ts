@@ -84,13 +84,13 @@ function outcomeReport(outcome: EndpointOutcome, input: EndpointReportInput): En
 }
 
 function listenerFields(route: Route): Partial<EndpointReport> {
-  const { address, localPort, mode, scheme } = route;
-  const virtual = mode === VIRTUAL;
+  const { address, localPort, listenInterface, scheme } = route;
+  const virtual = listenInterface === VIRTUAL;
   const key = listenerKey(address, localPort);
   return {
     ip: address,
     listen_address: key,
-    mode,
+    mode: listenInterface,
     listen_interface: virtual ? VIRTUAL : address,
     local_listener: true,
     network_port: virtual ? 0 : localPort,

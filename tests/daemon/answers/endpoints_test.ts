@@ -42,7 +42,7 @@ function outcome(
     endpointIds: [id],
     address: "127.107.0.2",
     localPort: port,
-    mode: "virtual",
+    listenInterface: "virtual",
     ...route,
   };
   return { endpoint, route: whole, reason, state: "active" };
@@ -79,9 +79,9 @@ Deno.test("endpointReports() has every field of the Go daemon, and the new ones"
 });
 
 Deno.test("endpointReports() shows network mode as the Go daemon did", () => {
-  const shared = outcome({}, { mode: "0.0.0.0", address: "0.0.0.0" });
+  const shared = outcome({}, { listenInterface: "0.0.0.0", address: "0.0.0.0" });
   const tcp = outcome({ id: "ep_2", scheme: "tcp", port: 5432 }, {
-    mode: "eth0",
+    listenInterface: "eth0",
     address: "192.0.2.1",
     localPort: 9080,
   });

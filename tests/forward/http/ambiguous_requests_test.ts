@@ -6,7 +6,7 @@ import { startForwarder } from "../../fakes/start_forwarder.ts";
 
 const EVIL = get("evil", "/evil");
 const POST = "POST / HTTP/1.1\r\n";
-const shared = { mode: "0.0.0.0" };
+const shared = { listenInterface: "0.0.0.0" };
 
 /**
  * Heads after `POST / HTTP/1.1` that two parsers could read differently; `~` stands for the Host.
