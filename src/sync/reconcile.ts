@@ -28,7 +28,7 @@ export async function reconcile(
     routes,
     reasons: reasonsOf(bindings, nameReasons),
     ports: portsToSave(bindings, options.ports),
-    applied: bindings.some(({ port }) => port === undefined) ? undefined : {
+    applied: bindings.some(({ port, group }) => port === undefined && !group.extra) ? undefined : {
       revision,
       addresses,
       listeners: listenersOf(bindings),
@@ -47,7 +47,10 @@ export interface ReconcileOutcome {
   readonly reasons: ReadonlyMap<string, string>;
   /** Service → remapped port, to be saved; also those of endpoints that are away. */
   readonly ports: ReadonlyMap<string, number>;
-  /** Undefined if something has no listener, so that the next round has to retry. */
+  /**
+   * Undefined if an endpoint has no listener, so that the next round has to retry. An extra listener
+   * alone is not worth a full round for each poll.
+   */
   readonly applied: Applied | undefined;
 }
 

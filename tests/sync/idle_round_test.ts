@@ -159,6 +159,16 @@ Deno.test("an idle round tries 16 of thousands of own ports that are in use", as
   assert.equal(new Set(world.bindTries).size, 16);
 });
 
+// Each idle poll of 8,000 such endpoints once took seconds.
+Deno.test("an endpoint without a free extra port leads to no full round", async () => {
+  const machine = new Machine();
+  machine.set({ listenInterface: "0.0.0.0", startPort: 65535, resolveInterface: (name) => name });
+  machine.list(found("http://a.t:8080", "http://b.t:8080"));
+  assert.equal(await machine.pollIsFull(), true);
+  assert.match(machine.loop.outcomes[1]!.reason, /^no port for any Host/);
+  assert.equal(await machine.pollIsFull(), false);
+});
+
 Deno.test("an idle round clears an error of the round before", async () => {
   const machine = await idleMachine();
   const { loop, interfaces } = machine;
