@@ -10,6 +10,9 @@ import { type Shutdown, whenAborted } from "./shutdown.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
+/** The step of the shutdown that lets connections end. */
+export const DRAIN = "drain connections";
+
 const DRAIN_MS = 30_000;
 
 /** Creates the trusted CAs, the dialer of the ingress, and the forwarder of connections. */
@@ -37,7 +40,7 @@ export async function openDataPath(
     admit: (peer, key) => addresses.admits(peer, key),
   });
   shutdown.add("close connections", () => forwarder[Symbol.asyncDispose]());
-  shutdown.add("drain connections", () => drain(forwarder, shutdown));
+  shutdown.add(DRAIN, () => drain(forwarder, shutdown));
   return { trust, dialer, forwarder };
 }
 

@@ -13,7 +13,6 @@ import { type Change, Journal } from "../undo/journal.ts";
 import { undo } from "../undo/undo.ts";
 import type { Surroundings } from "./daemon.ts";
 import { hostsPath, statePaths } from "./paths.ts";
-import type { Shutdown } from "./shutdown.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
@@ -25,8 +24,8 @@ export async function openJournal(
 ): Promise<{ journal: Journal; problems: readonly string[] }> {
   const journal = new Journal(statePaths(live).journal, system.files);
   const problem = await journal.load();
-  shutdown.add("undo the changes to this machine", async () => {
-    const isClean = await undo(journal.changes, { journal, system });
+  shutdown.add("undo the changes to this machine", async (late) => {
+    const isClean = await undo(journal.changes, { journal, system: stoppable(system, late) });
     if (!isClean) log.error("Some changes to this machine could not be undone: run ngrokd cleanup");
     return isClean;
   });
@@ -35,7 +34,10 @@ export async function openJournal(
     change.kind === "hosts"
       ? change.path === hosts
       : change.kind !== "addresses" || !isLoopbackSubnet(live.current.net.subnet);
-  await undo(journal.changes.filter((change) => !isTakenOver(change)), { journal, system });
+  await undo(journal.changes.filter((change) => !isTakenOver(change)), {
+    journal,
+    system: stoppable(system, shutdown.forced),
+  });
   return { journal, problems: problem === undefined ? [] : [problem] };
 }
 
@@ -47,7 +49,7 @@ export function openAddresses(options: MachineOptions): Addresses {
     driver: chooseAddressDriver({
       os: system.operatingSystem(),
       listen: system.listenTcp,
-      run: forcible(system.run, shutdown),
+      run: stoppable(system, shutdown.forced).run,
       interfaceName,
       record: () => journal.record({ kind: "addresses" }),
     }),
@@ -70,7 +72,7 @@ export function openDns(addresses: Addresses, options: MachineOptions): DnsContr
     resolveInterface: (name) => resolveInterface(name, system.localAddresses()),
     resolver: chooseResolver({
       os: system.operatingSystem(),
-      run: forcible(system.run, shutdown),
+      run: stoppable(system, shutdown.forced).run,
       files: system.files,
       link: () =>
         addresses.hasInterface
@@ -103,7 +105,7 @@ export interface MachineOptions extends Surroundings {
   readonly journal: Journal;
 }
 
-/** Runs programs until a second signal, which does not wait for one that hangs. */
-function forcible(run: System["run"], shutdown: Shutdown): System["run"] {
-  return (argv, options) => run(argv, { signal: shutdown.forced, ...options });
+/** Returns the system with programs that end at a signal, which does not wait for one that hangs. */
+function stoppable(system: System, signal: AbortSignal): Pick<System, "files" | "run"> {
+  return { files: system.files, run: (argv, options) => system.run(argv, { signal, ...options }) };
 }

@@ -11,6 +11,7 @@ import { watchFile } from "../system/watch_file.ts";
 import { daemonCommands, type RunCommand } from "./answers/commands.ts";
 import { assemble } from "./assemble.ts";
 import type { Daemon, Surroundings } from "./daemon.ts";
+import { DRAIN } from "./data_path_parts.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
 import { hostsPath } from "./paths.ts";
 import { Reloader } from "./reload.ts";
@@ -37,8 +38,10 @@ export async function serve(live: LiveConfig, options: ServeOptions): Promise<bo
     await using _ends = shutdown;
     await start({ live, system, shutdown }, reloader);
   }
-  log.info("ngrokd has stopped");
-  return shutdown.isClean;
+  const { unfinished } = shutdown;
+  const drained = !unfinished.includes(DRAIN);
+  log.info("ngrokd has stopped", { drained, clean: unfinished.every((action) => action === DRAIN) });
+  return unfinished.length === 0;
 }
 
 /** Options of {@linkcode serve}. */

@@ -5,7 +5,7 @@ import type { SignalName } from "../system/signals.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
-/** Milliseconds that waiting for running work may still take after a second signal. */
+/** Milliseconds that a step may still take after a second signal. */
 const FORCED_MS = 1000;
 
 /**
@@ -17,8 +17,8 @@ export class Shutdown implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #forced = new AbortController();
   readonly #steps: Step[] = [];
+  readonly #unfinished: string[] = [];
   #isOrderly = false;
-  #isClean = true;
 
   /** Aborts when the daemon must end. */
   get signal(): AbortSignal {
@@ -37,9 +37,9 @@ export class Shutdown implements AsyncDisposable {
     return this.#isOrderly;
   }
 
-  /** True if no step failed, cut a connection or left a change on this machine. */
-  get isClean(): boolean {
-    return this.#isClean;
+  /** The actions of the steps that failed, cut a connection or left a change on this machine. */
+  get unfinished(): readonly string[] {
+    return this.#unfinished;
   }
 
   /**
@@ -55,19 +55,22 @@ export class Shutdown implements AsyncDisposable {
 
   /**
    * Adds a step. `action` follows "Cannot" in the log; false as the result means that something is
-   * cut or left.
+   * cut or left. `late` aborts one second after a second signal.
    */
-  add(action: string, run: () => PromiseLike<boolean | void>): void {
+  add(action: string, run: Step["run"]): void {
     this.#steps.push({ action, run });
   }
 
-  /** Adds a step that only waits for running work, and so gets one second after a second signal. */
+  /**
+   * Adds a step that only waits for running work, and so gets one second after a second signal or a
+   * failure.
+   */
   addWait(action: string, run: () => PromiseLike<unknown>): void {
-    this.add(action, async () => {
-      const limit = new AbortController();
-      const late = whenAborted(this.forced).then(() => sleep(FORCED_MS, { signal: limit.signal }))
-        .then(() => log.warn("Cannot {action}: it takes too long", { action }));
-      await Promise.race([run(), late]).finally(() => limit.abort());
+    this.add(action, async (late) => {
+      const end = new AbortController();
+      const isLate = this.isOrderly ? whenAborted(late) : sleep(FORCED_MS, { signal: end.signal });
+      const cut = isLate.then(() => log.warn("Cannot {action}: it takes too long", { action }));
+      await Promise.race([run(), cut]).finally(() => end.abort());
     });
   }
 
@@ -75,13 +78,24 @@ export class Shutdown implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#abort();
     for (const { action, run } of this.#steps.splice(0).reverse()) {
+      const end = new AbortController();
       try {
-        if (await run() === false) this.#isClean = false;
+        if (await run(this.#late(end.signal)) === false) this.#unfinished.push(action);
       } catch (error) {
-        this.#isClean = false;
+        this.#unfinished.push(action);
         log.error("Cannot {action}: {error}", { action, error: messageOf(error) });
+      } finally {
+        end.abort();
       }
     }
+  }
+
+  /** Returns a signal that aborts one second after a second signal, unless the step has ended. */
+  #late(end: AbortSignal): AbortSignal {
+    const late = new AbortController();
+    whenAborted(this.forced).then(() => sleep(FORCED_MS, { signal: end }))
+      .then(() => late.abort(), () => {});
+    return late.signal;
   }
 
   #abort(): void {
@@ -91,7 +105,7 @@ export class Shutdown implements AsyncDisposable {
 
 interface Step {
   readonly action: string;
-  readonly run: () => PromiseLike<boolean | void>;
+  readonly run: (late: AbortSignal) => PromiseLike<boolean | void>;
 }
 
 /** Fulfils when the signal aborts. */

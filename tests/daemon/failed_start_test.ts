@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { renderBlock } from "../../src/names/hosts/hosts_block.ts";
 import { BindError } from "../../src/model/errors.ts";
+import { withDeadline } from "../../src/system/clock.ts";
 import { realSystem, type System } from "../../src/system/system.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";
 import { connectTo } from "../fakes/with_daemon.ts";
@@ -82,20 +83,59 @@ for (const { part, system, isEarly = false, subnet } of PARTS) {
   });
 }
 
+/** Starts a daemon whose watch for a wake fails as soon as `isBroken` is set. */
+async function breakable(): Promise<{ machine: FakeMachine; fault: { isBroken: boolean } }> {
+  const machine = await machineAfterCrash();
+  const fault = { isBroken: false };
+  machine.override({ wakeOptions: { everyMs: 10, wallMs: () => fault.isBroken ? fail() : Date.now() } });
+  return { machine, fault };
+}
+
+/** The exit code of a daemon that has failed; asserts that it ends within 5 s. */
+async function exitCode(running: Promise<number>): Promise<number> {
+  return await withDeadline(running, { ms: 5000, onTimeout: () => new Error("It still runs after 5 s") });
+}
+
 Deno.test("runDaemon() that fails while it serves exits with 1, cuts connections and leaves nothing", async () => {
-  await using machine = await machineAfterCrash();
-  let isBroken = false;
-  machine.override({ wakeOptions: { everyMs: 10, wallMs: () => isBroken ? fail() : Date.now() } });
+  const { machine: made, fault } = await breakable();
+  await using machine = made;
   const running = machine.run();
   const [row] = await machine.active(1);
   const { health } = await machine.askStatus();
   using conn = await connectTo(row!);
   await conn.write(new TextEncoder().encode("ping"));
   assert.equal(await conn.read(new Uint8Array(8)), 4);
-  isBroken = true;
-  assert.equal(await running, 1);
+  fault.isBroken = true;
+  assert.equal(await exitCode(running), 1);
   assert.equal(await conn.read(new Uint8Array(8)).catch(() => null), null);
   await assert.rejects(connectTo(row!), Deno.errors.ConnectionRefused);
   await assert.rejects(fetch(`http://${health.address}/healthz`), TypeError);
   assert.deepEqual(await leftovers(machine), []);
+});
+
+// It once waited for the round for ever.
+Deno.test("runDaemon() that fails while a round hangs leaves nothing", async () => {
+  const { machine: made, fault } = await breakable();
+  await using machine = made;
+  const hangs = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  machine.override({
+    files: {
+      ...files,
+      writeFileAtomic: async (path, ...rest) => {
+        if (path.endsWith("/endpoints.json")) {
+          hangs.resolve();
+          await release.promise;
+        }
+        await files.writeFileAtomic(path, ...rest);
+      },
+    },
+  });
+  const running = machine.run();
+  await hangs.promise;
+  fault.isBroken = true;
+  assert.equal(await exitCode(running), 1);
+  assert.match(machine.logText, /Cannot finish the running round: it takes too long/);
+  assert.deepEqual(await leftovers(machine), []);
+  release.resolve();
 });

@@ -174,6 +174,8 @@ for (const forced of [false, true]) {
       conn.close();
     }
     assert.equal(await running, forced ? 1 : 0);
+    const state = `drained=${!forced} clean=true`;
+    assert.ok(machine.logText.includes(`ngrokd has stopped ${state}`), machine.logText);
     if (forced) conn.close();
   });
 }

@@ -18,12 +18,12 @@ Deno.test("Shutdown runs its steps in reverse order, each after the end of the o
   await shutdown[Symbol.asyncDispose]();
   assert.equal(shutdown.signal.aborted, true);
   assert.deepEqual(order, ["third", "third ended", "second", "second ended", "first", "first ended"]);
-  assert.deepEqual([shutdown.isClean, shutdown.isOrderly], [true, false]);
+  assert.deepEqual([shutdown.unfinished, shutdown.isOrderly], [[], false]);
   await shutdown[Symbol.asyncDispose]();
   assert.equal(order.length, 6, "a second disposal does nothing");
 });
 
-Deno.test("Shutdown runs the other steps after one that fails, and is not clean", async () => {
+Deno.test("Shutdown runs the other steps after one that fails, and names it", async () => {
   await using logged = await captureLog();
   const shutdown = new Shutdown();
   let isRun = false;
@@ -34,14 +34,14 @@ Deno.test("Shutdown runs the other steps after one that fails, and is not clean"
   shutdown.add("close the second part", () => Promise.reject(new Error("no")));
   await shutdown[Symbol.asyncDispose]();
   assert.deepEqual(logged.lines("error"), ["Cannot close the second part: no"]);
-  assert.deepEqual([isRun, shutdown.isClean], [true, false]);
+  assert.deepEqual([isRun, shutdown.unfinished], [true, ["close the second part"]]);
 });
 
-Deno.test("Shutdown is not clean if a step cut something off", async () => {
+Deno.test("Shutdown names a step that cut something off", async () => {
   const shutdown = new Shutdown();
   shutdown.add("drain", () => Promise.resolve(false));
   await shutdown[Symbol.asyncDispose]();
-  assert.equal(shutdown.isClean, false);
+  assert.deepEqual(shutdown.unfinished, ["drain"]);
 });
 
 Deno.test("Shutdown stops at the first signal, is forced at the second, and is orderly", async () => {
@@ -79,5 +79,41 @@ Deno.test("Shutdown waits for running work, but only 1 s longer after a second s
   await clock.pass(1);
   await ending;
   assert.deepEqual(logged.lines("warning"), ["Cannot finish the round: it takes too long"]);
-  assert.equal(shutdown.isClean, true);
+  assert.deepEqual(shutdown.unfinished, []);
+});
+
+// A failure once waited for a hanging round for ever.
+Deno.test("Shutdown after a failure waits 1 s for running work", async () => {
+  await using logged = await captureLog();
+  using clock = fakeClock();
+  const shutdown = new Shutdown();
+  let isUndone = false;
+  shutdown.add("undo", () => Promise.resolve(void (isUndone = true)));
+  shutdown.addWait("finish the round", () => new Promise(() => {}));
+  const ending = shutdown[Symbol.asyncDispose]();
+  await clock.pass(999);
+  assert.equal(isUndone, false);
+  await clock.pass(1);
+  await ending;
+  assert.equal(isUndone, true);
+  assert.deepEqual(logged.lines("warning"), ["Cannot finish the round: it takes too long"]);
+  assert.equal(clock.timers(), 0);
+});
+
+Deno.test("Shutdown tells a step that it is late 1 s after a second signal, also before its start", async () => {
+  await using _logged = await captureLog();
+  using clock = fakeClock();
+  const shutdown = new Shutdown();
+  shutdown.add("undo", async (late) => {
+    await new Promise((resolve) => late.addEventListener("abort", resolve));
+    return false;
+  });
+  for (let signals = 0; signals < 2; signals++) shutdown.request("SIGTERM");
+  let hasEnded = false;
+  const ending = shutdown[Symbol.asyncDispose]().then(() => hasEnded = true);
+  await clock.pass(999);
+  assert.equal(hasEnded, false);
+  await clock.pass(1);
+  await ending;
+  assert.deepEqual(shutdown.unfinished, ["undo"]);
 });
