@@ -45,7 +45,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
         listenInterface,
         overrides,
         startPort,
-        resolveInterface: (name) => resolveInterface(name, system.localAddresses()),
+        resolveInterface: (name) => resolveInterface(name, system.localAddresses),
         reserved: {
           machine: [normalizeHostname(system.hostname())],
           // The cloud may name another ingress at any time.

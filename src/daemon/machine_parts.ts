@@ -69,7 +69,7 @@ export function openDns(addresses: Addresses, options: MachineOptions): DnsContr
     system,
     config: () => live.current,
     subnet: () => addresses.subnet,
-    resolveInterface: (name) => resolveInterface(name, system.localAddresses()),
+    resolveInterface: (name) => resolveInterface(name, system.localAddresses),
     resolver: chooseResolver({
       os: system.operatingSystem(),
       run: stoppable(system, shutdown.forced).run,
