@@ -105,7 +105,7 @@ export interface MachineOptions extends Surroundings {
   readonly journal: Journal;
 }
 
-/** Returns the system with programs that end at a signal, which does not wait for one that hangs. */
+/** Returns the system with programs that the signal stops, also if they hang. */
 function stoppable(system: System, signal: AbortSignal): Pick<System, "files" | "run"> {
   return { files: system.files, run: (argv, options) => system.run(argv, { signal, ...options }) };
 }

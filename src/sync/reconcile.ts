@@ -48,8 +48,8 @@ export interface ReconcileOutcome {
   /** Service → remapped port, to be saved; also those of endpoints that are away. */
   readonly ports: ReadonlyMap<string, number>;
   /**
-   * Undefined if an endpoint has no listener, so that the next round has to retry. An extra listener
-   * alone is not worth a full round for each poll.
+   * Undefined if an endpoint has no listener, so that the next round has to retry. A missing extra
+   * listener alone does not cost a full round at each poll.
    */
   readonly applied: Applied | undefined;
 }
