@@ -10,7 +10,7 @@ export interface Session {
   readonly io: CtlIo;
   readonly json: boolean;
   /** Sends a command to the daemon and returns the data of its answer. @throws {DaemonError} */
-  call(command: string, options?: CallOptions): Promise<unknown>;
+  call(command: string, options?: DaemonCallOptions): Promise<unknown>;
   /** Prints `text`, or with `--json` the value instead. */
   print(value: object, text: () => string): void;
 }
@@ -38,7 +38,7 @@ export interface GlobalOptions {
 }
 
 /** The arguments of a command, and the time that it may take. */
-export interface CallOptions {
+export interface DaemonCallOptions {
   readonly args?: readonly string[];
   /** @default {10000} */
   readonly timeoutMs?: number;

@@ -13,7 +13,7 @@ const MAX_QUOTE_LENGTH = 300;
 const DECISIVE: ReadonlySet<number> = new Set([401, 403, 404]);
 
 /** Reads the content of a response; undefined for a 204 and for every DELETE. @throws {ApiError} */
-export function readResponse(response: HttpResponse, exchange: Exchange): unknown {
+export function readResponse(response: HttpResponse, exchange: ApiExchange): unknown {
   const { action, method, origin, key, parse } = exchange;
   const { status, body, headers } = response;
   if (status >= 300 && status < 400) {
@@ -31,7 +31,7 @@ export function readResponse(response: HttpResponse, exchange: Exchange): unknow
 }
 
 /** The request that a response belongs to. */
-export interface Exchange {
+export interface ApiExchange {
   readonly action: string;
   readonly method: string;
   readonly origin: string;
@@ -39,7 +39,7 @@ export interface Exchange {
   readonly parse: (text: string) => unknown;
 }
 
-function toApiError(response: HttpResponse, exchange: Exchange): ApiError {
+function toApiError(response: HttpResponse, exchange: ApiExchange): ApiError {
   const { action, origin, key } = exchange;
   const { status } = response;
   const json = parseJson(response.body);

@@ -108,13 +108,13 @@ export class Reloader {
   }
 }
 
-type Step = "log" | "listeners" | "dns" | "key" | "poll";
+type ReloadStep = "log" | "listeners" | "dns" | "key" | "poll";
 
 /**
  * The steps of a reload that each area needs in addition to those of every reload. The parts of an
  * area without steps read their values each time they need them.
  */
-const STEPS: Readonly<Record<LiveArea, readonly Step[]>> = {
+const STEPS: Readonly<Record<LiveArea, readonly ReloadStep[]>> = {
   log: ["log"],
   api: ["key", "poll"],
   operator: ["poll"],

@@ -16,7 +16,7 @@ const FORCED_MS = 1000;
 export class Shutdown implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #forced = new AbortController();
-  readonly #steps: Step[] = [];
+  readonly #steps: ShutdownStep[] = [];
   readonly #unfinished: string[] = [];
   #isOrderly = false;
 
@@ -103,7 +103,7 @@ export class Shutdown implements AsyncDisposable {
   }
 }
 
-interface Step {
+interface ShutdownStep {
   readonly action: string;
   readonly run: (late: AbortSignal) => PromiseLike<boolean | void>;
 }

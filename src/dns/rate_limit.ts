@@ -1,5 +1,5 @@
 /** The decision about a query: answer it, refer the client to TCP, or ignore it. */
-export type Verdict = "answer" | "truncate" | "drop";
+export type RateDecision = "answer" | "truncate" | "drop";
 
 /** Answers per second and network. */
 const ANSWERS_PER_SECOND = 200;
@@ -24,7 +24,7 @@ export class RateLimit {
   }
 
   /** Counts a query from an IPv4 address. */
-  count(address: string): Verdict {
+  count(address: string): RateDecision {
     const now = performance.now();
     if (now - this.#since >= 1000) {
       this.#counts.clear();

@@ -6,7 +6,7 @@ import type { TcpAddress, TcpListener } from "../system/tcp.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
 import { answer } from "./answer.ts";
 import { HEADER_BYTES, readQuery } from "./query.ts";
-import { RateLimit, type Verdict } from "./rate_limit.ts";
+import { type RateDecision, RateLimit } from "./rate_limit.ts";
 import { fitReply, makeReply, MAX_UDP_BYTES, RCODE } from "./reply.ts";
 import { TcpServer, type TcpServerLimits } from "./tcp_server.ts";
 import { serveUdp } from "./udp_server.ts";
@@ -126,7 +126,7 @@ export class DnsServer implements AsyncDisposable {
     log.info("No longer answering DNS queries on {address}", { address: entry.key });
   }
 
-  #judge({ hostname: address, port }: UdpPeer): Verdict {
+  #judge({ hostname: address, port }: UdpPeer): RateDecision {
     // With a forged sender we would answer ourselves for ever.
     if (this.#own.has(listenerKey(address, port)) || !this.#options.allows(address)) return "drop";
     return this.#options.isLocal(address) ? "answer" : this.#rate.count(address);

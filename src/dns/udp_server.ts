@@ -2,7 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../model/errors.ts";
 import { keepGoing } from "../system/keep_going.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
-import type { Verdict } from "./rate_limit.ts";
+import type { RateDecision } from "./rate_limit.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
 
@@ -48,7 +48,7 @@ export function serveUdp(socket: UdpSocket, options: UdpServerOptions): Promise<
 /** Options of {@linkcode serveUdp}. */
 export interface UdpServerOptions {
   /** The decision about a datagram by its sender, whose port is not 0. */
-  readonly judge: (peer: UdpPeer) => Verdict;
+  readonly judge: (peer: UdpPeer) => RateDecision;
   /**
    * The reply to a message, or a promise of it that does not reject; undefined for none. The bytes
    * are valid until it returns.

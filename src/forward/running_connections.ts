@@ -60,7 +60,7 @@ export class RunningConnections implements AsyncDisposable {
     await Promise.all(this.#running.values());
   }
 
-  async #run(stream: AcceptedStream, options: ServeOptions): Promise<void> {
+  async #run(stream: AcceptedStream, options: ServeConnectionOptions): Promise<void> {
     const { key: address, signal } = options;
     signal.addEventListener("abort", () => closeQuietly(stream), { once: true });
     let outcome: Outcome;
@@ -88,10 +88,10 @@ export class RunningConnections implements AsyncDisposable {
 }
 
 /** Serves one connection from its first byte to its last. */
-export type Serve = (stream: AcceptedStream, options: ServeOptions) => Promise<Outcome>;
+export type Serve = (stream: AcceptedStream, options: ServeConnectionOptions) => Promise<Outcome>;
 
 /** Options of {@linkcode Serve}. */
-export interface ServeOptions {
+export interface ServeConnectionOptions {
   /** The listener that the connection is for. */
   readonly key: string;
   readonly signal: AbortSignal;

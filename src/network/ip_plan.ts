@@ -28,7 +28,7 @@ export function isOwn(link: Link): boolean {
  * `local` route, which makes every address of the subnet an address of this machine
  * (docs/decisions/0006-virtual-addresses-on-linux.md). On `lo` the route is enough.
  */
-export function planVirtual(observed: Observed, wanted: Wanted): Step[] {
+export function planVirtual(observed: ObservedLinks, wanted: Wanted): IpStep[] {
   const { name, kind, subnet } = wanted;
   const dev = kind === LO ? LO : name;
   const leftover = observed.links.filter((link) => isOwn(link) && link.name !== dev);
@@ -50,7 +50,7 @@ export function planVirtual(observed: Observed, wanted: Wanted): Step[] {
 }
 
 /** Plans the steps that remove everything of ours, of this and earlier runs. */
-export function planRelease(observed: Observed): Step[] {
+export function planRelease(observed: ObservedLinks): IpStep[] {
   const own = observed.links.filter(isOwn);
   const remaining = observed.ownRoutes.filter((route) => !own.some((link) => link.name === route.dev));
   return [...own.map(deleteLink), ...remaining.map(deleteRoute)];
@@ -61,10 +61,10 @@ export function planRelease(observed: Observed): Step[] {
  * would ignore the interface; with a wider one, programs could choose the address as the source of
  * packets to a network.
  */
-function planLink(observed: Observed, { name, kind, subnet }: Wanted): Step[] {
+function planLink(observed: ObservedLinks, { name, kind, subnet }: Wanted): IpStep[] {
   const link = observed.links.find((candidate) => candidate.name === name && isOwn(candidate));
   const gateway = `${formatIpv4(subnet.base + 1)}/32`;
-  const steps: Step[] = [];
+  const steps: IpStep[] = [];
   if (link === undefined) {
     steps.push({
       args: ["link", "add", "name", name, "address", OWN_MAC, "type", kind],
@@ -92,11 +92,11 @@ function planLink(observed: Observed, { name, kind, subnet }: Wanted): Step[] {
   return steps;
 }
 
-function deleteLink({ name }: Link): Step {
+function deleteLink({ name }: Link): IpStep {
   return { args: ["link", "delete", "dev", name], because: `the interface ${name} is left over` };
 }
 
-function deleteRoute({ to, dev }: IpRoute): Step {
+function deleteRoute({ to, dev }: IpRoute): IpStep {
   const subnet = formatCidr(to);
   return {
     args: ["route", "delete", "local", subnet, "dev", dev, "proto", PROTOCOL],
@@ -105,7 +105,7 @@ function deleteRoute({ to, dev }: IpRoute): Step {
 }
 
 /** The interfaces and routes of this machine. */
-export interface Observed {
+export interface ObservedLinks {
   readonly links: readonly Link[];
   /** The routes with our protocol number. */
   readonly ownRoutes: readonly IpRoute[];
@@ -120,7 +120,7 @@ export interface Wanted {
 }
 
 /** The arguments of one call of `ip`, and the observation that makes it necessary. */
-export interface Step {
+export interface IpStep {
   readonly args: readonly string[];
   readonly because: string;
 }

@@ -1,6 +1,6 @@
 import { CommandError, messageOf } from "../model/errors.ts";
 import { type IpRoute, type Link, parseLinks, parseRoutes } from "./ip_output.ts";
-import { type Observed, PROTOCOL, type Step } from "./ip_plan.ts";
+import { type IpStep, type ObservedLinks, PROTOCOL } from "./ip_plan.ts";
 
 /** All distributions have this path. It is absolute, so that `PATH` has no influence. */
 export const IP = "/sbin/ip";
@@ -16,7 +16,7 @@ export class IpProgram {
   }
 
   /** Reads the present state. @throws {CommandError} */
-  async observe(): Promise<Observed> {
+  async observe(): Promise<ObservedLinks> {
     const [links, ownRoutes] = await Promise.all([
       this.#read<Link>(["-details", "-json", "address", "show"], parseLinks),
       this.#read<IpRoute>(["-4", "-json", "route", "show", "table", "all", "proto", PROTOCOL], parseRoutes),
@@ -30,7 +30,7 @@ export class IpProgram {
   }
 
   /** Makes the steps one by one. @throws {CommandError} At the first that fails. */
-  async apply(steps: readonly Step[]): Promise<void> {
+  async apply(steps: readonly IpStep[]): Promise<void> {
     for (const { args } of steps) await this.#run([IP, ...args], { timeoutMs: TIMEOUT_MS });
   }
 

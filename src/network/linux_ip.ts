@@ -4,7 +4,7 @@ import { CommandError } from "../model/errors.ts";
 import { chooseSubnet } from "./choose_subnet.ts";
 import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
 import { IpProgram, type Run } from "./ip_program.ts";
-import { isOwn, LO, type Observed, planRelease, planVirtual } from "./ip_plan.ts";
+import { isOwn, LO, type ObservedLinks, planRelease, planVirtual } from "./ip_plan.ts";
 import { refuseOutside } from "./refuse_outside.ts";
 
 const log = getLogger(["ngrokd", "network"]);
@@ -102,7 +102,7 @@ export class LinuxIp implements AddressDriver {
    *
    * @throws {CommandError} With the answer for each kind.
    */
-  async #create(subnet: Cidr, before: Observed): Promise<void> {
+  async #create(subnet: Cidr, before: ObservedLinks): Promise<void> {
     const name = this.#name;
     const refusals: CommandError[] = [];
     let observed = before;
@@ -170,7 +170,7 @@ export interface LinuxIpOptions {
 }
 
 /** Returns true for a route on an interface of ours or with our protocol number. */
-function isOurs(route: { to: Cidr; dev: string }, { links, ownRoutes }: Observed): boolean {
+function isOurs(route: { to: Cidr; dev: string }, { links, ownRoutes }: ObservedLinks): boolean {
   return links.some((link) => isOwn(link) && link.name === route.dev) ||
     ownRoutes.some((own) => own.dev === route.dev && formatCidr(own.to) === formatCidr(route.to));
 }

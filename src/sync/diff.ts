@@ -2,7 +2,7 @@ import { ANY_ADDRESS, listenerKey, type Route } from "../model/route_table.ts";
 import { groupListeners, type ListenerGroup, remappedListeners } from "./listener_group.ts";
 
 /** Compares the wanted routes with the open listeners. */
-export function diff(routes: readonly Route[], { observed, ports }: Observed): ListenerDiff {
+export function diff(routes: readonly Route[], { observed, ports }: ObservedListeners): ListenerDiff {
   const groups = groupListeners(routes);
   const remapped = remappedListeners(groups, ports);
   const everywhere = new Set(
@@ -41,7 +41,7 @@ export interface WantedListener {
 }
 
 /** The listeners of this machine. */
-export interface Observed {
+export interface ObservedListeners {
   /** The keys of the open listeners. */
   readonly observed: readonly string[];
   /** Service → remapped port. */

@@ -4,7 +4,7 @@ import { parseIpv4 } from "../lib/ipv4.ts";
  * Returns true if a TLS server sends anything, even a refusal; false if it is silent or the signal
  * aborts. A socket of `node:tls` really closes during the handshake, unlike a `Deno.TlsConn`.
  */
-export async function answersTls(options: AnswerOptions): Promise<boolean> {
+export async function answersTls(options: AnswersTlsOptions): Promise<boolean> {
   const { hostname, port, timeoutMs, signal } = options;
   // The module is large, so it is loaded only when it is needed.
   const { default: tls } = await import("node:tls");
@@ -28,7 +28,7 @@ export async function answersTls(options: AnswerOptions): Promise<boolean> {
 }
 
 /** Options of {@linkcode answersTls}. */
-export interface AnswerOptions {
+export interface AnswersTlsOptions {
   readonly hostname: string;
   readonly port: number;
   readonly timeoutMs: number;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Route } from "../../src/model/route_table.ts";
-import { diff, type Observed } from "../../src/sync/diff.ts";
+import { diff, type ObservedListeners } from "../../src/sync/diff.ts";
 
 function route(hostname: string, fields: Partial<Route> = {}): Route {
   return {
@@ -22,7 +22,7 @@ function shared(hostname: string, fields: Partial<Route> = {}): Route {
 }
 
 /** One line for each change. */
-function changes(routes: readonly Route[], now: Partial<Observed> = {}): string[] {
+function changes(routes: readonly Route[], now: Partial<ObservedListeners> = {}): string[] {
   const { close, wanted } = diff(routes, { observed: [], ports: new Map(), ...now });
   return [
     ...close.map((key) => `close ${key}`),

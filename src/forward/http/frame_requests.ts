@@ -35,7 +35,7 @@ export class RequestFramer {
   }
 
   /** Decides about the front of the input. Only the step `pass` changes the state. */
-  next(input: Uint8Array): Step {
+  next(input: Uint8Array): FrameResult {
     const state = this.#state;
     if (state.kind === "raw") {
       return input.length > 0 ? pass(input.length) : { kind: "more", unseen: Infinity };
@@ -70,7 +70,7 @@ export class RequestFramer {
     this.#state = { kind: switched ? "raw" : "head" };
   }
 
-  #head(input: Uint8Array): Step {
+  #head(input: Uint8Array): FrameResult {
     const sniff = sniffHttp(input);
     if (sniff === "more") return { kind: "more", unseen: 0 };
     if (sniff.kind === "h2") return badRequest("HTTP/2 without TLS is not supported here");
@@ -92,7 +92,7 @@ export class RequestFramer {
     return instead === undefined ? pass(head.length) : { kind: "pass", count: head.length, instead };
   }
 
-  #line(input: Uint8Array, kind: LineKind): Step {
+  #line(input: Uint8Array, kind: LineKind): FrameResult {
     const limit = kind === "trailers"
       ? MAX_HEAD_BYTES - this.#trailerBytes
       : kind === "chunk_end"
@@ -132,7 +132,7 @@ export class RequestFramer {
 }
 
 /** The decision about the bytes at the front of the input. */
-export type Step =
+export type FrameResult =
   /** Pass on this number of bytes, or `instead` in their place. */
   | { readonly kind: "pass"; readonly count: number; readonly instead?: Uint8Array }
   /** More input is needed. Up to `unseen` of the bytes to come may be passed on unread. */
@@ -181,10 +181,10 @@ function hostOfTarget(input: Uint8Array, head: RequestHead): string | undefined 
   return fields.some(({ name, value }) => name === "host" && value === named) ? undefined : named;
 }
 
-function pass(count: number): Step {
+function pass(count: number): FrameResult {
   return { kind: "pass", count };
 }
 
-function badRequest(reason: string, status: 400 | 431 = 400): Step {
+function badRequest(reason: string, status: 400 | 431 = 400): FrameResult {
   return { kind: "refuse", refusal: { status, reason: `Cannot read the request: ${reason}` } };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { RequestFramer, type Step, switchOf } from "../../../src/forward/http/frame_requests.ts";
+import { type FrameResult, RequestFramer, switchOf } from "../../../src/forward/http/frame_requests.ts";
 import type { RequestHead } from "../../../src/forward/http/parse_head.ts";
 import { sniffHttp } from "../../../src/forward/http/sniff_http.ts";
 import { concat, latin1 } from "../../fakes/memory_stream.ts";
@@ -11,7 +11,7 @@ interface Framed {
   /** The host of each request. */
   readonly hosts: readonly string[];
   /** The step at which the framer stopped. */
-  readonly stop: Exclude<Step, { kind: "pass" }>;
+  readonly stop: Exclude<FrameResult, { kind: "pass" }>;
 }
 
 /** Feeds the text to a framer in these cuts, and the rest at once. */
