@@ -147,7 +147,7 @@ export class Registration {
     try {
       await certificate.issue(id, { signal });
     } catch (error) {
-      // It is listed but does not exist: the next try must not find it again.
+      // It is listed but does not exist: the next attempt must not find it again.
       if (isGone(error)) await marker.end();
       throw error;
     }

@@ -141,7 +141,7 @@ export class Renewals {
 /** Options of {@linkcode Renewals}. */
 export interface RenewalsOptions {
   readonly account: Pick<Account, "certificate" | "operatorId" | "renew">;
-  /** The longest delay between two tries after failures; read each time. */
+  /** The longest delay between two attempts after failures; read each time. */
   readonly intervalMs: () => number;
   /** A number in [0, 1). @default {Math.random} */
   readonly random?: () => number;
@@ -150,11 +150,11 @@ export interface RenewalsOptions {
 
 /** The state of the renewals. Times are milliseconds since the epoch. */
 export interface RenewalState {
-  /** The time of the next try; undefined while there is no certificate. */
+  /** The time of the next attempt; undefined while there is no certificate. */
   readonly nextAt: number | undefined;
   /** The time at which the certificate in use replaced another, also before a restart. */
   readonly lastAt: number | undefined;
-  /** The error of the last try; undefined if it succeeded. */
+  /** The error of the last attempt; undefined if it succeeded. */
   readonly lastError: string | undefined;
 }
 

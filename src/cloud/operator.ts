@@ -39,7 +39,7 @@ export async function registerOperator(client: ApiClient, options: RegisterOptio
   };
   const operator = readOperator(await client.request("POST", COLLECTION, { action, body, signal }), action);
   if (operator.certificate === "") {
-    // Otherwise each try would leave one more operator in the account.
+    // Otherwise each attempt would leave one more operator in the account.
     await deleteOperator(client, operator.id, { signal: AbortSignal.timeout(REMOVAL_MS) }).catch(() => {});
     throw noCertificate(action);
   }

@@ -24,7 +24,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
   await removeLeftoverFiles(live, system.files);
 
   const health = new Health(system.serveHttp, () => healthReport(daemon));
-  shutdown.add("close the health port", () => health.close());
+  shutdown.add("close the health server", () => health.close());
   const state = new StateStore(directory, system.files);
   const { state: saved, problems } = await state.load();
   const { journal, problems: journalProblems } = await openJournal(surroundings);

@@ -57,7 +57,7 @@ export class Shutdown implements AsyncDisposable {
    * Adds a step. `action` follows "Cannot" in the log; false as the result means that something is
    * cut or left. `late` aborts one second after a second signal.
    */
-  add(action: string, run: Step["run"]): void {
+  add(action: string, run: ShutdownStep["run"]): void {
     this.#steps.push({ action, run });
   }
 

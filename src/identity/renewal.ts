@@ -9,7 +9,7 @@ const SPREAD = 1 / 10;
 const MIN_RETRY_MS = 5_000;
 const FIRST_RETRY_MS = 60_000;
 /**
- * The longest delay as a part of the remaining life, so that there are always tries before the end.
+ * The longest delay as a part of the remaining life, so that attempts always remain before the end.
  */
 const MAX_PART = 1 / 10;
 
@@ -36,8 +36,8 @@ export function beginsAhead({ notBefore }: Validity, nowMs: number): boolean {
 }
 
 /**
- * Returns the delay before the next try of a renewal, in milliseconds. It doubles from a minute (or
- * from a twentieth of the window, if that is shorter), half of it random, up to a tenth of the
+ * Returns the delay before the next attempt of a renewal, in milliseconds. It doubles from a minute
+ * (or from a twentieth of the window, if that is shorter), half of it random, up to a tenth of the
  * remaining life; after the end it is at most a minute in an outage. It is never shorter than the
  * API demands.
  */

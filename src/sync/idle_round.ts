@@ -4,8 +4,10 @@ import type { ListenerEffects, RoundEffects } from "./effects.ts";
 import type { Applied } from "./reconcile.ts";
 import type { RoundSettings } from "./round.ts";
 
-/** A program may hold a port of thousands of addresses. It frees all at once, so a few tries do. */
-const MAX_TRIES = 16;
+/**
+ * A program may hold a port of thousands of addresses. It frees all at once, so a few attempts do.
+ */
+const MAX_ATTEMPTS = 16;
 
 /**
  * Returns true if a round with this list and these settings would find everything as `last` left
@@ -55,7 +57,7 @@ export function settingsKey(settings: RoundSettings): string {
 /** Returns a few of the items, others each time. */
 function sample<T>(items: readonly T[]): T[] {
   const first = Math.floor(Math.random() * items.length);
-  return [...items.slice(first, first + MAX_TRIES), ...items.slice(0, first)].slice(0, MAX_TRIES);
+  return [...items.slice(first, first + MAX_ATTEMPTS), ...items.slice(0, first)].slice(0, MAX_ATTEMPTS);
 }
 
 function isFree(

@@ -117,18 +117,18 @@ export class SyncLoop {
     if (!await this.#tryInterruptible(signal)) {
       await this.#untilReady(signal);
       // Not interrupted: while the network changes all the time, a long list would never end.
-      await this.#try(signal);
+      await this.#attempt(signal);
     }
     if (!signal.aborted) await this.reconcile();
   }
 
   async #tryInterruptible(signal: AbortSignal): Promise<boolean> {
     using attempt = this.#attempts.begin(signal);
-    return await this.#try(attempt.signal);
+    return await this.#attempt(attempt.signal);
   }
 
   /** Returns false if the signal aborted before there was an answer. */
-  async #try(signal: AbortSignal): Promise<boolean> {
+  async #attempt(signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return false;
     try {
       const found = await this.#options.poll(signal);

@@ -1,7 +1,7 @@
 import { listenerKey } from "../model/route_table.ts";
 import { type ListenerGroup, remappedListeners } from "./listener_group.ts";
 
-const MAX_TRIES = 20;
+const MAX_ATTEMPTS = 20;
 
 /** Ports for remapping: none that others listen on, will return to, or have in their URL. */
 export class SparePorts {
@@ -33,12 +33,12 @@ export class SparePorts {
 
   /** The next ports to try, 20 at most. No other service can return to a virtual address. */
   *after(group: ListenerGroup): Generator<number> {
-    let tries = 0;
+    let attempts = 0;
     let port = this.#next.get(group.address) ?? this.#startPort;
-    for (; port <= 65535 && tries < MAX_TRIES; port++) {
+    for (; port <= 65535 && attempts < MAX_ATTEMPTS; port++) {
       if (this.isOfOther(group, port) || !group.virtual && this.#away.has(port)) continue;
       if (this.#own.has(ownKey(group, port))) continue;
-      tries++;
+      attempts++;
       yield port;
     }
   }

@@ -29,7 +29,7 @@ export async function watchFile(path: string, options: WatchOptions): Promise<Fi
 
   async function settle(): Promise<string> {
     let before = await readState();
-    for (let tries = 0; before !== known && tries < MAX_SETTLING; tries++) {
+    for (let attempts = 0; before !== known && attempts < MAX_SETTLING; attempts++) {
       await sleep(debounceMs, { signal });
       const now = await readState();
       if (now === before) return now;

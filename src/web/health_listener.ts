@@ -9,7 +9,7 @@ import { startHealthServer } from "./server.ts";
 const log = getLogger(["ngrokd", "web"]);
 
 /**
- * The health port. It moves when its address changes; if it cannot be bound, the daemon runs
+ * The health server. It moves when its address changes; if it cannot be bound, the daemon runs
  * without it.
  */
 export class Health {
@@ -46,7 +46,7 @@ export class Health {
     }
     this.#onError.report(
       this.#error,
-      (error) => log.error("Cannot serve the health port: {error}", { error }),
+      (error) => log.error("Cannot start the health server: {error}", { error }),
     );
   }
 

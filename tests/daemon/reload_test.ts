@@ -64,6 +64,6 @@ Deno.test("A health port in use is reported with a hint and does not stop the da
   await withDaemon(machine, async () => {
     const { error } = (await machine.askStatus()).health;
     assert.match(error!, /address is in use \(.*server\.health_port\)/);
-    assert.match(machine.logText, /Cannot serve the health port.*server\.health_port/);
+    assert.match(machine.logText, /Cannot start the health server.*server\.health_port/);
   });
 });

@@ -33,7 +33,7 @@ export class FakeWorld implements RoundEffects {
   readonly missing = new Map<string, string>();
   /** Name → the reason why it does not resolve. */
   readonly unpublished = new Map<string, string>();
-  readonly bindTries: string[] = [];
+  readonly bindAttempts: string[] = [];
   readonly closed: string[] = [];
   readonly saves: SavedState[] = [];
   readonly forgotten: string[] = [];
@@ -58,7 +58,7 @@ export class FakeWorld implements RoundEffects {
     observe: (): readonly string[] => [...this.open],
     open: ({ address, port }: { address: string; port: number }): void => {
       const key = `${address}:${port}`;
-      this.bindTries.push(key);
+      this.bindAttempts.push(key);
       const reason = this.unbindable.get(key) ?? (this.open.has(key) ? "in_use" : undefined);
       if (reason !== undefined) {
         throw new BindError(`Cannot bind ${key}: ${reason}`, { address: key, reason });

@@ -136,9 +136,9 @@ Deno.test("a poll that finds 10,000 unchanged endpoints binds nothing and writes
   await machine.poll(generation(1));
   const stamps = await machine.stamps();
   const { world } = machine;
-  world.bindTries.length = 0;
+  world.bindAttempts.length = 0;
   assert.equal(await machine.poll(generation(1)), 0);
-  assert.deepEqual([world.bindTries, world.closed], [[], []]);
+  assert.deepEqual([world.bindAttempts, world.closed], [[], []]);
   assert.deepEqual(await machine.stamps(), stamps);
 });
 

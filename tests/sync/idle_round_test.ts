@@ -61,7 +61,7 @@ Deno.test("an idle poll of 10,000 endpoints runs no full round, also if list and
   machine.list(found(...urls));
   assert.equal(await machine.pollIsFull(), true);
   const { outcomes } = machine.loop;
-  machine.world.bindTries.length = 0;
+  machine.world.bindAttempts.length = 0;
   for (let poll = 0; poll < 3; poll++) {
     machine.list(structuredClone(found(...urls)));
     machine.set({
@@ -73,7 +73,7 @@ Deno.test("an idle poll of 10,000 endpoints runs no full round, also if list and
     assert.equal(await machine.pollIsFull(), false);
   }
   assert.equal(machine.loop.outcomes, outcomes);
-  assert.deepEqual([machine.world.bindTries, machine.world.closed], [[], []]);
+  assert.deepEqual([machine.world.bindAttempts, machine.world.closed], [[], []]);
 });
 
 const CHANGES: Record<string, (machine: Machine) => void> = {
@@ -136,9 +136,9 @@ Deno.test("an idle round tries the own ports of remapped endpoints; a free one l
   for (const key of ["127.107.0.2:80", "127.107.0.3:80"]) world.unbindable.set(key, "in_use");
   assert.equal(await machine.pollIsFull(), true);
   for (let poll = 0; poll < 3; poll++) {
-    world.bindTries.length = 0;
+    world.bindAttempts.length = 0;
     assert.equal(await machine.pollIsFull(), false);
-    assert.deepEqual(world.bindTries.sort(), ["127.107.0.2:80", "127.107.0.3:80"]);
+    assert.deepEqual(world.bindAttempts.sort(), ["127.107.0.2:80", "127.107.0.3:80"]);
     assert.deepEqual(loop.outcomes.map(({ route }) => route!.localPort), [9080, 9080, 80]);
   }
   world.unbindable.delete("127.107.0.3:80");
@@ -154,9 +154,9 @@ Deno.test("an idle round tries 16 of thousands of own ports that are in use", as
     world.unbindable.set(`127.107.${host >> 8}.${host & 255}:80`, "in_use");
   }
   assert.equal(await machine.pollIsFull(), true);
-  world.bindTries.length = 0;
+  world.bindAttempts.length = 0;
   assert.equal(await machine.pollIsFull(), false);
-  assert.equal(new Set(world.bindTries).size, 16);
+  assert.equal(new Set(world.bindAttempts).size, 16);
 });
 
 // Each idle poll of 8,000 such endpoints once took seconds.

@@ -64,7 +64,7 @@ Deno.test("reconcile() changes nothing the second time", async () => {
   const machine = new Machine();
   await machine.round(["http://a.t"]);
   await machine.round(["http://a.t"]);
-  assert.deepEqual(machine.bindTries, ["127.107.0.2:80"]);
+  assert.deepEqual(machine.bindAttempts, ["127.107.0.2:80"]);
   assert.deepEqual(machine.closed, []);
 });
 
@@ -97,7 +97,7 @@ Deno.test("reconcile() binds no address that could not be made, says why, and ke
   machine.missing.set("127.107.0.2", "no such address");
   const outcome = await machine.round(["http://a.t", "http://b.t"], { ports: new Map([["a.t:80", 9095]]) });
   assert.deepEqual([...outcome.reasons], [["a.t:80", "no such address"]]);
-  assert.deepEqual(machine.bindTries, ["127.107.0.3:80"]);
+  assert.deepEqual(machine.bindAttempts, ["127.107.0.3:80"]);
   assert.deepEqual([...machine.published.keys()], ["b.t"]);
   // It was forgotten.
   assert.deepEqual([...outcome.ports], [["a.t:80", 9095]]);
@@ -204,7 +204,7 @@ Deno.test("reconcile() tries the saved port and at most 20 more, and says so", a
   const machine = new Machine();
   machine.occupy(80, ...Array.from({ length: 120 }, (_, index) => 9080 + index));
   const outcome = await machine.round(["http://a.t"], { ports: new Map([["a.t:80", 9150]]) });
-  assert.equal(machine.bindTries.length, 22);
+  assert.equal(machine.bindAttempts.length, 22);
   assert.match(
     outcome.reasons.get("a.t:80")!,
     /127\.107\.0\.2:80: in_use; the 20 ports from 9080 up are in use too$/,
@@ -215,7 +215,7 @@ Deno.test("reconcile() tries no port above 65535", async () => {
   const machine = new Machine();
   machine.occupy(80, 65534, 65535);
   const outcome = await machine.round(["http://a.t"], { startPort: 65534 });
-  assert.deepEqual(machine.bindTries, ["127.107.0.2:80", "127.107.0.2:65534", "127.107.0.2:65535"]);
+  assert.deepEqual(machine.bindAttempts, ["127.107.0.2:80", "127.107.0.2:65534", "127.107.0.2:65535"]);
   assert.equal(isComplete(outcome), false);
 });
 
@@ -224,7 +224,7 @@ Deno.test("reconcile() never remaps a listener that several names share", async 
   machine.unbindable.set("0.0.0.0:80", "in_use");
   const outcome = await machine.round(["http://a.t", "http://b.t", "tcp://c.t:81"], { mode: "0.0.0.0" });
   assert.deepEqual([...outcome.reasons.keys()], ["a.t:80", "b.t:80"]);
-  assert.deepEqual(machine.bindTries, ["0.0.0.0:80", "0.0.0.0:81"]);
+  assert.deepEqual(machine.bindAttempts, ["0.0.0.0:80", "0.0.0.0:81"]);
 });
 
 Deno.test("reconcile() lets tcp yield a port to https on a shared interface", async () => {

@@ -17,6 +17,6 @@ Deno.test("Health logs once that it cannot bind, and blames another program only
     const { error } = health.report;
     assert.equal(error!.includes("Stop the program"), isBlamed);
     assert.match(error!, /server\.health_port/);
-    assert.deepEqual(logged.lines("error"), [`Cannot serve the health port: ${error}`]);
+    assert.deepEqual(logged.lines("error"), [`Cannot start the health server: ${error}`]);
   }
 });
