@@ -19,7 +19,7 @@ export async function loadConfig(path: string, options: LoadOptions): Promise<Pa
   const { readText, ...parseOptions } = options;
   const text = await readConfigText(path, readText);
   try {
-    return parseConfig(parseYaml(text).value, parseOptions);
+    return parseConfig(parseYaml(text).value, { ...parseOptions, path });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     throw validationError(error.problems, { hint: `Correct ${path}` });

@@ -2,6 +2,7 @@ import type { ConfigProblem } from "../model/errors.ts";
 import { buildConfig, type Config } from "./config.ts";
 import type { Key } from "./key.ts";
 import { sectionOf, SECTIONS, unknownKeys } from "./sections.ts";
+import { sharedFiles } from "./shared_files.ts";
 import { validationError } from "./validation_error.ts";
 import { isUnset, type ListInterfaces, refusalOf, refuse } from "./value_type.ts";
 
@@ -52,11 +53,7 @@ export function parseConfig(raw: unknown, options: ParseOptions = {}): ParsedCon
   }
 
   const config = buildConfig(valueOf);
-  const { clientCert, clientKey } = config.server;
-  if (problems.length === 0 && clientCert === clientKey) {
-    const message = "it is the same file as server.client_cert";
-    problems.push({ path: "server.client_key", message, suggestion: "Use two different files" });
-  }
+  if (problems.length === 0) problems.push(...sharedFiles(config, options.path));
   if (problems.length > 0) throw validationError(problems);
   return { config, warnings };
 }
@@ -67,6 +64,8 @@ export interface ParseOptions {
   readonly interfaces?: ListInterfaces | undefined;
   /** The name of the operating system in Deno. @default {"linux"} */
   readonly os?: string;
+  /** The path of the configuration file, which no key may name. */
+  readonly path?: string;
 }
 
 function readMap(value: unknown): object {

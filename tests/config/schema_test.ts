@@ -128,7 +128,7 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   [
     "server.client_key",
     DEFAULTS.server.clientCert,
-    ": it is the same file as server.client_cert (Use two different files)",
+    ": it is the same file as server.client_cert (Use another file)",
   ],
   ["server.cert_refresh_interval", -1, ": -1 is negative (The default is 3600 (seconds))"],
   ["server.cert_refresh_interval", 3e6, ": 3000000 is too long (At most 2147483 seconds)"],
