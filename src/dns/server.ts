@@ -4,7 +4,7 @@ import { listenerKey } from "../model/route_table.ts";
 import { type ByteStream, closeQuietly } from "../system/byte_stream.ts";
 import type { TcpAddress, TcpListener } from "../system/tcp.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
-import { answer } from "./answer.ts";
+import { replyTo } from "./reply_to.ts";
 import { HEADER_BYTES, readQuery } from "./query.ts";
 import { type RateDecision, RateLimit } from "./rate_limit.ts";
 import { fitReply, makeReply, MAX_UDP_BYTES, RCODE } from "./reply.ts";
@@ -139,7 +139,7 @@ export class DnsServer implements AsyncDisposable {
     const { localRecord, address, isUdp, signal } = options;
     const recursion = this.#upstream.servers.length > 0;
     const isLocal = this.#options.isLocal(address);
-    const query = answer(message, { zone: isLocal ? this.#zone : this.#others, localRecord, recursion });
+    const query = replyTo(message, { zone: isLocal ? this.#zone : this.#others, localRecord, recursion });
     if (query === undefined || query instanceof Uint8Array) return query;
     const maxBytes = isLocal ? MAX_UDP_BYTES : MAX_AMPLIFICATION * message.length;
     const source = isLocal ? undefined : address;

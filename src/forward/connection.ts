@@ -10,7 +10,7 @@ import { refuseOtherHost, urlOf } from "./choose_route.ts";
 import { findRoute, type Found } from "./find_route.ts";
 import { RequestFramer, switchOf } from "./http/frame_requests.ts";
 import { FramedStream } from "./http/framed_stream.ts";
-import { httpAnswer, sendRefusal } from "./http/refuse.ts";
+import { httpResponse, sendRefusal } from "./http/refuse.ts";
 import { SwitchDetector } from "./http/switch_detector.ts";
 import type { IngressHealth } from "./ingress_health.ts";
 import { pipe } from "./pipe.ts";
@@ -28,7 +28,7 @@ export async function serveConnection(local: AcceptedStream, options: Connection
   const { routes, limits, clientSlots, traffic, health, onRouted } = options;
   const found = await findRoute(local, { routes, limits });
   if (found.kind === "not_found") {
-    if (found.answer !== undefined) await sendRefusal(local, found.answer, limits);
+    if (found.refusal !== undefined) await sendRefusal(local, found.refusal, limits);
     return found.outcome;
   }
   onRouted();
@@ -125,7 +125,7 @@ function framed(local: ByteStream, upstream: Upstream, options: { found: Found; 
 
 function badGateway(route: Route, failed: { error: DialError | UpgradeError; method: string }): Uint8Array {
   const { error, method } = failed;
-  return httpAnswer({
+  return httpResponse({
     status: 502,
     reason: `Endpoint ${urlOf(route)} (${route.endpointIds.join(", ")}): ${error.message}`,
     nextStep: error.hint ?? "See the cause: ngrokctl status",

@@ -4,7 +4,7 @@ import type { ByteStream } from "../system/byte_stream.ts";
 import type { Limits } from "./admission/limits.ts";
 import { chooseByHello, chooseByRequest, planRoute, type RouteChoice } from "./choose_route.ts";
 import type { RequestHead } from "./http/parse_head.ts";
-import { httpAnswer } from "./http/refuse.ts";
+import { httpResponse } from "./http/refuse.ts";
 import { type HttpSniff, sniffHttp } from "./http/sniff_http.ts";
 import { peek } from "./peek.ts";
 import { TLS_HANDSHAKE, type TlsSniff, TlsSniffer } from "./sniff_tls.ts";
@@ -37,7 +37,7 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
   const { found } = peeked;
   if ("http" in found) {
     const choice = chooseByRequest(http!, found.http);
-    if ("refusal" in choice) return notFound(choice.outcome, httpAnswer(choice.refusal));
+    if ("refusal" in choice) return notFound(choice.outcome, httpResponse(choice.refusal));
     const head = found.http.kind === "request" ? found.http.head : undefined;
     return { kind: "found", choice, initial, head };
   }
@@ -64,11 +64,11 @@ export interface Found {
   readonly head: RequestHead | undefined;
 }
 
-/** The reason why a connection has no route, and the answer to its client, if there is one. */
+/** The reason why a connection has no route, and the refusal for its client, if there is one. */
 export interface NotFound {
   readonly kind: "not_found";
   readonly outcome: Outcome;
-  readonly answer: Uint8Array | undefined;
+  readonly refusal: Uint8Array | undefined;
 }
 
 type Sniff = { readonly http: HttpSniff } | { readonly tls: TlsSniff };
@@ -92,11 +92,11 @@ function unclear(
   const refusal = cause === "late"
     ? { status: 408 as const, reason: `The request's head did not arrive within ${headMs / 1000} s` }
     : { status: 400 as const, reason: "Cannot read the request: it ends within its head" };
-  return notFound("bad_request", httpAnswer(refusal));
+  return notFound("bad_request", httpResponse(refusal));
 }
 
-function notFound(outcome: Outcome, answer?: Uint8Array): NotFound {
-  return { kind: "not_found", outcome, answer };
+function notFound(outcome: Outcome, refusal?: Uint8Array): NotFound {
+  return { kind: "not_found", outcome, refusal };
 }
 
 function sniffAsHttp(bytes: Uint8Array): Sniff | "more" {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fuzzDns } from "../long/fuzz_dns.ts";
 import { hostileMessage } from "../long/dns/hostile.ts";
-import { answer } from "../../src/dns/answer.ts";
+import { replyTo } from "../../src/dns/reply_to.ts";
 import { addressRecord, Zone } from "../../src/dns/zone.ts";
 import { benchNames } from "../long/dns/names.ts";
 import { SeededRandom } from "../../sim/cloud/seeded_random.ts";
@@ -13,14 +13,14 @@ Deno.test("DnsServer survives 6,000 hostile messages by UDP, TCP and from upstre
   assert.ok(rssMiB.after - rssMiB.before < 64, `${rssMiB.before} → ${rssMiB.after} MiB`);
 });
 
-Deno.test("answer() replies to 4,000 hostile messages with small valid messages or not at all (F49)", () => {
+Deno.test("replyTo() replies to 4,000 hostile messages with small valid messages or not at all (F49)", () => {
   const random = new SeededRandom(5);
   const zone = new Zone(benchNames());
   const localRecord = addressRecord("127.0.0.1");
   let answered = 0;
   for (let count = 0; count < 4_000; count++) {
     const bytes = hostileMessage(random);
-    const reply = answer(bytes, { zone, localRecord, recursion: false });
+    const reply = replyTo(bytes, { zone, localRecord, recursion: false });
     if (reply === undefined) continue;
     assert.ok(reply instanceof Uint8Array);
     assert.ok(reply.length <= 3 * bytes.length);

@@ -38,7 +38,7 @@ async function find(
     }
     : {
       outcome: found.outcome,
-      answer: found.answer === undefined ? undefined : String.fromCharCode(...found.answer),
+      refusal: found.refusal === undefined ? undefined : String.fromCharCode(...found.refusal),
     };
 }
 
@@ -67,7 +67,7 @@ Deno.test("findRoute() finds nothing without a route, or among several tcp route
     assert.deepEqual(await findRoute(far, { routes: listener, limits: LIMITS }), {
       kind: "not_found",
       outcome: "no_route",
-      answer: undefined,
+      refusal: undefined,
     });
   }
 });
@@ -106,12 +106,12 @@ Deno.test("findRoute() answers 421 to a wrong Host, with a curl command for the 
     route("http://api.myapp:8080", { localPort: 9080, listenInterface: "127.0.0.1" }),
   ]);
   for (const host of ["localhost", "x.api.myapp", "127.0.0.1:9080", ""]) {
-    const { outcome, answer } = await find(listener, getBytes(host));
+    const { outcome, refusal } = await find(listener, getBytes(host));
     assert.equal(outcome, "wrong_host");
-    assert.match(answer!, MISDIRECTED);
-    assert.match(answer!, /only http:\/\/api\.myapp:8080\./);
-    assert.match(answer!, /curl -H "Host: api\.myapp:8080" http:\/\/127\.0\.0\.1:9080\//);
-    assert.match(answer!, /Connection: close\r\n/);
+    assert.match(refusal!, MISDIRECTED);
+    assert.match(refusal!, /only http:\/\/api\.myapp:8080\./);
+    assert.match(refusal!, /curl -H "Host: api\.myapp:8080" http:\/\/127\.0\.0\.1:9080\//);
+    assert.match(refusal!, /Connection: close\r\n/);
   }
 });
 
@@ -125,9 +125,9 @@ Deno.test("findRoute() accepts the HTTP/2 preface only on a listener of one http
       routes("http://a.example:80", "http://b.example:80"),
     ]
   ) {
-    const { outcome, answer } = await find(listener, preface);
+    const { outcome, refusal } = await find(listener, preface);
     assert.equal(outcome, "bad_request");
-    assert.match(answer!, /^HTTP\/1\.1 400 /);
+    assert.match(refusal!, /^HTTP\/1\.1 400 /);
   }
 });
 
@@ -152,10 +152,10 @@ Deno.test("findRoute() finds a shared http route by Host: exact, then the longes
       "b%00.example.com",
     ]
   ) {
-    const { outcome, answer } = await find(listener, getBytes(host));
+    const { outcome, refusal } = await find(listener, getBytes(host));
     assert.equal(outcome, "wrong_host", host);
-    assert.match(answer!, MISDIRECTED);
-    assert.match(answer!, /ngrokctl list/);
+    assert.match(refusal!, MISDIRECTED);
+    assert.match(refusal!, /ngrokctl list/);
   }
 });
 
@@ -169,12 +169,12 @@ Deno.test("findRoute() finds a shared TLS route by the server name", async () =>
 
 Deno.test("findRoute() answers a TLS client with unrecognized_name or decode_error", async () => {
   const listener = routes("tls://*.example.com:443");
-  const unknown = { outcome: "wrong_host", answer: "\x15\x03\x03\0\x02\x02\x70" };
+  const unknown = { outcome: "wrong_host", refusal: "\x15\x03\x03\0\x02\x02\x70" };
   assert.deepEqual(await find(listener, hello("other.org")), unknown);
   assert.deepEqual(await find(listener, hello()), unknown);
   assert.deepEqual(await find(listener, latin1("GET / HTTP/1.1\r\n")), {
     outcome: "bad_request",
-    answer: "\x15\x03\x03\0\x02\x02\x32",
+    refusal: "\x15\x03\x03\0\x02\x02\x32",
   });
 });
 
@@ -187,31 +187,31 @@ Deno.test("findRoute() tells HTTP and TLS on one listener apart by the first byt
     route("http://h.example.com:443", { listenInterface: "0.0.0.0" }),
     route("tls://a.example.com:443", { listenInterface: "0.0.0.0" }),
   ]);
-  assert.match((await find(sole, getBytes("a.example.com"))).answer!, MISDIRECTED);
+  assert.match((await find(sole, getBytes("a.example.com"))).refusal!, MISDIRECTED);
 });
 
 Deno.test("findRoute() answers 400 to a malformed or truncated head, 431 to one that is too large", async () => {
   const listener = routes("http://api.myapp:80");
   assert.match(
-    (await find(listener, latin1("GET / HTTP/1.1\nHost: api.myapp\n\n"))).answer!,
+    (await find(listener, latin1("GET / HTTP/1.1\nHost: api.myapp\n\n"))).refusal!,
     /^HTTP\/1\.1 400 [^]*carriage return/,
   );
-  assert.match((await find(listener, hello("api.myapp"))).answer!, /^HTTP\/1\.1 400 [^]*this is TLS/);
+  assert.match((await find(listener, hello("api.myapp"))).refusal!, /^HTTP\/1\.1 400 [^]*this is TLS/);
   assert.match(
-    (await find(listener, latin1("GET / HT"), { end: true })).answer!,
+    (await find(listener, latin1("GET / HT"), { end: true })).refusal!,
     /^HTTP\/1\.1 400 [^]*ends within its head/,
   );
-  assert.match((await find(listener, latin1(`GET /${"x".repeat(17_000)}`))).answer!, /^HTTP\/1\.1 431 /);
+  assert.match((await find(listener, latin1(`GET /${"x".repeat(17_000)}`))).refusal!, /^HTTP\/1\.1 431 /);
 });
 
-Deno.test("findRoute() sends no answer to a client that sends nothing", async () => {
+Deno.test("findRoute() sends no refusal to a client that sends nothing", async () => {
   assert.deepEqual(await find(routes("http://api.myapp:80"), new Uint8Array(0), { end: true }), {
     outcome: "client_gone",
-    answer: undefined,
+    refusal: undefined,
   });
   assert.deepEqual(await find(routes("tls://*.example.com:443"), latin1("\x16\x03"), { end: true }), {
     outcome: "bad_request",
-    answer: undefined,
+    refusal: undefined,
   });
 });
 
@@ -220,7 +220,7 @@ Deno.test("findRoute() limits a head to 10 s, and a hello and the first byte to 
   async function drip(
     listener: ListenerRoutes,
     bytes: Uint8Array,
-  ): Promise<{ seconds: number; answer: string | undefined }> {
+  ): Promise<{ seconds: number; refusal: string | undefined }> {
     const { near, far } = memoryPair();
     const finding = findRoute(far, { routes: listener, limits: LIMITS });
     let over = false;
@@ -234,13 +234,13 @@ Deno.test("findRoute() limits a head to 10 s, and a hello and the first byte to 
     assert.equal(found.kind, "not_found");
     return {
       seconds,
-      answer: found.kind === "not_found" && found.answer !== undefined ? text(found.answer) : undefined,
+      refusal: found.kind === "not_found" && found.refusal !== undefined ? text(found.refusal) : undefined,
     };
   }
   const head = await drip(routes("http://api.myapp:80"), getBytes("api.myapp"));
   assert.equal(head.seconds, 10);
-  assert.match(head.answer!, /^HTTP\/1\.1 408 Request Timeout\r\n/);
-  const inFive = { seconds: 5, answer: undefined };
+  assert.match(head.refusal!, /^HTTP\/1\.1 408 Request Timeout\r\n/);
+  const inFive = { seconds: 5, refusal: undefined };
   const both = routes("http://*.example.com:443", "tls://*.example.com:443");
   for (const listener of [routes("http://api.myapp:80"), routes("tls://*.example.com:443"), both]) {
     assert.deepEqual(await drip(listener, new Uint8Array(0)), inFive);

@@ -2,7 +2,7 @@ import type { ByteStream } from "../../system/byte_stream.ts";
 import { withDeadline } from "../../system/clock.ts";
 import type { RequestFramer } from "./frame_requests.ts";
 import { MAX_HEAD_BYTES } from "./parse_head.ts";
-import { httpAnswer, type HttpRefusal, sendRefusal } from "./refuse.ts";
+import { type HttpRefusal, httpResponse, sendRefusal } from "./refuse.ts";
 
 /**
  * The local client's side of a connection behind a framer: reads return only what the framer
@@ -64,7 +64,7 @@ export class FramedStream implements ByteStream {
 
   async closeWrite(): Promise<void> {
     if (this.#refusal === undefined) return await this.#inner.closeWrite();
-    await sendRefusal(this.#inner, httpAnswer(this.#refusal), { lingerMs: this.#options.lingerMs });
+    await sendRefusal(this.#inner, httpResponse(this.#refusal), { lingerMs: this.#options.lingerMs });
   }
 
   close(): void {

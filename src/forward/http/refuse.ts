@@ -6,11 +6,11 @@ export interface HttpRefusal {
   readonly status: RefusalStatus;
   readonly reason: string;
   readonly nextStep?: string | undefined;
-  /** The method of the request, if it is known: an answer to HEAD has no body. */
+  /** The method of the request, if it is known: a response to HEAD has no body. */
   readonly method?: string | undefined;
 }
 
-/** A status that the daemon itself answers with. */
+/** A status of the daemon's own responses. */
 export type RefusalStatus = 400 | 408 | 421 | 431 | 502;
 
 const PHRASES: Readonly<Record<RefusalStatus, string>> = {
@@ -21,8 +21,8 @@ const PHRASES: Readonly<Record<RefusalStatus, string>> = {
   502: "Bad Gateway",
 };
 
-/** Returns the bytes of an HTTP answer after which the connection is closed. */
-export function httpAnswer(refusal: HttpRefusal): Uint8Array {
+/** Returns the bytes of an HTTP response after which the connection is closed. */
+export function httpResponse(refusal: HttpRefusal): Uint8Array {
   const { status, reason, nextStep, method } = refusal;
   const title = `${status} ${PHRASES[status]}`;
   const text = `ngrokd: ${title}\n\n${reason}\n${nextStep === undefined ? "" : `\n${nextStep}\n`}`;
@@ -38,16 +38,16 @@ export function httpAnswer(refusal: HttpRefusal): Uint8Array {
 }
 
 /**
- * Writes a last answer, ends this direction, and reads what the peer still sends: closing a socket
- * with unread bytes sends a reset, which can destroy the answer on its way (RFC 9112 9.6). The
- * caller closes the stream. Never throws.
+ * Writes a last response, ends this direction, and reads what the peer still sends: closing a
+ * socket with unread bytes sends a reset, which can destroy the response on its way (RFC 9112 9.6).
+ * The caller closes the stream. Never throws.
  */
 export async function sendRefusal(
   stream: ByteStream,
-  answer: Uint8Array,
+  response: Uint8Array,
   options: SendRefusalOptions,
 ): Promise<void> {
-  const done = writeAndDrain(stream, answer);
+  const done = writeAndDrain(stream, response);
   try {
     await withDeadline(done, {
       ms: options.lingerMs,
@@ -60,12 +60,12 @@ export async function sendRefusal(
 
 /** Options of {@linkcode sendRefusal}. */
 export interface SendRefusalOptions {
-  /** The time in which the peer must read the answer and close. */
+  /** The time in which the peer must read the response and close. */
   readonly lingerMs: number;
 }
 
-async function writeAndDrain(stream: ByteStream, answer: Uint8Array): Promise<void> {
-  await writeAll(stream, answer);
+async function writeAndDrain(stream: ByteStream, response: Uint8Array): Promise<void> {
+  await writeAll(stream, response);
   await stream.closeWrite();
   const rest = new Uint8Array(16_384);
   while (await stream.read(rest) !== null);

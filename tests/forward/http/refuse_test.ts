@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
-import { httpAnswer, sendRefusal } from "../../../src/forward/http/refuse.ts";
+import { httpResponse, sendRefusal } from "../../../src/forward/http/refuse.ts";
 import { fakeClock } from "../../fakes/fake_clock.ts";
 import { latin1, memoryPair, pattern, readAll, readUntil, send, text } from "../../fakes/memory_stream.ts";
 
-Deno.test("httpAnswer() contains the reason and the next step, with the right length", () => {
+Deno.test("httpResponse() contains the reason and the next step, with the right length", () => {
   const answer = text(
-    httpAnswer({ status: 502, reason: "Endpoint “a”: offline", nextStep: "ngrokctl status" }),
+    httpResponse({ status: 502, reason: "Endpoint “a”: offline", nextStep: "ngrokctl status" }),
   );
   const [head, body] = answer.split("\r\n\r\n");
   assert.match(head!, /^HTTP\/1\.1 502 Bad Gateway\r\n/);
   assert.match(head!, new RegExp(`Content-Length: ${new TextEncoder().encode(body).length}\r\n`));
   assert.equal(body, "ngrokd: 502 Bad Gateway\n\nEndpoint “a”: offline\n\nngrokctl status\n");
-  const toHead = text(httpAnswer({ status: 421, reason: "x", method: "HEAD" }));
+  const toHead = text(httpResponse({ status: 421, reason: "x", method: "HEAD" }));
   assert.ok(toHead.endsWith("\r\n\r\n"));
   assert.match(toHead, /Content-Length: [1-9]/);
 });
@@ -48,7 +48,7 @@ Deno.test("sendRefusal() delivers its answer to a client that is still sending",
     listener.accept(),
   ]);
   const sending = send(client, pattern(4_000_000)).then(() => client.closeWrite());
-  const refusing = sendRefusal(server, httpAnswer({ status: 421, reason: "wrong" }), { lingerMs: 5000 });
+  const refusing = sendRefusal(server, httpResponse({ status: 421, reason: "wrong" }), { lingerMs: 5000 });
   assert.match(await readUntil(client, "wrong\n"), /^HTTP\/1\.1 421 /);
   await sending;
   await refusing;

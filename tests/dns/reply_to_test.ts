@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { answer } from "../../src/dns/answer.ts";
+import { replyTo } from "../../src/dns/reply_to.ts";
 import { addressRecord, Zone } from "../../src/dns/zone.ts";
 import { decode, type Decoded, message, type MessageParts, opt, TYPES } from "./messages.ts";
 
@@ -12,7 +12,7 @@ const ZONE = new Zone([
 const LOCAL_RECORD = addressRecord("192.168.1.5");
 
 function ask(bytes: Uint8Array, options: { recursion?: boolean } = {}): Uint8Array | "forward" | undefined {
-  const result = answer(bytes, {
+  const result = replyTo(bytes, {
     zone: ZONE,
     localRecord: LOCAL_RECORD,
     recursion: options.recursion ?? true,
@@ -30,7 +30,7 @@ function counts({ answers, authorities, additionals }: Decoded): number[] {
   return [answers.length, authorities.length, additionals.length];
 }
 
-Deno.test("answer() gives the address of our name, authoritative, with a TTL of 5 s", () => {
+Deno.test("replyTo() gives the address of our name, authoritative, with a TTL of 5 s", () => {
   const got = reply({ id: 0xbeef });
   assert.deepEqual(got.answers.map(({ name, type, ttl, data }) => ({ name, type, ttl, data })), [
     { name: "a.example.com", type: "A", ttl: 5, data: "10.107.0.1" },
@@ -46,13 +46,13 @@ Deno.test("answer() gives the address of our name, authoritative, with a TTL of 
   assert.equal(reply({ name: "q.r.w.example.com" }).answers[0]!.data, "10.107.0.2");
 });
 
-Deno.test("answer() keeps the case of the question, and finds the name in any case", () => {
+Deno.test("replyTo() keeps the case of the question, and finds the name in any case", () => {
   const got = reply({ name: "A.eXample.COM" });
   assert.equal(got.questions[0]!.name, "A.eXample.COM");
   assert.equal(got.answers[0]!.name, "A.eXample.COM");
 });
 
-Deno.test("answer() replies NODATA with an SOA, not NXDOMAIN, for other types of our names", () => {
+Deno.test("replyTo() replies NODATA with an SOA, not NXDOMAIN, for other types of our names", () => {
   for (const type of [TYPES.NS, TYPES.PTR, TYPES.TXT, TYPES.AAAA, TYPES.HTTPS, 1000, 65535]) {
     const got = reply({ type });
     assert.equal(got.rcode, "NOERROR");
@@ -66,13 +66,13 @@ Deno.test("answer() replies NODATA with an SOA, not NXDOMAIN, for other types of
   }
 });
 
-Deno.test("answer() gives the SOA record for a query of that type", () => {
+Deno.test("replyTo() gives the SOA record for a query of that type", () => {
   const got = reply({ type: TYPES.SOA });
   assert.deepEqual(counts(got), [1, 0, 0]);
   assert.equal(got.answers[0]!.type, "SOA");
 });
 
-Deno.test("answer() gives ANY one record, and forwards no ANY, transfer or foreign class", () => {
+Deno.test("replyTo() gives ANY one record, and forwards no ANY, transfer or foreign class", () => {
   const got = reply({ type: TYPES.ANY, additional: [opt()] });
   assert.deepEqual(counts(got), [1, 0, 1]);
   assert.equal(got.answers[0]!.type, "A");
@@ -88,7 +88,7 @@ Deno.test("answer() gives ANY one record, and forwards no ANY, transfer or forei
   }
 });
 
-Deno.test("answer() forwards other names, or refuses them without a record", () => {
+Deno.test("replyTo() forwards other names, or refuses them without a record", () => {
   for (const name of ["other.org", "", "example.com", "w.example.com", "b.example.com"]) {
     assert.equal(ask(message({ name })), "forward", name);
     const refused = reply({ name }, { recursion: false });
@@ -99,9 +99,9 @@ Deno.test("answer() forwards other names, or refuses them without a record", () 
   assert.equal(ask(strange), "forward", "a dot within a label is not a separator");
 });
 
-Deno.test("answer() copies the bytes of a query to be forwarded", () => {
+Deno.test("replyTo() copies the bytes of a query to be forwarded", () => {
   const bytes = message({ name: "Other.org", additional: [opt({ size: 4096, flags: 0x8000 })] });
-  const query = answer(bytes, { zone: ZONE, localRecord: LOCAL_RECORD, recursion: true });
+  const query = replyTo(bytes, { zone: ZONE, localRecord: LOCAL_RECORD, recursion: true });
   const question = bytes.slice(0, -11);
   bytes.fill(0xff);
   assert.ok(query !== undefined && !(query instanceof Uint8Array));
@@ -110,7 +110,7 @@ Deno.test("answer() copies the bytes of a query to be forwarded", () => {
   assert.equal(query.name, "other.org");
 });
 
-Deno.test("answer() copies RD and CD, and never AD, AA, TC or the reserved bit", () => {
+Deno.test("replyTo() copies RD and CD, and never AD, AA, TC or the reserved bit", () => {
   const bits = fc.tuple(fc.integer({ min: 0, max: 7 }), fc.integer({ min: 0, max: 255 }));
   fc.assert(
     fc.property(bits, ([high, low]) => {
@@ -123,7 +123,7 @@ Deno.test("answer() copies RD and CD, and never AD, AA, TC or the reserved bit",
   );
 });
 
-Deno.test("answer() replies NOTIMP with empty sections to every opcode except QUERY", () => {
+Deno.test("replyTo() replies NOTIMP with empty sections to every opcode except QUERY", () => {
   for (let opcode = 1; opcode < 16; opcode++) {
     const bytes = ask(message({ flags: [opcode << 3 | 1, 0] }));
     assert.ok(bytes instanceof Uint8Array);
@@ -133,7 +133,7 @@ Deno.test("answer() replies NOTIMP with empty sections to every opcode except QU
   }
 });
 
-Deno.test("answer() does not reply to a reply or to less than a header (F49)", () => {
+Deno.test("replyTo() does not reply to a reply or to less than a header (F49)", () => {
   assert.equal(ask(message({ flags: [0x81, 0x80] })), undefined);
   for (let length = 0; length < 12; length++) {
     assert.equal(ask(message({}).subarray(0, length)), undefined);
@@ -141,7 +141,7 @@ Deno.test("answer() does not reply to a reply or to less than a header (F49)", (
   }
 });
 
-Deno.test("answer() replies FORMERR unless there is exactly one whole question and nothing more", () => {
+Deno.test("replyTo() replies FORMERR unless there is exactly one whole question and nothing more", () => {
   const whole = message({ additional: [opt({ options: [0, 10, 0, 2, 1, 2] })] });
   for (const questions of [0, 2, 255]) assert.deepEqual(formErr(message({ questions })), true);
   for (let length = 12; length < whole.length; length++) {
@@ -171,7 +171,7 @@ function formErr(bytes: Uint8Array): boolean {
   return got instanceof Uint8Array && got.length === 12 && got[3] === 1 && got[0] === bytes[0];
 }
 
-Deno.test("answer() supports EDNS 0, replies BADVERS to others, and ignores options and flags", () => {
+Deno.test("replyTo() supports EDNS 0, replies BADVERS to others, and ignores options and flags", () => {
   const plain = reply({ additional: [opt({ size: 4096 })] });
   assert.deepEqual(counts(plain), [1, 0, 1]);
   const [edns] = plain.additionals;
@@ -202,7 +202,7 @@ Deno.test("answer() supports EDNS 0, replies BADVERS to others, and ignores opti
   }
 });
 
-Deno.test("answer() replies FORMERR to two OPT records, one with a name or one in another section", () => {
+Deno.test("replyTo() replies FORMERR to two OPT records, one with a name or one in another section", () => {
   assert.ok(formErr(message({ additional: [opt(), opt()] })));
   assert.ok(formErr(message({ additional: [new Uint8Array([1, 0x61, ...opt()])] })));
   const elsewhere = message({ additional: [opt()] });
@@ -210,7 +210,7 @@ Deno.test("answer() replies FORMERR to two OPT records, one with a name or one i
   assert.ok(formErr(elsewhere));
 });
 
-Deno.test("answer() skips unexpected records", () => {
+Deno.test("replyTo() skips unexpected records", () => {
   const record = new Uint8Array([1, 0x61, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4, 1, 2, 3, 4]);
   const got = reply({ additional: [record, opt(), record] });
   assert.deepEqual(counts(got), [1, 0, 1]);
@@ -219,7 +219,7 @@ Deno.test("answer() skips unexpected records", () => {
   }
 });
 
-Deno.test("answer() replies with less than 3 times the size, 1.5 times on average", () => {
+Deno.test("replyTo() replies with less than 3 times the size, 1.5 times on average", () => {
   const factors: number[] = [];
   for (const name of ["x", "a.example.com", "long-name-of-a-service.w.example.com", "other.org", ""]) {
     for (const type of [...Object.values(TYPES), 0, 257, 1000]) {
@@ -242,7 +242,7 @@ Deno.test("answer() replies with less than 3 times the size, 1.5 times on averag
   assert.ok(mean <= 1.5, `${mean}`);
 });
 
-Deno.test("answer() never throws, and replies with a valid message of at most 3 times the size (F49)", () => {
+Deno.test("replyTo() never throws, and replies with a valid message of at most 3 times the size (F49)", () => {
   function check(bytes: Uint8Array): void {
     const before = bytes.slice();
     const got = ask(bytes, { recursion: false });

@@ -10,16 +10,16 @@ import type { Zone } from "./zone.ts";
  * Our names have an A and an SOA record, ANY returns one of them (RFC 8482), and all other types
  * are NODATA (RFC 2308). The replies follow RFC 8906 8. None has three times the size of its query.
  */
-export function answer(bytes: Uint8Array, options: AnswerOptions): Uint8Array | Query | undefined {
+export function replyTo(bytes: Uint8Array, options: ReplyOptions): Uint8Array | Query | undefined {
   if (bytes.length < HEADER_BYTES || (bytes[2]! & 0x80) !== 0) return undefined;
   if ((bytes[2]! & 0x78) !== 0) return makeHeaderReply(bytes, RCODE.NOTIMP);
   const query = readQuery(bytes);
   if (query === undefined) return makeHeaderReply(bytes, RCODE.FORMERR);
-  return answerQuery(query, options);
+  return replyToQuery(query, options);
 }
 
-/** The sources of an answer. */
-export interface AnswerOptions {
+/** The sources of a reply. */
+export interface ReplyOptions {
   readonly zone: Zone;
   /** The A record of the local address that received the query. */
   readonly localRecord: Uint8Array;
@@ -27,7 +27,7 @@ export interface AnswerOptions {
   readonly recursion: boolean;
 }
 
-function answerQuery(query: Query, options: AnswerOptions): Uint8Array | Query {
+function replyToQuery(query: Query, options: ReplyOptions): Uint8Array | Query {
   const { zone, localRecord, recursion } = options;
   const { name, type, edns } = query;
   if (edns !== undefined && edns.version > 0) return makeReply(query, { rcode: RCODE.BADVERS });
