@@ -43,7 +43,7 @@ export class EndpointList {
         budget.recordFullList();
         return this.#last = { ...found, revision: this.#revisionOf(found) };
       } catch (error) {
-        // The client does not know that an answer was not a list.
+        // The client does not know that a response was not a list.
         if (error instanceof ApiError) budget.recordFailure();
         throw error;
       }

@@ -35,7 +35,7 @@ export class IngressMemory {
     if (content?.operator_id === operatorId) this.#endpoint = content.ingress_endpoint;
   }
 
-  /** Uses and saves the ingress of an answer. Never rejects. */
+  /** Uses and saves the ingress of a response. Never rejects. */
   async record({ id, ingressEndpoint }: Operator): Promise<void> {
     this.#endpoint = ingressEndpoint;
     try {

@@ -9,7 +9,7 @@ const FORM = /^[0-9a-f-]{36}$/;
 
 /**
  * The registration marker: a random id that is saved before an operator is created, and sent in its
- * metadata. If the answer or the process is lost, the next start finds the operator by it.
+ * metadata. If the response or the process is lost, the next start finds the operator by it.
  */
 export class RegistrationMarker {
   readonly #path: string;

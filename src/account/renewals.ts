@@ -167,7 +167,9 @@ interface Draw {
   readonly isAhead: boolean;
 }
 
-/** Returns true if the API did not decide: no answer, too many requests, an error of the cloud. */
+/**
+ * Returns true if the API did not decide: no response, too many requests, an error of the cloud.
+ */
 function isOutage(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500);
 }

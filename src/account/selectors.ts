@@ -60,7 +60,7 @@ export class Selectors {
     if (wanted !== this.#tried) this.forgetFailure();
     if (this.#backoff.leftMs > 0) return;
     this.#tried = wanted;
-    // An update whose answer is lost may have taken effect.
+    // An update whose response is lost may have taken effect.
     this.#applied = "";
     const { client, onOperator } = this.#options;
     const selectors = this.configured;
@@ -122,6 +122,6 @@ export interface SelectorsOptions {
   readonly client: ApiClient;
   /** The configured selectors. */
   readonly configured: () => readonly string[];
-  /** Receives each answer about the operator. */
+  /** Receives each response about the operator. */
   readonly onOperator: (operator: Operator) => Promise<void>;
 }

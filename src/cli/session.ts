@@ -9,7 +9,7 @@ const TIMEOUT_MS = 10_000;
 export interface Session {
   readonly io: CtlIo;
   readonly json: boolean;
-  /** Sends a command to the daemon and returns the data of its answer. @throws {DaemonError} */
+  /** Sends a command to the daemon and returns the data of its response. @throws {DaemonError} */
   call(command: string, options?: DaemonCallOptions): Promise<unknown>;
   /** Prints `text`, or with `--json` the value instead. */
   print(value: object, text: () => string): void;

@@ -32,7 +32,8 @@ export class ApiClient {
   }
 
   /**
-   * Sends one request and returns the JSON of the answer; undefined for a 204 and for every DELETE.
+   * Sends one request and returns the JSON of the response; undefined for a 204 and for every
+   * DELETE.
    *
    * @param pathOrUrl A path below the base URL (`/kubernetes_operators`), or a URL of the same
    * origin.
@@ -161,7 +162,7 @@ export interface ApiRequestOptions {
   /** Sent as JSON. */
   readonly body?: unknown;
   readonly signal?: AbortSignal | undefined;
-  /** Reads the answer's text; undefined if it cannot. @default {JSON} */
+  /** Reads the response's text; undefined if it cannot. @default {JSON} */
   readonly parse?: (text: string) => unknown;
   /** @default {"other"} */
   readonly kind?: RequestKind;

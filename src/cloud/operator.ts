@@ -138,7 +138,7 @@ export interface UpdateOptions extends SignalOptions {
 function readOperator(json: unknown, action: string): Operator {
   const { data } = OPERATOR.safeParse(json);
   if (data === undefined) {
-    throw failure(action, "the answer is not an operator", { status: 200, code: "malformed" });
+    throw failure(action, "the response is not an operator", { status: 200, code: "malformed" });
   }
   const { id, binding: { cert: { cert }, endpoint_selectors: selectors, ingress_endpoint } } = data;
   return {

@@ -27,7 +27,7 @@ export async function* walkPages<P extends Page>(
   while (pathOrUrl !== undefined) {
     if (walked.size === maxPages) throw unusable(`there are more than ${maxPages} pages`, "too_many_pages");
     const last = remembered?.get(pathOrUrl);
-    const answer = await client.request("GET", pathOrUrl, {
+    const response = await client.request("GET", pathOrUrl, {
       action,
       kind: kinds[walked.size === 0 ? 0 : 1],
       signal,
@@ -38,8 +38,8 @@ export async function* walkPages<P extends Page>(
       },
     });
     // A 204 has no text.
-    const { text = "", page } = (answer ?? {}) as { text?: string; page?: P };
-    if (page === undefined) throw unusable("the answer is not a page of the list", "malformed");
+    const { text = "", page } = (response ?? {}) as { text?: string; page?: P };
+    if (page === undefined) throw unusable("the response is not a page of the list", "malformed");
     size += text.length;
     if (size > MAX_TEXT) throw unusable("its pages are too large together", "too_large");
     if (keys.has(page.key)) throw unusable("a page repeats", "page_loop");

@@ -25,7 +25,7 @@ export function readResponse(response: HttpResponse, exchange: ApiExchange): unk
   if (status === 204 || method === "DELETE") return undefined;
   const content = parse(body);
   if (content === undefined) {
-    throw failure(action, `the answer of ${origin} is not JSON`, { code: "malformed", status });
+    throw failure(action, `the response of ${origin} is not JSON`, { code: "malformed", status });
   }
   return content;
 }
@@ -70,7 +70,7 @@ function quote(text: string, key: string): string {
 }
 
 function redact(text: string, key: string): string {
-  // A key is <id>_<secret>: an answer may quote the secret alone.
+  // A key is <id>_<secret>: a response may quote the secret alone.
   const secret = key.slice(key.indexOf("_") + 1);
   const whole = text.replaceAll(key, "[key]");
   return secret.length < MIN_SECRET_LENGTH ? whole : whole.replaceAll(secret, "[key]");

@@ -8,9 +8,9 @@ import { type ControlRequest, type ControlResponse, parseResponse } from "./prot
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 
 /**
- * Sends one command over the control socket and returns the data of the answer.
+ * Sends one command over the control socket and returns the data of the response.
  *
- * @throws {DaemonError} If there is no answer, or the daemon refuses.
+ * @throws {DaemonError} If there is no response, or the daemon refuses.
  */
 export async function callDaemon({ path, request }: Call, options: CallOptions): Promise<unknown> {
   const { timeoutMs } = options;
@@ -55,8 +55,8 @@ export interface CallOptions {
 /**
  * A reason that a command failed. `absent`: no daemon listens; `denied`: this user may not connect;
  * `not_capable`: the permission set does not include the path; `unreachable`: another failure to
- * connect; `timeout`; `closed`: no answer; `malformed` and `too_large`: a bad answer; `refused`: by
- * the daemon.
+ * connect; `timeout`; `closed`: no response; `malformed` and `too_large`: a bad response;
+ * `refused`: by the daemon.
  */
 export type DaemonFailure =
   | "absent"

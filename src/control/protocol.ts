@@ -9,7 +9,7 @@ export const REQUEST_TIMEOUT_MS = 4_500;
 export const MAX_CONNECTIONS = 64;
 /** The time for the work of one command. */
 export const COMMAND_TIMEOUT_MS = 60_000;
-/** The time for a client to read its answer. */
+/** The time for a client to read its response. */
 export const ANSWER_TIMEOUT_MS = 5_000;
 
 /** A command of a client (docs/compatibility.md 4.3). */
@@ -18,7 +18,7 @@ export interface ControlRequest {
   readonly args: readonly string[];
 }
 
-/** The answer (docs/compatibility.md 4.3); `hint` is the next step after an error. */
+/** The response (docs/compatibility.md 4.3); `hint` is the next step after an error. */
 export interface ControlResponse {
   readonly success: boolean;
   readonly data?: unknown;

@@ -24,7 +24,7 @@ const log = getLogger(["ngrokd", "control"]);
 const WARNING_PAUSE_MS = 10_000;
 
 /**
- * The server of the control socket: one request and one answer for each connection
+ * The server of the control socket: one request and one response for each connection
  * (docs/compatibility.md 4.3). It accepts until it is disposed.
  */
 export class ControlServer implements AsyncDisposable {
@@ -88,7 +88,7 @@ export class ControlServer implements AsyncDisposable {
     const bytes = new TextEncoder().encode(encode(response));
     await withDeadline(writeAll(stream, bytes), {
       ms: ANSWER_TIMEOUT_MS,
-      onTimeout: () => new DOMException("the client does not read the answer", "TimeoutError"),
+      onTimeout: () => new DOMException("the client does not read the response", "TimeoutError"),
     });
   }
 
@@ -147,7 +147,7 @@ function failure(error: unknown): ControlResponse {
   return { success: false, error: messageOf(error), ...(hint !== undefined && { hint }) };
 }
 
-/** Encodes the answer as one line; data that JSON cannot express becomes an error. */
+/** Encodes the response as one line; data that JSON cannot express becomes an error. */
 function encode(response: ControlResponse): string {
   try {
     return `${JSON.stringify(response)}\n`;

@@ -14,7 +14,7 @@ import {
 const log = getLogger(["ngrokd", "forward"]);
 
 /**
- * Large enough for usual answers. Bytes that follow the answer and do not fit stay in the
+ * Large enough for usual responses. Bytes that follow the response and do not fit stay in the
  * connection.
  */
 const FIRST_READ_BYTES = 1024;
@@ -60,22 +60,22 @@ export async function upgrade(
   );
 }
 
-/** The answer of the ingress. From now on the connection belongs to the endpoint. */
+/** The response of the ingress. From now on the connection belongs to the endpoint. */
 export interface Upgraded {
   /** The member of the pool that serves it; `""` if the ingress did not say. */
   readonly endpointId: string;
-  /** Bytes of the endpoint that came with the answer. */
+  /** Bytes of the endpoint that came with the response. */
   readonly early: Uint8Array;
 }
 
 /** Options of {@linkcode upgrade}. */
 export interface UpgradeOptions {
-  /** The time limit of the request and its answer together. */
+  /** The time limit of the request and its response together. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
-/** Codes of {@linkcode UpgradeError} without a readable answer of the ingress. */
+/** Codes of {@linkcode UpgradeError} without a readable response of the ingress. */
 const NO_ANSWER: ReadonlySet<string> = new Set(["timeout", "closed", "malformed", "too_large"]);
 
 /** Returns true if the ingress itself answered that it cannot reach the endpoint. */

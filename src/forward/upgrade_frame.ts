@@ -9,7 +9,7 @@ export interface ConnRequest {
   readonly port: number;
 }
 
-/** The ingress's answer (docs/protocol.md 3.2, ConnResponse). Absent fields are `""`. */
+/** The ingress's response (docs/protocol.md 3.2, ConnResponse). Absent fields are `""`. */
 export interface ConnResponse {
   readonly endpointId: string;
   readonly errorCode: string;
@@ -73,7 +73,7 @@ export function decodeConnResponse(body: Uint8Array): ConnResponse {
       return true;
     });
   } catch (cause) {
-    throw new UpgradeError("Cannot read the answer of the ingress: it is malformed", {
+    throw new UpgradeError("Cannot read the response of the ingress: it is malformed", {
       code: "malformed",
       cause,
     });

@@ -79,8 +79,8 @@ export class DialError extends HintedError {
 
 /**
  * The ingress refused the upgrade. `code` is the cloud's `ERR_NGROK_<n>`, `""` if it sent only a
- * message, or `timeout`, `malformed`, `too_large`, or `closed`: the stream ended before the answer,
- * which with TLS 1.3 can also mean a refused client certificate.
+ * message, or `timeout`, `malformed`, `too_large`, or `closed`: the stream ended before the
+ * response, which with TLS 1.3 can also mean a refused client certificate.
  */
 export class UpgradeError extends HintedError {
   override readonly name = "UpgradeError";

@@ -52,7 +52,7 @@ export interface CertificateReport {
   warning: string | null;
 }
 
-/** The answer of `status`, a superset of docs/compatibility.md 4.3. */
+/** The response of `status`, a superset of docs/compatibility.md 4.3. */
 export interface StatusReport {
   schema: 1;
   version: string;
@@ -146,7 +146,7 @@ export interface ProxyReport {
   notes: string[];
 }
 
-/** The answer of `trust show`. */
+/** The response of `trust show`. */
 export interface TrustReport extends TrustStatus {
   schema: 1;
   /** All trusted CAs that are not built in. */

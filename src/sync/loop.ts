@@ -72,14 +72,15 @@ export class SyncLoop {
 
   /** Polls at once instead of at the end of the interval. */
   pollNow(): void {
-    // The answer to the poll that runs may be older than the reason for this call.
+    // The response to the poll that runs may be older than the reason for this call.
     this.#polling = undefined;
     this.#timer.pollNow();
   }
 
   /**
    * Handles a possible change of network. A poll that runs is interrupted and repeated, for it may
-   * hang in a dead connection. Otherwise a poll follows as soon as the API's last answer allows it.
+   * hang in a dead connection. Otherwise a poll follows as soon as the API's last response allows
+   * it.
    */
   wake(): void {
     if (this.#attempts.cancelAll() === 0) this.#timer.wake();
@@ -127,7 +128,7 @@ export class SyncLoop {
     return await this.#attempt(attempt.signal);
   }
 
-  /** Returns false if the signal aborted before there was an answer. */
+  /** Returns false if the signal aborted before there was a response. */
   async #attempt(signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return false;
     try {
@@ -135,7 +136,7 @@ export class SyncLoop {
       if (found === undefined) this.#status.noKey();
       else this.#accept(found);
     } catch (error) {
-      // An answer with a Retry-After is a result even then.
+      // A response with a Retry-After is a result even then.
       if (signal.aborted && demandedDelay(error) === 0) return false;
       this.#guard.reset();
       this.#status.fail(error, this.#known.endpoints?.length ?? 0);

@@ -20,7 +20,7 @@ export function answerHealth({ path, json, report }: HealthQuestion): HealthAnsw
   }
 }
 
-/** The request of a health path, and the state that its answer depends on. */
+/** The request of a health path, and the state that its response depends on. */
 export interface HealthQuestion {
   readonly path: string;
   /** True if the client asked for JSON. */

@@ -85,7 +85,7 @@ for (const body of ["", "<html>hello</html>", '{"endpoints": [', "undefined"]) {
   Deno.test(`ApiClient rejects a 200 with ${JSON.stringify(body)} as malformed (F38)`, async () => {
     const error = await failureOf(clientOf({ body }).request("GET", "/x", GET));
     assert.deepEqual([error.code, error.status], ["malformed", 200]);
-    assert.equal(error.message, "Cannot try it: the answer of https://api.example.com is not JSON");
+    assert.equal(error.message, "Cannot try it: the response of https://api.example.com is not JSON");
   });
 }
 
@@ -198,7 +198,7 @@ Deno.test("ApiClient removes the key from each part of an error that quotes it",
   }
 });
 
-Deno.test("property: ApiClient shows the key in no error, wherever an answer quotes it", async () => {
+Deno.test("property: ApiClient shows the key in no error, wherever a response quotes it", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.string(),
@@ -314,7 +314,7 @@ Deno.test("ApiClient sends nothing to an API with an untrusted certificate (F35)
   assert.equal(server.received(), 0);
 });
 
-Deno.test("ApiClient gives up an answer of one byte each 10 s after 15 s (F38)", async () => {
+Deno.test("ApiClient gives up a response of one byte each 10 s after 15 s (F38)", async () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   const bytes = Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>();
   const asked = Promise.withResolvers<void>();
@@ -344,7 +344,7 @@ Deno.test("ApiClient gives up an answer of one byte each 10 s after 15 s (F38)",
   }
 });
 
-Deno.test("ApiClient rejects an answer over 16 MiB, also if it is small on the wire (F38)", async () => {
+Deno.test("ApiClient rejects a response over 16 MiB, also if it is small on the wire (F38)", async () => {
   const bomb = new Response(new Uint8Array(17 * 1024 * 1024)).body!.pipeThrough(
     new CompressionStream("gzip"),
   );
@@ -355,7 +355,7 @@ Deno.test("ApiClient rejects an answer over 16 MiB, also if it is small on the w
   assert.deepEqual([error.code, error.status], ["too_large", 200]);
 });
 
-Deno.test("ApiClient reports a reset in the middle of an answer as unreachable (F35)", async () => {
+Deno.test("ApiClient reports a reset in the middle of a response as unreachable (F35)", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const serving = (async () => {
     using conn = await listener.accept();

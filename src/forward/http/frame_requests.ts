@@ -14,7 +14,7 @@ const CHUNK_LINE = /^([0-9a-f]{1,13})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?$/i;
  * asks `admit` about each, and replaces its Host if `hostField` is set. Does no I/O: call `next`
  * with the bytes that have not been passed on yet, drop those that it passes, and call it again.
  *
- * Only the first request of a connection can switch protocols, so that the first answer shows
+ * Only the first request of a connection can switch protocols, so that the first response shows
  * whether it did. `Upgrade` is removed from later requests. So is an upgrade to h2c, where each
  * stream could name another host. RFC 9110 7.8 permits both.
  */
@@ -62,7 +62,7 @@ export class RequestFramer {
   }
 
   /**
-   * Continues after the server's answer to the first request: `switched` if the connection left
+   * Continues after the server's response to the first request: `switched` if the connection left
    * HTTP/1.
    */
   answerSwitch(switched: boolean): void {
@@ -137,7 +137,7 @@ export type FrameResult =
   | { readonly kind: "pass"; readonly count: number; readonly instead?: Uint8Array }
   /** More input is needed. Up to `unseen` of the bytes to come may be passed on unread. */
   | { readonly kind: "more"; readonly unseen: number }
-  /** Wait for the server's answer and call {@linkcode RequestFramer.answerSwitch}. */
+  /** Wait for the server's response and call {@linkcode RequestFramer.answerSwitch}. */
   | { readonly kind: "switch" }
   | { readonly kind: "refuse"; readonly refusal: HttpRefusal };
 

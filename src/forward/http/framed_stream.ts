@@ -6,7 +6,7 @@ import { type HttpRefusal, httpResponse, sendRefusal } from "./refuse.ts";
 
 /**
  * The local client's side of a connection behind a framer: reads return only what the framer
- * passes. A refused request ends the reads, so that the answers to earlier requests still arrive.
+ * passes. A refused request ends the reads, so that the responses to earlier requests still arrive.
  * The refusal follows when the other side has ended too.
  */
 export class FramedStream implements ByteStream {

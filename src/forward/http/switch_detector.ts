@@ -6,7 +6,7 @@ const STATUS_LINE = /^HTTP\/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r?\n/;
 const HEAD_END = /\r?\n\r?\n/;
 
 /**
- * The upstream of a connection whose first request asked to switch protocols. Reads the answer
+ * The upstream of a connection whose first request asked to switch protocols. Reads the response
  * while it passes, to find out whether the server switched.
  */
 export class SwitchDetector implements ByteStream {

@@ -60,8 +60,8 @@ async function readHead(
   throw tunnelFailure(options, `the head of its response is larger than ${MAX_HEAD_BYTES} bytes`);
 }
 
-function refusal(status: number, answer: { head: string; options: TunnelOptions }): DialError {
-  const { head, options } = answer;
+function refusal(status: number, response: { head: string; options: TunnelOptions }): DialError {
+  const { head, options } = response;
   const { proxy, hostname, port } = options;
   if (status === 0) return notHttp(options);
   if (status === 407) {

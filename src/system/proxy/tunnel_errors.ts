@@ -61,32 +61,32 @@ export function checkProxy({ setting }: Proxy): string {
 }
 
 /** Makes the error for a proxy that forbids the target. */
-export function forbidden(options: TunnelOptions, answer: string): DialError {
+export function forbidden(options: TunnelOptions, response: string): DialError {
   const target = `${options.hostname}:${options.port}`;
-  return tunnelFailure(options, `it forbids connections to ${target} (${answer})`, {
+  return tunnelFailure(options, `it forbids connections to ${target} (${response})`, {
     hint: `Allow connections to ${target} on the proxy`,
   });
 }
 
 /** Makes the error for a proxy that cannot reach the target. */
-export function outOfReach(options: TunnelOptions, answer: string): DialError {
+export function outOfReach(options: TunnelOptions, response: string): DialError {
   const target = `${options.hostname}:${options.port}`;
-  return tunnelFailure(options, `it cannot reach ${target} (${answer})`, {
+  return tunnelFailure(options, `it cannot reach ${target} (${response})`, {
     hint: `Check that the proxy resolves and reaches ${target}`,
   });
 }
 
 /** Makes the error for a proxy that demands credentials. */
-export function credentialsWanted(options: TunnelOptions, answer: string): DialError {
+export function credentialsWanted(options: TunnelOptions, response: string): DialError {
   const { scheme, setting } = options.proxy;
-  return tunnelFailure(options, `it demands a user name and password (${answer})`, {
+  return tunnelFailure(options, `it demands a user name and password (${response})`, {
     hint: `Write them in ${setting}: ${scheme}://user:password@host:port`,
   });
 }
 
 /** Makes the error for a proxy that refuses the credentials. */
-export function credentialsRefused(options: TunnelOptions, answer: string): DialError {
-  return tunnelFailure(options, `it refused the user name or password (${answer})`, {
+export function credentialsRefused(options: TunnelOptions, response: string): DialError {
+  return tunnelFailure(options, `it refused the user name or password (${response})`, {
     hint: `Correct them in ${options.proxy.setting}; write special characters percent-encoded, such as %40`,
   });
 }
