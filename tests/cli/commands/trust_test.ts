@@ -81,7 +81,7 @@ Deno.test("ngrokctl trust fetch suggests another machine if the download fails",
   const failures = [
     [0, "unreachable", `Cannot reach ${host}: the name does not resolve`],
     [0, "timeout", `Cannot get a response from ${host}: no response within 15 s`],
-    [200, "too_large", `Cannot use the answer of ${host}: it is larger than 32768 bytes`],
+    [200, "too_large", `Cannot use the response of ${host}: it is larger than 32768 bytes`],
   ] as const;
   for (const [status, code, message] of failures) {
     const ran = await runFake(["--socket", daemon.path, "trust", "fetch"], {
