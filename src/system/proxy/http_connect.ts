@@ -22,12 +22,12 @@ const MAX_HEAD_BYTES = 16 * 1024;
  */
 export async function askByConnect(stream: ByteStream, options: TunnelOptions): Promise<Uint8Array> {
   const { proxy, hostname, port } = options;
-  const target = `${hostname}:${port}`;
+  const server = `${hostname}:${port}`;
   const credentials = Buffer.from(`${proxy.username}:${proxy.password}`).toString("base64");
   const authorization = hasCredentials(proxy) ? `Proxy-Authorization: Basic ${credentials}\r\n` : "";
   await writeAll(
     stream,
-    Buffer.from(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n${authorization}\r\n`),
+    Buffer.from(`CONNECT ${server} HTTP/1.1\r\nHost: ${server}\r\n${authorization}\r\n`),
   );
   const { head, early } = await readHead(stream, options);
   const status = Number(/^HTTP\/1\.[01] ([1-5][0-9]{2})(?: |$)/.exec(head)?.[1] ?? 0);

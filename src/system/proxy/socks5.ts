@@ -19,7 +19,7 @@ const PASSWORD = 2;
 const NONE_FITS = 0xff;
 const CONNECT = 1;
 const [IPV4, NAME, IPV6] = [1, 3, 4];
-/** Replies which say that the proxy could not reach the target (RFC 1928 6). */
+/** Replies which say that the proxy could not reach the server (RFC 1928 6). */
 const OUT_OF_REACH: Readonly<Record<number, string>> = {
   1: "general failure",
   3: "network unreachable",
@@ -42,7 +42,7 @@ export async function askBySocks5(stream: ByteStream, options: TunnelOptions): P
   const [version, reply, , type] = await take(stream, { options, count: 4 });
   if (version !== VERSION) throw notSocks(options);
   if (reply !== 0) throw refusal(reply!, options);
-  // The bound address of the proxy precedes the first byte of the target; it is not used.
+  // The bound address of the proxy precedes the first byte of the server; it is not used.
   const length = type === IPV4 ? 4 : type === IPV6 ? 16 : (await take(stream, { options, count: 1 }))[0]!;
   await take(stream, { options, count: length + 2 });
 }
@@ -75,7 +75,7 @@ function addressOf(hostname: string): number[] {
   return [NAME, name.length, ...name];
 }
 
-/** Reads exactly `count` bytes, because bytes after the reply belong to the target. */
+/** Reads exactly `count` bytes, because bytes after the reply belong to the server. */
 async function take(
   stream: ByteStream,
   { options, count, first = false }: { options: TunnelOptions; count: number; first?: boolean },

@@ -9,7 +9,7 @@ export interface Tunnel {
   readonly early: Uint8Array;
 }
 
-/** Makes an error that names target, proxy and state. */
+/** Makes an error that names server, proxy and state. */
 export function tunnelFailure(
   { proxy, hostname, port }: TunnelOptions,
   state: string,
@@ -34,7 +34,7 @@ export interface TunnelFailureOptions {
 /** The tunnel to open. */
 export interface TunnelOptions {
   readonly proxy: Proxy;
-  /** The target of the tunnel. */
+  /** The server at the end of the tunnel. */
   readonly hostname: string;
   readonly port: number;
   /** The limit for TCP and the proxy's response together. */
@@ -60,19 +60,19 @@ export function checkProxy({ setting }: Proxy): string {
   return `Check ${setting} and the proxy`;
 }
 
-/** Makes the error for a proxy that forbids the target. */
+/** Makes the error for a proxy that forbids the server. */
 export function forbidden(options: TunnelOptions, response: string): DialError {
-  const target = `${options.hostname}:${options.port}`;
-  return tunnelFailure(options, `it forbids connections to ${target} (${response})`, {
-    hint: `Allow connections to ${target} on the proxy`,
+  const server = `${options.hostname}:${options.port}`;
+  return tunnelFailure(options, `it forbids connections to ${server} (${response})`, {
+    hint: `Allow connections to ${server} on the proxy`,
   });
 }
 
-/** Makes the error for a proxy that cannot reach the target. */
+/** Makes the error for a proxy that cannot reach the server. */
 export function outOfReach(options: TunnelOptions, response: string): DialError {
-  const target = `${options.hostname}:${options.port}`;
-  return tunnelFailure(options, `it cannot reach ${target} (${response})`, {
-    hint: `Check that the proxy resolves and reaches ${target}`,
+  const server = `${options.hostname}:${options.port}`;
+  return tunnelFailure(options, `it cannot reach ${server} (${response})`, {
+    hint: `Check that the proxy resolves and reaches ${server}`,
   });
 }
 
