@@ -8,7 +8,7 @@ const ANSWERS_PER_SECOND = 200;
 const TRUNCATED_PER_SECOND = 50;
 
 /**
- * A limit on UDP answers per second and /24, against floods with forged senders. Beyond it each
+ * A limit on UDP replies per second and /24, against floods with forged senders. Beyond it each
  * address gets some empty replies with TC, no larger than the query: real clients retry by TCP,
  * where senders cannot be forged. All other queries are ignored, which leaves the most capacity for
  * other clients.
@@ -44,6 +44,6 @@ export class RateLimit {
 
 /** Options of {@linkcode RateLimit}. */
 export interface RateLimitOptions {
-  /** The most networks that are counted; others get no answer in that second. @default {65536} */
+  /** The most networks that are counted; others get no reply in that second. @default {65536} */
   readonly maxNetworks?: number;
 }

@@ -173,7 +173,7 @@ export interface DnsServerOptions {
   readonly listenUdp: (where: TcpAddress) => UdpSocket;
   readonly listenTcp: (where: TcpAddress) => TcpListener;
   readonly connectTcp: (where: TcpAddress, signal: AbortSignal) => Promise<ByteStream>;
-  /** Returns true if a client may send queries. Others get no answer, and TCP is closed at once. */
+  /** Returns true if a client may send queries. Others get no reply, and TCP is closed at once. */
   readonly allows: (address: string) => boolean;
   /** Returns true for an address of this machine, loopback included; it has no rate limit. */
   readonly isLocal: (address: string) => boolean;
