@@ -1,5 +1,5 @@
 // The project's own lint rules, run by `deno lint` beside Deno's.
-import { commentWidth, docstringOpening, testName } from "./lint_voice.ts";
+import { commentWidth, docstringOpening, optionsBelow, testName } from "./lint_voice.ts";
 
 type Node = Deno.lint.Node;
 type Parameter = Deno.lint.Parameter;
@@ -250,6 +250,7 @@ const plugin: Deno.lint.Plugin = {
     "docstring-opening": docstringOpening,
     "comment-width": commentWidth,
     "test-name": testName,
+    "options-below": optionsBelow,
   },
 };
 

@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
-import registered from "../../scripts/lint_plugin.ts";
-import { optionsBelow } from "../../scripts/lint_voice.ts";
+import plugin from "../../scripts/lint_plugin.ts";
 import { listSources } from "../../scripts/list_sources.ts";
-
-const plugin: Deno.lint.Plugin = {
-  ...registered,
-  rules: { ...registered.rules, "options-below": optionsBelow },
-};
 
 interface Case {
   readonly rule: string;
