@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { ConfigError, hintOf, messageOf, withHint } from "../model/errors.ts";
+import { ConfigError, FileError, hintOf, messageOf, withHint } from "../model/errors.ts";
 import type { StatusReport } from "../model/report.ts";
 import type { System } from "../system/system.ts";
 import { type ApiKey, resolveApiKey } from "./api_key.ts";
@@ -25,6 +25,7 @@ interface Loaded {
   readonly apiKey: ApiKey;
   readonly apiProxy: ProxyChoice;
   readonly warnings: readonly string[];
+  readonly isEmpty: boolean;
 }
 
 /** The running configuration, and the state of its file. An invalid file never replaces it. */
@@ -91,6 +92,7 @@ export class LiveConfig {
   async reload(): Promise<{ readonly change: ConfigDiff } | { readonly problems: readonly string[] }> {
     try {
       const next = await load(this.path, this.#source);
+      if (next.isEmpty && !this.#loaded.isEmpty) throw emptied(this.path);
       const change = diffConfig(this.#loaded.config, next.config);
       this.#needsRestart = diffConfig(this.#atStart, next.config).needsRestart;
       // The key can change without the configuration: in its file.
@@ -124,9 +126,18 @@ export function problemTexts(error: unknown): string[] {
   return [withHint({ message: messageOf(error), hint: hintOf(error) })];
 }
 
+/** Makes the error for a file that lost its content while ngrokd runs, as on a full disk. */
+function emptied(path: string): FileError {
+  return new FileError(`Cannot use ${path}: it has become empty`, {
+    path,
+    reason: "other",
+    hint: "Restore it; to use the defaults, restart ngrokd",
+  });
+}
+
 async function load(path: string, { system, proxies }: Source): Promise<Loaded> {
   const { files, holds, flagFor, localAddresses, operatingSystem } = system;
-  const { config, warnings } = await loadConfig(path, {
+  const { config, warnings, isEmpty } = await loadConfig(path, {
     readText: files.readText,
     interfaces: localAddresses,
     os: operatingSystem(),
@@ -138,5 +149,5 @@ async function load(path: string, { system, proxies }: Source): Promise<Loaded> 
     readText: files.readText,
   });
   const apiProxy = proxyFor(config.api.url, { configured: config.proxy, environment: proxies });
-  return { config, apiKey, apiProxy, warnings: warnings.map(problemText) };
+  return { config, apiKey, apiProxy, warnings: warnings.map(problemText), isEmpty };
 }

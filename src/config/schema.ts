@@ -10,6 +10,8 @@ import { isUnset, type ListInterfaces, refusalOf, refuse } from "./value_type.ts
 export interface ParsedConfig {
   readonly config: Config;
   readonly warnings: readonly ConfigProblem[];
+  /** True if the file holds no value: it is empty, or has only comments. */
+  readonly isEmpty: boolean;
 }
 
 /**
@@ -55,7 +57,7 @@ export function parseConfig(raw: unknown, options: ParseOptions = {}): ParsedCon
   const config = buildConfig(valueOf);
   if (problems.length === 0) problems.push(...sharedFiles(config, options.path));
   if (problems.length > 0) throw validationError(problems);
-  return { config, warnings };
+  return { config, warnings, isEmpty: isUnset(raw) };
 }
 
 /** The properties of the machine that values depend on. */

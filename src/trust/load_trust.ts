@@ -19,16 +19,23 @@ export interface Trust {
  * others.
  */
 export async function loadTrust(options: TrustOptions): Promise<Trust> {
-  const { ingressCa, directory, files } = options;
+  const { ingressCa, directory, files, last = [] } = options;
   const cas = new Map<string, TrustedCa>();
   const sources: string[] = [];
   const problems: FileError[] = [];
+  /** Keeps the CAs of the last load whose file cannot be read now. */
+  function keep(isConcerned: (ca: TrustedCa) => boolean): boolean {
+    const kept = last.filter(isConcerned);
+    for (const ca of kept) if (!cas.has(ca.certificate.sha256)) cas.set(ca.certificate.sha256, ca);
+    return kept.length > 0;
+  }
   const candidates: [string, TrustSource][] = ingressCa === undefined ? [] : [[ingressCa, "ingress_ca"]];
   try {
     const names = (await files.listDirectory(directory)).filter((name) => !name.startsWith("."));
     candidates.push(...names.map((name): [string, TrustSource] => [join(directory, name), "directory"]));
   } catch (error) {
     problems.push(asFileError(error));
+    keep(({ source }) => source === "directory");
   }
   for (const [file, source] of candidates) {
     try {
@@ -38,6 +45,8 @@ export async function loadTrust(options: TrustOptions): Promise<Trust> {
       sources.push(file);
     } catch (error) {
       problems.push(asFileError(error));
+      const isKept = (ca: TrustedCa) => ca.file === file || ca.source === source && source === "ingress_ca";
+      if (keep(isKept)) sources.push(file);
     }
   }
   return { cas: [...cas.values()], sources, problems };
@@ -49,6 +58,8 @@ export interface TrustOptions {
   readonly ingressCa?: string | undefined;
   /** A directory of PEM files. Names that begin with a dot are ignored. */
   readonly directory: string;
+  /** The CAs of the last load. Those of a file that exists and cannot be read now stay trusted. */
+  readonly last?: readonly TrustedCa[];
   readonly files: TrustFiles;
 }
 

@@ -73,6 +73,7 @@ export class TrustSet {
     const { cas, sources, problems } = await loadTrust({
       ingressCa: ingressCa || undefined,
       directory: CA_DIRECTORY,
+      last: this.#fromFiles,
       files: this.#files,
     });
     this.#fromFiles = cas;

@@ -87,13 +87,35 @@ Deno.test("LiveConfig.report warns about a key that needs a restart until its va
     const [text, warnings] of [
       ["net: {interface_name: a}", ["net.interface_name was changed and takes effect at the next start"]],
       ["net: {interface_name: b}", ["net.interface_name was changed and takes effect at the next start"]],
-      ["", []],
+      ["net: {}", []],
     ] as const
   ) {
     await file.write(text);
     await live.reload();
     assert.deepEqual(live.report.warnings, warnings);
   }
+});
+
+// A full disk leaves an empty file, and the daemon went back to its defaults.
+Deno.test("LiveConfig keeps the running configuration when its file becomes empty", async () => {
+  await using file = await fakeFile("net: {start_port: 9100}");
+  const live = await LiveConfig.open(file.path, file.system);
+  for (const text of ["", "# nothing but comments\n", "null\n"]) {
+    await file.write(text);
+    const result = await live.reload();
+    assert.ok("problems" in result);
+    assert.match(
+      result.problems[0]!,
+      /it has become empty \(Restore it; to use the defaults, restart ngrokd\)/,
+    );
+    assert.equal(live.current.net.startPort, 9100);
+    assert.equal(live.report.state, "rejected");
+  }
+  await file.write("net: {}");
+  assert.ok("change" in await live.reload());
+  await file.write("");
+  const atStart = await LiveConfig.open(file.path, file.system);
+  assert.ok("change" in await atStart.reload(), "an empty file at the start means the defaults");
 });
 
 Deno.test("LiveConfig.report warns about listen interfaces that other machines can reach", async () => {

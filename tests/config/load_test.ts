@@ -26,7 +26,7 @@ async function problemsOf(text: string): Promise<string[]> {
 
 Deno.test("loadConfig() gives the defaults for an empty file and for one of comments", async () => {
   for (const text of ["", "\n", "# nothing\n", "---\n", "\ufeff", "null\n", "{}"]) {
-    assert.deepEqual(await load(text), { config: DEFAULTS, warnings: [] });
+    assert.deepEqual(await load(text), { config: DEFAULTS, warnings: [], isEmpty: text !== "{}" });
   }
 });
 

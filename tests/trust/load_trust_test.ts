@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { FileError } from "../../src/model/errors.ts";
 import { listDirectory, readText } from "../../src/system/files.ts";
-import { loadTrust, type Trust } from "../../src/trust/load_trust.ts";
+import { loadTrust, type Trust, type TrustFiles } from "../../src/trust/load_trust.ts";
+import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 import { TestCa } from "../fakes/test_ca.ts";
 
 const FILES = { listDirectory, readText };
@@ -90,4 +91,36 @@ Deno.test("loadTrust() reports a missing ingress CA and a directory that cannot 
 Deno.test("loadTrust() rejects with any other error than FileError", async () => {
   const files = { readText, listDirectory: () => Promise.reject(new TypeError("a defect")) };
   await assert.rejects(loadTrust({ directory: "/x", files }), TypeError);
+});
+
+// A reload while a CA file was damaged, or its disk full, cut every connection to the ingress.
+Deno.test("loadTrust() keeps the CAs of the last load whose file cannot be read now", async () => {
+  await using root = await temporaryDirectory();
+  const [ca, directory] = [`${root.path}/ca.pem`, `${root.path}/trust`];
+  await Deno.mkdir(directory);
+  await Deno.writeTextFile(ca, one.pem);
+  await Deno.writeTextFile(`${directory}/a.pem`, two.pem);
+  await Deno.writeTextFile(`${directory}/b.pem`, three.pem);
+  const load = async (last: Trust | undefined, ingressCa = ca, files: TrustFiles = FILES) => {
+    const trust = await loadTrust({ ingressCa, directory, files, last: last?.cas ?? [] });
+    return { trust, pems: new Set(trust.cas.map(({ certificate }) => certificate.pem)) };
+  };
+  const first = (await load(undefined)).trust;
+  await Deno.writeTextFile(ca, "");
+  await Deno.writeTextFile(`${directory}/a.pem`, GARBAGE);
+  const damaged = await load(first);
+  assert.deepEqual(damaged.pems, new Set([one.pem, two.pem, three.pem]));
+  assert.equal(damaged.trust.problems.length, 2);
+  assert.deepEqual(
+    (await load(damaged.trust, `${root.path}/missing.pem`)).pems,
+    new Set([one.pem, two.pem, three.pem]),
+    "another ingress CA that cannot be read",
+  );
+  const failure = new FileError("I/O error", { path: directory, reason: "other" });
+  const fails = { ...FILES, listDirectory: () => Promise.reject(failure) };
+  assert.deepEqual((await load(damaged.trust, ca, fails)).pems, new Set([one.pem, two.pem, three.pem]));
+  // A file that was removed on purpose is not trusted any more.
+  await Deno.remove(`${directory}/a.pem`);
+  await Deno.writeTextFile(ca, three.pem);
+  assert.deepEqual((await load(damaged.trust)).pems, new Set([three.pem]));
 });
