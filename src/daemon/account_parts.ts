@@ -31,7 +31,13 @@ export async function openAccount(
   const { clientCert: certPath, clientKey: keyPath } = live.current.server;
   const account = new Account({
     client: clientWith(() => live.apiKey.key),
-    store: new IdentityStore({ directory: stateDirectory(live), certPath, keyPath, files }),
+    store: new IdentityStore({
+      directory: stateDirectory(live),
+      certPath,
+      keyPath,
+      files,
+      checkTls: system.checkTlsPair,
+    }),
     marker: new RegistrationMarker(paths.registrationMarker, files),
     ingress: new IngressMemory(paths.ingressEndpoint, files),
     createRequest: createSigningRequest,

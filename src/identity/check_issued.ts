@@ -2,7 +2,8 @@ import { CertificateError, messageOf } from "../model/errors.ts";
 import { type CertificateInfo, readCertificate } from "./certificate.ts";
 import { publicKeyOf } from "./key.ts";
 
-const RETRY = "The old one stays in use; ngrokd requests another automatically";
+/** The hint for a certificate that cannot be used. */
+export const RETRY = "The old one stays in use; ngrokd requests another automatically";
 
 /**
  * Reads a certificate that the cloud has just issued and checks that it may replace the one in use

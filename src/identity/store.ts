@@ -1,12 +1,13 @@
 import { dirname } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { OPERATOR_ID } from "../cloud/schemas.ts";
-import { FileError, messageOf } from "../model/errors.ts";
+import { CertificateError, FileError, messageOf } from "../model/errors.ts";
 import { DAMAGED_SUFFIX, statePathsIn } from "../model/state_files.ts";
 import type { AtomicWriteOptions, FileStat } from "../system/files.ts";
 import { readPem } from "../x509/pem.ts";
+import { canonicalChain } from "./canonical_chain.ts";
 import { type CertificateInfo, checkPair } from "./certificate.ts";
-import { checkIssued } from "./check_issued.ts";
+import { checkIssued, RETRY } from "./check_issued.ts";
 import { checkPrivateFile } from "./private_file.ts";
 
 const log = getLogger(["ngrokd", "identity"]);
@@ -27,6 +28,7 @@ export class IdentityStore {
   readonly #idPath: string;
   readonly #pendingPath: string;
   readonly #files: IdentityFiles;
+  readonly #checkTls: NonNullable<IdentityStoreOptions["checkTls"]>;
 
   constructor(options: IdentityStoreOptions) {
     const paths = statePathsIn(options.directory);
@@ -35,6 +37,7 @@ export class IdentityStore {
     this.#idPath = paths.operatorId;
     this.#pendingPath = paths.pendingPair;
     this.#files = options.files;
+    this.#checkTls = options.checkTls ?? (() => {});
   }
 
   /**
@@ -70,8 +73,10 @@ export class IdentityStore {
    * @throws {CertificateError} If they cannot be used; nothing is written.
    * @throws {FileError} If they cannot be written; a later load gives the old pair or the new one.
    */
-  async savePair({ cert, key }: Omit<Pair, "info">, inUse?: CertificateInfo): Promise<Pair> {
+  async savePair({ cert: issued, key }: Omit<Pair, "info">, inUse?: CertificateInfo): Promise<Pair> {
+    const cert = await canonicalChain(issued);
     const info = await checkIssued(cert, { key, inUse, nowMs: Date.now() });
+    this.#demandTls({ cert, key });
     if (inUse !== undefined && info.issuer !== inUse.issuer) {
       log.warn("The new certificate is from another issuer", {
         cert: info.serial,
@@ -87,6 +92,16 @@ export class IdentityStore {
     });
     await this.#replacePair(cert, key);
     return { cert, key, info };
+  }
+
+  /** Loads the pair as TLS would, because it replaces one that works. @throws {CertificateError} */
+  #demandTls(pair: { cert: string; key: string }): void {
+    try {
+      this.#checkTls(pair);
+    } catch (cause) {
+      const message = `Cannot use the new certificate: TLS cannot load it (${messageOf(cause)})`;
+      throw new CertificateError(message, { code: "unreadable", cause, hint: RETRY });
+    }
   }
 
   async #replacePair(cert: string, key: string): Promise<void> {
@@ -184,6 +199,8 @@ export interface IdentityStoreOptions {
   readonly certPath: string;
   readonly keyPath: string;
   readonly files: IdentityFiles;
+  /** Throws if TLS cannot load a pair. @default {Every pair passes} */
+  readonly checkTls?: (pair: { readonly cert: string; readonly key: string }) => void;
 }
 
 /** A certificate and the key that fits it, both PEM. */

@@ -12,6 +12,7 @@ import { onSignals } from "./signals.ts";
 import { type LogOutput, openLogOutput } from "./log_output.ts";
 import { connectTcp, listenTcp } from "./tcp.ts";
 import { writeErr, writeOut } from "./terminal.ts";
+import { checkTlsPair } from "./tls_pair.ts";
 import { probeChain } from "./tls_chain.ts";
 import { listenUdp } from "./udp.ts";
 
@@ -50,6 +51,7 @@ export interface System {
     readonly wallMs?: () => number;
     readonly steadyMs?: () => number;
   };
+  readonly checkTlsPair: typeof checkTlsPair;
   readonly holds: typeof holds;
   readonly flagFor: typeof flagFor;
   readonly run: typeof run;
@@ -80,6 +82,7 @@ export function realSystem(): System {
     probeChain,
     localAddresses,
     interfaceAddresses,
+    checkTlsPair,
     holds,
     flagFor,
     run,

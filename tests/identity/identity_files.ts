@@ -1,3 +1,4 @@
+import { checkTlsPair } from "../../src/system/tls_pair.ts";
 import { type IdentityFiles, IdentityStore, type StoredIdentity } from "../../src/identity/store.ts";
 import * as files from "../../src/system/files.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
@@ -30,6 +31,7 @@ export async function identityDirectory(): Promise<IdentityDirectory> {
         certPath: path("tls.crt"),
         keyPath: path("tls.key"),
         files: { ...files, ...changes },
+        checkTls: checkTlsPair,
       }),
     read: (name) => files.readTextIfAny(path(name)),
     async write(name, text, options) {

@@ -1,3 +1,4 @@
+import { checkTlsPair } from "../../src/system/tls_pair.ts";
 import assert from "node:assert/strict";
 import { readCertificate } from "../../src/identity/certificate.ts";
 import { IdentityStore } from "../../src/identity/store.ts";
@@ -95,6 +96,49 @@ Deno.test("IdentityStore.savePair() writes nothing of a pair that does not fit",
   await store().savePair(a);
   await assert.rejects(store().savePair({ cert: b.cert, key: a.key }), CertificateError);
   assert.deepEqual(textsOf(await store().load()), a);
+});
+
+// PEM without line ends, and 20,000 more certificates, replaced a pair that worked.
+Deno.test("IdentityStore.savePair() stores PEM in normal form, and refuses an endless chain", async () => {
+  await using place = await identityDirectory();
+  const { store, read } = place;
+  const pair = await ca.pair();
+  for (
+    const cert of [pair.cert.replaceAll("\n", ""), `Dear client,\n${pair.cert}\nregards`, pair.cert + ca.pem]
+  ) {
+    await store().savePair({ cert, key: pair.key });
+    const stored = await read("tls.crt");
+    assert.equal(stored, cert.endsWith(ca.pem) ? pair.cert.trimEnd() + "\n" + ca.pem : pair.cert);
+    checkTlsPair({ cert: stored!, key: pair.key });
+  }
+  for (const cert of [pair.cert + ca.pem.repeat(20_000), pair.cert + ca.pem.repeat(10)]) {
+    await assert.rejects(store().savePair({ cert, key: pair.key }), { code: "unreadable" });
+  }
+});
+
+Deno.test("IdentityStore.savePair() keeps the old pair if TLS cannot load the new one", async () => {
+  await using place = await identityDirectory();
+  const { store, directory, path } = place;
+  const [old, pair] = await Promise.all([ca.pair(), ca.pair()]);
+  await store().savePair(old);
+  const garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  await assert.rejects(store().savePair({ ...pair, cert: pair.cert + garbage }), { code: "unreadable" });
+  const refusing = new IdentityStore({
+    directory,
+    certPath: path("tls.crt"),
+    keyPath: path("tls.key"),
+    files,
+    checkTls: () => {
+      throw new Error("BadEncoding");
+    },
+  });
+  await assert.rejects(refusing.savePair(pair), {
+    code: "unreadable",
+    message: "Cannot use the new certificate: TLS cannot load it (BadEncoding)",
+  });
+  assert.deepEqual(textsOf(await store().load()), old);
+  assert.throws(() => checkTlsPair({ cert: garbage, key: pair.key }), /BadEncoding/);
+  assert.throws(() => checkTlsPair({ cert: pair.cert, key: old.key }), /KeyMismatch/);
 });
 
 Deno.test("IdentityStore.load() sets a certificate and a key aside that do not fit, and reports them (F18)", async () => {
