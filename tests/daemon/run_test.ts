@@ -180,6 +180,20 @@ for (const forced of [false, true]) {
   });
 }
 
+Deno.test("runDaemon() that cannot undo a change names ngrokd cleanup and exits with 1", async () => {
+  await using machine = await FakeMachine.create();
+  const { hostsPath } = machine;
+  machine.cloud.addEndpoint({ url: "tcp://db.internal:8342", backend: "echo" });
+  const running = machine.run();
+  await machine.active(1);
+  // A section without an end could contain lines of others.
+  await Deno.writeTextFile(hostsPath, `${USER}# BEGIN ngrokd managed section\n10.0.0.1 mine\n`);
+  machine.signal("SIGTERM");
+  assert.equal(await running, 1);
+  assert.match(machine.logText, /could not be undone: run ngrokd cleanup\n/);
+  assert.match(machine.logText, /ngrokd has stopped drained=true clean=false/);
+});
+
 // The exit code was 1.
 Deno.test("runDaemon() exits with 0 after two signals when no connection is open (F27)", async () => {
   await using machine = await FakeMachine.create();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { BindError } from "../../src/model/errors.ts";
+import { roundSettings } from "../fakes/sync_effects.ts";
 import { found, NEVER, TestLoop } from "../fakes/sync_loop.ts";
 
 /** A loop on a machine with this number of descriptors. */
@@ -15,7 +16,13 @@ function withDescriptors(limit: number, urls: readonly string[]) {
     }
     open(where);
   };
-  return { world, loop, descriptors, setList: (now: readonly string[]) => test.answers[0] = found(...now) };
+  return {
+    test,
+    world,
+    loop,
+    descriptors,
+    setList: (now: readonly string[]) => test.answers[0] = found(...now),
+  };
 }
 
 function urls(count: number): string[] {
@@ -60,4 +67,21 @@ Deno.test("SyncLoop returns to a remapped port that was given up for want of des
   descriptors.limit = 100;
   await loop.poll(NEVER);
   assert.ok(world.open.has("127.107.0.2:9080"));
+});
+
+// The covered endpoint would seem active without a listener.
+Deno.test("SyncLoop gives up the listener on every address together with those that it covers", async () => {
+  const { world, loop, descriptors, test } = withDescriptors(1, ["http://a.t:8080", "http://v.t:8080"]);
+  test.settings = roundSettings({
+    listenInterface: "0.0.0.0",
+    overrides: { "v.t": "virtual" },
+    resolveInterface: (name) => name,
+  });
+  await loop.poll(NEVER);
+  assert.deepEqual(loop.outcomes.map(({ state }) => state), ["failed", "failed"]);
+  assert.equal(world.open.size, 0);
+  descriptors.limit = 100;
+  await loop.poll(NEVER);
+  assert.deepEqual(loop.outcomes.map(({ state }) => state), ["active", "active"]);
+  assert.deepEqual([...world.open].sort(), ["0.0.0.0:8080", "0.0.0.0:9080"]);
 });
