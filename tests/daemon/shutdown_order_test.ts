@@ -7,7 +7,7 @@ const HOSTS = "/etc/hosts";
 const CHANGES_FILE = /^(write|create|rename|remove)/;
 const real = realSystem();
 
-/** Records what a daemon ends, and holds a round and the watch of the hosts file until it is told. */
+/** Records what a daemon ends, and holds a round and a watch until a release. */
 class Recorder {
   /** The events since the signal, each once. */
   readonly order: string[] = [];
@@ -103,7 +103,7 @@ function recordOn(machine: FakeMachine): Recorder {
   return recorder;
 }
 
-// Each of the two that run at the signal is the last once, so that the other cannot stand in for it.
+// Each of the two is the last to end once, so that none is waited for by chance.
 for (const last of ["round", "hosts watch"] as const) {
   Deno.test(`runDaemon() ends its parts in order while a ${last} runs`, async () => {
     await using machine = await FakeMachine.create();
