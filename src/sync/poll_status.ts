@@ -22,12 +22,11 @@ export class PollStatus {
 
   /** The last poll, and the reason why the next one waits. */
   get report(): PollReport {
-    const { notice } = this.#report;
     const seconds = Math.ceil((this.#readyAt - performance.now()) / 1000);
     if (seconds <= 0) return this.#report;
     const wait =
       `the next poll waits ${seconds} s for the request budget (at most 60 API requests in any 60 s)`;
-    return { ...this.#report, notice: notice === undefined ? wait : `${notice}; ${wait}` };
+    return { ...this.#report, wait };
   }
 
   /** Returns the time of the next poll; see {@linkcode nextPollDelay}. */
@@ -89,8 +88,10 @@ export interface PollReport {
   readonly lastPoll?: number;
   readonly error?: string;
   readonly hint?: string;
-  /** An unusual result of the last poll, or the reason why the next one waits. */
+  /** An unusual result of the last poll. */
   readonly notice?: string;
+  /** The reason why the next poll waits, which is no problem. */
+  readonly wait?: string;
 }
 
 /** Returns the state of the API after a failed call. */

@@ -194,6 +194,18 @@ Deno.test("runDaemon() that cannot undo a change names ngrokd cleanup and exits 
   assert.match(machine.logText, /ngrokd has stopped drained=true clean=false/);
 });
 
+// The health report once named it among its problems.
+Deno.test("runDaemon() shows in status alone that a poll waits for the request budget", async () => {
+  await using machine = await FakeMachine.create();
+  await withDaemon(machine, async () => {
+    await machine.until("a wait for the budget", async () => {
+      await machine.request("set-api-key", [machine.cloud.apiKey]);
+      return /waits [0-9]+ s for the request budget/.test((await machine.askStatus()).api.notice ?? "");
+    });
+    assert.deepEqual((await machine.ask("health") as HealthReport).reasons, []);
+  });
+});
+
 // The exit code was 1.
 Deno.test("runDaemon() exits with 0 after two signals when no connection is open (F27)", async () => {
   await using machine = await FakeMachine.create();

@@ -148,7 +148,7 @@ Deno.test("SyncLoop says in its status that a poll waits for the request budget,
     let last: number | undefined;
     for (let second = 0; second < 180; second++) {
       await clock.pass(1000);
-      const wait = /^the next poll waits ([0-9]+) s for the request budget/.exec(loop.status.notice ?? "");
+      const wait = /^the next poll waits ([0-9]+) s for the request budget/.exec(loop.status.wait ?? "");
       const waitS = wait === null ? undefined : Number(wait[1]);
       if (waitS !== undefined && last === undefined) pauses.push(waitS);
       if (waitS !== undefined && last !== undefined) assert.equal(waitS, last - 1);

@@ -23,7 +23,7 @@ export function listReport(daemon: Daemon): EndpointReport[] {
 export function statusReport(daemon: Daemon): StatusReport {
   const { account, loop, forwarder, live, addresses, names, startedAt, startedMonotonicMs, health } = daemon;
   const { operatorId, certificate } = account;
-  const { state, lastPoll, error, hint, notice } = loop.status;
+  const { state, lastPoll, error, hint, notice, wait } = loop.status;
   const { hostname, port } = daemon.ingress();
   const { key, source } = live.apiKey;
   const renewal = daemon.renewals.state;
@@ -44,7 +44,7 @@ export function statusReport(daemon: Daemon): StatusReport {
         : Math.max(0, Math.floor((Date.now() - lastPoll) / 1000)),
       error: error ?? null,
       hint: hint ?? null,
-      notice: notice ?? null,
+      notice: [notice, wait].filter((text) => text !== undefined).join("; ") || null,
       key: { set: key !== "", source },
     },
     certificate: certificate === undefined ? null : {
@@ -83,9 +83,10 @@ export function statusReport(daemon: Daemon): StatusReport {
 export function healthReport(daemon: Daemon): HealthReport {
   const status = statusReport(daemon);
   const reports = listReport(daemon);
+  const { notice } = daemon.loop.status;
   const reasons = [
     ...(status.api.error === null ? [] : [`API: ${status.api.error}`]),
-    ...(status.api.notice === null ? [] : [`API: ${status.api.notice}`]),
+    ...(notice === undefined ? [] : [`API: ${notice}`]),
     ...(status.certificate?.error ? [`Certificate: ${status.certificate.error}`] : []),
     ...(status.certificate?.warning ? [`Certificate: ${status.certificate.warning}`] : []),
     ...(status.ingress.state === "failing" ? [`Ingress: ${status.ingress.error}`] : []),
