@@ -48,11 +48,22 @@ export interface CompleteRound {
 
 /** Returns the settings and the addresses of the interfaces that they name as one text. */
 export function settingsKey(settings: RoundSettings): string {
-  const { resolveInterface, ...values } = settings;
+  const { resolveInterface, ...rest } = settings;
+  const values: Json<typeof rest> = rest;
   const interfaces = [values.listenInterface, ...Object.values(values.overrides)];
   const addresses = interfaces.map((name) => name === VIRTUAL ? name : resolveInterface(name) ?? null);
   return JSON.stringify([values, addresses]);
 }
+
+/**
+ * A type of which JSON keeps everything: for a function, a Map or a Set it is `never`, because a
+ * change of it would go unnoticed.
+ */
+type Json<T> = T extends string | number | boolean | null | undefined ? T
+  : T extends
+    ((...args: never[]) => unknown) | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown> | bigint | symbol
+    ? never
+  : { readonly [Key in keyof T]: Json<T[Key]> };
 
 /** Returns a few of the items, others each time. */
 function sample<T>(items: readonly T[]): T[] {

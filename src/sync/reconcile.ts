@@ -28,7 +28,7 @@ export async function reconcile(
     routes,
     reasons: reasonsOf(bindings, nameReasons),
     ports: portsToSave(bindings, options.ports),
-    applied: bindings.some(({ port, group }) => port === undefined && !group.extra) ? undefined : {
+    applied: bindings.some(hasFailed) ? undefined : {
       revision,
       addresses,
       listeners: listenersOf(bindings),
@@ -122,14 +122,21 @@ function logRemapped(remapped: readonly Binding[], saved: ReadonlyMap<string, nu
   });
 }
 
+function hasFailed({ group, port }: Binding): boolean {
+  return port === undefined && !group.extra;
+}
+
 function reasonsOf(
   bindings: readonly Binding[],
   nameReasons: ReadonlyMap<string, string>,
 ): ReadonlyMap<string, string> {
   const reasons = new Map<string, string>();
+  const failed = new Set(bindings.filter(hasFailed).flatMap(({ group }) => group.routes.map(serviceKey)));
   for (const { group, port, reason } of bindings) {
     for (const route of group.routes) {
       const key = serviceKey(route);
+      // The extra port of an endpoint that is reported as failed would only confuse.
+      if (group.extra && failed.has(key)) continue;
       const nameReason = port !== undefined && isNamed(route) ? nameReasons.get(route.hostname) : undefined;
       const all = [reasons.get(key), reason, nameReason].filter((text) => text !== undefined);
       if (all.length > 0) reasons.set(key, all.join("; "));

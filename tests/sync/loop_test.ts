@@ -232,6 +232,31 @@ Deno.test("SyncLoop keeps all while full and empty lists alternate, and believes
   });
 });
 
+Deno.test("SyncLoop keeps all when a failed poll lies between two empty lists", () => {
+  const test = new TestLoop([found("http://a.t"), found(), DOWN, found(), found("http://a.t")]);
+  return test.run(async ({ clock, polls, world }) => {
+    await clock.pass(600_000);
+    assert.ok(polls.length > 4);
+    assert.deepEqual([[...world.open], world.closed], [["127.107.0.2:80"], []]);
+  });
+});
+
+Deno.test("SyncLoop.poll() shares the newer poll after the end of one that pollNow() made obsolete", () => {
+  const gates = [1, 2].map(() => Promise.withResolvers<ListedEndpoints>());
+  const test = new TestLoop([...gates.map(({ promise }) => () => promise), found("http://a.t")]);
+  return test.run(async ({ clock, loop, polls }) => {
+    loop.pollNow();
+    const newer = loop.poll(NEVER);
+    gates[0]!.resolve(found("http://a.t"));
+    await clock.pass(0);
+    const shared = loop.poll(NEVER);
+    await clock.pass(0);
+    assert.equal(polls.length, 2);
+    gates[1]!.resolve(found("http://a.t"));
+    assert.deepEqual(await Promise.all([newer, shared]), [true, true]);
+  });
+});
+
 // All endpoints were once down until the next poll.
 Deno.test("SyncLoop repeats a round in which the addresses had to move to another subnet", async () => {
   const test = new TestLoop([found("http://a.t")]);

@@ -334,6 +334,14 @@ Deno.test("reconcile() is complete without a port for an extra listener, and say
   );
 });
 
+// The reason of a failed endpoint once ended with the port that still worked.
+Deno.test("reconcile() names no extra port in the reason of an endpoint that fails", async () => {
+  const machine = new Machine();
+  machine.unbindable.set("0.0.0.0:3000", "denied");
+  const { reasons } = await machine.round(["http://a.t:3000"], { mode: "0.0.0.0" });
+  assert.equal(reasons.get("a.t:3000"), "Cannot bind 0.0.0.0:3000: denied");
+});
+
 Deno.test("reconcile() logs the first 50 ports in use, and only the number of the others", async () => {
   await using captured = await captureLog();
   const machine = new Machine();
