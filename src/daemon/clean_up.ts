@@ -21,7 +21,7 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
   await using _exclusion = await excludeDaemons(live, system);
   const journal = new Journal(statePaths(live).journal, system.files);
   const problem = await journal.load();
-  if (problem !== undefined) log.warn("Cannot use the journal: {error}", { error: problem });
+  if (problem !== undefined) log.warn("Problem with the journal: {error}", { error: problem });
   const { names, addresses } = unrecordedChanges(journal, { live, system });
   // A machine where `ip` cannot run has no interface of ngrokd, but nobody can check that.
   const isChecked = await undo(addresses, { journal, system });

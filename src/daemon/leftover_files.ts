@@ -16,6 +16,6 @@ export async function removeLeftoverFiles(live: LiveConfig, files: System["files
     const saved = [clientCert, clientKey, await files.realPath(live.path)];
     for (const directory of new Set(saved.map(dirname))) await files.removeTemporaries(directory);
   } catch (error) {
-    log.warn("Cannot remove temporary files: {error}", { error: messageOf(error) });
+    log.warn("Problem with temporary files: {error}", { error: messageOf(error) });
   }
 }

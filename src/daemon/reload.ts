@@ -48,7 +48,9 @@ export class Reloader {
 
   /** Reloads at a signal, without a promise to wait for. */
   request(): void {
-    this.reload().catch((error) => log.error("Cannot reload the configuration: {error}", { error }));
+    this.reload().catch((error) =>
+      log.error("Problem with the reload of the configuration: {error}", { error })
+    );
   }
 
   /**

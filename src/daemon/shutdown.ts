@@ -54,7 +54,7 @@ export class Shutdown implements AsyncDisposable {
   }
 
   /**
-   * Adds a step. `action` follows "Cannot" in the log; false as the result means that something is
+   * Adds a step. The log names `action`; false as the result means that something is
    * cut or left. `late` aborts one second after a second signal.
    */
   add(action: string, run: ShutdownStep["run"]): void {
@@ -83,7 +83,7 @@ export class Shutdown implements AsyncDisposable {
         if (await run(this.#late(end.signal)) === false) this.#unfinished.push(action);
       } catch (error) {
         this.#unfinished.push(action);
-        log.error("Cannot {action}: {error}", { action, error: messageOf(error) });
+        log.error("Problem while trying to {action}: {error}", { action, error: messageOf(error) });
       } finally {
         end.abort();
       }

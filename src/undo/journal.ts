@@ -78,7 +78,7 @@ export class Journal {
       if (changes.length === 0) await this.#file.remove();
       else await this.#file.write({ version: 1, changes: [...changes] });
     } catch (error) {
-      log.warn("Cannot record a change to this machine: {error}", { error: messageOf(error) });
+      log.warn("Problem with the record of a change to this machine: {error}", { error: messageOf(error) });
     }
   }
 }

@@ -19,7 +19,7 @@ export async function undo(changes: readonly Change[], options: UndoOptions): Pr
     if (problem === undefined) await journal.strike(change);
     else {
       isClean = false;
-      log.error("Cannot undo a change to this machine: {error}", { error: problem, hint });
+      log.error("Problem with the undo of a change to this machine: {error}", { error: problem, hint });
     }
   }
   return isClean;
@@ -45,7 +45,7 @@ async function undoOne(change: Change, system: UndoOptions["system"]): Promise<U
   switch (change.kind) {
     case "addresses": {
       const left = await new LinuxIp({ run: system.run }).release();
-      return left === undefined ? {} : { problem: `Cannot remove the virtual network interface: ${left}` };
+      return left === undefined ? {} : { problem: `The virtual network interface may remain: ${left}` };
     }
     case "hosts": {
       const { path, created } = change;

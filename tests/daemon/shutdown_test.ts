@@ -33,7 +33,7 @@ Deno.test("Shutdown runs the other steps after one that fails, and names it", as
   });
   shutdown.add("close the second part", () => Promise.reject(new Error("no")));
   await shutdown[Symbol.asyncDispose]();
-  assert.deepEqual(logged.lines("error"), ["Cannot close the second part: no"]);
+  assert.deepEqual(logged.lines("error"), ["Problem while trying to close the second part: no"]);
   assert.deepEqual([isRun, shutdown.unfinished], [true, ["close the second part"]]);
 });
 

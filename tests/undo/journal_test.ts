@@ -90,7 +90,10 @@ Deno.test("Journal logs a change that it cannot record, and records it at the ne
     const journal = new Journal(path, { ...files, writeFileAtomic });
     await journal.record(HOSTS);
     assert.deepEqual(journal.changes, [HOSTS]);
-    assert.match(logged.lines("warning").join(""), /Cannot record .*the disk is full/);
+    assert.match(
+      logged.lines("warning").join(""),
+      /^Problem with the record .*: Cannot write .*the disk is full$/,
+    );
     isFull = false;
     await journal.record(HOSTS);
     assert.deepEqual((await reopened(path)).changes, [HOSTS]);

@@ -32,7 +32,7 @@ export class PublishedNames {
     const { changed, problem, hint, refused, notes } = outcome;
     this.#onProblem.report(
       problem,
-      () => log.error("Cannot publish names: {error}", { error: problem, hint }),
+      () => log.error("Problem with the names: {error}", { error: problem, hint }),
     );
     if (changed) log.info("Published names in {file}", { file, count: names.size - refused.size });
     this.#problem = problem === undefined ? undefined : withHint({ message: problem, hint });
@@ -43,7 +43,9 @@ export class PublishedNames {
   async withdraw(): Promise<void> {
     this.#withdrawn = true;
     const { problem, hint } = await this.#publisher.withdraw();
-    if (problem !== undefined) log.error("Cannot remove names: {error}", { error: problem, hint });
+    if (problem !== undefined) {
+      log.error("Problem with the removal of the names: {error}", { error: problem, hint });
+    }
   }
 
   get report(): StatusReport["names"] {

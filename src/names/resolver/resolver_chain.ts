@@ -71,7 +71,7 @@ export class ResolverChain implements Resolver {
     // The old resolver is withdrawn after the new one works, so that names always resolve.
     const left = await this.#withdrawFrom([...this.#used].filter((choice) => choice !== active));
     this.#onLeft.report(left.problem, (error) => {
-      log.warn("Cannot withdraw the earlier resolver: {error}", { error, hint: left.hint });
+      log.warn("Problem with the earlier resolver: {error}", { error, hint: left.hint });
     });
     return { ...success, changed: changed || success.changed || left.changed };
   }

@@ -27,7 +27,7 @@ Deno.test("PublishedNames logs a lasting problem once, and reports it until it i
   const names = new PublishedNames(new HostsFile(file.path, { files }));
   for (let round = 0; round < 3; round++) await names.publish(NAMES);
   const problem = `Cannot edit ${file.path}: line 1 has a start marker without an end marker`;
-  assert.deepEqual(logged.lines("error"), [`Cannot publish names: ${problem}`]);
+  assert.deepEqual(logged.lines("error"), [`Problem with the names: ${problem}`]);
   assert.equal(names.report.state, "failing");
   assert.ok(names.report.reason?.startsWith(`${problem} (Remove `), "with the hint");
 

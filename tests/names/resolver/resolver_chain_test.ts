@@ -117,7 +117,7 @@ Deno.test("ResolverChain retries a withdrawal that failed, and warns", async () 
   await using logged = await captureLog();
   await chain.apply(REQUEST);
   await chain.apply(REQUEST);
-  const warning = "Cannot withdraw the earlier resolver: b cannot be withdrawn";
+  const warning = "Problem with the earlier resolver: b cannot be withdrawn";
   assert.deepEqual(logged.lines("warning"), [warning]);
   log.length = 0;
   b.withdrawProblem = undefined;
