@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Stage } from "../../sim/stage.ts";
-import { get } from "./client.ts";
+import { get } from "../e2e/client.ts";
 
 const HOST = "api.myapp:8181";
 
