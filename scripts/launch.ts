@@ -13,13 +13,13 @@ import type { Proxy } from "../src/model/proxy.ts";
 import { readEnvironment } from "../src/system/environment.ts";
 import { readText } from "../src/system/files.ts";
 import { type Capability, flagFor } from "../src/system/permissions.ts";
-import { onSignals } from "../src/system/signals.ts";
+import { ENDING_SIGNALS, onSignals } from "../src/system/signals.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 import { capabilities } from "./missing_capabilities.ts";
 import { permissionFlags } from "./permission_flags.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-const RUN: readonly string[] = ["run", `--config=${ROOT}deno.json`, "--no-prompt"];
+const RUN: readonly string[] = ["run", `--config=${ROOT}deno.json`, "--no-prompt", "--cached-only"];
 
 /** Settings from the environment that need permissions. */
 export interface LaunchSettings {
@@ -107,7 +107,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   // The daemon has its own process group, so that Ctrl-C reaches it once, through this process.
   const child = new Deno.Command("deno", { args: argv, detached: true }).spawn();
-  using _signals = onSignals(["SIGINT", "SIGTERM", "SIGHUP"], (name) => child.kill(name));
+  using _signals = onSignals(["SIGHUP", ...ENDING_SIGNALS], (name) => child.kill(name));
   return (await child.status).code;
 }
 

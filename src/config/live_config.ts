@@ -5,6 +5,7 @@ import type { System } from "../system/system.ts";
 import { type ApiKey, resolveApiKey } from "./api_key.ts";
 import type { Config } from "./config.ts";
 import { type ConfigDiff, diffConfig } from "./diff.ts";
+import { environmentWarnings } from "./environment_warnings.ts";
 import { exposureWarnings } from "./exposure.ts";
 import { loadConfig } from "./load.ts";
 import { checkPermissions } from "./permissions.ts";
@@ -13,10 +14,11 @@ import { problemText, validationError } from "./validation_error.ts";
 
 const log = getLogger(["ngrokd", "config"]);
 
-/** The machine, and the proxy variables of its environment at the start. */
+/** The machine, and its environment at the start: the proxies, and what is wrong with it. */
 interface Source {
   readonly system: System;
   readonly proxies: ProxyEnvironment;
+  readonly warnings: readonly string[];
 }
 
 /** A configuration with the values that depend on the environment too. */
@@ -55,7 +57,7 @@ export class LiveConfig {
     const proxies: ProxyEnvironment = Object.fromEntries(
       PROXY_VARIABLES.map((name) => [name, system.takeEnvironment(name)]),
     );
-    const source = { system, proxies };
+    const source = { system, proxies, warnings: environmentWarnings(system.readEnvironment) };
     return new LiveConfig(path, { source, loaded: await load(path, source) });
   }
 
@@ -115,7 +117,12 @@ export class LiveConfig {
       path: this.path,
       state: this.#problems.length === 0 ? "ok" : "rejected",
       problems: [...this.#problems],
-      warnings: [...this.#loaded.warnings, ...exposureWarnings(this.current.net), ...restart],
+      warnings: [
+        ...this.#source.warnings,
+        ...this.#loaded.warnings,
+        ...exposureWarnings(this.current.net),
+        ...restart,
+      ],
     };
   }
 }

@@ -3,6 +3,7 @@ import { hostname, operatingSystem, readEnvironment, takeEnvironment } from "./e
 import * as files from "./files.ts";
 import { dropHttpConnections, sendHttp } from "./http.ts";
 import { serveHttp } from "./http_server.ts";
+import { keepInspectorClosed } from "./inspector.ts";
 import { interfaceAddresses, localAddresses } from "./interfaces.ts";
 import { listenLocal } from "./local_socket.ts";
 import { holdLock } from "./lock.ts";
@@ -56,6 +57,7 @@ export interface System {
   readonly flagFor: typeof flagFor;
   readonly run: typeof run;
   readonly onSignals: typeof onSignals;
+  readonly keepInspectorClosed: typeof keepInspectorClosed;
   /** The output of the log; unlike `writeOut` it never blocks. */
   readonly logOutput: Pick<LogOutput, "write" | "flush">;
   readonly writeOut: typeof writeOut;
@@ -87,6 +89,7 @@ export function realSystem(): System {
     flagFor,
     run,
     onSignals,
+    keepInspectorClosed,
     logOutput: openLogOutput(),
     writeOut,
     writeErr,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { SIGNAL_VARIABLE } from "../../src/config/environment_warnings.ts";
 import { LiveConfig } from "../../src/config/live_config.ts";
 import { ConfigError, FileError } from "../../src/model/errors.ts";
 import { realSystem, type System } from "../../src/system/system.ts";
@@ -11,7 +12,7 @@ async function fakeFile(text: string, changes: Partial<System> = {}) {
   const system: System = {
     ...realSystem(),
     holds: () => true,
-    readEnvironment: () => undefined,
+    readEnvironment: (name) => name === SIGNAL_VARIABLE ? "blocked" : undefined,
     takeEnvironment: () => undefined,
     ...changes,
   };

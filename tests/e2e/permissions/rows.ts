@@ -23,6 +23,8 @@ const OF_ENDPOINTS = [
   "replaces /etc/resolv.conf",
 ];
 const DENIED = "the permission set does not allow";
+/** Without one entry the others are still read. */
+const OTHERS_REPORTED = /The variable [A-Z_0-9]+ is set, so/;
 const IN_PLACE = "; writing it in place";
 const NO_SOCKET = "the permission set does not include /run/ngrokd/ngrokd.sock";
 
@@ -108,6 +110,10 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
       "Waiting for an API key: run ngrokctl set-api-key",
       ["saves key and certificate", ...OF_ENDPOINTS, "refuses the name of this machine"],
     ],
+    "--allow-env=NGROKD_SIGUSR1": [
+      "leaves the port of the inspector free if SIGUSR1 is blocked",
+      "SIGUSR1 is not blocked",
+    ],
     // These two are not grants: they make the variables read as unset, without which no YAML can be
     // read.
     "--ignore-env=LOG_TOKENS": ["reads the configuration", "Config validation failed", ALL],
@@ -153,6 +159,21 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
       '"ingress_endpoint":"kubernetes-binding-ingress.ngrok.io:443"',
       ["refuses the name of that ingress"],
     ],
+  },
+  exposed: {
+    "--allow-env=DENO_AUDIT_PERMISSIONS": ["reports DENO_AUDIT_PERMISSIONS", OTHERS_REPORTED],
+    "--allow-env=DENO_CERT": ["reports DENO_CERT", OTHERS_REPORTED],
+    "--allow-env=DENO_COVERAGE_DIR": ["reports DENO_COVERAGE_DIR", OTHERS_REPORTED],
+    "--allow-env=DENO_TLS_CA_STORE": ["reports DENO_TLS_CA_STORE", OTHERS_REPORTED],
+    "--allow-env=DENO_V8_FLAGS": ["reports DENO_V8_FLAGS", OTHERS_REPORTED],
+    "--allow-env=LD_AUDIT": ["reports LD_AUDIT", OTHERS_REPORTED],
+    "--allow-env=LD_LIBRARY_PATH": ["reports LD_LIBRARY_PATH", OTHERS_REPORTED],
+    "--allow-env=LD_PRELOAD": ["reports LD_PRELOAD", OTHERS_REPORTED],
+    "--allow-env=NODE_EXTRA_CA_CERTS": ["reports NODE_EXTRA_CA_CERTS", OTHERS_REPORTED],
+    "--allow-env=NODE_OPTIONS": ["reports NODE_OPTIONS", OTHERS_REPORTED],
+    "--allow-env=NODE_TLS_REJECT_UNAUTHORIZED": ["reports NODE_TLS_REJECT_UNAUTHORIZED", OTHERS_REPORTED],
+    "--allow-env=OTEL_DENO": ["reports OTEL_DENO", OTHERS_REPORTED],
+    "--allow-env=SSLKEYLOGFILE": ["reports SSLKEYLOGFILE", OTHERS_REPORTED],
   },
   virtual: {
     "--allow-read=/run/systemd/resolve/resolv.conf": [

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { ShippedSet } from "../../../scripts/permission_flags.ts";
 import { type RunOptions, Stage } from "../../../sim/stage.ts";
+import { DANGEROUS_VARIABLES, SIGNAL_VARIABLE } from "../../../src/config/environment_warnings.ts";
 import { PROXY_VARIABLES } from "../../../src/config/proxy/proxy_for.ts";
 import type { EndpointReport } from "../../../src/model/report.ts";
 import { dial } from "../client.ts";
@@ -75,7 +76,7 @@ const local: Setup = {
     "dns: { enabled: true, manage_resolv_conf: true }",
   ],
   net: ["overrides: { lan.myapp: lo }"],
-  environment: ({ cloud }) => ({ NGROK_API_KEY: cloud.apiKey }),
+  environment: ({ cloud }) => ({ NGROK_API_KEY: cloud.apiKey, [SIGNAL_VARIABLE]: "blocked" }),
   prelude: `install -d -m 2750 -g ${GROUP_ID} /run/ngrokd; hostname ${HOSTNAME}`,
   dns: true,
   endpoints: ["tcp://db.myapp:5432", "tcp://lan.myapp:5433", `tcp://${HOSTNAME.toLowerCase()}:5434`],
@@ -86,6 +87,9 @@ const local: Setup = {
     },
     async "answers on the control socket"(stage) {
       assert.match(String(await stage.ask("version")), /^[0-9.]+$/);
+    },
+    async "leaves the port of the inspector free if SIGUSR1 is blocked"() {
+      await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: 9229 }));
     },
     async "gives the socket to the group ngrokd"(stage) {
       const { gid, mode } = await Deno.stat(stage.socketPath);
@@ -210,6 +214,31 @@ const proxied: Setup = {
   }])),
 };
 
+/** The dangerous variables with which a process starts; a broker would grant everything. */
+const REPORTED = Object.keys(DANGEROUS_VARIABLES).filter((name) => name !== "DENO_PERMISSION_BROKER_PATH");
+
+/** Every variable that `scripts/start.sh` removes and the daemon reports. */
+const exposed: Setup = {
+  program: "ngrokd",
+  config: ({ cloud }) => [`api: { url: "${cloud.apiUrl}" }`],
+  environment: ({ cloud, directory }) => ({
+    NGROK_API_KEY: cloud.apiKey,
+    ...Object.fromEntries(REPORTED.map((name) => [name, `${directory}/${name}`])),
+    DENO_TLS_CA_STORE: "mozilla",
+    DENO_V8_FLAGS: "--expose-gc",
+    NODE_OPTIONS: "--no-warnings",
+    NODE_TLS_REJECT_UNAUTHORIZED: "0",
+    OTEL_DENO: "false",
+    DENO_CERT: "/etc/ssl/certs/ngrok/ca.pem",
+    NODE_EXTRA_CA_CERTS: "/etc/ssl/certs/ngrok/ca.pem",
+  }),
+  endpoints: [],
+  scenarios: Object.fromEntries(REPORTED.map((name) => [`reports ${name}`, async (stage) => {
+    const { warnings } = (await stage.askStatus()).config;
+    assert.ok(warnings.some((text) => text.startsWith(`The variable ${name} is set`)), warnings.join("; "));
+  }])),
+};
+
 /** The default subnet, and systemd-resolved. */
 const virtual: Setup = {
   program: "ngrokd",
@@ -266,7 +295,7 @@ const ctl: Setup = {
 };
 
 /** All setups, by name. */
-export const SETUPS = { local, container, operator, defaults, proxied, virtual, ctl } as const;
+export const SETUPS = { local, container, operator, defaults, proxied, exposed, virtual, ctl } as const;
 
 /** The result of the scenarios of a setup. */
 export interface Outcome {
