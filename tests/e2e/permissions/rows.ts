@@ -170,7 +170,6 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
     "--allow-env=LD_LIBRARY_PATH": ["reports LD_LIBRARY_PATH", OTHERS_REPORTED],
     "--allow-env=LD_PRELOAD": ["reports LD_PRELOAD", OTHERS_REPORTED],
     "--allow-env=NODE_EXTRA_CA_CERTS": ["reports NODE_EXTRA_CA_CERTS", OTHERS_REPORTED],
-    "--allow-env=NODE_OPTIONS": ["reports NODE_OPTIONS", OTHERS_REPORTED],
     "--allow-env=NODE_TLS_REJECT_UNAUTHORIZED": ["reports NODE_TLS_REJECT_UNAUTHORIZED", OTHERS_REPORTED],
     "--allow-env=OTEL_DENO": ["reports OTEL_DENO", OTHERS_REPORTED],
     "--allow-env=SSLKEYLOGFILE": ["reports SSLKEYLOGFILE", OTHERS_REPORTED],
@@ -235,7 +234,8 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
 };
 
 /** The entries that Linux cannot show, with the reason. */
-export const NOT_ON_LINUX: Readonly<Record<string, string>> = {
+export const NO_SCENARIO: Readonly<Record<string, string>> = {
   "--allow-read=/etc/resolver": "only macOS has such a directory (resolver(5))",
   "--allow-write=/etc/resolver": "only macOS has such a directory (resolver(5))",
+  "--allow-env=DENO_PERMISSION_BROKER_PATH": "if it is set, no entry of a set counts",
 };

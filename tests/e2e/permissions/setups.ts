@@ -88,7 +88,8 @@ const local: Setup = {
     async "answers on the control socket"(stage) {
       assert.match(String(await stage.ask("version")), /^[0-9.]+$/);
     },
-    async "leaves the port of the inspector free if SIGUSR1 is blocked"() {
+    async "leaves the port of the inspector free if SIGUSR1 is blocked"(stage) {
+      await stage.askStatus();
       await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: 9229 }));
     },
     async "gives the socket to the group ngrokd"(stage) {
