@@ -1,5 +1,5 @@
-// Starts the daemon with the shipped permission set and the flags that its configuration needs
-// beyond it.
+// Starts the daemon with the shipped permission sets and the flags that its configuration needs
+// beyond them.
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../src/config/config.ts";
@@ -15,6 +15,7 @@ import { readText } from "../src/system/files.ts";
 import { type Capability, flagFor } from "../src/system/permissions.ts";
 import { ENDING_SIGNALS, onSignals } from "../src/system/signals.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
+import { flagsForArguments } from "./choose_sets.ts";
 import { capabilities } from "./missing_capabilities.ts";
 import { permissionFlags } from "./permission_flags.ts";
 
@@ -49,16 +50,28 @@ export function neededCapabilities(config: Config, settings: LaunchSettings): Ca
 }
 
 /**
- * Returns the arguments for `deno` that run the daemon with the shipped set and `missing`.
+ * Returns the arguments for `deno` that run the daemon with the shipped sets and `missing`.
  *
  * @throws {RangeError} If a value holds a comma, because a flag would grant its parts.
  */
-export function launchArgv(args: readonly string[], missing: readonly Capability[]): string[] {
+export function launchArgv(args: readonly string[], { chosen = [], missing }: LaunchFlags): string[] {
   const unsafe = missing.map(valueOf).find((value) => value.includes(","));
   if (unsafe !== undefined) {
     throw new RangeError(`Cannot grant "${unsafe}": a permission flag cannot hold a comma`);
   }
-  return [...RUN, ...permissionFlags("ngrokd", missing.map(flagFor)), `${ROOT}main.ts`, ...args];
+  return [
+    ...RUN,
+    ...permissionFlags("ngrokd", [...chosen, ...missing.map(flagFor)]),
+    `${ROOT}main.ts`,
+    ...args,
+  ];
+}
+
+/** Flags of {@linkcode launchArgv}. */
+export interface LaunchFlags {
+  /** The flags of `chosenFlags()`. @default {[]} */
+  readonly chosen?: readonly string[];
+  readonly missing: readonly Capability[];
 }
 
 function valueOf(capability: Capability): string {
@@ -96,7 +109,7 @@ async function main(args: readonly string[]): Promise<number> {
   let argv: string[];
   try {
     const missing = await findMissing(args);
-    argv = launchArgv(args, missing);
+    argv = launchArgv(args, { chosen: await flagsForArguments(args), missing });
     for (const capability of missing) {
       writeOut(`Added permission: ${capability.kind} ${valueOf(capability)}\n`);
     }

@@ -233,9 +233,11 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
   },
 };
 
-/** The entries that Linux cannot show, with the reason. */
+const ON_MACOS = "only macOS has such a directory (resolver(5)), and these tests run on Linux";
+
+/** The entries that these tests cannot show, with the reason. */
 export const NO_SCENARIO: Readonly<Record<string, string>> = {
-  "--allow-read=/etc/resolver": "only macOS has such a directory (resolver(5))",
-  "--allow-write=/etc/resolver": "only macOS has such a directory (resolver(5))",
+  "--allow-read=/etc/resolver": ON_MACOS,
+  "--allow-write=/etc/resolver": ON_MACOS,
   "--allow-env=DENO_PERMISSION_BROKER_PATH": "if it is set, no entry of a set counts",
 };

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import type { ShippedSet } from "../../../scripts/permission_flags.ts";
+import type { AddedSet, ShippedSet } from "../../../scripts/permission_flags.ts";
 import { type RunOptions, Stage } from "../../../sim/stage.ts";
 import { DANGEROUS_VARIABLES, SIGNAL_VARIABLE } from "../../../src/config/environment_warnings.ts";
 import { PROXY_VARIABLES } from "../../../src/config/proxy/proxy_for.ts";
 import type { EndpointReport } from "../../../src/model/report.ts";
+import { entriesOfSets, flagsOf } from "./entries.ts";
 import { dial } from "../client.ts";
 import { echoOnce } from "../../long/load.ts";
 
@@ -21,8 +22,10 @@ type Scenario = (stage: Stage, ctl: Ctl) => Promise<void>;
  * program there.
  */
 export interface Setup {
-  /** The program whose permission set the scenarios need. */
+  /** The program whose permission sets the scenarios need. */
   readonly program: ShippedSet;
+  /** The sets that the program needs in addition. */
+  readonly added?: readonly AddedSet[];
   /** Lines of the configuration, in addition to those of all setups. */
   readonly config: (stage: Stage) => readonly string[];
   /** Lines of the `net:` section. */
@@ -70,6 +73,7 @@ const HOSTS_TEXT = ["localhost", ...CLOUD_NAMES].map((name) => `127.0.0.1\t${nam
 /** API and ingress of the simulated cloud at addresses of this machine. */
 const local: Setup = {
   program: "ngrokd",
+  added: ["ngrokd_dns"],
   config: ({ cloud }) => [
     `api: { url: "${cloud.apiUrl}" }`,
     `ingressEndpoint: localhost:${cloud.ingressPort}`,
@@ -243,6 +247,7 @@ const exposed: Setup = {
 /** The default subnet, and systemd-resolved. */
 const virtual: Setup = {
   program: "ngrokd",
+  added: ["ngrokd_dns"],
   config: ({ cloud }) => [`api: { url: "${cloud.apiUrl}" }`],
   subnet: "10.107.0.0/16",
   environment: ({ cloud }) => ({ NGROK_API_KEY: cloud.apiKey }),
@@ -271,6 +276,7 @@ const virtual: Setup = {
 const ctl: Setup = {
   ...local,
   program: "ngrokctl",
+  added: [],
   scenarios: {
     async "status prints the registration"(_stage, run) {
       const [code, text] = await run(["status"]);
@@ -308,6 +314,11 @@ export interface Outcome {
   readonly shown: string;
 }
 
+/** The entries of the permission sets that a setup needs. */
+export function entriesOf({ program, added = [] }: Setup): string[] {
+  return entriesOfSets([program, ...added]);
+}
+
 /** The cloud and the configuration of a setup; a machine has room for one setup at a time. */
 export async function openSetup(setup: Setup): Promise<Stage> {
   const stage = await Stage.open({ shipped: true });
@@ -334,7 +345,13 @@ export async function start(
   setup: Setup,
   options: RunOptions = {},
 ): Promise<number | undefined> {
-  stage.startDaemon({ environment: setup.environment(stage), prelude: setup.prelude ?? "true", ...options });
+  const flags = flagsOf(entriesOf(setup.program === "ngrokd" ? setup : local));
+  stage.startDaemon({
+    flags,
+    environment: setup.environment(stage),
+    prelude: setup.prelude ?? "true",
+    ...options,
+  });
   let exitCode: number | undefined;
   void stage.daemonEnded.then((code) => exitCode = code);
   await stage.until(
