@@ -2,9 +2,9 @@
 // one line. `daemon.sh` runs it.
 import { dirname } from "node:path";
 import type { Config } from "../src/config/config.ts";
+import { dnsKey } from "../src/config/dns_need.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { type DaemonArguments, parseArguments } from "../src/daemon/arguments.ts";
-import { isNetworkMode } from "../src/dns/plan.ts";
 import { statePathsIn } from "../src/model/state_files.ts";
 import { isLoopbackSubnet } from "../src/network/loopback_subnet.ts";
 import { operatingSystem } from "../src/system/environment.ts";
@@ -16,12 +16,13 @@ import { flagsOfSet, permissionFlags } from "./permission_flags.ts";
  * Returns the flags that make the set `ngrokd` into what this configuration needs: `ngrokd_dns` if
  * this machine is to use the DNS server, and no `ip` without an interface of our own.
  */
-export function chosenFlags({ net, dns }: Config, options: ChooseOptions): string[] {
+export function chosenFlags(config: Config, options: ChooseOptions): string[] {
   const { os, action, endpoints, journal } = options;
-  const hasDns = dns.enabled || dns.listen !== "" || dns.manageResolvConf === true || isNetworkMode(net) ||
-    /:\/\/\*\./.test(endpoints) || /"resolv_conf"|"resolver_dir"/.test(journal);
+  const hasDns = dnsKey(config) !== undefined || /:\/\/\*\./.test(endpoints) ||
+    /"resolv_conf"|"resolver_dir"/.test(journal);
   // A clean-up looks for an interface of an earlier configuration.
-  const hasInterface = action === "cleanup" || !isLoopbackSubnet(net.subnet) || /"addresses"/.test(journal);
+  const hasInterface = action === "cleanup" || !isLoopbackSubnet(config.net.subnet) ||
+    /"addresses"/.test(journal);
   return [
     ...(hasDns ? flagsOfSet("ngrokd_dns") : []),
     ...(hasDns && os === "darwin" ? flagsOfSet("ngrokd_dns_macos") : []),

@@ -1,7 +1,7 @@
 import type { EndpointReport, StatusReport } from "../src/model/report.ts";
 import { SimulatedCloud, type StartOptions } from "./cloud/cloud.ts";
 import { SIGNAL_VARIABLE } from "../src/config/environment_warnings.ts";
-import { permissionFlags, type ShippedSet } from "../scripts/permission_flags.ts";
+import { flagsOfSet, permissionFlags, type ShippedSet } from "../scripts/permission_flags.ts";
 import type { ConfigOptions } from "./daemon_config.ts";
 import { DaemonHarness } from "./daemon_harness.ts";
 import { type LoopbackNetwork, takeLoopbackNetwork } from "./loopback_network.ts";
@@ -158,6 +158,8 @@ export class Stage extends DaemonHarness {
     const { shipped } = this.#options;
     if (shipped && flags === undefined) return [Deno.execPath(), "task", "--quiet", set];
     const granted = flags ?? permissionFlags(set, [
+      // The configurations of the tests reload everything.
+      ...(set === "ngrokd" ? flagsOfSet("ngrokd_dns") : []),
       `--allow-read=${directory}`,
       `--allow-write=${directory}`,
       `--allow-net=unix:${socketPath}`,

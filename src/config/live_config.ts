@@ -5,6 +5,7 @@ import type { System } from "../system/system.ts";
 import { type ApiKey, resolveApiKey } from "./api_key.ts";
 import type { Config } from "./config.ts";
 import { type ConfigDiff, diffConfig } from "./diff.ts";
+import { dnsProblem } from "./dns_need.ts";
 import { environmentWarnings } from "./environment_warnings.ts";
 import { exposureWarnings } from "./exposure.ts";
 import { loadConfig } from "./load.ts";
@@ -95,6 +96,8 @@ export class LiveConfig {
     try {
       const next = await load(this.path, this.#source);
       if (next.isEmpty && !this.#loaded.isEmpty) throw emptied(this.path);
+      const problem = dnsProblem({ current: this.current, next: next.config }, this.#source.system.holds);
+      if (problem !== undefined) throw validationError([problem]);
       const change = diffConfig(this.#loaded.config, next.config);
       this.#needsRestart = diffConfig(this.#atStart, next.config).needsRestart;
       // The key can change without the configuration: in its file.

@@ -130,3 +130,19 @@ Deno.test("LiveConfig.report warns about listen interfaces that other machines c
     'net.overrides.d.example: clients in net.allow_cidrs can reach these private endpoints on "10.0.0.1"',
   ]);
 });
+
+Deno.test("LiveConfig.reload() keeps the names where they are without the permissions for DNS", async () => {
+  const holds: System["holds"] = (capability) =>
+    capability.kind !== "read" || capability.path !== "/etc/resolv.conf";
+  await using file = await fakeFile("dns: {manage_resolv_conf: false}\n", { holds });
+  const live = await LiveConfig.open(file.path, file.system);
+  await file.write("net: {listen_interface: 0.0.0.0}\n");
+  const result = await live.reload();
+  assert.ok("problems" in result);
+  assert.match(result.problems.join(), /^net\.listen_interface: .*Restart ngrokd with deno task ngrokd/);
+  assert.equal(live.current.net.listenInterface, "virtual");
+  // At a start the sets are chosen by the configuration; a reload of such a one needs nothing more.
+  const restarted = await LiveConfig.open(file.path, file.system);
+  await file.write("net: {listen_interface: 0.0.0.0}\ndns: {enabled: true}\n");
+  assert.ok("change" in await restarted.reload());
+});

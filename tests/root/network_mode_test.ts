@@ -301,6 +301,9 @@ test("names move between hosts file and DNS with the mode, and nothing is left",
   const untilInDns = () =>
     stage.until("this machine asks ngrokd", async () => await resolverDriver(stage) === "resolv_conf");
 
+  // The permission sets are chosen at the start: with the virtual configuration a reload could not
+  // make this machine use the DNS server.
+  await Deno.writeTextFile(stage.configPath, managed);
   stage.startDaemon();
   await untilInHosts();
   assert.equal((await stage.askStatus()).dns.state, "off");
