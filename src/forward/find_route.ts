@@ -5,7 +5,7 @@ import type { Limits } from "./admission/limits.ts";
 import { chooseByHello, chooseByRequest, planRoute, type RouteChoice } from "./choose_route.ts";
 import type { RequestHead } from "./http/parse_head.ts";
 import { httpResponse } from "./http/refuse.ts";
-import { type HttpSniff, sniffHttp } from "./http/sniff_http.ts";
+import { type HttpSniff, PartialHead, sniffHttp } from "./http/sniff_http.ts";
 import { peek } from "./peek.ts";
 import { TLS_HANDSHAKE, type TlsSniff, TlsSniffer } from "./sniff_tls.ts";
 import { tlsAlert } from "./tls_alert.ts";
@@ -25,9 +25,10 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
   const isTls = (bytes: Uint8Array): boolean =>
     tls !== undefined && (http === undefined || bytes[0] === TLS_HANDSHAKE);
   const sniffer = new TlsSniffer();
+  const partial = new PartialHead();
   const peeked = await peek<Sniff>(
     local,
-    (bytes) => (isTls(bytes) ? sniffAsTls(bytes, sniffer) : sniffAsHttp(bytes)),
+    (bytes) => (isTls(bytes) ? sniffAsTls(bytes, sniffer) : sniffAsHttp(bytes, partial)),
     { limitMs: (seen) => seen.length === 0 || isTls(seen) ? limits.helloMs : limits.headMs },
   );
   const { bytes: initial } = peeked;
@@ -99,8 +100,8 @@ function notFound(outcome: Outcome, refusal?: Uint8Array): NotFound {
   return { kind: "not_found", outcome, refusal };
 }
 
-function sniffAsHttp(bytes: Uint8Array): Sniff | "more" {
-  const http = sniffHttp(bytes);
+function sniffAsHttp(bytes: Uint8Array, partial: PartialHead): Sniff | "more" {
+  const http = sniffHttp(bytes, partial);
   return http === "more" ? http : { http };
 }
 
