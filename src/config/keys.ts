@@ -4,7 +4,7 @@ import type { Proxy } from "../model/proxy.ts";
 import type { IngressTarget } from "../model/ingress_target.ts";
 import { key, netNeed, replaceNeeds } from "./key.ts";
 import { parseListenAddress } from "./listen_address.ts";
-import { listenInterface, overrides } from "./listen_interface.ts";
+import { hostPatterns, listenInterface, overrides } from "./listen_interface.ts";
 import { defaultSocketPath } from "./paths.ts";
 import { proxyNeed, proxyUrl } from "./proxy/proxy_url.ts";
 import * as types from "./scalar_types.ts";
@@ -177,6 +177,36 @@ export const KEYS = {
         Object.entries(interfaces).flatMap(([entry, listenInterface]) =>
           listenNeeds(listenInterface).map((need) => ({ ...need, entry }))
         ),
+    }),
+    allowNames: key({
+      name: "net.allow_names",
+      type: hostPatterns,
+      default: [],
+      area: "endpoints",
+      doc:
+        "Names that endpoints may have although ngrokd would refuse them; `*.suffix` is every name below it",
+    }),
+    denyNames: key({
+      name: "net.deny_names",
+      type: hostPatterns,
+      default: [],
+      area: "endpoints",
+      doc: "Names that no endpoint may have; `*.suffix` is every name below it",
+    }),
+    shadowPublic: key<"refuse" | "warn" | undefined>({
+      name: "net.shadow_public",
+      type: types.shadowPolicy,
+      default: undefined,
+      area: "endpoints",
+      doc:
+        "Endpoints whose names exist in the public DNS; if absent, wildcards are refused, and other names are served with a warning",
+    }),
+    allowPorts: key({
+      name: "net.allow_ports",
+      type: types.ports,
+      default: [],
+      area: "endpoints",
+      doc: "Ports below 1024 that endpoints may have in network mode, besides 53, 80 and 443",
     }),
     allowCidrs: key({
       name: "net.allow_cidrs",

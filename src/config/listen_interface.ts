@@ -3,7 +3,7 @@ import { parseIpv4 } from "../lib/ipv4.ts";
 import { printable } from "../lib/printable.ts";
 import { VIRTUAL } from "../model/listen_mode.ts";
 import { isUnset, type ListInterfaces, type ReadContext, refuse, type ValueType } from "./value_type.ts";
-import { readText, suggestWord } from "./scalar_types.ts";
+import { listOf, readText, suggestWord } from "./scalar_types.ts";
 
 /** A listen interface; any name is accepted if the interfaces are not known. */
 export const listenInterface: ValueType<string> = {
@@ -50,9 +50,14 @@ function readOverrides(value: unknown, context: ReadContext<unknown>): Readonly<
   return overrides;
 }
 
-function readHostPattern(key: string, known: object): string {
+/** A list of host names and `*.suffix`. */
+export const hostPatterns: ValueType<readonly string[]> = listOf("hosts or `*.suffix`", {
+  read: (value) => readHostPattern(readText(value)),
+});
+
+function readHostPattern(key: string, known: object = {}): string {
   const host = normalizeHostname(key);
-  if (host in known) return refuse("the host is listed twice");
+  if (Object.hasOwn(known, host)) return refuse("the host is listed twice");
   if (isHostname(host) || isWildcard(host)) return host;
   const bare = host.replace(/^[a-z]+:\/\//, "").replace(/[:/].*$/, "");
   const usable = isHostname(bare) || isWildcard(bare);

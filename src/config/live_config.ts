@@ -8,7 +8,13 @@ import { type ConfigDiff, diffConfig } from "./diff.ts";
 import { exposureWarnings } from "./exposure.ts";
 import { loadConfig } from "./load.ts";
 import { checkPermissions } from "./permissions.ts";
-import { PROXY_VARIABLES, type ProxyChoice, type ProxyEnvironment, proxyFor } from "./proxy/proxy_for.ts";
+import {
+  PROXY_VARIABLES,
+  type ProxyChoice,
+  type ProxyEnvironment,
+  proxyFor,
+  proxyHosts,
+} from "./proxy/proxy_for.ts";
 import { problemText, validationError } from "./validation_error.ts";
 
 const log = getLogger(["ngrokd", "config"]);
@@ -84,6 +90,11 @@ export class LiveConfig {
   /** The proxy for the API, if there is one. */
   get apiProxy(): ProxyChoice {
     return this.#loaded.apiProxy;
+  }
+
+  /** The host of every proxy that is configured or inherited. */
+  get proxyHosts(): readonly string[] {
+    return proxyHosts({ configured: this.current.proxy, environment: this.#source.proxies });
   }
 
   /**

@@ -41,6 +41,12 @@ export const logFormat: ValueType<"text" | "json"> = {
   read: (value) => readWord(value, ["text", "json"]),
 };
 
+/** The policy for names that also exist in the public DNS. */
+export const shadowPolicy: ValueType<"refuse" | "warn"> = {
+  values: "`refuse` or `warn`",
+  read: (value) => readWord(value, ["refuse", "warn"]),
+};
+
 /** The path of a file. */
 export const filePath: ValueType<string> = {
   values: "path",
@@ -91,6 +97,15 @@ export const port: ValueType<number> = {
     return port || fallback;
   },
 };
+
+/** A list of ports. */
+export const ports: ValueType<readonly number[]> = listOf("ports", {
+  read(value) {
+    const port = typeof value === "string" && WHOLE_NUMBER.test(value) ? Number(value) : value;
+    if (typeof port === "number" && Number.isInteger(port) && port >= 1 && port <= 65535) return port;
+    return refuse(`${show(value)} is not a port`, "Write the numbers of single ports, such as 22");
+  },
+});
 
 /** True or false, also in the words of YAML 1.1 that the Go daemon accepts. */
 export const boolean: ValueType<boolean> = {

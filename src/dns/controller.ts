@@ -119,6 +119,12 @@ export class DnsController {
     return this.#outcome?.refused ?? new Map();
   }
 
+  /** The addresses of our own DNS server, each `address:port`. */
+  get ownServers(): readonly string[] {
+    const bound = this.#bindings.filter(({ problem }) => problem === undefined);
+    return bound.map(({ address, port }) => listenerKey(address, port));
+  }
+
   get report(): StatusReport["dns"] {
     return dnsReport({
       bindings: this.#bindings,
@@ -149,14 +155,14 @@ export class DnsController {
     });
     // An address that could not be bound belongs to another server, which may be an upstream.
     const bound = this.#bindings.filter(({ problem }) => problem === undefined);
-    if (addresses.length > 0) await this.#updateUpstreams(bound);
+    if (addresses.length > 0) await this.#updateUpstreams();
     await this.#updateResolver(bound[0], domains);
   }
 
-  async #updateUpstreams(bound: readonly DnsBinding[]): Promise<void> {
+  async #updateUpstreams(): Promise<void> {
     const { servers } = await this.#upstreamFinder.find({
       configured: this.#options.config().dns.upstream,
-      own: bound.map(({ address, port }) => listenerKey(address, port)),
+      own: this.ownServers,
     });
     this.#upstreams = servers;
     this.#server.replaceUpstreams(servers.map(toAddress));

@@ -1,5 +1,6 @@
 import { isHostname, parentDomains } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
+import { discoveryLabel } from "../names/policy/well_known_names.ts";
 import { TYPE } from "./query.ts";
 
 /** Seconds; shorter than the interval of polls, so that clients notice a new address. */
@@ -7,8 +8,8 @@ const TTL = 5;
 
 /**
  * Our names and their addresses, immutable. Names are found like routes: exact before wildcard,
- * longest suffix first, at any depth, never the bare suffix. The first of two entries for one name
- * is used.
+ * longest suffix first, at any depth, never the bare suffix, and never a name by which programs
+ * configure themselves. The first of two entries for one name is used.
  */
 export class Zone {
   static readonly EMPTY: Zone = new Zone([]);
@@ -37,7 +38,10 @@ export class Zone {
     if (this.#wildcard.size === 0 || !isHostname(name)) return undefined;
     for (const suffix of parentDomains(name)) {
       const found = this.#wildcard.get(suffix);
-      if (found !== undefined) return found ?? localRecord;
+      if (found === undefined) continue;
+      // Programs that look for a proxy or a service below a wildcard must not find its endpoint.
+      const below = name.slice(0, -suffix.length - 1);
+      return discoveryLabel(below) === undefined ? found ?? localRecord : undefined;
     }
     return undefined;
   }

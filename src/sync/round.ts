@@ -33,7 +33,8 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
   const outcomes = endpoints.filter(({ id }) => !refusedIds.has(id)).map((endpoint): EndpointOutcome => {
     const key = serviceKey(endpoint);
     const route = byService.get(key);
-    const reason = done.reasons.get(key) ?? "";
+    const reasons = [done.reasons.get(key), plan.notes.get(endpoint.hostname)];
+    const reason = reasons.filter((text) => text !== undefined).join("; ");
     return { endpoint, route, reason, state: route === undefined ? "failed" : "active" };
   });
   return {

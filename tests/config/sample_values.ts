@@ -47,6 +47,10 @@ export const SAMPLES: readonly Sample[] = [
     Object.assign(Object.create(null), { "db.example.com": "0.0.0.0", "*.example.com": "virtual" }),
     "endpoints",
   ],
+  ["net.allow_names", ["DB.", "*.Corp"], ["db", "*.corp"], "endpoints"],
+  ["net.deny_names", ["Bank.example"], ["bank.example"], "endpoints"],
+  ["net.shadow_public", "Refuse", "refuse", "endpoints"],
+  ["net.allow_ports", [22, "389"], [22, 389], "endpoints"],
   [
     "net.allow_cidrs",
     ["192.0.2.7/24", "198.51.100.9"],

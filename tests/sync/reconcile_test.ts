@@ -222,9 +222,9 @@ Deno.test("reconcile() tries no port above 65535", async () => {
 Deno.test("reconcile() never remaps a listener that several names share", async () => {
   const machine = new Machine();
   machine.unbindable.set("0.0.0.0:80", "in_use");
-  const outcome = await machine.round(["http://a.t", "http://b.t", "tcp://c.t:81"], { mode: "0.0.0.0" });
+  const outcome = await machine.round(["http://a.t", "http://b.t", "tcp://c.t:8081"], { mode: "0.0.0.0" });
   assert.deepEqual([...outcome.reasons.keys()], ["a.t:80", "b.t:80"]);
-  assert.deepEqual(machine.bindAttempts, ["0.0.0.0:80", "0.0.0.0:81"]);
+  assert.deepEqual(machine.bindAttempts, ["0.0.0.0:80", "0.0.0.0:8081"]);
 });
 
 Deno.test("reconcile() lets tcp yield a port to https on a shared interface", async () => {
