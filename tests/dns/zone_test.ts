@@ -37,6 +37,20 @@ Deno.test("Zone finds exact names before wildcards, and the longest suffix at an
   }
 });
 
+Deno.test("Zone answers below a wildcard for no name by which programs configure themselves", () => {
+  const zone = new Zone([
+    { hostname: "*.example.com", address: "10.107.0.1" },
+    { hostname: "wpad.exact.example.com", address: "10.107.0.2" },
+    { hostname: "*._own.example.com", address: "10.107.0.3" },
+  ]);
+  for (const label of ["wpad", "wpad7", "isatap", "_tcp", "x._tcp", "_acme-challenge.x"]) {
+    assert.equal(lookUp(zone, `${label}.example.com`), undefined, label);
+  }
+  assert.equal(lookUp(zone, "x.wpad.example.com"), "10.107.0.1");
+  assert.equal(lookUp(zone, "wpad.exact.example.com"), "10.107.0.2");
+  assert.equal(lookUp(zone, "x._own.example.com"), "10.107.0.3");
+});
+
 Deno.test("Zone returns the local address for a name or wildcard without an address", () => {
   const zone = new Zone([
     { hostname: "a.example.com", address: undefined },

@@ -16,7 +16,7 @@ const log = getLogger(["ngrokd", "names"]);
 export class PolicyKeeper {
   readonly #options: PolicyKeeperOptions;
   readonly #public: PublicNames;
-  readonly #onUnreadable = new OnChange();
+  readonly #onUnreadable = { hosts: new OnChange(), resolvConf: new OnChange() };
   #hostsText: string | undefined;
   #hostsLines: readonly HostsLine[] = [];
   #hostsRevision = 0;
@@ -40,7 +40,7 @@ export class PolicyKeeper {
     if (this.#suffixes === undefined && hostnames.some(needsSuffixes)) {
       this.#suffixes = await loadPublicSuffixes();
     }
-    const resolvConf = await this.#read(this.#options.readResolvConf) ?? "";
+    const resolvConf = await this.#read("resolvConf", this.#options.readResolvConf) ?? "";
     await this.#readHosts();
     const madeFrom = JSON.stringify([
       this.#options.configured(),
@@ -81,7 +81,7 @@ export class PolicyKeeper {
 
   /** Reads the lines of others. Those of the last good file stay while it cannot be read. */
   async #readHosts(): Promise<void> {
-    const text = await this.#read(this.#options.readHosts);
+    const text = await this.#read("hosts", this.#options.readHosts);
     if (text === undefined || text === this.#hostsText) return;
     this.#hostsText = text;
     const lines = linesOutside(text);
@@ -90,11 +90,11 @@ export class PolicyKeeper {
     this.#hostsRevision++;
   }
 
-  async #read(read: () => Promise<string>): Promise<string | undefined> {
+  async #read(file: "hosts" | "resolvConf", read: () => Promise<string>): Promise<string | undefined> {
     try {
       return await read();
     } catch (error) {
-      this.#onUnreadable.report(messageOf(error), (reason) => {
+      this.#onUnreadable[file].report(messageOf(error), (reason) => {
         log.warn("Cannot find the names that this machine has already: {error}", { error: reason });
       });
       return undefined;
