@@ -6,6 +6,8 @@ const log = getLogger(["ngrokd", "names"]);
 
 /** The look-ups that run at once. */
 const AT_ONCE = 16;
+/** The most names that are logged one by one. */
+const MAX_LOGGED = 10;
 /** The pause after look-ups that no server has answered. */
 const RETRY_MS = 20_000;
 
@@ -22,6 +24,8 @@ export class PublicNames {
   #running: Promise<void> | undefined;
   #reporting: Promise<void> | undefined;
   #nextTry = 0;
+  /** The names found so far that exist. */
+  #shadows = 0;
   #closed = false;
 
   constructor(options: PublicNamesOptions) {
@@ -81,8 +85,16 @@ export class PublicNames {
     this.#states.set(name, state);
     // A name that is not public was allowed before; a wildcard was not.
     if (state === "exists" || name.startsWith("*.")) this.#changed();
-    if (state === "exists") log.warn("An endpoint shadows a public name", { name });
+    if (state === "exists") this.#logShadow(name);
     return state;
+  }
+
+  #logShadow(name: string): void {
+    const count = ++this.#shadows;
+    if (count <= MAX_LOGGED) log.warn("An endpoint shadows a public name", { name });
+    else if (count === MAX_LOGGED + 1) {
+      log.warn("More endpoints shadow public names", { hint: "See: ngrokctl list" });
+    }
   }
 
   /** Reports changes one after the other; those that come meanwhile are one. */

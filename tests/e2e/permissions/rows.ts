@@ -151,7 +151,6 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
     "--allow-net=connect.ngrok-endpoints.com": [
       "dials the ingress that the cloud names",
       '"ingress_endpoint":"kubernetes-binding-ingress.ngrok.io:443"',
-      ["refuses the name of that ingress"],
     ],
   },
   virtual: {
