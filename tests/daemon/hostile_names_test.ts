@@ -201,3 +201,34 @@ Deno.test("runDaemon() gives every hostile name the verdict and reason of the ta
     assert.equal(await Deno.readTextFile(machine.hostsPath), `${MACHINE.hosts}\n${renderBlock(section)}`);
   });
 });
+
+Deno.test("runDaemon() follows lines of the user, net.allow_names and net.deny_names while it runs", async () => {
+  await using machine = await FakeMachine.create();
+  await Deno.writeTextFile(machine.hostsPath, USER);
+  for (const name of ["db", "nas.home"]) {
+    machine.cloud.addEndpoint({ url: `tcp://${name}:8385`, backend: "echo" });
+  }
+  /** Waits until exactly these endpoints are served, and have lines in ngrokd's section. */
+  const until = (names: readonly string[]) =>
+    machine.until(`${names.join()} served`, async () => {
+      const rows = await machine.askList();
+      const active = rows.filter(({ state }) => state === "active").map(({ hostname }) => hostname).sort();
+      const [, section = ""] = (await Deno.readTextFile(machine.hostsPath)).split("# BEGIN ngrokd");
+      const published = ["db", "nas.home"].filter((name) => section.includes(`\t${name}\n`));
+      return [active.join(), published.join()].every((text) => text === names.join());
+    });
+  await withDaemon(machine, async () => {
+    await until(["nas.home"]);
+    await machine.reloadWith("net:", "net:\n  allow_names: [db]");
+    await until(["db", "nas.home"]);
+    await Deno.writeTextFile(
+      machine.hostsPath,
+      `192.0.2.9 nas.home\n${await Deno.readTextFile(machine.hostsPath)}`,
+    );
+    await until(["db"]);
+    const hosts = await Deno.readTextFile(machine.hostsPath);
+    assert.equal(hosts.split("nas.home").length, 2, hosts);
+    await machine.reloadWith("allow_names: [db]", 'allow_names: [db, "*.home"]\n  deny_names: [db]');
+    await until(["nas.home"]);
+  });
+});

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { PublicLookup, type PublicLookupOptions } from "../../src/dns/public_lookup.ts";
+import { readAddresses } from "../../src/dns/read_addresses.ts";
 import { connectTcp } from "../../src/system/tcp.ts";
 import { listenUdp } from "../../src/system/udp.ts";
 import { FakeUpstream } from "./fake_upstream.ts";
-import { decode, replyTo, TYPES } from "./messages.ts";
+import { decode, message, replyTo, TYPES } from "./messages.ts";
 
 const NXDOMAIN = 3;
 const SERVFAIL = 2;
@@ -70,4 +72,16 @@ Deno.test("PublicLookup asks neither our own server nor one that nobody has conf
   using unconfigured = lookupAt([]);
   assert.equal(await unconfigured.lookUp("www.bank.com"), undefined);
   assert.equal(server.requests.length, 0);
+});
+
+Deno.test("readAddresses() reads any bytes, and no address that is not whole", () => {
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+    for (const address of readAddresses(bytes)) assert.match(address, /^(::|[0-9.]+)$/);
+  }));
+  const request = message({ name: "www.bank.com" });
+  const whole = replyTo(request, { addresses: ["192.0.2.1", "192.0.2.2"] });
+  assert.deepEqual(readAddresses(whole), ["192.0.2.1", "192.0.2.2"]);
+  for (let length = 0; length < whole.length; length++) {
+    assert.ok(readAddresses(whole.subarray(0, length)).length < 2, String(length));
+  }
 });
