@@ -27,16 +27,12 @@ export function openNamePolicy(options: NamePolicyOptions): PolicyKeeper {
   });
   const keeper = new PolicyKeeper({
     configured() {
-      const { api, net: { allowNames, denyNames, shadowPublic } } = live.current;
+      const { allowNames, denyNames, shadowPublic } = live.current.net;
       return {
         hostname: system.hostname(),
         hostsPath: path,
-        reserved: [
-          new URL(api.url).hostname,
-          // The cloud may name another ingress at any time.
-          normalizeHostname(ingress().hostname),
-          ...live.proxyHosts,
-        ],
+        // The cloud may name another ingress at any time.
+        reserved: [...live.serverHosts, normalizeHostname(ingress().hostname)],
         allowed: allowNames,
         denied: denyNames,
         shadowPublic,
