@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../../model/errors.ts";
+import { sleep } from "../../system/clock.ts";
 import type { PublicState } from "./name_policy.ts";
 
 const log = getLogger(["ngrokd", "names"]);
@@ -8,7 +9,9 @@ const log = getLogger(["ngrokd", "names"]);
 const AT_ONCE = 16;
 /** The most names that are logged one by one. */
 const MAX_LOGGED = 10;
-/** The pause after look-ups that no server has answered. */
+/** The pause between two reports: each leads to a round, and thousands of names may change. */
+const REPORT_MS = 1000;
+/** The pause before names without an answer are looked up again. */
 const RETRY_MS = 20_000;
 
 /**
@@ -21,12 +24,14 @@ export class PublicNames {
   readonly #options: PublicNamesOptions;
   /** The answers, for the wanted names only. */
   #states = new Map<string, PublicState>();
+  /** The number of look-ups of each name. */
+  readonly #attempts = new Map<string, number>();
   #running: Promise<void> | undefined;
   #reporting: Promise<void> | undefined;
   #nextTry = 0;
   /** The names found so far that exist. */
   #shadows = 0;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(options: PublicNamesOptions) {
     this.#options = options;
@@ -39,39 +44,52 @@ export class PublicNames {
   /** Sets the names to know about; looks up those without an answer and forgets all others. */
   want(names: readonly string[]): void {
     this.#states = new Map(names.map((name) => [name, this.state(name)]));
+    for (const name of this.#attempts.keys()) if (!this.#states.has(name)) this.#attempts.delete(name);
     this.retry();
   }
 
-  /** Looks up the names without an answer, unless servers were silent a moment ago. */
+  /** Looks up the names without an answer, those that had a look-up only after a pause. */
   retry(): void {
-    const { now = () => performance.now() } = this.#options;
-    if (this.#closed || this.#running !== undefined || now() < this.#nextTry) return;
-    if (![...this.#states.values()].includes("unknown")) return;
+    if (this.#running !== undefined || this.#next(new Set()) === undefined) return;
     this.#running = this.#run().finally(() => this.#running = undefined);
   }
 
   /** Ends the look-ups; the caller has made those that run end. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     await this.#running;
     await this.#reporting;
   }
 
   async #run(): Promise<void> {
     const { now = () => performance.now() } = this.#options;
-    const queue = [...this.#states].filter(([, state]) => state === "unknown").map(([name]) => name).values();
-    // Without an answer to so many look-ups in a row, no server answers at all.
-    let silent = 0;
-    let missed = false;
+    const tried = new Set<string>();
     await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-      for (const name of queue) {
-        const state = await this.#lookUp(name);
-        missed ||= state === "unknown";
-        silent = state === "unknown" ? silent + 1 : 0;
-        if (this.#closed || silent >= AT_ONCE) return;
+      for (let name = this.#next(tried); name !== undefined; name = this.#next(tried)) {
+        tried.add(name);
+        this.#attempts.set(name, (this.#attempts.get(name) ?? 0) + 1);
+        await this.#lookUp(name);
       }
     }));
-    if (missed) this.#nextTry = now() + RETRY_MS;
+    if ([...tried].some((name) => this.#states.get(name) === "unknown")) this.#nextTry = now() + RETRY_MS;
+  }
+
+  /**
+   * Returns the name to look up next. Names that nobody has looked up come first: an account with
+   * many names that no server answers for must not keep the others from being checked.
+   */
+  #next(tried: ReadonlySet<string>): string | undefined {
+    const { now = () => performance.now() } = this.#options;
+    if (this.#closing.signal.aborted) return undefined;
+    let best: string | undefined;
+    let fewest = now() < this.#nextTry ? 1 : Infinity;
+    for (const [name, state] of this.#states) {
+      const attempts = this.#attempts.get(name) ?? 0;
+      if (state !== "unknown" || attempts >= fewest || tried.has(name)) continue;
+      [best, fewest] = [name, attempts];
+      if (attempts === 0) break;
+    }
+    return best;
   }
 
   async #lookUp(name: string): Promise<PublicState> {
@@ -97,18 +115,20 @@ export class PublicNames {
     }
   }
 
-  /** Reports changes one after the other; those that come meanwhile are one. */
+  /** Reports a change at once, and those of the following second together. */
   #changed(): void {
     this.revision++;
     this.#reporting ??= this.#report().finally(() => this.#reporting = undefined);
   }
 
   async #report(): Promise<void> {
+    const { signal } = this.#closing;
     let reported: number;
     do {
       reported = this.revision;
       await this.#options.onChange();
-    } while (reported !== this.revision && !this.#closed);
+      await sleep(REPORT_MS, { signal }).catch(() => {});
+    } while (reported !== this.revision && !signal.aborted);
   }
 }
 
