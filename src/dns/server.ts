@@ -92,14 +92,14 @@ export class DnsServer implements AsyncDisposable {
       serveUdp(socket, {
         signal,
         judge: (peer) => this.#judge(peer),
-        respond: (message, { hostname: address }) =>
-          this.#respond(message, { localRecord, address, isUdp: true }),
+        respond: (message, { hostname: address, port }) =>
+          this.#respond(message, { localRecord, address, port }),
         truncate,
       }),
       this.#tcp.serve(listener, {
         signal,
         admits: this.#options.allows,
-        respond: (message, client) => this.#respond(message, { localRecord, ...client, isUdp: false }),
+        respond: (message, client) => this.#respond(message, { localRecord, ...client }),
       }),
     ]);
     this.#own.add(key);
@@ -134,19 +134,22 @@ export class DnsServer implements AsyncDisposable {
 
   #respond(
     message: Uint8Array,
-    options: { localRecord: Uint8Array; address: string; isUdp: boolean; signal?: AbortSignal },
+    client: DnsClient,
   ): Uint8Array | Promise<Uint8Array> | undefined {
-    const { localRecord, address, isUdp, signal } = options;
+    const { localRecord, address, signal } = client;
     const recursion = this.#upstream.servers.length > 0;
     const isLocal = this.#options.isLocal(address);
     const query = replyTo(message, { zone: isLocal ? this.#zone : this.#others, localRecord, recursion });
     if (query === undefined || query instanceof Uint8Array) return query;
+    const isUdp = signal === undefined;
     const maxBytes = isLocal ? MAX_UDP_BYTES : MAX_AMPLIFICATION * message.length;
-    const source = isLocal ? undefined : address;
-    return this.#upstream.query(query, { source, signal }).then((reply) => {
-      if (reply === undefined) return makeReply(query, { rcode: RCODE.SERVFAIL, recursion });
+    const failure = () => makeReply(query, { rcode: RCODE.SERVFAIL, recursion });
+    const holder = isLocal ? signal ?? client.port : address;
+    const forwarded = this.#upstream.query(query, { holder, isLocal, isUdp, signal });
+    return forwarded?.then((reply) => {
+      if (reply === undefined) return failure();
       return isUdp ? fitReply(reply, { query, maxBytes }) : reply;
-    });
+    }) ?? failure();
   }
 
   /** Closes all addresses and connections, and waits for running work. */
@@ -188,6 +191,16 @@ export interface DnsBinding {
   readonly port: number;
   /** The reason why the address is not bound. */
   readonly problem?: BindError;
+}
+
+/** The client of a query, with the A record of the address that received it. */
+interface DnsClient {
+  readonly localRecord: Uint8Array;
+  readonly address: string;
+  /** The port of a client that uses UDP. */
+  readonly port?: number;
+  /** Aborted when the connection of a client that uses TCP is closed. */
+  readonly signal?: AbortSignal;
 }
 
 interface OpenAddress {

@@ -1,6 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../model/errors.ts";
 import { keepGoing } from "../system/keep_going.ts";
+import { nextTurn, TURN_MS } from "../system/turns.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
 import type { RateDecision } from "./rate_limit.ts";
 
@@ -24,17 +25,27 @@ export function serveUdp(socket: UdpSocket, options: UdpServerOptions): Promise<
     }
   }
 
+  async function answer(message: Uint8Array, peer: UdpPeer): Promise<void> {
+    const verdict = judge(peer);
+    if (verdict === "drop") return;
+    const result = verdict === "answer" ? respond(message, peer) : truncate(message);
+    if (result instanceof Uint8Array) await reply(result, peer);
+    else void result?.then((bytes) => reply(bytes, peer));
+  }
+
   async function receive(succeeded: () => void): Promise<never> {
-    for (;;) {
+    for (let busyMs = 0;;) {
       const [message, peer] = await socket.receive(buffer);
       // No reply can be sent to port 0 (RFC 6335 6).
       if (peer.port === 0) continue;
-      const verdict = judge(peer);
+      const start = performance.now();
+      await answer(message, peer);
       succeeded();
-      if (verdict === "drop") continue;
-      const result = verdict === "answer" ? respond(message, peer) : truncate(message);
-      if (result instanceof Uint8Array) await reply(result, peer);
-      else void result?.then((bytes) => reply(bytes, peer));
+      busyMs += performance.now() - start;
+      // The next datagrams of a flood are always there, so that nothing else would run.
+      if (busyMs < TURN_MS) continue;
+      await nextTurn();
+      busyMs = 0;
     }
   }
 

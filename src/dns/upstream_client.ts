@@ -6,17 +6,11 @@ import { limitTime } from "../system/clock.ts";
 import type { TcpAddress } from "../system/tcp.ts";
 import type { UdpSocket } from "../system/udp.ts";
 import { exchangeTcp, exchangeUdp, isTruncated } from "./exchange.ts";
+import { type ForwardClient, type ForwardSlot, ForwardSlots } from "./forward_slots.ts";
 import { type Query, TYPE } from "./query.ts";
 import { MAX_UDP_BYTES } from "./reply.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
-
-/** The most clients that may wait at once. */
-const MAX_WAITING = 1024;
-/** The most of them that may be other machines. */
-const MAX_OTHERS = 768;
-/** The most of them that may have one such address. */
-const MAX_PER_SOURCE = 64;
 
 /** Forwards queries to the upstream DNS servers. */
 export class UpstreamClient implements Disposable {
@@ -28,10 +22,7 @@ export class UpstreamClient implements Disposable {
    * (RFC 5452 5), which also stops a loop of forwarders.
    */
   readonly #running = new Map<string, Exchange>();
-  /** The number of waiting clients on other machines, by address. */
-  readonly #sources = new Map<string, number>();
-  #waiting = 0;
-  #others = 0;
+  readonly #slots = new ForwardSlots();
   #disposed = false;
 
   constructor(options: UpstreamClientOptions) {
@@ -39,23 +30,31 @@ export class UpstreamClient implements Disposable {
   }
 
   /**
-   * Returns the reply to a query, with the id of the query. Undefined if no server answers in time,
-   * the client stops waiting, or too many clients are waiting. An exchange without waiting clients
-   * ends. Never rejects.
+   * Returns the reply to a query, with the id of the query; undefined if there is no slot for it.
+   * The promise is undefined if no server answers in time, the client stops waiting, or another
+   * query takes the slot. It never rejects. An exchange without waiting clients ends.
    *
    * The request has the question, the flags RD, AD and CD, and an EDNS record of our own if the
    * client sent one, without the options of the client.
    */
-  async query(query: Query, options: QueryOptions = {}): Promise<Uint8Array | undefined> {
-    const { source, signal } = options;
-    if (this.#disposed || signal?.aborted || !this.#hasSlot(source)) return undefined;
-    this.#count(source, 1);
+  query(query: Query, client: QueryClient): Promise<Uint8Array | undefined> | undefined {
+    if (this.#disposed || client.signal?.aborted) return undefined;
+    const slot = this.#slots.take(client);
+    return slot === undefined ? undefined : this.#forward(query, { slot, signal: client.signal });
+  }
+
+  async #forward(
+    query: Query,
+    options: { readonly slot: ForwardSlot; readonly signal: AbortSignal | undefined },
+  ): Promise<Uint8Array | undefined> {
+    const { signal } = options;
+    using slot = options.slot;
     const exchange = this.#join(toRequest(query));
     const gone = Promise.withResolvers<undefined>();
     const leave = () => gone.resolve(undefined);
     signal?.addEventListener("abort", leave, { once: true });
     try {
-      const reply = (await Promise.race([exchange.reply, gone.promise]))?.slice();
+      const reply = (await Promise.race([exchange.reply, gone.promise, slot.lost]))?.slice();
       reply?.set(query.bytes.subarray(0, 2));
       return reply;
     } catch (error) {
@@ -64,23 +63,7 @@ export class UpstreamClient implements Disposable {
     } finally {
       signal?.removeEventListener("abort", leave);
       this.#leave(exchange);
-      this.#count(source, -1);
     }
-  }
-
-  #hasSlot(source: string | undefined): boolean {
-    if (this.#waiting >= MAX_WAITING) return false;
-    if (source === undefined) return true;
-    return this.#others < MAX_OTHERS && (this.#sources.get(source) ?? 0) < MAX_PER_SOURCE;
-  }
-
-  #count(source: string | undefined, change: 1 | -1): void {
-    this.#waiting += change;
-    if (source === undefined) return;
-    this.#others += change;
-    const count = (this.#sources.get(source) ?? 0) + change;
-    if (count === 0) this.#sources.delete(source);
-    else this.#sources.set(source, count);
   }
 
   #join(request: Uint8Array): Exchange {
@@ -139,9 +122,7 @@ export interface UpstreamClientOptions {
 }
 
 /** The client of a query. */
-export interface QueryOptions {
-  /** The address of a client on another machine. */
-  readonly source?: string | undefined;
+export interface QueryClient extends ForwardClient {
   /** Aborted when the client stops waiting. */
   readonly signal?: AbortSignal | undefined;
 }

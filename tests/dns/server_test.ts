@@ -315,7 +315,7 @@ Deno.test("DnsServer forwards for this machine while a neighbour uses all its sl
   for (let count = 64; count < 100; count++) {
     assert.equal(decode((await greedy.next())!).rcode, "SERVFAIL");
   }
-  assert.deepEqual([await outcome(OTHER), await outcome(LOCAL)], ["SERVFAIL", "192.0.2.1"]);
-  assert.equal(await greedy.next(), undefined, "it was idle for too long");
-  assert.equal(await outcome(OTHER), "192.0.2.1", "its slots are free");
+  assert.equal(await outcome(LOCAL), "192.0.2.1");
+  // Its own newest query takes the slot of its oldest once that is 200 ms old.
+  while (await outcome(OTHER) === "SERVFAIL");
 });
