@@ -2,6 +2,7 @@ import { parseIpv4 } from "../lib/ipv4.ts";
 import * as addresses from "./address_types.ts";
 import type { Proxy } from "../model/proxy.ts";
 import type { IngressTarget } from "../model/ingress_target.ts";
+import { hostPatterns } from "./host_patterns.ts";
 import { key, netNeed, replaceNeeds } from "./key.ts";
 import { parseListenAddress } from "./listen_address.ts";
 import { hostPatterns, listenInterface, overrides } from "./listen_interface.ts";
@@ -263,6 +264,13 @@ export const KEYS = {
       area: "dns",
       doc: "Upstream DNS servers; if empty, those of this machine, else 8.8.8.8 and 1.1.1.1",
       needs: (servers) => servers.map((server) => netNeed(server)),
+    }),
+    allowPrivate: key({
+      name: "dns.allow_private",
+      type: hostPatterns,
+      default: [],
+      area: "dns",
+      doc: "Names that upstream DNS servers may resolve to addresses of this machine, its link and ngrokd",
     }),
   },
 };

@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import type { Config } from "../config/config.ts";
+import { matchesHostPattern } from "../lib/host_pattern.ts";
 import type { Cidr } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
@@ -12,7 +13,9 @@ import { admitPeer, isLocalPeer } from "../network/admit_peer.ts";
 import { sleep } from "../system/clock.ts";
 import type { System } from "../system/system.ts";
 import type { TcpAddress } from "../system/tcp.ts";
-import { planDns, planZones } from "./plan.ts";
+import { DroppedLog } from "./dropped_log.ts";
+import { localAddressText } from "./local_address.ts";
+import { planDns, planOwnAddresses, planZones } from "./plan.ts";
 import { dnsReport } from "./report.ts";
 import { type DnsBinding, DnsServer } from "./server.ts";
 import { UpstreamFinder } from "./upstream_finder.ts";
@@ -38,6 +41,7 @@ export class DnsController {
   #routes = RouteTable.EMPTY;
   #ownAddresses: ReadonlySet<string> = new Set();
   #networkMode = false;
+  #listeners: ReadonlySet<number> = new Set();
   #bindings: readonly DnsBinding[] = [];
   #upstreams: readonly string[] = [];
   /** The values that the zones were made from. */
@@ -51,6 +55,7 @@ export class DnsController {
     const { system: { listenUdp, listenTcp, connectTcp, files }, config } = options;
     this.#options = options;
     this.#upstreamFinder = new UpstreamFinder(files);
+    const dropped = new DroppedLog();
     const isOwn = (address: string) => this.#ownAddresses.has(address);
     const local = () => ({ virtual: [options.subnet()], isOwn });
     this.#server = new DnsServer({
@@ -64,6 +69,10 @@ export class DnsController {
           allowed: config().net.allowCidrs,
           ...local(),
         }),
+      localAddress: (address) =>
+        localAddressText(address, { subnet: options.subnet(), listeners: this.#listeners }),
+      allowsPrivate: (name) => matchesHostPattern(name, config().dns.allowPrivate),
+      onDropped: (name, reason) => dropped.report(name, reason),
     });
   }
 
@@ -139,14 +148,10 @@ export class DnsController {
     const { config, subnet, resolveInterface, system } = this.#options;
     const own = system.localAddresses().map(({ address }) => address);
     this.#ownAddresses = new Set(own);
-    const { addresses, domains, networkMode } = planDns({
-      config: config(),
-      routes: this.#routes.routes,
-      subnet: subnet(),
-      own,
-      resolveInterface,
-    });
+    const input = { config: config(), routes: this.#routes.routes, subnet: subnet(), own, resolveInterface };
+    const { addresses, domains, networkMode } = planDns(input);
     this.#networkMode = networkMode;
+    this.#listeners = planOwnAddresses(input, addresses);
     this.#replaceZones();
     this.#bindings = this.#server.rebind(addresses);
     const problems = this.#bindings.flatMap(({ problem }) => problem === undefined ? [] : [problem.message]);

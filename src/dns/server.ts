@@ -5,7 +5,8 @@ import { type ByteStream, closeQuietly } from "../system/byte_stream.ts";
 import type { TcpAddress, TcpListener } from "../system/tcp.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
 import { replyTo } from "./reply_to.ts";
-import { HEADER_BYTES, readQuery } from "./query.ts";
+import { filterReply } from "./filter_reply.ts";
+import { HEADER_BYTES, type Query, readQuery } from "./query.ts";
 import { type RateDecision, RateLimit } from "./rate_limit.ts";
 import { fitReply, makeReply, MAX_UDP_BYTES, RCODE } from "./reply.ts";
 import { TcpServer, type TcpServerLimits } from "./tcp_server.ts";
@@ -146,10 +147,28 @@ export class DnsServer implements AsyncDisposable {
     const failure = () => makeReply(query, { rcode: RCODE.SERVFAIL, recursion });
     const holder = isLocal ? signal ?? client.port : address;
     const forwarded = this.#upstream.query(query, { holder, isLocal, isUdp, signal });
-    return forwarded?.then((reply) => {
+    return forwarded?.then((received) => {
+      const reply = received && this.#filter(received, { query, isLocal });
       if (reply === undefined) return failure();
       return isUdp ? fitReply(reply, { query, maxBytes }) : reply;
     }) ?? failure();
+  }
+
+  #filter(
+    reply: Uint8Array,
+    { query, isLocal }: { readonly query: Query; readonly isLocal: boolean },
+  ): Uint8Array | undefined {
+    const { localAddress, allowsPrivate, onDropped } = this.#options;
+    const zone = isLocal ? this.#zone : this.#others;
+    const filtered = filterReply(reply, {
+      query,
+      isOurs: (name) => zone.has(name),
+      hasNamesBelow: (domain) => zone.hasNamesBelow(domain),
+      localAddress,
+      allowsPrivate: () => query.name !== undefined && allowsPrivate(query.name),
+    });
+    if (filtered?.dropped !== undefined) onDropped(query.name ?? "", filtered.dropped);
+    return filtered?.reply;
   }
 
   /** Closes all addresses and connections, and waits for running work. */
@@ -180,6 +199,12 @@ export interface DnsServerOptions {
   readonly allows: (address: string) => boolean;
   /** Returns true for an address of this machine, loopback included; it has no rate limit. */
   readonly isLocal: (address: string) => boolean;
+  /** The text of an address that leads to this machine or to ngrokd; undefined for others. */
+  readonly localAddress: (address: Uint8Array) => string | undefined;
+  /** Returns true for a name that may lead to such an address. */
+  readonly allowsPrivate: (name: string) => boolean;
+  /** Called after records were removed from the reply for a name. */
+  readonly onDropped: (name: string, reason: string) => void;
   readonly limits?: TcpServerLimits;
 }
 

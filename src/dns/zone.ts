@@ -5,6 +5,7 @@ import { TYPE } from "./query.ts";
 
 /** Seconds; shorter than the interval of polls, so that clients notice a new address. */
 const TTL = 5;
+const NO_RECORD = new Uint8Array();
 
 /**
  * Our names and their addresses, immutable. Names are found like routes: exact before wildcard,
@@ -16,6 +17,8 @@ export class Zone {
   /** The A record of each name; null for the address that receives the query. */
   readonly #exact = new Map<string, Uint8Array | null>();
   readonly #wildcard = new Map<string, Uint8Array | null>();
+  /** The domains that have names of ours below them, made when somebody asks. */
+  #parents: ReadonlySet<string> | undefined;
 
   /** @throws {RangeError} If an address is not IPv4. */
   constructor(names: Iterable<ZoneName>) {
@@ -44,6 +47,21 @@ export class Zone {
       return discoveryLabel(below) === undefined ? found ?? localRecord : undefined;
     }
     return undefined;
+  }
+
+  /** Returns true if a normalised name is ours. */
+  has(name: string): boolean {
+    return this.find(name, NO_RECORD) !== undefined;
+  }
+
+  /** Returns true if a name of ours is below this domain. */
+  hasNamesBelow(domain: string): boolean {
+    this.#parents ??= new Set(
+      [...this.#exact.keys()].flatMap(parentDomains).concat(
+        [...this.#wildcard.keys()].flatMap((suffix) => [suffix, ...parentDomains(suffix)]),
+      ),
+    );
+    return domain === "" || this.#parents.has(domain) || this.has(`x.${domain}`);
   }
 }
 

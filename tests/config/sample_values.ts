@@ -62,6 +62,7 @@ export const SAMPLES: readonly Sample[] = [
   ["dns.listen", "127.0.0.1:5353", "127.0.0.1:5353", "dns"],
   ["dns.manage_resolv_conf", false, false, "dns"],
   ["dns.upstream", ["9.9.9.9", "localhost:54"], ["9.9.9.9:53", "127.0.0.1:54"], "dns"],
+  ["dns.allow_private", ["NAS.corp.", "*.lan"], ["nas.corp", "*.lan"], "dns"],
 ];
 
 /** The content of a file that sets these keys. */

@@ -26,6 +26,9 @@ function serverOf(options: Partial<DnsServerOptions> = {}): DnsServer {
     connectTcp,
     allows: () => true,
     isLocal: () => true,
+    localAddress: () => undefined,
+    allowsPrivate: () => false,
+    onDropped: () => {},
     ...options,
   });
   server.replaceZone(zone({ "a.example.com": OURS[0], "here.example.com": undefined }));

@@ -94,3 +94,16 @@ Deno.test("Zone and ListenerRoutes agree on every name", () => {
     { seed: 4, numRuns: 300 },
   );
 });
+
+Deno.test("Zone.hasNamesBelow() is true for every domain above a name of ours, and below a wildcard", () => {
+  const zone = new Zone([
+    { hostname: "api.team.myapp", address: undefined },
+    { hostname: "*.apps.other", address: undefined },
+  ]);
+  for (const domain of ["team.myapp", "myapp", "apps.other", "other", "x.apps.other", ""]) {
+    assert.ok(zone.hasNamesBelow(domain), domain);
+  }
+  for (const domain of ["api.team.myapp", "x.team.myapp", "org", "x.other"]) {
+    assert.ok(!zone.hasNamesBelow(domain), domain);
+  }
+});
