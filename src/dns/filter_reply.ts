@@ -1,5 +1,4 @@
-import type { Query } from "./query.ts";
-import { uint16 } from "./query.ts";
+import { HEADER_BYTES, type Query, uint16 } from "./query.ts";
 import { type DnsRecord, readName, readRecords } from "./records.ts";
 import { rebuildReply } from "./rebuild_reply.ts";
 
@@ -30,7 +29,13 @@ export function filterReply(reply: Uint8Array, options: FilterOptions): Filtered
   });
   if (dropped !== undefined) return { reply: rebuildReply(reply, { query, records: kept }), dropped };
   const whole = reply.slice(0, found.end);
-  whole.set(query.bytes.subarray(12, questionEnd), 12);
+  const asked = query.bytes.subarray(HEADER_BYTES, questionEnd);
+  whole.set(asked, HEADER_BYTES);
+  // Servers may write the name again with each record, in the random case of our request.
+  const owner = asked.subarray(0, -4);
+  for (const { name, start, nameEnd } of found.records) {
+    if (nameEnd - start === owner.length && name === found.question) whole.set(owner, start);
+  }
   return { reply: whole };
 }
 

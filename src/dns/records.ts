@@ -17,6 +17,7 @@ export function readRecords(bytes: Uint8Array, questionEnd: number): Records | u
   const counts = [uint16(bytes, 6), uint16(bytes, 8), uint16(bytes, 10)];
   const total = counts[0]! + counts[1]! + counts[2]!;
   if (total > MAX_RECORDS) return undefined;
+  const question = readName(bytes, HEADER_BYTES)?.name;
   const records: DnsRecord[] = [];
   let at = questionEnd;
   for (let index = 0; index < total; index++) {
@@ -36,7 +37,7 @@ export function readRecords(bytes: Uint8Array, questionEnd: number): Records | u
     });
     at = dataEnd;
   }
-  return { records, end: at };
+  return { question, records, end: at };
 }
 
 /**
@@ -68,6 +69,8 @@ export function readName(bytes: Uint8Array, start: number): DnsName | undefined 
 
 /** The records of a reply. */
 export interface Records {
+  /** The name of the question, in lower case. */
+  readonly question: string | undefined;
   readonly records: readonly DnsRecord[];
   /** The offset behind the last one. */
   readonly end: number;

@@ -54,7 +54,7 @@ Deno.test("UpstreamClient asks with a random id and port, and returns the id of 
   assert.ok(ports.size > 15, `${ports.size} ports`);
 });
 
-Deno.test("UpstreamClient sends the unchanged question, RD, AD, CD and its own EDNS record", async () => {
+Deno.test("UpstreamClient sends the question in random case, RD, AD, CD and its own EDNS record", async () => {
   await using server = new FakeUpstream();
   using upstream = upstreamOf([server]);
   const options = [0, 8, 0, 7, 0, 1, 24, 0, 10, 1, 2];
@@ -64,7 +64,7 @@ Deno.test("UpstreamClient sends the unchanged question, RD, AD, CD and its own E
   );
   await upstream.query(query({ flags: [0, 0] }), LOCAL);
   const [rich, poor] = server.requests.map(({ bytes }) => decode(bytes));
-  assert.equal(rich!.questions[0]!.name, "Other.org");
+  assert.equal(rich!.questions[0]!.name.toLowerCase(), "other.org");
   assert.deepEqual([rich!.flag_rd, rich!.flag_ad, rich!.flag_cd], [true, true, true]);
   assert.deepEqual([rich!.flag_aa, rich!.flag_tc, rich!.flag_ra, rich!.flag_z, rich!.rcode], [
     false,
@@ -82,14 +82,12 @@ Deno.test("UpstreamClient accepts only a reply with the id and the question of t
   await using server = new FakeUpstream((request) => {
     const wrongId = replyTo(request, { addresses: ["6.6.6.1"] });
     wrongId[0]! ^= 1;
-    const otherCase = replyTo(request, { addresses: ["6.6.6.2"] });
-    otherCase[13]! ^= 0x20;
     const noReply = replyTo(request, { addresses: ["6.6.6.3"] });
     noReply[2]! &= 0x7f;
     const twoQuestions = replyTo(request, { addresses: ["6.6.6.4"] });
     twoQuestions[5] = 2;
     const short = replyTo(request).subarray(0, 11);
-    return [wrongId, otherCase, noReply, twoQuestions, short, replyTo(request, { addresses: ["192.0.2.7"] })];
+    return [wrongId, noReply, twoQuestions, short, replyTo(request, { addresses: ["192.0.2.7"] })];
   });
   using upstream = upstreamOf([server]);
   assert.deepEqual(addresses(await upstream.query(query(), LOCAL)), ["192.0.2.7"]);
@@ -208,9 +206,10 @@ Deno.test("UpstreamClient shares one exchange for equal questions at the same ti
   const replies = await Promise.all([1, 2, 3].map((id) => upstream.query(query({ id }), LOCAL)));
   assert.deepEqual(replies.map((reply) => decode(reply!).id), [1, 2, 3]);
   assert.equal(server.requests.length, 1);
-  const different = [{}, { flags: [0, 0] as const }, { additional: [opt()] }, { name: "other.org" }];
+  // The case is no difference: an attacker could otherwise start many exchanges for one name.
+  const different = [{}, { flags: [0, 0] as const }, { additional: [opt()] }, { name: "oTHER.org" }];
   await Promise.all(different.map((parts) => upstream.query(query(parts), LOCAL)));
-  assert.equal(server.requests.length, 5, "these four are different");
+  assert.equal(server.requests.length, 4, "only three of these four are different");
 });
 
 /** A client whose server never replies. */
@@ -279,4 +278,71 @@ Deno.test("UpstreamClient frees the slot of a client that is answered or gone", 
   sockets[64]!.onSend = (data) =>
     sockets[64]!.deliver(replyTo(data, { addresses: ["192.0.2.2"] }), "10.0.0.1", 53);
   assert.deepEqual(addresses(await again), ["192.0.2.2"]);
+});
+
+const NAME = "a-name-of-many-letters.example.org";
+
+function nameIn(bytes: Uint8Array): string {
+  return decode(bytes).questions[0]!.name;
+}
+
+Deno.test("UpstreamClient mixes the case of each question, and returns that of the query (R79)", async () => {
+  await using server = new FakeUpstream();
+  using upstream = upstreamOf([server]);
+  for (let count = 0; count < 10; count++) {
+    const reply = await upstream.query(query({ name: "A-Name-of-Many-Letters.example.ORG" }), LOCAL);
+    assert.equal(nameIn(reply!), "A-Name-of-Many-Letters.example.ORG");
+  }
+  const names = server.requests.map(({ bytes }) => nameIn(bytes));
+  assert.equal(new Set(names).size, 10);
+  assert.deepEqual(new Set(names.map((name) => name.toLowerCase())), new Set([NAME]));
+});
+
+/** A reply as of a server that changes the case of the question. */
+function inUpperCase(request: Uint8Array, address: string): Uint8Array<ArrayBuffer> {
+  const reply = replyTo(request, { addresses: [address] });
+  for (let at = 12; at < 12 + NAME.length + 1; at++) if (reply[at]! >= 0x61) reply[at]! -= 0x20;
+  return reply;
+}
+
+Deno.test("UpstreamClient asks by TCP after a reply in another case, so that a forged one fails (R79)", async () => {
+  await using server = new FakeUpstream((request, transport) => [
+    transport === "udp" ? inUpperCase(request, "6.6.6.6") : replyTo(request, { addresses: ["192.0.2.1"] }),
+  ]);
+  using upstream = upstreamOf([server]);
+  for (let count = 0; count < 5; count++) {
+    assert.deepEqual(addresses(await upstream.query(query({ name: NAME }), LOCAL)), ["192.0.2.1"]);
+  }
+  const transports = server.requests.map(({ transport }) => transport);
+  assert.deepEqual(transports, Array(5).fill(["udp", "tcp"]).flat(), "the server itself keeps the case");
+});
+
+Deno.test("UpstreamClient works with servers that change the case, with and without TCP", async () => {
+  await using changes = new FakeUpstream((request) => [inUpperCase(request, "192.0.2.1")]);
+  const noTcp = () => Promise.reject(new Deno.errors.ConnectionRefused());
+  for (
+    const [options, expected] of [
+      [{}, ["udp", "tcp", "udp", "udp"]],
+      [{ connectTcp: noTcp }, Array(7).fill("udp")],
+    ] as const
+  ) {
+    changes.requests.length = 0;
+    using upstream = upstreamOf([changes], options);
+    while (changes.requests.length < expected.length) {
+      assert.deepEqual(addresses(await upstream.query(query({ name: NAME }), LOCAL)), ["192.0.2.1"]);
+    }
+    assert.deepEqual(changes.requests.map(({ transport }) => transport), expected);
+    assert.equal(nameIn(changes.requests.at(-1)!.bytes), NAME, "it is asked in lower case now");
+  }
+});
+
+Deno.test("UpstreamClient asks a silent server again in lower case, and learns after three times", async () => {
+  await using strange = new FakeUpstream((request) =>
+    nameIn(request) === NAME ? [replyTo(request, { addresses: ["192.0.2.1"] })] : []
+  );
+  using upstream = upstreamOf([strange]);
+  for (let count = 0; count < 4; count++) {
+    assert.deepEqual(addresses(await upstream.query(query({ name: NAME }), LOCAL)), ["192.0.2.1"]);
+  }
+  assert.equal(strange.requests.length, 7);
 });
