@@ -41,12 +41,12 @@ export class UpstreamClient implements Disposable {
   }
 
   /**
-   * Returns the reply to a query, with its id and question; undefined if there is no slot for it.
+   * Returns the reply to a query, with its id and question; undefined if it gets no slot.
    * The promise is undefined if no server answers in time, the client stops waiting, or another
    * query takes the slot. It never rejects. An exchange without waiting clients ends.
    *
-   * The request has the question in random case, the flags RD, AD and CD, and an EDNS record of our own if the
-   * client sent one, without the options of the client.
+   * The request has the question in random case, the flags RD, AD and CD, and an EDNS record of our
+   * own if the client sent one, without the options of the client.
    */
   query(query: Query, client: QueryClient): Promise<Uint8Array | undefined> | undefined {
     if (this.#disposed || client.signal?.aborted) return undefined;

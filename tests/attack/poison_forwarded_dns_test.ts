@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { percentile } from "../../bench/statistics.ts";
 import { Stage } from "../../sim/stage.ts";
 import { FakeUpstream } from "../dns/fake_upstream.ts";
-import { replyTo } from "../dns/messages.ts";
+import { nameOf, replyTo } from "../dns/messages.ts";
 import { shell } from "../root/commands.ts";
 import { Neighbour } from "../root/neighbour.ts";
 import { rootTests } from "../root/test_root.ts";
@@ -14,7 +14,7 @@ const test = rootTests(import.meta.url, { etc: true });
 
 /** An upstream DNS server that does not answer for names with `silent`. */
 function replyUnlessSilent(request: Uint8Array): Uint8Array<ArrayBuffer>[] {
-  const isSilent = /silent/i.test(new TextDecoder().decode(request));
+  const isSilent = nameOf(request).includes("silent");
   return isSilent ? [] : [replyTo(request, { addresses: ["192.0.2.1"] })];
 }
 
@@ -34,7 +34,7 @@ test("queries with forged senders take no slot from honest ones (R79)", async ()
   stage.startDaemon();
   await stage.active(1);
   await stage.until("DNS is ok", async () => (await stage.askStatus()).dns.state === "ok");
-  for (const [perSecond, fillMs] of [[200, 5000], [2000, 1000]] as const) {
+  for (const [perSecond, fillMs] of [[200, 5000], [600, 1000]] as const) {
     const queries: ForgedQueries = {
       ...{ server: lan.address(1), senders: SENDERS, perSecond, fillMs },
       ...{ honest: 100, honestFrom: lan.address(2) },

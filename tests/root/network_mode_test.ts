@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Stage } from "../../sim/stage.ts";
 import type { StatusReport } from "../../src/model/report.ts";
 import { FakeUpstream } from "../dns/fake_upstream.ts";
-import { replyTo } from "../dns/messages.ts";
+import { nameOf, replyTo } from "../dns/messages.ts";
 import { machineState, runProgram, shell } from "./commands.ts";
 import { Neighbour } from "./neighbour.ts";
 import { rootTests } from "./test_root.ts";
@@ -131,7 +131,7 @@ class SharedDaemon implements AsyncDisposable {
 
 /** An upstream DNS server that does not answer for names with `silent`. */
 function replyUnlessSilent(request: Uint8Array): Uint8Array<ArrayBuffer>[] {
-  const isSilent = new TextDecoder().decode(request).includes("silent");
+  const isSilent = nameOf(request).includes("silent");
   return isSilent ? [] : [replyTo(request, { addresses: ["192.0.2.1"] })];
 }
 
