@@ -2,7 +2,6 @@ import { parseIpv4 } from "../lib/ipv4.ts";
 import * as addresses from "./address_types.ts";
 import type { Proxy } from "../model/proxy.ts";
 import type { IngressTarget } from "../model/ingress_target.ts";
-import { hostPatterns } from "./host_patterns.ts";
 import { key, netNeed, replaceNeeds } from "./key.ts";
 import { parseListenAddress } from "./listen_address.ts";
 import { hostPatterns, listenInterface, overrides } from "./listen_interface.ts";

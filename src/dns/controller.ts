@@ -1,12 +1,12 @@
 import { getLogger } from "@logtape/logtape";
 import type { Config } from "../config/config.ts";
-import { matchesHostPattern } from "../lib/host_pattern.ts";
 import type { Cidr } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
 import { messageOf } from "../model/errors.ts";
 import type { StatusReport } from "../model/report.ts";
 import { listenerKey, RouteTable } from "../model/route_table.ts";
+import { NamePatterns } from "../names/policy/name_patterns.ts";
 import type { ResolverOutcome } from "../names/resolver/resolver.ts";
 import type { ResolverChain } from "../names/resolver/resolver_chain.ts";
 import { admitPeer, isLocalPeer } from "../network/admit_peer.ts";
@@ -71,7 +71,7 @@ export class DnsController {
         }),
       localAddress: (address) =>
         localAddressText(address, { subnet: options.subnet(), listeners: this.#listeners }),
-      allowsPrivate: (name) => matchesHostPattern(name, config().dns.allowPrivate),
+      allowsPrivate: (name) => new NamePatterns(config().dns.allowPrivate).find(name) !== undefined,
       onDropped: (name, reason) => dropped.report(name, reason),
     });
   }

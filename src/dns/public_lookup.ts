@@ -5,10 +5,12 @@ import { makeQuery } from "./make_query.ts";
 import { TYPE } from "./query.ts";
 import { readAddresses } from "./read_addresses.ts";
 import { RCODE } from "./reply.ts";
-import { UpstreamClient, type UpstreamClientOptions } from "./upstream_client.ts";
+import { type QueryClient, UpstreamClient, type UpstreamClientOptions } from "./upstream_client.ts";
 
 /** The time for which the servers of this machine are not read again. */
 const SERVERS_MS = 10_000;
+/** This daemon as a client of the upstream DNS servers. */
+const CLIENT: QueryClient = { holder: "ngrokd", isLocal: true, isUdp: false };
 
 /**
  * Asks the upstream DNS servers whether a name exists. Servers that nobody has configured are not
@@ -46,7 +48,7 @@ export class PublicLookup implements Disposable {
   }
 
   async #ask(name: string, type: number): Promise<Uint8Array | undefined> {
-    const reply = await this.#client.query(makeQuery(name, type));
+    const reply = await this.#client.query(makeQuery(name, type), CLIENT);
     const isAnswer = reply !== undefined &&
       (rcodeOf(reply) === RCODE.NOERROR || rcodeOf(reply) === RCODE.NXDOMAIN);
     return isAnswer ? reply : undefined;

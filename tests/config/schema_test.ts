@@ -206,7 +206,7 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
     ["dns.example"],
     '.0: "dns.example" is not an IPv4 address (Write the address of the DNS server)',
   ],
-  ["dns.allow_private", ["https://nas.corp"], '.0: "https://nas.corp" is not a host name or *.suffix'],
+  ["dns.allow_private", ["nas corp"], '.0: "nas corp" is not a host name or *.suffix'],
   ["dns.allow_private", ["*"], '.0: "*" is not a host name or *.suffix'],
   ["dns.upstream", ["1.1.1.1:x"], '.0: the port "x" is not in 1 to 65535'],
 ];
