@@ -222,6 +222,13 @@ export const KEYS = {
       area: "endpoints",
       doc: "Clients that may connect in network mode and query the DNS server; this machine always may",
     }),
+    allowHosts: key({
+      name: "net.allow_hosts",
+      type: addresses.hostPatterns,
+      default: [],
+      area: "connections",
+      doc: "Other hosts that requests may be for where an endpoint has an address or port of its own",
+    }),
     advertiseIp: key({
       name: "net.advertise_ip",
       type: addresses.hostIp,

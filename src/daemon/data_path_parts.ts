@@ -38,6 +38,10 @@ export async function openDataPath(
     clientPair: () => account.pair,
     trust: () => trust.pems,
     admit: (peer, key) => addresses.admits(peer, key),
+    hostRules: {
+      isOwnAddress: (address) => addresses.isOwn(address),
+      allowHosts: () => live.current.net.allowHosts,
+    },
   });
   shutdown.add("close connections", () => forwarder[Symbol.asyncDispose]());
   shutdown.add(DRAIN, () => drain(forwarder, shutdown));

@@ -124,6 +124,7 @@ const STEPS: Readonly<Record<LiveArea, readonly ReloadStep[]>> = {
   poll: ["poll"],
   endpoints: ["listeners", "dns"],
   ingress: [],
+  connections: [],
   identity: [],
   health: [],
   dns: ["dns"],

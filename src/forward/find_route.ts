@@ -6,6 +6,7 @@ import { chooseByHello, chooseByRequest, planRoute, type RouteChoice } from "./c
 import type { RequestHead } from "./http/parse_head.ts";
 import { httpResponse } from "./http/refuse.ts";
 import { type HttpSniff, PartialHead, sniffHttp } from "./http/sniff_http.ts";
+import type { HostRules } from "./http/refuse_foreign.ts";
 import { peek } from "./peek.ts";
 import { TLS_HANDSHAKE, type TlsSniff, TlsSniffer } from "./sniff_tls.ts";
 import { tlsAlert } from "./tls_alert.ts";
@@ -17,7 +18,7 @@ import { tlsAlert } from "./tls_alert.ts";
  * @throws Whatever the stream's read throws.
  */
 export async function findRoute(local: ByteStream, options: FindOptions): Promise<Found | NotFound> {
-  const { routes, limits } = options;
+  const { routes, limits, rules } = options;
   const plan = planRoute(routes);
   if (plan.kind === "none") return notFound("no_route");
   if (plan.kind === "raw") return unread(plan.route);
@@ -37,7 +38,7 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
   }
   const { found } = peeked;
   if ("http" in found) {
-    const choice = chooseByRequest(http!, found.http);
+    const choice = chooseByRequest(http!, found.http, { rules });
     if ("refusal" in choice) return notFound(choice.outcome, httpResponse(choice.refusal));
     const head = found.http.kind === "request" ? found.http.head : undefined;
     return { kind: "found", choice, initial, head };
@@ -53,6 +54,7 @@ export interface FindOptions {
   /** The routes of the connection's listener. */
   readonly routes: ListenerRoutes | undefined;
   readonly limits: Pick<Limits, "headMs" | "helloMs">;
+  readonly rules: HostRules;
 }
 
 /** The route of a connection, and the bytes that were read to find it. */

@@ -177,6 +177,12 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   ["net.allow_ports", ["20-22"], '.0: "20-22" is not a port (Write the numbers of single ports, such as 22)'],
   ["net.allow_cidrs", "10.0.0.0/8", ": it is not a list"],
   ["net.allow_cidrs", ["10.0.0.0/33"], '.0: "10.0.0.0/33" is not of the form a.b.c.d/n'],
+  [
+    "net.allow_hosts",
+    ["http://dev.corp:80/"],
+    '.0: "http://dev.corp:80/" is not a host name, *.suffix or an IPv4 address (Write dev.corp)',
+  ],
+  ["net.allow_hosts", ["*"], '.0: "*" is not a host name, *.suffix or an IPv4 address'],
   ["net.allow_cidrs", ["lan"], '.0: "lan" is not of the form a.b.c.d/n'],
   ["net.advertise_ip", "0.0.0.0", ': "0.0.0.0" cannot be the address of a host'],
   ["net.advertise_ip", "host", ': "host" is not an IPv4 address'],

@@ -24,7 +24,7 @@ import {
   send,
   text,
 } from "../fakes/memory_stream.ts";
-import { route, routes } from "../fakes/routes.ts";
+import { hostRules, route, routes } from "../fakes/routes.ts";
 
 const GET = get("api.myapp");
 const FRAME_BYTES = 15;
@@ -60,6 +60,7 @@ function serve(options: ServeOptions = {}) {
       clientPair: () => ({ cert: "c", key: "k" }),
       trust: () => [],
     },
+    rules: hostRules(),
     limits: LIMITS,
     ingressSlots: new ConnectionSlots(1),
     clientSlots: new ClientSlots(1),
@@ -238,6 +239,8 @@ Deno.test("serveConnection() returns the outcome of a connection", async () => {
     ["wrong_host", get("x"), {
       routes: new ListenerRoutes([route("http://api.myapp:80", { listenInterface: "0.0.0.0" })]),
     }],
+    ["wrong_host", get("rebound.example"), {}],
+    ["forbidden", "POST / HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n\r\n", {}],
     ["bad_request", "GET /\r\n\r\n", {}],
     ["dial_failed", GET, { dialMs: 20_000 }],
     ["upgrade_refused", GET, {}, REFUSAL],

@@ -153,8 +153,11 @@ test("a neighbour reaches every kind of endpoint by its name, and nothing else",
   const unanswered = neighbour.run(["dig", "+time=9", "+tries=1", `@${address}`, "silent.example.org"]);
   await daemon.assertServesAll();
 
-  // A port of one endpoint accepts any Host. A shared listener accepts only its names.
-  assert.match(await daemon.curl(`http://${address}:9080/`, "--header", "Host: any"), /app\.example\.com/);
+  // A port of one endpoint accepts IP addresses too, but no other name. A shared listener accepts
+  // only its names.
+  assert.match(await daemon.curl(`http://${address}:9080/`), /app\.example\.com/);
+  const rebound = await daemon.curl(`http://${address}:9080/`, "--header", "Host: any", "--include");
+  assert.match(rebound, /^HTTP\/1\.1 421 /);
   const refused = await daemon.curl(
     `http://${address}/`,
     "--header",
