@@ -229,6 +229,14 @@ export const KEYS = {
       area: "connections",
       doc: "Other hosts that requests may be for where an endpoint has an address or port of its own",
     }),
+    halfCloseTimeoutMs: key({
+      name: "net.half_close_timeout",
+      type: types.seconds,
+      default: 60_000,
+      area: "connections",
+      doc:
+        "Longest pause of a connection after one side has ended; a client that waits is asked if it is alive",
+    }),
     advertiseIp: key({
       name: "net.advertise_ip",
       type: addresses.hostIp,

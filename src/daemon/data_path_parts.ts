@@ -42,6 +42,7 @@ export async function openDataPath(
       isOwnAddress: (address) => addresses.isOwn(address),
       allowHosts: () => live.current.net.allowHosts,
     },
+    halfCloseMs: () => live.current.net.halfCloseTimeoutMs,
   });
   shutdown.add("close connections", () => forwarder[Symbol.asyncDispose]());
   shutdown.add(DRAIN, () => drain(forwarder, shutdown));

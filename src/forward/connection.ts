@@ -61,7 +61,8 @@ export async function serveConnection(local: AcceptedStream, options: Connection
       : framed(local, upstream, { found, rules, limits });
     await pipe(ends.local, ends.remote, {
       meter,
-      closeTimeoutMs: limits.closeMs,
+      closeTimeoutMs: options.halfCloseMs(),
+      signal: options.signal,
       fromLocal: ends.fromLocal,
       fromUpstream: upstream.early,
     });
@@ -80,6 +81,8 @@ export interface ConnectionOptions extends UpstreamOptions {
   /** The routes of the connection's listener at this moment. */
   readonly routes: ListenerRoutes | undefined;
   readonly rules: HostRules;
+  /** The limit of a pause of one direction after the other has ended (docs/reliability.md R29). */
+  readonly halfCloseMs: () => number;
   readonly clientSlots: ClientSlots;
   readonly traffic: TrafficCounters;
   readonly health: IngressHealth;

@@ -32,6 +32,7 @@ const MAX_PER_CLIENT = 1024;
 /** Clients that send their first bytes at once never reach this number. */
 const MAX_UNROUTED = 512;
 
+const HALF_CLOSE_MS = 60_000;
 const LOOPBACK_ONLY: HostRules = { isOwnAddress: isLoopbackAddress, allowHosts: () => [] };
 
 /** The data path: all listeners and all connections that came in on them. */
@@ -52,6 +53,7 @@ export class Forwarder implements AsyncDisposable {
     const shared = {
       access: options,
       rules: options.hostRules ?? LOOPBACK_ONLY,
+      halfCloseMs: options.halfCloseMs ?? (() => HALF_CLOSE_MS),
       limits,
       gate: this.#gate,
       attempts: this.#attempts,
@@ -160,6 +162,8 @@ export interface ForwarderOptions extends IngressAccess {
   readonly admit?: (peer: string, key: string) => boolean;
   /** The hosts of requests that may get another Host. @default {`localhost` and loopback} */
   readonly hostRules?: HostRules;
+  /** `net.half_close_timeout` for new connections. @default {60 s} */
+  readonly halfCloseMs?: () => number;
   /** Accepted connections; further ones wait in the kernel's queue. @default {4096} */
   readonly maxConnections?: number;
   /** Connections to the ingress; further ones wait as long as a dial may take. @default {2048} */

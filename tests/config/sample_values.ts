@@ -58,6 +58,7 @@ export const SAMPLES: readonly Sample[] = [
     "endpoints",
   ],
   ["net.allow_hosts", ["Dev.Corp.", "*.corp"], ["dev.corp", "*.corp"], "connections"],
+  ["net.half_close_timeout", 5, 5_000, "connections"],
   ["net.advertise_ip", "192.0.2.1", "192.0.2.1", "endpoints"],
   ["dns.enabled", true, true, "dns"],
   ["dns.listen", "127.0.0.1:5353", "127.0.0.1:5353", "dns"],

@@ -61,6 +61,7 @@ function serve(options: ServeOptions = {}) {
       trust: () => [],
     },
     rules: hostRules(),
+    halfCloseMs: () => 60_000,
     limits: LIMITS,
     ingressSlots: new ConnectionSlots(1),
     clientSlots: new ClientSlots(1),

@@ -1,4 +1,4 @@
-import type { ByteStream } from "../../system/byte_stream.ts";
+import { abortQuietly, type ByteStream } from "../../system/byte_stream.ts";
 import { withDeadline } from "../../system/clock.ts";
 import type { RequestFramer } from "./frame_requests.ts";
 import { MAX_HEAD_BYTES } from "./parse_head.ts";
@@ -74,6 +74,14 @@ export class FramedStream implements ByteStream {
 
   close(): void {
     this.#inner.close();
+  }
+
+  async abort(): Promise<void> {
+    await abortQuietly(this.#inner);
+  }
+
+  async isPeerAlive(idleMs: number): Promise<boolean> {
+    return await this.#inner.isPeerAlive?.(idleMs) ?? false;
   }
 
   /** Reads more input; returns false at the end of the stream. */

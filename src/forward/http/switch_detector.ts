@@ -1,4 +1,4 @@
-import type { ByteStream } from "../../system/byte_stream.ts";
+import { abortQuietly, type ByteStream } from "../../system/byte_stream.ts";
 import type { SwitchKind } from "./frame_requests.ts";
 import { MAX_HEAD_BYTES } from "./parse_head.ts";
 
@@ -79,6 +79,11 @@ export class SwitchDetector implements ByteStream {
   close(): void {
     this.#decide(false);
     this.#inner.close();
+  }
+
+  async abort(): Promise<void> {
+    this.#decide(false);
+    await abortQuietly(this.#inner);
   }
 
   #decide(switched: boolean): void {
