@@ -102,6 +102,21 @@ Deno.test("serveConnection() carries a connection to its last byte", async () =>
   assert.ok(remote.closed);
 });
 
+Deno.test("serveConnection() resets the client of every kind if the ingress dies (R62)", async () => {
+  const upgrade = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\r\n";
+  for (const [url, request] of [[TCP, "x"], ["http://api.myapp:80", GET], ["http://api.myapp:80", upgrade]]) {
+    const { client, server, local, outcome } = serve({ url: url! });
+    await send(client, request!);
+    await readExactly(server, FRAME_BYTES);
+    await send(server, WELCOME);
+    await send(server, "HTTP/1.1 200 OK\r\n\r\na part");
+    await readExactly(client, 25);
+    server.reset();
+    assert.equal(await outcome, "ok");
+    assert.ok(local.aborted, request);
+  }
+});
+
 Deno.test("serveConnection() works with segments of one byte", async () => {
   const { client, server, outcome } = serve({ segment: 1 });
   const body = pattern(500);
