@@ -112,6 +112,13 @@ export const KEYS = {
       area: "health",
       doc: "Port of the health server",
     }),
+    healthHosts: key({
+      name: "server.health_hosts",
+      type: hostPatterns,
+      default: [],
+      area: "health",
+      doc: "Names that a request to the health server may be for, besides addresses and `localhost`",
+    }),
     ingressCa: key({
       name: "server.ingress_ca",
       type: types.filePath,
@@ -220,7 +227,8 @@ export const KEYS = {
         { base: 0xa9fe0000, prefix: 16 },
       ],
       area: "endpoints",
-      doc: "Clients that may connect in network mode and query the DNS server; this machine always may",
+      doc:
+        "Clients of endpoints in network mode, the DNS server and the health server; this machine always may",
     }),
     allowHosts: key({
       name: "net.allow_hosts",

@@ -3,7 +3,8 @@ import { parseYaml } from "./parse_yaml.ts";
 import { parseConfig, type ParsedConfig, type ParseOptions } from "./schema.ts";
 import { validationError } from "./validation_error.ts";
 
-const MAX_BYTES = 1024 * 1024;
+/** The YAML parser needs a second for so much in the worst case. */
+const MAX_BYTES = 256 * 1024;
 const HINTS: Partial<Record<FileFailure, string>> = {
   missing: "Create the file (it may be empty), or name another with --config",
   denied: "Start ngrokd as root or as the owner of the file, or name another with --config",

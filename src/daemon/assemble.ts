@@ -23,7 +23,12 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
   await system.files.makeDirectory(directory, 0o700);
   await removeLeftoverFiles(live, system.files);
 
-  const health = new Health(system.serveHttp, () => healthReport(daemon));
+  const health = new Health({
+    listen: system.listenTcp,
+    report: () => healthReport(daemon),
+    admit: (peer, key) => addresses.admits(peer, key),
+    hostNames: () => live.current.server.healthHosts,
+  });
   shutdown.add("close the health server", () => health.close());
   const state = new StateStore(directory, system.files);
   const { state: saved, problems } = await state.load();
