@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { type Endpoint, type RefusedEndpoint, serviceKey } from "../model/endpoint.ts";
+import { limitRefused } from "../model/refused.ts";
 import type { Route } from "../model/route_table.ts";
 import { allocate, type AllocateOptions } from "./allocate.ts";
 import { diff } from "./diff.ts";
@@ -39,7 +40,7 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
   });
   return {
     endpoints: outcomes,
-    refused: [...input.refused, ...plan.refused],
+    refused: [...input.refused, ...limitRefused(plan.refused)],
     saved: toSave,
     saveError,
     applied: saveError === undefined ? done.applied : undefined,
