@@ -2,6 +2,7 @@ import type { ConfigProblem } from "../model/errors.ts";
 import { buildConfig, type Config } from "./config.ts";
 import type { Key } from "./key.ts";
 import { sectionOf, SECTIONS, unknownKeys } from "./sections.ts";
+import { checkCount } from "./scalar_types.ts";
 import { sharedFiles } from "./shared_files.ts";
 import { validationError } from "./validation_error.ts";
 import { isUnset, type ListInterfaces, refusalOf, refuse } from "./value_type.ts";
@@ -73,8 +74,11 @@ export interface ParseOptions {
 
 function readMap(value: unknown): object {
   if (isUnset(value)) return {};
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
-  return refuse("it is not a map of keys");
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return refuse("it is not a map of keys");
+  }
+  checkCount(Object.keys(value).length);
+  return value;
 }
 
 function ownValue(map: object | undefined, name: string): unknown {

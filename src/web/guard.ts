@@ -1,6 +1,8 @@
 import { normalizeHostname, parentDomains } from "../lib/hostname.ts";
 
 const MAX_BODY_BYTES = 1024 * 1024;
+/** A host name of 253 characters, a final dot and a port. */
+const MAX_HOST_LENGTH = 260;
 const IPV4 = /^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$/;
 
 /**
@@ -58,6 +60,7 @@ export interface Refusal {
 }
 
 function isOwnHost(host: string, { address, hostNames }: GuardOptions): boolean {
+  if (host.length > MAX_HOST_LENGTH) return false;
   const name = normalizeHostname(host.replace(/:[0-9]*$/, ""));
   return name === "localhost" || name === address.toLowerCase() || IPV4.test(name) ||
     /^\[[0-9a-f:.]+\]$/i.test(name) || hostNames.includes(name) ||

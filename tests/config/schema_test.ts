@@ -234,6 +234,7 @@ Deno.test("parseConfig() lists the interfaces once, and limits lists and maps to
   for (
     const [name, raw] of [
       ["net.overrides", overrides(1001)],
+      ["server", Object.fromEntries(Array.from({ length: 1001 }, (_, index) => [`k${index}`, 1]))],
       ["net.allow_cidrs", Array(1001).fill("10.0.0.0/8")],
     ] as const
   ) assert.deepEqual(problemsOf(fileWith([[name, raw]])).map(problemText), [name + reason]);
