@@ -1,6 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../model/errors.ts";
-import { type ByteStream, writeAll } from "../system/byte_stream.ts";
+import { type ByteStream, closeQuietly, writeAll } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
 import { ConnectionServer, type Listener } from "../system/connection_server.ts";
 import { isConnectionGone } from "../system/errors.ts";
@@ -34,11 +34,18 @@ export function serveHealth(
     max: MAX_CONNECTIONS,
     admit: (stream) => admit(stream.peer),
     sourceOf: (stream) => stream.peer,
-    serve: (stream) =>
-      exchange(stream, options).catch((error) => {
+    async serve(stream, { signal }) {
+      const end = () => closeQuietly(stream);
+      signal.addEventListener("abort", end, { once: true });
+      try {
+        await exchange(stream, options);
+      } catch (error) {
         if (isConnectionGone(error) || isTimeout(error)) return;
         log.warn("A health request failed: {error}", { error: messageOf(error) });
-      }),
+      } finally {
+        signal.removeEventListener("abort", end);
+      }
+    },
     onFailure,
   });
 }

@@ -99,6 +99,16 @@ Deno.test("serveHealth() serves a probe of HTTP/1.0 without a Host", async () =>
   assert.match(await raw(server.port, "GET /healthz HTTP/1.0\r\n\r\n"), /^HTTP\/1\.[01] 200 OK/);
 });
 
+Deno.test("serveHealth() does not wait for silent clients when it ends", async () => {
+  const served = start();
+  using silent = await Deno.connect({ hostname: "127.0.0.1", port: served.port });
+  while (served.server.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  const begun = performance.now();
+  await served[Symbol.asyncDispose]();
+  assert.ok(performance.now() - begun < 1_000);
+  assert.equal(await silent.read(new Uint8Array(1)), null);
+});
+
 Deno.test("serveHealth() ends although a client does not send the body that it announced", async () => {
   const served = start();
   using conn = await Deno.connect({ hostname: "127.0.0.1", port: served.port });
