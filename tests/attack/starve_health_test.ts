@@ -3,7 +3,8 @@ import { Stage } from "../../sim/stage.ts";
 
 /** So few descriptors that some hundred connections take them all. */
 const FEW = "ulimit -n 200";
-const LACK = "Cannot accept health requests";
+const LACK = "Too many open files";
+const HEALTH_LACK = "Cannot accept health requests";
 
 async function withDaemon(attack: (stage: Stage, listenAddress: string) => Promise<void>): Promise<void> {
   await using stage = await Stage.open({ prelude: FEW });
@@ -49,10 +50,13 @@ Deno.test("silent connections to the health server starve neither it nor the end
 // One EMFILE ended the health server for good.
 Deno.test("a lack of descriptors stops the health server only as long as it lasts (R70)", async () => {
   await withDaemon(async (stage, listenAddress) => {
+    const logged = (text: string) => stage.log.some((line) => line.includes(text));
     const silent = await openSilent(listenAddress, 400);
-    // This probe may wait: it makes the health server accept while no descriptor is left.
+    await stage.until("no descriptor is left", () => logged(LACK));
+    // The health server tries to accept these while none is left.
+    silent.push(...await openSilent(`127.0.0.1:${stage.healthPort}`, 60));
     const waiting = probe(stage, 30_000);
-    await stage.until("the lack of descriptors", () => stage.log.some((line) => line.includes(LACK)));
+    await stage.until("the health server lacks one too", () => logged(HEALTH_LACK));
     for (const conn of silent) conn.close();
     await waiting;
     assert.ok(await probe(stage, 5_000) < 1_000);
