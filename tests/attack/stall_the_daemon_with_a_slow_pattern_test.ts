@@ -55,7 +55,7 @@ function* hostileTexts(size: number): Generator<string> {
   }
 }
 
-/** Every reader of foreign text, with the most that it gets (docs/reliability.md 3.2). */
+/** Every reader of foreign text, with the most that it gets (docs/reliability.md 3.3). */
 const READERS: readonly (readonly [name: string, size: number, read: (text: string) => unknown])[] = [
   ["parseEndpointUrl()", 512, parseEndpointUrl],
   ["isHostname()", 64 * KIB, (text) => isHostname(normalizeHostname(text))],
