@@ -1,3 +1,4 @@
+import { ownerSocketPath } from "../src/config/paths.ts";
 import type { EndpointReport, StatusReport } from "../src/model/report.ts";
 import { SimulatedCloud, type StartOptions } from "./cloud/cloud.ts";
 import { SIGNAL_VARIABLE } from "../src/config/environment_warnings.ts";
@@ -163,6 +164,7 @@ export class Stage extends DaemonHarness {
       `--allow-read=${directory}`,
       `--allow-write=${directory}`,
       `--allow-net=unix:${socketPath}`,
+      `--allow-net=unix:${ownerSocketPath(socketPath)}`,
     ]);
     return [
       ...[Deno.execPath(), "run", `--config=${ROOT}deno.json`, ...granted, "--no-prompt", "--quiet"],

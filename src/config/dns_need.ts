@@ -4,7 +4,7 @@ import type { Capability } from "../system/permissions.ts";
 import type { Config } from "./config.ts";
 
 /** The entry of the permission set `ngrokd_dns` without which nothing of it works. */
-const CAPABILITY: Capability = { kind: "read", path: "/etc/resolv.conf" };
+const CAPABILITY: Capability = { kind: "write", path: "/etc/resolv.conf" };
 
 /**
  * Returns the key because of which this machine may have to use the DNS server; undefined if only a

@@ -101,7 +101,7 @@ Deno.test("chooseResolver() uses /etc/resolver on macOS and does nothing on Wind
 Deno.test("chooseResolver() without the permission set says how to get it", () =>
   withMachine(async ({ path, options }) => {
     await Deno.writeTextFile(`${path}/resolv.conf`, "nameserver 127.0.0.53\n");
-    const chain = chooseResolver({ ...options, mayRead: () => false });
+    const chain = chooseResolver({ ...options, mayWrite: () => false });
     await chain.apply(REQUEST);
     assert.equal(chain.kind, "none");
     assert.match(

@@ -35,7 +35,7 @@ Deno.test("chosenFlags() adds the DNS set and drops ip by what the daemon needs"
 
 Deno.test("a process has what chosenFlags() adds, and not what it drops", async () => {
   const script = `for (const [name, key, value] of [
-    ["read", "path", "/etc/resolv.conf"], ["write", "path", "/etc/resolv.conf.ngrokd.tmp"],
+    ["write", "path", "/etc/resolv.conf"], ["write", "path", "/etc/resolv.conf.ngrokd.tmp"],
     ["run", "command", "/usr/bin/resolvectl"], ["run", "command", "/sbin/ip"], ["read", "path", "/etc/resolver"],
   ]) console.log(Deno.permissions.querySync({ name, [key]: value }).state === "granted")`;
   const cases: [flags: readonly string[], held: boolean[]][] = [
