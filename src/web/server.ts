@@ -29,7 +29,7 @@ export function serveHealth(
   listener: Listener<AcceptedStream>,
   options: HealthServerOptions,
 ): ConnectionServer<AcceptedStream> {
-  const { admit, onFailure } = options;
+  const { admit, onFailure, onEachFailure } = options;
   return new ConnectionServer(listener, {
     max: MAX_CONNECTIONS,
     admit: (stream) => admit(stream.peer),
@@ -47,6 +47,7 @@ export function serveHealth(
       }
     },
     onFailure,
+    onEachFailure,
   });
 }
 
@@ -59,8 +60,10 @@ export interface HealthServerOptions {
   readonly admit: (peer: string) => boolean;
   /** The names that a Host header may have, besides addresses and localhost. */
   readonly hostNames: () => readonly string[];
-  /** Called when accepting fails. */
+  /** Called when accepting fails, at most every ten seconds, for a log. */
   readonly onFailure: (error: unknown) => void;
+  /** Called for every failure. */
+  readonly onEachFailure: (error: unknown) => void;
 }
 
 async function exchange(stream: ByteStream, options: HealthServerOptions): Promise<void> {

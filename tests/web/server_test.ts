@@ -30,6 +30,7 @@ function start(healthy = () => true, options: Partial<HealthServerOptions> = {})
     admit: () => true,
     hostNames: () => [],
     onFailure: (error) => assert.fail(String(error)),
+    onEachFailure: () => {},
     ...options,
   });
   return { port: listener.port, server, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
