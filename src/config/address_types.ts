@@ -1,3 +1,4 @@
+import { withoutFinalSlashes } from "../lib/final_slashes.ts";
 import { isHostname, isWildcard, normalizeHostname } from "../lib/hostname.ts";
 import { type Cidr, formatCidr, parseCidr, parseIpv4 } from "../lib/ipv4.ts";
 import { isLoopbackHost } from "../lib/loopback_host.ts";
@@ -8,6 +9,8 @@ import { listOf, readText } from "./scalar_types.ts";
 
 const DNS_PORT = 53;
 const INGRESS_PORT = 443;
+/** The longest URL of the API. It is parsed at each request. */
+const MAX_URL_LENGTH = 2048;
 
 /**
  * The URL of the API: `https:`, or `http:` for a loopback host, so that no network sees the key.
@@ -15,7 +18,7 @@ const INGRESS_PORT = 443;
 export const apiUrl: ValueType<string> = {
   values: "URL",
   read(value) {
-    const text = readText(value);
+    const text = readText(value, { maxLength: MAX_URL_LENGTH });
     const url = URL.parse(text);
     const example = "Write it like https://api.ngrok.com";
     // Checked first: the other messages show parts of the URL, and these may be secret.
@@ -30,7 +33,7 @@ export const apiUrl: ValueType<string> = {
     if (url.protocol === "http:" && !isLoopbackHost(url.hostname)) {
       return refuse("http would show the API key to the network", `Write https://${url.host}`);
     }
-    return url.origin + url.pathname.replace(/\/+$/, "");
+    return url.origin + withoutFinalSlashes(url.pathname);
   },
 };
 

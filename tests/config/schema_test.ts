@@ -240,6 +240,27 @@ Deno.test("parseConfig() lists the interfaces once, and limits lists and maps to
   ) assert.deepEqual(problemsOf(fileWith([[name, raw]])).map(problemText), [name + reason]);
 });
 
+// An api.url of 80,000 slashes took 3.1 s, again at each request.
+Deno.test("parseConfig() limits the text of every value, and does not show a longer one (R73)", () => {
+  const url = (length: number) => `https://a.example/${"a".repeat(length - 18)}`;
+  const path = (length: number) => `/${"a".repeat(length - 1)}`;
+  const rows = [
+    ["api.url", url, 2048],
+    ["server.ingress_ca", path, 4096],
+    ["proxy_url", (length: number) => `socks5://a${" ".repeat(length - 10)}`, 4096],
+    ["bound_endpoints.selectors", (length: number) => ["a".repeat(length)], 16_384],
+  ] as const;
+  for (const [name, text, limit] of rows) {
+    const tooLong = `it is longer than ${limit} characters`;
+    const messages = (length: number) =>
+      problemsOf(fileWith([[name, text(length)]])).map(({ message }) => message);
+    assert.deepEqual(messages(limit + 1), [tooLong], name);
+    assert.ok(!messages(limit).includes(tooLong), name);
+  }
+  const slashes = `https://a.example${"/".repeat(1000)}`;
+  assert.equal(parseConfig({ api: { url: slashes } }).config.api.url, "https://a.example");
+});
+
 for (const [name, raw, problem] of REFUSED) {
   Deno.test(`parseConfig() refuses ${name}: ${JSON.stringify(raw)}`, () => {
     assert.deepEqual(problemsOf(fileWith([[name, raw]])).map(problemText), [name + problem]);
