@@ -94,6 +94,7 @@ const STATUS: z.ZodType<StatusReport> = z.looseObject({
   operator_id: z.string().exactOptional(),
   endpoint_count: z.number(),
   active_count: z.number(),
+  refused_count: z.number(),
   ingress_endpoint: z.string(),
   api: z.looseObject({
     url: z.string(),

@@ -60,6 +60,8 @@ export interface StatusReport {
   operator_id?: string;
   endpoint_count: number;
   active_count: number;
+  /** The endpoints that are not served because they are refused; `list` shows the first of them. */
+  refused_count: number;
   ingress_endpoint: string;
   api: {
     url: string;
