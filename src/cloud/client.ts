@@ -15,7 +15,8 @@ const log = getLogger(["ngrokd", "cloud"]);
 
 const KEY_FORM = /^[\x21-\x7e]+$/;
 const TIMEOUT_MS = 15_000;
-const MAX_BODY_BYTES = 16 * 1024 * 1024;
+/** It is parsed in one stretch. A page has 100 endpoints, so each may have 41 kB. */
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
 /**
  * Sends requests to the ngrok API (docs/protocol.md 1.1). The key goes only to the origin of the
