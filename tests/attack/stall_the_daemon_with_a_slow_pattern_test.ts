@@ -33,6 +33,7 @@ import { parseRequest } from "../../src/web/parse_request.ts";
 import { readHead } from "../../src/web/read_head.ts";
 import { readPem } from "../../src/x509/pem.ts";
 import { fileWith, SAMPLES } from "../config/sample_values.ts";
+import { cpuTimeMs } from "../fakes/cpu_time.ts";
 import { assertLinear, hostileTexts, type Reader } from "./hostile_texts.ts";
 
 const KIB = 1024;
@@ -165,8 +166,10 @@ Deno.test("a quadratic pattern fails the comparison, also in 16 KiB (R73)", asyn
     await assert.rejects(assertLinear(read, text, { size }), /quarter/);
   }
 });
-Deno.test("no configuration of 256 KiB keeps its parser or set-api-key busy for seconds (R73)", () => {
+// The first kept the parser busy for 2.7 s.
+Deno.test("no configuration of 256 KiB keeps its parser or set-api-key busy for a second (R73)", () => {
   const keys = (count: number) => Array.from({ length: count }, (_, n) => `helth_adress${n}: 1\n`).join("");
+  const fill = (part: string) => part.repeat(250 * KIB / part.length);
   const blocks = ["\n", " ", "\n   ", "\t"].flatMap((part) => [
     `api:\n  key: |\n    a${part.repeat(50_000)}    b\nb: 1\n`,
     `api:\n  key: |${part.repeat(50_000)}\n    b\nb: 1\n`,
@@ -176,9 +179,16 @@ Deno.test("no configuration of 256 KiB keeps its parser or set-api-key busy for 
       keys(1000),
       `server:\n${keys(900).replace(/^/gm, "  ")}`,
       ...blocks,
+      ...["- !x !x\n", "%X\n", "[]\n", ":\n", "\t\n a: ]", "a: 1\n", "#\n", "?\n", "- "].map((part) =>
+        fill(part)
+      ),
+      ...["a,", "!x ", "*a ", "? ", '"a" '].map((part) => `a: [${fill(part)}]`),
+      ...["!x ", "a,", '"a" '].map((part) =>
+        `a: [${part.repeat(39_000 / part.replace(/\w| /g, "").length)}]`
+      ),
     ]
   ) {
-    const start = performance.now();
+    const start = cpuTimeMs();
     try {
       const { value, document } = parseYaml(text);
       keySplices(text, document, { value: "2abc_DEF" });
@@ -186,7 +196,7 @@ Deno.test("no configuration of 256 KiB keeps its parser or set-api-key busy for 
     } catch {
       // Some are refused.
     }
-    const ms = performance.now() - start;
-    assert.ok(ms < 3 * LIMIT_MS, `${JSON.stringify(text.slice(0, 80))}: ${ms} ms`);
+    const ms = cpuTimeMs() - start;
+    assert.ok(ms < LIMIT_MS, `${JSON.stringify(text.slice(0, 80))}: ${ms} ms`);
   }
 });
