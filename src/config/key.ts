@@ -39,7 +39,7 @@ export const AREAS = {
   ingress: "new connections use it",
   connections: "new connections use it",
   identity: "the next attempt uses it",
-  health: "moves the health server at once",
+  health: "changes the health server at once",
   dns: "changes the DNS server at once",
   restart: "takes effect **after a restart**",
 } as const;

@@ -89,6 +89,7 @@ function isSameOrigin(url: URL, { host, port }: RequestHead): boolean {
 }
 
 function isListed(host: string, allowHosts: readonly string[]): boolean {
-  if (allowHosts.includes(host)) return true;
-  return isHostname(host) && parentDomains(host).some((suffix) => allowHosts.includes(`*.${suffix}`));
+  const listed = new Set(allowHosts);
+  if (listed.has(host)) return true;
+  return isHostname(host) && parentDomains(host).some((suffix) => listed.has(`*.${suffix}`));
 }
