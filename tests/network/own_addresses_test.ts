@@ -5,7 +5,7 @@ import { fakeClock } from "../fakes/fake_clock.ts";
 import { driverOn, FakeIp } from "./fake_ip.ts";
 
 // Each connection of a peer outside the allowed networks listed the interfaces.
-Deno.test("OwnAddresses lists the addresses once a second, and again after a failure (R73)", async () => {
+Deno.test("OwnAddresses lists the addresses once a second, and again after a failure (R70)", async () => {
   using clock = fakeClock();
   let lists = 0;
   let result: readonly string[] | Error = ["192.0.2.2"];
