@@ -192,6 +192,13 @@ export const KEYS = {
       area: "endpoints",
       doc: "Clients that may connect in network mode and query the DNS server; this machine always may",
     }),
+    idleTimeoutMs: key({
+      name: "net.idle_timeout",
+      type: types.seconds,
+      default: 0,
+      area: "connections",
+      doc: "Time after which a connection without traffic is closed; 0 for never",
+    }),
     advertiseIp: key({
       name: "net.advertise_ip",
       type: addresses.hostIp,

@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import type { DnsController } from "../dns/controller.ts";
+import { MIN_MEMORY_BYTES, planSlots, type SlotPlan } from "../forward/admission/slot_plan.ts";
 import { Forwarder } from "../forward/forwarder.ts";
 import type { ListenerEffects } from "../sync/effects.ts";
 import { IngressDialer } from "../trust/ingress_dialer.ts";
@@ -14,6 +15,7 @@ const log = getLogger(["ngrokd", "daemon"]);
 export const DRAIN = "drain connections";
 
 const DRAIN_MS = 30_000;
+const MIB = 2 ** 20;
 
 /** Creates the trusted CAs, the dialer of the ingress, and the forwarder of connections. */
 export async function openDataPath(
@@ -38,10 +40,26 @@ export async function openDataPath(
     clientPair: () => account.pair,
     trust: () => trust.pems,
     admit: (peer, key) => addresses.admits(peer, key),
+    plan: slotPlan(system.memoryLimit()),
+    idleTimeoutMs: () => live.current.net.idleTimeoutMs,
   });
   shutdown.add("close connections", () => forwarder[Symbol.asyncDispose]());
   shutdown.add(DRAIN, () => drain(forwarder, shutdown));
   return { trust, dialer, forwarder };
+}
+
+/** Derives the limits of connections from the memory limit, and logs them. */
+function slotPlan(memoryBytes: number): SlotPlan {
+  const plan = planSlots(memoryBytes);
+  const memory_mib = Math.floor(memoryBytes / MIB);
+  log.info("Up to {slots} connections at once fit into the memory limit", { slots: plan.slots, memory_mib });
+  if (plan.isTooSmall) {
+    log.warn("The memory limit is too small; the system can end ngrokd when many peers stall", {
+      memory_mib,
+      hint: `Give the service, or the container, at least ${MIN_MEMORY_BYTES / MIB} MiB`,
+    });
+  }
+  return plan;
 }
 
 /** Returns the forwarder's listeners, for the control path. The DNS server gets the same routes. */

@@ -123,6 +123,7 @@ const STEPS: Readonly<Record<LiveArea, readonly ReloadStep[]>> = {
   poll: ["poll"],
   endpoints: ["listeners", "dns"],
   ingress: [],
+  connections: [],
   identity: [],
   health: [],
   dns: ["dns"],

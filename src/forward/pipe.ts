@@ -46,10 +46,17 @@ export async function pipe(local: ByteStream, upstream: ByteStream, options: Pip
 
   const both = { onEnd, onBroken: close };
   await Promise.all([
-    copy(local, upstream, { ...both, initial: fromLocal, onBytes: onBytesIn, maxBytes: BUFFER_BYTES }),
+    copy(local, upstream, {
+      ...both,
+      initial: fromLocal,
+      onWrite: (bytes) => meter.beginIn?.(bytes),
+      onBytes: onBytesIn,
+      maxBytes: BUFFER_BYTES,
+    }),
     copy(upstream, local, {
       ...both,
       initial: fromUpstream,
+      onWrite: (bytes) => meter.beginOut?.(bytes),
       onBytes: onBytesOut,
       maxBytes: FIRST_BUFFER_BYTES,
     }),
@@ -75,10 +82,16 @@ export interface Meter {
   countIn(bytes: number): void;
   /** Counts bytes from the upstream to the local client. */
   countOut(bytes: number): void;
+  /** Notes that a write of bytes to the upstream begins; `countIn` tells its end. */
+  beginIn?(bytes: number): void;
+  /** Notes that a write of bytes to the local client begins; `countOut` tells its end. */
+  beginOut?(bytes: number): void;
 }
 
 interface CopyOptions {
   readonly initial: Uint8Array | undefined;
+  /** Called before a write; `onBytes` tells what was written. */
+  readonly onWrite: (count: number) => void;
   readonly onBytes: (count: number) => void;
   /** The largest size of the buffer. */
   readonly maxBytes: number;
@@ -89,13 +102,14 @@ interface CopyOptions {
 }
 
 async function copy(from: ByteStream, to: ByteStream, options: CopyOptions): Promise<void> {
-  const { initial, onBytes, onEnd, onBroken, maxBytes } = options;
+  const { initial, onWrite, onBytes, onEnd, onBroken, maxBytes } = options;
   let buffer = new Uint8Array(FIRST_BUFFER_BYTES);
   let data = initial;
   for (;;) {
     if (data !== undefined) {
       try {
         for (let done = 0; done < data.length;) {
+          onWrite(data.length - done);
           const count = await to.write(done === 0 ? data : data.subarray(done));
           onBytes(count);
           done += count;

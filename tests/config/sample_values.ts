@@ -53,6 +53,7 @@ export const SAMPLES: readonly Sample[] = [
     [{ base: 0xc0000200, prefix: 24 }, { base: 0xc6336409, prefix: 32 }],
     "endpoints",
   ],
+  ["net.idle_timeout", 600, 600_000, "connections"],
   ["net.advertise_ip", "192.0.2.1", "192.0.2.1", "endpoints"],
   ["dns.enabled", true, true, "dns"],
   ["dns.listen", "127.0.0.1:5353", "127.0.0.1:5353", "dns"],

@@ -355,7 +355,7 @@ Deno.test("Forwarder warns again about an endpoint that was removed and came bac
 });
 
 Deno.test("Forwarder frees the slot of every connection: 360 with 4 slots, a third abandoned", async () => {
-  await using it = start(TCP, { maxConnections: 4 });
+  await using it = start(TCP, { plan: { accepted: 4 } });
   async function client(number: number): Promise<void> {
     using conn = await it.dial();
     if (number % 3 === 0) return;
@@ -405,7 +405,7 @@ Deno.test("Forwarder.retryIngress() repeats hanging dials and leaves running con
   let isDead = false;
   let stuck = 0;
   await using it = start(TCP, {
-    maxIngressConnections: 3,
+    plan: { slots: 3 },
     connect({ port, signal }) {
       if (!isDead) return Deno.connect({ hostname: "127.0.0.1", port });
       stuck++;

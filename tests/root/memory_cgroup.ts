@@ -1,0 +1,74 @@
+import { shell } from "./commands.ts";
+
+/**
+ * Shell lines that set `at` to a directory below this process's own cgroup of the memory
+ * controller: v1 where a hierarchy has it, else v2.
+ */
+const FIND = `
+v1=$(sed -n 's/^[0-9]*:\\([a-z,]*,\\)\\{0,1\\}memory\\(,[a-z,]*\\)\\{0,1\\}:\\(.*\\)$/\\3/p' /proc/self/cgroup)
+if [ -n "$v1" ]; then at=/sys/fs/cgroup/memory$v1; else at=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup); fi
+at=\${at%/}/ngrokd-test-NAME
+`;
+
+/**
+ * A cgroup of its own below the one of this process, with a limit of memory. Root only; a kernel or
+ * a container whose cgroups cannot be changed has none.
+ */
+export class MemoryCgroup implements AsyncDisposable {
+  readonly #at: string;
+
+  constructor(at: string) {
+    this.#at = at;
+  }
+
+  /** Creates it. @throws {Error} If the cgroups of this machine cannot be changed. */
+  static async create(limitMiB: number): Promise<MemoryCgroup> {
+    const name = crypto.randomUUID().slice(0, 8);
+    const at = await shell(`${FIND.replace("NAME", name)}
+      mkdir "$at"
+      limit=$((${limitMiB} * 1048576))
+      if [ -e "$at/memory.max" ]; then
+        echo $limit >"$at/memory.max"
+        echo 0 >"$at/memory.swap.max" 2>/dev/null || true
+      elif ! echo $limit >"$at/memory.limit_in_bytes"; then
+        rmdir "$at"; exit 1
+      fi
+      echo "$at"`);
+    return new MemoryCgroup(at.trim());
+  }
+
+  /** Shell lines that move the process which runs them into it. */
+  get enter(): string {
+    return `echo $$ >'${this.#at}/cgroup.procs'`;
+  }
+
+  /** Reads the use of memory so far. */
+  async usage(): Promise<MemoryUsage> {
+    const text = await shell(`cd '${this.#at}'
+      if [ -e memory.peak ]; then
+        cat memory.peak
+        sed -n 's/^max //p; s/^oom_kill //p' memory.events
+      else
+        cat memory.max_usage_in_bytes memory.failcnt
+        sed -n 's/^oom_kill //p' memory.oom_control
+      fi`);
+    const [peak, limitHits, kills] = text.trim().split("\n").map(Number);
+    return { peakMiB: peak! / 2 ** 20, limitHits: limitHits!, kills: kills! };
+  }
+
+  /** Removes it. All its processes must have ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await shell(`for try in 1 2 3 4 5 6 7 8 9 10; do
+      rmdir '${this.#at}' 2>/dev/null && exit 0; sleep 0.2
+    done; rmdir '${this.#at}'`);
+  }
+}
+
+/** The use of memory in a cgroup since it was created. */
+export interface MemoryUsage {
+  readonly peakMiB: number;
+  /** The number of times that memory had to be reclaimed at the limit. */
+  readonly limitHits: number;
+  /** Processes that the kernel killed. */
+  readonly kills: number;
+}
