@@ -67,7 +67,7 @@ export class RunningConnections implements AsyncDisposable {
 
   async #run(stream: AcceptedStream, options: ServeConnectionOptions): Promise<void> {
     const { key: address, signal } = options;
-    signal.addEventListener("abort", () => closeQuietly(stream), { once: true });
+    signal.addEventListener("abort", () => abortQuietly(stream), { once: true });
     let outcome: Outcome;
     try {
       outcome = await this.#serve(stream, options);
@@ -90,6 +90,11 @@ export class RunningConnections implements AsyncDisposable {
       outcome,
     });
   }
+}
+
+/** Ends a connection, and frees what the kernel holds for a peer that does not read. */
+function abortQuietly(stream: AcceptedStream): void {
+  closeQuietly({ close: () => stream.abort === undefined ? stream.close() : stream.abort() });
 }
 
 /** Serves one connection from its first byte to its last. */

@@ -60,15 +60,10 @@ async function takeSlot(options: UpstreamOptions): Promise<IngressSlot> {
   const { ingressSlots, slotRequest, limits, signal } = options;
   using limit = limitTime(limits.ingressMs, { signal });
   try {
-    const slot = await ingressSlots.take(slotRequest, limit.signal);
-    if (slot !== undefined) return slot;
+    return await ingressSlots.take(slotRequest, limit.signal);
   } catch (error) {
-    if (!limit.isOver) throw error;
+    throw limit.isOver ? ingressSlots.fullError() : error;
   }
-  throw new DialError(`Cannot connect to the ingress: all ${ingressSlots.max} connections are in use`, {
-    code: "other",
-    hint: "Close some connections, or give ngrokd more memory: the number follows from its limit",
-  });
 }
 
 async function dialAndUpgrade(

@@ -1,5 +1,7 @@
 import { shell } from "./commands.ts";
 
+const MIB = 2 ** 20;
+
 /**
  * Shell lines that set `at` to a directory below this process's own cgroup of the memory
  * controller: v1 where a hierarchy has it, else v2.
@@ -32,6 +34,9 @@ export class MemoryCgroup implements AsyncDisposable {
         echo 0 >"$at/memory.swap.max" 2>/dev/null || true
       elif ! echo $limit >"$at/memory.limit_in_bytes"; then
         rmdir "$at"; exit 1
+      else
+        # v1 counts the kernel's buffers of connections apart, and only where they have a limit.
+        echo 1000000000000 >"$at/memory.kmem.tcp.limit_in_bytes" || true
       fi
       echo "$at"`);
     return new MemoryCgroup(at.trim());
@@ -47,13 +52,18 @@ export class MemoryCgroup implements AsyncDisposable {
     const text = await shell(`cd '${this.#at}'
       if [ -e memory.peak ]; then
         cat memory.peak
-        sed -n 's/^max //p; s/^oom_kill //p' memory.events
+        sed -n 's/^oom_kill //p' memory.events
       else
-        cat memory.max_usage_in_bytes memory.failcnt
+        cat memory.max_usage_in_bytes
         sed -n 's/^oom_kill //p' memory.oom_control
+        cat memory.kmem.tcp.max_usage_in_bytes
       fi`);
-    const [peak, limitHits, kills] = text.trim().split("\n").map(Number);
-    return { peakMiB: peak! / 2 ** 20, limitHits: limitHits!, kills: kills! };
+    const [peak, kills, buffers] = text.trim().split("\n").map(Number);
+    return {
+      peakMiB: peak! / MIB,
+      kills: kills!,
+      ...(buffers === undefined ? {} : { bufferPeakMiB: buffers / MIB }),
+    };
   }
 
   /** Removes it. All its processes must have ended. */
@@ -67,8 +77,8 @@ export class MemoryCgroup implements AsyncDisposable {
 /** The use of memory in a cgroup since it was created. */
 export interface MemoryUsage {
   readonly peakMiB: number;
-  /** The number of times that memory had to be reclaimed at the limit. */
-  readonly limitHits: number;
   /** Processes that the kernel killed. */
   readonly kills: number;
+  /** The most that the kernel's buffers took; only with v1, where `peakMiB` lacks them. */
+  readonly bufferPeakMiB?: number;
 }

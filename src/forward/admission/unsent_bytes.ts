@@ -13,24 +13,22 @@ const MAX_PER_PASS = 128;
  * socket's buffers, but while a write waits, the buffers hold at most all that the direction moved.
  */
 export class UnsentBytes {
-  #total = 0;
+  readonly #total = { in: 0, out: 0 };
 
-  /** The bytes of all connections. */
-  get total(): number {
-    return this.#total;
+  /** Returns the bytes of all connections in one direction: to the ingress, or from it. */
+  total(direction: Direction): number {
+    return this.#total[direction];
   }
 
   /** Begins to count a connection, until it is disposed. */
   open(): UnsentOfConnection {
     const directions = { in: { moved: 0, waiting: 0 }, out: { moved: 0, waiting: 0 } };
-    const change = (direction: "in" | "out", waiting: number): void => {
-      this.#total += waiting - directions[direction].waiting;
+    const change = (direction: Direction, waiting: number): void => {
+      this.#total[direction] += waiting - directions[direction].waiting;
       directions[direction].waiting = waiting;
     };
     return {
-      get bytes() {
-        return directions.in.waiting + directions.out.waiting;
-      },
+      bytes: (direction) => directions[direction].waiting,
       begin(direction, bytes) {
         change(direction, Math.min(directions[direction].moved + bytes, MAX_DIRECTION_BYTES));
       },
@@ -48,14 +46,17 @@ export class UnsentBytes {
 
 /** The unsent bytes of one connection. */
 export interface UnsentOfConnection extends Disposable {
-  readonly bytes: number;
-  begin(direction: "in" | "out", bytes: number): void;
-  end(direction: "in" | "out", bytes: number): void;
+  bytes(direction: Direction): number;
+  begin(direction: Direction, bytes: number): void;
+  end(direction: Direction, bytes: number): void;
 }
 
+/** To the ingress, or from it. */
+export type Direction = "in" | "out";
+
 /**
- * Chooses connections to end until `excess` bytes are gone: each time the longest idle one of the
- * endpoint or network with the most unsent bytes. Those that moved bytes after `before` stay.
+ * Chooses connections to end until `excess` bytes for clients are gone: each time the longest idle
+ * one of the endpoint or network with the most of them. Those that moved bytes after `before` stay.
  * Returns each with the name of that holder.
  */
 export function chooseStalled<T extends Stalled>(all: readonly T[], options: ChooseOptions): Chosen<T>[] {
@@ -65,7 +66,7 @@ export function chooseStalled<T extends Stalled>(all: readonly T[], options: Cho
     for (const name of holdersOf(held)) {
       const holder = holders.get(name) ?? { bytes: 0, queue: [] };
       holders.set(name, holder);
-      holder.bytes += held.unsent.bytes;
+      holder.bytes += held.unsent.bytes("out");
       if (held.movedAt <= before) holder.queue.push(held);
     }
   }
@@ -80,8 +81,9 @@ export function chooseStalled<T extends Stalled>(all: readonly T[], options: Cho
     if (most === undefined) break;
     const { name, held } = most;
     chosen.set(held, name);
-    for (const other of holdersOf(held)) holders.get(other)!.bytes -= held.unsent.bytes;
-    left -= held.unsent.bytes;
+    const bytes = held.unsent.bytes("out");
+    for (const other of holdersOf(held)) holders.get(other)!.bytes -= bytes;
+    left -= bytes;
   }
   return [...chosen].map(([held, holder]) => ({ held, holder }));
 }
@@ -95,7 +97,7 @@ export interface ChooseOptions {
 
 interface Stalled extends Claim {
   readonly movedAt: number;
-  readonly unsent: { readonly bytes: number };
+  readonly unsent: Pick<UnsentOfConnection, "bytes">;
 }
 
 interface Chosen<T> {
