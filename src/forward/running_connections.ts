@@ -11,9 +11,6 @@ import type { UnroutedConnections } from "./admission/unrouted_connections.ts";
 
 const log = getLogger(["ngrokd", "forward"]);
 
-/** The name that all programs of this machine share among the connections without a route. */
-const THIS_MACHINE = "this machine";
-
 /** The connections that are being served. An error ends only the connection that it happens in. */
 export class RunningConnections implements AsyncDisposable {
   readonly #serve: Serve;
@@ -36,7 +33,8 @@ export class RunningConnections implements AsyncDisposable {
   start(stream: AcceptedStream, options: { slot: Slot; key: string }): void {
     const { slot, key } = options;
     const controller = new AbortController();
-    const unrouted = this.#unrouted.enter(sourceOf(stream) ?? THIS_MACHINE, () => controller.abort());
+    // A program on this machine can use any address of 127.0.0.0/8, so only its listener counts.
+    const unrouted = this.#unrouted.enter(sourceOf(stream) ?? key, () => controller.abort());
     const onRouted = (): void => unrouted[Symbol.dispose]();
     const evict = (): void => controller.abort();
     const running = this.#run(stream, { key, signal: controller.signal, onRouted, evict }).finally(() => {

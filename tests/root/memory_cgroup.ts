@@ -3,18 +3,41 @@ import { shell } from "./commands.ts";
 const MIB = 2 ** 20;
 
 /**
- * Shell lines that set `at` to a directory below this process's own cgroup of the memory
- * controller: v1 where a hierarchy has it, else v2.
+ * Shell lines that create a cgroup with a limit and set `at` to its directory: below the own cgroup
+ * with v1, and with v2 below the nearest one that passes the memory controller on.
  */
-const FIND = `
+export function createLines(limitMiB: number): string {
+  return `
+root=/sys/fs/cgroup
 v1=$(sed -n 's/^[0-9]*:\\([a-z,]*,\\)\\{0,1\\}memory\\(,[a-z,]*\\)\\{0,1\\}:\\(.*\\)$/\\3/p' /proc/self/cgroup)
-if [ -n "$v1" ]; then at=/sys/fs/cgroup/memory$v1; else at=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup); fi
-at=\${at%/}/ngrokd-test-NAME
+if [ -n "$v1" ]; then
+  parent=$root/memory$v1
+else
+  parent=$root$(sed -n 's/^0:://p' /proc/self/cgroup)
+  while [ "$parent" != $root ] && ! grep -qsw memory "$parent/cgroup.subtree_control"; do
+    parent=$(dirname "$parent")
+  done
+fi
+at=\${parent%/}/ngrokd-test-${crypto.randomUUID().slice(0, 8)}
+mkdir "$at"
+limit=$((${limitMiB} * 1048576))
+if [ -e "$at/memory.max" ]; then
+  echo $limit >"$at/memory.max"
+  echo 0 2>/dev/null >"$at/memory.swap.max" || true
+elif [ -e "$at/memory.limit_in_bytes" ]; then
+  echo $limit >"$at/memory.limit_in_bytes"
+  # v1 counts the kernel's buffers of connections apart, and only where they have a limit.
+  echo 1000000000000 2>/dev/null >"$at/memory.kmem.tcp.limit_in_bytes" || true
+else
+  rmdir "$at"
+  exit 1
+fi
 `;
+}
 
 /**
- * A cgroup of its own below the one of this process, with a limit of memory. Root only; a kernel or
- * a container whose cgroups cannot be changed has none.
+ * A cgroup of its own with a limit of memory. Root only; a container whose cgroups cannot be
+ * changed has none.
  */
 export class MemoryCgroup implements AsyncDisposable {
   readonly #at: string;
@@ -25,20 +48,7 @@ export class MemoryCgroup implements AsyncDisposable {
 
   /** Creates it. @throws {Error} If the cgroups of this machine cannot be changed. */
   static async create(limitMiB: number): Promise<MemoryCgroup> {
-    const name = crypto.randomUUID().slice(0, 8);
-    const at = await shell(`${FIND.replace("NAME", name)}
-      mkdir "$at"
-      limit=$((${limitMiB} * 1048576))
-      if [ -e "$at/memory.max" ]; then
-        echo $limit >"$at/memory.max"
-        echo 0 >"$at/memory.swap.max" 2>/dev/null || true
-      elif ! echo $limit >"$at/memory.limit_in_bytes"; then
-        rmdir "$at"; exit 1
-      else
-        # v1 counts the kernel's buffers of connections apart, and only where they have a limit.
-        echo 1000000000000 >"$at/memory.kmem.tcp.limit_in_bytes" || true
-      fi
-      echo "$at"`);
+    const at = await shell(`${createLines(limitMiB)}\necho "$at"`);
     return new MemoryCgroup(at.trim());
   }
 
