@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../src/config/config.ts";
 import { loadConfig } from "../src/config/load.ts";
+import { ownerSocketPath } from "../src/config/paths.ts";
 import { configPermissions } from "../src/config/permissions.ts";
 import { PROXY_VARIABLES, proxyFor } from "../src/config/proxy/proxy_for.ts";
 import { proxyNeed } from "../src/config/proxy/proxy_url.ts";
@@ -43,6 +44,7 @@ export function neededCapabilities(config: Config, settings: LaunchSettings): Ca
   return [
     ...replaced.flatMap((path): Capability[] => [{ kind: "read", path }, { kind: "write", path }]),
     ...(keyPath === undefined ? [] : [{ kind: "read", path: keyPath } as const]),
+    { kind: "net", host: `unix:${ownerSocketPath(config.server.socketPath)}` },
     ...(apiProxy === undefined ? [] : [proxyNeed(apiProxy).capability]),
     ...configPermissions(config).map(({ capability }) => capability),
   ];

@@ -1,13 +1,17 @@
-// Writes the reference of the configuration keys into docs/configuration.md, and
-// config.example.yml. With --check it compares instead.
+// Writes the reference of the configuration keys into docs/configuration.md and config.example.yml,
+// and the table of hostile names into docs/reliability.md. With --check it compares instead.
 import { KEY_ENTRIES } from "../src/config/config.ts";
 import { AREAS, type Key } from "../src/config/key.ts";
 import { sectionOf } from "../src/config/sections.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
+import { hostileNamesTable } from "./hostile_names/table.ts";
 
 const ROOT = new URL("../", import.meta.url);
-const BEGIN = "<!-- Keys: written by deno task docs -->\n";
-const END = "<!-- End of keys -->\n";
+const KEYS = { begin: "<!-- Keys: written by deno task docs -->\n", end: "<!-- End of keys -->\n" };
+const NAMES = {
+  begin: "<!-- Hostile names: written by deno task docs -->\n",
+  end: "<!-- End of hostile names -->\n",
+};
 const HEAD = "| key | values | default | effect of a change | meaning |\n|---|---|---|---|---|\n";
 const INTRODUCTION =
   `# Every key of ngrokd with its default value. Copy this file to /etc/ngrokd/config.yml and remove the "#"
@@ -42,12 +46,18 @@ export function exampleConfig(): string {
 
 /** The text with the table of keys between the markers. */
 export function withKeyTable(text: string): string {
-  const [before, rest, ...more] = text.split(BEGIN);
-  const [, after, ...others] = rest?.split(END) ?? [];
+  return withTable(text, { ...KEYS, table: keyTable() });
+}
+
+/** Returns the text with a table between its markers. */
+function withTable(text: string, options: { begin: string; end: string; table: string }): string {
+  const { begin, end, table } = options;
+  const [before, rest, ...more] = text.split(begin);
+  const [, after, ...others] = rest?.split(end) ?? [];
   if (after === undefined || more.length > 0 || others.length > 0) {
-    throw new SyntaxError("Cannot write the table of keys: the document does not hold both markers once");
+    throw new SyntaxError("Cannot write a table: the document does not hold both markers once");
   }
-  return before + BEGIN + keyTable() + END + after;
+  return before + begin + table + end + after;
 }
 
 /** The default as YAML; empty for a key that has none. */
@@ -63,9 +73,11 @@ async function main(): Promise<number> {
     writeErr("Usage: deno task docs, or deno task docs --check to compare only\n");
     return 2;
   }
+  const names = await hostileNamesTable();
   const files: readonly (readonly [path: string, edit: (text: string) => string])[] = [
     ["docs/configuration.md", withKeyTable],
     ["config.example.yml", exampleConfig],
+    ["docs/reliability.md", (text) => withTable(text, { ...NAMES, table: names })],
   ];
   let success = true;
   for (const [path, edit] of files) {
@@ -74,7 +86,7 @@ async function main(): Promise<number> {
     const wanted = edit(text);
     if (wanted === text) continue;
     if (option === "--check") {
-      writeErr(`${path} differs from src/config/keys.ts: run deno task docs\n`);
+      writeErr(`${path} is out of date: run deno task docs\n`);
       success = false;
     } else {
       await Deno.writeTextFile(url, wanted);

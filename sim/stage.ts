@@ -1,3 +1,4 @@
+import { ownerSocketPath } from "../src/config/paths.ts";
 import type { EndpointReport, StatusReport } from "../src/model/report.ts";
 import { SimulatedCloud, type StartOptions } from "./cloud/cloud.ts";
 import { permissionFlags, type ShippedSet } from "../scripts/permission_flags.ts";
@@ -160,6 +161,7 @@ export class Stage extends DaemonHarness {
       `--allow-read=${directory}`,
       `--allow-write=${directory}`,
       `--allow-net=unix:${socketPath}`,
+      `--allow-net=unix:${ownerSocketPath(socketPath)}`,
     ]);
     return [
       ...[Deno.execPath(), "run", `--config=${ROOT}deno.json`, ...granted, "--no-prompt", "--quiet"],

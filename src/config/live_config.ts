@@ -9,6 +9,7 @@ import { exposureWarnings } from "./exposure.ts";
 import { loadConfig } from "./load.ts";
 import { checkPermissions } from "./permissions.ts";
 import { PROXY_VARIABLES, type ProxyChoice, type ProxyEnvironment, proxyFor } from "./proxy/proxy_for.ts";
+import { serverHosts } from "./server_hosts.ts";
 import { problemText, validationError } from "./validation_error.ts";
 
 const log = getLogger(["ngrokd", "config"]);
@@ -35,6 +36,8 @@ export class LiveConfig {
   /** The configuration at the start, with which keys that need a restart are compared. */
   readonly #atStart: Config;
   #loaded: Loaded;
+  /** The configuration that a reload is about to use. */
+  #next: Loaded | undefined;
   #problems: readonly string[] = [];
   #needsRestart: readonly string[] = [];
 
@@ -86,13 +89,28 @@ export class LiveConfig {
     return this.#loaded.apiProxy;
   }
 
+  /** The hosts that the daemon connects to, or will connect to after the reload that runs. */
+  get serverHosts(): readonly string[] {
+    const configs = [this.#loaded, ...(this.#next === undefined ? [] : [this.#next])].map(({ config }) =>
+      config
+    );
+    return [...new Set(configs.flatMap((config) => serverHosts(config, this.#source.proxies)))];
+  }
+
   /**
    * Reads the file again; returns the changes, or the problems because of which nothing changed.
+   * `beforeUse` is called before the daemon connects to other {@linkcode serverHosts}, while they
+   * are in the list.
    */
-  async reload(): Promise<{ readonly change: ConfigDiff } | { readonly problems: readonly string[] }> {
+  async reload(
+    options: { readonly beforeUse?: () => Promise<void> } = {},
+  ): Promise<{ readonly change: ConfigDiff } | { readonly problems: readonly string[] }> {
     try {
       const next = await load(this.path, this.#source);
       if (next.isEmpty && !this.#loaded.isEmpty) throw emptied(this.path);
+      const known = this.serverHosts.length;
+      this.#next = next;
+      if (this.serverHosts.length > known) await options.beforeUse?.();
       const change = diffConfig(this.#loaded.config, next.config);
       this.#needsRestart = diffConfig(this.#atStart, next.config).needsRestart;
       // The key can change without the configuration: in its file.
@@ -104,6 +122,8 @@ export class LiveConfig {
     } catch (error) {
       this.#problems = problemTexts(error);
       return { problems: this.#problems };
+    } finally {
+      this.#next = undefined;
     }
   }
 

@@ -40,6 +40,11 @@ export async function openDataPath(
     clientPair: () => account.pair,
     trust: () => trust.pems,
     admit: (peer, key) => addresses.admits(peer, key),
+    hostRules: {
+      isOwnAddress: (address) => addresses.isOwn(address),
+      allowHosts: () => live.current.net.allowHosts,
+    },
+    halfCloseMs: () => live.current.net.halfCloseTimeoutMs,
     plan: slotPlan(system.memoryLimit()),
     idleTimeoutMs: () => live.current.net.idleTimeoutMs,
   });

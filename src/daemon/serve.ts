@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { LiveConfig } from "../config/live_config.ts";
 import { logProxies } from "../config/proxy/proxy_report.ts";
-import { ControlServer } from "../control/server.ts";
+import { type CommandHandler, ControlServer } from "../control/server.ts";
 import { VERSION } from "../lib/version.ts";
 import { messageOf } from "../model/errors.ts";
 import { ownNetworks } from "../network/own_networks.ts";
@@ -13,6 +13,7 @@ import { assemble } from "./assemble.ts";
 import type { Daemon, Surroundings } from "./daemon.ts";
 import { DRAIN } from "./data_path_parts.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
+import { listenForOwner } from "./owner_socket.ts";
 import { hostsPath } from "./paths.ts";
 import { Reloader } from "./reload.ts";
 import { Shutdown, whenAborted } from "./shutdown.ts";
@@ -63,10 +64,14 @@ async function start(surroundings: Surroundings, reloader: Reloader): Promise<vo
   // and names.
   const listener = await system.listenLocal(socketPath, { group: SOCKET_GROUP });
   let run: RunCommand = () => Promise.reject(new Error("ngrokd is starting"));
-  const control = new ControlServer(listener, {
-    handle: (command, args, signal) => run(command, args, signal),
-  });
+  const handler: CommandHandler = { handle: (command, args, signal) => run(command, args, signal) };
+  const control = new ControlServer(listener, handler);
   shutdown.add("close the control socket", () => control[Symbol.asyncDispose]());
+  const ownerListener = await listenForOwner(socketPath, system);
+  if (ownerListener !== undefined) {
+    const ownerControl = new ControlServer(ownerListener, handler);
+    shutdown.add("close the control socket of root", () => ownerControl[Symbol.asyncDispose]());
+  }
   const lock = await lockMachine(live, system);
   shutdown.add("release the machine-wide lock", () => lock[Symbol.asyncDispose]());
 

@@ -2,7 +2,7 @@ import { serviceKey } from "../model/endpoint.ts";
 import { DialError, UpgradeError } from "../model/errors.ts";
 import type { ListenerRoutes, Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
-import { type ByteStream, closeQuietly } from "../system/byte_stream.ts";
+import type { ByteStream } from "../system/byte_stream.ts";
 import type { AcceptedStream } from "../system/tcp.ts";
 import type { IngressSlot } from "./admission/ingress_slots.ts";
 import type { Limits } from "./admission/limits.ts";
@@ -12,6 +12,7 @@ import { findRoute, type Found } from "./find_route.ts";
 import { RequestFramer, switchOf } from "./http/frame_requests.ts";
 import { FramedStream } from "./http/framed_stream.ts";
 import { httpResponse, sendRefusal } from "./http/refuse.ts";
+import type { HostRules } from "./http/refuse_foreign.ts";
 import { SwitchDetector } from "./http/switch_detector.ts";
 import type { IngressHealth } from "./ingress_health.ts";
 import { type Meter, pipe } from "./pipe.ts";
@@ -26,8 +27,8 @@ import { openUpstream, type Upstream, type UpstreamOptions } from "./upstream.ts
  * @throws Whatever `local` throws before the pipe runs, and the signal's reason.
  */
 export async function serveConnection(local: AcceptedStream, options: ConnectionOptions): Promise<Outcome> {
-  const { routes, limits, traffic, health, onRouted, evict, signal } = options;
-  const found = await findRoute(local, { routes, limits });
+  const { routes, rules, limits, traffic, health, onRouted, evict, signal } = options;
+  const found = await findRoute(local, { routes, rules, limits });
   if (found.kind === "not_found") {
     if (found.refusal !== undefined) await sendRefusal(local, found.refusal, limits);
     return found.outcome;
@@ -46,18 +47,17 @@ export async function serveConnection(local: AcceptedStream, options: Connection
   const slotRequest = { endpoint: name, source: sourceOf(local), evict };
   try {
     using upstream = await openUpstream(choice, { ...options, slotRequest });
-    // The caller closes only `local`, and a write that waits for the ingress would never notice.
-    signal.addEventListener("abort", () => closeQuietly(upstream.stream), { once: true });
     health.recordSuccess(name);
     using meter = traffic.open(
       route.endpointIds.includes(upstream.endpointId) ? upstream.endpointId : endpointId,
     );
     const ends = choice.passthrough
       ? { local, remote: upstream.stream, fromLocal: found.initial }
-      : framed(local, upstream, { found, limits });
+      : framed(local, upstream, { found, rules, limits });
     await pipe(ends.local, ends.remote, {
       meter: metered(meter, upstream.slot),
-      closeTimeoutMs: limits.closeMs,
+      closeTimeoutMs: options.halfCloseMs,
+      signal,
       fromLocal: ends.fromLocal,
       fromUpstream: upstream.early,
     });
@@ -75,6 +75,9 @@ export async function serveConnection(local: AcceptedStream, options: Connection
 export interface ConnectionOptions extends Omit<UpstreamOptions, "slotRequest"> {
   /** The routes of the connection's listener at this moment. */
   readonly routes: ListenerRoutes | undefined;
+  readonly rules: HostRules;
+  /** The limit of a pause of one direction after the other has ended (docs/reliability.md R29). */
+  readonly halfCloseMs: () => number;
   readonly traffic: TrafficCounters;
   readonly health: IngressHealth;
   /** Called when the route is known. */
@@ -109,13 +112,17 @@ interface Ends {
  * Returns both ends of a connection whose requests are checked for their host name, or get another
  * Host (docs/reliability.md R35).
  */
-function framed(local: ByteStream, upstream: Upstream, options: { found: Found; limits: Limits }): Ends {
-  const { found: { choice, head, initial }, limits } = options;
+function framed(
+  local: ByteStream,
+  upstream: Upstream,
+  options: { found: Found; rules: HostRules; limits: Limits },
+): Ends {
+  const { found: { choice, head, initial }, rules, limits } = options;
   const kind = head === undefined ? undefined : switchOf(head);
   const detector = kind === undefined ? undefined : new SwitchDetector(upstream.stream, kind);
   detector?.inspect(upstream.early);
   const framer = new RequestFramer({
-    admit: (head) => refuseOtherHost(choice, head),
+    admit: (head) => refuseOtherHost(choice, head, { rules }),
     hostField: choice.hostField,
   });
   return {

@@ -1,4 +1,5 @@
 import { Attempts } from "../lib/attempts.ts";
+import { isLoopbackAddress } from "../lib/ipv4.ts";
 import { serviceKey } from "../model/endpoint.ts";
 import { ANY_ADDRESS, RouteTable } from "../model/route_table.ts";
 import type { Traffic } from "../model/traffic.ts";
@@ -11,6 +12,7 @@ import { planSlots, type SlotPlan } from "./admission/slot_plan.ts";
 import { UnroutedConnections } from "./admission/unrouted_connections.ts";
 import { serveConnection } from "./connection.ts";
 import type { IngressAccess } from "./dial.ts";
+import type { HostRules } from "./http/refuse_foreign.ts";
 import { IngressHealth, type IngressState } from "./ingress_health.ts";
 import { Listeners } from "./listeners.ts";
 import { RunningConnections } from "./running_connections.ts";
@@ -18,6 +20,9 @@ import { TrafficCounters } from "./traffic_counters.ts";
 
 /** Clients that send their first bytes at once never reach this number. */
 const MAX_UNROUTED = 512;
+
+const HALF_CLOSE_MS = 60_000;
+const LOOPBACK_ONLY: HostRules = { isOwnAddress: isLoopbackAddress, allowHosts: () => [] };
 
 /** The data path: all listeners and all connections that came in on them. */
 export class Forwarder implements AsyncDisposable {
@@ -36,6 +41,8 @@ export class Forwarder implements AsyncDisposable {
     this.#gate = new DialGate(limits.ingressMs / 2);
     const shared = {
       access: options,
+      rules: options.hostRules ?? LOOPBACK_ONLY,
+      halfCloseMs: options.halfCloseMs ?? (() => HALF_CLOSE_MS),
       limits,
       gate: this.#gate,
       attempts: this.#attempts,
@@ -141,6 +148,10 @@ export interface ForwarderOptions extends IngressAccess {
   readonly listen: (where: TcpAddress) => TcpListener;
   /** Returns true if the peer may connect to the listener with this key. @default Everyone may */
   readonly admit?: (peer: string, key: string) => boolean;
+  /** The hosts of requests that may get another Host. @default {`localhost` and loopback} */
+  readonly hostRules?: HostRules;
+  /** `net.half_close_timeout`. @default {60 s} */
+  readonly halfCloseMs?: () => number;
   /** The limits of connections. @default Those of a process whose memory has no limit */
   readonly plan?: Partial<SlotPlan>;
   /** Returns the time after which an idle connection ends, 0 for never. @default 0 */

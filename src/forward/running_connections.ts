@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../model/errors.ts";
 import type { Outcome } from "../model/traffic.ts";
-import { closeQuietly } from "../system/byte_stream.ts";
+import { abortQuietly, closeQuietly } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
 import { isConnectionGone } from "../system/errors.ts";
 import type { AcceptedStream } from "../system/tcp.ts";
@@ -65,10 +65,20 @@ export class RunningConnections implements AsyncDisposable {
 
   async #run(stream: AcceptedStream, options: ServeConnectionOptions): Promise<void> {
     const { key: address, signal } = options;
-    signal.addEventListener("abort", () => abortQuietly(stream), { once: true });
+    let isRouted = false;
+    const onRouted = (): void => {
+      isRouted = true;
+      options.onRouted();
+    };
+    async function end(): Promise<void> {
+      // A client that has got a part of an answer must not take it for the whole.
+      if (signal.aborted && isRouted) await abortQuietly(stream);
+      else closeQuietly(stream);
+    }
+    signal.addEventListener("abort", end, { once: true });
     let outcome: Outcome;
     try {
-      outcome = await this.#serve(stream, options);
+      outcome = await this.#serve(stream, { ...options, onRouted });
       if (signal.aborted) outcome = "aborted";
     } catch (error) {
       outcome = signal.aborted ? "aborted" : isConnectionGone(error) ? "client_gone" : "internal";
@@ -80,7 +90,7 @@ export class RunningConnections implements AsyncDisposable {
         });
       }
     } finally {
-      closeQuietly(stream);
+      await end();
     }
     log.debug("Connection from {peer} on {address} ended: {outcome}", {
       peer: stream.peer,
@@ -88,11 +98,6 @@ export class RunningConnections implements AsyncDisposable {
       outcome,
     });
   }
-}
-
-/** Ends a connection, and frees what the kernel holds for a peer that does not read. */
-function abortQuietly(stream: AcceptedStream): void {
-  closeQuietly({ close: () => stream.abort === undefined ? stream.close() : stream.abort() });
 }
 
 /** Serves one connection from its first byte to its last. */

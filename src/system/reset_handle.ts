@@ -1,37 +1,49 @@
-import process from "node:process";
+import { openHandle, type TcpHandle } from "./tcp_socket.ts";
 
 /**
- * A second descriptor of a connection, which ends it with a reset. A plain `close()` leaves the
- * bytes that the peer does not take in the kernel, up to 4 MiB for minutes (docs/runtime.md
- * Memory). The runtime has no call for this; node:net has.
+ * A second descriptor of a connection, which ends it with a reset. So its peer cannot take what it
+ * has for the whole, and the kernel frees what the peer does not take: up to 4 MiB, which a plain
+ * `close()` leaves there for minutes (docs/runtime.md Resets, Memory).
  */
 export class ResetHandle {
   readonly #conn: Deno.TcpConn;
-  readonly #handle: Handle;
+  readonly #handle: TcpHandle;
 
-  constructor(conn: Deno.TcpConn, handle: Handle) {
+  constructor(conn: Deno.TcpConn, handle: TcpHandle) {
     this.#conn = conn;
     this.#handle = handle;
   }
 
-  /**
-   * Opens the handle of a connection; undefined if the runtime does not do it, as while a write is
-   * under way. It costs one descriptor.
-   */
+  /** Opens the handle; undefined if the runtime does not do it, as while a write is under way. */
   static open(conn: Deno.TcpConn): ResetHandle | undefined {
     try {
-      const { binding } = process as unknown as { readonly binding: (name: string) => TcpWrap };
-      const { TCP, constants } = binding("tcp_wrap");
-      const handle = new TCP(constants.SOCKET);
-      return handle.openFromRid(ridOf(conn)) === 0 ? new ResetHandle(conn, handle) : undefined;
+      return new ResetHandle(conn, openHandle(conn));
     } catch {
       return undefined;
     }
   }
 
-  /** Ends the connection at once, also while a read or write is under way; these reject. */
-  reset(): void {
-    // Sets SO_LINGER to 0 for the socket, and closes only its own descriptor.
+  /**
+   * Ends a connection without a read or write under way.
+   *
+   * @throws {Error} If the runtime does not do it. The caller closes the connection then.
+   */
+  async reset(): Promise<void> {
+    this.#handle.reset(() => {});
+    try {
+      // A plain close() sends a FIN before the reset. The failed TLS client has taken the socket
+      // and drops it without a FIN.
+      await Deno.startTls(this.#conn, { hostname: "127.0.0.1", caCerts: [NO_CERTIFICATE] });
+    } catch (error) {
+      if (isOpen(this.#conn)) throw error;
+    }
+  }
+
+  /**
+   * Ends a connection whose write waits for the peer. The write rejects. The FIN of the runtime is
+   * behind the bytes in the kernel's full buffer, and is dropped with them.
+   */
+  resetFull(): void {
     this.#handle.reset(() => {});
     this.#conn.close();
   }
@@ -42,22 +54,14 @@ export class ResetHandle {
   }
 }
 
-/** A handle of node:net. The calls return 0 or a negative error number. */
-interface Handle {
-  /** Duplicates the descriptor of a connection of Deno. */
-  openFromRid(rid: number): number;
-  reset(done: () => void): number;
-  close(done: () => void): void;
-}
+const NO_CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 
-interface TcpWrap {
-  readonly TCP: new (kind: number) => Handle;
-  readonly constants: { readonly SOCKET: number };
-}
-
-function ridOf(conn: Deno.TcpConn): number {
-  const symbol = Object.getOwnPropertySymbols(conn).find(({ description }) =>
-    description === "Deno.internal.rid"
-  );
-  return Reflect.get(conn, symbol!);
+/** Returns false if the connection no longer belongs to the runtime. */
+function isOpen(conn: Deno.TcpConn): boolean {
+  try {
+    conn.setNoDelay(true);
+    return true;
+  } catch (error) {
+    return !(error instanceof Deno.errors.BadResource);
+  }
 }

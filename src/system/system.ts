@@ -2,7 +2,6 @@ import { connectTls } from "./connect_tls.ts";
 import { hostname, operatingSystem, readEnvironment, takeEnvironment } from "./environment.ts";
 import * as files from "./files.ts";
 import { dropHttpConnections, sendHttp } from "./http.ts";
-import { serveHttp } from "./http_server.ts";
 import { interfaceAddresses, localAddresses } from "./interfaces.ts";
 import { memoryLimit } from "./memory.ts";
 import { listenLocal } from "./local_socket.ts";
@@ -26,7 +25,6 @@ export interface System {
   readonly files: typeof files;
   readonly sendHttp: typeof sendHttp;
   readonly dropHttpConnections: typeof dropHttpConnections;
-  readonly serveHttp: typeof serveHttp;
   readonly listenLocal: typeof listenLocal;
   readonly holdLock: typeof holdLock;
   readonly listenTcp: typeof listenTcp;
@@ -74,7 +72,6 @@ export function realSystem(): System {
     files,
     sendHttp,
     dropHttpConnections,
-    serveHttp,
     listenLocal,
     holdLock,
     listenTcp,

@@ -66,6 +66,31 @@ Deno.test("LiveConfig.reload() keeps the running configuration while the file is
   assert.deepEqual([live.report.state, live.report.problems], ["ok", []]);
 });
 
+// The daemon sent credentials to an endpoint that had the name of its new proxy.
+Deno.test("LiveConfig.reload() names a new server before it uses it, and calls beforeUse only then", async () => {
+  await using file = await fakeFile("api: {url: https://api.example}", {
+    takeEnvironment: (name) => name === "ALL_PROXY" ? "socks5://inherited.example" : undefined,
+  });
+  const live = await LiveConfig.open(file.path, file.system);
+  const before = ["api.example", "inherited.example"];
+  assert.deepEqual(live.serverHosts, before);
+  const seen: unknown[] = [];
+  const beforeUse = () => Promise.resolve(void seen.push([live.serverHosts, live.current.proxy?.hostname]));
+  await file.write("api: {url: https://api.example}\nproxy_url: http://new.example\nnet: {start_port: 1}");
+  await live.reload({ beforeUse });
+  assert.deepEqual(seen, [[[...before, "new.example"], undefined]]);
+  await file.write("ingressEndpoint: inherited.example");
+  await live.reload({ beforeUse });
+  assert.deepEqual(live.serverHosts, ["api.ngrok.com", "inherited.example"]);
+  assert.equal(seen.length, 2);
+  await file.write("ingressEndpoint: inherited.example\nnet: {start_port: 2}");
+  await live.reload({ beforeUse });
+  await file.write("proxy_url: http://never.example\nnet: {start_port: x}");
+  await live.reload({ beforeUse });
+  assert.equal(seen.length, 2);
+  assert.ok(!live.serverHosts.includes("never.example"));
+});
+
 Deno.test("LiveConfig.reload() reports a changed key file as a change of the API", async () => {
   await using file = await fakeFile("", {
     readEnvironment: (name) => name === "NGROK_API_KEY_FILE" ? `${file.directory}/key` : undefined,

@@ -24,6 +24,7 @@ const OF_ENDPOINTS = [
 ];
 const DENIED = "the permission set does not allow";
 const IN_PLACE = "; writing it in place";
+const ABSENT = "nothing listens on /run/ngrokd/ngrokd.sock";
 const NO_SOCKET = "the permission set does not include /run/ngrokd/ngrokd.sock";
 
 /** A row for each entry of the shipped sets, by the setup that shows it. */
@@ -43,6 +44,10 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
       "answers on the control socket",
       `server.socket_path: ${DENIED} "/run/ngrokd/ngrokd.sock"`,
       ALL,
+    ],
+    "--allow-net=unix:/run/ngrokd/owner/ngrokd.sock": [
+      "answers on the socket of root",
+      /Cannot open a control socket for root alone: .*permission set does not allow it/,
     ],
     "--allow-read=/etc/ngrokd": [
       "reads the configuration",
@@ -156,7 +161,6 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
     "--allow-net=connect.ngrok-endpoints.com": [
       "dials the ingress that the cloud names",
       '"ingress_endpoint":"kubernetes-binding-ingress.ngrok.io:443"',
-      ["refuses the name of that ingress"],
     ],
   },
   virtual: {
@@ -197,9 +201,12 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
     ]],
   },
   ctl: {
-    "--allow-net=unix:/run/ngrokd/ngrokd.sock": ["status prints the registration", NO_SOCKET],
-    "--allow-read=/run/ngrokd/ngrokd.sock": ["status prints the registration", NO_SOCKET],
-    "--allow-write=/run/ngrokd/ngrokd.sock": ["status prints the registration", NO_SOCKET],
+    "--allow-net=unix:/run/ngrokd/ngrokd.sock": ["status falls back to the socket of the group", NO_SOCKET],
+    "--allow-read=/run/ngrokd/ngrokd.sock": ["status falls back to the socket of the group", NO_SOCKET],
+    "--allow-write=/run/ngrokd/ngrokd.sock": ["status falls back to the socket of the group", NO_SOCKET],
+    "--allow-net=unix:/run/ngrokd/owner/ngrokd.sock": ["status needs no socket of the group", ABSENT],
+    "--allow-read=/run/ngrokd/owner/ngrokd.sock": ["status needs no socket of the group", ABSENT],
+    "--allow-write=/run/ngrokd/owner/ngrokd.sock": ["status needs no socket of the group", ABSENT],
     "--allow-net=raw.githubusercontent.com:443": [
       "trust fetch sends its request",
       'Requires net access to "raw.githubusercontent.com:443"',

@@ -45,6 +45,7 @@ export interface Setup {
 
 const HOSTNAME = "Audit-Box";
 const GROUP_ID = 47_108;
+const OWNER_SOCKET = "/run/ngrokd/owner/ngrokd.sock";
 const OTHER_SOCKET = "/run/ngrokd/other.sock";
 const CLOUD_NAMES = [
   "api.ngrok.com",
@@ -86,6 +87,11 @@ const local: Setup = {
     },
     async "answers on the control socket"(stage) {
       assert.match(String(await stage.ask("version")), /^[0-9.]+$/);
+    },
+    async "answers on the socket of root"() {
+      const conn = await Deno.connect({ transport: "unix", path: OWNER_SOCKET });
+      await conn.write(new TextEncoder().encode('{"command":"version"}'));
+      assert.match(await new Response(conn.readable).text(), /"success":true/);
     },
     async "gives the socket to the group ngrokd"(stage) {
       const { gid, mode } = await Deno.stat(stage.socketPath);
@@ -246,6 +252,8 @@ const ctl: Setup = {
       const [code, text] = await run(["status"]);
       assert.deepEqual([code, /Registered: +Yes/.test(text)], [0, true]);
     },
+    "status needs no socket of the group": (stage, run) => statusWithout(stage.socketPath, run),
+    "status falls back to the socket of the group": (_stage, run) => statusWithout(OWNER_SOCKET, run),
     async "status asks the socket of NGROKD_SOCKET"(_stage, run) {
       const [code, text] = await run(["status"], { NGROKD_SOCKET: OTHER_SOCKET });
       assert.deepEqual([code, text.includes(OTHER_SOCKET)], [1, true]);
@@ -264,6 +272,16 @@ const ctl: Setup = {
     },
   },
 };
+
+/** Demands that `status` works while one of the two sockets is not there. */
+async function statusWithout(socket: string, run: Ctl): Promise<void> {
+  await Deno.rename(socket, `${socket}.away`);
+  try {
+    assert.equal((await run(["status"]))[0], 0);
+  } finally {
+    await Deno.rename(`${socket}.away`, socket);
+  }
+}
 
 /** All setups, by name. */
 export const SETUPS = { local, container, operator, defaults, proxied, virtual, ctl } as const;
