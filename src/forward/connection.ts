@@ -15,7 +15,7 @@ import { httpResponse, sendRefusal } from "./http/refuse.ts";
 import type { HostRules } from "./http/refuse_foreign.ts";
 import { SwitchDetector } from "./http/switch_detector.ts";
 import type { IngressHealth } from "./ingress_health.ts";
-import { type Meter, pipe } from "./pipe.ts";
+import { type ClientStream, type Meter, pipe } from "./pipe.ts";
 import type { TrafficCounters } from "./traffic_counters.ts";
 import { isRefusal } from "./upgrade.ts";
 import { openUpstream, type Upstream, type UpstreamOptions } from "./upstream.ts";
@@ -103,7 +103,7 @@ function metered(meter: Meter, slot: IngressSlot): Meter {
 }
 
 interface Ends {
-  readonly local: ByteStream;
+  readonly local: ClientStream;
   readonly remote: ByteStream;
   readonly fromLocal?: Uint8Array;
 }

@@ -16,9 +16,10 @@ const BUFFER_BYTES = 65_536;
  * (docs/runtime.md).
  *
  * An upstream that has taken the client's end and is silent may work on its answer: it gets as long
- * as the client is alive.
+ * as the client is alive. A client whose request was refused gets the refusal when the upstream has
+ * ended or is silent.
  */
-export async function pipe(local: ByteStream, upstream: ByteStream, options: PipeOptions): Promise<void> {
+export async function pipe(local: ClientStream, upstream: ByteStream, options: PipeOptions): Promise<void> {
   const { meter, fromLocal, fromUpstream, signal } = options;
   const up = new Direction(upstream);
   const down = new Direction(local);
@@ -35,10 +36,15 @@ export async function pipe(local: ByteStream, upstream: ByteStream, options: Pip
     return await local.isPeerAlive?.(options.closeTimeoutMs()) ?? false;
   }
   async function endIfStill(): Promise<void> {
-    const leftMs = movedAt! + options.closeTimeoutMs() - performance.now();
-    if (leftMs > 0) timer = setTimeout(endIfStill, leftMs);
-    else if (!await isAnswerAwaited()) end();
-    else if (ending === undefined) timer = setTimeout(endIfStill, options.closeTimeoutMs());
+    const timeoutMs = options.closeTimeoutMs();
+    const stillMs = performance.now() - movedAt!;
+    if (stillMs < timeoutMs) timer = setTimeout(endIfStill, timeoutMs - stillMs);
+    else if (await isAnswerAwaited()) {
+      if (ending === undefined) timer = setTimeout(endIfStill, timeoutMs);
+    } else {
+      if (local.isRefused === true && !down.isWriting && ending === undefined) await down.endWrite();
+      end();
+    }
   }
   function onEnd(): void {
     if (movedAt !== undefined) return;
@@ -82,6 +88,12 @@ export async function pipe(local: ByteStream, upstream: ByteStream, options: Pip
   signal?.removeEventListener("abort", end);
   end();
   await ending;
+}
+
+/** The client's side of a pipe. */
+export interface ClientStream extends ByteStream {
+  /** True if a request of the client was refused: `closeWrite` sends the refusal. */
+  readonly isRefused?: boolean;
 }
 
 /** Options of {@linkcode pipe}. */
@@ -139,6 +151,17 @@ class Direction {
     this.to = to;
   }
 
+  /** Passes the sender's end on to the receiver. */
+  async endWrite(): Promise<void> {
+    try {
+      await this.to.closeWrite();
+      this.isWhole = true;
+    } catch {
+      // The receiver has gone meanwhile. The read of the other direction handles that.
+      this.isRefused = true;
+    }
+  }
+
   /** Ends the receiver's connection; with an abort if it would take a part for the whole. */
   async finish(): Promise<void> {
     if (this.isWhole || this.isRefused) closeQuietly(this.to);
@@ -178,11 +201,5 @@ async function copy(from: ByteStream, direction: Direction, options: CopyOptions
     data = count === buffer.length ? buffer : buffer.subarray(0, count);
   }
   onEnd();
-  try {
-    await to.closeWrite();
-    direction.isWhole = true;
-  } catch {
-    // The receiver has gone meanwhile. The read of the other direction handles that.
-    direction.isRefused = true;
-  }
+  await direction.endWrite();
 }

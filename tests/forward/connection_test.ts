@@ -116,6 +116,29 @@ Deno.test("serveConnection() resets the client of every kind if the ingress dies
   }
 });
 
+// A server that ignores a half-close held the client, without an answer, until the server ended.
+Deno.test("serveConnection() refuses a later request after the half-close timeout at the latest (R29)", async () => {
+  using clock = fakeClock();
+  const first = get("localhost");
+  const later = { [get("rebound.example")]: /^HTTP\/1\.1 421 /, "GET / HTTP/1.1\r\nHo": /^HTTP\/1\.1 408 / };
+  for (const [request, refusal] of Object.entries(later)) {
+    const { client, server, local, outcome } = serve({ halfCloseMs: () => 60_000 });
+    Object.assign(local, { isPeerAlive: () => Promise.resolve(true) });
+    await send(client, first);
+    await readExactly(server, FRAME_BYTES);
+    await send(server, WELCOME);
+    await send(server, "answer");
+    assert.equal(text(await readExactly(client, 6)), "answer");
+    await send(client, request);
+    await clock.pass(70_000);
+    const received = readAll(client);
+    await clock.pass(1_000);
+    assert.match(text(await received), refusal);
+    assert.equal(await outcome, "ok");
+    assert.ok(local.closed && !local.aborted);
+  }
+});
+
 Deno.test("serveConnection() works with segments of one byte", async () => {
   const { client, server, outcome } = serve({ segment: 1 });
   const body = pattern(500);
