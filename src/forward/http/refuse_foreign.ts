@@ -3,6 +3,7 @@ import { ipLiteral } from "../../lib/ip_literal.ts";
 import { isLoopbackHost } from "../../lib/loopback_host.ts";
 import { printable } from "../../lib/printable.ts";
 import type { Route } from "../../model/route_table.ts";
+import { hasOwnHost } from "./host_field.ts";
 import { type RequestHead, valuesOf } from "./parse_head.ts";
 import type { HttpRefusal } from "./refuse.ts";
 
@@ -19,10 +20,10 @@ const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TR
 export function refuseForeign(head: RequestHead, options: ForeignOptions): HttpRefusal | undefined {
   const { route, rules } = options;
   const { host, method } = head;
-  if (method === "CONNECT" || host === route.hostname) return undefined;
+  if (method === "CONNECT" || hasOwnHost(head, route)) return undefined;
   // A request without a Host is of a program: browsers always send one.
-  if (host === "" || isOwnHost(host, options)) return refuseOrigin(head, rules);
-  if (isListed(host, rules.allowHosts())) return undefined;
+  const isExpected = host === "" || host === route.hostname || isOwnHost(host, options);
+  if (isExpected || isListed(host, rules.allowHosts())) return refuseOrigin(head, rules);
   return {
     status: 421,
     reason: `The request is for ${quoteHost(head)}. This address takes only the endpoint's own name, ${
@@ -35,7 +36,7 @@ export function refuseForeign(head: RequestHead, options: ForeignOptions): HttpR
 
 /** Options of {@linkcode refuseForeign}. */
 export interface ForeignOptions {
-  readonly route: Pick<Route, "hostname" | "extra">;
+  readonly route: Pick<Route, "hostname" | "port" | "extra">;
   readonly rules: HostRules;
 }
 

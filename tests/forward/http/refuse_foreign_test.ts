@@ -65,7 +65,7 @@ Deno.test("refuseForeign() takes every IP address on an extra port, and no other
   }
 });
 
-Deno.test("refuseForeign() refuses changes that pages of another origin want at an address (R60)", () => {
+Deno.test("refuseForeign() refuses changes of foreign pages under every replaced Host (R60)", () => {
   const foreign = [
     ["Origin: http://rebound.example", "Origin: null", "Origin: nonsense", "Origin:"],
     ["Origin: http://localhost:3000", "Origin: http://10.107.0.2:81", "Origin: https://10.107.0.2:80"],
@@ -98,8 +98,16 @@ Deno.test("refuseForeign() refuses changes that pages of another origin want at 
       assert.equal(send(method, fields), undefined, `${method} ${fields}`);
     }
     assert.equal(send("GET", upgrade + fields), 403, `upgrade ${fields}`);
-    for (const host of ["api.myapp", "dev.corp"]) {
+    for (const host of ["api.myapp:9080", "dev.corp", "a.lab.corp:81"]) {
+      assert.equal(send("POST", fields, host), 403, `${host} ${fields}`);
+    }
+    for (const host of ["api.myapp", "api.myapp:80"]) {
       assert.equal(send("POST", fields, host), undefined, `the endpoint judges a request to ${host}`);
+    }
+  }
+  for (const host of ["api.myapp:9080", "dev.corp", "dev.corp:81"]) {
+    for (const scheme of ["http", "https"]) {
+      assert.equal(send("POST", `Origin: ${scheme}://${host}`, host), undefined, host);
     }
   }
   for (const fields of own) {
