@@ -243,7 +243,7 @@ export const KEYS = {
       default: 60_000,
       area: "connections",
       doc:
-        "Longest pause of a connection after one side has ended; a client that waits is asked if it is alive",
+        "Longest pause of a connection after one side has ended; ngrokd probes a waiting client by TCP keep-alive",
     }),
     idleTimeoutMs: key({
       name: "net.idle_timeout",

@@ -9,6 +9,12 @@ const FIRST_BUFFER_BYTES = 16_384;
 const BUFFER_BYTES = 65_536;
 
 /**
+ * The longest silence in which a client waits for its answer, in close timeouts. If the upstream
+ * has vanished without a word, nothing else ends it.
+ */
+const MAX_SILENT_TIMEOUTS = 60;
+
+/**
  * Copies in both directions until both have ended, and passes each end on as a half-close. If one
  * side breaks, or stands still for `closeTimeoutMs()` after the other has ended, the other side is
  * aborted, so that its peer does not take a part for the whole (docs/reliability.md R62). Never
@@ -16,8 +22,8 @@ const BUFFER_BYTES = 65_536;
  * (docs/runtime.md).
  *
  * An upstream that has taken the client's end and is silent may work on its answer: it gets as long
- * as the client is alive. A client whose request was refused gets the refusal when the upstream has
- * ended or is silent.
+ * as the client is alive, but at most `MAX_SILENT_TIMEOUTS`. A client whose request was refused
+ * gets the refusal when the upstream has ended or is silent.
  */
 export async function pipe(local: ClientStream, upstream: ByteStream, options: PipeOptions): Promise<void> {
   const { meter, fromLocal, fromUpstream, signal } = options;
@@ -39,7 +45,7 @@ export async function pipe(local: ClientStream, upstream: ByteStream, options: P
     const timeoutMs = options.closeTimeoutMs();
     const stillMs = performance.now() - movedAt!;
     if (stillMs < timeoutMs) timer = setTimeout(endIfStill, timeoutMs - stillMs);
-    else if (await isAnswerAwaited()) {
+    else if (stillMs < MAX_SILENT_TIMEOUTS * timeoutMs && await isAnswerAwaited()) {
       if (ending === undefined) timer = setTimeout(endIfStill, timeoutMs);
     } else {
       if (local.isRefused === true && !down.isWriting && ending === undefined) await down.endWrite();
