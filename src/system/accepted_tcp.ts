@@ -22,7 +22,7 @@ export class AcceptedTcp implements ByteStream {
   #reading: Promise<unknown> | undefined;
   #writing: Promise<unknown> | undefined;
   #aborted: Promise<void> | undefined;
-  #isProbed = false;
+  #probedAfterMs: number | undefined;
   #written = 0;
   #handle: ResetHandle | undefined;
 
@@ -72,14 +72,25 @@ export class AcceptedTcp implements ByteStream {
 
   /** Returns false if the kernel has found out that the peer is gone. */
   async isPeerAlive(idleMs: number): Promise<boolean> {
+    this.#probedAfterMs = this.#probe(idleMs);
     try {
-      if (!this.#isProbed) setKeepAliveIdle(this.#conn, idleMs);
-      this.#isProbed = true;
       // Sends no byte, but fails if the connection has an error.
       await this.write(NOTHING);
       return true;
     } catch {
       return false;
+    }
+  }
+
+  /** Returns the time after which the kernel probes the peer. */
+  #probe(idleMs: number): number | undefined {
+    if (this.#probedAfterMs === idleMs) return idleMs;
+    try {
+      setKeepAliveIdle(this.#conn, idleMs);
+      return idleMs;
+    } catch {
+      // The connection has an error, which the write reports, or the next call tries again.
+      return undefined;
     }
   }
 

@@ -24,6 +24,9 @@ export interface TcpHandle {
   close(done: () => void): void;
 }
 
+/** The longest time that Linux takes for TCP_KEEPIDLE, in seconds. */
+const MAX_IDLE_S = 32_767;
+
 /** Ends the pending read of a connection with `Deno.errors.Interrupted`. */
 export function cancelRead(conn: Deno.TcpConn): void {
   const { core } = internals();
@@ -31,14 +34,14 @@ export function cancelRead(conn: Deno.TcpConn): void {
 }
 
 /**
- * Makes the kernel ask an idle peer for a sign of life, first after `idleMs` milliseconds (at least
- * 1 s).
+ * Makes the kernel ask an idle peer for a sign of life, first after `idleMs` milliseconds (1 s to
+ * 9 h).
  *
  * @throws {Error} If the runtime does not do it.
  */
 export function setKeepAliveIdle(conn: Deno.TcpConn, idleMs: number): void {
   const handle = openHandle(conn);
-  const result = handle.setKeepAlive(true, Math.max(1, Math.round(idleMs / 1000)));
+  const result = handle.setKeepAlive(true, Math.min(MAX_IDLE_S, Math.max(1, Math.round(idleMs / 1000))));
   handle.close(() => {});
   if (result !== 0) throw new Error(`Cannot set keep-alive of a connection: error ${result}`);
 }
