@@ -232,10 +232,11 @@ export const KEYS = {
     }),
     allowHosts: key({
       name: "net.allow_hosts",
-      type: addresses.hostPatterns,
+      type: addresses.requestHosts,
       default: [],
       area: "connections",
-      doc: "Other hosts that requests may be for where an endpoint has an address or port of its own",
+      doc:
+        "Hosts, besides the endpoint's own, that requests may name; and origins of web pages that may change something",
     }),
     halfCloseTimeoutMs: key({
       name: "net.half_close_timeout",

@@ -63,7 +63,12 @@ export const SAMPLES: readonly Sample[] = [
     [{ base: 0xc0000200, prefix: 24 }, { base: 0xc6336409, prefix: 32 }],
     "endpoints",
   ],
-  ["net.allow_hosts", ["Dev.Corp.", "*.corp"], ["dev.corp", "*.corp"], "connections"],
+  [
+    "net.allow_hosts",
+    ["Dev.Corp.", "*.corp", "http://a:81/"],
+    ["dev.corp", "*.corp", "http://a:81"],
+    "connections",
+  ],
   ["net.half_close_timeout", 5, 5_000, "connections"],
   ["net.idle_timeout", 600, 600_000, "connections"],
   ["net.advertise_ip", "192.0.2.1", "192.0.2.1", "endpoints"],

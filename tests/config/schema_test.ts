@@ -181,10 +181,15 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   ["net.allow_cidrs", ["10.0.0.0/33"], '.0: "10.0.0.0/33" is not of the form a.b.c.d/n'],
   [
     "net.allow_hosts",
-    ["http://dev.corp:80/"],
-    '.0: "http://dev.corp:80/" is not a host name, *.suffix or an IPv4 address (Write dev.corp)',
+    ["dev.corp:80"],
+    '.0: "dev.corp:80" is not a host name, *.suffix, IPv4 address or origin (Write dev.corp)',
   ],
-  ["net.allow_hosts", ["*"], '.0: "*" is not a host name, *.suffix or an IPv4 address'],
+  [
+    "net.allow_hosts",
+    ["http://dev.corp:81/x"],
+    '.0: "http://dev.corp:81/x" is not a host name, *.suffix, IPv4 address or origin (Write http://dev.corp:81)',
+  ],
+  ["net.allow_hosts", ["*"], '.0: "*" is not a host name, *.suffix, IPv4 address or origin'],
   ["net.allow_cidrs", ["lan"], '.0: "lan" is not of the form a.b.c.d/n'],
   ["net.advertise_ip", "0.0.0.0", ': "0.0.0.0" cannot be the address of a host'],
   ["net.advertise_ip", "host", ': "host" is not an IPv4 address'],

@@ -4,7 +4,14 @@ import { sniffHttp } from "../../../src/forward/http/sniff_http.ts";
 import { latin1 } from "../../fakes/memory_stream.ts";
 import { hostRules, route } from "../../fakes/routes.ts";
 
-const ALLOWED = ["dev.corp", "*.lab.corp", "203.0.113.7"];
+const ALLOWED = [
+  "dev.corp",
+  "*.lab.corp",
+  "203.0.113.7",
+  "http://pages.corp:3000",
+  "https://pages.corp",
+  "null",
+];
 
 /** Returns the status of the refusal of a request to `api.myapp:80`. */
 function check(request: string, options: { extra?: boolean; allowHosts?: readonly string[] } = {}) {
@@ -76,6 +83,9 @@ Deno.test("refuseForeign() refuses changes of foreign pages under every replaced
       "Origin: http://10.107.0.2\r\nSec-Fetch-Site: cross-site",
     ],
     ["Origin: http://10.107.0.2\r\nOrigin: http://rebound.example"],
+    // A name in the list says which Host is taken, not which program on that host is trusted.
+    ["Origin: http://dev.corp:3000", "Origin: http://x.lab.corp\r\nSec-Fetch-Site: cross-site"],
+    ["Origin: http://pages.corp", "Origin: http://pages.corp:3001"],
   ].flat();
   const own = [
     [
@@ -84,7 +94,7 @@ Deno.test("refuseForeign() refuses changes of foreign pages under every replaced
       "Origin: http://10.107.0.2:80",
       "Origin: https://10.107.0.2",
     ],
-    ["Origin: http://dev.corp:3000", "Origin: http://x.lab.corp\r\nSec-Fetch-Site: cross-site"],
+    ["Origin: http://Pages.corp:3000", "Origin: https://pages.corp:443\r\nSec-Fetch-Site: cross-site"],
     ["Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: none", "Sec-Fetch-Site: same-site"],
   ].flat();
   const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
@@ -110,6 +120,9 @@ Deno.test("refuseForeign() refuses changes of foreign pages under every replaced
       assert.equal(send("POST", `Origin: ${scheme}://${host}`, host), undefined, host);
     }
   }
+  // A page of https://localhost belongs to another program.
+  assert.equal(send("POST", "Origin: http://localhost", "localhost"), undefined);
+  assert.equal(send("POST", "Origin: https://localhost", "localhost"), 403);
   for (const fields of own) {
     assert.equal(send("POST", fields), undefined, fields);
     assert.equal(send("GET", upgrade + fields), undefined, `upgrade ${fields}`);
