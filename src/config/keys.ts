@@ -236,7 +236,7 @@ export const KEYS = {
       default: [],
       area: "connections",
       doc:
-        "Hosts, besides the endpoint's own, that requests may name; and origins of web pages that may change something",
+        "Hosts, besides the endpoint's own, that requests may name; and origins of pages that may change something",
     }),
     halfCloseTimeoutMs: key({
       name: "net.half_close_timeout",
