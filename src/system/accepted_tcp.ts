@@ -6,8 +6,11 @@ import { cancelRead, setKeepAliveIdle } from "./tcp_socket.ts";
 
 /** A write that does not end in this time waits for the peer. */
 const WRITE_MS = 100;
-/** The bytes that a connection sends before it gets a handle for its reset: bulk transfers do. */
-const HANDLE_FROM_BYTES = 65_536;
+/**
+ * A connection gets a handle for its reset before it has sent this number of bytes. By default the
+ * kernel's buffers take as many from a client that does not read.
+ */
+const HANDLE_FROM_BYTES = 16_384;
 /** The resets without a pause: 2,000, when the ingress dies, would block all others for 0.4 s. */
 const BATCH = 8;
 const NOTHING = new Uint8Array(0);
