@@ -193,6 +193,19 @@ Deno.test("pipe() waits for an answer as long as the client is alive (R29)", asy
 });
 
 // A client whose ingress had vanished without a word held its slot for ever.
+Deno.test("pipe() uses a changed close timeout from the next check on", async () => {
+  using clock = fakeClock();
+  let closeTimeoutMs = 60_000;
+  const asked: number[] = [];
+  const { client, local, done } = connected({ closeTimeoutMs: () => closeTimeoutMs });
+  Object.assign(local, { isPeerAlive: (idleMs: number) => Promise.resolve(asked.push(idleMs) < 4) });
+  await client.closeWrite();
+  closeTimeoutMs = 10_000;
+  await clock.pass(90_000);
+  await done;
+  assert.deepEqual(asked, [10_000, 10_000, 10_000, 10_000]);
+});
+
 Deno.test("pipe() waits at most 60 close timeouts for an upstream that says nothing (R29)", async () => {
   using clock = fakeClock();
   const { client, local, remote, done } = connected();
