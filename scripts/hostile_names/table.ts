@@ -8,7 +8,7 @@ import { HOSTILE_NAMES } from "./names.ts";
 export const MACHINE = {
   hostname: "laptop",
   hosts: "127.0.0.1 localhost\n192.0.2.9 nas.home printer.lab.home\n",
-  resolvConf: "search corp.example\n",
+  resolvConf: "search corp.example lab.example\n",
   proxyHost: "proxy.corp",
   denied: ["*.denied.home"],
   publicNames: ["bank.com", "www.bank.com"],

@@ -200,7 +200,7 @@ export class DnsController {
     const { routes, revision } = this.#routes;
     if (this.#zoneSource?.revision === revision && this.#zoneSource.advertiseIp === advertiseIp) return;
     this.#zoneSource = { revision, advertiseIp };
-    const { local, others, names } = planZones(routes, advertiseIp);
+    const { local, others, names } = planZones(routes, { advertiseIp, refuses: this.#options.refuses });
     this.#names = names;
     this.#server.replaceZone(local, { others });
   }
@@ -213,6 +213,8 @@ export interface DnsControllerOptions {
   readonly subnet: () => Cidr;
   readonly resolver: ResolverChain;
   readonly resolveInterface: (name: string) => string | undefined;
+  /** Returns true for a name that no endpoint may have, whatever wildcard is above it. */
+  readonly refuses: (name: string) => boolean;
 }
 
 /** Parses `address:port`. */

@@ -55,10 +55,14 @@ export interface DnsPlan {
  */
 export function planZones(
   routes: readonly Route[],
-  advertiseIp: string,
+  options: { readonly advertiseIp: string; readonly refuses: (name: string) => boolean },
 ): { readonly local: Zone; readonly others: Zone; readonly names: number } {
+  const { advertiseIp, refuses } = options;
   const zoneOf = (some: readonly Route[]) =>
-    new Zone(some.map((route) => ({ hostname: route.hostname, address: answerFor(route, advertiseIp) })));
+    new Zone(
+      some.map((route) => ({ hostname: route.hostname, address: answerFor(route, advertiseIp) })),
+      refuses,
+    );
   return {
     local: zoneOf(routes),
     others: zoneOf(routes.filter(({ listenInterface }) => isSharedListenMode(listenInterface))),

@@ -4,6 +4,7 @@ import type { MachineNames } from "./machine_names.ts";
 import { NamePatterns } from "./name_patterns.ts";
 import { NameSet } from "./name_set.ts";
 import type { PublicSuffixes } from "./public_suffix.ts";
+import { SearchDomains } from "./search_domains.ts";
 import { discoveryLabel, isLocalName, WELL_KNOWN_NAMES } from "./well_known_names.ts";
 
 /**
@@ -16,6 +17,7 @@ export class NamePolicy {
   readonly #rules: NameRules;
   readonly #machine: NameSet;
   readonly #domains: ReadonlySet<string>;
+  readonly #search: SearchDomains;
   readonly #reserved: NameSet;
   readonly #wellKnown = new NameSet(WELL_KNOWN_NAMES);
   readonly #hosts: NameSet;
@@ -26,6 +28,7 @@ export class NamePolicy {
     this.#rules = rules;
     this.#machine = new NameSet(rules.machine.names);
     this.#domains = new Set(rules.machine.domains);
+    this.#search = new SearchDomains(rules.machine.searchDomains);
     this.#reserved = new NameSet([...CLOUD_HOSTS, ...rules.reserved]);
     this.#hosts = new NameSet(rules.hostsNames.keys());
     this.#allowed = new NamePatterns(rules.allowed);
@@ -44,6 +47,11 @@ export class NamePolicy {
     return this.#needsLookUp(name) && this.#refuse(name) === undefined;
   }
 
+  /** Returns true if no answer of the DNS server may have the name, below no wildcard either. */
+  isAlwaysRefused(name: string): boolean {
+    return this.#refuseAlways(name) !== undefined;
+  }
+
   #needsLookUp(name: string): boolean {
     const bare = name.startsWith("*.") ? name.slice(2) : name;
     return this.#rules.suffixes?.isPublic(bare) === true && this.#allowed.find(name) === undefined;
@@ -58,16 +66,30 @@ export class NamePolicy {
   }
 
   #refuseAlways(name: string): string | undefined {
+    const own = this.#refuseOwn(name) ?? this.#refuseShort(name, (short) => this.#refuseOwn(short));
+    if (own !== undefined) return own;
+    if (this.#domains.has(name)) return "is the domain of this machine";
+    if (this.#search.has(name)) return "is a search domain of this machine";
+    const denied = this.#denied.findAny(name);
+    return denied === undefined ? undefined : `is refused by "${denied}" in net.deny_names`;
+  }
+
+  /** Refuses what the resolver of this machine makes of a name that `refuse` refuses. */
+  #refuseShort(name: string, refuse: (short: string) => string | undefined): string | undefined {
+    for (const { short, domain } of this.#search.shortForms(name)) {
+      const reason = refuse(short);
+      if (reason !== undefined) return `ends in the search domain ${domain}, and "${short}" ${reason}`;
+    }
+    return undefined;
+  }
+
+  #refuseOwn(name: string): string | undefined {
     if (isLocalName(name)) return "means this machine itself";
     const machine = this.#machine.taken(name);
     if (machine !== undefined) return isOrCovers(name, machine, "the name of this machine");
-    if (this.#domains.has(name)) return "is the domain of this machine";
     const reserved = this.#reserved.taken(name);
-    if (reserved !== undefined) {
-      return isOrCovers(name, reserved, "a name that the daemon itself connects to");
-    }
-    const denied = this.#denied.findAny(name);
-    return denied === undefined ? undefined : `is refused by "${denied}" in net.deny_names`;
+    if (reserved === undefined) return undefined;
+    return isOrCovers(name, reserved, "a name that the daemon itself connects to");
   }
 
   #refuseUnlessAllowed(name: string): string | undefined {
@@ -78,11 +100,24 @@ export class NamePolicy {
     if (!bare.includes(".")) return "is a single label";
     const label = discoveryLabel(bare);
     if (label !== undefined) return `has the label "${label}", by which programs configure themselves`;
-    const wellKnown = this.#wellKnown.taken(name);
-    if (wellKnown !== undefined) return isOrCovers(name, wellKnown, "a well-known name that programs trust");
+    const domain = name === bare ? undefined : this.#search.coveredBy(name);
+    if (domain !== undefined) {
+      return domain === bare
+        ? "is a wildcard of a search domain of this machine"
+        : `covers "${domain}", a search domain of this machine`;
+    }
+    const wellKnown = this.#refuseWellKnown(name) ??
+      this.#refuseShort(name, (short) => this.#refuseWellKnown(short));
+    if (wellKnown !== undefined) return wellKnown;
     const mapped = this.#hosts.taken(name);
     if (mapped === undefined) return undefined;
     return isOrCovers(name, mapped, `a name in line ${hostsNames.get(mapped)} of ${hostsPath}`);
+  }
+
+  #refuseWellKnown(name: string): string | undefined {
+    const wellKnown = this.#wellKnown.taken(name);
+    if (wellKnown === undefined) return undefined;
+    return isOrCovers(name, wellKnown, "a well-known name that programs trust");
   }
 
   #judgePublic(name: string): NameVerdict {

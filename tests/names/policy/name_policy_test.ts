@@ -36,10 +36,10 @@ Deno.test("NamePolicy refuses the names that mean this machine, and its domains"
   await assertReason("means this machine itself", local, { allowed });
   const own = [
     ...["box", "box.local", "box.corp.example", "*.corp.example", "*.example"],
-    ...["box.eu.example", "*.eu.example"],
   ];
   await assertReason("is the name of this machine", own, { machine: MACHINE, allowed });
   await assertReason("is the domain of this machine", ["corp.example", "eu.example"], { machine: MACHINE });
+  await assertReason("is a search domain of this machine", ["sub.example"], { machine: MACHINE });
   await assertAllowed(["x.corp.example", "boxes.corp.example", "*.box.corp.example", "old.example"], {
     machine: MACHINE,
   });
@@ -70,20 +70,51 @@ const UNLESS_ALLOWED: Record<string, readonly string[]> = {
     ...["kubernetes.default.svc", "*.default.svc"],
     ...["host.docker.internal", "*.docker.internal"],
   ],
+  "is a wildcard of a search domain of this machine": ["*.corp.example", "*.a.lab.example"],
+  "is a search domain of this machine": ["*.lab.example"],
   "is a name in line 7 of /etc/hosts": ["nas.home"],
   "is a name in line 8 of /etc/hosts": ["a.b.home", "*.b.home"],
 };
 
+const SEARCH = { names: [], domains: [], searchDomains: ["corp.example", "a.lab.example"] };
+
 for (const [reason, names] of Object.entries(UNLESS_ALLOWED)) {
   Deno.test(`NamePolicy refuses a name that ${reason}, unless it is allowed`, async () => {
-    const hostsNames = new Map([["nas.home", 7], ["a.b.home", 8]]);
-    await assertReason(`${reason}; to serve it, add it to net.allow_names`, names, { hostsNames });
-    await assertAllowed(names, { hostsNames, allowed: names });
+    const rules = { hostsNames: new Map([["nas.home", 7], ["a.b.home", 8]]), machine: SEARCH };
+    await assertReason(`${reason}; to serve it, add it to net.allow_names`, names, rules);
+    await assertAllowed(names, { ...rules, allowed: names });
     const below = names.filter((name) => isHostname(name) && name.includes("."));
     const suffixes = below.map((name) => `*.${name.slice(name.indexOf(".") + 1)}`);
-    await assertAllowed(below, { hostsNames, allowed: suffixes });
+    await assertAllowed(below, { ...rules, allowed: suffixes });
   });
 }
+
+// With the proxy http://proxy:3128, the resolver asks for proxy.corp.example, too: its owner got
+// Proxy-Authorization.
+Deno.test("NamePolicy refuses what a search domain makes of a name of the machine or the daemon", async () => {
+  const rules = { machine: MACHINE, reserved: ["proxy", "proxy.corp"] };
+  const daemon = "is a name that the daemon itself connects to";
+  const refused: [name: string, short: string, domain: string, is: string][] = [
+    ["proxy.eu.example", "proxy", "eu.example", daemon],
+    ["proxy.sub.example", "proxy", "sub.example", daemon],
+    ["*.corp.sub.example", "*.corp", "sub.example", daemon],
+    ["api.ngrok.com.eu.example", "api.ngrok.com", "eu.example", daemon],
+    ["box.sub.example", "box", "sub.example", "is the name of this machine"],
+    ["localhost.eu.example", "localhost", "eu.example", "means this machine itself"],
+  ];
+  for (const [name, short, domain, is] of refused) {
+    const reason = `ends in the search domain ${domain}, and "${short}" ${is}`;
+    await assertReason(reason, [name], { ...rules, allowed: ["*.eu.example", "*.sub.example"] });
+  }
+  const name = "metadata.google.internal.sub.example";
+  const [reason] = await reasonsFor([name], rules);
+  assert.match(reason as string, /sub\.example, and "metadata\.google\.internal" is a well-known name/);
+  await assertAllowed([name], { ...rules, allowed: [name] });
+  const policy = new NamePolicy(await nameRules({ ...rules, allowed: ["*.sub.example"] }));
+  assert.equal(policy.judge("*.sub.example").refused, undefined);
+  assert.ok(policy.isAlwaysRefused("proxy.sub.example") && !policy.isAlwaysRefused("db.sub.example"));
+  await assertAllowed(["db.eu.example", "*.db.sub.example", "proxy.other.example"], rules);
+});
 
 Deno.test("NamePolicy refuses denied names, names below denied suffixes, and wildcards of both", async () => {
   const rules = { denied: ["db.bank.example", "*.corp.example"], allowed: ["db.bank.example"] };

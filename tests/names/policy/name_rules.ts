@@ -4,7 +4,7 @@ import { loadPublicSuffixes } from "../../../src/names/policy/public_suffix.ts";
 /** The rules of a machine without names, files and configuration. */
 export async function nameRules(fields: Partial<NameRules> = {}): Promise<NameRules> {
   return {
-    machine: { names: [], domains: [] },
+    machine: { names: [], domains: [], searchDomains: [] },
     reserved: [],
     hostsNames: new Map(),
     hostsPath: "/etc/hosts",

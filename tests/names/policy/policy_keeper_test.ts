@@ -56,6 +56,11 @@ const CHANGES: Record<string, [name: string, change: (machine: Machine) => void,
     (machine) => machine.resolvConf = "search new.example\n",
     /is the name of this machine/,
   ],
+  "another search domain": [
+    "*.lab.example",
+    (machine) => machine.resolvConf = "search corp.example\tlab.example # of the lab\n",
+    /is a wildcard of a search domain/,
+  ],
   "another host name": [
     "crate.corp.example",
     (machine) => machine.configured = { ...machine.configured, hostname: "crate" },
