@@ -1,10 +1,13 @@
+import { withoutWildcard } from "../../lib/hostname.ts";
 import { nextRevision } from "../../model/revision.ts";
 import { CLOUD_HOSTS } from "../../model/cloud_hosts.ts";
+import { judgePublic, type PublicState, type ShadowPolicy } from "./judge_public.ts";
 import type { MachineNames } from "./machine_names.ts";
 import { NamePatterns } from "./name_patterns.ts";
 import { NameSet } from "./name_set.ts";
 import type { PublicSuffixes } from "./public_suffix.ts";
 import { SearchDomains } from "./search_domains.ts";
+import { HOW_TO_ALLOW, type NameVerdict } from "./verdict.ts";
 import { discoveryLabel, isLocalName, WELL_KNOWN_NAMES } from "./well_known_names.ts";
 
 /**
@@ -39,7 +42,9 @@ export class NamePolicy {
   judge(name: string): NameVerdict {
     const refused = this.#refuse(name);
     if (refused !== undefined) return { refused };
-    return this.#needsLookUp(name) ? this.#judgePublic(name) : {};
+    if (!this.#needsLookUp(name)) return {};
+    const { publicState, shadowPublic } = this.#rules;
+    return judgePublic(name, { state: publicState(name), policy: shadowPublic });
   }
 
   /** Returns true if only the public DNS can tell whether the name takes one of others. */
@@ -53,7 +58,7 @@ export class NamePolicy {
   }
 
   #needsLookUp(name: string): boolean {
-    const bare = name.startsWith("*.") ? name.slice(2) : name;
+    const bare = withoutWildcard(name);
     return this.#rules.suffixes?.isPublic(bare) === true && this.#allowed.find(name) === undefined;
   }
 
@@ -94,7 +99,7 @@ export class NamePolicy {
 
   #refuseUnlessAllowed(name: string): string | undefined {
     const { suffixes, hostsNames, hostsPath } = this.#rules;
-    const bare = name.startsWith("*.") ? name.slice(2) : name;
+    const bare = withoutWildcard(name);
     if (name !== bare && !bare.includes(".")) return "is a wildcard of a whole top-level domain";
     if (name !== bare && suffixes?.isSuffix(bare)) return "is a wildcard of a whole public suffix";
     if (!bare.includes(".")) return "is a single label";
@@ -119,39 +124,12 @@ export class NamePolicy {
     if (wellKnown === undefined) return undefined;
     return isOrCovers(name, wellKnown, "a well-known name that programs trust");
   }
-
-  #judgePublic(name: string): NameVerdict {
-    const isWildcard = name.startsWith("*.");
-    const policy = this.#rules.shadowPublic ?? (isWildcard ? "refuse" : "warn");
-    const state = this.#rules.publicState(name);
-    const shadows = `"${name}" shadows ${isWildcard ? "public names" : "a public name"}`;
-    if (state === "exists") {
-      if (policy === "refuse") return { refused: `${shadows}; ${HOW_TO_ALLOW}` };
-      return { note: `${shadows}; if that is intended, add it to net.allow_names` };
-    }
-    if (state === "missing" || policy === "warn" || !isWildcard) return {};
-    const unknown = "may shadow public names: no upstream DNS server has answered yet";
-    return { refused: `"${name}" ${unknown}; ${HOW_TO_ALLOW}` };
-  }
 }
 
 /** Says that an endpoint takes a name: by the same name, or by a wildcard. */
 function isOrCovers(name: string, taken: string, description: string): string {
   return name === taken ? `is ${description}` : `covers "${taken}", ${description}`;
 }
-
-const HOW_TO_ALLOW = "to serve it, add it to net.allow_names";
-
-/** A decision about a name: it is refused, or unusual, or neither. */
-export interface NameVerdict {
-  /** The reason why no endpoint may have the name. */
-  readonly refused?: string;
-  /** An unusual condition of a name that is allowed. */
-  readonly note?: string;
-}
-
-/** The existence of a name, or of names below a wildcard's suffix, in the public DNS. */
-export type PublicState = "exists" | "missing" | "unknown";
 
 /** Everything that a {@linkcode NamePolicy} depends on. */
 export interface NameRules {
@@ -164,8 +142,7 @@ export interface NameRules {
   /** `net.allow_names` and `net.deny_names`: host names and `*.suffix`. */
   readonly allowed: readonly string[];
   readonly denied: readonly string[];
-  /** `net.shadow_public`. @default Refuse wildcards, and warn about names */
-  readonly shadowPublic: "refuse" | "warn" | undefined;
+  readonly shadowPublic: ShadowPolicy;
   /** Undefined as long as no name needs the list. */
   readonly suffixes: PublicSuffixes | undefined;
   readonly publicState: (name: string) => PublicState;

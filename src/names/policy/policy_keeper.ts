@@ -1,7 +1,9 @@
 import { getLogger } from "@logtape/logtape";
+import { withoutWildcard } from "../../lib/hostname.ts";
 import { OnChange } from "../../lib/on_change.ts";
 import { messageOf } from "../../model/errors.ts";
 import { type HostsLine, linesOutside } from "../hosts/hosts_block.ts";
+import { waitsForAnswer } from "./judge_public.ts";
 import { machineNames } from "./machine_names.ts";
 import { NamePolicy, type NameRules } from "./name_policy.ts";
 import { PublicNames, type PublicNamesOptions } from "./public_names.ts";
@@ -27,7 +29,11 @@ export class PolicyKeeper {
 
   constructor(options: PolicyKeeperOptions) {
     this.#options = options;
-    this.#public = new PublicNames(options);
+    this.#public = new PublicNames({
+      ...options,
+      domainOf: (name) => this.#suffixes?.registrableDomain(withoutWildcard(name)) ?? name,
+      isAwaited: (name) => waitsForAnswer(name, options.configured().shadowPublic),
+    });
   }
 
   /** The policy of the last {@linkcode prepare}. */
@@ -103,7 +109,7 @@ export class PolicyKeeper {
 }
 
 /** Options of {@linkcode PolicyKeeper}. */
-export interface PolicyKeeperOptions extends PublicNamesOptions {
+export interface PolicyKeeperOptions extends Pick<PublicNamesOptions, "lookUp" | "onChange"> {
   /** Returns the configured rules and the host name of this machine. */
   readonly configured: () => ConfiguredRules;
   /** Reads the hosts file; empty if it is missing. */

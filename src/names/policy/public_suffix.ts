@@ -1,4 +1,4 @@
-import { isBelow } from "../../lib/hostname.ts";
+import { isBelow, withoutWildcard } from "../../lib/hostname.ts";
 
 /** Domains that belong to nobody, for examples (RFC 2606 3). */
 const EXAMPLE_DOMAINS = ["example.com", "example.net", "example.org"];
@@ -13,11 +13,13 @@ export interface PublicSuffixes {
   isSuffix(domain: string): boolean;
   /** Returns true for a name, or the suffix of a wildcard, below a suffix that ICANN manages. */
   isPublic(domain: string): boolean;
+  /** Returns the domain that its owner has registered, below a suffix that ICANN manages. */
+  registrableDomain(domain: string): string | undefined;
 }
 
 /** Returns true if the list is needed to judge a name or wildcard. */
 export function needsSuffixes(name: string): boolean {
-  const bare = name.startsWith("*.") ? name.slice(2) : name;
+  const bare = withoutWildcard(name);
   const lastDot = bare.lastIndexOf(".");
   return lastDot !== -1 && !PRIVATE_TOP_LEVEL.includes(bare.slice(lastDot + 1)) && !isExample(bare);
 }
@@ -30,6 +32,7 @@ export async function loadPublicSuffixes(): Promise<PublicSuffixes> {
   return {
     isSuffix: (domain) => [false, true].some((withPrivate) => suffixOf(domain, withPrivate) === domain),
     isPublic: (domain) => !isExample(domain) && parse(domain, OPTIONS).isIcann === true,
+    registrableDomain: (domain) => parse(domain, OPTIONS).domain ?? undefined,
   };
 }
 

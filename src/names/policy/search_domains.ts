@@ -1,4 +1,4 @@
-import { isHostname, normalizeHostname, parentDomains } from "../../lib/hostname.ts";
+import { isHostname, normalizeHostname, parentDomains, withoutWildcard } from "../../lib/hostname.ts";
 import { NameSet } from "./name_set.ts";
 
 /**
@@ -22,7 +22,7 @@ export class SearchDomains {
   /** Returns each name or wildcard that the resolver can extend to this one. */
   shortForms(name: string): ShortForm[] {
     if (this.#domains.size === 0) return [];
-    const bare = name.startsWith("*.") ? name.slice(2) : name;
+    const bare = withoutWildcard(name);
     return parentDomains(bare).filter((domain) => this.#domains.has(domain))
       .map((domain) => ({ short: name.slice(0, -domain.length - 1), domain }));
   }

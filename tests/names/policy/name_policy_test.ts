@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { isHostname } from "../../../src/lib/hostname.ts";
 import { machineNames } from "../../../src/names/policy/machine_names.ts";
-import { NamePolicy, type NameRules, type PublicState } from "../../../src/names/policy/name_policy.ts";
+import type { PublicState } from "../../../src/names/policy/judge_public.ts";
+import { NamePolicy, type NameRules } from "../../../src/names/policy/name_policy.ts";
 import { nameRules } from "./name_rules.ts";
 
 const MACHINE = machineNames({
@@ -154,7 +155,8 @@ const SHADOWS: readonly [
   ["www.bank.com", "exists", undefined, "note"],
   ["www.bank.com", "exists", "warn", "note"],
   ["www.bank.com", "exists", "refuse", "refused"],
-  ["www.bank.com", "unknown", "refuse", ""],
+  ["www.bank.com", "unknown", "refuse", "refused"],
+  ["www.bank.com", "unknown", undefined, ""],
   ["www.bank.com", "missing", "refuse", ""],
   ["*.bank.com", "exists", undefined, "refused"],
   ["*.bank.com", "exists", "refuse", "refused"],
@@ -164,7 +166,7 @@ const SHADOWS: readonly [
   ["*.bank.com", "missing", "refuse", ""],
 ];
 
-Deno.test("NamePolicy decides about public names by net.shadow_public; wildcards wait for an answer", async () => {
+Deno.test("NamePolicy decides about public names by net.shadow_public; refuse waits for an answer", async () => {
   for (const [name, state, shadowPublic, expected] of SHADOWS) {
     const rules = await nameRules({ shadowPublic, publicState: () => state });
     const verdict = new NamePolicy(rules).judge(name);
