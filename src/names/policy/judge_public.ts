@@ -1,7 +1,10 @@
 import { HOW_TO_ALLOW, type NameVerdict } from "./verdict.ts";
 
+/** The result of a look-up; undefined without an answer. */
+export type PublicAnswer = "exists" | "missing" | "no server" | undefined;
+
 /** The existence of a name, or of names below a wildcard's suffix, in the public DNS. */
-export type PublicState = "exists" | "missing" | "unknown";
+export type PublicState = NonNullable<PublicAnswer> | "unknown";
 
 /** `net.shadow_public`. @default Refuse wildcards, and warn about names */
 export type ShadowPolicy = "refuse" | "warn" | undefined;
@@ -22,8 +25,12 @@ export function judgePublic(name: string, options: PublicOptions): NameVerdict {
     return { note: `${shadows}; if that is intended, add it to net.allow_names` };
   }
   if (state === "missing" || !refuses) return {};
-  const unknown = `"${name}" may shadow ${shadowed}: no upstream DNS server has answered yet`;
-  return { refused: `${unknown}; ${HOW_TO_ALLOW}` };
+  const mayShadow = `"${name}" may shadow ${shadowed}`;
+  if (state === "no server") {
+    const remedy = "set dns.upstream, or add the name to net.allow_names";
+    return { refused: `${mayShadow}, and there is no IPv4 DNS server to ask; ${remedy}` };
+  }
+  return { refused: `${mayShadow}: no upstream DNS server has answered yet; ${HOW_TO_ALLOW}` };
 }
 
 /** Options of {@linkcode judgePublic}. */

@@ -1,7 +1,8 @@
 import { getLogger } from "@logtape/logtape";
+import { OnChange } from "../../lib/on_change.ts";
 import { messageOf } from "../../model/errors.ts";
 import { sleep } from "../../system/clock.ts";
-import type { PublicState } from "./judge_public.ts";
+import type { PublicAnswer, PublicState } from "./judge_public.ts";
 import { Pace } from "./pace.ts";
 import { TurnQueue } from "./turn_queue.ts";
 
@@ -32,6 +33,7 @@ export class PublicNames {
   readonly #pace = new Pace({ atOnce: PER_SECOND, intervalMs: 1000 / PER_SECOND });
   readonly #running = new Set<Promise<void>>();
   #reporting: Promise<void> | undefined;
+  readonly #onNoServer = new OnChange();
   /** The names found so far that exist. */
   #shadows = 0;
   readonly #closing = new AbortController();
@@ -94,20 +96,28 @@ export class PublicNames {
     const pauseMs = this.#pace.take();
     if (pauseMs > 0) await sleep(pauseMs, { signal }).catch(() => {});
     if (signal.aborted || this.#wanted.get(name) !== wanted) return;
+    const state = await this.#ask(name);
+    if (state === "unknown") {
+      wanted.retryMs = performance.now() + Math.min(RETRY_MS * 2 ** wanted.failures++, MAX_RETRY_MS);
+    } else if (state === "no server") wanted.retryMs = performance.now() + RETRY_MS;
+    if (wanted.state === state || this.#wanted.get(name) !== wanted) return;
+    wanted.state = state;
+    if (state === "exists" || this.#options.isAwaited(name)) this.#changed();
+    if (state === "exists") this.#logShadow(name);
+  }
+
+  async #ask(name: string): Promise<PublicState> {
     let state: PublicState = "unknown";
     try {
       state = await this.#options.lookUp(name) ?? "unknown";
     } catch (error) {
       log.debug("Cannot look up a public name: {error}", { name, error: messageOf(error) });
     }
-    if (state === "unknown") {
-      wanted.retryMs = performance.now() + Math.min(RETRY_MS * 2 ** wanted.failures++, MAX_RETRY_MS);
-      return;
-    }
-    wanted.state = state;
-    if (this.#wanted.get(name) !== wanted) return;
-    if (state === "exists" || this.#options.isAwaited(name)) this.#changed();
-    if (state === "exists") this.#logShadow(name);
+    this.#onNoServer.report(state === "no server" ? state : undefined, () => {
+      const hint = "Set dns.upstream, or list the names in net.allow_names";
+      log.warn("Cannot look up public names: no IPv4 DNS server is known", { hint });
+    });
+    return state;
   }
 
   #logShadow(name: string): void {
@@ -138,7 +148,7 @@ export class PublicNames {
 /** Options of {@linkcode PublicNames}. */
 export interface PublicNamesOptions {
   /** Asks the upstream DNS servers about a name or wildcard; undefined without an answer. */
-  readonly lookUp: (name: string) => Promise<"exists" | "missing" | undefined>;
+  readonly lookUp: (name: string) => Promise<PublicAnswer>;
   /** Returns the domain whose names share one turn. */
   readonly domainOf: (name: string) => string;
   /** Returns true if the name is refused until there is an answer. */

@@ -163,6 +163,10 @@ const SHADOWS: readonly [
   ["*.bank.com", "exists", "warn", "note"],
   ["*.bank.com", "unknown", undefined, "refused"],
   ["*.bank.com", "unknown", "warn", ""],
+  ["*.bank.com", "no server", undefined, "refused"],
+  ["*.bank.com", "no server", "warn", ""],
+  ["www.bank.com", "no server", undefined, ""],
+  ["www.bank.com", "no server", "refuse", "refused"],
   ["*.bank.com", "missing", "refuse", ""],
 ];
 

@@ -1,21 +1,20 @@
 import assert from "node:assert/strict";
+import type { PublicAnswer } from "../../../src/names/policy/judge_public.ts";
 import { PublicNames } from "../../../src/names/policy/public_names.ts";
 import { fakeClock } from "../../fakes/fake_clock.ts";
-
-type Answer = "exists" | "missing" | undefined;
 
 /** A PublicNames whose look-ups the test answers. */
 class Names extends PublicNames {
   readonly asked: string[] = [];
   /** The look-ups that run. */
-  readonly open = new Map<string, (answer: Answer) => void>();
+  readonly open = new Map<string, (answer: PublicAnswer) => void>();
   changes = 0;
 
   constructor() {
     super({
       lookUp: (name) => {
         this.asked.push(name);
-        const { promise, resolve } = Promise.withResolvers<Answer>();
+        const { promise, resolve } = Promise.withResolvers<PublicAnswer>();
         this.open.set(name, resolve);
         return promise;
       },
@@ -25,7 +24,7 @@ class Names extends PublicNames {
     });
   }
 
-  answer(answer: Answer, names: readonly string[] = [...this.open.keys()]): void {
+  answer(answer: PublicAnswer, names: readonly string[] = [...this.open.keys()]): void {
     for (const name of names) {
       this.open.get(name)!(answer);
       this.open.delete(name);
@@ -164,6 +163,24 @@ Deno.test("PublicNames finds the next of 40,000 names without a scan", async () 
     names.answer("missing");
   }
   assert.ok(realNow() - start < 10_000);
+  await names.close();
+});
+
+// The reason said that no server had answered yet.
+Deno.test("PublicNames says at once that there is no server to ask, and asks every 20 s", async () => {
+  using clock = fakeClock();
+  const names = new Names();
+  names.want(["*.bank.com"]);
+  for (let turn = 0; turn < 10; turn++) {
+    names.answer("no server");
+    await clock.pass(20_000);
+    assert.deepEqual([names.state("*.bank.com"), names.changes], ["no server", 1]);
+    names.retry();
+    assert.equal(names.open.size, 1);
+  }
+  names.answer("missing");
+  await clock.pass(0);
+  assert.deepEqual([names.state("*.bank.com"), names.changes], ["missing", 2]);
   await names.close();
 });
 
