@@ -1,6 +1,7 @@
 import { withoutWildcard } from "../../lib/hostname.ts";
 import { nextRevision } from "../../model/revision.ts";
 import { CLOUD_HOSTS } from "../../model/cloud_hosts.ts";
+import type { HostsNames } from "./hosts_names.ts";
 import { judgePublic, type PublicState, type ShadowPolicy } from "./judge_public.ts";
 import type { MachineNames } from "./machine_names.ts";
 import { NamePatterns } from "./name_patterns.ts";
@@ -22,8 +23,6 @@ export class NamePolicy {
   readonly #domains: ReadonlySet<string>;
   readonly #search: SearchDomains;
   readonly #reserved: NameSet;
-  readonly #wellKnown = new NameSet(WELL_KNOWN_NAMES);
-  readonly #hosts: NameSet;
   readonly #allowed: NamePatterns;
   readonly #denied: NamePatterns;
 
@@ -33,7 +32,6 @@ export class NamePolicy {
     this.#domains = new Set(rules.machine.domains);
     this.#search = new SearchDomains(rules.machine.searchDomains);
     this.#reserved = new NameSet([...CLOUD_HOSTS, ...rules.reserved]);
-    this.#hosts = new NameSet(rules.hostsNames.keys());
     this.#allowed = new NamePatterns(rules.allowed);
     this.#denied = new NamePatterns(rules.denied);
   }
@@ -114,17 +112,19 @@ export class NamePolicy {
     const wellKnown = this.#refuseWellKnown(name) ??
       this.#refuseShort(name, (short) => this.#refuseWellKnown(short));
     if (wellKnown !== undefined) return wellKnown;
-    const mapped = this.#hosts.taken(name);
+    const mapped = hostsNames.taken(name);
     if (mapped === undefined) return undefined;
-    return isOrCovers(name, mapped, `a name in line ${hostsNames.get(mapped)} of ${hostsPath}`);
+    return isOrCovers(name, mapped.name, `a name in line ${mapped.line} of ${hostsPath}`);
   }
 
   #refuseWellKnown(name: string): string | undefined {
-    const wellKnown = this.#wellKnown.taken(name);
+    const wellKnown = WELL_KNOWN.taken(name);
     if (wellKnown === undefined) return undefined;
     return isOrCovers(name, wellKnown, "a well-known name that programs trust");
   }
 }
+
+const WELL_KNOWN = new NameSet(WELL_KNOWN_NAMES);
 
 /** Says that an endpoint takes a name: by the same name, or by a wildcard. */
 function isOrCovers(name: string, taken: string, description: string): string {
@@ -136,8 +136,7 @@ export interface NameRules {
   readonly machine: MachineNames;
   /** The hosts that the daemon connects to by its configuration, besides those of every ngrokd. */
   readonly reserved: readonly string[];
-  /** The names that lines of others in the hosts file give an address → the first line of each. */
-  readonly hostsNames: ReadonlyMap<string, number>;
+  readonly hostsNames: HostsNames;
   readonly hostsPath: string;
   /** `net.allow_names` and `net.deny_names`: host names and `*.suffix`. */
   readonly allowed: readonly string[];

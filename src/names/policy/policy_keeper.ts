@@ -2,12 +2,13 @@ import { getLogger } from "@logtape/logtape";
 import { withoutWildcard } from "../../lib/hostname.ts";
 import { OnChange } from "../../lib/on_change.ts";
 import { messageOf } from "../../model/errors.ts";
-import { type HostsLine, linesOutside } from "../hosts/hosts_block.ts";
+import { RESOLV_CONF } from "../select.ts";
 import { waitsForAnswer } from "./judge_public.ts";
-import { machineNames } from "./machine_names.ts";
+import { type MachineNames, machineNames } from "./machine_names.ts";
 import { NamePolicy, type NameRules } from "./name_policy.ts";
 import { PublicNames, type PublicNamesOptions } from "./public_names.ts";
 import { loadPublicSuffixes, needsSuffixes, type PublicSuffixes } from "./public_suffix.ts";
+import { UserHosts } from "./user_hosts.ts";
 
 const log = getLogger(["ngrokd", "names"]);
 
@@ -19,9 +20,10 @@ export class PolicyKeeper {
   readonly #options: PolicyKeeperOptions;
   readonly #public: PublicNames;
   readonly #onUnreadable = { hosts: new OnChange(), resolvConf: new OnChange() };
-  #hostsText: string | undefined;
-  #hostsLines: readonly HostsLine[] = [];
-  #hostsRevision = 0;
+  readonly #hosts: UserHosts;
+  /** The last content that could be read. */
+  #resolvConf = "";
+  #machine: { readonly madeFrom: string; readonly names: MachineNames } | undefined;
   #suffixes: PublicSuffixes | undefined;
   #madeFrom = "";
   #checkedFor = "";
@@ -29,6 +31,7 @@ export class PolicyKeeper {
 
   constructor(options: PolicyKeeperOptions) {
     this.#options = options;
+    this.#hosts = new UserHosts(options.isOurs);
     this.#public = new PublicNames({
       ...options,
       domainOf: (name) => this.#suffixes?.registrableDomain(withoutWildcard(name)) ?? name,
@@ -38,7 +41,7 @@ export class PolicyKeeper {
 
   /** The policy of the last {@linkcode prepare}. */
   get policy(): NamePolicy {
-    return this.#policy ??= this.#make("");
+    return this.#policy ??= this.#make();
   }
 
   /** Makes the policy fit for these names, and starts the look-ups that they need. */
@@ -46,16 +49,17 @@ export class PolicyKeeper {
     if (this.#suffixes === undefined && hostnames.some(needsSuffixes)) {
       this.#suffixes = await loadPublicSuffixes();
     }
-    const resolvConf = await this.#read("resolvConf", this.#options.readResolvConf) ?? "";
-    await this.#readHosts();
+    this.#resolvConf = await this.#read("resolvConf", this.#options.readResolvConf) ?? this.#resolvConf;
+    const hosts = await this.#read("hosts", this.#options.readHosts);
+    if (hosts !== undefined) this.#hosts.update(hosts);
     const madeFrom = JSON.stringify([
       this.#options.configured(),
-      resolvConf,
-      this.#hostsRevision,
+      this.#resolvConf,
+      this.#hosts.revision,
       this.#suffixes === undefined,
       this.#public.revision,
     ]);
-    if (this.#policy === undefined || madeFrom !== this.#madeFrom) this.#policy = this.#make(resolvConf);
+    if (this.#policy === undefined || madeFrom !== this.#madeFrom) this.#policy = this.#make();
     this.#madeFrom = madeFrom;
     const names = hostnames.join();
     if (`${this.#policy.revision} ${names}` === this.#checkedFor) return this.#public.retry();
@@ -69,39 +73,37 @@ export class PolicyKeeper {
     return this.#public.close();
   }
 
-  #make(resolvConf: string): NamePolicy {
+  #make(): NamePolicy {
     const { hostname, hostsPath, ...rest } = this.#options.configured();
-    const hostsNames = new Map<string, number>();
-    for (const { line, names } of this.#hostsLines) {
-      for (const name of names) if (!hostsNames.has(name)) hostsNames.set(name, line);
-    }
     return new NamePolicy({
       ...rest,
-      machine: machineNames({ hostname, hostsLines: this.#hostsLines, resolvConf }),
-      hostsNames,
+      machine: this.#machineNames(hostname),
+      hostsNames: this.#hosts.names,
       hostsPath,
       suffixes: this.#suffixes,
       publicState: (name) => this.#public.state(name),
     });
   }
 
-  /** Reads the lines of others. Those of the last good file stay while it cannot be read. */
-  async #readHosts(): Promise<void> {
-    const text = await this.#read("hosts", this.#options.readHosts);
-    if (text === undefined || text === this.#hostsText) return;
-    this.#hostsText = text;
-    const lines = linesOutside(text);
-    if (lines === undefined || JSON.stringify(lines) === JSON.stringify(this.#hostsLines)) return;
-    this.#hostsLines = lines;
-    this.#hostsRevision++;
+  #machineNames(hostname: string): MachineNames {
+    const resolvConf = this.#resolvConf;
+    const { lines: hostsLines, linesRevision } = this.#hosts;
+    const madeFrom = JSON.stringify([hostname, resolvConf, linesRevision]);
+    if (this.#machine?.madeFrom !== madeFrom) {
+      this.#machine = { madeFrom, names: machineNames({ hostname, hostsLines, resolvConf }) };
+    }
+    return this.#machine.names;
   }
 
+  /** Returns undefined if the file is unreadable: the names of its last content stay refused. */
   async #read(file: "hosts" | "resolvConf", read: () => Promise<string>): Promise<string | undefined> {
     try {
       return await read();
     } catch (error) {
       this.#onUnreadable[file].report(messageOf(error), (reason) => {
-        log.warn("Cannot find the names that this machine has already: {error}", { error: reason });
+        const { hostsPath } = this.#options.configured();
+        const path = file === "hosts" ? hostsPath : RESOLV_CONF;
+        log.warn("Refusing names by the last known content of {path}: {error}", { path, error: reason });
       });
       return undefined;
     }
@@ -112,6 +114,8 @@ export class PolicyKeeper {
 export interface PolicyKeeperOptions extends Pick<PublicNamesOptions, "lookUp" | "onChange"> {
   /** Returns the configured rules and the host name of this machine. */
   readonly configured: () => ConfiguredRules;
+  /** Returns true for an address to which only ngrokd gives names. */
+  readonly isOurs: (address: string) => boolean;
   /** Reads the hosts file; empty if it is missing. */
   readonly readHosts: () => Promise<string>;
   /** Reads resolv.conf; empty if it is missing. */

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { isHostname } from "../../../src/lib/hostname.ts";
+import type { HostsLine } from "../../../src/names/hosts/hosts_block.ts";
+import { HostsNames, indexNames } from "../../../src/names/policy/hosts_names.ts";
 import { machineNames } from "../../../src/names/policy/machine_names.ts";
 import type { PublicState } from "../../../src/names/policy/judge_public.ts";
 import { NamePolicy, type NameRules } from "../../../src/names/policy/name_policy.ts";
@@ -7,9 +9,13 @@ import { nameRules } from "./name_rules.ts";
 
 const MACHINE = machineNames({
   hostname: "Box.",
-  hostsLines: [{ line: 2, names: ["box.corp.example", "box"] }, { line: 3, names: ["boxes.other.example"] }],
+  hostsLines: [hostsLine(2, "box.corp.example", "box"), hostsLine(3, "boxes.other.example")],
   resolvConf: "domain old.example\nsearch eu.example sub.example\n",
 });
+
+function hostsLine(line: number, ...names: string[]): HostsLine {
+  return { line, address: "192.0.2.1", names };
+}
 
 async function reasonsFor(names: readonly string[], rules: Partial<NameRules>): Promise<unknown[]> {
   const policy = new NamePolicy(await nameRules(rules));
@@ -81,7 +87,10 @@ const SEARCH = { names: [], domains: [], searchDomains: ["corp.example", "a.lab.
 
 for (const [reason, names] of Object.entries(UNLESS_ALLOWED)) {
   Deno.test(`NamePolicy refuses a name that ${reason}, unless it is allowed`, async () => {
-    const rules = { hostsNames: new Map([["nas.home", 7], ["a.b.home", 8]]), machine: SEARCH };
+    const rules = {
+      hostsNames: new HostsNames(indexNames([hostsLine(7, "nas.home"), hostsLine(8, "a.b.home")])),
+      machine: SEARCH,
+    };
     await assertReason(`${reason}; to serve it, add it to net.allow_names`, names, rules);
     await assertAllowed(names, { ...rules, allowed: names });
     const below = names.filter((name) => isHostname(name) && name.includes("."));
@@ -180,7 +189,9 @@ Deno.test("NamePolicy decides about public names by net.shadow_public; refuse wa
 });
 
 Deno.test("NamePolicy judges 10,000 names within 1 s beside 100,000 lines of the hosts file", async () => {
-  const hostsNames = new Map(Array.from({ length: 100_000 }, (_, line) => [`ads${line}.tracker.com`, line]));
+  const hostsNames = new HostsNames(indexNames(
+    Array.from({ length: 100_000 }, (_, line) => hostsLine(line, `ads${line}.tracker.com`)),
+  ));
   const policy = new NamePolicy(
     await nameRules({ machine: MACHINE, hostsNames, denied: ["*.bank.example"] }),
   );

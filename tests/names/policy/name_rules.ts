@@ -1,3 +1,4 @@
+import { HostsNames, indexNames } from "../../../src/names/policy/hosts_names.ts";
 import type { NameRules } from "../../../src/names/policy/name_policy.ts";
 import { loadPublicSuffixes } from "../../../src/names/policy/public_suffix.ts";
 
@@ -6,7 +7,7 @@ export async function nameRules(fields: Partial<NameRules> = {}): Promise<NameRu
   return {
     machine: { names: [], domains: [], searchDomains: [] },
     reserved: [],
-    hostsNames: new Map(),
+    hostsNames: new HostsNames(indexNames([])),
     hostsPath: "/etc/hosts",
     allowed: [],
     denied: [],
