@@ -99,7 +99,7 @@ export class NamePolicy {
     const { suffixes, hostsNames, hostsPath } = this.#rules;
     const bare = withoutWildcard(name);
     if (name !== bare && !bare.includes(".")) return "is a wildcard of a whole top-level domain";
-    if (name !== bare && suffixes?.isSuffix(bare)) return "is a wildcard of a whole public suffix";
+    if (name !== bare && suffixes?.isSuffix(bare)) return suffixes.wildcardReason;
     if (!bare.includes(".")) return "is a single label";
     const label = discoveryLabel(bare);
     if (label !== undefined) return `has the label "${label}", by which programs configure themselves`;

@@ -7,7 +7,7 @@ import { waitsForAnswer } from "./judge_public.ts";
 import { type MachineNames, machineNames } from "./machine_names.ts";
 import { NamePolicy, type NameRules } from "./name_policy.ts";
 import { PublicNames, type PublicNamesOptions } from "./public_names.ts";
-import { loadPublicSuffixes, needsSuffixes, type PublicSuffixes } from "./public_suffix.ts";
+import { loadPublicSuffixes, needsSuffixes, type PublicSuffixes, UNKNOWN_SUFFIXES } from "./public_suffix.ts";
 import { UserHosts } from "./user_hosts.ts";
 
 const log = getLogger(["ngrokd", "names"]);
@@ -47,7 +47,7 @@ export class PolicyKeeper {
   /** Makes the policy fit for these names, and starts the look-ups that they need. */
   async prepare(hostnames: readonly string[]): Promise<void> {
     if (this.#suffixes === undefined && hostnames.some(needsSuffixes)) {
-      this.#suffixes = await loadPublicSuffixes();
+      this.#suffixes = await this.#loadSuffixes();
     }
     this.#resolvConf = await this.#read("resolvConf", this.#options.readResolvConf) ?? this.#resolvConf;
     const hosts = await this.#read("hosts", this.#options.readHosts);
@@ -71,6 +71,17 @@ export class PolicyKeeper {
   /** Waits for the look-ups that run. */
   close(): Promise<void> {
     return this.#public.close();
+  }
+
+  async #loadSuffixes(): Promise<PublicSuffixes> {
+    const { loadSuffixes = loadPublicSuffixes } = this.#options;
+    try {
+      return await loadSuffixes();
+    } catch (error) {
+      const hint = "Install ngrokd again and restart it, or list the wildcards in net.allow_names";
+      log.error("Cannot load the public suffix list: {error}", { error: messageOf(error), hint });
+      return UNKNOWN_SUFFIXES;
+    }
   }
 
   #make(): NamePolicy {
@@ -116,6 +127,8 @@ export interface PolicyKeeperOptions extends Pick<PublicNamesOptions, "lookUp" |
   readonly configured: () => ConfiguredRules;
   /** Returns true for an address to which only ngrokd gives names. */
   readonly isOurs: (address: string) => boolean;
+  /** Loads the public suffix list. @default {loadPublicSuffixes} */
+  readonly loadSuffixes?: () => Promise<PublicSuffixes>;
   /** Reads the hosts file; empty if it is missing. */
   readonly readHosts: () => Promise<string>;
   /** Reads resolv.conf; empty if it is missing. */

@@ -9,6 +9,8 @@ const OPTIONS = { extractHostname: false, validateHostname: false, detectIp: fal
 
 /** The public suffix list. */
 export interface PublicSuffixes {
+  /** The reason to refuse a wildcard of a suffix. */
+  readonly wildcardReason: string;
   /** Returns true for a public suffix, of a registry or of a company: `co.uk`, `github.io`. */
   isSuffix(domain: string): boolean;
   /** Returns true for a name, or the suffix of a wildcard, below a suffix that ICANN manages. */
@@ -30,11 +32,23 @@ export async function loadPublicSuffixes(): Promise<PublicSuffixes> {
   const suffixOf = (domain: string, allowPrivateDomains: boolean) =>
     parse(domain, { ...OPTIONS, allowPrivateDomains }).publicSuffix;
   return {
+    wildcardReason: "is a wildcard of a whole public suffix",
     isSuffix: (domain) => [false, true].some((withPrivate) => suffixOf(domain, withPrivate) === domain),
     isPublic: (domain) => !isExample(domain) && parse(domain, OPTIONS).isIcann === true,
     registrableDomain: (domain) => parse(domain, OPTIONS).domain ?? undefined,
   };
 }
+
+/**
+ * Stands for a list that cannot be loaded: each domain of two labels could be a suffix, and each
+ * name that is not private could be public.
+ */
+export const UNKNOWN_SUFFIXES: PublicSuffixes = {
+  wildcardReason: "may be a wildcard of a whole public suffix, whose list cannot be loaded",
+  isSuffix: (domain) => needsSuffixes(domain) && domain.split(".").length === 2,
+  isPublic: needsSuffixes,
+  registrableDomain: (domain) => domain.split(".").slice(-2).join("."),
+};
 
 function isExample(domain: string): boolean {
   return EXAMPLE_DOMAINS.some((example) => domain === example || isBelow(domain, example));

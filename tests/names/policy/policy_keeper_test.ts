@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
-import { type ConfiguredRules, PolicyKeeper } from "../../../src/names/policy/policy_keeper.ts";
+import {
+  type ConfiguredRules,
+  PolicyKeeper,
+  type PolicyKeeperOptions,
+} from "../../../src/names/policy/policy_keeper.ts";
+import { loadPublicSuffixes } from "../../../src/names/policy/public_suffix.ts";
 import { renderBlock } from "../../../src/names/hosts/hosts_block.ts";
 
 const SECTION = renderBlock(new Map([["ours.home", "10.107.0.2"]]));
 
 /** A machine whose files and configuration the test changes. */
 class Machine {
+  readonly #loadSuffixes: PolicyKeeperOptions["loadSuffixes"];
   configured: ConfiguredRules = {
     hostname: "box",
     hostsPath: "/etc/hosts",
@@ -18,6 +24,7 @@ class Machine {
   resolvConf: string | Error = "search corp.example\n";
   readonly asked: string[] = [];
   readonly keeper = new PolicyKeeper({
+    loadSuffixes: () => (this.#loadSuffixes ?? loadPublicSuffixes)(),
     configured: () => this.configured,
     isOurs: (address) => address.startsWith("10.107."),
     readHosts: () => settle(this.hosts),
@@ -28,6 +35,10 @@ class Machine {
     },
     onChange: () => Promise.resolve(),
   });
+
+  constructor(loadSuffixes?: PolicyKeeperOptions["loadSuffixes"]) {
+    this.#loadSuffixes = loadSuffixes;
+  }
 
   /** Returns what the policy says about a name after the next `prepare`. */
   async judge(name: string): Promise<string> {
@@ -139,6 +150,15 @@ Deno.test("PolicyKeeper reads 100,000 lines again only if they change", async ()
     assert.equal(await machine.judge("db.home"), "");
   }
   assert.ok(performance.now() - start < 1000, String(performance.now() - start));
+});
+
+// Each round failed, so that nothing was served.
+Deno.test("PolicyKeeper refuses wildcards of two labels if the public suffix list cannot load", async () => {
+  const machine = new Machine(() => Promise.reject(new TypeError("Module not found")));
+  assert.match(await machine.judge("*.bank.com"), /may be a wildcard of a whole public suffix/);
+  for (const name of ["www.bank.com", "*.apps.internal", "*.example.com"]) {
+    assert.equal(await machine.judge(name), "", name);
+  }
 });
 
 Deno.test("PolicyKeeper asks the public DNS about allowed names below public domains only", async () => {
