@@ -34,7 +34,7 @@ export async function loadPublicSuffixes(): Promise<PublicSuffixes> {
   return {
     wildcardReason: "is a wildcard of a whole public suffix",
     isSuffix: (domain) => [false, true].some((withPrivate) => suffixOf(domain, withPrivate) === domain),
-    isPublic: (domain) => !isExample(domain) && parse(domain, OPTIONS).isIcann === true,
+    isPublic: (domain) => needsSuffixes(domain) && parse(domain, OPTIONS).isIcann === true,
     registrableDomain: (domain) => parse(domain, OPTIONS).domain ?? undefined,
   };
 }

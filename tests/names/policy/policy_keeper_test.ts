@@ -161,11 +161,13 @@ Deno.test("PolicyKeeper refuses wildcards of two labels if the public suffix lis
   }
 });
 
+// The list has "onion", so that its names were looked up once any name had loaded the list.
 Deno.test("PolicyKeeper asks the public DNS about allowed names below public domains only", async () => {
   const machine = new Machine();
   machine.configured = { ...machine.configured, allowed: ["known.com"], denied: ["denied.com"] };
   const names = [
     "db.internal",
+    "foo.onion",
     "known.com",
     "denied.com",
     "*.com",
