@@ -4,6 +4,7 @@ import { messageOf } from "../../model/errors.ts";
 import { sleep } from "../../system/clock.ts";
 import type { PublicAnswer, PublicState } from "./judge_public.ts";
 import { Pace } from "./pace.ts";
+import { PublicChanges } from "./public_changes.ts";
 import { TurnQueue } from "./turn_queue.ts";
 
 const log = getLogger(["ngrokd", "names"]);
@@ -12,10 +13,6 @@ const log = getLogger(["ngrokd", "names"]);
 const AT_ONCE = 16;
 /** The look-ups that start in a second; each is one or two queries. */
 const PER_SECOND = 50;
-/** The most names that are logged one by one. */
-const MAX_LOGGED = 10;
-/** The pause between two reports: each leads to a round, and thousands of names may change. */
-const REPORT_MS = 1000;
 /** The pauses before a name without an answer is looked up again: doubled each time. */
 const RETRY_MS = 20_000;
 const MAX_RETRY_MS = 3_600_000;
@@ -25,21 +22,23 @@ const MAX_RETRY_MS = 3_600_000;
  * time, and the domains in turn. No round waits for an answer.
  */
 export class PublicNames {
-  /** Grows when an answer may change a decision. */
-  revision = 0;
   readonly #options: PublicNamesOptions;
   #wanted = new Map<string, WantedName>();
   readonly #queue = new TurnQueue();
   readonly #pace = new Pace({ atOnce: PER_SECOND, intervalMs: 1000 / PER_SECOND });
   readonly #running = new Set<Promise<void>>();
-  #reporting: Promise<void> | undefined;
+  readonly #changes: PublicChanges;
   readonly #onNoServer = new OnChange();
-  /** The names found so far that exist. */
-  #shadows = 0;
   readonly #closing = new AbortController();
 
   constructor(options: PublicNamesOptions) {
     this.#options = options;
+    this.#changes = new PublicChanges({ onChange: options.onChange, signal: this.#closing.signal });
+  }
+
+  /** Grows when an answer may change a decision. */
+  get revision(): number {
+    return this.#changes.revision;
   }
 
   state(name: string): PublicState {
@@ -69,7 +68,7 @@ export class PublicNames {
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.all(this.#running);
-    await this.#reporting;
+    await this.#changes.close();
   }
 
   #add(name: string): WantedName {
@@ -102,8 +101,8 @@ export class PublicNames {
     } else if (state === "no server") wanted.retryMs = performance.now() + RETRY_MS;
     if (wanted.state === state || this.#wanted.get(name) !== wanted) return;
     wanted.state = state;
-    if (state === "exists" || this.#options.isAwaited(name)) this.#changed();
-    if (state === "exists") this.#logShadow(name);
+    const exists = state === "exists";
+    if (exists || this.#options.isAwaited(name)) this.#changes.add(name, { exists });
   }
 
   async #ask(name: string): Promise<PublicState> {
@@ -118,30 +117,6 @@ export class PublicNames {
       log.warn("Cannot look up public names: no IPv4 DNS server is known", { hint });
     });
     return state;
-  }
-
-  #logShadow(name: string): void {
-    const count = ++this.#shadows;
-    if (count <= MAX_LOGGED) log.warn("An endpoint shadows a public name", { name });
-    else if (count === MAX_LOGGED + 1) {
-      log.warn("More endpoints shadow public names", { hint: "See: ngrokctl list" });
-    }
-  }
-
-  /** Reports a change at once, and those of the following second together. */
-  #changed(): void {
-    this.revision++;
-    this.#reporting ??= this.#report().finally(() => this.#reporting = undefined);
-  }
-
-  async #report(): Promise<void> {
-    const { signal } = this.#closing;
-    let reported: number;
-    do {
-      reported = this.revision;
-      await this.#options.onChange();
-      await sleep(REPORT_MS, { signal }).catch(() => {});
-    } while (reported !== this.revision && !signal.aborted);
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { PublicAnswer } from "../../../src/names/policy/judge_public.ts";
 import { PublicNames } from "../../../src/names/policy/public_names.ts";
+import { captureLog } from "../../fakes/captured_log.ts";
 import { fakeClock } from "../../fakes/fake_clock.ts";
 
 /** A PublicNames whose look-ups the test answers. */
@@ -181,6 +182,23 @@ Deno.test("PublicNames says at once that there is no server to ask, and asks eve
   names.answer("missing");
   await clock.pass(0);
   assert.deepEqual([names.state("*.bank.com"), names.changes], ["missing", 2]);
+  await names.close();
+});
+
+// The log was silent after ten names for the life of the process.
+Deno.test("PublicNames logs the public names of each report in one event, without an end", async () => {
+  using clock = fakeClock();
+  await using logged = await captureLog();
+  const names = new Names();
+  for (let turn = 0; turn < 20; turn++) {
+    names.want(below(`d${turn}.com`, 15));
+    await clock.pass(1000);
+    names.answer("exists");
+    await clock.pass(2000);
+  }
+  const lines = logged.lines("warning");
+  assert.ok(lines.length >= 20 && lines.length <= 40, String(lines.length));
+  assert.ok(lines.at(-1)!.includes("d19.com"), lines.at(-1));
   await names.close();
 });
 
