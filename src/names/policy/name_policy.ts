@@ -1,12 +1,10 @@
 import { withoutWildcard } from "../../lib/hostname.ts";
 import { nextRevision } from "../../model/revision.ts";
 import { CLOUD_HOSTS } from "../../model/cloud_hosts.ts";
-import type { HostsNames } from "./hosts_names.ts";
-import { judgePublic, type PublicState, type ShadowPolicy } from "./judge_public.ts";
-import type { MachineNames } from "./machine_names.ts";
+import { judgePublic } from "./judge_public.ts";
 import { NamePatterns } from "./name_patterns.ts";
+import type { NameRules } from "./name_rules.ts";
 import { NameSet } from "./name_set.ts";
-import type { PublicSuffixes } from "./public_suffix.ts";
 import { SearchDomains } from "./search_domains.ts";
 import { HOW_TO_ALLOW, type NameVerdict } from "./verdict.ts";
 import { discoveryLabel, isLocalName, WELL_KNOWN_NAMES } from "./well_known_names.ts";
@@ -129,20 +127,4 @@ const WELL_KNOWN = new NameSet(WELL_KNOWN_NAMES);
 /** Says that an endpoint takes a name: by the same name, or by a wildcard. */
 function isOrCovers(name: string, taken: string, description: string): string {
   return name === taken ? `is ${description}` : `covers "${taken}", ${description}`;
-}
-
-/** Everything that a {@linkcode NamePolicy} depends on. */
-export interface NameRules {
-  readonly machine: MachineNames;
-  /** The hosts that the daemon connects to by its configuration, besides those of every ngrokd. */
-  readonly reserved: readonly string[];
-  readonly hostsNames: HostsNames;
-  readonly hostsPath: string;
-  /** `net.allow_names` and `net.deny_names`: host names and `*.suffix`. */
-  readonly allowed: readonly string[];
-  readonly denied: readonly string[];
-  readonly shadowPublic: ShadowPolicy;
-  /** Undefined as long as no name needs the list. */
-  readonly suffixes: PublicSuffixes | undefined;
-  readonly publicState: (name: string) => PublicState;
 }

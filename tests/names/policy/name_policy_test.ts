@@ -4,7 +4,8 @@ import type { HostsLine } from "../../../src/names/hosts/hosts_block.ts";
 import { HostsNames, indexNames } from "../../../src/names/policy/hosts_names.ts";
 import { machineNames } from "../../../src/names/policy/machine_names.ts";
 import type { PublicState } from "../../../src/names/policy/judge_public.ts";
-import { NamePolicy, type NameRules } from "../../../src/names/policy/name_policy.ts";
+import { NamePolicy } from "../../../src/names/policy/name_policy.ts";
+import type { NameRules } from "../../../src/names/policy/name_rules.ts";
 import { nameRules } from "./name_rules.ts";
 
 const MACHINE = machineNames({

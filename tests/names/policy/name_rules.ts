@@ -1,5 +1,5 @@
 import { HostsNames, indexNames } from "../../../src/names/policy/hosts_names.ts";
-import type { NameRules } from "../../../src/names/policy/name_policy.ts";
+import type { NameRules } from "../../../src/names/policy/name_rules.ts";
 import { loadPublicSuffixes } from "../../../src/names/policy/public_suffix.ts";
 
 /** The rules of a machine without names, files and configuration. */
