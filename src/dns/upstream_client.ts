@@ -134,8 +134,11 @@ export class UpstreamClient implements Disposable {
     request: Request,
     options: Pick<TcpExchangeOptions, "server" | "signal">,
   ): Promise<ServerReply | undefined> {
+    const { connectTcp, nextMs = 1500 } = this.#options;
+    // A firewall may drop TCP in silence, and the time for another try by UDP must be left.
+    using limit = limitTime(nextMs, { signal: options.signal });
     try {
-      return await exchangeTcp(request, { connectTcp: this.#options.connectTcp, ...options });
+      return await exchangeTcp(request, { ...options, connectTcp, signal: limit.signal });
     } catch (error) {
       log.debug("Cannot query the upstream DNS server by TCP: {error}", { error: messageOf(error) });
       return undefined;
@@ -157,7 +160,11 @@ export interface UpstreamClientOptions {
   readonly isOwn: (key: string) => boolean;
   /** The time limit of one query. @default {5000} */
   readonly totalMs?: number;
-  /** The pause before the next server is queried too. @default {1500} */
+  /**
+   * The pause before the next server is queried too, and the time limit of a query by TCP.
+   *
+   * @default {1500}
+   */
   readonly nextMs?: number;
 }
 

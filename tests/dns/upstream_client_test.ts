@@ -187,10 +187,11 @@ Deno.test("UpstreamClient asks by TCP after a truncated reply, and falls back to
     assert.ok(decode((await upstream.query(query(), LOCAL))!).flag_tc);
     assert.equal(server.requests.length, 2);
   }
-  using udpOnly = upstreamOf([server], {
-    connectTcp: () => Promise.reject(new Deno.errors.ConnectionRefused()),
-  });
-  assert.ok(decode((await udpOnly.query(query(), LOCAL))!).flag_tc);
+  const refuses = () => Promise.reject(new Deno.errors.ConnectionRefused());
+  for (const connectTcp of [refuses, hangingTcp]) {
+    using udpOnly = upstreamOf([server], { connectTcp });
+    assert.ok(decode((await udpOnly.query(query(), LOCAL))!).flag_tc);
+  }
 });
 
 Deno.test("UpstreamClient never asks our own server", async () => {
@@ -317,6 +318,11 @@ Deno.test("UpstreamClient asks by TCP after a reply in another case, so that a f
   assert.deepEqual(transports, Array(5).fill(["udp", "tcp"]).flat(), "the server itself keeps the case");
 });
 
+/** A connection attempt without an answer. */
+function hangingTcp(_where: TcpAddress, signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+}
+
 Deno.test("UpstreamClient works with servers that change the case, with and without TCP", async () => {
   await using changes = new FakeUpstream((request) => [inUpperCase(request, "192.0.2.1")]);
   const noTcp = () => Promise.reject(new Deno.errors.ConnectionRefused());
@@ -324,6 +330,8 @@ Deno.test("UpstreamClient works with servers that change the case, with and with
     const [options, expected] of [
       [{}, ["udp", "tcp", "udp", "udp"]],
       [{ connectTcp: noTcp }, Array(7).fill("udp")],
+      // A firewall that drops TCP in silence.
+      [{ connectTcp: hangingTcp }, Array(7).fill("udp")],
     ] as const
   ) {
     changes.requests.length = 0;
