@@ -114,9 +114,9 @@ export class UpstreamClient implements Disposable {
     }
     if (!result.isOtherCase) return result.reply;
     // Without TCP the server is asked once more, with another id and port.
-    const cases = { ignoresCase: () => true, note: () => {} };
+    const cases = { ignoresCase: () => true, noteKept: () => {} };
     const again = await this.#exchangeUdp(request, { servers: [server], signal, cases });
-    if (again !== undefined) this.#cases.note(server, false);
+    if (again !== undefined) this.#cases.noteLost(server);
     return again?.reply;
   }
 

@@ -352,5 +352,19 @@ Deno.test("UpstreamClient asks a silent server again in lower case, and learns a
   for (let count = 0; count < 4; count++) {
     assert.deepEqual(addresses(await upstream.query(query({ name: NAME }), LOCAL)), ["192.0.2.1"]);
   }
-  assert.equal(strange.requests.length, 7);
+  // A late reply in lower case only could be forged, so TCP is tried before it is asked once more.
+  const transports = strange.requests.map(({ transport }) => transport);
+  assert.deepEqual(transports, [...Array(3).fill(["udp", "udp", "tcp", "udp"]).flat(), "udp"]);
+});
+
+Deno.test("UpstreamClient asks by TCP after a late reply in another case (R79)", async () => {
+  // The attacker overloads the server, and so has all the time to guess a reply.
+  await using server = new FakeUpstream((request, transport) => {
+    if (transport === "tcp") return [replyTo(request, { addresses: ["192.0.2.1"] })];
+    return nameIn(request) === NAME ? [inUpperCase(request, "6.6.6.6")] : [];
+  });
+  using upstream = upstreamOf([server]);
+  for (let count = 0; count < 5; count++) {
+    assert.deepEqual(addresses(await upstream.query(query({ name: NAME }), LOCAL)), ["192.0.2.1"]);
+  }
 });
