@@ -5,7 +5,7 @@ import { type ByteStream, closeQuietly } from "../system/byte_stream.ts";
 import type { TcpAddress, TcpListener } from "../system/tcp.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
 import { replyTo } from "./reply_to.ts";
-import { filterReply } from "./filter_reply.ts";
+import { type DroppedRecord, filterReply } from "./filter_reply.ts";
 import { HEADER_BYTES, type Query, readQuery } from "./query.ts";
 import { type RateDecision, RateLimit } from "./rate_limit.ts";
 import { fitReply, makeReply, MAX_UDP_BYTES, RCODE } from "./reply.ts";
@@ -167,7 +167,7 @@ export class DnsServer implements AsyncDisposable {
       localAddress,
       allowsPrivate: () => query.name !== undefined && allowsPrivate(query.name),
     });
-    if (filtered?.dropped !== undefined) onDropped(query.name ?? "", filtered.dropped);
+    if (filtered?.dropped !== undefined) onDropped(filtered.dropped);
     return filtered?.reply;
   }
 
@@ -203,8 +203,8 @@ export interface DnsServerOptions {
   readonly localAddress: (address: Uint8Array) => string | undefined;
   /** Returns true for a name that may lead to such an address. */
   readonly allowsPrivate: (name: string) => boolean;
-  /** Called after records were removed from the reply for a name. */
-  readonly onDropped: (name: string, reason: string) => void;
+  /** Called after answers were dropped from a reply. */
+  readonly onDropped: (dropped: DroppedRecord) => void;
   readonly limits?: TcpServerLimits;
 }
 
