@@ -3,6 +3,7 @@ import { BindError } from "../model/errors.ts";
 import { listenerKey } from "../model/route_table.ts";
 import { type ByteStream, closeQuietly } from "../system/byte_stream.ts";
 import type { TcpAddress, TcpListener } from "../system/tcp.ts";
+import { Turns } from "../system/turns.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
 import { replyTo } from "./reply_to.ts";
 import { type DroppedRecord, filterReply } from "./filter_reply.ts";
@@ -38,8 +39,15 @@ export class DnsServer implements AsyncDisposable {
   constructor(options: DnsServerOptions) {
     const { listenUdp, connectTcp, limits } = options;
     this.#options = options;
-    this.#tcp = new TcpServer(limits);
-    this.#upstream = new UpstreamClient({ listenUdp, connectTcp, isOwn: (key) => this.#own.has(key) });
+    // Long replies and TCP connections take turns, so that one turn has one piece of either.
+    const turns = new Turns();
+    this.#tcp = new TcpServer({ ...limits, turns });
+    this.#upstream = new UpstreamClient({
+      listenUdp,
+      connectTcp,
+      isOwn: (key) => this.#own.has(key),
+      takeTurn: (holder) => turns.take(holder),
+    });
   }
 
   /**

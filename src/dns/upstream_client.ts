@@ -22,6 +22,11 @@ import { MAX_UDP_BYTES } from "./reply.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
 
+/** A reply up to this size costs less than its query. */
+const SHORT_REPLY_BYTES = 512;
+/** As many as there are slots. */
+const MAX_IN_TURN = 1024;
+
 /** Forwards queries to the upstream DNS servers. */
 export class UpstreamClient implements Disposable {
   /** The servers in order of preference; may be replaced at any time. */
@@ -34,6 +39,8 @@ export class UpstreamClient implements Disposable {
   readonly #running = new Map<string, Exchange>();
   readonly #slots = new ForwardSlots();
   readonly #cases = new CaseMemory();
+  /** The number of replies that wait for a turn. */
+  #inTurn = 0;
   #disposed = false;
 
   constructor(options: UpstreamClientOptions) {
@@ -51,21 +58,25 @@ export class UpstreamClient implements Disposable {
   query(query: Query, client: QueryClient): Promise<Uint8Array | undefined> | undefined {
     if (this.#disposed || client.signal?.aborted) return undefined;
     const slot = this.#slots.take(client);
-    return slot === undefined ? undefined : this.#forward(query, { slot, signal: client.signal });
+    return slot === undefined ? undefined : this.#forward(query, { slot, client });
   }
 
   async #forward(
     query: Query,
-    options: { readonly slot: ForwardSlot; readonly signal: AbortSignal | undefined },
+    options: { readonly slot: ForwardSlot; readonly client: QueryClient },
   ): Promise<Uint8Array | undefined> {
-    const { signal } = options;
+    const { client } = options;
+    const { signal } = client;
     using slot = options.slot;
     const exchange = this.#join(toRequest(query));
     const gone = Promise.withResolvers<undefined>();
     const leave = () => gone.resolve(undefined);
     signal?.addEventListener("abort", leave, { once: true });
     try {
-      const reply = (await Promise.race([exchange.reply, gone.promise, slot.lost]))?.slice();
+      const ends = [gone.promise, slot.lost];
+      const received = await Promise.race([exchange.reply, ...ends]);
+      const turn = received && this.#waitForTurn(received, client.holder);
+      const reply = (await Promise.race([turn, ...ends]))?.slice();
       reply?.set(query.bytes.subarray(0, 2));
       // Clients too may compare the case of the question.
       reply?.set(query.bytes.subarray(HEADER_BYTES, query.questionEnd), HEADER_BYTES);
@@ -77,6 +88,21 @@ export class UpstreamClient implements Disposable {
       signal?.removeEventListener("abort", leave);
       this.#leave(exchange);
     }
+  }
+
+  /**
+   * Returns a reply; a long one, which costs much to filter, in the next turn of its client. Its
+   * slot is held until then. Undefined if too many wait for a turn.
+   */
+  async #waitForTurn(reply: Uint8Array, holder: unknown): Promise<Uint8Array | undefined> {
+    const { takeTurn } = this.#options;
+    if (takeTurn === undefined || reply.length <= SHORT_REPLY_BYTES) return reply;
+    // A slot that is lost frees no place here, so that a flood cannot make the queue grow.
+    if (this.#inTurn >= MAX_IN_TURN) return undefined;
+    this.#inTurn++;
+    await takeTurn(holder);
+    this.#inTurn--;
+    return reply;
   }
 
   #join(request: Request): Exchange {
@@ -158,6 +184,12 @@ export interface UpstreamClientOptions {
   readonly connectTcp: (where: TcpAddress, signal: AbortSignal) => Promise<ByteStream>;
   /** Returns true for an `address:port` of our own DNS server, which is never queried. */
   readonly isOwn: (key: string) => boolean;
+  /**
+   * Waits for a turn of the event loop, which clients get in order. Without it, nobody waits.
+   *
+   * @default {undefined}
+   */
+  readonly takeTurn?: (holder: unknown) => Promise<void>;
   /** The time limit of one query. @default {5000} */
   readonly totalMs?: number;
   /**

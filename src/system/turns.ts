@@ -12,11 +12,11 @@ export const TURN_MS = 1;
  */
 export class Turns {
   /** The waiting work by source. The source whose turn is next comes first. */
-  readonly #waiting = new Map<string, (() => void)[]>();
+  readonly #waiting = new Map<unknown, (() => void)[]>();
   #isTaken = false;
 
   /** Waits for a turn; resolves at once if nothing has taken the present one. */
-  take(source: string): Promise<void> {
+  take(source: unknown): Promise<void> {
     if (!this.#isTaken) {
       this.#isTaken = true;
       setImmediate(this.#next);

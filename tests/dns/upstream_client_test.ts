@@ -8,6 +8,7 @@ import {
 import { connectTcp, type TcpAddress } from "../../src/system/tcp.ts";
 import { listenUdp } from "../../src/system/udp.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
+import { until } from "../fakes/sockets.ts";
 import { FakeUdp } from "./fake_sockets.ts";
 import { FakeUpstream } from "./fake_upstream.ts";
 import { decode, message, type MessageParts, opt, replyTo } from "./messages.ts";
@@ -367,4 +368,25 @@ Deno.test("UpstreamClient asks by TCP after a late reply in another case (R79)",
   for (let count = 0; count < 5; count++) {
     assert.deepEqual(addresses(await upstream.query(query({ name: NAME }), LOCAL)), ["192.0.2.1"]);
   }
+});
+
+Deno.test("UpstreamClient returns long replies in turn, and short ones at once (R78)", async () => {
+  await using server = new FakeUpstream((request) => {
+    const length = nameIn(request).toLowerCase().startsWith("long") ? 60 : 1;
+    return [replyTo(request, { addresses: Array(length).fill("192.0.2.1") })];
+  });
+  const turns: { holder: unknown; give: () => void }[] = [];
+  using upstream = upstreamOf([server], {
+    takeTurn: (holder) => new Promise((give) => turns.push({ holder, give })),
+  });
+  const long = (holder: string) =>
+    upstream.query(query({ name: `long-${holder}.org` }), { ...LOCAL, holder });
+  const done: string[] = [];
+  const waiting = ["a", "b"].map((holder) => long(holder)!.then(() => done.push(holder)));
+  await until(() => turns.length === 2);
+  assert.equal(addresses(await upstream.query(query(), LOCAL)).length, 1);
+  assert.deepEqual([done, new Set(turns.map(({ holder }) => holder))], [[], new Set(["a", "b"])]);
+  for (const { give } of turns) give();
+  await Promise.all(waiting);
+  assert.equal(done.length, 2);
 });
