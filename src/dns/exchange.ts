@@ -20,7 +20,7 @@ export async function exchangeUdp(
   request: Request,
   options: UdpExchangeOptions,
 ): Promise<ServerReply | undefined> {
-  const { servers, listenUdp, nextMs, cases, signal } = options;
+  const { servers, listenUdp, nextMs, firstMs = nextMs, cases, signal } = options;
   if (signal.aborted) return undefined;
   const socket = listenUdp({ address: "0.0.0.0", port: 0 });
   const close = () => closeQuietly(socket);
@@ -37,7 +37,7 @@ export async function exchangeUdp(
     const server = servers[queried++ % servers.length]!;
     const { address: hostname, port } = server;
     socket.send(isPlain(server) ? plain : request.bytes, { hostname, port }).catch(() => {});
-    timer = setTimeout(queryNext, nextMs);
+    timer = setTimeout(queryNext, queried === 1 ? firstMs : nextMs);
   }
   try {
     queryNext();
@@ -142,6 +142,8 @@ export interface UdpExchangeOptions {
   readonly listenUdp: (where: TcpAddress) => UdpSocket;
   /** The time without a reply after which the next server is queried too. */
   readonly nextMs: number;
+  /** The same for the first server. @default {nextMs} */
+  readonly firstMs?: number;
   readonly cases: Cases;
   /** Ends the exchange. */
   readonly signal: AbortSignal;

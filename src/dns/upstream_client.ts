@@ -22,6 +22,8 @@ import { MAX_UDP_BYTES } from "./reply.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
 
+/** The pause before the second server is queried while a flood shortens the life of a slot. */
+const URGENT_MS = 200;
 /** A reply up to this size costs less than its query. */
 const SHORT_REPLY_BYTES = 512;
 /** As many as there are slots. */
@@ -68,7 +70,7 @@ export class UpstreamClient implements Disposable {
     const { client } = options;
     const { signal } = client;
     using slot = options.slot;
-    const exchange = this.#join(toRequest(query));
+    const exchange = this.#join(toRequest(query), { isUrgent: this.#slots.isShort(client) });
     const gone = Promise.withResolvers<undefined>();
     const leave = () => gone.resolve(undefined);
     signal?.addEventListener("abort", leave, { once: true });
@@ -105,12 +107,12 @@ export class UpstreamClient implements Disposable {
     return reply;
   }
 
-  #join(request: Request): Exchange {
+  #join(request: Request, options: ExchangeOptions): Exchange {
     const key = String.fromCharCode(...request.bytes.subarray(2));
     let exchange = this.#running.get(key);
     if (exchange === undefined) {
       const stop = new AbortController();
-      exchange = { key, stop, reply: this.#exchange(request, stop.signal), clients: 0 };
+      exchange = { key, stop, reply: this.#exchange(request, { ...options, stop: stop.signal }), clients: 0 };
       this.#running.set(key, exchange);
     }
     exchange.clients++;
@@ -123,13 +125,19 @@ export class UpstreamClient implements Disposable {
     exchange.stop.abort();
   }
 
-  async #exchange(request: Request, stop: AbortSignal): Promise<Uint8Array | undefined> {
+  async #exchange(
+    request: Request,
+    options: ExchangeOptions & { readonly stop: AbortSignal },
+  ): Promise<Uint8Array | undefined> {
+    const { isUrgent, stop } = options;
     const { isOwn, totalMs = 5000 } = this.#options;
     const servers = this.servers.filter(({ address, port }) => !isOwn(listenerKey(address, port)));
     if (servers.length === 0) return undefined;
     using limit = limitTime(totalMs, { signal: stop });
     const { signal } = limit;
-    const result = await this.#exchangeUdp(request, { servers, signal });
+    // To ask the only server again would help no more than to wait.
+    const hurry = isUrgent && servers.length > 1 ? { firstMs: URGENT_MS } : {};
+    const result = await this.#exchangeUdp(request, { servers, signal, ...hurry });
     if (result === undefined || !(result.isOtherCase || isTruncated(result.reply))) return result?.reply;
     const { server } = result;
     const byTcp = await this.#exchangeTcp(request, { server, signal });
@@ -204,6 +212,11 @@ export interface UpstreamClientOptions {
 export interface QueryClient extends ForwardClient {
   /** Aborted when the client stops waiting. */
   readonly signal?: AbortSignal | undefined;
+}
+
+interface ExchangeOptions {
+  /** True if the client may lose its slot soon. */
+  readonly isUrgent: boolean;
 }
 
 /** An exchange for one question with the upstream DNS servers. */
