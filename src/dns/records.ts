@@ -3,10 +3,13 @@ import { HEADER_BYTES, uint16 } from "./query.ts";
 
 /** More than any answer that a client can use; it bounds the work for one reply. */
 const MAX_RECORDS = 512;
+/** The same for the data of SVCB and HTTPS records, which may have thousands of addresses. */
+const MAX_SERVICE_OCTETS = 16_384;
+const SERVICE_TYPES = [64, 65];
 
 /**
  * Reads the records of a reply whose question ends at `questionEnd`; undefined if it is malformed
- * or has more than 512.
+ * or has too many.
  */
 export function readRecords(bytes: Uint8Array, options: ReadOptions): Records | undefined {
   const { questionEnd, names } = options;
@@ -17,18 +20,22 @@ export function readRecords(bytes: Uint8Array, options: ReadOptions): Records | 
   if (question === undefined) return undefined;
   const records: DnsRecord[] = [];
   let at = questionEnd;
+  let serviceOctets = 0;
   for (let index = 0; index < total; index++) {
     const name = names.read(at);
     if (name === undefined || name.end + 10 > bytes.length) return undefined;
     const dataStart = name.end + 10;
     const dataEnd = dataStart + uint16(bytes, name.end + 8);
     if (dataEnd > bytes.length) return undefined;
+    const type = uint16(bytes, name.end);
+    if (SERVICE_TYPES.includes(type)) serviceOctets += dataEnd - dataStart;
+    if (serviceOctets > MAX_SERVICE_OCTETS) return undefined;
     const section = index < answers ? "answer" : index < answers + authorities ? "authority" : "additional";
     records.push({
       start: at,
       name: name.name,
       nameEnd: name.end,
-      type: uint16(bytes, name.end),
+      type,
       dataStart,
       dataEnd,
       section,

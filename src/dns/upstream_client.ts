@@ -16,9 +16,9 @@ import {
   type UdpExchangeOptions,
 } from "./exchange.ts";
 import { type ForwardClient, type ForwardSlot, ForwardSlots } from "./forward_slots.ts";
-import { HEADER_BYTES, type Query, TYPE } from "./query.ts";
-import { lowerCase, randomizeCase } from "./question_case.ts";
-import { MAX_UDP_BYTES } from "./reply.ts";
+import { makeRequest } from "./make_request.ts";
+import { HEADER_BYTES, type Query } from "./query.ts";
+import { randomizeCase } from "./question_case.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
 
@@ -70,7 +70,7 @@ export class UpstreamClient implements Disposable {
     const { client } = options;
     const { signal } = client;
     using slot = options.slot;
-    const exchange = this.#join(toRequest(query), { isUrgent: this.#slots.isShort(client) });
+    const exchange = this.#join(makeRequest(query), { isUrgent: this.#slots.isShort(client) });
     const gone = Promise.withResolvers<undefined>();
     const leave = () => gone.resolve(undefined);
     signal?.addEventListener("abort", leave, { once: true });
@@ -225,23 +225,4 @@ interface Exchange {
   readonly reply: Promise<Uint8Array | undefined>;
   readonly stop: AbortController;
   clients: number;
-}
-
-const RD = 0x01;
-const AD_CD = 0x30;
-
-/**
- * Returns the message to send for a query, in lower case, so that clients share it; its id is 0
- * until it is sent.
- */
-function toRequest({ bytes, questionEnd, edns }: Query): Request {
-  const request = new Uint8Array(questionEnd + (edns === undefined ? 0 : 11));
-  request.set(bytes.subarray(0, questionEnd));
-  lowerCase(request, questionEnd);
-  request.set([0, 0, bytes[2]! & RD, bytes[3]! & AD_CD, 0, 1, 0, 0, 0, 0, 0, edns === undefined ? 0 : 1]);
-  if (edns !== undefined) {
-    const size = [MAX_UDP_BYTES >> 8, MAX_UDP_BYTES & 255];
-    request.set([0, 0, TYPE.OPT, ...size, 0, 0, edns.dnssecOk ? 0x80 : 0, 0, 0, 0], questionEnd);
-  }
-  return { bytes: request, questionEnd };
 }

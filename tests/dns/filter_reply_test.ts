@@ -282,6 +282,8 @@ Deno.test("filterReply() rejects replies whose names cost too much to read or to
     ...Array.from({ length: 400 }, () => recordOf(pointer, 1, [192, 0, 2, 1])),
   ];
   assert.equal(filter(replyWithAnswers(...expanded)), undefined, "100,000 octets with names in full");
+  const hints = https("", 0, 4, 17_000 >> 8, 17_000 & 255, ...Array(17_000).fill(9));
+  assert.equal(filter(replyWithAnswers(recordOf(QUESTION, 65, hints))), undefined, "4,250 addresses");
 });
 
 /** Addresses of this machine and its networks, as the other parser writes them. */

@@ -169,6 +169,30 @@ Deno.test("DnsServer forwards other names, and replies SERVFAIL if no server ans
   assert.equal((await ask(port, { name })).rcode, "REFUSED");
 });
 
+// Each of the 1,024 slots may have such a reply at the same time.
+Deno.test("DnsServer filters one long forwarded reply in one turn of the event loop (R78)", async () => {
+  const sockets: FakeUdp[] = [];
+  let filtered = 0;
+  const { server } = fakeServer({
+    listenUdp: (where) => sockets[sockets.push(new FakeUdp(where)) - 1]!,
+    localAddress: () => "127.0.0.1",
+    onDropped: () => filtered++,
+  });
+  server.replaceUpstreams([{ address: "10.0.0.1", port: 53 }]);
+  const [own] = sockets;
+  for (let id = 0; id < 20; id++) own!.deliver(message({ name: `n${id}.org`, id }), "127.0.0.1", 5000 + id);
+  while (sockets.length < 21) await nextTurn();
+  const addresses = Array(60).fill("192.0.2.1");
+  for (const socket of sockets.slice(1)) {
+    socket.deliver(replyTo(socket.sent[0]!.data, { addresses }), "10.0.0.1", 53);
+  }
+  for (let before = 0; filtered < 20; before = filtered) {
+    await nextTurn();
+    assert.ok(filtered - before <= 2, `${filtered - before} in one turn`);
+  }
+  await server[Symbol.asyncDispose]();
+});
+
 Deno.test("DnsServer answers its own names while an upstream server is silent", async () => {
   await using silent = new FakeUpstream(() => []);
   const server = serverOf();
