@@ -46,6 +46,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
         overrides,
         startPort,
         resolveInterface: (name) => resolveInterface(name, system.localAddresses),
+        random: system.random,
         reserved: {
           machine: [normalizeHostname(system.hostname())],
           // The cloud may name another ingress at any time.

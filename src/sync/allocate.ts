@@ -68,6 +68,8 @@ export interface AllocateOptions {
   readonly resolveInterface: (name: string) => string | undefined;
   /** The names that no endpoint may have on this machine. */
   readonly reserved: ReservedNames;
+  /** Returns a number in [0, 1), for the addresses of new names. */
+  readonly random: () => number;
 }
 
 /** The wanted routes, leases and refusals. */

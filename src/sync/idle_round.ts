@@ -48,7 +48,7 @@ export interface CompleteRound {
 
 /** Returns the settings and the addresses of the interfaces that they name as one text. */
 export function settingsKey(settings: RoundSettings): string {
-  const { resolveInterface, ...rest } = settings;
+  const { resolveInterface, random: _random, ...rest } = settings;
   const values: Json<typeof rest> = rest;
   const interfaces = [values.listenInterface, ...Object.values(values.overrides)];
   const addresses = interfaces.map((name) => name === VIRTUAL ? name : resolveInterface(name) ?? null);

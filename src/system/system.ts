@@ -7,6 +7,7 @@ import { interfaceAddresses, localAddresses } from "./interfaces.ts";
 import { listenLocal } from "./local_socket.ts";
 import { holdLock } from "./lock.ts";
 import { flagFor, holds } from "./permissions.ts";
+import { random } from "./random.ts";
 import { run } from "./run.ts";
 import { onSignals } from "./signals.ts";
 import { type LogOutput, openLogOutput } from "./log_output.ts";
@@ -54,6 +55,7 @@ export interface System {
   readonly checkTlsPair: typeof checkTlsPair;
   readonly holds: typeof holds;
   readonly flagFor: typeof flagFor;
+  readonly random: typeof random;
   readonly run: typeof run;
   readonly onSignals: typeof onSignals;
   /** The output of the log; unlike `writeOut` it never blocks. */
@@ -85,6 +87,7 @@ export function realSystem(): System {
     checkTlsPair,
     holds,
     flagFor,
+    random,
     run,
     onSignals,
     logOutput: openLogOutput(),

@@ -7,7 +7,6 @@ Deno.test("an invalid configuration keeps the running one; a valid one applies w
   stage.cloud.addEndpoint({ url: "tcp://db.myapp:8281", backend: "echo" });
   stage.startDaemon();
   const [row] = await stage.settled(1);
-  assert.equal(row!.ip, stage.network.address("0.2"));
   const config = await Deno.readTextFile(stage.configPath);
   // The connection stays open all the time.
   using conn = await Deno.connect({ hostname: row!.ip, port: 8281 });

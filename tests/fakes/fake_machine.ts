@@ -35,6 +35,8 @@ export class FakeMachine extends DaemonHarness {
       writeOut: (text) => void this.log.push(text),
       logOutput: { write: (line) => void this.log.push(line), flush: () => Promise.resolve() },
       writeErr: (text) => void this.err.push(text),
+      // The first free address, and then the next ones.
+      random: () => 0,
     };
   }
 

@@ -17,6 +17,8 @@ export function roundSettings(fields: Partial<RoundSettings> = {}): RoundSetting
     startPort: 9080,
     reserved: { machine: [], cloud: [] },
     resolveInterface: () => undefined,
+    // The first free address, and then the next ones.
+    random: () => 0,
     ...fields,
   };
 }
