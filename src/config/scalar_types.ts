@@ -41,6 +41,13 @@ export const logFormat: ValueType<"text" | "json"> = {
   read: (value) => readWord(value, ["text", "json"]),
 };
 
+/** The policy for ports that other programs hold. */
+export const redirectMode: ValueType<"auto" | "off"> = {
+  values: "`auto` or `off`",
+  // YAML 1.1 reads `off` as false.
+  read: (value) => value === false ? "off" : readWord(value, ["auto", "off"]),
+};
+
 /** The path of a file. */
 export const filePath: ValueType<string> = {
   values: "path",

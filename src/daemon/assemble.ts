@@ -1,4 +1,6 @@
 import { normalizeHostname } from "../lib/hostname.ts";
+import type { Redirect } from "../model/redirect.ts";
+import { refuseRedirects } from "../network/no_redirects.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
@@ -33,18 +35,25 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
   const dataPath = await openDataPath({ ...surroundings, ...account, addresses });
   const dns = openDns(addresses, { ...surroundings, journal });
   const names = openNames({ ...surroundings, journal });
+  const redirects = {
+    ensure: (wanted: readonly Redirect[]) =>
+      Promise.resolve(refuseRedirects(wanted, "not supported on this machine")),
+  };
   const loop = new SyncLoop({
     poll: (signal) => account.account.discover(signal),
-    effects: { addresses, listeners: listenersOf({ ...dataPath, dns }), names, state },
+    effects: { addresses, listeners: listenersOf({ ...dataPath, dns }), redirects, names, state },
     saved,
     settings: () => {
-      const { api, net: { listenInterface, overrides, startPort } } = live.current;
+      const { api, net } = live.current;
+      const { listenInterface, overrides, startPort, publishMovedPorts, redirectHeldPorts } = net;
       return {
         subnet: addresses.subnet,
         equivalentSubnets: addresses.equivalentSubnets,
         listenInterface,
         overrides,
         startPort,
+        publishMovedPorts,
+        redirectHeldPorts,
         resolveInterface: (name) => resolveInterface(name, system.localAddresses),
         random: system.random,
         reserved: {

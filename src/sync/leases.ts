@@ -31,8 +31,7 @@ export function allocateLeases(hostnames: readonly string[], options: LeaseOptio
   }
   const wanted = new Set(hostnames);
   const absent = [...leases.keys()].filter((hostname) => !wanted.has(hostname));
-  const last = subnet.base + cidrSize(subnet) - 2;
-  const free = new FreeAddresses(used, { first: subnet.base + RESERVED_LOW, last, random: options.random });
+  const free = new FreeAddresses(used, { ...usableRange(subnet), random: options.random });
   let evictions = 0;
   function nextAddress(): number | undefined {
     const address = free.take();
@@ -76,10 +75,14 @@ export interface DroppedLease {
   readonly reason: string;
 }
 
-/** Returns true for all but the network, gateway and broadcast address of the subnet. */
+/** Returns all but the network, gateway and broadcast address of the subnet. */
+export function usableRange(subnet: Cidr): { readonly first: number; readonly last: number } {
+  return { first: subnet.base + RESERVED_LOW, last: subnet.base + cidrSize(subnet) - 2 };
+}
+
 function isUsable(subnet: Cidr, address: number): boolean {
-  return cidrContains(subnet, address) && address >= subnet.base + RESERVED_LOW &&
-    address < subnet.base + cidrSize(subnet) - 1;
+  const { first, last } = usableRange(subnet);
+  return cidrContains(subnet, address) && address >= first && address <= last;
 }
 
 /** Moves an address of an equivalent subnet to the same offset in this one. */

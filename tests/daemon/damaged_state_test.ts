@@ -7,7 +7,7 @@ import { statusLine, withDaemon } from "../fakes/with_daemon.ts";
 const NAMES = ["first.myapp", "api.myapp", "db.myapp"];
 const CONFIGURATION = ["ca.pem", "config.yml"];
 
-/** A daemon with three endpoints, one of them on a remapped port, was killed on this machine. */
+/** A daemon with three endpoints on remapped ports was killed on this machine. */
 interface KilledMachine extends AsyncDisposable {
   readonly machine: FakeMachine;
   /** Host name → address. */
@@ -19,10 +19,10 @@ interface KilledMachine extends AsyncDisposable {
 }
 
 async function killedMachine(): Promise<KilledMachine> {
-  const machine = await FakeMachine.create();
-  const { etc, cloud, network } = machine;
+  const machine = await FakeMachine.create({ net: "publish_moved_ports: true" });
+  const { etc, cloud } = machine;
   for (const name of NAMES) cloud.addEndpoint({ url: `http://${name}:8371`, backend: "http" });
-  using _held = Deno.listen({ hostname: network.address("0.2"), port: 8371 });
+  using _held = machine.holdPort(8371);
   const ips = new Map<string, string>();
   const files = new Map<string, string>();
   await withDaemon(machine, async () => {

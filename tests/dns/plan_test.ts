@@ -3,7 +3,7 @@ import { parseConfig } from "../../src/config/schema.ts";
 import { isNetworkMode, planDns, planZones } from "../../src/dns/plan.ts";
 import { addressRecord } from "../../src/dns/zone.ts";
 import { parseCidr } from "../../src/lib/ipv4.ts";
-import type { Route } from "../../src/model/route_table.ts";
+import { type Route, RouteTable } from "../../src/model/route_table.ts";
 
 const SUBNET = parseCidr("10.107.0.0/16")!;
 const OWN = ["127.0.0.1", "10.107.0.1", "192.0.2.2"];
@@ -13,7 +13,10 @@ const QUERIED = "192.0.2.9";
 
 /** The address in the answer to a client on this machine. */
 function answerTo(route: Route, advertiseIp: string): string {
-  const record = planZones([route], advertiseIp).local.find(route.hostname, addressRecord(QUERIED))!;
+  const record = planZones(new RouteTable([route]), advertiseIp).local.find(
+    route.hostname,
+    addressRecord(QUERIED),
+  )!;
   return record.subarray(-4).join(".");
 }
 
