@@ -1,6 +1,4 @@
 import { normalizeHostname } from "../lib/hostname.ts";
-import type { Redirect } from "../model/redirect.ts";
-import { refuseRedirects } from "../network/no_redirects.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
@@ -10,7 +8,7 @@ import { healthReport } from "./answers/status.ts";
 import type { Daemon, Surroundings } from "./daemon.ts";
 import { listenersOf, openDataPath } from "./data_path_parts.ts";
 import { removeLeftoverFiles } from "./leftover_files.ts";
-import { openAddresses, openDns, openJournal, openNames } from "./machine_parts.ts";
+import { openAddresses, openDns, openJournal, openNames, openRedirects } from "./machine_parts.ts";
 import { stateDirectory } from "./paths.ts";
 
 /**
@@ -35,10 +33,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
   const dataPath = await openDataPath({ ...surroundings, ...account, addresses });
   const dns = openDns(addresses, { ...surroundings, journal });
   const names = openNames({ ...surroundings, journal });
-  const redirects = {
-    ensure: (wanted: readonly Redirect[]) =>
-      Promise.resolve(refuseRedirects(wanted, "not supported on this machine")),
-  };
+  const redirects = openRedirects({ addresses, ...dataPath }, { ...surroundings, journal });
   const loop = new SyncLoop({
     poll: (signal) => account.account.discover(signal),
     effects: { addresses, listeners: listenersOf({ ...dataPath, dns }), redirects, names, state },

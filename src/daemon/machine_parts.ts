@@ -1,17 +1,19 @@
 import { getLogger } from "@logtape/logtape";
 import { DnsController } from "../dns/controller.ts";
 import { isNetworkMode } from "../dns/plan.ts";
+import { listenerKey } from "../model/route_table.ts";
 import { PublishedNames } from "../names/hosts/published_names.ts";
 import { choosePublisher, chooseResolver } from "../names/select.ts";
 import { Addresses } from "../network/addresses.ts";
 import { isLoopbackSubnet } from "../network/loopback_subnet.ts";
+import { Redirects } from "../network/redirects.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { chooseAddressDriver } from "../network/select.ts";
 import { SubnetMemory } from "../network/subnet_memory.ts";
 import type { System } from "../system/system.ts";
 import { type Change, Journal } from "../undo/journal.ts";
 import { undo } from "../undo/undo.ts";
-import type { Surroundings } from "./daemon.ts";
+import type { Daemon, Surroundings } from "./daemon.ts";
 import { hostsPath, statePaths } from "./paths.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
@@ -31,9 +33,8 @@ export async function openJournal(
   });
   const hosts = hostsPath(system);
   const isTakenOver = (change: Change) =>
-    change.kind === "hosts"
-      ? change.path === hosts
-      : change.kind !== "addresses" || !isLoopbackSubnet(live.current.net.subnet);
+    change.kind === "hosts" ? change.path === hosts : change.kind !== "redirects" &&
+      (change.kind !== "addresses" || !isLoopbackSubnet(live.current.net.subnet));
   await undo(journal.changes.filter((change) => !isTakenOver(change)), {
     journal,
     system: stoppable(system, shutdown.forced),
@@ -60,6 +61,28 @@ export function openAddresses(options: MachineOptions): Addresses {
   });
   shutdown.addWait("finish the change of addresses", () => addresses.close());
   return addresses;
+}
+
+/** Creates the redirects of ports that other programs hold. */
+export function openRedirects(
+  { addresses, forwarder }: Pick<Daemon, "addresses" | "forwarder">,
+  { system, shutdown, journal }: MachineOptions,
+): Redirects {
+  const change: Change = { kind: "redirects" };
+  const redirects = new Redirects({
+    run: stoppable(system, shutdown.forced).run,
+    // Loopback subnets need no lock, so that several daemons can have one, but there is one table.
+    unavailable: () => addresses.hasOwnSubnet ? undefined : "loopback addresses cannot be redirected",
+    record: () => journal.record(change),
+    forget: () => journal.strike(change),
+    endsHere: ({ address, from, to }) =>
+      forwarder.endsAt(listenerKey(address, to), {
+        target: { address, port: from },
+        connect: system.connectTcp,
+      }),
+  });
+  shutdown.addWait("finish the change of redirects", () => redirects.close());
+  return redirects;
 }
 
 /** Creates the DNS server, and the resolver that makes this machine use it. */

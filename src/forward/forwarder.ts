@@ -12,6 +12,7 @@ import { serveConnection } from "./connection.ts";
 import type { IngressAccess } from "./dial.ts";
 import { IngressHealth, type IngressState } from "./ingress_health.ts";
 import { Listeners } from "./listeners.ts";
+import { type EndsAtOptions, OwnConnections } from "./own_connections.ts";
 import { RunningConnections } from "./running_connections.ts";
 import { TrafficCounters } from "./traffic_counters.ts";
 
@@ -38,6 +39,7 @@ export class Forwarder implements AsyncDisposable {
   readonly #attempts = new Attempts();
   readonly #traffic = new TrafficCounters();
   readonly #health = new IngressHealth();
+  readonly #own = new OwnConnections();
   #routes = RouteTable.EMPTY;
 
   constructor(options: ForwarderOptions) {
@@ -62,6 +64,7 @@ export class Forwarder implements AsyncDisposable {
     );
     this.#listeners = new Listeners({
       listen,
+      own: this.#own,
       slots: new ConnectionSlots(maxConnections),
       admit,
       keyOf: (key, local) => this.#keyOf(key, local),
@@ -93,6 +96,11 @@ export class Forwarder implements AsyncDisposable {
   setRoutes(table: RouteTable): void {
     this.#routes = table;
     this.#health.retain(new Set(table.routes.map(serviceKey)));
+  }
+
+  /** Returns true if a connection to the target ends at the listener with this key. */
+  endsAt(key: string, options: EndsAtOptions): Promise<boolean> {
+    return this.#own.endsAt(key, options);
   }
 
   /** Returns the traffic of an endpoint since the daemon started. */

@@ -50,6 +50,11 @@ export class Addresses {
     return linkKind !== undefined && linkKind !== LO;
   }
 
+  /** True if the subnet is an interface or a route of ngrokd, not loopback addresses of all. */
+  get hasOwnSubnet(): boolean {
+    return this.#options.driver.linkKind !== undefined;
+  }
+
   get report(): StatusReport["addresses"] {
     const { driver } = this.#options;
     const support = driver.supported();

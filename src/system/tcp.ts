@@ -21,7 +21,8 @@ export function listenTcp(where: TcpAddress): TcpListener {
       } catch {
         // The peer may be gone already; the first read reports it.
       }
-      return Object.assign(conn, { peer: conn.remoteAddr.hostname, local: conn.localAddr.hostname });
+      const { hostname: peer, port } = conn.remoteAddr;
+      return Object.assign(conn, { peer, source: listenerKey(peer, port), local: conn.localAddr.hostname });
     },
     close: () => listener.close(),
   };
@@ -39,6 +40,8 @@ export interface TcpListener {
 /** An accepted connection and its peer. */
 export interface AcceptedStream extends ByteStream {
   readonly peer: string;
+  /** `address:port` of the peer. */
+  readonly source?: string;
   /** The local address that the peer dialled. */
   readonly local?: string;
 }
@@ -64,15 +67,19 @@ function openListener(where: TcpAddress): Deno.TcpListener {
 }
 
 /**
- * Connects by TCP, without TLS.
+ * Connects by TCP, without TLS. `source` is the own `address:port`.
  *
  * @throws {DialError} With the class of the failure.
  * @throws The signal's reason, if it aborts first.
  */
-export async function connectTcp(where: TcpAddress, signal: AbortSignal): Promise<ByteStream> {
+export async function connectTcp(
+  where: TcpAddress,
+  signal: AbortSignal,
+): Promise<ByteStream & { readonly source?: string }> {
   const { address: hostname, port } = where;
   try {
-    return await Deno.connect({ hostname, port, signal });
+    const conn = await Deno.connect({ hostname, port, signal });
+    return Object.assign(conn, { source: listenerKey(conn.localAddr.hostname, conn.localAddr.port) });
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     const [code, state] = dialFailure(error, { hostname, connected: false });

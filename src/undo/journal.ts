@@ -9,6 +9,7 @@ const MAX_BYTES = 64 * 1024;
 
 const Change = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("addresses") }),
+  z.object({ kind: z.literal("redirects") }),
   z.object({ kind: z.literal("hosts"), path: z.string().startsWith("/"), created: z.boolean() }),
   z.object({
     kind: z.literal("resolv_conf"),
@@ -22,9 +23,10 @@ const Content = z.object({ version: z.literal(1), changes: z.array(Change).max(6
 
 /**
  * A change to this machine that outlives the process. `addresses`: an interface and a route.
- * `hosts`: ngrokd's section in this file; `created` if the file did not exist before.
- * `resolv_conf`: ngrokd's two lines in this file, and its backup. `resolver_dir`: ngrokd's files in
- * this directory. Each of them has a marker, by which it is recognised.
+ * `redirects`: a table of nftables. `hosts`: ngrokd's section in this file; `created` if the file
+ * did not exist before. `resolv_conf`: ngrokd's two lines in this file, and its backup.
+ * `resolver_dir`: ngrokd's files in this directory. Each of them has a marker, by which it is
+ * recognised; that of the table is its name.
  */
 export type Change = z.infer<typeof Change>;
 

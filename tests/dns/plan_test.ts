@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../../src/config/schema.ts";
 import { isNetworkMode, planDns, planZones } from "../../src/dns/plan.ts";
-import { addressRecord } from "../../src/dns/zone.ts";
+import { addressRecord, NO_RECORD } from "../../src/dns/zone.ts";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import { type Route, RouteTable } from "../../src/model/route_table.ts";
 
@@ -106,6 +106,16 @@ Deno.test("planDns() uses the address and port of dns.listen", () => {
     "127.0.0.1:5353",
     "192.0.2.2:5353",
   ]);
+});
+
+Deno.test("planZones() knows names that must not resolve, where their listeners would be", () => {
+  const withheld = new Map([["web.example.com", "0.0.0.0"], ["api.myapp", "virtual"]]);
+  const { local, others, names } = planZones(new RouteTable([VIRTUAL, SHARED, WILDCARD], withheld), "");
+  const found = [local, others].map((zone) =>
+    [...withheld.keys()].map((name) => zone.find(name, addressRecord(QUERIED)) === NO_RECORD)
+  );
+  assert.deepEqual(found, [[true, true], [true, false]]);
+  assert.equal(names, 1);
 });
 
 Deno.test("planZones() answers with the address of listener or query, or the advertised one", () => {

@@ -166,7 +166,11 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
     "--allow-run=/sbin/ip": [
       "creates an interface with the default subnet",
       /Failed to create virtual network interface: .*Requires run access to "\/sbin\/ip"/,
-      ["makes systemd-resolved ask ngrokd"],
+      ["makes systemd-resolved ask ngrokd", "redirects a port that another program holds"],
+    ],
+    "--allow-run=/usr/sbin/nft": [
+      "redirects a port that another program holds",
+      /Cannot redirect held ports: .*Requires run access to "\/usr\/sbin\/nft"/,
     ],
   },
   proxied: {
