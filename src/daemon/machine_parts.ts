@@ -13,6 +13,7 @@ import { SubnetMemory } from "../network/subnet_memory.ts";
 import type { System } from "../system/system.ts";
 import { type Change, Journal } from "../undo/journal.ts";
 import { undo } from "../undo/undo.ts";
+import { removeUnrecordedRedirects } from "./clean_up.ts";
 import type { Daemon, Surroundings } from "./daemon.ts";
 import { hostsPath, statePaths } from "./paths.ts";
 
@@ -26,6 +27,10 @@ export async function openJournal(
 ): Promise<{ journal: Journal; problems: readonly string[] }> {
   const journal = new Journal(statePaths(live).journal, system.files);
   const problem = await journal.load();
+  // The journal may have had redirects, which lead to ports of an earlier run.
+  if (problem !== undefined && !isLoopbackSubnet(live.current.net.subnet)) {
+    await removeUnrecordedRedirects(journal, system);
+  }
   shutdown.add("undo the changes to this machine", async (late) => {
     const isClean = await undo(journal.changes, { journal, system: stoppable(system, late) });
     if (!isClean) log.error("Some changes to this machine could not be undone: run ngrokd cleanup");
