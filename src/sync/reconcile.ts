@@ -32,6 +32,8 @@ export async function reconcile(
   const routes = setRoutes(bindings, effects.listeners, withheld);
   const published = routes.filter((route) => isNamed(route) && !withheld.has(route.hostname));
   const { names, nameReasons } = await publishNames(published, effects.names, revision);
+  const used = listenersOf(bindings);
+  closeUnused(effects.listeners, used);
   logRemapped(moved, options.ports);
   return {
     routes,
@@ -41,7 +43,7 @@ export async function reconcile(
     applied: bindings.some(hasFailed) ? undefined : {
       revision,
       addresses,
-      listeners: listenersOf(bindings),
+      listeners: used,
       remapped: moved.map(({ group: { address, port } }) => ({ address, port })),
       redirects,
       redirectReasons,
@@ -110,7 +112,7 @@ async function redirect(redirects: readonly Redirect[], effects: RedirectEffects
   }
 }
 
-/** Sets the routes of everything that listens, and closes the listeners that nobody uses. */
+/** Sets the routes of everything that listens. */
 function setRoutes(
   bindings: readonly Binding[],
   listeners: ListenerEffects,
@@ -123,11 +125,14 @@ function setRoutes(
     [name, listenInterface] as const
   );
   listeners.setRoutes(new RouteTable(routes, new Map(interfaces)));
-  const used = listenersOf(bindings);
+  return routes;
+}
+
+/** Only after no name leads there any more: another program may take the port at once. */
+function closeUnused(listeners: ListenerEffects, used: ReadonlySet<string>): void {
   for (const key of listeners.observe()) {
     if (!used.has(key)) listeners.close(key);
   }
-  return routes;
 }
 
 async function publishNames(routes: readonly Route[], effects: NameEffects, revision: number) {

@@ -159,6 +159,24 @@ Deno.test("a name whose port is held on its very address gets another one, which
   assert.equal(world.saves.at(-1)!.ports.size, 0);
 });
 
+// Whoever waited for the port took the connections of clients that knew the old address.
+Deno.test("the listeners of the old address close only after the name has moved", async () => {
+  const test = await poll([PG], () => {});
+  const { world, loop } = test;
+  world.unbindable.set("127.107.0.2:80", "in_use");
+  test.answers[0] = found(PG, WEB);
+  const { publish } = world.names;
+  const openThen: string[] = [];
+  world.names.publish = (names, revision) => {
+    openThen.push(...world.open);
+    return publish(names, revision);
+  };
+  await loop.poll(NEVER);
+  assert.deepEqual([...world.published], [["pg.t", "127.107.0.3"]]);
+  assert.ok(openThen.includes("127.107.0.2:5432"));
+  assert.ok(!world.open.has("127.107.0.2:5432"));
+});
+
 Deno.test("a port that is held everywhere keeps no name from an address where its other port is free", async () => {
   const { world } = await poll([PG, WEB], (world) => {
     world.heldPorts.add(5432);
