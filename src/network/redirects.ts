@@ -52,10 +52,10 @@ export class Redirects {
    */
   ensure(redirects: readonly Redirect[]): Promise<ReadonlyMap<string, string>> {
     return this.#mutex.run(async () => {
-      const reason = this.#closed ? "ngrokd is stopping" : this.#options.unavailable();
-      if (reason !== undefined) return refuseRedirects(redirects, reason);
+      if (this.#closed) return refuseRedirects(redirects, "ngrokd is stopping");
+      const unavailable = this.#options.unavailable();
       try {
-        if (redirects.length === 0) await this.#remove();
+        if (redirects.length === 0 || unavailable !== undefined) await this.#remove();
         else await this.#make(redirects);
       } catch (error) {
         this.#checked.clear();
@@ -67,7 +67,9 @@ export class Redirects {
         return refuseRedirects(redirects, problem);
       }
       this.#onProblem.report(undefined, () => {});
-      return await this.#check(redirects);
+      return unavailable === undefined
+        ? await this.#check(redirects)
+        : refuseRedirects(redirects, unavailable);
     });
   }
 
@@ -114,7 +116,7 @@ export class Redirects {
     this.#made = undefined;
     this.#checked.clear();
     await this.#options.forget();
-    log.info("Removed the redirects: no port is held any more");
+    log.info("Removed the redirects of held ports");
   }
 
   async #check(redirects: readonly Redirect[]): Promise<Map<string, string>> {

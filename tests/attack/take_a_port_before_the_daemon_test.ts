@@ -24,30 +24,35 @@ test("a program on 0.0.0.0 gets no connection by name: its port is redirected, a
   assert.equal(await shell("/usr/sbin/nft list ruleset"), before);
 });
 
-test("a killed daemon's redirect is gone after cleanup, and after the next start", async () => {
-  await using holder = await Holder.open("0.0.0.0", 5432);
+test("a killed daemon's redirect is gone after cleanup or the next start, also without a journal", async () => {
   await using stage = await openStage();
   const redirects = async () => (await runProgram(["/usr/sbin/nft", "list", "table", "ip", "ngrokd"])).stdout;
-  for (const isCleanedUp of [true, false]) {
-    // Without the task, which a SIGKILL would not pass on.
-    stage.startDaemon({ flags: ["-P=ngrokd"] });
-    await assertLeadsHome(stage, holder);
-    const killed = await redirects();
-    assert.match(killed, /: 10\.107\.[0-9.]+ \. 9080/);
-    await stage.stopDaemon("SIGKILL");
-    assert.equal(await redirects(), killed);
-    if (!isCleanedUp) continue;
-    const { code, stderr } = await runProgram([Deno.execPath(), "task", "--quiet", "ngrokd", "cleanup"]);
-    assert.equal(code, 0, stderr);
-    assert.equal(await redirects(), "");
+  const journal = `${stage.etc}/journal.json`;
+  const isServed = async () => (await stage.askList())[0]?.listen_address.endsWith(":5432") === true;
+  for (const hasJournal of [true, false]) {
+    for (const command of ["cleanup", "run"]) {
+      await using holder = await Holder.open("0.0.0.0", 5432);
+      // Without the task, which a SIGKILL would not pass on.
+      stage.startDaemon({ flags: ["-P=ngrokd"] });
+      await assertLeadsHome(stage, holder);
+      const killed = await redirects();
+      assert.match(killed, /: 10\.107\.[0-9.]+ \. 9080/);
+      await stage.stopDaemon("SIGKILL");
+      assert.equal(await redirects(), killed);
+      if (!hasJournal) await Deno.writeTextFile(journal, "damaged");
+      await holder[Symbol.asyncDispose]();
+      if (command === "run") {
+        stage.startDaemon();
+        await stage.until("its own port is served", isServed);
+        assert.equal(await redirects(), "");
+        await stage.stopDaemon();
+      } else {
+        const { code, stderr } = await runProgram([Deno.execPath(), "task", "--quiet", "ngrokd", command]);
+        assert.equal(code, 0, stderr);
+      }
+      assert.equal(await redirects(), "", `${command}, ${hasJournal}`);
+    }
   }
-  await holder[Symbol.asyncDispose]();
-  stage.startDaemon();
-  await stage.until(
-    "its own port",
-    async () => (await stage.askList())[0]?.listen_address.endsWith(":5432") === true,
-  );
-  assert.equal(await redirects(), "");
 });
 
 for (

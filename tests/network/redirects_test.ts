@@ -147,8 +147,13 @@ for (const [exitCode, remembers] of [[-1, false], [1, false], [137, true]] as co
 
 Deno.test("Redirects runs nothing where it is not available, or after its end", async () => {
   const nft = new FakeNft();
-  nft.unavailable = "loopback addresses cannot be redirected";
-  assert.deepEqual(await nft.ensure(PG), [[], { "10.107.0.4:5432": nft.unavailable }]);
+  const unavailable = "loopback addresses cannot be redirected";
+  nft.unavailable = unavailable;
+  assert.deepEqual(await nft.ensure(PG), [[], { "10.107.0.4:5432": unavailable }]);
+  nft.unavailable = undefined;
+  assert.deepEqual((await nft.ensure(PG))[1], {});
+  nft.unavailable = unavailable;
+  assert.deepEqual(await nft.ensure(PG), [["delete", "forget"], { "10.107.0.4:5432": unavailable }]);
   nft.unavailable = undefined;
   await nft.redirects.close();
   assert.deepEqual(await nft.ensure(PG), [[], { "10.107.0.4:5432": "ngrokd is stopping" }]);
