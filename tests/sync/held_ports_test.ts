@@ -159,6 +159,24 @@ Deno.test("a name whose port is held on its very address gets another one, which
   assert.equal(world.saves.at(-1)!.ports.size, 0);
 });
 
+// The endpoint that had moved there kept the port, and the name of both was withheld for ever.
+Deno.test("an endpoint gets its own port on its virtual address from one that has moved there", async () => {
+  const test = await poll([PG], (world) => {
+    world.heldPorts.add(5432);
+    world.noRedirects = undefined;
+  });
+  const next = "tcp://pg.t:9080";
+  test.answers[0] = found(PG, next);
+  for (let round = 0; round < 2; round++) {
+    await test.loop.poll(NEVER);
+    assert.deepEqual(statesOf(test), {
+      [PG]: "active 127.107.0.2:9081",
+      [next]: "active 127.107.0.2:9080",
+    });
+    assert.deepEqual([...test.world.published.keys()], ["pg.t"]);
+  }
+});
+
 // Whoever waited for the port took the connections of clients that knew the old address.
 Deno.test("the listeners of the old address close only after the name has moved", async () => {
   const test = await poll([PG], () => {});
