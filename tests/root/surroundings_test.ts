@@ -134,7 +134,8 @@ test("a hosts file that is a bind mount is written in place, with one warning (F
   await stage.settled(1);
   add(stage, "late.myapp");
   await stage.settled(2);
-  assert.match(await hosts(), /\tapi\.myapp\n.*\tlate\.myapp\n/);
+  const names = [...(await hosts()).matchAll(/\t(\w+\.myapp)\n/g)].map(([, name]) => name);
+  assert.deepEqual(names.sort(), ["api.myapp", "late.myapp"]);
   assert.equal((await Deno.stat("/etc/hosts")).ino, ino);
   assert.equal(logged(stage, "Cannot replace /etc/hosts; writing it in place"), 1);
   assert.equal(await stage.stopDaemon(), 0);
