@@ -1,9 +1,10 @@
-// Writes the reference of the configuration keys into docs/configuration.md, and
-// config.example.yml. With --check it compares instead.
+// Writes the reference of the configuration keys into docs/configuration.md, config.example.yml,
+// and the table of hostile files into docs/reliability.md. With --check it compares instead.
 import { KEY_ENTRIES } from "../src/config/config.ts";
 import { AREAS, type Key } from "../src/config/key.ts";
 import { sectionOf } from "../src/config/sections.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
+import { withFileTable, withTable } from "./hostile/file_table.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const BEGIN = "<!-- Keys: written by deno task docs -->\n";
@@ -42,12 +43,7 @@ export function exampleConfig(): string {
 
 /** The text with the table of keys between the markers. */
 export function withKeyTable(text: string): string {
-  const [before, rest, ...more] = text.split(BEGIN);
-  const [, after, ...others] = rest?.split(END) ?? [];
-  if (after === undefined || more.length > 0 || others.length > 0) {
-    throw new SyntaxError("Cannot write the table of keys: the document does not hold both markers once");
-  }
-  return before + BEGIN + keyTable() + END + after;
+  return withTable(text, { begin: BEGIN, end: END, table: keyTable() });
 }
 
 /** The default as YAML; empty for a key that has none. */
@@ -66,6 +62,7 @@ async function main(): Promise<number> {
   const files: readonly (readonly [path: string, edit: (text: string) => string])[] = [
     ["docs/configuration.md", withKeyTable],
     ["config.example.yml", exampleConfig],
+    ["docs/reliability.md", withFileTable],
   ];
   let success = true;
   for (const [path, edit] of files) {
@@ -74,7 +71,7 @@ async function main(): Promise<number> {
     const wanted = edit(text);
     if (wanted === text) continue;
     if (option === "--check") {
-      writeErr(`${path} differs from src/config/keys.ts: run deno task docs\n`);
+      writeErr(`${path} differs from its source: run deno task docs\n`);
       success = false;
     } else {
       await Deno.writeTextFile(url, wanted);

@@ -7,6 +7,7 @@ import { openAccount } from "./account_parts.ts";
 import { healthReport } from "./answers/status.ts";
 import type { Daemon, Surroundings } from "./daemon.ts";
 import { listenersOf, openDataPath } from "./data_path_parts.ts";
+import { prepareDirectories } from "./directories.ts";
 import { removeLeftoverFiles } from "./leftover_files.ts";
 import { openAddresses, openDns, openJournal, openNames } from "./machine_parts.ts";
 import { stateDirectory } from "./paths.ts";
@@ -15,12 +16,12 @@ import { stateDirectory } from "./paths.ts";
  * Builds all parts of the daemon; none of them listens yet. The shutdown closes them in the reverse
  * order.
  *
- * @throws {FileError} If the state directory or the private key cannot be used.
+ * @throws {FileError} If the state directory cannot be used, or a file in it cannot be read now.
  */
 export async function assemble(surroundings: Surroundings): Promise<Daemon> {
   const { live, system, shutdown } = surroundings;
   const directory = stateDirectory(live);
-  await system.files.makeDirectory(directory, 0o700);
+  const directoryProblems = await prepareDirectories(live, system.files);
   await removeLeftoverFiles(live, system.files);
 
   const health = new Health(system.serveHttp, () => healthReport(daemon));
@@ -66,7 +67,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     addresses,
     dns,
     health,
-    stateProblems: [...problems, ...journalProblems],
+    stateProblems: [...directoryProblems, ...problems, ...journalProblems],
     startedAt: Date.now(),
     startedMonotonicMs: performance.now(),
   };

@@ -65,7 +65,7 @@ function stopFirst(error: unknown): never {
 }
 
 async function readId(path: string, system: System): Promise<string | undefined> {
-  const id = (await system.files.readTextIfAny(path))?.trim() ?? "";
+  const id = (await system.files.readOwnIfAny(path))?.trim() ?? "";
   if (id === "" || OPERATOR_ID.test(id)) return id || undefined;
   throw new FileError(`Cannot use ${path}: it holds no operator id`, {
     path,

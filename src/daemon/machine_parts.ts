@@ -2,13 +2,14 @@ import { getLogger } from "@logtape/logtape";
 import { DnsController } from "../dns/controller.ts";
 import { isNetworkMode } from "../dns/plan.ts";
 import { PublishedNames } from "../names/hosts/published_names.ts";
-import { choosePublisher, chooseResolver } from "../names/select.ts";
+import { choosePublisher, chooseResolver, HOSTS, RESOLV_CONF, RESOLVER_DIR } from "../names/select.ts";
 import { Addresses } from "../network/addresses.ts";
 import { isLoopbackSubnet } from "../network/loopback_subnet.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { chooseAddressDriver } from "../network/select.ts";
 import { SubnetMemory } from "../network/subnet_memory.ts";
 import type { System } from "../system/system.ts";
+import { dropForeign } from "../undo/foreign_changes.ts";
 import { type Change, Journal } from "../undo/journal.ts";
 import { undo } from "../undo/undo.ts";
 import type { Surroundings } from "./daemon.ts";
@@ -23,7 +24,7 @@ export async function openJournal(
   { live, system, shutdown }: Surroundings,
 ): Promise<{ journal: Journal; problems: readonly string[] }> {
   const journal = new Journal(statePaths(live).journal, system.files);
-  const problem = await journal.load();
+  const problems = await loadJournal(journal, { live, system });
   shutdown.add("undo the changes to this machine", async (late) => {
     const isClean = await undo(journal.changes, { journal, system: stoppable(system, late) });
     if (!isClean) log.error("Some changes to this machine could not be undone: run ngrokd cleanup");
@@ -38,7 +39,25 @@ export async function openJournal(
     journal,
     system: stoppable(system, shutdown.forced),
   });
-  return { journal, problems: problem === undefined ? [] : [problem] };
+  return { journal, problems };
+}
+
+/**
+ * Reads the journal, and drops what names a file that is not ngrokd's. Returns one sentence for
+ * each problem.
+ */
+export async function loadJournal(
+  journal: Journal,
+  { live, system }: Pick<Surroundings, "live" | "system">,
+): Promise<string[]> {
+  const damage = await journal.load();
+  const foreign = await dropForeign(journal, {
+    hosts: [hostsPath(system), HOSTS],
+    resolvConf: { path: RESOLV_CONF, backup: statePaths(live).resolvConfBackup },
+    resolverDir: RESOLVER_DIR,
+    files: system.files,
+  });
+  return [...damage, ...foreign];
 }
 
 /** Creates the virtual addresses. */

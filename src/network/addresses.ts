@@ -50,6 +50,11 @@ export class Addresses {
     return linkKind !== undefined && linkKind !== LO;
   }
 
+  /** The damage of the file with the subnet of the last run; undefined if there is none. */
+  get memoryProblem(): string | undefined {
+    return this.#options.memory.problem;
+  }
+
   get report(): StatusReport["addresses"] {
     const { driver } = this.#options;
     const support = driver.supported();
@@ -147,7 +152,7 @@ export interface AddressesOptions {
   readonly driver: AddressDriver;
   /** The configured subnet. */
   readonly subnet: Cidr;
-  readonly memory: Pick<SubnetMemory, "recall" | "remember">;
+  readonly memory: Pick<SubnetMemory, "recall" | "remember" | "problem">;
   /** The networks that may connect to shared listeners. */
   readonly allowed: () => readonly Cidr[];
   /** The IPv4 addresses of this machine. */

@@ -108,7 +108,7 @@ for (const source of ["environment", "file"] as const) {
     const { environment, directory, cloud } = machine;
     if (source === "environment") environment.NGROK_API_KEY = cloud.apiKey;
     else {
-      await Deno.writeTextFile(`${directory}/key`, `${cloud.apiKey}\n`);
+      await Deno.writeTextFile(`${directory}/key`, `${cloud.apiKey}\n`, { mode: 0o600 });
       environment.NGROK_API_KEY_FILE = `${directory}/key`;
     }
     await withDaemon(machine, async () => {

@@ -108,10 +108,10 @@ function systemFor({ listed = [], caFiles = {}, files = {} }: TlsIngressOptions)
       ...real,
       listDirectory: (path) =>
         path === CA_DIRECTORY ? Promise.resolve(Object.keys(caFiles)) : real.listDirectory(path),
-      readText: (path, maxBytes) =>
+      readGuarded: (path, options) =>
         path.startsWith(CA_DIRECTORY)
           ? Promise.resolve(caFiles[path.slice(CA_DIRECTORY.length + 1)]!)
-          : real.readText(path, maxBytes),
+          : real.readGuarded(path, options),
       ...files,
     },
   };

@@ -28,7 +28,7 @@ class FakeFiles implements StateFiles {
     this.texts = new Map(Object.entries(texts).map(([name, text]) => [`/s/${name}`, text]));
   }
 
-  readText(path: string): Promise<string> {
+  readOwn(path: string): Promise<string> {
     const text = this.texts.get(path);
     const fault = this.faults.get(path) ?? (text === undefined ? "missing" : undefined);
     return fault === undefined ? Promise.resolve(text!) : fail("read", path, fault);

@@ -122,6 +122,7 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
       'Cannot finish a round: Requires sys access to "hostname"',
       OF_ENDPOINTS,
     ],
+    "--allow-sys=uid": ["reads the configuration", "Add --allow-sys: see docs/permissions.md", ALL],
   },
   defaults: {
     "--allow-net=api.ngrok.com": ["calls the default API", `api.url: ${DENIED} "https://api.ngrok.com"`, ALL],
