@@ -44,6 +44,13 @@ Deno.test({
     await stage.until("the refusal", async () => (await stage.askStatus()).config.state === "rejected");
     assert.match((await stage.askStatus()).config.problems.join(), /mode is 0666.*chmod go-w/);
     assert.equal((await stage.askStatus()).active_count, 1);
+    await Deno.writeTextFile(configPath, good);
+    await stage.until(
+      "the refusal of the mode alone",
+      async () => (await stage.askStatus()).config.state === "rejected",
+    );
+    await Deno.chmod(configPath, 0o600);
+    await stage.until("the reload after chmod", async () => (await stage.askStatus()).config.state === "ok");
     assert.equal(await stage.stopDaemon(), 0);
 
     for (const [mode, owner] of [[0o666, 0], [0o600, ATTACKER.uid]] as const) {

@@ -26,7 +26,7 @@ Deno.test("JsonFile renames a damaged file to .bad and returns the problem (F15)
   const whole = await Deno.readTextFile(path);
   const cut = Array.from({ length: whole.length }, (_, length) => whole.slice(0, length));
   for (const bad of [...cut, "[]", '{"schema":2,"name":"a"}', '{"schema":1}', "\0"]) {
-    await Deno.writeTextFile(path, bad);
+    await Deno.writeTextFile(path, bad, { mode: 0o644 });
     const { content, problem } = await new JsonFile(path, { schema, files }).read();
     assert.equal(content, undefined);
     assert.equal(problem, `${path} is damaged; it is kept as ${path}.bad`);

@@ -35,7 +35,7 @@ Deno.test("dropForeign() drops each entry whose file is not ngrokd's, and keeps 
   ];
   const path = at("journal.json");
   const changes = [...foreign.map(([change]) => change), ...own];
-  await Deno.writeTextFile(path, JSON.stringify({ version: 1, changes }));
+  await Deno.writeTextFile(path, JSON.stringify({ version: 1, changes }), { mode: 0o644 });
   const journal = new Journal(path, files);
   assert.deepEqual(await journal.load(), []);
   const options = { hosts: [at("hosts")], resolvConf, resolverDir: at("resolver"), files };

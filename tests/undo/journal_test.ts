@@ -62,7 +62,7 @@ for (
 ) {
   Deno.test(`Journal sets a damaged file aside and reports it: ${text.slice(0, 40)} (F15)`, () =>
     withJournal(async (path) => {
-      await Deno.writeTextFile(path, text);
+      await Deno.writeTextFile(path, text, { mode: 0o644 });
       const journal = new Journal(path, files);
       assert.deepEqual(await journal.load(), [`${path} is damaged; it is kept as ${path}.bad`]);
       assert.deepEqual(journal.changes, []);
@@ -80,7 +80,7 @@ Deno.test("Journal drops each entry that is no change of ngrokd, and keeps the o
       { ...RESOLV_CONF, backup: "/etc/passwd" },
       null,
     ];
-    await Deno.writeTextFile(path, JSON.stringify({ version: 1, changes: [...bad, HOSTS] }));
+    await Deno.writeTextFile(path, JSON.stringify({ version: 1, changes: [...bad, HOSTS] }), { mode: 0o644 });
     const journal = new Journal(path, files);
     assert.deepEqual(
       await journal.load(),
