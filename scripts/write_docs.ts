@@ -4,11 +4,11 @@ import { KEY_ENTRIES } from "../src/config/config.ts";
 import { AREAS, type Key } from "../src/config/key.ts";
 import { sectionOf } from "../src/config/sections.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
-import { withFileTable, withTable } from "./hostile/file_table.ts";
+import { fileTable } from "./hostile/file_table.ts";
 
 const ROOT = new URL("../", import.meta.url);
-const BEGIN = "<!-- Keys: written by deno task docs -->\n";
-const END = "<!-- End of keys -->\n";
+const KEYS = "Keys";
+const FILES = "Hostile files";
 const HEAD = "| key | values | default | effect of a change | meaning |\n|---|---|---|---|---|\n";
 const INTRODUCTION =
   `# Every key of ngrokd with its default value. Copy this file to /etc/ngrokd/config.yml and remove the "#"
@@ -43,7 +43,19 @@ export function exampleConfig(): string {
 
 /** The text with the table of keys between the markers. */
 export function withKeyTable(text: string): string {
-  return withTable(text, { begin: BEGIN, end: END, table: keyTable() });
+  return withTable(text, { name: KEYS, table: keyTable() });
+}
+
+/** The text with a table between its markers. @throws {SyntaxError} If it lacks them. */
+function withTable(text: string, { name, table }: { name: string; table: string }): string {
+  const begin = `<!-- ${name}: written by deno task docs -->\n`;
+  const end = `<!-- End of ${name.toLowerCase()} -->\n`;
+  const [before, rest, ...more] = text.split(begin);
+  const [, after, ...others] = rest?.split(end) ?? [];
+  if (after === undefined || more.length > 0 || others.length > 0) {
+    throw new SyntaxError(`Cannot write the table "${name}": the document does not hold both markers once`);
+  }
+  return before + begin + table + end + after;
 }
 
 /** The default as YAML; empty for a key that has none. */
@@ -62,7 +74,7 @@ async function main(): Promise<number> {
   const files: readonly (readonly [path: string, edit: (text: string) => string])[] = [
     ["docs/configuration.md", withKeyTable],
     ["config.example.yml", exampleConfig],
-    ["docs/reliability.md", withFileTable],
+    ["docs/reliability.md", (text) => withTable(text, { name: FILES, table: fileTable() })],
   ];
   let success = true;
   for (const [path, edit] of files) {

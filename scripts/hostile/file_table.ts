@@ -1,7 +1,5 @@
 import { FILE_ROWS, type FileRow } from "./file_rows.ts";
 
-const BEGIN = "<!-- Hostile files: written by deno task docs -->\n";
-const END = "<!-- End of hostile files -->\n";
 const HEAD = "| path | is | ngrokd | words |\n|---|---|---|---|\n";
 const ANSWERS: Readonly<Record<FileRow["answer"], string>> = {
   serves: "reports it and serves all endpoints",
@@ -15,26 +13,4 @@ export function fileTable(): string {
     `| \`${path}\` | ${is} | ${ANSWERS[answer]} | "…${says}…" |\n`
   );
   return HEAD + rows.join("");
-}
-
-/** The text of docs/reliability.md with the table between its markers. */
-export function withFileTable(text: string): string {
-  return withTable(text, { begin: BEGIN, end: END, table: fileTable() });
-}
-
-/**
- * The text with a table between its markers.
- *
- * @throws {SyntaxError} If the document does not hold both markers once.
- */
-export function withTable(
-  text: string,
-  { begin, end, table }: { readonly begin: string; readonly end: string; readonly table: string },
-): string {
-  const [before, rest, ...more] = text.split(begin);
-  const [, after, ...others] = rest?.split(end) ?? [];
-  if (after === undefined || more.length > 0 || others.length > 0) {
-    throw new SyntaxError("Cannot write the table: the document does not hold both markers once");
-  }
-  return before + begin + table + end + after;
 }

@@ -13,6 +13,9 @@ const GROUP_WRITE = 0o020;
 const PRIVATE = 0o700;
 const FOR_GROUP = 0o2750;
 
+/** The control socket, the machine-wide lock, and the directory of a socket for root alone. */
+const OWN_NAMES: readonly string[] = ["ngrokd.sock", "ngrokd.sock.lock", "lock", "owner"];
+
 /** The file beside a socket whose lock one daemon holds while it starts. */
 export const LOCK_SUFFIX = ".lock";
 
@@ -76,7 +79,7 @@ async function makeDirectory(directory: string): Promise<void> {
 /** Returns true if a directory holds nothing but sockets and locks of ngrokd. */
 async function isDedicated(path: string): Promise<boolean> {
   const socket = basename(path);
-  const own = new Set([socket, socket + LOCK_SUFFIX, "lock", "ngrokd.sock", `ngrokd.sock${LOCK_SUFFIX}`]);
+  const own = new Set([socket, socket + LOCK_SUFFIX, ...OWN_NAMES]);
   for await (const { name } of Deno.readDir(dirname(path))) if (!own.has(name)) return false;
   return true;
 }
