@@ -1,14 +1,18 @@
 // Writes the reference of the configuration keys into docs/configuration.md, config.example.yml,
-// and the table of hostile files into docs/reliability.md. With --check it compares instead.
+// and the tables of docs/reliability.md. With --check it compares instead.
 import { KEY_ENTRIES } from "../src/config/config.ts";
 import { AREAS, type Key } from "../src/config/key.ts";
 import { sectionOf } from "../src/config/sections.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
+import { environmentTable } from "./hostile/environments.ts";
 import { fileTable } from "./hostile/file_table.ts";
+import { hostileNamesTable } from "./hostile_names/table.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const KEYS = "Keys";
+const ENVIRONMENTS = "Hostile environments";
 const FILES = "Hostile files";
+const NAMES = "Hostile names";
 const HEAD = "| key | values | default | effect of a change | meaning |\n|---|---|---|---|---|\n";
 const INTRODUCTION =
   `# Every key of ngrokd with its default value. Copy this file to /etc/ngrokd/config.yml and remove the "#"
@@ -71,9 +75,12 @@ async function main(): Promise<number> {
     writeErr("Usage: deno task docs, or deno task docs --check to compare only\n");
     return 2;
   }
+  const names = await hostileNamesTable();
   const files: readonly (readonly [path: string, edit: (text: string) => string])[] = [
     ["docs/configuration.md", withKeyTable],
     ["config.example.yml", exampleConfig],
+    ["docs/reliability.md", (text) => withTable(text, { name: NAMES, table: names })],
+    ["docs/reliability.md", (text) => withTable(text, { name: ENVIRONMENTS, table: environmentTable() })],
     ["docs/reliability.md", (text) => withTable(text, { name: FILES, table: fileTable() })],
   ];
   let success = true;

@@ -1,4 +1,3 @@
-import { normalizeHostname } from "../lib/hostname.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
@@ -10,6 +9,7 @@ import { listenersOf, openDataPath } from "./data_path_parts.ts";
 import { prepareDirectories } from "./directories.ts";
 import { removeLeftoverFiles } from "./leftover_files.ts";
 import { openAddresses, openDns, openJournal, openNames } from "./machine_parts.ts";
+import { openNamePolicy } from "./name_parts.ts";
 import { stateDirectory } from "./paths.ts";
 
 /**
@@ -24,7 +24,12 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
   const directoryProblems = await prepareDirectories(live, system.files);
   await removeLeftoverFiles(live, system.files);
 
-  const health = new Health(system.serveHttp, () => healthReport(daemon));
+  const health = new Health({
+    listen: system.listenTcp,
+    report: () => healthReport(daemon),
+    admit: (peer, key) => addresses.admits(peer, key),
+    hostNames: () => live.current.server.healthHosts,
+  });
   shutdown.add("close the health server", () => health.close());
   const state = new StateStore(directory, system.files);
   const { state: saved, problems } = await state.load();
@@ -34,12 +39,20 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
   const dataPath = await openDataPath({ ...surroundings, ...account, addresses });
   const dns = openDns(addresses, { ...surroundings, journal });
   const names = openNames({ ...surroundings, journal });
-  const loop = new SyncLoop({
+  const policy = openNamePolicy({
+    ...surroundings,
+    ...account,
+    addresses,
+    dns,
+    onChange: () => loop.reconcile(),
+  });
+  const loop: SyncLoop = new SyncLoop({
     poll: (signal) => account.account.discover(signal),
     effects: { addresses, listeners: listenersOf({ ...dataPath, dns }), names, state },
     saved,
+    prepare: (endpoints) => policy.prepare(endpoints.map(({ hostname }) => hostname)),
     settings: () => {
-      const { api, net: { listenInterface, overrides, startPort } } = live.current;
+      const { listenInterface, overrides, startPort, allowPorts } = live.current.net;
       return {
         subnet: addresses.subnet,
         equivalentSubnets: addresses.equivalentSubnets,
@@ -47,11 +60,8 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
         overrides,
         startPort,
         resolveInterface: (name) => resolveInterface(name, system.localAddresses),
-        reserved: {
-          machine: [normalizeHostname(system.hostname())],
-          // The cloud may name another ingress at any time.
-          cloud: [new URL(api.url).hostname, normalizeHostname(account.ingress().hostname)],
-        },
+        names: policy.policy,
+        allowPorts,
       };
     },
     intervalMs: () => live.current.boundEndpoints.pollIntervalMs,

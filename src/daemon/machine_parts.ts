@@ -92,6 +92,7 @@ export function openDns(addresses: Addresses, options: MachineOptions): DnsContr
     resolver: chooseResolver({
       os: system.operatingSystem(),
       run: stoppable(system, shutdown.forced).run,
+      mayWrite: (path) => system.holds({ kind: "write", path }),
       files: system.files,
       link: () =>
         addresses.hasInterface

@@ -74,7 +74,7 @@ export class IdentityStore {
    * @throws {FileError} If they cannot be written; a later load gives the old pair or the new one.
    */
   async savePair({ cert: issued, key }: Omit<Pair, "info">, inUse?: CertificateInfo): Promise<Pair> {
-    const cert = await canonicalChain(issued);
+    const cert = canonicalChain(issued);
     const info = await checkIssued(cert, { key, inUse, nowMs: Date.now() });
     this.#demandTls({ cert, key });
     if (inUse !== undefined && info.issuer !== inUse.issuer) {

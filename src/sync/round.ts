@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { type Endpoint, type RefusedEndpoint, serviceKey } from "../model/endpoint.ts";
+import { limitRefused } from "../model/refused.ts";
 import type { Route } from "../model/route_table.ts";
 import { allocate, type AllocateOptions } from "./allocate.ts";
 import { diff } from "./diff.ts";
@@ -33,12 +34,13 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
   const outcomes = endpoints.filter(({ id }) => !refusedIds.has(id)).map((endpoint): EndpointOutcome => {
     const key = serviceKey(endpoint);
     const route = byService.get(key);
-    const reason = done.reasons.get(key) ?? "";
+    const reasons = [done.reasons.get(key), plan.notes.get(endpoint.hostname)];
+    const reason = reasons.filter((text) => text !== undefined).join("; ");
     return { endpoint, route, reason, state: route === undefined ? "failed" : "active" };
   });
   return {
     endpoints: outcomes,
-    refused: [...input.refused, ...plan.refused],
+    refused: [...input.refused, ...limitRefused(plan.refused)],
     saved: toSave,
     saveError,
     applied: saveError === undefined ? done.applied : undefined,

@@ -27,6 +27,11 @@ export function isOutOfDescriptors(error: unknown): boolean {
     /os error (23|24)\b/.test(messageOf(error));
 }
 
+/** Returns true if the process or the system lacks descriptors or memory, maybe for a while. */
+export function isOutOfResources(error: unknown): boolean {
+  return isOutOfDescriptors(error) || codeOf(error) === "ENOBUFS" || codeOf(error) === "ENOMEM";
+}
+
 /** Errors that accept(2) reports for one connection, while the listener itself works. */
 const CONNECTION_ERRORS: ReadonlySet<string | undefined> = new Set([
   "ECONNABORTED",

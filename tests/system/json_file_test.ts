@@ -25,7 +25,8 @@ Deno.test("JsonFile renames a damaged file to .bad and returns the problem (F15)
   await new JsonFile(path, { schema, files }).write({ schema: 1, name: "a" });
   const whole = await Deno.readTextFile(path);
   const cut = Array.from({ length: whole.length }, (_, length) => whole.slice(0, length));
-  for (const bad of [...cut, "[]", '{"schema":2,"name":"a"}', '{"schema":1}', "\0"]) {
+  const deep = `{"schema":1,"name":"a","x":${"[".repeat(64)}${"]".repeat(64)}}`;
+  for (const bad of [...cut, "[]", deep, '{"schema":2,"name":"a"}', '{"schema":1}', "\0"]) {
     await Deno.writeTextFile(path, bad, { mode: 0o644 });
     const { content, problem } = await new JsonFile(path, { schema, files }).read();
     assert.equal(content, undefined);
