@@ -1,13 +1,18 @@
-// Writes the reference of the configuration keys into docs/configuration.md, and
-// config.example.yml. With --check it compares instead.
+// Writes the reference of the configuration keys into docs/configuration.md, config.example.yml,
+// and the tables of docs/reliability.md. With --check it compares instead.
 import { KEY_ENTRIES } from "../src/config/config.ts";
 import { AREAS, type Key } from "../src/config/key.ts";
 import { sectionOf } from "../src/config/sections.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
+import { environmentTable } from "./hostile/environments.ts";
+import { fileTable } from "./hostile/file_table.ts";
+import { hostileNamesTable } from "./hostile_names/table.ts";
 
 const ROOT = new URL("../", import.meta.url);
-const BEGIN = "<!-- Keys: written by deno task docs -->\n";
-const END = "<!-- End of keys -->\n";
+const KEYS = "Keys";
+const ENVIRONMENTS = "Hostile environments";
+const FILES = "Hostile files";
+const NAMES = "Hostile names";
 const HEAD = "| key | values | default | effect of a change | meaning |\n|---|---|---|---|---|\n";
 const INTRODUCTION =
   `# Every key of ngrokd with its default value. Copy this file to /etc/ngrokd/config.yml and remove the "#"
@@ -42,12 +47,19 @@ export function exampleConfig(): string {
 
 /** The text with the table of keys between the markers. */
 export function withKeyTable(text: string): string {
-  const [before, rest, ...more] = text.split(BEGIN);
-  const [, after, ...others] = rest?.split(END) ?? [];
+  return withTable(text, { name: KEYS, table: keyTable() });
+}
+
+/** The text with a table between its markers. @throws {SyntaxError} If it lacks them. */
+function withTable(text: string, { name, table }: { name: string; table: string }): string {
+  const begin = `<!-- ${name}: written by deno task docs -->\n`;
+  const end = `<!-- End of ${name.toLowerCase()} -->\n`;
+  const [before, rest, ...more] = text.split(begin);
+  const [, after, ...others] = rest?.split(end) ?? [];
   if (after === undefined || more.length > 0 || others.length > 0) {
-    throw new SyntaxError("Cannot write the table of keys: the document does not hold both markers once");
+    throw new SyntaxError(`Cannot write the table "${name}": the document does not hold both markers once`);
   }
-  return before + BEGIN + keyTable() + END + after;
+  return before + begin + table + end + after;
 }
 
 /** The default as YAML; empty for a key that has none. */
@@ -63,9 +75,13 @@ async function main(): Promise<number> {
     writeErr("Usage: deno task docs, or deno task docs --check to compare only\n");
     return 2;
   }
+  const names = await hostileNamesTable();
   const files: readonly (readonly [path: string, edit: (text: string) => string])[] = [
     ["docs/configuration.md", withKeyTable],
     ["config.example.yml", exampleConfig],
+    ["docs/reliability.md", (text) => withTable(text, { name: NAMES, table: names })],
+    ["docs/reliability.md", (text) => withTable(text, { name: ENVIRONMENTS, table: environmentTable() })],
+    ["docs/reliability.md", (text) => withTable(text, { name: FILES, table: fileTable() })],
   ];
   let success = true;
   for (const [path, edit] of files) {
@@ -74,7 +90,7 @@ async function main(): Promise<number> {
     const wanted = edit(text);
     if (wanted === text) continue;
     if (option === "--check") {
-      writeErr(`${path} differs from src/config/keys.ts: run deno task docs\n`);
+      writeErr(`${path} differs from its source: run deno task docs\n`);
       success = false;
     } else {
       await Deno.writeTextFile(url, wanted);

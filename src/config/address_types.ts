@@ -1,4 +1,4 @@
-import { isHostname, normalizeHostname } from "../lib/hostname.ts";
+import { isHostname, isWildcard, normalizeHostname } from "../lib/hostname.ts";
 import { type Cidr, formatCidr, parseCidr, parseIpv4 } from "../lib/ipv4.ts";
 import { isLoopbackHost } from "../lib/loopback_host.ts";
 import { printable } from "../lib/printable.ts";
@@ -106,7 +106,7 @@ export const interfaceName: ValueType<string> = {
   },
 };
 
-/** A list of networks; an address is a network of one. */
+/** A list of networks, which may be empty; an address is a network of one. */
 export const networks: ValueType<readonly Cidr[]> = listOf("`a.b.c.d/n` or `a.b.c.d`", {
   read(value) {
     const text = readText(value);
@@ -114,6 +114,21 @@ export const networks: ValueType<readonly Cidr[]> = listOf("`a.b.c.d/n` or `a.b.
     return network ?? refuse(`"${printable(text)}" is not of the form a.b.c.d/n`);
   },
   write: formatCidr,
+  mayBeEmpty: true,
+});
+
+/** A list of hosts as a request names them, without ports. */
+export const hostPatterns: ValueType<readonly string[]> = listOf("host names, `*.suffix` or `a.b.c.d`", {
+  read(value) {
+    const text = readText(value);
+    const host = normalizeHostname(text);
+    if (isHostname(host) || isWildcard(host) || parseIpv4(host) !== undefined) return host;
+    const bare = URL.parse(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`)?.hostname ?? "";
+    return refuse(
+      `"${printable(text)}" is not a host name, *.suffix or an IPv4 address`,
+      isHostname(bare) ? `Write ${bare}` : undefined,
+    );
+  },
 });
 
 /** A list of DNS servers, each read as `a.b.c.d:port`. */

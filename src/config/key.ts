@@ -37,6 +37,7 @@ export const AREAS = {
   poll: "polls at once, then at the new interval",
   endpoints: "changes addresses and listeners at once",
   ingress: "new connections use it",
+  connections: "new connections use it",
   identity: "the next attempt uses it",
   health: "moves the health server at once",
   dns: "changes the DNS server at once",

@@ -4,7 +4,7 @@ import type { Proxy } from "../model/proxy.ts";
 import type { IngressTarget } from "../model/ingress_target.ts";
 import { key, netNeed, replaceNeeds } from "./key.ts";
 import { parseListenAddress } from "./listen_address.ts";
-import { listenInterface, overrides } from "./listen_interface.ts";
+import { hostPatterns, listenInterface, overrides } from "./listen_interface.ts";
 import { defaultSocketPath } from "./paths.ts";
 import { proxyNeed, proxyUrl } from "./proxy/proxy_url.ts";
 import * as types from "./scalar_types.ts";
@@ -112,6 +112,13 @@ export const KEYS = {
       area: "health",
       doc: "Port of the health server",
     }),
+    healthHosts: key({
+      name: "server.health_hosts",
+      type: hostPatterns,
+      default: [],
+      area: "health",
+      doc: "Names that a request to the health server may be for, besides addresses and `localhost`",
+    }),
     ingressCa: key({
       name: "server.ingress_ca",
       type: types.filePath,
@@ -192,6 +199,36 @@ export const KEYS = {
           listenNeeds(listenInterface).map((need) => ({ ...need, entry }))
         ),
     }),
+    allowNames: key({
+      name: "net.allow_names",
+      type: hostPatterns,
+      default: [],
+      area: "endpoints",
+      doc:
+        "Names that endpoints may have although ngrokd would refuse them; `*.suffix` is every name below it",
+    }),
+    denyNames: key({
+      name: "net.deny_names",
+      type: hostPatterns,
+      default: [],
+      area: "endpoints",
+      doc: "Names that no endpoint may have; `*.suffix` is every name below it",
+    }),
+    shadowPublic: key<"refuse" | "warn" | undefined>({
+      name: "net.shadow_public",
+      type: types.shadowPolicy,
+      default: undefined,
+      area: "endpoints",
+      doc:
+        "Endpoints whose names exist in the public DNS; if absent, wildcards are refused, and other names are served with a warning",
+    }),
+    allowPorts: key({
+      name: "net.allow_ports",
+      type: types.ports,
+      default: [],
+      area: "endpoints",
+      doc: "Ports below 1024 that endpoints may have in network mode, besides 53, 80 and 443",
+    }),
     allowCidrs: key({
       name: "net.allow_cidrs",
       type: addresses.networks,
@@ -204,7 +241,23 @@ export const KEYS = {
         { base: 0xa9fe0000, prefix: 16 },
       ],
       area: "endpoints",
-      doc: "Clients that may connect in network mode and query the DNS server; this machine always may",
+      doc:
+        "Clients of endpoints in network mode, the DNS server and the health server; this machine always may",
+    }),
+    allowHosts: key({
+      name: "net.allow_hosts",
+      type: addresses.hostPatterns,
+      default: [],
+      area: "connections",
+      doc: "Other hosts that requests may be for where an endpoint has an address or port of its own",
+    }),
+    halfCloseTimeoutMs: key({
+      name: "net.half_close_timeout",
+      type: types.seconds,
+      default: 60_000,
+      area: "connections",
+      doc:
+        "Longest pause of a connection after one side has ended; a client that waits is asked if it is alive",
     }),
     advertiseIp: key({
       name: "net.advertise_ip",
@@ -247,6 +300,13 @@ export const KEYS = {
       area: "dns",
       doc: "Upstream DNS servers; if empty, those of this machine, else 8.8.8.8 and 1.1.1.1",
       needs: (servers) => servers.map((server) => netNeed(server)),
+    }),
+    allowPrivate: key({
+      name: "dns.allow_private",
+      type: hostPatterns,
+      default: [],
+      area: "dns",
+      doc: "Names that upstream DNS servers may resolve to addresses of this machine, its link and ngrokd",
     }),
   },
 };

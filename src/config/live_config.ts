@@ -2,21 +2,25 @@ import { getLogger } from "@logtape/logtape";
 import { ConfigError, FileError, hintOf, messageOf, withHint } from "../model/errors.ts";
 import type { StatusReport } from "../model/report.ts";
 import type { System } from "../system/system.ts";
-import { type ApiKey, resolveApiKey } from "./api_key.ts";
+import { type ApiKey, isProvidedSecret, resolveApiKey } from "./api_key.ts";
 import type { Config } from "./config.ts";
 import { type ConfigDiff, diffConfig } from "./diff.ts";
+import { dnsProblem } from "./dns_need.ts";
+import { environmentWarnings } from "./environment_warnings.ts";
 import { exposureWarnings } from "./exposure.ts";
-import { loadConfig } from "./load.ts";
+import { loadGuarded } from "./load.ts";
 import { checkPermissions } from "./permissions.ts";
 import { PROXY_VARIABLES, type ProxyChoice, type ProxyEnvironment, proxyFor } from "./proxy/proxy_for.ts";
+import { serverHosts } from "./server_hosts.ts";
 import { problemText, validationError } from "./validation_error.ts";
 
 const log = getLogger(["ngrokd", "config"]);
 
-/** The machine, and the proxy variables of its environment at the start. */
+/** The machine, and its environment at the start: the proxies, and what is wrong with it. */
 interface Source {
   readonly system: System;
   readonly proxies: ProxyEnvironment;
+  readonly warnings: readonly string[];
 }
 
 /** A configuration with the values that depend on the environment too. */
@@ -35,6 +39,8 @@ export class LiveConfig {
   /** The configuration at the start, with which keys that need a restart are compared. */
   readonly #atStart: Config;
   #loaded: Loaded;
+  /** The configuration that a reload is about to use. */
+  #next: Loaded | undefined;
   #problems: readonly string[] = [];
   #needsRestart: readonly string[] = [];
 
@@ -55,7 +61,7 @@ export class LiveConfig {
     const proxies: ProxyEnvironment = Object.fromEntries(
       PROXY_VARIABLES.map((name) => [name, system.takeEnvironment(name)]),
     );
-    const source = { system, proxies };
+    const source = { system, proxies, warnings: environmentWarnings(system.readEnvironment) };
     return new LiveConfig(path, { source, loaded: await load(path, source) });
   }
 
@@ -68,7 +74,7 @@ export class LiveConfig {
       return await LiveConfig.open(path, system);
     } catch (error) {
       log.warn("Invalid configuration; using defaults", { problem: problemTexts(error).join("; ") });
-      const files = { ...system.files, readText: () => Promise.resolve("") };
+      const files = { ...system.files, readGuarded: () => Promise.resolve("") };
       return await LiveConfig.open(path, { ...system, files, readEnvironment: () => undefined });
     }
   }
@@ -86,13 +92,30 @@ export class LiveConfig {
     return this.#loaded.apiProxy;
   }
 
+  /** The hosts that the daemon connects to, or will connect to after the reload that runs. */
+  get serverHosts(): readonly string[] {
+    const configs = [this.#loaded, ...(this.#next === undefined ? [] : [this.#next])].map(({ config }) =>
+      config
+    );
+    return [...new Set(configs.flatMap((config) => serverHosts(config, this.#source.proxies)))];
+  }
+
   /**
    * Reads the file again; returns the changes, or the problems because of which nothing changed.
+   * `beforeUse` is called before the daemon connects to other {@linkcode serverHosts}, while they
+   * are in the list.
    */
-  async reload(): Promise<{ readonly change: ConfigDiff } | { readonly problems: readonly string[] }> {
+  async reload(
+    options: { readonly beforeUse?: () => Promise<void> } = {},
+  ): Promise<{ readonly change: ConfigDiff } | { readonly problems: readonly string[] }> {
     try {
       const next = await load(this.path, this.#source);
       if (next.isEmpty && !this.#loaded.isEmpty) throw emptied(this.path);
+      const problem = dnsProblem({ current: this.current, next: next.config }, this.#source.system.holds);
+      if (problem !== undefined) throw validationError([problem]);
+      const known = this.serverHosts.length;
+      this.#next = next;
+      if (this.serverHosts.length > known) await options.beforeUse?.();
       const change = diffConfig(this.#loaded.config, next.config);
       this.#needsRestart = diffConfig(this.#atStart, next.config).needsRestart;
       // The key can change without the configuration: in its file.
@@ -104,6 +127,8 @@ export class LiveConfig {
     } catch (error) {
       this.#problems = problemTexts(error);
       return { problems: this.#problems };
+    } finally {
+      this.#next = undefined;
     }
   }
 
@@ -115,7 +140,12 @@ export class LiveConfig {
       path: this.path,
       state: this.#problems.length === 0 ? "ok" : "rejected",
       problems: [...this.#problems],
-      warnings: [...this.#loaded.warnings, ...exposureWarnings(this.current.net), ...restart],
+      warnings: [
+        ...this.#source.warnings,
+        ...this.#loaded.warnings,
+        ...exposureWarnings(this.current.net),
+        ...restart,
+      ],
     };
   }
 }
@@ -137,8 +167,8 @@ function emptied(path: string): FileError {
 
 async function load(path: string, { system, proxies }: Source): Promise<Loaded> {
   const { files, holds, flagFor, localAddresses, operatingSystem } = system;
-  const { config, warnings, isEmpty } = await loadConfig(path, {
-    readText: files.readText,
+  const { config, warnings, isEmpty } = await loadGuarded(path, {
+    readGuarded: files.readGuarded,
     interfaces: localAddresses,
     os: operatingSystem(),
   });
@@ -146,7 +176,7 @@ async function load(path: string, { system, proxies }: Source): Promise<Loaded> 
   if (problems.length > 0) throw validationError(problems);
   const apiKey = await resolveApiKey(config.api.key, {
     environment: system.readEnvironment,
-    readText: files.readText,
+    readText: (keyPath) => files.readGuarded(keyPath, { isSecret: !isProvidedSecret(keyPath) }),
   });
   const apiProxy = proxyFor(config.api.url, { configured: config.proxy, environment: proxies });
   return { config, apiKey, apiProxy, warnings: warnings.map(problemText), isEmpty };

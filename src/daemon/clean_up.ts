@@ -7,6 +7,7 @@ import type { System } from "../system/system.ts";
 import { type Change, Journal } from "../undo/journal.ts";
 import { undo } from "../undo/undo.ts";
 import { removeLeftoverFiles } from "./leftover_files.ts";
+import { loadJournal } from "./load_journal.ts";
 import { excludeDaemons } from "./machine_lock.ts";
 import { hostsPath, statePaths } from "./paths.ts";
 
@@ -25,8 +26,9 @@ const CANNOT_START = -1;
 export async function cleanUp(live: LiveConfig, system: System): Promise<boolean> {
   await using _exclusion = await excludeDaemons(live, system);
   const journal = new Journal(statePaths(live).journal, system.files);
-  const problem = await journal.load();
-  if (problem !== undefined) log.warn("Problem with the journal: {error}", { error: problem });
+  for (const error of await loadJournal(journal, { live, system })) {
+    log.warn("Problem with the journal: {error}", { error });
+  }
   const { names, addresses } = unrecordedChanges(journal, { live, system });
   // A machine where `ip` cannot run has no interface of ngrokd, but nobody can check that.
   const isChecked = await undo(addresses, { journal, system });

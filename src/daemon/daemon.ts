@@ -35,6 +35,8 @@ export interface Daemon {
   readonly ingress: () => { hostname: string; port: number };
   /** The problems of the state files at the start. */
   readonly stateProblems: readonly string[];
+  /** The damage of the account's small files, and what became of them. */
+  readonly memoryProblems: () => readonly string[];
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   /** The same by the monotonic clock (`performance.now()`). */

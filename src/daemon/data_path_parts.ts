@@ -38,6 +38,11 @@ export async function openDataPath(
     clientPair: () => account.pair,
     trust: () => trust.pems,
     admit: (peer, key) => addresses.admits(peer, key),
+    hostRules: {
+      isOwnAddress: (address) => addresses.isOwn(address),
+      allowHosts: () => live.current.net.allowHosts,
+    },
+    halfCloseMs: () => live.current.net.halfCloseTimeoutMs,
   });
   shutdown.add("close connections", () => forwarder[Symbol.asyncDispose]());
   shutdown.add(DRAIN, () => drain(forwarder, shutdown));

@@ -15,6 +15,7 @@ import { type Change, Journal } from "../undo/journal.ts";
 import { undo } from "../undo/undo.ts";
 import { removeUnrecordedRedirects } from "./clean_up.ts";
 import type { Daemon, Surroundings } from "./daemon.ts";
+import { loadJournal } from "./load_journal.ts";
 import { hostsPath, statePaths } from "./paths.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
@@ -26,9 +27,9 @@ export async function openJournal(
   { live, system, shutdown }: Surroundings,
 ): Promise<{ journal: Journal; problems: readonly string[] }> {
   const journal = new Journal(statePaths(live).journal, system.files);
-  const problem = await journal.load();
+  const problems = await loadJournal(journal, { live, system });
   // The journal may have had redirects, which lead to ports of an earlier run.
-  if (problem !== undefined && !isLoopbackSubnet(live.current.net.subnet)) {
+  if (problems.length > 0 && !isLoopbackSubnet(live.current.net.subnet)) {
     await removeUnrecordedRedirects(journal, system);
   }
   shutdown.add("undo the changes to this machine", async (late) => {
@@ -44,7 +45,7 @@ export async function openJournal(
     journal,
     system: stoppable(system, shutdown.forced),
   });
-  return { journal, problems: problem === undefined ? [] : [problem] };
+  return { journal, problems };
 }
 
 /** Creates the virtual addresses. */
@@ -101,6 +102,7 @@ export function openDns(addresses: Addresses, options: MachineOptions): DnsContr
     resolver: chooseResolver({
       os: system.operatingSystem(),
       run: stoppable(system, shutdown.forced).run,
+      mayWrite: (path) => system.holds({ kind: "write", path }),
       files: system.files,
       link: () =>
         addresses.hasInterface

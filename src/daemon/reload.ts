@@ -63,7 +63,8 @@ export class Reloader {
       if (daemon === undefined) return;
       await this.#watch?.acknowledge();
       const known = new Set(this.#live.report.warnings);
-      const result = await this.#live.reload();
+      // An endpoint must lose the name of a proxy before the proxy gets credentials.
+      const result = await this.#live.reload({ beforeUse: () => daemon.loop.reconcile() });
       if ("problems" in result) {
         for (const problem of result.problems) {
           log.error("Config validation failed, keeping the running configuration: {error}", {
@@ -123,6 +124,7 @@ const STEPS: Readonly<Record<LiveArea, readonly ReloadStep[]>> = {
   poll: ["poll"],
   endpoints: ["listeners", "dns"],
   ingress: [],
+  connections: [],
   identity: [],
   health: [],
   dns: ["dns"],

@@ -6,13 +6,16 @@ import { OnChange } from "../lib/on_change.ts";
 import { messageOf } from "../model/errors.ts";
 import type { StatusReport } from "../model/report.ts";
 import { listenerKey, RouteTable } from "../model/route_table.ts";
+import { NamePatterns } from "../names/policy/name_patterns.ts";
 import type { ResolverOutcome } from "../names/resolver/resolver.ts";
 import type { ResolverChain } from "../names/resolver/resolver_chain.ts";
 import { admitPeer, isLocalPeer } from "../network/admit_peer.ts";
 import { sleep } from "../system/clock.ts";
 import type { System } from "../system/system.ts";
 import type { TcpAddress } from "../system/tcp.ts";
-import { planDns, planZones } from "./plan.ts";
+import { DroppedLog } from "./dropped_log.ts";
+import { localAddressText } from "./local_address.ts";
+import { planDns, planOwnAddresses, planZones } from "./plan.ts";
 import { dnsReport } from "./report.ts";
 import { type DnsBinding, DnsServer } from "./server.ts";
 import { UpstreamFinder } from "./upstream_finder.ts";
@@ -38,6 +41,7 @@ export class DnsController {
   #routes = RouteTable.EMPTY;
   #ownAddresses: ReadonlySet<string> = new Set();
   #networkMode = false;
+  #listeners: ReadonlySet<number> = new Set();
   #bindings: readonly DnsBinding[] = [];
   #upstreams: readonly string[] = [];
   /** The values that the zones were made from. */
@@ -51,6 +55,7 @@ export class DnsController {
     const { system: { listenUdp, listenTcp, connectTcp, files }, config } = options;
     this.#options = options;
     this.#upstreamFinder = new UpstreamFinder(files);
+    const dropped = new DroppedLog();
     const isOwn = (address: string) => this.#ownAddresses.has(address);
     const local = () => ({ virtual: [options.subnet()], isOwn });
     this.#server = new DnsServer({
@@ -64,6 +69,10 @@ export class DnsController {
           allowed: config().net.allowCidrs,
           ...local(),
         }),
+      localAddress: (address) =>
+        localAddressText(address, { subnet: options.subnet(), listeners: this.#listeners }),
+      allowsPrivate: (name) => new NamePatterns(config().dns.allowPrivate).find(name) !== undefined,
+      onDropped: (name, reason) => dropped.report(name, reason),
     });
   }
 
@@ -119,6 +128,12 @@ export class DnsController {
     return this.#outcome?.refused ?? new Map();
   }
 
+  /** The addresses of our own DNS server, each `address:port`. */
+  get ownServers(): readonly string[] {
+    const bound = this.#bindings.filter(({ problem }) => problem === undefined);
+    return bound.map(({ address, port }) => listenerKey(address, port));
+  }
+
   get report(): StatusReport["dns"] {
     return dnsReport({
       bindings: this.#bindings,
@@ -133,14 +148,10 @@ export class DnsController {
     const { config, subnet, resolveInterface, system } = this.#options;
     const own = system.localAddresses().map(({ address }) => address);
     this.#ownAddresses = new Set(own);
-    const { addresses, domains, networkMode } = planDns({
-      config: config(),
-      routes: this.#routes.routes,
-      subnet: subnet(),
-      own,
-      resolveInterface,
-    });
+    const input = { config: config(), routes: this.#routes.routes, subnet: subnet(), own, resolveInterface };
+    const { addresses, domains, networkMode } = planDns(input);
     this.#networkMode = networkMode;
+    this.#listeners = planOwnAddresses(input, addresses);
     this.#replaceZones();
     this.#bindings = this.#server.rebind(addresses);
     const problems = this.#bindings.flatMap(({ problem }) => problem === undefined ? [] : [problem.message]);
@@ -149,14 +160,14 @@ export class DnsController {
     });
     // An address that could not be bound belongs to another server, which may be an upstream.
     const bound = this.#bindings.filter(({ problem }) => problem === undefined);
-    if (addresses.length > 0) await this.#updateUpstreams(bound);
+    if (addresses.length > 0) await this.#updateUpstreams();
     await this.#updateResolver(bound[0], domains);
   }
 
-  async #updateUpstreams(bound: readonly DnsBinding[]): Promise<void> {
+  async #updateUpstreams(): Promise<void> {
     const { servers } = await this.#upstreamFinder.find({
       configured: this.#options.config().dns.upstream,
-      own: bound.map(({ address, port }) => listenerKey(address, port)),
+      own: this.ownServers,
     });
     this.#upstreams = servers;
     this.#server.replaceUpstreams(servers.map(toAddress));

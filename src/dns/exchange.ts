@@ -1,36 +1,42 @@
 import { type ByteStream, closeQuietly, readFull, writeAll } from "../system/byte_stream.ts";
 import type { TcpAddress } from "../system/tcp.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
+import type { Cases } from "./case_memory.ts";
 import { frameMessage } from "./frame.ts";
 import { HEADER_BYTES, uint16 } from "./query.ts";
+import { compareQuestions, lowerCase } from "./question_case.ts";
 import { RCODE } from "./reply.ts";
 
 /** More than any reply may have, because our requests announce a smaller size. */
 const MAX_REPLY_BYTES = 4096;
-
 /**
  * Sends a request by UDP from a socket of its own, and so from a random port: to one server, and to
  * one more after each pause or failure. The first good reply wins. Only messages from a server that
- * was queried, with the same id and exactly the same question, are replies (RFC 5452). Undefined if
- * the signal aborts first. If all servers fail, the first failure is the result.
+ * was queried, with the same id and question, are replies (RFC 5452); the case of the question must
+ * be the same too, unless the server is known to ignore it or is asked again, in lower case.
+ * Undefined if the signal aborts first. If all servers fail, the first failure is the result.
  */
 export async function exchangeUdp(
-  request: Uint8Array,
+  request: Request,
   options: UdpExchangeOptions,
 ): Promise<ServerReply | undefined> {
-  const { servers, listenUdp, nextMs, signal } = options;
+  const { servers, listenUdp, nextMs, cases, signal } = options;
   if (signal.aborted) return undefined;
   const socket = listenUdp({ address: "0.0.0.0", port: 0 });
   const close = () => closeQuietly(socket);
   signal.addEventListener("abort", close, { once: true });
   const failed = new Map<TcpAddress, ServerReply>();
+  const plain = plainCopy(request);
   let queried = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  // A server that was silent might not answer a question in mixed case.
+  const isPlain = (server: TcpAddress) => cases.ignoresCase(server) || queried > servers.length;
   function queryNext(): void {
     clearTimeout(timer);
     // After an unreachable server, as after a silent one, the next one is queried after the pause.
-    const { address: hostname, port } = servers[queried++ % servers.length]!;
-    socket.send(request, { hostname, port }).catch(() => {});
+    const server = servers[queried++ % servers.length]!;
+    const { address: hostname, port } = server;
+    socket.send(isPlain(server) ? plain : request.bytes, { hostname, port }).catch(() => {});
     timer = setTimeout(queryNext, nextMs);
   }
   try {
@@ -39,9 +45,13 @@ export async function exchangeUdp(
     while (failed.size < servers.length) {
       const [bytes, peer] = await socket.receive(buffer);
       const server = servers.slice(0, queried).find((one) => isFrom(one, peer));
-      if (server === undefined || failed.has(server) || !isReplyTo(bytes, request)) continue;
-      const result = { server, reply: bytes.slice() };
-      if (isGood(bytes)) return result;
+      if (server === undefined || failed.has(server)) continue;
+      const match = matchReply(bytes, request);
+      if (match === undefined) continue;
+      const isOtherCase = match === "other case";
+      const result = { server, reply: bytes.slice(), isOtherCase: isOtherCase && !isPlain(server) };
+      if (!result.isOtherCase && !cases.ignoresCase(server)) cases.note(server, !isOtherCase);
+      if (isGood(bytes) || result.isOtherCase) return result;
       failed.set(server, result);
       if (queried < servers.length) queryNext();
     }
@@ -55,22 +65,26 @@ export async function exchangeUdp(
   return failed.values().next().value;
 }
 
-/** Sends a request over a new TCP connection. Undefined if the reply is invalid; throws like it. */
+/**
+ * Sends a request over a new TCP connection, where nobody else can reply, so that the case of the
+ * question may differ. Undefined if the reply is invalid; throws like the connection.
+ */
 export async function exchangeTcp(
-  request: Uint8Array,
+  request: Request,
   options: TcpExchangeOptions,
-): Promise<Uint8Array | undefined> {
+): Promise<ServerReply | undefined> {
   const { server, connectTcp, signal } = options;
   const stream = await connectTcp(server, signal);
   const close = () => closeQuietly(stream);
   signal.addEventListener("abort", close, { once: true });
   try {
     if (signal.aborted) return undefined;
-    await writeAll(stream, frameMessage(request));
+    await writeAll(stream, frameMessage(request.bytes));
     const length = new Uint8Array(2);
     if (!await readFull(stream, length)) return undefined;
     const reply = new Uint8Array(uint16(length, 0));
-    return await readFull(stream, reply) && isReplyTo(reply, request) ? reply : undefined;
+    const match = await readFull(stream, reply) ? matchReply(reply, request) : undefined;
+    return match === undefined ? undefined : { server, reply, isOtherCase: match === "other case" };
   } finally {
     signal.removeEventListener("abort", close);
     close();
@@ -81,12 +95,19 @@ function isFrom(server: TcpAddress, peer: UdpPeer): boolean {
   return server.address === peer.hostname && server.port === peer.port;
 }
 
-/** Returns true for a reply with the id and question of the request (which may end with an OPT). */
-function isReplyTo(bytes: Uint8Array, request: Uint8Array): boolean {
-  const questionEnd = request.length - (request[11] === 1 ? 11 : 0);
-  if (bytes.length < questionEnd || (bytes[2]! & 0xf8) !== 0x80 || uint16(bytes, 4) !== 1) return false;
-  for (let at = HEADER_BYTES; at < questionEnd; at++) if (bytes[at] !== request[at]) return false;
-  return bytes[0] === request[0] && bytes[1] === request[1];
+/** Compares the question of a reply with that of its request; undefined if it is no reply to it. */
+function matchReply(bytes: Uint8Array, request: Request): "same" | "other case" | undefined {
+  if (bytes.length < HEADER_BYTES || (bytes[2]! & 0xf8) !== 0x80 || uint16(bytes, 4) !== 1) return undefined;
+  if (bytes[0] !== request.bytes[0] || bytes[1] !== request.bytes[1]) return undefined;
+  const { bytes: sent, questionEnd } = request;
+  const match = compareQuestions(bytes, { request: sent, questionEnd });
+  return match === "different" ? undefined : match;
+}
+
+function plainCopy({ bytes, questionEnd }: Request): Uint8Array {
+  const plain = bytes.slice();
+  lowerCase(plain, questionEnd);
+  return plain;
 }
 
 function isGood(reply: Uint8Array): boolean {
@@ -99,10 +120,19 @@ export function isTruncated(reply: Uint8Array): boolean {
   return (reply[2]! & 2) !== 0;
 }
 
+/** A message to upstream DNS servers. */
+export interface Request {
+  readonly bytes: Uint8Array;
+  /** The offset of the end of the question. */
+  readonly questionEnd: number;
+}
+
 /** The reply of one server. */
 export interface ServerReply {
   readonly server: TcpAddress;
   readonly reply: Uint8Array;
+  /** True if its question differs from the request in the case of letters only. */
+  readonly isOtherCase: boolean;
 }
 
 /** Options of {@linkcode exchangeUdp}. */
@@ -112,6 +142,7 @@ export interface UdpExchangeOptions {
   readonly listenUdp: (where: TcpAddress) => UdpSocket;
   /** The time without a reply after which the next server is queried too. */
   readonly nextMs: number;
+  readonly cases: Cases;
   /** Ends the exchange. */
   readonly signal: AbortSignal;
 }

@@ -1,6 +1,6 @@
 import type { Config } from "../config/config.ts";
 import { parseListenAddress } from "../config/listen_address.ts";
-import { type Cidr, formatIpv4 } from "../lib/ipv4.ts";
+import { type Cidr, formatIpv4, parseIpv4 } from "../lib/ipv4.ts";
 import { isSharedListenMode, VIRTUAL } from "../model/listen_mode.ts";
 import { ANY_ADDRESS, type Route, type RouteTable } from "../model/route_table.ts";
 import type { TcpAddress } from "../system/tcp.ts";
@@ -74,6 +74,21 @@ export function planZones(
     others: new Zone(names.filter(({ listenInterface }) => isSharedListenMode(listenInterface))),
     names: new Set(names.map(({ hostname }) => hostname)).size - withheld.size,
   };
+}
+
+/**
+ * Returns the IPv4 addresses where this machine answers for ngrokd, as unsigned 32-bit numbers: of
+ * listeners, of the DNS server, and the advertised one.
+ */
+export function planOwnAddresses(input: DnsPlanInput, servers: readonly TcpAddress[]): Set<number> {
+  const { config: { net }, routes, own } = input;
+  const addresses = new Set([
+    ...servers.map(({ address }) => address),
+    ...routes.map(({ address }) => address),
+    ...(isNetworkMode(net) ? [net.advertiseIp] : []),
+  ]);
+  if (addresses.delete(ANY_ADDRESS)) { for (const address of own) addresses.add(address); }
+  return new Set([...addresses].map(parseIpv4).filter((address) => address !== undefined));
 }
 
 /** Returns true if any listener is shared with a network. */

@@ -1,5 +1,5 @@
 /** The record types that this server knows (RFC 1035 3.2.2, RFC 6891). */
-export const TYPE = { A: 1, SOA: 6, OPT: 41, IXFR: 251, AXFR: 252, ANY: 255 } as const;
+export const TYPE = { A: 1, SOA: 6, AAAA: 28, OPT: 41, IXFR: 251, AXFR: 252, ANY: 255 } as const;
 
 /** The class of the internet. */
 export const CLASS_IN = 1;
@@ -59,7 +59,8 @@ function readEdns(bytes: Uint8Array, start: number): Edns | undefined | "malform
   return at === bytes.length ? edns : "malformed";
 }
 
-function skipName(bytes: Uint8Array, start: number): number | undefined {
+/** Returns the offset behind a name; undefined if the message ends within it. */
+export function skipName(bytes: Uint8Array, start: number): number | undefined {
   for (let at = start; at < bytes.length; at += bytes[at]! + 1) {
     if (bytes[at] === 0) return at + 1;
     if (bytes[at]! >= 0xc0) return at + 2;

@@ -5,7 +5,8 @@ import { type ByteStream, closeQuietly } from "../system/byte_stream.ts";
 import type { TcpAddress, TcpListener } from "../system/tcp.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
 import { replyTo } from "./reply_to.ts";
-import { HEADER_BYTES, readQuery } from "./query.ts";
+import { filterReply } from "./filter_reply.ts";
+import { HEADER_BYTES, type Query, readQuery } from "./query.ts";
 import { type RateDecision, RateLimit } from "./rate_limit.ts";
 import { fitReply, makeReply, MAX_UDP_BYTES, RCODE } from "./reply.ts";
 import { TcpServer, type TcpServerLimits } from "./tcp_server.ts";
@@ -92,14 +93,14 @@ export class DnsServer implements AsyncDisposable {
       serveUdp(socket, {
         signal,
         judge: (peer) => this.#judge(peer),
-        respond: (message, { hostname: address }) =>
-          this.#respond(message, { localRecord, address, isUdp: true }),
+        respond: (message, { hostname: address, port }) =>
+          this.#respond(message, { localRecord, address, port }),
         truncate,
       }),
       this.#tcp.serve(listener, {
         signal,
         admits: this.#options.allows,
-        respond: (message, client) => this.#respond(message, { localRecord, ...client, isUdp: false }),
+        respond: (message, client) => this.#respond(message, { localRecord, ...client }),
       }),
     ]);
     this.#own.add(key);
@@ -134,19 +135,40 @@ export class DnsServer implements AsyncDisposable {
 
   #respond(
     message: Uint8Array,
-    options: { localRecord: Uint8Array; address: string; isUdp: boolean; signal?: AbortSignal },
+    client: DnsClient,
   ): Uint8Array | Promise<Uint8Array> | undefined {
-    const { localRecord, address, isUdp, signal } = options;
+    const { localRecord, address, signal } = client;
     const recursion = this.#upstream.servers.length > 0;
     const isLocal = this.#options.isLocal(address);
     const query = replyTo(message, { zone: isLocal ? this.#zone : this.#others, localRecord, recursion });
     if (query === undefined || query instanceof Uint8Array) return query;
+    const isUdp = signal === undefined;
     const maxBytes = isLocal ? MAX_UDP_BYTES : MAX_AMPLIFICATION * message.length;
-    const source = isLocal ? undefined : address;
-    return this.#upstream.query(query, { source, signal }).then((reply) => {
-      if (reply === undefined) return makeReply(query, { rcode: RCODE.SERVFAIL, recursion });
+    const failure = () => makeReply(query, { rcode: RCODE.SERVFAIL, recursion });
+    const holder = isLocal ? signal ?? client.port : address;
+    const forwarded = this.#upstream.query(query, { holder, isLocal, isUdp, signal });
+    return forwarded?.then((received) => {
+      const reply = received && this.#filter(received, { query, isLocal });
+      if (reply === undefined) return failure();
       return isUdp ? fitReply(reply, { query, maxBytes }) : reply;
+    }) ?? failure();
+  }
+
+  #filter(
+    reply: Uint8Array,
+    { query, isLocal }: { readonly query: Query; readonly isLocal: boolean },
+  ): Uint8Array | undefined {
+    const { localAddress, allowsPrivate, onDropped } = this.#options;
+    const zone = isLocal ? this.#zone : this.#others;
+    const filtered = filterReply(reply, {
+      query,
+      isOurs: (name) => zone.has(name),
+      hasNamesBelow: (domain) => zone.hasNamesBelow(domain),
+      localAddress,
+      allowsPrivate: () => query.name !== undefined && allowsPrivate(query.name),
     });
+    if (filtered?.dropped !== undefined) onDropped(query.name ?? "", filtered.dropped);
+    return filtered?.reply;
   }
 
   /** Closes all addresses and connections, and waits for running work. */
@@ -177,6 +199,12 @@ export interface DnsServerOptions {
   readonly allows: (address: string) => boolean;
   /** Returns true for an address of this machine, loopback included; it has no rate limit. */
   readonly isLocal: (address: string) => boolean;
+  /** The text of an address that leads to this machine or to ngrokd; undefined for others. */
+  readonly localAddress: (address: Uint8Array) => string | undefined;
+  /** Returns true for a name that may lead to such an address. */
+  readonly allowsPrivate: (name: string) => boolean;
+  /** Called after records were removed from the reply for a name. */
+  readonly onDropped: (name: string, reason: string) => void;
   readonly limits?: TcpServerLimits;
 }
 
@@ -188,6 +216,16 @@ export interface DnsBinding {
   readonly port: number;
   /** The reason why the address is not bound. */
   readonly problem?: BindError;
+}
+
+/** The client of a query, with the A record of the address that received it. */
+interface DnsClient {
+  readonly localRecord: Uint8Array;
+  readonly address: string;
+  /** The port of a client that uses UDP. */
+  readonly port?: number;
+  /** Aborted when the connection of a client that uses TCP is closed. */
+  readonly signal?: AbortSignal;
 }
 
 interface OpenAddress {

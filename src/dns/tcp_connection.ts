@@ -1,6 +1,6 @@
-import { Mutex } from "../lib/mutex.ts";
 import { type ByteStream, closeQuietly, writeAll } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
+import { TURN_MS } from "../system/turns.ts";
 import { frameMessage } from "./frame.ts";
 import { uint16 } from "./query.ts";
 
@@ -15,7 +15,9 @@ export class TcpConnection {
   readonly #options: TcpConnectionOptions;
   readonly #messageMs: number;
   readonly #idleMs: number;
-  readonly #writes = new Mutex();
+  /** The replies that are ready, framed. */
+  #outgoing: Uint8Array[] = [];
+  #flushing: Promise<void> | undefined;
   readonly #pending = new Set<Promise<void>>();
   readonly #closed = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -61,6 +63,7 @@ export class TcpConnection {
     for (;;) {
       const count = await this.#stream.read(buffer.subarray(held));
       if (count === null) return;
+      await this.#options.takeTurn();
       const startsMessage = held === 0;
       held += count;
       const taken = await this.#takeMessages(buffer.subarray(0, held));
@@ -80,11 +83,16 @@ export class TcpConnection {
    * of them has no reply.
    */
   async #takeMessages(bytes: Uint8Array): Promise<number | undefined> {
-    const { respond, onMessages } = this.#options;
+    const { respond, takeTurn, onMessages } = this.#options;
     const replies: Uint8Array[] = [];
     let at = 0;
     let good = true;
+    let turnEnds = performance.now() + TURN_MS;
     while (good && at + 2 <= bytes.length) {
+      if (performance.now() >= turnEnds) {
+        await takeTurn();
+        turnEnds = performance.now() + TURN_MS;
+      }
       const length = uint16(bytes, at);
       if (length > MAX_MESSAGE_BYTES) good = false;
       if (!good || at + 2 + length > bytes.length) break;
@@ -111,25 +119,37 @@ export class TcpConnection {
     this.#pending.add(task);
   }
 
+  /** Sends replies together with those that became ready during an earlier write. */
   #write(frames: readonly Uint8Array[]): Promise<void> {
-    const bytes = new Uint8Array(frames.reduce((sum, frame) => sum + frame.length, 0));
-    let at = 0;
-    for (const frame of frames) {
-      bytes.set(frame, at);
-      at += frame.length;
-    }
-    return this.#writes.run(() =>
-      withDeadline(writeAll(this.#stream, bytes), {
+    this.#outgoing.push(...frames);
+    return this.#flushing ??= this.#flush().finally(() => this.#flushing = undefined);
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#outgoing.length > 0) {
+      const bytes = concat(this.#outgoing);
+      this.#outgoing = [];
+      await withDeadline(writeAll(this.#stream, bytes), {
         ms: this.#messageMs,
         onTimeout: () => new DOMException("The client does not read its replies", "TimeoutError"),
-      })
-    );
+      });
+    }
   }
 
   #closeIn(ms: number): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.close(), ms);
   }
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 /** Time limits of a connection in milliseconds. */
@@ -155,6 +175,8 @@ export interface TcpConnectionOptions extends TcpLimits {
     message: Uint8Array,
     signal: AbortSignal,
   ) => Uint8Array | Promise<Uint8Array> | undefined;
+  /** Waits for a turn of the event loop, which bounds the work between two waits. */
+  readonly takeTurn: () => Promise<void>;
   /** Called after whole messages are received. */
   readonly onMessages: () => void;
 }

@@ -5,6 +5,7 @@ import { sleep } from "../system/clock.ts";
 import { isConnectionGone } from "../system/errors.ts";
 import { keepGoing } from "../system/keep_going.ts";
 import type { AcceptedStream, TcpListener } from "../system/tcp.ts";
+import { Turns } from "../system/turns.ts";
 import { TcpConnection, type TcpConnectionOptions, type TcpLimits } from "./tcp_connection.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
@@ -23,6 +24,7 @@ export class TcpServer implements AsyncDisposable {
   /** The one that has been idle for longest comes first. */
   readonly #open = new Map<TcpConnection, Accepted>();
   readonly #running = new Set<Promise<void>>();
+  readonly #turns = new Turns();
   /** Counts ticks instead of time, because on a busy machine time passes without a read. */
   #tick = 0;
   #nextTick: Promise<void> | undefined;
@@ -78,6 +80,7 @@ export class TcpServer implements AsyncDisposable {
     const connection = new TcpConnection(stream, {
       ...this.#limits,
       respond: (message, signal) => respond(message, { address: stream.peer, signal }),
+      takeTurn: () => this.#turns.take(stream.peer),
       onMessages,
     });
     this.#open.set(connection, accepted);

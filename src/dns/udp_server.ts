@@ -1,6 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../model/errors.ts";
 import { keepGoing } from "../system/keep_going.ts";
+import { nextTurn } from "../system/turns.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
 import type { RateDecision } from "./rate_limit.ts";
 
@@ -8,6 +9,14 @@ const log = getLogger(["ngrokd", "dns"]);
 
 /** More than any meaningful query has. A longer one is cut, and so malformed. */
 const BUFFER_BYTES = 4096;
+
+/**
+ * The datagrams that are answered in one turn of the event loop, which takes about half a
+ * millisecond. Counting them costs less than a look at the clock.
+ */
+const WORK_PER_TURN = 64;
+/** A forwarded query needs a socket of its own, and so about as much time as this many others. */
+const FORWARDING_WORK = 16;
 
 /** Answers datagrams until the signal aborts; errors of datagrams or the socket do not end it. */
 export function serveUdp(socket: UdpSocket, options: UdpServerOptions): Promise<void> {
@@ -25,8 +34,13 @@ export function serveUdp(socket: UdpSocket, options: UdpServerOptions): Promise<
   }
 
   async function receive(succeeded: () => void): Promise<never> {
-    for (;;) {
+    for (let work = 0;;) {
       const [message, peer] = await socket.receive(buffer);
+      // The next datagrams of a flood are always there, so that nothing else would run.
+      if (++work >= WORK_PER_TURN) {
+        await nextTurn();
+        work = 0;
+      }
       // No reply can be sent to port 0 (RFC 6335 6).
       if (peer.port === 0) continue;
       const verdict = judge(peer);
@@ -34,7 +48,10 @@ export function serveUdp(socket: UdpSocket, options: UdpServerOptions): Promise<
       if (verdict === "drop") continue;
       const result = verdict === "answer" ? respond(message, peer) : truncate(message);
       if (result instanceof Uint8Array) await reply(result, peer);
-      else void result?.then((bytes) => reply(bytes, peer));
+      else if (result !== undefined) {
+        work += FORWARDING_WORK;
+        void result.then((bytes) => reply(bytes, peer));
+      }
     }
   }
 

@@ -5,18 +5,22 @@ import type { ByteStream } from "../system/byte_stream.ts";
 import { limitTime } from "../system/clock.ts";
 import type { TcpAddress } from "../system/tcp.ts";
 import type { UdpSocket } from "../system/udp.ts";
-import { exchangeTcp, exchangeUdp, isTruncated } from "./exchange.ts";
-import { type Query, TYPE } from "./query.ts";
+import { CaseMemory } from "./case_memory.ts";
+import {
+  exchangeTcp,
+  exchangeUdp,
+  isTruncated,
+  type Request,
+  type ServerReply,
+  type TcpExchangeOptions,
+  type UdpExchangeOptions,
+} from "./exchange.ts";
+import { type ForwardClient, type ForwardSlot, ForwardSlots } from "./forward_slots.ts";
+import { HEADER_BYTES, type Query, TYPE } from "./query.ts";
+import { lowerCase, randomizeCase } from "./question_case.ts";
 import { MAX_UDP_BYTES } from "./reply.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
-
-/** The most clients that may wait at once. */
-const MAX_WAITING = 1024;
-/** The most of them that may be other machines. */
-const MAX_OTHERS = 768;
-/** The most of them that may have one such address. */
-const MAX_PER_SOURCE = 64;
 
 /** Forwards queries to the upstream DNS servers. */
 export class UpstreamClient implements Disposable {
@@ -28,10 +32,8 @@ export class UpstreamClient implements Disposable {
    * (RFC 5452 5), which also stops a loop of forwarders.
    */
   readonly #running = new Map<string, Exchange>();
-  /** The number of waiting clients on other machines, by address. */
-  readonly #sources = new Map<string, number>();
-  #waiting = 0;
-  #others = 0;
+  readonly #slots = new ForwardSlots();
+  readonly #cases = new CaseMemory();
   #disposed = false;
 
   constructor(options: UpstreamClientOptions) {
@@ -39,24 +41,34 @@ export class UpstreamClient implements Disposable {
   }
 
   /**
-   * Returns the reply to a query, with the id of the query. Undefined if no server answers in time,
-   * the client stops waiting, or too many clients are waiting. An exchange without waiting clients
-   * ends. Never rejects.
+   * Returns the reply to a query, with its id and question; undefined if it gets no slot.
+   * The promise is undefined if no server answers in time, the client stops waiting, or another
+   * query takes the slot. It never rejects. An exchange without waiting clients ends.
    *
-   * The request has the question, the flags RD, AD and CD, and an EDNS record of our own if the
-   * client sent one, without the options of the client.
+   * The request has the question in random case, the flags RD, AD and CD, and an EDNS record of our
+   * own if the client sent one, without the options of the client.
    */
-  async query(query: Query, options: QueryOptions = {}): Promise<Uint8Array | undefined> {
-    const { source, signal } = options;
-    if (this.#disposed || signal?.aborted || !this.#hasSlot(source)) return undefined;
-    this.#count(source, 1);
+  query(query: Query, client: QueryClient): Promise<Uint8Array | undefined> | undefined {
+    if (this.#disposed || client.signal?.aborted) return undefined;
+    const slot = this.#slots.take(client);
+    return slot === undefined ? undefined : this.#forward(query, { slot, signal: client.signal });
+  }
+
+  async #forward(
+    query: Query,
+    options: { readonly slot: ForwardSlot; readonly signal: AbortSignal | undefined },
+  ): Promise<Uint8Array | undefined> {
+    const { signal } = options;
+    using slot = options.slot;
     const exchange = this.#join(toRequest(query));
     const gone = Promise.withResolvers<undefined>();
     const leave = () => gone.resolve(undefined);
     signal?.addEventListener("abort", leave, { once: true });
     try {
-      const reply = (await Promise.race([exchange.reply, gone.promise]))?.slice();
+      const reply = (await Promise.race([exchange.reply, gone.promise, slot.lost]))?.slice();
       reply?.set(query.bytes.subarray(0, 2));
+      // Clients too may compare the case of the question.
+      reply?.set(query.bytes.subarray(HEADER_BYTES, query.questionEnd), HEADER_BYTES);
       return reply;
     } catch (error) {
       log.debug("Cannot query the upstream DNS server: {error}", { error: messageOf(error) });
@@ -64,27 +76,11 @@ export class UpstreamClient implements Disposable {
     } finally {
       signal?.removeEventListener("abort", leave);
       this.#leave(exchange);
-      this.#count(source, -1);
     }
   }
 
-  #hasSlot(source: string | undefined): boolean {
-    if (this.#waiting >= MAX_WAITING) return false;
-    if (source === undefined) return true;
-    return this.#others < MAX_OTHERS && (this.#sources.get(source) ?? 0) < MAX_PER_SOURCE;
-  }
-
-  #count(source: string | undefined, change: 1 | -1): void {
-    this.#waiting += change;
-    if (source === undefined) return;
-    this.#others += change;
-    const count = (this.#sources.get(source) ?? 0) + change;
-    if (count === 0) this.#sources.delete(source);
-    else this.#sources.set(source, count);
-  }
-
-  #join(request: Uint8Array): Exchange {
-    const key = String.fromCharCode(...request.subarray(2));
+  #join(request: Request): Exchange {
+    const key = String.fromCharCode(...request.bytes.subarray(2));
     let exchange = this.#running.get(key);
     if (exchange === undefined) {
       const stop = new AbortController();
@@ -101,21 +97,48 @@ export class UpstreamClient implements Disposable {
     exchange.stop.abort();
   }
 
-  async #exchange(request: Uint8Array, stop: AbortSignal): Promise<Uint8Array | undefined> {
-    const { listenUdp, connectTcp, isOwn, totalMs = 5000, nextMs = 1500 } = this.#options;
+  async #exchange(request: Request, stop: AbortSignal): Promise<Uint8Array | undefined> {
+    const { isOwn, totalMs = 5000 } = this.#options;
     const servers = this.servers.filter(({ address, port }) => !isOwn(listenerKey(address, port)));
     if (servers.length === 0) return undefined;
-    crypto.getRandomValues(request.subarray(0, 2));
     using limit = limitTime(totalMs, { signal: stop });
     const { signal } = limit;
-    const result = await exchangeUdp(request, { servers, listenUdp, nextMs, signal });
-    if (result === undefined || !isTruncated(result.reply)) return result?.reply;
+    const result = await this.#exchangeUdp(request, { servers, signal });
+    if (result === undefined || !(result.isOtherCase || isTruncated(result.reply))) return result?.reply;
     const { server } = result;
+    const byTcp = await this.#exchangeTcp(request, { server, signal });
+    if (byTcp !== undefined) {
+      // By TCP the server itself has changed the case; before that it could have been an attacker.
+      if (byTcp.isOtherCase) this.#cases.remember(server);
+      return byTcp.reply;
+    }
+    if (!result.isOtherCase) return result.reply;
+    // Without TCP the server is asked once more, with another id and port.
+    const cases = { ignoresCase: () => true, note: () => {} };
+    const again = await this.#exchangeUdp(request, { servers: [server], signal, cases });
+    if (again !== undefined) this.#cases.note(server, false);
+    return again?.reply;
+  }
+
+  #exchangeUdp(
+    request: Request,
+    options: Pick<UdpExchangeOptions, "servers" | "signal"> & Partial<UdpExchangeOptions>,
+  ): Promise<ServerReply | undefined> {
+    const { listenUdp, nextMs = 1500 } = this.#options;
+    crypto.getRandomValues(request.bytes.subarray(0, 2));
+    randomizeCase(request.bytes, request.questionEnd);
+    return exchangeUdp(request, { listenUdp, nextMs, cases: this.#cases, ...options });
+  }
+
+  async #exchangeTcp(
+    request: Request,
+    options: Pick<TcpExchangeOptions, "server" | "signal">,
+  ): Promise<ServerReply | undefined> {
     try {
-      return await exchangeTcp(request, { server, connectTcp, signal }) ?? result.reply;
+      return await exchangeTcp(request, { connectTcp: this.#options.connectTcp, ...options });
     } catch (error) {
       log.debug("Cannot query the upstream DNS server by TCP: {error}", { error: messageOf(error) });
-      return result.reply;
+      return undefined;
     }
   }
 
@@ -139,9 +162,7 @@ export interface UpstreamClientOptions {
 }
 
 /** The client of a query. */
-export interface QueryOptions {
-  /** The address of a client on another machine. */
-  readonly source?: string | undefined;
+export interface QueryClient extends ForwardClient {
   /** Aborted when the client stops waiting. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -157,15 +178,18 @@ interface Exchange {
 const RD = 0x01;
 const AD_CD = 0x30;
 
-/** Returns the message to send for a query; its id is 0 until it is sent. */
-function toRequest(query: Query): Uint8Array {
-  const { bytes, questionEnd, edns } = query;
+/**
+ * Returns the message to send for a query, in lower case, so that clients share it; its id is 0
+ * until it is sent.
+ */
+function toRequest({ bytes, questionEnd, edns }: Query): Request {
   const request = new Uint8Array(questionEnd + (edns === undefined ? 0 : 11));
   request.set(bytes.subarray(0, questionEnd));
+  lowerCase(request, questionEnd);
   request.set([0, 0, bytes[2]! & RD, bytes[3]! & AD_CD, 0, 1, 0, 0, 0, 0, 0, edns === undefined ? 0 : 1]);
   if (edns !== undefined) {
     const size = [MAX_UDP_BYTES >> 8, MAX_UDP_BYTES & 255];
     request.set([0, 0, TYPE.OPT, ...size, 0, 0, edns.dnssecOk ? 0x80 : 0, 0, 0, 0], questionEnd);
   }
-  return request;
+  return { bytes: request, questionEnd };
 }

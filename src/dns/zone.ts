@@ -1,23 +1,25 @@
 import { isHostname, parentDomains } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
+import { discoveryLabel } from "../names/policy/well_known_names.ts";
 import { TYPE } from "./query.ts";
 
 /** Seconds; shorter than the interval of polls, so that clients notice a new address. */
 const TTL = 5;
-
 /** The record of a name of ours that must not resolve. */
 export const NO_RECORD: Uint8Array = new Uint8Array(0);
 
 /**
  * Our names and their addresses, immutable. Names are found like routes: exact before wildcard,
- * longest suffix first, at any depth, never the bare suffix. The first of two entries for one name
- * is used.
+ * longest suffix first, at any depth, never the bare suffix, and never a name by which programs
+ * configure themselves. The first of two entries for one name is used.
  */
 export class Zone {
   static readonly EMPTY: Zone = new Zone([]);
   /** The A record of each name; null for the address that receives the query. */
   readonly #exact = new Map<string, Uint8Array | null>();
   readonly #wildcard = new Map<string, Uint8Array | null>();
+  /** The domains that have names of ours below them, made when somebody asks. */
+  #parents: ReadonlySet<string> | undefined;
 
   /** @throws {RangeError} If an address is not IPv4. */
   constructor(names: Iterable<ZoneName>) {
@@ -41,9 +43,27 @@ export class Zone {
     if (this.#wildcard.size === 0 || !isHostname(name)) return undefined;
     for (const suffix of parentDomains(name)) {
       const found = this.#wildcard.get(suffix);
-      if (found !== undefined) return found ?? localRecord;
+      if (found === undefined) continue;
+      // Programs that look for a proxy or a service below a wildcard must not find its endpoint.
+      const below = name.slice(0, -suffix.length - 1);
+      return discoveryLabel(below) === undefined ? found ?? localRecord : undefined;
     }
     return undefined;
+  }
+
+  /** Returns true if a normalised name is ours. */
+  has(name: string): boolean {
+    return this.find(name, NO_RECORD) !== undefined;
+  }
+
+  /** Returns true if a name of ours is below this domain. */
+  hasNamesBelow(domain: string): boolean {
+    this.#parents ??= new Set(
+      [...this.#exact.keys()].flatMap(parentDomains).concat(
+        [...this.#wildcard.keys()].flatMap((suffix) => [suffix, ...parentDomains(suffix)]),
+      ),
+    );
+    return domain === "" || this.#parents.has(domain) || this.has(`x.${domain}`);
   }
 }
 

@@ -1,8 +1,8 @@
-import { printable } from "../lib/printable.ts";
 import { ListenerRoutes, type Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
 import type { RequestHead } from "./http/parse_head.ts";
 import type { HttpRefusal } from "./http/refuse.ts";
+import { type HostRules, quoteHost, refuseForeign } from "./http/refuse_foreign.ts";
 import type { HttpSniff } from "./http/sniff_http.ts";
 import type { TlsSniff } from "./sniff_tls.ts";
 
@@ -26,7 +26,7 @@ export interface RouteChoice {
   readonly host: string;
   /**
    * True if every byte goes to this route unread. Otherwise each further request of the connection
-   * is checked for its host name, or gets another Host.
+   * is checked for its host name, or gets another Host if it may.
    */
   readonly passthrough: boolean;
   /** The Host that every request gets, if the client may send another one (docs/decisions/0016). */
@@ -59,7 +59,11 @@ export function chooseByHello(
 }
 
 /** Finds the route of an HTTP connection by its first request. */
-export function chooseByRequest(routes: ListenerRoutes, sniff: HttpSniff): RouteChoice | HttpRefused {
+export function chooseByRequest(
+  routes: ListenerRoutes,
+  sniff: HttpSniff,
+  options: ChooseOptions,
+): RouteChoice | HttpRefused {
   const { owner } = routes;
   if (sniff.kind === "error") return badRequest(sniff.reason, sniff.status);
   if (sniff.kind === "h2") {
@@ -67,12 +71,25 @@ export function chooseByRequest(routes: ListenerRoutes, sniff: HttpSniff): Route
     return badRequest("HTTP/2 without TLS is not supported on an address that several names share");
   }
   const { head } = sniff;
-  return owner === undefined ? chooseShared(routes, head) : chooseOwner(owner, head);
+  return owner === undefined ? chooseShared(routes, head) : chooseOwner(owner, head, options);
 }
 
-/** Refuses a further request of a connection if it names another host than the first one. */
-export function refuseOtherHost(choice: RouteChoice, head: RequestHead): HttpRefusal | undefined {
-  if (choice.hostField !== undefined || head.host === choice.host) return undefined;
+/** Options of {@linkcode chooseByRequest} and {@linkcode refuseOtherHost}. */
+export interface ChooseOptions {
+  readonly rules: HostRules;
+}
+
+/**
+ * Refuses a further request of a connection if it names another host than the first one, or must
+ * not get another Host.
+ */
+export function refuseOtherHost(
+  choice: RouteChoice,
+  head: RequestHead,
+  options: ChooseOptions,
+): HttpRefusal | undefined {
+  if (choice.hostField !== undefined) return refuseForeign(head, { route: choice.route, ...options });
+  if (head.host === choice.host) return undefined;
   return wrongHost(head, {
     expected: `This connection was opened for "${choice.host}"`,
     nextStep: "Use a separate connection for each name",
@@ -80,19 +97,20 @@ export function refuseOtherHost(choice: RouteChoice, head: RequestHead): HttpRef
 }
 
 /**
- * Chooses the one route that the listener belongs to: any name that a client sends means that
- * route.
+ * Chooses the one route that the listener belongs to, or refuses a request that must not get its
+ * Host.
  */
-function chooseOwner(route: Route, head: RequestHead): RouteChoice {
+function chooseOwner(route: Route, head: RequestHead, options: ChooseOptions): RouteChoice | HttpRefused {
   const { hostname: host, port } = route;
   const hostField = hostFieldOf(route);
   const isNamed = head.host === host &&
     (head.port === port || (head.port === undefined && hostField === host));
   // The Host field of a request with an absolute target may name another host (RFC 9112 3.2.2).
   const isPlain = head.authority === undefined && head.fields.some((field) => field.name === "host");
-  return isNamed && isPlain
-    ? { route, host, passthrough: true }
-    : { route, host, passthrough: false, hostField };
+  if (isNamed && isPlain) return { route, host, passthrough: true };
+  const refusal = refuseForeign(head, { route, ...options });
+  if (refusal === undefined) return { route, host, passthrough: false, hostField };
+  return { outcome: refusal.status === 403 ? "forbidden" : "wrong_host", refusal };
 }
 
 function chooseShared(routes: ListenerRoutes, head: RequestHead): RouteChoice | HttpRefused {
@@ -113,9 +131,8 @@ function chooseShared(routes: ListenerRoutes, head: RequestHead): RouteChoice | 
 }
 
 function wrongHost(head: RequestHead, options: { expected: string; nextStep: string }): HttpRefused {
-  const { host, port, method } = head;
-  const requested = printable(port === undefined ? host : `${host}:${port}`);
-  const reason = `The request is for "${requested}". ${options.expected}.`;
+  const reason = `The request is for ${quoteHost(head)}. ${options.expected}.`;
+  const { method } = head;
   return { outcome: "wrong_host", refusal: { status: 421, reason, nextStep: options.nextStep, method } };
 }
 

@@ -11,6 +11,7 @@ import { findRoute, type Found } from "./find_route.ts";
 import { RequestFramer, switchOf } from "./http/frame_requests.ts";
 import { FramedStream } from "./http/framed_stream.ts";
 import { httpResponse, sendRefusal } from "./http/refuse.ts";
+import type { HostRules } from "./http/refuse_foreign.ts";
 import { SwitchDetector } from "./http/switch_detector.ts";
 import type { IngressHealth } from "./ingress_health.ts";
 import { pipe } from "./pipe.ts";
@@ -25,8 +26,8 @@ import { openUpstream, type Upstream, type UpstreamOptions } from "./upstream.ts
  * @throws Whatever `local` throws before the pipe runs, and the signal's reason.
  */
 export async function serveConnection(local: AcceptedStream, options: ConnectionOptions): Promise<Outcome> {
-  const { routes, limits, clientSlots, traffic, health, onRouted } = options;
-  const found = await findRoute(local, { routes, limits });
+  const { routes, rules, limits, clientSlots, traffic, health, onRouted } = options;
+  const found = await findRoute(local, { routes, rules, limits });
   if (found.kind === "not_found") {
     if (found.refusal !== undefined) await sendRefusal(local, found.refusal, limits);
     return found.outcome;
@@ -57,10 +58,11 @@ export async function serveConnection(local: AcceptedStream, options: Connection
     );
     const ends = choice.passthrough
       ? { local, remote: upstream.stream, fromLocal: found.initial }
-      : framed(local, upstream, { found, limits });
+      : framed(local, upstream, { found, rules, limits });
     await pipe(ends.local, ends.remote, {
       meter,
-      closeTimeoutMs: limits.closeMs,
+      closeTimeoutMs: options.halfCloseMs(),
+      signal: options.signal,
       fromLocal: ends.fromLocal,
       fromUpstream: upstream.early,
     });
@@ -78,6 +80,9 @@ export async function serveConnection(local: AcceptedStream, options: Connection
 export interface ConnectionOptions extends UpstreamOptions {
   /** The routes of the connection's listener at this moment. */
   readonly routes: ListenerRoutes | undefined;
+  readonly rules: HostRules;
+  /** The limit of a pause of one direction after the other has ended (docs/reliability.md R29). */
+  readonly halfCloseMs: () => number;
   readonly clientSlots: ClientSlots;
   readonly traffic: TrafficCounters;
   readonly health: IngressHealth;
@@ -102,13 +107,17 @@ interface Ends {
  * Returns both ends of a connection whose requests are checked for their host name, or get another
  * Host (docs/reliability.md R35).
  */
-function framed(local: ByteStream, upstream: Upstream, options: { found: Found; limits: Limits }): Ends {
-  const { found: { choice, head, initial }, limits } = options;
+function framed(
+  local: ByteStream,
+  upstream: Upstream,
+  options: { found: Found; rules: HostRules; limits: Limits },
+): Ends {
+  const { found: { choice, head, initial }, rules, limits } = options;
   const kind = head === undefined ? undefined : switchOf(head);
   const detector = kind === undefined ? undefined : new SwitchDetector(upstream.stream, kind);
   detector?.inspect(upstream.early);
   const framer = new RequestFramer({
-    admit: (head) => refuseOtherHost(choice, head),
+    admit: (head) => refuseOtherHost(choice, head, { rules }),
     hostField: choice.hostField,
   });
   return {

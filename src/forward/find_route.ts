@@ -5,7 +5,8 @@ import type { Limits } from "./admission/limits.ts";
 import { chooseByHello, chooseByRequest, planRoute, type RouteChoice } from "./choose_route.ts";
 import type { RequestHead } from "./http/parse_head.ts";
 import { httpResponse } from "./http/refuse.ts";
-import { type HttpSniff, sniffHttp } from "./http/sniff_http.ts";
+import { type HttpSniff, PartialHead, sniffHttp } from "./http/sniff_http.ts";
+import type { HostRules } from "./http/refuse_foreign.ts";
 import { peek } from "./peek.ts";
 import { TLS_HANDSHAKE, type TlsSniff, TlsSniffer } from "./sniff_tls.ts";
 import { tlsAlert } from "./tls_alert.ts";
@@ -17,7 +18,7 @@ import { tlsAlert } from "./tls_alert.ts";
  * @throws Whatever the stream's read throws.
  */
 export async function findRoute(local: ByteStream, options: FindOptions): Promise<Found | NotFound> {
-  const { routes, limits } = options;
+  const { routes, limits, rules } = options;
   const plan = planRoute(routes);
   if (plan.kind === "none") return notFound("no_route");
   if (plan.kind === "raw") return unread(plan.route);
@@ -25,9 +26,10 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
   const isTls = (bytes: Uint8Array): boolean =>
     tls !== undefined && (http === undefined || bytes[0] === TLS_HANDSHAKE);
   const sniffer = new TlsSniffer();
+  const partial = new PartialHead();
   const peeked = await peek<Sniff>(
     local,
-    (bytes) => (isTls(bytes) ? sniffAsTls(bytes, sniffer) : sniffAsHttp(bytes)),
+    (bytes) => (isTls(bytes) ? sniffAsTls(bytes, sniffer) : sniffAsHttp(bytes, partial)),
     { limitMs: (seen) => seen.length === 0 || isTls(seen) ? limits.helloMs : limits.headMs },
   );
   const { bytes: initial } = peeked;
@@ -36,7 +38,7 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
   }
   const { found } = peeked;
   if ("http" in found) {
-    const choice = chooseByRequest(http!, found.http);
+    const choice = chooseByRequest(http!, found.http, { rules });
     if ("refusal" in choice) return notFound(choice.outcome, httpResponse(choice.refusal));
     const head = found.http.kind === "request" ? found.http.head : undefined;
     return { kind: "found", choice, initial, head };
@@ -52,6 +54,7 @@ export interface FindOptions {
   /** The routes of the connection's listener. */
   readonly routes: ListenerRoutes | undefined;
   readonly limits: Pick<Limits, "headMs" | "helloMs">;
+  readonly rules: HostRules;
 }
 
 /** The route of a connection, and the bytes that were read to find it. */
@@ -99,8 +102,8 @@ function notFound(outcome: Outcome, refusal?: Uint8Array): NotFound {
   return { kind: "not_found", outcome, refusal };
 }
 
-function sniffAsHttp(bytes: Uint8Array): Sniff | "more" {
-  const http = sniffHttp(bytes);
+function sniffAsHttp(bytes: Uint8Array, partial: PartialHead): Sniff | "more" {
+  const http = sniffHttp(bytes, partial);
   return http === "more" ? http : { http };
 }
 

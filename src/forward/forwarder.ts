@@ -1,4 +1,5 @@
 import { Attempts } from "../lib/attempts.ts";
+import { isLoopbackAddress } from "../lib/ipv4.ts";
 import { serviceKey } from "../model/endpoint.ts";
 import { ANY_ADDRESS, RouteTable } from "../model/route_table.ts";
 import type { Traffic } from "../model/traffic.ts";
@@ -10,6 +11,7 @@ import { LIMITS, type Limits } from "./admission/limits.ts";
 import { UnroutedConnections } from "./admission/unrouted_connections.ts";
 import { serveConnection } from "./connection.ts";
 import type { IngressAccess } from "./dial.ts";
+import type { HostRules } from "./http/refuse_foreign.ts";
 import { IngressHealth, type IngressState } from "./ingress_health.ts";
 import { Listeners } from "./listeners.ts";
 import { type EndsAtOptions, OwnConnections } from "./own_connections.ts";
@@ -31,6 +33,9 @@ const MAX_PER_CLIENT = 1024;
 /** Clients that send their first bytes at once never reach this number. */
 const MAX_UNROUTED = 512;
 
+const HALF_CLOSE_MS = 60_000;
+const LOOPBACK_ONLY: HostRules = { isOwnAddress: isLoopbackAddress, allowHosts: () => [] };
+
 /** The data path: all listeners and all connections that came in on them. */
 export class Forwarder implements AsyncDisposable {
   readonly #listeners: Listeners;
@@ -49,6 +54,8 @@ export class Forwarder implements AsyncDisposable {
     this.#gate = new DialGate(limits.ingressMs / 2);
     const shared = {
       access: options,
+      rules: options.hostRules ?? LOOPBACK_ONLY,
+      halfCloseMs: options.halfCloseMs ?? (() => HALF_CLOSE_MS),
       limits,
       gate: this.#gate,
       attempts: this.#attempts,
@@ -161,6 +168,10 @@ export interface ForwarderOptions extends IngressAccess {
   readonly listen: (where: TcpAddress) => TcpListener;
   /** Returns true if the peer may connect to the listener with this key. @default Everyone may */
   readonly admit?: (peer: string, key: string) => boolean;
+  /** The hosts of requests that may get another Host. @default {`localhost` and loopback} */
+  readonly hostRules?: HostRules;
+  /** `net.half_close_timeout` for new connections. @default {60 s} */
+  readonly halfCloseMs?: () => number;
   /** Accepted connections; further ones wait in the kernel's queue. @default {4096} */
   readonly maxConnections?: number;
   /** Connections to the ingress; further ones wait as long as a dial may take. @default {2048} */

@@ -1,4 +1,4 @@
-import { type ByteStream, closeQuietly } from "../system/byte_stream.ts";
+import { abortQuietly, type ByteStream, closeQuietly } from "../system/byte_stream.ts";
 
 /** An idle connection holds two buffers of this size. */
 const FIRST_BUFFER_BYTES = 16_384;
@@ -9,60 +9,89 @@ const FIRST_BUFFER_BYTES = 16_384;
 const BUFFER_BYTES = 65_536;
 
 /**
- * Copies in both directions until both have ended, passes each end on as a half-close, and closes
- * both streams. A reset is an ordinary end, and so is a pause of `closeTimeoutMs` after the other
- * side has ended. Never throws. Uses two loops because `pipeTo` loses the reply to a client that
- * half-closes (docs/runtime.md).
+ * Copies in both directions until both have ended, and passes each end on as a half-close. If one
+ * side breaks, or stands still for `closeTimeoutMs` after the other has ended, the other side is
+ * aborted, so that its peer does not take a part for the whole (docs/reliability.md R62). Never
+ * throws. Uses two loops because `pipeTo` loses the reply to a client that half-closes
+ * (docs/runtime.md).
+ *
+ * An upstream that has taken the client's end and is silent may work on its answer: it gets as long
+ * as the client is alive.
  */
 export async function pipe(local: ByteStream, upstream: ByteStream, options: PipeOptions): Promise<void> {
-  const { meter, closeTimeoutMs, fromLocal, fromUpstream } = options;
-  let halfClosed = false;
-  let movedAt = 0;
+  const { meter, closeTimeoutMs, fromLocal, fromUpstream, signal } = options;
+  const up = new Direction(upstream);
+  const down = new Direction(local);
+  let movedAt: number | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let ending: Promise<unknown> | undefined;
 
-  function close(): void {
-    closeQuietly(local);
-    closeQuietly(upstream);
+  function end(): void {
+    clearTimeout(timer);
+    ending ??= Promise.all([up.finish(), down.finish()]);
   }
-  function closeIfStill(): void {
-    const leftMs = movedAt + closeTimeoutMs - performance.now();
-    if (leftMs <= 0) close();
-    else timer = setTimeout(closeIfStill, leftMs);
+  async function isAnswerAwaited(): Promise<boolean> {
+    if (!up.isWhole || down.isWriting) return false;
+    return await local.isPeerAlive?.(closeTimeoutMs) ?? false;
+  }
+  async function endIfStill(): Promise<void> {
+    const leftMs = movedAt! + closeTimeoutMs - performance.now();
+    if (leftMs > 0) timer = setTimeout(endIfStill, leftMs);
+    else if (!await isAnswerAwaited()) end();
+    else if (ending === undefined) timer = setTimeout(endIfStill, closeTimeoutMs);
   }
   function onEnd(): void {
-    if (halfClosed) return;
-    halfClosed = true;
+    if (movedAt !== undefined) return;
     movedAt = performance.now();
-    closeIfStill();
+    timer = setTimeout(endIfStill, closeTimeoutMs);
   }
   function onBytesIn(count: number): void {
     meter.countIn(count);
-    if (halfClosed) movedAt = performance.now();
+    if (movedAt !== undefined) movedAt = performance.now();
   }
   function onBytesOut(count: number): void {
     meter.countOut(count);
-    if (halfClosed) movedAt = performance.now();
+    if (movedAt !== undefined) movedAt = performance.now();
   }
 
-  const both = { onEnd, onBroken: close };
+  function onBroken(back: Direction): void {
+    back.isRefused = true;
+    end();
+  }
+
+  // A direction that has ended would not notice that its stream is closed.
+  signal?.addEventListener("abort", end, { once: true });
   await Promise.all([
-    copy(local, upstream, { ...both, initial: fromLocal, onBytes: onBytesIn, maxBytes: BUFFER_BYTES }),
-    copy(upstream, local, {
-      ...both,
+    copy(local, up, {
+      initial: fromLocal,
+      onBytes: onBytesIn,
+      maxBytes: BUFFER_BYTES,
+      onEnd,
+      onBroken: () => onBroken(down),
+    }),
+    copy(upstream, down, {
       initial: fromUpstream,
       onBytes: onBytesOut,
       maxBytes: FIRST_BUFFER_BYTES,
+      onEnd,
+      onBroken: () => onBroken(up),
     }),
   ]);
-  clearTimeout(timer);
-  close();
+  signal?.removeEventListener("abort", end);
+  end();
+  await ending;
 }
 
 /** Options of {@linkcode pipe}. */
 export interface PipeOptions {
   readonly meter: Meter;
-  /** The longest pause of one direction after the other has ended. */
+  /**
+   * The longest pause of one direction after the other has ended, and the time between two checks
+   * of a client that waits for its answer.
+   */
   readonly closeTimeoutMs: number;
+  /** Ends both directions at once. */
+  readonly signal?: AbortSignal;
   /** Bytes of the client that were read before; they go first. */
   readonly fromLocal?: Uint8Array | undefined;
   /** Bytes of the upstream that were read before; they go first. */
@@ -88,12 +117,35 @@ interface CopyOptions {
   readonly onBroken: () => void;
 }
 
-async function copy(from: ByteStream, to: ByteStream, options: CopyOptions): Promise<void> {
+/** The state of one direction. */
+class Direction {
+  readonly to: ByteStream;
+  /** True while bytes wait for the receiver. */
+  isWriting = false;
+  /** True if the sender has ended and the receiver has got all of it. */
+  isWhole = false;
+  /** True if the receiver takes no more. */
+  isRefused = false;
+
+  constructor(to: ByteStream) {
+    this.to = to;
+  }
+
+  /** Ends the receiver's connection; with an abort if it would take a part for the whole. */
+  async finish(): Promise<void> {
+    if (this.isWhole || this.isRefused) closeQuietly(this.to);
+    else await abortQuietly(this.to);
+  }
+}
+
+async function copy(from: ByteStream, direction: Direction, options: CopyOptions): Promise<void> {
   const { initial, onBytes, onEnd, onBroken, maxBytes } = options;
+  const { to } = direction;
   let buffer = new Uint8Array(FIRST_BUFFER_BYTES);
   let data = initial;
   for (;;) {
     if (data !== undefined) {
+      direction.isWriting = true;
       try {
         for (let done = 0; done < data.length;) {
           const count = await to.write(done === 0 ? data : data.subarray(done));
@@ -101,8 +153,10 @@ async function copy(from: ByteStream, to: ByteStream, options: CopyOptions): Pro
           done += count;
         }
       } catch {
+        direction.isRefused = true;
         return onEnd();
       }
+      direction.isWriting = false;
       if (data === buffer && buffer.length < maxBytes) buffer = new Uint8Array(maxBytes);
     }
     let count: number | null;
@@ -117,7 +171,9 @@ async function copy(from: ByteStream, to: ByteStream, options: CopyOptions): Pro
   onEnd();
   try {
     await to.closeWrite();
+    direction.isWhole = true;
   } catch {
     // The receiver has gone meanwhile. The read of the other direction handles that.
+    direction.isRefused = true;
   }
 }

@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../model/errors.ts";
 import type { Outcome } from "../model/traffic.ts";
-import { closeQuietly } from "../system/byte_stream.ts";
+import { abortQuietly, closeQuietly } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
 import { isConnectionGone } from "../system/errors.ts";
 import type { AcceptedStream } from "../system/tcp.ts";
@@ -62,10 +62,20 @@ export class RunningConnections implements AsyncDisposable {
 
   async #run(stream: AcceptedStream, options: ServeConnectionOptions): Promise<void> {
     const { key: address, signal } = options;
-    signal.addEventListener("abort", () => closeQuietly(stream), { once: true });
+    let isRouted = false;
+    const onRouted = (): void => {
+      isRouted = true;
+      options.onRouted();
+    };
+    async function end(): Promise<void> {
+      // A client that has got a part of an answer must not take it for the whole.
+      if (signal.aborted && isRouted) await abortQuietly(stream);
+      else closeQuietly(stream);
+    }
+    signal.addEventListener("abort", end, { once: true });
     let outcome: Outcome;
     try {
-      outcome = await this.#serve(stream, options);
+      outcome = await this.#serve(stream, { ...options, onRouted });
       if (signal.aborted) outcome = "aborted";
     } catch (error) {
       outcome = signal.aborted ? "aborted" : isConnectionGone(error) ? "client_gone" : "internal";
@@ -77,7 +87,7 @@ export class RunningConnections implements AsyncDisposable {
         });
       }
     } finally {
-      closeQuietly(stream);
+      await end();
     }
     log.debug("Connection from {peer} on {address} ended: {outcome}", {
       peer: stream.peer,

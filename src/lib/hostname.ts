@@ -32,3 +32,8 @@ export function parentDomains(name: string): string[] {
   }
   return parents;
 }
+
+/** Returns true if a name is below a domain, both normalised. */
+export function isBelow(name: string, domain: string): boolean {
+  return name.endsWith(domain) && name[name.length - domain.length - 1] === ".";
+}

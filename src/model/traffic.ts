@@ -20,6 +20,7 @@ export type Outcome =
   | "no_route"
   | "bad_request"
   | "wrong_host"
+  | "forbidden"
   | "dial_failed"
   | "upgrade_refused"
   | "upgrade_failed"

@@ -3,7 +3,7 @@ import { type Cidr, cidrContains, formatCidr, parseIpv4 } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
 import type { StatusReport } from "../model/report.ts";
-import { admitPeer } from "./admit_peer.ts";
+import { admitPeer, isLocalPeer, type LocalOptions } from "./admit_peer.ts";
 import type { AddressDriver } from "./driver.ts";
 import { LO } from "./ip_plan.ts";
 import { toLoopbackSubnet } from "./loopback_subnet.ts";
@@ -55,6 +55,11 @@ export class Addresses {
     return this.#options.driver.linkKind !== undefined;
   }
 
+  /** The damage of the file with the subnet of the last run; undefined if there is none. */
+  get memoryProblem(): string | undefined {
+    return this.#options.memory.problem;
+  }
+
   get report(): StatusReport["addresses"] {
     const { driver } = this.#options;
     const support = driver.supported();
@@ -93,21 +98,32 @@ export class Addresses {
    * them on every interface: a neighbour with a route to the subnet could reach them.
    */
   admits(peer: string, listener: string): boolean {
-    const { allowed, ownAddresses } = this.#options;
-    const virtual = [...this.#virtual.values()];
+    const local = this.#local();
     const address = parseIpv4(listener.slice(0, listener.lastIndexOf(":")));
     return admitPeer(peer, {
-      isShared: address === undefined || !virtual.some((subnet) => cidrContains(subnet, address)),
-      allowed: allowed(),
-      virtual,
-      isOwn: (peer) => ownAddresses().includes(peer),
+      isShared: address === undefined || !local.virtual.some((subnet) => cidrContains(subnet, address)),
+      allowed: this.#options.allowed(),
+      ...local,
     });
+  }
+
+  /** Returns true for an IPv4 address of this machine, virtual ones included. */
+  isOwn(address: string): boolean {
+    return isLocalPeer(address, this.#local());
   }
 
   /** Waits for a running change; none is made after that. */
   close(): Promise<void> {
     this.#closed = true;
     return this.#mutex.run(() => Promise.resolve());
+  }
+
+  #local(): LocalOptions {
+    const { ownAddresses } = this.#options;
+    return {
+      virtual: [...this.#virtual.values()],
+      isOwn: (address) => ownAddresses().includes(address),
+    };
   }
 
   async #prepare(requested: Cidr): Promise<void> {
@@ -152,7 +168,7 @@ export interface AddressesOptions {
   readonly driver: AddressDriver;
   /** The configured subnet. */
   readonly subnet: Cidr;
-  readonly memory: Pick<SubnetMemory, "recall" | "remember">;
+  readonly memory: Pick<SubnetMemory, "recall" | "remember" | "problem">;
   /** The networks that may connect to shared listeners. */
   readonly allowed: () => readonly Cidr[];
   /** The IPv4 addresses of this machine. */

@@ -4,19 +4,22 @@ import type { Endpoint, RefusedEndpoint } from "../model/endpoint.ts";
 import { VIRTUAL } from "../model/listen_mode.ts";
 import { ANY_ADDRESS, type Route } from "../model/route_table.ts";
 import { groupServices } from "../model/service.ts";
-import { refuseHijack, type ReservedNames } from "../names/hosts/refuse_names.ts";
+import type { NamePolicy } from "../names/policy/name_policy.ts";
 import { allocateLeases, type DroppedLease, type Leases } from "./leases.ts";
+import { refusePort } from "./refuse_port.ts";
 
 /** The port that browsers use. An endpoint on another shared port also gets one of its own. */
 const HTTP_PORT = 80;
 
 /** Gives every service an address and a port on this machine. */
 export function allocate(endpoints: readonly Endpoint[], options: AllocateOptions): Plan {
-  const { reserved, resolveInterface, subnet } = options;
+  const { names, allowPorts, resolveInterface, subnet } = options;
   const refused: RefusedEndpoint[] = [];
+  const notes = new Map<string, string>();
   const allowed = endpoints.filter(({ id, url, hostname }) => {
-    const reason = refuseHijack(hostname, reserved);
+    const { refused: reason, note } = names.judge(hostname);
     if (reason !== undefined) refused.push({ id, url, reason });
+    if (note !== undefined) notes.set(hostname, note);
     return reason === undefined;
   });
   const { services, refused: conflicts } = groupServices(allowed);
@@ -28,6 +31,11 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
   const routes: Route[] = [];
   for (const { hostname, port, scheme, wildcard, endpointIds } of services) {
     const listenInterface = interfaces.get(hostname)!;
+    const portReason = refusePort(port, { listenInterface, allowPorts });
+    if (portReason !== undefined) {
+      refused.push(...endpointIds.map((id) => ({ id, url: urls.get(id)!, reason: portReason })));
+      continue;
+    }
     const address = listenInterface === VIRTUAL ? leases.get(hostname) : resolveInterface(listenInterface);
     if (address === undefined) {
       const reason = listenInterface === VIRTUAL
@@ -51,7 +59,7 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
       routes.push({ ...route, extra: true });
     }
   }
-  return { routes: bindOrder(routes), leases, droppedLeases: dropped, refused };
+  return { routes: bindOrder(routes), leases, droppedLeases: dropped, refused, notes };
 }
 
 /** Options of {@linkcode allocate}. */
@@ -66,10 +74,12 @@ export interface AllocateOptions {
   readonly overrides: Readonly<Record<string, string>>;
   /** Returns the address of an interface; undefined if this machine has none of that name. */
   readonly resolveInterface: (name: string) => string | undefined;
-  /** The names that no endpoint may have on this machine. */
-  readonly reserved: ReservedNames;
   /** Returns a number in [0, 1), for the addresses of new names. */
   readonly random: () => number;
+  /** Decides which names endpoints may have on this machine. */
+  readonly names: Pick<NamePolicy, "judge" | "revision">;
+  /** The ports below 1024 that endpoints may use in network mode, besides those of DNS and web. */
+  readonly allowPorts: readonly number[];
 }
 
 /** The wanted routes, leases and refusals. */
@@ -79,6 +89,8 @@ export interface Plan {
   readonly leases: Leases;
   readonly droppedLeases: readonly DroppedLease[];
   readonly refused: readonly RefusedEndpoint[];
+  /** Host name → what is unusual about it. */
+  readonly notes: ReadonlyMap<string, string>;
 }
 
 /** Sorts listeners on every address before those on one address, which they may replace. */

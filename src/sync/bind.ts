@@ -83,7 +83,7 @@ class BindPass {
 
   unbound(group: ListenerGroup, reason: string): Binding {
     const { driverError } = this.#options;
-    if (group.extra) return { group, reason: `no port for any Host: ${reason}` };
+    if (group.extra) return { group, reason: `no port for IP addresses and localhost: ${reason}` };
     return {
       group,
       reason: group.virtual && driverError !== undefined ? `${reason}; ${driverError}` : reason,
@@ -168,7 +168,7 @@ function holderOf(error: BindError): "program" | "endpoint" {
 
 function remapped(group: ListenerGroup, port: number, listener: string): Binding {
   const reason = group.extra
-    ? `with any Host on port ${port}`
+    ? `by IP address or localhost on port ${port}`
     : `port ${group.port} is in use on ${group.address}, listening on ${port}`;
   return { group, port, listener, reason };
 }

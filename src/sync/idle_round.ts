@@ -48,11 +48,11 @@ export interface CompleteRound {
 
 /** Returns the settings and the addresses of the interfaces that they name as one text. */
 export function settingsKey(settings: RoundSettings): string {
-  const { resolveInterface, random: _random, ...rest } = settings;
+  const { resolveInterface, names, random: _random, ...rest } = settings;
   const values: Json<typeof rest> = rest;
   const interfaces = [values.listenInterface, ...Object.values(values.overrides)];
   const addresses = interfaces.map((name) => name === VIRTUAL ? name : resolveInterface(name) ?? null);
-  return JSON.stringify([values, addresses]);
+  return JSON.stringify([values, addresses, names.revision]);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { type Endpoint, type RefusedEndpoint, serviceKey } from "../model/endpoint.ts";
+import { limitRefused } from "../model/refused.ts";
 import type { Route } from "../model/route_table.ts";
 import { allocate, type AllocateOptions, type Plan } from "./allocate.ts";
 import { diff } from "./diff.ts";
@@ -39,18 +40,18 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
   const outcomes = endpoints.filter(({ id }) => !refusedIds.has(id)).map((endpoint): EndpointOutcome => {
     const key = serviceKey(endpoint);
     const route = byService.get(key);
-    const reason = done.reasons.get(key) ?? "";
     const isWithheld = done.withheld.has(endpoint.hostname);
+    const reasons = [done.reasons.get(key), plan.notes.get(endpoint.hostname)];
     return {
       endpoint,
       route,
-      reason,
+      reason: reasons.filter((text) => text !== undefined).join("; "),
       state: route === undefined ? "failed" : isWithheld ? "degraded" : "active",
     };
   });
   return {
     endpoints: outcomes,
-    refused: [...input.refused, ...plan.refused],
+    refused: [...input.refused, ...limitRefused(plan.refused)],
     saved: toSave,
     saveError,
     applied: saveError === undefined && !exchange.isExhausted ? done.applied : undefined,

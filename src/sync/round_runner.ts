@@ -2,7 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { formatCidr } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
-import type { RefusedEndpoint } from "../model/endpoint.ts";
+import type { Endpoint, RefusedEndpoint } from "../model/endpoint.ts";
 import { hintOf, messageOf, withHint } from "../model/errors.ts";
 import type { RoundEffects, SavedState } from "./effects.ts";
 import { type CompleteRound, isIdle, settingsKey } from "./idle_round.ts";
@@ -41,8 +41,9 @@ export class RoundRunner {
   /** Returns true if the addresses had to move to another subnet, which needs another round. */
   async #round(known: KnownEndpoints | undefined): Promise<boolean> {
     if (known === undefined) return false;
-    const { effects, settings } = this.#options;
+    const { effects, settings, prepare } = this.#options;
     try {
+      await prepare?.(known.endpoints ?? []);
       const input = { ...known, saved: this.#saved, settings: settings() };
       const now = { revision: known.revision, settings: settingsKey(input.settings) };
       if (this.#lastComplete !== undefined && await isIdle(this.#lastComplete, { ...now, effects })) {
@@ -81,6 +82,8 @@ export interface RoundRunnerOptions {
   readonly effects: RoundEffects;
   /** The state of the last run. */
   readonly saved: SavedState;
+  /** Brings everything up to date that the settings of a round with these endpoints depend on. */
+  readonly prepare?: (endpoints: readonly Endpoint[]) => Promise<void>;
   /** Returns the settings of the next round. */
   readonly settings: () => RoundSettings;
 }

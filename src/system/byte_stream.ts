@@ -8,6 +8,16 @@ export interface ByteStream {
   closeWrite(): Promise<void>;
   /** Closes both directions. A pending read rejects. */
   close(): void;
+  /**
+   * Closes both directions so that the peer does not take it for an orderly end. A pending read
+   * rejects. Never throws. Without this method `close` has to do.
+   */
+  abort?(): Promise<void>;
+  /**
+   * Returns false if the peer is known to be gone. From the first call on, the kernel asks a peer
+   * that is silent for `idleMs` milliseconds. Without this method nothing is known.
+   */
+  isPeerAlive?(idleMs: number): Promise<boolean>;
 }
 
 /** Writes all of `data`. */
@@ -32,4 +42,10 @@ export function closeQuietly(thing: { close(): void }): void {
   } catch {
     // It was closed before, by a reset from the peer or by another owner.
   }
+}
+
+/** Ends a stream in a way that its peer does not take for an orderly end, if the stream can. */
+export async function abortQuietly(stream: Pick<ByteStream, "abort" | "close">): Promise<void> {
+  if (stream.abort === undefined) closeQuietly(stream);
+  else await stream.abort();
 }

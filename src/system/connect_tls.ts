@@ -1,7 +1,7 @@
 import { seconds } from "../lib/seconds.ts";
 import { DialError } from "../model/errors.ts";
 import type { Proxy } from "../model/proxy.ts";
-import type { ByteStream } from "./byte_stream.ts";
+import { type ByteStream, closeQuietly } from "./byte_stream.ts";
 import { withDeadline } from "./clock.ts";
 import { CHECK_INGRESS, dialFailure } from "./dial_failure.ts";
 import { openTunnel } from "./proxy/open_tunnel.ts";
@@ -64,6 +64,13 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
       write: (data) => tls.write(data),
       closeWrite: () => tls.closeWrite(),
       close,
+      // Without a close_notify the ingress knows that the rest is missing. Without a relay the
+      // runtime always sends one (docs/runtime.md Resets).
+      abort() {
+        own.abort();
+        closeQuietly(tls);
+        return Promise.resolve();
+      },
     };
   }
   try {

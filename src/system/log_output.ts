@@ -62,7 +62,8 @@ export class LogOutput {
     const count = this.#dropped;
     this.#dropped = 0;
     this.#isReporting = true;
-    log.warn("Dropped {count} log lines, because nobody read the log", { count });
+    // As an error, because the lines may have been errors, and `log_level` may hide the rest.
+    log.error("Dropped {count} log lines, because nobody read the log", { count });
     this.#isReporting = false;
   }
 

@@ -2,7 +2,7 @@ import { connectTls } from "./connect_tls.ts";
 import { hostname, operatingSystem, readEnvironment, takeEnvironment } from "./environment.ts";
 import * as files from "./files.ts";
 import { dropHttpConnections, sendHttp } from "./http.ts";
-import { serveHttp } from "./http_server.ts";
+import { keepInspectorClosed } from "./inspector.ts";
 import { interfaceAddresses, localAddresses } from "./interfaces.ts";
 import { listenLocal } from "./local_socket.ts";
 import { holdLock } from "./lock.ts";
@@ -26,7 +26,6 @@ export interface System {
   readonly files: typeof files;
   readonly sendHttp: typeof sendHttp;
   readonly dropHttpConnections: typeof dropHttpConnections;
-  readonly serveHttp: typeof serveHttp;
   readonly listenLocal: typeof listenLocal;
   readonly holdLock: typeof holdLock;
   readonly listenTcp: typeof listenTcp;
@@ -58,6 +57,7 @@ export interface System {
   readonly random: typeof random;
   readonly run: typeof run;
   readonly onSignals: typeof onSignals;
+  readonly keepInspectorClosed: typeof keepInspectorClosed;
   /** The output of the log; unlike `writeOut` it never blocks. */
   readonly logOutput: Pick<LogOutput, "write" | "flush">;
   readonly writeOut: typeof writeOut;
@@ -74,7 +74,6 @@ export function realSystem(): System {
     files,
     sendHttp,
     dropHttpConnections,
-    serveHttp,
     listenLocal,
     holdLock,
     listenTcp,
@@ -90,6 +89,7 @@ export function realSystem(): System {
     random,
     run,
     onSignals,
+    keepInspectorClosed,
     logOutput: openLogOutput(),
     writeOut,
     writeErr,

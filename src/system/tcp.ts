@@ -1,6 +1,7 @@
 import { DialError } from "../model/errors.ts";
 import { listenerKey } from "../model/route_table.ts";
 import { acceptNext } from "./accept_next.ts";
+import { AcceptedTcp } from "./accepted_tcp.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { dialFailure } from "./dial_failure.ts";
 import { toBindError } from "./errors.ts";
@@ -12,18 +13,7 @@ export function listenTcp(where: TcpAddress): TcpListener {
   return {
     key: listenerKey(where.address, port),
     port,
-    async accept() {
-      const conn = await acceptNext(() => listener.accept());
-      try {
-        conn.setNoDelay(true);
-        // A client that vanishes silently would hold its slot for ever.
-        conn.setKeepAlive(true);
-      } catch {
-        // The peer may be gone already; the first read reports it.
-      }
-      const { hostname: peer, port } = conn.remoteAddr;
-      return Object.assign(conn, { peer, source: listenerKey(peer, port), local: conn.localAddr.hostname });
-    },
+    accept: async () => new AcceptedTcp(await acceptNext(() => listener.accept())),
     close: () => listener.close(),
   };
 }

@@ -21,13 +21,14 @@ export interface Trust {
 export async function loadTrust(options: TrustOptions): Promise<Trust> {
   const { ingressCa, directory, files, last = [] } = options;
   const cas = new Map<string, TrustedCa>();
-  const sources: string[] = [];
+  const sources = new Set<string>();
   const problems: FileError[] = [];
   /** Keeps the CAs of the last load whose file cannot be read now. */
-  function keep(isConcerned: (ca: TrustedCa) => boolean): boolean {
-    const kept = last.filter(isConcerned);
-    for (const ca of kept) if (!cas.has(ca.certificate.sha256)) cas.set(ca.certificate.sha256, ca);
-    return kept.length > 0;
+  function keep(isConcerned: (ca: TrustedCa) => boolean): void {
+    for (const ca of last.filter(isConcerned)) {
+      if (!cas.has(ca.certificate.sha256)) cas.set(ca.certificate.sha256, ca);
+      sources.add(ca.file);
+    }
   }
   const candidates: [string, TrustSource][] = ingressCa === undefined ? [] : [[ingressCa, "ingress_ca"]];
   try {
@@ -42,14 +43,13 @@ export async function loadTrust(options: TrustOptions): Promise<Trust> {
       for (const certificate of await readCas(file, files)) {
         if (!cas.has(certificate.sha256)) cas.set(certificate.sha256, { certificate, source, file });
       }
-      sources.push(file);
+      sources.add(file);
     } catch (error) {
       problems.push(asFileError(error));
-      const isKept = (ca: TrustedCa) => ca.file === file || ca.source === source && source === "ingress_ca";
-      if (keep(isKept)) sources.push(file);
+      keep((ca) => ca.file === file || ca.source === source && source === "ingress_ca");
     }
   }
-  return { cas: [...cas.values()], sources, problems };
+  return { cas: [...cas.values()], sources: [...sources], problems };
 }
 
 /** Options of {@linkcode loadTrust}. */
@@ -86,7 +86,7 @@ export async function readCas(
   const certificates: ParsedCertificate[] = [];
   for (const { der } of blocks) {
     try {
-      certificates.push(await parseCertificate(der));
+      certificates.push(parseCertificate(der));
     } catch (error) {
       // The runtime's TLS would refuse every connection because of one malformed CA.
       throw new FileError(`Cannot trust ${path}: ${messageOf(error)}`, {

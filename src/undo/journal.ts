@@ -19,7 +19,7 @@ const Change = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("resolver_dir"), path: z.string().startsWith("/") }),
 ]);
 
-const Content = z.object({ version: z.literal(1), changes: z.array(Change).max(64) });
+const Content = z.object({ version: z.literal(1), changes: z.array(z.unknown()).max(64) });
 
 /**
  * A change to this machine that outlives the process. `addresses`: an interface and a route.
@@ -50,11 +50,20 @@ export class Journal {
     return this.#changes.some((known) => isSame(known, change));
   }
 
-  /** Reads the changes of an earlier run. Returns the problem with the file. */
-  async load(): Promise<string | undefined> {
+  /**
+   * Reads the changes of an earlier run. Returns one sentence for each problem: with the file, or
+   * with an entry, which is dropped.
+   */
+  async load(): Promise<string[]> {
     const { content, problem } = await this.#file.read();
-    this.#changes = content?.changes ?? [];
-    return problem;
+    if (content === undefined) return problem === undefined ? [] : [problem];
+    const entries = content.changes.map((entry) => Change.safeParse(entry));
+    this.#changes = entries.flatMap(({ success, data }) => success ? [data] : []);
+    const problems = entries.flatMap(({ success }, index) =>
+      success ? [] : [`${this.#file.path}: entry ${index + 1} is no change that ngrokd makes; it is not used`]
+    );
+    if (problems.length > 0) await this.#save(this.#changes);
+    return problems;
   }
 
   /**

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { SIGNAL_VARIABLE } from "../../src/config/environment_warnings.ts";
 import { LiveConfig } from "../../src/config/live_config.ts";
 import { ConfigError, FileError } from "../../src/model/errors.ts";
 import { realSystem, type System } from "../../src/system/system.ts";
@@ -7,11 +8,11 @@ import { realSystem, type System } from "../../src/system/system.ts";
 async function fakeFile(text: string, changes: Partial<System> = {}) {
   const directory = await Deno.makeTempDir();
   const path = `${directory}/config.yml`;
-  await Deno.writeTextFile(path, text);
+  await Deno.writeTextFile(path, text, { mode: 0o600 });
   const system: System = {
     ...realSystem(),
     holds: () => true,
-    readEnvironment: () => undefined,
+    readEnvironment: (name) => name === SIGNAL_VARIABLE ? "blocked" : undefined,
     takeEnvironment: () => undefined,
     ...changes,
   };
@@ -42,6 +43,34 @@ Deno.test("LiveConfig.open() fails for a missing file, and for a value outside t
   await assert.rejects(LiveConfig.open(file.path, file.system), ConfigError);
 });
 
+Deno.test("LiveConfig.open() refuses a configuration or key file that others can change or read", async () => {
+  const keyed = "api: {key: abcdefgh}";
+  const cases: [text: string, mode: number, says: RegExp | undefined][] = [
+    ["", 0o666, /config\.yml: its mode is 0666, so that others can change it/],
+    ["", 0o620, /config\.yml: its mode is 0620, so that others can change it/],
+    ["", 0o644, undefined],
+    [keyed, 0o644, /config\.yml: its mode is 0644, so that others can open it/],
+    [keyed, 0o600, undefined],
+  ];
+  for (const [text, mode, says] of cases) {
+    await using file = await fakeFile(text);
+    await Deno.chmod(file.path, mode);
+    if (says === undefined) await LiveConfig.open(file.path, file.system);
+    else await assert.rejects(LiveConfig.open(file.path, file.system), says);
+  }
+  await using file = await fakeFile("", {
+    readEnvironment: (name) => name === "NGROK_API_KEY_FILE" ? `${file.directory}/key` : undefined,
+  });
+  for (const mode of [0o644, 0o640]) {
+    await Deno.writeTextFile(`${file.directory}/key`, "one");
+    await Deno.chmod(`${file.directory}/key`, mode);
+    await assert.rejects(
+      LiveConfig.open(file.path, file.system),
+      /NGROK_API_KEY_FILE: .*so that others can open/,
+    );
+  }
+});
+
 Deno.test("LiveConfig.openOrDefaults() has the defaults for an invalid and for a missing file", async () => {
   await using file = await fakeFile("net: {start_port: -1}");
   for (const path of [file.path, `${file.path}2`]) {
@@ -66,11 +95,36 @@ Deno.test("LiveConfig.reload() keeps the running configuration while the file is
   assert.deepEqual([live.report.state, live.report.problems], ["ok", []]);
 });
 
+// The daemon sent credentials to an endpoint that had the name of its new proxy.
+Deno.test("LiveConfig.reload() names a new server before it uses it, and calls beforeUse only then", async () => {
+  await using file = await fakeFile("api: {url: https://api.example}", {
+    takeEnvironment: (name) => name === "ALL_PROXY" ? "socks5://inherited.example" : undefined,
+  });
+  const live = await LiveConfig.open(file.path, file.system);
+  const before = ["api.example", "inherited.example"];
+  assert.deepEqual(live.serverHosts, before);
+  const seen: unknown[] = [];
+  const beforeUse = () => Promise.resolve(void seen.push([live.serverHosts, live.current.proxy?.hostname]));
+  await file.write("api: {url: https://api.example}\nproxy_url: http://new.example\nnet: {start_port: 1}");
+  await live.reload({ beforeUse });
+  assert.deepEqual(seen, [[[...before, "new.example"], undefined]]);
+  await file.write("ingressEndpoint: inherited.example");
+  await live.reload({ beforeUse });
+  assert.deepEqual(live.serverHosts, ["api.ngrok.com", "inherited.example"]);
+  assert.equal(seen.length, 2);
+  await file.write("ingressEndpoint: inherited.example\nnet: {start_port: 2}");
+  await live.reload({ beforeUse });
+  await file.write("proxy_url: http://never.example\nnet: {start_port: x}");
+  await live.reload({ beforeUse });
+  assert.equal(seen.length, 2);
+  assert.ok(!live.serverHosts.includes("never.example"));
+});
+
 Deno.test("LiveConfig.reload() reports a changed key file as a change of the API", async () => {
   await using file = await fakeFile("", {
     readEnvironment: (name) => name === "NGROK_API_KEY_FILE" ? `${file.directory}/key` : undefined,
   });
-  await Deno.writeTextFile(`${file.directory}/key`, "one");
+  await Deno.writeTextFile(`${file.directory}/key`, "one", { mode: 0o600 });
   const live = await LiveConfig.open(file.path, file.system);
   assert.deepEqual(live.apiKey, { key: "one", source: "file" });
   await Deno.writeTextFile(`${file.directory}/key`, "two");
@@ -128,4 +182,20 @@ Deno.test("LiveConfig.report warns about listen interfaces that other machines c
     'net.listen_interface: clients in net.allow_cidrs can reach these private endpoints on "0.0.0.0"',
     'net.overrides.d.example: clients in net.allow_cidrs can reach these private endpoints on "10.0.0.1"',
   ]);
+});
+
+Deno.test("LiveConfig.reload() keeps the names where they are without the permissions for DNS", async () => {
+  const holds: System["holds"] = (capability) =>
+    capability.kind !== "write" || capability.path !== "/etc/resolv.conf";
+  await using file = await fakeFile("dns: {manage_resolv_conf: false}\n", { holds });
+  const live = await LiveConfig.open(file.path, file.system);
+  await file.write("net: {listen_interface: 0.0.0.0}\n");
+  const result = await live.reload();
+  assert.ok("problems" in result);
+  assert.match(result.problems.join(), /^net\.listen_interface: .*Restart ngrokd with deno task ngrokd/);
+  assert.equal(live.current.net.listenInterface, "virtual");
+  // At a start the sets are chosen by the configuration; a reload of such a one needs nothing more.
+  const restarted = await LiveConfig.open(file.path, file.system);
+  await file.write("net: {listen_interface: 0.0.0.0}\ndns: {enabled: true}\n");
+  assert.ok("change" in await restarted.reload());
 });

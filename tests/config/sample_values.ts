@@ -34,6 +34,12 @@ export const SAMPLES: readonly Sample[] = [
   ["server.cert_refresh_interval", 60, 60_000, "identity"],
   ["server.health_address", "0.0.0.0", "0.0.0.0", "health"],
   ["server.health_port", 9000, 9000, "health"],
+  [
+    "server.health_hosts",
+    ["Ngrokd.monitoring.SVC.", "*.example.com"],
+    ["ngrokd.monitoring.svc", "*.example.com"],
+    "health",
+  ],
   ["server.ingress_ca", "/tmp/ca.pem", "/tmp/ca.pem", "ingress"],
   ["bound_endpoints.poll_interval", 5, 5000, "poll"],
   ["bound_endpoints.selectors", ["x == 'a'", true], ["x == 'a'", "true"], "operator"],
@@ -49,17 +55,24 @@ export const SAMPLES: readonly Sample[] = [
     Object.assign(Object.create(null), { "db.example.com": "0.0.0.0", "*.example.com": "virtual" }),
     "endpoints",
   ],
+  ["net.allow_names", ["DB.", "*.Corp"], ["db", "*.corp"], "endpoints"],
+  ["net.deny_names", ["Bank.example"], ["bank.example"], "endpoints"],
+  ["net.shadow_public", "Refuse", "refuse", "endpoints"],
+  ["net.allow_ports", [22, "389"], [22, 389], "endpoints"],
   [
     "net.allow_cidrs",
     ["192.0.2.7/24", "198.51.100.9"],
     [{ base: 0xc0000200, prefix: 24 }, { base: 0xc6336409, prefix: 32 }],
     "endpoints",
   ],
+  ["net.allow_hosts", ["Dev.Corp.", "*.corp"], ["dev.corp", "*.corp"], "connections"],
+  ["net.half_close_timeout", 5, 5_000, "connections"],
   ["net.advertise_ip", "192.0.2.1", "192.0.2.1", "endpoints"],
   ["dns.enabled", true, true, "dns"],
   ["dns.listen", "127.0.0.1:5353", "127.0.0.1:5353", "dns"],
   ["dns.manage_resolv_conf", false, false, "dns"],
   ["dns.upstream", ["9.9.9.9", "localhost:54"], ["9.9.9.9:53", "127.0.0.1:54"], "dns"],
+  ["dns.allow_private", ["NAS.corp.", "*.lan"], ["nas.corp", "*.lan"], "dns"],
 ];
 
 /** The content of a file that sets these keys. */

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { judgeHostileNames, MACHINE, urlOf } from "../../scripts/hostile_names/table.ts";
 import { renderBlock } from "../../src/names/hosts/hosts_block.ts";
 import { realSystem } from "../../src/system/system.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";
 import { statusLine, withDaemon } from "../fakes/with_daemon.ts";
+import { FakeUpstream } from "../dns/fake_upstream.ts";
+import { decode, replyTo } from "../dns/messages.ts";
 
 const USER = "127.0.0.1 localhost\n";
 const HOSTILE = [
@@ -148,4 +151,84 @@ Deno.test("runDaemon() refuses a reserved name in the last known endpoints befor
     const hosts = await Deno.readTextFile(machine.hostsPath);
     assert.ok(hosts.includes("\tdb.myapp\n") && !hosts.includes("mylaptop"));
   }, { ready: "answered" });
+});
+
+Deno.test("runDaemon() gives every hostile name the verdict and reason of the table in the docs", async () => {
+  // Exists, does not exist (NXDOMAIN), or no answer.
+  await using upstream = new FakeUpstream((request) => {
+    const name = decode(request).questions[0]!.name.toLowerCase();
+    if (MACHINE.silentNames.some((silent) => silent === name)) return [];
+    const exists = MACHINE.publicNames.some((known) => known === name);
+    return [replyTo(request, exists ? { addresses: ["192.0.2.1"] } : { rcode: 3 })];
+  });
+  const { files } = realSystem();
+  await using machine = await FakeMachine.create({
+    net: `deny_names: [${MACHINE.denied.map((name) => JSON.stringify(name)).join()}]`,
+    dns: `upstream: ["${upstream.address}:${upstream.port}"]`,
+    system: {
+      hostname: () => MACHINE.hostname,
+      files: {
+        ...files,
+        readTextIfAny: (path) =>
+          path === "/etc/resolv.conf" ? Promise.resolve(MACHINE.resolvConf) : files.readTextIfAny(path),
+      },
+    },
+  });
+  machine.environment.HTTPS_PROXY = `http://${MACHINE.proxyHost}:3128`;
+  await Deno.writeTextFile(machine.hostsPath, MACHINE.hosts);
+  const judged = await judgeHostileNames();
+  const endpoints = judged.map(({ name }, index) => ({ id: `ep_hostile${index}`, url: urlOf(name) }));
+  alsoList(machine, endpoints);
+  await withDaemon(machine, async () => {
+    await machine.until("all answers of the DNS", async () => {
+      const rows = await machine.askList();
+      return rows.some(({ reason }) => reason.includes("shadows a public name")) &&
+        rows.some(({ url, state }) => url === urlOf("*.private.bank.com") && state === "active");
+    });
+    const rows = new Map((await machine.askList()).map((row) => [row.id, row]));
+    for (const [index, { name, verdict, reason }] of judged.entries()) {
+      const row = rows.get(`ep_hostile${index}`)!;
+      assert.equal(row.state, verdict === "refused" ? "refused" : "active", name);
+      if (name.startsWith("*.") && verdict === "served") continue;
+      assert.equal(row.reason, reason.replace("/etc/hosts", machine.hostsPath), name);
+    }
+    const served = judged.filter(({ name, verdict }) => verdict !== "refused" && !name.startsWith("*."));
+    const section = new Map(
+      served.map((
+        { name },
+      ) => [name, rows.get(`ep_hostile${judged.findIndex((one) => one.name === name)}`)!.ip]),
+    );
+    assert.equal(await Deno.readTextFile(machine.hostsPath), `${MACHINE.hosts}\n${renderBlock(section)}`);
+  });
+});
+
+Deno.test("runDaemon() follows lines of the user, net.allow_names and net.deny_names while it runs", async () => {
+  await using machine = await FakeMachine.create();
+  await Deno.writeTextFile(machine.hostsPath, USER);
+  for (const name of ["db", "nas.home"]) {
+    machine.cloud.addEndpoint({ url: `tcp://${name}:8385`, backend: "echo" });
+  }
+  /** Waits until exactly these endpoints are served, and have lines in ngrokd's section. */
+  const until = (names: readonly string[]) =>
+    machine.until(`${names.join()} served`, async () => {
+      const rows = await machine.askList();
+      const active = rows.filter(({ state }) => state === "active").map(({ hostname }) => hostname).sort();
+      const [, section = ""] = (await Deno.readTextFile(machine.hostsPath)).split("# BEGIN ngrokd");
+      const published = ["db", "nas.home"].filter((name) => section.includes(`\t${name}\n`));
+      return [active.join(), published.join()].every((text) => text === names.join());
+    });
+  await withDaemon(machine, async () => {
+    await until(["nas.home"]);
+    await machine.reloadWith("net:", "net:\n  allow_names: [db]");
+    await until(["db", "nas.home"]);
+    await Deno.writeTextFile(
+      machine.hostsPath,
+      `192.0.2.9 nas.home\n${await Deno.readTextFile(machine.hostsPath)}`,
+    );
+    await until(["db"]);
+    const hosts = await Deno.readTextFile(machine.hostsPath);
+    assert.equal(hosts.split("nas.home").length, 2, hosts);
+    await machine.reloadWith("allow_names: [db]", 'allow_names: [db, "*.home"]\n  deny_names: [db]');
+    await until(["nas.home"]);
+  });
 });

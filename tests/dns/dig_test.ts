@@ -121,6 +121,9 @@ Deno.test({
       connectTcp,
       allows: () => true,
       isLocal: () => true,
+      localAddress: () => undefined,
+      allowsPrivate: () => false,
+      onDropped: () => {},
     });
     server.replaceZone(new Zone([{ hostname: "a.example.com", address: "10.107.0.1" }]));
     const [binding] = server.rebind([{ address: "127.0.0.1", port: 0 }]);

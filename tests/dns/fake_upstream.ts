@@ -3,7 +3,7 @@ import { replyTo } from "./messages.ts";
 /** The replies of a server to a message. */
 export type Answers = (request: Uint8Array, transport: "udp" | "tcp") => readonly Uint8Array<ArrayBuffer>[];
 
-/** A DNS server on a loopback port, by UDP and TCP. */
+/** A DNS server on a loopback port, by UDP and TCP; a free one unless it is given. */
 export class FakeUpstream implements AsyncDisposable {
   readonly address: string;
   readonly port: number;
@@ -16,11 +16,12 @@ export class FakeUpstream implements AsyncDisposable {
 
   constructor(
     answers: Answers = (request) => [replyTo(request, { addresses: ["192.0.2.1"] })],
-    address = "127.0.0.1",
+    where: { readonly address?: string; readonly port?: number } = {},
   ) {
+    const { address = "127.0.0.1", port = 0 } = where;
     this.#answers = answers;
     this.address = address;
-    this.#tcp = Deno.listen({ hostname: address, port: 0 });
+    this.#tcp = Deno.listen({ hostname: address, port });
     this.port = (this.#tcp.addr as Deno.NetAddr).port;
     this.#udp = Deno.listenDatagram({ transport: "udp", hostname: address, port: this.port });
     this.#tasks = [this.#serveUdp(), this.#serveTcp()];

@@ -94,6 +94,11 @@ export function decode(bytes: Uint8Array): Decoded {
   return decoded;
 }
 
+/** The name that a message asks for, in lower case: ngrokd asks other servers in random case. */
+export function nameOf(request: Uint8Array): string {
+  return decode(request).questions[0]!.name.toLowerCase();
+}
+
 /** The reply of a server: the question of the message and these A records. */
 export function replyTo(
   request: Uint8Array,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../../src/config/schema.ts";
-import { isNetworkMode, planDns, planZones } from "../../src/dns/plan.ts";
+import { isNetworkMode, planDns, planOwnAddresses, planZones } from "../../src/dns/plan.ts";
 import { addressRecord, NO_RECORD } from "../../src/dns/zone.ts";
-import { parseCidr } from "../../src/lib/ipv4.ts";
+import { formatIpv4, parseCidr } from "../../src/lib/ipv4.ts";
 import { type Route, RouteTable } from "../../src/model/route_table.ts";
 
 const SUBNET = parseCidr("10.107.0.0/16")!;
@@ -124,4 +124,21 @@ Deno.test("planZones() answers with the address of listener or query, or the adv
   assert.equal(answerTo(SHARED, ""), QUERIED);
   assert.equal(answerTo(SHARED, "198.51.100.1"), "198.51.100.1");
   assert.equal(answerTo(route("a.example.com", "eth0", "192.0.2.2"), ""), "192.0.2.2");
+});
+
+Deno.test("planOwnAddresses() has listeners, the DNS server, and the advertised address if shared", () => {
+  const own = (net: object, ...routes: Route[]) => {
+    const input = {
+      config: parseConfig({ net }).config,
+      routes,
+      subnet: SUBNET,
+      own: OWN,
+      resolveInterface: () => undefined,
+    };
+    return [...planOwnAddresses(input, [{ address: "127.0.0.1", port: 53 }])].map(formatIpv4);
+  };
+  const advertise_ip = "198.51.100.1";
+  assert.deepEqual(own({ advertise_ip }, VIRTUAL), ["127.0.0.1", "10.107.0.2"]);
+  const shared = { advertise_ip, listen_interface: "0.0.0.0" };
+  assert.deepEqual(own(shared, SHARED), ["127.0.0.1", advertise_ip, "10.107.0.1", "192.0.2.2"]);
 });

@@ -3,6 +3,7 @@ import { DnsServer, type DnsServerOptions } from "../../src/dns/server.ts";
 import { Zone } from "../../src/dns/zone.ts";
 import type { BindError } from "../../src/model/errors.ts";
 import { connectTcp, listenTcp } from "../../src/system/tcp.ts";
+import { nextTurn } from "../../src/system/turns.ts";
 import { listenUdp } from "../../src/system/udp.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
@@ -10,7 +11,7 @@ import { untilRefused } from "../fakes/sockets.ts";
 import { askUdp, TcpClient } from "./client.ts";
 import { FakeUdp, idleListener } from "./fake_sockets.ts";
 import { FakeUpstream } from "./fake_upstream.ts";
-import { decode, type Decoded, message, opt, replyTo, TYPES } from "./messages.ts";
+import { decode, type Decoded, message, nameOf, opt, replyTo, TYPES } from "./messages.ts";
 
 const OURS = ["10.107.0.1"];
 
@@ -26,6 +27,9 @@ function serverOf(options: Partial<DnsServerOptions> = {}): DnsServer {
     connectTcp,
     allows: () => true,
     isLocal: () => true,
+    localAddress: () => undefined,
+    allowsPrivate: () => false,
+    onDropped: () => {},
     ...options,
   });
   server.replaceZone(zone({ "a.example.com": OURS[0], "here.example.com": undefined }));
@@ -229,7 +233,11 @@ Deno.test("DnsServer limits answers to a network, but not to this machine (R15)"
     socket.deliver(message({ questions: 2 }), "192.168.1.7");
     socket.deliver(message({ flags: [0x28, 0] }), "192.168.1.7");
   }
-  await time.pass(0);
+  // The server answers a flood in several turns of the event loop.
+  for (let turns = 0; turns < 20; turns++) {
+    await time.pass(0);
+    await nextTurn();
+  }
   const toNetwork = socket.sent.filter(({ peer }) => peer.hostname !== "127.0.0.1");
   const truncated = toNetwork.filter(({ data }) => decode(data).flag_tc);
   const whole = toNetwork.length - truncated.length;
@@ -277,7 +285,7 @@ Deno.test("DnsServer gives other machines only the names that are shared with th
 
 Deno.test("DnsServer forwards at most 3 times the query to other machines by UDP (R15)", async () => {
   await using upstream = new FakeUpstream((request) => {
-    const count = Number(decode(request).questions[0]!.name.split(".")[0]!.slice(1));
+    const count = Number(nameOf(request).split(".")[0]!.slice(1));
     return [replyTo(request, { addresses: Array.from({ length: count }, () => "192.0.2.1") })];
   });
   await using server = serverOf(ONE_IS_LOCAL);
@@ -299,9 +307,7 @@ Deno.test("DnsServer forwards at most 3 times the query to other machines by UDP
 
 Deno.test("DnsServer forwards for this machine while a neighbour uses all its slots (R21)", async () => {
   await using upstream = new FakeUpstream((request) =>
-    decode(request).questions[0]!.name.startsWith("slow")
-      ? []
-      : [replyTo(request, { addresses: ["192.0.2.1"] })]
+    nameOf(request).startsWith("slow") ? [] : [replyTo(request, { addresses: ["192.0.2.1"] })]
   );
   await using server = serverOf({ ...ONE_IS_LOCAL, limits: { idleMs: 500 } });
   server.replaceUpstreams([upstream]);
@@ -315,7 +321,7 @@ Deno.test("DnsServer forwards for this machine while a neighbour uses all its sl
   for (let count = 64; count < 100; count++) {
     assert.equal(decode((await greedy.next())!).rcode, "SERVFAIL");
   }
-  assert.deepEqual([await outcome(OTHER), await outcome(LOCAL)], ["SERVFAIL", "192.0.2.1"]);
-  assert.equal(await greedy.next(), undefined, "it was idle for too long");
-  assert.equal(await outcome(OTHER), "192.0.2.1", "its slots are free");
+  assert.equal(await outcome(LOCAL), "192.0.2.1");
+  // Its own newest query takes the slot of its oldest once that is 200 ms old.
+  while (await outcome(OTHER) === "SERVFAIL");
 });

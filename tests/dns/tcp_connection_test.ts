@@ -3,12 +3,18 @@ import { TcpConnection } from "../../src/dns/tcp_connection.ts";
 import { memoryPair } from "../fakes/memory_stream.ts";
 import { type FakeClock, fakeClock } from "../fakes/fake_clock.ts";
 
+/** Returns each message, and never waits for a turn. */
+const ECHO = {
+  respond: (bytes: Uint8Array) => bytes.slice(),
+  takeTurn: () => Promise.resolve(),
+  onMessages: () => {},
+};
 const QUERY = new Uint8Array([0, 3, 9, 9, 9]);
 
 /** A served connection under a fake clock, with the side of the client. */
 function connection(time: FakeClock) {
   const { near, far } = memoryPair();
-  const served = new TcpConnection(far, { respond: (bytes) => bytes.slice(), onMessages: () => {} });
+  const served = new TcpConnection(far, ECHO);
   const done = served.run().catch(() => {});
   return {
     near,
@@ -80,7 +86,7 @@ Deno.test("TcpConnection answers a message that is completed in time, then waits
 Deno.test("TcpConnection closes 5 s after a client stops reading its replies (F51)", async () => {
   using time = fakeClock();
   const { near, far } = memoryPair({ highWater: 8 });
-  const served = new TcpConnection(far, { respond: (bytes) => bytes.slice(), onMessages: () => {} });
+  const served = new TcpConnection(far, ECHO);
   const done = assert.rejects(served.run(), { name: "TimeoutError" });
   await near.write(QUERY);
   await time.pass(3000);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { TcpServer, type TcpServerLimits } from "../../src/dns/tcp_server.ts";
 import { listenTcp, type TcpListener } from "../../src/system/tcp.ts";
+import { nextTurn } from "../../src/system/turns.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { until } from "../fakes/sockets.ts";
 import { TcpClient } from "./client.ts";
@@ -15,13 +16,17 @@ class Served implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
 
-  constructor(limits: TcpServerLimits = {}, admits: (peer: string) => boolean = () => true) {
+  constructor(limits: TcpServerLimits = {}, options: ServedOptions = {}) {
+    const { admits = () => true, onMessage = () => {} } = options;
     this.tcp = new TcpServer(limits);
     this.#listener = listenTcp({ address: "127.0.0.1", port: 0 });
     this.port = this.#listener.port;
     this.#done = this.tcp.serve(this.#listener, {
       admits,
-      respond: (bytes) => this.#respond(bytes),
+      respond: (bytes) => {
+        onMessage(bytes);
+        return this.#respond(bytes);
+      },
       signal: this.#stop.signal,
     });
   }
@@ -47,6 +52,11 @@ class Served implements AsyncDisposable {
   }
 }
 
+interface ServedOptions {
+  readonly admits?: (peer: string) => boolean;
+  readonly onMessage?: (bytes: Uint8Array) => void;
+}
+
 function numbered(first: number, number: number): Uint8Array {
   return new Uint8Array([first, number >> 8, number & 255, ...Array(20).fill(7)]);
 }
@@ -63,6 +73,26 @@ Deno.test("TcpServer answers 128 queries of one write, each once, in any order (
     "those that were ready",
   );
   assert.deepEqual(numbers.toSorted((a, b) => a - b), [...Array(128).keys()]);
+});
+
+Deno.test("TcpServer serves one connection in one turn of the event loop (R78)", async () => {
+  const served = new Set<string>();
+  let most = 0;
+  await using server = new Served({ maxPerSource: 64 }, { onMessage: (bytes) => served.add(`${bytes[1]}`) });
+  const clients = await Promise.all(Array.from({ length: 31 }, () => TcpClient.connect(server.port)));
+  const queries = (index: number) => Array.from({ length: 500 }, () => numbered(0, index << 8));
+  const received = clients.map(async (client, index) => {
+    await client.ask(...queries(index));
+    for (let count = 0; count < 500; count++) await client.next();
+  });
+  const all = Promise.all(received).then(() => false);
+  while (await Promise.race([all, nextTurn().then(() => true)])) {
+    most = Math.max(most, served.size);
+    served.clear();
+  }
+  for (const client of clients) client[Symbol.dispose]();
+  // A turn can begin before and end after the one of this loop.
+  assert.ok(most <= 2, `${most} connections were served in one turn`);
 });
 
 Deno.test("TcpServer reads queries that arrive octet by octet or in pieces", async () => {
@@ -138,9 +168,11 @@ Deno.test("TcpServer reads no more from a connection with 128 queries outstandin
 
 Deno.test("TcpServer closes a connection that is not admitted at once, without a byte", async () => {
   const asked: string[] = [];
-  await using server = new Served({}, (peer) => {
-    asked.push(peer);
-    return false;
+  await using server = new Served({}, {
+    admits(peer) {
+      asked.push(peer);
+      return false;
+    },
   });
   using client = await TcpClient.connect(server.port);
   assert.equal(await client.next(), undefined);
@@ -151,9 +183,11 @@ Deno.test("TcpServer closes a connection that is not admitted at once, without a
 Deno.test("TcpServer closes a connection if admission fails, and continues", async () => {
   await using logged = await captureLog();
   let broken = true;
-  await using server = new Served({}, () => {
-    if (broken) throw new Error("Too many open files (os error 24)");
-    return true;
+  await using server = new Served({}, {
+    admits() {
+      if (broken) throw new Error("Too many open files (os error 24)");
+      return true;
+    },
   });
   using first = await TcpClient.connect(server.port);
   assert.equal(await first.next(), undefined);

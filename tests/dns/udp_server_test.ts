@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { serveUdp, type UdpServerOptions } from "../../src/dns/udp_server.ts";
+import { nextTurn } from "../../src/system/turns.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
 import { FakeUdp } from "./fake_sockets.ts";
@@ -26,6 +27,24 @@ function serving(options: Partial<UdpServerOptions> = {}) {
     },
   };
 }
+
+Deno.test("serveUdp() lets the event loop run in a flood, at most 64 datagrams apart (R78)", async () => {
+  for (const [forwards, most] of [[false, 64], [true, 64 / 16]] as const) {
+    let answered = 0;
+    const server = serving({
+      respond(message) {
+        answered++;
+        return forwards ? Promise.resolve(message.slice()) : message.slice();
+      },
+    });
+    for (let count = 0; count < 640; count++) server.socket.deliver(ONE, "192.168.1.9", 1);
+    for (let before = 0; answered < 640; before = answered) {
+      await nextTurn();
+      assert.ok(answered - before <= most, `${answered - before} in one turn`);
+    }
+    await server.close();
+  }
+});
 
 Deno.test("serveUdp() does nothing for a datagram from port 0 (F47)", async () => {
   using time = fakeClock();

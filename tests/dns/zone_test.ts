@@ -37,6 +37,20 @@ Deno.test("Zone finds exact names before wildcards, and the longest suffix at an
   }
 });
 
+Deno.test("Zone answers below a wildcard for no name by which programs configure themselves", () => {
+  const zone = new Zone([
+    { hostname: "*.example.com", address: "10.107.0.1" },
+    { hostname: "wpad.exact.example.com", address: "10.107.0.2" },
+    { hostname: "*._own.example.com", address: "10.107.0.3" },
+  ]);
+  for (const label of ["wpad", "wpad7", "isatap", "_tcp", "x._tcp", "_acme-challenge.x"]) {
+    assert.equal(lookUp(zone, `${label}.example.com`), undefined, label);
+  }
+  assert.equal(lookUp(zone, "x.wpad.example.com"), "10.107.0.1");
+  assert.equal(lookUp(zone, "wpad.exact.example.com"), "10.107.0.2");
+  assert.equal(lookUp(zone, "x._own.example.com"), "10.107.0.3");
+});
+
 Deno.test("Zone returns the local address for a name or wildcard without an address", () => {
   const zone = new Zone([
     { hostname: "a.example.com", address: undefined },
@@ -90,4 +104,17 @@ Deno.test("Zone and ListenerRoutes agree on every name", () => {
     ),
     { seed: 4, numRuns: 300 },
   );
+});
+
+Deno.test("Zone.hasNamesBelow() is true for every domain above a name of ours, and below a wildcard", () => {
+  const zone = new Zone([
+    { hostname: "api.team.myapp", address: undefined },
+    { hostname: "*.apps.other", address: undefined },
+  ]);
+  for (const domain of ["team.myapp", "myapp", "apps.other", "other", "x.apps.other", ""]) {
+    assert.ok(zone.hasNamesBelow(domain), domain);
+  }
+  for (const domain of ["api.team.myapp", "x.team.myapp", "org", "x.other"]) {
+    assert.ok(!zone.hasNamesBelow(domain), domain);
+  }
 });

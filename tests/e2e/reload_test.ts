@@ -28,7 +28,8 @@ Deno.test("an invalid configuration keeps the running one; a valid one applies w
 
   const next = `${stage.configPath}.new`;
   const address = stage.network.address("9.9");
-  await Deno.writeTextFile(next, config.replace("net:\n", `net:\n  listen_interface: ${address}\n`));
+  const moved = config.replace("net:\n", `net:\n  listen_interface: ${address}\n`);
+  await Deno.writeTextFile(next, moved, { mode: 0o600 });
   await Deno.rename(next, stage.configPath);
   await stage.until(
     "the endpoint moves",

@@ -4,6 +4,8 @@ import FakeTimers from "@sinonjs/fake-timers";
 export interface FakeClock extends Disposable {
   /** Advances time and runs everything that is due. */
   readonly pass: (ms: number) => Promise<void>;
+  /** Advances time as code that computes does. */
+  readonly spend: (ms: number) => void;
   /**
    * Sets the date, in milliseconds since the epoch; timers and `performance.now()` do not notice.
    */
@@ -19,6 +21,7 @@ export function fakeClock(now = 0): FakeClock {
     async pass(ms) {
       await clock.tickAsync(ms);
     },
+    spend: (ms) => void clock.tick(ms),
     setDate: (ms) => clock.setSystemTime(ms),
     timers: () => clock.countTimers(),
     [Symbol.dispose]: () => clock.uninstall(),

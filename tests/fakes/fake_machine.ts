@@ -1,4 +1,5 @@
 import { BindError } from "../../src/model/errors.ts";
+import { SIGNAL_VARIABLE } from "../../src/config/environment_warnings.ts";
 import { runDaemon } from "../../src/daemon/run.ts";
 import type { SignalName } from "../../src/system/signals.ts";
 import { realSystem, type System } from "../../src/system/system.ts";
@@ -24,6 +25,7 @@ export class FakeMachine extends DaemonHarness {
     super(parts.cloud, parts);
     this.network = parts.network;
     this.environment.NGROKD_HOSTS_PATH = this.hostsPath;
+    this.environment[SIGNAL_VARIABLE] = "blocked";
     const fromEnvironment = (name: string) => this.environment[name] || undefined;
     this.system = {
       ...realSystem(),

@@ -69,6 +69,8 @@ export class MemoryStream implements AcceptedStream {
   readonly #out: Channel;
   readonly #segment: number;
   closed = false;
+  /** True after `abort`. */
+  aborted = false;
 
   constructor(channels: { incoming: Channel; outgoing: Channel; segment: number }) {
     this.#in = channels.incoming;
@@ -97,6 +99,13 @@ export class MemoryStream implements AcceptedStream {
     this.closed = true;
     this.#in.fail(new Deno.errors.Interrupted("closed"));
     if (!this.#out.ended) this.#out.end();
+  }
+
+  abort(): Promise<void> {
+    this.aborted = true;
+    if (!this.closed) this.close();
+    this.#out.fail(new Deno.errors.ConnectionReset("reset"));
+    return Promise.resolve();
   }
 
   /** Breaks both directions for both ends. */

@@ -9,7 +9,10 @@ import type { RoundSettings } from "../../src/sync/round.ts";
 /** The state of the first start. */
 export const NOTHING_SAVED: SavedState = { leases: new Map(), ports: new Map(), endpoints: undefined };
 
-/** Settings of a round: a virtual address for each endpoint, and no name is reserved. */
+/** A policy that refuses no name. */
+export const ANY_NAME: RoundSettings["names"] = { revision: 0, judge: () => ({}) };
+
+/** Settings of a round: a virtual address for each endpoint, and no name is refused. */
 export function roundSettings(fields: Partial<RoundSettings> = {}): RoundSettings {
   return {
     subnet: parseCidr("127.107.0.0/16")!,
@@ -17,7 +20,8 @@ export function roundSettings(fields: Partial<RoundSettings> = {}): RoundSetting
     listenInterface: "virtual",
     overrides: {},
     startPort: 9080,
-    reserved: { machine: [], cloud: [] },
+    names: ANY_NAME,
+    allowPorts: [],
     resolveInterface: () => undefined,
     // The first free address, and then the next ones.
     random: () => 0,

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { chooseByRequest, planRoute, refuseOtherHost, urlOf } from "../../src/forward/choose_route.ts";
 import { ListenerRoutes } from "../../src/model/route_table.ts";
-import type { RequestHead } from "../../src/forward/http/parse_head.ts";
 import { sniffHttp } from "../../src/forward/http/sniff_http.ts";
 import { latin1 } from "../fakes/memory_stream.ts";
-import { route, routes } from "../fakes/routes.ts";
+import { hostRules, route, routes } from "../fakes/routes.ts";
 
 Deno.test("planRoute() copies the routes only for a listener with both kinds", () => {
   const listener = routes("http://a.example:80", "http://b.example:80");
@@ -18,29 +17,23 @@ Deno.test("chooseByRequest() shortens a foreign Host in its answer, and sends no
   const choice = chooseByRequest(
     new ListenerRoutes([route("http://api.myapp:80", { listenInterface: "0.0.0.0" })]),
     sniff,
+    { rules: hostRules() },
   );
   assert.ok("refusal" in choice && choice.refusal.method === "HEAD" && choice.refusal.reason.length < 250);
 });
 
-Deno.test("refuseOtherHost() refuses every name but the connection's own", () => {
+Deno.test("refuseOtherHost() refuses another name, or one that must not be rewritten", () => {
   const choice = { route: route("http://*.example.com:80"), host: "a.example.com", passthrough: false };
-  const head = (host: string): RequestHead => ({
-    length: 0,
-    method: "GET",
-    host,
-    port: undefined,
-    authority: undefined,
-    fieldsStart: 0,
-    body: 0,
-    fields: [],
-  });
-  assert.equal(refuseOtherHost(choice, head("a.example.com")), undefined);
-  assert.equal(refuseOtherHost(choice, head("b.example.com"))?.status, 421);
-  assert.equal(
-    refuseOtherHost({ ...choice, hostField: "a.example.com" }, head("b.example.com")),
-    undefined,
-    "its Host is replaced",
-  );
+  const status = (host: string, more = {}): number | undefined => {
+    const sniff = sniffHttp(latin1(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`));
+    assert.ok(sniff !== "more" && sniff.kind === "request");
+    return refuseOtherHost({ ...choice, ...more }, sniff.head, { rules: hostRules() })?.status;
+  };
+  assert.equal(status("a.example.com"), undefined);
+  assert.equal(status("b.example.com"), 421);
+  const rewriting = { route: route("http://a.example.com:80"), hostField: "a.example.com" };
+  assert.equal(status("10.107.0.2", rewriting), undefined);
+  assert.equal(status("b.example.com", rewriting), 421);
 });
 
 Deno.test("chooseByRequest() rewrites Host on a virtual address unless the first one is right", () => {
@@ -48,7 +41,9 @@ Deno.test("chooseByRequest() rewrites Host on a virtual address unless the first
   const choose = (url: string, text: string) => {
     const sniff = sniffHttp(latin1(text));
     assert.ok(sniff !== "more" && sniff.kind === "request", text);
-    const choice = chooseByRequest(new ListenerRoutes([route(url, { localPort: 9080 })]), sniff);
+    const choice = chooseByRequest(new ListenerRoutes([route(url, { localPort: 9080 })]), sniff, {
+      rules: hostRules(),
+    });
     assert.ok(
       "route" in choice && choice.host === "api.myapp" && choice.passthrough === !("hostField" in choice),
     );
@@ -68,14 +63,13 @@ Deno.test("chooseByRequest() rewrites Host on a virtual address unless the first
       "10.107.0.2",
       "localhost:9080",
       "api.myapp:9080",
-      "x.api.myapp",
     ]],
     "http://api.myapp:443": ["api.myapp", ["api.myapp:80", "[::1]"]],
     "http://api.myapp:8080": ["api.myapp:8080", [
       "api.myapp",
       "api.myapp:80",
       "api.myapp:9080",
-      "other:8080",
+      "localhost:8080",
     ]],
   };
   for (const [url, [hostField, hosts]] of Object.entries(rewritten)) {
@@ -87,7 +81,8 @@ Deno.test("chooseByRequest() rewrites Host on a virtual address unless the first
       "CONNECT api.myapp:80 HTTP/1.0\r\n\r\n",
       "GET http://api.myapp/ HTTP/1.0\r\n\r\n",
       "GET http://api.myapp/ HTTP/1.1\r\nHost: other\r\n\r\n",
-      "GET http://other/ HTTP/1.1\r\nHost: api.myapp\r\n\r\n",
+      "GET http://10.107.0.2/ HTTP/1.1\r\nHost: api.myapp\r\n\r\n",
+      "CONNECT far.example:443 HTTP/1.1\r\nHost: far.example:443\r\n\r\n",
     ]
   ) {
     assert.equal(choose("http://api.myapp:80", text), "api.myapp", text);

@@ -24,7 +24,7 @@ import {
   send,
   text,
 } from "../fakes/memory_stream.ts";
-import { route, routes } from "../fakes/routes.ts";
+import { hostRules, route, routes } from "../fakes/routes.ts";
 
 const GET = get("api.myapp");
 const FRAME_BYTES = 15;
@@ -60,6 +60,8 @@ function serve(options: ServeOptions = {}) {
       clientPair: () => ({ cert: "c", key: "k" }),
       trust: () => [],
     },
+    rules: hostRules(),
+    halfCloseMs: () => 60_000,
     limits: LIMITS,
     ingressSlots: new ConnectionSlots(1),
     clientSlots: new ClientSlots(1),
@@ -98,6 +100,21 @@ Deno.test("serveConnection() carries a connection to its last byte", async () =>
   assert.equal(await outcome, "ok");
   assert.equal(state(), "ok");
   assert.ok(remote.closed);
+});
+
+Deno.test("serveConnection() resets the client of every kind if the ingress dies (R62)", async () => {
+  const upgrade = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\r\n";
+  for (const [url, request] of [[TCP, "x"], ["http://api.myapp:80", GET], ["http://api.myapp:80", upgrade]]) {
+    const { client, server, local, outcome } = serve({ url: url! });
+    await send(client, request!);
+    await readExactly(server, FRAME_BYTES);
+    await send(server, WELCOME);
+    await send(server, "HTTP/1.1 200 OK\r\n\r\na part");
+    await readExactly(client, 25);
+    server.reset();
+    assert.equal(await outcome, "ok");
+    assert.ok(local.aborted, request);
+  }
 });
 
 Deno.test("serveConnection() works with segments of one byte", async () => {
@@ -238,6 +255,8 @@ Deno.test("serveConnection() returns the outcome of a connection", async () => {
     ["wrong_host", get("x"), {
       routes: new ListenerRoutes([route("http://api.myapp:80", { listenInterface: "0.0.0.0" })]),
     }],
+    ["wrong_host", get("rebound.example"), {}],
+    ["forbidden", "POST / HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n\r\n", {}],
     ["bad_request", "GET /\r\n\r\n", {}],
     ["dial_failed", GET, { dialMs: 20_000 }],
     ["upgrade_refused", GET, {}, REFUSAL],

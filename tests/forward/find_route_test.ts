@@ -6,7 +6,7 @@ import { clientHello, records } from "../fakes/client_hello.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
 import { get } from "../fakes/http_request.ts";
 import { latin1, memoryPair, send, text } from "../fakes/memory_stream.ts";
-import { route, routes } from "../fakes/routes.ts";
+import { hostRules, route, routes } from "../fakes/routes.ts";
 
 function hello(name?: string): Uint8Array {
   return records(clientHello({ name }));
@@ -25,7 +25,7 @@ async function find(
   const { near, far } = memoryPair({
     ...(options.segment === undefined ? {} : { segment: options.segment }),
   });
-  const finding = findRoute(far, { routes: listener, limits: LIMITS });
+  const finding = findRoute(far, { routes: listener, rules: hostRules(), limits: LIMITS });
   await send(near, bytes);
   if (options.end) await near.closeWrite();
   const found = await finding;
@@ -55,7 +55,7 @@ Deno.test("findRoute() reads nothing if the listener belongs to one tcp, tls or 
   ) {
     const { far } = memoryPair();
     far.read = () => assert.fail("nothing must be read");
-    const found = await findRoute(far, { routes: routes(url), limits: LIMITS });
+    const found = await findRoute(far, { routes: routes(url), rules: hostRules(), limits: LIMITS });
     assert.ok(found.kind === "found" && found.choice.passthrough && found.initial.length === 0);
     assert.equal(`${found.choice.host}:${found.choice.route.port}`, url.slice(url.indexOf("//") + 2));
   }
@@ -64,7 +64,7 @@ Deno.test("findRoute() reads nothing if the listener belongs to one tcp, tls or 
 Deno.test("findRoute() finds nothing without a route, or among several tcp routes", async () => {
   for (const listener of [undefined, routes("tcp://a.example:1", "tcp://b.example:1")]) {
     const { far } = memoryPair();
-    assert.deepEqual(await findRoute(far, { routes: listener, limits: LIMITS }), {
+    assert.deepEqual(await findRoute(far, { routes: listener, rules: hostRules(), limits: LIMITS }), {
       kind: "not_found",
       outcome: "no_route",
       refusal: undefined,
@@ -92,7 +92,7 @@ Deno.test("findRoute() accepts the right Host of the only shared http route with
   }
 });
 
-Deno.test("findRoute() accepts every Host on a virtual address", async () => {
+Deno.test("findRoute() accepts its name, localhost and no Host on a virtual address", async () => {
   const listener = routes("http://api.myapp:80");
   for (const [host, passthrough] of [["api.myapp", true], ["localhost", false], ["", false]] as const) {
     const { initial, ...rest } = await find(listener, getBytes(host));
@@ -222,7 +222,7 @@ Deno.test("findRoute() limits a head to 10 s, and a hello and the first byte to 
     bytes: Uint8Array,
   ): Promise<{ seconds: number; refusal: string | undefined }> {
     const { near, far } = memoryPair();
-    const finding = findRoute(far, { routes: listener, limits: LIMITS });
+    const finding = findRoute(far, { routes: listener, rules: hostRules(), limits: LIMITS });
     let over = false;
     void finding.then(() => over = true);
     let seconds = 0;
@@ -257,7 +257,7 @@ Deno.test("findRoute() rejects when the client resets", async () => {
   const { near, far } = memoryPair();
   near.reset();
   await assert.rejects(
-    findRoute(far, { routes: routes("http://api.myapp:80"), limits: LIMITS }),
+    findRoute(far, { routes: routes("http://api.myapp:80"), rules: hostRules(), limits: LIMITS }),
     Deno.errors.ConnectionReset,
   );
 });

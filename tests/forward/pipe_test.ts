@@ -120,6 +120,90 @@ Deno.test("pipe() closes both sides after a reset of one", async () => {
   }
 });
 
+Deno.test("pipe() resets the client unless the server has ended in order (R62)", async () => {
+  type Ends = ReturnType<typeof connected>;
+  const ways: Record<string, [how: (ends: Ends) => unknown, aborted: boolean]> = {
+    "the server ends": [
+      ({ server, client }) => Promise.all([server.closeWrite(), client.closeWrite()]),
+      false,
+    ],
+    "the server dies": [({ server }) => server.reset(), true],
+    "the server dies after the client's end": [
+      ({ client, server }) => client.closeWrite().then(() => server.reset()),
+      true,
+    ],
+    "the client takes no more": [({ client, server }) => {
+      client.reset();
+      return server.closeWrite();
+    }, false],
+  };
+  for (const [way, [how, aborted]] of Object.entries(ways)) {
+    const ends = connected();
+    await send(ends.server, "a part");
+    await readExactly(ends.client, 6);
+    await how(ends);
+    await ends.done;
+    assert.equal(ends.local.aborted, aborted, way);
+    assert.ok(ends.local.closed && ends.remote.closed, way);
+  }
+});
+
+Deno.test("pipe() ends at its signal, also after a half-close (R62)", async () => {
+  for (const halfClosed of [false, true]) {
+    const controller = new AbortController();
+    const { client, local, remote, done } = connected({ signal: controller.signal });
+    if (halfClosed) await client.closeWrite();
+    controller.abort();
+    await done;
+    assert.ok(local.aborted && remote.closed);
+  }
+});
+
+Deno.test("pipe() passes a reset of the client on to the server (R62)", async () => {
+  const { client, server, remote, done } = connected();
+  await send(client, "a part of a request");
+  await readExactly(server, 19);
+  client.reset();
+  await done;
+  assert.ok(remote.aborted);
+  await assert.rejects(readAll(server), Deno.errors.ConnectionReset);
+});
+
+Deno.test("pipe() waits for an answer as long as the client is alive (R29)", async () => {
+  using clock = fakeClock();
+  const { client, server, local, done } = connected();
+  let isAlive = true;
+  const asked: number[] = [];
+  Object.assign(local, {
+    isPeerAlive: (idleMs: number) => {
+      asked.push(idleMs);
+      return Promise.resolve(isAlive);
+    },
+  });
+  await client.closeWrite();
+  await clock.pass(600_000);
+  await send(server, "late");
+  assert.equal(text(await readExactly(client, 4)), "late");
+  assert.deepEqual(asked, Array(10).fill(60_000));
+  await clock.pass(120_000);
+  isAlive = false;
+  await clock.pass(60_000);
+  await done;
+  assert.ok(local.aborted, "the answer was not complete");
+});
+
+Deno.test("pipe() waits one close timeout for a client that does not read its answer", async () => {
+  using clock = fakeClock();
+  const { client, server, local, done } = connected({ pair: { highWater: 1000 } });
+  Object.assign(local, { isPeerAlive: () => assert.fail("a client that does not read is not asked") });
+  await client.closeWrite();
+  const sending = assert.rejects(send(server, pattern(100_000)));
+  await clock.pass(120_000);
+  await done;
+  assert.ok(local.aborted);
+  await sending;
+});
+
 Deno.test("pipe() delivers the answer of a server that stops reading", async () => {
   const { client, server, remote, done } = connected();
   remote.write = () => Promise.reject(new Deno.errors.BrokenPipe("no more"));

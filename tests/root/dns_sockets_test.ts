@@ -22,6 +22,9 @@ function openServer(...addresses: string[]): DnsServer {
     ...{ listenUdp, listenTcp, connectTcp },
     allows: () => true,
     isLocal: (address) => address.startsWith("127."),
+    localAddress: () => undefined,
+    allowsPrivate: () => false,
+    onDropped: () => {},
   });
   server.replaceZone(new Zone([{ hostname: "a.example.com", address: undefined }]));
   for (const { problem } of server.rebind(addresses.map((address) => ({ address, port: PORT })))) {

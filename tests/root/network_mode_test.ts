@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Stage } from "../../sim/stage.ts";
 import type { StatusReport } from "../../src/model/report.ts";
 import { FakeUpstream } from "../dns/fake_upstream.ts";
-import { replyTo } from "../dns/messages.ts";
+import { nameOf, replyTo } from "../dns/messages.ts";
 import { machineState, runProgram, shell } from "./commands.ts";
 import { Neighbour } from "./neighbour.ts";
 import { rootTests } from "./test_root.ts";
@@ -131,7 +131,7 @@ class SharedDaemon implements AsyncDisposable {
 
 /** An upstream DNS server that does not answer for names with `silent`. */
 function replyUnlessSilent(request: Uint8Array): Uint8Array<ArrayBuffer>[] {
-  const isSilent = new TextDecoder().decode(request).includes("silent");
+  const isSilent = nameOf(request).includes("silent");
   return isSilent ? [] : [replyTo(request, { addresses: ["192.0.2.1"] })];
 }
 
@@ -153,8 +153,11 @@ test("a neighbour reaches every kind of endpoint by its name, and nothing else",
   const unanswered = neighbour.run(["dig", "+time=9", "+tries=1", `@${address}`, "silent.example.org"]);
   await daemon.assertServesAll();
 
-  // A port of one endpoint accepts any Host. A shared listener accepts only its names.
-  assert.match(await daemon.curl(`http://${address}:9080/`, "--header", "Host: any"), /app\.example\.com/);
+  // A port of one endpoint accepts IP addresses too, but no other name. A shared listener accepts
+  // only its names.
+  assert.match(await daemon.curl(`http://${address}:9080/`), /app\.example\.com/);
+  const rebound = await daemon.curl(`http://${address}:9080/`, "--header", "Host: any", "--include");
+  assert.match(rebound, /^HTTP\/1\.1 421 /);
   const refused = await daemon.curl(
     `http://${address}/`,
     "--header",
@@ -306,6 +309,9 @@ test("names move between hosts file and DNS with the mode, and nothing is left",
   const untilInDns = () =>
     stage.until("this machine asks ngrokd", async () => await resolverDriver(stage) === "resolv_conf");
 
+  // The permission sets are chosen at the start: with the virtual configuration a reload could not
+  // make this machine use the DNS server.
+  await Deno.writeTextFile(stage.configPath, managed);
   stage.startDaemon();
   await untilInHosts();
   assert.equal((await stage.askStatus()).dns.state, "off");

@@ -115,15 +115,40 @@ Deno.test("allocate() refuses an endpoint whose interface does not exist, and se
   }]);
 });
 
-Deno.test("allocate() refuses a reserved name, and serves the others", () => {
-  const reserved = { machine: ["host.t"], cloud: [] };
-  const { routes, refused } = allocate(endpoints("http://host.t", "http://b.t"), options({ reserved }));
+Deno.test("allocate() refuses a name by the policy, and serves the others with its notes", () => {
+  const names = {
+    revision: 0,
+    judge: (name: string) => name === "host.t" ? { refused: "it is taken" } : { note: "it is odd" },
+  };
+  const { routes, refused, notes } = allocate(endpoints("http://host.t", "http://b.t"), options({ names }));
   assert.deepEqual(routes.map(({ hostname }) => hostname), ["b.t"]);
   assert.deepEqual(refused, [{
     id: "ep_00000",
     url: "http://host.t",
-    reason: '"host.t" is the name of this machine',
+    reason: "it is taken",
   }]);
+  assert.deepEqual([...notes], [["b.t", "it is odd"]]);
+});
+
+// An endpoint tcp://x:22 opened 0.0.0.0:22 (R58).
+Deno.test("allocate() refuses system ports in network mode, unless they are allowed", () => {
+  const urls = [
+    "tcp://a.t:22",
+    "tcp://b.t:389",
+    "tcp://c.t:1024",
+    "tcp://d.t:53",
+    "http://e.t",
+    "tcp://v.t:22",
+  ];
+  const listening = options({
+    listenInterface: "0.0.0.0",
+    overrides: { "v.t": "virtual" },
+    allowPorts: [389],
+  });
+  const { routes, refused } = allocate(endpoints(...urls), listening);
+  assert.deepEqual(routes.map(({ hostname }) => hostname), ["e.t", "b.t", "c.t", "d.t", "v.t"]);
+  const reason = "port 22 of this machine is a system port; to serve it, add 22 to net.allow_ports";
+  assert.deepEqual(refused, [{ id: "ep_00000", url: "tcp://a.t:22", reason }]);
 });
 
 Deno.test("allocate() keeps the leases of names that are absent or no longer virtual", () => {

@@ -3,7 +3,7 @@ import type { ListedEndpoints } from "../../src/model/discovery.ts";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import type { RoundSettings } from "../../src/sync/round.ts";
 import { endpoints } from "../fakes/endpoints.ts";
-import { type FakeWorld, roundSettings } from "../fakes/sync_effects.ts";
+import { ANY_NAME, type FakeWorld, roundSettings } from "../fakes/sync_effects.ts";
 import { found, NEVER, TestLoop } from "../fakes/sync_loop.ts";
 
 const REFUSED = { id: "ep_x", url: "ftp://x", reason: "the scheme is not known" };
@@ -67,7 +67,7 @@ Deno.test("an idle poll of 10,000 endpoints runs no full round, also if list and
     machine.set({
       subnet: parseCidr("127.107.0.0/16")!,
       overrides: { "c.t": "eth0" },
-      reserved: { machine: [], cloud: [] },
+      names: { ...ANY_NAME },
       resolveInterface: (name) => machine.interfaces.get(name),
     });
     assert.equal(await machine.pollIsFull(), false);
@@ -86,8 +86,8 @@ const CHANGES: Record<string, (machine: Machine) => void> = {
   "another first spare port": (machine) => machine.set({ startPort: 9090 }),
   "another address of an interface": ({ interfaces }) => void interfaces.set("eth0", "192.0.2.2"),
   "an interface that is gone": ({ interfaces }) => void interfaces.delete("eth0"),
-  "another name of this machine": (machine) => machine.set({ reserved: { machine: ["a.t"], cloud: [] } }),
-  "another name of the cloud": (machine) => machine.set({ reserved: { machine: [], cloud: ["a.t"] } }),
+  "another policy of names": (machine) => machine.set({ names: { ...ANY_NAME, revision: 1 } }),
+  "another allowed port": (machine) => machine.set({ allowPorts: [22] }),
   "a listener that is gone": ({ world }) => void world.open.delete("127.107.0.2:80"),
   "a listener too many": ({ world }) => void world.open.add("127.107.0.9:80"),
   "an address that is gone": ({ world }) => void world.missing.set("127.107.0.3", "no such address"),
@@ -168,7 +168,7 @@ Deno.test("an endpoint without a free extra port leads to no full round", async 
   machine.set({ listenInterface: "0.0.0.0", startPort: 65535, resolveInterface: (name) => name });
   machine.list(found("http://a.t:8080", "http://b.t:8080"));
   assert.equal(await machine.pollIsFull(), true);
-  assert.match(machine.loop.outcomes[1]!.reason, /^no port for any Host/);
+  assert.match(machine.loop.outcomes[1]!.reason, /^no port for IP addresses and localhost/);
   assert.equal(await machine.pollIsFull(), false);
 });
 

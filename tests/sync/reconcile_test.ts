@@ -224,9 +224,9 @@ Deno.test("reconcile() tries no port above 65535", async () => {
 Deno.test("reconcile() never remaps a listener that several names share", async () => {
   const machine = new Machine();
   machine.unbindable.set("0.0.0.0:80", "in_use");
-  const outcome = await machine.round(["http://a.t", "http://b.t", "tcp://c.t:81"], { mode: "0.0.0.0" });
+  const outcome = await machine.round(["http://a.t", "http://b.t", "tcp://c.t:8081"], { mode: "0.0.0.0" });
   assert.deepEqual([...outcome.reasons.keys()], ["a.t:80", "b.t:80"]);
-  assert.deepEqual(machine.bindAttempts, ["0.0.0.0:80", "0.0.0.0:81"]);
+  assert.deepEqual(machine.bindAttempts, ["0.0.0.0:80", "0.0.0.0:8081"]);
 });
 
 Deno.test("reconcile() lets tcp yield a port to https on a shared interface", async () => {
@@ -318,7 +318,7 @@ Deno.test("reconcile() gives no endpoint an extra port that another has on every
     `${address}:${localPort}`
   );
   assert.deepEqual(own, ["0.0.0.0:9080", "192.0.2.1:9081"]);
-  assert.equal(reasons.get("z.t:8002"), "with any Host on port 9081");
+  assert.equal(reasons.get("z.t:8002"), "by IP address or localhost on port 9081");
   assert.deepEqual([...ports], [["a.t:3000", 9080], ["z.t:8002", 9081]]);
   machine.closed.length = 0;
   await machine.round(urls, { ...settings, ports });
@@ -332,7 +332,7 @@ Deno.test("reconcile() is complete without a port for an extra listener, and say
   assert.deepEqual([outcome.routes.length, isComplete(outcome)], [1, true]);
   assert.match(
     outcome.reasons.get("a.t:3000")!,
-    /^no port for any Host: .* the 20 ports from 9080 up are in use too$/,
+    /^no port for IP addresses and localhost: .* the 20 ports from 9080 up are in use too$/,
   );
 });
 

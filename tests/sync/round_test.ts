@@ -38,6 +38,12 @@ Deno.test("runRound() gives every endpoint an outcome; members of a pool share a
   );
 });
 
+Deno.test("runRound() names the first 100 endpoints that it refuses and counts the others (R71)", async () => {
+  const list = Array.from({ length: 250 }, (_, n) => endpoint("tcp://localhost:22", `ep_${n}`));
+  const { refused } = await runRound(input(list), new FakeWorld());
+  assert.deepEqual([refused.length, refused[0]!.url], [101, "150 more entries"]);
+});
+
 Deno.test("runRound() distinguishes failed and refused endpoints, with the reason of each", async () => {
   const world = new FakeWorld();
   world.unbindable.set("127.107.0.2:80", "denied");

@@ -34,7 +34,7 @@ Deno.test("LogOutput keeps the order of lines and writes them all", async () => 
 Deno.test("LogOutput drops lines beyond its limit and reports their number once it is read", async () => {
   const pipe = new Pipe();
   const output = new LogOutput(pipe, { maxBytes: 100 });
-  configureLog({ level: "info", format: "text", write: (line) => output.write(line) });
+  configureLog({ level: "error", format: "text", write: (line) => output.write(line) });
   for (let line = 0; line < 50; line++) output.write("x".repeat(9) + "\n");
   await output.flush(1);
   assert.equal(pipe.text, "");
@@ -42,7 +42,7 @@ Deno.test("LogOutput drops lines beyond its limit and reports their number once 
   await turns();
   await output.flush(1000);
   assert.equal(pipe.text.match(/x{9}\n/g)!.length, 10);
-  assert.match(pipe.text, /WARNING system: Dropped 40 log lines, because nobody read the log/);
+  assert.match(pipe.text, /ERROR system: Dropped 40 log lines, because nobody read the log/);
 });
 
 // The notice did not fit into the full queue, was dropped itself, and the count was lost.

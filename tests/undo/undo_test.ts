@@ -29,7 +29,7 @@ async function withLeftovers(body: (leftovers: Leftovers) => Promise<void>): Pro
   await new ResolvConf(resolvConf, { files, backup: `${resolvConf}.bak`, record }).apply(REQUEST);
   await new ResolverDir(resolverDir, { files, record }).apply(REQUEST);
   const journal = new Journal(journalPath, files);
-  assert.equal(await journal.load(), undefined);
+  assert.deepEqual(await journal.load(), []);
   assert.deepEqual(kinds(journal), ["resolv_conf", "resolver_dir"]);
   await body({ resolvConf, resolverDir, journal });
 }

@@ -52,6 +52,20 @@ export function proxyFor(url: string, sources: ProxySources): ProxyChoice {
   return choose({ hostname, port: Number(port) || 443 }, { configured, environment, variables });
 }
 
+/** Returns the host of every proxy that is configured or inherited, whether it is used or not. */
+export function proxyHosts({ configured, environment }: ProxySources): string[] {
+  const inherited = FOR_HTTPS.map((name) => readVariable(name, environment));
+  return [configured, ...inherited].flatMap((proxy) =>
+    proxy === undefined || "message" in proxy ? [] : [proxy.hostname]
+  );
+}
+
+function readVariable(name: typeof FOR_HTTPS[number], environment: ProxyEnvironment) {
+  const value = environment[name];
+  if (value === undefined) return undefined;
+  return parseProxyUrl(SCHEME.test(value) ? value : `http://${value}`, name);
+}
+
 function choose(
   server: ProxiedServer,
   given: ProxySources & { readonly variables: readonly typeof FOR_HTTPS[number][] },
@@ -64,8 +78,7 @@ function choose(
       notes.push(`${name} is not used: ${proxy.setting} has priority`);
       continue;
     }
-    const value = environment[name]!;
-    const result = parseProxyUrl(SCHEME.test(value) ? value : `http://${value}`, name);
+    const result = readVariable(name, environment)!;
     if ("message" in result) notes.push(`${name} is not used: ${result.message}`);
     else proxy = result;
   }

@@ -76,7 +76,12 @@ export function statusReport(daemon: Daemon): StatusReport {
     dns: daemon.dns.report,
     health: health.report,
     state_error: loop.roundError ?? null,
-    problems: [...account.problems, ...daemon.stateProblems],
+    problems: [
+      ...account.problems,
+      ...daemon.stateProblems,
+      ...daemon.memoryProblems(),
+      ...(addresses.memoryProblem === undefined ? [] : [addresses.memoryProblem]),
+    ],
     start_time: new Date(startedAt).toISOString(),
     uptime_seconds: Math.floor((performance.now() - startedMonotonicMs) / 1000),
   };

@@ -11,8 +11,6 @@ export interface Limits {
   readonly helloMs: number;
   /** The limit of TCP, TLS and upgrade to the ingress together (docs/reliability.md R24). */
   readonly ingressMs: number;
-  /** The limit of a pause of one direction after the other has ended (docs/reliability.md R29). */
-  readonly closeMs: number;
   /** The time in which a refused client must read the reason. */
   readonly lingerMs: number;
 }
@@ -22,6 +20,5 @@ export const LIMITS: Limits = {
   headMs: 10_000,
   helloMs: 5_000,
   ingressMs: 10_000,
-  closeMs: 60_000,
   lingerMs: 1_000,
 };

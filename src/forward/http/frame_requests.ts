@@ -1,13 +1,8 @@
-import { MAX_HEAD_BYTES, parseField, type RequestHead, valuesOf } from "./parse_head.ts";
+import { BadChunk, ChunkedBody } from "./chunked_body.ts";
+import { type RequestHead, valuesOf } from "./parse_head.ts";
 import type { HttpRefusal } from "./refuse.ts";
 import { rewriteHead } from "./rewrite_head.ts";
-import { sniffHttp } from "./sniff_http.ts";
-
-const MAX_CHUNK_LINE_BYTES = 1024;
-/** Fields that route or delimit a request must be in its head (RFC 9110 6.5.1). */
-const NO_TRAILERS: ReadonlySet<string> = new Set(["host", "content-length", "transfer-encoding"]);
-// deno-lint-ignore no-control-regex
-const CHUNK_LINE = /^([0-9a-f]{1,13})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?$/i;
+import { PartialHead, sniffHttp } from "./sniff_http.ts";
 
 /**
  * Finds the beginning and the end of each request of a connection by the strict rules of RFC 9112,
@@ -20,9 +15,8 @@ const CHUNK_LINE = /^([0-9a-f]{1,13})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?$/i;
  */
 export class RequestFramer {
   readonly #options: FramerOptions;
-  #state: State = { kind: "head" };
+  #state: State = { kind: "head", partial: new PartialHead() };
   #requests = 0;
-  #trailerBytes = 0;
   #switch: SwitchKind | undefined;
 
   constructor(options: FramerOptions) {
@@ -47,18 +41,17 @@ export class RequestFramer {
       this.countUnseen(count);
       return pass(count);
     }
-    if (state.kind === "head") return this.#head(input);
-    return this.#line(input, state.kind);
+    if (state.kind === "chunked") return this.#chunked(input, state.body);
+    return this.#head(input, state.partial);
   }
 
   /** Counts bytes that were passed on unread, as the step `more` allowed. */
   countUnseen(count: number): void {
     const state = this.#state;
+    if (state.kind === "chunked") state.body.takeData(count);
     if (state.kind !== "body") return;
     state.left -= count;
-    if (state.left > 0) return;
-    if (state.then === "done") this.#endRequest();
-    else this.#state = { kind: state.then };
+    if (state.left === 0) this.#endRequest();
   }
 
   /**
@@ -67,11 +60,11 @@ export class RequestFramer {
    */
   answerSwitch(switched: boolean): void {
     this.#switch = undefined;
-    this.#state = { kind: switched ? "raw" : "head" };
+    this.#state = switched ? { kind: "raw" } : { kind: "head", partial: new PartialHead() };
   }
 
-  #head(input: Uint8Array): FrameResult {
-    const sniff = sniffHttp(input);
+  #head(input: Uint8Array, partial: PartialHead): FrameResult {
+    const sniff = sniffHttp(input, partial);
     if (sniff === "more") return { kind: "more", unseen: 0 };
     if (sniff.kind === "h2") return badRequest("HTTP/2 without TLS is not supported here");
     if (sniff.kind === "error") return badRequest(sniff.reason, sniff.status);
@@ -82,8 +75,8 @@ export class RequestFramer {
     const refusal = this.#options.admit(head);
     if (refusal !== undefined) return { kind: "refuse", refusal };
     this.#switch = this.#requests++ === 0 ? switchOf(head) : undefined;
-    if (head.body === "chunked") this.#state = { kind: "chunk_size" };
-    else if (head.body > 0) this.#state = { kind: "body", left: head.body, then: "done" };
+    if (head.body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody() };
+    else if (head.body > 0) this.#state = { kind: "body", left: head.body };
     else this.#endRequest();
     const instead = rewriteHead(input, head, {
       hostField: this.#options.hostField ?? hostOfTarget(input, head),
@@ -92,42 +85,21 @@ export class RequestFramer {
     return instead === undefined ? pass(head.length) : { kind: "pass", count: head.length, instead };
   }
 
-  #line(input: Uint8Array, kind: LineKind): FrameResult {
-    const limit = kind === "trailers"
-      ? MAX_HEAD_BYTES - this.#trailerBytes
-      : kind === "chunk_end"
-      ? 2
-      : MAX_CHUNK_LINE_BYTES;
-    const window = input.subarray(0, limit);
-    const lf = window.indexOf(0x0a);
-    if (lf === -1) {
-      return window.length < limit
-        ? { kind: "more", unseen: 0 }
-        : badRequest("the chunked body is malformed");
+  #chunked(input: Uint8Array, body: ChunkedBody): FrameResult {
+    try {
+      const count = body.take(input);
+      if (body.isDone) this.#endRequest();
+      return count > 0 ? pass(count) : { kind: "more", unseen: body.dataLeft };
+    } catch (error) {
+      if (error instanceof BadChunk) return badRequest(error.message);
+      throw error;
     }
-    if (lf === 0 || input[lf - 1] !== 0x0d) return badRequest("a line ends without a carriage return");
-    const line = new TextDecoder("latin1").decode(input.subarray(0, lf - 1));
-    if (kind === "chunk_end") this.#state = { kind: "chunk_size" };
-    else if (kind === "trailers") {
-      this.#trailerBytes += lf + 1;
-      if (line === "") this.#endRequest();
-      else {
-        const field = parseField(line);
-        if (field === undefined) return badRequest("a trailer field is malformed");
-        if (NO_TRAILERS.has(field.name)) return badRequest(`${field.name} is in the trailers`);
-      }
-    } else {
-      const size = CHUNK_LINE.exec(line)?.[1];
-      if (size === undefined) return badRequest("a chunk size is malformed");
-      const left = parseInt(size, 16);
-      if (left === 0) this.#trailerBytes = 0;
-      this.#state = left === 0 ? { kind: "trailers" } : { kind: "body", left, then: "chunk_end" };
-    }
-    return pass(lf + 1);
   }
 
   #endRequest(): void {
-    this.#state = { kind: this.#switch === undefined ? "head" : "switch" };
+    this.#state = this.#switch === undefined
+      ? { kind: "head", partial: new PartialHead() }
+      : { kind: "switch" };
   }
 }
 
@@ -152,14 +124,12 @@ export interface FramerOptions {
 /** The kind of request that makes a connection carry something other than HTTP/1. */
 export type SwitchKind = "connect" | "upgrade";
 
-type LineKind = "chunk_size" | "chunk_end" | "trailers";
-
 type State =
-  | { kind: "head" }
+  | { kind: "head"; partial: PartialHead }
   | { kind: "switch" }
   | { kind: "raw" }
-  | { kind: LineKind }
-  | { kind: "body"; left: number; then: "chunk_end" | "done" };
+  | { kind: "chunked"; body: ChunkedBody }
+  | { kind: "body"; left: number };
 
 /**
  * Returns the kind of switch that the first request of a connection asks for; undefined if it asks

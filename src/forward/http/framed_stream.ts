@@ -1,8 +1,11 @@
-import type { ByteStream } from "../../system/byte_stream.ts";
+import { abortQuietly, type ByteStream } from "../../system/byte_stream.ts";
 import { withDeadline } from "../../system/clock.ts";
 import type { RequestFramer } from "./frame_requests.ts";
 import { MAX_HEAD_BYTES } from "./parse_head.ts";
 import { type HttpRefusal, httpResponse, sendRefusal } from "./refuse.ts";
+
+/** The longest time that one read spends on requests before other connections have their turn. */
+const SLICE_MS = 1;
 
 /**
  * The local client's side of a connection behind a framer: reads return only what the framer
@@ -31,6 +34,7 @@ export class FramedStream implements ByteStream {
   async read(buffer: Uint8Array): Promise<number | null> {
     const { framer, switched } = this.#options;
     let filled = 0;
+    const sliceEnd = performance.now() + SLICE_MS;
     while (filled < buffer.length) {
       if (this.#passed.length > 0) {
         const part = this.#passed.subarray(0, buffer.length - filled);
@@ -46,6 +50,7 @@ export class FramedStream implements ByteStream {
         this.#passed = step.instead ?? input.subarray(0, step.count);
         this.#start += step.count;
         this.#headSince = undefined;
+        if (filled > 0 && performance.now() > sliceEnd) return filled;
       } else if (filled > 0) return filled;
       else if (step.kind === "switch") framer.answerSwitch(await switched);
       else if (step.kind === "refuse") this.#refusal = step.refusal;
@@ -69,6 +74,14 @@ export class FramedStream implements ByteStream {
 
   close(): void {
     this.#inner.close();
+  }
+
+  async abort(): Promise<void> {
+    await abortQuietly(this.#inner);
+  }
+
+  async isPeerAlive(idleMs: number): Promise<boolean> {
+    return await this.#inner.isPeerAlive?.(idleMs) ?? false;
   }
 
   /** Reads more input; returns false at the end of the stream. */

@@ -11,10 +11,11 @@ export interface HttpRefusal {
 }
 
 /** A status of the daemon's own responses. */
-export type RefusalStatus = 400 | 408 | 421 | 431 | 502;
+export type RefusalStatus = 400 | 403 | 408 | 421 | 431 | 502;
 
 const PHRASES: Readonly<Record<RefusalStatus, string>> = {
   400: "Bad Request",
+  403: "Forbidden",
   408: "Request Timeout",
   421: "Misdirected Request",
   431: "Request Header Fields Too Large",

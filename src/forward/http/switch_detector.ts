@@ -1,9 +1,10 @@
-import type { ByteStream } from "../../system/byte_stream.ts";
+import { abortQuietly, type ByteStream } from "../../system/byte_stream.ts";
 import type { SwitchKind } from "./frame_requests.ts";
 import { MAX_HEAD_BYTES } from "./parse_head.ts";
 
 const STATUS_LINE = /^HTTP\/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r?\n/;
-const HEAD_END = /\r?\n\r?\n/;
+const HEAD_END = /\r?\n\r?\n/g;
+const LF = 0x0a;
 
 /**
  * The upstream of a connection whose first request asked to switch protocols. Reads the response
@@ -44,8 +45,11 @@ export class SwitchDetector implements ByteStream {
   /** Inspects bytes that came from the server. */
   inspect(bytes: Uint8Array): void {
     if (this.#head === undefined) return;
+    // No byte is searched twice, so that a server that sends single bytes costs no more.
+    let from = Math.max(0, this.#head.length - 3);
     this.#head += new TextDecoder("latin1").decode(bytes);
-    for (;;) {
+    if (!bytes.includes(LF) && this.#head.length <= MAX_HEAD_BYTES) return;
+    for (;; from = 0) {
       const line = STATUS_LINE.exec(this.#head);
       if (line === null) {
         if (this.#head.includes("\n") || this.#head.length > MAX_HEAD_BYTES) this.#decide(false);
@@ -54,6 +58,7 @@ export class SwitchDetector implements ByteStream {
       const status = Number(line[1]);
       const isInterim = status < 200 && status !== 101;
       if (!isInterim) return this.#decide(this.#kind === "connect" ? status < 300 : status === 101);
+      HEAD_END.lastIndex = from;
       const end = HEAD_END.exec(this.#head);
       if (end === null) {
         if (this.#head.length > MAX_HEAD_BYTES) this.#decide(false);
@@ -74,6 +79,11 @@ export class SwitchDetector implements ByteStream {
   close(): void {
     this.#decide(false);
     this.#inner.close();
+  }
+
+  async abort(): Promise<void> {
+    this.#decide(false);
+    await abortQuietly(this.#inner);
   }
 
   #decide(switched: boolean): void {

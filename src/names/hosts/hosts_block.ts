@@ -38,20 +38,33 @@ export function replaceBlock(
   return { text: text + separator + block, oldBlock, block };
 }
 
+/** Returns true if the hosts file has a section of ours, whole or damaged. */
+export function hasSection(text: string): boolean {
+  const found = locate(text);
+  return "problem" in found || found.block !== "";
+}
+
 /** Finds the names that are outside our section too, each with its first line, from 1. */
 export function findOutside(text: string, names: { has(name: string): boolean }): Map<string, number> {
   const lines = new Map<string, number>();
+  for (const { line, names: outside } of linesOutside(text) ?? []) {
+    for (const name of outside) if (names.has(name) && !lines.has(name)) lines.set(name, line);
+  }
+  return lines;
+}
+
+/** Reads the lines outside our section that give names an address; undefined if it is damaged. */
+export function linesOutside(text: string): HostsLine[] | undefined {
+  const lines: HostsLine[] = [];
   const found = locate(text);
-  if ("problem" in found) return lines;
+  if ("problem" in found) return undefined;
   let line = 0;
   for (const [part, ours] of [[found.before, false], [found.block, true], [found.after, false]] as const) {
     const partLines = part.split("\n");
     if (!ours) {
       for (const [index, content] of partLines.entries()) {
-        for (const word of wordsOf(content).slice(1)) {
-          const name = normalizeHostname(word);
-          if (names.has(name) && !lines.has(name)) lines.set(name, line + index + 1);
-        }
+        const names = wordsOf(content).slice(1).map(normalizeHostname);
+        if (names.length > 0) lines.push({ line: line + index + 1, names });
       }
     }
     line += partLines.length - 1;
@@ -126,6 +139,14 @@ function bodyOf(text: string): string {
 function wordsOf(line: string): string[] {
   const comment = line.indexOf("#");
   return (comment === -1 ? line : line.slice(0, comment)).split(/\s+/).filter((word) => word !== "");
+}
+
+/** A line of a hosts file that gives names an address. */
+export interface HostsLine {
+  /** From 1. */
+  readonly line: number;
+  /** Normalised. */
+  readonly names: readonly string[];
 }
 
 /** A hosts file with its new section. */

@@ -3,7 +3,7 @@ import { ManagedFile } from "../managed_file.ts";
 import type { ReplaceFileSystem } from "../replace_file.ts";
 import { findOutside, replaceBlock } from "./hosts_block.ts";
 import type { NamePublisher, PublishOutcome } from "./publisher.ts";
-import { refuseHostsLine } from "./refuse_names.ts";
+import { refuseHostsLine } from "./refuse_hosts_line.ts";
 
 const MAX_BYTES = 16 * 1024 * 1024;
 

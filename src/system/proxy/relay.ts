@@ -64,6 +64,10 @@ export function openRelay(tunnel: Tunnel): Relay {
       if (near === undefined || upEnded) end();
       else timer ??= setTimeout(end, LINGER_MS);
     },
+    abort() {
+      closed = true;
+      end();
+    },
   };
 }
 
@@ -77,6 +81,8 @@ export interface Relay {
   accept(localPort: number): Promise<void>;
   /** Closes the relay. Data on its way to the far end has some seconds to arrive. */
   close(): void;
+  /** Closes both ends at once: nothing more reaches the far end. */
+  abort(): void;
 }
 
 /** Opens the listener. Closes the tunnel if that fails, because nothing else would. */

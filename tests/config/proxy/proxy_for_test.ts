@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseConfig } from "../../../src/config/schema.ts";
-import { type ProxyEnvironment, proxyFor } from "../../../src/config/proxy/proxy_for.ts";
+import { type ProxyEnvironment, proxyFor, proxyHosts } from "../../../src/config/proxy/proxy_for.ts";
 import { showProxy } from "../../../src/model/proxy.ts";
 
 const API = "https://api.ngrok.com";
@@ -134,6 +134,24 @@ Deno.test("proxyFor() uses the proxy for names that only resemble loopback hosts
       host,
     );
   }
+});
+
+Deno.test("proxyHosts() has every proxy that is set, used or not, and no value that is none", () => {
+  const configured = parseConfig({ proxy_url: "http://u:p@Own.example." }).config.proxy;
+  const environment = {
+    HTTPS_PROXY: "a.example:3128",
+    https_proxy: "socks5://B.example",
+    ALL_PROXY: "ftp://c.example",
+    all_proxy: "http://u:p@d.example:1",
+    NO_PROXY: "e.example",
+  };
+  assert.deepEqual(proxyHosts({ configured, environment }), [
+    "own.example",
+    "a.example",
+    "b.example",
+    "d.example",
+  ]);
+  assert.deepEqual(proxyHosts({ configured: undefined, environment: {} }), []);
 });
 
 Deno.test("proxyFor() accepts any environment and shows no password", () => {

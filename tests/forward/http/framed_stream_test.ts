@@ -18,11 +18,22 @@ import {
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const OTHER = "GET / HTTP/1.1\r\nHost: b\r\n\r\n";
 
-function framed(options: { initial?: string; switched?: Promise<boolean>; pair?: PairOptions } = {}) {
-  const { initial = "", switched = Promise.resolve(false), pair = {} } = options;
+interface FramedTest {
+  readonly initial?: string;
+  readonly switched?: Promise<boolean>;
+  readonly pair?: PairOptions;
+  /** Called for each request. */
+  readonly onRequest?: () => void;
+}
+
+function framed(options: FramedTest = {}) {
+  const { initial = "", switched = Promise.resolve(false), pair = {}, onRequest } = options;
   const { near, far } = memoryPair(pair);
   const framer = new RequestFramer({
-    admit: (head) => (head.host === "a" ? undefined : { status: 421, reason: "Not here" }),
+    admit(head) {
+      onRequest?.();
+      return head.host === "a" ? undefined : { status: 421, reason: "Not here" };
+    },
   });
   const stream = new FramedStream(far, {
     framer,
@@ -72,6 +83,12 @@ Deno.test("FramedStream returns many small parts of a request in one read", asyn
     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n";
   const { stream } = framed({ initial: text + GET });
   assert.equal(await stream.read(new Uint8Array(65_536)), text.length + GET.length);
+});
+
+Deno.test("FramedStream ends a read after 1 ms of requests, so that others have their turn", async () => {
+  using clock = fakeClock();
+  const { stream } = framed({ initial: GET.repeat(20), onRequest: () => clock.spend(0.3) });
+  assert.equal(await stream.read(new Uint8Array(65_536)), 3 * GET.length);
 });
 
 Deno.test("FramedStream ends at a refused request, and refuses it after the earlier answers", async () => {

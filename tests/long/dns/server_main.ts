@@ -15,6 +15,9 @@ await using server = new DnsServer({
   allows: () => true,
   // The other loopback addresses play the LAN.
   isLocal: (address) => address === "127.0.0.1",
+  localAddress: () => undefined,
+  allowsPrivate: () => false,
+  onDropped: () => {},
 });
 server.replaceZone(new Zone(benchNames()));
 if (upstreamPort !== undefined) {

@@ -27,6 +27,8 @@ export interface Expectation {
   readonly waits?: true;
   /** True if ngrokd passes on the end of the connection, and has no failure to report. */
   readonly silent?: true;
+  /** True if that end is a reset, because the rest is missing. */
+  readonly reset?: true;
 }
 
 type Line = readonly [title: string, fault: Fault, expect: Expectation];
@@ -128,10 +130,15 @@ const INGRESS: readonly Line[] = [
   ["`ingress.stall`", { kind: "ingress.stall" }, REFUSED],
   ["`ingress.reset`, accept", { kind: "ingress.reset", stage: "accept" }, REFUSED],
   ["`ingress.reset`, handshake", { kind: "ingress.reset", stage: "handshake" }, REFUSED],
-  ["`ingress.reset`, response", { kind: "ingress.reset", stage: "response" }, { ...REFUSED, silent: true }],
+  ["`ingress.reset`, response", { kind: "ingress.reset", stage: "response" }, {
+    ...REFUSED,
+    silent: true,
+    reset: true,
+  }],
   ["`ingress.reset`, stream", { kind: "ingress.reset", stage: "stream", afterBytes: 3 }, {
     ...REFUSED,
     silent: true,
+    reset: true,
   }],
   ["`ingress.tls` 1.2", { kind: "ingress.tls", version: "1.2" }, HARMLESS],
   ["`ingress.tls` 1.3", { kind: "ingress.tls", version: "1.3" }, HARMLESS],

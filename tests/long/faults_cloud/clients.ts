@@ -6,6 +6,8 @@ const LIMIT_MS = 40_000;
 export const ECHO = "the echo";
 /** The answer if the connection was closed first. */
 export const CLOSED = "closed without an answer";
+/** The answer if the connection was reset first. */
+export const RESET = "reset";
 
 /**
  * Sends a GET request to a listener as curl does. Returns `200`, `502: <first line of the body>`,
@@ -55,7 +57,7 @@ async function exchange(address: string, options: Exchange): Promise<{ text: str
     }
     return { text, end: CLOSED };
   } catch {
-    return { text, end: isLate ? `no answer in ${LIMIT_MS / 1000} s` : "reset" };
+    return { text, end: isLate ? `no answer in ${LIMIT_MS / 1000} s` : RESET };
   } finally {
     clearTimeout(timer);
   }

@@ -1,7 +1,7 @@
 import type { StatusReport } from "../../../src/model/report.ts";
 import { Stage } from "../../../sim/stage.ts";
 import type { Case } from "./cases.ts";
-import { askEcho, askWeb, CLOSED, ECHO } from "./clients.ts";
+import { askEcho, askWeb, CLOSED, ECHO, RESET } from "./clients.ts";
 import { normalize } from "./normalize.ts";
 
 const WEB = "web.faults:8480";
@@ -142,11 +142,12 @@ class CaseRun {
     this.#setFaults();
     const { web, echo } = await this.#connectClients();
     this.actions.push(`curl gets “${web}”`, `a TCP client gets “${echo}”`);
-    const { outcome, silent } = this.#case.expect;
+    const { outcome, silent, reset } = this.#case.expect;
+    const end = reset ? RESET : CLOSED;
     const isServed = web === "200" && echo === ECHO;
     const isExpected = outcome === "harmless"
       ? isServed
-      : web === (silent ? CLOSED : BAD_GATEWAY) && echo === CLOSED;
+      : web === (silent ? end : BAD_GATEWAY) && echo === end;
     if (!isExpected) this.problems.push(`curl got “${web}”, a TCP client got “${echo}”`);
     const { ingress: { error, hint } } = await stage.askStatus();
     this.userText = error === null ? lastError(stage.log) : joinTexts(error, hint);

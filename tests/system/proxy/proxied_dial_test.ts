@@ -75,6 +75,26 @@ Deno.test("connectTls() verifies the host through a proxy, and carries both dire
   await until(() => proxy.open === 0);
 });
 
+Deno.test("connectTls() through a proxy aborts without the end that TLS demands (R62)", async () => {
+  const listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...server });
+  await using proxy = proxyTo(listener.addr.port);
+  for (const aborts of [true, false]) {
+    const [stream, conn] = await Promise.all([
+      dial(proxyAt(proxy.port)),
+      listener.accept().then((conn) => conn.handshake().then(() => conn)),
+    ]);
+    await writeAll(stream, pattern(1000));
+    assert.equal(await conn.read(new Uint8Array(2000)), 1000);
+    if (aborts) await stream.abort!();
+    else stream.close();
+    if (aborts) await assert.rejects(readAll(conn), Deno.errors.UnexpectedEof);
+    else assert.equal((await readAll(conn)).length, 0);
+    conn.close();
+  }
+  listener.close();
+  await until(() => proxy.open === 0);
+});
+
 Deno.test("probeChain() reads the certificates through the proxy, and leaves no connection", async () => {
   await using ingress = lateEcho();
   await using proxy = proxyTo(ingress.port);
