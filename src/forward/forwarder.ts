@@ -34,6 +34,7 @@ const MAX_PER_CLIENT = 1024;
 const MAX_UNROUTED = 512;
 
 const HALF_CLOSE_MS = 60_000;
+const LOOPBACK = "127.0.0.1";
 const LOOPBACK_ONLY: HostRules = { isOwnAddress: isLoopbackAddress, allowHosts: () => [] };
 
 /** The data path: all listeners and all connections that came in on them. */
@@ -108,6 +109,14 @@ export class Forwarder implements AsyncDisposable {
   /** Returns true if a connection to the target ends at the listener with this key. */
   endsAt(key: string, options: EndsAtOptions): Promise<boolean> {
     return this.#own.endsAt(key, options);
+  }
+
+  /** Returns true if the listener with this key accepts a connection of this machine. */
+  accepts(key: string, connect: EndsAtOptions["connect"]): Promise<boolean> {
+    const [address = "", port] = key.split(":");
+    const local = address === ANY_ADDRESS ? LOOPBACK : address;
+    const target = { address: local, port: Number(port) };
+    return this.#own.endsAt(this.#keyOf(key, local), { target, connect });
   }
 
   /** Returns the traffic of an endpoint since the daemon started. */

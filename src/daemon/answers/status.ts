@@ -78,6 +78,7 @@ export function statusReport(daemon: Daemon): StatusReport {
     state_error: loop.roundError ?? null,
     problems: [
       ...account.problems,
+      ...daemon.listenerProbe.problems,
       ...daemon.stateProblems,
       ...daemon.memoryProblems(),
       ...(addresses.memoryProblem === undefined ? [] : [addresses.memoryProblem]),
@@ -106,6 +107,7 @@ export function healthReport(daemon: Daemon): HealthReport {
     ...(status.names.state === "failing" ? [`Names: ${status.names.reason}`] : []),
     ...status.dns.addresses.flatMap(({ error }) => error === null ? [] : [`DNS: ${error}`]),
     ...(status.state_error === null ? [] : [`State: ${status.state_error}`]),
+    ...daemon.listenerProbe.problems,
     ...reports.filter(({ state }) => state === "failed" || state === "degraded").map((report) =>
       `${report.url}: ${report.reason}`
     ),
