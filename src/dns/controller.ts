@@ -198,10 +198,10 @@ export class DnsController {
 
   #replaceZones(): void {
     const { advertiseIp } = this.#options.config().net;
-    const { routes, revision } = this.#routes;
+    const { revision } = this.#routes;
     if (this.#zoneSource?.revision === revision && this.#zoneSource.advertiseIp === advertiseIp) return;
     this.#zoneSource = { revision, advertiseIp };
-    const { local, others, names } = planZones(routes, advertiseIp);
+    const { local, others, names } = planZones(this.#routes, advertiseIp);
     this.#names = names;
     this.#server.replaceZone(local, { others });
   }

@@ -5,7 +5,8 @@ import { TYPE } from "./query.ts";
 
 /** Seconds; shorter than the interval of polls, so that clients notice a new address. */
 const TTL = 5;
-const NO_RECORD = new Uint8Array();
+/** The record of a name of ours that must not resolve. */
+export const NO_RECORD: Uint8Array = new Uint8Array(0);
 
 /**
  * Our names and their addresses, immutable. Names are found like routes: exact before wildcard,
@@ -24,8 +25,8 @@ export class Zone {
 
   /** @throws {RangeError} If an address is not IPv4. */
   constructor(names: Iterable<ZoneName>) {
-    for (const { hostname, address } of names) {
-      const record = address === undefined ? null : addressRecord(address);
+    for (const { hostname, address, withheld = false } of names) {
+      const record = withheld ? NO_RECORD : address === undefined ? null : addressRecord(address);
       const [map, key] = hostname.startsWith("*.")
         ? [this.#wildcard, hostname.slice(2)]
         : [this.#exact, hostname];
@@ -36,7 +37,8 @@ export class Zone {
 
   /**
    * Finds the A record (see {@linkcode addressRecord}) for a normalised name; undefined if the name
-   * is not ours. `localRecord` is the record of the local address.
+   * is not ours, {@linkcode NO_RECORD} if it is and must not resolve. `localRecord` is the record
+   * of the local address.
    */
   find(name: string, localRecord: Uint8Array): Uint8Array | undefined {
     const exact = this.#exact.get(name);
@@ -104,4 +106,6 @@ export interface ZoneName {
   readonly hostname: string;
   /** IPv4; undefined for the local address that receives the query. */
   readonly address: string | undefined;
+  /** True if the name must not resolve, here or anywhere else. @default {false} */
+  readonly withheld?: boolean;
 }
