@@ -1,4 +1,4 @@
-import { defaultSocketPath, effectiveSocketPath } from "../config/paths.ts";
+import { defaultSocketPath, effectiveSocketPath, ownerSocketPath } from "../config/paths.ts";
 import { callDaemon } from "../control/client.ts";
 import type { CtlIo } from "./io.ts";
 import { safeJson } from "./safe_json.ts";
@@ -9,7 +9,12 @@ const TIMEOUT_MS = 10_000;
 export interface Session {
   readonly io: CtlIo;
   readonly json: boolean;
-  /** Sends a command to the daemon and returns the data of its response. @throws {DaemonError} */
+  /**
+   * Sends a command to the daemon and returns the data of its response. Root and the daemon's user
+   * have a socket of their own.
+   *
+   * @throws {DaemonError}
+   */
   call(command: string, options?: DaemonCallOptions): Promise<unknown>;
   /** Prints `text`, or with `--json` the value instead. */
   print(value: object, text: () => string): void;
@@ -23,7 +28,8 @@ export function openSession(io: CtlIo, options: GlobalOptions): Session {
     json,
     call(command, { args = [], timeoutMs = TIMEOUT_MS } = {}) {
       const path = socketPath(io, options.socket);
-      return callDaemon({ path, request: { command, args } }, { connect: io.connect, timeoutMs });
+      const connect = (path: string) => io.connect(ownerSocketPath(path)).catch(() => io.connect(path));
+      return callDaemon({ path, request: { command, args } }, { connect, timeoutMs });
     },
     print(value, text) {
       io.writeOut(json ? `${safeJson(value)}\n` : text());

@@ -7,18 +7,22 @@ import {
   parseEndpointUrl,
   type RefusedEndpoint,
 } from "../model/endpoint.ts";
+import { limitRefused } from "../model/refused.ts";
 import type { ApiClient } from "./client.ts";
 import { pathOf } from "./operator.ts";
 import { type Page, pageKey, type RememberedPages, walkPages } from "./pages.ts";
 import { type ENDPOINT, ENDPOINT_PAGE } from "./schemas.ts";
 
 const MAX_PAGES = 200;
+/** The longest host name has 253 characters. */
+const MAX_URL_LENGTH = 512;
 const ID_FORM = /^[\x21-\x7e]{1,128}$/;
 
 /**
  * Lists the endpoints that an operator is bound to, newest first (docs/protocol.md 1.2.4). A page
- * that cannot be trusted rejects the whole list; a bad entry is refused with a reason. If
- * entries share an id, the first is used, and one with another URL is refused.
+ * that cannot be trusted rejects the whole list; a bad entry is refused with a reason, and beyond
+ * 100 of them only counted. If entries share an id, the first is used, and one with another URL is
+ * refused.
  *
  * @throws {ApiError} As {@linkcode walkPages} does.
  */
@@ -58,7 +62,7 @@ export async function listBoundEndpoints(
       byId.set(id, first ?? entry);
     }
   }
-  return { endpoints, refused, pages, ...(endsEmpty ? { endsEmpty } : {}) };
+  return { endpoints, refused: limitRefused(refused), pages, ...(endsEmpty ? { endsEmpty } : {}) };
 }
 
 function readPage(json: unknown, known: ReadonlyMap<string, Endpoint>): EndpointPage | undefined {
@@ -88,6 +92,7 @@ function readUrl(id: string, url: string): EndpointUrl | string {
   if (id === "") return "it has no id";
   if (!ID_FORM.test(id)) return "its id is not printable, or too long";
   if (url === "") return "it has no URL";
+  if (url.length > MAX_URL_LENGTH) return `its URL is longer than ${MAX_URL_LENGTH} characters`;
   try {
     return parseEndpointUrl(url);
   } catch (error) {

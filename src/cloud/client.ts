@@ -1,12 +1,12 @@
 import { getLogger } from "@logtape/logtape";
 import { Attempts } from "../lib/attempts.ts";
 import { isLoopbackHost } from "../lib/loopback_host.ts";
-import { parseJson } from "../lib/parse_json.ts";
 import { printable } from "../lib/printable.ts";
 import { ApiError } from "../model/errors.ts";
 import type { Proxy } from "../model/proxy.ts";
 import type { HttpRequest, HttpResponse, sendHttp } from "../system/http.ts";
 import { failure, hintFor } from "./failure.ts";
+import { parseAnswer } from "./parse_answer.ts";
 import { readResponse } from "./read_response.ts";
 import { RequestBudget, type RequestKind } from "./request_budget.ts";
 
@@ -50,7 +50,8 @@ export class ApiClient {
     pathOrUrl: string,
     options: ApiRequestOptions & { mayRepeat: boolean },
   ): Promise<unknown> {
-    const { action, body, signal, kind = "other", maxWaitMs, parse = parseJson } = options;
+    const { action, body, signal, kind = "other", maxWaitMs } = options;
+    const { parse = (text: string) => parseAnswer(text, action) } = options;
     // A request that cannot be sent must not use the budget.
     this.#resolve(pathOrUrl, action);
     this.#key(action);
@@ -93,7 +94,7 @@ export class ApiClient {
     const { status } = response;
     log.debug("Received status {status} for {method} {path}", { method, path: url.pathname, status });
     try {
-      return readResponse(response, { action, method, origin: url.origin, key, parse });
+      return await readResponse(response, { action, method, origin: url.origin, key, parse });
     } catch (error) {
       this.budget.recordFailure();
       throw error;
@@ -163,7 +164,7 @@ export interface ApiRequestOptions {
   readonly body?: unknown;
   readonly signal?: AbortSignal | undefined;
   /** Reads the response's text; undefined if it cannot. @default {JSON} */
-  readonly parse?: (text: string) => unknown;
+  readonly parse?: (text: string) => Promise<unknown>;
   /** @default {"other"} */
   readonly kind?: RequestKind;
   /** The longest wait for the request budget, in milliseconds. @default {Infinity} */

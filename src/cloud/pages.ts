@@ -1,6 +1,6 @@
-import { parseJson } from "../lib/parse_json.ts";
 import type { ApiClient } from "./client.ts";
 import { failure } from "./failure.ts";
+import { parseAnswer } from "./parse_answer.ts";
 import type { RequestKind } from "./request_budget.ts";
 
 /** All pages of a list stay in memory: 200 of the largest size would take 3 GiB. */
@@ -31,9 +31,9 @@ export async function* walkPages<P extends Page>(
       action,
       kind: kinds[walked.size === 0 ? 0 : 1],
       signal,
-      parse(text) {
+      async parse(text) {
         if (text === last?.text) return last;
-        const json = parseJson(text);
+        const json = await parseAnswer(text, action);
         return json === undefined ? undefined : { text, page: read(json) };
       },
     });

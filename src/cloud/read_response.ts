@@ -9,11 +9,13 @@ import { ERROR_BODY, OWN_ERROR_BODY } from "./schemas.ts";
 const CODE_FORM = /^[A-Za-z0-9_]{1,64}$/;
 const MIN_SECRET_LENGTH = 8;
 const MAX_QUOTE_LENGTH = 300;
+/** An error of the API is some hundred characters long. */
+const MAX_ERROR_LENGTH = 64 * 1024;
 /** Statuses after which something is given up; they are trusted from the API itself only. */
 const DECISIVE: ReadonlySet<number> = new Set([401, 403, 404]);
 
 /** Reads the content of a response; undefined for a 204 and for every DELETE. @throws {ApiError} */
-export function readResponse(response: HttpResponse, exchange: ApiExchange): unknown {
+export async function readResponse(response: HttpResponse, exchange: ApiExchange): Promise<unknown> {
   const { action, method, origin, key, parse } = exchange;
   const { status, body, headers } = response;
   if (status >= 300 && status < 400) {
@@ -23,7 +25,7 @@ export function readResponse(response: HttpResponse, exchange: ApiExchange): unk
   }
   if (status < 200 || status >= 300) throw toApiError(response, exchange);
   if (status === 204 || method === "DELETE") return undefined;
-  const content = parse(body);
+  const content = await parse(body);
   if (content === undefined) {
     throw failure(action, `the response of ${origin} is not JSON`, { code: "malformed", status });
   }
@@ -36,13 +38,13 @@ export interface ApiExchange {
   readonly method: string;
   readonly origin: string;
   readonly key: string;
-  readonly parse: (text: string) => unknown;
+  readonly parse: (text: string) => Promise<unknown>;
 }
 
 function toApiError(response: HttpResponse, exchange: ApiExchange): ApiError {
   const { action, origin, key } = exchange;
   const { status } = response;
-  const json = parseJson(response.body);
+  const json = response.body.length > MAX_ERROR_LENGTH ? undefined : parseJson(response.body);
   const parsed = ERROR_BODY.safeParse(json);
   const { error_code, msg } = parsed.success ? parsed.data : { error_code: "", msg: "" };
   const named = CODE_FORM.test(error_code) && redact(error_code, key) === error_code ? error_code : "";

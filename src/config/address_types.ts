@@ -106,7 +106,7 @@ export const interfaceName: ValueType<string> = {
   },
 };
 
-/** A list of networks; an address is a network of one. */
+/** A list of networks, which may be empty; an address is a network of one. */
 export const networks: ValueType<readonly Cidr[]> = listOf("`a.b.c.d/n` or `a.b.c.d`", {
   read(value) {
     const text = readText(value);
@@ -114,6 +114,7 @@ export const networks: ValueType<readonly Cidr[]> = listOf("`a.b.c.d/n` or `a.b.
     return network ?? refuse(`"${printable(text)}" is not of the form a.b.c.d/n`);
   },
   write: formatCidr,
+  mayBeEmpty: true,
 });
 
 /** A list of hosts as a request names them, without ports. */

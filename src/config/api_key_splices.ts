@@ -117,12 +117,26 @@ function replaceValue(text: string, pair: Pair, value: string): Splice[] {
  * Returns the end of the lines of a block scalar; the empty lines after them belong to the file.
  */
 function blockEnd(body: string): number {
-  return body.length - /(?:\r?\n[ \t]*)*$/.exec(body)![0].length;
+  for (let end = body.length;;) {
+    const at = startOfBlanks(body, end);
+    if (body[at - 1] !== "\n") return end;
+    end = body[at - 2] === "\r" ? at - 2 : at - 1;
+  }
 }
 
 /** Returns the comment on the first line of a block scalar. */
 function blockComment(body: string): string {
-  return /^[^\r\n#]*?([ \t]+#[^\r\n]*)/.exec(body)?.[1] ?? "";
+  const [line = ""] = body.split(/[\r\n]/, 1);
+  const hash = line.indexOf("#");
+  const start = startOfBlanks(line, hash);
+  return start < hash ? line.slice(start) : "";
+}
+
+/** Returns the start of the spaces and tabs before `end`. */
+function startOfBlanks(text: string, end: number): number {
+  let start = end;
+  while (text[start - 1] === " " || text[start - 1] === "\t") start--;
+  return start;
 }
 
 function append(text: string, block: string, eol: string): Splice {

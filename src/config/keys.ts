@@ -112,6 +112,13 @@ export const KEYS = {
       area: "health",
       doc: "Port of the health server",
     }),
+    healthHosts: key({
+      name: "server.health_hosts",
+      type: hostPatterns,
+      default: [],
+      area: "health",
+      doc: "Names that a request to the health server may be for, besides addresses and `localhost`",
+    }),
     ingressCa: key({
       name: "server.ingress_ca",
       type: types.filePath,
@@ -167,6 +174,20 @@ export const KEYS = {
       area: "endpoints",
       doc: "First port for endpoints that get another port than their own in network mode",
     }),
+    publishMovedPorts: key({
+      name: "net.publish_moved_ports",
+      type: types.boolean,
+      default: false,
+      area: "endpoints",
+      doc: "`true` lets a name resolve although another program holds a port of its endpoints",
+    }),
+    redirectHeldPorts: key({
+      name: "net.redirect_held_ports",
+      type: types.redirectMode,
+      default: "auto",
+      area: "endpoints",
+      doc: "`auto` leads a port that another program holds to the endpoint, by nftables on Linux",
+    }),
     overrides: key({
       name: "net.overrides",
       type: overrides,
@@ -220,7 +241,8 @@ export const KEYS = {
         { base: 0xa9fe0000, prefix: 16 },
       ],
       area: "endpoints",
-      doc: "Clients that may connect in network mode and query the DNS server; this machine always may",
+      doc:
+        "Clients of endpoints in network mode, the DNS server and the health server; this machine always may",
     }),
     allowHosts: key({
       name: "net.allow_hosts",

@@ -3,7 +3,7 @@ import { parseIpv4 } from "../lib/ipv4.ts";
 import { printable } from "../lib/printable.ts";
 import { VIRTUAL } from "../model/listen_mode.ts";
 import { isUnset, type ListInterfaces, type ReadContext, refuse, type ValueType } from "./value_type.ts";
-import { listOf, readText, suggestWord } from "./scalar_types.ts";
+import { checkCount, listOf, readText, suggestWord } from "./scalar_types.ts";
 
 /** A listen interface; any name is accepted if the interfaces are not known. */
 export const listenInterface: ValueType<string> = {
@@ -16,6 +16,11 @@ export const overrides: ValueType<Readonly<Record<string, string>>> = {
   values: "map of host to listen interface",
   read: readOverrides,
 };
+
+/** A list of host names (or `*.suffix`). */
+export const hostPatterns: ValueType<readonly string[]> = listOf("`host` or `*.suffix`", {
+  read: (value) => readHostPattern(readText(value)),
+});
 
 function readListenInterface(value: unknown, interfaces: ListInterfaces | undefined): string {
   const text = readText(value);
@@ -42,22 +47,21 @@ function readOverrides(value: unknown, context: ReadContext<unknown>): Readonly<
   }
   // Without a prototype, because a host may be called "constructor".
   const overrides: Record<string, string> = Object.create(null);
-  for (const [key, entry] of Object.entries(value)) {
+  const entries = Object.entries(value);
+  checkCount(entries.length);
+  for (const [key, entry] of entries) {
     let host = key;
-    at(key, () => host = readHostPattern(key, overrides));
+    at(key, () => {
+      host = readHostPattern(key);
+      if (host in overrides) refuse("the host is listed twice");
+    });
     at(key, () => overrides[host] = readOverride(entry, interfaces));
   }
   return overrides;
 }
 
-/** A list of host names and `*.suffix`. */
-export const hostPatterns: ValueType<readonly string[]> = listOf("hosts or `*.suffix`", {
-  read: (value) => readHostPattern(readText(value)),
-});
-
-function readHostPattern(key: string, known: object = {}): string {
+function readHostPattern(key: string): string {
   const host = normalizeHostname(key);
-  if (Object.hasOwn(known, host)) return refuse("the host is listed twice");
   if (isHostname(host) || isWildcard(host)) return host;
   const bare = host.replace(/^[a-z]+:\/\//, "").replace(/[:/].*$/, "");
   const usable = isHostname(bare) || isWildcard(bare);

@@ -3,7 +3,8 @@ import { parseYaml } from "./parse_yaml.ts";
 import { parseConfig, type ParsedConfig, type ParseOptions } from "./schema.ts";
 import { validationError } from "./validation_error.ts";
 
-const MAX_BYTES = 1024 * 1024;
+/** The largest configuration file. The YAML parser needs a second for it in the worst case. */
+export const MAX_CONFIG_BYTES: number = 256 * 1024;
 const HINTS: Partial<Record<FileFailure, string>> = {
   missing: "Create the file (it may be empty), or name another with --config",
   denied: "Start ngrokd as root or as the owner of the file, or name another with --config",
@@ -26,6 +27,28 @@ export async function loadConfig(path: string, options: LoadOptions): Promise<Pa
   }
 }
 
+/**
+ * Loads the configuration for a daemon: nobody but root and its user may be able to change the file
+ * or, if it holds the API key, to open it.
+ *
+ * @throws As {@linkcode loadConfig} does; {@linkcode FileError} `unsafe`.
+ */
+export async function loadGuarded(path: string, options: GuardedLoadOptions): Promise<ParsedConfig> {
+  const { readGuarded, ...rest } = options;
+  const readText = (path: string, maxBytes: number) => readGuarded(path, { maxBytes });
+  const parsed = await loadConfig(path, { ...rest, readText });
+  if (parsed.config.api.key !== "") await readGuarded(path, { maxBytes: MAX_CONFIG_BYTES, isSecret: true });
+  return parsed;
+}
+
+/** Options of {@linkcode loadGuarded}. */
+export interface GuardedLoadOptions extends ParseOptions {
+  readonly readGuarded: (
+    path: string,
+    options: { readonly maxBytes: number; readonly isSecret?: boolean },
+  ) => Promise<string>;
+}
+
 /** The reader of the file, and the machine that its values are for. */
 export interface LoadOptions extends ParseOptions {
   readonly readText: (path: string, maxBytes: number) => Promise<string>;
@@ -33,7 +56,7 @@ export interface LoadOptions extends ParseOptions {
 
 async function readConfigText(path: string, readText: LoadOptions["readText"]): Promise<string> {
   try {
-    return await readText(path, MAX_BYTES);
+    return await readText(path, MAX_CONFIG_BYTES);
   } catch (error) {
     const hint = error instanceof FileError ? HINTS[error.reason] : undefined;
     if (!(error instanceof FileError) || hint === undefined) throw error;

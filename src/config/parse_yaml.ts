@@ -66,8 +66,12 @@ function parse(text: string): ParsedYaml {
     // The Go daemon's parser supports `<<:`.
     merge: true,
     prettyErrors: false,
+    // The parser compares every two keys of a map, which takes seconds for thousands of them.
+    uniqueKeys: false,
   });
   if (document.errors.length > 0) throw validationError(syntaxProblems(document.errors, lineCounter));
+  const repeated = repeatedKeys(document);
+  if (repeated.length > 0) throw validationError(syntaxProblems(repeated, lineCounter));
   const broken = keepSpelling(document);
   if (broken !== undefined) {
     const error = { code: "BAD_ALIAS", pos: [broken.range?.[0] ?? 0] } as const;
@@ -93,6 +97,22 @@ function syntaxProblems(errors: readonly SyntaxFault[], lineCounter: LineCounter
     }
   }
   return [...problems.values()];
+}
+
+/** Returns the keys that their maps already have. */
+function repeatedKeys(document: Document): SyntaxFault[] {
+  const faults: SyntaxFault[] = [];
+  visit(document, {
+    Map(_, { items }) {
+      const keys = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (keys.has(key.value)) faults.push({ code: "DUPLICATE_KEY", pos: [key.range?.[0] ?? 0] });
+        keys.add(key.value);
+      }
+    },
+  });
+  return faults;
 }
 
 /**

@@ -1,3 +1,5 @@
+import { basename, dirname } from "node:path";
+
 /** The default of `--config` on every operating system (docs/compatibility.md 4.1). */
 export const DEFAULT_CONFIG_PATH = "/etc/ngrokd/config.yml";
 
@@ -16,4 +18,12 @@ export function defaultSocketPath(os: string): string {
  */
 export function effectiveSocketPath(path: string, os: string): string {
   return OLD_SOCKET_PATHS.includes(path) ? defaultSocketPath(os) : path;
+}
+
+/**
+ * Returns the path of a second control socket, in a directory that only root and the daemon's user
+ * can enter, so that nobody else can use up its connections.
+ */
+export function ownerSocketPath(path: string): string {
+  return `${dirname(path)}/owner/${basename(path)}`;
 }

@@ -1,6 +1,7 @@
 import { ConfigError, FileError } from "../model/errors.ts";
 import { apiKeyProblem } from "./api_key.ts";
 import { keySplices } from "./api_key_splices.ts";
+import { MAX_CONFIG_BYTES } from "./load.ts";
 import { parseYaml } from "./parse_yaml.ts";
 import { validationError } from "./validation_error.ts";
 
@@ -17,7 +18,7 @@ const FILE_MODE = 0o600;
  */
 export async function saveApiKey(path: string, key: string, options: SaveOptions): Promise<void> {
   const { readText, writeAtomic } = options;
-  const text = await readText(path).catch((error: unknown) => {
+  const text = await readText(path, MAX_CONFIG_BYTES).catch((error: unknown) => {
     if (error instanceof FileError && error.reason === "missing") return "";
     throw error;
   });
@@ -30,7 +31,7 @@ export async function saveApiKey(path: string, key: string, options: SaveOptions
 
 /** Access to the configuration file. */
 export interface SaveOptions {
-  readonly readText: (path: string) => Promise<string>;
+  readonly readText: (path: string, maxBytes: number) => Promise<string>;
   readonly writeAtomic: (path: string, text: string, options: { readonly mode: number }) => Promise<void>;
 }
 

@@ -8,6 +8,8 @@ import { isUnset, type ReadContext, refuse, type ValueType } from "./value_type.
 const MAX_INTERVAL_S = 2_147_483;
 /** The Go daemon warns below this too (docs/compatibility.md 4.2): daemons share one rate limit. */
 const SHORT_POLL_S = 5;
+/** The largest number of entries of a list or map. */
+const MAX_ENTRIES = 1000;
 // deno-lint-ignore no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 const WHOLE_NUMBER = /^[+-]?(?:0|[1-9][0-9]*)$/;
@@ -39,6 +41,13 @@ export const logLevel: ValueType<"debug" | "info" | "warn" | "error"> = {
 export const logFormat: ValueType<"text" | "json"> = {
   values: "`text` or `json`",
   read: (value) => readWord(value, ["text", "json"]),
+};
+
+/** The policy for ports that other programs hold. */
+export const redirectMode: ValueType<"auto" | "off"> = {
+  values: "`auto` or `off`",
+  // YAML 1.1 reads `off` as false.
+  read: (value) => value === false ? "off" : readWord(value, ["auto", "off"]),
 };
 
 /** The policy for names that also exist in the public DNS. */
@@ -121,24 +130,35 @@ export const boolean: ValueType<boolean> = {
 /** A list of expressions that select endpoints. */
 export const selectors: ValueType<readonly string[]> = listOf("CEL expressions", { read: readText });
 
-/** Returns a list with one problem for each bad element; an empty list is the default. */
-export function listOf<T>(
-  values: string,
-  element: { read: (value: unknown) => T; write?: (value: T) => unknown },
-): ValueType<readonly T[]> {
-  const { read, write = (value) => value } = element;
+/** Returns a list with one problem for each bad element. */
+export function listOf<T>(values: string, element: ListElement<T>): ValueType<readonly T[]> {
+  const { read, write = (value) => value, mayBeEmpty = false } = element;
   return {
     values: `list of ${values}`,
     read(value, { at, fallback }) {
       if (!Array.isArray(value)) return refuse("it is not a list");
+      checkCount(value.length);
       const items: T[] = [];
       for (const [index, item] of value.entries()) {
         at(String(index), () => items.push(isUnset(item) ? refuse("it is empty") : read(item)));
       }
-      return value.length === 0 ? fallback : items;
+      return value.length === 0 && !mayBeEmpty ? fallback : items;
     },
     write: (items) => items.map(write),
   };
+}
+
+/** An element of {@linkcode listOf}. */
+export interface ListElement<T> {
+  readonly read: (value: unknown) => T;
+  readonly write?: (value: T) => unknown;
+  /** True if an empty list is a value; otherwise it is the default. */
+  readonly mayBeEmpty?: boolean;
+}
+
+/** Refuses a list or map with too many entries. */
+export function checkCount(count: number): void {
+  if (count > MAX_ENTRIES) refuse(`it has ${count} entries, more than ${MAX_ENTRIES}`);
 }
 
 /** Reads text on one line. Numbers and booleans keep their spelling: YAML reads `- true` as one. */

@@ -1,3 +1,5 @@
+import { MAX_DEPTH } from "../lib/json_limits.ts";
+
 const WHITE_SPACE = new Set([0x20, 0x09, 0x0a, 0x0d]);
 const [QUOTE, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [
   0x22,
@@ -22,6 +24,7 @@ export class ObjectEnd {
    * is not among them.
    *
    * @throws {SyntaxError} If the bytes do not begin with an object.
+   * @throws {RangeError} If it is nested too deeply.
    */
   feed(bytes: Uint8Array): number | undefined {
     for (const [index, byte] of bytes.entries()) {
@@ -44,6 +47,7 @@ export class ObjectEnd {
     if (byte === QUOTE) this.#inString = true;
     else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.#depth++;
     else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) this.#depth--;
+    if (this.#depth > MAX_DEPTH) throw new RangeError(`The object is nested deeper than ${MAX_DEPTH} levels`);
     return this.#depth === 0;
   }
 }

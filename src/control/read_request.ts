@@ -31,6 +31,7 @@ function endOf(object: ObjectEnd, bytes: Uint8Array): number | undefined {
   try {
     return object.feed(bytes);
   } catch (error) {
-    throw undecodable("it is not a JSON object", { cause: error });
+    const reason = error instanceof RangeError ? "it is nested too deeply" : "it is not a JSON object";
+    throw undecodable(reason, { cause: error });
   }
 }

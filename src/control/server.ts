@@ -1,9 +1,9 @@
 import { getLogger } from "@logtape/logtape";
 import { hintOf, messageOf } from "../model/errors.ts";
-import { type ByteStream, closeQuietly, writeAll } from "../system/byte_stream.ts";
+import { type ByteStream, writeAll } from "../system/byte_stream.ts";
 import { withDeadline } from "../system/clock.ts";
+import { type Connection, ConnectionServer, type Listener } from "../system/connection_server.ts";
 import { isConnectionGone } from "../system/errors.ts";
-import { keepGoing } from "../system/keep_going.ts";
 import {
   ANSWER_TIMEOUT_MS,
   COMMAND_TIMEOUT_MS,
@@ -17,73 +17,38 @@ import {
 import { readRequest } from "./read_request.ts";
 
 const log = getLogger(["ngrokd", "control"]);
-/**
- * The pause between two warnings. If descriptors run out and single ones become free, every failure
- * is the first.
- */
-const WARNING_PAUSE_MS = 10_000;
 
 /**
- * The server of the control socket: one request and one response for each connection
- * (docs/compatibility.md 4.3). It accepts until it is disposed.
+ * The server of a control socket: one request and one response for each connection
+ * (docs/compatibility.md 4.3). It accepts until it is disposed. When all connections are in use,
+ * the oldest one without a whole request is closed for a new one.
  */
 export class ControlServer implements AsyncDisposable {
-  readonly #listener: ControlListener;
   readonly #handler: CommandHandler;
-  readonly #stop = new AbortController();
-  readonly #running = new Set<Promise<void>>();
-  readonly #accepting: Promise<void>;
+  readonly #server: ConnectionServer<ByteStream>;
 
   constructor(listener: ControlListener, handler: CommandHandler) {
-    this.#listener = listener;
     this.#handler = handler;
-    this.#accepting = this.#acceptAll();
+    this.#server = new ConnectionServer(listener, {
+      max: MAX_CONNECTIONS,
+      serve: (stream, connection) =>
+        this.#serve(stream, connection).catch((error) => {
+          if (isConnectionGone(error)) return;
+          log.warn("Control connection failed: {error}", { error: messageOf(error) });
+        }),
+      onFailure: (error) =>
+        log.warn("Cannot accept on the control socket: {error}", { error: messageOf(error) }),
+      stopReason: new RequestError("ngrokd is shutting down"),
+    });
   }
 
   /** Closes the socket, aborts the running commands and waits for their end. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#stop.signal.aborted) {
-      this.#stop.abort(new RequestError("ngrokd is shutting down"));
-      this.#listener.close();
-    }
-    await this.#accepting;
-    await Promise.all(this.#running);
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#server[Symbol.asyncDispose]();
   }
 
-  /** Continues after failures: descriptors that have run out become free again. */
-  #acceptAll(): Promise<void> {
-    const accept = async (succeeded: () => void): Promise<never> => {
-      for (;;) {
-        this.#admit(await this.#listener.accept());
-        succeeded();
-      }
-    };
-    let warnedAt = -Infinity;
-    return keepGoing(accept, {
-      signal: this.#stop.signal,
-      onFailure(error) {
-        if (performance.now() - warnedAt < WARNING_PAUSE_MS) return;
-        warnedAt = performance.now();
-        log.warn("Cannot accept on the control socket: {error}", { error: messageOf(error) });
-      },
-    });
-  }
-
-  #admit(stream: ByteStream): void {
-    if (this.#stop.signal.aborted || this.#running.size >= MAX_CONNECTIONS) return closeQuietly(stream);
-    const task = this.#serve(stream).catch((error) => {
-      if (!isConnectionGone(error)) {
-        log.warn("Control connection failed: {error}", { error: messageOf(error) });
-      }
-    }).finally(() => {
-      closeQuietly(stream);
-      this.#running.delete(task);
-    });
-    this.#running.add(task);
-  }
-
-  async #serve(stream: ByteStream): Promise<void> {
-    const response = await this.#respond(stream);
+  async #serve(stream: ByteStream, connection: Connection): Promise<void> {
+    const response = await this.#respond(stream, connection);
     if (response === undefined) return;
     const bytes = new TextEncoder().encode(encode(response));
     await withDeadline(writeAll(stream, bytes), {
@@ -92,12 +57,13 @@ export class ControlServer implements AsyncDisposable {
     });
   }
 
-  async #respond(stream: ByteStream): Promise<ControlResponse | undefined> {
+  async #respond(stream: ByteStream, connection: Connection): Promise<ControlResponse | undefined> {
+    const { signal } = connection;
     let request: ControlRequest | undefined;
     try {
       request = await withDeadline(readRequest(stream), {
         ms: REQUEST_TIMEOUT_MS,
-        signal: this.#stop.signal,
+        signal,
         onTimeout: () => undecodable(`no complete request within ${REQUEST_TIMEOUT_MS / 1000} s`),
       });
     } catch (error) {
@@ -105,15 +71,15 @@ export class ControlServer implements AsyncDisposable {
       throw error;
     }
     if (request === undefined) return undefined;
+    connection.keep();
     try {
-      return { success: true, data: await this.#run(request) };
+      return { success: true, data: await this.#run(request, signal) };
     } catch (error) {
       return failure(error);
     }
   }
 
-  async #run({ command, args }: ControlRequest): Promise<unknown> {
-    const { signal } = this.#stop;
+  async #run({ command, args }: ControlRequest, signal: AbortSignal): Promise<unknown> {
     const over = new AbortController();
     try {
       return await withDeadline(
@@ -132,10 +98,7 @@ export class ControlServer implements AsyncDisposable {
 }
 
 /** A listener that the server owns. */
-export interface ControlListener {
-  accept(): Promise<ByteStream>;
-  close(): void;
-}
+export type ControlListener = Listener<ByteStream>;
 
 /** Runs the commands. The message of an error that it throws goes to the client. */
 export interface CommandHandler {

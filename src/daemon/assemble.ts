@@ -7,8 +7,9 @@ import { openAccount } from "./account_parts.ts";
 import { healthReport } from "./answers/status.ts";
 import type { Daemon, Surroundings } from "./daemon.ts";
 import { listenersOf, openDataPath } from "./data_path_parts.ts";
+import { prepareDirectories } from "./directories.ts";
 import { removeLeftoverFiles } from "./leftover_files.ts";
-import { openAddresses, openDns, openJournal, openNames } from "./machine_parts.ts";
+import { openAddresses, openDns, openJournal, openNames, openRedirects } from "./machine_parts.ts";
 import { openNamePolicy } from "./name_parts.ts";
 import { stateDirectory } from "./paths.ts";
 
@@ -16,15 +17,20 @@ import { stateDirectory } from "./paths.ts";
  * Builds all parts of the daemon; none of them listens yet. The shutdown closes them in the reverse
  * order.
  *
- * @throws {FileError} If the state directory or the private key cannot be used.
+ * @throws {FileError} If the state directory cannot be used, or a file in it cannot be read now.
  */
 export async function assemble(surroundings: Surroundings): Promise<Daemon> {
   const { live, system, shutdown } = surroundings;
   const directory = stateDirectory(live);
-  await system.files.makeDirectory(directory, 0o700);
+  const directoryProblems = await prepareDirectories(live, system.files);
   await removeLeftoverFiles(live, system.files);
 
-  const health = new Health(system.serveHttp, () => healthReport(daemon));
+  const health = new Health({
+    listen: system.listenTcp,
+    report: () => healthReport(daemon),
+    admit: (peer, key) => addresses.admits(peer, key),
+    hostNames: () => live.current.server.healthHosts,
+  });
   shutdown.add("close the health server", () => health.close());
   const state = new StateStore(directory, system.files);
   const { state: saved, problems } = await state.load();
@@ -38,6 +44,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     refuses: (name) => policy.policy.isAlwaysRefused(name),
   });
   const names = openNames({ ...surroundings, journal });
+  const redirects = openRedirects({ addresses, ...dataPath }, { ...surroundings, journal });
   const policy: PolicyKeeper = openNamePolicy({
     ...surroundings,
     ...account,
@@ -47,18 +54,22 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
   });
   const loop: SyncLoop = new SyncLoop({
     poll: (signal) => account.account.discover(signal),
-    effects: { addresses, listeners: listenersOf({ ...dataPath, dns }), names, state },
+    effects: { addresses, listeners: listenersOf({ ...dataPath, dns }), redirects, names, state },
     saved,
     prepare: (endpoints) => policy.prepare(endpoints.map(({ hostname }) => hostname)),
     settings: () => {
-      const { listenInterface, overrides, startPort, allowPorts } = live.current.net;
+      const { listenInterface, overrides, startPort, allowPorts, publishMovedPorts, redirectHeldPorts } =
+        live.current.net;
       return {
         subnet: addresses.subnet,
         equivalentSubnets: addresses.equivalentSubnets,
         listenInterface,
         overrides,
         startPort,
+        publishMovedPorts,
+        redirectHeldPorts,
         resolveInterface: (name) => resolveInterface(name, system.localAddresses),
+        random: system.random,
         names: policy.policy,
         allowPorts,
       };
@@ -76,7 +87,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     addresses,
     dns,
     health,
-    stateProblems: [...problems, ...journalProblems],
+    stateProblems: [...directoryProblems, ...problems, ...journalProblems],
     startedAt: Date.now(),
     startedMonotonicMs: performance.now(),
   };

@@ -6,6 +6,7 @@ import { BindError } from "../model/errors.ts";
 import { HOSTS } from "../names/select.ts";
 import { isLoopbackSubnet } from "../network/loopback_subnet.ts";
 import type { System } from "../system/system.ts";
+import { listenForOwner } from "./owner_socket.ts";
 import { hostsPath } from "./paths.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
@@ -22,6 +23,8 @@ export async function excludeDaemons(live: LiveConfig, system: System): Promise<
   await using held = new AsyncDisposableStack();
   const socket = await system.listenLocal(live.current.server.socketPath, { group: SOCKET_GROUP });
   held.defer(() => socket.close());
+  // Replaces and removes the socket of a killed daemon.
+  (await listenForOwner(live.current.server.socketPath, system))?.close();
   held.use(await lockMachine(live, system));
   return held.move();
 }

@@ -1,10 +1,12 @@
 import { getLogger } from "@logtape/logtape";
+import { isSignalBlocked } from "../config/environment_warnings.ts";
 import type { LiveConfig } from "../config/live_config.ts";
 import { logProxies } from "../config/proxy/proxy_report.ts";
-import { ControlServer } from "../control/server.ts";
+import { type CommandHandler, ControlServer } from "../control/server.ts";
 import { VERSION } from "../lib/version.ts";
 import { messageOf } from "../model/errors.ts";
 import { ownNetworks } from "../network/own_networks.ts";
+import { ENDING_SIGNALS } from "../system/signals.ts";
 import type { System } from "../system/system.ts";
 import { Wake } from "../system/wake.ts";
 import { watchFile } from "../system/watch_file.ts";
@@ -13,6 +15,7 @@ import { assemble } from "./assemble.ts";
 import type { Daemon, Surroundings } from "./daemon.ts";
 import { DRAIN } from "./data_path_parts.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
+import { listenForOwner } from "./owner_socket.ts";
 import { hostsPath } from "./paths.ts";
 import { Reloader } from "./reload.ts";
 import { Shutdown, whenAborted } from "./shutdown.ts";
@@ -29,9 +32,11 @@ export async function serve(live: LiveConfig, options: ServeOptions): Promise<bo
   const { system } = options;
   const shutdown = new Shutdown();
   const reloader = new Reloader(live, options);
-  using _signals = system.onSignals(["SIGINT", "SIGTERM", "SIGHUP"], (name) => {
+  using _inspector = system.keepInspectorClosed({ holdPort: !isSignalBlocked(system.readEnvironment) });
+  using _signals = system.onSignals(["SIGHUP", "SIGPROF", ...ENDING_SIGNALS], (name) => {
     if (name === "SIGHUP") reloader.request();
-    else shutdown.request(name);
+    // The profiler of the runtime sends SIGPROF a thousand times a second.
+    else if (name !== "SIGPROF") shutdown.request(name);
   });
   using _rejections = logUnhandledRejections();
   {
@@ -63,10 +68,14 @@ async function start(surroundings: Surroundings, reloader: Reloader): Promise<vo
   // and names.
   const listener = await system.listenLocal(socketPath, { group: SOCKET_GROUP });
   let run: RunCommand = () => Promise.reject(new Error("ngrokd is starting"));
-  const control = new ControlServer(listener, {
-    handle: (command, args, signal) => run(command, args, signal),
-  });
+  const handler: CommandHandler = { handle: (command, args, signal) => run(command, args, signal) };
+  const control = new ControlServer(listener, handler);
   shutdown.add("close the control socket", () => control[Symbol.asyncDispose]());
+  const ownerListener = await listenForOwner(socketPath, system);
+  if (ownerListener !== undefined) {
+    const ownerControl = new ControlServer(ownerListener, handler);
+    shutdown.add("close the control socket of root", () => ownerControl[Symbol.asyncDispose]());
+  }
   const lock = await lockMachine(live, system);
   shutdown.add("release the machine-wide lock", () => lock[Symbol.asyncDispose]());
 

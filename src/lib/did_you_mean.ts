@@ -1,8 +1,12 @@
+/** Longer than every word that can be meant; the distance takes quadratic time. */
+const MAX_LENGTH = 64;
+
 /**
  * Returns the candidate nearest to a mistyped word: optimal string alignment distance of at most a
  * third of its length, at least 1. Undefined if there is none.
  */
 export function didYouMean(word: string, candidates: Iterable<string>): string | undefined {
+  if (word.length > MAX_LENGTH) return undefined;
   const limit = Math.max(1, Math.floor(word.length / 3));
   let best: string | undefined;
   let bestDistance = limit + 1;

@@ -27,6 +27,11 @@ export function isOutOfDescriptors(error: unknown): boolean {
     /os error (23|24)\b/.test(messageOf(error));
 }
 
+/** Returns true if the process or the system lacks descriptors or memory, maybe for a while. */
+export function isOutOfResources(error: unknown): boolean {
+  return isOutOfDescriptors(error) || codeOf(error) === "ENOBUFS" || codeOf(error) === "ENOMEM";
+}
+
 /** Errors that accept(2) reports for one connection, while the listener itself works. */
 const CONNECTION_ERRORS: ReadonlySet<string | undefined> = new Set([
   "ECONNABORTED",
@@ -67,10 +72,14 @@ export function isNotCapable(error: unknown): boolean {
 
 function fileFailure(error: unknown): [FileFailure, string] {
   if (error instanceof Deno.errors.NotCapable) return ["not_capable", "the permission set does not allow it"];
-  if (error instanceof Deno.errors.NotFound) return ["missing", "it does not exist"];
-  if (error instanceof Deno.errors.PermissionDenied) return ["denied", "permission denied"];
-  if (error instanceof Deno.errors.IsADirectory) return ["not_regular", "it is a directory"];
   const code = codeOf(error);
+  if (error instanceof Deno.errors.NotFound || code === "ENOENT") return ["missing", "it does not exist"];
+  if (error instanceof Deno.errors.PermissionDenied || code === "EACCES" || code === "EPERM") {
+    return ["denied", "permission denied"];
+  }
+  if (error instanceof Deno.errors.IsADirectory || code === "EISDIR") {
+    return ["not_regular", "it is a directory"];
+  }
   if (code === "ENOSPC" || code === "EDQUOT" || /os error (28|122)\b/.test(messageOf(error))) {
     return ["full", "the disk is full"];
   }

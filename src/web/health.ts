@@ -1,8 +1,21 @@
 import type { HealthReport } from "../model/report.ts";
+import type { TextResponse } from "./encode_response.ts";
 
 const TEXT = "text/plain; charset=utf-8";
 const JSON_TYPE = "application/json";
 const PATHS = ["/health", "/healthz", "/ready", "/readyz", "/status"];
+
+/** The response to every other path. */
+export const NOT_FOUND: HealthAnswer = {
+  status: 404,
+  contentType: TEXT,
+  body: `not found\n\n${PATHS.join("\n")}\n`,
+};
+
+/** Returns true for a path that {@linkcode answerHealth} makes a report of. */
+export function isHealthPath(path: string): boolean {
+  return PATHS.includes(path);
+}
 
 /** Answers a health path (docs/compatibility.md 4.4). A daemon without endpoints is healthy. */
 export function answerHealth({ path, json, report }: HealthQuestion): HealthAnswer {
@@ -16,7 +29,7 @@ export function answerHealth({ path, json, report }: HealthQuestion): HealthAnsw
     case "/status":
       return { status: 200, contentType: JSON_TYPE, body: `${JSON.stringify(report)}\n` };
     default:
-      return { status: 404, contentType: TEXT, body: `not found\n\n${PATHS.join("\n")}\n` };
+      return NOT_FOUND;
   }
 }
 
@@ -29,11 +42,7 @@ export interface HealthQuestion {
 }
 
 /** The response to a health path. */
-export interface HealthAnswer {
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: string;
-}
+export type HealthAnswer = TextResponse;
 
 function verdict(
   isGood: boolean,

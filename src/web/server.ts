@@ -1,63 +1,112 @@
-import type { HealthReport } from "../model/report.ts";
-import { checkRequest } from "./guard.ts";
-import { answerHealth } from "./health.ts";
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../model/errors.ts";
+import { type ByteStream, closeQuietly, writeAll } from "../system/byte_stream.ts";
+import { withDeadline } from "../system/clock.ts";
+import { ConnectionServer, type Listener } from "../system/connection_server.ts";
+import { isConnectionGone } from "../system/errors.ts";
+import type { AcceptedStream } from "../system/tcp.ts";
+import { encodeResponse, type TextResponse } from "./encode_response.ts";
+import { checkRequest, type GuardedRequest, type Refusal } from "./guard.ts";
+import type { HealthAnswers } from "./health_answers.ts";
+import { parseRequest } from "./parse_request.ts";
+import { MAX_HEAD_BYTES, readHead } from "./read_head.ts";
 
-const HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+const log = getLogger(["ngrokd", "web"]);
+
+/** The connections that are served at once. */
+export const MAX_CONNECTIONS = 64;
+/** The time for a request to arrive, and the time for its response to be read. */
+export const EXCHANGE_MS = 5_000;
+/** The time and the bytes in which a client ends a connection after its response. */
+const LINGER_MS = 1_000;
+const MAX_LINGER_BYTES = 4 * 1024 * 1024;
 
 /**
- * Starts the HTTP server of the health paths (docs/compatibility.md 4.4).
- *
- * @throws {BindError} If the address cannot be bound.
+ * Serves the health paths (docs/compatibility.md 4.4) over a listener until it is disposed: one
+ * GET or HEAD for each connection.
  */
-export function startHealthServer(options: HealthServerOptions): HealthServer {
-  const { address, port, serve, report } = options;
-  const server = serve({ address, port }, (request) => respond(request, { address, report }));
-  return {
-    port: server.port,
-    [Symbol.asyncDispose]: () => server.close(),
-  };
-}
-
-/** Options of {@linkcode startHealthServer}. */
-export interface HealthServerOptions {
-  readonly address: string;
-  /** 0 takes any free port. */
-  readonly port: number;
-  /** Opens an HTTP server. */
-  readonly serve: (
-    where: { address: string; port: number },
-    handler: (request: Request) => Response,
-  ) => { readonly port: number; close(): Promise<void> };
-  /** The state at the time of a request. */
-  readonly report: () => HealthReport;
-}
-
-/** A running health server. */
-export interface HealthServer extends AsyncDisposable {
-  readonly port: number;
-}
-
-function respond(
-  request: Request,
-  { address, report }: Pick<HealthServerOptions, "address" | "report">,
-): Response {
-  const refusal = checkRequest(request, address);
-  if (refusal !== undefined) {
-    const { status, reason } = refusal;
-    return new Response(`${reason}\n`, {
-      status,
-      headers: {
-        ...HEADERS,
-        "content-type": "text/plain; charset=utf-8",
-        ...(status === 405 && { allow: "GET, HEAD" }),
-      },
-    });
-  }
-  const json = request.headers.get("accept")?.includes("application/json") ?? false;
-  const { pathname } = new URL(request.url);
-  const { status, contentType, body } = answerHealth({ path: pathname, json, report: report() });
-  return new Response(request.method === "HEAD" ? null : body, {
-    status,
-    headers: { ...HEADERS, "content-type": contentType },
+export function serveHealth(
+  listener: Listener<AcceptedStream>,
+  options: HealthServerOptions,
+): ConnectionServer<AcceptedStream> {
+  const { admit, onFailure } = options;
+  return new ConnectionServer(listener, {
+    max: MAX_CONNECTIONS,
+    admit: (stream) => admit(stream.peer),
+    sourceOf: (stream) => stream.peer,
+    async serve(stream, { signal }) {
+      const end = () => closeQuietly(stream);
+      signal.addEventListener("abort", end, { once: true });
+      try {
+        await exchange(stream, options);
+      } catch (error) {
+        if (isConnectionGone(error) || isTimeout(error)) return;
+        log.warn("A health request failed: {error}", { error: messageOf(error) });
+      } finally {
+        signal.removeEventListener("abort", end);
+      }
+    },
+    onFailure,
   });
+}
+
+/** Options of {@linkcode serveHealth}. */
+export interface HealthServerOptions {
+  /** The address that the listener is bound to. */
+  readonly address: string;
+  readonly answers: Pick<HealthAnswers, "find">;
+  /** Returns true if a peer may connect. */
+  readonly admit: (peer: string) => boolean;
+  /** The names that a Host header may have, besides addresses and localhost. */
+  readonly hostNames: () => readonly string[];
+  /** Called when accepting fails. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+async function exchange(stream: ByteStream, options: HealthServerOptions): Promise<void> {
+  const head = await within(EXCHANGE_MS, readHead(stream));
+  if (head === undefined) return;
+  const request: GuardedRequest | Refusal = head === "too_large"
+    ? { status: 431, reason: `the head is larger than ${MAX_HEAD_BYTES} bytes` }
+    : parseRequest(head, options.address);
+  const response = respond(request, options);
+  const isHead = "method" in request && request.method === "HEAD";
+  await within(EXCHANGE_MS, writeAll(stream, encodeResponse(response, { isHead })));
+  await stream.closeWrite();
+  // Closing with unread bytes would reset the connection and destroy the response.
+  await within(LINGER_MS, discard(stream));
+}
+
+function respond(request: GuardedRequest | Refusal, options: HealthServerOptions): TextResponse {
+  const { address, hostNames, answers } = options;
+  const refusal = "status" in request ? request : checkRequest(request, { address, hostNames: hostNames() });
+  if (refusal !== undefined || "status" in request) return text(refusal!);
+  try {
+    const json = request.headers.get("accept")?.includes("application/json") ?? false;
+    return answers.find(new URL(request.url).pathname, json);
+  } catch (error) {
+    log.error("Cannot report the health: {error}", { error: messageOf(error) });
+    return text({ status: 500, reason: "internal error" });
+  }
+}
+
+function text({ status, reason }: Pick<TextResponse, "status"> & { reason: string }): TextResponse {
+  return { status, contentType: "text/plain; charset=utf-8", body: `${reason}\n` };
+}
+
+async function discard(stream: ByteStream): Promise<void> {
+  const buffer = new Uint8Array(16 * 1024);
+  for (let size = 0; size < MAX_LINGER_BYTES;) {
+    const count = await stream.read(buffer);
+    if (count === null) return;
+    size += count;
+  }
+}
+
+function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  return withDeadline(promise, { ms, onTimeout: () => new DOMException("too slow", "TimeoutError") });
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
 }

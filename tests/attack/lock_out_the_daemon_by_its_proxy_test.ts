@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { permissionFlags } from "../../scripts/permission_flags.ts";
+import { flagsOfSet, permissionFlags } from "../../scripts/permission_flags.ts";
 import { Stage } from "../../sim/stage.ts";
 import { FakeUpstream } from "../dns/fake_upstream.ts";
 import { decode, replyTo } from "../dns/messages.ts";
@@ -83,6 +83,7 @@ async function openVictim(settings: (port: number) => Settings): Promise<Victim>
   await stage.editConfig(stage.cloud.apiUrl, "https://api.ngrok.com");
   await stage.editConfig(/^/, config);
   const flags = permissionFlags("ngrokd", [
+    ...flagsOfSet("ngrokd_dns"),
     `--allow-read=${stage.directory}`,
     `--allow-write=${stage.directory}`,
     `--allow-net=unix:${stage.socketPath}`,

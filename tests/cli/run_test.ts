@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { CtlIo } from "../../src/cli/io.ts";
+import { ownerSocketPath } from "../../src/config/paths.ts";
 import { RequestError } from "../../src/control/protocol.ts";
 import { connectLocal } from "../../src/system/local_socket.ts";
 import { startFakeDaemon } from "./fake_daemon.ts";
@@ -90,7 +91,7 @@ Deno.test("ngrokctl uses the socket of --socket, else NGROKD_SOCKET, else the de
         return Promise.reject(new Deno.errors.NotFound());
       },
     });
-    assert.deepEqual(paths, [path]);
+    assert.deepEqual(paths, [ownerSocketPath(path), path]);
   }
 });
 

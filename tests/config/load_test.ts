@@ -165,9 +165,9 @@ Deno.test("loadConfig() passes on the reason that a file cannot be read", async 
   });
 });
 
-Deno.test("loadConfig() refuses a file of more than 1 MiB", async () => {
+Deno.test("loadConfig() refuses a file of more than 256 KiB (R73)", async () => {
   const path = await Deno.makeTempFile();
-  await Deno.writeTextFile(path, "#".repeat(1024 * 1024 + 1));
+  await Deno.writeTextFile(path, "#".repeat(256 * 1024 + 1));
   await assert.rejects(loadConfig(path, { readText }), FileError);
 });
 

@@ -34,6 +34,12 @@ export const SAMPLES: readonly Sample[] = [
   ["server.cert_refresh_interval", 60, 60_000, "identity"],
   ["server.health_address", "0.0.0.0", "0.0.0.0", "health"],
   ["server.health_port", 9000, 9000, "health"],
+  [
+    "server.health_hosts",
+    ["Ngrokd.monitoring.SVC.", "*.example.com"],
+    ["ngrokd.monitoring.svc", "*.example.com"],
+    "health",
+  ],
   ["server.ingress_ca", "/tmp/ca.pem", "/tmp/ca.pem", "ingress"],
   ["bound_endpoints.poll_interval", 5, 5000, "poll"],
   ["bound_endpoints.selectors", ["x == 'a'", true], ["x == 'a'", "true"], "operator"],
@@ -41,6 +47,8 @@ export const SAMPLES: readonly Sample[] = [
   ["net.subnet", "10.9.8.7/24", { base: 0x0a090800, prefix: 24 }, "endpoints"],
   ["net.listen_interface", "eth0", "eth0", "endpoints"],
   ["net.start_port", 10000, 10000, "endpoints"],
+  ["net.publish_moved_ports", true, true, "endpoints"],
+  ["net.redirect_held_ports", "off", "off", "endpoints"],
   [
     "net.overrides",
     { "DB.example.com.": "0.0.0.0", "*.example.com": "virtual" },

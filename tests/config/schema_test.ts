@@ -29,7 +29,7 @@ Deno.test("parseConfig() gives the defaults for nothing, and for empty and zero 
   const names = KEY_ENTRIES.map(({ key }) => key.name);
   const empty = [null, "", 0].map((value) => fileWith(names.map((name) => [name, value])));
   const sections = [null, "", {}].map((value) => ({ api: value, server: value, net: value, dns: value }));
-  const lists = fileWith([["net.allow_cidrs", []], ["net.overrides", {}], ["dns.upstream", []]]);
+  const lists = fileWith([["net.overrides", {}], ["dns.upstream", []], ["server.health_hosts", []]]);
   for (const raw of [undefined, null, {}, "", lists, ...sections, ...empty]) {
     const { config, warnings } = parseConfig(raw);
     assert.deepEqual({ config, warnings }, { config: DEFAULTS, warnings: [] });
@@ -46,6 +46,8 @@ Deno.test("parseConfig() reads every key", () => {
 const ACCEPTED: readonly (readonly [name: string, raw: unknown, parsed: unknown])[] = [
   ["api.url", "http://localhost:8080/", "http://localhost:8080"],
   ["api.url", "http://127.1", "http://127.0.0.1"],
+  // Nobody but this machine; it used to mean the default, which admits every private network.
+  ["net.allow_cidrs", [], []],
   ["api.url", "http://[::1]:8080", "http://[::1]:8080"],
   ["api.key", 12345, "12345"],
   ["ingressEndpoint", "host.example", { hostname: "host.example", port: 443 }],
@@ -186,6 +188,8 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   ["net.allow_cidrs", ["lan"], '.0: "lan" is not of the form a.b.c.d/n'],
   ["net.advertise_ip", "0.0.0.0", ': "0.0.0.0" cannot be the address of a host'],
   ["net.advertise_ip", "host", ': "host" is not an IPv4 address'],
+  ["net.publish_moved_ports", "perhaps", ': "perhaps" is not true or false'],
+  ["net.redirect_held_ports", "on", ': "on" is not auto or off'],
   ["net.start_port", 70000, ": 70000 is not in 1 to 65535 (The default is 9080)"],
   ["net.start_port", "09090", ': "09090" is not a whole number'],
   ["net.overrides", ["a"], ": it is not a map of host names to listen interfaces"],
@@ -216,6 +220,27 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   ["dns.allow_private", ["*"], '.0: "*" is not a host name or *.suffix'],
   ["dns.upstream", ["1.1.1.1:x"], '.0: the port "x" is not in 1 to 65535'],
 ];
+
+// 10,000 overrides took 5.5 s: each listed the interfaces, and the YAML parser compared all keys.
+Deno.test("parseConfig() lists the interfaces once, and limits lists and maps to 1,000 entries (R73)", () => {
+  const overrides = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`h${index}.example`, "lo"]));
+  let calls = 0;
+  const interfaces = () => {
+    calls++;
+    return [{ interface: "lo" }];
+  };
+  parseConfig({ net: { overrides: overrides(1000) } }, { interfaces });
+  assert.equal(calls, 1);
+  const reason = ": it has 1001 entries, more than 1000";
+  for (
+    const [name, raw] of [
+      ["net.overrides", overrides(1001)],
+      ["server", Object.fromEntries(Array.from({ length: 1001 }, (_, index) => [`k${index}`, 1]))],
+      ["net.allow_cidrs", Array(1001).fill("10.0.0.0/8")],
+    ] as const
+  ) assert.deepEqual(problemsOf(fileWith([[name, raw]])).map(problemText), [name + reason]);
+});
 
 for (const [name, raw, problem] of REFUSED) {
   Deno.test(`parseConfig() refuses ${name}: ${JSON.stringify(raw)}`, () => {

@@ -58,6 +58,12 @@ Deno.test("readRequest() does not repeat a malformed request, which can have a k
   );
 });
 
+Deno.test("readRequest() accepts a nesting of 64 levels and not one more (R73)", async () => {
+  const text = (depth: number) => `{"command":"x","a":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`;
+  assert.equal((await readRequest(new FakeStream([text(64)])))?.command, "x");
+  await assert.rejects(readRequest(new FakeStream([text(65)])), refusal(/nested too deeply/));
+});
+
 Deno.test("readRequest() accepts 64 KiB and not a byte more", async () => {
   const frame = JSON.stringify({ command: "x", args: [""] }).length;
   const text = (size: number) => JSON.stringify({ command: "x", args: ["a".repeat(size - frame)] });

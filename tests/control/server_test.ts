@@ -128,9 +128,10 @@ Deno.test("ControlServer answers with the error of the handler and continues (F2
   });
 });
 
-Deno.test("ControlServer keeps 64 of 500 idle connections and serves again after them (F73)", async () => {
+// 70 half-open requests kept a command waiting until they were closed, after 4.5 s.
+Deno.test("ControlServer keeps 64 of 500 idle connections and answers beside them (F73) (R72)", async () => {
   await withSocket(async (path) => {
-    const refused = 500 - MAX_CONNECTIONS;
+    const excess = 500 - MAX_CONNECTIONS;
     const idle: ByteStream[] = [];
     const ended: number[] = [];
     const reads: Promise<void>[] = [];
@@ -141,18 +142,27 @@ Deno.test("ControlServer keeps 64 of 500 idle connections and serves again after
       reads.push(
         readAll(stream).then(() => {
           ended.push(n);
-          if (ended.length === refused) full.resolve();
+          if (ended.length === excess) full.resolve();
         }, () => {}),
       );
     }
     await full.promise;
-    assert.deepEqual(
-      ended.toSorted((a, b) => a - b),
-      Array.from({ length: refused }, (_, n) => MAX_CONNECTIONS + n),
-    );
+    assert.deepEqual(ended.toSorted((a, b) => a - b), Array.from({ length: excess }, (_, n) => n));
+    assert.match(await ask(path, '{"command":"echo"}'), /"success":true/);
     for (const stream of idle) stream.close();
     await Promise.all(reads);
-    for (let answer = ""; answer === "";) answer = await ask(path, '{"command":"echo"}').catch(() => "");
+  });
+});
+
+Deno.test("ControlServer ends no running command for a new connection (R72)", async () => {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  await withSocket(async (path) => {
+    const running = Array.from({ length: MAX_CONNECTIONS }, () => ask(path, '{"command":"wait"}'));
+    while (await ask(path, '{"command":"echo"}').catch(() => "") !== "");
+    resolve("done");
+    assert.deepEqual(new Set(await Promise.all(running)), new Set(['{"success":true,"data":"done"}\n']));
+  }, {
+    handle: (command, args, signal) => command === "wait" ? promise : handler.handle(command, args, signal),
   });
 });
 

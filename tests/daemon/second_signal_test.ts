@@ -68,7 +68,12 @@ Deno.test("openDns() runs programs that end at a second signal", async () => {
   await using _logged = await captureLog();
   const programs = new HangingPrograms();
   const shutdown = new Shutdown();
-  const system = { ...realSystem(), operatingSystem: () => "linux" as const, run: programs.run };
+  const system = {
+    ...realSystem(),
+    operatingSystem: () => "linux" as const,
+    holds: () => true,
+    run: programs.run,
+  };
   const live = {
     current: { server: { clientCert: "/state/tls.crt" }, net: { interfaceName: "ngrokd0" }, dns: {} },
   } as unknown as LiveConfig;

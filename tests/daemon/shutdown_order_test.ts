@@ -85,9 +85,10 @@ function recordOn(machine: FakeMachine): Recorder {
       const socket = real.listenUdp(where);
       return { ...socket, close: recorder.before("DNS", socket.close) };
     },
-    serveHttp(...args) {
-      const server = real.serveHttp(...args);
-      return { port: server.port, close: recorder.before("health", () => server.close()) };
+    listenTcp(where) {
+      const listener = real.listenTcp(where);
+      if (where.port !== machine.healthPort) return listener;
+      return { ...listener, close: recorder.before("health", () => listener.close()) };
     },
     holdLock: () =>
       Promise.resolve({ [Symbol.asyncDispose]: recorder.before("lock", () => Promise.resolve()) }),

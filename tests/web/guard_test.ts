@@ -3,11 +3,15 @@ import { checkRequest } from "../../src/web/guard.ts";
 
 function statusOf(
   headers: Record<string, string>,
-  options: { method?: string; url?: string; address?: string } = {},
+  options: { method?: string; url?: string; address?: string; hostNames?: string[] } = {},
 ) {
-  const { method = "GET", url = `http://${headers.host ?? "127.0.0.1:8081"}/status`, address = "127.0.0.1" } =
-    options;
-  return checkRequest({ method, url, headers: new Headers(headers) }, address)?.status;
+  const {
+    method = "GET",
+    url = `http://${headers.host ?? "127.0.0.1:8081"}/status`,
+    address = "127.0.0.1",
+    hostNames = [],
+  } = options;
+  return checkRequest({ method, url, headers: new Headers(headers) }, { address, hostNames })?.status;
 }
 
 Deno.test("checkRequest() accepts a probe whose Host is an address or localhost", () => {
@@ -35,6 +39,26 @@ Deno.test("checkRequest() refuses a Host that is a name, in the header or in the
   }
   assert.equal(statusOf({ host: "127.0.0.1" }, { url: "http://evil.example/status" }), 403);
   assert.equal(statusOf({}, { url: "http://evil.example/status" }), 403);
+});
+
+// A probe or scraper by the name of a service got 403, also with health_address: 0.0.0.0.
+Deno.test("checkRequest() accepts the names of server.health_hosts (R70)", () => {
+  const hostNames = ["ngrokd.monitoring.svc", "*.example.com"];
+  for (
+    const [host, status] of [
+      ["ngrokd.monitoring.svc:8081", undefined],
+      ["NGROKD.monitoring.svc.", undefined],
+      ["a.b.example.com", undefined],
+      ["example.com", 403],
+      ["evil.example", 403],
+      ["ngrokd.monitoring.svc.evil.example", 403],
+    ] as const
+  ) assert.equal(statusOf({ host }, { hostNames }), status, host);
+});
+
+Deno.test("checkRequest() refuses what another site caused, whatever else the request says (R70)", () => {
+  assert.equal(statusOf({ "sec-fetch-site": "cross-site" }), 403);
+  for (const site of ["none", "same-origin"]) assert.equal(statusOf({ "sec-fetch-site": site }), undefined);
 });
 
 Deno.test("checkRequest() refuses foreign Origins and Referers and accepts its own", () => {

@@ -38,6 +38,12 @@ export function replaceBlock(
   return { text: text + separator + block, oldBlock, block };
 }
 
+/** Returns true if the hosts file has a section of ours, whole or damaged. */
+export function hasSection(text: string): boolean {
+  const found = locate(text);
+  return "problem" in found || found.block !== "";
+}
+
 /** Finds the names that are outside our section too, each with its first line, from 1. */
 export function findOutside(text: string, names: { has(name: string): boolean }): Map<string, number> {
   const lines = new Map<string, number>();

@@ -6,11 +6,13 @@
  * @throws {SyntaxError} If it is other output.
  */
 export function parseLinkValues(output: string): string[] {
-  const match = /^Link [0-9]+ \([^)\n]*\):(.*(?:\n[ \t]+.*)*)\s*$/.exec(output);
-  if (match === null) {
+  // Line by line: one pattern for all lines would take exponential time for some output.
+  const [first = "", ...others] = output.trimEnd().split("\n");
+  const match = /^Link [0-9]+ \([^)]*\):(.*)$/.exec(first);
+  if (match === null || !others.every((line) => /^[ \t]/.test(line))) {
     throw new SyntaxError(`Cannot read ${JSON.stringify(output.slice(0, 200))}: it names no link`);
   }
-  return match[1]!.split(/\s+/).filter((value) => value !== "");
+  return [match[1]!, ...others].join(" ").split(/\s+/).filter((value) => value !== "");
 }
 
 /**

@@ -4,7 +4,7 @@ import { HostsNames, indexNames } from "../../src/names/policy/hosts_names.ts";
 import { machineNames } from "../../src/names/policy/machine_names.ts";
 import { NamePolicy } from "../../src/names/policy/name_policy.ts";
 import { loadPublicSuffixes } from "../../src/names/policy/public_suffix.ts";
-import { HOSTILE_NAMES } from "./names.ts";
+import { HOSTILE_NAMES } from "./name_rows.ts";
 
 /** The machine of the table: its files, its configuration, and the names that exist publicly. */
 export const MACHINE = {
