@@ -1,9 +1,9 @@
-// Starts the daemon with the shipped permission set and the flags that its configuration needs
-// beyond it.
+// Starts the daemon with the shipped permission sets and the flags that its configuration needs
+// beyond them.
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../src/config/config.ts";
-import { loadConfig } from "../src/config/load.ts";
+import { loadGuarded } from "../src/config/load.ts";
 import { ownerSocketPath } from "../src/config/paths.ts";
 import { configPermissions } from "../src/config/permissions.ts";
 import { PROXY_VARIABLES, proxyFor } from "../src/config/proxy/proxy_for.ts";
@@ -12,15 +12,16 @@ import { parseArguments } from "../src/daemon/arguments.ts";
 import { hintOf, messageOf } from "../src/model/errors.ts";
 import type { Proxy } from "../src/model/proxy.ts";
 import { readEnvironment } from "../src/system/environment.ts";
-import { readText } from "../src/system/files.ts";
+import { checkAncestors, readGuarded } from "../src/system/files.ts";
 import { type Capability, flagFor } from "../src/system/permissions.ts";
-import { onSignals } from "../src/system/signals.ts";
+import { ENDING_SIGNALS, onSignals } from "../src/system/signals.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
+import { flagsForArguments } from "./choose_sets.ts";
 import { capabilities } from "./missing_capabilities.ts";
 import { permissionFlags } from "./permission_flags.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-const RUN: readonly string[] = ["run", `--config=${ROOT}deno.json`, "--no-prompt"];
+const RUN: readonly string[] = ["run", `--config=${ROOT}deno.json`, "--no-prompt", "--cached-only"];
 
 /** Settings from the environment that need permissions. */
 export interface LaunchSettings {
@@ -51,16 +52,28 @@ export function neededCapabilities(config: Config, settings: LaunchSettings): Ca
 }
 
 /**
- * Returns the arguments for `deno` that run the daemon with the shipped set and `missing`.
+ * Returns the arguments for `deno` that run the daemon with the shipped sets and `missing`.
  *
  * @throws {RangeError} If a value holds a comma, because a flag would grant its parts.
  */
-export function launchArgv(args: readonly string[], missing: readonly Capability[]): string[] {
+export function launchArgv(args: readonly string[], { chosen = [], missing }: LaunchFlags): string[] {
   const unsafe = missing.map(valueOf).find((value) => value.includes(","));
   if (unsafe !== undefined) {
     throw new RangeError(`Cannot grant "${unsafe}": a permission flag cannot hold a comma`);
   }
-  return [...RUN, ...permissionFlags("ngrokd", missing.map(flagFor)), `${ROOT}main.ts`, ...args];
+  return [
+    ...RUN,
+    ...permissionFlags("ngrokd", [...chosen, ...missing.map(flagFor)]),
+    `${ROOT}main.ts`,
+    ...args,
+  ];
+}
+
+/** Flags of {@linkcode launchArgv}. */
+export interface LaunchFlags {
+  /** The flags of `chosenFlags()`. @default {[]} */
+  readonly chosen?: readonly string[];
+  readonly missing: readonly Capability[];
 }
 
 function valueOf(capability: Capability): string {
@@ -71,17 +84,33 @@ function valueOf(capability: Capability): string {
 async function findMissing(args: readonly string[]): Promise<Capability[]> {
   const wanted = parseArguments(args);
   if (!("configPath" in wanted)) return [];
-  const { config } = await loadConfig(wanted.configPath, { readText });
+  const { config } = await loadGuarded(wanted.configPath, { readGuarded });
+  const hostsPath = readEnvironment("NGROKD_HOSTS_PATH");
+  const keyPath = readEnvironment("NGROK_API_KEY_FILE");
+  await checkPaths(config, [hostsPath, keyPath]);
   const needed = neededCapabilities(config, {
     configPath: resolve(wanted.configPath),
-    hostsPath: readEnvironment("NGROKD_HOSTS_PATH"),
-    keyPath: readEnvironment("NGROK_API_KEY_FILE"),
+    hostsPath,
+    keyPath,
     apiProxy: proxyFor(config.api.url, {
       configured: config.proxy,
       environment: Object.fromEntries(PROXY_VARIABLES.map((name) => [name, readEnvironment(name)])),
     }).proxy,
   });
   return await askShippedSet([...new Map(needed.map((entry) => [JSON.stringify(entry), entry])).values()]);
+}
+
+/**
+ * Checks, as root, the directories above each file of the daemon, most of which its own permission
+ * set does not show.
+ *
+ * @throws {FileError} If a user can replace one of them.
+ */
+async function checkPaths(config: Config, more: readonly (string | undefined)[]): Promise<void> {
+  const { clientCert, clientKey, ingressCa, socketPath } = config.server;
+  for (const path of [clientCert, clientKey, ingressCa, socketPath, ...more]) {
+    if (path !== undefined && path !== "") await checkAncestors(path);
+  }
 }
 
 /** Starts a process with the shipped set and asks it which of the capabilities it lacks. */
@@ -98,7 +127,7 @@ async function main(args: readonly string[]): Promise<number> {
   let argv: string[];
   try {
     const missing = await findMissing(args);
-    argv = launchArgv(args, missing);
+    argv = launchArgv(args, { chosen: await flagsForArguments(args), missing });
     for (const capability of missing) {
       writeOut(`Added permission: ${capability.kind} ${valueOf(capability)}\n`);
     }
@@ -109,7 +138,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   // The daemon has its own process group, so that Ctrl-C reaches it once, through this process.
   const child = new Deno.Command("deno", { args: argv, detached: true }).spawn();
-  using _signals = onSignals(["SIGINT", "SIGTERM", "SIGHUP"], (name) => child.kill(name));
+  using _signals = onSignals(["SIGHUP", ...ENDING_SIGNALS], (name) => child.kill(name));
   return (await child.status).code;
 }
 

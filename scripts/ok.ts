@@ -30,6 +30,8 @@ const STATIC: readonly Step[] = [
 ];
 /** The slowest test files, which only `deno task test` and CI run. */
 const LONG: readonly string[] = [
+  "tests/attack/open_the_inspector_test.ts",
+  "tests/attack/take_over_by_the_environment_test.ts",
   "tests/daemon/api_attacks_test.ts",
   "tests/daemon/clock_jump_test.ts",
   "tests/daemon/hostile_hosts_test.ts",
@@ -37,6 +39,7 @@ const LONG: readonly string[] = [
   "tests/account/renewal_runs_test.ts",
   "tests/e2e/cloud_faults_test.ts",
   "tests/e2e/crash_renewal_test.ts",
+  "tests/e2e/ending_signals_test.ts",
   "tests/e2e/flood_test.ts",
   "tests/e2e/man_in_the_middle_test.ts",
   "tests/e2e/permissions/permissions_test.ts",

@@ -1,17 +1,18 @@
-// Writes the reference of the configuration keys into docs/configuration.md and config.example.yml,
-// and the table of hostile names into docs/reliability.md. With --check it compares instead.
+// Writes the reference of the configuration keys into docs/configuration.md, config.example.yml,
+// and the tables of docs/reliability.md. With --check it compares instead.
 import { KEY_ENTRIES } from "../src/config/config.ts";
 import { AREAS, type Key } from "../src/config/key.ts";
 import { sectionOf } from "../src/config/sections.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
-import { hostileNamesTable } from "./hostile_names/table.ts";
+import { environmentTable } from "./hostile/environments.ts";
+import { fileTable } from "./hostile/file_table.ts";
+import { hostileNamesTable } from "./hostile/name_table.ts";
 
 const ROOT = new URL("../", import.meta.url);
-const KEYS = { begin: "<!-- Keys: written by deno task docs -->\n", end: "<!-- End of keys -->\n" };
-const NAMES = {
-  begin: "<!-- Hostile names: written by deno task docs -->\n",
-  end: "<!-- End of hostile names -->\n",
-};
+const KEYS = "Keys";
+const ENVIRONMENTS = "Hostile environments";
+const FILES = "Hostile files";
+const NAMES = "Hostile names";
 const HEAD = "| key | values | default | effect of a change | meaning |\n|---|---|---|---|---|\n";
 const INTRODUCTION =
   `# Every key of ngrokd with its default value. Copy this file to /etc/ngrokd/config.yml and remove the "#"
@@ -46,16 +47,17 @@ export function exampleConfig(): string {
 
 /** The text with the table of keys between the markers. */
 export function withKeyTable(text: string): string {
-  return withTable(text, { ...KEYS, table: keyTable() });
+  return withTable(text, { name: KEYS, table: keyTable() });
 }
 
-/** Returns the text with a table between its markers. */
-function withTable(text: string, options: { begin: string; end: string; table: string }): string {
-  const { begin, end, table } = options;
+/** The text with a table between its markers. @throws {SyntaxError} If it lacks them. */
+function withTable(text: string, { name, table }: { name: string; table: string }): string {
+  const begin = `<!-- ${name}: written by deno task docs -->\n`;
+  const end = `<!-- End of ${name.toLowerCase()} -->\n`;
   const [before, rest, ...more] = text.split(begin);
   const [, after, ...others] = rest?.split(end) ?? [];
   if (after === undefined || more.length > 0 || others.length > 0) {
-    throw new SyntaxError("Cannot write a table: the document does not hold both markers once");
+    throw new SyntaxError(`Cannot write the table "${name}": the document does not hold both markers once`);
   }
   return before + begin + table + end + after;
 }
@@ -77,7 +79,9 @@ async function main(): Promise<number> {
   const files: readonly (readonly [path: string, edit: (text: string) => string])[] = [
     ["docs/configuration.md", withKeyTable],
     ["config.example.yml", exampleConfig],
-    ["docs/reliability.md", (text) => withTable(text, { ...NAMES, table: names })],
+    ["docs/reliability.md", (text) => withTable(text, { name: NAMES, table: names })],
+    ["docs/reliability.md", (text) => withTable(text, { name: ENVIRONMENTS, table: environmentTable() })],
+    ["docs/reliability.md", (text) => withTable(text, { name: FILES, table: fileTable() })],
   ];
   let success = true;
   for (const [path, edit] of files) {
@@ -86,7 +90,7 @@ async function main(): Promise<number> {
     const wanted = edit(text);
     if (wanted === text) continue;
     if (option === "--check") {
-      writeErr(`${path} is out of date: run deno task docs\n`);
+      writeErr(`${path} differs from its source: run deno task docs\n`);
       success = false;
     } else {
       await Deno.writeTextFile(url, wanted);

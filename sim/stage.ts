@@ -1,7 +1,8 @@
 import { ownerSocketPath } from "../src/config/paths.ts";
 import type { EndpointReport, StatusReport } from "../src/model/report.ts";
 import { SimulatedCloud, type StartOptions } from "./cloud/cloud.ts";
-import { permissionFlags, type ShippedSet } from "../scripts/permission_flags.ts";
+import { SIGNAL_VARIABLE } from "../src/config/environment_warnings.ts";
+import { flagsOfSet, permissionFlags, type ShippedSet } from "../scripts/permission_flags.ts";
 import type { ConfigOptions } from "./daemon_config.ts";
 import { DaemonHarness } from "./daemon_harness.ts";
 import { type LoopbackNetwork, takeLoopbackNetwork } from "./loopback_network.ts";
@@ -9,7 +10,7 @@ import { readLines } from "./read_lines.ts";
 import { sendSignal } from "./send_signal.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
-const PASSED_ON = ["PATH", "HOME", "DENO_DIR", "TMPDIR", "DENO_AUDIT_PERMISSIONS"];
+const PASSED_ON = ["PATH", "HOME", "DENO_DIR", "TMPDIR", "DENO_AUDIT_PERMISSIONS", SIGNAL_VARIABLE];
 /** The directory with the changes of an overlay over /etc (tests/root/namespace.ts). */
 const OWN_ETC_CHANGES = "/mnt/etc";
 const STOP_LIMIT_MS = 40_000;
@@ -158,6 +159,8 @@ export class Stage extends DaemonHarness {
     const { shipped } = this.#options;
     if (shipped && flags === undefined) return [Deno.execPath(), "task", "--quiet", set];
     const granted = flags ?? permissionFlags(set, [
+      // The configurations of the tests reload everything.
+      ...(set === "ngrokd" ? flagsOfSet("ngrokd_dns") : []),
       `--allow-read=${directory}`,
       `--allow-write=${directory}`,
       `--allow-net=unix:${socketPath}`,

@@ -174,6 +174,20 @@ export const KEYS = {
       area: "endpoints",
       doc: "First port for endpoints that get another port than their own in network mode",
     }),
+    publishMovedPorts: key({
+      name: "net.publish_moved_ports",
+      type: types.boolean,
+      default: false,
+      area: "endpoints",
+      doc: "`true` lets a name resolve although another program holds a port of its endpoints",
+    }),
+    redirectHeldPorts: key({
+      name: "net.redirect_held_ports",
+      type: types.redirectMode,
+      default: "auto",
+      area: "endpoints",
+      doc: "`auto` leads a port that another program holds to the endpoint, by nftables on Linux",
+    }),
     overrides: key({
       name: "net.overrides",
       type: overrides,

@@ -2,11 +2,13 @@ import { getLogger } from "@logtape/logtape";
 import { ConfigError, FileError, hintOf, messageOf, withHint } from "../model/errors.ts";
 import type { StatusReport } from "../model/report.ts";
 import type { System } from "../system/system.ts";
-import { type ApiKey, resolveApiKey } from "./api_key.ts";
+import { type ApiKey, isProvidedSecret, resolveApiKey } from "./api_key.ts";
 import type { Config } from "./config.ts";
 import { type ConfigDiff, diffConfig } from "./diff.ts";
+import { dnsProblem } from "./dns_need.ts";
+import { environmentWarnings } from "./environment_warnings.ts";
 import { exposureWarnings } from "./exposure.ts";
-import { loadConfig } from "./load.ts";
+import { loadGuarded } from "./load.ts";
 import { checkPermissions } from "./permissions.ts";
 import { PROXY_VARIABLES, type ProxyChoice, type ProxyEnvironment, proxyFor } from "./proxy/proxy_for.ts";
 import { serverHosts } from "./server_hosts.ts";
@@ -14,10 +16,11 @@ import { problemText, validationError } from "./validation_error.ts";
 
 const log = getLogger(["ngrokd", "config"]);
 
-/** The machine, and the proxy variables of its environment at the start. */
+/** The machine, and its environment at the start: the proxies, and what is wrong with it. */
 interface Source {
   readonly system: System;
   readonly proxies: ProxyEnvironment;
+  readonly warnings: readonly string[];
 }
 
 /** A configuration with the values that depend on the environment too. */
@@ -58,7 +61,7 @@ export class LiveConfig {
     const proxies: ProxyEnvironment = Object.fromEntries(
       PROXY_VARIABLES.map((name) => [name, system.takeEnvironment(name)]),
     );
-    const source = { system, proxies };
+    const source = { system, proxies, warnings: environmentWarnings(system.readEnvironment) };
     return new LiveConfig(path, { source, loaded: await load(path, source) });
   }
 
@@ -71,7 +74,7 @@ export class LiveConfig {
       return await LiveConfig.open(path, system);
     } catch (error) {
       log.warn("Invalid configuration; using defaults", { problem: problemTexts(error).join("; ") });
-      const files = { ...system.files, readText: () => Promise.resolve("") };
+      const files = { ...system.files, readGuarded: () => Promise.resolve("") };
       return await LiveConfig.open(path, { ...system, files, readEnvironment: () => undefined });
     }
   }
@@ -108,6 +111,8 @@ export class LiveConfig {
     try {
       const next = await load(this.path, this.#source);
       if (next.isEmpty && !this.#loaded.isEmpty) throw emptied(this.path);
+      const problem = dnsProblem({ current: this.current, next: next.config }, this.#source.system.holds);
+      if (problem !== undefined) throw validationError([problem]);
       const known = this.serverHosts.length;
       this.#next = next;
       if (this.serverHosts.length > known) await options.beforeUse?.();
@@ -135,7 +140,12 @@ export class LiveConfig {
       path: this.path,
       state: this.#problems.length === 0 ? "ok" : "rejected",
       problems: [...this.#problems],
-      warnings: [...this.#loaded.warnings, ...exposureWarnings(this.current.net), ...restart],
+      warnings: [
+        ...this.#source.warnings,
+        ...this.#loaded.warnings,
+        ...exposureWarnings(this.current.net),
+        ...restart,
+      ],
     };
   }
 }
@@ -157,8 +167,8 @@ function emptied(path: string): FileError {
 
 async function load(path: string, { system, proxies }: Source): Promise<Loaded> {
   const { files, holds, flagFor, localAddresses, operatingSystem } = system;
-  const { config, warnings, isEmpty } = await loadConfig(path, {
-    readText: files.readText,
+  const { config, warnings, isEmpty } = await loadGuarded(path, {
+    readGuarded: files.readGuarded,
     interfaces: localAddresses,
     os: operatingSystem(),
   });
@@ -166,7 +176,7 @@ async function load(path: string, { system, proxies }: Source): Promise<Loaded> 
   if (problems.length > 0) throw validationError(problems);
   const apiKey = await resolveApiKey(config.api.key, {
     environment: system.readEnvironment,
-    readText: files.readText,
+    readText: (keyPath) => files.readGuarded(keyPath, { isSecret: !isProvidedSecret(keyPath) }),
   });
   const apiProxy = proxyFor(config.api.url, { configured: config.proxy, environment: proxies });
   return { config, apiKey, apiProxy, warnings: warnings.map(problemText), isEmpty };

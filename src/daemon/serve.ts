@@ -1,10 +1,12 @@
 import { getLogger } from "@logtape/logtape";
+import { isSignalBlocked } from "../config/environment_warnings.ts";
 import type { LiveConfig } from "../config/live_config.ts";
 import { logProxies } from "../config/proxy/proxy_report.ts";
 import { type CommandHandler, ControlServer } from "../control/server.ts";
 import { VERSION } from "../lib/version.ts";
 import { messageOf } from "../model/errors.ts";
 import { ownNetworks } from "../network/own_networks.ts";
+import { ENDING_SIGNALS } from "../system/signals.ts";
 import type { System } from "../system/system.ts";
 import { Wake } from "../system/wake.ts";
 import { watchFile } from "../system/watch_file.ts";
@@ -30,9 +32,11 @@ export async function serve(live: LiveConfig, options: ServeOptions): Promise<bo
   const { system } = options;
   const shutdown = new Shutdown();
   const reloader = new Reloader(live, options);
-  using _signals = system.onSignals(["SIGINT", "SIGTERM", "SIGHUP"], (name) => {
+  using _inspector = system.keepInspectorClosed({ holdPort: !isSignalBlocked(system.readEnvironment) });
+  using _signals = system.onSignals(["SIGHUP", "SIGPROF", ...ENDING_SIGNALS], (name) => {
     if (name === "SIGHUP") reloader.request();
-    else shutdown.request(name);
+    // The profiler of the runtime sends SIGPROF a thousand times a second.
+    else if (name !== "SIGPROF") shutdown.request(name);
   });
   using _rejections = logUnhandledRejections();
   {

@@ -43,8 +43,8 @@ export class Shutdown implements AsyncDisposable {
   }
 
   /**
-   * Handles SIGINT or SIGTERM. The first one stops the daemon; a second one, or one after a
-   * failure, forces the end.
+   * Handles a signal that asks for the end. The first one stops the daemon; a second one, or one
+   * after a failure, forces the end.
    */
   request(name: SignalName): void {
     log.info("Received {signal}, shutting down", { signal: name });

@@ -15,6 +15,7 @@ import type { IngressAccess } from "./dial.ts";
 import type { HostRules } from "./http/refuse_foreign.ts";
 import { IngressHealth, type IngressState } from "./ingress_health.ts";
 import { Listeners } from "./listeners.ts";
+import { type EndsAtOptions, OwnConnections } from "./own_connections.ts";
 import { RunningConnections } from "./running_connections.ts";
 import { TrafficCounters } from "./traffic_counters.ts";
 
@@ -22,6 +23,7 @@ import { TrafficCounters } from "./traffic_counters.ts";
 const MAX_UNROUTED = 512;
 
 const HALF_CLOSE_MS = 60_000;
+const LOOPBACK = "127.0.0.1";
 const LOOPBACK_ONLY: HostRules = { isOwnAddress: isLoopbackAddress, allowHosts: () => [] };
 
 /** The data path: all listeners and all connections that came in on them. */
@@ -32,6 +34,7 @@ export class Forwarder implements AsyncDisposable {
   readonly #attempts = new Attempts();
   readonly #traffic = new TrafficCounters();
   readonly #health = new IngressHealth();
+  readonly #own = new OwnConnections();
   #routes = RouteTable.EMPTY;
 
   constructor(options: ForwarderOptions) {
@@ -57,6 +60,7 @@ export class Forwarder implements AsyncDisposable {
     );
     this.#listeners = new Listeners({
       listen,
+      own: this.#own,
       slots: new ConnectionSlots(accepted),
       admit,
       keyOf: (key, local) => this.#keyOf(key, local),
@@ -88,6 +92,19 @@ export class Forwarder implements AsyncDisposable {
   setRoutes(table: RouteTable): void {
     this.#routes = table;
     this.#health.retain(new Set(table.routes.map(serviceKey)));
+  }
+
+  /** Returns true if a connection to the target ends at the listener with this key. */
+  endsAt(key: string, options: EndsAtOptions): Promise<boolean> {
+    return this.#own.endsAt(key, options);
+  }
+
+  /** Returns true if the listener with this key accepts a connection of this machine. */
+  accepts(key: string, connect: EndsAtOptions["connect"]): Promise<boolean> {
+    const [address = "", port] = key.split(":");
+    const local = address === ANY_ADDRESS ? LOOPBACK : address;
+    const target = { address: local, port: Number(port) };
+    return this.#own.endsAt(this.#keyOf(key, local), { target, connect });
   }
 
   /** Returns the traffic of an endpoint since the daemon started. */

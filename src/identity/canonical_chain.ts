@@ -1,5 +1,6 @@
 import { CertificateError, messageOf } from "../model/errors.ts";
-import { loadX509 } from "../x509/library.ts";
+import { openCertificate } from "../system/certificate.ts";
+import { readFields } from "../x509/certificate_fields.ts";
 import { readPem } from "../x509/pem.ts";
 import { RETRY } from "./check_issued.ts";
 
@@ -12,15 +13,17 @@ const MAX_CERTIFICATES = 10;
  * @throws {CertificateError} `unreadable` if there is none, one cannot be read, or there are more
  * than 10.
  */
-export async function canonicalChain(pem: string): Promise<string> {
+export function canonicalChain(pem: string): string {
   const blocks = readPem(pem).filter(({ label }) => label === "CERTIFICATE");
   if (blocks.length === 0) throw unusable("no PEM block CERTIFICATE");
   if (blocks.length > MAX_CERTIFICATES) {
     throw unusable(`${blocks.length} certificates, more than ${MAX_CERTIFICATES}`);
   }
-  const { X509Certificate } = await loadX509();
   try {
-    for (const { der } of blocks) new X509Certificate(der);
+    for (const { der } of blocks) {
+      openCertificate(der);
+      readFields(der);
+    }
   } catch (cause) {
     throw unusable(messageOf(cause), cause);
   }

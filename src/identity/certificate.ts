@@ -1,5 +1,7 @@
 import { messageOf } from "../model/errors.ts";
-import { loadX509 } from "../x509/library.ts";
+import { openCertificate } from "../system/certificate.ts";
+import { readFields } from "../x509/certificate_fields.ts";
+import { nameText } from "../x509/name_text.ts";
 import { readPem } from "../x509/pem.ts";
 import { publicKeyOf } from "./key.ts";
 
@@ -20,19 +22,13 @@ export interface CertificateInfo {
  *
  * @throws {SyntaxError} If there is none, or it cannot be read.
  */
-export async function readCertificate(pem: string): Promise<CertificateInfo> {
+export function readCertificate(pem: string): CertificateInfo {
   const block = readPem(pem).find(({ label }) => label === "CERTIFICATE");
   if (block === undefined) throw new SyntaxError("Cannot read the certificate: no PEM block CERTIFICATE");
-  const { X509Certificate } = await loadX509();
   try {
-    const certificate = new X509Certificate(block.der);
-    return {
-      serial: certificate.serialNumber.toLowerCase(),
-      issuer: certificate.issuer,
-      notBefore: certificate.notBefore.getTime(),
-      notAfter: certificate.notAfter.getTime(),
-      publicKey: new Uint8Array(certificate.publicKey.rawData),
-    };
+    const { notBefore, notAfter } = openCertificate(block.der);
+    const { serial, issuer, publicKey } = readFields(block.der);
+    return { serial, issuer: nameText(issuer), notBefore, notAfter, publicKey };
   } catch (error) {
     throw new SyntaxError(`Cannot read the certificate: ${messageOf(error)}`, { cause: error });
   }
@@ -44,7 +40,7 @@ export async function readCertificate(pem: string): Promise<CertificateInfo> {
  * @throws {SyntaxError} If one of them cannot be read, or the key is another certificate's.
  */
 export async function checkPair(cert: string, key: string): Promise<CertificateInfo> {
-  const info = await readCertificate(cert);
+  const info = readCertificate(cert);
   const ours = await publicKeyOf(key);
   if (ours.toHex() !== info.publicKey.toHex()) {
     throw new SyntaxError("Cannot use the certificate: it does not match the private key");

@@ -14,7 +14,7 @@ export const RETRY = "The old one stays in use; ngrokd requests another automati
  */
 export async function checkIssued(cert: string, options: IssuedOptions): Promise<CertificateInfo> {
   const { key, inUse, nowMs } = options;
-  const info = await readIssued(cert);
+  const info = readIssued(cert);
   const { serial, issuer, notBefore, notAfter } = info;
   // Before the key, because the old certificate has the old key, which is not the real problem.
   if (inUse !== undefined && serial === inUse.serial && issuer === inUse.issuer) {
@@ -44,9 +44,9 @@ export interface IssuedOptions {
   readonly nowMs: number;
 }
 
-async function readIssued(cert: string): Promise<CertificateInfo> {
+function readIssued(cert: string): CertificateInfo {
   try {
-    return await readCertificate(cert);
+    return readCertificate(cert);
   } catch (cause) {
     throw new CertificateError(messageOf(cause), { cause, code: "unreadable", hint: RETRY });
   }

@@ -92,12 +92,14 @@ function indexOf(routes: readonly Route[]): RouteIndex {
 export class RouteTable {
   static readonly EMPTY: RouteTable = new RouteTable([]);
   readonly routes: readonly Route[];
-  readonly revision: number;
+  /** The names that must not resolve, with the listen interface of each. */
+  readonly withheld: ReadonlyMap<string, string>;
+  readonly revision: number = nextRevision();
   readonly #byListener = new Map<string, ListenerRoutes>();
 
-  constructor(routes: readonly Route[], revision: number = nextRevision()) {
+  constructor(routes: readonly Route[], withheld: ReadonlyMap<string, string> = new Map()) {
     this.routes = routes;
-    this.revision = revision;
+    this.withheld = withheld;
     for (const [key, group] of Map.groupBy(routes, (route) => listenerKey(route.address, route.localPort))) {
       this.#byListener.set(key, new ListenerRoutes(group));
     }

@@ -19,6 +19,10 @@ export const RESOLV_CONF = "/etc/resolv.conf";
 /** The directory in which macOS has the DNS servers of single domains (resolver(5)). */
 export const RESOLVER_DIR = "/etc/resolver";
 
+/** The sets are chosen at the start, when no name needed the DNS server yet. */
+const RESTART =
+  "restart ngrokd with deno task ngrokd, which adds the set ngrokd_dns now that names need the DNS server";
+
 /** Chooses the hosts file, or no publisher if the permission set does not allow writing it. */
 export function choosePublisher(options: PublisherOptions): NamePublisher {
   const { path, mayWrite, ...rest } = options;
@@ -36,10 +40,16 @@ export interface PublisherOptions extends HostsFileOptions {
 
 /**
  * Chooses systemd-resolved on Linux, or resolv.conf if that fails; /etc/resolver on macOS; nothing
- * elsewhere.
+ * elsewhere, or without the permission set for it.
  */
 export function chooseResolver(options: ResolverOptions): ResolverChain {
   const { os, resolvConf = RESOLV_CONF, resolverDir = RESOLVER_DIR } = options;
+  const path = os === "darwin" ? resolverDir : resolvConf;
+  if (options.mayWrite?.(path) === false) {
+    return new ResolverChain([
+      new NoResolver(`Cannot write ${path}: the permission set does not allow it; ${RESTART}`),
+    ]);
+  }
   if (os === "darwin") return new ResolverChain([new ResolverDir(resolverDir, options)]);
   if (os !== "linux") {
     return new ResolverChain([
@@ -54,6 +64,8 @@ export interface ResolverOptions {
   /** The name of the operating system in Deno. */
   readonly os: string;
   readonly run: RunProgram;
+  /** Returns true if the permission set allows writing a file. @default {() => true} */
+  readonly mayWrite?: (path: string) => boolean;
   readonly files: ReplaceFileSystem & ResolverDirFiles;
   /** The interface with the virtual addresses; undefined if there is none, or it is `lo`. */
   readonly link: () => OwnInterface | undefined;

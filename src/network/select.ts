@@ -1,4 +1,5 @@
 import type { AddressDriver } from "./driver.ts";
+import { ExistingSubnet } from "./existing_subnet.ts";
 import { LinuxIp, type LinuxIpOptions } from "./linux_ip.ts";
 import { Loopback, type LoopbackOptions } from "./loopback.ts";
 import { WithFallback } from "./with_fallback.ts";
@@ -7,7 +8,11 @@ import { WithFallback } from "./with_fallback.ts";
 export function chooseAddressDriver(options: DriverOptions): AddressDriver {
   const loopback = new Loopback(options);
   if (options.os !== "linux") return loopback;
-  return new WithFallback({ preferred: new LinuxIp(options), fallback: loopback });
+  return new WithFallback({
+    preferred: new LinuxIp(options),
+    existing: new ExistingSubnet(options),
+    fallback: loopback,
+  });
 }
 
 /** Options of {@linkcode chooseAddressDriver}. */

@@ -3,8 +3,9 @@ import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
 import { isLoopbackSubnet } from "./loopback_subnet.ts";
 
 /**
- * The preferred driver, or the fallback if that fails to prepare a subnet. A driver that worked
- * once is kept when it fails later, because every endpoint would get another address.
+ * The preferred driver; if that fails to prepare a subnet, the subnet as it is, or the fallback. A
+ * driver that worked once is kept when it fails later, because every endpoint would get another
+ * address.
  */
 export class WithFallback implements AddressDriver {
   readonly #options: FallbackOptions;
@@ -28,7 +29,7 @@ export class WithFallback implements AddressDriver {
   }
 
   async prepare(subnet: Cidr, remembered?: Cidr): Promise<PreparedSubnet> {
-    const { preferred, fallback } = this.#options;
+    const { preferred, existing, fallback } = this.#options;
     if (isLoopbackSubnet(subnet)) {
       await this.release();
       this.#active = fallback;
@@ -39,6 +40,12 @@ export class WithFallback implements AddressDriver {
       this.#active = preferred;
       return prepared;
     }
+    const found = await existing.prepare(subnet);
+    if (found.failure === undefined || this.#active === existing) {
+      this.#active = existing;
+      return found;
+    }
+    this.#active = fallback;
     const instead = await fallback.prepare(subnet);
     const reasons = [`Failed to create virtual network interface: ${prepared.failure}`, instead.reason];
     return { ...instead, reason: reasons.filter((reason) => reason !== undefined).join("; ") };
@@ -60,6 +67,8 @@ export class WithFallback implements AddressDriver {
 /** Options of {@linkcode WithFallback}. */
 export interface FallbackOptions {
   readonly preferred: AddressDriver;
+  /** Uses a subnet that this machine has already. */
+  readonly existing: AddressDriver;
   /**
    * Needs no interface and no rights. It works where every address of 127.0.0.0/8 can be bound, as
    * on Linux. Also used for a subnet of 127.0.0.0/8.

@@ -1,4 +1,5 @@
 import { Mutex } from "../lib/mutex.ts";
+import { listenerKey } from "../model/route_table.ts";
 import { type ByteStream, closeQuietly } from "./byte_stream.ts";
 import { sleep, withDeadline } from "./clock.ts";
 import { ResetHandle } from "./reset_handle.ts";
@@ -21,6 +22,8 @@ export class AcceptedTcp implements ByteStream {
   static #resetCount = 0;
   readonly peer: string;
   readonly local: string;
+  /** The address and port of the peer. */
+  readonly source: string;
   readonly #conn: Deno.TcpConn;
   #reading: Promise<unknown> | undefined;
   #writing: Promise<unknown> | undefined;
@@ -33,6 +36,7 @@ export class AcceptedTcp implements ByteStream {
     this.#conn = conn;
     this.peer = conn.remoteAddr.hostname;
     this.local = conn.localAddr.hostname;
+    this.source = listenerKey(conn.remoteAddr.hostname, conn.remoteAddr.port);
     try {
       conn.setNoDelay(true);
       // A client that vanishes silently would hold its slot for ever.

@@ -2,11 +2,13 @@ import { connectTls } from "./connect_tls.ts";
 import { hostname, operatingSystem, readEnvironment, takeEnvironment } from "./environment.ts";
 import * as files from "./files.ts";
 import { dropHttpConnections, sendHttp } from "./http.ts";
+import { keepInspectorClosed } from "./inspector.ts";
 import { interfaceAddresses, localAddresses } from "./interfaces.ts";
 import { memoryLimit } from "./memory.ts";
 import { listenLocal } from "./local_socket.ts";
 import { holdLock } from "./lock.ts";
 import { flagFor, holds } from "./permissions.ts";
+import { random } from "./random.ts";
 import { run } from "./run.ts";
 import { onSignals } from "./signals.ts";
 import { type LogOutput, openLogOutput } from "./log_output.ts";
@@ -54,8 +56,10 @@ export interface System {
   readonly checkTlsPair: typeof checkTlsPair;
   readonly holds: typeof holds;
   readonly flagFor: typeof flagFor;
+  readonly random: typeof random;
   readonly run: typeof run;
   readonly onSignals: typeof onSignals;
+  readonly keepInspectorClosed: typeof keepInspectorClosed;
   /** The output of the log; unlike `writeOut` it never blocks. */
   readonly logOutput: Pick<LogOutput, "write" | "flush">;
   readonly writeOut: typeof writeOut;
@@ -85,8 +89,10 @@ export function realSystem(): System {
     checkTlsPair,
     holds,
     flagFor,
+    random,
     run,
     onSignals,
+    keepInspectorClosed,
     logOutput: openLogOutput(),
     writeOut,
     writeErr,

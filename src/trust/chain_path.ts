@@ -10,20 +10,20 @@ export interface ChainPath {
 }
 
 /** Finds the path from the first certificate of a chain to one of the CAs. */
-export async function findPath(
+export function findPath(
   chain: readonly [ParsedCertificate, ...ParsedCertificate[]],
   cas: readonly TrustedCa[],
-): Promise<ChainPath> {
+): ChainPath {
   const path: ParsedCertificate[] = [chain[0]];
   for (;;) {
     const last = path.at(-1)!;
     for (const ca of cas) {
-      if (await isIssuer(ca.certificate, last)) return { path, ca };
+      if (isIssuer(ca.certificate, last)) return { path, ca };
     }
     let above: ParsedCertificate | undefined;
     for (const candidate of chain) {
       if (path.includes(candidate) || !candidate.isCa) continue;
-      if (await isIssuer(candidate, last)) above = candidate;
+      if (isIssuer(candidate, last)) above = candidate;
       if (above !== undefined) break;
     }
     if (above === undefined) return { path, ca: undefined };
@@ -35,6 +35,6 @@ export async function findPath(
  * Returns true if `issuer` has signed `subject`. A signature that cannot be checked here is
  * accepted, since the runtime's TLS checks it again.
  */
-export async function isIssuer(issuer: ParsedCertificate, subject: ParsedCertificate): Promise<boolean> {
-  return issuer.subjectDer === subject.issuerDer && await subject.isSignedBy(issuer) !== false;
+export function isIssuer(issuer: ParsedCertificate, subject: ParsedCertificate): boolean {
+  return issuer.subjectDer === subject.issuerDer && subject.isSignedBy(issuer) !== false;
 }

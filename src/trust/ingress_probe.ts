@@ -95,9 +95,9 @@ export class IngressProbe implements AsyncDisposable {
       proxy: proxy?.(),
       signal,
     });
-    const chain = await parseChain(certificates);
+    const chain = parseChain(certificates);
     const nowMs = Date.now();
-    const judge = (cas: readonly TrustedCa[]): Promise<Verdict> =>
+    const judge = (cas: readonly TrustedCa[]): Verdict =>
       judgeChain(chain, {
         hostname: target.hostname,
         cas,
@@ -106,13 +106,13 @@ export class IngressProbe implements AsyncDisposable {
         listed: trust.listed,
         nowMs,
       });
-    let verdict = await judge(trust.cas);
+    let verdict = judge(trust.cas);
     if (verdict.ca === undefined && byRoots === "trusted") verdict = { ...verdict, reasons: [] };
     else if (!verdict.isSignerTrusted) {
       const file = trust.learnt.path;
       const candidates = chain.filter((certificate) => trust.learnt.mayLearn(certificate, nowMs))
         .map((certificate): TrustedCa => ({ certificate, source: "learnt", file }));
-      const better = await judge([...candidates, ...trust.cas]);
+      const better = judge([...candidates, ...trust.cas]);
       const { ca, reasons } = better;
       if (ca !== undefined) verdict = better;
       // The CA of a certificate with other problems need not be learnt.

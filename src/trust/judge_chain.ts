@@ -15,18 +15,18 @@ const NOT_AS_CA =
  * Finds everything that is wrong with the chain of a server. The result explains and permits
  * nothing: the runtime's TLS verifies each connection by itself.
  */
-export async function judgeChain(
+export function judgeChain(
   chain: readonly ParsedCertificate[],
   options: JudgeOptions,
-): Promise<Verdict> {
+): Verdict {
   const { hostname, nowMs, byRoots } = options;
   const [leaf, ...rest] = chain;
   if (leaf === undefined) return { ca: undefined, isSignerTrusted: false, reasons: ["cannot be read"] };
-  const { path, ca } = await findPath([leaf, ...rest], options.cas);
+  const { path, ca } = findPath([leaf, ...rest], options.cas);
   const isSignerTrusted = ca !== undefined || byRoots;
-  const unusable = isSignerTrusted ? undefined : await findUnusable(path.at(-1)!, options);
+  const unusable = isSignerTrusted ? undefined : findUnusable(path.at(-1)!, options);
   const reasons = [
-    ...(isSignerTrusted ? [] : [unusable?.reason ?? await untrustedReason(path, chain, options)]),
+    ...(isSignerTrusted ? [] : [unusable?.reason ?? untrustedReason(path, chain, options)]),
     ...path.filter(({ sha256 }) => sha256 !== unusable?.sha256).flatMap((certificate) =>
       dateProblems(certificate, { nowMs, isLeaf: certificate === leaf })
     ),

@@ -86,7 +86,7 @@ export async function readCas(
   const certificates: ParsedCertificate[] = [];
   for (const { der } of blocks) {
     try {
-      certificates.push(await parseCertificate(der));
+      certificates.push(parseCertificate(der));
     } catch (error) {
       // The runtime's TLS would refuse every connection because of one malformed CA.
       throw new FileError(`Cannot trust ${path}: ${messageOf(error)}`, {

@@ -16,13 +16,13 @@ export interface KnownCas {
 }
 
 /** Finds the known CA that signed this certificate and cannot be used now. */
-export async function findUnusable(
+export function findUnusable(
   last: ParsedCertificate,
   { unusable, listed, nowMs }: KnownCas,
-): Promise<{ sha256: string; reason: string; step: string } | undefined> {
+): { sha256: string; reason: string; step: string } | undefined {
   for (const { ca: { certificate, file, source }, reason: state } of unusable) {
     const { sha256 } = certificate;
-    if (last.sha256 !== sha256 && !await isIssuer(certificate, last)) continue;
+    if (last.sha256 !== sha256 && !isIssuer(certificate, last)) continue;
     const reason = `is signed by the CA ${quote(certificate)} of ${file}, which ${state}`;
     return { sha256, reason, step: source === "learnt" ? NEW_VERSION : `replace it in ${file}` };
   }
@@ -33,17 +33,17 @@ export async function findUnusable(
 }
 
 /** Returns the reason why the signer at the end of this path is not trusted. */
-export async function untrustedReason(
+export function untrustedReason(
   path: readonly ParsedCertificate[],
   chain: readonly ParsedCertificate[],
   { cas, listed }: KnownCas,
-): Promise<string> {
+): string {
   const last = path.at(-1)!;
   const known: readonly ListedCa[] = [...cas.map(({ certificate }) => certificate), ...listed];
   const carried = chain.find((certificate) =>
     !path.includes(certificate) && known.some(({ sha256 }) => sha256 === certificate.sha256)
   );
-  if (carried !== undefined && !carried.isCa && await isIssuer(carried, last)) {
+  if (carried !== undefined && !carried.isCa && isIssuer(carried, last)) {
     return `is signed by ${quote(carried)}, which is not a CA`;
   }
   if (carried !== undefined && carried.subjectDer === last.issuerDer) {
@@ -67,7 +67,7 @@ export async function untrustedReason(
       `but another key`;
   }
   if (path.length > 1) return `is signed by ${quote(last)}, which is not trusted${extra}`;
-  if (await isIssuer(last, last)) return `is self-signed and not trusted: ${quote(last)}${extra}`;
+  if (isIssuer(last, last)) return `is self-signed and not trusted: ${quote(last)}${extra}`;
   return `is issued by "${last.issuer}", which the server did not send and ngrokd does not know${extra}`;
 }
 

@@ -47,6 +47,8 @@ export const SAMPLES: readonly Sample[] = [
   ["net.subnet", "10.9.8.7/24", { base: 0x0a090800, prefix: 24 }, "endpoints"],
   ["net.listen_interface", "eth0", "eth0", "endpoints"],
   ["net.start_port", 10000, 10000, "endpoints"],
+  ["net.publish_moved_ports", true, true, "endpoints"],
+  ["net.redirect_held_ports", "off", "off", "endpoints"],
   [
     "net.overrides",
     { "DB.example.com.": "0.0.0.0", "*.example.com": "virtual" },

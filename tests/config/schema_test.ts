@@ -193,6 +193,8 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   ["net.allow_cidrs", ["lan"], '.0: "lan" is not of the form a.b.c.d/n'],
   ["net.advertise_ip", "0.0.0.0", ': "0.0.0.0" cannot be the address of a host'],
   ["net.advertise_ip", "host", ': "host" is not an IPv4 address'],
+  ["net.publish_moved_ports", "perhaps", ': "perhaps" is not true or false'],
+  ["net.redirect_held_ports", "on", ': "on" is not auto or off'],
   ["net.start_port", 70000, ": 70000 is not in 1 to 65535 (The default is 9080)"],
   ["net.start_port", "09090", ': "09090" is not a whole number'],
   ["net.overrides", ["a"], ": it is not a map of host names to listen interfaces"],

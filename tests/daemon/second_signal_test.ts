@@ -68,13 +68,18 @@ Deno.test("openDns() runs programs that end at a second signal", async () => {
   await using _logged = await captureLog();
   const programs = new HangingPrograms();
   const shutdown = new Shutdown();
-  const system = { ...realSystem(), operatingSystem: () => "linux" as const, run: programs.run };
+  const system = {
+    ...realSystem(),
+    operatingSystem: () => "linux" as const,
+    holds: () => true,
+    run: programs.run,
+  };
   const live = {
     current: { server: { clientCert: "/state/tls.crt" }, net: { interfaceName: "ngrokd0" }, dns: {} },
   } as unknown as LiveConfig;
   const addresses = { hasInterface: true } as unknown as Addresses;
   const journal = new Journal("/state/journal.json", system.files);
-  const closing = openDns(addresses, { live, system, shutdown, journal }).close();
+  const closing = openDns(addresses, { live, system, shutdown, journal, refuses: () => false }).close();
   await programs.started.promise;
   shutdown.request("SIGTERM");
   shutdown.request("SIGTERM");

@@ -97,3 +97,15 @@ Deno.test("chooseResolver() uses /etc/resolver on macOS and does nothing on Wind
       "Cannot make this machine use ngrokd's DNS server: not supported on windows",
     ]);
   }));
+
+Deno.test("chooseResolver() without the permission set says how to get it", () =>
+  withMachine(async ({ path, options }) => {
+    await Deno.writeTextFile(`${path}/resolv.conf`, "nameserver 127.0.0.53\n");
+    const chain = chooseResolver({ ...options, mayWrite: () => false });
+    await chain.apply(REQUEST);
+    assert.equal(chain.kind, "none");
+    assert.match(
+      chain.reason ?? "",
+      /the permission set does not allow it; restart ngrokd with deno task ngrokd/,
+    );
+  }));

@@ -4,21 +4,24 @@ import { launchArgv, neededCapabilities } from "../../scripts/launch.ts";
 import { DEFAULTS } from "../../src/config/config.ts";
 import { proxyFor } from "../../src/config/proxy/proxy_for.ts";
 import { type Capability, flagFor } from "../../src/system/permissions.ts";
+import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 Deno.test("launchArgv() uses only the shipped set if no capability is missing", () => {
   const args = ["run", "--config", "/etc/ngrokd/config.yml"];
-  const flags = [`--config=${ROOT}deno.json`, "--no-prompt", "-P=ngrokd"];
-  assert.deepEqual(launchArgv(args, []), ["run", ...flags, `${ROOT}main.ts`, ...args]);
+  const flags = [`--config=${ROOT}deno.json`, "--no-prompt", "--cached-only", "-P=ngrokd"];
+  assert.deepEqual(launchArgv(args, { missing: [] }), ["run", ...flags, `${ROOT}main.ts`, ...args]);
 });
 
 Deno.test("launchArgv() adds the missing capabilities, one flag for each kind", () => {
-  const argv = launchArgv(["-v"], [
-    { kind: "net", host: "api.example.com:443" },
-    { kind: "read", path: "/srv/state" },
-    { kind: "read", path: "/srv/ca.pem" },
-  ]);
+  const argv = launchArgv(["-v"], {
+    missing: [
+      { kind: "net", host: "api.example.com:443" },
+      { kind: "read", path: "/srv/state" },
+      { kind: "read", path: "/srv/ca.pem" },
+    ],
+  });
   const flags = argv.filter((argument) => argument.startsWith("--allow-"));
   assert.equal(flags.length, 2);
   assert.match(flags.find((flag) => flag.startsWith("--allow-read="))!, /,\/srv\/state,\/srv\/ca\.pem$/);
@@ -27,7 +30,7 @@ Deno.test("launchArgv() adds the missing capabilities, one flag for each kind", 
 });
 
 Deno.test("launchArgv() rejects a path with a comma, because a flag would grant its parts", () => {
-  assert.throws(() => launchArgv([], [{ kind: "write", path: "/srv/a,/" }]), RangeError);
+  assert.throws(() => launchArgv([], { missing: [{ kind: "write", path: "/srv/a,/" }] }), RangeError);
 });
 
 Deno.test("neededCapabilities() contains the files from the environment and the command line", () => {
@@ -51,7 +54,7 @@ Deno.test("neededCapabilities() contains the proxy for the API, without its pass
   const environment = { HTTPS_PROXY: "http://user:topsecret@proxy.example:3128" };
   const { proxy: apiProxy } = proxyFor(DEFAULTS.api.url, { configured: undefined, environment });
   const needed = neededCapabilities(DEFAULTS, { configPath: "/etc/ngrokd/config.yml", apiProxy });
-  const argv = launchArgv([], needed).join(" ");
+  const argv = launchArgv([], { missing: needed }).join(" ");
   assert.match(argv, /,proxy\.example:3128( |,)/);
   assert.ok(!argv.includes("topsecret"), argv);
 });
@@ -62,7 +65,7 @@ async function lackingOf(
   asked: readonly Capability[],
 ): Promise<Capability[]> {
   const script = `${ROOT}scripts/missing_capabilities.ts`;
-  const argv = launchArgv([JSON.stringify(asked)], missing).map((argument) =>
+  const argv = launchArgv([JSON.stringify(asked)], { missing }).map((argument) =>
     argument === `${ROOT}main.ts` ? script : argument
   );
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: argv }).output();
@@ -105,6 +108,28 @@ Deno.test("the launcher prints why it cannot start, with a hint, and exits with 
     "Error: Cannot read /nonexistent/ngrokd.yml: it does not exist\n" +
       "Create the file (it may be empty), or name another with --config\n",
   );
+});
+
+Deno.test({
+  name: "the launcher as root refuses the configuration of a user, and one that a user can replace",
+  ignore: Deno.build.os !== "linux" || Deno.uid() !== 0,
+  async fn() {
+    await using directory = await temporaryDirectory();
+    const config = `${directory.path}/config.yml`;
+    await Deno.writeTextFile(config, "", { mode: 0o600 });
+    await Deno.chown(config, 1000, 1000);
+    const { code, stderr } = await launch(`--config=${config}`);
+    assert.deepEqual([code, stderr], [
+      1,
+      `Error: Cannot use ${config}: its owner is user 1000\nRun: chown 0 ${config}\n`,
+    ]);
+    await Deno.chown(config, 0, 0);
+    const state = `${directory.path}/home/state`;
+    await Deno.mkdir(state, { recursive: true });
+    await Deno.chown(`${directory.path}/home`, 1000, 1000);
+    await Deno.writeTextFile(config, `server: {client_cert: ${state}/tls.crt}`);
+    assert.match((await launch(`--config=${config}`)).stderr, /user 1000 owns the directory .*\/home\n/);
+  },
 });
 
 Deno.test("the launcher passes on the arguments and the exit code of the daemon", async () => {

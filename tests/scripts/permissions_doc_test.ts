@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
+import type { AddedSet, ShippedSet } from "../../scripts/permission_flags.ts";
 
 const text = await Deno.readTextFile(new URL("../../docs/permissions.md", import.meta.url));
 
@@ -16,15 +17,16 @@ function documented(set: string): Set<string> {
 }
 
 /** The entries of a set in deno.json, each after its kind. */
-function configured(set: "ngrokd" | "ngrokctl"): Set<string> {
-  const { env, ...kinds } = config.permissions[set];
-  const lists = { ...kinds, env: env.allow, ignored: env.ignore };
+function configured(set: ShippedSet | AddedSet): Set<string> {
+  const { env, ...kinds }: Record<string, unknown> = config.permissions[set];
+  const { allow = [], ignore = [] } = (env ?? {}) as { allow?: string[]; ignore?: string[] };
+  const lists = { ...kinds as Record<string, string[]>, env: allow, ignored: ignore };
   return new Set(
     Object.entries(lists).flatMap(([kind, values]) => values.map((value) => `${kind} ${value}`)),
   );
 }
 
-for (const set of ["ngrokd", "ngrokctl"] as const) {
+for (const set of ["ngrokd", "ngrokd_dns", "ngrokd_dns_macos", "ngrokctl"] as const) {
   Deno.test(`docs/permissions.md lists exactly the entries of the set ${set}`, () => {
     assert.deepEqual([...documented(set)].sort(), [...configured(set)].sort());
   });

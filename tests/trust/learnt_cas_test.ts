@@ -16,7 +16,7 @@ Deno.test("LearntCas adds a new CA to the valid ones, and drops one that has exp
   const learnt = new LearntCas({ path, listed, files: realSystem().files });
   await learnt.load();
   assert.deepEqual(learnt.cas.map(({ certificate }) => certificate.subject), ["CN=old", "CN=valid"]);
-  await learnt.learn(await parseCertificate(new Uint8Array(fresh.certificate.rawData)));
+  await learnt.learn(parseCertificate(new Uint8Array(fresh.certificate.rawData)));
   assert.equal(await Deno.readTextFile(path), valid.pem + fresh.pem);
   const again = new LearntCas({ path, listed, files: realSystem().files });
   await again.load();

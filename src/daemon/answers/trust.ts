@@ -66,9 +66,7 @@ export async function saveTrust(pem: string, { trust }: Daemon): Promise<string>
   }
   const certificates: ParsedCertificate[] = [];
   for (const { der } of blocks) {
-    const certificate = await parseCertificate(der).catch((error: unknown) => {
-      throw new RequestError(messageOf(error));
-    });
+    const certificate = parseGiven(der);
     const problem = trust.learnt.learnProblem(certificate, Date.now());
     if (problem !== undefined) {
       throw new RequestError(
@@ -111,4 +109,12 @@ function isSame(one: TrustedCa, other: TrustedCa | undefined): boolean {
 
 function isKnown({ sha256 }: ParsedCertificate, cas: readonly TrustedCa[]): boolean {
   return cas.some(({ certificate }) => certificate.sha256 === sha256);
+}
+
+function parseGiven(der: Uint8Array<ArrayBuffer>): ParsedCertificate {
+  try {
+    return parseCertificate(der);
+  } catch (error) {
+    throw new RequestError(messageOf(error));
+  }
 }

@@ -103,6 +103,7 @@ function tlsFailure(error: Error): [state: string, options: TunnelFailureOptions
   return [`its certificate was refused (${reason})`, {
     cause: error,
     hint:
-      "The certificate must be for the proxy's name, from a public CA or the CA in the file that DENO_CERT names",
+      "The certificate must be for the proxy's name and from a public CA, or start ngrokd by deno run --cert=FILE with " +
+      "the CA (docs/configuration.md; the tasks remove DENO_CERT)",
   }];
 }

@@ -1,5 +1,5 @@
 import config from "../../../deno.json" with { type: "json" };
-import type { ShippedSet } from "../../../scripts/permission_flags.ts";
+import type { AddedSet, ShippedSet } from "../../../scripts/permission_flags.ts";
 
 /** The entries of one kind in a set of deno.json; `true` grants the whole kind. */
 type Grant = true | readonly string[] | {
@@ -18,9 +18,14 @@ export interface Use {
   readonly value: string;
 }
 
-/** The set of deno.json that a program ships with. */
-export function shippedSet(name: ShippedSet): PermissionSet {
+/** A set of deno.json that ships. */
+export function shippedSet(name: ShippedSet | AddedSet): PermissionSet {
   return config.permissions[name];
+}
+
+/** The entries of several sets that ship. */
+export function entriesOfSets(names: readonly (ShippedSet | AddedSet)[]): string[] {
+  return names.flatMap((name) => entriesOf(shippedSet(name)));
 }
 
 /**
@@ -52,15 +57,14 @@ export function flagsOf(entries: readonly string[]): string[] {
 }
 
 /**
- * The flags for all entries of a set but one.
+ * The flags for all entries but one.
  *
- * @throws {RangeError} If the set does not hold it exactly once.
+ * @throws {RangeError} If it does not occur exactly once.
  */
-export function flagsWithout(entry: string, set: PermissionSet): string[] {
-  const entries = entriesOf(set);
+export function flagsWithout(entry: string, entries: readonly string[]): string[] {
   const others = entries.filter((other) => other !== entry);
   if (others.length !== entries.length - 1) {
-    throw new RangeError(`Cannot leave ${entry} out: the set does not hold it exactly once`);
+    throw new RangeError(`Cannot leave ${entry} out: it does not occur exactly once`);
   }
   return flagsOf(others);
 }

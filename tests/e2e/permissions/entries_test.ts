@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { covers, entriesOf, flagsOf, flagsWithout, shippedSet } from "./entries.ts";
-import { NOT_ON_LINUX, ROWS } from "./rows.ts";
+import { covers, entriesOf, entriesOfSets, flagsOf, flagsWithout } from "./entries.ts";
+import { NO_SCENARIO, ROWS } from "./rows.ts";
 
 const SET = {
   net: ["0.0.0.0/0", "localhost", "unix:/run/x.sock"],
@@ -10,9 +10,9 @@ const SET = {
 
 Deno.test("every entry of the shipped sets has a row, and every row an entry", () => {
   const { ctl, ...ngrokd } = ROWS;
-  const rows = [...Object.values(ngrokd), NOT_ON_LINUX].flatMap((each) => Object.keys(each));
-  assert.deepEqual(rows.sort(), entriesOf(shippedSet("ngrokd")).sort());
-  assert.deepEqual(Object.keys(ctl).sort(), entriesOf(shippedSet("ngrokctl")).sort());
+  const rows = [...Object.values(ngrokd), NO_SCENARIO].flatMap((each) => Object.keys(each));
+  assert.deepEqual(rows.sort(), entriesOfSets(["ngrokd", "ngrokd_dns", "ngrokd_dns_macos"]).sort());
+  assert.deepEqual(Object.keys(ctl).sort(), entriesOfSets(["ngrokctl"]).sort());
 });
 
 Deno.test("flagsOf() makes one flag for each kind, and tells ignored variables from granted ones", () => {
@@ -26,14 +26,14 @@ Deno.test("flagsOf() makes one flag for each kind, and tells ignored variables f
 });
 
 Deno.test("flagsWithout() leaves out one entry, and the whole kind with its last entry", () => {
-  assert.deepEqual(flagsWithout("--allow-net=localhost", SET), [
+  assert.deepEqual(flagsWithout("--allow-net=localhost", entriesOf(SET)), [
     "--allow-net=0.0.0.0/0,unix:/run/x.sock",
     "--allow-read=/etc/x",
     "--allow-env=KEY",
     "--ignore-env=LOG",
   ]);
-  assert.equal(flagsWithout("--allow-read=/etc/x", SET).join(" ").includes("read"), false);
-  assert.throws(() => flagsWithout("--allow-read=/etc", SET), RangeError);
+  assert.equal(flagsWithout("--allow-read=/etc/x", entriesOf(SET)).join(" ").includes("read"), false);
+  assert.throws(() => flagsWithout("--allow-read=/etc", entriesOf(SET)), RangeError);
 });
 
 Deno.test("covers() tells granted uses from others", () => {

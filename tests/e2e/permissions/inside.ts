@@ -2,18 +2,17 @@
 import assert from "node:assert/strict";
 import type { RunOptions } from "../../../sim/stage.ts";
 import type { HealthReport } from "../../../src/model/report.ts";
-import type { ShippedSet } from "../../../scripts/permission_flags.ts";
 import { runProgram } from "../../root/commands.ts";
-import { covers, entriesOf, flagsOf, flagsWithout, shippedSet, type Use } from "./entries.ts";
+import { covers, flagsOf, flagsWithout, type Use } from "./entries.ts";
 import { ALL, type Row, ROWS } from "./rows.ts";
-import { clean, openSetup, type Outcome, runScenarios, SETUPS, start } from "./setups.ts";
+import { clean, entriesOf, openSetup, type Outcome, runScenarios, SETUPS, start } from "./setups.ts";
 
 Deno.test("rows: every scenario passes with the whole set, and an entry less costs what its row says", async () => {
   // "0/2": this process checks every second row.
   const [part, parts] = Deno.env.get("PART")!.split("/").map(Number);
   const problems: string[] = [];
   for (const [name, setup] of Object.entries(SETUPS)) {
-    const set = shippedSet(setup.program);
+    const entries = entriesOf(setup);
     const rows = [
       ["the whole set", undefined] as const,
       ...Object.entries(ROWS[name as keyof typeof SETUPS]),
@@ -26,7 +25,7 @@ Deno.test("rows: every scenario passes with the whole set, and an entry less cos
       await start(stage, setup);
     }
     for (const [entry, row] of own) {
-      const flags = row === undefined ? flagsOf(entriesOf(set)) : flagsWithout(entry, set);
+      const flags = row === undefined ? flagsOf(entries) : flagsWithout(entry, entries);
       const outcome = await runScenarios(stage, { setup, flags });
       const problem = problemOf(outcome, row, Object.keys(setup.scenarios));
       if (problem !== undefined) problems.push(`${name}, ${entry}: ${problem}\n${outcome.shown}`);
@@ -55,28 +54,30 @@ class Audit {
   readonly #permissions: string;
   readonly #trace: string;
 
-  constructor(path: string) {
+  readonly #entries: readonly string[];
+
+  constructor(path: string, entries: readonly string[]) {
+    this.#entries = entries;
     this.#permissions = `${path}.permissions`;
     this.#trace = `${path}.trace`;
   }
 
   /** Adds the audit to the options of a program, which keeps its process id (-D). */
-  options(set: ShippedSet, { environment = {}, prelude = "true" }: RunOptions = {}): RunOptions {
+  options({ environment = {}, prelude = "true" }: RunOptions = {}): RunOptions {
     return {
-      flags: [`-P=${set}`],
+      flags: flagsOf(this.#entries),
       environment: { ...environment, DENO_AUDIT_PERMISSIONS: this.#permissions },
       prelude: `${prelude}; exec strace -D -f --seccomp-bpf -e trace=execve,execveat -o ${this.#trace} "$@"`,
     };
   }
 
   /**
-   * The kinds of permissions that the program asked for; demands that its set holds all of them.
+   * The kinds of permissions that the program asked for; demands that its sets hold all of them.
    */
-  async kinds(set: ShippedSet): Promise<string[]> {
-    const entries = entriesOf(shippedSet(set));
+  async kinds(): Promise<string[]> {
     const lines = (await Deno.readTextFile(this.#permissions)).split("\n").filter((line) => line !== "");
     const uses = lines.map((line): Use => JSON.parse(line));
-    assert.deepEqual(uses.filter((use) => !covers(entries, use)), []);
+    assert.deepEqual(uses.filter((use) => !covers(this.#entries, use)), []);
     return uses.map(({ permission }) => permission);
   }
 
@@ -105,9 +106,9 @@ Deno.test("audit: ngrokd uses only what its set holds, and starts no program", a
   await using stage = await openSetup(setup);
   const { cloud, configPath, directory } = stage;
   const surroundings = { environment: setup.environment(stage), prelude: setup.prelude! };
-  const first = new Audit(`${directory}/first`);
+  const first = new Audit(`${directory}/first`, entriesOf(setup));
   await clean(stage, setup);
-  await start(stage, setup, first.options("ngrokd", surroundings));
+  await start(stage, setup, first.options(surroundings));
   for (const scenario of Object.values(setup.scenarios)) await scenario(stage, () => Promise.reject());
   await stage.ask("refresh-cert", ["--force"]);
   await stage.ask("set-api-key", [cloud.apiKey]);
@@ -135,12 +136,12 @@ Deno.test("audit: ngrokd uses only what its set holds, and starts no program", a
 
   // A restart with the files of the first run and without the API.
   await cloud.closeApi();
-  const second = new Audit(`${directory}/second`);
-  await start(stage, setup, second.options("ngrokd", surroundings));
+  const second = new Audit(`${directory}/second`, entriesOf(setup));
+  await start(stage, setup, second.options(surroundings));
   assert.equal((await stage.askStatus()).api.state, "unreachable");
   assert.equal(await stage.stopDaemon(), 0);
 
-  const kinds = new Set([...await first.kinds("ngrokd"), ...await second.kinds("ngrokd")]);
+  const kinds = new Set([...await first.kinds(), ...await second.kinds()]);
   assert.deepEqual([...kinds].sort(), ["env", "net", "read", "sys", "write"]);
   for (const audit of [first, second]) assert.deepEqual(await audit.programs(), [Deno.execPath()]);
 });
@@ -165,11 +166,11 @@ Deno.test("audit: ngrokctl uses only what its set holds, and starts only the she
   ];
   const kinds = new Set<string>();
   for (const command of commands) {
-    const audit = new Audit(`${stage.directory}/${command.split(" ")[0]}`);
-    const options = audit.options("ngrokctl", { environment: { EDITOR: editor } });
+    const audit = new Audit(`${stage.directory}/${command.split(" ")[0]}`, entriesOf(setup));
+    const options = audit.options({ environment: { EDITOR: editor } });
     const { code, stderr } = await stage.ctl(command.split(" "), stage.cloud.apiKey, options);
     assert.equal(code, command === "nonsense" ? 2 : 0, stderr);
-    for (const kind of await audit.kinds("ngrokctl")) kinds.add(kind);
+    for (const kind of await audit.kinds()) kinds.add(kind);
     const children = command === "config edit" ? ["/bin/sh", "/bin/sh", editor] : [];
     assert.deepEqual(await audit.programs(), [Deno.execPath(), ...children], command);
   }

@@ -23,6 +23,8 @@ const OF_ENDPOINTS = [
   "replaces /etc/resolv.conf",
 ];
 const DENIED = "the permission set does not allow";
+/** Without one entry the others are still read. */
+const OTHERS_REPORTED = /The variable [A-Z_0-9]+ is set, so/;
 const IN_PLACE = "; writing it in place";
 const ABSENT = "nothing listens on /run/ngrokd/ngrokd.sock";
 const NO_SOCKET = "the permission set does not include /run/ngrokd/ngrokd.sock";
@@ -113,6 +115,10 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
       "Waiting for an API key: run ngrokctl set-api-key",
       ["saves key and certificate", ...OF_ENDPOINTS, "refuses the name of this machine"],
     ],
+    "--allow-env=NGROKD_SIGUSR1": [
+      "leaves the port of the inspector free if SIGUSR1 is blocked",
+      "SIGUSR1 is not blocked",
+    ],
     // These two are not grants: they make the variables read as unset, without which no YAML can be
     // read.
     "--ignore-env=LOG_TOKENS": ["reads the configuration", "Config validation failed", ALL],
@@ -132,6 +138,7 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
       'Cannot finish a round: Requires sys access to "hostname"',
       OF_ENDPOINTS,
     ],
+    "--allow-sys=uid": ["reads the configuration", "Add --allow-sys: see docs/permissions.md", ALL],
   },
   defaults: {
     "--allow-net=api.ngrok.com": ["calls the default API", `api.url: ${DENIED} "https://api.ngrok.com"`, ALL],
@@ -163,6 +170,20 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
       '"ingress_endpoint":"kubernetes-binding-ingress.ngrok.io:443"',
     ],
   },
+  exposed: {
+    "--allow-env=DENO_AUDIT_PERMISSIONS": ["reports DENO_AUDIT_PERMISSIONS", OTHERS_REPORTED],
+    "--allow-env=DENO_CERT": ["reports DENO_CERT", OTHERS_REPORTED],
+    "--allow-env=DENO_COVERAGE_DIR": ["reports DENO_COVERAGE_DIR", OTHERS_REPORTED],
+    "--allow-env=DENO_TLS_CA_STORE": ["reports DENO_TLS_CA_STORE", OTHERS_REPORTED],
+    "--allow-env=DENO_V8_FLAGS": ["reports DENO_V8_FLAGS", OTHERS_REPORTED],
+    "--allow-env=LD_AUDIT": ["reports LD_AUDIT", OTHERS_REPORTED],
+    "--allow-env=LD_LIBRARY_PATH": ["reports LD_LIBRARY_PATH", OTHERS_REPORTED],
+    "--allow-env=LD_PRELOAD": ["reports LD_PRELOAD", OTHERS_REPORTED],
+    "--allow-env=NODE_EXTRA_CA_CERTS": ["reports NODE_EXTRA_CA_CERTS", OTHERS_REPORTED],
+    "--allow-env=NODE_TLS_REJECT_UNAUTHORIZED": ["reports NODE_TLS_REJECT_UNAUTHORIZED", OTHERS_REPORTED],
+    "--allow-env=OTEL_DENO": ["reports OTEL_DENO", OTHERS_REPORTED],
+    "--allow-env=SSLKEYLOGFILE": ["reports SSLKEYLOGFILE", OTHERS_REPORTED],
+  },
   virtual: {
     "--allow-read=/run/systemd/resolve/resolv.conf": [
       "forwards to the server of systemd-resolved",
@@ -175,7 +196,11 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
     "--allow-run=/sbin/ip": [
       "creates an interface with the default subnet",
       /Failed to create virtual network interface: .*Requires run access to "\/sbin\/ip"/,
-      ["makes systemd-resolved ask ngrokd"],
+      ["makes systemd-resolved ask ngrokd", "redirects a port that another program holds"],
+    ],
+    "--allow-run=/usr/sbin/nft": [
+      "redirects a port that another program holds",
+      /Cannot redirect held ports: .*Requires run access to "\/usr\/sbin\/nft"/,
     ],
   },
   proxied: {
@@ -225,8 +250,11 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
   },
 };
 
-/** The entries that Linux cannot show, with the reason. */
-export const NOT_ON_LINUX: Readonly<Record<string, string>> = {
-  "--allow-read=/etc/resolver": "only macOS has such a directory (resolver(5))",
-  "--allow-write=/etc/resolver": "only macOS has such a directory (resolver(5))",
+const ON_MACOS = "only macOS has such a directory (resolver(5)), and these tests run on Linux";
+
+/** The entries that these tests cannot show, with the reason. */
+export const NO_SCENARIO: Readonly<Record<string, string>> = {
+  "--allow-read=/etc/resolver": ON_MACOS,
+  "--allow-write=/etc/resolver": ON_MACOS,
+  "--allow-env=DENO_PERMISSION_BROKER_PATH": "if it is set, no entry of a set counts",
 };

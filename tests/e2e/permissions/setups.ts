@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import type { ShippedSet } from "../../../scripts/permission_flags.ts";
+import type { AddedSet, ShippedSet } from "../../../scripts/permission_flags.ts";
 import { type RunOptions, Stage } from "../../../sim/stage.ts";
+import { DANGEROUS_VARIABLES, SIGNAL_VARIABLE } from "../../../src/config/environment_warnings.ts";
 import { PROXY_VARIABLES } from "../../../src/config/proxy/proxy_for.ts";
 import type { EndpointReport } from "../../../src/model/report.ts";
+import { entriesOfSets, flagsOf } from "./entries.ts";
 import { dial } from "../client.ts";
 import { echoOnce } from "../../long/load.ts";
 
@@ -20,8 +22,10 @@ type Scenario = (stage: Stage, ctl: Ctl) => Promise<void>;
  * program there.
  */
 export interface Setup {
-  /** The program whose permission set the scenarios need. */
+  /** The program whose permission sets the scenarios need. */
   readonly program: ShippedSet;
+  /** The sets that the program needs in addition. */
+  readonly added?: readonly AddedSet[];
   /** Lines of the configuration, in addition to those of all setups. */
   readonly config: (stage: Stage) => readonly string[];
   /** Lines of the `net:` section. */
@@ -64,19 +68,23 @@ const PROVIDER = "192.0.2.53";
 const UPLINK = "192.0.2.54";
 const STUB = "127.0.0.53";
 
+/** Shell: another program listens on a port of every address, unless it does already. */
+const HOLDER = "{ nc -lk 0.0.0.0 5435 >/dev/null 2>&1 & }";
+
 /** The hosts file before the daemon writes it: the names of the cloud lead to this machine. */
 const HOSTS_TEXT = ["localhost", ...CLOUD_NAMES].map((name) => `127.0.0.1\t${name}\n`).join("");
 
 /** API and ingress of the simulated cloud at addresses of this machine. */
 const local: Setup = {
   program: "ngrokd",
+  added: ["ngrokd_dns"],
   config: ({ cloud }) => [
     `api: { url: "${cloud.apiUrl}" }`,
     `ingressEndpoint: localhost:${cloud.ingressPort}`,
     "dns: { enabled: true, manage_resolv_conf: true }",
   ],
   net: ["overrides: { lan.myapp: lo }"],
-  environment: ({ cloud }) => ({ NGROK_API_KEY: cloud.apiKey }),
+  environment: ({ cloud }) => ({ NGROK_API_KEY: cloud.apiKey, [SIGNAL_VARIABLE]: "blocked" }),
   prelude: `install -d -m 2750 -g ${GROUP_ID} /run/ngrokd; hostname ${HOSTNAME}`,
   dns: true,
   endpoints: ["tcp://db.myapp:5432", "tcp://lan.myapp:5433", `tcp://${HOSTNAME.toLowerCase()}:5434`],
@@ -87,6 +95,10 @@ const local: Setup = {
     },
     async "answers on the control socket"(stage) {
       assert.match(String(await stage.ask("version")), /^[0-9.]+$/);
+    },
+    async "leaves the port of the inspector free if SIGUSR1 is blocked"(stage) {
+      await stage.askStatus();
+      await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: 9229 }));
     },
     async "answers on the socket of root"() {
       const conn = await Deno.connect({ transport: "unix", path: OWNER_SOCKET });
@@ -216,21 +228,52 @@ const proxied: Setup = {
   }])),
 };
 
+/** The dangerous variables with which a process starts; a broker would grant everything. */
+const REPORTED = Object.keys(DANGEROUS_VARIABLES).filter((name) => name !== "DENO_PERMISSION_BROKER_PATH");
+
+/** Every variable that `scripts/start.sh` removes and the daemon reports. */
+const exposed: Setup = {
+  program: "ngrokd",
+  config: ({ cloud }) => [`api: { url: "${cloud.apiUrl}" }`],
+  environment: ({ cloud, directory }) => ({
+    NGROK_API_KEY: cloud.apiKey,
+    ...Object.fromEntries(REPORTED.map((name) => [name, `${directory}/${name}`])),
+    DENO_TLS_CA_STORE: "mozilla",
+    DENO_V8_FLAGS: "--expose-gc",
+    NODE_OPTIONS: "--no-warnings",
+    NODE_TLS_REJECT_UNAUTHORIZED: "0",
+    OTEL_DENO: "false",
+    DENO_CERT: "/etc/ssl/certs/ngrok/ca.pem",
+    NODE_EXTRA_CA_CERTS: "/etc/ssl/certs/ngrok/ca.pem",
+  }),
+  endpoints: [],
+  scenarios: Object.fromEntries(REPORTED.map((name) => [`reports ${name}`, async (stage) => {
+    const { warnings } = (await stage.askStatus()).config;
+    assert.ok(warnings.some((text) => text.startsWith(`The variable ${name} is set`)), warnings.join("; "));
+  }])),
+};
+
 /** The default subnet, and systemd-resolved. */
 const virtual: Setup = {
   program: "ngrokd",
+  added: ["ngrokd_dns"],
   config: ({ cloud }) => [`api: { url: "${cloud.apiUrl}" }`],
   subnet: "10.107.0.0/16",
   environment: ({ cloud }) => ({ NGROK_API_KEY: cloud.apiKey }),
-  prelude: `mkdir -p /run/systemd/resolve; echo nameserver ${UPLINK} >/run/systemd/resolve/resolv.conf`,
+  prelude:
+    `mkdir -p /run/systemd/resolve; echo nameserver ${UPLINK} >/run/systemd/resolve/resolv.conf; ${HOLDER}`,
   nameservers: [STUB],
   dns: true,
-  endpoints: ["http://*.apps.myapp"],
+  endpoints: ["http://*.apps.myapp", "tcp://held.myapp:5435"],
   scenarios: {
     async "creates an interface with the default subnet"(stage) {
       const { driver, kind, subnet } = (await stage.askStatus()).addresses;
       assert.deepEqual([driver, subnet], ["linux_ip", "10.107.0.0/16"]);
       assert.match(kind!, /^(dummy|bridge|lo)$/);
+    },
+    async "redirects a port that another program holds"(stage) {
+      const { state, reason } = await endpointOf(stage, "held.myapp");
+      assert.deepEqual([state, /, redirected$/.test(reason)], ["active", true]);
     },
     async "makes systemd-resolved ask ngrokd"(stage) {
       assert.equal((await stage.askStatus()).dns.resolver.driver, "systemd_resolved");
@@ -247,6 +290,7 @@ const virtual: Setup = {
 const ctl: Setup = {
   ...local,
   program: "ngrokctl",
+  added: [],
   scenarios: {
     async "status prints the registration"(_stage, run) {
       const [code, text] = await run(["status"]);
@@ -284,7 +328,7 @@ async function statusWithout(socket: string, run: Ctl): Promise<void> {
 }
 
 /** All setups, by name. */
-export const SETUPS = { local, container, operator, defaults, proxied, virtual, ctl } as const;
+export const SETUPS = { local, container, operator, defaults, proxied, exposed, virtual, ctl } as const;
 
 /** The result of the scenarios of a setup. */
 export interface Outcome {
@@ -294,6 +338,11 @@ export interface Outcome {
   readonly exitCode?: number | undefined;
   /** All that a user can read: the log and `status`, or what ngrokctl printed. */
   readonly shown: string;
+}
+
+/** The entries of the permission sets that a setup needs. */
+export function entriesOf({ program, added = [] }: Setup): string[] {
+  return entriesOfSets([program, ...added]);
 }
 
 /** The cloud and the configuration of a setup; a machine has room for one setup at a time. */
@@ -322,7 +371,13 @@ export async function start(
   setup: Setup,
   options: RunOptions = {},
 ): Promise<number | undefined> {
-  stage.startDaemon({ environment: setup.environment(stage), prelude: setup.prelude ?? "true", ...options });
+  const flags = flagsOf(entriesOf(setup.program === "ngrokd" ? setup : local));
+  stage.startDaemon({
+    flags,
+    environment: setup.environment(stage),
+    prelude: setup.prelude ?? "true",
+    ...options,
+  });
   let exitCode: number | undefined;
   void stage.daemonEnded.then((code) => exitCode = code);
   await stage.until(

@@ -1,3 +1,4 @@
+import { flagsOfSet, permissionFlags } from "../../../scripts/permission_flags.ts";
 import { readLines } from "../../../sim/read_lines.ts";
 import { sendSignal } from "../../../sim/send_signal.ts";
 import { waitUntil } from "../../../sim/wait_until.ts";
@@ -6,7 +7,8 @@ const ROOT = new URL("../../..", import.meta.url).pathname;
 
 /** The command line of ngrokd as it ships. */
 export const PROGRAM: readonly string[] = [
-  ...[Deno.execPath(), "run", `--config=${ROOT}deno.json`, "-P=ngrokd", "--no-prompt", "--quiet"],
+  ...[Deno.execPath(), "run", `--config=${ROOT}deno.json`, "--no-prompt", "--quiet"],
+  ...permissionFlags("ngrokd", flagsOfSet("ngrokd_dns")),
   `${ROOT}main.ts`,
 ];
 

@@ -1,0 +1,66 @@
+// Prints the permission flags of the shipped sets that the daemon needs with its configuration, on
+// one line. `daemon.sh` runs it.
+import { dirname } from "node:path";
+import type { Config } from "../src/config/config.ts";
+import { dnsKey } from "../src/config/dns_need.ts";
+import { loadConfig } from "../src/config/load.ts";
+import { type DaemonArguments, parseArguments } from "../src/daemon/arguments.ts";
+import { statePathsIn } from "../src/model/state_files.ts";
+import { isLoopbackSubnet } from "../src/network/loopback_subnet.ts";
+import { operatingSystem } from "../src/system/environment.ts";
+import { readText } from "../src/system/files.ts";
+import { writeOut } from "../src/system/terminal.ts";
+import { flagsOfSet, permissionFlags } from "./permission_flags.ts";
+
+/**
+ * Returns the flags that make the set `ngrokd` into what this configuration needs: `ngrokd_dns` if
+ * this machine is to use the DNS server, and neither `ip` nor `nft` without an interface of ours.
+ */
+export function chosenFlags(config: Config, options: ChooseOptions): string[] {
+  const { os, action, endpoints, journal } = options;
+  const hasDns = dnsKey(config) !== undefined || /:\/\/\*\./.test(endpoints) ||
+    /"resolv_conf"|"resolver_dir"/.test(journal);
+  // A clean-up looks for an interface of an earlier configuration.
+  const hasInterface = action === "cleanup" || !isLoopbackSubnet(config.net.subnet) ||
+    /"addresses"|"redirects"/.test(journal);
+  return [
+    ...(hasDns ? flagsOfSet("ngrokd_dns") : []),
+    ...(hasDns && os === "darwin" ? flagsOfSet("ngrokd_dns_macos") : []),
+    ...(hasInterface ? [] : ["--deny-run=/sbin/ip", "--deny-run=/usr/sbin/nft"]),
+  ];
+}
+
+/** Options of {@linkcode chosenFlags}. */
+export interface ChooseOptions {
+  readonly os: string;
+  readonly action: DaemonArguments["action"];
+  /** The content of the file of the last known endpoints; empty if there is none. */
+  readonly endpoints: string;
+  /** The content of the journal; empty if there is none. */
+  readonly journal: string;
+}
+
+/** Returns the flags for the daemon with these arguments. @throws {Error} As `loadConfig()`. */
+export async function flagsForArguments(args: readonly string[]): Promise<string[]> {
+  const asked = parseArguments(args);
+  if (!("configPath" in asked)) return [];
+  const { config } = await loadConfig(asked.configPath, { readText });
+  const { endpoints, journal } = statePathsIn(dirname(config.server.clientCert));
+  return chosenFlags(config, {
+    os: operatingSystem(),
+    action: asked.action,
+    endpoints: await textOrNone(endpoints),
+    journal: await textOrNone(journal),
+  });
+}
+
+/** The daemon reports a file that cannot be read. */
+async function textOrNone(path: string): Promise<string> {
+  return await readText(path).catch(() => "");
+}
+
+if (import.meta.main) {
+  // The daemon reports a configuration that cannot be loaded, in its own words.
+  const chosen = await flagsForArguments(Deno.args).catch(() => []);
+  writeOut(`${permissionFlags("ngrokd", chosen).join(" ")}\n`);
+}

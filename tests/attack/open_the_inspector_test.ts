@@ -1,0 +1,63 @@
+// SIGUSR1 opens the inspector of the runtime at 127.0.0.1:9229. Whoever connects runs code in the
+// process, which is root's; a script that rotates logs may well send it.
+import assert from "node:assert/strict";
+import { Stage } from "../../sim/stage.ts";
+import { DaemonProcess, PROGRAM } from "../long/crash/daemon_process.ts";
+import { runProgram, shell } from "../root/commands.ts";
+import { rootTests } from "../root/test_root.ts";
+
+const testInside = rootTests(import.meta.url, { etc: true });
+
+/** Every way to start the daemon, and what it prints once it serves. */
+const WAYS: Readonly<Record<string, { argv: readonly string[]; ready: string }>> = {
+  "deno task ngrokd": { argv: [Deno.execPath(), "task", "--quiet", "ngrokd"], ready: " is running" },
+  "deno task launch": { argv: [Deno.execPath(), "task", "--quiet", "launch"], ready: " is running" },
+  "deno task dev": { argv: [Deno.execPath(), "task", "--quiet", "dev"], ready: "Press Ctrl-C" },
+  "the command line by hand": { argv: PROGRAM, ready: " is running" },
+};
+const SIGNALS = 5;
+
+for (const [way, { argv, ready }] of Object.entries(WAYS)) {
+  testInside(`SIGUSR1 opens no inspector to a local user: ${way}`, async () => {
+    await using stage = await Stage.open({ shipped: true });
+    const daemon = new DaemonProcess(argv);
+    await daemon.until("it serves", () => daemon.log.some((line) => line.includes(ready)));
+    // The runtime handles the signal from half a second after its start.
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const before = await machine(daemon.pid);
+    for (let count = 0; count < SIGNALS; count++) {
+      for (const pid of before.processes) Deno.kill(pid, "SIGUSR1");
+      assert.equal(await answerOfInspector(), "", "the inspector answers a local user");
+    }
+    assert.deepEqual(await machine(daemon.pid), before);
+    if (ready === " is running") assert.equal((await stage.askStatus()).config.state, "ok");
+    daemon.kill("SIGTERM");
+    assert.equal((await daemon.ended).code, 0, daemon.log.join("\n"));
+  });
+}
+
+/** The processes of a daemon, and the TCP listeners of the namespace. */
+async function machine(root: number): Promise<{ processes: number[]; listeners: string[] }> {
+  const rows = (await shell("ps -eo pid=,ppid=")).trim().split("\n").map((row) =>
+    row.trim().split(/ +/).map(Number)
+  );
+  const processes = [root];
+  for (const parent of processes) {
+    processes.push(...rows.filter(([, ppid]) => ppid === parent).map(([pid]) => pid!));
+  }
+  const listeners = (await shell("ss -Hltn")).trim().split("\n").map((row) => row.split(/ +/)[3]!);
+  return { processes, listeners: listeners.sort() };
+}
+
+/** The first byte that uid 65534 gets from the port of the inspector within half a second. */
+async function answerOfInspector(): Promise<string> {
+  const script = `
+    for i in 1 2 3 4 5; do
+      { exec 3<>/dev/tcp/127.0.0.1/9229; } 2>/dev/null || { sleep 0.1; continue; }
+      printf 'GET /json HTTP/1.1\\r\\nHost: 127.0.0.1:9229\\r\\n\\r\\n' >&3
+      timeout 0.5 head -c 1 <&3
+      exit
+    done`;
+  const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+  return (await runProgram([...nobody, "bash", "-c", script])).stdout;
+}
