@@ -14,7 +14,7 @@ import { flagsOfSet, permissionFlags } from "./permission_flags.ts";
 
 /**
  * Returns the flags that make the set `ngrokd` into what this configuration needs: `ngrokd_dns` if
- * this machine is to use the DNS server, and no `ip` without an interface of our own.
+ * this machine is to use the DNS server, and neither `ip` nor `nft` without an interface of ours.
  */
 export function chosenFlags(config: Config, options: ChooseOptions): string[] {
   const { os, action, endpoints, journal } = options;
@@ -22,11 +22,11 @@ export function chosenFlags(config: Config, options: ChooseOptions): string[] {
     /"resolv_conf"|"resolver_dir"/.test(journal);
   // A clean-up looks for an interface of an earlier configuration.
   const hasInterface = action === "cleanup" || !isLoopbackSubnet(config.net.subnet) ||
-    /"addresses"/.test(journal);
+    /"addresses"|"redirects"/.test(journal);
   return [
     ...(hasDns ? flagsOfSet("ngrokd_dns") : []),
     ...(hasDns && os === "darwin" ? flagsOfSet("ngrokd_dns_macos") : []),
-    ...(hasInterface ? [] : ["--deny-run=/sbin/ip"]),
+    ...(hasInterface ? [] : ["--deny-run=/sbin/ip", "--deny-run=/usr/sbin/nft"]),
   ];
 }
 

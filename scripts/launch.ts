@@ -3,7 +3,7 @@
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../src/config/config.ts";
-import { loadConfig } from "../src/config/load.ts";
+import { loadGuarded } from "../src/config/load.ts";
 import { ownerSocketPath } from "../src/config/paths.ts";
 import { configPermissions } from "../src/config/permissions.ts";
 import { PROXY_VARIABLES, proxyFor } from "../src/config/proxy/proxy_for.ts";
@@ -12,7 +12,7 @@ import { parseArguments } from "../src/daemon/arguments.ts";
 import { hintOf, messageOf } from "../src/model/errors.ts";
 import type { Proxy } from "../src/model/proxy.ts";
 import { readEnvironment } from "../src/system/environment.ts";
-import { readText } from "../src/system/files.ts";
+import { checkAncestors, readGuarded } from "../src/system/files.ts";
 import { type Capability, flagFor } from "../src/system/permissions.ts";
 import { ENDING_SIGNALS, onSignals } from "../src/system/signals.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
@@ -84,17 +84,33 @@ function valueOf(capability: Capability): string {
 async function findMissing(args: readonly string[]): Promise<Capability[]> {
   const wanted = parseArguments(args);
   if (!("configPath" in wanted)) return [];
-  const { config } = await loadConfig(wanted.configPath, { readText });
+  const { config } = await loadGuarded(wanted.configPath, { readGuarded });
+  const hostsPath = readEnvironment("NGROKD_HOSTS_PATH");
+  const keyPath = readEnvironment("NGROK_API_KEY_FILE");
+  await checkPaths(config, [hostsPath, keyPath]);
   const needed = neededCapabilities(config, {
     configPath: resolve(wanted.configPath),
-    hostsPath: readEnvironment("NGROKD_HOSTS_PATH"),
-    keyPath: readEnvironment("NGROK_API_KEY_FILE"),
+    hostsPath,
+    keyPath,
     apiProxy: proxyFor(config.api.url, {
       configured: config.proxy,
       environment: Object.fromEntries(PROXY_VARIABLES.map((name) => [name, readEnvironment(name)])),
     }).proxy,
   });
   return await askShippedSet([...new Map(needed.map((entry) => [JSON.stringify(entry), entry])).values()]);
+}
+
+/**
+ * Checks, as root, the directories above each file of the daemon, most of which its own permission
+ * set does not show.
+ *
+ * @throws {FileError} If a user can replace one of them.
+ */
+async function checkPaths(config: Config, more: readonly (string | undefined)[]): Promise<void> {
+  const { clientCert, clientKey, ingressCa, socketPath } = config.server;
+  for (const path of [clientCert, clientKey, ingressCa, socketPath, ...more]) {
+    if (path !== undefined && path !== "") await checkAncestors(path);
+  }
 }
 
 /** Starts a process with the shipped set and asks it which of the capabilities it lacks. */

@@ -5,11 +5,13 @@ import { AREAS, type Key } from "../src/config/key.ts";
 import { sectionOf } from "../src/config/sections.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 import { environmentTable } from "./hostile/environments.ts";
-import { hostileNamesTable } from "./hostile_names/table.ts";
+import { fileTable } from "./hostile/file_table.ts";
+import { hostileNamesTable } from "./hostile/name_table.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const KEYS = "Keys";
 const ENVIRONMENTS = "Hostile environments";
+const FILES = "Hostile files";
 const NAMES = "Hostile names";
 const HEAD = "| key | values | default | effect of a change | meaning |\n|---|---|---|---|---|\n";
 const INTRODUCTION =
@@ -79,6 +81,7 @@ async function main(): Promise<number> {
     ["config.example.yml", exampleConfig],
     ["docs/reliability.md", (text) => withTable(text, { name: NAMES, table: names })],
     ["docs/reliability.md", (text) => withTable(text, { name: ENVIRONMENTS, table: environmentTable() })],
+    ["docs/reliability.md", (text) => withTable(text, { name: FILES, table: fileTable() })],
   ];
   let success = true;
   for (const [path, edit] of files) {

@@ -34,7 +34,7 @@ export abstract class DaemonHarness implements AsyncDisposable {
   /** Makes the directory of the configuration and writes it, with the CA of the ingress (PEM). */
   async configure(options: ConfigOptions, ingressCa: string = this.cloud.caPem): Promise<void> {
     await Deno.mkdir(this.etc, { mode: 0o700, recursive: true });
-    await Deno.writeTextFile(`${this.etc}/ca.pem`, ingressCa);
+    await Deno.writeTextFile(`${this.etc}/ca.pem`, ingressCa, { mode: 0o644 });
     await Deno.writeTextFile(this.configPath, daemonConfig(this, options), { mode: 0o600 });
   }
 

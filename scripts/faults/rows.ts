@@ -26,7 +26,7 @@ export const ROWS: readonly FaultRow[] = [
   { id: "F14", fault: "The hosts file has 1 MiB or 100,000 lines", answer: "Written within 1 s" },
   { id: "F15", fault: "A state file is truncated at any byte", answer: "ngrokd starts, reports it, and sets a damaged JSON file or key pair aside" },
   { id: "F16", fault: "The state holds foreign, duplicate or reserved addresses, wrong types, or a million entries", answer: "Each bad entry is dropped with its reason; good entries keep their address" },
-  { id: "F17", fault: "Other users can read the private key, another user owns it, or it is a symbolic link", answer: "Refused, with the file, its mode, and the command that mends it" },
+  { id: "F17", fault: "Other users can read the private key, another user owns it, or it is a symbolic link", answer: "Not used but set aside and reported; ngrokd gets a new certificate" },
   { id: "F18", fault: "Certificate and key do not belong together", answer: "Both are set aside, and ngrokd gets a new certificate" },
   { id: "F19", fault: "A certificate is expired, not yet valid, from a CA that the ingress does not trust, or valid for a second", answer: "Renewed at once if its dates call for it; otherwise status points to refresh-cert --force. One attempt per back-off step; the old pair stays" },
   { id: "F20", fault: "The clock jumps 10 years ahead or back, or back an hour", answer: "Nothing is removed; polls keep their interval; ngrokd computes the renewal time again, without a busy loop" },

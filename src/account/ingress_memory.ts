@@ -16,9 +16,15 @@ const CONTENT = z.object({
 export class IngressMemory {
   readonly #file: JsonFile<z.infer<typeof CONTENT>>;
   #endpoint: string | undefined;
+  #problem: string | undefined;
 
   constructor(path: string, files: StateFiles) {
     this.#file = new JsonFile(path, { schema: CONTENT, files });
+  }
+
+  /** The damage that the read found, for `status`. */
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   /** `host:port`, unchecked; undefined if the cloud named none. */
@@ -30,6 +36,7 @@ export class IngressMemory {
   async load(operatorId: string): Promise<void> {
     const { content, problem } = await this.#file.read();
     if (problem !== undefined) {
+      this.#problem = `Cannot read the ingress that the cloud named: ${problem}`;
       log.warn("Cannot read the ingress that the cloud named: {error}", { error: problem });
     }
     if (content?.operator_id === operatorId) this.#endpoint = content.ingress_endpoint;

@@ -20,7 +20,7 @@ const ENDPOINT: z.ZodType<EndpointReport> = z.looseObject({
   port: z.number(),
   listen_address: z.string(),
   mode: z.string(),
-  state: z.enum(["active", "failed", "refused"]),
+  state: z.enum(["active", "degraded", "failed", "refused"]),
   reason: z.string(),
   local_listener: z.boolean(),
   network_port: z.number(),
@@ -95,6 +95,8 @@ const STATUS: z.ZodType<StatusReport> = z.looseObject({
   endpoint_count: z.number(),
   active_count: z.number(),
   refused_count: z.number(),
+  degraded_count: z.number(),
+  degraded: z.array(z.string()),
   ingress_endpoint: z.string(),
   api: z.looseObject({
     url: z.string(),

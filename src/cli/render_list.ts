@@ -44,5 +44,5 @@ function addressOf({ listen_address, listen_interface, network_port, ip, port }:
 }
 
 function symbolOf({ state }: EndpointReport): string {
-  return state === "active" ? "✓" : "❌";
+  return state === "active" ? "✓" : state === "degraded" ? "⚠" : "❌";
 }

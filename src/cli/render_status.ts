@@ -60,9 +60,13 @@ function details(report: StatusReport): string[] {
 
 function problems(report: StatusReport): string[] {
   const { api, certificate, ingress, trust, names, addresses, dns, health, config } = report;
-  const unserved = report.endpoint_count - report.active_count;
+  const { degraded, degraded_count } = report;
+  const unserved = report.endpoint_count - report.active_count - degraded_count;
+  const more = degraded_count - degraded.length;
   return [
     ...problem("Endpoints", unserved > 0 ? `${unserved} not served` : null, "See the reasons: ngrokctl list"),
+    ...degraded.flatMap((text) => problem("Endpoint", text)),
+    ...problem("Endpoints", more > 0 ? `${more} more degraded` : null, "See the reasons: ngrokctl list"),
     ...problem("API", api.error, api.hint),
     ...problem("API", api.notice),
     ...problem("Certificate", certificate?.error ?? null, retryText(certificate)),

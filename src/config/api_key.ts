@@ -1,9 +1,11 @@
+import { normalize } from "node:path";
 import { type ConfigProblem, FileError } from "../model/errors.ts";
 import { validationError } from "./validation_error.ts";
 
 const KEY_VARIABLE = "NGROK_API_KEY";
 const KEY_FILE_VARIABLE = "NGROK_API_KEY_FILE";
 const MAX_KEY_LENGTH = 4096;
+const PROVIDED_SECRETS = "/run/secrets/";
 
 /** The sources of the key besides the configuration. */
 export interface ApiKeySources {
@@ -44,6 +46,14 @@ export function apiKeyProblem(key: string): string | undefined {
   if (!/^[\x21-\x7e]*$/.test(key)) return "the key contains a character that no API key has";
   if (key.length > MAX_KEY_LENGTH) return `the key is longer than ${MAX_KEY_LENGTH} characters`;
   return undefined;
+}
+
+/**
+ * Returns true if a container engine writes the file, with a mode that other users of the container
+ * can read (Docker: 0444).
+ */
+export function isProvidedSecret(path: string): boolean {
+  return normalize(path).startsWith(PROVIDED_SECRETS);
 }
 
 async function readKeyFile(path: string, sources: ApiKeySources): Promise<string> {

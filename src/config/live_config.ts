@@ -2,13 +2,13 @@ import { getLogger } from "@logtape/logtape";
 import { ConfigError, FileError, hintOf, messageOf, withHint } from "../model/errors.ts";
 import type { StatusReport } from "../model/report.ts";
 import type { System } from "../system/system.ts";
-import { type ApiKey, resolveApiKey } from "./api_key.ts";
+import { type ApiKey, isProvidedSecret, resolveApiKey } from "./api_key.ts";
 import type { Config } from "./config.ts";
 import { type ConfigDiff, diffConfig } from "./diff.ts";
 import { dnsProblem } from "./dns_need.ts";
 import { environmentWarnings } from "./environment_warnings.ts";
 import { exposureWarnings } from "./exposure.ts";
-import { loadConfig } from "./load.ts";
+import { loadGuarded } from "./load.ts";
 import { checkPermissions } from "./permissions.ts";
 import { PROXY_VARIABLES, type ProxyChoice, type ProxyEnvironment, proxyFor } from "./proxy/proxy_for.ts";
 import { serverHosts } from "./server_hosts.ts";
@@ -74,7 +74,7 @@ export class LiveConfig {
       return await LiveConfig.open(path, system);
     } catch (error) {
       log.warn("Invalid configuration; using defaults", { problem: problemTexts(error).join("; ") });
-      const files = { ...system.files, readText: () => Promise.resolve("") };
+      const files = { ...system.files, readGuarded: () => Promise.resolve("") };
       return await LiveConfig.open(path, { ...system, files, readEnvironment: () => undefined });
     }
   }
@@ -167,8 +167,8 @@ function emptied(path: string): FileError {
 
 async function load(path: string, { system, proxies }: Source): Promise<Loaded> {
   const { files, holds, flagFor, localAddresses, operatingSystem } = system;
-  const { config, warnings, isEmpty } = await loadConfig(path, {
-    readText: files.readText,
+  const { config, warnings, isEmpty } = await loadGuarded(path, {
+    readGuarded: files.readGuarded,
     interfaces: localAddresses,
     os: operatingSystem(),
   });
@@ -176,7 +176,7 @@ async function load(path: string, { system, proxies }: Source): Promise<Loaded> 
   if (problems.length > 0) throw validationError(problems);
   const apiKey = await resolveApiKey(config.api.key, {
     environment: system.readEnvironment,
-    readText: files.readText,
+    readText: (keyPath) => files.readGuarded(keyPath, { isSecret: !isProvidedSecret(keyPath) }),
   });
   const apiProxy = proxyFor(config.api.url, { configured: config.proxy, environment: proxies });
   return { config, apiKey, apiProxy, warnings: warnings.map(problemText), isEmpty };

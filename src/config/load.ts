@@ -27,6 +27,28 @@ export async function loadConfig(path: string, options: LoadOptions): Promise<Pa
   }
 }
 
+/**
+ * Loads the configuration for a daemon: nobody but root and its user may be able to change the file
+ * or, if it holds the API key, to open it.
+ *
+ * @throws As {@linkcode loadConfig} does; {@linkcode FileError} `unsafe`.
+ */
+export async function loadGuarded(path: string, options: GuardedLoadOptions): Promise<ParsedConfig> {
+  const { readGuarded, ...rest } = options;
+  const readText = (path: string, maxBytes: number) => readGuarded(path, { maxBytes });
+  const parsed = await loadConfig(path, { ...rest, readText });
+  if (parsed.config.api.key !== "") await readGuarded(path, { maxBytes: MAX_CONFIG_BYTES, isSecret: true });
+  return parsed;
+}
+
+/** Options of {@linkcode loadGuarded}. */
+export interface GuardedLoadOptions extends ParseOptions {
+  readonly readGuarded: (
+    path: string,
+    options: { readonly maxBytes: number; readonly isSecret?: boolean },
+  ) => Promise<string>;
+}
+
 /** The reader of the file, and the machine that its values are for. */
 export interface LoadOptions extends ParseOptions {
   readonly readText: (path: string, maxBytes: number) => Promise<string>;

@@ -47,6 +47,13 @@ export const logFormat: ValueType<"text" | "json"> = {
   read: (value) => readWord(value, ["text", "json"]),
 };
 
+/** The policy for ports that other programs hold. */
+export const redirectMode: ValueType<"auto" | "off"> = {
+  values: "`auto` or `off`",
+  // YAML 1.1 reads `off` as false.
+  read: (value) => value === false ? "off" : readWord(value, ["auto", "off"]),
+};
+
 /** The policy for names that also exist in the public DNS. */
 export const shadowPolicy: ValueType<"refuse" | "warn"> = {
   values: "`refuse` or `warn`",

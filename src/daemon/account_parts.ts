@@ -21,7 +21,7 @@ import { stateDirectory, statePaths } from "./paths.ts";
  */
 export async function openAccount(
   { live, system }: Surroundings,
-): Promise<Pick<Daemon, "clientWith" | "requests" | "account" | "renewals" | "ingress">> {
+): Promise<Pick<Daemon, "clientWith" | "requests" | "account" | "renewals" | "ingress" | "memoryProblems">> {
   const { files } = system;
   const paths = statePaths(live);
   const budget = new RequestBudget();
@@ -29,6 +29,8 @@ export async function openAccount(
   const clientWith = (key: () => string): ApiClient =>
     new ApiClient({ ...apiOptions({ live, system }), key, budget, attempts: requests });
   const { clientCert: certPath, clientKey: keyPath } = live.current.server;
+  const marker = new RegistrationMarker(paths.registrationMarker, files);
+  const ingressMemory = new IngressMemory(paths.ingressEndpoint, files);
   const account = new Account({
     client: clientWith(() => live.apiKey.key),
     store: new IdentityStore({
@@ -38,8 +40,8 @@ export async function openAccount(
       files,
       checkTls: system.checkTlsPair,
     }),
-    marker: new RegistrationMarker(paths.registrationMarker, files),
-    ingress: new IngressMemory(paths.ingressEndpoint, files),
+    marker,
+    ingress: ingressMemory,
     createRequest: createSigningRequest,
     hasKey: () => live.apiKey.key !== "",
     selectors: () => live.current.boundEndpoints.selectors,
@@ -56,7 +58,9 @@ export async function openAccount(
     live.current.ingressEndpoint ??
       operatorIngress(account.ingressEndpoint, { holds: system.holds, apiUrl: live.current.api.url }) ??
       DEFAULT_INGRESS;
-  return { clientWith, requests, account, renewals, ingress };
+  const memoryProblems = () =>
+    [marker, ingressMemory, renewalMemory].flatMap(({ problem }) => problem === undefined ? [] : [problem]);
+  return { clientWith, requests, account, renewals, ingress, memoryProblems };
 }
 
 /** Returns the options that every client of the configured API has. */

@@ -1,3 +1,4 @@
+import type { PolicyKeeper } from "../names/policy/policy_keeper.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
@@ -6,8 +7,9 @@ import { openAccount } from "./account_parts.ts";
 import { healthReport } from "./answers/status.ts";
 import type { Daemon, Surroundings } from "./daemon.ts";
 import { listenersOf, openDataPath } from "./data_path_parts.ts";
+import { prepareDirectories } from "./directories.ts";
 import { removeLeftoverFiles } from "./leftover_files.ts";
-import { openAddresses, openDns, openJournal, openNames } from "./machine_parts.ts";
+import { openAddresses, openDns, openJournal, openNames, openRedirects } from "./machine_parts.ts";
 import { openNamePolicy } from "./name_parts.ts";
 import { stateDirectory } from "./paths.ts";
 
@@ -15,12 +17,12 @@ import { stateDirectory } from "./paths.ts";
  * Builds all parts of the daemon; none of them listens yet. The shutdown closes them in the reverse
  * order.
  *
- * @throws {FileError} If the state directory or the private key cannot be used.
+ * @throws {FileError} If the state directory cannot be used, or a file in it cannot be read now.
  */
 export async function assemble(surroundings: Surroundings): Promise<Daemon> {
   const { live, system, shutdown } = surroundings;
   const directory = stateDirectory(live);
-  await system.files.makeDirectory(directory, 0o700);
+  const directoryProblems = await prepareDirectories(live, system.files);
   await removeLeftoverFiles(live, system.files);
 
   const health = new Health({
@@ -36,9 +38,14 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
   const account = await openAccount(surroundings);
   const addresses = openAddresses({ ...surroundings, journal });
   const dataPath = await openDataPath({ ...surroundings, ...account, addresses });
-  const dns = openDns(addresses, { ...surroundings, journal });
+  const dns = openDns(addresses, {
+    ...surroundings,
+    journal,
+    refuses: (name) => policy.policy.isAlwaysRefused(name),
+  });
   const names = openNames({ ...surroundings, journal });
-  const policy = openNamePolicy({
+  const redirects = openRedirects({ addresses, ...dataPath }, { ...surroundings, journal });
+  const policy: PolicyKeeper = openNamePolicy({
     ...surroundings,
     ...account,
     addresses,
@@ -47,18 +54,22 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
   });
   const loop: SyncLoop = new SyncLoop({
     poll: (signal) => account.account.discover(signal),
-    effects: { addresses, listeners: listenersOf({ ...dataPath, dns }), names, state },
+    effects: { addresses, listeners: listenersOf({ ...dataPath, dns }), redirects, names, state },
     saved,
     prepare: (endpoints) => policy.prepare(endpoints.map(({ hostname }) => hostname)),
     settings: () => {
-      const { listenInterface, overrides, startPort, allowPorts } = live.current.net;
+      const { listenInterface, overrides, startPort, allowPorts, publishMovedPorts, redirectHeldPorts } =
+        live.current.net;
       return {
         subnet: addresses.subnet,
         equivalentSubnets: addresses.equivalentSubnets,
         listenInterface,
         overrides,
         startPort,
+        publishMovedPorts,
+        redirectHeldPorts,
         resolveInterface: (name) => resolveInterface(name, system.localAddresses),
+        random: system.random,
         names: policy.policy,
         allowPorts,
       };
@@ -76,7 +87,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     addresses,
     dns,
     health,
-    stateProblems: [...problems, ...journalProblems],
+    stateProblems: [...directoryProblems, ...problems, ...journalProblems],
     startedAt: Date.now(),
     startedMonotonicMs: performance.now(),
   };

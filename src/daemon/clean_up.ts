@@ -1,30 +1,38 @@
 import { getLogger } from "@logtape/logtape";
 import type { LiveConfig } from "../config/live_config.ts";
+import { CommandError } from "../model/errors.ts";
+import { NftProgram } from "../network/nft_program.ts";
 import { RESOLV_CONF, RESOLVER_DIR } from "../names/select.ts";
 import type { System } from "../system/system.ts";
 import { type Change, Journal } from "../undo/journal.ts";
 import { undo } from "../undo/undo.ts";
 import { removeLeftoverFiles } from "./leftover_files.ts";
+import { loadJournal } from "./load_journal.ts";
 import { excludeDaemons } from "./machine_lock.ts";
 import { hostsPath, statePaths } from "./paths.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
+/** The exit code of a program that could not be started (src/system/run.ts). */
+const CANNOT_START = -1;
+
 /**
  * Removes everything that a killed daemon left on this machine: its section in the hosts file, its
- * two lines in resolv.conf, its interface and routes, its socket. They are found by the journal,
- * and by their markers if the journal is lost. Returns true if nothing is left.
+ * two lines in resolv.conf, its interface, routes and redirects, its socket. They are found by the
+ * journal, and by their markers if the journal is lost. Returns true if nothing is left.
  *
  * @throws {BindError} If a daemon is running, which cleans up by itself.
  */
 export async function cleanUp(live: LiveConfig, system: System): Promise<boolean> {
   await using _exclusion = await excludeDaemons(live, system);
   const journal = new Journal(statePaths(live).journal, system.files);
-  const problem = await journal.load();
-  if (problem !== undefined) log.warn("Problem with the journal: {error}", { error: problem });
+  for (const error of await loadJournal(journal, { live, system })) {
+    log.warn("Problem with the journal: {error}", { error });
+  }
   const { names, addresses } = unrecordedChanges(journal, { live, system });
   // A machine where `ip` cannot run has no interface of ngrokd, but nobody can check that.
   const isChecked = await undo(addresses, { journal, system });
+  await removeUnrecordedRedirects(journal, system);
   const isClean = await undo([...names, ...journal.changes], { journal, system });
   await removeLeftoverFiles(live, system.files);
   const { interfaceName } = live.current.net;
@@ -34,6 +42,23 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
     });
   } else if (isClean) log.info("No names and addresses of ngrokd are left");
   return isClean;
+}
+
+/**
+ * Removes redirects that the journal does not have. A machine where nft cannot start has none,
+ * unless somebody has removed the program.
+ */
+export async function removeUnrecordedRedirects(journal: Journal, system: System): Promise<void> {
+  if (system.operatingSystem() !== "linux" || journal.has({ kind: "redirects" })) return;
+  try {
+    await new NftProgram(system.run).delete();
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    if (error.exitCode === CANNOT_START) return;
+    log.warn("Cannot check for leftover redirects; if some exist, run: nft delete table ip ngrokd", {
+      error: error.message,
+    });
+  }
 }
 
 /**

@@ -25,7 +25,8 @@ const AGAIN = "then run ngrokd deregister again";
  * @throws {BindError} If a daemon is running, which would register again.
  * @throws {ApiError} If the cloud did not confirm that the operator is gone; nothing is removed
  * here then.
- * @throws {FileError} If a file cannot be read or removed, or holds no operator id.
+ * @throws {FileError} If a file cannot be read, or holds no operator id. If one cannot be removed:
+ * of a file that was set aside, after all others have been.
  */
 export async function deregister(live: LiveConfig, system: System): Promise<void> {
   await using _exclusion = await excludeDaemons(live, system).catch(stopFirst);
@@ -36,6 +37,7 @@ export async function deregister(live: LiveConfig, system: System): Promise<void
   writeOut(`${await removeFromCloud({ id, marker }, { live, system })}\n`);
   await removeLeftoverFiles(live, files);
   const { clientCert, clientKey } = live.current.server;
+  let failure: unknown;
   for (
     const path of [
       paths.pendingPair,
@@ -52,9 +54,16 @@ export async function deregister(live: LiveConfig, system: System): Promise<void
     ]
   ) {
     if (await files.statPath(path) === undefined) continue;
-    await files.removeFile(path);
-    writeOut(`Removed ${path}\n`);
+    try {
+      await files.removeFile(path);
+      writeOut(`Removed ${path}\n`);
+    } catch (error) {
+      // A directory that was set aside must not keep the identity here.
+      if (!path.endsWith(DAMAGED_SUFFIX)) throw error;
+      failure ??= error;
+    }
   }
+  if (failure !== undefined) throw failure;
 }
 
 function stopFirst(error: unknown): never {
@@ -65,7 +74,7 @@ function stopFirst(error: unknown): never {
 }
 
 async function readId(path: string, system: System): Promise<string | undefined> {
-  const id = (await system.files.readTextIfAny(path))?.trim() ?? "";
+  const id = (await system.files.readOwnIfAny(path))?.trim() ?? "";
   if (id === "" || OPERATOR_ID.test(id)) return id || undefined;
   throw new FileError(`Cannot use ${path}: it holds no operator id`, {
     path,

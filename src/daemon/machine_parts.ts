@@ -1,17 +1,21 @@
 import { getLogger } from "@logtape/logtape";
-import { DnsController } from "../dns/controller.ts";
+import { DnsController, type DnsControllerOptions } from "../dns/controller.ts";
 import { isNetworkMode } from "../dns/plan.ts";
+import { listenerKey } from "../model/route_table.ts";
 import { PublishedNames } from "../names/hosts/published_names.ts";
 import { choosePublisher, chooseResolver } from "../names/select.ts";
 import { Addresses } from "../network/addresses.ts";
 import { isLoopbackSubnet } from "../network/loopback_subnet.ts";
+import { Redirects } from "../network/redirects.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { chooseAddressDriver } from "../network/select.ts";
 import { SubnetMemory } from "../network/subnet_memory.ts";
 import type { System } from "../system/system.ts";
 import { type Change, Journal } from "../undo/journal.ts";
 import { undo } from "../undo/undo.ts";
-import type { Surroundings } from "./daemon.ts";
+import { removeUnrecordedRedirects } from "./clean_up.ts";
+import type { Daemon, Surroundings } from "./daemon.ts";
+import { loadJournal } from "./load_journal.ts";
 import { hostsPath, statePaths } from "./paths.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
@@ -23,7 +27,11 @@ export async function openJournal(
   { live, system, shutdown }: Surroundings,
 ): Promise<{ journal: Journal; problems: readonly string[] }> {
   const journal = new Journal(statePaths(live).journal, system.files);
-  const problem = await journal.load();
+  const problems = await loadJournal(journal, { live, system });
+  // The journal may have had redirects, which lead to ports of an earlier run.
+  if (problems.length > 0 && !isLoopbackSubnet(live.current.net.subnet)) {
+    await removeUnrecordedRedirects(journal, system);
+  }
   shutdown.add("undo the changes to this machine", async (late) => {
     const isClean = await undo(journal.changes, { journal, system: stoppable(system, late) });
     if (!isClean) log.error("Some changes to this machine could not be undone: run ngrokd cleanup");
@@ -31,14 +39,13 @@ export async function openJournal(
   });
   const hosts = hostsPath(system);
   const isTakenOver = (change: Change) =>
-    change.kind === "hosts"
-      ? change.path === hosts
-      : change.kind !== "addresses" || !isLoopbackSubnet(live.current.net.subnet);
+    change.kind === "hosts" ? change.path === hosts : change.kind !== "redirects" &&
+      (change.kind !== "addresses" || !isLoopbackSubnet(live.current.net.subnet));
   await undo(journal.changes.filter((change) => !isTakenOver(change)), {
     journal,
     system: stoppable(system, shutdown.forced),
   });
-  return { journal, problems: problem === undefined ? [] : [problem] };
+  return { journal, problems };
 }
 
 /** Creates the virtual addresses. */
@@ -62,14 +69,37 @@ export function openAddresses(options: MachineOptions): Addresses {
   return addresses;
 }
 
+/** Creates the redirects of ports that other programs hold. */
+export function openRedirects(
+  { addresses, forwarder }: Pick<Daemon, "addresses" | "forwarder">,
+  { system, shutdown, journal }: MachineOptions,
+): Redirects {
+  const change: Change = { kind: "redirects" };
+  const redirects = new Redirects({
+    run: stoppable(system, shutdown.forced).run,
+    // Loopback subnets need no lock, so that several daemons can have one, but there is one table.
+    unavailable: () => addresses.hasOwnSubnet ? undefined : "loopback addresses cannot be redirected",
+    record: () => journal.record(change),
+    forget: () => journal.strike(change),
+    endsHere: ({ address, from, to }) =>
+      forwarder.endsAt(listenerKey(address, to), {
+        target: { address, port: from },
+        connect: system.connectTcp,
+      }),
+  });
+  shutdown.addWait("finish the change of redirects", () => redirects.close());
+  return redirects;
+}
+
 /** Creates the DNS server, and the resolver that makes this machine use it. */
-export function openDns(addresses: Addresses, options: MachineOptions): DnsController {
-  const { live, system, shutdown, journal } = options;
+export function openDns(addresses: Addresses, options: DnsOptions): DnsController {
+  const { live, system, shutdown, journal, refuses } = options;
   const dns = new DnsController({
     system,
     config: () => live.current,
     subnet: () => addresses.subnet,
     resolveInterface: (name) => resolveInterface(name, system.localAddresses),
+    refuses,
     resolver: chooseResolver({
       os: system.operatingSystem(),
       run: stoppable(system, shutdown.forced).run,
@@ -105,6 +135,9 @@ export function openNames({ system, shutdown, journal }: MachineOptions): Publis
 export interface MachineOptions extends Surroundings {
   readonly journal: Journal;
 }
+
+/** The options of the DNS server. */
+export interface DnsOptions extends MachineOptions, Pick<DnsControllerOptions, "refuses"> {}
 
 /** Returns the system with programs that the signal stops, also if they hang. */
 function stoppable(system: System, signal: AbortSignal): Pick<System, "files" | "run"> {

@@ -2,7 +2,7 @@ import type { Config } from "../config/config.ts";
 import { parseListenAddress } from "../config/listen_address.ts";
 import { type Cidr, formatIpv4, parseIpv4 } from "../lib/ipv4.ts";
 import { isSharedListenMode, VIRTUAL } from "../model/listen_mode.ts";
-import { ANY_ADDRESS, type Route } from "../model/route_table.ts";
+import { ANY_ADDRESS, type Route, type RouteTable } from "../model/route_table.ts";
 import type { TcpAddress } from "../system/tcp.ts";
 import { Zone } from "./zone.ts";
 
@@ -50,19 +50,30 @@ export interface DnsPlan {
 }
 
 /**
- * Returns the zones for this machine and for other machines, and the number of names in the larger
- * one.
+ * Returns the zones for this machine and for other machines, and the number of names that resolve
+ * in the larger one.
  */
 export function planZones(
-  routes: readonly Route[],
-  advertiseIp: string,
+  { routes, withheld }: Pick<RouteTable, "routes" | "withheld">,
+  options: { readonly advertiseIp: string; readonly refuses: (name: string) => boolean },
 ): { readonly local: Zone; readonly others: Zone; readonly names: number } {
-  const zoneOf = (some: readonly Route[]) =>
-    new Zone(some.map((route) => ({ hostname: route.hostname, address: answerFor(route, advertiseIp) })));
+  const { advertiseIp, refuses } = options;
+  const names = [
+    ...withheld.entries().map(([hostname, listenInterface]) => ({
+      hostname,
+      listenInterface,
+      address: undefined,
+      withheld: true,
+    })),
+    ...routes.filter(({ hostname }) => !withheld.has(hostname)).map((route) => {
+      const { hostname, listenInterface } = route;
+      return { hostname, listenInterface, address: answerFor(route, advertiseIp) };
+    }),
+  ];
   return {
-    local: zoneOf(routes),
-    others: zoneOf(routes.filter(({ listenInterface }) => isSharedListenMode(listenInterface))),
-    names: new Set(routes.map((route) => route.hostname)).size,
+    local: new Zone(names, refuses),
+    others: new Zone(names.filter(({ listenInterface }) => isSharedListenMode(listenInterface)), refuses),
+    names: new Set(names.map(({ hostname }) => hostname)).size - withheld.size,
   };
 }
 

@@ -1,6 +1,6 @@
 import { CLASS_IN, HEADER_BYTES, type Query, readQuery, TYPE } from "./query.ts";
 import { makeHeaderReply, makeReply, RCODE, SOA_RECORD } from "./reply.ts";
-import type { Zone } from "./zone.ts";
+import { NO_RECORD, type Zone } from "./zone.ts";
 
 /**
  * Returns the reply to a message, or the query (with a copy of its bytes) if an upstream DNS server
@@ -8,7 +8,8 @@ import type { Zone } from "./zone.ts";
  * reply, so that two servers could answer each other for ever. Never throws.
  *
  * Our names have an A and an SOA record, ANY returns one of them (RFC 8482), and all other types
- * are NODATA (RFC 2308). The replies follow RFC 8906 8. None has three times the size of its query.
+ * are NODATA (RFC 2308). A name that must not resolve has no A record. The replies follow RFC 8906
+ * 8. None has three times the size of its query.
  */
 export function replyTo(bytes: Uint8Array, options: ReplyOptions): Uint8Array | Query | undefined {
   if (bytes.length < HEADER_BYTES || (bytes[2]! & 0x80) !== 0) return undefined;
@@ -37,7 +38,7 @@ function replyToQuery(query: Query, options: ReplyOptions): Uint8Array | Query {
   const address = name === undefined ? undefined : zone.find(name, localRecord);
   if (address !== undefined) {
     const rcode = RCODE.NOERROR;
-    if (type === TYPE.A || type === TYPE.ANY) {
+    if (address !== NO_RECORD && (type === TYPE.A || type === TYPE.ANY)) {
       return makeReply(query, { rcode, authoritative: true, recursion, answer: address });
     }
     const section = type === TYPE.SOA ? "answer" : "authority";

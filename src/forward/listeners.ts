@@ -3,6 +3,7 @@ import { closeQuietly } from "../system/byte_stream.ts";
 import type { AcceptedStream, TcpAddress, TcpListener } from "../system/tcp.ts";
 import { acceptLoop } from "./accept.ts";
 import type { ConnectionSlots, Slot } from "./admission/connection_slots.ts";
+import type { OwnConnections } from "./own_connections.ts";
 
 const log = getLogger(["ngrokd", "forward"]);
 
@@ -27,7 +28,7 @@ export class Listeners implements AsyncDisposable {
    * @throws {BindError} If the address cannot be bound.
    */
   open(where: TcpAddress): number {
-    const { listen, slots, admit, onConnection, keyOf } = this.#options;
+    const { listen, slots, admit, keyOf } = this.#options;
     const listener = listen(where);
     const { key } = listener;
     const closed = new AbortController();
@@ -35,7 +36,7 @@ export class Listeners implements AsyncDisposable {
       slots,
       signal: closed.signal,
       admit: (peer, local) => admit(peer, keyOf(key, local)),
-      onConnection: (stream, slot) => onConnection(stream, slot, keyOf(key, stream.local)),
+      onConnection: (stream, slot) => this.#take(stream, slot, keyOf(key, stream.local)),
     });
     this.#open.set(key, { listener, closed, loop });
     log.debug("Listening on {address}", { address: key });
@@ -50,6 +51,17 @@ export class Listeners implements AsyncDisposable {
     entry.closed.abort(CLOSED);
     closeQuietly(entry.listener);
     log.debug("Closed the listener on {address}", { address: key });
+  }
+
+  #take(stream: AcceptedStream, slot: Slot, key: string): void {
+    const { own, onConnection } = this.#options;
+    const claim = own.claim(key, stream);
+    if (claim === undefined) return onConnection(stream, slot, key);
+    void claim.then((isOwn) => {
+      if (!isOwn) return onConnection(stream, slot, key);
+      closeQuietly(stream);
+      slot[Symbol.dispose]();
+    });
   }
 
   /** Reads the keys of the open listeners. */
@@ -69,6 +81,8 @@ export class Listeners implements AsyncDisposable {
 export interface ListenersOptions {
   readonly listen: (where: TcpAddress) => TcpListener;
   readonly slots: ConnectionSlots;
+  /** ngrokd's own connections, which end at the listener. */
+  readonly own: OwnConnections;
   /** Returns true if the peer may connect to the listener with this key. */
   readonly admit: (peer: string, key: string) => boolean;
   /**

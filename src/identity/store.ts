@@ -3,12 +3,12 @@ import { getLogger } from "@logtape/logtape";
 import { OPERATOR_ID } from "../cloud/schemas.ts";
 import { CertificateError, FileError, messageOf } from "../model/errors.ts";
 import { DAMAGED_SUFFIX, statePathsIn } from "../model/state_files.ts";
-import type { AtomicWriteOptions, FileStat } from "../system/files.ts";
+import type { AtomicWriteOptions } from "../system/files.ts";
+import { isUnusable, setAside } from "../system/set_aside.ts";
 import { readPem } from "../x509/pem.ts";
 import { canonicalChain } from "./canonical_chain.ts";
 import { type CertificateInfo, checkPair } from "./certificate.ts";
 import { checkIssued, RETRY } from "./check_issued.ts";
-import { checkPrivateFile } from "./private_file.ts";
 
 const log = getLogger(["ngrokd", "identity"]);
 
@@ -42,10 +42,10 @@ export class IdentityStore {
 
   /**
    * Reads the identity, and finishes an interrupted {@linkcode savePair}. A certificate and a key
-   * that do not fit are set aside.
+   * that do not fit are set aside, and so is what is no regular file, has another owner, or has a
+   * mode that lets others open the key.
    *
-   * @throws {FileError} If a file cannot be read, or if others can open the key: nothing may be
-   * written over it until the user has looked.
+   * @throws {FileError} If a file cannot be read now: it may be good.
    */
   async load(): Promise<StoredIdentity> {
     const problems: FileError[] = [];
@@ -112,7 +112,7 @@ export class IdentityStore {
 
   async #loadOperatorId(problems: FileError[]): Promise<string | undefined> {
     const path = this.#idPath;
-    const id = (await this.#files.readTextIfAny(path))?.trim() ?? "";
+    const id = (await this.#read(path, { problems }))?.trim() ?? "";
     if (id === "") return undefined;
     if (OPERATOR_ID.test(id)) return id;
     problems.push(
@@ -123,8 +123,9 @@ export class IdentityStore {
 
   async #loadPending(problems: FileError[]): Promise<Pair | undefined> {
     const path = this.#pendingPath;
-    if (!await checkPrivateFile(path, this.#files)) return undefined;
-    const blocks = readPem(await this.#files.readTextIfAny(path) ?? "");
+    const text = await this.#read(path, { isSecret: true, problems });
+    if (text === undefined) return undefined;
+    const blocks = readPem(text);
     const cert = blocks.filter(({ label }) => label === "CERTIFICATE").map(({ pem }) => pem).join("");
     const key = blocks.find(({ label }) => label.endsWith("PRIVATE KEY"))?.pem ?? "";
     let info: CertificateInfo;
@@ -145,10 +146,8 @@ export class IdentityStore {
 
   async #loadPair(problems: FileError[]): Promise<Pair | undefined> {
     const [certPath, keyPath] = [this.#certPath, this.#keyPath];
-    const key = await checkPrivateFile(keyPath, this.#files)
-      ? await this.#files.readTextIfAny(keyPath)
-      : undefined;
-    const cert = await this.#files.readTextIfAny(certPath);
+    const key = await this.#read(keyPath, { isSecret: true, problems });
+    const cert = await this.#read(certPath, { problems });
     if (key === undefined && cert === undefined) return undefined;
     try {
       if (key === undefined) throw new SyntaxError(`Cannot use the certificate: ${keyPath} is missing`);
@@ -170,6 +169,27 @@ export class IdentityStore {
   }
 
   /**
+   * Reads a file; one that can never be used is set aside, and is a problem.
+   *
+   * @throws {FileError}
+   */
+  async #read(
+    path: string,
+    { isSecret = false, problems }: { isSecret?: boolean; problems: FileError[] },
+  ): Promise<string | undefined> {
+    try {
+      return await this.#files.readOwnIfAny(path, { isSecret });
+    } catch (cause) {
+      if (!isUnusable(cause)) throw cause;
+      const { message, reason } = cause;
+      const hint = "ngrokd replaces it automatically";
+      const fate = await setAside(path, this.#files);
+      problems.push(new FileError(`${message}; ${fate}`, { path, reason, cause, hint }));
+      return undefined;
+    }
+  }
+
+  /**
    * Collects the error of a task: a disk that cannot be written must not make a good pair useless.
    */
   async #collect(problems: FileError[], task: () => Promise<void>): Promise<void> {
@@ -184,9 +204,9 @@ export class IdentityStore {
 
 /** The file operations that the store needs; all throw {@linkcode FileError}. */
 export interface IdentityFiles {
-  readTextIfAny(path: string): Promise<string | undefined>;
+  /** Reads a file that only ngrokd writes; undefined if it does not exist. */
+  readOwnIfAny(path: string, options: { readonly isSecret: boolean }): Promise<string | undefined>;
   writeFileAtomic(path: string, text: string, options: AtomicWriteOptions): Promise<void>;
-  statPath(path: string): Promise<FileStat | undefined>;
   renameFile(from: string, to: string): Promise<void>;
   removeFile(path: string): Promise<void>;
   makeDirectory(path: string, mode: number): Promise<void>;

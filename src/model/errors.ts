@@ -141,13 +141,15 @@ export class BindError extends HintedError {
 }
 
 /**
- * The reasons why a file cannot be read or written. `not_capable`: the permission set does not
- * include the path.
+ * The reasons why a file cannot be read or written. `unsafe`: other users could change or replace
+ * it, or read its secret. `not_capable`: the permission set does not include the path.
  */
 export type FileFailure =
   | "missing"
   | "denied"
   | "not_regular"
+  | "unsafe"
+  | "too_large"
   | "full"
   | "read_only"
   | "not_capable"

@@ -1,5 +1,8 @@
-/** The state of an endpoint on this machine. */
-export type EndpointState = "active" | "failed" | "refused";
+/**
+ * The state of an endpoint on this machine. `degraded`: it is served, but its name does not
+ * resolve.
+ */
+export type EndpointState = "active" | "degraded" | "failed" | "refused";
 
 /** One row of `list`, with the JSON keys of the control socket (docs/compatibility.md 4.3). */
 export interface EndpointReport {
@@ -62,6 +65,9 @@ export interface StatusReport {
   active_count: number;
   /** The endpoints that are not served because they are refused; `list` shows the first of them. */
   refused_count: number;
+  /** The endpoints whose names do not resolve, and the first ten of them with the reasons. */
+  degraded_count: number;
+  degraded: string[];
   ingress_endpoint: string;
   api: {
     url: string;

@@ -48,9 +48,10 @@ export class ListenerRoutes {
   }
 
   /**
-   * The route that has the listener for itself, so that it serves every client, whatever name the
-   * client gives. A shared listener has none, even if it serves only one name: a client that asks
-   * for another name must not get there.
+   * The route that has the listener for itself, so that no name is needed to choose it. An http
+   * request may give another name only if ngrokd may replace it (docs/reliability.md R59). A shared
+   * listener has none, even if it serves only one name: a client that asks for another name must
+   * not get there.
    */
   get owner(): Route | undefined {
     const first = this.all[0];
@@ -91,12 +92,14 @@ function indexOf(routes: readonly Route[]): RouteIndex {
 export class RouteTable {
   static readonly EMPTY: RouteTable = new RouteTable([]);
   readonly routes: readonly Route[];
-  readonly revision: number;
+  /** The names that must not resolve, with the listen interface of each. */
+  readonly withheld: ReadonlyMap<string, string>;
+  readonly revision: number = nextRevision();
   readonly #byListener = new Map<string, ListenerRoutes>();
 
-  constructor(routes: readonly Route[], revision: number = nextRevision()) {
+  constructor(routes: readonly Route[], withheld: ReadonlyMap<string, string> = new Map()) {
     this.routes = routes;
-    this.revision = revision;
+    this.withheld = withheld;
     for (const [key, group] of Map.groupBy(routes, (route) => listenerKey(route.address, route.localPort))) {
       this.#byListener.set(key, new ListenerRoutes(group));
     }

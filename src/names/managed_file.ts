@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { dirname } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
@@ -70,6 +71,8 @@ export class ManagedFile {
         if (!this.#repairs.take()) return { changed: false, ...gaveUp(path) };
         isRepairCounted = true;
       }
+      // As root, a user who can write the directory would choose what is written where.
+      await files.checkDirectory(dirname(path));
       if (next === undefined) {
         await files.removeFile(path);
         return { changed: true };

@@ -62,6 +62,8 @@ export interface ReplaceFileSystem {
   /** Follows symlinks; undefined if there is no file. */
   statTarget(path: string): Promise<Stat | undefined>;
   realPath(path: string): Promise<string>;
+  /** Rejects, as root, if another user can place or replace files in the directory. */
+  checkDirectory(path: string): Promise<unknown>;
   /** Reads regular files only; undefined if there is no file. */
   readBytesIfAny(path: string, maxBytes: number): Promise<Uint8Array | undefined>;
   /** Creates a file and flushes it to the disk, after removing what has the same name. */

@@ -53,6 +53,16 @@ export class Addresses {
     return linkKind !== undefined && linkKind !== LO;
   }
 
+  /** True if the subnet is an interface or a route of ngrokd, not loopback addresses of all. */
+  get hasOwnSubnet(): boolean {
+    return this.#options.driver.linkKind !== undefined;
+  }
+
+  /** The damage of the file with the subnet of the last run; undefined if there is none. */
+  get memoryProblem(): string | undefined {
+    return this.#options.memory.problem;
+  }
+
   get report(): StatusReport["addresses"] {
     const { driver } = this.#options;
     const support = driver.supported();
@@ -160,7 +170,7 @@ export interface AddressesOptions {
   readonly driver: AddressDriver;
   /** The configured subnet. */
   readonly subnet: Cidr;
-  readonly memory: Pick<SubnetMemory, "recall" | "remember">;
+  readonly memory: Pick<SubnetMemory, "recall" | "remember" | "problem">;
   /** The networks that may connect to shared listeners. */
   readonly allowed: () => readonly Cidr[];
   /** Lists the IPv4 addresses of this machine. */

@@ -74,6 +74,8 @@ export interface AllocateOptions {
   readonly overrides: Readonly<Record<string, string>>;
   /** Returns the address of an interface; undefined if this machine has none of that name. */
   readonly resolveInterface: (name: string) => string | undefined;
+  /** Returns a number in [0, 1), for the addresses of new names. */
+  readonly random: () => number;
   /** Decides which names endpoints may have on this machine. */
   readonly names: Pick<NamePolicy, "judge" | "revision">;
   /** The ports below 1024 that endpoints may use in network mode, besides those of DNS and web. */

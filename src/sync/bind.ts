@@ -33,6 +33,8 @@ export interface Binding {
   readonly listener?: string;
   /** The reason why it has no listener, or what is unusual about it. */
   readonly reason?: string;
+  /** Set if its own port is in use: by a program of others, or by another endpoint. */
+  readonly heldBy?: "program" | "endpoint";
 }
 
 /** Options of {@linkcode bind}. */
@@ -91,6 +93,11 @@ class BindPass {
   #bindSomePort(group: ListenerGroup): Binding {
     const own = this.#bindPort(group, group.port);
     if (typeof own === "string") return { group, port: group.port, listener: own };
+    const held = own.reason === "in_use" ? { heldBy: holderOf(own) } : {};
+    return { ...this.#bindOtherPort(group, own), ...held };
+  }
+
+  #bindOtherPort(group: ListenerGroup, own: BindError): Binding {
     if (!group.remappable) return this.unbound(group, withHint(own));
     const saved = this.#options.ports.get(group.service);
     if (saved !== undefined) {
@@ -122,8 +129,10 @@ class BindPass {
     const isCovered = address !== ANY_ADDRESS && this.#taken.has(everywhere);
     const isOfOther = this.#taken.has(key) || remappable && this.#spare.isOfOther(group, port);
     if (isOfOther || isOwn && extra || isCovered && !isOwn) {
-      const message = `Cannot bind ${key}: another endpoint listens there`;
-      return new BindError(message, { address: key, reason: "in_use" });
+      return new EndpointListens(`Cannot bind ${key}: another endpoint listens there`, {
+        address: key,
+        reason: "in_use",
+      });
     }
     const error = isCovered ? undefined : this.#listen({ address, port });
     if (error !== undefined) return error;
@@ -150,9 +159,17 @@ class BindPass {
   }
 }
 
+/** The port belongs to another endpoint, so no other program holds it. */
+class EndpointListens extends BindError {}
+
+function holderOf(error: BindError): "program" | "endpoint" {
+  return error instanceof EndpointListens ? "endpoint" : "program";
+}
+
 function remapped(group: ListenerGroup, port: number, listener: string): Binding {
+  const hasLocalhost = group.address === ANY_ADDRESS || group.address === "127.0.0.1";
   const reason = group.extra
-    ? `by IP address or localhost on port ${port}`
+    ? `by IP address${hasLocalhost ? " or localhost" : ""} on port ${port}`
     : `port ${group.port} is in use on ${group.address}, listening on ${port}`;
   return { group, port, listener, reason };
 }

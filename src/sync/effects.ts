@@ -1,10 +1,12 @@
 import type { Endpoint } from "../model/endpoint.ts";
+import type { Redirect } from "../model/redirect.ts";
 import type { RouteTable } from "../model/route_table.ts";
 
 /** Everything that a round changes outside itself. */
 export interface RoundEffects {
   readonly addresses: AddressEffects;
   readonly listeners: ListenerEffects;
+  readonly redirects: RedirectEffects;
   readonly names: NameEffects;
   readonly state: StateEffects;
 }
@@ -27,6 +29,15 @@ export interface ListenerEffects {
   setRoutes(table: RouteTable): void;
   /** Drops everything that is kept about endpoints that are gone. */
   forget(endpointIds: Iterable<string>): void;
+}
+
+/** Leads connections for held ports to the ports that ngrokd has; the kernel does. */
+export interface RedirectEffects {
+  /**
+   * Makes exactly these redirects, and restores them if another program removed them. Returns the
+   * reason for each that does not work, by the key `address:port` of the held port.
+   */
+  ensure(redirects: readonly Redirect[], revision: number): Promise<ReadonlyMap<string, string>>;
 }
 
 /** Makes names resolve; a publisher does. */

@@ -11,14 +11,14 @@ const MAX_ATTEMPTS = 16;
 
 /**
  * Returns true if a round with this list and these settings would find everything as `last` left
- * it. It compares revisions, so that thousands of endpoints cost little. Listeners, addresses and
- * names are observed, and repaired as in any round.
+ * it. It compares revisions, so that thousands of endpoints cost little. Listeners, addresses,
+ * redirects and names are observed, and repaired as in any round.
  */
 export async function isIdle(
   last: CompleteRound,
   now: Pick<CompleteRound, "revision" | "settings"> & { readonly effects: RoundEffects },
 ): Promise<boolean> {
-  const { listeners, addresses, names } = now.effects;
+  const { listeners, addresses, redirects, names } = now.effects;
   const { applied } = last;
   if (last.revision !== now.revision || last.settings !== now.settings) return false;
   const observed = listeners.observe();
@@ -28,9 +28,9 @@ export async function isIdle(
   try {
     const missing = await addresses.ensure(applied.addresses, applied.revision);
     if (missing.size > 0) return false;
-    const reasons = await names.publish(applied.names, applied.revision);
-    return reasons.size === applied.nameReasons.size &&
-      reasons.entries().every(([name, reason]) => applied.nameReasons.get(name) === reason);
+    const redirectReasons = await redirects.ensure(applied.redirects, applied.revision);
+    if (!areSame(redirectReasons, applied.redirectReasons)) return false;
+    return areSame(await names.publish(applied.names, applied.revision), applied.nameReasons);
   } catch {
     // The round that follows meets the error again and reports it.
     return false;
@@ -48,7 +48,7 @@ export interface CompleteRound {
 
 /** Returns the settings and the addresses of the interfaces that they name as one text. */
 export function settingsKey(settings: RoundSettings): string {
-  const { resolveInterface, names, ...rest } = settings;
+  const { resolveInterface, names, random: _random, ...rest } = settings;
   const values: Json<typeof rest> = rest;
   const interfaces = [values.listenInterface, ...Object.values(values.overrides)];
   const addresses = interfaces.map((name) => name === VIRTUAL ? name : resolveInterface(name) ?? null);
@@ -64,6 +64,10 @@ type Json<T> = T extends string | number | boolean | null | undefined ? T
     ((...args: never[]) => unknown) | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown> | bigint | symbol
     ? never
   : { readonly [Key in keyof T]: Json<T[Key]> };
+
+function areSame(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  return a.size === b.size && a.entries().every(([key, reason]) => b.get(key) === reason);
+}
 
 /** Returns a few of the items, others each time. */
 function sample<T>(items: readonly T[]): T[] {

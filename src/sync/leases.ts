@@ -1,4 +1,5 @@
 import { type Cidr, cidrContains, cidrSize, formatCidr, formatIpv4, parseIpv4 } from "../lib/ipv4.ts";
+import { FreeAddresses } from "./free_addresses.ts";
 
 /** Host name → address, in the order in which the addresses were given. */
 export type Leases = ReadonlyMap<string, string>;
@@ -9,15 +10,15 @@ const RESERVED_LOW = 2;
 /**
  * Leases an address of the subnet to every host name. A name gets the address that it had, or the
  * one with the same offset as in an equivalent subnet, so that it has both addresses again after a
- * start with either. Otherwise it gets the first address that was never leased; if there is none,
- * the address of the absent name that was leased first.
+ * start with either. Otherwise it gets a random address that was never leased, so that nobody can
+ * take the ports of the next address in advance; if there is none, the address of the absent name
+ * that was leased first.
  */
 export function allocateLeases(hostnames: readonly string[], options: LeaseOptions): LeaseResult {
   const { known, subnet, equivalentSubnets } = options;
   const leases = new Map<string, string>();
   const used = new Set<number>();
   const dropped: DroppedLease[] = [];
-  let next = subnet.base + RESERVED_LOW;
   for (const [hostname, address] of known) {
     const value = translate(parseIpv4(address), { subnet, equivalentSubnets });
     const reason = reasonAgainst(value, { subnet, used });
@@ -27,29 +28,24 @@ export function allocateLeases(hostnames: readonly string[], options: LeaseOptio
     }
     leases.set(hostname, formatIpv4(value!));
     used.add(value!);
-    next = Math.max(next, value! + 1);
   }
   const wanted = new Set(hostnames);
   const absent = [...leases.keys()].filter((hostname) => !wanted.has(hostname));
-  let gap = subnet.base + RESERVED_LOW;
+  const free = new FreeAddresses(used, { ...usableRange(subnet), random: options.random });
   let evictions = 0;
-  function freeAddress(): number | undefined {
-    if (isUsable(subnet, next)) return next++;
-    while (isUsable(subnet, gap)) {
-      if (!used.has(gap)) return gap;
-      gap++;
-    }
+  function nextAddress(): number | undefined {
+    const address = free.take();
+    if (address !== undefined) return address;
     const evicted = absent[evictions++];
     if (evicted === undefined) return undefined;
-    const address = parseIpv4(leases.get(evicted)!);
+    const left = parseIpv4(leases.get(evicted)!);
     leases.delete(evicted);
-    return address;
+    return left;
   }
   for (const hostname of wanted) {
     if (leases.has(hostname)) continue;
-    const address = freeAddress();
+    const address = nextAddress();
     if (address === undefined) continue;
-    used.add(address);
     leases.set(hostname, formatIpv4(address));
   }
   return { leases, dropped };
@@ -61,6 +57,8 @@ export interface LeaseOptions {
   readonly subnet: Cidr;
   /** Subnets that replace this one at other times. */
   readonly equivalentSubnets: readonly Cidr[];
+  /** Returns a number in [0, 1) that nobody can predict. */
+  readonly random: () => number;
 }
 
 /** The result of {@linkcode allocateLeases}. */
@@ -77,10 +75,14 @@ export interface DroppedLease {
   readonly reason: string;
 }
 
-/** Returns true for all but the network, gateway and broadcast address of the subnet. */
+/** Returns all but the network, gateway and broadcast address of the subnet. */
+export function usableRange(subnet: Cidr): { readonly first: number; readonly last: number } {
+  return { first: subnet.base + RESERVED_LOW, last: subnet.base + cidrSize(subnet) - 2 };
+}
+
 function isUsable(subnet: Cidr, address: number): boolean {
-  return cidrContains(subnet, address) && address >= subnet.base + RESERVED_LOW &&
-    address < subnet.base + cidrSize(subnet) - 1;
+  const { first, last } = usableRange(subnet);
+  return cidrContains(subnet, address) && address >= first && address <= last;
 }
 
 /** Moves an address of an equivalent subnet to the same offset in this one. */

@@ -38,15 +38,26 @@ export function groupListeners(routes: readonly Route[]): ListenerGroup[] {
   return groups;
 }
 
-/** Maps the listener keys of the saved ports to the services that were remapped there. */
+/**
+ * Maps the listener keys of the saved ports to the services that were remapped there. On a virtual
+ * address the port of a URL is not among them: without it the name would not resolve.
+ */
 export function remappedListeners(
   groups: readonly ListenerGroup[],
   ports: ReadonlyMap<string, number>,
 ): ReadonlyMap<string, string> {
   const remapped = new Map<string, string>();
+  if (ports.size === 0) return remapped;
+  const own = new Set(groups.filter(isVirtual).map(({ address, port }) => listenerKey(address, port)));
   for (const { address, service, remappable } of groups) {
     const saved = ports.get(service);
-    if (saved !== undefined && remappable) remapped.set(listenerKey(address, saved), service);
+    if (saved === undefined || !remappable) continue;
+    const key = listenerKey(address, saved);
+    if (!own.has(key)) remapped.set(key, service);
   }
   return remapped;
+}
+
+function isVirtual({ virtual }: ListenerGroup): boolean {
+  return virtual;
 }

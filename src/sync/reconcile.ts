@@ -1,42 +1,63 @@
 import { getLogger } from "@logtape/logtape";
 import { serviceKey } from "../model/endpoint.ts";
 import { messageOf } from "../model/errors.ts";
-import { VIRTUAL } from "../model/listen_mode.ts";
-import { nextRevision } from "../model/revision.ts";
-import { type Route, RouteTable } from "../model/route_table.ts";
-import { bind, type Binding, type BindOptions } from "./bind.ts";
-import type { ListenerDiff } from "./diff.ts";
-import type { AddressEffects, ListenerEffects, NameEffects, RoundEffects } from "./effects.ts";
+import type { Redirect } from "../model/redirect.ts";
+import { listenerKey, type Route, RouteTable } from "../model/route_table.ts";
+import type { Binding, BindOptions } from "./bind.ts";
+import type { ListenerEffects, NameEffects, RedirectEffects, RoundEffects } from "./effects.ts";
 import { logFirst } from "./log_first.ts";
+import type { OpenListeners } from "./open_listeners.ts";
+import { hasFailed, isNamed, serviceReasons } from "./reasons.ts";
+import { type WithheldName, withheldNames } from "./withheld_names.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 
-/** Applies the difference: addresses, bind, routes, names. An error becomes a reason. */
+/** Leads clients to the open listeners: redirects, routes, names. An error becomes a reason. */
 export async function reconcile(
-  difference: ListenerDiff,
-  effects: Omit<RoundEffects, "state">,
-  options: Pick<BindOptions, "ports" | "startPort">,
+  { revision, addresses, bindings }: OpenListeners,
+  effects: Omit<RoundEffects, "state" | "addresses">,
+  options: ReconcileOptions,
 ): Promise<ReconcileOutcome> {
-  const revision = nextRevision();
-  const { addresses, ...unavailable } = await ensureAddresses(difference, effects.addresses, revision);
-  const bindings = bind(difference, { ...options, ...unavailable, listeners: effects.listeners });
-  const routes = setRoutes(bindings, effects.listeners);
-  const { names, nameReasons } = await publishNames(routes, effects.names, revision);
-  const remapped = bindings.filter(({ group, port = group.port }) => port !== group.port && !group.extra);
-  logRemapped(remapped, options.ports);
+  const moved = bindings.filter(({ group, port = group.port }) => port !== group.port && !group.extra);
+  const redirectable = options.redirectHeldPorts === "auto" ? moved.filter(isHeldVirtual) : [];
+  const redirects = redirectable.map(redirectOf);
+  const redirectReasons = await redirect(redirects, effects.redirects, revision);
+  const redirected = new Set(
+    redirectable.filter(({ group: { address, port } }) => !redirectReasons.has(listenerKey(address, port)))
+      .map(({ group }) => group.service),
+  );
+  const withheld = options.publishMovedPorts
+    ? new Map<string, WithheldName>()
+    : withheldNames(bindings, { redirected });
+  const routes = setRoutes(bindings, effects.listeners, withheld);
+  const published = routes.filter((route) => isNamed(route) && !withheld.has(route.hostname));
+  const { names, nameReasons } = await publishNames(published, effects.names, revision);
+  const used = listenersOf(bindings);
+  closeUnused(effects.listeners, used);
+  logRemapped(moved, options.ports);
   return {
     routes,
-    reasons: reasonsOf(bindings, nameReasons),
+    reasons: serviceReasons(bindings, { nameReasons, withheld, redirected, redirectReasons }),
+    withheld: new Set(withheld.keys()),
     ports: portsToSave(bindings, options.ports),
     applied: bindings.some(hasFailed) ? undefined : {
       revision,
       addresses,
-      listeners: listenersOf(bindings),
-      remapped: remapped.map(({ group: { address, port } }) => ({ address, port })),
+      listeners: used,
+      remapped: moved.map(({ group: { address, port } }) => ({ address, port })),
+      redirects,
+      redirectReasons,
       names,
       nameReasons,
     },
   };
+}
+
+/** Options of {@linkcode reconcile}. */
+export interface ReconcileOptions extends Pick<BindOptions, "ports"> {
+  /** True if names resolve although ngrokd does not serve all their own ports. */
+  readonly publishMovedPorts: boolean;
+  readonly redirectHeldPorts: "auto" | "off";
 }
 
 /** The result of {@linkcode reconcile}. An endpoint that fails never stops the others. */
@@ -45,6 +66,8 @@ export interface ReconcileOutcome {
   readonly routes: readonly Route[];
   /** Service → the reason why it has no route, or what is unusual about it. */
   readonly reasons: ReadonlyMap<string, string>;
+  /** The names that must not resolve, because ngrokd does not serve all their own ports. */
+  readonly withheld: ReadonlySet<string>;
   /** Service → remapped port, to be saved; also those of endpoints that are away. */
   readonly ports: ReadonlyMap<string, number>;
   /**
@@ -63,37 +86,57 @@ export interface Applied {
   readonly listeners: ReadonlySet<string>;
   /** The addresses and own ports of the services that have been remapped. */
   readonly remapped: readonly { readonly address: string; readonly port: number }[];
+  readonly redirects: readonly Redirect[];
+  /** `address:port` of a held port → the reason why it is not redirected. */
+  readonly redirectReasons: ReadonlyMap<string, string>;
   /** Host name → address. */
   readonly names: ReadonlyMap<string, string>;
   /** Host name → the reason why it does not resolve, or what is unusual about it. */
   readonly nameReasons: ReadonlyMap<string, string>;
 }
 
-async function ensureAddresses({ wanted }: ListenerDiff, effects: AddressEffects, revision: number) {
-  const virtual = wanted.filter(({ group }) => group.virtual);
-  const addresses = [...new Set(virtual.map(({ group }) => group.address))];
+function isHeldVirtual({ group, heldBy }: Binding): boolean {
+  return group.virtual && heldBy === "program";
+}
+
+function redirectOf({ group: { address, port }, port: to }: Binding): Redirect {
+  return { address, from: port, to: to! };
+}
+
+async function redirect(redirects: readonly Redirect[], effects: RedirectEffects, revision: number) {
   try {
-    return { addresses, missing: await effects.ensure(addresses, revision) };
+    return new Map(await effects.ensure(redirects, revision));
   } catch (error) {
-    return { addresses, missing: new Map<string, string>(), driverError: messageOf(error) };
+    const reason = messageOf(error);
+    return new Map(redirects.map(({ address, from }) => [listenerKey(address, from), reason]));
   }
 }
 
-/** Sets the routes of everything that listens, and closes the listeners that nobody uses. */
-function setRoutes(bindings: readonly Binding[], listeners: ListenerEffects): readonly Route[] {
+/** Sets the routes of everything that listens. */
+function setRoutes(
+  bindings: readonly Binding[],
+  listeners: ListenerEffects,
+  withheld: ReadonlyMap<string, WithheldName>,
+): readonly Route[] {
   const routes = bindings.flatMap(({ group, port }) =>
     port === undefined ? [] : group.routes.map((route) => ({ ...route, localPort: port }))
   );
-  listeners.setRoutes(new RouteTable(routes));
-  const used = listenersOf(bindings);
-  for (const key of listeners.observe()) {
-    if (!used.has(key)) listeners.close(key);
-  }
+  const interfaces = withheld.entries().map(([name, { listenInterface }]) =>
+    [name, listenInterface] as const
+  );
+  listeners.setRoutes(new RouteTable(routes, new Map(interfaces)));
   return routes;
 }
 
+/** Only after no name leads there any more: another program may take the port at once. */
+function closeUnused(listeners: ListenerEffects, used: ReadonlySet<string>): void {
+  for (const key of listeners.observe()) {
+    if (!used.has(key)) listeners.close(key);
+  }
+}
+
 async function publishNames(routes: readonly Route[], effects: NameEffects, revision: number) {
-  const names = new Map(routes.filter(isNamed).map(({ hostname, address }) => [hostname, address]));
+  const names = new Map(routes.map(({ hostname, address }) => [hostname, address]));
   try {
     // A copy, because the publisher may change its own map.
     return { names, nameReasons: new Map(await effects.publish(names, revision)) };
@@ -101,13 +144,6 @@ async function publishNames(routes: readonly Route[], effects: NameEffects, revi
     const reason = messageOf(error);
     return { names, nameReasons: new Map([...names.keys()].map((name) => [name, reason])) };
   }
-}
-
-/**
- * Returns true for a name to publish. Only DNS answers for wildcards and names of shared listeners.
- */
-function isNamed({ listenInterface, wildcard }: Route): boolean {
-  return listenInterface === VIRTUAL && !wildcard;
 }
 
 function listenersOf(bindings: readonly Binding[]): ReadonlySet<string> {
@@ -120,29 +156,6 @@ function logRemapped(remapped: readonly Binding[], saved: ReadonlyMap<string, nu
       log.warn("Port in use, trying next port", { address, port, next, url: service }),
     rest: (count) => log.warn("Remapped {count} more ports", { count, hint: "See: ngrokctl list" }),
   });
-}
-
-function hasFailed({ group, port }: Binding): boolean {
-  return port === undefined && !group.extra;
-}
-
-function reasonsOf(
-  bindings: readonly Binding[],
-  nameReasons: ReadonlyMap<string, string>,
-): ReadonlyMap<string, string> {
-  const reasons = new Map<string, string>();
-  const failed = new Set(bindings.filter(hasFailed).flatMap(({ group }) => group.routes.map(serviceKey)));
-  for (const { group, port, reason } of bindings) {
-    for (const route of group.routes) {
-      const key = serviceKey(route);
-      // The extra port of an endpoint that is reported as failed would only confuse.
-      if (group.extra && failed.has(key)) continue;
-      const nameReason = port !== undefined && isNamed(route) ? nameReasons.get(route.hostname) : undefined;
-      const all = [reasons.get(key), reason, nameReason].filter((text) => text !== undefined);
-      if (all.length > 0) reasons.set(key, all.join("; "));
-    }
-  }
-  return reasons;
 }
 
 /** Returns the ports to save. Endpoints that are away or cannot listen keep theirs. */

@@ -2,28 +2,34 @@ import { getLogger } from "@logtape/logtape";
 import { type Endpoint, serviceKey } from "../model/endpoint.ts";
 import { limitRefused, type Refusals } from "../model/refused.ts";
 import type { Route } from "../model/route_table.ts";
-import { allocate, type AllocateOptions } from "./allocate.ts";
+import { allocate, type AllocateOptions, type Plan } from "./allocate.ts";
 import { diff } from "./diff.ts";
 import type { RoundEffects, SavedState } from "./effects.ts";
-import type { DroppedLease } from "./leases.ts";
+import { LeaseExchange } from "./exchange_leases.ts";
+import type { DroppedLease, Leases } from "./leases.ts";
 import { logFirst } from "./log_first.ts";
-import { type Applied, reconcile } from "./reconcile.ts";
+import { type OpenListeners, openListeners } from "./open_listeners.ts";
+import { type Applied, reconcile, type ReconcileOptions } from "./reconcile.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
+
+/** Somebody may take a port of the new address at once. */
+const MAX_EXCHANGES = 3;
 
 /** Runs one round of the control path, after the poll: allocate → diff → reconcile → persist. */
 export async function runRound(input: RoundInput, effects: RoundEffects): Promise<RoundOutcome> {
   const { endpoints = [], saved, settings } = input;
-  const plan = allocate(endpoints, { ...settings, leases: saved.leases });
-  logDropped(plan.droppedLeases);
-  // Saved before anybody can see a new address: after a crash no other name may get it.
-  if (hasNew(plan.leases, saved.leases)) {
-    // The save at the end of the round fails too, and its error is reported.
-    await effects.state.save({ ...saved, leases: plan.leases }).catch(() => {});
-  }
   const { ports } = saved;
-  const difference = diff(plan.routes, { observed: effects.listeners.observe(), ports });
-  const done = await reconcile(difference, effects, { ports, startPort: settings.startPort });
+  const exchange = new LeaseExchange({ ...settings, listeners: effects.listeners });
+  let { plan, opened } = await open(input, effects, { leases: saved.leases });
+  logDropped(plan.droppedLeases);
+  for (let attempt = 0; attempt < MAX_EXCHANGES; attempt++) {
+    const leases = exchange.exchange(opened.bindings, plan.leases);
+    if (leases === undefined) break;
+    // What this pass no longer needs is closed once the names have moved.
+    ({ plan, opened } = await open(input, effects, { leases, close: [] }));
+  }
+  const done = await reconcile(opened, effects, { ...settings, ports });
   const toSave = { leases: plan.leases, ports: done.ports, endpoints: input.endpoints };
   const saveError = await effects.state.save(toSave).then(() => undefined, (error: unknown) => error);
 
@@ -34,9 +40,14 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
   const outcomes = endpoints.filter(({ id }) => !refusedIds.has(id)).map((endpoint): EndpointOutcome => {
     const key = serviceKey(endpoint);
     const route = byService.get(key);
+    const isWithheld = done.withheld.has(endpoint.hostname);
     const reasons = [done.reasons.get(key), plan.notes.get(endpoint.hostname)];
-    const reason = reasons.filter((text) => text !== undefined).join("; ");
-    return { endpoint, route, reason, state: route === undefined ? "failed" : "active" };
+    return {
+      endpoint,
+      route,
+      reason: reasons.filter((text) => text !== undefined).join("; "),
+      state: route === undefined ? "failed" : isWithheld ? "degraded" : "active",
+    };
   });
   const { refused, refusedMore } = limitRefused(plan.refused);
   return {
@@ -45,8 +56,29 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
     refusedMore: (input.refusedMore ?? 0) + refusedMore,
     saved: toSave,
     saveError,
-    applied: saveError === undefined ? done.applied : undefined,
+    applied: saveError === undefined && !exchange.isExhausted ? done.applied : undefined,
   };
+}
+
+/** Plans with these leases, and opens the listeners. */
+async function open(
+  { endpoints = [], saved, settings }: RoundInput,
+  effects: RoundEffects,
+  { leases, ...own }: { readonly leases: Leases; readonly close?: readonly string[] },
+): Promise<{ plan: Plan; opened: OpenListeners }> {
+  const plan = allocate(endpoints, { ...settings, leases });
+  // Saved before anybody can see a new address: after a crash no other name may get it.
+  if (hasNew(plan.leases, saved.leases)) {
+    // The save at the end of the round fails too, and its error is reported.
+    await effects.state.save({ ...saved, leases: plan.leases }).catch(() => {});
+  }
+  const { ports } = saved;
+  const difference = diff(plan.routes, { observed: effects.listeners.observe(), ports });
+  const opened = await openListeners({ ...difference, ...own }, effects, {
+    ports,
+    startPort: settings.startPort,
+  });
+  return { plan, opened };
 }
 
 /** The endpoints that a round serves, and those that the poll refused. */
@@ -64,7 +96,8 @@ export interface RoundInput extends KnownEndpoints {
 }
 
 /** The configuration that a round depends on. */
-export interface RoundSettings extends Omit<AllocateOptions, "leases"> {
+export interface RoundSettings
+  extends Omit<AllocateOptions, "leases">, Pick<ReconcileOptions, "publishMovedPorts" | "redirectHeldPorts"> {
   /** The first port to try when a port is in use. */
   readonly startPort: number;
 }
@@ -75,7 +108,8 @@ export interface EndpointOutcome {
   readonly route: Route | undefined;
   /** The reason why it is not served, or what is unusual about it; `""` if nothing is. */
   readonly reason: string;
-  readonly state: "active" | "failed";
+  /** `degraded`: it is served, but its name does not resolve. */
+  readonly state: "active" | "degraded" | "failed";
 }
 
 /** The result of a round, with the endpoints that the poll or the allocation has refused. */

@@ -13,7 +13,7 @@ const SEE_LIST = "See: ngrokctl list";
 export class RoundLog {
   /** Endpoint id → its state at the end of the last round. */
   #states: ReadonlyMap<string, EndpointOutcome["state"]> = new Map();
-  /** The endpoints that were not served then, with the reason. */
+  /** The endpoints that were not served, or by address only, then; with the reason. */
   #unserved: ReadonlySet<string> = new Set();
   /** The number of refused endpoints that were only counted then. */
   #refusedMore = 0;
@@ -22,6 +22,9 @@ export class RoundLog {
   report(outcomes: readonly EndpointOutcome[], { refused, refusedMore = 0 }: Refusals): string[] {
     const states = new Map(outcomes.map(({ endpoint, state }) => [endpoint.id, state]));
     const failed = outcomes.filter(({ state }) => state === "failed").map((
+      { endpoint: { id, url }, reason },
+    ) => ({ id, url, reason }));
+    const degraded = outcomes.filter(({ state }) => state === "degraded").map((
       { endpoint: { id, url }, reason },
     ) => ({ id, url, reason }));
     const started = outcomes.filter(({ endpoint, state }) =>
@@ -41,6 +44,12 @@ export class RoundLog {
       one: ({ id, url, reason }) => log.error("Cannot serve {url}: {error}", { url, error: reason, id }),
       rest: (count) => log.error("Cannot serve {count} more endpoints", { count, hint: SEE_LIST }),
     });
+    logFirst(degraded.filter(isNew), {
+      one: ({ id, url, reason }) =>
+        log.warn("Serving {url} by its address only: {error}", { url, error: reason, id }),
+      rest: (count) =>
+        log.warn("Serving {count} more endpoints by their addresses only", { count, hint: SEE_LIST }),
+    });
     logFirst(refused.filter(isNew), {
       one: ({ id, url, reason }) => log.warn("Refused {url}: {error}", { url, error: reason, id }),
       rest: (count) => log.warn("Refused {count} more endpoints", { count, hint: SEE_LIST }),
@@ -52,7 +61,7 @@ export class RoundLog {
     }
     this.#states = states;
     this.#refusedMore = refusedMore;
-    this.#unserved = new Set([...failed, ...refused].map(unservedKey));
+    this.#unserved = new Set([...failed, ...degraded, ...refused].map(unservedKey));
     return gone;
   }
 }

@@ -72,10 +72,14 @@ export function isNotCapable(error: unknown): boolean {
 
 function fileFailure(error: unknown): [FileFailure, string] {
   if (error instanceof Deno.errors.NotCapable) return ["not_capable", "the permission set does not allow it"];
-  if (error instanceof Deno.errors.NotFound) return ["missing", "it does not exist"];
-  if (error instanceof Deno.errors.PermissionDenied) return ["denied", "permission denied"];
-  if (error instanceof Deno.errors.IsADirectory) return ["not_regular", "it is a directory"];
   const code = codeOf(error);
+  if (error instanceof Deno.errors.NotFound || code === "ENOENT") return ["missing", "it does not exist"];
+  if (error instanceof Deno.errors.PermissionDenied || code === "EACCES" || code === "EPERM") {
+    return ["denied", "permission denied"];
+  }
+  if (error instanceof Deno.errors.IsADirectory || code === "EISDIR") {
+    return ["not_regular", "it is a directory"];
+  }
   if (code === "ENOSPC" || code === "EDQUOT" || /os error (28|122)\b/.test(messageOf(error))) {
     return ["full", "the disk is full"];
   }

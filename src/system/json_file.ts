@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { parseJson } from "../lib/parse_json.ts";
 import { FileError, messageOf } from "../model/errors.ts";
 import { DAMAGED_SUFFIX } from "../model/state_files.ts";
+import { moveAside, setAside } from "./set_aside.ts";
 
 const FILE_MODE = 0o644;
 
@@ -38,14 +39,16 @@ export class JsonFile<T> {
     this.#onDisk = undefined;
     this.#isUnread = false;
     try {
-      text = await this.#files.readText(this.#path, this.#maxBytes);
+      text = await this.#files.readOwn(this.#path, { maxBytes: this.#maxBytes });
     } catch (error) {
       if (isMissing(error)) return {};
       this.#isUnread = true;
       return { problem: `${messageOf(error)}; it stays, and the next write renames it to ${this.#badPath}` };
     }
     const parsed = this.#schema.safeParse(parseJson(text));
-    if (!parsed.success) return { problem: `${this.#path} is damaged; ${await this.#setAside()}` };
+    if (!parsed.success) {
+      return { problem: `${this.#path} is damaged; ${await setAside(this.#path, this.#files)}` };
+    }
     this.#onDisk = text;
     return { content: parsed.data };
   }
@@ -71,20 +74,11 @@ export class JsonFile<T> {
     return this.#path + DAMAGED_SUFFIX;
   }
 
-  async #setAside(): Promise<string> {
-    try {
-      await this.#files.renameFile(this.#path, this.#badPath);
-      return `it is kept as ${this.#badPath}`;
-    } catch (error) {
-      return messageOf(error);
-    }
-  }
-
   /** Renames a file that could not be read. @throws {FileError} */
   async #keepUnread(): Promise<void> {
     if (!this.#isUnread) return;
     try {
-      await this.#files.renameFile(this.#path, this.#badPath);
+      await moveAside(this.#path, this.#files);
     } catch (error) {
       if (!isMissing(error)) throw error;
     }
@@ -97,7 +91,8 @@ export class JsonFile<T> {
  * FileError}.
  */
 export interface StateFiles {
-  readText(path: string, maxBytes?: number): Promise<string>;
+  /** Reads a file that only ngrokd writes. */
+  readOwn(path: string, options: { readonly maxBytes?: number | undefined }): Promise<string>;
   writeFileAtomic(path: string, text: string, options: { mode: number }): Promise<void>;
   removeFile(path: string): Promise<void>;
   renameFile(from: string, to: string): Promise<void>;

@@ -1,24 +1,29 @@
-import { dirname } from "node:path";
 import { acceptNext } from "./accept_next.ts";
 import { BindError } from "../model/errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { toBindError } from "./errors.ts";
-import { prepareDirectory } from "./socket_directory.ts";
+import { takeLock } from "./lock.ts";
+import { LOCK_SUFFIX, prepareDirectory } from "./socket_directory.ts";
 
 /**
  * Opens a Unix socket that only its owner and the group can reach. Deno shows no peer credentials,
- * so the directory protects it: it is created with mode 2750 (0700 without a group) before the
- * socket, and a directory that others can enter is refused. A stale socket is replaced.
+ * so the directory protects it: it has mode 2750 (0700 without a group) before the socket exists,
+ * and a directory that others can enter or replace is refused. A stale socket is replaced.
  *
  * @throws {BindError} `in_use` if a daemon answers on it; `denied` if others can enter the
  * directory.
  */
 export async function listenLocal(path: string, options: LocalListenOptions = {}): Promise<LocalListener> {
-  const directory = dirname(path);
   const gid = await prepareDirectory(path, options.group);
   // Without the lock, the second of two daemons that start at once could take the socket of the
   // first for a stale one.
-  using _lock = await lockDirectory(directory, path);
+  await using _lock = await takeLock(
+    path + LOCK_SUFFIX,
+    new BindError(`Cannot bind ${path}: another ngrokd is starting with this socket`, {
+      address: path,
+      reason: "in_use",
+    }),
+  );
   await removeStale(path);
   let listener: Deno.UnixListener;
   try {
@@ -27,7 +32,8 @@ export async function listenLocal(path: string, options: LocalListenOptions = {}
     throw toBindError(error, path);
   }
   try {
-    // A setgid directory gives the socket its group, which is another one if the directory existed.
+    // A socket cannot be opened, so its mode is changed by its path. Nobody else can replace it in
+    // this directory. A setgid directory gives it its group, another one if the directory existed.
     const info = await Deno.lstat(path);
     await Deno.chmod(path, gid !== undefined && info.gid === gid ? 0o660 : 0o600);
   } catch (error) {
@@ -73,27 +79,6 @@ export function localFailure(error: unknown): "absent" | "denied" | "other" {
     return "denied";
   }
   return "other";
-}
-
-/**
- * Locks the directory until it is disposed.
- *
- * @throws {BindError} `in_use` if another process holds it.
- */
-async function lockDirectory(directory: string, path: string): Promise<Disposable> {
-  let handle: Deno.FsFile | undefined;
-  try {
-    handle = await Deno.open(directory, { read: true });
-    if (await handle.tryLock(true)) return handle;
-  } catch (error) {
-    handle?.close();
-    throw toBindError(error, path);
-  }
-  handle.close();
-  throw new BindError(`Cannot bind ${path}: another ngrokd is starting with this socket`, {
-    address: path,
-    reason: "in_use",
-  });
 }
 
 async function removeSocket(path: string): Promise<void> {

@@ -18,13 +18,17 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
   try {
     child = new Deno.Command(program, {
       args,
-      stdin: "null",
+      stdin: options.input === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
       clearEnv: true,
     }).spawn();
   } catch (error) {
     throw failed(messageOf(error), -1, "", error);
+  }
+  // A program that ends without reading its input tells why.
+  if (options.input !== undefined) {
+    void new Blob([options.input]).stream().pipeTo(child.stdin).catch(() => {});
   }
   limit.signal.addEventListener("abort", () => killQuietly(child), { once: true });
   const [stdout, stderr, status] = await Promise.all([
@@ -48,6 +52,8 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
 export interface RunOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** The standard input. @default {none} */
+  readonly input?: string;
 }
 
 /** The output of a program. */

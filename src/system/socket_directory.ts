@@ -1,44 +1,106 @@
-import { dirname } from "node:path";
-import { BindError } from "../model/errors.ts";
+import type { FileHandle } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import { BindError, FileError } from "../model/errors.ts";
 import { toBindError } from "./errors.ts";
 import { groupId } from "./groups.ts";
+import { checkAncestors } from "./guard.ts";
+import { openDirectory } from "./open_file.ts";
 
+const ROOT = 0;
 const OTHERS = 0o007;
+const GROUP = 0o070;
+const GROUP_WRITE = 0o020;
+const PRIVATE = 0o700;
+const FOR_GROUP = 0o2750;
+
+/** The control socket, the machine-wide lock, and the directory of a socket for root alone. */
+const OWN_NAMES: readonly string[] = ["ngrokd.sock", "ngrokd.sock.lock", "lock", "owner"];
+
+/** The file beside a socket whose lock one daemon holds while it starts. */
+export const LOCK_SUFFIX = ".lock";
 
 /**
- * Creates the directory of a socket or lock file: mode 2750, or 0700 without a group. Returns the
- * id of the group.
+ * Creates the directory of a socket or lock file: mode 2750, or 0700 without a group. One that
+ * exists gets this mode and group again, unless it holds files of others. Returns the id of the
+ * group.
  *
- * @throws {BindError} `denied` if others can enter the directory.
+ * @throws {BindError} `denied` if others can enter, own or replace the directory.
  */
 export async function prepareDirectory(path: string, group: string | undefined): Promise<number | undefined> {
   const directory = dirname(path);
   const gid = group === undefined ? undefined : await groupId(group);
   try {
-    try {
-      await Deno.mkdir(directory, { mode: 0o700 });
-      if (gid !== undefined) await giveToGroup(directory, gid);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    await makeDirectory(directory);
+    await checkAncestors(directory);
+    if (Deno.build.os === "windows") return gid;
+    await using handle = await openDirectory(directory);
+    const { uid, mode } = await handle.stat();
+    if (uid !== ROOT && uid !== Deno.uid()) {
+      throw denied(path, { why: `user ${uid} owns`, hint: `Run: chown ${Deno.uid()} ${directory}` });
     }
-    const info = await Deno.stat(directory);
-    if (((info.mode ?? 0) & OTHERS) === 0) return gid;
+    if ((mode & OTHERS) !== 0) {
+      throw denied(path, { why: "other users can enter", hint: `Run: chmod o= ${directory}` });
+    }
+    if (await isDedicated(path)) await correct(handle, gid);
+    else if ((mode & GROUP_WRITE) !== 0) {
+      throw denied(path, { why: "its group can write to", hint: `Run: chmod g-w ${directory}` });
+    }
+    return gid;
   } catch (error) {
+    if (error instanceof BindError) throw error;
+    if (error instanceof FileError) {
+      throw new BindError(`Cannot bind ${path}: ${error.message}`, {
+        address: path,
+        reason: "denied",
+        cause: error,
+        hint: error.hint,
+      });
+    }
     throw toBindError(error, path);
   }
-  throw new BindError(`Cannot bind ${path}: other users can enter the directory ${directory}`, {
+}
+
+function denied(path: string, { why, hint }: { why: string; hint: string }): BindError {
+  return new BindError(`Cannot bind ${path}: ${why} the directory ${dirname(path)}`, {
     address: path,
     reason: "denied",
-    hint: `Run: chmod o= ${directory}, or give server.socket_path a directory of its own`,
+    hint: `${hint}, or give server.socket_path a directory of its own`,
   });
 }
 
-async function giveToGroup(directory: string, gid: number): Promise<void> {
+async function makeDirectory(directory: string): Promise<void> {
   try {
-    await Deno.chown(directory, null, gid);
-    await Deno.chmod(directory, 0o2750);
+    await Deno.mkdir(directory, { mode: PRIVATE });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+}
+
+/** Returns true if a directory holds nothing but sockets and locks of ngrokd. */
+async function isDedicated(path: string): Promise<boolean> {
+  const socket = basename(path);
+  const own = new Set([socket, socket + LOCK_SUFFIX, ...OWN_NAMES]);
+  for await (const { name } of Deno.readDir(dirname(path))) if (!own.has(name)) return false;
+  return true;
+}
+
+/** Gives a directory its group and mode. */
+async function correct(handle: FileHandle, gid: number | undefined): Promise<void> {
+  const { uid, gid: present, mode } = await handle.stat();
+  const wanted = gid === undefined || (gid !== present && !await give(handle, { uid, gid }))
+    ? PRIVATE
+    : FOR_GROUP;
+  const isRight = wanted === PRIVATE ? (mode & GROUP) === 0 : (mode & 0o7777) === wanted;
+  if (!isRight) await handle.chmod(wanted);
+}
+
+async function give(handle: FileHandle, { uid, gid }: { uid: number; gid: number }): Promise<boolean> {
+  try {
+    await handle.chown(uid, gid);
+    return true;
   } catch (error) {
     // An ordinary user who is not in the group keeps the directory private.
-    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    if (error instanceof Deno.errors.PermissionDenied) return false;
+    throw error;
   }
 }

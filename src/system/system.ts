@@ -4,9 +4,11 @@ import * as files from "./files.ts";
 import { dropHttpConnections, sendHttp } from "./http.ts";
 import { keepInspectorClosed } from "./inspector.ts";
 import { interfaceAddresses, localAddresses } from "./interfaces.ts";
+import { memoryLimit } from "./memory.ts";
 import { listenLocal } from "./local_socket.ts";
 import { holdLock } from "./lock.ts";
 import { flagFor, holds } from "./permissions.ts";
+import { random } from "./random.ts";
 import { run } from "./run.ts";
 import { onSignals } from "./signals.ts";
 import { type LogOutput, openLogOutput } from "./log_output.ts";
@@ -50,9 +52,11 @@ export interface System {
     readonly wallMs?: () => number;
     readonly steadyMs?: () => number;
   };
+  readonly memoryLimit: typeof memoryLimit;
   readonly checkTlsPair: typeof checkTlsPair;
   readonly holds: typeof holds;
   readonly flagFor: typeof flagFor;
+  readonly random: typeof random;
   readonly run: typeof run;
   readonly onSignals: typeof onSignals;
   readonly keepInspectorClosed: typeof keepInspectorClosed;
@@ -81,9 +85,11 @@ export function realSystem(): System {
     probeChain,
     localAddresses,
     interfaceAddresses,
+    memoryLimit,
     checkTlsPair,
     holds,
     flagFor,
+    random,
     run,
     onSignals,
     keepInspectorClosed,

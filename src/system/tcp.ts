@@ -30,6 +30,8 @@ export interface TcpListener {
 /** An accepted connection and its peer. */
 export interface AcceptedStream extends ByteStream {
   readonly peer: string;
+  /** `address:port` of the peer. */
+  readonly source?: string;
   /** The local address that the peer dialled. */
   readonly local?: string;
 }
@@ -55,15 +57,19 @@ function openListener(where: TcpAddress): Deno.TcpListener {
 }
 
 /**
- * Connects by TCP, without TLS.
+ * Connects by TCP, without TLS. `source` is the own `address:port`.
  *
  * @throws {DialError} With the class of the failure.
  * @throws The signal's reason, if it aborts first.
  */
-export async function connectTcp(where: TcpAddress, signal: AbortSignal): Promise<ByteStream> {
+export async function connectTcp(
+  where: TcpAddress,
+  signal: AbortSignal,
+): Promise<ByteStream & { readonly source?: string }> {
   const { address: hostname, port } = where;
   try {
-    return await Deno.connect({ hostname, port, signal });
+    const conn = await Deno.connect({ hostname, port, signal });
+    return Object.assign(conn, { source: listenerKey(conn.localAddr.hostname, conn.localAddr.port) });
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     const [code, state] = dialFailure(error, { hostname, connected: false });

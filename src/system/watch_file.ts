@@ -8,7 +8,8 @@ const log = getLogger(["ngrokd", "system"]);
 const MAX_SETTLING = 4;
 
 /**
- * Watches a file by `stat`: writes, replacement by rename, swapped symlinks, removal and return.
+ * Watches a file by `stat`: writes, replacement by rename, swapped symlinks, removal, return, owner
+ * and mode.
  * `Deno.watchFs` misses some of them (docs/runtime.md Files and processes). Read the file after
  * this returns, and no change is lost.
  */
@@ -21,7 +22,9 @@ export async function watchFile(path: string, options: WatchOptions): Promise<Fi
   async function readState(): Promise<string> {
     try {
       const found = await stat(path);
-      return found === undefined ? "absent" : `${found.inode} ${found.mtimeMs} ${found.size}`;
+      if (found === undefined) return "absent";
+      const { inode, mtimeMs, size, mode = 0, uid = 0 } = found;
+      return `${inode} ${mtimeMs} ${size} ${mode} ${uid}`;
     } catch (error) {
       return error instanceof FileError ? error.reason : "unreadable";
     }
@@ -87,6 +90,9 @@ export interface WatchedStat {
   readonly inode: number;
   readonly mtimeMs: number;
   readonly size: number;
+  /** A file that others can change is refused, so that its mode and owner count too. */
+  readonly mode?: number;
+  readonly uid?: number;
 }
 
 /**

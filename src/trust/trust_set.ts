@@ -6,7 +6,7 @@ import type { System } from "../system/system.ts";
 import type { ParsedCertificate } from "../x509/parse_certificate.ts";
 import { LearntCas } from "./learnt_cas.ts";
 import { LISTED_CAS, type ListedCa } from "./listed_cas.ts";
-import { loadTrust } from "./load_trust.ts";
+import { loadTrust, type TrustFiles } from "./load_trust.ts";
 import { splitUsable, type TrustedCa, type UnusableCa, unusableText } from "./trusted_ca.ts";
 
 const log = getLogger(["ngrokd", "trust"]);
@@ -20,16 +20,20 @@ const CA_DIRECTORY = "/etc/ssl/certs/ngrok";
 export class TrustSet {
   readonly listed: readonly ListedCa[];
   readonly learnt: LearntCas;
-  readonly #files: System["files"];
+  readonly #files: TrustFiles;
   #fromFiles: readonly TrustedCa[] = [];
   #sources: readonly string[] = [];
   #problems: readonly string[] = [];
   #last = { pems: "", revision: 0 };
 
   constructor({ files, learntPath, listed = LISTED_CAS }: TrustSetOptions) {
-    this.#files = files;
+    this.#files = { listDirectory: files.listDirectory, readText: (path) => files.readGuarded(path) };
     this.listed = listed;
-    this.learnt = new LearntCas({ path: learntPath, listed, files });
+    this.learnt = new LearntCas({
+      path: learntPath,
+      listed,
+      files: { ...files, readText: (path) => files.readOwn(path) },
+    });
   }
 
   /** The CAs that can be used now. */

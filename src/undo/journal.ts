@@ -9,6 +9,7 @@ const MAX_BYTES = 64 * 1024;
 
 const Change = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("addresses") }),
+  z.object({ kind: z.literal("redirects") }),
   z.object({ kind: z.literal("hosts"), path: z.string().startsWith("/"), created: z.boolean() }),
   z.object({
     kind: z.literal("resolv_conf"),
@@ -18,13 +19,14 @@ const Change = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("resolver_dir"), path: z.string().startsWith("/") }),
 ]);
 
-const Content = z.object({ version: z.literal(1), changes: z.array(Change).max(64) });
+const Content = z.object({ version: z.literal(1), changes: z.array(z.unknown()).max(64) });
 
 /**
  * A change to this machine that outlives the process. `addresses`: an interface and a route.
- * `hosts`: ngrokd's section in this file; `created` if the file did not exist before.
- * `resolv_conf`: ngrokd's two lines in this file, and its backup. `resolver_dir`: ngrokd's files in
- * this directory. Each of them has a marker, by which it is recognised.
+ * `redirects`: a table of nftables. `hosts`: ngrokd's section in this file; `created` if the file
+ * did not exist before. `resolv_conf`: ngrokd's two lines in this file, and its backup.
+ * `resolver_dir`: ngrokd's files in this directory. Each of them has a marker, by which it is
+ * recognised; that of the table is its name.
  */
 export type Change = z.infer<typeof Change>;
 
@@ -48,11 +50,20 @@ export class Journal {
     return this.#changes.some((known) => isSame(known, change));
   }
 
-  /** Reads the changes of an earlier run. Returns the problem with the file. */
-  async load(): Promise<string | undefined> {
+  /**
+   * Reads the changes of an earlier run. Returns one sentence for each problem: with the file, or
+   * with an entry, which is dropped.
+   */
+  async load(): Promise<string[]> {
     const { content, problem } = await this.#file.read();
-    this.#changes = content?.changes ?? [];
-    return problem;
+    if (content === undefined) return problem === undefined ? [] : [problem];
+    const entries = content.changes.map((entry) => Change.safeParse(entry));
+    this.#changes = entries.flatMap(({ success, data }) => success ? [data] : []);
+    const problems = entries.flatMap(({ success }, index) =>
+      success ? [] : [`${this.#file.path}: entry ${index + 1} is no change that ngrokd makes; it is not used`]
+    );
+    if (problems.length > 0) await this.#save(this.#changes);
+    return problems;
   }
 
   /**

@@ -2,6 +2,8 @@ import { getLogger } from "@logtape/logtape";
 import { HostsFile } from "../names/hosts/hosts_file.ts";
 import { ResolvConf } from "../names/resolver/resolv_conf.ts";
 import { ResolverDir } from "../names/resolver/resolver_dir.ts";
+import { CommandError } from "../model/errors.ts";
+import { NftProgram } from "../network/nft_program.ts";
 import { LinuxIp } from "../network/linux_ip.ts";
 import type { System } from "../system/system.ts";
 import type { Change, Journal } from "./journal.ts";
@@ -47,6 +49,8 @@ async function undoOne(change: Change, system: UndoOptions["system"]): Promise<U
       const left = await new LinuxIp({ run: system.run }).release();
       return left === undefined ? {} : { problem: `The virtual network interface may remain: ${left}` };
     }
+    case "redirects":
+      return await removeRedirects(system);
     case "hosts": {
       const { path, created } = change;
       return await new HostsFile(path, { files, created }).withdraw();
@@ -55,5 +59,18 @@ async function undoOne(change: Change, system: UndoOptions["system"]): Promise<U
       return await new ResolvConf(change.path, { files, backup: change.backup }).withdraw();
     case "resolver_dir":
       return await new ResolverDir(change.path, { files }).withdraw();
+  }
+}
+
+async function removeRedirects({ run }: UndoOptions["system"]): Promise<Undone> {
+  try {
+    await new NftProgram(run).delete();
+    return {};
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    return {
+      problem: `The redirects of held ports may remain: ${error.message}`,
+      hint: "To remove them, run: nft delete table ip ngrokd",
+    };
   }
 }

@@ -51,6 +51,12 @@ Deno.test("renderList() prints the table of the Go daemon, with the reasons belo
   );
 });
 
+Deno.test("renderList() marks a degraded endpoint and shows its reason", () => {
+  const reason = "the name does not resolve; use tcp://127.0.0.2:9080";
+  const text = renderList([{ ...ENDPOINT, state: "degraded", reason }]);
+  assert.match(text, /virtual {2}⚠\n {6}the name does not resolve; use tcp:\/\/127\.0\.0\.2:9080\n/);
+});
+
 Deno.test("renderList() gives the next steps if there are no endpoints", () => {
   const lines = renderList([]).slice(TITLE.length).split("\n");
   assert.deepEqual(lines.slice(0, 2), ["  No endpoints discovered.", ""]);

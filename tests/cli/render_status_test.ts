@@ -75,6 +75,16 @@ Deno.test("renderStatus() gives the reason that a daemon is not registered", () 
   assert.ok(lines({ api: api("no_key", false) }).includes("  API key:             not set"));
 });
 
+Deno.test("renderStatus() names degraded endpoints with their reasons, and counts the others", () => {
+  const degraded = ["tcp://pg.myapp:5432: the name does not resolve"];
+  const shown = lines({ endpoint_count: 12, active_count: 1, degraded_count: 11, degraded });
+  assert.deepEqual(shown.filter((line) => /⚠ Endpoint|ngrokctl list/.test(line)), [
+    "  ⚠ Endpoint: tcp://pg.myapp:5432: the name does not resolve",
+    "  ⚠ Endpoints: 10 more degraded",
+    "    See the reasons: ngrokctl list",
+  ]);
+});
+
 Deno.test("renderStatus() points to list while there are no endpoints", () => {
   const text = lines({ endpoint_count: 0, active_count: 0 });
   assert.deepEqual(text.slice(3, 8), [

@@ -33,6 +33,8 @@ export const STATUS: StatusReport = {
   endpoint_count: 2,
   active_count: 1,
   refused_count: 0,
+  degraded_count: 0,
+  degraded: [],
   ingress_endpoint: "ingress.example:443",
   api: {
     url: "https://api.ngrok.com",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { resolveApiKey } from "../../src/config/api_key.ts";
+import { isProvidedSecret, resolveApiKey } from "../../src/config/api_key.ts";
 import { ConfigError } from "../../src/model/errors.ts";
 import { readText } from "../../src/system/files.ts";
 
@@ -40,6 +40,17 @@ Deno.test("resolveApiKey() refuses a text that cannot be a key, without showing 
       return true;
     });
   }
+});
+
+Deno.test("isProvidedSecret() is true below /run/secrets only, whatever the spelling", () => {
+  const paths = [
+    "/run/secrets/key",
+    "/run/secrets/../x",
+    "/run/secrets",
+    "/run/secrets2/key",
+    "/etc/ngrokd/key",
+  ];
+  assert.deepEqual(paths.map(isProvidedSecret), [true, false, false, false, false]);
 });
 
 Deno.test("resolveApiKey() names the key file that it cannot read", async () => {

@@ -8,7 +8,7 @@ import { realSystem, type System } from "../../src/system/system.ts";
 async function fakeFile(text: string, changes: Partial<System> = {}) {
   const directory = await Deno.makeTempDir();
   const path = `${directory}/config.yml`;
-  await Deno.writeTextFile(path, text);
+  await Deno.writeTextFile(path, text, { mode: 0o600 });
   const system: System = {
     ...realSystem(),
     holds: () => true,
@@ -41,6 +41,34 @@ Deno.test("LiveConfig.open() fails for a missing file, and for a value outside t
   await using file = await fakeFile("", { holds: () => false });
   await assert.rejects(LiveConfig.open(`${file.path}2`, file.system), FileError);
   await assert.rejects(LiveConfig.open(file.path, file.system), ConfigError);
+});
+
+Deno.test("LiveConfig.open() refuses a configuration or key file that others can change or read", async () => {
+  const keyed = "api: {key: abcdefgh}";
+  const cases: [text: string, mode: number, says: RegExp | undefined][] = [
+    ["", 0o666, /config\.yml: its mode is 0666, so that others can change it/],
+    ["", 0o620, /config\.yml: its mode is 0620, so that others can change it/],
+    ["", 0o644, undefined],
+    [keyed, 0o644, /config\.yml: its mode is 0644, so that others can open it/],
+    [keyed, 0o600, undefined],
+  ];
+  for (const [text, mode, says] of cases) {
+    await using file = await fakeFile(text);
+    await Deno.chmod(file.path, mode);
+    if (says === undefined) await LiveConfig.open(file.path, file.system);
+    else await assert.rejects(LiveConfig.open(file.path, file.system), says);
+  }
+  await using file = await fakeFile("", {
+    readEnvironment: (name) => name === "NGROK_API_KEY_FILE" ? `${file.directory}/key` : undefined,
+  });
+  for (const mode of [0o644, 0o640]) {
+    await Deno.writeTextFile(`${file.directory}/key`, "one");
+    await Deno.chmod(`${file.directory}/key`, mode);
+    await assert.rejects(
+      LiveConfig.open(file.path, file.system),
+      /NGROK_API_KEY_FILE: .*so that others can open/,
+    );
+  }
 });
 
 Deno.test("LiveConfig.openOrDefaults() has the defaults for an invalid and for a missing file", async () => {
@@ -96,7 +124,7 @@ Deno.test("LiveConfig.reload() reports a changed key file as a change of the API
   await using file = await fakeFile("", {
     readEnvironment: (name) => name === "NGROK_API_KEY_FILE" ? `${file.directory}/key` : undefined,
   });
-  await Deno.writeTextFile(`${file.directory}/key`, "one");
+  await Deno.writeTextFile(`${file.directory}/key`, "one", { mode: 0o600 });
   const live = await LiveConfig.open(file.path, file.system);
   assert.deepEqual(live.apiKey, { key: "one", source: "file" });
   await Deno.writeTextFile(`${file.directory}/key`, "two");

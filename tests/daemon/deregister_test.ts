@@ -265,6 +265,16 @@ for (const exists of [true, false]) {
   });
 }
 
+Deno.test("deregister removes all but a directory that was set aside, and names it", async () => {
+  await using registered = await RegisteredMachine.create();
+  const { machine } = registered;
+  await Deno.mkdir(`${machine.etc}/tls.key.bad/full`, { recursive: true });
+  assert.equal(await machine.run("deregister"), 1);
+  assert.match(machine.err.join(""), /^Error: Cannot remove .*tls\.key\.bad: /);
+  await Deno.remove(`${machine.etc}/tls.key.bad`, { recursive: true });
+  assert.deepEqual([registered.operators(), await registered.identity()], [[], NO_LOCAL_FILES]);
+});
+
 Deno.test("deregister without id and marker removes the other files without a request", async () => {
   await using registered = await RegisteredMachine.create();
   const { cloud } = registered.machine;

@@ -53,7 +53,7 @@ const PARTS: readonly {
     subnet: "10.107.0.0/16",
   },
   { part: "state directory", system: { files: { ...files, makeDirectory: fail } }, isEarly: true },
-  { part: "account", system: { files: { ...files, readTextIfAny: fail } } },
+  { part: "account", system: { files: { ...files, readOwnIfAny: fail } } },
   { part: "set of trusted CAs", system: { files: { ...files, listDirectory: fail } } },
   {
     part: "publisher of names",

@@ -18,7 +18,7 @@ Deno.test("SIGHUP loads a CA file again although the configuration has not chang
 Deno.test("SIGHUP tries a changed key file at once", async () => {
   await using machine = await FakeMachine.create({ apiKey: "" });
   const { cloud, directory, environment } = machine;
-  await Deno.writeTextFile(`${directory}/key`, `${"2".repeat(27)}_wrongwrongwrongwrong1`);
+  await Deno.writeTextFile(`${directory}/key`, `${"2".repeat(27)}_wrongwrongwrongwrong1`, { mode: 0o600 });
   environment.NGROK_API_KEY_FILE = `${directory}/key`;
   await withDaemon(machine, async () => {
     assert.equal((await machine.askStatus()).api.state, "key_refused");

@@ -108,7 +108,7 @@ for (const source of ["environment", "file"] as const) {
     const { environment, directory, cloud } = machine;
     if (source === "environment") environment.NGROK_API_KEY = cloud.apiKey;
     else {
-      await Deno.writeTextFile(`${directory}/key`, `${cloud.apiKey}\n`);
+      await Deno.writeTextFile(`${directory}/key`, `${cloud.apiKey}\n`, { mode: 0o600 });
       environment.NGROK_API_KEY_FILE = `${directory}/key`;
     }
     await withDaemon(machine, async () => {
@@ -187,7 +187,7 @@ Deno.test("runDaemon() that cannot undo a change names ngrokd cleanup and exits 
   machine.cloud.addEndpoint({ url: "tcp://db.internal:8342", backend: "echo" });
   const running = machine.run();
   await machine.active(1);
-  // A section without an end could contain lines of others.
+  // A section without an end could contain lines of the user.
   await Deno.writeTextFile(hostsPath, `${USER}# BEGIN ngrokd managed section\n10.0.0.1 mine\n`);
   machine.signal("SIGTERM");
   assert.equal(await running, 1);
@@ -243,7 +243,7 @@ Deno.test("runDaemon() moves its section when it is started with another hosts f
 
   // As if that daemon had been killed.
   await Deno.writeTextFile(earlier, renderBlock(new Map([["db.internal", network.address("0.2")]])));
-  await Deno.writeTextFile(`${etc}/journal.json`, journal);
+  await Deno.writeTextFile(`${etc}/journal.json`, journal, { mode: 0o644 });
   environment.NGROKD_HOSTS_PATH = hostsPath;
   await withDaemon(machine, async () => {
     await assert.rejects(Deno.stat(earlier), Deno.errors.NotFound);

@@ -27,8 +27,8 @@ export class TlsIngress {
     machine.override(systemFor(options));
     const ingress = new TlsIngress(machine, server);
     if (ingressCa === undefined) await machine.editConfig(/^ {2}ingress_ca: .*\n/m, "");
-    else await Deno.writeTextFile(`${machine.etc}/ca.pem`, ingressCa);
-    if (learnt !== undefined) await Deno.writeTextFile(ingress.learntPath, learnt);
+    else await Deno.writeTextFile(`${machine.etc}/ca.pem`, ingressCa, { mode: 0o644 });
+    if (learnt !== undefined) await Deno.writeTextFile(ingress.learntPath, learnt, { mode: 0o644 });
     machine.cloud.addEndpoint({ url: "tcp://db.example:8397", backend: "echo" });
     await withDaemon(machine, () => test(ingress));
   }
@@ -108,10 +108,10 @@ function systemFor({ listed = [], caFiles = {}, files = {} }: TlsIngressOptions)
       ...real,
       listDirectory: (path) =>
         path === CA_DIRECTORY ? Promise.resolve(Object.keys(caFiles)) : real.listDirectory(path),
-      readText: (path, maxBytes) =>
+      readGuarded: (path, options) =>
         path.startsWith(CA_DIRECTORY)
           ? Promise.resolve(caFiles[path.slice(CA_DIRECTORY.length + 1)]!)
-          : real.readText(path, maxBytes),
+          : real.readGuarded(path, options),
       ...files,
     },
   };

@@ -19,7 +19,7 @@ class Laptop {
   #restedMs = 0;
   #addresses: readonly string[] = ["192.168.1.7"];
   #probes = 0;
-  #occupant: Deno.TcpListener | undefined;
+  #occupant: Disposable | undefined;
 
   constructor(machine: FakeMachine) {
     this.machine = machine;
@@ -65,14 +65,13 @@ class Laptop {
     return `${this.machine.network.address("0.2")}:${PORT}`;
   }
 
-  /** Listens on {@linkcode wantedAddress} as another program. */
+  /** Listens on the port of {@linkcode wantedAddress} on every address, as another program. */
   occupyPort(): void {
-    this.#occupant = Deno.listen({ hostname: this.machine.network.address("0.2"), port: PORT });
+    this.#occupant = this.machine.holdPort(PORT);
   }
 
   releasePort(): void {
-    this.#occupant?.close();
-    this.#occupant = undefined;
+    this.#occupant?.[Symbol.dispose]();
   }
 
   async listenAddress(): Promise<string> {

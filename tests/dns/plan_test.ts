@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../../src/config/schema.ts";
 import { isNetworkMode, planDns, planOwnAddresses, planZones } from "../../src/dns/plan.ts";
-import { addressRecord } from "../../src/dns/zone.ts";
+import { addressRecord, NO_RECORD } from "../../src/dns/zone.ts";
 import { formatIpv4, parseCidr } from "../../src/lib/ipv4.ts";
-import type { Route } from "../../src/model/route_table.ts";
+import { type Route, RouteTable } from "../../src/model/route_table.ts";
 
 const SUBNET = parseCidr("10.107.0.0/16")!;
 const OWN = ["127.0.0.1", "10.107.0.1", "192.0.2.2"];
@@ -13,7 +13,10 @@ const QUERIED = "192.0.2.9";
 
 /** The address in the answer to a client on this machine. */
 function answerTo(route: Route, advertiseIp: string): string {
-  const record = planZones([route], advertiseIp).local.find(route.hostname, addressRecord(QUERIED))!;
+  const record = planZones(new RouteTable([route]), { advertiseIp, refuses: () => false }).local.find(
+    route.hostname,
+    addressRecord(QUERIED),
+  )!;
   return record.subarray(-4).join(".");
 }
 
@@ -103,6 +106,17 @@ Deno.test("planDns() uses the address and port of dns.listen", () => {
     "127.0.0.1:5353",
     "192.0.2.2:5353",
   ]);
+});
+
+Deno.test("planZones() knows names that must not resolve, where their listeners would be", () => {
+  const withheld = new Map([["web.example.com", "0.0.0.0"], ["api.myapp", "virtual"]]);
+  const table = new RouteTable([VIRTUAL, SHARED, WILDCARD], withheld);
+  const { local, others, names } = planZones(table, { advertiseIp: "", refuses: () => false });
+  const found = [local, others].map((zone) =>
+    [...withheld.keys()].map((name) => zone.find(name, addressRecord(QUERIED)) === NO_RECORD)
+  );
+  assert.deepEqual(found, [[true, true], [true, false]]);
+  assert.equal(names, 1);
 });
 
 Deno.test("planZones() answers with the address of listener or query, or the advertised one", () => {

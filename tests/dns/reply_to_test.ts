@@ -8,6 +8,7 @@ const ZONE = new Zone([
   { hostname: "a.example.com", address: "10.107.0.1" },
   { hostname: "*.w.example.com", address: "10.107.0.2" },
   { hostname: "x", address: "10.107.0.3" },
+  { hostname: "withheld.example.com", address: undefined, withheld: true },
 ]);
 const LOCAL_RECORD = addressRecord("192.168.1.5");
 
@@ -63,6 +64,14 @@ Deno.test("replyTo() replies NODATA with an SOA, not NXDOMAIN, for other types o
     assert.equal(soa!.ttl, (soa!.data as { minimum: number }).minimum);
     assert.ok(soa!.ttl! <= 10);
     assert.ok(got.flag_aa);
+  }
+});
+
+// An upstream DNS server, or a wildcard of ours, would lead the name to somebody else.
+Deno.test("replyTo() replies NODATA for a name of ours that must not resolve, to every type", () => {
+  for (const type of [TYPES.A, TYPES.AAAA, TYPES.ANY]) {
+    const got = reply({ name: "withheld.example.com", type });
+    assert.deepEqual([got.rcode, got.flag_aa, counts(got)], ["NOERROR", true, [0, 1, 0]]);
   }
 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { addressRecord, Zone } from "../../src/dns/zone.ts";
+import { addressRecord, NO_RECORD, Zone } from "../../src/dns/zone.ts";
 import { formatIpv4 } from "../../src/lib/ipv4.ts";
 import { ListenerRoutes, type Route } from "../../src/model/route_table.ts";
 
@@ -51,6 +51,15 @@ Deno.test("Zone answers below a wildcard for no name by which programs configure
   assert.equal(lookUp(zone, "x._own.example.com"), "10.107.0.3");
 });
 
+Deno.test("Zone answers for no name that no endpoint may have, below no wildcard either", () => {
+  const zone = new Zone(
+    [{ hostname: "*.myapp.internal", address: "10.107.0.1" }],
+    (name) => name === "proxy.myapp.internal",
+  );
+  assert.equal(lookUp(zone, "proxy.myapp.internal"), undefined);
+  assert.equal(lookUp(zone, "db.myapp.internal"), "10.107.0.1");
+});
+
 Deno.test("Zone returns the local address for a name or wildcard without an address", () => {
   const zone = new Zone([
     { hostname: "a.example.com", address: undefined },
@@ -59,6 +68,17 @@ Deno.test("Zone returns the local address for a name or wildcard without an addr
   assert.equal(lookUp(zone, "a.example.com"), "192.168.1.5");
   assert.equal(lookUp(zone, "b.w.example.com"), "192.168.1.5");
   assert.equal(lookUp(zone, "w.example.com"), undefined);
+});
+
+Deno.test("Zone has no record for a name that must not resolve, and no wildcard answers for it", () => {
+  const zone = new Zone([
+    { hostname: "a.w.example.com", address: undefined, withheld: true },
+    { hostname: "*.w.example.com", address: "10.107.0.2" },
+    { hostname: "*.v.example.com", address: undefined, withheld: true },
+  ]);
+  assert.equal(zone.find("a.w.example.com", HERE), NO_RECORD);
+  assert.equal(zone.find("b.v.example.com", HERE), NO_RECORD);
+  assert.equal(lookUp(zone, "b.w.example.com"), "10.107.0.2");
 });
 
 Deno.test("Zone rejects an address that is not IPv4", () => {

@@ -90,21 +90,28 @@ Deno.test("an ingress with a certificate of another CA is refused, with the next
   assert.equal(stage.cloud.upgrades().length, 0);
 });
 
-Deno.test("an endpoint whose port is in use listens on the next one until the port is free", async () => {
-  await using stage = await open();
-  const address = stage.network.address("0.2");
+Deno.test("a tcp endpoint whose port is in use has no name on the LAN until the port is free", async () => {
+  await using stage = await Stage.open({
+    pollSeconds: 1,
+    net: (network) => `listen_interface: ${network.address("0.1")}`,
+  });
+  stage.cloud.addEndpoint({ url: "tcp://db.myapp:8181", backend: "echo" });
+  const address = stage.network.address("0.1");
   const holder = Deno.listen({ hostname: address, port: 8181 });
   stage.startDaemon();
   const [row] = await stage.settled(1);
-  assert.equal(row!.listen_address, `${address}:9080`);
-  assert.match(row!.reason, /8181 is in use/);
+  assert.deepEqual([row!.state, row!.listen_address], ["degraded", `${address}:9080`]);
+  const says = /8181 is in use.*does not resolve; use tcp:\/\/127\.[0-9.]+:9080; .*ss -ltnp/;
+  assert.match(row!.reason, says);
+  assert.match((await stage.ctl(["status"])).stdout, says);
+  assert.match((await stage.ctl(["list"])).stdout, says);
+  assert.match((await stage.ctl(["health", "--json"])).stdout, says);
   assert.ok(stage.log.some((line) => line.includes("Port in use, trying next port")));
-  assert.equal(await statusOf(row), 200);
   holder.close();
-  await stage.until(
-    "the endpoint has its port",
-    async () => (await stage.askList())[0]!.listen_address === `${address}:8181`,
-  );
+  await stage.until("the endpoint has its port", async () => {
+    const [row] = await stage.askList();
+    return row!.state === "active" && row!.listen_address === `${address}:8181`;
+  });
 });
 
 Deno.test("an invalid configuration ends the start with all problems, exit code 1 and no trace", async () => {

@@ -46,7 +46,7 @@ export function fakeAccount(
       end: () => Promise.resolve(void delete disk.marker),
     },
     ingress: new IngressMemory("ingress_endpoint.json", {
-      readText: noFile,
+      readOwn: noFile,
       writeFileAtomic: () => Promise.resolve(),
       removeFile: () => Promise.resolve(),
       renameFile: () => Promise.resolve(),

@@ -1,3 +1,4 @@
+import { BindError } from "../../src/model/errors.ts";
 import { SIGNAL_VARIABLE } from "../../src/config/environment_warnings.ts";
 import { runDaemon } from "../../src/daemon/run.ts";
 import type { SignalName } from "../../src/system/signals.ts";
@@ -37,6 +38,8 @@ export class FakeMachine extends DaemonHarness {
       writeOut: (text) => void this.log.push(text),
       logOutput: { write: (line) => void this.log.push(line), flush: () => Promise.resolve() },
       writeErr: (text) => void this.err.push(text),
+      // The first free address, and then the next ones.
+      random: () => 0,
     };
   }
 
@@ -65,6 +68,20 @@ export class FakeMachine extends DaemonHarness {
   /** Replaces functions of the system. */
   override(changes: Partial<System>): void {
     this.system = { ...this.system, ...changes };
+  }
+
+  /** Keeps the daemon from a port of every address, as a program on 0.0.0.0 does. */
+  holdPort(port: number): Disposable {
+    const { listenTcp } = this.system;
+    let isHeld = true;
+    this.override({
+      listenTcp(where) {
+        const address = `${where.address}:${where.port}`;
+        if (!isHeld || where.port !== port) return listenTcp(where);
+        throw new BindError(`Cannot bind ${address}: address is in use`, { address, reason: "in_use" });
+      },
+    });
+    return { [Symbol.dispose]: () => void (isHeld = false) };
   }
 
   /** Runs `ngrokd` with these words and returns its exit code. */

@@ -1,7 +1,7 @@
 /** A shell command that runs this code as a module; its imports are relative to this directory. */
 export function moduleCommand(code: string, options: ModuleOptions = {}): Deno.Command {
   const {
-    permissions = ["--allow-read", "--allow-write=/tmp"],
+    permissions = ["--allow-read", "--allow-write=/tmp", "--allow-sys=uid"],
     shell = 'exec "$@"',
     env = {},
     stdin = "null",
@@ -35,7 +35,7 @@ export function moduleCommand(code: string, options: ModuleOptions = {}): Deno.C
 
 /** Options of {@linkcode runModule}. */
 export interface ModuleOptions {
-  /** The permission flags. @default {["--allow-read", "--allow-write=/tmp"]} */
+  /** The permission flags. @default {["--allow-read", "--allow-write=/tmp", "--allow-sys=uid"]} */
   readonly permissions?: readonly string[];
   /** A shell line that ends in `"$@"`, which runs the code. @default {'exec "$@"'} */
   readonly shell?: string;

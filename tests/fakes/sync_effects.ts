@@ -1,5 +1,7 @@
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import { BindError, type BindFailure } from "../../src/model/errors.ts";
+import { refuseRedirects } from "../../src/network/redirects.ts";
+import type { Redirect } from "../../src/model/redirect.ts";
 import { RouteTable } from "../../src/model/route_table.ts";
 import type { RoundEffects, SavedState } from "../../src/sync/effects.ts";
 import type { RoundSettings } from "../../src/sync/round.ts";
@@ -21,6 +23,10 @@ export function roundSettings(fields: Partial<RoundSettings> = {}): RoundSetting
     names: ANY_NAME,
     allowPorts: [],
     resolveInterface: () => undefined,
+    // The first free address, and then the next ones.
+    random: () => 0,
+    publishMovedPorts: false,
+    redirectHeldPorts: "auto",
     ...fields,
   };
 }
@@ -41,8 +47,12 @@ export class FakeWorld implements RoundEffects {
   readonly closed: string[] = [];
   readonly saves: SavedState[] = [];
   readonly forgotten: string[] = [];
+  /** The ports that another program holds on every address. */
+  readonly heldPorts = new Set<number>();
   /** The effect of that name throws this. */
-  readonly faults: { ensure?: Error; publish?: Error; save?: Error } = {};
+  readonly faults: { redirect?: Error; ensure?: Error; publish?: Error; save?: Error } = {};
+  /** The reason why this machine makes no redirects; undefined if it does. */
+  noRedirects: string | undefined = "nft is not installed";
   ensured: readonly string[] = [];
   published: ReadonlyMap<string, string> = new Map();
   /** The revisions of the last addresses and names. */
@@ -63,7 +73,8 @@ export class FakeWorld implements RoundEffects {
     open: ({ address, port }: { address: string; port: number }): void => {
       const key = `${address}:${port}`;
       this.bindAttempts.push(key);
-      const reason = this.unbindable.get(key) ?? (this.open.has(key) ? "in_use" : undefined);
+      const isHeld = this.open.has(key) || this.heldPorts.has(port);
+      const reason = this.unbindable.get(key) ?? (isHeld ? "in_use" : undefined);
       if (reason !== undefined) {
         throw new BindError(`Cannot bind ${key}: ${reason}`, { address: key, reason });
       }
@@ -75,6 +86,16 @@ export class FakeWorld implements RoundEffects {
     },
     setRoutes: (table: RouteTable): void => void (this.table = table),
     forget: (endpointIds: Iterable<string>): void => void this.forgotten.push(...endpointIds),
+  };
+  redirected: readonly Redirect[] = [];
+  readonly redirects = {
+    ensure: (redirects: readonly Redirect[]): Promise<ReadonlyMap<string, string>> => {
+      this.redirected = redirects;
+      if (this.faults.redirect !== undefined) return Promise.reject(this.faults.redirect);
+      return Promise.resolve(
+        this.noRedirects === undefined ? new Map() : refuseRedirects(redirects, this.noRedirects),
+      );
+    },
   };
   readonly names = {
     publish: (names: ReadonlyMap<string, string>, revision = 0): Promise<ReadonlyMap<string, string>> => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ConnectionSlots } from "../../src/forward/admission/connection_slots.ts";
+import { OwnConnections } from "../../src/forward/own_connections.ts";
 import { Listeners, type ListenersOptions } from "../../src/forward/listeners.ts";
 import { BindError } from "../../src/model/errors.ts";
 import { listenTcp } from "../../src/system/tcp.ts";
@@ -8,6 +9,7 @@ import { untilRefused } from "../fakes/sockets.ts";
 
 function start(options: Partial<ListenersOptions> & Pick<ListenersOptions, "onConnection">): Listeners {
   return new Listeners({
+    own: new OwnConnections(),
     listen: listenTcp,
     slots: new ConnectionSlots(10),
     admit: () => true,

@@ -36,7 +36,8 @@ export async function identityDirectory(): Promise<IdentityDirectory> {
     read: (name) => files.readTextIfAny(path(name)),
     async write(name, text, options) {
       await Deno.mkdir(directory, { recursive: true });
-      await Deno.writeTextFile(path(name), text, options);
+      const mode = ["tls.key", "tls.pending"].includes(name) ? 0o600 : 0o644;
+      await Deno.writeTextFile(path(name), text, { mode, ...options });
     },
     mode: async (name) => ((await Deno.lstat(path(name))).mode ?? 0) & 0o7777,
     [Symbol.asyncDispose]: () => root[Symbol.asyncDispose](),

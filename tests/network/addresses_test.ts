@@ -164,7 +164,11 @@ Deno.test("Addresses of an unsupported driver are refused with its reason", asyn
       interfaceName: "ngrokd0",
     }),
     subnet: SUBNET,
-    memory: { recall: () => Promise.resolve(undefined), remember: () => Promise.resolve() },
+    memory: {
+      problem: undefined,
+      recall: () => Promise.resolve(undefined),
+      remember: () => Promise.resolve(),
+    },
     ownAddresses: () => [],
     allowed: () => [],
   });

@@ -12,7 +12,11 @@ Deno.test("OwnAddresses lists the addresses once a second, and again after a fai
   const addresses = new Addresses({
     driver: driverOn(new FakeIp()),
     subnet: parseCidr("10.107.0.0/16")!,
-    memory: { recall: () => Promise.resolve(undefined), remember: () => Promise.resolve() },
+    memory: {
+      recall: () => Promise.resolve(undefined),
+      remember: () => Promise.resolve(),
+      problem: undefined,
+    },
     allowed: () => [],
     ownAddresses() {
       lists++;

@@ -26,7 +26,7 @@ export async function shell(script: string): Promise<string> {
 
 /**
  * All that ngrokd may change on a machine: hosts file and resolv.conf with modes and owners,
- * interfaces, routes and sockets.
+ * interfaces, routes, redirects and sockets.
  */
 export async function machineState(): Promise<Record<string, string>> {
   return {
@@ -41,7 +41,11 @@ export async function machineState(): Promise<Record<string, string>> {
   };
 }
 
-/** All interfaces, addresses and routes. */
+/** All interfaces, addresses, routes and tables of nftables. */
 export async function networkState(): Promise<string> {
-  return await shell("/sbin/ip -brief address show; /sbin/ip -4 route show table all");
+  return await shell(`
+    /sbin/ip -brief address show
+    /sbin/ip -4 route show table all
+    [ ! -x /usr/sbin/nft ] || /usr/sbin/nft list ruleset
+  `);
 }

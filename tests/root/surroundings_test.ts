@@ -134,7 +134,8 @@ test("a hosts file that is a bind mount is written in place, with one warning (F
   await stage.settled(1);
   add(stage, "late.myapp");
   await stage.settled(2);
-  assert.match(await hosts(), /\tapi\.myapp\n.*\tlate\.myapp\n/);
+  const names = [...(await hosts()).matchAll(/\t(\w+\.myapp)\n/g)].map(([, name]) => name);
+  assert.deepEqual(names.sort(), ["api.myapp", "late.myapp"]);
   assert.equal((await Deno.stat("/etc/hosts")).ino, ino);
   assert.equal(logged(stage, "Cannot replace /etc/hosts; writing it in place"), 1);
   assert.equal(await stage.stopDaemon(), 0);
@@ -168,7 +169,7 @@ test("under umask 077 everybody can read the hosts file, and only root the priva
   stage.startDaemon({ prelude: "umask 077" });
   await stage.settled(1);
   const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-  assert.match((await runProgram([...nobody, "getent", "hosts", "api.myapp"])).stdout, /^10\.107\.0\.2 /);
+  assert.match((await runProgram([...nobody, "getent", "hosts", "api.myapp"])).stdout, /^10\.107\.[0-9.]+ /);
   assert.equal(await shell("stat --format='%a %U:%G' /etc/hosts"), "664 root:adm\n");
   assert.equal(await shell("stat --format='%a %U:%G' /etc/ngrokd/tls.key"), "600 root:root\n");
   assert.equal(await stage.stopDaemon(), 0);

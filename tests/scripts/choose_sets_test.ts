@@ -4,7 +4,7 @@ import { flagsOfSet, permissionFlags } from "../../scripts/permission_flags.ts";
 import { parseConfig } from "../../src/config/schema.ts";
 
 const DNS = flagsOfSet("ngrokd_dns");
-const NO_IP = ["--deny-run=/sbin/ip"];
+const NO_IP = ["--deny-run=/sbin/ip", "--deny-run=/usr/sbin/nft"];
 const NEW: ChooseOptions = { os: "linux", action: "run", endpoints: "", journal: "" };
 const LOOPBACK = { net: { subnet: "127.107.0.0/16" } };
 

@@ -4,6 +4,7 @@ import { launchArgv, neededCapabilities } from "../../scripts/launch.ts";
 import { DEFAULTS } from "../../src/config/config.ts";
 import { proxyFor } from "../../src/config/proxy/proxy_for.ts";
 import { type Capability, flagFor } from "../../src/system/permissions.ts";
+import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -107,6 +108,28 @@ Deno.test("the launcher prints why it cannot start, with a hint, and exits with 
     "Error: Cannot read /nonexistent/ngrokd.yml: it does not exist\n" +
       "Create the file (it may be empty), or name another with --config\n",
   );
+});
+
+Deno.test({
+  name: "the launcher as root refuses the configuration of a user, and one that a user can replace",
+  ignore: Deno.build.os !== "linux" || Deno.uid() !== 0,
+  async fn() {
+    await using directory = await temporaryDirectory();
+    const config = `${directory.path}/config.yml`;
+    await Deno.writeTextFile(config, "", { mode: 0o600 });
+    await Deno.chown(config, 1000, 1000);
+    const { code, stderr } = await launch(`--config=${config}`);
+    assert.deepEqual([code, stderr], [
+      1,
+      `Error: Cannot use ${config}: its owner is user 1000\nRun: chown 0 ${config}\n`,
+    ]);
+    await Deno.chown(config, 0, 0);
+    const state = `${directory.path}/home/state`;
+    await Deno.mkdir(state, { recursive: true });
+    await Deno.chown(`${directory.path}/home`, 1000, 1000);
+    await Deno.writeTextFile(config, `server: {client_cert: ${state}/tls.crt}`);
+    assert.match((await launch(`--config=${config}`)).stderr, /user 1000 owns the directory .*\/home\n/);
+  },
 });
 
 Deno.test("the launcher passes on the arguments and the exit code of the daemon", async () => {

@@ -146,8 +146,9 @@ Deno.test("an endpoint that comes and goes keeps address and port; a poll writes
   await using machine = await Machine.make();
   const { world } = machine;
   const stays = endpoint("http://stays.t", "ep_stays");
-  // Its own port is in use, so that a remapped port must be kept too.
-  world.unbindable.set("127.107.0.2:5432", "in_use");
+  // Its own port is held and redirected, so that a remapped port must be kept too.
+  world.heldPorts.add(5432);
+  world.noRedirects = undefined;
   const seen = new Set<string>();
   for (let poll = 0; poll < 40; poll++) {
     const isThere = poll % 2 === 0;

@@ -61,7 +61,7 @@ Deno.test("SyncLoop keeps the listeners that were open before descriptors ran ou
 
 Deno.test("SyncLoop returns to a remapped port that was given up for want of descriptors", async () => {
   const { world, loop, descriptors } = withDescriptors(10, urls(20));
-  world.unbindable.set("127.107.0.2:7000", "in_use");
+  world.heldPorts.add(7000);
   await loop.poll(NEVER);
   assert.equal(world.open.size, 0);
   descriptors.limit = 100;

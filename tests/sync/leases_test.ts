@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { cpuTimeMs } from "../fakes/cpu_time.ts";
 import fc from "fast-check";
+import { random } from "../../src/system/random.ts";
 import { cidrContains, cidrSize, formatIpv4, parseCidr, parseIpv4 } from "../../src/lib/ipv4.ts";
 import { allocateLeases, type LeaseOptions, type LeaseResult, type Leases } from "../../src/sync/leases.ts";
 
@@ -8,12 +9,34 @@ const NONE: Leases = new Map();
 const subnet16 = parseCidr("10.107.0.0/16")!;
 
 function lease(hostnames: readonly string[], options: Partial<LeaseOptions> = {}): LeaseResult {
-  return allocateLeases(hostnames, { known: NONE, subnet: subnet16, equivalentSubnets: [], ...options });
+  return allocateLeases(hostnames, {
+    known: NONE,
+    subnet: subnet16,
+    equivalentSubnets: [],
+    random: () => 0,
+    ...options,
+  });
 }
 
-Deno.test("allocateLeases() begins at .2 and goes up", () => {
-  const { leases } = lease(["b.t", "a.t"]);
-  assert.deepEqual([...leases], [["b.t", "10.107.0.2"], ["a.t", "10.107.0.3"]]);
+Deno.test("allocateLeases() draws new addresses in the whole subnet, and the next one if it is taken", () => {
+  const draws = [0, 0.5, 0.99999];
+  const known = new Map([["old.t", "10.107.128.0"]]);
+  const { leases } = lease(["b.t", "a.t", "c.t"], { known, random: () => draws.shift() ?? 0.5 });
+  assert.deepEqual([...leases], [
+    ["old.t", "10.107.128.0"],
+    ["b.t", "10.107.0.2"],
+    ["a.t", "10.107.255.254"],
+    ["c.t", "10.107.128.1"],
+  ]);
+});
+
+// The next address was known in advance: a local user held its ports (docs/reliability.md R54).
+Deno.test("allocateLeases() gives no two of 50 first starts the same addresses", () => {
+  const starts = Array.from(
+    { length: 50 },
+    () => [...lease(["a.t", "b.t"], { random }).leases.values()].join(),
+  );
+  assert.ok(new Set(starts).size >= 49, starts.join(" "));
 });
 
 Deno.test("allocateLeases() never leases the network, gateway or broadcast address", () => {

@@ -28,7 +28,7 @@ class FakeFiles implements StateFiles {
     this.texts = new Map(Object.entries(texts).map(([name, text]) => [`/s/${name}`, text]));
   }
 
-  readText(path: string): Promise<string> {
+  readOwn(path: string): Promise<string> {
     const text = this.texts.get(path);
     const fault = this.faults.get(path) ?? (text === undefined ? "missing" : undefined);
     return fault === undefined ? Promise.resolve(text!) : fail("read", path, fault);
@@ -72,8 +72,8 @@ Deno.test("StateStore.load() of an empty directory is an empty state without pro
 Deno.test("StateStore reads the files of the Go daemon, and writes them back byte for byte", async () => {
   const directory = await Deno.makeTempDir();
   try {
-    await Deno.writeTextFile(`${directory}/ip_mappings.json`, LEASES);
-    await Deno.writeTextFile(`${directory}/network_ports.json`, PORTS);
+    await Deno.writeTextFile(`${directory}/ip_mappings.json`, LEASES, { mode: 0o644 });
+    await Deno.writeTextFile(`${directory}/network_ports.json`, PORTS, { mode: 0o644 });
     const { state, problems } = await new StateStore(directory, files).load();
     assert.deepEqual(problems, []);
     assert.deepEqual([...state.leases], [["a.t", "10.107.0.3"], ["db.internal", "10.107.0.2"], [

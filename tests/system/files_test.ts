@@ -53,8 +53,8 @@ Deno.test("readText() and readBytesIfAny() reject directories, devices, FIFOs an
   await Deno.writeTextFile(path, "12345");
   assert.equal(await readText(path, 5), "12345");
   assert.deepEqual(await readBytesIfAny(path, 5), new TextEncoder().encode("12345"));
-  await assert.rejects(readText(path, 4), fails("other"));
-  await assert.rejects(readBytesIfAny(path, 4), fails("other"));
+  await assert.rejects(readText(path, 4), fails("too_large"));
+  await assert.rejects(readBytesIfAny(path, 4), fails("too_large"));
 });
 
 Deno.test("writeFileAtomic() replaces the content and the mode, and leaves no other file", async () => {

@@ -27,7 +27,7 @@ Deno.test("JsonFile renames a damaged file to .bad and returns the problem (F15)
   const cut = Array.from({ length: whole.length }, (_, length) => whole.slice(0, length));
   const deep = `{"schema":1,"name":"a","x":${"[".repeat(64)}${"]".repeat(64)}}`;
   for (const bad of [...cut, "[]", deep, '{"schema":2,"name":"a"}', '{"schema":1}', "\0"]) {
-    await Deno.writeTextFile(path, bad);
+    await Deno.writeTextFile(path, bad, { mode: 0o644 });
     const { content, problem } = await new JsonFile(path, { schema, files }).read();
     assert.equal(content, undefined);
     assert.equal(problem, `${path} is damaged; it is kept as ${path}.bad`);
@@ -80,7 +80,7 @@ for (const change of ["write", "remove"] as const) {
       schema,
       files: {
         ...files,
-        readText: (...args) => failing.reads ? fail("read") : files.readText(...args),
+        readOwn: (...args) => failing.reads ? fail("read") : files.readOwn(...args),
         renameFile: (...args) => failing.renames ? fail("rename") : files.renameFile(...args),
       },
     });
@@ -115,14 +115,14 @@ Deno.test("JsonFile replaces a file that could be read again, or that is gone, w
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/state.json`;
   let fails = true;
-  const readText: typeof files.readText = (...args) =>
+  const readOwn: typeof files.readOwn = (...args) =>
     fails
       ? Promise.reject(new FileError("Cannot read it", { path, reason: "other" }))
-      : files.readText(...args);
+      : files.readOwn(...args);
   for (const isGone of [false, true]) {
     fails = true;
     await new JsonFile(path, { schema, files }).write({ schema: 1, name: "a" });
-    const file = new JsonFile(path, { schema, files: { ...files, readText } });
+    const file = new JsonFile(path, { schema, files: { ...files, readOwn } });
     await file.read();
     fails = false;
     if (isGone) await Deno.remove(path);

@@ -57,7 +57,7 @@ async function modesOf(directory: string, options: { shell: string; group?: stri
     const mode = (path) => (Deno.lstatSync(path).mode & 0o7777).toString(8);
     console.log(mode("${directory}/run"), mode("${path}"));
     Deno.exit(0);`;
-  const permissions = ["--allow-read", "--allow-write=/tmp", `--allow-net=unix:${path}`];
+  const permissions = ["--allow-read", "--allow-write=/tmp", "--allow-sys=uid", `--allow-net=unix:${path}`];
   const { stdout, stderr } = await runModule(code, { shell, permissions });
   return stdout.trim() || stderr;
 }
@@ -97,13 +97,44 @@ testAsRoot("listenLocal() gives directory and socket to the group, if it exists"
   other.close();
 });
 
-testAsRoot("listenLocal() does not open the socket to another group of the directory", async (directory) => {
+testAsRoot("listenLocal() corrects the group of a directory that it made before", async (directory) => {
   await Deno.mkdir(`${directory}/run`);
-  await Deno.chown(`${directory}/run`, null, (await groupId("bin"))!);
-  await Deno.chmod(`${directory}/run`, 0o2750);
-  const listener = await listenLocal(`${directory}/run/x.sock`, { group: "daemon" });
-  assert.equal(mode(listener.path), 0o600);
-  listener.close();
+  for (const [group, open] of [["bin", 0o2750], ["bin", 0o770], ["root", 0o700]] as const) {
+    await Deno.chown(`${directory}/run`, null, (await groupId(group))!);
+    await Deno.chmod(`${directory}/run`, open);
+    const listener = await listenLocal(`${directory}/run/x.sock`, { group: "daemon" });
+    assert.deepEqual([mode(`${directory}/run`), mode(listener.path)], [0o2750, 0o660]);
+    assert.equal((await Deno.lstat(listener.path)).gid, await groupId("daemon"));
+    listener.close();
+  }
+  // Without the group, the former one may not stay.
+  (await listenLocal(`${directory}/run/x.sock`, { group: "no-such-group" })).close();
+  assert.equal(mode(`${directory}/run`), 0o700);
+});
+
+testAsRoot(
+  "listenLocal() does not open the socket to the group of a directory of others",
+  async (directory) => {
+    await Deno.mkdir(`${directory}/run`);
+    await Deno.writeTextFile(`${directory}/run/other.pid`, "1");
+    await Deno.chown(`${directory}/run`, null, (await groupId("bin"))!);
+    await Deno.chmod(`${directory}/run`, 0o2750);
+    const listener = await listenLocal(`${directory}/run/x.sock`, { group: "daemon" });
+    assert.equal(mode(listener.path), 0o600);
+    listener.close();
+  },
+);
+
+testAsRoot("listenLocal() refuses a directory that others own or can replace", async (directory) => {
+  const path = `${directory}/run/x.sock`;
+  await Deno.mkdir(`${directory}/run`, { mode: 0o700 });
+  await Deno.chown(`${directory}/run`, 65534, 65534);
+  await assert.rejects(listenLocal(path), refuses("denied", /user 65534 owns the directory/));
+  await Deno.chown(`${directory}/run`, 0, 0);
+  await Deno.chmod(directory, 0o777);
+  await assert.rejects(listenLocal(path), refuses("denied", /other users can write to the directory/));
+  await Deno.chmod(directory, 0o1777);
+  (await listenLocal(path)).close();
 });
 
 testAsRoot("listenLocal() keeps the socket private if it cannot change the group", async (directory) => {

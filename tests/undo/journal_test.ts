@@ -21,7 +21,7 @@ async function withJournal(body: (path: string) => Promise<void>): Promise<void>
 
 async function reopened(path: string): Promise<Journal> {
   const journal = new Journal(path, files);
-  assert.equal(await journal.load(), undefined);
+  assert.deepEqual(await journal.load(), []);
   return journal;
 }
 
@@ -52,32 +52,42 @@ Deno.test("Journal distinguishes changes by kind and path", () =>
     assert.deepEqual(journal.changes, [RESOLV_CONF, hosts]);
   }));
 
-function withChange(change: unknown): string {
-  return JSON.stringify({ version: 1, changes: [change] });
-}
-
 for (
   const text of [
     "",
     "{",
     "null",
     '{"version":2,"changes":[]}',
-    withChange({ kind: "rm" }),
-    withChange({ ...HOSTS, path: "relative" }),
-    withChange({ kind: "resolver_dir", path: "etc" }),
-    // The backup is removed with the change, so that no other file may be named there.
-    withChange({ ...RESOLV_CONF, backup: "/etc/passwd" }),
   ]
 ) {
   Deno.test(`Journal sets a damaged file aside and reports it: ${text.slice(0, 40)} (F15)`, () =>
     withJournal(async (path) => {
-      await Deno.writeTextFile(path, text);
+      await Deno.writeTextFile(path, text, { mode: 0o644 });
       const journal = new Journal(path, files);
-      assert.equal(await journal.load(), `${path} is damaged; it is kept as ${path}.bad`);
+      assert.deepEqual(await journal.load(), [`${path} is damaged; it is kept as ${path}.bad`]);
       assert.deepEqual(journal.changes, []);
       assert.equal(await Deno.readTextFile(`${path}.bad`), text);
     }));
 }
+
+Deno.test("Journal drops each entry that is no change of ngrokd, and keeps the others", () =>
+  withJournal(async (path) => {
+    const bad = [
+      { kind: "rm" },
+      { ...HOSTS, path: "relative" },
+      { kind: "resolver_dir", path: "etc" },
+      // The backup is removed with the change, so that no other file may be named there.
+      { ...RESOLV_CONF, backup: "/etc/passwd" },
+      null,
+    ];
+    await Deno.writeTextFile(path, JSON.stringify({ version: 1, changes: [...bad, HOSTS] }), { mode: 0o644 });
+    const journal = new Journal(path, files);
+    assert.deepEqual(
+      await journal.load(),
+      [1, 2, 3, 4, 5].map((n) => `${path}: entry ${n} is no change that ngrokd makes; it is not used`),
+    );
+    assert.deepEqual((await reopened(path)).changes, [HOSTS]);
+  }));
 
 // It took the change for recorded.
 Deno.test("Journal logs a change that it cannot record, and records it at the next chance (F2)", () =>

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Change, Journal } from "../../src/undo/journal.ts";
-import { undo } from "../../src/undo/undo.ts";
+import { undo, type UndoOptions } from "../../src/undo/undo.ts";
 import { CommandError, FileError } from "../../src/model/errors.ts";
 import { ResolvConf } from "../../src/names/resolver/resolv_conf.ts";
 import { ResolverDir } from "../../src/names/resolver/resolver_dir.ts";
@@ -29,7 +29,7 @@ async function withLeftovers(body: (leftovers: Leftovers) => Promise<void>): Pro
   await new ResolvConf(resolvConf, { files, backup: `${resolvConf}.bak`, record }).apply(REQUEST);
   await new ResolverDir(resolverDir, { files, record }).apply(REQUEST);
   const journal = new Journal(journalPath, files);
-  assert.equal(await journal.load(), undefined);
+  assert.deepEqual(await journal.load(), []);
   assert.deepEqual(kinds(journal), ["resolv_conf", "resolver_dir"]);
   await body({ resolvConf, resolverDir, journal });
 }
@@ -63,6 +63,24 @@ Deno.test("undo() succeeds if a change was recorded but not made, or was undone 
     assert.equal(await Deno.readTextFile(resolvConf), ORIGINAL);
     assert.deepEqual(kinds(journal), []);
   }));
+
+Deno.test("undo() deletes the table of redirects, or says how to", async () => {
+  await using directory = await temporaryDirectory();
+  await using logged = await captureLog();
+  const journal = new Journal(`${directory.path}/journal.json`, files);
+  await journal.record({ kind: "redirects" });
+  assert.equal(await undoAll(journal), false);
+  assert.deepEqual(kinds(journal), ["redirects"]);
+  assert.match(logged.lines("error").join(), /redirects of held ports may remain: No program is needed/);
+  const inputs: (string | undefined)[] = [];
+  const run: UndoOptions["system"]["run"] = (_argv, { input }) => {
+    inputs.push(input);
+    return Promise.resolve({ stdout: "", stderr: "" });
+  };
+  assert.equal(await undo(journal.changes, { journal, system: { files, run } }), true);
+  assert.deepEqual(inputs, ["add table ip ngrokd\ndelete table ip ngrokd\n"]);
+  assert.deepEqual(kinds(journal), []);
+});
 
 Deno.test("undo() logs a change that it cannot undo, keeps it in the journal, and undoes the rest", () =>
   withLeftovers(async ({ resolvConf: path, resolverDir, journal }) => {

@@ -72,7 +72,7 @@ function outcomeReport(outcome: EndpointOutcome, input: EndpointReportInput): En
     reason: [
       reason,
       unresolved === undefined ? "" : `does not resolve on this machine: ${unresolved}`,
-      wildcardUsage(route, input.asksDns && unresolved === undefined),
+      wildcardUsage(route, input.asksDns && unresolved === undefined && state !== "degraded"),
     ].filter((text) => text !== "").join("; "),
     ...(route === undefined ? {} : listenerFields(route)),
     open_connections: traffic.open,

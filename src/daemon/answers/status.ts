@@ -7,6 +7,9 @@ import type { Daemon } from "../daemon.ts";
 import { proxyReport } from "../../config/proxy/proxy_report.ts";
 import { trustStatus } from "./trust.ts";
 
+/** The degraded endpoints that `status` names; `list` has all. */
+const MAX_DEGRADED = 10;
+
 /** Returns the answer of `list`. */
 export function listReport(daemon: Daemon): EndpointReport[] {
   const { loop, forwarder, dns } = daemon;
@@ -27,6 +30,7 @@ export function statusReport(daemon: Daemon): StatusReport {
   const { hostname, port } = daemon.ingress();
   const { key, source } = live.apiKey;
   const renewal = daemon.renewals.state;
+  const degraded = loop.outcomes.filter((outcome) => outcome.state === "degraded");
   return {
     schema: 1,
     version: VERSION,
@@ -35,6 +39,8 @@ export function statusReport(daemon: Daemon): StatusReport {
     endpoint_count: loop.outcomes.length,
     refused_count: loop.refusals.refused.length + loop.refusals.refusedMore,
     active_count: loop.outcomes.filter((outcome) => outcome.state === "active").length,
+    degraded_count: degraded.length,
+    degraded: degraded.slice(0, MAX_DEGRADED).map(({ endpoint, reason }) => `${endpoint.url}: ${reason}`),
     ingress_endpoint: `${hostname}:${port}`,
     api: {
       url: live.current.api.url,
@@ -71,7 +77,13 @@ export function statusReport(daemon: Daemon): StatusReport {
     dns: daemon.dns.report,
     health: health.report,
     state_error: loop.roundError ?? null,
-    problems: [...account.problems, ...daemon.stateProblems],
+    problems: [
+      ...account.problems,
+      ...daemon.listenerProbe.problems,
+      ...daemon.stateProblems,
+      ...daemon.memoryProblems(),
+      ...(addresses.memoryProblem === undefined ? [] : [addresses.memoryProblem]),
+    ],
     start_time: new Date(startedAt).toISOString(),
     uptime_seconds: Math.floor((performance.now() - startedMonotonicMs) / 1000),
   };
@@ -96,7 +108,8 @@ export function healthReport(daemon: Daemon): HealthReport {
     ...(status.names.state === "failing" ? [`Names: ${status.names.reason}`] : []),
     ...status.dns.addresses.flatMap(({ error }) => error === null ? [] : [`DNS: ${error}`]),
     ...(status.state_error === null ? [] : [`State: ${status.state_error}`]),
-    ...reports.filter((report) => report.state === "failed").map((report) =>
+    ...daemon.listenerProbe.problems,
+    ...reports.filter(({ state }) => state === "failed" || state === "degraded").map((report) =>
       `${report.url}: ${report.reason}`
     ),
   ];

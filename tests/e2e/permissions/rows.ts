@@ -128,11 +128,17 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
       'Requires sys access to "networkInterfaces"',
       ALL,
     ],
+    "--allow-sys=systemMemoryInfo": [
+      "listens on a virtual address",
+      'Requires sys access to "systemMemoryInfo"',
+      ALL,
+    ],
     "--allow-sys=hostname": [
       "refuses the name of this machine",
       'Cannot finish a round: Requires sys access to "hostname"',
       OF_ENDPOINTS,
     ],
+    "--allow-sys=uid": ["reads the configuration", "Add --allow-sys: see docs/permissions.md", ALL],
   },
   defaults: {
     "--allow-net=api.ngrok.com": ["calls the default API", `api.url: ${DENIED} "https://api.ngrok.com"`, ALL],
@@ -190,7 +196,11 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
     "--allow-run=/sbin/ip": [
       "creates an interface with the default subnet",
       /Failed to create virtual network interface: .*Requires run access to "\/sbin\/ip"/,
-      ["makes systemd-resolved ask ngrokd"],
+      ["makes systemd-resolved ask ngrokd", "redirects a port that another program holds"],
+    ],
+    "--allow-run=/usr/sbin/nft": [
+      "redirects a port that another program holds",
+      /Cannot redirect held ports: .*Requires run access to "\/usr\/sbin\/nft"/,
     ],
   },
   proxied: {

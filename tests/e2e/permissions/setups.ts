@@ -68,6 +68,9 @@ const PROVIDER = "192.0.2.53";
 const UPLINK = "192.0.2.54";
 const STUB = "127.0.0.53";
 
+/** Shell: another program listens on a port of every address, unless it does already. */
+const HOLDER = "{ nc -lk 0.0.0.0 5435 >/dev/null 2>&1 & }";
+
 /** The hosts file before the daemon writes it: the names of the cloud lead to this machine. */
 const HOSTS_TEXT = ["localhost", ...CLOUD_NAMES].map((name) => `127.0.0.1\t${name}\n`).join("");
 
@@ -257,15 +260,20 @@ const virtual: Setup = {
   config: ({ cloud }) => [`api: { url: "${cloud.apiUrl}" }`],
   subnet: "10.107.0.0/16",
   environment: ({ cloud }) => ({ NGROK_API_KEY: cloud.apiKey }),
-  prelude: `mkdir -p /run/systemd/resolve; echo nameserver ${UPLINK} >/run/systemd/resolve/resolv.conf`,
+  prelude:
+    `mkdir -p /run/systemd/resolve; echo nameserver ${UPLINK} >/run/systemd/resolve/resolv.conf; ${HOLDER}`,
   nameservers: [STUB],
   dns: true,
-  endpoints: ["http://*.apps.myapp"],
+  endpoints: ["http://*.apps.myapp", "tcp://held.myapp:5435"],
   scenarios: {
     async "creates an interface with the default subnet"(stage) {
       const { driver, kind, subnet } = (await stage.askStatus()).addresses;
       assert.deepEqual([driver, subnet], ["linux_ip", "10.107.0.0/16"]);
       assert.match(kind!, /^(dummy|bridge|lo)$/);
+    },
+    async "redirects a port that another program holds"(stage) {
+      const { state, reason } = await endpointOf(stage, "held.myapp");
+      assert.deepEqual([state, /, redirected$/.test(reason)], ["active", true]);
     },
     async "makes systemd-resolved ask ngrokd"(stage) {
       assert.equal((await stage.askStatus()).dns.resolver.driver, "systemd_resolved");

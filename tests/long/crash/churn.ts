@@ -1,6 +1,6 @@
 import { sleep } from "../../../src/system/clock.ts";
 import { SeededRandom } from "../../../sim/cloud/seeded_random.ts";
-import { hostsWith, namesInHosts } from "./hosts_file.ts";
+import { hostsWith, LEASE, namesInHosts } from "./hosts_file.ts";
 import type { Machine } from "./machine.ts";
 import type { Tally } from "./report.ts";
 
@@ -103,7 +103,7 @@ class Churn {
   async #findDamage(lists: readonly (readonly string[])[]): Promise<string[]> {
     const { leftovers, hostsPath } = this.#machine;
     const published = await namesInHosts(hostsPath);
-    const lines = [...published].map(([name, address]) => `${address}\t${name}`);
+    const lines = [...published.keys()].map((name) => `${LEASE}\t${name}`);
     const names = [...published.keys()].sort();
     const problems = await leftovers.findDamage([hostsWith(lines)]);
     if (!lists.some((list) => list.toSorted().join(" ") === names.join(" "))) {

@@ -13,7 +13,7 @@ export async function writeHosts(path: string): Promise<void> {
   await Deno.chmod(path, MODE);
 }
 
-/** The text of the hosts file with these lines of ngrokd: `10.107.0.2\tapi.myapp`. */
+/** The text of the hosts file with these lines of ngrokd: `LEASE\tapi.myapp`. */
 export function hostsWith(lines: readonly string[]): string {
   return lines.length === 0 ? OTHER_LINES : `${OTHER_LINES}\n${BEGIN}${lines.join("\n")}\n${END}`;
 }
@@ -25,9 +25,12 @@ export async function namesInHosts(path: string): Promise<Map<string, string>> {
   return new Map(lines.map((line) => line.split("\t")).map(([address, name]) => [name!, address!]));
 }
 
+/** The virtual addresses in texts for {@linkcode hostsProblems}: first leases are random. */
+export const LEASE = "LEASE";
+
 /** Returns the problems of the hosts file, which must have one of the allowed texts. */
 export async function hostsProblems(path: string, allowed: readonly string[]): Promise<string[]> {
-  const text = await Deno.readTextFile(path);
+  const text = (await Deno.readTextFile(path)).replace(/^10\.\d+\.\d+\.\d+\t/gm, `${LEASE}\t`);
   const { mode, uid, gid } = await Deno.stat(path);
   const attributes = `${(mode! & 0o7777).toString(8)} ${uid}:${gid}`;
   return [

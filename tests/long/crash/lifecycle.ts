@@ -1,7 +1,7 @@
 import { STATE_FILES } from "../../../src/model/state_files.ts";
 import { shell } from "../../root/commands.ts";
 import type { DaemonProcess } from "./daemon_process.ts";
-import { hostsWith, namesInHosts } from "./hosts_file.ts";
+import { hostsWith, LEASE, namesInHosts } from "./hosts_file.ts";
 import { namesIn, TEMPORARY } from "./leftovers.ts";
 import { Machine } from "./machine.ts";
 import { Trace, WRITTEN_FILES } from "./trace.ts";
@@ -10,12 +10,11 @@ const FIRST_URLS = ["http://api.myapp", "tcp://db.myapp:5432"];
 const FIRST_HOSTS = ["api.myapp", "db.myapp"];
 const ADDED_URL = "http://new.myapp";
 const LATER_HOSTS = ["db.myapp", "new.myapp"];
-/** The lines in the hosts file at each time; the subnet is the one after the default. */
-const HOSTS_LINES = [
-  [],
-  ["10.108.0.2\tapi.myapp", "10.108.0.3\tdb.myapp"],
-  ["10.108.0.3\tdb.myapp", "10.108.0.4\tnew.myapp"],
-];
+/** The lines in the hosts file at each time. They are sorted by address, which is random. */
+const HOSTS_LINES = [[], FIRST_HOSTS, LATER_HOSTS].flatMap((names) => {
+  const lines = names.map((name) => `${LEASE}\t${name}`);
+  return [lines, lines.toReversed()];
+});
 const MAX_ATTEMPTS = 5;
 
 /**

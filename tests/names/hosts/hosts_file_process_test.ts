@@ -23,7 +23,7 @@ async function sh(script: string, options: { unshared?: boolean } = {}): Promise
 /** The command of a process that publishes names and may use only the hosts file. */
 function publishing(path: string, count: number): string {
   const own = `${path},${path}.ngrokd.tmp`;
-  return `"${Deno.execPath()}" run --quiet --no-prompt --allow-read="${own}" --allow-write="${own}" "${PROGRAM}" "${path}" ${count}`;
+  return `"${Deno.execPath()}" run --quiet --no-prompt --allow-sys=uid --allow-read="${own}" --allow-write="${own}" "${PROGRAM}" "${path}" ${count}`;
 }
 
 const canMount = Deno.build.os === "linux" && Deno.uid() === 0 &&

@@ -1,0 +1,8 @@
+/** A port of a virtual address that another program holds, and the port that ngrokd has instead. */
+export interface Redirect {
+  readonly address: string;
+  /** The port of the URL. */
+  readonly from: number;
+  /** The port that ngrokd listens on. */
+  readonly to: number;
+}

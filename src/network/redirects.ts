@@ -1,0 +1,172 @@
+import { getLogger } from "@logtape/logtape";
+import { Mutex } from "../lib/mutex.ts";
+import { OnChange } from "../lib/on_change.ts";
+import { CommandError, messageOf } from "../model/errors.ts";
+import type { Redirect } from "../model/redirect.ts";
+import { listenerKey } from "../model/route_table.ts";
+import { NftProgram, type RunWithInput } from "./nft_program.ts";
+
+const log = getLogger(["ngrokd", "network"]);
+
+/** Exit codes of nft: it could not start, and it refused. */
+const UNCHANGED: readonly number[] = [-1, 1];
+
+/** Checks that run at the same time. */
+const CONCURRENCY = 8;
+
+/**
+ * Of more new redirects than this, so many stand for all: they are elements of one map, which is
+ * replaced at once. 10,000 connections would take 50 MiB and seconds.
+ */
+const MAX_CHECKS = 500;
+
+/** After so many failures the others are not checked, because each may take seconds. */
+const MAX_FAILURES = 16;
+
+const ASTRAY = "a test connection did not end at ngrokd";
+
+/**
+ * Leads connections of this machine for ports that other programs hold to the ports that ngrokd
+ * has, by a table of nftables. A redirect counts only after a connection through it has ended at
+ * ngrokd's own listener.
+ */
+export class Redirects {
+  readonly #options: RedirectsOptions;
+  readonly #nft: NftProgram;
+  readonly #mutex = new Mutex();
+  readonly #onProblem = new OnChange();
+  /** The table that was made; undefined if there is none of this run. */
+  #made: { readonly redirects: readonly Redirect[]; readonly frame: string } | undefined;
+  /** The redirects that a connection has passed, as `from>to`. */
+  #checked = new Set<string>();
+  #closed = false;
+
+  constructor(options: RedirectsOptions) {
+    this.#options = options;
+    this.#nft = new NftProgram(options.run);
+  }
+
+  /**
+   * Makes exactly these redirects, and restores them if another program removed them. Returns the
+   * reason for each that does not work, by `address:port` of the held port.
+   */
+  ensure(redirects: readonly Redirect[]): Promise<ReadonlyMap<string, string>> {
+    return this.#mutex.run(async () => {
+      if (this.#closed) return refuseRedirects(redirects, "ngrokd is stopping");
+      const unavailable = this.#options.unavailable();
+      try {
+        if (redirects.length === 0 || unavailable !== undefined) await this.#remove();
+        else await this.#make(redirects);
+      } catch (error) {
+        this.#checked.clear();
+        const problem = messageOf(error);
+        this.#onProblem.report(
+          problem,
+          () => log.warn("Cannot redirect held ports: {error}", { error: problem }),
+        );
+        return refuseRedirects(redirects, problem);
+      }
+      this.#onProblem.report(undefined, () => {});
+      return unavailable === undefined
+        ? await this.#check(redirects)
+        : refuseRedirects(redirects, unavailable);
+    });
+  }
+
+  /** Waits for a running change; none is made after that. */
+  close(): Promise<void> {
+    this.#closed = true;
+    return this.#mutex.run(() => Promise.resolve());
+  }
+
+  async #make(redirects: readonly Redirect[]): Promise<void> {
+    if (await this.#isInPlace(redirects)) return;
+    await this.#options.record();
+    try {
+      await this.#nft.replace(redirects);
+    } catch (error) {
+      // One transaction: nothing was made if nft could not start or refused it.
+      const isUnchanged = error instanceof CommandError && UNCHANGED.includes(error.exitCode);
+      if (isUnchanged && this.#made === undefined) await this.#options.forget();
+      throw error;
+    }
+    // Without the redirects: thousands take tens of megabytes to read, here at the worst moment.
+    this.#made = { redirects, frame: await this.#nft.frame() };
+    log.info("Redirected held ports", { count: redirects.length });
+  }
+
+  /** Another program may have flushed or changed the table since it was made. */
+  async #isInPlace(redirects: readonly Redirect[]): Promise<boolean> {
+    const made = this.#made;
+    if (made === undefined) return false;
+    const isWanted = redirects === made.redirects || areSame(redirects, made.redirects);
+    if (!isWanted) return false;
+    // If the table is gone, nft fails.
+    const now = await this.#nft.list().catch(() => undefined);
+    const isSame = now !== undefined && now.frame === made.frame && now.holds(redirects);
+    if (isSame) return true;
+    log.warn("Another program removed or changed the redirects of held ports; restoring them");
+    this.#checked.clear();
+    return false;
+  }
+
+  async #remove(): Promise<void> {
+    if (this.#made === undefined) return;
+    await this.#nft.delete();
+    this.#made = undefined;
+    this.#checked.clear();
+    await this.#options.forget();
+    log.info("Removed the redirects of held ports");
+  }
+
+  async #check(redirects: readonly Redirect[]): Promise<Map<string, string>> {
+    const reasons = new Map<string, string>();
+    const unchecked = redirects.filter((redirect) => !this.#checked.has(checkKey(redirect)));
+    const queue = sample(unchecked).values();
+    const worker = async () => {
+      for (const redirect of queue) {
+        const isOurs = reasons.size < MAX_FAILURES && await this.#options.endsHere(redirect);
+        if (!isOurs) reasons.set(listenerKey(redirect.address, redirect.from), ASTRAY);
+      }
+    };
+    await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+    const isSampled = unchecked.length > MAX_CHECKS;
+    if (isSampled && reasons.size > 0) return refuseRedirects(unchecked, ASTRAY);
+    const passed = unchecked.filter(({ address, from }) => !reasons.has(listenerKey(address, from)));
+    for (const redirect of passed) this.#checked.add(checkKey(redirect));
+    return reasons;
+  }
+}
+
+/** Options of {@linkcode Redirects}. */
+export interface RedirectsOptions {
+  readonly run: RunWithInput;
+  /** Returns the reason why nothing can be redirected; undefined if it can. */
+  readonly unavailable: () => string | undefined;
+  /** Called before the table is made. */
+  readonly record: () => Promise<void>;
+  /** Called after it has been removed. */
+  readonly forget: () => Promise<void>;
+  /** Returns true if a connection to the held port ends at ngrokd's listener. */
+  readonly endsHere: (redirect: Redirect) => Promise<boolean>;
+}
+
+/** Returns that reason for every redirect, by `address:port` of the held port. */
+export function refuseRedirects(redirects: readonly Redirect[], reason: string): Map<string, string> {
+  return new Map(redirects.map(({ address, from }) => [listenerKey(address, from), reason]));
+}
+
+function areSame(a: readonly Redirect[], b: readonly Redirect[]): boolean {
+  return a.length === b.length && a.every((redirect, index) => checkKey(redirect) === checkKey(b[index]!));
+}
+
+/** Returns all items, or some from the whole list if there are too many. */
+function sample<T>(items: readonly T[]): readonly T[] {
+  const step = Math.ceil(items.length / MAX_CHECKS);
+  const first = Math.floor(Math.random() * step);
+  return step <= 1 ? items : items.filter((_, index) => index % step === first);
+}
+
+function checkKey({ address, from, to }: Redirect): string {
+  return `${listenerKey(address, from)}>${to}`;
+}

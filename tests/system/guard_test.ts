@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { checkAncestors, checkDirectory, readGuarded, readOwn } from "../../src/system/files.ts";
+import { makeLink } from "../fakes/special_files.ts";
+import { runModule } from "../fakes/run_module.ts";
+import { temporaryDirectory } from "../fakes/temporary_directory.ts";
+
+const IGNORED = Deno.build.os !== "linux" || Deno.uid() !== 0;
+const NOBODY = 65534;
+
+/** Registers a test of a directory `a/b` with the file `a/b/f`, all of root. */
+function testAsRoot(name: string, test: (a: string) => Promise<void>): void {
+  Deno.test({
+    name: `${name}${IGNORED ? " (skipped: needs root)" : ""}`,
+    ignore: IGNORED,
+    async fn() {
+      await using directory = await temporaryDirectory();
+      const a = `${directory.path}/a`;
+      await Deno.mkdir(`${a}/b`, { recursive: true, mode: 0o755 });
+      await Deno.writeTextFile(`${a}/b/f`, "text", { mode: 0o600 });
+      await test(a);
+    },
+  });
+}
+
+testAsRoot("checkAncestors() refuses what another user can replace, with a command that helps", async (a) => {
+  const file = `${a}/b/f`;
+  const cases: [change: () => Promise<unknown>, says: RegExp, hint: RegExp][] = [
+    [() => Deno.chmod(a, 0o775), /can write to the directory .*\/a \(mode 0775\)/, /^Run: chmod go-w .*\/a$/],
+    [() => Deno.chown(a, NOBODY, null), /user 65534 owns the directory .*\/a$/, /^Run: chown -h 0 .*\/a$/],
+    [
+      async () => {
+        await Deno.chmod(a, 0o1777);
+        await Deno.chown(`${a}/b`, NOBODY, null);
+      },
+      /\/a \(the sticky bit .*, and user 65534 owns .*\/b$/,
+      /^Run: chown -h 0 .*\/b$/,
+    ],
+  ];
+  for (const [change, says, hint] of cases) {
+    await change();
+    await assert.rejects(checkAncestors(file), (error: Error & { hint?: string }) => {
+      assert.match(error.message, says);
+      assert.match(error.hint ?? "", hint);
+      return true;
+    });
+    for (const path of [a, `${a}/b`]) {
+      await Deno.chown(path, 0, null);
+      await Deno.chmod(path, 0o755);
+    }
+    await checkAncestors(file);
+  }
+  // Nobody else can rename or remove root's entry of a sticky directory.
+  await Deno.chmod(a, 0o1777);
+  await checkAncestors(file);
+});
+
+testAsRoot("checkAncestors() examines symbolic links, and the directories that they lead to", async (a) => {
+  await makeLink(`${a}/b`, `${a}/link`);
+  await checkAncestors(`${a}/link/f`);
+  await Deno.mkdir(`${a}/open`);
+  await Deno.chmod(`${a}/open`, 0o777);
+  await Deno.mkdir(`${a}/open/c`);
+  await makeLink(`${a}/open/c`, `${a}/far`);
+  await assert.rejects(checkAncestors(`${a}/far/f`), /can write to the directory .*\/open/);
+});
+
+testAsRoot("checkDirectory() refuses a sticky directory, in which others can place files", async (a) => {
+  await checkDirectory(`${a}/b`);
+  for (const [mode, says] of [[0o1777, /sticky bit does not stop them/], [0o770, /mode 0770/]] as const) {
+    await Deno.chmod(`${a}/b`, mode);
+    await assert.rejects(checkDirectory(`${a}/b`), says);
+  }
+});
+
+testAsRoot("checkDirectory() gives an ordinary user the reason, and does not refuse", async (a) => {
+  await Deno.chmod(`${a}/b`, 0o777);
+  const code = `import { checkDirectory } from "../../src/system/files.ts";
+    Object.defineProperty(Deno, "uid", { value: () => 1000 });
+    console.log(await checkDirectory("${a}/b"));`;
+  const { stdout, stderr } = await runModule(code);
+  assert.match(stdout, /other users can write to the directory .*\(mode 0777\)/, stderr);
+});
+
+testAsRoot("readGuarded() follows a link and readOwn() does not; both demand owner and mode", async (a) => {
+  const file = `${a}/b/f`;
+  await makeLink(file, `${a}/link`);
+  assert.equal(await readGuarded(`${a}/link`, { isSecret: true }), "text");
+  await assert.rejects(readOwn(`${a}/link`), { reason: "not_regular" });
+  await Deno.chmod(file, 0o644);
+  assert.equal(await readOwn(file), "text");
+  for (const read of [readGuarded, readOwn]) {
+    await assert.rejects(read(file, { isSecret: true }), {
+      reason: "unsafe",
+      hint: `Run: chmod 600 ${file}`,
+    });
+    await Deno.chmod(file, 0o620);
+    await assert.rejects(read(file), { reason: "unsafe", hint: `Run: chmod go-w ${file}` });
+    await Deno.chmod(file, 0o644);
+    await Deno.chown(file, NOBODY, NOBODY);
+    await assert.rejects(read(file), { reason: "unsafe", hint: `Run: chown 0 ${file}` });
+    await Deno.chown(file, 0, 0);
+  }
+});
