@@ -1,4 +1,5 @@
 import { abortQuietly, type ByteStream, closeQuietly } from "../system/byte_stream.ts";
+import { STALLED_MS } from "./admission/unsent_bytes.ts";
 
 /** An idle connection holds two buffers of this size. */
 const FIRST_BUFFER_BYTES = 16_384;
@@ -17,7 +18,8 @@ const MAX_SILENT_TIMEOUTS = 60;
 /**
  * Copies in both directions until both have ended, and passes each end on as a half-close. If one
  * side breaks, or stands still for `closeTimeoutMs()` after the other has ended, the other side is
- * aborted, so that its peer does not take a part for the whole (docs/reliability.md R62). Never
+ * aborted, so that its peer does not take a part for the whole (docs/reliability.md R62). While a
+ * write waits, the time is at least `STALLED_MS`, because a slow receiver looks still. Never
  * throws. Uses two loops because `pipeTo` loses the reply to a client that half-closes
  * (docs/runtime.md).
  *
@@ -42,7 +44,8 @@ export async function pipe(local: ClientStream, upstream: ByteStream, options: P
     return await local.isPeerAlive?.(options.closeTimeoutMs()) ?? false;
   }
   async function endIfStill(): Promise<void> {
-    const timeoutMs = options.closeTimeoutMs();
+    const isWriting = up.isWriting || down.isWriting;
+    const timeoutMs = Math.max(options.closeTimeoutMs(), isWriting ? STALLED_MS : 0);
     const stillMs = performance.now() - movedAt!;
     if (stillMs < timeoutMs) timer = setTimeout(endIfStill, timeoutMs - stillMs);
     else if (stillMs < MAX_SILENT_TIMEOUTS * timeoutMs && await isAnswerAwaited()) {
@@ -66,6 +69,10 @@ export async function pipe(local: ClientStream, upstream: ByteStream, options: P
     if (movedAt !== undefined) movedAt = performance.now();
   }
 
+  /** The kernel drops what a broken receiver has not taken, but not what a closed one has not. */
+  function onFailed(countNothing: () => void): void {
+    if (ending === undefined) countNothing();
+  }
   function onBroken(back: Direction): void {
     back.isRefused = true;
     end();
@@ -78,6 +85,7 @@ export async function pipe(local: ClientStream, upstream: ByteStream, options: P
       initial: fromLocal,
       onWrite: (bytes) => meter.beginIn?.(bytes),
       onBytes: onBytesIn,
+      onFailed: () => onFailed(() => meter.countIn(0)),
       maxBytes: BUFFER_BYTES,
       onEnd,
       onBroken: () => onBroken(down),
@@ -86,6 +94,7 @@ export async function pipe(local: ClientStream, upstream: ByteStream, options: P
       initial: fromUpstream,
       onWrite: (bytes) => meter.beginOut?.(bytes),
       onBytes: onBytesOut,
+      onFailed: () => onFailed(() => meter.countOut(0)),
       maxBytes: FIRST_BUFFER_BYTES,
       onEnd,
       onBroken: () => onBroken(up),
@@ -124,9 +133,9 @@ export interface Meter {
   countIn(bytes: number): void;
   /** Counts bytes from the upstream to the local client. */
   countOut(bytes: number): void;
-  /** Notes that a write of bytes to the upstream begins; `countIn` tells its end. */
+  /** Notes that a write to the upstream begins. `countIn` tells its end, with 0 if it fails. */
   beginIn?(bytes: number): void;
-  /** Notes that a write of bytes to the local client begins; `countOut` tells its end. */
+  /** Notes that a write to the client begins. `countOut` tells its end, with 0 if it fails. */
   beginOut?(bytes: number): void;
 }
 
@@ -135,6 +144,8 @@ interface CopyOptions {
   /** Called before a write; `onBytes` tells what was written. */
   readonly onWrite: (count: number) => void;
   readonly onBytes: (count: number) => void;
+  /** Called if a write fails. */
+  readonly onFailed: () => void;
   /** The largest size of the buffer. */
   readonly maxBytes: number;
   /** Called if the sender has ended or the receiver takes no more; the other direction goes on. */
@@ -176,7 +187,7 @@ class Direction {
 }
 
 async function copy(from: ByteStream, direction: Direction, options: CopyOptions): Promise<void> {
-  const { initial, onWrite, onBytes, onEnd, onBroken, maxBytes } = options;
+  const { initial, onWrite, onBytes, onFailed, onEnd, onBroken, maxBytes } = options;
   const { to } = direction;
   let buffer = new Uint8Array(FIRST_BUFFER_BYTES);
   let data = initial;
@@ -192,6 +203,7 @@ async function copy(from: ByteStream, direction: Direction, options: CopyOptions
         }
       } catch {
         direction.isRefused = true;
+        onFailed();
         return onEnd();
       }
       direction.isWriting = false;

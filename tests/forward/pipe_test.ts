@@ -192,7 +192,6 @@ Deno.test("pipe() waits for an answer as long as the client is alive (R29)", asy
   assert.ok(local.aborted, "the answer was not complete");
 });
 
-// A client whose ingress had vanished without a word held its slot for ever.
 Deno.test("pipe() uses a changed close timeout from the next check on", async () => {
   using clock = fakeClock();
   let closeTimeoutMs = 60_000;
@@ -206,6 +205,7 @@ Deno.test("pipe() uses a changed close timeout from the next check on", async ()
   assert.deepEqual(asked, [10_000, 10_000, 10_000, 10_000]);
 });
 
+// A client whose ingress had vanished without a word held its slot for ever.
 Deno.test("pipe() waits at most 60 close timeouts for an upstream that says nothing (R29)", async () => {
   using clock = fakeClock();
   const { client, local, remote, done } = connected();
@@ -233,6 +233,20 @@ Deno.test("pipe() waits one close timeout for a client that does not read its an
   await sending;
 });
 
+Deno.test("pipe() gives a slow receiver at least 30 s, however short the close timeout is (R29)", async () => {
+  using clock = fakeClock();
+  const pair = { highWater: 1000 };
+  const { client, server, local, done } = connected({ pair, closeTimeoutMs: () => 5_000 });
+  await client.closeWrite();
+  const sending = assert.rejects(send(server, pattern(100_000)));
+  await clock.pass(29_000);
+  assert.equal(local.closed, false);
+  await clock.pass(2_000);
+  await done;
+  assert.ok(local.aborted);
+  await sending;
+});
+
 Deno.test("pipe() delivers the answer of a server that stops reading", async () => {
   const { client, server, remote, done } = connected();
   remote.write = () => Promise.reject(new Deno.errors.BrokenPipe("no more"));
@@ -241,6 +255,19 @@ Deno.test("pipe() delivers the answer of a server that stops reading", async () 
   await server.closeWrite();
   assert.equal(text(await readAll(client)), "413");
   await done;
+});
+
+// Its connection would have counted as a stuck upload as long as the download went on.
+Deno.test("pipe() tells the meter that a write has failed", async () => {
+  const ends: number[] = [];
+  const meter = { countIn: (bytes: number) => void ends.push(bytes), countOut: () => {} };
+  const { client, server, remote, done } = connected({ meter });
+  remote.write = () => Promise.reject(new Deno.errors.BrokenPipe("no more"));
+  await send(client, "too much");
+  await server.closeWrite();
+  assert.equal(text(await readAll(client)), "");
+  await done;
+  assert.deepEqual(ends, [0]);
 });
 
 Deno.test("pipe() closes an idle side one close timeout after the other has ended", async () => {

@@ -3,10 +3,18 @@ import { type Claim, Shares } from "./shares.ts";
 import { EvictionLog } from "./eviction_log.ts";
 import type { Slot } from "./connection_slots.ts";
 import { StuckUploads } from "./stuck_uploads.ts";
-import { type ChooseOptions, chooseStalled, type Direction, UnsentBytes } from "./unsent_bytes.ts";
+import {
+  type ChooseOptions,
+  chooseStalled,
+  type Direction,
+  STALLED_MS,
+  UnsentBytes,
+} from "./unsent_bytes.ts";
 
 /** A transfer whose bytes moved within this time is active. */
 const ACTIVE_MS = 1_000;
+/** Replaces `STALLED_MS` while no slot is free or the unsent bytes are twice their bound. */
+const PRESSED_STALLED_MS = 15_000;
 /** The time between two notes of activity, so that a busy connection does not pay for each read. */
 const NOTE_MS = 250;
 const SWEEP_MS = 500;
@@ -81,9 +89,16 @@ export class IngressSlots {
 
   /** Returns true if the endpoint has stuck uploads, and those of all endpoints hold too much. */
   #isStuck({ endpoint }: SlotRequest): boolean {
-    const isMuch = this.#stuck.size >= this.max / 2 ||
-      this.#unsent.total("in") > this.#options.maxUnsentBytes / 2;
-    return isMuch && this.#stuck.has(endpoint);
+    const isMuch = this.#unsent.total("in") > this.#options.maxUnsentBytes / 2;
+    if (!this.#stuck.has(endpoint) || (!isMuch && this.#stuck.size < this.max / 2)) return false;
+    const stalled = this.#stuck.stalled(this.#stalledBefore("in"));
+    return (isMuch || stalled.length >= this.max / 2) && stalled.some((held) => held.endpoint === endpoint);
+  }
+
+  /** Returns the time such that a direction without progress since then is stalled. */
+  #stalledBefore(direction: Direction): number {
+    const isPressed = this.#inUse >= this.max || this.#unsent.total(direction) > this.#options.maxUnsentBytes;
+    return performance.now() - (isPressed ? PRESSED_STALLED_MS : STALLED_MS);
   }
 
   #grant({ endpoint, source, evict }: SlotRequest): IngressSlot {
@@ -96,6 +111,7 @@ export class IngressSlots {
       writes: (direction, bytes) => unsent.begin(direction, bytes),
       moved: (direction, bytes) => {
         unsent.end(direction, bytes);
+        if (direction === "in" && this.#stuck.remove(held)) this.#shares.add(held);
         this.#touch(held);
       },
       [Symbol.dispose]: () => this.#release(held),
@@ -106,8 +122,7 @@ export class IngressSlots {
     const now = performance.now();
     if (now - held.movedAt < NOTE_MS) return;
     held.movedAt = now;
-    if (this.#stuck.remove(held)) this.#shares.add(held);
-    else this.#shares.touch(held);
+    this.#shares.touch(held);
   }
 
   /** Frees the slot, once, and gives it to the connection that has waited the longest. */
@@ -151,12 +166,12 @@ export class IngressSlots {
   }
 
   /**
-   * Takes a stuck upload out of those that may give way, until it moves again; returns false if it
-   * is none. The runtime keeps a TLS connection with all its memory until the peer has taken what
-   * was written, even if it is closed (docs/runtime.md Memory).
+   * Takes an upload that waits for the ingress out of those that may give way, until it moves
+   * again; returns false if it is none. The runtime keeps a TLS connection with all its memory
+   * until the peer has taken what was written, even if it is closed (docs/runtime.md Memory).
    */
   #parkIfStuck(held: Held | undefined, now: number): boolean {
-    if (held === undefined || held.unsent.bytes("in") === 0 || now - held.movedAt < ACTIVE_MS) return false;
+    if (held === undefined || held.unsent.since("in") > now - ACTIVE_MS) return false;
     this.#shares.remove(held);
     this.#stuck.add(held);
     return true;
@@ -175,25 +190,25 @@ export class IngressSlots {
     this.#timer = setTimeout(() => this.#sweep(), SWEEP_MS);
     const now = performance.now();
     for (const claims of this.#shares.byGroup()) {
-      for (const held of claims) {
-        if (now - held.movedAt < ACTIVE_MS) break;
-        this.#parkIfStuck(held, now);
-      }
+      for (const held of claims) this.#parkIfStuck(held, now);
     }
     const idleMs = this.#options.idleTimeoutMs?.() ?? 0;
-    if (idleMs > 0) this.#endIdle(now - idleMs);
+    if (idleMs > 0) this.#endIdle(now - idleMs, now);
     const excess = this.#unsent.total("out") - this.#options.maxUnsentBytes / 2;
-    if (excess > 0) this.#endStalled({ excess, before: now - ACTIVE_MS });
+    if (excess > 0) this.#endStalled({ excess, before: this.#stalledBefore("out") });
     for (const waiter of this.#waiting) {
       if (!this.#giveWay(waiter.request)) break;
       this.#serve(waiter);
     }
   }
 
-  #endIdle(before: number): void {
+  /** Ends connections without traffic since `before`. One that is not stalled yet may be slow. */
+  #endIdle(before: number, now: number): void {
     for (const claims of this.#shares.byGroup()) {
       for (const held of claims) {
         if (held.movedAt > before) break;
+        const since = held.unsent.since("out");
+        if (since < Infinity && since > now - STALLED_MS) continue;
         this.#release(held);
         held.evict();
       }

@@ -1,5 +1,7 @@
+import type { UnsentOfConnection } from "./unsent_bytes.ts";
+
 /** The connections whose bytes the ingress does not take, counted by endpoint. */
-export class StuckUploads<T extends { readonly endpoint: string }> {
+export class StuckUploads<T extends Upload> {
   readonly #all = new Set<T>();
   readonly #counts = new Map<string, number>();
 
@@ -18,6 +20,11 @@ export class StuckUploads<T extends { readonly endpoint: string }> {
     return this.#counts.has(endpoint);
   }
 
+  /** Returns those without progress after `before`, in milliseconds of `performance.now()`. */
+  stalled(before: number): T[] {
+    return [...this.#all].filter(({ unsent }) => unsent.since("in") <= before);
+  }
+
   add(held: T): void {
     this.#all.add(held);
     this.#counts.set(held.endpoint, (this.#counts.get(held.endpoint) ?? 0) + 1);
@@ -31,4 +38,9 @@ export class StuckUploads<T extends { readonly endpoint: string }> {
     else this.#counts.set(held.endpoint, left);
     return true;
   }
+}
+
+interface Upload {
+  readonly endpoint: string;
+  readonly unsent: Pick<UnsentOfConnection, "since">;
 }

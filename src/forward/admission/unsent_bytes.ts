@@ -1,16 +1,18 @@
 import { type Claim, holdersOf } from "./shares.ts";
 
 /**
- * The most that the kernel's buffers of one direction are taken to hold: by default 4 MiB to send
- * (tcp_wmem), and some that the other socket has received meanwhile.
+ * A direction without progress for this time is stalled. A full socket takes bytes again only when
+ * a third of its buffer is free: a client that reads a steady 300 kB/s gives pauses of 5 s.
  */
-const MAX_DIRECTION_BYTES = 8 * 2 ** 20;
+export const STALLED_MS = 30_000;
+/** The most that the kernel's buffer of one direction is taken to hold: the default of tcp_wmem. */
+const MAX_BUFFER_BYTES = 4 * 2 ** 20;
 /** The work of one pass is bounded; the next pass goes on. */
 const MAX_PER_PASS = 128;
 
 /**
  * Estimates the bytes that peers have not taken yet. The runtime does not tell the size of a
- * socket's buffers, but while a write waits, the buffers hold at most all that the direction moved.
+ * socket's buffer, but while a write waits, the buffer holds at most all that the direction moved.
  */
 export class UnsentBytes {
   readonly #total = { in: 0, out: 0 };
@@ -22,18 +24,24 @@ export class UnsentBytes {
 
   /** Begins to count a connection, until it is disposed. */
   open(): UnsentOfConnection {
-    const directions = { in: { moved: 0, waiting: 0 }, out: { moved: 0, waiting: 0 } };
+    const directions = {
+      in: { moved: 0, waiting: 0, since: Infinity },
+      out: { moved: 0, waiting: 0, since: Infinity },
+    };
     const change = (direction: Direction, waiting: number): void => {
       this.#total[direction] += waiting - directions[direction].waiting;
       directions[direction].waiting = waiting;
     };
     return {
       bytes: (direction) => directions[direction].waiting,
+      since: (direction) => directions[direction].since,
       begin(direction, bytes) {
-        change(direction, Math.min(directions[direction].moved + bytes, MAX_DIRECTION_BYTES));
+        directions[direction].since = performance.now();
+        change(direction, Math.min(directions[direction].moved, MAX_BUFFER_BYTES) + bytes);
       },
       end(direction, bytes) {
         directions[direction].moved += bytes;
+        directions[direction].since = Infinity;
         change(direction, 0);
       },
       [Symbol.dispose]() {
@@ -47,6 +55,11 @@ export class UnsentBytes {
 /** The unsent bytes of one connection. */
 export interface UnsentOfConnection extends Disposable {
   bytes(direction: Direction): number;
+  /**
+   * Returns the time of the last progress, in milliseconds of `performance.now()`: when the write
+   * that waits began. Infinity if none waits.
+   */
+  since(direction: Direction): number;
   begin(direction: Direction, bytes: number): void;
   end(direction: Direction, bytes: number): void;
 }
@@ -55,19 +68,20 @@ export interface UnsentOfConnection extends Disposable {
 export type Direction = "in" | "out";
 
 /**
- * Chooses connections to end until `excess` bytes for clients are gone: each time the longest idle
- * one of the endpoint or network with the most of them. Those that moved bytes after `before` stay.
+ * Chooses connections to end until `excess` bytes for clients are gone: each time the longest
+ * stalled one of the endpoint or network with the most of them. Those that made progress after
+ * `before` stay. A byte in the other direction is no progress.
  * Returns each with the name of that holder.
  */
 export function chooseStalled<T extends Stalled>(all: readonly T[], options: ChooseOptions): Chosen<T>[] {
   const { excess, before } = options;
   const holders = new Map<string, { bytes: number; queue: T[] }>();
-  for (const held of [...all].sort((a, b) => a.movedAt - b.movedAt)) {
+  for (const held of [...all].sort((a, b) => a.unsent.since("out") - b.unsent.since("out"))) {
     for (const name of holdersOf(held)) {
       const holder = holders.get(name) ?? { bytes: 0, queue: [] };
       holders.set(name, holder);
       holder.bytes += held.unsent.bytes("out");
-      if (held.movedAt <= before) holder.queue.push(held);
+      if (held.unsent.since("out") <= before) holder.queue.push(held);
     }
   }
   const chosen = new Map<T, string>();
@@ -96,8 +110,7 @@ export interface ChooseOptions {
 }
 
 interface Stalled extends Claim {
-  readonly movedAt: number;
-  readonly unsent: Pick<UnsentOfConnection, "bytes">;
+  readonly unsent: Pick<UnsentOfConnection, "bytes" | "since">;
 }
 
 interface Chosen<T> {

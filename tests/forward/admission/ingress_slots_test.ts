@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { type IngressSlot, IngressSlots } from "../../../src/forward/admission/ingress_slots.ts";
+import { planSlots } from "../../../src/forward/admission/slot_plan.ts";
 import { captureLog } from "../../fakes/captured_log.ts";
-import { fakeClock } from "../../fakes/fake_clock.ts";
+import { type FakeClock, fakeClock } from "../../fakes/fake_clock.ts";
 
 const MIB = 2 ** 20;
 
@@ -32,6 +33,21 @@ function start(options: StartOptions = {}) {
       assert.equal(slots.inUse, 0);
     },
   };
+}
+
+/** Passes time in which a byte moves each half second. */
+async function trickle(clock: FakeClock, options: TrickleOptions): Promise<void> {
+  const { ms, slots, direction } = options;
+  for (let passed = 0; passed < ms; passed += 500) {
+    for (const slot of slots) slot.moved(direction, 1);
+    await clock.pass(500);
+  }
+}
+
+interface TrickleOptions {
+  readonly ms: number;
+  readonly slots: readonly IngressSlot[];
+  readonly direction: "in" | "out";
 }
 
 // One endpoint with 2,100 idle connections of a local program gave everybody 502.
@@ -133,10 +149,20 @@ Deno.test("IngressSlots ends idle connections after net.idle_timeout, which can 
   assert.deepEqual(it.evicted, ["idle", "busy"]);
 });
 
+Deno.test("IngressSlots gives a slow client at least 30 s before net.idle_timeout ends it (R77)", async () => {
+  using clock = fakeClock();
+  using it = start({ idleTimeoutMs: () => 1_000 });
+  (await it.take("slow")).writes("out", 1);
+  await clock.pass(29_500);
+  assert.deepEqual(it.evicted, []);
+  await clock.pass(1_000);
+  assert.deepEqual(it.evicted, ["slow"]);
+});
+
 Deno.test("IngressSlots bounds the bytes that all stalled clients together do not take (R76)", async () => {
   using clock = fakeClock();
   await using logged = await captureLog();
-  using it = start({ max: 20, maxUnsentBytes: 32 * MIB });
+  using it = start({ max: 20, maxUnsentBytes: 17 * MIB });
   /** A connection that has moved bytes and waits for a peer that takes no more. */
   async function stall(name: string, mib: number, endpoint: string): Promise<IngressSlot> {
     const slot = await it.take(name, { endpoint });
@@ -146,20 +172,75 @@ Deno.test("IngressSlots bounds the bytes that all stalled clients together do no
     return slot;
   }
   await it.take("idle", { endpoint: "flood:1" });
-  await stall("one of b", 8, "b:1");
-  const active = await stall("active", 8, "flood:1");
-  for (const name of ["1", "2", "3"]) await stall(name, 4, "flood:1");
-  await clock.pass(900);
+  await stall("one of b", 2, "b:1");
+  const active = await stall("active", 4, "flood:1");
+  const stalled = [];
+  for (const name of ["1", "2", "3"]) stalled.push(await stall(name, 2, "flood:1"));
+  await trickle(clock, { ms: 29_000, slots: stalled, direction: "in" });
   assert.deepEqual(it.evicted, []);
   active.moved("out", 1);
   active.writes("out", 1);
-  await clock.pass(200);
-  assert.deepEqual(it.evicted, ["1", "2", "3"]);
+  await trickle(clock, { ms: 1_500, slots: stalled, direction: "in" });
+  assert.deepEqual(it.evicted, ["1", "2"]);
   assert.deepEqual(logged.lines("warning"), [
     "Too many bytes wait for peers that do not read; closing the longest stalled of endpoint flood:1",
   ]);
   await clock.pass(60_000);
-  assert.deepEqual(it.evicted, ["1", "2", "3"]);
+  assert.deepEqual(it.evicted, ["1", "2"]);
+});
+
+/** A client that reads a steady 300 kB/s, or 1 MB/s, shows progress only so often. */
+const PAUSES_MS = [1_500, 5_000];
+
+// A few slow transfers were reset, or closed their endpoint for all others.
+Deno.test("IngressSlots neither ends nor refuses for steady slow transfers (R76)", async () => {
+  for (const [memoryMib, count] of [[512, 13], [256, 5], [160, 2]] as const) {
+    const { slots: max, unsentBytes: maxUnsentBytes } = planSlots(memoryMib * MIB);
+    for (const direction of ["in", "out"] as const) {
+      for (const pauseMs of PAUSES_MS) {
+        using clock = fakeClock();
+        using it = start({ max, maxUnsentBytes });
+        const transfers = [];
+        for (let index = 0; index < count; index++) transfers.push(await it.take(`${index}`));
+        for (let ms = 0; ms < 30_000; ms += pauseMs) {
+          for (const slot of transfers) {
+            slot.moved(direction, 8 * MIB);
+            slot.writes(direction, 65_536);
+          }
+          await clock.pass(pauseMs - 1);
+          (await it.take("another"))[Symbol.dispose]();
+          await clock.pass(1);
+        }
+        assert.deepEqual(it.evicted, [], `${direction}, ${memoryMib} MiB, each ${pauseMs} ms`);
+        for (const slot of transfers) slot.moved(direction, 65_536);
+      }
+    }
+  }
+});
+
+Deno.test("IngressSlots leaves a real client that reads a steady 300 kB/s alone (R76)", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  using conn = await listener.accept();
+  using clock = fakeClock();
+  using it = start({ maxUnsentBytes: 6 * MIB });
+  const slot = await it.take("slow");
+  const bytes = new Uint8Array(16_384);
+  let isOver = false;
+  const sending = (async () => {
+    while (!isOver) {
+      slot.writes("out", bytes.length);
+      slot.moved("out", await conn.write(bytes));
+    }
+  })();
+  for (let step = 0; step < 600; step++) {
+    for (let read = 0; read < 30_000;) read += (await client.read(bytes))!;
+    await clock.pass(100);
+  }
+  assert.deepEqual(it.evicted, []);
+  isOver = true;
+  client.close();
+  await assert.rejects(sending);
 });
 
 // The runtime keeps a closed TLS connection, its descriptor and its memory, as long as the ingress
@@ -171,7 +252,7 @@ Deno.test("IngressSlots keeps the slots of stuck uploads, and gives their endpoi
   for (const upload of uploads) upload.writes("in", 1);
   await it.take("idle 1");
   await it.take("idle 2");
-  await clock.pass(1500);
+  await trickle(clock, { ms: 15_000, slots: uploads, direction: "out" });
   const other = await it.take("other", { endpoint: "other:1" });
   assert.deepEqual(it.evicted, ["idle 1"]);
   await assert.rejects(
