@@ -159,10 +159,9 @@ export class IngressSlots {
     return true;
   }
 
-  /** Returns false for an active transfer whose holder has less than twice the connections. */
+  /** Returns false for an active transfer, unless the request's holder is small beside its own. */
   #mayEnd({ movedAt }: Held, request: SlotRequest): boolean {
-    if (performance.now() - movedAt >= ACTIVE_MS) return true;
-    return 2 * (this.#shares.countOf(request) + 1) <= this.#shares.biggest!.count;
+    return performance.now() - movedAt >= ACTIVE_MS || this.#shares.isSmall(request);
   }
 
   /**

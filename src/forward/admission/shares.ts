@@ -30,14 +30,29 @@ export class Shares<T extends Claim> {
     for (const { claims } of this.#groups.values()) yield claims;
   }
 
-  /** Returns the larger one of the two counts that the connection belongs to. */
-  countOf(claim: Claim): number {
-    return Math.max(
-      ...holdersOf(claim).map((name) => {
-        const holder = this.#holders.get(name);
-        return holder === undefined ? 0 : this.#ranking.countOf(holder);
-      }),
-    );
+  /**
+   * Returns true if the connection's holders would have at most half as many connections as the
+   * biggest holder. Inside the biggest holder, those of one source to one endpoint count instead.
+   * A holder that the longest idle connection has, too, is not counted: that one makes room in it.
+   */
+  isSmall(claim: Claim): boolean {
+    const { biggest, longestIdle } = this;
+    if (biggest === undefined || longestIdle === undefined) return false;
+    const group = this.#groupSize(claim);
+    const names = holdersOf(claim);
+    if (names.includes(biggest.name)) return 2 * (group + 1) <= this.#groupSize(longestIdle);
+    const shared = holdersOf(longestIdle);
+    const counts = names.filter((name) => !shared.includes(name)).map((name) => this.#holderSize(name));
+    return 2 * (Math.max(group, ...counts) + 1) <= biggest.count;
+  }
+
+  #holderSize(name: string): number {
+    const holder = this.#holders.get(name);
+    return holder === undefined ? 0 : this.#ranking.countOf(holder);
+  }
+
+  #groupSize(claim: Claim): number {
+    return this.#groups.get(keyOf(claim))?.claims.size ?? 0;
   }
 
   add(claim: T): void {

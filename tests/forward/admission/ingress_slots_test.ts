@@ -97,6 +97,28 @@ Deno.test("IngressSlots ends an active transfer only for a holder of less than h
   assert.deepEqual(it.evicted, ["1", "2"]);
 });
 
+// The crowd counted for each client of its network, so that none of them got a slot.
+Deno.test("IngressSlots serves a neighbour in the network or the endpoint of an active crowd (R74)", async () => {
+  const [crowd, other] = ["192.168.1.0/24", "192.168.2.0/24"];
+  const rows: [neighbour: { endpoint: string; source?: string }, endpoints: number][] = [
+    [{ endpoint: "quiet:1", source: crowd }, 1],
+    [{ endpoint: "0:1", source: other }, 1],
+    [{ endpoint: "0:1" }, 1],
+    [{ endpoint: "0:1", source: other }, 64],
+  ];
+  for (const [neighbour, endpoints] of rows) {
+    using clock = fakeClock();
+    using it = start({ max: 64 });
+    const slots = [];
+    for (let index = 0; index < 64; index++) {
+      slots.push(await it.take("crowd", { endpoint: `${index % endpoints}:1`, source: crowd }));
+    }
+    await trickle(clock, { ms: 1_500, slots, direction: "out" });
+    await it.take("neighbour", neighbour);
+    assert.deepEqual(it.evicted, ["crowd"]);
+  }
+});
+
 Deno.test("IngressSlots lets a bounded number wait, and serves the first when a slot is free", async () => {
   using clock = fakeClock();
   using it = start({ max: 1 });
