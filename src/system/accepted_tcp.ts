@@ -121,32 +121,44 @@ export class AcceptedTcp implements ByteStream {
   async #abort(): Promise<void> {
     try {
       cancelRead(this.#conn);
-      const isWriting = await this.#isWriteWaiting();
-      await AcceptedTcp.#resets.run(() => this.#reset(isWriting));
+      const operations = new Operations([this.#reading, this.#writing]);
+      await operations.settle(WRITE_MS);
+      await AcceptedTcp.#resets.run(() => this.#reset(operations));
     } catch {
       closeQuietly({ close: () => this.#close() });
     }
   }
 
-  async #isWriteWaiting(): Promise<boolean> {
-    try {
-      await withDeadline(Promise.allSettled([this.#reading, this.#writing]), {
-        ms: WRITE_MS,
-        onTimeout: () => new Error("A write waits for the peer"),
-      });
-      return false;
-    } catch {
-      return true;
-    }
-  }
-
-  async #reset(isWriting: boolean): Promise<void> {
+  async #reset(operations: Operations): Promise<void> {
     AcceptedTcp.#resetCount++;
     if (AcceptedTcp.#resetCount % BATCH === 0) await sleep(0);
     const handle = this.#handle ?? ResetHandle.open(this.#conn);
     if (handle === undefined) return this.#close();
     this.#handle = undefined;
-    if (isWriting) handle.resetFull();
+    // The peer may have taken all of it while this waited; a FIN would then get through.
+    if (operations.areWaiting) handle.resetFull();
     else await handle.reset();
+  }
+}
+
+/** The operations under way of a connection that is being reset. */
+class Operations {
+  /** True until all have ended. */
+  areWaiting = true;
+  readonly #ends: Promise<void>;
+
+  constructor(operations: readonly (Promise<unknown> | undefined)[]) {
+    this.#ends = Promise.allSettled(operations).then(() => {
+      this.areWaiting = false;
+    });
+  }
+
+  /** Waits for their end, up to `ms` milliseconds. */
+  async settle(ms: number): Promise<void> {
+    try {
+      await withDeadline(this.#ends, { ms, onTimeout: () => new Error("A write waits for the peer") });
+    } catch {
+      // The peer takes nothing; the reset ends the write.
+    }
   }
 }

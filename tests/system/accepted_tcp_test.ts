@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { writeAll } from "../../src/system/byte_stream.ts";
+import { ResetHandle } from "../../src/system/reset_handle.ts";
 import type { AcceptedStream } from "../../src/system/tcp.ts";
 import { listenTcp } from "../../src/system/tcp.ts";
 import { readAll, send, text } from "../fakes/memory_stream.ts";
@@ -59,6 +60,39 @@ Deno.test("AcceptedTcp.abort() resets a client that reads nothing, or slowly (R6
     await Promise.all([aborting, rejected]);
     await assert.rejects(readAll(client), Deno.errors.ConnectionReset, `isSlow: ${isSlow}`);
     client.close();
+  }
+});
+
+// It was reset like one with a full buffer. Of 8 such connections, some sent a FIN ahead.
+Deno.test("AcceptedTcp.abort() resets a client that reads all before its turn comes (R62)", async () => {
+  const gate = Promise.withResolvers<void>();
+  const { reset, resetFull } = ResetHandle.prototype;
+  let fullResets = 0;
+  Object.assign(ResetHandle.prototype, {
+    async reset(this: ResetHandle) {
+      await gate.promise;
+      await reset.call(this);
+    },
+    resetFull(this: ResetHandle) {
+      fullResets++;
+      resetFull.call(this);
+    },
+  });
+  try {
+    const [first, slow] = await Promise.all([connect(), connect()]);
+    const filling = assert.rejects(writeAll(slow.accepted, new Uint8Array(50_000_000)));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const aborting = [first.accepted.abort!(), slow.accepted.abort!()];
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    const reading = assert.rejects(readAll(slow.client), Deno.errors.ConnectionReset);
+    await filling;
+    gate.resolve();
+    await Promise.all([...aborting, reading]);
+    assert.equal(fullResets, 0);
+    first.client.close();
+    slow.client.close();
+  } finally {
+    Object.assign(ResetHandle.prototype, { reset, resetFull });
   }
 });
 
