@@ -15,6 +15,8 @@ import {
 const ACTIVE_MS = 1_000;
 /** Replaces `STALLED_MS` while no slot is free or the unsent bytes are twice their bound. */
 const PRESSED_STALLED_MS = 15_000;
+/** A stalled upload keeps its slot for this time after its end. */
+const CLOSED_MS = 600_000;
 /** The time between two notes of activity, so that a busy connection does not pay for each read. */
 const NOTE_MS = 250;
 const SWEEP_MS = 500;
@@ -125,8 +127,21 @@ export class IngressSlots {
     this.#shares.touch(held);
   }
 
-  /** Frees the slot, once, and gives it to the connection that has waited the longest. */
+  /**
+   * Ends the use of a slot. A stalled upload keeps it for a while, because its end frees no memory.
+   * If its write has waited for less, the ingress may be taking the bytes, and the slot is free.
+   */
   #release(held: Held): void {
+    const now = performance.now();
+    if (held.unsent.since("in") > now - PRESSED_STALLED_MS) return this.#free(held);
+    if (held.closedAt !== undefined) return;
+    if (this.#shares.remove(held)) this.#stuck.add(held);
+    held.unsent.end("out", 0);
+    held.closedAt = now;
+  }
+
+  /** Frees the slot, once, and gives it to the connection that has waited the longest. */
+  #free(held: Held): void {
     if (!this.#shares.remove(held) && !this.#stuck.remove(held)) return;
     held.unsent[Symbol.dispose]();
     this.#inUse--;
@@ -181,7 +196,7 @@ export class IngressSlots {
     if (!this.#shares.remove(held)) this.#stuck.remove(held);
     held.unsent[Symbol.dispose]();
     this.#inUse--;
-    held.evict();
+    if (held.closedAt === undefined) held.evict();
   }
 
   /** Does what only the passing of time makes necessary. */
@@ -190,6 +205,9 @@ export class IngressSlots {
     const now = performance.now();
     for (const claims of this.#shares.byGroup()) {
       for (const held of claims) this.#parkIfStuck(held, now);
+    }
+    for (const held of this.#stuck.all()) {
+      if (held.closedAt !== undefined && held.closedAt <= now - CLOSED_MS) this.#free(held);
     }
     const idleMs = this.#options.idleTimeoutMs?.() ?? 0;
     if (idleMs > 0) this.#endIdle(now - idleMs, now);
@@ -219,6 +237,7 @@ export class IngressSlots {
     for (const claims of this.#shares.byGroup()) {
       for (const held of claims) if (held.unsent.bytes("out") > 0) writing.push(held);
     }
+    for (const held of this.#stuck.all()) if (held.unsent.bytes("out") > 0) writing.push(held);
     for (const { held, holder } of chooseStalled(writing, options)) {
       this.#log.report(holder, "unsent");
       this.#release(held);
@@ -256,6 +275,8 @@ export interface IngressSlot extends Slot {
 interface Held extends SlotRequest {
   readonly unsent: ReturnType<UnsentBytes["open"]>;
   movedAt: number;
+  /** The time of the end of a stalled upload. */
+  closedAt?: number;
 }
 
 interface Waiter {
@@ -266,6 +287,6 @@ interface Waiter {
 function stuckError({ endpoint }: SlotRequest): DialError {
   return new DialError(`Cannot connect to ${endpoint}: it does not take what its clients send`, {
     code: "other",
-    hint: "Wait until its uploads move again, or close their clients",
+    hint: "Wait until its uploads move again; those of closed clients count for 10 minutes more",
   });
 }

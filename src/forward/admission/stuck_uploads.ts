@@ -20,6 +20,11 @@ export class StuckUploads<T extends Upload> {
     return this.#counts.has(endpoint);
   }
 
+  /** Returns all, those that have been stuck the longest first. */
+  all(): Iterable<T> {
+    return this.#all;
+  }
+
   /** Returns those without progress after `before`, in milliseconds of `performance.now()`. */
   stalled(before: number): T[] {
     return [...this.#all].filter(({ unsent }) => unsent.since("in") <= before);

@@ -304,3 +304,38 @@ Deno.test("IngressSlots ends a stuck upload if they have more than half of the s
   await third;
   assert.deepEqual(it.evicted, ["1", "2", "honest"]);
 });
+
+// Its slot was free at once, so that a loop of such uploads used up all memory.
+Deno.test("IngressSlots keeps the slot of a stalled upload for 10 minutes after its end (R76)", async () => {
+  for (const [stalledMs, inUse] of [[14_000, 0], [31_000, 2]] as const) {
+    using clock = fakeClock();
+    using it = start({ max: 4 });
+    const uploads = await Promise.all(["1", "2"].map((name) => it.take(name)));
+    for (const upload of uploads) upload.writes("in", 1);
+    await clock.pass(stalledMs);
+    for (const upload of uploads) upload[Symbol.dispose]();
+    assert.equal(it.slots.inUse, inUse);
+    if (inUse > 0) await assert.rejects(it.take("more"), /a:1: it does not take what its clients send/);
+    await clock.pass(599_000);
+    assert.equal(it.slots.inUse, inUse);
+    await clock.pass(2_000);
+    assert.equal(it.slots.inUse, 0);
+    assert.deepEqual(it.evicted, []);
+  }
+});
+
+Deno.test("IngressSlots ends a stalled download that is a stuck upload, too (R76)", async () => {
+  using clock = fakeClock();
+  using it = start({ max: 20, maxUnsentBytes: 8 * MIB });
+  const slots = await Promise.all(["1", "2"].map((name) => it.take(name)));
+  for (const slot of slots) {
+    slot.moved("out", 3 * MIB);
+    slot.writes("out", 1);
+    slot.writes("in", 1);
+  }
+  await clock.pass(31_000);
+  assert.deepEqual(it.evicted, ["1"]);
+  slots[1]!.moved("in", 1);
+  await clock.pass(601_000);
+  assert.equal(it.slots.inUse, 1);
+});
