@@ -37,7 +37,7 @@ export const AREAS = {
   poll: "polls at once, then at the new interval",
   endpoints: "changes addresses and listeners at once",
   ingress: "new connections use it",
-  connections: "running connections use it at once",
+  connections: "running connections use it at their next request or check",
   identity: "the next attempt uses it",
   health: "changes the health server at once",
   dns: "changes the DNS server at once",
