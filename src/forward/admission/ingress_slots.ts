@@ -26,10 +26,10 @@ const MIN_WAITING = 16;
 /**
  * The slots for connections to the ingress. Nobody is refused for its share: while slots are free,
  * anybody may hold any number. When all are taken, the longest idle connection of the biggest
- * holder (an endpoint, or a network of clients) gives way to the new one; an active one does so
- * only for a holder of less than half the size (docs/reliability.md R74). Stuck uploads give way
- * last, and only while they have more than half of the slots, because the end of one frees no
- * memory. Endpoints with stuck uploads get no more slots then.
+ * holder (an endpoint, a network of clients, or all local programs) gives way to the new one; an
+ * active one does so only for a holder of less than half the size (docs/reliability.md R74). Stuck
+ * uploads give way last, and only while they have more than half of the slots, because the end of
+ * one frees no memory. Endpoints with stalled uploads get no more slots then.
  */
 export class IngressSlots {
   readonly max: number;
@@ -160,10 +160,10 @@ export class IngressSlots {
   /** Ends the longest idle connection of the biggest holder; false if it is too active for that. */
   #giveWay(request: SlotRequest): boolean {
     while (this.#parkIfStuck(this.#shares.longestIdle, performance.now()));
-    const { longestIdle, biggest } = this.#shares;
+    const { longestIdle, biggestName } = this.#shares;
     const stuck = this.#stuck.size > this.max / 2 ? this.#stuck.first : undefined;
     if (longestIdle !== undefined && this.#mayEnd(longestIdle, request)) {
-      this.#log.report(biggest!.name, "full");
+      this.#log.report(biggestName, "full");
       this.#evict(longestIdle);
     } else if (stuck !== undefined && !this.#stuck.has(request.endpoint)) {
       this.#log.report(`endpoint ${stuck.endpoint}`, "full");

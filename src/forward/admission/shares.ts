@@ -1,5 +1,8 @@
 import { Ranking } from "../../lib/ranking.ts";
 
+/** The name of the holder that all programs on this machine are. */
+const LOCAL = "this machine";
+
 /**
  * The connections that hold slots, counted by endpoint and by source. Finds the connection that
  * gives way to another one, in constant time.
@@ -10,10 +13,18 @@ export class Shares<T extends Claim> {
   readonly #holders = new Map<string, Holder<T>>();
   readonly #ranking = new Ranking<Holder<T>>();
 
-  /** The endpoint or the source with the most connections. */
+  /** The endpoint, the network or the local programs with the most connections. */
   get biggest(): Share | undefined {
     const holder = this.#ranking.first;
     return holder === undefined ? undefined : { name: holder.name, count: this.#ranking.countOf(holder) };
+  }
+
+  /** The name of the biggest holder for the log. Local programs are named by their endpoint. */
+  get biggestName(): string {
+    const { biggest, longestIdle } = this;
+    return biggest === undefined || biggest.name === LOCAL
+      ? `endpoint ${longestIdle?.endpoint}`
+      : biggest.name;
   }
 
   /**
@@ -39,9 +50,9 @@ export class Shares<T extends Claim> {
     const { biggest, longestIdle } = this;
     if (biggest === undefined || longestIdle === undefined) return false;
     const group = this.#groupSize(claim);
-    const names = holdersOf(claim);
+    const names = slotHoldersOf(claim);
     if (names.includes(biggest.name)) return 2 * (group + 1) <= this.#groupSize(longestIdle);
-    const shared = holdersOf(longestIdle);
+    const shared = slotHoldersOf(longestIdle);
     const counts = names.filter((name) => !shared.includes(name)).map((name) => this.#holderSize(name));
     return 2 * (Math.max(group, ...counts) + 1) <= biggest.count;
   }
@@ -59,7 +70,7 @@ export class Shares<T extends Claim> {
     const key = keyOf(claim);
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = { claims: new Set(), holders: holdersOf(claim).map((name) => this.#holder(name)) };
+      group = { claims: new Set(), holders: slotHoldersOf(claim).map((name) => this.#holder(name)) };
       this.#groups.set(key, group);
     }
     group.claims.add(claim);
@@ -125,7 +136,12 @@ function keyOf({ endpoint, source }: Claim): string {
   return `${source} ${endpoint}`;
 }
 
-/** Returns the names of the holders that the connection counts for. */
+/** Returns the names of the endpoint and the network that the connection counts for. */
 export function holdersOf({ endpoint, source }: Claim): string[] {
   return source === undefined ? [`endpoint ${endpoint}`] : [`endpoint ${endpoint}`, `network ${source}`];
+}
+
+/** Returns the holders of a slot. The programs of this machine are one of them, as a network is. */
+function slotHoldersOf(claim: Claim): string[] {
+  return claim.source === undefined ? [...holdersOf(claim), LOCAL] : holdersOf(claim);
 }

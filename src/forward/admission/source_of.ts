@@ -4,7 +4,7 @@ import { ipv6Network } from "../../lib/ipv6.ts";
 /**
  * Returns the network that a client on the LAN shares its slots with: its /24, or its /64 with
  * IPv6. Undefined for a program on this machine, which connects from the address that it connects
- * to, or from 127.0.0.0/8: its user cannot be known, so only the endpoint counts.
+ * to, or from 127.0.0.0/8: its user cannot be known.
  */
 export function sourceOf({ peer, local }: Client): string | undefined {
   if (peer === local || isLoopbackAddress(peer) || peer === "::1") return undefined;
