@@ -28,7 +28,7 @@ export async function reconcile(
   );
   const withheld = options.publishMovedPorts
     ? new Map<string, WithheldName>()
-    : withheldNames(bindings, { redirected });
+    : withheldNames(bindings, { unserved: options.unserved, redirected });
   const routes = setRoutes(bindings, effects.listeners, withheld);
   const published = routes.filter((route) => isNamed(route) && !withheld.has(route.hostname));
   const { names, nameReasons } = await publishNames(published, effects.names, revision);
@@ -58,6 +58,8 @@ export interface ReconcileOptions extends Pick<BindOptions, "ports"> {
   /** True if names resolve although ngrokd does not serve all their own ports. */
   readonly publishMovedPorts: boolean;
   readonly redirectHeldPorts: "auto" | "off";
+  /** The names with a service that has no route. */
+  readonly unserved: ReadonlyMap<string, WithheldName>;
 }
 
 /** The result of {@linkcode reconcile}. An endpoint that fails never stops the others. */

@@ -29,7 +29,7 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
     // What this pass no longer needs is closed once the names have moved.
     ({ plan, opened } = await open(input, effects, { leases, close: [] }));
   }
-  const done = await reconcile(opened, effects, { ...settings, ports });
+  const done = await reconcile(opened, effects, { ...settings, ports, unserved: plan.unserved });
   const toSave = { leases: plan.leases, ports: done.ports, endpoints: input.endpoints };
   const saveError = await effects.state.save(toSave).then(() => undefined, (error: unknown) => error);
 

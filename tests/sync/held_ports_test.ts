@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { parseCidr } from "../../src/lib/ipv4.ts";
 import type { RoundSettings } from "../../src/sync/round.ts";
 import { endpoints } from "../fakes/endpoints.ts";
 import type { FakeWorld } from "../fakes/sync_effects.ts";
@@ -118,6 +119,47 @@ const NAMES: Record<string, {
     },
     published: [],
     withheld: ["b.t", "c.t"],
+  },
+  "network mode: a system port is refused": {
+    urls: ["tcp://x.t:22", "http://x.t"],
+    prepare: () => {},
+    settings: { listenInterface: "0.0.0.0" },
+    states: { "http://x.t": "degraded 0.0.0.0:80" },
+    published: [],
+    withheld: ["x.t"],
+  },
+  "a name below a wildcard has no interface": {
+    urls: ["http://*.w.t", "tcp://a.w.t:5432"],
+    prepare: () => {},
+    settings: { overrides: { "a.w.t": "eth9" }, resolveInterface: () => undefined },
+    states: { "http://*.w.t": "active 127.107.0.2:80" },
+    published: [],
+    withheld: ["a.w.t"],
+  },
+  "a name below a wildcard has no address left": {
+    urls: ["http://*.w.t", ...Array.from({ length: 5 }, (_, index) => `tcp://${"abcde"[index]}.w.t:5432`)],
+    prepare: () => {},
+    settings: { subnet: parseCidr("127.107.0.0/29")! },
+    states: {
+      "http://*.w.t": "active 127.107.0.2:80",
+      ...Object.fromEntries(
+        ["a", "b", "c", "d"].map((
+          name,
+          index,
+        ) => [`tcp://${name}.w.t:5432`, `active 127.107.0.${index + 3}:5432`]),
+      ),
+    },
+    published: ["a.w.t", "b.w.t", "c.w.t", "d.w.t"],
+    withheld: ["e.w.t"],
+  },
+  // The endpoint is none of ours: its name leads where it led before.
+  "the policy refuses a name": {
+    urls: ["tcp://bad.t:5432", WEB],
+    prepare: () => {},
+    settings: { names: { revision: 0, judge: (name) => name === "bad.t" ? { refused: "reserved" } : {} } },
+    states: { [WEB]: "active 127.107.0.2:80" },
+    published: ["pg.t"],
+    withheld: [],
   },
 };
 
