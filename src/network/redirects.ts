@@ -3,27 +3,13 @@ import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
 import { CommandError, messageOf } from "../model/errors.ts";
 import type { Redirect } from "../model/redirect.ts";
-import { listenerKey } from "../model/route_table.ts";
 import { NftProgram, type RunWithInput } from "./nft_program.ts";
+import { RedirectChecks, redirectKey, refuseRedirects } from "./redirect_checks.ts";
 
 const log = getLogger(["ngrokd", "network"]);
 
 /** Exit codes of nft: it could not start, and it refused. */
 const UNCHANGED: readonly number[] = [-1, 1];
-
-/** Checks that run at the same time. */
-const CONCURRENCY = 8;
-
-/**
- * Of more new redirects than this, so many stand for all: they are elements of one map, which is
- * replaced at once. 10,000 connections would take 50 MiB and seconds.
- */
-const MAX_CHECKS = 500;
-
-/** After so many failures the others are not checked, because each may take seconds. */
-const MAX_FAILURES = 16;
-
-const ASTRAY = "a test connection did not end at ngrokd";
 
 /**
  * Leads connections of this machine for ports that other programs hold to the ports that ngrokd
@@ -35,15 +21,15 @@ export class Redirects {
   readonly #nft: NftProgram;
   readonly #mutex = new Mutex();
   readonly #onProblem = new OnChange();
+  readonly #checks: RedirectChecks;
   /** The table that was made; undefined if there is none of this run. */
   #made: { readonly redirects: readonly Redirect[]; readonly frame: string } | undefined;
-  /** The redirects that a connection has passed, as `from>to`. */
-  #checked = new Set<string>();
   #closed = false;
 
   constructor(options: RedirectsOptions) {
     this.#options = options;
     this.#nft = new NftProgram(options.run);
+    this.#checks = new RedirectChecks(options.endsHere);
   }
 
   /**
@@ -58,7 +44,7 @@ export class Redirects {
         if (redirects.length === 0 || unavailable !== undefined) await this.#remove();
         else await this.#make(redirects);
       } catch (error) {
-        this.#checked.clear();
+        this.#checks.reset();
         const problem = messageOf(error);
         this.#onProblem.report(
           problem,
@@ -68,7 +54,7 @@ export class Redirects {
       }
       this.#onProblem.report(undefined, () => {});
       return unavailable === undefined
-        ? await this.#check(redirects)
+        ? await this.#checks.run(redirects)
         : refuseRedirects(redirects, unavailable);
     });
   }
@@ -106,7 +92,7 @@ export class Redirects {
     const isSame = now !== undefined && now.frame === made.frame && now.holds(redirects);
     if (isSame) return true;
     log.warn("Another program removed or changed the redirects of held ports; restoring them");
-    this.#checked.clear();
+    this.#checks.reset();
     return false;
   }
 
@@ -114,27 +100,9 @@ export class Redirects {
     if (this.#made === undefined) return;
     await this.#nft.delete();
     this.#made = undefined;
-    this.#checked.clear();
+    this.#checks.reset();
     await this.#options.forget();
     log.info("Removed the redirects of held ports");
-  }
-
-  async #check(redirects: readonly Redirect[]): Promise<Map<string, string>> {
-    const reasons = new Map<string, string>();
-    const unchecked = redirects.filter((redirect) => !this.#checked.has(checkKey(redirect)));
-    const queue = sample(unchecked).values();
-    const worker = async () => {
-      for (const redirect of queue) {
-        const isOurs = reasons.size < MAX_FAILURES && await this.#options.endsHere(redirect);
-        if (!isOurs) reasons.set(listenerKey(redirect.address, redirect.from), ASTRAY);
-      }
-    };
-    await Promise.all(Array.from({ length: CONCURRENCY }, worker));
-    const isSampled = unchecked.length > MAX_CHECKS;
-    if (isSampled && reasons.size > 0) return refuseRedirects(unchecked, ASTRAY);
-    const passed = unchecked.filter(({ address, from }) => !reasons.has(listenerKey(address, from)));
-    for (const redirect of passed) this.#checked.add(checkKey(redirect));
-    return reasons;
   }
 }
 
@@ -151,22 +119,7 @@ export interface RedirectsOptions {
   readonly endsHere: (redirect: Redirect) => Promise<boolean>;
 }
 
-/** Returns that reason for every redirect, by `address:port` of the held port. */
-export function refuseRedirects(redirects: readonly Redirect[], reason: string): Map<string, string> {
-  return new Map(redirects.map(({ address, from }) => [listenerKey(address, from), reason]));
-}
-
 function areSame(a: readonly Redirect[], b: readonly Redirect[]): boolean {
-  return a.length === b.length && a.every((redirect, index) => checkKey(redirect) === checkKey(b[index]!));
-}
-
-/** Returns all items, or some from the whole list if there are too many. */
-function sample<T>(items: readonly T[]): readonly T[] {
-  const step = Math.ceil(items.length / MAX_CHECKS);
-  const first = Math.floor(Math.random() * step);
-  return step <= 1 ? items : items.filter((_, index) => index % step === first);
-}
-
-function checkKey({ address, from, to }: Redirect): string {
-  return `${listenerKey(address, from)}>${to}`;
+  return a.length === b.length &&
+    a.every((redirect, index) => redirectKey(redirect) === redirectKey(b[index]!));
 }

@@ -15,7 +15,7 @@ const LISTING = `table ip ngrokd {
 	}
 
 	chain output {
-		type nat hook output priority -100; policy accept;
+		type nat hook output priority -199; policy accept;
 		dnat ip to ip daddr . tcp dport map @moved
 	}
 }
@@ -75,12 +75,12 @@ Deno.test("NftTable reads what nft 1.0.6 prints, and what renderTable() writes",
   }
 });
 
-Deno.test("Redirects makes one table, written down before, and checks each new redirect once", async () => {
+Deno.test("Redirects makes one table, written down before, and checks each redirect", async () => {
   const nft = new FakeNft();
   assert.deepEqual(await nft.ensure(), [[], {}]);
   assert.deepEqual(await nft.ensure(PG), [["record", "replace", "frame", "check 5432"], {}]);
-  assert.deepEqual(await nft.ensure(PG), [["list"], {}]);
-  assert.deepEqual(await nft.ensure(PG, WEB), [["record", "replace", "frame", "check 80"], {}]);
+  assert.deepEqual(await nft.ensure(PG), [["list", "check 5432"], {}]);
+  assert.deepEqual(await nft.ensure(PG, WEB), [["record", "replace", "frame", "check 5432", "check 80"], {}]);
   assert.deepEqual(await nft.ensure(), [["delete", "forget"], {}]);
   assert.deepEqual(await nft.ensure(), [[], {}]);
 });
@@ -110,7 +110,30 @@ Deno.test("Redirects gives the reason of a redirect that leads elsewhere, and tr
   const [, reasons] = await nft.ensure(PG, WEB);
   assert.deepEqual(reasons, { "10.107.0.4:5432": "a test connection did not end at ngrokd" });
   nft.astray.clear();
-  assert.deepEqual(await nft.ensure(PG, WEB), [["list", "check 5432"], {}]);
+  assert.deepEqual(await nft.ensure(PG, WEB), [["list", "check 80", "check 5432"], {}]);
+});
+
+// A chain that another program made later came first, and list still said OK.
+Deno.test("Redirects notices that a redirect which has passed leads elsewhere", async () => {
+  const nft = new FakeNft();
+  await nft.ensure(PG, WEB);
+  nft.astray.add(5432);
+  assert.deepEqual((await nft.ensure(PG, WEB))[1], {
+    "10.107.0.4:5432": "a test connection did not end at ngrokd",
+  });
+});
+
+Deno.test("Redirects checks all of 1,000 redirects again in 16 polls, at most 64 in one", async () => {
+  const nft = new FakeNft();
+  const redirects = Array.from({ length: 1000 }, (_, index) => ({ ...PG, from: 10_000 + index }));
+  await nft.ensure(...redirects);
+  const again = new Set<string>();
+  for (let poll = 0; poll < 17; poll++) {
+    const [done] = await nft.ensure(...redirects);
+    assert.ok(done.length <= 65);
+    for (const step of done) if (step.startsWith("check")) again.add(step);
+  }
+  assert.equal(again.size, 1000);
 });
 
 Deno.test("Redirects that lead elsewhere cost a few checks, however many they are", async () => {
