@@ -36,6 +36,8 @@ export class RedirectChecks {
    * `address:port` of the held port.
    */
   async run(redirects: readonly Redirect[]): Promise<Map<string, string>> {
+    // One that comes back after it was gone is a new one.
+    this.#passed = new Set(redirects.map(redirectKey).filter((key) => this.#passed.has(key)));
     const again = this.#someAgain(redirects);
     // One failure may be a full queue, so the redirect is checked once more, and all others too.
     if ((await this.#findAstray(again, 1)).size > 0) this.reset();
