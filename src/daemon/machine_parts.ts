@@ -76,6 +76,7 @@ export function openRedirects(
 ): Redirects {
   const change: Change = { kind: "redirects" };
   const redirects = new Redirects({
+    isLeft: journal.has(change),
     run: stoppable(system, shutdown.forced).run,
     // Loopback subnets need no lock, so that several daemons can have one, but there is one table.
     unavailable: () => addresses.hasOwnSubnet ? undefined : "loopback addresses cannot be redirected",

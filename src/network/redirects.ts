@@ -9,7 +9,8 @@ import { RedirectChecks, redirectKey, refuseRedirects } from "./redirect_checks.
 const log = getLogger(["ngrokd", "network"]);
 
 /** Exit codes of nft: it could not start, and it refused. */
-const UNCHANGED: readonly number[] = [-1, 1];
+const CANNOT_START = -1;
+const UNCHANGED: readonly number[] = [CANNOT_START, 1];
 
 /**
  * Leads connections of this machine for ports that other programs hold to the ports that ngrokd
@@ -22,19 +23,25 @@ export class Redirects {
   readonly #mutex = new Mutex();
   readonly #onProblem = new OnChange();
   readonly #checks: RedirectChecks;
-  /** The table that was made; undefined if there is none of this run. */
+  /** The table that was made and read; undefined if there is none of this run. */
   #made: { readonly redirects: readonly Redirect[]; readonly frame: string } | undefined;
+  /** The redirects that the kernel may have; undefined if those of an earlier run may be left. */
+  #possible: readonly Redirect[] | undefined;
   #closed = false;
 
   constructor(options: RedirectsOptions) {
     this.#options = options;
+    this.#possible = options.isLeft ? undefined : [];
     this.#nft = new NftProgram(options.run);
     this.#checks = new RedirectChecks(options.endsHere);
   }
 
   /**
    * Makes exactly these redirects, and restores them if another program removed them. Returns the
-   * reason for each that does not work, by `address:port` of the held port.
+   * reason for each that does not work, or that could not be removed, by `address:port` of the held
+   * port.
+   *
+   * @throws {CommandError} If unknown redirects of an earlier run cannot be removed.
    */
   ensure(redirects: readonly Redirect[]): Promise<ReadonlyMap<string, string>> {
     return this.#mutex.run(async () => {
@@ -50,7 +57,8 @@ export class Redirects {
           problem,
           () => log.warn("Cannot redirect held ports: {error}", { error: problem }),
         );
-        return refuseRedirects(redirects, problem);
+        if (this.#possible === undefined && !hasNotStarted(error)) throw error;
+        return refuseRedirects([...this.#possible ?? [], ...redirects], problem);
       }
       this.#onProblem.report(undefined, () => {});
       return unavailable === undefined
@@ -68,14 +76,20 @@ export class Redirects {
   async #make(redirects: readonly Redirect[]): Promise<void> {
     if (await this.#isInPlace(redirects)) return;
     await this.#options.record();
+    const before = this.#possible;
+    this.#possible = before && [...before, ...redirects];
     try {
       await this.#nft.replace(redirects);
     } catch (error) {
       // One transaction: nothing was made if nft could not start or refused it.
-      const isUnchanged = error instanceof CommandError && UNCHANGED.includes(error.exitCode);
-      if (isUnchanged && this.#made === undefined) await this.#options.forget();
+      if (error instanceof CommandError && UNCHANGED.includes(error.exitCode)) {
+        this.#possible = before;
+        if (before?.length === 0) await this.#options.forget();
+      }
       throw error;
     }
+    this.#possible = redirects;
+    this.#made = undefined;
     // Without the redirects: thousands take tens of megabytes to read, here at the worst moment.
     this.#made = { redirects, frame: await this.#nft.frame() };
     log.info("Redirected held ports", { count: redirects.length });
@@ -97,9 +111,10 @@ export class Redirects {
   }
 
   async #remove(): Promise<void> {
-    if (this.#made === undefined) return;
+    if (this.#possible?.length === 0) return;
     await this.#nft.delete();
     this.#made = undefined;
+    this.#possible = [];
     this.#checks.reset();
     await this.#options.forget();
     log.info("Removed the redirects of held ports");
@@ -109,6 +124,8 @@ export class Redirects {
 /** Options of {@linkcode Redirects}. */
 export interface RedirectsOptions {
   readonly run: RunWithInput;
+  /** True if redirects of an earlier run could not be removed. @default {false} */
+  readonly isLeft?: boolean;
   /** Returns the reason why nothing can be redirected; undefined if it can. */
   readonly unavailable: () => string | undefined;
   /** Called before the table is made. */
@@ -117,6 +134,11 @@ export interface RedirectsOptions {
   readonly forget: () => Promise<void>;
   /** Returns true if a connection to the held port ends at ngrokd's listener. */
   readonly endsHere: (redirect: Redirect) => Promise<boolean>;
+}
+
+/** A machine where nft cannot start has no redirects, unless somebody has removed the program. */
+function hasNotStarted(error: unknown): boolean {
+  return error instanceof CommandError && error.exitCode === CANNOT_START;
 }
 
 function areSame(a: readonly Redirect[], b: readonly Redirect[]): boolean {

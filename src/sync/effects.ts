@@ -35,7 +35,8 @@ export interface ListenerEffects {
 export interface RedirectEffects {
   /**
    * Makes exactly these redirects, and restores them if another program removed them. Returns the
-   * reason for each that does not work, by the key `address:port` of the held port.
+   * reason for each that does not work, or that could not be removed, by the key `address:port` of
+   * the held port. Rejects if nobody knows which ports lead elsewhere.
    */
   ensure(redirects: readonly Redirect[], revision: number): Promise<ReadonlyMap<string, string>>;
 }

@@ -36,7 +36,7 @@ export interface ReasonFacts {
   readonly withheld: ReadonlyMap<string, WithheldName>;
   /** The services whose own port leads to the port that ngrokd has. */
   readonly redirected: ReadonlySet<string>;
-  /** `address:port` of a held port → the reason why it could not be redirected. */
+  /** `address:port` of a held port → the reason why it is not redirected, or still is. */
   readonly redirectReasons: ReadonlyMap<string, string>;
 }
 
@@ -53,10 +53,13 @@ export function isNamed({ listenInterface, wildcard }: Route): boolean {
   return listenInterface === VIRTUAL && !wildcard;
 }
 
-function redirectReason({ group }: Binding, facts: ReasonFacts): string | undefined {
+function redirectReason({ group, port }: Binding, facts: ReasonFacts): string | undefined {
   if (facts.redirected.has(group.service)) return "port held by another program, redirected";
   const reason = facts.redirectReasons.get(listenerKey(group.address, group.port));
-  return reason === undefined ? undefined : `not redirected: ${reason}`;
+  if (reason === undefined) return undefined;
+  return port === group.port
+    ? `a redirect of port ${port} may remain: ${reason}`
+    : `not redirected: ${reason}`;
 }
 
 /** Says that a name does not resolve, what works now, and how to find the program. */
@@ -65,10 +68,11 @@ function withheldReason(route: Route, { group, port, heldBy }: Binding, facts: R
   if (withheld === undefined) return undefined;
   const own = withheld.service === serviceKey(route);
   const cause = own ? "" : `, because ngrokd does not serve ${withheld.service}`;
+  const isAstray = port === group.port && facts.redirectReasons.has(listenerKey(group.address, port));
   const address = group.address === ANY_ADDRESS ? "127.0.0.1" : group.address;
   const texts = [
     `the name does not resolve${cause}`,
-    `use ${route.scheme}://${listenerKey(address, port!)}`,
+    ...(isAstray ? [] : [`use ${route.scheme}://${listenerKey(address, port!)}`]),
     ...(heldBy === "program" ? [`to see the program: ss -ltnp 'sport = :${group.port}'`] : []),
   ];
   return texts.join("; ");

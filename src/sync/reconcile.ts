@@ -21,14 +21,14 @@ export async function reconcile(
   const moved = bindings.filter(({ group, port = group.port }) => port !== group.port && !group.extra);
   const redirectable = options.redirectHeldPorts === "auto" ? moved.filter(isHeldVirtual) : [];
   const redirects = redirectable.map(redirectOf);
-  const redirectReasons = await redirect(redirects, effects.redirects, revision);
+  const redirectReasons = await redirect(redirects, effects.redirects, { revision, bindings });
   const redirected = new Set(
     redirectable.filter(({ group: { address, port } }) => !redirectReasons.has(listenerKey(address, port)))
       .map(({ group }) => group.service),
   );
   const withheld = options.publishMovedPorts
     ? new Map<string, WithheldName>()
-    : withheldNames(bindings, { unserved: options.unserved, redirected });
+    : withheldNames(bindings, { unserved: options.unserved, redirected, redirectReasons });
   const routes = setRoutes(bindings, effects.listeners, withheld);
   const published = routes.filter((route) => isNamed(route) && !withheld.has(route.hostname));
   const { names, nameReasons } = await publishNames(published, effects.names, revision);
@@ -89,7 +89,7 @@ export interface Applied {
   /** The addresses and own ports of the services that have been remapped. */
   readonly remapped: readonly { readonly address: string; readonly port: number }[];
   readonly redirects: readonly Redirect[];
-  /** `address:port` of a held port → the reason why it is not redirected. */
+  /** `address:port` of a held port → the reason why it is not redirected, or still is. */
   readonly redirectReasons: ReadonlyMap<string, string>;
   /** Host name → address. */
   readonly names: ReadonlyMap<string, string>;
@@ -105,12 +105,17 @@ function redirectOf({ group: { address, port }, port: to }: Binding): Redirect {
   return { address, from: port, to: to! };
 }
 
-async function redirect(redirects: readonly Redirect[], effects: RedirectEffects, revision: number) {
+async function redirect(
+  redirects: readonly Redirect[],
+  effects: RedirectEffects,
+  { revision, bindings }: Pick<OpenListeners, "revision" | "bindings">,
+): Promise<ReadonlyMap<string, string>> {
   try {
     return new Map(await effects.ensure(redirects, revision));
   } catch (error) {
     const reason = messageOf(error);
-    return new Map(redirects.map(({ address, from }) => [listenerKey(address, from), reason]));
+    const virtual = bindings.filter(({ group }) => group.virtual);
+    return new Map(virtual.map(({ group: { address, port } }) => [listenerKey(address, port), reason]));
   }
 }
 

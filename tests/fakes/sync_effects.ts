@@ -88,13 +88,14 @@ export class FakeWorld implements RoundEffects {
     forget: (endpointIds: Iterable<string>): void => void this.forgotten.push(...endpointIds),
   };
   redirected: readonly Redirect[] = [];
+  /** `address:port` → the reason why it is still redirected. */
+  readonly leftRedirects = new Map<string, string>();
   readonly redirects = {
     ensure: (redirects: readonly Redirect[]): Promise<ReadonlyMap<string, string>> => {
       this.redirected = redirects;
       if (this.faults.redirect !== undefined) return Promise.reject(this.faults.redirect);
-      return Promise.resolve(
-        this.noRedirects === undefined ? new Map() : refuseRedirects(redirects, this.noRedirects),
-      );
+      const refused = this.noRedirects === undefined ? [] : refuseRedirects(redirects, this.noRedirects);
+      return Promise.resolve(new Map([...this.leftRedirects, ...refused]));
     },
   };
   readonly names = {

@@ -172,6 +172,25 @@ for (const [name, { urls, prepare, settings, states, published, withheld }] of O
   });
 }
 
+// The kernel led the port to one where nobody listened any more.
+Deno.test("a name does not resolve while a redirect of its port could not be removed", async () => {
+  const ports: Record<string, (world: FakeWorld) => void> = {
+    "of this run": (world) => world.leftRedirects.set("127.107.0.2:5432", "nft failed"),
+    "of an earlier run": (world) => void (world.faults.redirect = new Error("nft failed")),
+  };
+  for (const [run, prepare] of Object.entries(ports)) {
+    const { world, loop } = await poll([PG], prepare);
+    assert.deepEqual([...world.published], [], run);
+    assert.deepEqual(loop.outcomes.map(({ state, reason }) => [state, reason]), [
+      ["degraded", "a redirect of port 5432 may remain: nft failed; the name does not resolve"],
+    ]);
+    world.leftRedirects.clear();
+    delete world.faults.redirect;
+    await loop.poll(NEVER);
+    assert.deepEqual([...world.published], [["pg.t", "127.107.0.2"]], run);
+  }
+});
+
 Deno.test("a degraded endpoint says which port is held, how to find the program, and what works now", async () => {
   await using logged = await captureLog();
   const { loop } = await poll([PG, WEB], (world) => void world.heldPorts.add(5432));
