@@ -1,4 +1,4 @@
-import type { Redirect } from "../model/redirect.ts";
+import { type Redirect, redirectKey } from "../model/redirect.ts";
 import { listenerKey } from "../model/route_table.ts";
 
 /** Checks that run at the same time. */
@@ -82,11 +82,6 @@ export class RedirectChecks {
 /** Returns that reason for every redirect, by `address:port` of the held port. */
 export function refuseRedirects(redirects: readonly Redirect[], reason: string): Map<string, string> {
   return new Map(redirects.map(({ address, from }) => [listenerKey(address, from), reason]));
-}
-
-/** Returns a text that is equal for equal redirects. */
-export function redirectKey({ address, from, to }: Redirect): string {
-  return `${listenerKey(address, from)}>${to}`;
 }
 
 /** Returns all items, or some from the whole list if there are too many. */

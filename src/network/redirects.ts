@@ -2,9 +2,9 @@ import { getLogger } from "@logtape/logtape";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
 import { CommandError, messageOf } from "../model/errors.ts";
-import type { Redirect } from "../model/redirect.ts";
+import { type Redirect, redirectKey } from "../model/redirect.ts";
 import { NftProgram, type RunWithInput } from "./nft_program.ts";
-import { RedirectChecks, redirectKey, refuseRedirects } from "./redirect_checks.ts";
+import { RedirectChecks, refuseRedirects } from "./redirect_checks.ts";
 
 const log = getLogger(["ngrokd", "network"]);
 
@@ -34,6 +34,11 @@ export class Redirects {
     this.#possible = options.isLeft ? undefined : [];
     this.#nft = new NftProgram(options.run);
     this.#checks = new RedirectChecks(options.endsHere);
+  }
+
+  /** Returns the redirects of this run that the kernel may have. */
+  observe(): readonly Redirect[] {
+    return this.#possible ?? [];
   }
 
   /**

@@ -33,6 +33,8 @@ export interface ListenerEffects {
 
 /** Leads connections for held ports to the ports that ngrokd has; the kernel does. */
 export interface RedirectEffects {
+  /** Returns the redirects that the last call of `ensure` has made or left. */
+  observe(): readonly Redirect[];
   /**
    * Makes exactly these redirects, and restores them if another program removed them. Returns the
    * reason for each that does not work, or that could not be removed, by the key `address:port` of

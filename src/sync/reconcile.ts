@@ -1,14 +1,15 @@
 import { getLogger } from "@logtape/logtape";
 import { serviceKey } from "../model/endpoint.ts";
 import { messageOf } from "../model/errors.ts";
-import type { Redirect } from "../model/redirect.ts";
+import { type Redirect, redirectKey } from "../model/redirect.ts";
+import { nextRevision } from "../model/revision.ts";
 import { listenerKey, type Route, RouteTable } from "../model/route_table.ts";
 import type { Binding, BindOptions } from "./bind.ts";
 import type { ListenerEffects, NameEffects, RedirectEffects, RoundEffects } from "./effects.ts";
 import { logFirst } from "./log_first.ts";
 import type { OpenListeners } from "./open_listeners.ts";
 import { hasFailed, isNamed, serviceReasons } from "./reasons.ts";
-import { type WithheldName, withheldNames } from "./withheld_names.ts";
+import { type WithheldName, withheldNames, type WithheldOptions } from "./withheld_names.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 
@@ -21,17 +22,26 @@ export async function reconcile(
   const moved = bindings.filter(({ group, port = group.port }) => port !== group.port && !group.extra);
   const redirectable = options.redirectHeldPorts === "auto" ? moved.filter(isHeldVirtual) : [];
   const redirects = redirectable.map(redirectOf);
+  const unchanged = findUnchanged(redirectable, effects.redirects.observe());
+  if (unchanged !== undefined) {
+    // First no name may need a redirect that goes: somebody may take its ports at once.
+    await lead(bindings, effects, {
+      ...options,
+      revision: nextRevision(),
+      redirected: servicesOf(unchanged),
+      redirectReasons: new Map(),
+    });
+  }
   const redirectReasons = await redirect(redirects, effects.redirects, { revision, bindings });
-  const redirected = new Set(
-    redirectable.filter(({ group: { address, port } }) => !redirectReasons.has(listenerKey(address, port)))
-      .map(({ group }) => group.service),
+  const redirected = servicesOf(
+    redirectable.filter(({ group: { address, port } }) => !redirectReasons.has(listenerKey(address, port))),
   );
-  const withheld = options.publishMovedPorts
-    ? new Map<string, WithheldName>()
-    : withheldNames(bindings, { unserved: options.unserved, redirected, redirectReasons });
-  const routes = setRoutes(bindings, effects.listeners, withheld);
-  const published = routes.filter((route) => isNamed(route) && !withheld.has(route.hostname));
-  const { names, nameReasons } = await publishNames(published, effects.names, revision);
+  const { routes, withheld, names, nameReasons } = await lead(bindings, effects, {
+    ...options,
+    revision,
+    redirected,
+    redirectReasons,
+  });
   const used = listenersOf(bindings);
   closeUnused(effects.listeners, used);
   logRemapped(moved, options.ports);
@@ -95,6 +105,39 @@ export interface Applied {
   readonly names: ReadonlyMap<string, string>;
   /** Host name → the reason why it does not resolve, or what is unusual about it. */
   readonly nameReasons: ReadonlyMap<string, string>;
+}
+
+/** Sets the routes and publishes the names that may resolve. */
+async function lead(
+  bindings: readonly Binding[],
+  effects: Pick<RoundEffects, "listeners" | "names">,
+  options: LeadOptions,
+) {
+  const withheld = options.publishMovedPorts
+    ? new Map<string, WithheldName>()
+    : withheldNames(bindings, options);
+  const routes = setRoutes(bindings, effects.listeners, withheld);
+  const published = routes.filter((route) => isNamed(route) && !withheld.has(route.hostname));
+  return { routes, withheld, ...await publishNames(published, effects.names, options.revision) };
+}
+
+interface LeadOptions extends WithheldOptions, Pick<ReconcileOptions, "publishMovedPorts"> {
+  /** The revision of the names. */
+  readonly revision: number;
+}
+
+/** Returns those whose redirect there is already; undefined if there is no other one. */
+function findUnchanged(
+  redirectable: readonly Binding[],
+  observed: readonly Redirect[],
+): readonly Binding[] | undefined {
+  const keys = new Set(observed.map(redirectKey));
+  const unchanged = redirectable.filter((binding) => keys.has(redirectKey(redirectOf(binding))));
+  return unchanged.length === keys.size ? undefined : unchanged;
+}
+
+function servicesOf(bindings: readonly Binding[]): ReadonlySet<string> {
+  return new Set(bindings.map(({ group }) => group.service));
 }
 
 function isHeldVirtual({ group, heldBy }: Binding): boolean {

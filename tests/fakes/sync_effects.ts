@@ -91,6 +91,7 @@ export class FakeWorld implements RoundEffects {
   /** `address:port` → the reason why it is still redirected. */
   readonly leftRedirects = new Map<string, string>();
   readonly redirects = {
+    observe: (): readonly Redirect[] => this.noRedirects === undefined ? this.redirected : [],
     ensure: (redirects: readonly Redirect[]): Promise<ReadonlyMap<string, string>> => {
       this.redirected = redirects;
       if (this.faults.redirect !== undefined) return Promise.reject(this.faults.redirect);

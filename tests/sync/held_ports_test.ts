@@ -256,6 +256,35 @@ Deno.test("the listeners of the old address close only after the name has moved"
   assert.ok(!world.open.has("127.107.0.2:5432"));
 });
 
+// Whoever waited for the port took the connections of clients that had the name's address.
+Deno.test("listeners and redirects of an endpoint that is gone end only after its name", async () => {
+  for (const isHeld of [false, true]) {
+    const test = await poll([PG, "http://b.t"], (world) => {
+      world.noRedirects = undefined;
+      if (isHeld) world.heldPorts.add(5432);
+    });
+    const { world, loop } = test;
+    const steps: string[] = [];
+    const { close } = world.listeners;
+    const { publish } = world.names;
+    const { ensure } = world.redirects;
+    world.listeners.close = (key) => (steps.push(`close ${key}`), close(key));
+    world.names.publish = (
+      names,
+      revision,
+    ) => (steps.push(`names ${[...names.keys()]}`), publish(names, revision));
+    world.redirects.ensure = (redirects) => (steps.push(`redirects ${redirects.length}`), ensure(redirects));
+    test.answers[0] = found("http://b.t");
+    await loop.poll(NEVER);
+    assert.deepEqual(
+      steps,
+      isHeld
+        ? ["names b.t", "redirects 0", "names b.t", "close 127.107.0.3:9080"]
+        : ["redirects 0", "names b.t", "close 127.107.0.3:5432"],
+    );
+  }
+});
+
 Deno.test("a port that is held everywhere keeps no name from an address where its other port is free", async () => {
   const { world } = await poll([PG, WEB], (world) => {
     world.heldPorts.add(5432);
