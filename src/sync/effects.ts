@@ -45,6 +45,8 @@ export interface RedirectEffects {
 
 /** Makes names resolve; a publisher does. */
 export interface NameEffects {
+  /** The problem of the last publication, because of which earlier names may still resolve. */
+  readonly problem: string | undefined;
   /** Makes exactly these names (→ address) resolve. Returns the reason for each that does not. */
   publish(
     names: ReadonlyMap<string, string>,

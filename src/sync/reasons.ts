@@ -33,6 +33,8 @@ export function serviceReasons(
 export interface ReasonFacts {
   /** Host name → the reason why it does not resolve, or what is unusual about it. */
   readonly nameReasons: ReadonlyMap<string, string>;
+  /** The reason why names of earlier rounds may still resolve. */
+  readonly nameProblem: string | undefined;
   readonly withheld: ReadonlyMap<string, WithheldName>;
   /** The services whose own port leads to the port that ngrokd has. */
   readonly redirected: ReadonlySet<string>;
@@ -71,7 +73,9 @@ function withheldReason(route: Route, { group, port, heldBy }: Binding, facts: R
   const isAstray = port === group.port && facts.redirectReasons.has(listenerKey(group.address, port));
   const address = group.address === ANY_ADDRESS ? "127.0.0.1" : group.address;
   const texts = [
-    `the name does not resolve${cause}`,
+    facts.nameProblem !== undefined && isNamed(route)
+      ? `cannot remove the name${cause}: ${facts.nameProblem}`
+      : `the name does not resolve${cause}`,
     ...(isAstray ? [] : [`use ${route.scheme}://${listenerKey(address, port!)}`]),
     ...(heldBy === "program" ? [`to see the program: ss -ltnp 'sport = :${group.port}'`] : []),
   ];

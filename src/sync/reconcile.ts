@@ -36,7 +36,7 @@ export async function reconcile(
   const redirected = servicesOf(
     redirectable.filter(({ group: { address, port } }) => !redirectReasons.has(listenerKey(address, port))),
   );
-  const { routes, withheld, names, nameReasons } = await lead(bindings, effects, {
+  const { routes, withheld, names, nameReasons, nameProblem } = await lead(bindings, effects, {
     ...options,
     revision,
     redirected,
@@ -45,12 +45,13 @@ export async function reconcile(
   const used = listenersOf(bindings);
   closeUnused(effects.listeners, used);
   logRemapped(moved, options.ports);
+  const isLeft = nameProblem !== undefined && withheld.size > 0;
   return {
     routes,
-    reasons: serviceReasons(bindings, { nameReasons, withheld, redirected, redirectReasons }),
+    reasons: serviceReasons(bindings, { nameReasons, nameProblem, withheld, redirected, redirectReasons }),
     withheld: new Set(withheld.keys()),
     ports: portsToSave(bindings, options.ports),
-    applied: bindings.some(hasFailed) ? undefined : {
+    applied: isLeft || bindings.some(hasFailed) ? undefined : {
       revision,
       addresses,
       listeners: used,
@@ -83,8 +84,8 @@ export interface ReconcileOutcome {
   /** Service → remapped port, to be saved; also those of endpoints that are away. */
   readonly ports: ReadonlyMap<string, number>;
   /**
-   * Undefined if an endpoint has no listener, so that the next round has to retry. A missing extra
-   * listener alone does not cost a full round at each poll.
+   * Undefined if an endpoint has no listener or a withheld name may still resolve, so that the next
+   * round has to retry. A missing extra listener alone does not cost a full round at each poll.
    */
   readonly applied: Applied | undefined;
 }
@@ -189,10 +190,12 @@ async function publishNames(routes: readonly Route[], effects: NameEffects, revi
   const names = new Map(routes.map(({ hostname, address }) => [hostname, address]));
   try {
     // A copy, because the publisher may change its own map.
-    return { names, nameReasons: new Map(await effects.publish(names, revision)) };
+    const nameReasons = new Map(await effects.publish(names, revision));
+    return { names, nameReasons, nameProblem: effects.problem };
   } catch (error) {
     const reason = messageOf(error);
-    return { names, nameReasons: new Map([...names.keys()].map((name) => [name, reason])) };
+    const nameReasons = new Map([...names.keys()].map((name) => [name, reason]));
+    return { names, nameReasons, nameProblem: reason };
   }
 }
 

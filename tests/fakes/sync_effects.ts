@@ -100,6 +100,7 @@ export class FakeWorld implements RoundEffects {
     },
   };
   readonly names = {
+    problem: undefined as string | undefined,
     publish: (names: ReadonlyMap<string, string>, revision = 0): Promise<ReadonlyMap<string, string>> => {
       this.published = names;
       this.revisions.published = revision;

@@ -256,6 +256,19 @@ Deno.test("the listeners of the old address close only after the name has moved"
   assert.ok(!world.open.has("127.107.0.2:5432"));
 });
 
+// list said that the name does not resolve, while its old line was still there.
+Deno.test("a degraded endpoint says that its name could not be removed, until it is", async () => {
+  const { world, loop } = await poll([PG], (world) => {
+    world.heldPorts.add(5432);
+    world.names.problem = "Cannot write /etc/hosts: the disk is full";
+  });
+  const reasonOf = () => loop.outcomes[0]!.reason;
+  assert.match(reasonOf(), /; cannot remove the name: Cannot write \/etc\/hosts: the disk is full; use tcp:/);
+  world.names.problem = undefined;
+  await loop.poll(NEVER);
+  assert.match(reasonOf(), /; the name does not resolve; use tcp:/);
+});
+
 // Whoever waited for the port took the connections of clients that had the name's address.
 Deno.test("listeners and redirects of an endpoint that is gone end only after its name", async () => {
   for (const isHeld of [false, true]) {
