@@ -63,6 +63,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
         startPort,
         publishMovedPorts,
         redirectHeldPorts,
+        os: system.operatingSystem(),
         resolveInterface: (name) => resolveInterface(name, system.localAddresses),
         random: system.random,
         names: policy.policy,

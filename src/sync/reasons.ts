@@ -1,7 +1,9 @@
 import { serviceKey } from "../model/endpoint.ts";
 import { VIRTUAL } from "../model/listen_mode.ts";
-import { ANY_ADDRESS, listenerKey, type Route } from "../model/route_table.ts";
+import { portHolderCommand } from "../model/port_holder.ts";
+import { listenerKey, type Route } from "../model/route_table.ts";
 import type { Binding } from "./bind.ts";
+import { directAccess } from "./direct_access.ts";
 import type { WithheldName } from "./withheld_names.ts";
 
 /** Returns why services have no route or are degraded, and what is unusual about the others. */
@@ -31,6 +33,8 @@ export function serviceReasons(
 
 /** The facts that reasons are made from. */
 export interface ReasonFacts {
+  /** The name of the operating system in Deno. */
+  readonly os: string;
   /** Host name → the reason why it does not resolve, or what is unusual about it. */
   readonly nameReasons: ReadonlyMap<string, string>;
   /** The reason why names of earlier rounds may still resolve. */
@@ -71,13 +75,12 @@ function withheldReason(route: Route, { group, port, heldBy }: Binding, facts: R
   const own = withheld.service === serviceKey(route);
   const cause = own ? "" : `, because ngrokd does not serve ${withheld.service}`;
   const isAstray = port === group.port && facts.redirectReasons.has(listenerKey(group.address, port));
-  const address = group.address === ANY_ADDRESS ? "127.0.0.1" : group.address;
   const texts = [
     facts.nameProblem !== undefined && isNamed(route)
       ? `cannot remove the name${cause}: ${facts.nameProblem}`
       : `the name does not resolve${cause}`,
-    ...(isAstray ? [] : [`use ${route.scheme}://${listenerKey(address, port!)}`]),
-    ...(heldBy === "program" ? [`to see the program: ss -ltnp 'sport = :${group.port}'`] : []),
+    ...(isAstray ? [] : [`use ${directAccess({ ...route, localPort: port! })}`]),
+    ...(heldBy === "program" ? [`to see the program: ${portHolderCommand(group.port, facts.os)}`] : []),
   ];
   return texts.join("; ");
 }

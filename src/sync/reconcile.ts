@@ -48,7 +48,14 @@ export async function reconcile(
   const isLeft = nameProblem !== undefined && withheld.size > 0;
   return {
     routes,
-    reasons: serviceReasons(bindings, { nameReasons, nameProblem, withheld, redirected, redirectReasons }),
+    reasons: serviceReasons(bindings, {
+      os: options.os,
+      nameReasons,
+      nameProblem,
+      withheld,
+      redirected,
+      redirectReasons,
+    }),
     withheld: new Set(withheld.keys()),
     ports: portsToSave(bindings, options.ports),
     applied: isLeft || bindings.some(hasFailed) ? undefined : {
@@ -69,6 +76,8 @@ export interface ReconcileOptions extends Pick<BindOptions, "ports"> {
   /** True if names resolve although ngrokd does not serve all their own ports. */
   readonly publishMovedPorts: boolean;
   readonly redirectHeldPorts: "auto" | "off";
+  /** The name of the operating system in Deno. */
+  readonly os: string;
   /** The names with a service that has no route. */
   readonly unserved: ReadonlyMap<string, WithheldName>;
 }

@@ -96,7 +96,9 @@ export interface RoundInput extends KnownEndpoints {
 
 /** The configuration that a round depends on. */
 export interface RoundSettings
-  extends Omit<AllocateOptions, "leases">, Pick<ReconcileOptions, "publishMovedPorts" | "redirectHeldPorts"> {
+  extends
+    Omit<AllocateOptions, "leases">,
+    Pick<ReconcileOptions, "publishMovedPorts" | "redirectHeldPorts" | "os"> {
   /** The first port to try when a port is in use. */
   readonly startPort: number;
 }

@@ -1,4 +1,5 @@
 import { BindError, type BindFailure, FileError, type FileFailure, messageOf } from "../model/errors.ts";
+import { portHolderCommand } from "../model/port_holder.ts";
 
 /** Translates Deno's error of a file operation. Only this module knows Deno's classes for files. */
 export function toFileError(error: unknown, operation: { action: string; path: string }): FileError {
@@ -16,7 +17,9 @@ export function toFileError(error: unknown, operation: { action: string; path: s
 export function toBindError(error: unknown, address: string): BindError {
   const [reason, state] = bindFailure(error, address);
   const hint = reason === "in_use" && !address.startsWith("/")
-    ? "See what listens there: sudo ss -ltnp"
+    ? `See what listens there: ${
+      portHolderCommand(Number(address.slice(address.lastIndexOf(":") + 1)), Deno.build.os)
+    }`
     : undefined;
   return new BindError(`Cannot bind ${address}: ${state}`, { address, reason, cause: error, hint });
 }

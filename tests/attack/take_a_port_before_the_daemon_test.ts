@@ -116,11 +116,15 @@ test("in network mode DNS answers only for names whose own port is served", asyn
   await using _holder = await Holder.open("0.0.0.0", 5432);
   await using stage = await openStage("net: {listen_interface: 0.0.0.0}");
   stage.cloud.addEndpoint({ url: "tcp://free.myapp:5433", backend: "echo" });
+  stage.cloud.addEndpoint({ url: "http://pg.myapp", backend: "http" });
   stage.startDaemon();
   const dig = async (name: string) =>
     (await runProgram(["dig", "+short", "+time=4", "+tries=1", "@127.0.0.1", name])).stdout;
   await stage.until("a free port's name resolves", async () => /^127/.test(await dig("free.myapp")));
   assert.equal(await dig("pg.myapp"), "");
-  const row = (await stage.askList()).find(({ hostname }) => hostname === "pg.myapp");
+  const rows = await stage.askList();
+  const row = rows.find(({ url }) => url === "tcp://pg.myapp:5432");
+  const web = rows.find(({ url }) => url === "http://pg.myapp")!;
+  assert.match(await shell(/use (curl [^;]*)/.exec(web.reason)![1]!), /pg\.myapp/);
   assert.match(row!.reason, /5432 is in use.*use tcp:\/\/127\.0\.0\.1:9080/);
 });

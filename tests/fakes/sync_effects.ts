@@ -27,6 +27,7 @@ export function roundSettings(fields: Partial<RoundSettings> = {}): RoundSetting
     random: () => 0,
     publishMovedPorts: false,
     redirectHeldPorts: "auto",
+    os: "linux",
     ...fields,
   };
 }

@@ -197,7 +197,7 @@ Deno.test("a degraded endpoint says which port is held, how to find the program,
   const reasons = loop.outcomes.map(({ reason }) => reason);
   assert.deepEqual(reasons, [
     "port 5432 is in use on 127.107.0.2, listening on 9080; not redirected: nft is not installed; " +
-    "the name does not resolve; use tcp://127.107.0.2:9080; to see the program: ss -ltnp 'sport = :5432'",
+    "the name does not resolve; use tcp://127.107.0.2:9080; to see the program: sudo ss -ltnp 'sport = :5432'",
     "the name does not resolve, because ngrokd does not serve pg.t:5432; use http://127.107.0.2:80",
   ]);
   await loop.poll(NEVER);
@@ -206,6 +206,39 @@ Deno.test("a degraded endpoint says which port is held, how to find the program,
     `Serving ${PG} by its address only: ${reasons[0]}`,
     `Serving ${WEB} by its address only: ${reasons[1]}`,
   ]);
+});
+
+const ACCESS: readonly (readonly [url: string, listenInterface: string, access: string])[] = [
+  ["tcp://a.t:5432", "virtual", "tcp://127.107.0.2:9080"],
+  ["http://a.t", "virtual", "http://127.107.0.2:9080"],
+  ["https://a.t", "virtual", "curl --connect-to a.t:443:127.107.0.2:9080 https://a.t:443"],
+  ["tls://a.t:8443", "virtual", "openssl s_client -connect 127.107.0.2:9080 -servername a.t"],
+  ["http://*.a.t", "virtual", "curl --connect-to any.a.t:80:127.107.0.2:9080 http://any.a.t:80"],
+  ["tcp://a.t:5432", "0.0.0.0", "tcp://127.0.0.1:5432"],
+  ["http://a.t", "0.0.0.0", "curl --connect-to a.t:80:127.0.0.1:80 http://a.t:80"],
+  ["https://a.t", "0.0.0.0", "curl --connect-to a.t:443:127.0.0.1:443 https://a.t:443"],
+  ["tls://*.a.t:443", "0.0.0.0", "openssl s_client -connect 127.0.0.1:443 -servername any.a.t"],
+];
+
+for (const [url, listenInterface, access] of ACCESS) {
+  Deno.test(`a degraded ${url} on ${listenInterface} says how to reach it`, async () => {
+    const { hostname } = endpoints(url)[0]!;
+    // In network mode another endpoint withholds the name.
+    const others = listenInterface === "virtual" ? [] : [`tcp://${hostname}:22`];
+    const { loop } = await poll([url, ...others], (world) => {
+      if (listenInterface === "virtual") {
+        for (const port of [80, 443, 5432, 8443]) world.heldPorts.add(port);
+      }
+    }, { listenInterface });
+    assert.equal(/; use ([^;]*)/.exec(loop.outcomes[0]!.reason)![1], access);
+  });
+}
+
+Deno.test("the command for the program that holds a port is one of the operating system", async () => {
+  for (const [os, command] of [["linux", "sudo ss -ltnp"], ["darwin", "sudo lsof -nP -iTCP:5432"]] as const) {
+    const { loop } = await poll([PG], (world) => void world.heldPorts.add(5432), { os });
+    assert.ok(loop.outcomes[0]!.reason.includes(`to see the program: ${command}`));
+  }
 });
 
 Deno.test("a name whose port is held on its very address gets another one, which is saved first", async () => {
