@@ -78,8 +78,8 @@ export function openRedirects(
   const redirects = new Redirects({
     isLeft: journal.has(change),
     run: stoppable(system, shutdown.forced).run,
-    // Loopback subnets need no lock, so that several daemons can have one, but there is one table.
-    unavailable: () => addresses.hasOwnSubnet ? undefined : "loopback addresses cannot be redirected",
+    // There is one table, and other daemons may have such a subnet too.
+    unavailable: () => addresses.hasOwnSubnet ? undefined : "ngrokd did not create the subnet",
     record: () => journal.record(change),
     forget: () => journal.strike(change),
     endsHere: ({ address, from, to }) =>

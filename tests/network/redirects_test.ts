@@ -236,7 +236,7 @@ Deno.test("Redirects checks one that was gone meanwhile like a new one", async (
 
 Deno.test("Redirects runs nothing where it is not available, or after its end", async () => {
   const nft = new FakeNft();
-  const unavailable = "loopback addresses cannot be redirected";
+  const unavailable = "ngrokd did not create the subnet";
   nft.unavailable = unavailable;
   assert.deepEqual(await nft.ensure(PG), [[], { "10.107.0.4:5432": unavailable }]);
   nft.unavailable = undefined;
