@@ -81,6 +81,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     loop,
     names,
     addresses,
+    redirects,
     dns,
     health,
     stateProblems: [...directoryProblems, ...problems, ...journalProblems],

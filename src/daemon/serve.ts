@@ -17,6 +17,7 @@ import { DRAIN } from "./data_path_parts.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
 import { listenForOwner } from "./owner_socket.ts";
 import { hostsPath } from "./paths.ts";
+import { watchRedirects } from "./redirect_watch.ts";
 import { Reloader } from "./reload.ts";
 import { Shutdown, whenAborted } from "./shutdown.ts";
 
@@ -105,6 +106,7 @@ async function start(surroundings: Surroundings, reloader: Reloader): Promise<vo
 
   const wake = wakeOf(daemon, system);
   const loops = [daemon.loop, daemon.dns, daemon.renewals, wake].map((part) => part.run(signal));
+  loops.push(watchRedirects(daemon, signal));
   running.push(...loops.map((loop) => () => loop));
   await Promise.race([Promise.all(loops), whenAborted(signal)]);
 }
