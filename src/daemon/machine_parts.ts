@@ -85,7 +85,7 @@ export function openRedirects(
     endsHere: ({ address, from, to }) =>
       forwarder.endsAt(listenerKey(address, to), {
         target: { address, port: from },
-        connect: system.connectTcp,
+        connect: system.connectReserved,
       }),
   });
   shutdown.addWait("finish the change of redirects", () => redirects.close());

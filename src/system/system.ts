@@ -11,6 +11,7 @@ import { random } from "./random.ts";
 import { run } from "./run.ts";
 import { onSignals } from "./signals.ts";
 import { type LogOutput, openLogOutput } from "./log_output.ts";
+import { connectReserved } from "./connect_reserved.ts";
 import { connectTcp, listenTcp } from "./tcp.ts";
 import { writeErr, writeOut } from "./terminal.ts";
 import { checkTlsPair } from "./tls_pair.ts";
@@ -31,6 +32,7 @@ export interface System {
   readonly listenTcp: typeof listenTcp;
   readonly listenUdp: typeof listenUdp;
   readonly connectTcp: typeof connectTcp;
+  readonly connectReserved: typeof connectReserved;
   readonly connectTls: typeof connectTls;
   readonly probeChain: typeof probeChain;
   /**
@@ -79,6 +81,7 @@ export function realSystem(): System {
     listenTcp,
     listenUdp,
     connectTcp,
+    connectReserved,
     connectTls,
     probeChain,
     localAddresses,
