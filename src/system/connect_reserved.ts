@@ -22,8 +22,8 @@ export async function connectReserved(where: TcpAddress, signal: AbortSignal): P
       return await connectFrom(port, { where, signal });
     } catch (error) {
       if (codeOf(error) === "EACCES") return await connectTcp(where, signal);
-      const isTaken = codeOf(error) === "EADDRINUSE" || codeOf(error) === "EADDRNOTAVAIL";
-      if (!isTaken || attempt === ATTEMPTS) throw error;
+      // A port that another connection has is EADDRINUSE, EADDRNOTAVAIL or, by the runtime, EINVAL.
+      if (codeOf(error) === "ECONNREFUSED" || signal.aborted || attempt === ATTEMPTS) throw error;
     }
   }
 }

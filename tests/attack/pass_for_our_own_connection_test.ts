@@ -32,6 +32,16 @@ test("no ordinary user can connect from the source of a connection that checks a
   }
 });
 
+test("a reserved port that another connection has is not the end of a check", async () => {
+  using listener = Deno.listen({ hostname: LOCALHOST, port: 0 });
+  const where = { address: LOCALHOST, port: listener.addr.port };
+  const own = await Promise.all(
+    Array.from({ length: 200 }, () => connectReserved(where, AbortSignal.timeout(5000))),
+  );
+  assert.equal(new Set(own.map(({ source }) => source)).size, 200);
+  for (const each of own) each.close();
+});
+
 test("a connection from a reserved port ends with an error or the signal's reason", async () => {
   const closed = Deno.listen({ hostname: LOCALHOST, port: 0 });
   const where = { address: LOCALHOST, port: closed.addr.port };
