@@ -22,14 +22,17 @@ export async function reconcile(
   const moved = bindings.filter(({ group, port = group.port }) => port !== group.port && !group.extra);
   const redirectable = options.redirectHeldPorts === "auto" ? moved.filter(isHeldVirtual) : [];
   const redirects = redirectable.map(redirectOf);
-  const unchanged = findUnchanged(redirectable, effects.redirects.observe());
-  if (unchanged !== undefined) {
-    // First no name may need a redirect that goes: somebody may take its ports at once.
+  const observed = effects.redirects.observe();
+  const wanted = new Set(redirects.map(redirectKey));
+  const going = observed.filter((each) => !wanted.has(redirectKey(each)));
+  if (going.length > 0) {
+    // First no name may lead to a redirect that goes: somebody may take its ports at once.
+    const present = new Set(observed.map(redirectKey));
     await lead(bindings, effects, {
       ...options,
       revision: nextRevision(),
-      redirected: servicesOf(unchanged),
-      redirectReasons: new Map(),
+      redirected: servicesOf(redirectable.filter((each) => present.has(redirectKey(redirectOf(each))))),
+      redirectReasons: reasonForAll(going, "it is being removed"),
     });
   }
   const redirectReasons = await redirect(redirects, effects.redirects, { revision, bindings });
@@ -136,14 +139,8 @@ interface LeadOptions extends WithheldOptions, Pick<ReconcileOptions, "publishMo
   readonly revision: number;
 }
 
-/** Returns those whose redirect there is already; undefined if there is no other one. */
-function findUnchanged(
-  redirectable: readonly Binding[],
-  observed: readonly Redirect[],
-): readonly Binding[] | undefined {
-  const keys = new Set(observed.map(redirectKey));
-  const unchanged = redirectable.filter((binding) => keys.has(redirectKey(redirectOf(binding))));
-  return unchanged.length === keys.size ? undefined : unchanged;
+function reasonForAll(redirects: readonly Redirect[], reason: string): ReadonlyMap<string, string> {
+  return new Map(redirects.map(({ address, from }) => [listenerKey(address, from), reason]));
 }
 
 function servicesOf(bindings: readonly Binding[]): ReadonlySet<string> {

@@ -92,7 +92,13 @@ export class FakeWorld implements RoundEffects {
   /** `address:port` → the reason why it is still redirected. */
   readonly leftRedirects = new Map<string, string>();
   readonly redirects = {
-    observe: (): readonly Redirect[] => this.noRedirects === undefined ? this.redirected : [],
+    observe: (): readonly Redirect[] => [
+      ...(this.noRedirects === undefined ? this.redirected : []),
+      ...this.leftRedirects.keys().map((key) => {
+        const [address, from] = key.split(":");
+        return { address: address!, from: Number(from), to: 9080 };
+      }),
+    ],
     ensure: (redirects: readonly Redirect[]): Promise<ReadonlyMap<string, string>> => {
       this.redirected = redirects;
       if (this.faults.redirect !== undefined) return Promise.reject(this.faults.redirect);
