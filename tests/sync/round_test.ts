@@ -40,7 +40,8 @@ Deno.test("runRound() gives every endpoint an outcome; members of a pool share a
 
 Deno.test("runRound() names the first 100 endpoints that it refuses and counts the others (R71)", async () => {
   const list = Array.from({ length: 250 }, (_, n) => endpoint("tcp://localhost:22", `ep_${n}`));
-  const { refused } = await runRound(input(list), new FakeWorld());
+  const names = { revision: 0, judge: () => ({ refused: "a name of this machine" }) };
+  const { refused } = await runRound(input(list, { names }), new FakeWorld());
   assert.deepEqual([refused.length, refused[0]!.url], [101, "150 more entries"]);
 });
 
