@@ -54,14 +54,29 @@ testAsRoot("checkAncestors() refuses what another user can replace, with a comma
   await checkAncestors(file);
 });
 
-testAsRoot("checkAncestors() examines symbolic links, and the directories that they lead to", async (a) => {
+testAsRoot("each check follows every symbolic link as the kernel does, and the last one too", async (a) => {
   await makeLink(`${a}/b`, `${a}/link`);
   await checkAncestors(`${a}/link/f`);
-  await Deno.mkdir(`${a}/open`);
-  await Deno.chmod(`${a}/open`, 0o777);
-  await Deno.mkdir(`${a}/open/c`);
-  await makeLink(`${a}/open/c`, `${a}/far`);
-  await assert.rejects(checkAncestors(`${a}/far/f`), /can write to the directory .*\/open/);
+  await checkAncestors(`${a}/link/../b/f`);
+  const home = `${a}/home`;
+  await Deno.mkdir(`${home}/sub`, { recursive: true });
+  await Deno.mkdir(`${home}/state`);
+  await Deno.writeTextFile(`${home}/f`, "text", { mode: 0o600 });
+  await makeLink(`${a}/b`, `${home}/back`);
+  await Deno.chown(home, NOBODY, null);
+  await makeLink("home/f", `${a}/b/../file`);
+  await makeLink(`${home}/state`, `${a}/state`);
+  await makeLink(`${home}/back`, `${a}/through`);
+  await makeLink(`${home}/sub`, `${a}/sub`);
+  const says = /user 65534 owns the directory .*\/home$/;
+  await assert.rejects(readGuarded(`${a}/file`), says);
+  await assert.rejects(checkDirectory(`${a}/state`), says);
+  // The user's link in between leads back to a directory of root.
+  await assert.rejects(readGuarded(`${a}/through/f`), says);
+  // Without a scoped permission set, `..` leads to the parent of the link's target.
+  await assert.rejects(checkAncestors(`${a}/sub/../f`), says);
+  await makeLink("loop", `${a}/loop`);
+  await assert.rejects(checkAncestors(`${a}/loop/f`), /is one of too many symbolic links$/);
 });
 
 testAsRoot("checkDirectory() refuses a sticky directory, in which others can place files", async (a) => {
