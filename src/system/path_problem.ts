@@ -1,4 +1,5 @@
 import { dirname, isAbsolute, join, resolve } from "node:path";
+import { STATE_FILES } from "../model/state_files.ts";
 import { toFileError } from "./errors.ts";
 import { holds } from "./permissions.ts";
 
@@ -11,6 +12,9 @@ const STICKY = 0o1000;
 /** As many as Linux follows (path_resolution(7)). */
 const MAX_LINKS = 40;
 const FEWER_LINKS = "Use a path with fewer symbolic links";
+
+/** The files that a former user of ngrokd may have left: with a wrong owner they are not used. */
+const OWN_NAMES: readonly string[] = ["config.yml", "tls.key", "tls.crt", ...Object.values(STATE_FILES)];
 
 /** The reason why other users could replace a file, and the command that corrects it. */
 export interface PathProblem {
@@ -69,7 +73,10 @@ async function entryProblem(entry: string, user: number): Promise<PathProblem | 
   const info = await lstat(directory);
   const child = await lstat(entry);
   const stranger = info === undefined ? undefined : strangerOf(info, user);
-  if (stranger !== undefined) return owned(stranger, { what: "the directory", path: directory, user });
+  if (stranger !== undefined) {
+    const text = `user ${stranger} owns the directory ${directory}`;
+    return { text, hint: await handOver(directory, user) };
+  }
   const owner = child === undefined ? undefined : strangerOf(child, user);
   if (info !== undefined && isWritableByOthers(info)) {
     if (!isSticky(info)) return writable(directory, info);
@@ -79,11 +86,17 @@ async function entryProblem(entry: string, user: number): Promise<PathProblem | 
     }
   }
   if (!child?.isSymlink || owner === undefined) return undefined;
-  return owned(owner, { what: "the symbolic link", path: entry, user });
+  return { text: `user ${owner} owns the symbolic link ${entry}`, hint: `Run: chown -h ${user} ${entry}` };
 }
 
-function owned(stranger: number, { what, path, user }: { what: string; path: string; user: number }) {
-  return { text: `user ${stranger} owns ${what} ${path}`, hint: `Run: chown -h ${user} ${path}` };
+/** Returns the command that gives a directory, and the files of ngrokd in it, to `user`. */
+async function handOver(directory: string, user: number): Promise<string> {
+  const paths = [directory];
+  for (const path of OWN_NAMES.map((name) => join(directory, name))) {
+    const info = await lstat(path);
+    if (info !== undefined && strangerOf(info, user) !== undefined) paths.push(path);
+  }
+  return `Run: chown -h ${user} ${paths.join(" ")}`;
 }
 
 /**
@@ -98,7 +111,7 @@ export async function directoryProblem(path: string, user: number): Promise<Path
   });
   const stranger = strangerOf(info, user);
   if (stranger !== undefined) {
-    return { text: `user ${stranger} owns the directory`, hint: `Run: chown ${user} ${path}` };
+    return { text: `user ${stranger} owns the directory`, hint: await handOver(path, user) };
   }
   return isWritableByOthers(info) ? writable(path, info) : undefined;
 }

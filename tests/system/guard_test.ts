@@ -87,6 +87,16 @@ testAsRoot("checkDirectory() refuses a sticky directory, in which others can pla
   }
 });
 
+testAsRoot("checkDirectory() gives a command for the files of ngrokd in the directory too", async (a) => {
+  const directory = `${a}/b`;
+  for (const name of ["operator_id", "tls.key"]) await Deno.writeTextFile(`${directory}/${name}`, "");
+  for (const path of [directory, `${directory}/f`, `${directory}/operator_id`]) {
+    await Deno.chown(path, NOBODY, null);
+  }
+  const hint = `Run: chown -h 0 ${directory} ${directory}/operator_id`;
+  await assert.rejects(checkDirectory(directory), { reason: "unsafe", hint });
+});
+
 testAsRoot("checkDirectory() gives an ordinary user the reason, and does not refuse", async (a) => {
   await Deno.chmod(`${a}/b`, 0o777);
   const code = `import { checkDirectory } from "../../src/system/files.ts";
