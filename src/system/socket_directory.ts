@@ -24,7 +24,7 @@ export const LOCK_SUFFIX = ".lock";
  * exists gets this mode and group again, unless it holds files of others. Returns the id of the
  * group.
  *
- * @throws {BindError} `denied` if others can enter, own or replace the directory.
+ * @throws {BindError} `unsafe` if others can enter, own or replace the directory.
  */
 export async function prepareDirectory(path: string, group: string | undefined): Promise<number | undefined> {
   const directory = dirname(path);
@@ -36,14 +36,14 @@ export async function prepareDirectory(path: string, group: string | undefined):
     await using handle = await openDirectory(directory);
     const { uid, mode } = await handle.stat();
     if (uid !== ROOT && uid !== Deno.uid()) {
-      throw denied(path, { why: `user ${uid} owns`, hint: `Run: chown ${Deno.uid()} ${directory}` });
+      throw unsafe(path, { why: `user ${uid} owns`, hint: `Run: chown ${Deno.uid()} ${directory}` });
     }
     if ((mode & OTHERS) !== 0) {
-      throw denied(path, { why: "other users can enter", hint: `Run: chmod o= ${directory}` });
+      throw unsafe(path, { why: "other users can enter", hint: `Run: chmod o= ${directory}` });
     }
     if (await isDedicated(path)) await correct(handle, gid);
     else if ((mode & GROUP_WRITE) !== 0) {
-      throw denied(path, { why: "its group can write to", hint: `Run: chmod g-w ${directory}` });
+      throw unsafe(path, { why: "its group can write to", hint: `Run: chmod g-w ${directory}` });
     }
     return gid;
   } catch (error) {
@@ -51,7 +51,7 @@ export async function prepareDirectory(path: string, group: string | undefined):
     if (error instanceof FileError) {
       throw new BindError(`Cannot bind ${path}: ${error.message}`, {
         address: path,
-        reason: "denied",
+        reason: "unsafe",
         cause: error,
         hint: error.hint,
       });
@@ -60,10 +60,10 @@ export async function prepareDirectory(path: string, group: string | undefined):
   }
 }
 
-function denied(path: string, { why, hint }: { why: string; hint: string }): BindError {
+function unsafe(path: string, { why, hint }: { why: string; hint: string }): BindError {
   return new BindError(`Cannot bind ${path}: ${why} the directory ${dirname(path)}`, {
     address: path,
-    reason: "denied",
+    reason: "unsafe",
     hint: `${hint}, or give server.socket_path a directory of its own`,
   });
 }

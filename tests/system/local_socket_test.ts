@@ -129,10 +129,10 @@ testAsRoot("listenLocal() refuses a directory that others own or can replace", a
   const path = `${directory}/run/x.sock`;
   await Deno.mkdir(`${directory}/run`, { mode: 0o700 });
   await Deno.chown(`${directory}/run`, 65534, 65534);
-  await assert.rejects(listenLocal(path), refuses("denied", /user 65534 owns the directory/));
+  await assert.rejects(listenLocal(path), refuses("unsafe", /user 65534 owns the directory/));
   await Deno.chown(`${directory}/run`, 0, 0);
   await Deno.chmod(directory, 0o777);
-  await assert.rejects(listenLocal(path), refuses("denied", /other users can write to the directory/));
+  await assert.rejects(listenLocal(path), refuses("unsafe", /other users can write to the directory/));
   await Deno.chmod(directory, 0o1777);
   (await listenLocal(path)).close();
 });
@@ -186,7 +186,7 @@ Deno.test("listenLocal() rejects a directory that others can enter, and returns 
     await Deno.chmod(directory.path, open);
     await assert.rejects(listenLocal(`${directory.path}/x.sock`), (error) => {
       assert.match((error as BindError).hint!, /^Run: chmod o= /);
-      return refuses("denied", /other users can enter the directory/)(error);
+      return refuses("unsafe", /other users can enter the directory/)(error);
     });
     assert.deepEqual(await Array.fromAsync(Deno.readDir(directory.path)), []);
   }
