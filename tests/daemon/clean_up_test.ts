@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { renderBlock } from "../../src/names/hosts/hosts_block.ts";
 import { CommandError } from "../../src/model/errors.ts";
+import { runDaemon } from "../../src/daemon/run.ts";
 import { realSystem, type System } from "../../src/system/system.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";
 import { withDaemon } from "../fakes/with_daemon.ts";
@@ -106,4 +108,24 @@ Deno.test("cleanup does not claim that nothing is left if it cannot check for an
   await cleanUp(machine);
   assert.doesNotMatch(machine.logText, /No names and addresses of ngrokd are left/);
   assert.match(machine.logText, /if one exists, run: ip link delete ngrokd0/);
+});
+
+Deno.test({
+  name: "cleanup as root does not use the journal of another user, and says so",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using machine = await FakeMachine.create();
+    const section = renderBlock(new Map([["api.myapp", "10.107.0.2"]]));
+    const other = `${machine.directory}/other`;
+    for (const path of [machine.hostsPath, other]) await Deno.writeTextFile(path, `${USER}\n${section}`);
+    const changes = [{ kind: "hosts", path: other, created: true }];
+    await Deno.writeTextFile(`${machine.etc}/journal.json`, JSON.stringify({ version: 1, changes }));
+    const config = `${machine.directory}/config.yml`;
+    await Deno.rename(machine.configPath, config);
+    await Deno.chown(machine.etc, 65534, 65534);
+    assert.equal(await runDaemon(["cleanup", "--config", config], machine.system), 1);
+    assert.match(machine.logText, /Cannot use the journal: .*user 65534 owns the directory/);
+    assert.equal(await Deno.readTextFile(machine.hostsPath), USER);
+    assert.equal(await Deno.readTextFile(other), `${USER}\n${section}`);
+  },
 });
