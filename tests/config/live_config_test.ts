@@ -51,6 +51,8 @@ Deno.test("LiveConfig.open() refuses a configuration or key file that others can
     ["", 0o644, undefined],
     [keyed, 0o644, /config\.yml: its mode is 0644, so that others can open it/],
     [keyed, 0o600, undefined],
+    ["proxy_url: http://u:p@192.0.2.1:3128", 0o644, /config\.yml: its mode is 0644, so that others can open/],
+    ["proxy_url: http://192.0.2.1:3128", 0o644, undefined],
   ];
   for (const [text, mode, says] of cases) {
     await using file = await fakeFile(text);
