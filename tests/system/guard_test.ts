@@ -106,6 +106,15 @@ testAsRoot("checkDirectory() gives an ordinary user the reason, and does not ref
   assert.match(stdout, /other users can write to the directory .*\(mode 0777\)/, stderr);
 });
 
+testAsRoot("readGuarded() follows a link and readOwn() does not without a permission set too", async (a) => {
+  await makeLink(`${a}/b/f`, `${a}/link`);
+  const code = `import { readGuarded, readOwn } from "../../src/system/files.ts";
+    console.log(await readGuarded("${a}/link"));
+    console.log(await readOwn("${a}/link").catch(({ reason }) => reason));`;
+  const { stdout, stderr } = await runModule(code, { permissions: ["--allow-all"] });
+  assert.equal(stdout, "text\nnot_regular\n", stderr);
+});
+
 testAsRoot("readGuarded() follows a link and readOwn() does not; both demand owner and mode", async (a) => {
   const file = `${a}/b/f`;
   await makeLink(file, `${a}/link`);
