@@ -22,7 +22,7 @@ const LINK = 'mv "$f" "$f.elsewhere"; ln -s "$f.elsewhere" "$f"';
 const HUGE = 'truncate -s 2G "$f"; chmod 600 "$f"';
 const STRANGER = 'touch "$f"; chown 65534:65534 "$f"';
 const REPLACED = "; it is kept as";
-const NEXT_WRITE = "it stays, and the next write renames it to";
+const NEXT_WRITE = "it stays until the next write, which renames it to";
 const NOT_REGULAR = "it is not a regular file";
 const OWNER = "its owner is user 65534";
 
