@@ -4,7 +4,7 @@ import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../src/config/config.ts";
 import { loadGuarded } from "../src/config/load.ts";
-import { ownerSocketPath } from "../src/config/paths.ts";
+import { CA_DIRECTORY, ownerSocketPath } from "../src/config/paths.ts";
 import { configPermissions } from "../src/config/permissions.ts";
 import { PROXY_VARIABLES, proxyFor } from "../src/config/proxy/proxy_for.ts";
 import { proxyNeed } from "../src/config/proxy/proxy_url.ts";
@@ -87,7 +87,8 @@ async function findMissing(args: readonly string[]): Promise<Capability[]> {
   const { config } = await loadGuarded(wanted.configPath, { readGuarded });
   const hostsPath = readEnvironment("NGROKD_HOSTS_PATH");
   const keyPath = readEnvironment("NGROK_API_KEY_FILE");
-  await checkPaths(config, [hostsPath, keyPath]);
+  // As root, no user may be able to replace one of them.
+  for (const path of ownPaths(config, [hostsPath, keyPath])) await checkAncestors(path);
   const needed = neededCapabilities(config, {
     configPath: resolve(wanted.configPath),
     hostsPath,
@@ -101,16 +102,13 @@ async function findMissing(args: readonly string[]): Promise<Capability[]> {
 }
 
 /**
- * Checks, as root, the directories above each file of the daemon, most of which its own permission
- * set does not show.
- *
- * @throws {FileError} If a user can replace one of them.
+ * Returns the path of each file of the daemon, and of the directory of CAs. The permission set of
+ * the daemon does not show most of the directories above them.
  */
-async function checkPaths(config: Config, more: readonly (string | undefined)[]): Promise<void> {
+export function ownPaths(config: Config, more: readonly (string | undefined)[]): string[] {
   const { clientCert, clientKey, ingressCa, socketPath } = config.server;
-  for (const path of [clientCert, clientKey, ingressCa, socketPath, ...more]) {
-    if (path !== undefined && path !== "") await checkAncestors(path);
-  }
+  return [clientCert, clientKey, ingressCa, socketPath, CA_DIRECTORY, ...more]
+    .filter((path) => path !== undefined && path !== "") as string[];
 }
 
 /** Starts a process with the shipped set and asks it which of the capabilities it lacks. */
