@@ -11,6 +11,8 @@ export interface FileRow {
    * depends on the file. `refuses`: the daemon does not start.
    */
   readonly answer: "serves" | "runs" | "refuses";
+  /** The HTTP status of a request to the address of the endpoint. @default {200} */
+  readonly status?: number;
   /** The words of status, or of the error. */
   readonly says: string;
 }
@@ -86,6 +88,8 @@ export const FILE_ROWS: readonly FileRow[] = [
     is: "a file that others can change",
     make: 'chmod 666 "$f"',
     answer: "runs",
+    // The listener works, but the ingress is not trusted.
+    status: 502,
     says: "ca.pem: its mode is 0666, so that others can change it",
   }),
   row("hosts", { is: "a FIFO", make: FIFO, answer: "runs", says: NOT_REGULAR }),
