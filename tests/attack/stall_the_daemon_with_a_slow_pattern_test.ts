@@ -18,6 +18,7 @@ import { hasDnsScope, parseLinkValues } from "../../src/names/resolver/resolvect
 import { isLoopbackHost } from "../../src/lib/loopback_host.ts";
 import { checkRequest } from "../../src/web/guard.ts";
 import { parseRequest } from "../../src/web/parse_request.ts";
+import { oidText } from "../../src/x509/der.ts";
 import { readPem } from "../../src/x509/pem.ts";
 
 const KIB = 1024;
@@ -103,6 +104,15 @@ for (const [name, size, read] of READERS) {
     }
   });
 }
+
+// A certificate of 1 MiB, all of it one number, kept the daemon busy for minutes.
+Deno.test("no object identifier in a certificate keeps its reader busy (R73)", () => {
+  const uuid = new Uint8Array([0x69, 0x83, ...Array(17).fill(0xff), 0x7f]);
+  assert.equal(oidText(uuid), `2.25.${(1n << 128n) - 1n}`);
+  const start = performance.now();
+  assert.throws(() => oidText(new Uint8Array(64 * KIB).fill(0xff)), SyntaxError);
+  assert.ok(performance.now() - start < LIMIT_MS);
+});
 
 Deno.test("no configuration of 256 KiB keeps its parser or set-api-key busy for seconds (R73)", () => {
   const keys = (count: number) => Array.from({ length: count }, (_, n) => `helth_adress${n}: 1\n`).join("");
