@@ -1,11 +1,11 @@
 import { getLogger } from "@logtape/logtape";
 import { DnsController } from "../dns/controller.ts";
 import { isNetworkMode } from "../dns/plan.ts";
+import { isLoopbackSubnet } from "../lib/ipv4.ts";
 import { listenerKey } from "../model/route_table.ts";
 import { PublishedNames } from "../names/hosts/published_names.ts";
 import { choosePublisher, chooseResolver } from "../names/select.ts";
 import { Addresses } from "../network/addresses.ts";
-import { isLoopbackSubnet } from "../network/loopback_subnet.ts";
 import { Redirects } from "../network/redirects.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { chooseAddressDriver } from "../network/select.ts";
