@@ -37,7 +37,10 @@ for (const [way, { argv, ready }] of Object.entries(WAYS)) {
       assert.equal(await answerOfInspector(), "", "the inspector answers a local user");
     }
     assert.deepEqual(await machine(daemon.pid), before);
-    if (ready === " is running") assert.equal((await stage.askStatus()).config.state, "ok");
+    if (ready === " is running") {
+      await sendProfilerSignal(way, before);
+      assert.equal((await stage.askStatus()).config.state, "ok");
+    }
     daemon.kill("SIGTERM");
     assert.equal((await daemon.ended).code, 0, daemon.log.join("\n"));
   });
@@ -59,6 +62,17 @@ testInside("SIGUSR1 opens no inspector to a local user: ngrokctl by hand", async
   await Deno.writeTextFile(`${stage.directory}/done`, "");
   assert.equal((await ctl.ended).code, 0, ctl.log.join("\n"));
 });
+
+/**
+ * Sends SIGPROF to all processes but `deno task`, and demands that they go on. The launcher ended,
+ * and left the daemon behind.
+ */
+async function sendProfilerSignal(way: string, before: Awaited<ReturnType<typeof machine>>): Promise<void> {
+  const [root, ...rest] = before.processes;
+  for (const pid of way.startsWith("deno task ") ? rest : [root!, ...rest]) Deno.kill(pid, "SIGPROF");
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.deepEqual(await machine(root!), before);
+}
 
 /** The processes of a daemon, and the TCP listeners of the namespace. */
 async function machine(root: number): Promise<{ processes: number[]; listeners: string[] }> {
