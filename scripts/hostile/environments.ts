@@ -72,6 +72,6 @@ export function environmentTable(): string {
     const [[name, value] = []] = Object.entries(variables("/d"));
     return `| \`${name}=${value}\` | ${consequence} | ${removed ? "removed" : byHand} | ${byHand} |\n`;
   });
-  return "| environment | a program of the runtime | `deno task ngrokd` | by hand |\n| --- | --- | --- | --- |\n" +
+  return "| environment | a program of the runtime | `sh scripts/start.sh` | by hand |\n| --- | --- | --- | --- |\n" +
     rows.join("");
 }
