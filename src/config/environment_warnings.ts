@@ -9,8 +9,6 @@ export const DANGEROUS_VARIABLES: Readonly<Record<string, string>> = {
   DENO_AUDIT_PERMISSIONS: "the runtime writes each use of a permission to a file",
   DENO_CERT: "the runtime trusts the CAs of a file",
   DENO_COVERAGE_DIR: "the runtime writes files at the end",
-  DENO_PERMISSION_BROKER_PATH:
-    "a socket decides about each permission, and the permission set does not count",
   DENO_TLS_CA_STORE: "the runtime trusts other CAs",
   DENO_V8_FLAGS: "the runtime runs with other flags",
   LD_AUDIT: "the process loads foreign code",

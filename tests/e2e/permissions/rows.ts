@@ -252,7 +252,6 @@ export const NO_SCENARIO: Readonly<Record<"ngrokd" | "ngrokctl", Readonly<Record
   ngrokd: {
     "--allow-read=/etc/resolver": ON_MACOS,
     "--allow-write=/etc/resolver": ON_MACOS,
-    "--allow-env=DENO_PERMISSION_BROKER_PATH": "if it is set, no entry of a set counts",
   },
   ngrokctl: {
     "--allow-net=127.0.0.1:9229":

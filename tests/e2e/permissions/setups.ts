@@ -227,8 +227,7 @@ const proxied: Setup = {
   }])),
 };
 
-/** The dangerous variables with which a process starts; a broker would grant everything. */
-const REPORTED = Object.keys(DANGEROUS_VARIABLES).filter((name) => name !== "DENO_PERMISSION_BROKER_PATH");
+const REPORTED = Object.keys(DANGEROUS_VARIABLES);
 
 /** Every variable that `scripts/start.sh` removes and the daemon reports. */
 const exposed: Setup = {
