@@ -4,6 +4,7 @@ import type { ApiClient } from "../cloud/client.ts";
 import type { LiveConfig } from "../config/live_config.ts";
 import type { DnsController } from "../dns/controller.ts";
 import type { Forwarder } from "../forward/forwarder.ts";
+import type { ListenerProbe } from "../forward/listener_probe.ts";
 import type { Attempts } from "../lib/attempts.ts";
 import type { PublishedNames } from "../names/hosts/published_names.ts";
 import type { Addresses } from "../network/addresses.ts";
@@ -24,6 +25,7 @@ export interface Daemon {
   readonly account: Account;
   readonly renewals: Renewals;
   readonly forwarder: Forwarder;
+  readonly listenerProbe: ListenerProbe;
   readonly loop: SyncLoop;
   readonly names: PublishedNames;
   readonly addresses: Addresses;

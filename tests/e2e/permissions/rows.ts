@@ -128,6 +128,11 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
       'Requires sys access to "networkInterfaces"',
       ALL,
     ],
+    "--allow-sys=systemMemoryInfo": [
+      "listens on a virtual address",
+      'Requires sys access to "systemMemoryInfo"',
+      ALL,
+    ],
     "--allow-sys=hostname": [
       "refuses the name of this machine",
       'Cannot finish a round: Requires sys access to "hostname"',
