@@ -136,7 +136,10 @@ async function main(args: readonly string[]): Promise<number> {
   }
   // The daemon has its own process group, so that Ctrl-C reaches it once, through this process.
   const child = new Deno.Command("deno", { args: argv, detached: true }).spawn();
-  using _signals = onSignals(["SIGHUP", ...ENDING_SIGNALS], (name) => child.kill(name));
+  using _signals = onSignals(["SIGHUP", "SIGPROF", ...ENDING_SIGNALS], (name) => {
+    // The profiler of the runtime sends SIGPROF, which would end this process alone.
+    if (name !== "SIGPROF") child.kill(name);
+  });
   return (await child.status).code;
 }
 

@@ -5,7 +5,7 @@ import { parseYaml } from "./parse_yaml.ts";
 import { parseConfig, type ParsedConfig, type ParseOptions } from "./schema.ts";
 import { validationError } from "./validation_error.ts";
 
-/** The largest configuration file. The YAML parser needs a second for it in the worst case. */
+/** The largest configuration file. {@linkcode parseYaml} limits what takes long to parse in it. */
 export const MAX_CONFIG_BYTES: number = 256 * 1024;
 const HINTS: Partial<Record<FileFailure, string>> = {
   missing: "Create the file (it may be empty), or name another with --config",

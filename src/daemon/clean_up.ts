@@ -2,6 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import type { LiveConfig } from "../config/live_config.ts";
 import { CommandError, FileError } from "../model/errors.ts";
 import { NftProgram } from "../network/nft_program.ts";
+import { hasServer } from "../names/resolver/resolv_conf_text.ts";
 import { RESOLV_CONF, RESOLVER_DIR } from "../names/select.ts";
 import type { System } from "../system/system.ts";
 import { type Change, Journal } from "../undo/journal.ts";
@@ -21,7 +22,7 @@ const CANNOT_START = -1;
  * Removes everything that a killed daemon left on this machine: its section in the hosts file, its
  * two lines in resolv.conf, its interface, routes and redirects, its socket. They are found by the
  * journal, and by their markers if the journal is lost, or if another user could have written it.
- * Returns true if nothing is left.
+ * Returns true if nothing is left, as far as this process can know.
  *
  * @throws {BindError} If a daemon is running, which cleans up by itself.
  */
@@ -37,7 +38,7 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
   const isChecked = await undo(addresses, { journal, system });
   await removeUnrecordedRedirects(journal, system);
   const isUndone = await undo([...names, ...journal.changes], { journal, system });
-  const isClean = isUndone && isStateSafe;
+  const isClean = await isResolverClean(system) && isUndone && isStateSafe;
   if (isStateSafe) await removeLeftoverFiles(live, system.files);
   const { interfaceName } = live.current.net;
   if (!isChecked) {
@@ -58,6 +59,30 @@ async function checkState(live: LiveConfig, files: System["files"]): Promise<boo
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
     log.error("Cannot use the journal: {error}", { error: error.message, hint: error.hint });
+    return false;
+  }
+}
+
+/**
+ * Checks the resolver of a process that may not change it: returns false, and reports it, if it has
+ * changes of ngrokd or cannot be read.
+ */
+async function isResolverClean({ files, holds, operatingSystem }: System): Promise<boolean> {
+  const os = operatingSystem();
+  const path = os === "darwin" ? RESOLVER_DIR : RESOLV_CONF;
+  if ((os !== "linux" && os !== "darwin") || holds({ kind: "write", path })) return true;
+  if (os === "linux" && await hasNoServer(files)) return true;
+  log.error("{path} may hold changes of ngrokd: the permission set does not allow changing it", {
+    path,
+    hint: "Run: deno task ngrokd cleanup",
+  });
+  return false;
+}
+
+async function hasNoServer(files: System["files"]): Promise<boolean> {
+  try {
+    return !hasServer(await files.readTextIfAny(RESOLV_CONF) ?? "");
+  } catch {
     return false;
   }
 }

@@ -16,11 +16,14 @@ export class CaseMemory implements Cases {
     return this.#entry(server).until > performance.now();
   }
 
-  /** Notes a reply by UDP: the server kept the case, or replied without mixed case only. */
-  note(server: TcpAddress, kept: boolean): void {
-    const entry = this.#entry(server);
-    entry.lost = kept ? 0 : entry.lost + 1;
-    if (entry.lost >= MAX_LOST) this.remember(server);
+  /** Notes a reply by UDP in the case of the question. */
+  noteKept(server: TcpAddress): void {
+    this.#entry(server).lost = 0;
+  }
+
+  /** Notes a reply to a question in lower case, after one in mixed case got none. */
+  noteLost(server: TcpAddress): void {
+    if (++this.#entry(server).lost >= MAX_LOST) this.remember(server);
   }
 
   /** Asks this server in lower case for an hour. */
@@ -44,5 +47,5 @@ export class CaseMemory implements Cases {
 /** The part of {@linkcode CaseMemory} that an exchange needs. */
 export interface Cases {
   ignoresCase(server: TcpAddress): boolean;
-  note(server: TcpAddress, kept: boolean): void;
+  noteKept(server: TcpAddress): void;
 }

@@ -6,13 +6,13 @@ import { OnChange } from "../lib/on_change.ts";
 import { messageOf } from "../model/errors.ts";
 import type { StatusReport } from "../model/report.ts";
 import { listenerKey, RouteTable } from "../model/route_table.ts";
-import { NamePatterns } from "../names/policy/name_patterns.ts";
 import type { ResolverOutcome } from "../names/resolver/resolver.ts";
 import type { ResolverChain } from "../names/resolver/resolver_chain.ts";
 import { admitPeer, isLocalPeer } from "../network/admit_peer.ts";
 import { sleep } from "../system/clock.ts";
 import type { System } from "../system/system.ts";
 import type { TcpAddress } from "../system/tcp.ts";
+import { AllowedNames } from "./allowed_names.ts";
 import { DroppedLog } from "./dropped_log.ts";
 import { localAddressText } from "./local_address.ts";
 import { planDns, planOwnAddresses, planZones } from "./plan.ts";
@@ -56,6 +56,7 @@ export class DnsController {
     this.#options = options;
     this.#upstreamFinder = new UpstreamFinder(files);
     const dropped = new DroppedLog();
+    const allowed = new AllowedNames(() => config().dns.allowPrivate);
     const isOwn = (address: string) => this.#ownAddresses.has(address);
     const local = () => ({ virtual: [options.subnet()], isOwn });
     this.#server = new DnsServer({
@@ -71,8 +72,8 @@ export class DnsController {
         }),
       localAddress: (address) =>
         localAddressText(address, { subnet: options.subnet(), listeners: this.#listeners }),
-      allowsPrivate: (name) => new NamePatterns(config().dns.allowPrivate).find(name) !== undefined,
-      onDropped: (name, reason) => dropped.report(name, reason),
+      allowsPrivate: (name) => allowed.has(name),
+      onDropped: (record) => dropped.report(record),
     });
   }
 
@@ -200,7 +201,8 @@ export class DnsController {
     const { revision } = this.#routes;
     if (this.#zoneSource?.revision === revision && this.#zoneSource.advertiseIp === advertiseIp) return;
     this.#zoneSource = { revision, advertiseIp };
-    const { local, others, names } = planZones(this.#routes, advertiseIp);
+    const { refuses } = this.#options;
+    const { local, others, names } = planZones(this.#routes, { advertiseIp, refuses });
     this.#names = names;
     this.#server.replaceZone(local, { others });
   }
@@ -213,6 +215,8 @@ export interface DnsControllerOptions {
   readonly subnet: () => Cidr;
   readonly resolver: ResolverChain;
   readonly resolveInterface: (name: string) => string | undefined;
+  /** Returns true for a name that no endpoint may have, whatever wildcard is above it. */
+  readonly refuses: (name: string) => boolean;
 }
 
 /** Parses `address:port`. */

@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { printable } from "../lib/printable.ts";
+import type { DroppedRecord } from "./filter_reply.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
 
@@ -12,21 +13,28 @@ export class DroppedLog {
   readonly #names = new Set<string>();
   #since = performance.now();
 
-  report(name: string, reason: string): void {
+  report({ name, reason, canAllow = false, isBlock = false }: DroppedRecord): void {
+    const properties = {
+      name: printable(name),
+      error: printable(reason),
+      ...canAllow && { hint: `If it is right, add "${name}" to dns.allow_private: ngrokctl config edit` },
+    };
+    // A server that blocks names does so all day, and clients see no difference.
+    if (isBlock) log.debug("Dropped an answer that blocks {name}: {error}", properties);
+    else if (this.#isNew(name)) {
+      log.warn("Dropped a record from a forwarded answer for {name}: {error}", properties);
+    }
+  }
+
+  #isNew(name: string): boolean {
     if (performance.now() - this.#since >= PERIOD_MS) {
       this.#names.clear();
       this.#since = performance.now();
     }
-    if (this.#names.has(name) || this.#names.size > MAX_NAMES) return;
+    if (this.#names.has(name) || this.#names.size > MAX_NAMES) return false;
     this.#names.add(name);
-    if (this.#names.size > MAX_NAMES) {
-      log.warn("Dropped records of more than {count} names; no more are logged today", { count: MAX_NAMES });
-      return;
-    }
-    log.warn("Dropped a record from a forwarded answer for {name}: {error}", {
-      name: printable(name),
-      error: printable(reason),
-      hint: `If it is right, add "${printable(name)}" to dns.allow_private: ngrokctl config edit`,
-    });
+    if (this.#names.size <= MAX_NAMES) return true;
+    log.warn("Dropped records of more than {count} names; no more are logged today", { count: MAX_NAMES });
+    return false;
   }
 }

@@ -12,15 +12,15 @@ const MAX_REPLY_BYTES = 4096;
 /**
  * Sends a request by UDP from a socket of its own, and so from a random port: to one server, and to
  * one more after each pause or failure. The first good reply wins. Only messages from a server that
- * was queried, with the same id and question, are replies (RFC 5452); the case of the question must
- * be the same too, unless the server is known to ignore it or is asked again, in lower case.
+ * was queried, with the same id and question, are replies (RFC 5452); a reply
+ * whose question is in another case is only marked, unless the server is known to ignore the case.
  * Undefined if the signal aborts first. If all servers fail, the first failure is the result.
  */
 export async function exchangeUdp(
   request: Request,
   options: UdpExchangeOptions,
 ): Promise<ServerReply | undefined> {
-  const { servers, listenUdp, nextMs, cases, signal } = options;
+  const { servers, listenUdp, nextMs, firstMs = nextMs, cases, signal } = options;
   if (signal.aborted) return undefined;
   const socket = listenUdp({ address: "0.0.0.0", port: 0 });
   const close = () => closeQuietly(socket);
@@ -37,7 +37,7 @@ export async function exchangeUdp(
     const server = servers[queried++ % servers.length]!;
     const { address: hostname, port } = server;
     socket.send(isPlain(server) ? plain : request.bytes, { hostname, port }).catch(() => {});
-    timer = setTimeout(queryNext, nextMs);
+    timer = setTimeout(queryNext, queried === 1 ? firstMs : nextMs);
   }
   try {
     queryNext();
@@ -48,9 +48,9 @@ export async function exchangeUdp(
       if (server === undefined || failed.has(server)) continue;
       const match = matchReply(bytes, request);
       if (match === undefined) continue;
-      const isOtherCase = match === "other case";
-      const result = { server, reply: bytes.slice(), isOtherCase: isOtherCase && !isPlain(server) };
-      if (!result.isOtherCase && !cases.ignoresCase(server)) cases.note(server, !isOtherCase);
+      const keepsCase = match === "same";
+      const result = { server, reply: bytes.slice(), isOtherCase: !keepsCase && !cases.ignoresCase(server) };
+      if (keepsCase) cases.noteKept(server);
       if (isGood(bytes) || result.isOtherCase) return result;
       failed.set(server, result);
       if (queried < servers.length) queryNext();
@@ -142,6 +142,8 @@ export interface UdpExchangeOptions {
   readonly listenUdp: (where: TcpAddress) => UdpSocket;
   /** The time without a reply after which the next server is queried too. */
   readonly nextMs: number;
+  /** The same for the first server. @default {nextMs} */
+  readonly firstMs?: number;
   readonly cases: Cases;
   /** Ends the exchange. */
   readonly signal: AbortSignal;

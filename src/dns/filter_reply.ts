@@ -1,17 +1,18 @@
-import { HEADER_BYTES, type Query, uint16 } from "./query.ts";
-import { type DnsRecord, readName, readRecords } from "./records.ts";
+import { isHostname } from "../lib/hostname.ts";
+import { MessageNames } from "./message_names.ts";
+import { HEADER_BYTES, type Query, TYPE } from "./query.ts";
+import { readTargets, type Targets } from "./record_targets.ts";
+import { type DnsRecord, readRecords } from "./records.ts";
 import { rebuildReply } from "./rebuild_reply.ts";
 
-const TYPE = { A: 1, CNAME: 5, AAAA: 28, DNAME: 39, SVCB: 64, HTTPS: 65 } as const;
-/** The size of an address by record type, and by the key of a parameter of SVCB (RFC 9460 7.3). */
-const ADDRESS_BYTES: Readonly<Record<number, number>> = { [TYPE.A]: 4, [TYPE.AAAA]: 16 };
-const HINT_BYTES: Readonly<Record<number, number>> = { 4: 4, 6: 16 };
+const DNAME = 39;
 
 /**
  * Removes the records of an upstream reply that would lead a client to this machine or to our
- * endpoints under a foreign name (DNS rebinding), and all records of our names. What is left is
- * NOERROR, as Unbound (`private-address`) and dnsmasq (`stop-dns-rebind`) reply: the name exists.
- * The question becomes that of the query, with its case.
+ * endpoints under a foreign name (DNS rebinding), and all records of our names but an SOA, which
+ * says how long a name is missing. What is left is NOERROR, as Unbound (`private-address`) and
+ * dnsmasq (`stop-dns-rebind`) reply: the name exists. The question becomes that of the query, with
+ * its case.
  *
  * Undefined if the reply is malformed: nobody can say where it leads.
  */
@@ -19,15 +20,31 @@ export function filterReply(reply: Uint8Array, options: FilterOptions): Filtered
   const { query } = options;
   const { questionEnd } = query;
   if (reply.length < questionEnd) return undefined;
-  const found = readRecords(reply, questionEnd);
+  const names = new MessageNames(reply);
+  const found = readRecords(reply, { questionEnd, names });
   if (found === undefined) return undefined;
-  let dropped: string | undefined;
-  const kept = found.records.filter((record) => {
-    const reason = leadsHere(reply, { record, options });
-    dropped ??= reason;
-    return reason === undefined;
-  });
-  if (dropped !== undefined) return { reply: rebuildReply(reply, { query, records: kept }), dropped };
+  const rules = remember(options);
+  const kept: DnsRecord[] = [];
+  const dropped: Drop[] = [];
+  for (const record of found.records) {
+    const drop = leadsHere(reply, { record, names, rules });
+    if (drop === undefined) kept.push(record);
+    // Servers add authority and additional records that nobody asked for.
+    else if (record.section === "answer") dropped.push(drop);
+  }
+  if (kept.length < found.records.length) {
+    const rebuilt = rebuildReply(reply, { query, records: kept });
+    if (rebuilt === undefined) return undefined;
+    const first = dropped.find(({ isBlock }) => !isBlock) ?? dropped[0];
+    return first === undefined ? { reply: rebuilt } : {
+      reply: rebuilt,
+      dropped: {
+        name: found.question,
+        ...first,
+        canAllow: first.canAllow === true && isHostname(query.name ?? ""),
+      },
+    };
+  }
   const whole = reply.slice(0, found.end);
   const asked = query.bytes.subarray(HEADER_BYTES, questionEnd);
   whole.set(asked, HEADER_BYTES);
@@ -38,66 +55,55 @@ export function filterReply(reply: Uint8Array, options: FilterOptions): Filtered
   }
   return { reply: whole };
 }
-
-/** The reason why a record is removed; undefined if it is not. */
+/** The reason why a record is dropped; undefined if it is not. */
 function leadsHere(
   bytes: Uint8Array,
-  { record, options }: { record: DnsRecord; options: FilterOptions },
-): string | undefined {
-  const { isOurs, hasNamesBelow, localAddress, allowsPrivate } = options;
-  const { name, type, dataStart, dataEnd } = record;
-  if (isOurs(name)) return `${name} is a name of an endpoint`;
-  const data = bytes.subarray(dataStart, dataEnd);
-  let target: string | undefined;
-  let addresses: readonly Uint8Array[] | undefined = [];
-  if (type === TYPE.CNAME || type === TYPE.DNAME) target = targetName(bytes, dataStart);
-  else if (type === TYPE.A || type === TYPE.AAAA) addresses = split(data, ADDRESS_BYTES[type]!);
-  else if (type === TYPE.SVCB || type === TYPE.HTTPS) {
-    target = targetName(bytes, dataStart + 2);
-    addresses = target === undefined ? undefined : hints(bytes, record);
-  } else return undefined;
-  if (addresses === undefined || (type !== TYPE.A && type !== TYPE.AAAA && target === undefined)) {
-    return "a record is malformed";
-  }
-  if (allowsPrivate()) return undefined;
-  if (target !== undefined && (isOurs(target) || (type === TYPE.DNAME && hasNamesBelow(target)))) {
-    return `it leads to ${target}, a name of an endpoint`;
+  { record, names, rules }: { record: DnsRecord; names: MessageNames; rules: Rules },
+): Drop | undefined {
+  const { name, type, section } = record;
+  if (type === TYPE.SOA && section === "authority") return undefined;
+  if (rules.isOurs(name)) return { reason: `${name} is a name of an endpoint` };
+  const found = readTargets(bytes, { record, names });
+  if (found === "malformed") return { reason: "a record is malformed" };
+  const drop = whereTo(found, { type, rules });
+  return drop === undefined || rules.allowsPrivate() ? undefined : { ...drop, canAllow: true };
+}
+
+function whereTo(
+  { target, addresses }: Targets,
+  { type, rules }: { readonly type: number; readonly rules: Rules },
+): Drop | undefined {
+  if (
+    target !== undefined && (rules.isOurs(target) || (type === DNAME && rules.hasNamesBelow(target)))
+  ) {
+    return { reason: `it leads to ${target}, a name of an endpoint` };
   }
   for (const address of addresses) {
-    const text = localAddress(address);
-    if (text !== undefined) return `${text} leads to this machine`;
+    const text = rules.localAddress(address);
+    if (text === undefined) continue;
+    return { reason: `${text} leads to this machine`, isBlock: address.every((octet) => octet === 0) };
   }
   return undefined;
 }
 
-function targetName(bytes: Uint8Array, at: number): string | undefined {
-  return readName(bytes, at)?.name;
+/** The rules of one reply, with the answers that they gave: many records have the same name. */
+function remember({ isOurs, allowsPrivate, ...rest }: FilterOptions): Rules {
+  const ours = new Map<string, boolean>();
+  let allows: boolean | undefined;
+  return {
+    ...rest,
+    isOurs(name) {
+      let known = ours.get(name);
+      if (known === undefined) ours.set(name, known = isOurs(name));
+      return known;
+    },
+    allowsPrivate: () => allows ??= allowsPrivate(),
+  };
 }
 
-/** Splits data into addresses; undefined if something is left over. */
-function split(data: Uint8Array, size: number): Uint8Array[] | undefined {
-  if (data.length === 0 || data.length % size !== 0) return undefined;
-  return Array.from(
-    { length: data.length / size },
-    (_, index) => data.subarray(index * size, (index + 1) * size),
-  );
-}
+type Rules = Omit<FilterOptions, "query">;
 
-/** The addresses in the parameters of an SVCB or HTTPS record (RFC 9460 2.2). */
-function hints(bytes: Uint8Array, { dataStart, dataEnd }: DnsRecord): Uint8Array[] | undefined {
-  const found: Uint8Array[] = [];
-  let at = readName(bytes, dataStart + 2)!.end;
-  while (at < dataEnd) {
-    const end = at + 4 + (at + 4 <= dataEnd ? uint16(bytes, at + 2) : dataEnd);
-    if (end > dataEnd) return undefined;
-    const size = HINT_BYTES[uint16(bytes, at)];
-    const addresses = size === undefined ? [] : split(bytes.subarray(at + 4, end), size);
-    if (addresses === undefined) return undefined;
-    found.push(...addresses);
-    at = end;
-  }
-  return at === dataEnd ? found : undefined;
-}
+type Drop = Omit<DroppedRecord, "name">;
 
 /** The query, and the rules for its reply. */
 export interface FilterOptions {
@@ -112,8 +118,19 @@ export interface FilterOptions {
   readonly allowsPrivate: () => boolean;
 }
 
-/** A reply, and the reason for the first record that was removed from it. */
+/** A reply, and the first answer that was dropped from it. */
 export interface FilteredReply {
   readonly reply: Uint8Array;
-  readonly dropped?: string;
+  readonly dropped?: DroppedRecord;
+}
+
+/** An answer that was dropped. */
+export interface DroppedRecord {
+  /** The name of the question, in lower case. */
+  readonly name: string;
+  readonly reason: string;
+  /** True if `dns.allow_private` with this name lets it pass. */
+  readonly canAllow?: boolean;
+  /** True for `0.0.0.0` and `::`, by which DNS servers block names. */
+  readonly isBlock?: boolean;
 }

@@ -40,6 +40,12 @@ export class ForwardSlots {
     }
     return own.add(holder);
   }
+
+  /** Returns true if more than half of the slots that a client may take are in use. */
+  isShort({ holder, isLocal }: ForwardClient): boolean {
+    const [own, all] = isLocal ? [this.#local, MAX_WAITING] : [this.#others, MAX_OTHERS];
+    return own.size > all / 2 || (!isLocal && own.count(holder) > MAX_PER_SOURCE / 2);
+  }
 }
 
 /** The client of a query. */

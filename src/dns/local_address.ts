@@ -15,12 +15,11 @@ const EMBEDDING = ["00000000000000000000ffff", "000000000000000000000000", "0064
  */
 export function localAddressText(bytes: Uint8Array, own: OwnAddresses): string | undefined {
   if (bytes.length === 4) {
-    const address = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+    const address = ipv4At(bytes, 0);
     return isLocal(address, own) ? formatIpv4(address) : undefined;
   }
   const isLinkLocal = bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
-  const isEmbedded = EMBEDDING.includes(bytes.subarray(0, 12).toHex()) &&
-    isLocal(new DataView(bytes.buffer, bytes.byteOffset).getUint32(12), own);
+  const isEmbedded = EMBEDDING.includes(bytes.subarray(0, 12).toHex()) && isLocal(ipv4At(bytes, 12), own);
   return isLinkLocal || isEmbedded ? formatIpv6(bytes) : undefined;
 }
 
@@ -35,6 +34,10 @@ export interface OwnAddresses {
 function isLocal(address: number, { subnet, listeners }: OwnAddresses): boolean {
   return listeners.has(address) || cidrContains(subnet, address) ||
     ALWAYS.some((network) => cidrContains(network, address));
+}
+
+function ipv4At(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!) >>> 0;
 }
 
 function formatIpv6(bytes: Uint8Array): string {

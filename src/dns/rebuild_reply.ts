@@ -1,4 +1,5 @@
-import { HEADER_BYTES, type Query, TYPE, uint16 } from "./query.ts";
+import { MAX_NAME_OCTETS, walkName } from "./message_names.ts";
+import { HEADER_BYTES, type Query, TYPE } from "./query.ts";
 import type { DnsRecord } from "./records.ts";
 
 const AD = 0x20;
@@ -16,79 +17,91 @@ const NAMES: Readonly<Record<number, readonly [before: number, count: number]>> 
 };
 
 /**
- * Makes a reply from some of the answers of another one, with the question of the query. The
- * authority section is left out, and of the additional section all but EDNS. AD is cleared: nobody
- * can validate what is left. Names are written in full, because a pointer may lead to a removed
- * record.
+ * Makes a reply from some of the records of another one, with the question of the query. Answers,
+ * the SOA of a negative answer and EDNS stay. AD is cleared: nobody can validate what is left.
+ * Names are written in full, because a pointer may lead to a removed record.
+ *
+ * Undefined if a name is malformed, or the reply is too long with its names in full.
  */
 export function rebuildReply(
   reply: Uint8Array,
   options: { readonly query: Query; readonly records: readonly DnsRecord[] },
-): Uint8Array {
+): Uint8Array | undefined {
   const { query, records } = options;
-  const answers = records.filter(({ isAnswer }) => isAnswer).map((record) => encode(reply, record));
-  const edns = records.filter(({ type, isAnswer }) => type === TYPE.OPT && !isAnswer).slice(0, 1)
-    .map(({ start, dataEnd }) => reply.subarray(start, dataEnd));
-  const size = [...answers, ...edns].reduce((sum, { length }) => sum + length, query.questionEnd);
-  const parts = size > MAX_BYTES ? edns : [...answers, ...edns];
-  const count = parts.length - edns.length;
-  const rebuilt = new Uint8Array(parts.reduce((sum, { length }) => sum + length, query.questionEnd));
-  rebuilt.set(reply.subarray(0, 4));
-  rebuilt[3]! &= ~AD;
-  rebuilt.set([0, 1, count >> 8, count & 255, 0, 0, 0, edns.length], 4);
-  rebuilt.set(query.bytes.subarray(HEADER_BYTES, query.questionEnd), HEADER_BYTES);
-  let at = query.questionEnd;
-  for (const part of parts) {
-    rebuilt.set(part, at);
-    at += part.length;
+  const answers = records.filter(({ section }) => section === "answer");
+  const soa = records.filter(({ type, section }) => type === TYPE.SOA && section === "authority").slice(0, 1);
+  const edns = records.filter(({ type, section }) => type === TYPE.OPT && section === "additional").slice(
+    0,
+    1,
+  );
+  const writer = new Writer(reply);
+  writer.copy(0, 4);
+  writer.add([0, 1, answers.length >> 8, answers.length & 255, 0, soa.length, 0, edns.length]);
+  writer.add(query.bytes.subarray(HEADER_BYTES, query.questionEnd));
+  for (const record of [...answers, ...soa, ...edns]) {
+    if (!writer.addRecord(record)) return undefined;
   }
+  const rebuilt = writer.written;
+  rebuilt[3]! &= ~AD;
   return rebuilt;
 }
 
-function encode(bytes: Uint8Array, record: DnsRecord): Uint8Array {
-  const { start, nameEnd, type, dataStart, dataEnd } = record;
-  const owner = bytes[start] === 0xc0 && bytes[start + 1] === HEADER_BYTES
-    ? bytes.subarray(start, nameEnd)
-    : wireName(bytes, start).wire;
-  const data = encodeData(bytes, { type, dataStart, dataEnd });
-  const fixed = bytes.subarray(nameEnd, nameEnd + 8);
-  return new Uint8Array([...owner, ...fixed, data.length >> 8, data.length & 255, ...data]);
-}
+/** Writes a message from parts of another one. */
+class Writer {
+  readonly #from: Uint8Array;
+  readonly #bytes = new Uint8Array(MAX_BYTES);
+  #at = 0;
 
-function encodeData(
-  bytes: Uint8Array,
-  { type, dataStart, dataEnd }: Pick<DnsRecord, "type" | "dataStart" | "dataEnd">,
-): Uint8Array {
-  const [before, count] = NAMES[type] ?? [0, 0];
-  const parts = [...bytes.subarray(dataStart, dataStart + before)];
-  let at = dataStart + before;
-  for (let index = 0; index < count && at < dataEnd; index++) {
-    const { wire, end } = wireName(bytes, at);
-    parts.push(...wire);
-    at = end;
+  constructor(from: Uint8Array) {
+    this.#from = from;
   }
-  return new Uint8Array([...parts, ...bytes.subarray(at, dataEnd)]);
-}
 
-/** A name without pointers. Malformed names, which a client cannot read either, end early. */
-function wireName(bytes: Uint8Array, start: number): { wire: number[]; end: number } {
-  const wire: number[] = [];
-  let end: number | undefined;
-  let limit = start;
-  for (let at = start; at < bytes.length && wire.length < 255;) {
-    const length = bytes[at]!;
-    if (length >= 0xc0) {
-      end ??= at + 2;
-      const target = uint16(bytes, at) & 0x3fff;
-      if (target >= limit) break;
-      at = limit = target;
-    } else if (length === 0 || length > 63) {
-      end ??= at + 1;
-      break;
-    } else {
-      wire.push(...bytes.subarray(at, at + length + 1));
-      at += length + 1;
+  get written(): Uint8Array {
+    return this.#bytes.slice(0, this.#at);
+  }
+
+  add(octets: ArrayLike<number>): boolean {
+    if (this.#at + octets.length > MAX_BYTES) return false;
+    this.#bytes.set(octets, this.#at);
+    this.#at += octets.length;
+    return true;
+  }
+
+  copy(start: number, end: number): boolean {
+    return start <= end && this.add(this.#from.subarray(start, end));
+  }
+
+  /** Returns false if a name of the record is malformed, or there is no room for it. */
+  addRecord({ start, nameEnd, type, dataStart, dataEnd }: DnsRecord): boolean {
+    const [before, count] = NAMES[type] ?? [0, 0];
+    const leadsToQuestion = this.#from[start] === 0xc0 && this.#from[start + 1] === HEADER_BYTES;
+    if (!(leadsToQuestion ? this.copy(start, nameEnd) : this.#addName(start) !== undefined)) return false;
+    const lengthAt = this.#at + 8;
+    if (!this.copy(nameEnd, nameEnd + 10) || dataStart + before > dataEnd) return false;
+    let at: number | undefined = dataStart + before;
+    if (!this.copy(dataStart, at)) return false;
+    for (let index = 0; index < count; index++) {
+      at = this.#addName(at);
+      if (at === undefined || at > dataEnd) return false;
     }
+    if (!this.copy(at, dataEnd)) return false;
+    const length = this.#at - lengthAt - 2;
+    this.#bytes[lengthAt] = length >> 8;
+    this.#bytes[lengthAt + 1] = length & 255;
+    return true;
   }
-  return { wire: [...wire, 0], end: end ?? bytes.length };
+
+  /** Writes a name in full; returns the offset behind it, or undefined. */
+  #addName(start: number): number | undefined {
+    if (this.#at + MAX_NAME_OCTETS > MAX_BYTES) return undefined;
+    const [from, to] = [this.#from, this.#bytes];
+    const end = walkName(from, {
+      start,
+      onLabel: (at, length) => {
+        for (let octet = at - 1; octet < at + length; octet++) to[this.#at++] = from[octet]!;
+      },
+    });
+    to[this.#at++] = 0;
+    return end;
+  }
 }

@@ -3,9 +3,10 @@ import { BindError } from "../model/errors.ts";
 import { listenerKey } from "../model/route_table.ts";
 import { type ByteStream, closeQuietly } from "../system/byte_stream.ts";
 import type { TcpAddress, TcpListener } from "../system/tcp.ts";
+import { Turns } from "../system/turns.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
 import { replyTo } from "./reply_to.ts";
-import { filterReply } from "./filter_reply.ts";
+import { type DroppedRecord, filterReply } from "./filter_reply.ts";
 import { HEADER_BYTES, type Query, readQuery } from "./query.ts";
 import { type RateDecision, RateLimit } from "./rate_limit.ts";
 import { fitReply, makeReply, MAX_UDP_BYTES, RCODE } from "./reply.ts";
@@ -38,8 +39,15 @@ export class DnsServer implements AsyncDisposable {
   constructor(options: DnsServerOptions) {
     const { listenUdp, connectTcp, limits } = options;
     this.#options = options;
-    this.#tcp = new TcpServer(limits);
-    this.#upstream = new UpstreamClient({ listenUdp, connectTcp, isOwn: (key) => this.#own.has(key) });
+    // Long replies and TCP connections take turns, so that one turn has one piece of either.
+    const turns = new Turns();
+    this.#tcp = new TcpServer({ ...limits, turns });
+    this.#upstream = new UpstreamClient({
+      listenUdp,
+      connectTcp,
+      isOwn: (key) => this.#own.has(key),
+      takeTurn: (holder) => turns.take(holder),
+    });
   }
 
   /**
@@ -167,7 +175,7 @@ export class DnsServer implements AsyncDisposable {
       localAddress,
       allowsPrivate: () => query.name !== undefined && allowsPrivate(query.name),
     });
-    if (filtered?.dropped !== undefined) onDropped(query.name ?? "", filtered.dropped);
+    if (filtered?.dropped !== undefined) onDropped(filtered.dropped);
     return filtered?.reply;
   }
 
@@ -203,8 +211,8 @@ export interface DnsServerOptions {
   readonly localAddress: (address: Uint8Array) => string | undefined;
   /** Returns true for a name that may lead to such an address. */
   readonly allowsPrivate: (name: string) => boolean;
-  /** Called after records were removed from the reply for a name. */
-  readonly onDropped: (name: string, reason: string) => void;
+  /** Called after answers were dropped from a reply. */
+  readonly onDropped: (dropped: DroppedRecord) => void;
   readonly limits?: TcpServerLimits;
 }
 

@@ -122,17 +122,22 @@ export class TcpConnection {
   /** Sends replies together with those that became ready during an earlier write. */
   #write(frames: readonly Uint8Array[]): Promise<void> {
     this.#outgoing.push(...frames);
-    return this.#flushing ??= this.#flush().finally(() => this.#flushing = undefined);
+    return this.#flushing ??= this.#flush();
   }
 
   async #flush(): Promise<void> {
-    while (this.#outgoing.length > 0) {
-      const bytes = concat(this.#outgoing);
-      this.#outgoing = [];
-      await withDeadline(writeAll(this.#stream, bytes), {
-        ms: this.#messageMs,
-        onTimeout: () => new DOMException("The client does not read its replies", "TimeoutError"),
-      });
+    try {
+      while (this.#outgoing.length > 0) {
+        const bytes = concat(this.#outgoing);
+        this.#outgoing = [];
+        await withDeadline(writeAll(this.#stream, bytes), {
+          ms: this.#messageMs,
+          onTimeout: () => new DOMException("The client does not read its replies", "TimeoutError"),
+        });
+      }
+    } finally {
+      // A reply that becomes ready in the next microtask would otherwise wait for this flush.
+      this.#flushing = undefined;
     }
   }
 

@@ -24,13 +24,14 @@ export class TcpServer implements AsyncDisposable {
   /** The one that has been idle for longest comes first. */
   readonly #open = new Map<TcpConnection, Accepted>();
   readonly #running = new Set<Promise<void>>();
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
   /** Counts ticks instead of time, because on a busy machine time passes without a read. */
   #tick = 0;
   #nextTick: Promise<void> | undefined;
 
-  constructor(limits: TcpServerLimits = {}) {
+  constructor({ turns = new Turns(), ...limits }: TcpServerOptions = {}) {
     this.#limits = limits;
+    this.#turns = turns;
   }
 
   /** The number of connections. */
@@ -134,6 +135,12 @@ export interface TcpServerLimits extends TcpLimits {
   readonly maxConnections?: number;
   /** @default {32} */
   readonly maxPerSource?: number;
+}
+
+/** Options of {@linkcode TcpServer}. */
+export interface TcpServerOptions extends TcpServerLimits {
+  /** Gives turns to connections and to other work. @default {new Turns()} */
+  readonly turns?: Turns;
 }
 
 /** The client of a connection. */

@@ -16,11 +16,18 @@ import {
   type UdpExchangeOptions,
 } from "./exchange.ts";
 import { type ForwardClient, type ForwardSlot, ForwardSlots } from "./forward_slots.ts";
-import { HEADER_BYTES, type Query, TYPE } from "./query.ts";
-import { lowerCase, randomizeCase } from "./question_case.ts";
-import { MAX_UDP_BYTES } from "./reply.ts";
+import { makeRequest } from "./make_request.ts";
+import { HEADER_BYTES, type Query } from "./query.ts";
+import { randomizeCase } from "./question_case.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
+
+/** The pause before the second server is queried while a flood shortens the life of a slot. */
+const URGENT_MS = 200;
+/** A reply up to this size costs less than its query. */
+const SHORT_REPLY_BYTES = 512;
+/** As many as there are slots. */
+const MAX_IN_TURN = 1024;
 
 /** Forwards queries to the upstream DNS servers. */
 export class UpstreamClient implements Disposable {
@@ -34,6 +41,8 @@ export class UpstreamClient implements Disposable {
   readonly #running = new Map<string, Exchange>();
   readonly #slots = new ForwardSlots();
   readonly #cases = new CaseMemory();
+  /** The number of replies that wait for a turn. */
+  #inTurn = 0;
   #disposed = false;
 
   constructor(options: UpstreamClientOptions) {
@@ -51,21 +60,25 @@ export class UpstreamClient implements Disposable {
   query(query: Query, client: QueryClient): Promise<Uint8Array | undefined> | undefined {
     if (this.#disposed || client.signal?.aborted) return undefined;
     const slot = this.#slots.take(client);
-    return slot === undefined ? undefined : this.#forward(query, { slot, signal: client.signal });
+    return slot === undefined ? undefined : this.#forward(query, { slot, client });
   }
 
   async #forward(
     query: Query,
-    options: { readonly slot: ForwardSlot; readonly signal: AbortSignal | undefined },
+    options: { readonly slot: ForwardSlot; readonly client: QueryClient },
   ): Promise<Uint8Array | undefined> {
-    const { signal } = options;
+    const { client } = options;
+    const { signal } = client;
     using slot = options.slot;
-    const exchange = this.#join(toRequest(query));
+    const exchange = this.#join(makeRequest(query), { isUrgent: this.#slots.isShort(client) });
     const gone = Promise.withResolvers<undefined>();
     const leave = () => gone.resolve(undefined);
     signal?.addEventListener("abort", leave, { once: true });
     try {
-      const reply = (await Promise.race([exchange.reply, gone.promise, slot.lost]))?.slice();
+      const ends = [gone.promise, slot.lost];
+      const received = await Promise.race([exchange.reply, ...ends]);
+      const turn = received && this.#waitForTurn(received, client.holder);
+      const reply = (await Promise.race([turn, ...ends]))?.slice();
       reply?.set(query.bytes.subarray(0, 2));
       // Clients too may compare the case of the question.
       reply?.set(query.bytes.subarray(HEADER_BYTES, query.questionEnd), HEADER_BYTES);
@@ -79,12 +92,27 @@ export class UpstreamClient implements Disposable {
     }
   }
 
-  #join(request: Request): Exchange {
+  /**
+   * Returns a reply; a long one, which costs much to filter, in the next turn of its client. Its
+   * slot is held until then. Undefined if too many wait for a turn.
+   */
+  async #waitForTurn(reply: Uint8Array, holder: unknown): Promise<Uint8Array | undefined> {
+    const { takeTurn } = this.#options;
+    if (takeTurn === undefined || reply.length <= SHORT_REPLY_BYTES) return reply;
+    // A slot that is lost frees no place here, so that a flood cannot make the queue grow.
+    if (this.#inTurn >= MAX_IN_TURN) return undefined;
+    this.#inTurn++;
+    await takeTurn(holder);
+    this.#inTurn--;
+    return reply;
+  }
+
+  #join(request: Request, options: ExchangeOptions): Exchange {
     const key = String.fromCharCode(...request.bytes.subarray(2));
     let exchange = this.#running.get(key);
     if (exchange === undefined) {
       const stop = new AbortController();
-      exchange = { key, stop, reply: this.#exchange(request, stop.signal), clients: 0 };
+      exchange = { key, stop, reply: this.#exchange(request, { ...options, stop: stop.signal }), clients: 0 };
       this.#running.set(key, exchange);
     }
     exchange.clients++;
@@ -97,13 +125,19 @@ export class UpstreamClient implements Disposable {
     exchange.stop.abort();
   }
 
-  async #exchange(request: Request, stop: AbortSignal): Promise<Uint8Array | undefined> {
+  async #exchange(
+    request: Request,
+    options: ExchangeOptions & { readonly stop: AbortSignal },
+  ): Promise<Uint8Array | undefined> {
+    const { isUrgent, stop } = options;
     const { isOwn, totalMs = 5000 } = this.#options;
     const servers = this.servers.filter(({ address, port }) => !isOwn(listenerKey(address, port)));
     if (servers.length === 0) return undefined;
     using limit = limitTime(totalMs, { signal: stop });
     const { signal } = limit;
-    const result = await this.#exchangeUdp(request, { servers, signal });
+    // To ask the only server again would help no more than to wait.
+    const hurry = isUrgent && servers.length > 1 ? { firstMs: URGENT_MS } : {};
+    const result = await this.#exchangeUdp(request, { servers, signal, ...hurry });
     if (result === undefined || !(result.isOtherCase || isTruncated(result.reply))) return result?.reply;
     const { server } = result;
     const byTcp = await this.#exchangeTcp(request, { server, signal });
@@ -114,9 +148,9 @@ export class UpstreamClient implements Disposable {
     }
     if (!result.isOtherCase) return result.reply;
     // Without TCP the server is asked once more, with another id and port.
-    const cases = { ignoresCase: () => true, note: () => {} };
+    const cases = { ignoresCase: () => true, noteKept: () => {} };
     const again = await this.#exchangeUdp(request, { servers: [server], signal, cases });
-    if (again !== undefined) this.#cases.note(server, false);
+    if (again !== undefined) this.#cases.noteLost(server);
     return again?.reply;
   }
 
@@ -134,8 +168,11 @@ export class UpstreamClient implements Disposable {
     request: Request,
     options: Pick<TcpExchangeOptions, "server" | "signal">,
   ): Promise<ServerReply | undefined> {
+    const { connectTcp, nextMs = 1500 } = this.#options;
+    // A firewall may drop TCP in silence, and the time for another try by UDP must be left.
+    using limit = limitTime(nextMs, { signal: options.signal });
     try {
-      return await exchangeTcp(request, { connectTcp: this.#options.connectTcp, ...options });
+      return await exchangeTcp(request, { ...options, connectTcp, signal: limit.signal });
     } catch (error) {
       log.debug("Cannot query the upstream DNS server by TCP: {error}", { error: messageOf(error) });
       return undefined;
@@ -155,9 +192,19 @@ export interface UpstreamClientOptions {
   readonly connectTcp: (where: TcpAddress, signal: AbortSignal) => Promise<ByteStream>;
   /** Returns true for an `address:port` of our own DNS server, which is never queried. */
   readonly isOwn: (key: string) => boolean;
+  /**
+   * Waits for a turn of the event loop, which clients get in order. Without it, nobody waits.
+   *
+   * @default {undefined}
+   */
+  readonly takeTurn?: (holder: unknown) => Promise<void>;
   /** The time limit of one query. @default {5000} */
   readonly totalMs?: number;
-  /** The pause before the next server is queried too. @default {1500} */
+  /**
+   * The pause before the next server is queried too, and the time limit of a query by TCP.
+   *
+   * @default {1500}
+   */
   readonly nextMs?: number;
 }
 
@@ -167,29 +214,15 @@ export interface QueryClient extends ForwardClient {
   readonly signal?: AbortSignal | undefined;
 }
 
+interface ExchangeOptions {
+  /** True if the client may lose its slot soon. */
+  readonly isUrgent: boolean;
+}
+
 /** An exchange for one question with the upstream DNS servers. */
 interface Exchange {
   readonly key: string;
   readonly reply: Promise<Uint8Array | undefined>;
   readonly stop: AbortController;
   clients: number;
-}
-
-const RD = 0x01;
-const AD_CD = 0x30;
-
-/**
- * Returns the message to send for a query, in lower case, so that clients share it; its id is 0
- * until it is sent.
- */
-function toRequest({ bytes, questionEnd, edns }: Query): Request {
-  const request = new Uint8Array(questionEnd + (edns === undefined ? 0 : 11));
-  request.set(bytes.subarray(0, questionEnd));
-  lowerCase(request, questionEnd);
-  request.set([0, 0, bytes[2]! & RD, bytes[3]! & AD_CD, 0, 1, 0, 0, 0, 0, 0, edns === undefined ? 0 : 1]);
-  if (edns !== undefined) {
-    const size = [MAX_UDP_BYTES >> 8, MAX_UDP_BYTES & 255];
-    request.set([0, 0, TYPE.OPT, ...size, 0, 0, edns.dnssecOk ? 0x80 : 0, 0, 0, 0], questionEnd);
-  }
-  return { bytes: request, questionEnd };
 }

@@ -10,19 +10,28 @@ export const NO_RECORD: Uint8Array = new Uint8Array(0);
 
 /**
  * Our names and their addresses, immutable. Names are found like routes: exact before wildcard,
- * longest suffix first, at any depth, never the bare suffix, and never a name by which programs
- * configure themselves. The first of two entries for one name is used.
+ * longest suffix first, at any depth, never the bare suffix. Below a wildcard, names by which
+ * programs configure themselves and names that no endpoint may have are not ours. The first of two
+ * entries for one name is used.
  */
 export class Zone {
   static readonly EMPTY: Zone = new Zone([]);
   /** The A record of each name; null for the address that receives the query. */
   readonly #exact = new Map<string, Uint8Array | null>();
   readonly #wildcard = new Map<string, Uint8Array | null>();
+  /** The most labels of a suffix in `#wildcard`. */
+  readonly #deepest: number;
   /** The domains that have names of ours below them, made when somebody asks. */
   #parents: ReadonlySet<string> | undefined;
+  readonly #refuses: (name: string) => boolean;
 
-  /** @throws {RangeError} If an address is not IPv4. */
-  constructor(names: Iterable<ZoneName>) {
+  /**
+   * `refuses` returns true for names that no endpoint may have, whatever wildcard is above them.
+   *
+   * @throws {RangeError} If an address is not IPv4.
+   */
+  constructor(names: Iterable<ZoneName>, refuses: (name: string) => boolean = () => false) {
+    this.#refuses = refuses;
     for (const { hostname, address, withheld = false } of names) {
       const record = withheld ? NO_RECORD : address === undefined ? null : addressRecord(address);
       const [map, key] = hostname.startsWith("*.")
@@ -30,6 +39,7 @@ export class Zone {
         : [this.#exact, hostname];
       if (!map.has(key)) map.set(key, record);
     }
+    this.#deepest = this.#wildcard.keys().reduce((most, key) => Math.max(most, key.split(".").length), 1);
   }
 
   /**
@@ -40,13 +50,15 @@ export class Zone {
   find(name: string, localRecord: Uint8Array): Uint8Array | undefined {
     const exact = this.#exact.get(name);
     if (exact !== undefined) return exact ?? localRecord;
-    if (this.#wildcard.size === 0 || !isHostname(name)) return undefined;
-    for (const suffix of parentDomains(name)) {
+    if (this.#wildcard.size === 0) return undefined;
+    for (const suffix of lastDomains(name, this.#deepest)) {
       const found = this.#wildcard.get(suffix);
       if (found === undefined) continue;
+      if (!isHostname(name)) return undefined;
       // Programs that look for a proxy or a service below a wildcard must not find its endpoint.
       const below = name.slice(0, -suffix.length - 1);
-      return discoveryLabel(below) === undefined ? found ?? localRecord : undefined;
+      if (discoveryLabel(below) !== undefined || this.#refuses(name)) return undefined;
+      return found ?? localRecord;
     }
     return undefined;
   }
@@ -65,6 +77,19 @@ export class Zone {
     );
     return domain === "" || this.#parents.has(domain) || this.has(`x.${domain}`);
   }
+}
+
+/**
+ * The domains above a name that have at most `labels` labels, the longest one first. A foreign name
+ * of 126 labels costs no more than another.
+ */
+function lastDomains(name: string, labels: number): string[] {
+  const domains: string[] = [];
+  let dot = name.length;
+  while (domains.length < labels && (dot = name.lastIndexOf(".", dot - 1)) > 0) {
+    domains.push(name.slice(dot + 1));
+  }
+  return domains.reverse();
 }
 
 /**

@@ -167,8 +167,9 @@ function holderOf(error: BindError): "program" | "endpoint" {
 }
 
 function remapped(group: ListenerGroup, port: number, listener: string): Binding {
+  const hasLocalhost = group.address === ANY_ADDRESS || group.address === "127.0.0.1";
   const reason = group.extra
-    ? `by IP address or localhost on port ${port}`
+    ? `by IP address${hasLocalhost ? " or localhost" : ""} on port ${port}`
     : `port ${group.port} is in use on ${group.address}, listening on ${port}`;
   return { group, port, listener, reason };
 }

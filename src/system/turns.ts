@@ -6,19 +6,28 @@ import { setImmediate } from "node:timers";
 export const TURN_MS = 1;
 
 /**
+ * The time after which turns that follow each other pause. If there is always a next turn, Deno
+ * looks for new input only once in some 20 of them, so that each packet of others waits as long.
+ */
+const PAUSE_AFTER_MS = 4;
+
+/**
  * Gives at most one turn of the event loop to work from clients, so that their bytes delay nothing
  * else by more than one piece of work. Sources take turns, however many connections one of them
  * has. Without it, connections whose next bytes are always there follow each other for seconds.
  */
 export class Turns {
   /** The waiting work by source. The source whose turn is next comes first. */
-  readonly #waiting = new Map<string, (() => void)[]>();
+  readonly #waiting = new Map<unknown, (() => void)[]>();
   #isTaken = false;
+  /** The time by `performance.now()` when turns began to follow each other. */
+  #busySince = 0;
 
   /** Waits for a turn; resolves at once if nothing has taken the present one. */
-  take(source: string): Promise<void> {
+  take(source: unknown): Promise<void> {
     if (!this.#isTaken) {
       this.#isTaken = true;
+      this.#busySince = performance.now();
       setImmediate(this.#next);
       return Promise.resolve();
     }
@@ -33,6 +42,13 @@ export class Turns {
     const [first] = this.#waiting;
     if (first === undefined) {
       this.#isTaken = false;
+      return;
+    }
+    if (performance.now() - this.#busySince >= PAUSE_AFTER_MS) {
+      setTimeout(() => {
+        this.#busySince = performance.now();
+        this.#next();
+      }, 0);
       return;
     }
     const [source, queue] = first;

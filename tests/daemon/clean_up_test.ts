@@ -89,14 +89,26 @@ Deno.test("cleanup finds ngrokd's files in macOS's resolver directory by their m
 });
 
 for (const os of ["linux", "darwin"] as const) {
-  Deno.test(`cleanup succeeds on ${os} without permission to write /etc, and changes nothing there`, async () => {
+  // It reported success.
+  Deno.test(`cleanup fails on ${os} without permission to remove what is left in /etc`, async () => {
     const made = await machineWithLeftovers({ os, permitted: false });
     await using machine = made.machine;
     const before = await resolverState(made.root);
-    await cleanUp(machine);
+    assert.equal(await machine.run("cleanup"), 1);
     assert.deepEqual(await resolverState(made.root), before);
+    assert.match(machine.logText, /\/etc\/resolv\S+ may hold changes of ngrokd.*deno task ngrokd cleanup/);
+    assert.doesNotMatch(machine.logText, /No names and addresses of ngrokd are left/);
   });
 }
+
+Deno.test("cleanup succeeds without permission to write resolv.conf if nothing of ngrokd is in it", async () => {
+  const made = await machineWithLeftovers({ os: "linux", permitted: false });
+  await using machine = made.machine;
+  await Deno.writeTextFile(`${made.root}/etc/resolv.conf`, "nameserver 192.0.2.1\n");
+  await cleanUp(machine);
+  await Deno.remove(`${made.root}/etc/resolv.conf`);
+  await cleanUp(machine);
+});
 
 // It said that nothing was left.
 Deno.test("cleanup does not claim that nothing is left if it cannot check for an interface", async () => {

@@ -3,7 +3,7 @@ import { replyTo } from "./messages.ts";
 /** The replies of a server to a message. */
 export type Answers = (request: Uint8Array, transport: "udp" | "tcp") => readonly Uint8Array<ArrayBuffer>[];
 
-/** A DNS server on a loopback port, by UDP and TCP; a free one unless it is given. */
+/** A DNS server on a loopback port, a free one unless it is given; `delayMs` delays UDP replies. */
 export class FakeUpstream implements AsyncDisposable {
   readonly address: string;
   readonly port: number;
@@ -12,13 +12,16 @@ export class FakeUpstream implements AsyncDisposable {
   readonly #udp: Deno.DatagramConn;
   readonly #tcp: Deno.Listener;
   readonly #answers: Answers;
+  readonly #delayMs: number | undefined;
+  readonly #later = new Set<ReturnType<typeof setTimeout>>();
   readonly #tasks: Promise<void>[];
 
   constructor(
     answers: Answers = (request) => [replyTo(request, { addresses: ["192.0.2.1"] })],
-    where: { readonly address?: string; readonly port?: number } = {},
+    options: { readonly address?: string; readonly port?: number; readonly delayMs?: number } = {},
   ) {
-    const { address = "127.0.0.1", port = 0 } = where;
+    const { address = "127.0.0.1", port = 0, delayMs } = options;
+    this.#delayMs = delayMs;
     this.#answers = answers;
     this.address = address;
     this.#tcp = Deno.listen({ hostname: address, port });
@@ -30,7 +33,10 @@ export class FakeUpstream implements AsyncDisposable {
   async #serveUdp(): Promise<void> {
     for await (const [bytes, peer] of this.#udp) {
       this.requests.push({ bytes, transport: "udp", port: (peer as Deno.NetAddr).port });
-      for (const answer of this.#answers(bytes, "udp")) await this.#udp.send(answer, peer);
+      for (const answer of this.#answers(bytes, "udp")) {
+        if (this.#delayMs === undefined) await this.#udp.send(answer, peer);
+        else this.#later.add(setTimeout(() => void this.#udp.send(answer, peer), this.#delayMs));
+      }
     }
   }
 
@@ -48,6 +54,7 @@ export class FakeUpstream implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const timer of this.#later) clearTimeout(timer);
     this.#udp.close();
     this.#tcp.close();
     await Promise.all(this.#tasks);

@@ -107,3 +107,30 @@ Deno.test("ForwardSlots lets one TCP connection or UDP port of this machine star
   }
   assert.equal(slots.open.length, 1024);
 });
+
+Deno.test("ForwardSlots keeps a query for slots / rate, whoever sends the flood (R79)", async () => {
+  const victim = neighbour("192.168.1.7");
+  for (
+    const [senders, perSecond, livesMs] of [
+      [[victim], 200, 320],
+      [Array.from({ length: 256 }, (_, index) => neighbour(`10.9.${index}.7`)), 600, 1280],
+    ] as const
+  ) {
+    using time = fakeClock();
+    const slots = new ForwardSlots();
+    let sent = 0;
+    const flood = async (ms: number) => {
+      for (let passed = 0; passed < ms; passed += 5) {
+        for (let count = 0; count < perSecond / 200; count++) slots.take(senders[sent++ % senders.length]!);
+        await time.pass(5);
+      }
+    };
+    await flood(3000);
+    let isLost = false;
+    void slots.take(victim)!.lost.then(() => isLost = true);
+    await flood(livesMs - 20);
+    assert.equal(isLost, false);
+    await flood(40);
+    assert.equal(isLost, true);
+  }
+});

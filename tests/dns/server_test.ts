@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { DnsServer, type DnsServerOptions } from "../../src/dns/server.ts";
 import { Zone } from "../../src/dns/zone.ts";
 import type { BindError } from "../../src/model/errors.ts";
+import { sleep } from "../../src/system/clock.ts";
 import { connectTcp, listenTcp } from "../../src/system/tcp.ts";
 import { nextTurn } from "../../src/system/turns.ts";
 import { listenUdp } from "../../src/system/udp.ts";
@@ -168,6 +169,30 @@ Deno.test("DnsServer forwards other names, and replies SERVFAIL if no server ans
   assert.equal((await ask(port, { name })).rcode, "REFUSED");
 });
 
+// Each of the 1,024 slots may have such a reply at the same time.
+Deno.test("DnsServer filters one long forwarded reply in one turn of the event loop (R78)", async () => {
+  const sockets: FakeUdp[] = [];
+  let filtered = 0;
+  const { server } = fakeServer({
+    listenUdp: (where) => sockets[sockets.push(new FakeUdp(where)) - 1]!,
+    localAddress: () => "127.0.0.1",
+    onDropped: () => filtered++,
+  });
+  server.replaceUpstreams([{ address: "10.0.0.1", port: 53 }]);
+  const [own] = sockets;
+  for (let id = 0; id < 20; id++) own!.deliver(message({ name: `n${id}.org`, id }), "127.0.0.1", 5000 + id);
+  while (sockets.length < 21) await nextTurn();
+  const addresses = Array(60).fill("192.0.2.1");
+  for (const socket of sockets.slice(1)) {
+    socket.deliver(replyTo(socket.sent[0]!.data, { addresses }), "10.0.0.1", 53);
+  }
+  for (let before = 0; filtered < 20; before = filtered) {
+    await nextTurn();
+    assert.ok(filtered - before <= 2, `${filtered - before} in one turn`);
+  }
+  await server[Symbol.asyncDispose]();
+});
+
 Deno.test("DnsServer answers its own names while an upstream server is silent", async () => {
   await using silent = new FakeUpstream(() => []);
   const server = serverOf();
@@ -323,5 +348,10 @@ Deno.test("DnsServer forwards for this machine while a neighbour uses all its sl
   }
   assert.equal(await outcome(LOCAL), "192.0.2.1");
   // Its own newest query takes the slot of its oldest once that is 200 ms old.
-  while (await outcome(OTHER) === "SERVFAIL");
+  let last: unknown;
+  for (let tries = 0; tries < 100 && last !== "192.0.2.1"; tries++) {
+    await sleep(20);
+    last = await outcome(OTHER);
+  }
+  assert.equal(last, "192.0.2.1");
 });

@@ -97,3 +97,34 @@ Deno.test("TcpConnection closes 5 s after a client stops reading its replies (F5
   assert.equal(far.closed, true);
   await done;
 });
+
+Deno.test("TcpConnection sends a reply that becomes ready just as an earlier write ends", async () => {
+  for (let microtasks = 0; microtasks < 20; microtasks++) {
+    using time = fakeClock();
+    const { near, far } = memoryPair();
+    const write = Promise.withResolvers<void>();
+    const slow = {
+      read: (buffer: Uint8Array) => far.read(buffer),
+      write: (bytes: Uint8Array) => write.promise.then(() => far.write(bytes)),
+      closeWrite: () => far.closeWrite(),
+      close: () => far.close(),
+    };
+    const replies: PromiseWithResolvers<Uint8Array>[] = [];
+    const respond = () => replies[replies.push(Promise.withResolvers<Uint8Array>()) - 1]!.promise;
+    const done = new TcpConnection(slow as typeof far, { ...ECHO, respond }).run().catch(() => {});
+    await near.write(new Uint8Array([0, 1, 1, 0, 1, 2]));
+    await time.pass(0);
+    replies[0]!.resolve(new Uint8Array([1]));
+    await time.pass(0);
+    write.resolve();
+    for (let count = 0; count < microtasks; count++) await undefined;
+    replies[1]!.resolve(new Uint8Array([2]));
+    await time.pass(0);
+    const received = new Uint8Array(10);
+    let held = 0;
+    while (held < 6) held += (await near.read(received.subarray(held)))!;
+    assert.deepEqual(received.subarray(0, held), new Uint8Array([0, 1, 1, 0, 1, 2]));
+    near.close();
+    await done;
+  }
+});

@@ -8,6 +8,7 @@ import {
 import { connectTcp, type TcpAddress } from "../../src/system/tcp.ts";
 import { listenUdp } from "../../src/system/udp.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
+import { until } from "../fakes/sockets.ts";
 import { FakeUdp } from "./fake_sockets.ts";
 import { FakeUpstream } from "./fake_upstream.ts";
 import { decode, message, type MessageParts, opt, replyTo } from "./messages.ts";
@@ -187,10 +188,11 @@ Deno.test("UpstreamClient asks by TCP after a truncated reply, and falls back to
     assert.ok(decode((await upstream.query(query(), LOCAL))!).flag_tc);
     assert.equal(server.requests.length, 2);
   }
-  using udpOnly = upstreamOf([server], {
-    connectTcp: () => Promise.reject(new Deno.errors.ConnectionRefused()),
-  });
-  assert.ok(decode((await udpOnly.query(query(), LOCAL))!).flag_tc);
+  const refuses = () => Promise.reject(new Deno.errors.ConnectionRefused());
+  for (const connectTcp of [refuses, hangingTcp]) {
+    using udpOnly = upstreamOf([server], { connectTcp });
+    assert.ok(decode((await udpOnly.query(query(), LOCAL))!).flag_tc);
+  }
 });
 
 Deno.test("UpstreamClient never asks our own server", async () => {
@@ -212,6 +214,28 @@ Deno.test("UpstreamClient shares one exchange for equal questions at the same ti
   assert.equal(server.requests.length, 4, "only three of these four are different");
 });
 
+Deno.test("UpstreamClient asks the second server after 200 ms if slots are short (R79)", async () => {
+  using time = fakeClock();
+  const sockets: FakeUdp[] = [];
+  using upstream = new UpstreamClient({
+    listenUdp: () => sockets[sockets.push(new FakeUdp()) - 1]!,
+    connectTcp,
+    isOwn: () => false,
+  });
+  upstream.servers = SERVERS;
+  const holders = Array.from({ length: 385 }, (_, index) => `10.9.${index >> 8}.${index & 255}`);
+  const forged = holders.map((holder) =>
+    upstream.query(query({ name: `${holder}.org` }), { ...LOCAL, isLocal: false, holder })
+  );
+  const honest = upstream.query(query(), { ...LOCAL, isLocal: false, holder: "192.168.1.7" });
+  await time.pass(200);
+  assert.deepEqual([sockets[0]!.sent.length, sockets.at(-1)!.sent.length], [1, 2]);
+  await time.pass(1300);
+  assert.deepEqual([sockets[0]!.sent.length, sockets.at(-1)!.sent.length], [2, 2]);
+  upstream[Symbol.dispose]();
+  await Promise.all([honest, ...forged]);
+});
+
 /** A client whose server never replies. */
 function silentUpstream(): { upstream: UpstreamClient; sockets: FakeUdp[] } {
   const sockets: FakeUdp[] = [];
@@ -224,6 +248,8 @@ function silentUpstream(): { upstream: UpstreamClient; sockets: FakeUdp[] } {
 }
 
 Deno.test("UpstreamClient serves at most 1,024 clients at once (R21)", async () => {
+  // On a busy machine 200 ms pass, and queries may take the slots of others.
+  using _time = fakeClock();
   const { upstream, sockets } = silentUpstream();
   const all = Array.from(
     { length: 1500 },
@@ -317,6 +343,11 @@ Deno.test("UpstreamClient asks by TCP after a reply in another case, so that a f
   assert.deepEqual(transports, Array(5).fill(["udp", "tcp"]).flat(), "the server itself keeps the case");
 });
 
+/** A connection attempt without an answer. */
+function hangingTcp(_where: TcpAddress, signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+}
+
 Deno.test("UpstreamClient works with servers that change the case, with and without TCP", async () => {
   await using changes = new FakeUpstream((request) => [inUpperCase(request, "192.0.2.1")]);
   const noTcp = () => Promise.reject(new Deno.errors.ConnectionRefused());
@@ -324,6 +355,8 @@ Deno.test("UpstreamClient works with servers that change the case, with and with
     const [options, expected] of [
       [{}, ["udp", "tcp", "udp", "udp"]],
       [{ connectTcp: noTcp }, Array(7).fill("udp")],
+      // A firewall that drops TCP in silence.
+      [{ connectTcp: hangingTcp }, Array(7).fill("udp")],
     ] as const
   ) {
     changes.requests.length = 0;
@@ -344,5 +377,40 @@ Deno.test("UpstreamClient asks a silent server again in lower case, and learns a
   for (let count = 0; count < 4; count++) {
     assert.deepEqual(addresses(await upstream.query(query({ name: NAME }), LOCAL)), ["192.0.2.1"]);
   }
-  assert.equal(strange.requests.length, 7);
+  // A late reply in lower case only could be forged, so TCP is tried before it is asked once more.
+  const transports = strange.requests.map(({ transport }) => transport);
+  assert.deepEqual(transports, [...Array(3).fill(["udp", "udp", "tcp", "udp"]).flat(), "udp"]);
+});
+
+Deno.test("UpstreamClient asks by TCP after a late reply in another case (R79)", async () => {
+  // The attacker overloads the server, and so has all the time to guess a reply.
+  await using server = new FakeUpstream((request, transport) => {
+    if (transport === "tcp") return [replyTo(request, { addresses: ["192.0.2.1"] })];
+    return nameIn(request) === NAME ? [inUpperCase(request, "6.6.6.6")] : [];
+  });
+  using upstream = upstreamOf([server]);
+  for (let count = 0; count < 5; count++) {
+    assert.deepEqual(addresses(await upstream.query(query({ name: NAME }), LOCAL)), ["192.0.2.1"]);
+  }
+});
+
+Deno.test("UpstreamClient returns long replies in turn, and short ones at once (R78)", async () => {
+  await using server = new FakeUpstream((request) => {
+    const length = nameIn(request).toLowerCase().startsWith("long") ? 60 : 1;
+    return [replyTo(request, { addresses: Array(length).fill("192.0.2.1") })];
+  });
+  const turns: { holder: unknown; give: () => void }[] = [];
+  using upstream = upstreamOf([server], {
+    takeTurn: (holder) => new Promise((give) => turns.push({ holder, give })),
+  });
+  const long = (holder: string) =>
+    upstream.query(query({ name: `long-${holder}.org` }), { ...LOCAL, holder });
+  const done: string[] = [];
+  const waiting = ["a", "b"].map((holder) => long(holder)!.then(() => done.push(holder)));
+  await until(() => turns.length === 2);
+  assert.equal(addresses(await upstream.query(query(), LOCAL)).length, 1);
+  assert.deepEqual([done, new Set(turns.map(({ holder }) => holder))], [[], new Set(["a", "b"])]);
+  for (const { give } of turns) give();
+  await Promise.all(waiting);
+  assert.equal(done.length, 2);
 });
