@@ -32,6 +32,7 @@ export function checkCitations(repository: Repository): string[] {
     if (text === undefined || EXEMPT.has(path)) continue;
     const found = [...citationProblems(text, facts), ...idProblems(text, facts)];
     if (path.endsWith(".md")) {
+      if (path === PROMISES) found.push(...repeatedRows(text));
       found.push(
         ...linkProblems(path, { text, facts }),
         ...spanProblems(text, facts),
@@ -166,6 +167,15 @@ function* sectionProblems(
 function* idProblems(text: string, { ids }: Facts): Generator<string> {
   for (const [id] of text.matchAll(/(?<![\w.#$/%\\+-])[RF]\d{1,3}(?![\w.-]*\w)/g)) {
     if (!ids.has(id)) yield `${id} is no promise, fault or test vector`;
+  }
+}
+
+/** Finds rows that have the same id: merging two versions of a table keeps both. */
+function* repeatedRows(text: string): Generator<string> {
+  const seen = new Set<string>();
+  for (const [, id] of text.matchAll(/^\| ([A-Z]\d+) \|/gm)) {
+    if (seen.has(id!)) yield `${id} has more than one row`;
+    seen.add(id!);
   }
 }
 

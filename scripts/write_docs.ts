@@ -6,7 +6,7 @@ import { sectionOf } from "../src/config/sections.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
 import { environmentTable } from "./hostile/environments.ts";
 import { fileTable } from "./hostile/file_table.ts";
-import { hostileNamesTable } from "./hostile_names/table.ts";
+import { hostileNamesTable } from "./hostile/name_table.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const KEYS = "Keys";

@@ -45,7 +45,7 @@ export const ROWS: readonly FaultRow[] = [
   { id: "F35", fault: "The API refuses connections, resets them, or cannot be verified", answer: "ngrokd keeps and serves everything, polls back off, and at most 60 requests are sent in 60 s" },
   { id: "F36", fault: "The API refuses the key (401, 403)", answer: "ngrokd keeps serving, reports that the key is refused, and polls once in 5 minutes" },
   { id: "F37", fault: "The API answers 429, with a valid Retry-After, an invalid one, or none", answer: "A valid value is honoured up to 15 minutes; an invalid one counts as none" },
-  { id: "F38", fault: "The API answers 500, HTML, an empty body, half a list, too much, or byte by byte", answer: "The whole poll is rejected, after 16 MiB or 15 s at the latest; nothing is removed" },
+  { id: "F38", fault: "The API answers 500, HTML, an empty body, half a list, too much, or byte by byte", answer: "The whole poll is rejected, after 4 MiB or 15 s at the latest; nothing is removed" },
   { id: "F39", fault: "The API returns an empty list although there are endpoints", answer: "Nothing is removed until a second poll in a row agrees; log and status say so" },
   { id: "F40", fault: "The next page is on another host, a file, a page seen before, or there are 10,000 pages", answer: "ngrokd reads at most 200 pages, from the origin of the API only, and ends loops; the key goes nowhere else" },
   { id: "F41", fault: "The API redirects to another host, or names an invalid or forbidden ingress", answer: "ngrokd does not follow it or dial it; the key goes nowhere else" },

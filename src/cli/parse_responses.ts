@@ -94,6 +94,7 @@ const STATUS: z.ZodType<StatusReport> = z.looseObject({
   operator_id: z.string().exactOptional(),
   endpoint_count: z.number(),
   active_count: z.number(),
+  refused_count: z.number(),
   degraded_count: z.number(),
   degraded: z.array(z.string()),
   ingress_endpoint: z.string(),

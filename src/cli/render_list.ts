@@ -12,7 +12,10 @@ const NONE = [
 ];
 
 /** Renders the text of `ngrokctl list` (docs/compatibility.md 4.11); a reason follows its row. */
-export function renderList(endpoints: readonly EndpointReport[]): string {
+export function renderList(
+  endpoints: readonly EndpointReport[],
+  { refusedMore = 0 }: ListTextOptions = {},
+): string {
   const title = box("Discovered Bound Endpoints", 12);
   if (endpoints.length === 0) return title + NONE.map((line) => `${line}\n`).join("");
   const rows = endpoints.map((endpoint) => ({
@@ -22,9 +25,16 @@ export function renderList(endpoints: readonly EndpointReport[]): string {
       ),
     notes: endpoint.reason === "" ? [] : [escapeControls(endpoint.reason)],
   }));
+  const more = refusedMore === 0 ? "" : `, and ${refusedMore} more that are refused`;
   return `${title}${
     table(["URL", "LISTEN ADDRESS", "MODE", "STATUS"], rows)
-  }\n  Total: ${endpoints.length} endpoint(s)\n\n`;
+  }\n  Total: ${endpoints.length} endpoint(s)${more}\n\n`;
+}
+
+/** Options of {@linkcode renderList}. */
+export interface ListTextOptions {
+  /** The number of refused endpoints without a row. @default {0} */
+  readonly refusedMore?: number;
 }
 
 function addressOf({ listen_address, listen_interface, network_port, ip, port }: EndpointReport): string {

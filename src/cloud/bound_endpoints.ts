@@ -62,7 +62,7 @@ export async function listBoundEndpoints(
       byId.set(id, first ?? entry);
     }
   }
-  return { endpoints, refused: limitRefused(refused), pages, ...(endsEmpty ? { endsEmpty } : {}) };
+  return { endpoints, ...limitRefused(refused), pages, ...(endsEmpty ? { endsEmpty } : {}) };
 }
 
 function readPage(json: unknown, known: ReadonlyMap<string, Endpoint>): EndpointPage | undefined {

@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { Attempts } from "../lib/attempts.ts";
+import { withoutFinalSlashes } from "../lib/final_slashes.ts";
 import { isLoopbackHost } from "../lib/loopback_host.ts";
 import { printable } from "../lib/printable.ts";
 import { ApiError } from "../model/errors.ts";
@@ -14,7 +15,8 @@ const log = getLogger(["ngrokd", "cloud"]);
 
 const KEY_FORM = /^[\x21-\x7e]+$/;
 const TIMEOUT_MS = 15_000;
-const MAX_BODY_BYTES = 16 * 1024 * 1024;
+/** It is parsed in one stretch. A page has 100 endpoints, so each may have 41 kB. */
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
 /**
  * Sends requests to the ngrok API (docs/protocol.md 1.1). The key goes only to the origin of the
@@ -108,7 +110,7 @@ export class ApiClient {
       throw failure(action, "api.url is neither https nor a loopback address", { code: "insecure" });
     }
     // A path is below the base URL's own path; `//host/path` is not a path.
-    const root = base.origin + base.pathname.replace(/\/*$/, "/");
+    const root = `${base.origin}${withoutFinalSlashes(base.pathname)}/`;
     const url = URL.parse(/^\/(?!\/)/.test(pathOrUrl) ? root + pathOrUrl.slice(1) : pathOrUrl, root);
     if (url === null) {
       throw failure(action, `"${printable(pathOrUrl)}" is not a URL`, { code: "malformed" });

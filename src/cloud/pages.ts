@@ -3,7 +3,7 @@ import { failure } from "./failure.ts";
 import { parseAnswer } from "./parse_answer.ts";
 import type { RequestKind } from "./request_budget.ts";
 
-/** All pages of a list stay in memory: 200 of the largest size would take 3 GiB. */
+/** All pages of a list stay in memory: 200 of the largest size would take 800 MiB. */
 const MAX_TEXT = 64 * 1024 * 1024;
 
 /**

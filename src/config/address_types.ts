@@ -1,6 +1,8 @@
+import { withoutFinalSlashes } from "../lib/final_slashes.ts";
 import { isHostname, isWildcard, normalizeHostname } from "../lib/hostname.ts";
 import { type Cidr, formatCidr, parseCidr, parseIpv4 } from "../lib/ipv4.ts";
 import { isLoopbackHost } from "../lib/loopback_host.ts";
+import { parseOrigin } from "../lib/origin.ts";
 import { printable } from "../lib/printable.ts";
 import type { IngressTarget } from "../model/ingress_target.ts";
 import { refuse, type ValueType } from "./value_type.ts";
@@ -8,6 +10,8 @@ import { listOf, readText } from "./scalar_types.ts";
 
 const DNS_PORT = 53;
 const INGRESS_PORT = 443;
+/** The longest URL of the API. It is parsed at each request. */
+const MAX_URL_LENGTH = 2048;
 
 /**
  * The URL of the API: `https:`, or `http:` for a loopback host, so that no network sees the key.
@@ -15,7 +19,7 @@ const INGRESS_PORT = 443;
 export const apiUrl: ValueType<string> = {
   values: "URL",
   read(value) {
-    const text = readText(value);
+    const text = readText(value, { maxLength: MAX_URL_LENGTH });
     const url = URL.parse(text);
     const example = "Write it like https://api.ngrok.com";
     // Checked first: the other messages show parts of the URL, and these may be secret.
@@ -30,7 +34,7 @@ export const apiUrl: ValueType<string> = {
     if (url.protocol === "http:" && !isLoopbackHost(url.hostname)) {
       return refuse("http would show the API key to the network", `Write https://${url.host}`);
     }
-    return url.origin + url.pathname.replace(/\/+$/, "");
+    return url.origin + withoutFinalSlashes(url.pathname);
   },
 };
 
@@ -117,19 +121,24 @@ export const networks: ValueType<readonly Cidr[]> = listOf("`a.b.c.d/n` or `a.b.
   mayBeEmpty: true,
 });
 
-/** A list of hosts as a request names them, without ports. */
-export const hostPatterns: ValueType<readonly string[]> = listOf("host names, `*.suffix` or `a.b.c.d`", {
-  read(value) {
-    const text = readText(value);
-    const host = normalizeHostname(text);
-    if (isHostname(host) || isWildcard(host) || parseIpv4(host) !== undefined) return host;
-    const bare = URL.parse(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`)?.hostname ?? "";
-    return refuse(
-      `"${printable(text)}" is not a host name, *.suffix or an IPv4 address`,
-      isHostname(bare) ? `Write ${bare}` : undefined,
-    );
+/** A list of hosts as a request names them, without ports, and of origins of web pages. */
+export const requestHosts: ValueType<readonly string[]> = listOf(
+  "host names, `*.suffix`, `a.b.c.d` or origins",
+  {
+    read(value) {
+      const text = readText(value);
+      const host = normalizeHostname(text);
+      if (isHostname(host) || isWildcard(host) || parseIpv4(host) !== undefined) return host;
+      const hasScheme = /^[a-z]+:\/\//i.test(text);
+      const url = URL.parse(hasScheme ? text : `http://${text}`);
+      const bare = (hasScheme ? url?.origin : url?.hostname) ?? "";
+      return parseOrigin(text) ?? refuse(
+        `"${printable(text)}" is not a host name, *.suffix, IPv4 address or origin`,
+        isHostname(bare) || parseOrigin(bare) !== undefined ? `Write ${bare}` : undefined,
+      );
+    },
   },
-});
+);
 
 /** A list of DNS servers, each read as `a.b.c.d:port`. */
 export const dnsServers: ValueType<readonly string[]> = listOf("`a.b.c.d` or `a.b.c.d:port`", {

@@ -37,9 +37,9 @@ export const AREAS = {
   poll: "polls at once, then at the new interval",
   endpoints: "changes addresses and listeners at once",
   ingress: "new connections use it",
-  connections: "new connections use it",
+  connections: "running connections use it at once",
   identity: "the next attempt uses it",
-  health: "moves the health server at once",
+  health: "changes the health server at once",
   dns: "changes the DNS server at once",
   restart: "takes effect **after a restart**",
 } as const;

@@ -246,10 +246,11 @@ export const KEYS = {
     }),
     allowHosts: key({
       name: "net.allow_hosts",
-      type: addresses.hostPatterns,
+      type: addresses.requestHosts,
       default: [],
       area: "connections",
-      doc: "Other hosts that requests may be for where an endpoint has an address or port of its own",
+      doc:
+        "Hosts, besides the endpoint's own, that requests may name; and origins of pages that may change something",
     }),
     halfCloseTimeoutMs: key({
       name: "net.half_close_timeout",
@@ -257,7 +258,14 @@ export const KEYS = {
       default: 60_000,
       area: "connections",
       doc:
-        "Longest pause of a connection after one side has ended; a client that waits is asked if it is alive",
+        "Longest pause of a connection after one side has ended; ngrokd probes a waiting client by TCP keep-alive",
+    }),
+    idleTimeoutMs: key({
+      name: "net.idle_timeout",
+      type: types.seconds,
+      default: 0,
+      area: "connections",
+      doc: "Time after which a connection without traffic is closed; 0 for never",
     }),
     advertiseIp: key({
       name: "net.advertise_ip",

@@ -52,7 +52,7 @@ function readOverrides(value: unknown, context: ReadContext<unknown>): Readonly<
   for (const [key, entry] of entries) {
     let host = key;
     at(key, () => {
-      host = readHostPattern(key);
+      host = readHostPattern(readText(key));
       if (host in overrides) refuse("the host is listed twice");
     });
     at(key, () => overrides[host] = readOverride(entry, interfaces));

@@ -10,6 +10,10 @@ const MAX_INTERVAL_S = 2_147_483;
 const SHORT_POLL_S = 5;
 /** The largest number of entries of a list or map. */
 const MAX_ENTRIES = 1000;
+/** The largest number of characters of a value; Linux has this limit for paths. */
+const MAX_TEXT_LENGTH = 4096;
+/** A selector may name many endpoints. */
+const MAX_SELECTOR_LENGTH = 16 * 1024;
 // deno-lint-ignore no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 const WHOLE_NUMBER = /^[+-]?(?:0|[1-9][0-9]*)$/;
@@ -128,7 +132,9 @@ export const boolean: ValueType<boolean> = {
 };
 
 /** A list of expressions that select endpoints. */
-export const selectors: ValueType<readonly string[]> = listOf("CEL expressions", { read: readText });
+export const selectors: ValueType<readonly string[]> = listOf("CEL expressions", {
+  read: (value) => readText(value, { maxLength: MAX_SELECTOR_LENGTH }),
+});
 
 /** Returns a list with one problem for each bad element. */
 export function listOf<T>(values: string, element: ListElement<T>): ValueType<readonly T[]> {
@@ -162,9 +168,11 @@ export function checkCount(count: number): void {
 }
 
 /** Reads text on one line. Numbers and booleans keep their spelling: YAML reads `- true` as one. */
-export function readText(value: unknown): string {
+export function readText(value: unknown, options: { readonly maxLength?: number } = {}): string {
+  const { maxLength = MAX_TEXT_LENGTH } = options;
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   if (typeof value !== "string") return refuse("it is not text");
+  if (value.length > maxLength) return refuse(`it is longer than ${maxLength} characters`);
   if (CONTROL.test(value)) refuse(`"${printable(value)}" contains a line break or a control character`);
   return value;
 }

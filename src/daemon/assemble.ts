@@ -1,3 +1,4 @@
+import type { PolicyKeeper } from "../names/policy/policy_keeper.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
@@ -37,10 +38,14 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
   const account = await openAccount(surroundings);
   const addresses = openAddresses({ ...surroundings, journal });
   const dataPath = await openDataPath({ ...surroundings, ...account, addresses });
-  const dns = openDns(addresses, { ...surroundings, journal });
+  const dns = openDns(addresses, {
+    ...surroundings,
+    journal,
+    refuses: (name) => policy.policy.isAlwaysRefused(name),
+  });
   const names = openNames({ ...surroundings, journal });
   const redirects = openRedirects({ addresses, ...dataPath }, { ...surroundings, journal });
-  const policy = openNamePolicy({
+  const policy: PolicyKeeper = openNamePolicy({
     ...surroundings,
     ...account,
     addresses,

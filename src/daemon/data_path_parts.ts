@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import type { DnsController } from "../dns/controller.ts";
+import { MIN_MEMORY_BYTES, planSlots, type SlotPlan } from "../forward/admission/slot_plan.ts";
 import { Forwarder } from "../forward/forwarder.ts";
 import { ListenerProbe } from "../forward/listener_probe.ts";
 import type { ListenerEffects } from "../sync/effects.ts";
@@ -15,6 +16,7 @@ const log = getLogger(["ngrokd", "daemon"]);
 export const DRAIN = "drain connections";
 
 const DRAIN_MS = 30_000;
+const MIB = 2 ** 20;
 
 /** Creates the trusted CAs, the dialer of the ingress, and the forwarder of connections. */
 export async function openDataPath(
@@ -44,6 +46,8 @@ export async function openDataPath(
       allowHosts: () => live.current.net.allowHosts,
     },
     halfCloseMs: () => live.current.net.halfCloseTimeoutMs,
+    plan: slotPlan(system.memoryLimit()),
+    idleTimeoutMs: () => live.current.net.idleTimeoutMs,
   });
   const listenerProbe = new ListenerProbe({
     observe: () => forwarder.observe(),
@@ -54,6 +58,20 @@ export async function openDataPath(
   shutdown.add("end the probe of the listeners", () => probing);
   shutdown.add(DRAIN, () => drain(forwarder, shutdown));
   return { trust, dialer, forwarder, listenerProbe };
+}
+
+/** Derives the limits of connections from the memory limit, and logs them. */
+function slotPlan(memoryBytes: number): SlotPlan {
+  const plan = planSlots(memoryBytes);
+  const memory_mib = Math.floor(memoryBytes / MIB);
+  log.info("Up to {slots} connections at once fit into the memory limit", { slots: plan.slots, memory_mib });
+  if (plan.isTooSmall) {
+    log.warn("The memory limit is too small; the system can end ngrokd when many peers stall", {
+      memory_mib,
+      hint: `Give the service, or the container, at least ${MIN_MEMORY_BYTES / MIB} MiB`,
+    });
+  }
+  return plan;
 }
 
 /** Returns the forwarder's listeners, for the control path. The DNS server gets the same routes. */

@@ -1,11 +1,11 @@
 import { getLogger } from "@logtape/logtape";
-import { DnsController } from "../dns/controller.ts";
+import { DnsController, type DnsControllerOptions } from "../dns/controller.ts";
 import { isNetworkMode } from "../dns/plan.ts";
+import { isLoopbackSubnet } from "../lib/ipv4.ts";
 import { listenerKey } from "../model/route_table.ts";
 import { PublishedNames } from "../names/hosts/published_names.ts";
 import { choosePublisher, chooseResolver } from "../names/select.ts";
 import { Addresses } from "../network/addresses.ts";
-import { isLoopbackSubnet } from "../network/loopback_subnet.ts";
 import { Redirects } from "../network/redirects.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { chooseAddressDriver } from "../network/select.ts";
@@ -93,13 +93,14 @@ export function openRedirects(
 }
 
 /** Creates the DNS server, and the resolver that makes this machine use it. */
-export function openDns(addresses: Addresses, options: MachineOptions): DnsController {
-  const { live, system, shutdown, journal } = options;
+export function openDns(addresses: Addresses, options: DnsOptions): DnsController {
+  const { live, system, shutdown, journal, refuses } = options;
   const dns = new DnsController({
     system,
     config: () => live.current,
     subnet: () => addresses.subnet,
     resolveInterface: (name) => resolveInterface(name, system.localAddresses),
+    refuses,
     resolver: chooseResolver({
       os: system.operatingSystem(),
       run: stoppable(system, shutdown.forced).run,
@@ -135,6 +136,9 @@ export function openNames({ system, shutdown, journal }: MachineOptions): Publis
 export interface MachineOptions extends Surroundings {
   readonly journal: Journal;
 }
+
+/** The options of the DNS server. */
+export interface DnsOptions extends MachineOptions, Pick<DnsControllerOptions, "refuses"> {}
 
 /** Returns the system with programs that the signal stops, also if they hang. */
 function stoppable(system: System, signal: AbortSignal): Pick<System, "files" | "run"> {

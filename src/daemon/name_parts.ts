@@ -38,6 +38,10 @@ export function openNamePolicy(options: NamePolicyOptions): PolicyKeeper {
         shadowPublic,
       };
     },
+    isOurs: (address) =>
+      [addresses.subnet, ...addresses.equivalentSubnets].some((subnet) =>
+        cidrContains(subnet, parseIpv4(address) ?? -1)
+      ),
     readHosts: async () => toText(await system.files.readBytesIfAny(path, MAX_HOSTS_BYTES)),
     readResolvConf: async () => await system.files.readTextIfAny(RESOLV_CONF) ?? "",
     lookUp: (name) => lookup.lookUp(name),

@@ -1,5 +1,4 @@
 import { getLogger } from "@logtape/logtape";
-import { isSignalBlocked } from "../config/environment_warnings.ts";
 import type { LiveConfig } from "../config/live_config.ts";
 import { logProxies } from "../config/proxy/proxy_report.ts";
 import { type CommandHandler, ControlServer } from "../control/server.ts";
@@ -33,7 +32,6 @@ export async function serve(live: LiveConfig, options: ServeOptions): Promise<bo
   const { system } = options;
   const shutdown = new Shutdown();
   const reloader = new Reloader(live, options);
-  using _inspector = system.keepInspectorClosed({ holdPort: !isSignalBlocked(system.readEnvironment) });
   using _signals = system.onSignals(["SIGHUP", "SIGPROF", ...ENDING_SIGNALS], (name) => {
     if (name === "SIGHUP") reloader.request();
     // The profiler of the runtime sends SIGPROF a thousand times a second.

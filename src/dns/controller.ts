@@ -201,7 +201,8 @@ export class DnsController {
     const { revision } = this.#routes;
     if (this.#zoneSource?.revision === revision && this.#zoneSource.advertiseIp === advertiseIp) return;
     this.#zoneSource = { revision, advertiseIp };
-    const { local, others, names } = planZones(this.#routes, advertiseIp);
+    const { refuses } = this.#options;
+    const { local, others, names } = planZones(this.#routes, { advertiseIp, refuses });
     this.#names = names;
     this.#server.replaceZone(local, { others });
   }
@@ -214,6 +215,8 @@ export interface DnsControllerOptions {
   readonly subnet: () => Cidr;
   readonly resolver: ResolverChain;
   readonly resolveInterface: (name: string) => string | undefined;
+  /** Returns true for a name that no endpoint may have, whatever wildcard is above it. */
+  readonly refuses: (name: string) => boolean;
 }
 
 /** Parses `address:port`. */

@@ -1,4 +1,4 @@
-import { CLASS_IN, HEADER_BYTES, type Query, readQuery } from "./query.ts";
+import { CLASS_IN, type Query, readQuery } from "./query.ts";
 
 /** RD: the upstream DNS server shall find the answer itself. */
 const RECURSION_DESIRED = 0x01;
@@ -15,8 +15,6 @@ export function makeQuery(name: string, type: number): Query {
     ...[0, type >> 8, type & 255, 0, CLASS_IN],
   ]);
   const query = readQuery(bytes);
-  if (query === undefined || bytes.length <= HEADER_BYTES) {
-    throw new RangeError("Cannot make a query: the name is not a host name");
-  }
+  if (query === undefined) throw new RangeError("Cannot make a query: the name is not a host name");
   return query;
 }

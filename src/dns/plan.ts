@@ -55,8 +55,9 @@ export interface DnsPlan {
  */
 export function planZones(
   { routes, withheld }: Pick<RouteTable, "routes" | "withheld">,
-  advertiseIp: string,
+  options: { readonly advertiseIp: string; readonly refuses: (name: string) => boolean },
 ): { readonly local: Zone; readonly others: Zone; readonly names: number } {
+  const { advertiseIp, refuses } = options;
   const names = [
     ...withheld.entries().map(([hostname, listenInterface]) => ({
       hostname,
@@ -70,8 +71,8 @@ export function planZones(
     }),
   ];
   return {
-    local: new Zone(names),
-    others: new Zone(names.filter(({ listenInterface }) => isSharedListenMode(listenInterface))),
+    local: new Zone(names, refuses),
+    others: new Zone(names.filter(({ listenInterface }) => isSharedListenMode(listenInterface)), refuses),
     names: new Set(names.map(({ hostname }) => hostname)).size - withheld.size,
   };
 }

@@ -1,3 +1,4 @@
+import type { PublicAnswer } from "../names/policy/judge_public.ts";
 import { RESOLV_CONF } from "../names/select.ts";
 import type { TcpAddress } from "../system/tcp.ts";
 import { chooseUpstreams, UPLINK } from "./choose_upstreams.ts";
@@ -30,9 +31,9 @@ export class PublicLookup implements Disposable {
    * Returns `exists` for a name with an address that is not ours, and for a wildcard whose suffix
    * exists: a missing suffix has no names below it (RFC 8020). Undefined without an answer.
    */
-  async lookUp(name: string): Promise<"exists" | "missing" | undefined> {
+  async lookUp(name: string): Promise<PublicAnswer> {
     this.#client.servers = await this.#servers();
-    if (this.#client.servers.length === 0) return undefined;
+    if (this.#client.servers.length === 0) return "no server";
     if (name.startsWith("*.")) {
       const reply = await this.#ask(name.slice(2), TYPE.A);
       if (reply === undefined) return undefined;

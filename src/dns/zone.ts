@@ -10,8 +10,9 @@ export const NO_RECORD: Uint8Array = new Uint8Array(0);
 
 /**
  * Our names and their addresses, immutable. Names are found like routes: exact before wildcard,
- * longest suffix first, at any depth, never the bare suffix, and never a name by which programs
- * configure themselves. The first of two entries for one name is used.
+ * longest suffix first, at any depth, never the bare suffix. Below a wildcard, names by which
+ * programs configure themselves and names that no endpoint may have are not ours. The first of two
+ * entries for one name is used.
  */
 export class Zone {
   static readonly EMPTY: Zone = new Zone([]);
@@ -22,9 +23,15 @@ export class Zone {
   readonly #deepest: number;
   /** The domains that have names of ours below them, made when somebody asks. */
   #parents: ReadonlySet<string> | undefined;
+  readonly #refuses: (name: string) => boolean;
 
-  /** @throws {RangeError} If an address is not IPv4. */
-  constructor(names: Iterable<ZoneName>) {
+  /**
+   * `refuses` returns true for names that no endpoint may have, whatever wildcard is above them.
+   *
+   * @throws {RangeError} If an address is not IPv4.
+   */
+  constructor(names: Iterable<ZoneName>, refuses: (name: string) => boolean = () => false) {
+    this.#refuses = refuses;
     for (const { hostname, address, withheld = false } of names) {
       const record = withheld ? NO_RECORD : address === undefined ? null : addressRecord(address);
       const [map, key] = hostname.startsWith("*.")
@@ -50,7 +57,8 @@ export class Zone {
       if (!isHostname(name)) return undefined;
       // Programs that look for a proxy or a service below a wildcard must not find its endpoint.
       const below = name.slice(0, -suffix.length - 1);
-      return discoveryLabel(below) === undefined ? found ?? localRecord : undefined;
+      if (discoveryLabel(below) !== undefined || this.#refuses(name)) return undefined;
+      return found ?? localRecord;
     }
     return undefined;
   }

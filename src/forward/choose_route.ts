@@ -1,5 +1,6 @@
 import { ListenerRoutes, type Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
+import { hasOwnHost, hostFieldOf } from "./http/host_field.ts";
 import type { RequestHead } from "./http/parse_head.ts";
 import type { HttpRefusal } from "./http/refuse.ts";
 import { type HostRules, quoteHost, refuseForeign } from "./http/refuse_foreign.ts";
@@ -101,15 +102,12 @@ export function refuseOtherHost(
  * Host.
  */
 function chooseOwner(route: Route, head: RequestHead, options: ChooseOptions): RouteChoice | HttpRefused {
-  const { hostname: host, port } = route;
-  const hostField = hostFieldOf(route);
-  const isNamed = head.host === host &&
-    (head.port === port || (head.port === undefined && hostField === host));
+  const { hostname: host } = route;
   // The Host field of a request with an absolute target may name another host (RFC 9112 3.2.2).
   const isPlain = head.authority === undefined && head.fields.some((field) => field.name === "host");
-  if (isNamed && isPlain) return { route, host, passthrough: true };
+  if (hasOwnHost(head, route) && isPlain) return { route, host, passthrough: true };
   const refusal = refuseForeign(head, { route, ...options });
-  if (refusal === undefined) return { route, host, passthrough: false, hostField };
+  if (refusal === undefined) return { route, host, passthrough: false, hostField: hostFieldOf(route) };
   return { outcome: refusal.status === 403 ? "forbidden" : "wrong_host", refusal };
 }
 
@@ -144,14 +142,6 @@ function badRequest(reason: string, status: 400 | 431 = 400): HttpRefused {
 export function urlOf(route: Pick<Route, "scheme" | "hostname" | "port">): string {
   const usual = route.scheme === "http" ? 80 : route.scheme === "tcp" ? undefined : 443;
   return `${route.scheme}://${route.hostname}${route.port === usual ? "" : `:${route.port}`}`;
-}
-
-/**
- * Returns the Host by which the cloud knows the endpoint: without the port if it is 80 or 443, as
- * in the Go daemon.
- */
-function hostFieldOf(route: Route): string {
-  return route.port === 80 || route.port === 443 ? route.hostname : `${route.hostname}:${route.port}`;
 }
 
 /** Returns the routes that satisfy the test; the same object if all do, undefined if none does. */

@@ -4,8 +4,9 @@ import type { ListenerRoutes, Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
 import type { ByteStream } from "../system/byte_stream.ts";
 import type { AcceptedStream } from "../system/tcp.ts";
-import type { ClientSlots } from "./admission/client_slots.ts";
+import type { IngressSlot } from "./admission/ingress_slots.ts";
 import type { Limits } from "./admission/limits.ts";
+import { sourceOf } from "./admission/source_of.ts";
 import { refuseOtherHost, urlOf } from "./choose_route.ts";
 import { findRoute, type Found } from "./find_route.ts";
 import { RequestFramer, switchOf } from "./http/frame_requests.ts";
@@ -14,7 +15,7 @@ import { httpResponse, sendRefusal } from "./http/refuse.ts";
 import type { HostRules } from "./http/refuse_foreign.ts";
 import { SwitchDetector } from "./http/switch_detector.ts";
 import type { IngressHealth } from "./ingress_health.ts";
-import { pipe } from "./pipe.ts";
+import { type ClientStream, type Meter, pipe } from "./pipe.ts";
 import type { TrafficCounters } from "./traffic_counters.ts";
 import { isRefusal } from "./upgrade.ts";
 import { openUpstream, type Upstream, type UpstreamOptions } from "./upstream.ts";
@@ -26,7 +27,7 @@ import { openUpstream, type Upstream, type UpstreamOptions } from "./upstream.ts
  * @throws Whatever `local` throws before the pipe runs, and the signal's reason.
  */
 export async function serveConnection(local: AcceptedStream, options: ConnectionOptions): Promise<Outcome> {
-  const { routes, rules, limits, clientSlots, traffic, health, onRouted } = options;
+  const { routes, rules, limits, traffic, health, onRouted, evict, signal } = options;
   const found = await findRoute(local, { routes, rules, limits });
   if (found.kind === "not_found") {
     if (found.refusal !== undefined) await sendRefusal(local, found.refusal, limits);
@@ -43,15 +44,9 @@ export async function serveConnection(local: AcceptedStream, options: Connection
       await sendRefusal(local, badGateway(route, { error, method: head.method }), limits);
     }
   }
-  // Refused without a wait, because waiting connections hold slots too. This says nothing about the
-  // ingress.
-  using slot = clientSlots.take(local);
-  if (slot === undefined) {
-    await fail(overLimit(local, clientSlots));
-    return "dial_failed";
-  }
+  const slotRequest = { endpoint: name, source: sourceOf(local), evict };
   try {
-    using upstream = await openUpstream(choice, options);
+    using upstream = await openUpstream(choice, { ...options, slotRequest });
     health.recordSuccess(name);
     using meter = traffic.open(
       route.endpointIds.includes(upstream.endpointId) ? upstream.endpointId : endpointId,
@@ -60,9 +55,9 @@ export async function serveConnection(local: AcceptedStream, options: Connection
       ? { local, remote: upstream.stream, fromLocal: found.initial }
       : framed(local, upstream, { found, rules, limits });
     await pipe(ends.local, ends.remote, {
-      meter,
-      closeTimeoutMs: options.halfCloseMs(),
-      signal: options.signal,
+      meter: metered(meter, upstream.slot),
+      closeTimeoutMs: options.halfCloseMs,
+      signal,
       fromLocal: ends.fromLocal,
       fromUpstream: upstream.early,
     });
@@ -77,28 +72,38 @@ export async function serveConnection(local: AcceptedStream, options: Connection
 }
 
 /** Options of {@linkcode serveConnection}. */
-export interface ConnectionOptions extends UpstreamOptions {
+export interface ConnectionOptions extends Omit<UpstreamOptions, "slotRequest"> {
   /** The routes of the connection's listener at this moment. */
   readonly routes: ListenerRoutes | undefined;
   readonly rules: HostRules;
   /** The limit of a pause of one direction after the other has ended (docs/reliability.md R29). */
   readonly halfCloseMs: () => number;
-  readonly clientSlots: ClientSlots;
   readonly traffic: TrafficCounters;
   readonly health: IngressHealth;
   /** Called when the route is known. */
   readonly onRouted: () => void;
+  /** Ends this connection, because another one needs its slot or its memory. */
+  readonly evict: () => void;
 }
 
-function overLimit({ peer }: AcceptedStream, { max }: ClientSlots): DialError {
-  return new DialError(
-    `Client ${peer} reached its limit of ${max} connections`,
-    { code: "other", hint: "Close some connections; all clients behind one address share this limit" },
-  );
+/** Tells the slot of a connection, too, what moves. */
+function metered(meter: Meter, slot: IngressSlot): Meter {
+  return {
+    countIn(bytes) {
+      meter.countIn(bytes);
+      slot.moved("in", bytes);
+    },
+    countOut(bytes) {
+      meter.countOut(bytes);
+      slot.moved("out", bytes);
+    },
+    beginIn: (bytes) => slot.writes("in", bytes),
+    beginOut: (bytes) => slot.writes("out", bytes),
+  };
 }
 
 interface Ends {
-  readonly local: ByteStream;
+  readonly local: ClientStream;
   readonly remote: ByteStream;
   readonly fromLocal?: Uint8Array;
 }

@@ -13,7 +13,7 @@ import type { DialGate } from "./admission/dial_gate.ts";
  * @throws The signal's reason, if it aborts first.
  */
 export async function dialIngress(access: IngressAccess, options: DialOptions): Promise<ByteStream> {
-  const { timeoutMs, signal, gate } = options;
+  const { timeoutMs, signal, gate, holder } = options;
   const { hostname, port } = access.ingress();
   const pair = access.clientPair();
   if (pair === undefined) {
@@ -26,6 +26,7 @@ export async function dialIngress(access: IngressAccess, options: DialOptions): 
   return await gate.pass(`${hostname}:${port}`, {
     timeoutMs,
     signal,
+    holder,
     dial: (gated) =>
       access.connect({
         hostname,
@@ -67,4 +68,6 @@ export interface DialOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly gate: DialGate;
+  /** The endpoint or network that the connection is for. */
+  readonly holder: string;
 }

@@ -4,10 +4,11 @@ import { serviceKey } from "../model/endpoint.ts";
 import { ANY_ADDRESS, RouteTable } from "../model/route_table.ts";
 import type { Traffic } from "../model/traffic.ts";
 import type { TcpAddress, TcpListener } from "../system/tcp.ts";
-import { ClientSlots } from "./admission/client_slots.ts";
 import { ConnectionSlots } from "./admission/connection_slots.ts";
 import { DialGate } from "./admission/dial_gate.ts";
+import { IngressSlots } from "./admission/ingress_slots.ts";
 import { LIMITS, type Limits } from "./admission/limits.ts";
+import { planSlots, type SlotPlan } from "./admission/slot_plan.ts";
 import { UnroutedConnections } from "./admission/unrouted_connections.ts";
 import { serveConnection } from "./connection.ts";
 import type { IngressAccess } from "./dial.ts";
@@ -18,18 +19,6 @@ import { type EndsAtOptions, OwnConnections } from "./own_connections.ts";
 import { RunningConnections } from "./running_connections.ts";
 import { TrafficCounters } from "./traffic_counters.ts";
 
-/**
- * Meant to fit into 512 MiB; stalled peers can exceed that (docs/decisions/0003). An idle
- * connection costs about 170 KiB from end to end, most of it in the runtime's TLS client (measured
- * with 2,000), and about 22 KiB until it is forwarded.
- */
-const MAX_CONNECTIONS = 4096;
-const MAX_INGRESS_CONNECTIONS = 2048;
-/**
- * The limit of each client on the network. It is half of all, so that a proxy or a NAT in front of
- * many clients works.
- */
-const MAX_PER_CLIENT = 1024;
 /** Clients that send their first bytes at once never reach this number. */
 const MAX_UNROUTED = 512;
 
@@ -49,8 +38,8 @@ export class Forwarder implements AsyncDisposable {
   #routes = RouteTable.EMPTY;
 
   constructor(options: ForwarderOptions) {
-    const { listen, admit = () => true, maxUnrouted = MAX_UNROUTED } = options;
-    const { maxConnections = MAX_CONNECTIONS, maxIngressConnections = MAX_INGRESS_CONNECTIONS } = options;
+    const { listen, admit = () => true, maxUnrouted = MAX_UNROUTED, idleTimeoutMs = () => 0 } = options;
+    const { slots, accepted, unsentBytes } = { ...planSlots(Infinity), ...options.plan };
     const limits = { ...LIMITS, ...options.limits };
     this.#gate = new DialGate(limits.ingressMs / 2);
     const shared = {
@@ -60,8 +49,7 @@ export class Forwarder implements AsyncDisposable {
       limits,
       gate: this.#gate,
       attempts: this.#attempts,
-      ingressSlots: new ConnectionSlots(maxIngressConnections),
-      clientSlots: new ClientSlots(MAX_PER_CLIENT),
+      ingressSlots: new IngressSlots({ max: slots, maxUnsentBytes: unsentBytes, idleTimeoutMs }),
       traffic: this.#traffic,
       health: this.#health,
     };
@@ -73,7 +61,7 @@ export class Forwarder implements AsyncDisposable {
     this.#listeners = new Listeners({
       listen,
       own: this.#own,
-      slots: new ConnectionSlots(maxConnections),
+      slots: new ConnectionSlots(accepted),
       admit,
       keyOf: (key, local) => this.#keyOf(key, local),
       onConnection: (stream, slot, key) => this.#connections.start(stream, { slot, key }),
@@ -179,12 +167,12 @@ export interface ForwarderOptions extends IngressAccess {
   readonly admit?: (peer: string, key: string) => boolean;
   /** The hosts of requests that may get another Host. @default {`localhost` and loopback} */
   readonly hostRules?: HostRules;
-  /** `net.half_close_timeout` for new connections. @default {60 s} */
+  /** `net.half_close_timeout`. @default {60 s} */
   readonly halfCloseMs?: () => number;
-  /** Accepted connections; further ones wait in the kernel's queue. @default {4096} */
-  readonly maxConnections?: number;
-  /** Connections to the ingress; further ones wait as long as a dial may take. @default {2048} */
-  readonly maxIngressConnections?: number;
+  /** The limits of connections. @default Those of a process whose memory has no limit */
+  readonly plan?: Partial<SlotPlan>;
+  /** Returns the time after which an idle connection ends, 0 for never. @default 0 */
+  readonly idleTimeoutMs?: () => number;
   /** Connections whose route is not known yet. @default {512} */
   readonly maxUnrouted?: number;
   /** Shorter time limits for tests. */

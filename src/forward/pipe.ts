@@ -9,17 +9,24 @@ const FIRST_BUFFER_BYTES = 16_384;
 const BUFFER_BYTES = 65_536;
 
 /**
+ * The longest silence in which a client waits for its answer, in close timeouts. If the upstream
+ * has vanished without a word, nothing else ends it.
+ */
+const MAX_SILENT_TIMEOUTS = 60;
+
+/**
  * Copies in both directions until both have ended, and passes each end on as a half-close. If one
- * side breaks, or stands still for `closeTimeoutMs` after the other has ended, the other side is
+ * side breaks, or stands still for `closeTimeoutMs()` after the other has ended, the other side is
  * aborted, so that its peer does not take a part for the whole (docs/reliability.md R62). Never
  * throws. Uses two loops because `pipeTo` loses the reply to a client that half-closes
  * (docs/runtime.md).
  *
  * An upstream that has taken the client's end and is silent may work on its answer: it gets as long
- * as the client is alive.
+ * as the client is alive, but at most `MAX_SILENT_TIMEOUTS`. A client whose request was refused
+ * gets the refusal when the upstream has ended or is silent.
  */
-export async function pipe(local: ByteStream, upstream: ByteStream, options: PipeOptions): Promise<void> {
-  const { meter, closeTimeoutMs, fromLocal, fromUpstream, signal } = options;
+export async function pipe(local: ClientStream, upstream: ByteStream, options: PipeOptions): Promise<void> {
+  const { meter, fromLocal, fromUpstream, signal } = options;
   const up = new Direction(upstream);
   const down = new Direction(local);
   let movedAt: number | undefined;
@@ -32,18 +39,23 @@ export async function pipe(local: ByteStream, upstream: ByteStream, options: Pip
   }
   async function isAnswerAwaited(): Promise<boolean> {
     if (!up.isWhole || down.isWriting) return false;
-    return await local.isPeerAlive?.(closeTimeoutMs) ?? false;
+    return await local.isPeerAlive?.(options.closeTimeoutMs()) ?? false;
   }
   async function endIfStill(): Promise<void> {
-    const leftMs = movedAt! + closeTimeoutMs - performance.now();
-    if (leftMs > 0) timer = setTimeout(endIfStill, leftMs);
-    else if (!await isAnswerAwaited()) end();
-    else if (ending === undefined) timer = setTimeout(endIfStill, closeTimeoutMs);
+    const timeoutMs = options.closeTimeoutMs();
+    const stillMs = performance.now() - movedAt!;
+    if (stillMs < timeoutMs) timer = setTimeout(endIfStill, timeoutMs - stillMs);
+    else if (stillMs < MAX_SILENT_TIMEOUTS * timeoutMs && await isAnswerAwaited()) {
+      if (ending === undefined) timer = setTimeout(endIfStill, timeoutMs);
+    } else {
+      if (local.isRefused === true && !down.isWriting && ending === undefined) await down.endWrite();
+      end();
+    }
   }
   function onEnd(): void {
     if (movedAt !== undefined) return;
     movedAt = performance.now();
-    timer = setTimeout(endIfStill, closeTimeoutMs);
+    timer = setTimeout(endIfStill, options.closeTimeoutMs());
   }
   function onBytesIn(count: number): void {
     meter.countIn(count);
@@ -64,6 +76,7 @@ export async function pipe(local: ByteStream, upstream: ByteStream, options: Pip
   await Promise.all([
     copy(local, up, {
       initial: fromLocal,
+      onWrite: (bytes) => meter.beginIn?.(bytes),
       onBytes: onBytesIn,
       maxBytes: BUFFER_BYTES,
       onEnd,
@@ -71,6 +84,7 @@ export async function pipe(local: ByteStream, upstream: ByteStream, options: Pip
     }),
     copy(upstream, down, {
       initial: fromUpstream,
+      onWrite: (bytes) => meter.beginOut?.(bytes),
       onBytes: onBytesOut,
       maxBytes: FIRST_BUFFER_BYTES,
       onEnd,
@@ -82,14 +96,20 @@ export async function pipe(local: ByteStream, upstream: ByteStream, options: Pip
   await ending;
 }
 
+/** The client's side of a pipe. */
+export interface ClientStream extends ByteStream {
+  /** True if a request of the client was refused: `closeWrite` sends the refusal. */
+  readonly isRefused?: boolean;
+}
+
 /** Options of {@linkcode pipe}. */
 export interface PipeOptions {
   readonly meter: Meter;
   /**
-   * The longest pause of one direction after the other has ended, and the time between two checks
-   * of a client that waits for its answer.
+   * Returns the longest pause of one direction after the other has ended, and the time between two
+   * checks of a client that waits for its answer.
    */
-  readonly closeTimeoutMs: number;
+  readonly closeTimeoutMs: () => number;
   /** Ends both directions at once. */
   readonly signal?: AbortSignal;
   /** Bytes of the client that were read before; they go first. */
@@ -104,10 +124,16 @@ export interface Meter {
   countIn(bytes: number): void;
   /** Counts bytes from the upstream to the local client. */
   countOut(bytes: number): void;
+  /** Notes that a write of bytes to the upstream begins; `countIn` tells its end. */
+  beginIn?(bytes: number): void;
+  /** Notes that a write of bytes to the local client begins; `countOut` tells its end. */
+  beginOut?(bytes: number): void;
 }
 
 interface CopyOptions {
   readonly initial: Uint8Array | undefined;
+  /** Called before a write; `onBytes` tells what was written. */
+  readonly onWrite: (count: number) => void;
   readonly onBytes: (count: number) => void;
   /** The largest size of the buffer. */
   readonly maxBytes: number;
@@ -131,6 +157,17 @@ class Direction {
     this.to = to;
   }
 
+  /** Passes the sender's end on to the receiver. */
+  async endWrite(): Promise<void> {
+    try {
+      await this.to.closeWrite();
+      this.isWhole = true;
+    } catch {
+      // The receiver has gone meanwhile. The read of the other direction handles that.
+      this.isRefused = true;
+    }
+  }
+
   /** Ends the receiver's connection; with an abort if it would take a part for the whole. */
   async finish(): Promise<void> {
     if (this.isWhole || this.isRefused) closeQuietly(this.to);
@@ -139,7 +176,7 @@ class Direction {
 }
 
 async function copy(from: ByteStream, direction: Direction, options: CopyOptions): Promise<void> {
-  const { initial, onBytes, onEnd, onBroken, maxBytes } = options;
+  const { initial, onWrite, onBytes, onEnd, onBroken, maxBytes } = options;
   const { to } = direction;
   let buffer = new Uint8Array(FIRST_BUFFER_BYTES);
   let data = initial;
@@ -148,6 +185,7 @@ async function copy(from: ByteStream, direction: Direction, options: CopyOptions
       direction.isWriting = true;
       try {
         for (let done = 0; done < data.length;) {
+          onWrite(data.length - done);
           const count = await to.write(done === 0 ? data : data.subarray(done));
           onBytes(count);
           done += count;
@@ -169,11 +207,5 @@ async function copy(from: ByteStream, direction: Direction, options: CopyOptions
     data = count === buffer.length ? buffer : buffer.subarray(0, count);
   }
   onEnd();
-  try {
-    await to.closeWrite();
-    direction.isWhole = true;
-  } catch {
-    // The receiver has gone meanwhile. The read of the other direction handles that.
-    direction.isRefused = true;
-  }
+  await direction.endWrite();
 }

@@ -6,6 +6,7 @@ import { withDeadline } from "../system/clock.ts";
 import { isConnectionGone } from "../system/errors.ts";
 import type { AcceptedStream } from "../system/tcp.ts";
 import type { Slot } from "./admission/connection_slots.ts";
+import { sourceOf } from "./admission/source_of.ts";
 import type { UnroutedConnections } from "./admission/unrouted_connections.ts";
 
 const log = getLogger(["ngrokd", "forward"]);
@@ -32,9 +33,11 @@ export class RunningConnections implements AsyncDisposable {
   start(stream: AcceptedStream, options: { slot: Slot; key: string }): void {
     const { slot, key } = options;
     const controller = new AbortController();
-    const unrouted = this.#unrouted.enter(stream.peer, () => controller.abort());
+    // A program on this machine can use any address of 127.0.0.0/8, so only its listener counts.
+    const unrouted = this.#unrouted.enter(sourceOf(stream) ?? key, () => controller.abort());
     const onRouted = (): void => unrouted[Symbol.dispose]();
-    const running = this.#run(stream, { key, signal: controller.signal, onRouted }).finally(() => {
+    const evict = (): void => controller.abort();
+    const running = this.#run(stream, { key, signal: controller.signal, onRouted, evict }).finally(() => {
       onRouted();
       this.#running.delete(controller);
       slot[Symbol.dispose]();
@@ -107,4 +110,6 @@ export interface ServeConnectionOptions {
   readonly signal: AbortSignal;
   /** Must be called when the route is known. */
   readonly onRouted: () => void;
+  /** Ends the connection, because another one needs its slot or its memory. */
+  readonly evict: () => void;
 }

@@ -2,8 +2,8 @@ import type { Attempts } from "../lib/attempts.ts";
 import { DialError } from "../model/errors.ts";
 import { type ByteStream, closeQuietly } from "../system/byte_stream.ts";
 import { limitTime } from "../system/clock.ts";
-import type { ConnectionSlots, Slot } from "./admission/connection_slots.ts";
 import type { DialGate } from "./admission/dial_gate.ts";
+import type { IngressSlot, IngressSlots, SlotRequest } from "./admission/ingress_slots.ts";
 import type { Limits } from "./admission/limits.ts";
 import type { RouteChoice } from "./choose_route.ts";
 import { dialIngress, type IngressAccess } from "./dial.ts";
@@ -12,6 +12,7 @@ import { upgrade, type Upgraded } from "./upgrade.ts";
 /** The connection to the ingress that serves one client. Disposing closes it and frees its slot. */
 export interface Upstream extends Upgraded, Disposable {
   readonly stream: ByteStream;
+  readonly slot: IngressSlot;
 }
 
 /**
@@ -27,14 +28,14 @@ export async function openUpstream(choice: RouteChoice, options: UpstreamOptions
   const { attempts, limits: { ingressMs }, signal } = options;
   const end = performance.now() + ingressMs;
   using stack = new DisposableStack();
-  stack.use(await takeSlot(options));
+  const slot = stack.use(await takeSlot(options));
   while (true) {
     using attempt = attempts.begin(signal);
     try {
       const upgraded = await dialAndUpgrade(choice, { ...options, end, signal: attempt.signal });
       stack.defer(() => closeQuietly(upgraded.stream));
       const owned = stack.move();
-      return { ...upgraded, [Symbol.dispose]: () => owned.dispose() };
+      return { ...upgraded, slot, [Symbol.dispose]: () => owned.dispose() };
     } catch (error) {
       if (!attempt.isCancelled || signal.aborted) throw error;
       if (end - performance.now() < ingressMs / 2) throw cancelledError(error);
@@ -50,20 +51,18 @@ export interface UpstreamOptions {
   readonly attempts: Attempts;
   readonly limits: Limits;
   /** The limit of connections to the ingress. */
-  readonly ingressSlots: ConnectionSlots;
+  readonly ingressSlots: IngressSlots;
+  readonly slotRequest: SlotRequest;
   readonly signal: AbortSignal;
 }
 
-async function takeSlot(options: UpstreamOptions): Promise<Slot> {
-  const { ingressSlots, limits, signal } = options;
+async function takeSlot(options: UpstreamOptions): Promise<IngressSlot> {
+  const { ingressSlots, slotRequest, limits, signal } = options;
   using limit = limitTime(limits.ingressMs, { signal });
   try {
-    return await ingressSlots.take(limit.signal);
+    return await ingressSlots.take(slotRequest, limit.signal);
   } catch (error) {
-    if (!limit.isOver) throw error;
-    throw new DialError(`Cannot connect to the ingress: all ${ingressSlots.max} connections are in use`, {
-      code: "other",
-    });
+    throw limit.isOver ? ingressSlots.fullError() : error;
   }
 }
 
@@ -71,9 +70,10 @@ async function dialAndUpgrade(
   { route, host }: RouteChoice,
   options: UpstreamOptions & { end: number },
 ): Promise<Upgraded & { readonly stream: ByteStream }> {
-  const { access, gate, signal, end } = options;
+  const { access, gate, slotRequest, signal, end } = options;
   const leftMs = (): number => Math.max(1, end - performance.now());
-  const stream = await dialIngress(access, { timeoutMs: leftMs(), signal, gate });
+  const holder = slotRequest.source ?? slotRequest.endpoint;
+  const stream = await dialIngress(access, { timeoutMs: leftMs(), signal, gate, holder });
   try {
     const upgraded = await upgrade(stream, { host, port: route.port }, { timeoutMs: leftMs(), signal });
     return { ...upgraded, stream };

@@ -37,3 +37,8 @@ export function parentDomains(name: string): string[] {
 export function isBelow(name: string, domain: string): boolean {
   return name.endsWith(domain) && name[name.length - domain.length - 1] === ".";
 }
+
+/** Returns the suffix of a wildcard, and any other name as it is. */
+export function withoutWildcard(name: string): string {
+  return name.startsWith("*.") ? name.slice(2) : name;
+}

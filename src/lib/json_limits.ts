@@ -2,6 +2,7 @@
 export const MAX_DEPTH = 64;
 
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
+const [SPACE, TAB, LF, CR] = [0x20, 0x09, 0x0a, 0x0d];
 const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 /**
@@ -12,7 +13,7 @@ const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [0x5b, 0x5d, 0x7b
 export class JsonLimits {
   readonly #maxMembers: number;
   readonly #maxValues: number;
-  /** The commas in each open object or array. */
+  /** The commas in each open object or array; -1 in one that is empty so far. */
   readonly #commas = new Int32Array(MAX_DEPTH + 1);
   #depth = 0;
   #values = 0;
@@ -39,10 +40,16 @@ export class JsonLimits {
       if (this.#escaped) this.#escaped = false;
       else if (code === BACKSLASH) this.#escaped = true;
       else if (code === QUOTE) this.#inString = false;
-    } else if (code === QUOTE) this.#inString = true;
-    else if (code === COMMA) this.#count(++this.#commas[this.#depth]! + 1);
+      return;
+    }
+    if (code === SPACE || code === LF || code === CR || code === TAB) return;
+    const isClosing = code === CLOSE_BRACE || code === CLOSE_BRACKET;
+    if (code === COMMA || (this.#commas[this.#depth] === -1 && !isClosing)) {
+      this.#count(++this.#commas[this.#depth]! + 1);
+    }
+    if (code === QUOTE) this.#inString = true;
     else if (code === OPEN_BRACE || code === OPEN_BRACKET) this.#open();
-    else if ((code === CLOSE_BRACE || code === CLOSE_BRACKET) && this.#depth > 0) this.#depth--;
+    else if (isClosing && this.#depth > 0) this.#depth--;
   }
 
   #open(): void {
@@ -50,8 +57,7 @@ export class JsonLimits {
       this.#excess = `it is nested deeper than ${MAX_DEPTH} levels`;
       return;
     }
-    this.#commas[++this.#depth] = 0;
-    this.#count(1);
+    this.#commas[++this.#depth] = -1;
   }
 
   #count(members: number): void {
@@ -64,6 +70,6 @@ export class JsonLimits {
 export interface JsonLimitOptions {
   /** The most members of one object or array. @default {Infinity} */
   readonly maxMembers?: number;
-  /** The most values in all. @default {Infinity} */
+  /** The most members of all objects and arrays together. @default {Infinity} */
   readonly maxValues?: number;
 }

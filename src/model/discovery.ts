@@ -1,9 +1,9 @@
-import type { Endpoint, RefusedEndpoint } from "./endpoint.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { Refusals } from "./refused.ts";
 
 /** The endpoints that the API lists, in its order. */
-export interface ListedEndpoints {
+export interface ListedEndpoints extends Refusals {
   readonly endpoints: readonly Endpoint[];
-  readonly refused: readonly RefusedEndpoint[];
   /** The number of pages that the list took; the interval stretches with them. */
   readonly pages: number;
   /** True if the last of several pages was empty: the list may be incomplete. */
@@ -19,7 +19,8 @@ export interface Discovery extends ListedEndpoints {
 /** Returns true if both hold the same endpoints and refusals in the same order. */
 export function isSameList(a: ListedEndpoints, b: ListedEndpoints): boolean {
   return haveSame(a.endpoints, b.endpoints, ["id", "url"]) &&
-    haveSame(a.refused, b.refused, ["id", "url", "reason"]);
+    haveSame(a.refused, b.refused, ["id", "url", "reason"]) &&
+    (a.refusedMore ?? 0) === (b.refusedMore ?? 0);
 }
 
 function haveSame<T>(a: readonly T[], b: readonly T[], keys: readonly (keyof T)[]): boolean {

@@ -1,12 +1,19 @@
 import type { RefusedEndpoint } from "./endpoint.ts";
 
 /** The refused entries that are kept and shown one by one. */
-const MAX_REFUSED = 100;
+export const MAX_REFUSED = 100;
 
-/** Returns the first 100 refused entries, before them one that counts the others. */
-export function limitRefused(refused: readonly RefusedEndpoint[]): readonly RefusedEndpoint[] {
-  const more = refused.length - MAX_REFUSED;
-  if (more <= 0) return refused;
-  const reason = `they are refused too; only ${MAX_REFUSED} are shown`;
-  return [{ id: "", url: `${more} more entries`, reason }, ...refused.slice(0, MAX_REFUSED)];
+/** Refused entries that are shown, and the number of those that are not. */
+export interface Refusals {
+  readonly refused: readonly RefusedEndpoint[];
+  /** The refused entries that are only counted. @default {0} */
+  readonly refusedMore?: number;
+}
+
+/** Returns the first 100 refused entries, and the number of the others. */
+export function limitRefused(refused: readonly RefusedEndpoint[]): Required<Refusals> {
+  return {
+    refused: refused.slice(0, MAX_REFUSED),
+    refusedMore: Math.max(0, refused.length - MAX_REFUSED),
+  };
 }

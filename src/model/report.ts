@@ -63,6 +63,8 @@ export interface StatusReport {
   operator_id?: string;
   endpoint_count: number;
   active_count: number;
+  /** The endpoints that are not served because they are refused; `list` shows the first of them. */
+  refused_count: number;
   /** The endpoints whose names do not resolve, and the first ten of them with the reasons. */
   degraded_count: number;
   degraded: string[];

@@ -48,9 +48,10 @@ export class ListenerRoutes {
   }
 
   /**
-   * The route that has the listener for itself, so that it serves every client, whatever name the
-   * client gives. A shared listener has none, even if it serves only one name: a client that asks
-   * for another name must not get there.
+   * The route that has the listener for itself, so that no name is needed to choose it. An http
+   * request may give another name only if ngrokd may replace it (docs/reliability.md R59). A shared
+   * listener has none, even if it serves only one name: a client that asks for another name must
+   * not get there.
    */
   get owner(): Route | undefined {
     const first = this.all[0];

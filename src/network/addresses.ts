@@ -7,6 +7,7 @@ import { admitPeer, isLocalPeer, type LocalOptions } from "./admit_peer.ts";
 import type { AddressDriver } from "./driver.ts";
 import { LO } from "./ip_plan.ts";
 import { toLoopbackSubnet } from "./loopback_subnet.ts";
+import { OwnAddresses } from "./own_addresses.ts";
 import type { SubnetMemory } from "./subnet_memory.ts";
 
 const log = getLogger(["ngrokd", "network"]);
@@ -14,6 +15,7 @@ const log = getLogger(["ngrokd", "network"]);
 /** The virtual addresses that the control path wants, with their state for `status`. */
 export class Addresses {
   readonly #options: AddressesOptions;
+  readonly #own: OwnAddresses;
   readonly #mutex = new Mutex();
   readonly #onReason = new OnChange();
   readonly #onProblem = new OnChange();
@@ -29,6 +31,7 @@ export class Addresses {
 
   constructor(options: AddressesOptions) {
     this.#options = options;
+    this.#own = new OwnAddresses(options.ownAddresses);
     this.#subnet = options.subnet;
   }
 
@@ -107,7 +110,7 @@ export class Addresses {
     });
   }
 
-  /** Returns true for an IPv4 address of this machine, virtual ones included. */
+  /** Returns true for an IPv4 address that this machine has or just had, virtual ones included. */
   isOwn(address: string): boolean {
     return isLocalPeer(address, this.#local());
   }
@@ -119,10 +122,9 @@ export class Addresses {
   }
 
   #local(): LocalOptions {
-    const { ownAddresses } = this.#options;
     return {
       virtual: [...this.#virtual.values()],
-      isOwn: (address) => ownAddresses().includes(address),
+      isOwn: (address) => this.#own.has(address),
     };
   }
 
@@ -171,6 +173,6 @@ export interface AddressesOptions {
   readonly memory: Pick<SubnetMemory, "recall" | "remember" | "problem">;
   /** The networks that may connect to shared listeners. */
   readonly allowed: () => readonly Cidr[];
-  /** The IPv4 addresses of this machine. */
+  /** Lists the IPv4 addresses of this machine. */
   readonly ownAddresses: () => readonly string[];
 }

@@ -19,6 +19,8 @@ export function bind(difference: ListenerDiff, options: BindOptions): Binding[] 
   const pass = new BindPass(wanted, options);
   const bindings = wanted.map((listener) => pass.bind(listener));
   const givenUp = pass.givenUp;
+  // Before anything else needs a descriptor: nobody has been led to them yet.
+  for (const key of givenUp) options.listeners.close(key);
   return bindings.map((binding) => {
     const { group, listener } = binding;
     if (listener === undefined || !givenUp.has(listener)) return binding;
@@ -169,8 +171,9 @@ function holderOf(error: BindError): "program" | "endpoint" {
 }
 
 function remapped(group: ListenerGroup, port: number, listener: string): Binding {
+  const hasLocalhost = group.address === ANY_ADDRESS || group.address === "127.0.0.1";
   const reason = group.extra
-    ? `by IP address or localhost on port ${port}`
+    ? `by IP address${hasLocalhost ? " or localhost" : ""} on port ${port}`
     : `port ${group.port} is in use on ${group.address}, listening on ${port}`;
   return { group, port, listener, reason };
 }

@@ -2,7 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { demandedDelay } from "../cloud/api_key_refused.ts";
 import { Attempts } from "../lib/attempts.ts";
 import type { Discovery } from "../model/discovery.ts";
-import type { RefusedEndpoint } from "../model/endpoint.ts";
+import type { Refusals } from "../model/refused.ts";
 import { sleep } from "../system/clock.ts";
 import { EmptyListGuard, idsOf } from "./empty_list_guard.ts";
 import { type PollReport, PollStatus } from "./poll_status.ts";
@@ -104,8 +104,8 @@ export class SyncLoop {
     return this.#rounds.outcomes;
   }
 
-  get refused(): readonly RefusedEndpoint[] {
-    return this.#rounds.refused;
+  get refusals(): Required<Refusals> {
+    return this.#rounds.refusals;
   }
 
   async #sharedPoll(signal: AbortSignal): Promise<void> {
@@ -145,10 +145,10 @@ export class SyncLoop {
   }
 
   #accept(found: Discovery): void {
-    const { endpoints, refused, revision, pages } = found;
+    const { endpoints, refused, refusedMore = 0, revision, pages } = found;
     const { endpoints: known = [], refused: knownRefused } = this.#known;
     if (!this.#guard.shouldKeep(found, { endpoints: known, refused: knownRefused })) {
-      this.#known = { endpoints, refused, revision };
+      this.#known = { endpoints, refused, refusedMore, revision };
       this.#status.succeed(pages, undefined);
       return;
     }

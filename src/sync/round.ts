@@ -1,6 +1,6 @@
 import { getLogger } from "@logtape/logtape";
-import { type Endpoint, type RefusedEndpoint, serviceKey } from "../model/endpoint.ts";
-import { limitRefused } from "../model/refused.ts";
+import { type Endpoint, serviceKey } from "../model/endpoint.ts";
+import { limitRefused, type Refusals } from "../model/refused.ts";
 import type { Route } from "../model/route_table.ts";
 import { allocate, type AllocateOptions, type Plan } from "./allocate.ts";
 import { diff } from "./diff.ts";
@@ -48,9 +48,11 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
       state: route === undefined ? "failed" : isWithheld ? "degraded" : "active",
     };
   });
+  const { refused, refusedMore } = limitRefused(plan.refused);
   return {
     endpoints: outcomes,
-    refused: [...input.refused, ...limitRefused(plan.refused)],
+    refused: [...input.refused, ...refused],
+    refusedMore: (input.refusedMore ?? 0) + refusedMore,
     saved: toSave,
     saveError,
     applied: saveError === undefined && !exchange.isExhausted ? done.applied : undefined,
@@ -78,13 +80,11 @@ async function open(
   return { plan, opened };
 }
 
-/** The endpoints that a round serves. */
-export interface KnownEndpoints {
+/** The endpoints that a round serves, and those that the poll refused. */
+export interface KnownEndpoints extends Refusals {
   /** Undefined until a poll, of this run or an earlier one, has given a list. */
   readonly endpoints: readonly Endpoint[] | undefined;
-  /** The endpoints that the poll refused. */
-  readonly refused: readonly RefusedEndpoint[];
-  /** The revision of both; 0 for the list of an earlier run. */
+  /** The revision of all of them; 0 for the list of an earlier run. */
   readonly revision: number;
 }
 
@@ -113,11 +113,9 @@ export interface EndpointOutcome {
   readonly state: "active" | "degraded" | "failed";
 }
 
-/** The result of a round. */
-export interface RoundOutcome {
+/** The result of a round, with the endpoints that the poll or the allocation has refused. */
+export interface RoundOutcome extends Required<Refusals> {
   readonly endpoints: readonly EndpointOutcome[];
-  /** The endpoints that the poll or the allocation has refused. */
-  readonly refused: readonly RefusedEndpoint[];
   readonly saved: SavedState;
   /** The error because of which the state was not saved. Everything else was done all the same. */
   readonly saveError: unknown;

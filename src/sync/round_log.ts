@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import type { RefusedEndpoint } from "../model/endpoint.ts";
+import type { Refusals } from "../model/refused.ts";
 import { listenerKey } from "../model/route_table.ts";
 import { logFirst } from "./log_first.ts";
 import type { EndpointOutcome } from "./round.ts";
@@ -14,9 +15,11 @@ export class RoundLog {
   #states: ReadonlyMap<string, EndpointOutcome["state"]> = new Map();
   /** The endpoints that were not served, or by address only, then; with the reason. */
   #unserved: ReadonlySet<string> = new Set();
+  /** The number of refused endpoints that were only counted then. */
+  #refusedMore = 0;
 
   /** Returns the ids of the endpoints that have gone since the last round. */
-  report(outcomes: readonly EndpointOutcome[], refused: readonly RefusedEndpoint[]): string[] {
+  report(outcomes: readonly EndpointOutcome[], { refused, refusedMore = 0 }: Refusals): string[] {
     const states = new Map(outcomes.map(({ endpoint, state }) => [endpoint.id, state]));
     const failed = outcomes.filter(({ state }) => state === "failed").map((
       { endpoint: { id, url }, reason },
@@ -50,12 +53,14 @@ export class RoundLog {
     logFirst(refused.filter(isNew), {
       one: ({ id, url, reason }) => log.warn("Refused {url}: {error}", { url, error: reason, id }),
       rest: (count) => log.warn("Refused {count} more endpoints", { count, hint: SEE_LIST }),
+      further: refusedMore > this.#refusedMore ? refusedMore : 0,
     });
     if (gone.length > 0) {
       const ids = gone.slice(0, 10).join(" ");
       log.info("Removed {count} endpoints", { count: gone.length, ids });
     }
     this.#states = states;
+    this.#refusedMore = refusedMore;
     this.#unserved = new Set([...failed, ...degraded, ...refused].map(unservedKey));
     return gone;
   }

@@ -2,8 +2,9 @@ import { getLogger } from "@logtape/logtape";
 import { formatCidr } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
-import type { Endpoint, RefusedEndpoint } from "../model/endpoint.ts";
+import type { Endpoint } from "../model/endpoint.ts";
 import { hintOf, messageOf, withHint } from "../model/errors.ts";
+import type { Refusals } from "../model/refused.ts";
 import type { RoundEffects, SavedState } from "./effects.ts";
 import { type CompleteRound, isIdle, settingsKey } from "./idle_round.ts";
 import { type EndpointOutcome, type KnownEndpoints, type RoundSettings, runRound } from "./round.ts";
@@ -16,7 +17,7 @@ export class RoundRunner {
   /** The endpoints that the last round served, or could not serve. */
   outcomes: readonly EndpointOutcome[] = [];
   /** The endpoints that the last round refused. */
-  refused: readonly RefusedEndpoint[] = [];
+  refusals: Required<Refusals> = { refused: [], refusedMore: 0 };
   /** The reason why the last round could not be finished; undefined if it was. */
   error: string | undefined;
   readonly #options: RoundRunnerOptions;
@@ -55,8 +56,9 @@ export class RoundRunner {
       if (done.applied !== undefined) this.#lastComplete = { ...now, applied: done.applied };
       this.#saved = done.saved;
       this.outcomes = done.endpoints;
-      this.refused = done.refused;
-      const gone = this.#log.report(done.endpoints, done.refused);
+      const { refused, refusedMore } = done;
+      this.refusals = { refused, refusedMore };
+      const gone = this.#log.report(done.endpoints, this.refusals);
       if (gone.length > 0) effects.listeners.forget(gone);
       this.#setError(done.saveError);
       return formatCidr(settings().subnet) !== formatCidr(input.settings.subnet);

@@ -2,10 +2,16 @@ import { Mutex } from "../lib/mutex.ts";
 import { listenerKey } from "../model/route_table.ts";
 import { type ByteStream, closeQuietly } from "./byte_stream.ts";
 import { sleep, withDeadline } from "./clock.ts";
-import { cancelRead, resetSocket, setKeepAliveIdle } from "./tcp_socket.ts";
+import { ResetHandle } from "./reset_handle.ts";
+import { cancelRead, setKeepAliveIdle } from "./tcp_socket.ts";
 
-/** The time that a write under way has to end before a reset. */
-const WRITE_MS = 1_000;
+/** A write that does not end in this time waits for the peer. */
+const WRITE_MS = 100;
+/**
+ * A connection gets a handle for its reset before it has sent this number of bytes. By default the
+ * kernel's buffers take as many from a client that does not read.
+ */
+const HANDLE_FROM_BYTES = 16_384;
 /** The resets without a pause: 2,000, when the ingress dies, would block all others for 0.4 s. */
 const BATCH = 8;
 const NOTHING = new Uint8Array(0);
@@ -22,7 +28,9 @@ export class AcceptedTcp implements ByteStream {
   #reading: Promise<unknown> | undefined;
   #writing: Promise<unknown> | undefined;
   #aborted: Promise<void> | undefined;
-  #isProbed = false;
+  #probedAfterMs: number | undefined;
+  #written = 0;
+  #handle: ResetHandle | undefined;
 
   constructor(conn: Deno.TcpConn) {
     this.#conn = conn;
@@ -47,6 +55,7 @@ export class AcceptedTcp implements ByteStream {
 
   write(data: Uint8Array): Promise<number> {
     this.#assertOpen();
+    if (this.#written < HANDLE_FROM_BYTES) this.#countWritten(data.length);
     const writing = this.#conn.write(data);
     this.#writing = writing;
     return writing;
@@ -60,22 +69,18 @@ export class AcceptedTcp implements ByteStream {
   }
 
   close(): void {
-    if (this.#aborted === undefined) this.#conn.close();
+    if (this.#aborted === undefined) this.#close();
   }
 
-  /**
-   * Ends the connection with a reset, or closes it if that is not possible: if the peer does not
-   * read what is being written.
-   */
+  /** Ends the connection with a reset, or closes it if the runtime does not do that. */
   abort(): Promise<void> {
     return this.#aborted ??= this.#abort();
   }
 
   /** Returns false if the kernel has found out that the peer is gone. */
   async isPeerAlive(idleMs: number): Promise<boolean> {
+    this.#probedAfterMs = this.#probe(idleMs);
     try {
-      if (!this.#isProbed) setKeepAliveIdle(this.#conn, idleMs);
-      this.#isProbed = true;
       // Sends no byte, but fails if the connection has an error.
       await this.write(NOTHING);
       return true;
@@ -84,27 +89,64 @@ export class AcceptedTcp implements ByteStream {
     }
   }
 
+  /** Returns the time after which the kernel probes the peer. */
+  #probe(idleMs: number): number | undefined {
+    if (this.#probedAfterMs === idleMs) return idleMs;
+    try {
+      setKeepAliveIdle(this.#conn, idleMs);
+      return idleMs;
+    } catch {
+      // The connection has an error, which the write reports, or the next call tries again.
+      return undefined;
+    }
+  }
+
   /** An operation during a reset would keep the socket open. */
   #assertOpen(): void {
     if (this.#aborted !== undefined) throw new Deno.errors.Interrupted("the connection is being reset");
   }
 
+  /** A handle cannot be opened while a write waits, so it is opened before. */
+  #countWritten(bytes: number): void {
+    this.#written += bytes;
+    if (this.#written >= HANDLE_FROM_BYTES) this.#handle = ResetHandle.open(this.#conn);
+  }
+
+  #close(): void {
+    this.#handle?.close();
+    this.#handle = undefined;
+    this.#conn.close();
+  }
+
   async #abort(): Promise<void> {
     try {
       cancelRead(this.#conn);
-      await withDeadline(Promise.allSettled([this.#reading, this.#writing]), {
-        ms: WRITE_MS,
-        onTimeout: () => new Error("Cannot reset the connection: a write is under way"),
-      });
-      await AcceptedTcp.#resets.run(() => this.#reset());
+      const isWriting = await this.#isWriteWaiting();
+      await AcceptedTcp.#resets.run(() => this.#reset(isWriting));
     } catch {
-      closeQuietly(this.#conn);
+      closeQuietly({ close: () => this.#close() });
     }
   }
 
-  async #reset(): Promise<void> {
+  async #isWriteWaiting(): Promise<boolean> {
+    try {
+      await withDeadline(Promise.allSettled([this.#reading, this.#writing]), {
+        ms: WRITE_MS,
+        onTimeout: () => new Error("A write waits for the peer"),
+      });
+      return false;
+    } catch {
+      return true;
+    }
+  }
+
+  async #reset(isWriting: boolean): Promise<void> {
     AcceptedTcp.#resetCount++;
     if (AcceptedTcp.#resetCount % BATCH === 0) await sleep(0);
-    await resetSocket(this.#conn);
+    const handle = this.#handle ?? ResetHandle.open(this.#conn);
+    if (handle === undefined) return this.#close();
+    this.#handle = undefined;
+    if (isWriting) handle.resetFull();
+    else await handle.reset();
   }
 }

@@ -51,11 +51,12 @@ export class ConnectionServer<Stream extends ByteStream> implements AsyncDisposa
   }
 
   #acceptAll(): Promise<void> {
-    const { onFailure } = this.#options;
+    const { onFailure, onEachFailure = () => {} } = this.#options;
     const { signal } = this.#stop;
     let reportedAt = -Infinity;
     return keepGoing((succeeded) => this.#accept(succeeded), {
       signal,
+      onEachFailure,
       onFailure(error) {
         if (performance.now() - reportedAt < REPORT_PAUSE_MS) return;
         reportedAt = performance.now();
@@ -151,8 +152,10 @@ export interface ConnectionServerOptions<Stream> {
   readonly admit?: (stream: Stream) => boolean;
   /** Returns the client whose connections are counted together. @default {one for all} */
   readonly sourceOf?: (stream: Stream) => string;
-  /** Called when accepting fails, at most every ten seconds. */
+  /** Called when accepting fails, at most every ten seconds, for a log. */
   readonly onFailure: (error: unknown) => void;
+  /** Called for every failure, before `onFailure`. @default {none} */
+  readonly onEachFailure?: (error: unknown) => void;
   /** The reason of the signal when the server is disposed. */
   readonly stopReason?: unknown;
 }

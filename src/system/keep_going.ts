@@ -9,13 +9,14 @@ export async function keepGoing(
   loop: (succeeded: () => void) => Promise<never>,
   options: KeepGoingOptions,
 ): Promise<void> {
-  const { signal, onFailure } = options;
+  const { signal, onFailure, onEachFailure } = options;
   let failures = 0;
   while (!signal.aborted) {
     try {
       await loop(() => failures = 0);
     } catch (error) {
       if (signal.aborted) return;
+      onEachFailure?.(error);
       if (++failures === 1) onFailure(error);
       await sleep(backoffDelay(failures, { baseMs: 5, maxMs: 1000 }), { signal }).catch(() => {});
     }
@@ -28,4 +29,6 @@ export interface KeepGoingOptions {
   readonly signal: AbortSignal;
   /** Called for the first failure after a success. */
   readonly onFailure: (error: unknown) => void;
+  /** Called for every failure, before `onFailure`. */
+  readonly onEachFailure?: (error: unknown) => void;
 }

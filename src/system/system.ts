@@ -4,6 +4,7 @@ import * as files from "./files.ts";
 import { dropHttpConnections, sendHttp } from "./http.ts";
 import { keepInspectorClosed } from "./inspector.ts";
 import { interfaceAddresses, localAddresses } from "./interfaces.ts";
+import { memoryLimit } from "./memory.ts";
 import { listenLocal } from "./local_socket.ts";
 import { holdLock } from "./lock.ts";
 import { flagFor, holds } from "./permissions.ts";
@@ -53,6 +54,7 @@ export interface System {
     readonly wallMs?: () => number;
     readonly steadyMs?: () => number;
   };
+  readonly memoryLimit: typeof memoryLimit;
   readonly checkTlsPair: typeof checkTlsPair;
   readonly holds: typeof holds;
   readonly flagFor: typeof flagFor;
@@ -86,6 +88,7 @@ export function realSystem(): System {
     probeChain,
     localAddresses,
     interfaceAddresses,
+    memoryLimit,
     checkTlsPair,
     holds,
     flagFor,

@@ -1,16 +1,25 @@
-/** A response to encode. */
+/** A response. */
 export interface TextResponse {
   readonly status: Status;
   readonly contentType: string;
   readonly body: string;
 }
 
-/** Encodes a response, after which the connection is closed. A HEAD request gets no body. */
-export function encodeResponse(response: TextResponse, options: { isHead?: boolean } = {}): Uint8Array {
-  const { status, contentType, body } = response;
-  const encoder = new TextEncoder();
-  const content = encoder.encode(body);
-  const head = encoder.encode([
+/** A response whose body is encoded, so that several connections can send the same bytes. */
+export interface EncodedResponse {
+  readonly status: Status;
+  readonly contentType: string;
+  readonly content: Uint8Array;
+}
+
+/** Encodes the body of a response. */
+export function encodeBody({ status, contentType, body }: TextResponse): EncodedResponse {
+  return { status, contentType, content: new TextEncoder().encode(body) };
+}
+
+/** Encodes the head of a response, after which the connection is closed. */
+export function encodeHead({ status, contentType, content }: EncodedResponse): Uint8Array {
+  return new TextEncoder().encode([
     `HTTP/1.1 ${status} ${REASONS[status]}`,
     `Content-Type: ${contentType}`,
     `Content-Length: ${content.length}`,
@@ -21,11 +30,6 @@ export function encodeResponse(response: TextResponse, options: { isHead?: boole
     "Connection: close",
     "\r\n",
   ].join("\r\n"));
-  if (options.isHead) return head;
-  const bytes = new Uint8Array(head.length + content.length);
-  bytes.set(head);
-  bytes.set(content, head.length);
-  return bytes;
 }
 
 const REASONS = {

@@ -62,9 +62,10 @@ export interface Refusal {
 function isOwnHost(host: string, { address, hostNames }: GuardOptions): boolean {
   if (host.length > MAX_HOST_LENGTH) return false;
   const name = normalizeHostname(host.replace(/:[0-9]*$/, ""));
+  const listed = new Set(hostNames);
   return name === "localhost" || name === address.toLowerCase() || IPV4.test(name) ||
-    /^\[[0-9a-f:.]+\]$/i.test(name) || hostNames.includes(name) ||
-    parentDomains(name).some((parent) => hostNames.includes(`*.${parent}`));
+    /^\[[0-9a-f:.]+\]$/i.test(name) || listed.has(name) ||
+    parentDomains(name).some((parent) => listed.has(`*.${parent}`));
 }
 
 function hostOf(url: string): string | undefined {

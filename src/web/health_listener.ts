@@ -79,13 +79,18 @@ export class Health {
     const { listen, admit, hostNames } = this.#options;
     const listener = listen(this.#where);
     const failed = Promise.withResolvers<never>();
+    failed.promise.catch(() => {});
     await using _server = serveHealth(listener, {
       address: this.#where.address,
       answers: this.#answers,
       hostNames,
       admit: (peer) => admit(peer, listener.key),
+      // A lack of descriptors must not hide a failure of the listener that follows it.
+      onEachFailure(error) {
+        if (!isOutOfResources(error)) failed.reject(error);
+      },
       onFailure(error) {
-        if (!isOutOfResources(error)) return failed.reject(error);
+        if (!isOutOfResources(error)) return;
         log.warn("Cannot accept health requests: {error}", { error: messageOf(error) });
       },
     });

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../model/errors.ts";
 import { type ByteStream, closeQuietly, writeAll } from "../system/byte_stream.ts";
@@ -5,7 +6,7 @@ import { withDeadline } from "../system/clock.ts";
 import { ConnectionServer, type Listener } from "../system/connection_server.ts";
 import { isConnectionGone } from "../system/errors.ts";
 import type { AcceptedStream } from "../system/tcp.ts";
-import { encodeResponse, type TextResponse } from "./encode_response.ts";
+import { encodeBody, type EncodedResponse, encodeHead, type Status } from "./encode_response.ts";
 import { checkRequest, type GuardedRequest, type Refusal } from "./guard.ts";
 import type { HealthAnswers } from "./health_answers.ts";
 import { parseRequest } from "./parse_request.ts";
@@ -20,6 +21,8 @@ export const EXCHANGE_MS = 5_000;
 /** The time and the bytes in which a client ends a connection after its response. */
 const LINGER_MS = 1_000;
 const MAX_LINGER_BYTES = 4 * 1024 * 1024;
+/** The bytes of a body that are sent with the head, so that a short response is one packet. */
+const FIRST_BYTES = 1024;
 
 /**
  * Serves the health paths (docs/compatibility.md 4.4) over a listener until it is disposed: one
@@ -29,7 +32,7 @@ export function serveHealth(
   listener: Listener<AcceptedStream>,
   options: HealthServerOptions,
 ): ConnectionServer<AcceptedStream> {
-  const { admit, onFailure } = options;
+  const { admit, onFailure, onEachFailure } = options;
   return new ConnectionServer(listener, {
     max: MAX_CONNECTIONS,
     admit: (stream) => admit(stream.peer),
@@ -47,6 +50,7 @@ export function serveHealth(
       }
     },
     onFailure,
+    onEachFailure,
   });
 }
 
@@ -59,8 +63,10 @@ export interface HealthServerOptions {
   readonly admit: (peer: string) => boolean;
   /** The names that a Host header may have, besides addresses and localhost. */
   readonly hostNames: () => readonly string[];
-  /** Called when accepting fails. */
+  /** Called when accepting fails, at most every ten seconds, for a log. */
   readonly onFailure: (error: unknown) => void;
+  /** Called for every failure. */
+  readonly onEachFailure: (error: unknown) => void;
 }
 
 async function exchange(stream: ByteStream, options: HealthServerOptions): Promise<void> {
@@ -71,13 +77,26 @@ async function exchange(stream: ByteStream, options: HealthServerOptions): Promi
     : parseRequest(head, options.address);
   const response = respond(request, options);
   const isHead = "method" in request && request.method === "HEAD";
-  await within(EXCHANGE_MS, writeAll(stream, encodeResponse(response, { isHead })));
+  await within(EXCHANGE_MS, send(stream, response, { isHead }));
   await stream.closeWrite();
   // Closing with unread bytes would reset the connection and destroy the response.
   await within(LINGER_MS, discard(stream));
 }
 
-function respond(request: GuardedRequest | Refusal, options: HealthServerOptions): TextResponse {
+async function send(
+  stream: ByteStream,
+  response: EncodedResponse,
+  { isHead }: { readonly isHead: boolean },
+): Promise<void> {
+  const head = encodeHead(response);
+  const { content } = response;
+  if (isHead) return await writeAll(stream, head);
+  const first = content.subarray(0, FIRST_BYTES);
+  await writeAll(stream, Buffer.concat([head, first]));
+  await writeAll(stream, content.subarray(first.length));
+}
+
+function respond(request: GuardedRequest | Refusal, options: HealthServerOptions): EncodedResponse {
   const { address, hostNames, answers } = options;
   const refusal = "status" in request ? request : checkRequest(request, { address, hostNames: hostNames() });
   if (refusal !== undefined || "status" in request) return text(refusal!);
@@ -90,8 +109,8 @@ function respond(request: GuardedRequest | Refusal, options: HealthServerOptions
   }
 }
 
-function text({ status, reason }: Pick<TextResponse, "status"> & { reason: string }): TextResponse {
-  return { status, contentType: "text/plain; charset=utf-8", body: `${reason}\n` };
+function text({ status, reason }: { status: Status; reason: string }): EncodedResponse {
+  return encodeBody({ status, contentType: "text/plain; charset=utf-8", body: `${reason}\n` });
 }
 
 async function discard(stream: ByteStream): Promise<void> {

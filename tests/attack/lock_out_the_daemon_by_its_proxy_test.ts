@@ -1,15 +1,20 @@
 import assert from "node:assert/strict";
-import { permissionFlags } from "../../scripts/permission_flags.ts";
+import { flagsOfSet, permissionFlags } from "../../scripts/permission_flags.ts";
 import { Stage } from "../../sim/stage.ts";
 import { FakeUpstream } from "../dns/fake_upstream.ts";
 import { decode, replyTo } from "../dns/messages.ts";
 import { type ConnectProxy, connectProxy } from "../fakes/connect_proxy.ts";
+import { shell } from "../root/commands.ts";
 import { rootTests } from "../root/test_root.ts";
 
 const test = rootTests(import.meta.url, { etc: true });
 
 /** Only the DNS knows it, not the hosts file. */
 const PROXY = "proxy.office.test";
+const DOMAIN = "home.test";
+/** The names that the DNS has. */
+const PROXIES: readonly string[] = [PROXY, `proxy.${DOMAIN}`];
+const RESOLVER = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n";
 const INGRESS = "localhost:9";
 
 const CREDENTIALS = "user:secret-word";
@@ -18,6 +23,10 @@ const CREDENTIALS = "user:secret-word";
 interface Settings {
   readonly config: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** The name by which the daemon connects to the proxy. @default {PROXY} */
+  readonly host?: string;
+  /** Lines of the section `net:`. */
+  readonly net?: string;
 }
 
 /** The ways to set a proxy, by its port. */
@@ -54,16 +63,17 @@ async function openVictim(settings: (port: number) => Settings): Promise<Victim>
   const proxy = connectProxy();
   proxy.credentials = CREDENTIALS;
   const dns = new FakeUpstream((request) => {
-    const isProxy = decode(request).questions[0]!.name.toLowerCase() === PROXY;
+    const isProxy = PROXIES.includes(decode(request).questions[0]!.name.toLowerCase());
     return [replyTo(request, isProxy ? { addresses: ["127.0.0.1"] } : { rcode: 3 })];
   }, { port: 53 });
-  await Deno.writeTextFile("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
+  await Deno.writeTextFile("/etc/resolv.conf", `search ${DOMAIN}\n${RESOLVER}`);
   await Deno.writeTextFile("/etc/hosts", "127.0.0.1 localhost\n");
-  const { config, environment } = settings(proxy.port);
+  const { config, environment, host = PROXY, net = "" } = settings(proxy.port);
   const stage = await Stage.open({
     cloud: { apiTls: true },
     ingress: INGRESS,
     pollSeconds: 1,
+    net,
     environment: { ...environment, NGROKD_HOSTS_PATH: "/etc/hosts", DENO_NO_UPDATE_CHECK: "1" },
   });
   const roots = `${stage.etc}/roots.pem`;
@@ -73,10 +83,11 @@ async function openVictim(settings: (port: number) => Settings): Promise<Victim>
   await stage.editConfig(stage.cloud.apiUrl, "https://api.ngrok.com");
   await stage.editConfig(/^/, config);
   const flags = permissionFlags("ngrokd", [
+    ...flagsOfSet("ngrokd_dns"),
     `--allow-read=${stage.directory}`,
     `--allow-write=${stage.directory}`,
     `--allow-net=unix:${stage.socketPath}`,
-    `--allow-net=${PROXY}:${proxy.port}`,
+    `--allow-net=${host}:${proxy.port}`,
   ]);
   return {
     stage,
@@ -119,6 +130,34 @@ for (const [source, settings] of Object.entries(SOURCES)) {
     assert.equal(await stage.stopDaemon(), 0);
   });
 }
+
+// The resolver asks for proxy.home.test, too: its owner got Proxy-Authorization.
+test("an account takes no proxy by a search domain, below an allowed wildcard either (R56)", async () => {
+  await using victim = await openVictim((port) => ({
+    config: `proxy_url: "http://${CREDENTIALS}@proxy:${port}"\n`,
+    environment: {},
+    host: "proxy",
+    net: `allow_names: ["*.${DOMAIN}"]`,
+  }));
+  const { stage, proxy, start } = victim;
+  await stage.editConfig(
+    /manage_resolv_conf: false/,
+    `manage_resolv_conf: true\n  allow_private: [proxy.${DOMAIN}]`,
+  );
+  const names = [`proxy.${DOMAIN}`, `api.ngrok.com.${DOMAIN}`, `*.com.${DOMAIN}`, `*.${DOMAIN}`];
+  for (const name of names) stage.cloud.addEndpoint({ url: `tcp://${name}:${proxy.port}`, backend: "echo" });
+  start();
+  const rows = await stage.settled(names.length);
+  const refused = rows.filter(({ state }) => state === "refused").map(({ url }) => new URL(url).hostname);
+  assert.deepEqual(refused.sort(), names.slice(0, 3).sort());
+  await stage.until(
+    "the wildcard resolves",
+    async () => (await shell(`getent hosts x.${DOMAIN} || true`)) !== "",
+  );
+  assert.match(await shell("getent hosts proxy"), /^127\.0\.0\.1 /);
+  await untilPolled(victim, 3);
+  assert.equal(await stage.stopDaemon(), 0);
+});
 
 test("an account that has a name already gives it up before a proxy of that name is used (R56)", async () => {
   await using victim = await openVictim((port) => ({

@@ -15,7 +15,7 @@ async function openStage() {
   const rows = await stage.active(2);
   const virtual = rows.find(({ url }) => url === "http://api.myapp:8181")!.listen_address;
   const wire = rows.find(({ url }) => url === "http://wire.myapp:8182")!;
-  const port = /by IP address or localhost on port ([0-9]+)/.exec(wire.reason ?? "")?.[1];
+  const port = /by IP address on port ([0-9]+)/.exec(wire.reason ?? "")?.[1];
   assert.ok(port !== undefined, JSON.stringify(wire));
   return { stage, virtual, own: `${wire.listen_address.split(":")[0]}:${port}` };
 }

@@ -48,7 +48,11 @@ Deno.test("ctl.ts lists endpoints and passes a key from standard input", async (
   const flags = [`--allow-net=unix:${path}`, `--allow-read=${path}`, `--allow-write=${path}`];
   const env = { NGROKD_SOCKET: path };
   const listed = await ctl(["list", "--json"], { flags, env });
-  assert.deepEqual([listed.code, JSON.parse(listed.out)], [0, { schema: 1, endpoints: [ENDPOINT] }]);
+  assert.deepEqual([listed.code, JSON.parse(listed.out)], [0, {
+    schema: 1,
+    endpoints: [ENDPOINT],
+    refused_count: 0,
+  }]);
   const set = await ctl(["set-api-key", "-"], { flags, env, stdin: "k3y\n" });
   assert.deepEqual([set.code, set.err, daemon.asked.at(-1)?.args], [0, "", ["k3y"]]);
   await Deno.remove(path);

@@ -32,6 +32,7 @@ export const STATUS: StatusReport = {
   operator_id: "k8sop_1",
   endpoint_count: 2,
   active_count: 1,
+  refused_count: 0,
   degraded_count: 0,
   degraded: [],
   ingress_endpoint: "ingress.example:443",

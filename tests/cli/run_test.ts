@@ -34,9 +34,19 @@ Deno.test("ngrokctl list --json wraps the endpoints, sorted by name, port and id
   const sorted = [at("a", 80, "1"), at("a", 443, "0"), at("a", 443, "2"), at("b", 1, "3")];
   for (const endpoints of [sorted, []]) {
     const { code, out } = await against({ list: endpoints.toReversed() }, ["list", "--json"]);
-    assert.deepEqual([code, JSON.parse(out)], [0, { schema: 1, endpoints }]);
+    assert.deepEqual([code, JSON.parse(out)], [0, { schema: 1, endpoints, refused_count: 0 }]);
   }
   assert.match((await against({ list: [ENDPOINT] }, ["list"])).out, /\n {2}Total: 1 endpoint\(s\)\n\n$/);
+});
+
+// A row with the URL "150 more entries" stood for the refused endpoints that are not kept.
+Deno.test("ngrokctl list says how many refused endpoints have no row (R71)", async () => {
+  const endpoints = Array.from({ length: 100 }, (_, n) => ({ ...ENDPOINT, id: `${n}`, state: "refused" }));
+  const answers = { list: [ENDPOINT, ...endpoints], status: { ...STATUS, refused_count: 250 } };
+  const { out } = await against(answers, ["list"]);
+  assert.match(out, /\n {2}Total: 101 endpoint\(s\), and 150 more that are refused\n\n$/);
+  const json = JSON.parse((await against(answers, ["list", "--json"])).out);
+  assert.deepEqual([json.endpoints.length, json.refused_count], [101, 250]);
 });
 
 Deno.test("ngrokctl health prints the report under its box, keys sorted, two spaces in", async () => {

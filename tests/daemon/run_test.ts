@@ -46,6 +46,30 @@ Deno.test("runDaemon() serves every kind of endpoint, and leaves neither names n
   await assert.rejects(Deno.stat(machine.socketPath), Deno.errors.NotFound);
 });
 
+// SIGUSR1 opened the inspector of a clean-up, which root starts by hand.
+Deno.test("runDaemon() keeps the inspector closed from before it reads the file, whatever it runs", async () => {
+  for (const action of ["run", "cleanup", "deregister"]) {
+    const seen: string[] = [];
+    await using machine = await FakeMachine.create();
+    const { files } = machine.system;
+    machine.override({
+      keepInspectorClosed() {
+        seen.push("closed");
+        return { [Symbol.dispose]: () => void seen.push("released") };
+      },
+      files: {
+        ...files,
+        readGuarded() {
+          seen.push("read");
+          return Promise.resolve("server: [");
+        },
+      },
+    });
+    await machine.run(action);
+    assert.deepEqual([...new Set(seen)], ["closed", "read", "released"], action);
+  }
+});
+
 Deno.test("runDaemon() removes an endpoint's name and listener, and reuses its address later", async () => {
   await using machine = await FakeMachine.create();
   const { cloud } = machine;
@@ -187,7 +211,7 @@ Deno.test("runDaemon() that cannot undo a change names ngrokd cleanup and exits 
   machine.cloud.addEndpoint({ url: "tcp://db.internal:8342", backend: "echo" });
   const running = machine.run();
   await machine.active(1);
-  // A section without an end could contain lines of others.
+  // A section without an end could contain lines of the user.
   await Deno.writeTextFile(hostsPath, `${USER}# BEGIN ngrokd managed section\n10.0.0.1 mine\n`);
   machine.signal("SIGTERM");
   assert.equal(await running, 1);

@@ -79,7 +79,7 @@ Deno.test("openDns() runs programs that end at a second signal", async () => {
   } as unknown as LiveConfig;
   const addresses = { hasInterface: true } as unknown as Addresses;
   const journal = new Journal("/state/journal.json", system.files);
-  const closing = openDns(addresses, { live, system, shutdown, journal }).close();
+  const closing = openDns(addresses, { live, system, shutdown, journal, refuses: () => false }).close();
   await programs.started.promise;
   shutdown.request("SIGTERM");
   shutdown.request("SIGTERM");

@@ -233,6 +233,7 @@ function dnsOn(
     subnet: () => parseCidr("10.107.0.0/16")!,
     resolver: new ResolverChain([resolver]),
     resolveInterface: () => undefined,
+    refuses: () => false,
   });
 }
 

@@ -13,7 +13,7 @@ const QUERIED = "192.0.2.9";
 
 /** The address in the answer to a client on this machine. */
 function answerTo(route: Route, advertiseIp: string): string {
-  const record = planZones(new RouteTable([route]), advertiseIp).local.find(
+  const record = planZones(new RouteTable([route]), { advertiseIp, refuses: () => false }).local.find(
     route.hostname,
     addressRecord(QUERIED),
   )!;
@@ -110,7 +110,8 @@ Deno.test("planDns() uses the address and port of dns.listen", () => {
 
 Deno.test("planZones() knows names that must not resolve, where their listeners would be", () => {
   const withheld = new Map([["web.example.com", "0.0.0.0"], ["api.myapp", "virtual"]]);
-  const { local, others, names } = planZones(new RouteTable([VIRTUAL, SHARED, WILDCARD], withheld), "");
+  const table = new RouteTable([VIRTUAL, SHARED, WILDCARD], withheld);
+  const { local, others, names } = planZones(table, { advertiseIp: "", refuses: () => false });
   const found = [local, others].map((zone) =>
     [...withheld.keys()].map((name) => zone.find(name, addressRecord(QUERIED)) === NO_RECORD)
   );

@@ -68,9 +68,11 @@ Deno.test("PublicLookup asks neither our own server nor one that nobody has conf
   await using server = new FakeUpstream();
   const own = `${server.address}:${server.port}`;
   using lookup = lookupAt([own], { own: () => [own] });
-  assert.equal(await lookup.lookUp("www.bank.com"), undefined);
-  using unconfigured = lookupAt([]);
-  assert.equal(await unconfigured.lookUp("www.bank.com"), undefined);
+  assert.equal(await lookup.lookUp("www.bank.com"), "no server");
+  for (const resolvConf of [undefined, "nameserver 2001:db8::53\n"]) {
+    using unconfigured = lookupAt([], { files: { readTextIfAny: () => Promise.resolve(resolvConf) } });
+    assert.equal(await unconfigured.lookUp("www.bank.com"), "no server");
+  }
   assert.equal(server.requests.length, 0);
 });
 

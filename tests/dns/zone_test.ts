@@ -51,6 +51,15 @@ Deno.test("Zone answers below a wildcard for no name by which programs configure
   assert.equal(lookUp(zone, "x._own.example.com"), "10.107.0.3");
 });
 
+Deno.test("Zone answers for no name that no endpoint may have, below no wildcard either", () => {
+  const zone = new Zone(
+    [{ hostname: "*.myapp.internal", address: "10.107.0.1" }],
+    (name) => name === "proxy.myapp.internal",
+  );
+  assert.equal(lookUp(zone, "proxy.myapp.internal"), undefined);
+  assert.equal(lookUp(zone, "db.myapp.internal"), "10.107.0.1");
+});
+
 Deno.test("Zone returns the local address for a name or wildcard without an address", () => {
   const zone = new Zone([
     { hostname: "a.example.com", address: undefined },

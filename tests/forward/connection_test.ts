@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { ClientSlots } from "../../src/forward/admission/client_slots.ts";
-import { ConnectionSlots } from "../../src/forward/admission/connection_slots.ts";
 import { DialGate } from "../../src/forward/admission/dial_gate.ts";
+import { IngressSlots } from "../../src/forward/admission/ingress_slots.ts";
 import { LIMITS } from "../../src/forward/admission/limits.ts";
 import { type ConnectionOptions, serveConnection } from "../../src/forward/connection.ts";
 import type { IngressAccess } from "../../src/forward/dial.ts";
@@ -63,13 +62,13 @@ function serve(options: ServeOptions = {}) {
     rules: hostRules(),
     halfCloseMs: () => 60_000,
     limits: LIMITS,
-    ingressSlots: new ConnectionSlots(1),
-    clientSlots: new ClientSlots(1),
+    ingressSlots: new IngressSlots({ max: 1, maxUnsentBytes: Infinity }),
     gate: new DialGate(0),
     attempts: new Attempts(),
     traffic,
     health,
     onRouted: () => {},
+    evict: () => {},
     signal: new AbortController().signal,
     ...options,
   });
@@ -114,6 +113,29 @@ Deno.test("serveConnection() resets the client of every kind if the ingress dies
     server.reset();
     assert.equal(await outcome, "ok");
     assert.ok(local.aborted, request);
+  }
+});
+
+// A server that ignores a half-close held the client, without an answer, until the server ended.
+Deno.test("serveConnection() refuses a later request after the half-close timeout at the latest (R29)", async () => {
+  using clock = fakeClock();
+  const first = get("localhost");
+  const later = { [get("rebound.example")]: /^HTTP\/1\.1 421 /, "GET / HTTP/1.1\r\nHo": /^HTTP\/1\.1 408 / };
+  for (const [request, refusal] of Object.entries(later)) {
+    const { client, server, local, outcome } = serve({ halfCloseMs: () => 60_000 });
+    Object.assign(local, { isPeerAlive: () => Promise.resolve(true) });
+    await send(client, first);
+    await readExactly(server, FRAME_BYTES);
+    await send(server, WELCOME);
+    await send(server, "answer");
+    assert.equal(text(await readExactly(client, 6)), "answer");
+    await send(client, request);
+    await clock.pass(70_000);
+    const received = readAll(client);
+    await clock.pass(1_000);
+    assert.match(text(await received), refusal);
+    assert.equal(await outcome, "ok");
+    assert.ok(local.closed && !local.aborted);
   }
 });
 
@@ -280,52 +302,34 @@ Deno.test("serveConnection() sends no answer if a connection other than HTTP fai
   assert.equal((await readAll(client)).length, 0);
 });
 
-Deno.test("serveConnection() waits up to 10 s for an ingress slot, and frees it however it ends", async () => {
+Deno.test("serveConnection() waits up to 10 s while all transfer, and frees its slot however it ends", async () => {
   using clock = fakeClock();
-  const ingressSlots = new ConnectionSlots(1);
+  const ingressSlots = new IngressSlots({ max: 1, maxUnsentBytes: Infinity });
   const url = "tcp://api.myapp:80";
   const first = serve({ ingressSlots, url });
   await send(first.server, WELCOME);
+  async function transfer(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 500) {
+      await send(first.server, "x");
+      await clock.pass(500);
+    }
+  }
   const late = serve({ ingressSlots, url });
-  await clock.pass(10_000);
+  await transfer(10_000);
   assert.equal(await late.outcome, "dial_failed");
   assert.match(late.error(), /all 1 connections are in use/);
   const patient = serve({ ingressSlots, url });
-  await clock.pass(5_000);
+  await transfer(5_000);
   first.client.reset();
   assert.equal(await first.outcome, "ok");
   await send(patient.server, REFUSAL);
   assert.equal(await patient.outcome, "upgrade_refused");
   assert.equal(ingressSlots.inUse, 0);
   const controller = new AbortController();
-  using _held = await ingressSlots.take(controller.signal);
+  const request = { endpoint: "api.myapp:80", source: undefined, evict: () => assert.fail("evicted") };
+  using _held = await ingressSlots.take(request, controller.signal);
   const aborted = serve({ ingressSlots, url, signal: controller.signal });
   const ended = assert.rejects(aborted.outcome, /over/);
   controller.abort(new Error("over"));
   await ended;
-});
-
-Deno.test("serveConnection() refuses a client at its limit at once, which says nothing of the ingress", async () => {
-  const clientSlots = new ClientSlots(1);
-  const peer = "192.168.1.66";
-  const first = serve({ clientSlots, peer, url: TCP });
-  await send(first.server, WELCOME);
-  await readExactly(first.server, FRAME_BYTES);
-  const second = serve({ clientSlots, peer });
-  await send(second.client, GET);
-  assert.match(
-    text(await readAll(second.client)),
-    /^HTTP\/1\.1 502 [^]*: Client 192\.168\.1\.66 reached its limit of 1 connections/,
-  );
-  second.client.reset();
-  assert.equal(await second.outcome, "dial_failed");
-  assert.equal(second.state(), "unknown");
-  first.client.reset();
-  assert.equal(await first.outcome, "ok");
-  const third = serve({ clientSlots, peer });
-  await send(third.client, GET);
-  await readExactly(third.server, FRAME_BYTES);
-  await send(third.server, WELCOME);
-  third.client.reset();
-  assert.equal(await third.outcome, "ok");
 });

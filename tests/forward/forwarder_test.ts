@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DialError, type DialFailure } from "../../src/model/errors.ts";
 import { type Route, RouteTable } from "../../src/model/route_table.ts";
+import { sleep } from "../../src/system/clock.ts";
 import { connectTls } from "../../src/system/connect_tls.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { clientHello, records } from "../fakes/client_hello.ts";
@@ -315,6 +316,31 @@ Deno.test("Forwarder ends at once when it is disposed, at any step of its connec
   for (const conn of [idle, inHead, upgrading]) await readAll(conn).catch(() => {});
 });
 
+// The write to the ingress never noticed that the drain was over, so only SIGKILL ended the daemon.
+Deno.test("Forwarder.drain() ends uploads that the ingress does not take", async () => {
+  const over = Promise.withResolvers<void>();
+  await using it = start(TCP, {
+    behave: async (conn) => {
+      await send(conn, WELCOME);
+      await over.promise;
+    },
+  });
+  using conn = await it.dial();
+  const upload = (async () => {
+    const block = new Uint8Array(65_536);
+    while (true) await conn.write(block);
+  })().catch(() => {});
+  const bytesIn = (): number => it.forwarder.traffic("ep_db.internal").bytesIn;
+  for (let moved = -1; moved !== bytesIn() || moved <= 0;) {
+    moved = bytesIn();
+    await sleep(300);
+  }
+  assert.equal(await it.forwarder.drain(10), false);
+  assert.equal(it.forwarder.openConnections, 0);
+  over.resolve();
+  await upload;
+});
+
 Deno.test("Forwarder ends only the connection in which an unexpected error happens, and logs it (F23)", async () => {
   await using logged = await captureLog();
   let broken = true;
@@ -355,7 +381,7 @@ Deno.test("Forwarder warns again about an endpoint that was removed and came bac
 });
 
 Deno.test("Forwarder frees the slot of every connection: 360 with 4 slots, a third abandoned", async () => {
-  await using it = start(TCP, { maxConnections: 4 });
+  await using it = start(TCP, { plan: { accepted: 4 } });
   async function client(number: number): Promise<void> {
     using conn = await it.dial();
     if (number % 3 === 0) return;
@@ -405,7 +431,7 @@ Deno.test("Forwarder.retryIngress() repeats hanging dials and leaves running con
   let isDead = false;
   let stuck = 0;
   await using it = start(TCP, {
-    maxIngressConnections: 3,
+    plan: { slots: 3 },
     connect({ port, signal }) {
       if (!isDead) return Deno.connect({ hostname: "127.0.0.1", port });
       stuck++;

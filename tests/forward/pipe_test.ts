@@ -22,7 +22,7 @@ function connected(options: Partial<PipeOptions> & { pair?: PairOptions } = {}) 
   };
   const client = memoryPair(pair);
   const server = memoryPair(pair);
-  const done = pipe(client.far, server.near, { meter, closeTimeoutMs: 60_000, ...rest });
+  const done = pipe(client.far, server.near, { meter, closeTimeoutMs: () => 60_000, ...rest });
   return { client: client.near, server: server.far, local: client.far, remote: server.near, counts, done };
 }
 
@@ -192,13 +192,42 @@ Deno.test("pipe() waits for an answer as long as the client is alive (R29)", asy
   assert.ok(local.aborted, "the answer was not complete");
 });
 
+// A client whose ingress had vanished without a word held its slot for ever.
+Deno.test("pipe() uses a changed close timeout from the next check on", async () => {
+  using clock = fakeClock();
+  let closeTimeoutMs = 60_000;
+  const asked: number[] = [];
+  const { client, local, done } = connected({ closeTimeoutMs: () => closeTimeoutMs });
+  Object.assign(local, { isPeerAlive: (idleMs: number) => Promise.resolve(asked.push(idleMs) < 4) });
+  await client.closeWrite();
+  closeTimeoutMs = 10_000;
+  await clock.pass(90_000);
+  await done;
+  assert.deepEqual(asked, [10_000, 10_000, 10_000, 10_000]);
+});
+
+Deno.test("pipe() waits at most 60 close timeouts for an upstream that says nothing (R29)", async () => {
+  using clock = fakeClock();
+  const { client, local, remote, done } = connected();
+  Object.assign(local, { isPeerAlive: () => Promise.resolve(true) });
+  await client.closeWrite();
+  for (let minute = 1; minute < 60; minute++) await clock.pass(60_000);
+  await clock.pass(59_000);
+  assert.equal(local.closed, false);
+  await clock.pass(1_000);
+  await done;
+  assert.ok(local.aborted && remote.closed);
+});
+
 Deno.test("pipe() waits one close timeout for a client that does not read its answer", async () => {
   using clock = fakeClock();
   const { client, server, local, done } = connected({ pair: { highWater: 1000 } });
   Object.assign(local, { isPeerAlive: () => assert.fail("a client that does not read is not asked") });
   await client.closeWrite();
   const sending = assert.rejects(send(server, pattern(100_000)));
-  await clock.pass(120_000);
+  await clock.pass(59_000);
+  assert.equal(local.closed, false);
+  await clock.pass(2_000);
   await done;
   assert.ok(local.aborted);
   await sending;

@@ -3,6 +3,7 @@ import { ConnectionSlots } from "../../src/forward/admission/connection_slots.ts
 import { UnroutedConnections } from "../../src/forward/admission/unrouted_connections.ts";
 import { RunningConnections, type Serve } from "../../src/forward/running_connections.ts";
 import { captureLog } from "../fakes/captured_log.ts";
+import { fakeClock } from "../fakes/fake_clock.ts";
 import { memoryPair } from "../fakes/memory_stream.ts";
 
 /** Serves a connection with this function, aborts it, and returns the outcome in the log. */
@@ -30,4 +31,35 @@ Deno.test("RunningConnections logs a connection as aborted, however it ends afte
     async (_, { signal }) => (await untilAbort(signal), Promise.reject(new TypeError("bug"))),
   ];
   for (const serve of ends) assert.equal(await abortedOutcome(serve), "aborted");
+});
+
+// An attacker with many addresses, of the LAN or of 127.0.0.0/8, had one connection from each, and
+// the oldest of all was an honest one.
+Deno.test("RunningConnections counts a /24, and a listener's local programs, as one client (F65, R74)", async () => {
+  using clock = fakeClock();
+  const aborted: string[] = [];
+  const connections = new RunningConnections(
+    (stream, { signal }) =>
+      new Promise((resolve) =>
+        signal.addEventListener("abort", () => {
+          aborted.push(stream.peer);
+          resolve("aborted");
+        }, { once: true })
+      ),
+    new UnroutedConnections({ max: 6, crowdMs: 5000 }),
+  );
+  const slots = new ConnectionSlots(10);
+  async function connect(peer: string, local: string): Promise<void> {
+    const slot = await slots.take(new AbortController().signal);
+    connections.start(Object.assign(memoryPair().far, { peer, local }), { slot, key: `${local}:80` });
+  }
+  await connect("192.168.2.7", "192.168.1.2");
+  await connect("127.0.0.1", "127.0.0.9");
+  for (const host of [5, 6]) await connect(`192.168.1.${host}`, "192.168.1.2");
+  for (const host of [3, 4]) await connect(`127.0.0.${host}`, "127.0.0.8");
+  await clock.pass(600);
+  await connect("192.168.1.7", "192.168.1.2");
+  await connect("127.0.0.5", "127.0.0.8");
+  assert.deepEqual(aborted, ["192.168.1.5", "127.0.0.3"]);
+  await connections[Symbol.asyncDispose]();
 });

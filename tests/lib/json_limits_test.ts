@@ -9,6 +9,12 @@ function nested(depth: number, [open, close]: readonly [string, string] = ["[", 
   return open.repeat(depth) + close.repeat(depth);
 }
 
+function countMembers(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  const members: unknown[] = Object.values(value);
+  return members.reduce((sum: number, member) => sum + countMembers(member), members.length);
+}
+
 Deno.test("parseJson() reads what JSON.parse() reads, down to a depth of 64 (R73)", () => {
   fc.assert(fc.property(fc.json({ maxDepth: 8 }), (text) => {
     assert.deepEqual(parseJson(text), JSON.parse(text));
@@ -24,7 +30,17 @@ Deno.test("JsonLimits ignores brackets and commas in strings", () => {
   assert.equal(new JsonLimits({ maxMembers: 2, maxValues: 4 }).read(text), undefined);
 });
 
-Deno.test("JsonLimits counts members and values exactly, however the text is cut", () => {
+// An empty list or object was counted as if it had a member.
+Deno.test("JsonLimits counts all members of all lists and objects exactly", () => {
+  fc.assert(fc.property(fc.jsonValue({ maxDepth: 6 }), fc.constantFrom(0, 2), (value, indent) => {
+    const text = JSON.stringify(value, null, indent);
+    const members = countMembers(value);
+    assert.equal(new JsonLimits({ maxValues: members }).read(text), undefined, text);
+    if (members > 0) assert.match(new JsonLimits({ maxValues: members - 1 }).read(text)!, /values/);
+  }));
+});
+
+Deno.test("JsonLimits finds each limit, however the text is cut", () => {
   const list = (length: number) => JSON.stringify({ a: Array.from({ length }, () => ({})) });
   const pairs = (length: number) => JSON.stringify(Object.fromEntries(Array(length).fill(0).entries()));
   const excess = [/lists more than 10 entries/, /more than 40 values/, undefined] as const;

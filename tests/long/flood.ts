@@ -1,5 +1,6 @@
 // Floods the shared listeners and the DNS server of a daemon with hostile clients, while honest
-// clients send requests. Usage: deno task flood
+// clients send requests. Usage: deno task flood [--memory]. With --memory, as root, stalled clients
+// fill the memory of a daemon in a cgroup instead.
 import { sleep } from "../../src/system/clock.ts";
 import { processFigures } from "../../bench/process_figures.ts";
 import { percentile } from "../../bench/statistics.ts";
@@ -8,6 +9,8 @@ import { takeLoopbackNetwork } from "../../sim/loopback_network.ts";
 import { Stage } from "../../sim/stage.ts";
 import { writeOut } from "../../src/system/terminal.ts";
 import type { Attack, AttackResult } from "./flood/hostile_clients.ts";
+import { type MemoryFigures, type MemoryFlood, renderMemoryTable } from "./flood/memory.ts";
+import { scriptInside } from "../root/namespace.ts";
 import { HonestClients, PORTS } from "./flood/honest_clients.ts";
 import { type Growth, growthSince, renderGrowth, steadyFigures, untilIdle } from "./process_growth.ts";
 import { reportProblems } from "./task.ts";
@@ -112,7 +115,28 @@ async function runAttack(attack: Attack): Promise<AttackResult> {
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-if (import.meta.main) {
+/** The floods under a memory limit: many clients with small buffers, few with the kernel's own. */
+const MEMORY_FLOODS: readonly MemoryFlood[] = [512, 256].flatMap((limitMiB) => [
+  { limitMiB, perKind: 550, bufferKiB: 64 },
+  { limitMiB, perKind: 150 },
+]);
+
+/** Runs each flood under a memory limit in namespaces of its own, and prints the table. */
+async function floodAllMemory(): Promise<readonly string[]> {
+  const rows: MemoryFigures[] = [];
+  for (const flood of MEMORY_FLOODS) {
+    const script = ["tests/long/flood/memory_run.ts", JSON.stringify(flood)];
+    const { success, stdout } = await scriptInside(script, { stdout: "piped", stderr: "inherit" }).output();
+    if (!success) throw new Error(`Cannot run the flood in ${flood.limitMiB} MiB: its output is above`);
+    rows.push(JSON.parse(new TextDecoder().decode(stdout)));
+  }
+  writeOut(renderMemoryTable(rows));
+  return rows.flatMap(({ problems }) => problems);
+}
+
+if (import.meta.main && Deno.args[0] === "--memory") {
+  Deno.exit(reportProblems(await floodAllMemory()));
+} else if (import.meta.main) {
   const { silent, garbage, dripping } = FULL;
   writeOut(
     `Flooding three listeners, each with ${silent} silent clients, ${garbage} that send garbage ` +

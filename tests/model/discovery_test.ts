@@ -23,6 +23,7 @@ const CHANGES: Record<string, Partial<ListedEndpoints>> = {
   "one endpoint less": { endpoints: [a] },
   "another reason": { refused: [{ ...refused!, reason: "it has no host" }] },
   "no refusal": { refused: [] },
+  "another number of refusals": { refusedMore: 1 },
 };
 
 for (const [name, change] of Object.entries(CHANGES)) {

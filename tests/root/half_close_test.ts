@@ -7,7 +7,7 @@ import { startForwarder } from "../fakes/start_forwarder.ts";
 import { rootTests } from "./test_root.ts";
 
 const test = rootTests(import.meta.url, {
-  // The kernel answers for a client that has closed its socket as long as this.
+  // The kernel answers as long as this for a client that has closed its socket; by default 60 s.
   prelude: "echo 1 > /proc/sys/net/ipv4/tcp_fin_timeout",
 });
 

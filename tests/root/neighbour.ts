@@ -55,9 +55,14 @@ export class Neighbour implements AsyncDisposable {
     await this.succeeds(["/bin/sh", "-c", `printf '${text}' >/etc/resolv.conf`]);
   }
 
+  /** A program that starts another one on the neighbour. */
+  get enter(): readonly string[] {
+    return ["nsenter", `--target=${this.#holder.pid}`, "--net", "--mount"];
+  }
+
   /** Runs a program on the neighbour with this input. */
   run(argv: readonly string[], input = ""): Promise<Printed> {
-    return runProgram(["nsenter", `--target=${this.#holder.pid}`, "--net", "--mount", ...argv], input);
+    return runProgram([...this.enter, ...argv], input);
   }
 
   /** Runs a program on the neighbour, demands that it succeeds, and returns what it prints. */

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { INSIDE, type InsideOptions, runInside } from "./namespace.ts";
-import { NEEDS_ROOT, NEEDS_STRACE, ROOT_REASON, STRACE_REASON } from "./needs_root.ts";
+import {
+  CGROUP_REASON,
+  NEEDS_CGROUP,
+  NEEDS_ROOT,
+  NEEDS_STRACE,
+  ROOT_REASON,
+  STRACE_REASON,
+} from "./needs_root.ts";
 
 /**
  * Returns a function that registers tests which run as root in namespaces of their own. Each test
@@ -8,14 +15,27 @@ import { NEEDS_ROOT, NEEDS_STRACE, ROOT_REASON, STRACE_REASON } from "./needs_ro
  *
  * @param file The caller's `import.meta.url`.
  */
-export function rootTests(file: string, options: InsideOptions = {}): typeof testRoot {
+export function rootTests(file: string, options: RootOptions = {}): typeof testRoot {
   if (Deno.env.get(INSIDE) !== undefined) return (name, fn) => Deno.test(name, fn);
-  return (name) => testRoot(name, () => passes(file, { ...options, filter: name }));
+  const { memoryCgroup = false, ...inside } = options;
+  const test = memoryCgroup ? testCgroup : testRoot;
+  return (name) => test(name, () => passes(file, { ...inside, filter: name }));
+}
+
+/** Options of {@linkcode rootTests}. */
+export interface RootOptions extends InsideOptions {
+  /** True if the tests also need a cgroup with a limit of memory. */
+  readonly memoryCgroup?: boolean;
 }
 
 /** Registers a test that needs root and namespaces. */
 export function testRoot(name: string, fn: () => Promise<void>): void {
   Deno.test({ name: `${name}${ROOT_REASON}`, ignore: NEEDS_ROOT, fn });
+}
+
+/** Registers a test that also needs a cgroup with a limit of memory. */
+export function testCgroup(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name: `${name}${CGROUP_REASON}`, ignore: NEEDS_CGROUP, fn });
 }
 
 /** Registers a test that also traces system calls. */

@@ -60,6 +60,13 @@ for (const [target, text, problem] of WRONG) {
   });
 }
 
+// A merge kept three versions of one row.
+Deno.test("checkCitations() reports a promise that has more than one row", () => {
+  const rows = (id: string) => `| ${id} | It renews in time |\n`.repeat(3);
+  assert.deepEqual(problemsOf(rows("R37"), "docs/reliability.md"), ["R37 has more than one row"]);
+  assert.deepEqual(problemsOf(rows("R12"), "docs/protocol.md"), []);
+});
+
 Deno.test("checkCitations() also reads .yml files and .ci/run", () => {
   assert.deepEqual(problemsOf("# docs/nothing.md", ".ci/run"), ["docs/nothing.md does not exist"]);
   assert.deepEqual(problemsOf("# docs/nothing.md", "config.example.yml"), ["docs/nothing.md does not exist"]);

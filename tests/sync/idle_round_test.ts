@@ -117,7 +117,7 @@ Deno.test("refusals of the API and reasons of names that stay the same lead to n
   await machine.pollIsFull();
   machine.list({ refused: [{ ...REFUSED }] });
   assert.equal(await machine.pollIsFull(), false);
-  assert.deepEqual(machine.loop.refused, [REFUSED]);
+  assert.deepEqual(machine.loop.refusals.refused, [REFUSED]);
   assert.match(machine.loop.outcomes[0]!.reason, /^line 2/);
 });
 

@@ -320,7 +320,7 @@ Deno.test("SyncLoop.refused holds what the poll refused and what allocation refu
   const early = { id: "ep_x", url: "ftp://x", reason: "the scheme is not known" };
   const { loop } = new TestLoop([{ ...found("https://a.t", "tls://a.t"), refused: [early] }]);
   await loop.poll(NEVER);
-  assert.deepEqual(loop.refused.map(({ id }) => id), ["ep_x", "ep_00001"]);
+  assert.deepEqual(loop.refusals.refused.map(({ id }) => id), ["ep_x", "ep_00001"]);
 });
 
 Deno.test("SyncLoop begins no round after it was stopped, and none runs when run() ends", async () => {

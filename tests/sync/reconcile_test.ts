@@ -318,7 +318,8 @@ Deno.test("reconcile() gives no endpoint an extra port that another has on every
     `${address}:${localPort}`
   );
   assert.deepEqual(own, ["0.0.0.0:9080", "192.0.2.1:9081"]);
-  assert.equal(reasons.get("z.t:8002"), "by IP address or localhost on port 9081");
+  assert.equal(reasons.get("a.t:3000"), "by IP address or localhost on port 9080");
+  assert.equal(reasons.get("z.t:8002"), "by IP address on port 9081", "localhost leads elsewhere");
   assert.deepEqual([...ports], [["a.t:3000", 9080], ["z.t:8002", 9081]]);
   machine.closed.length = 0;
   await machine.round(urls, { ...settings, ports });

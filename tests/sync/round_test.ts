@@ -40,9 +40,12 @@ Deno.test("runRound() gives every endpoint an outcome; members of a pool share a
 
 Deno.test("runRound() names the first 100 endpoints that it refuses and counts the others (R71)", async () => {
   const list = Array.from({ length: 250 }, (_, n) => endpoint("tcp://localhost:22", `ep_${n}`));
-  const names = { revision: 0, judge: () => ({ refused: "a name of this machine" }) };
-  const { refused } = await runRound(input(list, { names }), new FakeWorld());
-  assert.deepEqual([refused.length, refused[0]!.url], [101, "150 more entries"]);
+  const names = { revision: 0, judge: () => ({ refused: "is this machine" }) };
+  const { refused, refusedMore } = await runRound(
+    { ...input(list, { names }), refusedMore: 7 },
+    new FakeWorld(),
+  );
+  assert.deepEqual([refused.length, refused[0]!.id, refusedMore], [100, "ep_0", 157]);
 });
 
 Deno.test("runRound() distinguishes failed and refused endpoints, with the reason of each", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { writeAll } from "../../src/system/byte_stream.ts";
 import type { AcceptedStream } from "../../src/system/tcp.ts";
 import { listenTcp } from "../../src/system/tcp.ts";
 import { readAll, send, text } from "../fakes/memory_stream.ts";
@@ -43,29 +44,29 @@ Deno.test("AcceptedTcp.abort() resets the connection in every state (R62)", asyn
   }
 });
 
-Deno.test("AcceptedTcp.abort() closes a connection whose client reads nothing after 1 s", async () => {
-  const { client, accepted } = await connect();
-  const data = new Uint8Array(10_000_000);
-  let written = -1;
-  async function fill(): Promise<void> {
-    for (;;) written += await accepted.write(data);
+// A slow download that was cut had an orderly end.
+Deno.test("AcceptedTcp.abort() resets a client that reads nothing, or slowly (R62)", async () => {
+  for (const isSlow of [false, true]) {
+    const { client, accepted } = await connect();
+    const filling = writeAll(accepted, new Uint8Array(50_000_000));
+    const rejected = assert.rejects(filling, Deno.errors.Interrupted);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const aborting = accepted.abort!();
+    for (let count = 0; isSlow && count < 20; count++) {
+      await client.read(new Uint8Array(20_000));
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await Promise.all([aborting, rejected]);
+    await assert.rejects(readAll(client), Deno.errors.ConnectionReset, `isSlow: ${isSlow}`);
+    client.close();
   }
-  const filling = assert.rejects(fill(), Deno.errors.Interrupted);
-  for (let before = -2; written !== before;) {
-    before = written;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  const start = performance.now();
-  await accepted.abort!();
-  await filling;
-  assert.ok(performance.now() - start > 900);
-  client.close();
 });
 
 Deno.test("AcceptedTcp.isPeerAlive() is false once the peer has reset, and sends no byte", async () => {
   const { client, accepted } = await connect();
   await client.closeWrite();
-  assert.equal(await accepted.isPeerAlive!(1_000), true);
+  // Linux refuses a time of more than 32,767 s; that says nothing about the client.
+  for (const idleMs of [1_000, 40_000_000]) assert.equal(await accepted.isPeerAlive!(idleMs), true);
   await accepted.closeWrite();
   assert.equal(text(await readAll(client)), "");
   client.close();

@@ -17,6 +17,7 @@ const SCHEMES: Readonly<Record<string, readonly [ProxyScheme, port: number]>> = 
 };
 /** RFC 1929 2: a length is one byte. */
 const MAX_SOCKS_CREDENTIAL = 255;
+const MAX_LENGTH = 4096;
 
 /** The type of `proxy_url`. No message shows the value. */
 export const proxyUrl: ValueType<Proxy> = {
@@ -37,6 +38,7 @@ export function proxyNeed(proxy: Proxy): Need {
 
 /** Reads `scheme://[user:password@]host[:port]`; `setting` names the source. */
 export function parseProxyUrl(text: string, setting: string): Proxy | ProxyUrlProblem {
+  if (text.length > MAX_LENGTH) return problem(`it is longer than ${MAX_LENGTH} characters`);
   const name = SCHEME.exec(text)?.[1]?.toLowerCase();
   if (name === undefined) return problem("it is not a URL");
   if (!Object.hasOwn(SCHEMES, name)) {

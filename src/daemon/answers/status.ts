@@ -15,7 +15,7 @@ export function listReport(daemon: Daemon): EndpointReport[] {
   const { loop, forwarder, dns } = daemon;
   return endpointReports({
     outcomes: loop.outcomes,
-    refused: loop.refused,
+    refused: loop.refusals.refused,
     traffic: (id) => forwarder.traffic(id),
     asksDns: dns.report.resolver.driver !== "none",
     unresolved: dns.unresolved,
@@ -37,6 +37,7 @@ export function statusReport(daemon: Daemon): StatusReport {
     registered: operatorId !== undefined,
     ...(operatorId === undefined ? {} : { operator_id: operatorId }),
     endpoint_count: loop.outcomes.length,
+    refused_count: loop.refusals.refused.length + loop.refusals.refusedMore,
     active_count: loop.outcomes.filter((outcome) => outcome.state === "active").length,
     degraded_count: degraded.length,
     degraded: degraded.slice(0, MAX_DEGRADED).map(({ endpoint, reason }) => `${endpoint.url}: ${reason}`),

@@ -4,7 +4,8 @@ export type Slot = Disposable;
 /** A limited number of slots for connections. */
 export class ConnectionSlots {
   readonly max: number;
-  readonly #waiting = new Set<() => void>();
+  /** Those who wait, by their holder. The holder whose turn is next comes first. */
+  readonly #waiting = new Map<string, Set<() => void>>();
   #inUse = 0;
 
   constructor(max: number) {
@@ -16,11 +17,12 @@ export class ConnectionSlots {
   }
 
   /**
-   * Waits for a free slot, first come first served.
+   * Waits for a free slot. The holders take turns, so that a holder with many waiting connections
+   * delays only itself; within a holder it is first come, first served.
    *
    * @throws The signal's reason, if it aborts first.
    */
-  take(signal: AbortSignal): Promise<Slot> {
+  take(signal: AbortSignal, holder: string = ""): Promise<Slot> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
       const grant = (): void => {
@@ -29,13 +31,26 @@ export class ConnectionSlots {
         resolve(this.#slot());
       };
       const onAbort = (): void => {
-        this.#waiting.delete(grant);
+        const waiting = this.#waiting.get(holder);
+        waiting?.delete(grant);
+        if (waiting?.size === 0) this.#waiting.delete(holder);
         reject(signal.reason);
       };
       if (this.#inUse < this.max) return grant();
-      this.#waiting.add(grant);
+      const waiting = this.#waiting.get(holder) ?? new Set();
+      this.#waiting.set(holder, waiting.add(grant));
       signal.addEventListener("abort", onAbort, { once: true });
     });
+  }
+
+  #serveNext(): void {
+    for (const [holder, waiting] of this.#waiting) {
+      this.#waiting.delete(holder);
+      const [next] = waiting;
+      waiting.delete(next!);
+      if (waiting.size > 0) this.#waiting.set(holder, waiting);
+      return next!();
+    }
   }
 
   #slot(): Slot {
@@ -45,10 +60,7 @@ export class ConnectionSlots {
         if (!held) return;
         held = false;
         this.#inUse--;
-        const [next] = this.#waiting;
-        if (next === undefined) return;
-        this.#waiting.delete(next);
-        next();
+        this.#serveNext();
       },
     };
   }

@@ -84,7 +84,7 @@ export class DialGate {
   async #slot(target: string, options: PassOptions): Promise<Slot> {
     using limit = limitTime(options.timeoutMs, options);
     try {
-      return await this.#handshakes.take(limit.signal);
+      return await this.#handshakes.take(limit.signal, options.holder);
     } catch (error) {
       throw limit.isOver ? tooLate(target) : error;
     }
@@ -157,6 +157,8 @@ export interface PassOptions {
   /** The time limit of the wait and the dial together. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** The endpoint or network that the dial is for; all take turns. @default One for all */
+  readonly holder?: string | undefined;
   readonly dial: (options: GatedDial) => Promise<ByteStream>;
 }
 

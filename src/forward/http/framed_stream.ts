@@ -1,5 +1,6 @@
 import { abortQuietly, type ByteStream } from "../../system/byte_stream.ts";
 import { withDeadline } from "../../system/clock.ts";
+import type { ClientStream } from "../pipe.ts";
 import type { RequestFramer } from "./frame_requests.ts";
 import { MAX_HEAD_BYTES } from "./parse_head.ts";
 import { type HttpRefusal, httpResponse, sendRefusal } from "./refuse.ts";
@@ -10,9 +11,9 @@ const SLICE_MS = 1;
 /**
  * The local client's side of a connection behind a framer: reads return only what the framer
  * passes. A refused request ends the reads, so that the responses to earlier requests still arrive.
- * The refusal follows when the other side has ended too.
+ * The refusal follows when the other side has ended too, or is silent.
  */
-export class FramedStream implements ByteStream {
+export class FramedStream implements ClientStream {
   readonly #inner: ByteStream;
   readonly #options: FramedOptions;
   #input: Uint8Array;
@@ -80,7 +81,13 @@ export class FramedStream implements ByteStream {
     await abortQuietly(this.#inner);
   }
 
+  get isRefused(): boolean {
+    return this.#refusal !== undefined;
+  }
+
   async isPeerAlive(idleMs: number): Promise<boolean> {
+    // A refused client waits for no answer of the endpoint.
+    if (this.isRefused) return false;
     return await this.#inner.isPeerAlive?.(idleMs) ?? false;
   }
 

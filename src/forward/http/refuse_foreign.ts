@@ -1,8 +1,10 @@
-import { isHostname, normalizeHostname, parentDomains } from "../../lib/hostname.ts";
+import { isHostname, parentDomains } from "../../lib/hostname.ts";
 import { ipLiteral } from "../../lib/ip_literal.ts";
 import { isLoopbackHost } from "../../lib/loopback_host.ts";
+import { parseOrigin } from "../../lib/origin.ts";
 import { printable } from "../../lib/printable.ts";
 import type { Route } from "../../model/route_table.ts";
+import { hasOwnHost } from "./host_field.ts";
 import { type RequestHead, valuesOf } from "./parse_head.ts";
 import type { HttpRefusal } from "./refuse.ts";
 
@@ -19,10 +21,10 @@ const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TR
 export function refuseForeign(head: RequestHead, options: ForeignOptions): HttpRefusal | undefined {
   const { route, rules } = options;
   const { host, method } = head;
-  if (method === "CONNECT" || host === route.hostname) return undefined;
+  if (method === "CONNECT" || hasOwnHost(head, route)) return undefined;
   // A request without a Host is of a program: browsers always send one.
-  if (host === "" || isOwnHost(host, options)) return refuseOrigin(head, rules);
-  if (isListed(host, rules.allowHosts())) return undefined;
+  const isExpected = host === "" || host === route.hostname || isOwnHost(host, options);
+  if (isExpected || isListed(host, rules.allowHosts())) return refuseOrigin(head, rules);
   return {
     status: 421,
     reason: `The request is for ${quoteHost(head)}. This address takes only the endpoint's own name, ${
@@ -35,7 +37,7 @@ export function refuseForeign(head: RequestHead, options: ForeignOptions): HttpR
 
 /** Options of {@linkcode refuseForeign}. */
 export interface ForeignOptions {
-  readonly route: Pick<Route, "hostname" | "extra">;
+  readonly route: Pick<Route, "hostname" | "port" | "extra">;
   readonly rules: HostRules;
 }
 
@@ -43,7 +45,10 @@ export interface ForeignOptions {
 export interface HostRules {
   /** Returns true for an address of this machine. */
   readonly isOwnAddress: (address: string) => boolean;
-  /** Host names, `*.suffix` and IPv4 addresses, which may differ with each call. */
+  /**
+   * Host names, `*.suffix` and IPv4 addresses that requests may name, and origins of pages that may
+   * send changes. They may differ with each call.
+   */
   readonly allowHosts: () => readonly string[];
 }
 
@@ -63,32 +68,36 @@ function isOwnHost(host: string, { route, rules }: ForeignOptions): boolean {
 function refuseOrigin(head: RequestHead, rules: HostRules): HttpRefusal | undefined {
   const { method, fields } = head;
   if (SAFE_METHODS.has(method) && !fields.some(({ name }) => name === "upgrade")) return undefined;
-  const origins = valuesOf(fields, "origin").map((origin) => ({ origin, url: URL.parse(origin) }));
-  const isTrusted = ({ url }: { url: URL | null }) =>
-    url !== null && isListed(normalizeHostname(url.hostname), rules.allowHosts());
+  const origins = valuesOf(fields, "origin").map((text) => ({ text, origin: parseOrigin(text) }));
+  const isTrusted = ({ origin }: { origin: string | undefined }) =>
+    origin !== undefined && rules.allowHosts().includes(origin);
   if (origins.length > 0 && origins.every(isTrusted)) return undefined;
-  const foreign = origins.find(({ url }) => url === null || !isSameOrigin(url, head));
+  const foreign = origins.find(({ origin }) => origin === undefined || !isSameOrigin(origin, head));
   const isCrossSite = valuesOf(fields, "sec-fetch-site").some((site) => site.toLowerCase() === "cross-site");
   if (foreign === undefined && !isCrossSite) return undefined;
-  const page = foreign === undefined ? "another site" : `"${printable(foreign.origin)}"`;
+  const page = foreign === undefined ? "another site" : `"${printable(foreign.text)}"`;
   return {
     status: 403,
     reason: `A web page of ${page} may not send this ${printable(method)} request to ${quoteHost(head)}.`,
     nextStep:
-      "Use the endpoint's name: ngrokctl list. To trust the pages of a host, add it to net.allow_hosts",
+      "Use the endpoint's name: ngrokctl list. To trust these pages, add http://host:port to net.allow_hosts",
     method,
   };
 }
 
-/** Compares hosts and ports. Not the scheme: a proxy in front of this address may add TLS. */
-function isSameOrigin(url: URL, { host, port }: RequestHead): boolean {
-  const usual = url.protocol === "https:" ? 443 : 80;
-  const requested = URL.parse(`http://${host}/`)?.hostname ?? "";
-  return normalizeHostname(url.hostname) === normalizeHostname(requested) &&
-    (url.port === "" ? usual : Number(url.port)) === (port ?? usual);
+/**
+ * Compares hosts and ports. Compares the scheme for a loopback host only: elsewhere a proxy in
+ * front of this address may add TLS.
+ */
+function isSameOrigin(origin: string, { host, port }: RequestHead): boolean {
+  const isHttps = origin.startsWith("https:");
+  if (isHttps && isLoopbackHost(host)) return false;
+  const scheme = isHttps ? "https" : "http";
+  return origin === parseOrigin(`${scheme}://${host}${port === undefined ? "" : `:${port}`}`);
 }
 
 function isListed(host: string, allowHosts: readonly string[]): boolean {
-  if (allowHosts.includes(host)) return true;
-  return isHostname(host) && parentDomains(host).some((suffix) => allowHosts.includes(`*.${suffix}`));
+  const listed = new Set(allowHosts);
+  if (listed.has(host)) return true;
+  return isHostname(host) && parentDomains(host).some((suffix) => listed.has(`*.${suffix}`));
 }

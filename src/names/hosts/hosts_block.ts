@@ -47,27 +47,30 @@ export function hasSection(text: string): boolean {
 /** Finds the names that are outside our section too, each with its first line, from 1. */
 export function findOutside(text: string, names: { has(name: string): boolean }): Map<string, number> {
   const lines = new Map<string, number>();
-  for (const { line, names: outside } of linesOutside(text) ?? []) {
-    for (const name of outside) if (names.has(name) && !lines.has(name)) lines.set(name, line);
+  const found = outsideSection(text);
+  if (found === undefined) return lines;
+  for (const { line, names: outside } of readHostsLines(found.text)) {
+    const inFile = line > found.linesBefore ? line + found.lines : line;
+    for (const name of outside) if (names.has(name) && !lines.has(name)) lines.set(name, inFile);
   }
   return lines;
 }
 
-/** Reads the lines outside our section that give names an address; undefined if it is damaged. */
-export function linesOutside(text: string): HostsLine[] | undefined {
-  const lines: HostsLine[] = [];
+/** Returns the text outside our section, and where the section was; undefined if it is damaged. */
+export function outsideSection(text: string): OutsideSection | undefined {
   const found = locate(text);
   if ("problem" in found) return undefined;
-  let line = 0;
-  for (const [part, ours] of [[found.before, false], [found.block, true], [found.after, false]] as const) {
-    const partLines = part.split("\n");
-    if (!ours) {
-      for (const [index, content] of partLines.entries()) {
-        const names = wordsOf(content).slice(1).map(normalizeHostname);
-        if (names.length > 0) lines.push({ line: line + index + 1, names });
-      }
-    }
-    line += partLines.length - 1;
+  const { before, block, after } = found;
+  return { text: before + after, linesBefore: lineEnds(before), lines: lineEnds(block) };
+}
+
+/** Reads the lines that give names an address. */
+export function readHostsLines(text: string): HostsLine[] {
+  const lines: HostsLine[] = [];
+  for (const [index, content] of text.split("\n").entries()) {
+    const [address, ...names] = wordsOf(content);
+    if (address === undefined || names.length === 0) continue;
+    lines.push({ line: index + 1, address, names: names.map(normalizeHostname) });
   }
   return lines;
 }
@@ -131,6 +134,10 @@ function lineOf(text: string, index: number): number {
   return line;
 }
 
+function lineEnds(text: string): number {
+  return lineOf(text, text.length) - 1;
+}
+
 function bodyOf(text: string): string {
   return text.startsWith(BYTE_ORDER_MARK) ? text.slice(BYTE_ORDER_MARK.length) : text;
 }
@@ -145,8 +152,19 @@ function wordsOf(line: string): string[] {
 export interface HostsLine {
   /** From 1. */
   readonly line: number;
+  /** The first word, of any form. */
+  readonly address: string;
   /** Normalised. */
   readonly names: readonly string[];
+}
+
+/** A hosts file without our section. */
+export interface OutsideSection {
+  readonly text: string;
+  /** The lines before the section; all of them without a section. */
+  readonly linesBefore: number;
+  /** The lines of the section, markers included. */
+  readonly lines: number;
 }
 
 /** A hosts file with its new section. */

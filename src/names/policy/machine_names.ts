@@ -1,30 +1,35 @@
 import { isHostname, normalizeHostname, parentDomains } from "../../lib/hostname.ts";
 import type { HostsLine } from "../hosts/hosts_block.ts";
+import { readSearchDomains } from "./search_domains.ts";
 
 /**
  * Returns the names of this machine: the host name, its first label, the full names that the hosts
- * file and resolv.conf give it, and the domains above those.
+ * file gives it, the domains above those, and its search domains.
  */
 export function machineNames(sources: MachineSources): MachineNames {
   const { hostname, hostsLines, resolvConf } = sources;
   const own = normalizeHostname(hostname);
   const [short = ""] = own.split(".");
-  const domain = searchDomain(resolvConf);
+  const searchDomains = readSearchDomains(resolvConf);
   const inHosts = hostsLines
     .filter(({ names }) => names.includes(own) || names.includes(short))
     .flatMap(({ names }) => names.filter((name) => name.startsWith(`${short}.`)));
-  const full = [own, ...inHosts, ...(domain === undefined ? [] : [`${short}.${domain}`])].filter(isHostname);
+  const full = [own, ...inHosts].filter(isHostname);
+  const [domain] = searchDomains;
+  const inDomain = domain === undefined ? [] : [`${short}.${domain}`];
   return {
     names: [...new Set([...full, short, `${short}.local`, `${short}.localdomain`])],
-    domains: [...new Set(full.flatMap(parentDomains))],
+    domains: [...new Set([...full, ...inDomain].flatMap(parentDomains))],
+    searchDomains,
   };
 }
 
 /** The names of a machine, normalised. */
 export interface MachineNames {
   readonly names: readonly string[];
-  /** The domains above its full names. */
+  /** The domains above its full names, and the first search domain with those above it. */
   readonly domains: readonly string[];
+  readonly searchDomains: readonly string[];
 }
 
 /** The sources of the names of a machine. */
@@ -34,11 +39,4 @@ export interface MachineSources {
   readonly hostsLines: readonly HostsLine[];
   /** The content of resolv.conf; empty if it is unreadable. */
   readonly resolvConf: string;
-}
-
-/** Returns the domain of this machine: the last `domain` or `search` counts (resolv.conf(5)). */
-function searchDomain(text: string): string | undefined {
-  const [last] = [...text.matchAll(/^(?:domain|search)[ \t]+([^\s#;]+)/gm)].slice(-1);
-  const domain = normalizeHostname(last?.[1] ?? "");
-  return isHostname(domain) ? domain : undefined;
 }

@@ -1,9 +1,12 @@
+import { withoutWildcard } from "../../lib/hostname.ts";
 import { nextRevision } from "../../model/revision.ts";
 import { CLOUD_HOSTS } from "../../model/cloud_hosts.ts";
-import type { MachineNames } from "./machine_names.ts";
+import { judgePublic } from "./judge_public.ts";
 import { NamePatterns } from "./name_patterns.ts";
+import type { NameRules } from "./name_rules.ts";
 import { NameSet } from "./name_set.ts";
-import type { PublicSuffixes } from "./public_suffix.ts";
+import { SearchDomains } from "./search_domains.ts";
+import { HOW_TO_ALLOW, type NameVerdict } from "./verdict.ts";
 import { discoveryLabel, isLocalName, WELL_KNOWN_NAMES } from "./well_known_names.ts";
 
 /**
@@ -16,9 +19,8 @@ export class NamePolicy {
   readonly #rules: NameRules;
   readonly #machine: NameSet;
   readonly #domains: ReadonlySet<string>;
+  readonly #search: SearchDomains;
   readonly #reserved: NameSet;
-  readonly #wellKnown = new NameSet(WELL_KNOWN_NAMES);
-  readonly #hosts: NameSet;
   readonly #allowed: NamePatterns;
   readonly #denied: NamePatterns;
 
@@ -26,8 +28,8 @@ export class NamePolicy {
     this.#rules = rules;
     this.#machine = new NameSet(rules.machine.names);
     this.#domains = new Set(rules.machine.domains);
+    this.#search = new SearchDomains(rules.machine.searchDomains);
     this.#reserved = new NameSet([...CLOUD_HOSTS, ...rules.reserved]);
-    this.#hosts = new NameSet(rules.hostsNames.keys());
     this.#allowed = new NamePatterns(rules.allowed);
     this.#denied = new NamePatterns(rules.denied);
   }
@@ -36,7 +38,9 @@ export class NamePolicy {
   judge(name: string): NameVerdict {
     const refused = this.#refuse(name);
     if (refused !== undefined) return { refused };
-    return this.#needsLookUp(name) ? this.#judgePublic(name) : {};
+    if (!this.#needsLookUp(name)) return {};
+    const { publicState, shadowPublic } = this.#rules;
+    return judgePublic(name, { state: publicState(name), policy: shadowPublic });
   }
 
   /** Returns true if only the public DNS can tell whether the name takes one of others. */
@@ -44,8 +48,13 @@ export class NamePolicy {
     return this.#needsLookUp(name) && this.#refuse(name) === undefined;
   }
 
+  /** Returns true if no answer of the DNS server may have the name, below no wildcard either. */
+  isAlwaysRefused(name: string): boolean {
+    return this.#refuseAlways(name) !== undefined;
+  }
+
   #needsLookUp(name: string): boolean {
-    const bare = name.startsWith("*.") ? name.slice(2) : name;
+    const bare = withoutWildcard(name);
     return this.#rules.suffixes?.isPublic(bare) === true && this.#allowed.find(name) === undefined;
   }
 
@@ -58,80 +67,64 @@ export class NamePolicy {
   }
 
   #refuseAlways(name: string): string | undefined {
-    if (isLocalName(name)) return "means this machine itself";
-    const machine = this.#machine.taken(name);
-    if (machine !== undefined) return isOrCovers(name, machine, "the name of this machine");
+    const own = this.#refuseOwn(name) ?? this.#refuseShort(name, (short) => this.#refuseOwn(short));
+    if (own !== undefined) return own;
     if (this.#domains.has(name)) return "is the domain of this machine";
-    const reserved = this.#reserved.taken(name);
-    if (reserved !== undefined) {
-      return isOrCovers(name, reserved, "a name that the daemon itself connects to");
-    }
+    if (this.#search.has(name)) return "is a search domain of this machine";
     const denied = this.#denied.findAny(name);
     return denied === undefined ? undefined : `is refused by "${denied}" in net.deny_names`;
   }
 
+  /** Refuses what the resolver of this machine makes of a name that `refuse` refuses. */
+  #refuseShort(name: string, refuse: (short: string) => string | undefined): string | undefined {
+    for (const { short, domain } of this.#search.shortForms(name)) {
+      const reason = refuse(short);
+      if (reason !== undefined) return `ends in the search domain ${domain}, and "${short}" ${reason}`;
+    }
+    return undefined;
+  }
+
+  #refuseOwn(name: string): string | undefined {
+    if (isLocalName(name)) return "means this machine itself";
+    const machine = this.#machine.taken(name);
+    if (machine !== undefined) return isOrCovers(name, machine, "the name of this machine");
+    const reserved = this.#reserved.taken(name);
+    if (reserved === undefined) return undefined;
+    return isOrCovers(name, reserved, "a name that the daemon itself connects to");
+  }
+
   #refuseUnlessAllowed(name: string): string | undefined {
     const { suffixes, hostsNames, hostsPath } = this.#rules;
-    const bare = name.startsWith("*.") ? name.slice(2) : name;
+    const bare = withoutWildcard(name);
     if (name !== bare && !bare.includes(".")) return "is a wildcard of a whole top-level domain";
-    if (name !== bare && suffixes?.isSuffix(bare)) return "is a wildcard of a whole public suffix";
+    if (name !== bare && suffixes?.isSuffix(bare)) return suffixes.wildcardReason;
     if (!bare.includes(".")) return "is a single label";
     const label = discoveryLabel(bare);
     if (label !== undefined) return `has the label "${label}", by which programs configure themselves`;
-    const wellKnown = this.#wellKnown.taken(name);
-    if (wellKnown !== undefined) return isOrCovers(name, wellKnown, "a well-known name that programs trust");
-    const mapped = this.#hosts.taken(name);
+    const domain = name === bare ? undefined : this.#search.coveredBy(name);
+    if (domain !== undefined) {
+      return domain === bare
+        ? "is a wildcard of a search domain of this machine"
+        : `covers "${domain}", a search domain of this machine`;
+    }
+    const wellKnown = this.#refuseWellKnown(name) ??
+      this.#refuseShort(name, (short) => this.#refuseWellKnown(short));
+    if (wellKnown !== undefined) return wellKnown;
+    const mapped = hostsNames.taken(name);
     if (mapped === undefined) return undefined;
-    return isOrCovers(name, mapped, `a name in line ${hostsNames.get(mapped)} of ${hostsPath}`);
+    return isOrCovers(name, mapped.name, `a name in line ${mapped.line} of ${hostsPath}`);
   }
 
-  #judgePublic(name: string): NameVerdict {
-    const isWildcard = name.startsWith("*.");
-    const policy = this.#rules.shadowPublic ?? (isWildcard ? "refuse" : "warn");
-    const state = this.#rules.publicState(name);
-    const shadows = `"${name}" shadows ${isWildcard ? "public names" : "a public name"}`;
-    if (state === "exists") {
-      if (policy === "refuse") return { refused: `${shadows}; ${HOW_TO_ALLOW}` };
-      return { note: `${shadows}; if that is intended, add it to net.allow_names` };
-    }
-    if (state === "missing" || policy === "warn" || !isWildcard) return {};
-    const unknown = "may shadow public names: no upstream DNS server has answered yet";
-    return { refused: `"${name}" ${unknown}; ${HOW_TO_ALLOW}` };
+  #refuseWellKnown(name: string): string | undefined {
+    const wellKnown = WELL_KNOWN.taken(name);
+    if (wellKnown === undefined) return undefined;
+    return isOrCovers(name, wellKnown, "a well-known name that programs trust");
   }
 }
+
+const WELL_KNOWN = new NameSet(WELL_KNOWN_NAMES);
 
 /** Says that an endpoint takes a name: by the same name, or by a wildcard. */
 function isOrCovers(name: string, taken: string, description: string): string {
   return name === taken ? `is ${description}` : `covers "${taken}", ${description}`;
-}
-
-const HOW_TO_ALLOW = "to serve it, add it to net.allow_names";
-
-/** A decision about a name: it is refused, or unusual, or neither. */
-export interface NameVerdict {
-  /** The reason why no endpoint may have the name. */
-  readonly refused?: string;
-  /** An unusual condition of a name that is allowed. */
-  readonly note?: string;
-}
-
-/** The existence of a name, or of names below a wildcard's suffix, in the public DNS. */
-export type PublicState = "exists" | "missing" | "unknown";
-
-/** Everything that a {@linkcode NamePolicy} depends on. */
-export interface NameRules {
-  readonly machine: MachineNames;
-  /** The hosts that the daemon connects to by its configuration, besides those of every ngrokd. */
-  readonly reserved: readonly string[];
-  /** The names that lines of others in the hosts file give an address → the first line of each. */
-  readonly hostsNames: ReadonlyMap<string, number>;
-  readonly hostsPath: string;
-  /** `net.allow_names` and `net.deny_names`: host names and `*.suffix`. */
-  readonly allowed: readonly string[];
-  readonly denied: readonly string[];
-  /** `net.shadow_public`. @default Refuse wildcards, and warn about names */
-  readonly shadowPublic: "refuse" | "warn" | undefined;
-  /** Undefined as long as no name needs the list. */
-  readonly suffixes: PublicSuffixes | undefined;
-  readonly publicState: (name: string) => PublicState;
 }

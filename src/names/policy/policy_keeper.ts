@@ -1,11 +1,15 @@
 import { getLogger } from "@logtape/logtape";
+import { withoutWildcard } from "../../lib/hostname.ts";
 import { OnChange } from "../../lib/on_change.ts";
 import { messageOf } from "../../model/errors.ts";
-import { type HostsLine, linesOutside } from "../hosts/hosts_block.ts";
-import { machineNames } from "./machine_names.ts";
-import { NamePolicy, type NameRules } from "./name_policy.ts";
+import { RESOLV_CONF } from "../select.ts";
+import { waitsForAnswer } from "./judge_public.ts";
+import { type MachineNames, machineNames } from "./machine_names.ts";
+import { NamePolicy } from "./name_policy.ts";
+import type { NameRules } from "./name_rules.ts";
 import { PublicNames, type PublicNamesOptions } from "./public_names.ts";
-import { loadPublicSuffixes, needsSuffixes, type PublicSuffixes } from "./public_suffix.ts";
+import { loadPublicSuffixes, needsSuffixes, type PublicSuffixes, UNKNOWN_SUFFIXES } from "./public_suffix.ts";
+import { UserHosts } from "./user_hosts.ts";
 
 const log = getLogger(["ngrokd", "names"]);
 
@@ -17,9 +21,10 @@ export class PolicyKeeper {
   readonly #options: PolicyKeeperOptions;
   readonly #public: PublicNames;
   readonly #onUnreadable = { hosts: new OnChange(), resolvConf: new OnChange() };
-  #hostsText: string | undefined;
-  #hostsLines: readonly HostsLine[] = [];
-  #hostsRevision = 0;
+  readonly #hosts: UserHosts;
+  /** The last content that could be read. */
+  #resolvConf = "";
+  #machine: { readonly madeFrom: string; readonly names: MachineNames } | undefined;
   #suffixes: PublicSuffixes | undefined;
   #madeFrom = "";
   #checkedFor = "";
@@ -27,29 +32,35 @@ export class PolicyKeeper {
 
   constructor(options: PolicyKeeperOptions) {
     this.#options = options;
-    this.#public = new PublicNames(options);
+    this.#hosts = new UserHosts(options.isOurs);
+    this.#public = new PublicNames({
+      ...options,
+      domainOf: (name) => this.#suffixes?.registrableDomain(withoutWildcard(name)) ?? name,
+      isAwaited: (name) => waitsForAnswer(name, options.configured().shadowPublic),
+    });
   }
 
   /** The policy of the last {@linkcode prepare}. */
   get policy(): NamePolicy {
-    return this.#policy ??= this.#make("");
+    return this.#policy ??= this.#make();
   }
 
   /** Makes the policy fit for these names, and starts the look-ups that they need. */
   async prepare(hostnames: readonly string[]): Promise<void> {
     if (this.#suffixes === undefined && hostnames.some(needsSuffixes)) {
-      this.#suffixes = await loadPublicSuffixes();
+      this.#suffixes = await this.#loadSuffixes();
     }
-    const resolvConf = await this.#read("resolvConf", this.#options.readResolvConf) ?? "";
-    await this.#readHosts();
+    this.#resolvConf = await this.#read("resolvConf", this.#options.readResolvConf) ?? this.#resolvConf;
+    const hosts = await this.#read("hosts", this.#options.readHosts);
+    if (hosts !== undefined) this.#hosts.update(hosts);
     const madeFrom = JSON.stringify([
       this.#options.configured(),
-      resolvConf,
-      this.#hostsRevision,
+      this.#resolvConf,
+      this.#hosts.revision,
       this.#suffixes === undefined,
       this.#public.revision,
     ]);
-    if (this.#policy === undefined || madeFrom !== this.#madeFrom) this.#policy = this.#make(resolvConf);
+    if (this.#policy === undefined || madeFrom !== this.#madeFrom) this.#policy = this.#make();
     this.#madeFrom = madeFrom;
     const names = hostnames.join();
     if (`${this.#policy.revision} ${names}` === this.#checkedFor) return this.#public.retry();
@@ -63,39 +74,48 @@ export class PolicyKeeper {
     return this.#public.close();
   }
 
-  #make(resolvConf: string): NamePolicy {
-    const { hostname, hostsPath, ...rest } = this.#options.configured();
-    const hostsNames = new Map<string, number>();
-    for (const { line, names } of this.#hostsLines) {
-      for (const name of names) if (!hostsNames.has(name)) hostsNames.set(name, line);
+  async #loadSuffixes(): Promise<PublicSuffixes> {
+    const { loadSuffixes = loadPublicSuffixes } = this.#options;
+    try {
+      return await loadSuffixes();
+    } catch (error) {
+      const hint = "Install ngrokd again and restart it, or list the wildcards in net.allow_names";
+      log.error("Cannot load the public suffix list: {error}", { error: messageOf(error), hint });
+      return UNKNOWN_SUFFIXES;
     }
+  }
+
+  #make(): NamePolicy {
+    const { hostname, hostsPath, ...rest } = this.#options.configured();
     return new NamePolicy({
       ...rest,
-      machine: machineNames({ hostname, hostsLines: this.#hostsLines, resolvConf }),
-      hostsNames,
+      machine: this.#machineNames(hostname),
+      hostsNames: this.#hosts.names,
       hostsPath,
       suffixes: this.#suffixes,
       publicState: (name) => this.#public.state(name),
     });
   }
 
-  /** Reads the lines of others. Those of the last good file stay while it cannot be read. */
-  async #readHosts(): Promise<void> {
-    const text = await this.#read("hosts", this.#options.readHosts);
-    if (text === undefined || text === this.#hostsText) return;
-    this.#hostsText = text;
-    const lines = linesOutside(text);
-    if (lines === undefined || JSON.stringify(lines) === JSON.stringify(this.#hostsLines)) return;
-    this.#hostsLines = lines;
-    this.#hostsRevision++;
+  #machineNames(hostname: string): MachineNames {
+    const resolvConf = this.#resolvConf;
+    const { lines: hostsLines, linesRevision } = this.#hosts;
+    const madeFrom = JSON.stringify([hostname, resolvConf, linesRevision]);
+    if (this.#machine?.madeFrom !== madeFrom) {
+      this.#machine = { madeFrom, names: machineNames({ hostname, hostsLines, resolvConf }) };
+    }
+    return this.#machine.names;
   }
 
+  /** Returns undefined if the file is unreadable: the names of its last content stay refused. */
   async #read(file: "hosts" | "resolvConf", read: () => Promise<string>): Promise<string | undefined> {
     try {
       return await read();
     } catch (error) {
       this.#onUnreadable[file].report(messageOf(error), (reason) => {
-        log.warn("Cannot find the names that this machine has already: {error}", { error: reason });
+        const { hostsPath } = this.#options.configured();
+        const path = file === "hosts" ? hostsPath : RESOLV_CONF;
+        log.warn("Refusing names by the last known content of {path}: {error}", { path, error: reason });
       });
       return undefined;
     }
@@ -103,9 +123,13 @@ export class PolicyKeeper {
 }
 
 /** Options of {@linkcode PolicyKeeper}. */
-export interface PolicyKeeperOptions extends PublicNamesOptions {
+export interface PolicyKeeperOptions extends Pick<PublicNamesOptions, "lookUp" | "onChange"> {
   /** Returns the configured rules and the host name of this machine. */
   readonly configured: () => ConfiguredRules;
+  /** Returns true for an address to which only ngrokd gives names. */
+  readonly isOurs: (address: string) => boolean;
+  /** Loads the public suffix list. @default {loadPublicSuffixes} */
+  readonly loadSuffixes?: () => Promise<PublicSuffixes>;
   /** Reads the hosts file; empty if it is missing. */
   readonly readHosts: () => Promise<string>;
   /** Reads resolv.conf; empty if it is missing. */

@@ -1,3 +1,4 @@
+import { withoutWildcard } from "../../lib/hostname.ts";
 import { isLocalhostName } from "../../lib/loopback_host.ts";
 
 const LOCAL_NAMES: ReadonlySet<string> = new Set([
@@ -56,7 +57,7 @@ export const WELL_KNOWN_NAMES: readonly string[] = [
 
 /** Returns true if a name, or the suffix of a wildcard, means this machine (RFC 6761 6.3). */
 export function isLocalName(name: string): boolean {
-  const bare = name.startsWith("*.") ? name.slice(2) : name;
+  const bare = withoutWildcard(name);
   return LOCAL_NAMES.has(bare) || isLocalhostName(bare);
 }
 

@@ -31,3 +31,19 @@ Deno.test("ConnectionSlots forgets a waiter that is aborted", async () => {
   (await next)[Symbol.dispose]();
   assert.equal(slots.inUse, 0);
 });
+
+// 2,100 connections of one client that waited for their dials delayed every other client by 7 s.
+Deno.test("ConnectionSlots lets the holders of waiting connections take turns (R74)", async () => {
+  const slots = new ConnectionSlots(1);
+  const { signal } = new AbortController();
+  const held = await slots.take(signal);
+  const order: string[] = [];
+  const holders = ["flood", "flood", "flood", "honest", "other", "honest"];
+  const all = holders.map(async (holder) => {
+    using _slot = await slots.take(signal, holder);
+    order.push(holder);
+  });
+  held[Symbol.dispose]();
+  await Promise.all(all);
+  assert.deepEqual(order, ["flood", "honest", "other", "flood", "honest", "flood"]);
+});

@@ -4,7 +4,14 @@ import { sniffHttp } from "../../../src/forward/http/sniff_http.ts";
 import { latin1 } from "../../fakes/memory_stream.ts";
 import { hostRules, route } from "../../fakes/routes.ts";
 
-const ALLOWED = ["dev.corp", "*.lab.corp", "203.0.113.7"];
+const ALLOWED = [
+  "dev.corp",
+  "*.lab.corp",
+  "203.0.113.7",
+  "http://pages.corp:3000",
+  "https://pages.corp",
+  "null",
+];
 
 /** Returns the status of the refusal of a request to `api.myapp:80`. */
 function check(request: string, options: { extra?: boolean; allowHosts?: readonly string[] } = {}) {
@@ -65,7 +72,7 @@ Deno.test("refuseForeign() takes every IP address on an extra port, and no other
   }
 });
 
-Deno.test("refuseForeign() refuses changes that pages of another origin want at an address (R60)", () => {
+Deno.test("refuseForeign() refuses changes of foreign pages under every replaced Host (R60)", () => {
   const foreign = [
     ["Origin: http://rebound.example", "Origin: null", "Origin: nonsense", "Origin:"],
     ["Origin: http://localhost:3000", "Origin: http://10.107.0.2:81", "Origin: https://10.107.0.2:80"],
@@ -76,6 +83,9 @@ Deno.test("refuseForeign() refuses changes that pages of another origin want at 
       "Origin: http://10.107.0.2\r\nSec-Fetch-Site: cross-site",
     ],
     ["Origin: http://10.107.0.2\r\nOrigin: http://rebound.example"],
+    // A name in the list says which Host is taken, not which program on that host is trusted.
+    ["Origin: http://dev.corp:3000", "Origin: http://x.lab.corp\r\nSec-Fetch-Site: cross-site"],
+    ["Origin: http://pages.corp", "Origin: http://pages.corp:3001"],
   ].flat();
   const own = [
     [
@@ -84,7 +94,7 @@ Deno.test("refuseForeign() refuses changes that pages of another origin want at 
       "Origin: http://10.107.0.2:80",
       "Origin: https://10.107.0.2",
     ],
-    ["Origin: http://dev.corp:3000", "Origin: http://x.lab.corp\r\nSec-Fetch-Site: cross-site"],
+    ["Origin: http://Pages.corp:3000", "Origin: https://pages.corp:443\r\nSec-Fetch-Site: cross-site"],
     ["Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: none", "Sec-Fetch-Site: same-site"],
   ].flat();
   const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
@@ -98,10 +108,21 @@ Deno.test("refuseForeign() refuses changes that pages of another origin want at 
       assert.equal(send(method, fields), undefined, `${method} ${fields}`);
     }
     assert.equal(send("GET", upgrade + fields), 403, `upgrade ${fields}`);
-    for (const host of ["api.myapp", "dev.corp"]) {
+    for (const host of ["api.myapp:9080", "dev.corp", "a.lab.corp:81"]) {
+      assert.equal(send("POST", fields, host), 403, `${host} ${fields}`);
+    }
+    for (const host of ["api.myapp", "api.myapp:80"]) {
       assert.equal(send("POST", fields, host), undefined, `the endpoint judges a request to ${host}`);
     }
   }
+  for (const host of ["api.myapp:9080", "dev.corp", "dev.corp:81"]) {
+    for (const scheme of ["http", "https"]) {
+      assert.equal(send("POST", `Origin: ${scheme}://${host}`, host), undefined, host);
+    }
+  }
+  // A page of https://localhost belongs to another program.
+  assert.equal(send("POST", "Origin: http://localhost", "localhost"), undefined);
+  assert.equal(send("POST", "Origin: https://localhost", "localhost"), 403);
   for (const fields of own) {
     assert.equal(send("POST", fields), undefined, fields);
     assert.equal(send("GET", upgrade + fields), undefined, `upgrade ${fields}`);

@@ -1,12 +1,13 @@
-import type { NameRules } from "../../../src/names/policy/name_policy.ts";
+import { HostsNames, indexNames } from "../../../src/names/policy/hosts_names.ts";
+import type { NameRules } from "../../../src/names/policy/name_rules.ts";
 import { loadPublicSuffixes } from "../../../src/names/policy/public_suffix.ts";
 
 /** The rules of a machine without names, files and configuration. */
 export async function nameRules(fields: Partial<NameRules> = {}): Promise<NameRules> {
   return {
-    machine: { names: [], domains: [] },
+    machine: { names: [], domains: [], searchDomains: [] },
     reserved: [],
-    hostsNames: new Map(),
+    hostsNames: new HostsNames(indexNames([])),
     hostsPath: "/etc/hosts",
     allowed: [],
     denied: [],

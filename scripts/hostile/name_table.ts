@@ -1,14 +1,16 @@
 import { parseEndpointUrl } from "../../src/model/endpoint.ts";
+import { readHostsLines } from "../../src/names/hosts/hosts_block.ts";
+import { HostsNames, indexNames } from "../../src/names/policy/hosts_names.ts";
 import { machineNames } from "../../src/names/policy/machine_names.ts";
 import { NamePolicy } from "../../src/names/policy/name_policy.ts";
 import { loadPublicSuffixes } from "../../src/names/policy/public_suffix.ts";
-import { HOSTILE_NAMES } from "./names.ts";
+import { HOSTILE_NAMES } from "./name_rows.ts";
 
 /** The machine of the table: its files, its configuration, and the names that exist publicly. */
 export const MACHINE = {
   hostname: "laptop",
   hosts: "127.0.0.1 localhost\n192.0.2.9 nas.home printer.lab.home\n",
-  resolvConf: "search corp.example\n",
+  resolvConf: "search corp.example lab.example\n",
   proxyHost: "proxy.corp",
   denied: ["*.denied.home"],
   publicNames: ["bank.com", "www.bank.com"],
@@ -29,7 +31,7 @@ export async function judgeHostileNames(): Promise<JudgedName[]> {
   const policy = new NamePolicy({
     machine: machineNames({ hostname: MACHINE.hostname, hostsLines: [], resolvConf: MACHINE.resolvConf }),
     reserved: [MACHINE.proxyHost],
-    hostsNames: new Map([["localhost", 1], ["nas.home", 2], ["printer.lab.home", 2]]),
+    hostsNames: new HostsNames(indexNames(readHostsLines(MACHINE.hosts))),
     hostsPath: "/etc/hosts",
     allowed: [],
     denied: MACHINE.denied,

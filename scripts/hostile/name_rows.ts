@@ -8,6 +8,10 @@ export const HOSTILE_NAMES: Readonly<Record<string, readonly string[]>> = {
     ...["api.ngrok.com", "*.ngrok.com", "kubernetes-binding-ingress.ngrok.io", "*.ngrok.io"],
     ...["connect.ngrok-endpoints.com", "raw.githubusercontent.com", "proxy.corp", "*.corp"],
   ],
+  "names to which this machine adds a search domain": [
+    ...["proxy.corp.lab.example", "*.corp.lab.example", "laptop.lab.example", "api.ngrok.com.corp.example"],
+    ...["metadata.google.internal.lab.example", "*.lab.example", "lab.example"],
+  ],
   "the configuration of programs": [
     ...["wpad.home", "wpad", "wpad2.office.home", "isatap.home", "_acme-challenge.shop.home", "*._tcp.home"],
   ],
@@ -27,6 +31,13 @@ export const HOSTILE_NAMES: Readonly<Record<string, readonly string[]>> = {
     ...["6.6.6.6", "0x06060606", "[::1]", "\u0435vil.home", "evil..home", "$(touch evil).home", "*.*.home"],
   ],
   "nothing: good names, for comparison": [
-    ...["db.internal", "api.myapp", "*.apps.example.com", "private.bank.com", "*.private.bank.com"],
+    ...[
+      "db.internal",
+      "db.lab.example",
+      "api.myapp",
+      "*.apps.example.com",
+      "private.bank.com",
+      "*.private.bank.com",
+    ],
   ],
 };
