@@ -1,12 +1,12 @@
 // Prints the permission flags of the shipped sets that the daemon needs with its configuration, on
 // one line. `daemon.sh` runs it.
 import { dirname } from "node:path";
-import type { Config } from "../src/config/config.ts";
+import { type Config, DEFAULTS } from "../src/config/config.ts";
 import { dnsKey } from "../src/config/dns_need.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { type DaemonArguments, parseArguments } from "../src/daemon/arguments.ts";
+import { isLoopbackSubnet } from "../src/lib/ipv4.ts";
 import { statePathsIn } from "../src/model/state_files.ts";
-import { isLoopbackSubnet } from "../src/network/loopback_subnet.ts";
 import { operatingSystem } from "../src/system/environment.ts";
 import { readText } from "../src/system/files.ts";
 import { writeOut } from "../src/system/terminal.ts";
@@ -18,10 +18,11 @@ import { flagsOfSet, permissionFlags } from "./permission_flags.ts";
  */
 export function chosenFlags(config: Config, options: ChooseOptions): string[] {
   const { os, action, endpoints, journal } = options;
-  const hasDns = dnsKey(config) !== undefined || /:\/\/\*\./.test(endpoints) ||
+  // A clean-up looks for what an earlier configuration needed, although its journal is lost.
+  const isCleanUp = action === "cleanup";
+  const hasDns = isCleanUp || dnsKey(config) !== undefined || /:\/\/\*\./.test(endpoints) ||
     /"resolv_conf"|"resolver_dir"/.test(journal);
-  // A clean-up looks for an interface of an earlier configuration.
-  const hasInterface = action === "cleanup" || !isLoopbackSubnet(config.net.subnet) ||
+  const hasInterface = isCleanUp || !isLoopbackSubnet(config.net.subnet) ||
     /"addresses"|"redirects"/.test(journal);
   return [
     ...(hasDns ? flagsOfSet("ngrokd_dns") : []),
@@ -40,11 +41,15 @@ export interface ChooseOptions {
   readonly journal: string;
 }
 
-/** Returns the flags for the daemon with these arguments. @throws {Error} As `loadConfig()`. */
+/**
+ * Returns the flags for the daemon with these arguments.
+ *
+ * @throws {Error} As `loadConfig()`, but not for a clean-up, which uses the defaults then.
+ */
 export async function flagsForArguments(args: readonly string[]): Promise<string[]> {
   const asked = parseArguments(args);
   if (!("configPath" in asked)) return [];
-  const { config } = await loadConfig(asked.configPath, { readText });
+  const config = await loadOrDefaults(asked);
   const { endpoints, journal } = statePathsIn(dirname(config.server.clientCert));
   return chosenFlags(config, {
     os: operatingSystem(),
@@ -53,6 +58,17 @@ export async function flagsForArguments(args: readonly string[]): Promise<string
     journal: await textOrNone(journal),
   });
 }
+
+async function loadOrDefaults({ action, configPath }: Asked): Promise<Config> {
+  try {
+    return (await loadConfig(configPath, { readText })).config;
+  } catch (error) {
+    if (action !== "cleanup") throw error;
+    return DEFAULTS;
+  }
+}
+
+type Asked = Extract<DaemonArguments, { readonly configPath: string }>;
 
 /** The daemon reports a file that cannot be read. */
 async function textOrNone(path: string): Promise<string> {

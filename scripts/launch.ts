@@ -4,7 +4,7 @@ import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../src/config/config.ts";
 import { loadGuarded } from "../src/config/load.ts";
-import { ownerSocketPath } from "../src/config/paths.ts";
+import { CA_DIRECTORY, ownerSocketPath } from "../src/config/paths.ts";
 import { configPermissions } from "../src/config/permissions.ts";
 import { PROXY_VARIABLES, proxyFor } from "../src/config/proxy/proxy_for.ts";
 import { proxyNeed } from "../src/config/proxy/proxy_url.ts";
@@ -87,7 +87,8 @@ async function findMissing(args: readonly string[]): Promise<Capability[]> {
   const { config } = await loadGuarded(wanted.configPath, { readGuarded });
   const hostsPath = readEnvironment("NGROKD_HOSTS_PATH");
   const keyPath = readEnvironment("NGROK_API_KEY_FILE");
-  await checkPaths(config, [hostsPath, keyPath]);
+  // As root, no user may be able to replace one of them.
+  for (const path of ownPaths(config, [hostsPath, keyPath])) await checkAncestors(path);
   const needed = neededCapabilities(config, {
     configPath: resolve(wanted.configPath),
     hostsPath,
@@ -101,16 +102,13 @@ async function findMissing(args: readonly string[]): Promise<Capability[]> {
 }
 
 /**
- * Checks, as root, the directories above each file of the daemon, most of which its own permission
- * set does not show.
- *
- * @throws {FileError} If a user can replace one of them.
+ * Returns the path of each file of the daemon, and of the directory of CAs. The permission set of
+ * the daemon does not show most of the directories above them.
  */
-async function checkPaths(config: Config, more: readonly (string | undefined)[]): Promise<void> {
+export function ownPaths(config: Config, more: readonly (string | undefined)[]): string[] {
   const { clientCert, clientKey, ingressCa, socketPath } = config.server;
-  for (const path of [clientCert, clientKey, ingressCa, socketPath, ...more]) {
-    if (path !== undefined && path !== "") await checkAncestors(path);
-  }
+  return [clientCert, clientKey, ingressCa, socketPath, CA_DIRECTORY, ...more]
+    .filter((path) => path !== undefined && path !== "") as string[];
 }
 
 /** Starts a process with the shipped set and asks it which of the capabilities it lacks. */
@@ -138,7 +136,10 @@ async function main(args: readonly string[]): Promise<number> {
   }
   // The daemon has its own process group, so that Ctrl-C reaches it once, through this process.
   const child = new Deno.Command("deno", { args: argv, detached: true }).spawn();
-  using _signals = onSignals(["SIGHUP", ...ENDING_SIGNALS], (name) => child.kill(name));
+  using _signals = onSignals(["SIGHUP", "SIGPROF", ...ENDING_SIGNALS], (name) => {
+    // The profiler of the runtime sends SIGPROF, which would end this process alone.
+    if (name !== "SIGPROF") child.kill(name);
+  });
   return (await child.status).code;
 }
 

@@ -6,7 +6,7 @@ import { writeOut } from "../src/system/terminal.ts";
 
 /** Schema of a list of capabilities. */
 export const capabilities = z.array(z.discriminatedUnion("kind", [
-  z.object({ kind: z.enum(["read", "write"]), path: z.string() }),
+  z.object({ kind: z.enum(["read", "write", "run"]), path: z.string() }),
   z.object({ kind: z.literal("net"), host: z.string() }),
 ]));
 

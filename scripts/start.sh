@@ -7,23 +7,26 @@
 unset DENO_AUDIT_PERMISSIONS DENO_CERT DENO_COMPAT DENO_COVERAGE_DIR DENO_LOG \
   DENO_PERMISSION_BROKER_PATH DENO_TLS_CA_STORE DENO_TRACE_PERMISSIONS DENO_UNSTABLE_CONTROL_SOCK \
   DENO_V8_FLAGS LD_AUDIT LD_LIBRARY_PATH LD_PRELOAD NODE_CHANNEL_FD NODE_EXTRA_CA_CERTS NODE_OPTIONS \
-  NODE_TLS_REJECT_UNAUTHORIZED OTEL_DENO SSLKEYLOGFILE
+  NODE_TLS_REJECT_UNAUTHORIZED OTEL_DENO PERL5LIB PERL5OPT SSLKEYLOGFILE
 
-# The daemon asks for this variable, because it cannot see which signals are blocked.
+# Without this variable the daemon warns: it cannot see which signals are blocked.
 NGROKD_SIGUSR1=blocked
 export NGROKD_SIGUSR1
 
+# From the directory of this script.
+. "${0%"${0##*/}"}./find_deno.sh"
+
 # Only a blocked signal stays blocked: the runtime handles an ignored one again.
-if env --block-signal=USR1 true 2>/dev/null; then
-  exec env --block-signal=USR1 "$@"
+if /usr/bin/env --block-signal=USR1 true 2>/dev/null; then
+  exec /usr/bin/env --block-signal=USR1 "$@"
 fi
 # The env of macOS cannot block signals.
-if perl -MPOSIX -e 1 2>/dev/null; then
-  exec perl -MPOSIX=:signal_h -e '
+if /usr/bin/perl -MPOSIX -e 1 2>/dev/null; then
+  exec /usr/bin/perl -MPOSIX=:signal_h -e '
     sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGUSR1)) or die "Cannot block SIGUSR1: $!\n";
     exec { $ARGV[0] } @ARGV or die "Cannot start $ARGV[0]: $!\n";
   ' "$@"
 fi
-# The daemon then holds the port of the inspector itself.
+# The daemon then warns.
 unset NGROKD_SIGUSR1
 exec "$@"

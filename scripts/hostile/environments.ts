@@ -52,7 +52,10 @@ export const HOSTILE_ENVIRONMENTS: readonly HostileEnvironment[] = [
     ...FATAL,
     consequence: "asks the socket for permissions",
   }),
-  one("DENO_UNSTABLE_CONTROL_SOCK", "DIRECTORY/socket", { ...FATAL, consequence: "connects to the socket" }),
+  one("DENO_UNSTABLE_CONTROL_SOCK", "DIRECTORY/socket", {
+    ...FATAL,
+    consequence: "ends; with `unix:/d/socket` it waits for commands there",
+  }),
   one("NODE_CHANNEL_FD", "0", { ...FATAL, consequence: "takes messages from the descriptor" }),
   one("NGROKD_HOSTS_PATH", "/etc/passwd", {
     removed: false,
@@ -72,6 +75,6 @@ export function environmentTable(): string {
     const [[name, value] = []] = Object.entries(variables("/d"));
     return `| \`${name}=${value}\` | ${consequence} | ${removed ? "removed" : byHand} | ${byHand} |\n`;
   });
-  return "| environment | a program of the runtime | `deno task ngrokd` | by hand |\n| --- | --- | --- | --- |\n" +
+  return "| environment | a program of the runtime | `sh scripts/start.sh` | by hand |\n| --- | --- | --- | --- |\n" +
     rows.join("");
 }

@@ -11,6 +11,8 @@ export interface FileRow {
    * depends on the file. `refuses`: the daemon does not start.
    */
   readonly answer: "serves" | "runs" | "refuses";
+  /** The HTTP status of a request to the address of the endpoint. @default {200} */
+  readonly status?: number;
   /** The words of status, or of the error. */
   readonly says: string;
 }
@@ -22,7 +24,7 @@ const LINK = 'mv "$f" "$f.elsewhere"; ln -s "$f.elsewhere" "$f"';
 const HUGE = 'truncate -s 2G "$f"; chmod 600 "$f"';
 const STRANGER = 'touch "$f"; chown 65534:65534 "$f"';
 const REPLACED = "; it is kept as";
-const NEXT_WRITE = "it stays, and the next write renames it to";
+const NEXT_WRITE = "it stays until the next write, which renames it to";
 const NOT_REGULAR = "it is not a regular file";
 const OWNER = "its owner is user 65534";
 
@@ -86,6 +88,8 @@ export const FILE_ROWS: readonly FileRow[] = [
     is: "a file that others can change",
     make: 'chmod 666 "$f"',
     answer: "runs",
+    // The listener works, but the ingress is not trusted.
+    status: 502,
     says: "ca.pem: its mode is 0666, so that others can change it",
   }),
   row("hosts", { is: "a FIFO", make: FIFO, answer: "runs", says: NOT_REGULAR }),

@@ -65,6 +65,8 @@ async function main(args: string[]): Promise<number> {
   const caPath = await Deno.makeTempFile({ prefix: "simulated-cloud-ca-", suffix: ".pem" });
   try {
     await Deno.writeTextFile(caPath, cloud.caPem);
+    // Before the text that says how to stop it.
+    const stopped = interrupted();
     print(
       `API        ${cloud.apiUrl}
 API key    ${cloud.apiKey}
@@ -77,7 +79,7 @@ ${endpoints.map(({ url, backend }) => `  ${url}  ${JSON.stringify(backend)}`).jo
 Press Ctrl-C to stop.
 `,
     );
-    await interrupted();
+    await stopped;
   } finally {
     await Deno.remove(caPath);
   }

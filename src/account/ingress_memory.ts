@@ -16,15 +16,15 @@ const CONTENT = z.object({
 export class IngressMemory {
   readonly #file: JsonFile<z.infer<typeof CONTENT>>;
   #endpoint: string | undefined;
-  #problem: string | undefined;
 
   constructor(path: string, files: StateFiles) {
     this.#file = new JsonFile(path, { schema: CONTENT, files });
   }
 
-  /** The damage that the read found, for `status`. */
+  /** The damage that the read found, and what has become of the file, for `status`. */
   get problem(): string | undefined {
-    return this.#problem;
+    const { problem } = this.#file;
+    return problem === undefined ? undefined : `Cannot read the ingress that the cloud named: ${problem}`;
   }
 
   /** `host:port`, unchecked; undefined if the cloud named none. */
@@ -36,7 +36,6 @@ export class IngressMemory {
   async load(operatorId: string): Promise<void> {
     const { content, problem } = await this.#file.read();
     if (problem !== undefined) {
-      this.#problem = `Cannot read the ingress that the cloud named: ${problem}`;
       log.warn("Cannot read the ingress that the cloud named: {error}", { error: problem });
     }
     if (content?.operator_id === operatorId) this.#endpoint = content.ingress_endpoint;

@@ -14,15 +14,15 @@ const CONTENT = z.object({ schema: z.literal(1), serial: z.string(), at: z.iso.d
 export class RenewalMemory {
   readonly #file: JsonFile<z.infer<typeof CONTENT>>;
   #last: { readonly serial: string; readonly at: string } | undefined;
-  #problem: string | undefined;
 
   constructor(path: string, files: StateFiles) {
     this.#file = new JsonFile(path, { schema: CONTENT, files });
   }
 
-  /** The damage that the read found, for `status`. */
+  /** The damage that the read found, and what has become of the file, for `status`. */
   get problem(): string | undefined {
-    return this.#problem;
+    const { problem } = this.#file;
+    return problem === undefined ? undefined : `Cannot read when the cert was last renewed: ${problem}`;
   }
 
   /**
@@ -37,7 +37,6 @@ export class RenewalMemory {
   async load(): Promise<void> {
     const { content, problem } = await this.#file.read();
     if (problem !== undefined) {
-      this.#problem = `Cannot read when the cert was last renewed: ${problem}`;
       log.warn("Cannot read when the cert was last renewed: {error}", { error: problem });
     }
     this.#last = content;

@@ -5,7 +5,8 @@ import { validationError } from "./validation_error.ts";
 const KEY_VARIABLE = "NGROK_API_KEY";
 const KEY_FILE_VARIABLE = "NGROK_API_KEY_FILE";
 const MAX_KEY_LENGTH = 4096;
-const PROVIDED_SECRETS = "/run/secrets/";
+/** Container engines and Kubernetes write the first two, LoadCredential= of systemd the last. */
+const PROVIDED_SECRETS: readonly string[] = ["/run/secrets/", "/var/run/secrets/", "/run/credentials/"];
 
 /** The sources of the key besides the configuration. */
 export interface ApiKeySources {
@@ -49,11 +50,11 @@ export function apiKeyProblem(key: string): string | undefined {
 }
 
 /**
- * Returns true if a container engine writes the file, with a mode that other users of the container
- * can read (Docker: 0444).
+ * Returns true if a container engine or systemd writes the file, with a mode in which others can
+ * read it (Docker: 0444, systemd: 0440).
  */
 export function isProvidedSecret(path: string): boolean {
-  return normalize(path).startsWith(PROVIDED_SECRETS);
+  return PROVIDED_SECRETS.some((directory) => normalize(path).startsWith(directory));
 }
 
 async function readKeyFile(path: string, sources: ApiKeySources): Promise<string> {

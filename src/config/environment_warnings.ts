@@ -9,8 +9,6 @@ export const DANGEROUS_VARIABLES: Readonly<Record<string, string>> = {
   DENO_AUDIT_PERMISSIONS: "the runtime writes each use of a permission to a file",
   DENO_CERT: "the runtime trusts the CAs of a file",
   DENO_COVERAGE_DIR: "the runtime writes files at the end",
-  DENO_PERMISSION_BROKER_PATH:
-    "a socket decides about each permission, and the permission set does not count",
   DENO_TLS_CA_STORE: "the runtime trusts other CAs",
   DENO_V8_FLAGS: "the runtime runs with other flags",
   LD_AUDIT: "the process loads foreign code",
@@ -26,19 +24,15 @@ export const DANGEROUS_VARIABLES: Readonly<Record<string, string>> = {
 const STEP =
   "start ngrokd with deno task ngrokd or deno task launch, or put sh scripts/start.sh before the command";
 
-/** Returns true if `scripts/start.sh`, or the unit, has blocked SIGUSR1. */
-export function isSignalBlocked(readEnvironment: (name: string) => string | undefined): boolean {
-  return readEnvironment(SIGNAL_VARIABLE) === "blocked";
-}
-
 /** Returns a warning for each way in which the environment opens this process to others. */
 export function environmentWarnings(readEnvironment: (name: string) => string | undefined): string[] {
   const variables = Object.entries(DANGEROUS_VARIABLES)
     .filter(([name]) => readEnvironment(name) !== undefined)
     .map(([name, consequence]) => `The variable ${name} is set, so ${consequence}: ${STEP}`);
-  if (isSignalBlocked(readEnvironment)) return variables;
+  // Only the warning depends on it: a process that unblocked the signal has the variable, too.
+  if (readEnvironment(SIGNAL_VARIABLE) === "blocked") return variables;
   const signal =
-    "SIGUSR1 is not blocked and would open the inspector of the runtime to local users, so ngrokd holds " +
+    "SIGUSR1 is not blocked; it would open the inspector of the runtime to local users, but that ngrokd holds " +
     `127.0.0.1:9229: ${STEP}`;
   return [...variables, signal];
 }

@@ -12,6 +12,7 @@ import { loadGuarded } from "./load.ts";
 import { checkPermissions } from "./permissions.ts";
 import { PROXY_VARIABLES, type ProxyChoice, type ProxyEnvironment, proxyFor } from "./proxy/proxy_for.ts";
 import { serverHosts } from "./server_hosts.ts";
+import { subnetProblem } from "./subnet_need.ts";
 import { problemText, validationError } from "./validation_error.ts";
 
 const log = getLogger(["ngrokd", "config"]);
@@ -111,8 +112,11 @@ export class LiveConfig {
     try {
       const next = await load(this.path, this.#source);
       if (next.isEmpty && !this.#loaded.isEmpty) throw emptied(this.path);
-      const problem = dnsProblem({ current: this.current, next: next.config }, this.#source.system.holds);
-      if (problem !== undefined) throw validationError([problem]);
+      const configs = { current: this.current, next: next.config };
+      const { system } = this.#source;
+      const problems = [dnsProblem(configs, system.holds), subnetProblem(configs, system)]
+        .filter((problem) => problem !== undefined);
+      if (problems.length > 0) throw validationError(problems);
       const known = this.serverHosts.length;
       this.#next = next;
       if (this.serverHosts.length > known) await options.beforeUse?.();

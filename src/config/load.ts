@@ -1,4 +1,6 @@
 import { ConfigError, FileError, type FileFailure } from "../model/errors.ts";
+import { hasCredentials } from "../model/proxy.ts";
+import type { Config } from "./config.ts";
 import { parseYaml } from "./parse_yaml.ts";
 import { parseConfig, type ParsedConfig, type ParseOptions } from "./schema.ts";
 import { validationError } from "./validation_error.ts";
@@ -29,7 +31,7 @@ export async function loadConfig(path: string, options: LoadOptions): Promise<Pa
 
 /**
  * Loads the configuration for a daemon: nobody but root and its user may be able to change the file
- * or, if it holds the API key, to open it.
+ * or, if it holds the API key or the password of a proxy, to open it.
  *
  * @throws As {@linkcode loadConfig} does; {@linkcode FileError} `unsafe`.
  */
@@ -37,8 +39,12 @@ export async function loadGuarded(path: string, options: GuardedLoadOptions): Pr
   const { readGuarded, ...rest } = options;
   const readText = (path: string, maxBytes: number) => readGuarded(path, { maxBytes });
   const parsed = await loadConfig(path, { ...rest, readText });
-  if (parsed.config.api.key !== "") await readGuarded(path, { maxBytes: MAX_CONFIG_BYTES, isSecret: true });
+  if (holdsSecret(parsed.config)) await readGuarded(path, { maxBytes: MAX_CONFIG_BYTES, isSecret: true });
   return parsed;
+}
+
+function holdsSecret({ api, proxy }: Config): boolean {
+  return api.key !== "" || (proxy !== undefined && hasCredentials(proxy));
 }
 
 /** Options of {@linkcode loadGuarded}. */

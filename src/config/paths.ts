@@ -3,6 +3,9 @@ import { basename, dirname } from "node:path";
 /** The default of `--config` on every operating system (docs/compatibility.md 4.1). */
 export const DEFAULT_CONFIG_PATH = "/etc/ngrokd/config.yml";
 
+/** The directory of CAs that are trusted for the ingress. */
+export const CA_DIRECTORY = "/etc/ssl/certs/ngrok";
+
 /** The Go daemon's socket, and the link that a package may make. */
 const OLD_SOCKET_PATHS: readonly string[] = ["/var/run/ngrokd.sock", "/run/ngrokd.sock"];
 

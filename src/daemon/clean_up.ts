@@ -1,11 +1,13 @@
 import { getLogger } from "@logtape/logtape";
 import type { LiveConfig } from "../config/live_config.ts";
-import { CommandError } from "../model/errors.ts";
+import { CommandError, FileError } from "../model/errors.ts";
 import { NftProgram } from "../network/nft_program.ts";
+import { hasServer } from "../names/resolver/resolv_conf_text.ts";
 import { RESOLV_CONF, RESOLVER_DIR } from "../names/select.ts";
 import type { System } from "../system/system.ts";
 import { type Change, Journal } from "../undo/journal.ts";
 import { undo } from "../undo/undo.ts";
+import { checkDirectories } from "./directories.ts";
 import { removeLeftoverFiles } from "./leftover_files.ts";
 import { loadJournal } from "./load_journal.ts";
 import { excludeDaemons } from "./machine_lock.ts";
@@ -19,22 +21,25 @@ const CANNOT_START = -1;
 /**
  * Removes everything that a killed daemon left on this machine: its section in the hosts file, its
  * two lines in resolv.conf, its interface, routes and redirects, its socket. They are found by the
- * journal, and by their markers if the journal is lost. Returns true if nothing is left.
+ * journal, and by their markers if the journal is lost, or if another user could have written it.
+ * Returns true if nothing is left, as far as this process can know.
  *
  * @throws {BindError} If a daemon is running, which cleans up by itself.
  */
 export async function cleanUp(live: LiveConfig, system: System): Promise<boolean> {
   await using _exclusion = await excludeDaemons(live, system);
   const journal = new Journal(statePaths(live).journal, system.files);
-  for (const error of await loadJournal(journal, { live, system })) {
+  const isStateSafe = await checkState(live, system.files);
+  for (const error of isStateSafe ? await loadJournal(journal, { live, system }) : []) {
     log.warn("Problem with the journal: {error}", { error });
   }
   const { names, addresses } = unrecordedChanges(journal, { live, system });
   // A machine where `ip` cannot run has no interface of ngrokd, but nobody can check that.
   const isChecked = await undo(addresses, { journal, system });
   await removeUnrecordedRedirects(journal, system);
-  const isClean = await undo([...names, ...journal.changes], { journal, system });
-  await removeLeftoverFiles(live, system.files);
+  const isUndone = await undo([...names, ...journal.changes], { journal, system });
+  const isClean = await isResolverClean(system) && isUndone && isStateSafe;
+  if (isStateSafe) await removeLeftoverFiles(live, system.files);
   const { interfaceName } = live.current.net;
   if (!isChecked) {
     log.warn("Cannot check for a leftover interface; if one exists, run: ip link delete {interfaceName}", {
@@ -42,6 +47,44 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
     });
   } else if (isClean) log.info("No names and addresses of ngrokd are left");
   return isClean;
+}
+
+/** Returns false, and logs the reason, if another user could have written the journal. */
+async function checkState(live: LiveConfig, files: System["files"]): Promise<boolean> {
+  try {
+    for (const error of await checkDirectories(live, files)) {
+      log.warn("Problem with the state directory: {error}", { error });
+    }
+    return true;
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    log.error("Cannot use the journal: {error}", { error: error.message, hint: error.hint });
+    return false;
+  }
+}
+
+/**
+ * Checks the resolver of a process that may not change it: returns false, and reports it, if it has
+ * changes of ngrokd or cannot be read.
+ */
+async function isResolverClean({ files, holds, operatingSystem }: System): Promise<boolean> {
+  const os = operatingSystem();
+  const path = os === "darwin" ? RESOLVER_DIR : RESOLV_CONF;
+  if ((os !== "linux" && os !== "darwin") || holds({ kind: "write", path })) return true;
+  if (os === "linux" && await hasNoServer(files)) return true;
+  log.error("{path} may hold changes of ngrokd: the permission set does not allow changing it", {
+    path,
+    hint: "Run: deno task ngrokd cleanup",
+  });
+  return false;
+}
+
+async function hasNoServer(files: System["files"]): Promise<boolean> {
+  try {
+    return !hasServer(await files.readTextIfAny(RESOLV_CONF) ?? "");
+  } catch {
+    return false;
+  }
 }
 
 /**

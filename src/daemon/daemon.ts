@@ -8,6 +8,7 @@ import type { ListenerProbe } from "../forward/listener_probe.ts";
 import type { Attempts } from "../lib/attempts.ts";
 import type { PublishedNames } from "../names/hosts/published_names.ts";
 import type { Addresses } from "../network/addresses.ts";
+import type { Redirects } from "../network/redirects.ts";
 import type { SyncLoop } from "../sync/loop.ts";
 import type { System } from "../system/system.ts";
 import type { IngressDialer } from "../trust/ingress_dialer.ts";
@@ -30,6 +31,7 @@ export interface Daemon {
   readonly names: PublishedNames;
   readonly addresses: Addresses;
   readonly dns: DnsController;
+  readonly redirects: Pick<Redirects, "observe">;
   readonly trust: TrustSet;
   readonly dialer: IngressDialer;
   readonly health: Health;

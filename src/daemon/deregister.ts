@@ -1,3 +1,4 @@
+import { getLogger } from "@logtape/logtape";
 import { RegistrationMarker } from "../account/registration_marker.ts";
 import { ApiClient } from "../cloud/client.ts";
 import { findOperators, listOperatorIds } from "../cloud/list_operators.ts";
@@ -8,9 +9,12 @@ import { ApiError, BindError, FileError, hintOf, messageOf } from "../model/erro
 import { DAMAGED_SUFFIX } from "../model/state_files.ts";
 import type { System } from "../system/system.ts";
 import { apiOptions } from "./account_parts.ts";
+import { checkDirectories } from "./directories.ts";
 import { removeLeftoverFiles } from "./leftover_files.ts";
 import { excludeDaemons } from "./machine_lock.ts";
 import { stateDirectory, statePaths } from "./paths.ts";
+
+const log = getLogger(["ngrokd", "daemon"]);
 
 /** Milliseconds for all requests together. */
 const CLOUD_MS = 60_000;
@@ -25,13 +29,17 @@ const AGAIN = "then run ngrokd deregister again";
  * @throws {BindError} If a daemon is running, which would register again.
  * @throws {ApiError} If the cloud did not confirm that the operator is gone; nothing is removed
  * here then.
- * @throws {FileError} If a file cannot be read, or holds no operator id. If one cannot be removed:
+ * @throws {FileError} `unsafe` if ngrokd runs as root and another user can replace the files; none
+ * is read then. If a file cannot be read, or holds no operator id. If one cannot be removed:
  * of a file that was set aside, after all others have been.
  */
 export async function deregister(live: LiveConfig, system: System): Promise<void> {
   await using _exclusion = await excludeDaemons(live, system).catch(stopFirst);
   const { files, writeOut } = system;
   const paths = statePaths(live);
+  for (const problem of await checkDirectories(live, files)) {
+    log.warn("Problem with the state directory: {error}", { error: problem });
+  }
   const id = await readId(paths.operatorId, system);
   const marker = await new RegistrationMarker(paths.registrationMarker, files).pending();
   writeOut(`${await removeFromCloud({ id, marker }, { live, system })}\n`);

@@ -16,7 +16,7 @@ export async function loadJournal(
   const foreign = await dropForeign(journal, {
     hosts: [hostsPath(system), HOSTS],
     resolvConf: { path: RESOLV_CONF, backup: statePaths(live).resolvConfBackup },
-    resolverDir: RESOLVER_DIR,
+    resolverDir: system.operatingSystem() === "darwin" ? RESOLVER_DIR : undefined,
     files: system.files,
   });
   return [...damage, ...foreign];

@@ -1,11 +1,11 @@
 import { getLogger } from "@logtape/logtape";
 import { DnsController, type DnsControllerOptions } from "../dns/controller.ts";
 import { isNetworkMode } from "../dns/plan.ts";
+import { isLoopbackSubnet } from "../lib/ipv4.ts";
 import { listenerKey } from "../model/route_table.ts";
 import { PublishedNames } from "../names/hosts/published_names.ts";
 import { choosePublisher, chooseResolver } from "../names/select.ts";
 import { Addresses } from "../network/addresses.ts";
-import { isLoopbackSubnet } from "../network/loopback_subnet.ts";
 import { Redirects } from "../network/redirects.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { chooseAddressDriver } from "../network/select.ts";
@@ -76,15 +76,16 @@ export function openRedirects(
 ): Redirects {
   const change: Change = { kind: "redirects" };
   const redirects = new Redirects({
+    isLeft: journal.has(change),
     run: stoppable(system, shutdown.forced).run,
-    // Loopback subnets need no lock, so that several daemons can have one, but there is one table.
-    unavailable: () => addresses.hasOwnSubnet ? undefined : "loopback addresses cannot be redirected",
+    // There is one table, and other daemons may have such a subnet too.
+    unavailable: () => addresses.hasOwnSubnet ? undefined : "ngrokd did not create the subnet",
     record: () => journal.record(change),
     forget: () => journal.strike(change),
     endsHere: ({ address, from, to }) =>
       forwarder.endsAt(listenerKey(address, to), {
         target: { address, port: from },
-        connect: system.connectTcp,
+        connect: system.connectReserved,
       }),
   });
   shutdown.addWait("finish the change of redirects", () => redirects.close());

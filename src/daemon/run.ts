@@ -27,6 +27,7 @@ export async function runDaemon(argv: readonly string[], system: System): Promis
     return USAGE;
   }
   const { action, configPath, verbose } = asked;
+  using _inspector = system.keepInspectorClosed();
   const write = (line: string) => system.logOutput.write(line);
   configureLog({ level: verbose ? "debug" : "info", format: "text", write });
   try {

@@ -1,5 +1,4 @@
 import { getLogger } from "@logtape/logtape";
-import { isSignalBlocked } from "../config/environment_warnings.ts";
 import type { LiveConfig } from "../config/live_config.ts";
 import { logProxies } from "../config/proxy/proxy_report.ts";
 import { type CommandHandler, ControlServer } from "../control/server.ts";
@@ -17,6 +16,7 @@ import { DRAIN } from "./data_path_parts.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
 import { listenForOwner } from "./owner_socket.ts";
 import { hostsPath } from "./paths.ts";
+import { watchRedirects } from "./redirect_watch.ts";
 import { Reloader } from "./reload.ts";
 import { Shutdown, whenAborted } from "./shutdown.ts";
 
@@ -32,7 +32,6 @@ export async function serve(live: LiveConfig, options: ServeOptions): Promise<bo
   const { system } = options;
   const shutdown = new Shutdown();
   const reloader = new Reloader(live, options);
-  using _inspector = system.keepInspectorClosed({ holdPort: !isSignalBlocked(system.readEnvironment) });
   using _signals = system.onSignals(["SIGHUP", "SIGPROF", ...ENDING_SIGNALS], (name) => {
     if (name === "SIGHUP") reloader.request();
     // The profiler of the runtime sends SIGPROF a thousand times a second.
@@ -105,6 +104,7 @@ async function start(surroundings: Surroundings, reloader: Reloader): Promise<vo
 
   const wake = wakeOf(daemon, system);
   const loops = [daemon.loop, daemon.dns, daemon.renewals, wake].map((part) => part.run(signal));
+  loops.push(watchRedirects(daemon, signal));
   running.push(...loops.map((loop) => () => loop));
   await Promise.race([Promise.all(loops), whenAborted(signal)]);
 }

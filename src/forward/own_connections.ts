@@ -1,5 +1,6 @@
-import { type ByteStream, closeQuietly } from "../system/byte_stream.ts";
+import { closeQuietly } from "../system/byte_stream.ts";
 import { limitTime } from "../system/clock.ts";
+import type { OwnConnection } from "../system/connect_reserved.ts";
 import type { AcceptedStream, TcpAddress } from "../system/tcp.ts";
 
 const CHECK_MS = 2000;
@@ -11,7 +12,7 @@ export class OwnConnections {
 
   /**
    * Connects to an address and returns true if the connection ends at the listener with this key.
-   * The listener recognises it by its source, which no other connection has. Never rejects.
+   * The listener recognises it by its source. Never rejects.
    */
   async endsAt(key: string, { target, connect, limitMs = CHECK_MS }: EndsAtOptions): Promise<boolean> {
     const source = Promise.withResolvers<string | undefined>();
@@ -21,7 +22,7 @@ export class OwnConnections {
     this.#running.set(key, checks.add(check));
     using limit = limitTime(limitMs);
     limit.signal.addEventListener("abort", () => arrival.resolve(false), { once: true });
-    let stream: ConnectedStream | undefined;
+    let stream: OwnConnection | undefined;
     try {
       stream = await connect(target, limit.signal);
       source.resolve(stream.source);
@@ -58,14 +59,9 @@ export class OwnConnections {
 /** The target of a check. */
 export interface EndsAtOptions {
   readonly target: TcpAddress;
-  readonly connect: (where: TcpAddress, signal: AbortSignal) => Promise<ConnectedStream>;
+  readonly connect: (where: TcpAddress, signal: AbortSignal) => Promise<OwnConnection>;
   /** @default {2000} */
   readonly limitMs?: number;
-}
-
-/** A connection that knows its own `address:port`. */
-export interface ConnectedStream extends ByteStream {
-  readonly source?: string;
 }
 
 interface Check {

@@ -180,7 +180,7 @@ export class IdentityStore {
     try {
       return await this.#files.readOwnIfAny(path, { isSecret });
     } catch (cause) {
-      if (!isUnusable(cause)) throw cause;
+      if (!isUnusable(cause)) throw withHint(cause);
       const { message, reason } = cause;
       const hint = "ngrokd replaces it automatically";
       const fate = await setAside(path, this.#files);
@@ -200,6 +200,14 @@ export class IdentityStore {
       problems.push(error);
     }
   }
+}
+
+/** Adds the next step for a file of another user, which stays: a new identity would replace it. */
+function withHint(error: unknown): unknown {
+  if (!(error instanceof FileError) || error.reason !== "denied") return error;
+  const { message, path, reason } = error;
+  const hint = "Start ngrokd as root or as the owner of the file";
+  return new FileError(message, { path, reason, cause: error, hint });
 }
 
 /** The file operations that the store needs; all throw {@linkcode FileError}. */

@@ -26,6 +26,11 @@ export function parseIpv4(text: string): number | undefined {
   return value;
 }
 
+/** Returns true if the subnet lies within 127.0.0.0/8. */
+export function isLoopbackSubnet(subnet: Cidr): boolean {
+  return subnet.prefix >= LOOPBACK.prefix && cidrContains(LOOPBACK, subnet.base);
+}
+
 /** Returns true for an address of 127.0.0.0/8. */
 export function isLoopbackAddress(text: string): boolean {
   const value = parseIpv4(text);

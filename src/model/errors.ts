@@ -125,8 +125,11 @@ export class ConfigError extends HintedError {
   }
 }
 
-/** The reasons why an address and port cannot be bound. */
-export type BindFailure = "in_use" | "not_available" | "denied" | "exhausted" | "other";
+/**
+ * The reasons why an address and port, or a path, cannot be bound. `not_available`: this machine
+ * has no such address, or cannot have this file. `unsafe`: other users could replace the file.
+ */
+export type BindFailure = "in_use" | "not_available" | "denied" | "unsafe" | "exhausted" | "other";
 
 /** A listener cannot be opened. `address` is `address:port` or a path. */
 export class BindError extends HintedError {

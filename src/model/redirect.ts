@@ -1,3 +1,5 @@
+import { listenerKey } from "./route_table.ts";
+
 /** A port of a virtual address that another program holds, and the port that ngrokd has instead. */
 export interface Redirect {
   readonly address: string;
@@ -5,4 +7,9 @@ export interface Redirect {
   readonly from: number;
   /** The port that ngrokd listens on. */
   readonly to: number;
+}
+
+/** Returns a text that is equal for equal redirects. */
+export function redirectKey({ address, from, to }: Redirect): string {
+  return `${listenerKey(address, from)}>${to}`;
 }

@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { dirname } from "node:path";
 import { FileError } from "../model/errors.ts";
 
 const NEW_FILE_MODE = 0o644;
@@ -17,6 +18,8 @@ export async function replaceFile(
   const { old, next, files, temporary, maxBytes } = replacement;
   const isOvertaken = async () => !areSame(await files.readBytesIfAny(path, maxBytes), old);
   const { realPath, ...attributes } = await findReplaced(path, files);
+  // A symlink can lead to a directory in which another user chooses what is written.
+  await files.checkDirectory(dirname(realPath));
   try {
     await files.createFile(temporary, next, attributes);
     const overtaken = await isOvertaken();

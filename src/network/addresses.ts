@@ -53,7 +53,7 @@ export class Addresses {
     return linkKind !== undefined && linkKind !== LO;
   }
 
-  /** True if the subnet is an interface or a route of ngrokd, not loopback addresses of all. */
+  /** True if ngrokd has created the subnet, by an interface or a route of its own. */
   get hasOwnSubnet(): boolean {
     return this.#options.driver.linkKind !== undefined;
   }

@@ -6,6 +6,8 @@ import { refuseOutside } from "./refuse_outside.ts";
 
 /** An address for documentation (RFC 5737), which no machine has. */
 const NOBODYS = "192.0.2.1";
+const NONLOCAL =
+  "this machine lets programs bind addresses that it does not have (net.ipv4.ip_nonlocal_bind)";
 
 /**
  * A subnet whose addresses somebody else, such as a systemd unit, has given to this machine. It
@@ -24,15 +26,17 @@ export class ExistingSubnet implements AddressDriver {
     return { supported: true };
   }
 
-  /** The result has a `failure` if this machine does not have the subnet. */
+  /** The result has a `failure` unless it is certain that this machine has the subnet. */
   prepare(subnet: Cidr): Promise<PreparedSubnet> {
     this.#subnet = subnet;
-    const failure = this.#problem();
+    const { refusal, doubt } = this.#examine();
+    const failure = refusal ?? doubt;
     return Promise.resolve(failure === undefined ? { subnet } : { subnet, failure });
   }
 
+  /** A lack of descriptors or ports is none: it is temporary, and existing listeners must stay. */
   findProblem(): Promise<string | undefined> {
-    return Promise.resolve(this.#problem());
+    return Promise.resolve(this.#examine().refusal);
   }
 
   ensure(addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
@@ -43,27 +47,41 @@ export class ExistingSubnet implements AddressDriver {
     return Promise.resolve(undefined);
   }
 
-  /** Binds the first usable address, one in the middle and the last usable one. */
-  #problem(): string | undefined {
+  /**
+   * Binds the first usable address, one in the middle and the last usable one, and an address that
+   * this machine cannot have.
+   */
+  #examine(): Examined {
     const { base } = this.#subnet;
     const size = cidrSize(this.#subnet);
     const offsets = [Math.min(2, size - 1), Math.floor(size / 2), Math.max(0, size - 2)];
-    for (const offset of offsets) {
-      const problem = this.#tryToBind(formatIpv4(base + offset));
-      if (problem !== undefined) return problem;
-    }
-    if (this.#tryToBind(NOBODYS) !== undefined) return undefined;
-    return "this machine lets programs bind addresses that it does not have (net.ipv4.ip_nonlocal_bind)";
+    const own = offsets.map((offset) => this.#tryToBind(formatIpv4(base + offset)));
+    const nobodys = this.#tryToBind(NOBODYS);
+    const refusal = own.find(({ outcome }) => outcome === "refused")?.message;
+    const doubt = [...own, nobodys].find(({ outcome }) => outcome === "unknown")?.message;
+    return { refusal: refusal ?? (nobodys.outcome === "bound" ? NONLOCAL : undefined), doubt };
   }
 
-  #tryToBind(address: string): string | undefined {
+  #tryToBind(address: string): Attempt {
     try {
       this.#listen({ address, port: 0 }).close();
-      return undefined;
+      return { outcome: "bound" };
     } catch (error) {
       if (!(error instanceof BindError)) throw error;
-      // A lack of descriptors or ports is temporary: existing listeners must stay.
-      return error.reason === "not_available" || error.reason === "denied" ? error.message : undefined;
+      const { message, reason } = error;
+      return { outcome: reason === "not_available" || reason === "denied" ? "refused" : "unknown", message };
     }
   }
+}
+
+interface Attempt {
+  readonly outcome: "bound" | "refused" | "unknown";
+  readonly message?: string;
+}
+
+interface Examined {
+  /** The reason why this machine does not have the subnet, or nobody can tell. */
+  readonly refusal: string | undefined;
+  /** The reason why one of the attempts tells nothing. */
+  readonly doubt: string | undefined;
 }

@@ -1,9 +1,4 @@
-import { type Cidr, cidrContains, LOOPBACK } from "../lib/ipv4.ts";
-
-/** Returns true if the subnet lies within 127.0.0.0/8. */
-export function isLoopbackSubnet(subnet: Cidr): boolean {
-  return subnet.prefix >= LOOPBACK.prefix && cidrContains(LOOPBACK, subnet.base);
-}
+import { type Cidr, isLoopbackSubnet, LOOPBACK } from "../lib/ipv4.ts";
 
 /**
  * Returns the loopback subnet that replaces another one: 127.x.0.0/16 with x its second octet, or

@@ -6,6 +6,12 @@ const NFT = "/usr/sbin/nft";
 const TIMEOUT_MS = 5000;
 const FAMILY_AND_NAME = "ip ngrokd";
 
+/**
+ * The first place that the kernel gives to a chain of this type. Those of other programs are at
+ * -100. Of chains with one priority the newest comes first.
+ */
+const PRIORITY = -199;
+
 /** `add` first: the deletion of a table that is not there is an error. Both are one transaction. */
 const DELETE = `add table ${FAMILY_AND_NAME}\ndelete table ${FAMILY_AND_NAME}\n`;
 
@@ -89,7 +95,7 @@ export function renderTable(redirects: readonly Redirect[]): string {
     elements = { ${elements.join(",\n")} }
   }
   chain output {
-    type nat hook output priority -100; policy accept;
+    type nat hook output priority ${PRIORITY}; policy accept;
     dnat ip to ip daddr . tcp dport map @moved
   }
 }

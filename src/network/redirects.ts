@@ -2,28 +2,15 @@ import { getLogger } from "@logtape/logtape";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
 import { CommandError, messageOf } from "../model/errors.ts";
-import type { Redirect } from "../model/redirect.ts";
-import { listenerKey } from "../model/route_table.ts";
+import { type Redirect, redirectKey } from "../model/redirect.ts";
 import { NftProgram, type RunWithInput } from "./nft_program.ts";
+import { RedirectChecks, refuseRedirects } from "./redirect_checks.ts";
 
 const log = getLogger(["ngrokd", "network"]);
 
 /** Exit codes of nft: it could not start, and it refused. */
-const UNCHANGED: readonly number[] = [-1, 1];
-
-/** Checks that run at the same time. */
-const CONCURRENCY = 8;
-
-/**
- * Of more new redirects than this, so many stand for all: they are elements of one map, which is
- * replaced at once. 10,000 connections would take 50 MiB and seconds.
- */
-const MAX_CHECKS = 500;
-
-/** After so many failures the others are not checked, because each may take seconds. */
-const MAX_FAILURES = 16;
-
-const ASTRAY = "a test connection did not end at ngrokd";
+const CANNOT_START = -1;
+const UNCHANGED: readonly number[] = [CANNOT_START, 1];
 
 /**
  * Leads connections of this machine for ports that other programs hold to the ports that ngrokd
@@ -35,20 +22,31 @@ export class Redirects {
   readonly #nft: NftProgram;
   readonly #mutex = new Mutex();
   readonly #onProblem = new OnChange();
-  /** The table that was made; undefined if there is none of this run. */
+  readonly #checks: RedirectChecks;
+  /** The table that was made and read; undefined if there is none of this run. */
   #made: { readonly redirects: readonly Redirect[]; readonly frame: string } | undefined;
-  /** The redirects that a connection has passed, as `from>to`. */
-  #checked = new Set<string>();
+  /** The redirects that the kernel may have; undefined if those of an earlier run may be left. */
+  #possible: readonly Redirect[] | undefined;
   #closed = false;
 
   constructor(options: RedirectsOptions) {
     this.#options = options;
+    this.#possible = options.isLeft ? undefined : [];
     this.#nft = new NftProgram(options.run);
+    this.#checks = new RedirectChecks(options.endsHere);
+  }
+
+  /** Returns the redirects of this run that the kernel may have. */
+  observe(): readonly Redirect[] {
+    return this.#possible ?? [];
   }
 
   /**
    * Makes exactly these redirects, and restores them if another program removed them. Returns the
-   * reason for each that does not work, by `address:port` of the held port.
+   * reason for each that does not work, or that could not be removed, by `address:port` of the held
+   * port.
+   *
+   * @throws {CommandError} If unknown redirects of an earlier run cannot be removed.
    */
   ensure(redirects: readonly Redirect[]): Promise<ReadonlyMap<string, string>> {
     return this.#mutex.run(async () => {
@@ -58,17 +56,18 @@ export class Redirects {
         if (redirects.length === 0 || unavailable !== undefined) await this.#remove();
         else await this.#make(redirects);
       } catch (error) {
-        this.#checked.clear();
+        this.#checks.reset();
         const problem = messageOf(error);
         this.#onProblem.report(
           problem,
           () => log.warn("Cannot redirect held ports: {error}", { error: problem }),
         );
-        return refuseRedirects(redirects, problem);
+        if (this.#possible === undefined && !hasNotStarted(error)) throw error;
+        return refuseRedirects([...this.#possible ?? [], ...redirects], problem);
       }
       this.#onProblem.report(undefined, () => {});
       return unavailable === undefined
-        ? await this.#check(redirects)
+        ? await this.#checks.run(redirects)
         : refuseRedirects(redirects, unavailable);
     });
   }
@@ -82,14 +81,20 @@ export class Redirects {
   async #make(redirects: readonly Redirect[]): Promise<void> {
     if (await this.#isInPlace(redirects)) return;
     await this.#options.record();
+    const before = this.#possible;
+    this.#possible = before && [...before, ...redirects];
     try {
       await this.#nft.replace(redirects);
     } catch (error) {
       // One transaction: nothing was made if nft could not start or refused it.
-      const isUnchanged = error instanceof CommandError && UNCHANGED.includes(error.exitCode);
-      if (isUnchanged && this.#made === undefined) await this.#options.forget();
+      if (error instanceof CommandError && UNCHANGED.includes(error.exitCode)) {
+        this.#possible = before;
+        if (before?.length === 0) await this.#options.forget();
+      }
       throw error;
     }
+    this.#possible = redirects;
+    this.#made = undefined;
     // Without the redirects: thousands take tens of megabytes to read, here at the worst moment.
     this.#made = { redirects, frame: await this.#nft.frame() };
     log.info("Redirected held ports", { count: redirects.length });
@@ -106,41 +111,26 @@ export class Redirects {
     const isSame = now !== undefined && now.frame === made.frame && now.holds(redirects);
     if (isSame) return true;
     log.warn("Another program removed or changed the redirects of held ports; restoring them");
-    this.#checked.clear();
+    this.#checks.reset();
     return false;
   }
 
   async #remove(): Promise<void> {
-    if (this.#made === undefined) return;
+    if (this.#possible?.length === 0) return;
     await this.#nft.delete();
     this.#made = undefined;
-    this.#checked.clear();
+    this.#possible = [];
+    this.#checks.reset();
     await this.#options.forget();
     log.info("Removed the redirects of held ports");
-  }
-
-  async #check(redirects: readonly Redirect[]): Promise<Map<string, string>> {
-    const reasons = new Map<string, string>();
-    const unchecked = redirects.filter((redirect) => !this.#checked.has(checkKey(redirect)));
-    const queue = sample(unchecked).values();
-    const worker = async () => {
-      for (const redirect of queue) {
-        const isOurs = reasons.size < MAX_FAILURES && await this.#options.endsHere(redirect);
-        if (!isOurs) reasons.set(listenerKey(redirect.address, redirect.from), ASTRAY);
-      }
-    };
-    await Promise.all(Array.from({ length: CONCURRENCY }, worker));
-    const isSampled = unchecked.length > MAX_CHECKS;
-    if (isSampled && reasons.size > 0) return refuseRedirects(unchecked, ASTRAY);
-    const passed = unchecked.filter(({ address, from }) => !reasons.has(listenerKey(address, from)));
-    for (const redirect of passed) this.#checked.add(checkKey(redirect));
-    return reasons;
   }
 }
 
 /** Options of {@linkcode Redirects}. */
 export interface RedirectsOptions {
   readonly run: RunWithInput;
+  /** True if redirects of an earlier run could not be removed. @default {false} */
+  readonly isLeft?: boolean;
   /** Returns the reason why nothing can be redirected; undefined if it can. */
   readonly unavailable: () => string | undefined;
   /** Called before the table is made. */
@@ -151,22 +141,12 @@ export interface RedirectsOptions {
   readonly endsHere: (redirect: Redirect) => Promise<boolean>;
 }
 
-/** Returns that reason for every redirect, by `address:port` of the held port. */
-export function refuseRedirects(redirects: readonly Redirect[], reason: string): Map<string, string> {
-  return new Map(redirects.map(({ address, from }) => [listenerKey(address, from), reason]));
+/** A machine where nft cannot start has no redirects, unless somebody has removed the program. */
+function hasNotStarted(error: unknown): boolean {
+  return error instanceof CommandError && error.exitCode === CANNOT_START;
 }
 
 function areSame(a: readonly Redirect[], b: readonly Redirect[]): boolean {
-  return a.length === b.length && a.every((redirect, index) => checkKey(redirect) === checkKey(b[index]!));
-}
-
-/** Returns all items, or some from the whole list if there are too many. */
-function sample<T>(items: readonly T[]): readonly T[] {
-  const step = Math.ceil(items.length / MAX_CHECKS);
-  const first = Math.floor(Math.random() * step);
-  return step <= 1 ? items : items.filter((_, index) => index % step === first);
-}
-
-function checkKey({ address, from, to }: Redirect): string {
-  return `${listenerKey(address, from)}>${to}`;
+  return a.length === b.length &&
+    a.every((redirect, index) => redirectKey(redirect) === redirectKey(b[index]!));
 }

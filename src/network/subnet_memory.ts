@@ -15,22 +15,21 @@ const Content = z.object({ schema: z.literal(1), asked: z.string(), chosen: z.st
  */
 export class SubnetMemory {
   readonly #file: JsonFile<z.infer<typeof Content>>;
-  #problem: string | undefined;
 
   constructor(options: { readonly path: string; readonly files: StateFiles }) {
     this.#file = new JsonFile(options.path, { schema: Content, files: options.files });
   }
 
-  /** The damage that the read found, for `status`. */
+  /** The damage that the read found, and what has become of the file, for `status`. */
   get problem(): string | undefined {
-    return this.#problem;
+    const { problem } = this.#file;
+    return problem === undefined ? undefined : `Cannot read the subnet of the last run: ${problem}`;
   }
 
   /** Reads the subnet of the last run, if it differed. A damaged file is reported and set aside. */
   async recall(configured: Cidr): Promise<Cidr | undefined> {
     const { content, problem } = await this.#file.read();
     if (problem !== undefined) {
-      this.#problem = `Cannot read the subnet of the last run: ${problem}`;
       log.warn("Cannot read the subnet of the last run: {error}", { error: problem });
     }
     return content?.asked === formatCidr(configured) ? parseCidr(content.chosen) : undefined;

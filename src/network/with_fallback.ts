@@ -1,6 +1,5 @@
-import type { Cidr } from "../lib/ipv4.ts";
+import { type Cidr, isLoopbackSubnet } from "../lib/ipv4.ts";
 import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
-import { isLoopbackSubnet } from "./loopback_subnet.ts";
 
 /**
  * The preferred driver; if that fails to prepare a subnet, the subnet as it is, or the fallback. A

@@ -1,12 +1,13 @@
 import { parentDomains } from "../lib/hostname.ts";
 import { type Cidr, formatCidr } from "../lib/ipv4.ts";
-import type { Endpoint, RefusedEndpoint } from "../model/endpoint.ts";
+import { type Endpoint, type RefusedEndpoint, serviceKey } from "../model/endpoint.ts";
 import { VIRTUAL } from "../model/listen_mode.ts";
 import { ANY_ADDRESS, type Route } from "../model/route_table.ts";
 import { groupServices } from "../model/service.ts";
 import type { NamePolicy } from "../names/policy/name_policy.ts";
 import { allocateLeases, type DroppedLease, type Leases } from "./leases.ts";
 import { refusePort } from "./refuse_port.ts";
+import type { WithheldName } from "./withheld_names.ts";
 
 /** The port that browsers use. An endpoint on another shared port also gets one of its own. */
 const HTTP_PORT = 80;
@@ -29,19 +30,26 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
   const { leases, dropped } = allocateLeases(virtual, { ...options, known: options.leases });
   const urls = new Map(endpoints.map(({ id, url }) => [id, url]));
   const routes: Route[] = [];
-  for (const { hostname, port, scheme, wildcard, endpointIds } of services) {
+  const unserved = new Map<string, WithheldName>();
+  for (const service of services) {
+    const { hostname, port, scheme, wildcard, endpointIds } = service;
     const listenInterface = interfaces.get(hostname)!;
+    const refuse = (reason: string): void => {
+      refused.push(...endpointIds.map((id) => ({ id, url: urls.get(id)!, reason })));
+      unserved.set(hostname, { service: serviceKey(service), listenInterface });
+    };
     const portReason = refusePort(port, { listenInterface, allowPorts });
     if (portReason !== undefined) {
-      refused.push(...endpointIds.map((id) => ({ id, url: urls.get(id)!, reason: portReason })));
+      refuse(portReason);
       continue;
     }
     const address = listenInterface === VIRTUAL ? leases.get(hostname) : resolveInterface(listenInterface);
     if (address === undefined) {
-      const reason = listenInterface === VIRTUAL
-        ? `no address is left in ${formatCidr(subnet)}; give net.subnet a larger network`
-        : `this machine has no interface or address "${listenInterface}"`;
-      refused.push(...endpointIds.map((id) => ({ id, url: urls.get(id)!, reason })));
+      refuse(
+        listenInterface === VIRTUAL
+          ? `no address is left in ${formatCidr(subnet)}; give net.subnet a larger network`
+          : `this machine has no interface or address "${listenInterface}"`,
+      );
       continue;
     }
     const route: Route = {
@@ -59,7 +67,7 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
       routes.push({ ...route, extra: true });
     }
   }
-  return { routes: bindOrder(routes), leases, droppedLeases: dropped, refused, notes };
+  return { routes: bindOrder(routes), leases, droppedLeases: dropped, refused, unserved, notes };
 }
 
 /** Options of {@linkcode allocate}. */
@@ -89,6 +97,8 @@ export interface Plan {
   readonly leases: Leases;
   readonly droppedLeases: readonly DroppedLease[];
   readonly refused: readonly RefusedEndpoint[];
+  /** Allowed names, each with a service of theirs that gets no route. They must not resolve. */
+  readonly unserved: ReadonlyMap<string, WithheldName>;
   /** Host name → what is unusual about it. */
   readonly notes: ReadonlyMap<string, string>;
 }

@@ -1,5 +1,6 @@
 import { BindError, messageOf, withHint } from "../model/errors.ts";
 import { ANY_ADDRESS, listenerKey } from "../model/route_table.ts";
+import { blockingListeners } from "./blocking_listeners.ts";
 import type { ListenerDiff, WantedListener } from "./diff.ts";
 import type { ListenerEffects } from "./effects.ts";
 import type { ListenerGroup } from "./listener_group.ts";
@@ -11,12 +12,15 @@ import { SparePorts } from "./spare_ports.ts";
  */
 const DESCRIPTORS_LEFT_FREE = 64;
 
-/** Closes and opens listeners. One that fails never stops the others. */
-export function bind({ close, wanted }: ListenerDiff, options: BindOptions): Binding[] {
-  for (const key of close) options.listeners.close(key);
+/** Opens listeners, after those in their way are closed. One that fails never stops the others. */
+export function bind(difference: ListenerDiff, options: BindOptions): Binding[] {
+  const { wanted } = difference;
+  for (const key of blockingListeners(difference, options)) options.listeners.close(key);
   const pass = new BindPass(wanted, options);
   const bindings = wanted.map((listener) => pass.bind(listener));
   const givenUp = pass.givenUp;
+  // Before anything else needs a descriptor: nobody has been led to them yet.
+  for (const key of givenUp) options.listeners.close(key);
   return bindings.map((binding) => {
     const { group, listener } = binding;
     if (listener === undefined || !givenUp.has(listener)) return binding;

@@ -28,7 +28,7 @@ export function diff(routes: readonly Route[], { observed, ports }: ObservedList
 
 /** The difference between the open listeners and the wanted ones. */
 export interface ListenerDiff {
-  /** The keys of the listeners that nobody needs. They are closed before any is opened. */
+  /** The keys of the listeners that nobody needs. */
   readonly close: readonly string[];
   /** The listeners in the order in which they get ports. */
   readonly wanted: readonly WantedListener[];

@@ -33,15 +33,20 @@ export interface ListenerEffects {
 
 /** Leads connections for held ports to the ports that ngrokd has; the kernel does. */
 export interface RedirectEffects {
+  /** Returns the redirects that the last call of `ensure` has made or left. */
+  observe(): readonly Redirect[];
   /**
    * Makes exactly these redirects, and restores them if another program removed them. Returns the
-   * reason for each that does not work, by the key `address:port` of the held port.
+   * reason for each that does not work, or that could not be removed, by the key `address:port` of
+   * the held port. Rejects if nobody knows which ports lead elsewhere.
    */
   ensure(redirects: readonly Redirect[], revision: number): Promise<ReadonlyMap<string, string>>;
 }
 
 /** Makes names resolve; a publisher does. */
 export interface NameEffects {
+  /** The problem of the last publication, because of which earlier names may still resolve. */
+  readonly problem: string | undefined;
   /** Makes exactly these names (→ address) resolve. Returns the reason for each that does not. */
   publish(
     names: ReadonlyMap<string, string>,

@@ -1,7 +1,9 @@
 import { serviceKey } from "../model/endpoint.ts";
 import { VIRTUAL } from "../model/listen_mode.ts";
-import { ANY_ADDRESS, listenerKey, type Route } from "../model/route_table.ts";
+import { portHolderCommand } from "../model/port_holder.ts";
+import { listenerKey, type Route } from "../model/route_table.ts";
 import type { Binding } from "./bind.ts";
+import { directAccess } from "./direct_access.ts";
 import type { WithheldName } from "./withheld_names.ts";
 
 /** Returns why services have no route or are degraded, and what is unusual about the others. */
@@ -31,12 +33,16 @@ export function serviceReasons(
 
 /** The facts that reasons are made from. */
 export interface ReasonFacts {
+  /** The name of the operating system in Deno. */
+  readonly os: string;
   /** Host name → the reason why it does not resolve, or what is unusual about it. */
   readonly nameReasons: ReadonlyMap<string, string>;
+  /** The reason why names of earlier rounds may still resolve. */
+  readonly nameProblem: string | undefined;
   readonly withheld: ReadonlyMap<string, WithheldName>;
   /** The services whose own port leads to the port that ngrokd has. */
   readonly redirected: ReadonlySet<string>;
-  /** `address:port` of a held port → the reason why it could not be redirected. */
+  /** `address:port` of a held port → the reason why it is not redirected, or still is. */
   readonly redirectReasons: ReadonlyMap<string, string>;
 }
 
@@ -53,10 +59,13 @@ export function isNamed({ listenInterface, wildcard }: Route): boolean {
   return listenInterface === VIRTUAL && !wildcard;
 }
 
-function redirectReason({ group }: Binding, facts: ReasonFacts): string | undefined {
+function redirectReason({ group, port }: Binding, facts: ReasonFacts): string | undefined {
   if (facts.redirected.has(group.service)) return "port held by another program, redirected";
   const reason = facts.redirectReasons.get(listenerKey(group.address, group.port));
-  return reason === undefined ? undefined : `not redirected: ${reason}`;
+  if (reason === undefined) return undefined;
+  return port === group.port
+    ? `a redirect of port ${port} may remain: ${reason}`
+    : `not redirected: ${reason}`;
 }
 
 /** Says that a name does not resolve, what works now, and how to find the program. */
@@ -65,11 +74,13 @@ function withheldReason(route: Route, { group, port, heldBy }: Binding, facts: R
   if (withheld === undefined) return undefined;
   const own = withheld.service === serviceKey(route);
   const cause = own ? "" : `, because ngrokd does not serve ${withheld.service}`;
-  const address = group.address === ANY_ADDRESS ? "127.0.0.1" : group.address;
+  const isAstray = port === group.port && facts.redirectReasons.has(listenerKey(group.address, port));
   const texts = [
-    `the name does not resolve${cause}`,
-    `use ${route.scheme}://${listenerKey(address, port!)}`,
-    ...(heldBy === "program" ? [`to see the program: ss -ltnp 'sport = :${group.port}'`] : []),
+    facts.nameProblem !== undefined && isNamed(route)
+      ? `cannot remove the name${cause}: ${facts.nameProblem}`
+      : `the name does not resolve${cause}`,
+    ...(isAstray ? [] : [`use ${directAccess({ ...route, localPort: port! })}`]),
+    ...(heldBy === "program" ? [`to see the program: ${portHolderCommand(group.port, facts.os)}`] : []),
   ];
   return texts.join("; ");
 }

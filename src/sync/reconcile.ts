@@ -1,14 +1,15 @@
 import { getLogger } from "@logtape/logtape";
 import { serviceKey } from "../model/endpoint.ts";
 import { messageOf } from "../model/errors.ts";
-import type { Redirect } from "../model/redirect.ts";
+import { type Redirect, redirectKey } from "../model/redirect.ts";
+import { nextRevision } from "../model/revision.ts";
 import { listenerKey, type Route, RouteTable } from "../model/route_table.ts";
 import type { Binding, BindOptions } from "./bind.ts";
 import type { ListenerEffects, NameEffects, RedirectEffects, RoundEffects } from "./effects.ts";
 import { logFirst } from "./log_first.ts";
 import type { OpenListeners } from "./open_listeners.ts";
 import { hasFailed, isNamed, serviceReasons } from "./reasons.ts";
-import { type WithheldName, withheldNames } from "./withheld_names.ts";
+import { type WithheldName, withheldNames, type WithheldOptions } from "./withheld_names.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
 
@@ -21,26 +22,46 @@ export async function reconcile(
   const moved = bindings.filter(({ group, port = group.port }) => port !== group.port && !group.extra);
   const redirectable = options.redirectHeldPorts === "auto" ? moved.filter(isHeldVirtual) : [];
   const redirects = redirectable.map(redirectOf);
-  const redirectReasons = await redirect(redirects, effects.redirects, revision);
-  const redirected = new Set(
-    redirectable.filter(({ group: { address, port } }) => !redirectReasons.has(listenerKey(address, port)))
-      .map(({ group }) => group.service),
+  const observed = effects.redirects.observe();
+  const wanted = new Set(redirects.map(redirectKey));
+  const going = observed.filter((each) => !wanted.has(redirectKey(each)));
+  if (going.length > 0) {
+    // First no name may lead to a redirect that goes: somebody may take its ports at once.
+    const present = new Set(observed.map(redirectKey));
+    await lead(bindings, effects, {
+      ...options,
+      revision: nextRevision(),
+      redirected: servicesOf(redirectable.filter((each) => present.has(redirectKey(redirectOf(each))))),
+      redirectReasons: reasonForAll(going, "it is being removed"),
+    });
+  }
+  const redirectReasons = await redirect(redirects, effects.redirects, { revision, bindings });
+  const redirected = servicesOf(
+    redirectable.filter(({ group: { address, port } }) => !redirectReasons.has(listenerKey(address, port))),
   );
-  const withheld = options.publishMovedPorts
-    ? new Map<string, WithheldName>()
-    : withheldNames(bindings, { redirected });
-  const routes = setRoutes(bindings, effects.listeners, withheld);
-  const published = routes.filter((route) => isNamed(route) && !withheld.has(route.hostname));
-  const { names, nameReasons } = await publishNames(published, effects.names, revision);
+  const { routes, withheld, names, nameReasons, nameProblem } = await lead(bindings, effects, {
+    ...options,
+    revision,
+    redirected,
+    redirectReasons,
+  });
   const used = listenersOf(bindings);
   closeUnused(effects.listeners, used);
   logRemapped(moved, options.ports);
+  const isLeft = nameProblem !== undefined && withheld.size > 0;
   return {
     routes,
-    reasons: serviceReasons(bindings, { nameReasons, withheld, redirected, redirectReasons }),
+    reasons: serviceReasons(bindings, {
+      os: options.os,
+      nameReasons,
+      nameProblem,
+      withheld,
+      redirected,
+      redirectReasons,
+    }),
     withheld: new Set(withheld.keys()),
     ports: portsToSave(bindings, options.ports),
-    applied: bindings.some(hasFailed) ? undefined : {
+    applied: isLeft || bindings.some(hasFailed) ? undefined : {
       revision,
       addresses,
       listeners: used,
@@ -58,6 +79,10 @@ export interface ReconcileOptions extends Pick<BindOptions, "ports"> {
   /** True if names resolve although ngrokd does not serve all their own ports. */
   readonly publishMovedPorts: boolean;
   readonly redirectHeldPorts: "auto" | "off";
+  /** The name of the operating system in Deno. */
+  readonly os: string;
+  /** The names with a service that has no route. */
+  readonly unserved: ReadonlyMap<string, WithheldName>;
 }
 
 /** The result of {@linkcode reconcile}. An endpoint that fails never stops the others. */
@@ -71,8 +96,8 @@ export interface ReconcileOutcome {
   /** Service → remapped port, to be saved; also those of endpoints that are away. */
   readonly ports: ReadonlyMap<string, number>;
   /**
-   * Undefined if an endpoint has no listener, so that the next round has to retry. A missing extra
-   * listener alone does not cost a full round at each poll.
+   * Undefined if an endpoint has no listener or a withheld name may still resolve, so that the next
+   * round has to retry. A missing extra listener alone does not cost a full round at each poll.
    */
   readonly applied: Applied | undefined;
 }
@@ -87,12 +112,39 @@ export interface Applied {
   /** The addresses and own ports of the services that have been remapped. */
   readonly remapped: readonly { readonly address: string; readonly port: number }[];
   readonly redirects: readonly Redirect[];
-  /** `address:port` of a held port → the reason why it is not redirected. */
+  /** `address:port` of a held port → the reason why it is not redirected, or still is. */
   readonly redirectReasons: ReadonlyMap<string, string>;
   /** Host name → address. */
   readonly names: ReadonlyMap<string, string>;
   /** Host name → the reason why it does not resolve, or what is unusual about it. */
   readonly nameReasons: ReadonlyMap<string, string>;
+}
+
+/** Sets the routes and publishes the names that may resolve. */
+async function lead(
+  bindings: readonly Binding[],
+  effects: Pick<RoundEffects, "listeners" | "names">,
+  options: LeadOptions,
+) {
+  const withheld = options.publishMovedPorts
+    ? new Map<string, WithheldName>()
+    : withheldNames(bindings, options);
+  const routes = setRoutes(bindings, effects.listeners, withheld);
+  const published = routes.filter((route) => isNamed(route) && !withheld.has(route.hostname));
+  return { routes, withheld, ...await publishNames(published, effects.names, options.revision) };
+}
+
+interface LeadOptions extends WithheldOptions, Pick<ReconcileOptions, "publishMovedPorts"> {
+  /** The revision of the names. */
+  readonly revision: number;
+}
+
+function reasonForAll(redirects: readonly Redirect[], reason: string): ReadonlyMap<string, string> {
+  return new Map(redirects.map(({ address, from }) => [listenerKey(address, from), reason]));
+}
+
+function servicesOf(bindings: readonly Binding[]): ReadonlySet<string> {
+  return new Set(bindings.map(({ group }) => group.service));
 }
 
 function isHeldVirtual({ group, heldBy }: Binding): boolean {
@@ -103,12 +155,17 @@ function redirectOf({ group: { address, port }, port: to }: Binding): Redirect {
   return { address, from: port, to: to! };
 }
 
-async function redirect(redirects: readonly Redirect[], effects: RedirectEffects, revision: number) {
+async function redirect(
+  redirects: readonly Redirect[],
+  effects: RedirectEffects,
+  { revision, bindings }: Pick<OpenListeners, "revision" | "bindings">,
+): Promise<ReadonlyMap<string, string>> {
   try {
     return new Map(await effects.ensure(redirects, revision));
   } catch (error) {
     const reason = messageOf(error);
-    return new Map(redirects.map(({ address, from }) => [listenerKey(address, from), reason]));
+    const virtual = bindings.filter(({ group }) => group.virtual);
+    return new Map(virtual.map(({ group: { address, port } }) => [listenerKey(address, port), reason]));
   }
 }
 
@@ -139,10 +196,12 @@ async function publishNames(routes: readonly Route[], effects: NameEffects, revi
   const names = new Map(routes.map(({ hostname, address }) => [hostname, address]));
   try {
     // A copy, because the publisher may change its own map.
-    return { names, nameReasons: new Map(await effects.publish(names, revision)) };
+    const nameReasons = new Map(await effects.publish(names, revision));
+    return { names, nameReasons, nameProblem: effects.problem };
   } catch (error) {
     const reason = messageOf(error);
-    return { names, nameReasons: new Map([...names.keys()].map((name) => [name, reason])) };
+    const nameReasons = new Map([...names.keys()].map((name) => [name, reason]));
+    return { names, nameReasons, nameProblem: reason };
   }
 }
 

@@ -21,15 +21,14 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
   const { endpoints = [], saved, settings } = input;
   const { ports } = saved;
   const exchange = new LeaseExchange({ ...settings, listeners: effects.listeners });
-  let { plan, opened } = await open(input, effects, { leases: saved.leases });
+  let { plan, opened } = await open(input, effects, saved.leases);
   logDropped(plan.droppedLeases);
   for (let attempt = 0; attempt < MAX_EXCHANGES; attempt++) {
     const leases = exchange.exchange(opened.bindings, plan.leases);
     if (leases === undefined) break;
-    // What this pass no longer needs is closed once the names have moved.
-    ({ plan, opened } = await open(input, effects, { leases, close: [] }));
+    ({ plan, opened } = await open(input, effects, leases));
   }
-  const done = await reconcile(opened, effects, { ...settings, ports });
+  const done = await reconcile(opened, effects, { ...settings, ports, unserved: plan.unserved });
   const toSave = { leases: plan.leases, ports: done.ports, endpoints: input.endpoints };
   const saveError = await effects.state.save(toSave).then(() => undefined, (error: unknown) => error);
 
@@ -64,7 +63,7 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
 async function open(
   { endpoints = [], saved, settings }: RoundInput,
   effects: RoundEffects,
-  { leases, ...own }: { readonly leases: Leases; readonly close?: readonly string[] },
+  leases: Leases,
 ): Promise<{ plan: Plan; opened: OpenListeners }> {
   const plan = allocate(endpoints, { ...settings, leases });
   // Saved before anybody can see a new address: after a crash no other name may get it.
@@ -74,7 +73,7 @@ async function open(
   }
   const { ports } = saved;
   const difference = diff(plan.routes, { observed: effects.listeners.observe(), ports });
-  const opened = await openListeners({ ...difference, ...own }, effects, {
+  const opened = await openListeners(difference, effects, {
     ports,
     startPort: settings.startPort,
   });
@@ -97,7 +96,9 @@ export interface RoundInput extends KnownEndpoints {
 
 /** The configuration that a round depends on. */
 export interface RoundSettings
-  extends Omit<AllocateOptions, "leases">, Pick<ReconcileOptions, "publishMovedPorts" | "redirectHeldPorts"> {
+  extends
+    Omit<AllocateOptions, "leases">,
+    Pick<ReconcileOptions, "publishMovedPorts" | "redirectHeldPorts" | "os"> {
   /** The first port to try when a port is in use. */
   readonly startPort: number;
 }

@@ -1,4 +1,5 @@
 import { serviceKey } from "../model/endpoint.ts";
+import { listenerKey } from "../model/route_table.ts";
 import type { Binding } from "./bind.ts";
 
 /**
@@ -7,17 +8,28 @@ import type { Binding } from "./bind.ts";
  */
 export function withheldNames(
   bindings: readonly Binding[],
-  options: { readonly redirected: ReadonlySet<string> },
+  { unserved, redirected, redirectReasons }: WithheldOptions,
 ): ReadonlyMap<string, WithheldName> {
-  const withheld = new Map<string, WithheldName>();
+  const withheld = new Map(unserved);
   for (const { group, port } of bindings) {
-    if (group.extra || port === group.port || options.redirected.has(group.service)) continue;
+    const isServed = port === group.port && !redirectReasons.has(listenerKey(group.address, group.port));
+    if (group.extra || isServed || redirected.has(group.service)) continue;
     for (const route of group.routes) {
       const { hostname, listenInterface } = route;
       if (!withheld.has(hostname)) withheld.set(hostname, { service: serviceKey(route), listenInterface });
     }
   }
   return withheld;
+}
+
+/** Options of {@linkcode withheldNames}. */
+export interface WithheldOptions {
+  /** The names with a service that has no route. */
+  readonly unserved: ReadonlyMap<string, WithheldName>;
+  /** The services whose own port leads to the port that ngrokd has. */
+  readonly redirected: ReadonlySet<string>;
+  /** `address:port` → the reason why it is not redirected, or still is. */
+  readonly redirectReasons: ReadonlyMap<string, string>;
 }
 
 /** A name that must not resolve. */

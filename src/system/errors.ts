@@ -1,4 +1,5 @@
 import { BindError, type BindFailure, FileError, type FileFailure, messageOf } from "../model/errors.ts";
+import { portHolderCommand } from "../model/port_holder.ts";
 
 /** Translates Deno's error of a file operation. Only this module knows Deno's classes for files. */
 export function toFileError(error: unknown, operation: { action: string; path: string }): FileError {
@@ -16,7 +17,9 @@ export function toFileError(error: unknown, operation: { action: string; path: s
 export function toBindError(error: unknown, address: string): BindError {
   const [reason, state] = bindFailure(error, address);
   const hint = reason === "in_use" && !address.startsWith("/")
-    ? "See what listens there: sudo ss -ltnp"
+    ? `See what listens there: ${
+      portHolderCommand(Number(address.slice(address.lastIndexOf(":") + 1)), Deno.build.os)
+    }`
     : undefined;
   return new BindError(`Cannot bind ${address}: ${state}`, { address, reason, cause: error, hint });
 }
@@ -83,9 +86,7 @@ function fileFailure(error: unknown): [FileFailure, string] {
   if (code === "ENOSPC" || code === "EDQUOT" || /os error (28|122)\b/.test(messageOf(error))) {
     return ["full", "the disk is full"];
   }
-  if (code === "EROFS" || /os error 30\b/.test(messageOf(error))) {
-    return ["read_only", "the file system is read-only"];
-  }
+  if (isReadOnly(error)) return ["read_only", "the file system is read-only"];
   return ["other", messageOf(error)];
 }
 
@@ -93,6 +94,9 @@ function bindFailure(error: unknown, address: string): [BindFailure, string] {
   if (error instanceof Deno.errors.AddrInUse) return ["in_use", "address is in use"];
   if (error instanceof Deno.errors.AddrNotAvailable) {
     return ["not_available", "this machine does not have the address"];
+  }
+  if (address.startsWith("/") && (error instanceof Deno.errors.NotFound || isReadOnly(error))) {
+    return ["not_available", messageOf(error)];
   }
   if (error instanceof Deno.errors.NotCapable) return ["denied", "the permission set does not allow it"];
   if (error instanceof Deno.errors.PermissionDenied) {
@@ -103,6 +107,10 @@ function bindFailure(error: unknown, address: string): [BindFailure, string] {
   }
   if (isOutOfDescriptors(error)) return ["exhausted", "no file descriptor is left"];
   return ["other", messageOf(error)];
+}
+
+function isReadOnly(error: unknown): boolean {
+  return codeOf(error) === "EROFS" || /os error 30\b/.test(messageOf(error));
 }
 
 function missingPermission(error: unknown): string {

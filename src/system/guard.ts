@@ -45,7 +45,7 @@ export interface OwnerOptions {
 export async function checkAncestors(path: string): Promise<void> {
   const user = Deno.uid();
   if (user !== ROOT) return;
-  const problem = await ancestorProblem(path, { user });
+  const problem = await ancestorProblem(path, user);
   if (problem !== undefined) throw unsafe(path, problem);
 }
 
@@ -58,7 +58,7 @@ export async function checkAncestors(path: string): Promise<void> {
 export async function checkDirectory(path: string): Promise<string | undefined> {
   const user = Deno.uid();
   if (user === null) return undefined;
-  const problem = await directoryProblem(path, user) ?? await ancestorProblem(path, { user });
+  const problem = await directoryProblem(path, user) ?? await ancestorProblem(path, user);
   if (problem === undefined) return undefined;
   const error = unsafe(path, problem);
   if (user === ROOT) throw error;

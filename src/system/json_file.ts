@@ -19,8 +19,9 @@ export class JsonFile<T> {
   readonly #maxBytes: number | undefined;
   /** The text that is known to be on disk. */
   #onDisk: string | undefined;
-  /** True if the last read failed: the file may have valid content. */
-  #isUnread = false;
+  /** The error of the last read, as long as the file is there: it may have valid content. */
+  #unread: string | undefined;
+  #problem: string | undefined;
 
   constructor(path: string, options: { schema: z.ZodType<T>; files: StateFiles; maxBytes?: number }) {
     this.#path = path;
@@ -33,17 +34,30 @@ export class JsonFile<T> {
     return this.#path;
   }
 
+  /** The failure of the last read, and what has become of the file since; undefined if none. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
   /** Reads and checks the content. Never rejects; a failure is in `problem`. */
   async read(): Promise<JsonContent<T>> {
+    const found = await this.#read();
+    this.#problem = found.problem;
+    return found;
+  }
+
+  async #read(): Promise<JsonContent<T>> {
     let text: string;
     this.#onDisk = undefined;
-    this.#isUnread = false;
+    this.#unread = undefined;
     try {
       text = await this.#files.readOwn(this.#path, { maxBytes: this.#maxBytes });
     } catch (error) {
       if (isMissing(error)) return {};
-      this.#isUnread = true;
-      return { problem: `${messageOf(error)}; it stays, and the next write renames it to ${this.#badPath}` };
+      this.#unread = messageOf(error);
+      return {
+        problem: `${this.#unread}; it stays until the next write, which renames it to ${this.#badPath}`,
+      };
     }
     const parsed = this.#schema.safeParse(parseJson(text));
     if (!parsed.success) {
@@ -76,13 +90,15 @@ export class JsonFile<T> {
 
   /** Renames a file that could not be read. @throws {FileError} */
   async #keepUnread(): Promise<void> {
-    if (!this.#isUnread) return;
+    if (this.#unread === undefined) return;
     try {
       await moveAside(this.#path, this.#files);
+      this.#problem = `${this.#unread}; it is kept as ${this.#badPath}`;
     } catch (error) {
       if (!isMissing(error)) throw error;
+      this.#problem = undefined;
     }
-    this.#isUnread = false;
+    this.#unread = undefined;
   }
 }
 

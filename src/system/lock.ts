@@ -10,11 +10,17 @@ const MAX_ATTEMPTS = 100;
  * Takes a lock that ends with this process, and removes its file at the end. The directory is
  * created by {@linkcode prepareDirectory}.
  *
- * @throws {BindError} `in_use` if another process holds it; `denied` if others can enter the
- * directory.
+ * @throws {BindError} `in_use` if another process holds it; `unsafe` if others can enter the
+ * directory, but `denied` for an ordinary user, who cannot correct that.
  */
 export async function holdLock(path: string, options: LockOptions = {}): Promise<AsyncDisposable> {
-  await prepareDirectory(path, options.group);
+  try {
+    await prepareDirectory(path, options.group);
+  } catch (error) {
+    if (!(error instanceof BindError) || error.reason !== "unsafe" || Deno.uid() === ROOT) throw error;
+    const { message, address, hint } = error;
+    throw new BindError(message, { address, reason: "denied", cause: error, hint });
+  }
   const held = new BindError("Another ngrokd manages the names and addresses of this machine", {
     address: path,
     reason: "in_use",

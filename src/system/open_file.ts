@@ -18,12 +18,12 @@ const MAX_ATTEMPTS = 5;
  */
 export async function openFile(path: string, options: OpenOptions): Promise<FileHandle> {
   const { action, follow } = options;
-  const flags = SAFE | (action === "write" ? constants.O_WRONLY : constants.O_RDONLY);
+  const flags = (follow ? O_NONBLOCK : SAFE) | (action === "write" ? constants.O_WRONLY : constants.O_RDONLY);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const found = await (follow ? Deno.stat(path) : Deno.lstat(path));
     if (!found.isFile) throw notRegular(path, { action, info: found });
     const handle = await open(path, flags);
-    // The runtime follows a symlink before it opens, whatever O_NOFOLLOW says (docs/runtime.md).
+    // A scoped runtime follows a symlink whatever O_NOFOLLOW says (docs/runtime.md).
     const { dev, ino } = await handle.stat();
     if (Deno.build.os === "windows" || (dev === found.dev && ino === found.ino)) return handle;
     await handle.close();

@@ -1,4 +1,5 @@
-import { dirname, resolve } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { STATE_FILES } from "../model/state_files.ts";
 import { toFileError } from "./errors.ts";
 import { holds } from "./permissions.ts";
 
@@ -8,7 +9,12 @@ const OTHERS_WRITE = 0o002;
 /** The groups wheel and daemon of macOS, which own /var/run and hold no ordinary user. */
 const SYSTEM_GROUPS: ReadonlySet<number | null> = new Set(Deno.build.os === "darwin" ? [0, 1] : []);
 const STICKY = 0o1000;
-const MAX_LINKS = 16;
+/** As many as Linux follows (path_resolution(7)). */
+const MAX_LINKS = 40;
+const FEWER_LINKS = "Use a path with fewer symbolic links";
+
+/** The files that a former user of ngrokd may have left: with a wrong owner they are not used. */
+const OWN_NAMES: readonly string[] = ["config.yml", "tls.key", "tls.crt", ...Object.values(STATE_FILES)];
 
 /** The reason why other users could replace a file, and the command that corrects it. */
 export interface PathProblem {
@@ -22,45 +28,75 @@ export interface PathProblem {
  * `user` owns the next part of the path: nobody else can rename or remove it (unlink(2)).
  * Directories that the permission set does not show are left out.
  */
-export async function ancestorProblem(
-  path: string,
-  { user, links = MAX_LINKS }: AncestorOptions,
-): Promise<PathProblem | undefined> {
-  for (const [directory, next] of ancestorsOf(resolve(path))) {
-    const info = await lstat(directory);
-    if (info === undefined) continue;
-    const stranger = strangerOf(info, user);
-    if (stranger !== undefined) {
-      const what = info.isSymlink ? "the symbolic link" : "the directory";
-      return {
-        text: `user ${stranger} owns ${what} ${directory}`,
-        hint: `Run: chown -h ${user} ${directory}`,
-      };
-    }
-    if (info.isSymlink) {
-      if (links === 0) continue;
-      const target = `${await Deno.realPath(directory)}/x`;
-      const problem = await ancestorProblem(target, { user, links: links - 1 });
-      if (problem !== undefined) return problem;
-    } else if (isWritableByOthers(info)) {
-      if (!isSticky(info)) return writable(directory, info);
-      const child = await lstat(next);
-      const owner = child === undefined ? undefined : strangerOf(child, user);
-      if (owner !== undefined) {
-        const text = `${writable(directory, info).text}, and user ${owner} owns ${next}`;
-        return { text, hint: `Run: chown -h ${user} ${next}` };
-      }
-    }
+export async function ancestorProblem(path: string, user: number): Promise<PathProblem | undefined> {
+  // The runtime removes `..` from a path only under a scoped set (docs/runtime.md).
+  const asWritten = isAbsolute(path) ? path : `${resolve()}/${path}`;
+  for (const opened of new Set([resolve(path), asWritten])) {
+    const problem = await walk(opened, user);
+    if (problem !== undefined) return problem;
   }
   return undefined;
 }
 
-/** Options of {@linkcode ancestorProblem}. */
-export interface AncestorOptions {
-  /** Trusted, as root is. */
-  readonly user: number;
-  /** The number of symbolic links that are followed. @default {16} */
-  readonly links?: number;
+/**
+ * Follows a path part by part as the kernel does, through each symbolic link and also the last:
+ * `..` leaves the directory that a link leads to.
+ */
+async function walk(path: string, user: number): Promise<PathProblem | undefined> {
+  const parts = partsOf(path);
+  let links = 0;
+  let directory = "/";
+  for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+    if (part === "..") {
+      directory = dirname(directory);
+      continue;
+    }
+    const next = join(directory, part);
+    const problem = await entryProblem(next, user);
+    if (problem !== undefined) return problem;
+    if (!(await lstat(next))?.isSymlink) {
+      directory = next;
+      continue;
+    }
+    links++;
+    if (links > MAX_LINKS) return { text: `${next} is one of too many symbolic links`, hint: FEWER_LINKS };
+    const target = await readLink(next);
+    parts.unshift(...partsOf(target));
+    if (isAbsolute(target)) directory = "/";
+  }
+  return undefined;
+}
+
+/** Returns the reason why a stranger can replace an entry of its directory, which is no link. */
+async function entryProblem(entry: string, user: number): Promise<PathProblem | undefined> {
+  const directory = dirname(entry);
+  const info = await lstat(directory);
+  const child = await lstat(entry);
+  const stranger = info === undefined ? undefined : strangerOf(info, user);
+  if (stranger !== undefined) {
+    const text = `user ${stranger} owns the directory ${directory}`;
+    return { text, hint: await handOver(directory, user) };
+  }
+  const owner = child === undefined ? undefined : strangerOf(child, user);
+  if (info !== undefined && isWritableByOthers(info)) {
+    if (!isSticky(info)) return writable(directory, info);
+    if (owner !== undefined) {
+      const text = `${writable(directory, info).text}, and user ${owner} owns ${entry}`;
+      return { text, hint: `Run: chown -h ${user} ${entry}` };
+    }
+  }
+  if (!child?.isSymlink || owner === undefined) return undefined;
+  return { text: `user ${owner} owns the symbolic link ${entry}`, hint: `Run: chown -h ${user} ${entry}` };
+}
+
+/** Returns the command that gives a directory, and the files of ngrokd in it, to `user`. */
+async function handOver(directory: string, user: number): Promise<string> {
+  const paths = [directory];
+  for (const path of OWN_NAMES.map((name) => join(directory, name))) {
+    const info = await lstat(path);
+    if (info !== undefined && strangerOf(info, user) !== undefined) paths.push(path);
+  }
+  return `Run: chown -h ${user} ${paths.join(" ")}`;
 }
 
 /**
@@ -75,7 +111,7 @@ export async function directoryProblem(path: string, user: number): Promise<Path
   });
   const stranger = strangerOf(info, user);
   if (stranger !== undefined) {
-    return { text: `user ${stranger} owns the directory`, hint: `Run: chown ${user} ${path}` };
+    return { text: `user ${stranger} owns the directory`, hint: await handOver(path, user) };
   }
   return isWritableByOthers(info) ? writable(path, info) : undefined;
 }
@@ -102,11 +138,8 @@ function isSticky({ mode }: Deno.FileInfo): boolean {
   return ((mode ?? 0) & STICKY) !== 0;
 }
 
-/** Returns each directory above a path, from the root, with the next part of the path in it. */
-function ancestorsOf(path: string): [directory: string, next: string][] {
-  const found: [string, string][] = [];
-  for (let next = path; dirname(next) !== next; next = dirname(next)) found.push([dirname(next), next]);
-  return found.reverse();
+function partsOf(path: string): string[] {
+  return path.split("/").filter((part) => part !== "" && part !== ".");
 }
 
 /** Asks first, so that no access beyond the permission set is tried and recorded. */
@@ -123,5 +156,13 @@ async function lstat(path: string): Promise<Deno.FileInfo | undefined> {
     const isHidden = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied;
     if (isHidden) return undefined;
     throw toFileError(error, { action: "stat", path });
+  }
+}
+
+async function readLink(path: string): Promise<string> {
+  try {
+    return await Deno.readLink(path);
+  } catch (error) {
+    throw toFileError(error, { action: "resolve", path });
   }
 }

@@ -1,14 +1,17 @@
 /** A capability that a value of the configuration needs, in Deno's terms. */
 export type Capability =
-  | { readonly kind: "read" | "write"; readonly path: string }
+  | { readonly kind: "read" | "write" | "run"; readonly path: string }
   | { readonly kind: "net"; readonly host: string };
 
 /** Returns true if the permission set of this process includes the capability. */
 export function holds(capability: Capability): boolean {
-  const status = capability.kind === "net"
-    ? Deno.permissions.querySync({ name: "net", host: capability.host })
-    : Deno.permissions.querySync({ name: capability.kind, path: capability.path });
-  return status.state === "granted";
+  return Deno.permissions.querySync(descriptorOf(capability)).state === "granted";
+}
+
+function descriptorOf(capability: Capability): Deno.PermissionDescriptor {
+  const { kind } = capability;
+  if (kind === "net") return { name: kind, host: capability.host };
+  return kind === "run" ? { name: kind, command: capability.path } : { name: kind, path: capability.path };
 }
 
 /** Returns the command line flag that grants the capability. */

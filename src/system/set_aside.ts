@@ -2,11 +2,12 @@ import { FileError, type FileFailure, messageOf } from "../model/errors.ts";
 import { DAMAGED_SUFFIX } from "../model/state_files.ts";
 
 /** The reasons that stay until somebody changes the file. */
-const LASTING: ReadonlySet<FileFailure> = new Set(["not_regular", "unsafe", "too_large", "denied"]);
+const LASTING: ReadonlySet<FileFailure> = new Set(["not_regular", "unsafe", "too_large"]);
 
 /**
  * Returns true if a file can never be used as it is: what has its name is no regular file, or it is
- * too large, or of the wrong owner or mode. Other errors may pass.
+ * too large, or of the wrong owner or mode. Other errors may pass, and a file that
+ * this user may not read can be good for another user.
  */
 export function isUnusable(error: unknown): error is FileError {
   return error instanceof FileError && LASTING.has(error.reason);

@@ -12,6 +12,7 @@ import { random } from "./random.ts";
 import { run } from "./run.ts";
 import { onSignals } from "./signals.ts";
 import { type LogOutput, openLogOutput } from "./log_output.ts";
+import { connectReserved } from "./connect_reserved.ts";
 import { connectTcp, listenTcp } from "./tcp.ts";
 import { writeErr, writeOut } from "./terminal.ts";
 import { checkTlsPair } from "./tls_pair.ts";
@@ -32,6 +33,7 @@ export interface System {
   readonly listenTcp: typeof listenTcp;
   readonly listenUdp: typeof listenUdp;
   readonly connectTcp: typeof connectTcp;
+  readonly connectReserved: typeof connectReserved;
   readonly connectTls: typeof connectTls;
   readonly probeChain: typeof probeChain;
   /**
@@ -81,6 +83,7 @@ export function realSystem(): System {
     listenTcp,
     listenUdp,
     connectTcp,
+    connectReserved,
     connectTls,
     probeChain,
     localAddresses,

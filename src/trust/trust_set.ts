@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { CA_DIRECTORY } from "../config/paths.ts";
 import { withHint } from "../model/errors.ts";
 import { nextRevision } from "../model/revision.ts";
 import { messageOf } from "../model/errors.ts";
@@ -10,8 +11,6 @@ import { loadTrust, type TrustFiles } from "./load_trust.ts";
 import { splitUsable, type TrustedCa, type UnusableCa, unusableText } from "./trusted_ca.ts";
 
 const log = getLogger(["ngrokd", "trust"]);
-
-const CA_DIRECTORY = "/etc/ssl/certs/ngrok";
 
 /**
  * The CAs that are trusted in addition to the runtime's own: those of files, as they were at the

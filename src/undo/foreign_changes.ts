@@ -1,20 +1,25 @@
-import { FileError } from "../model/errors.ts";
+import { dirname } from "node:path";
+import { FileError, type FileFailure } from "../model/errors.ts";
+import type { ReplaceFileSystem } from "../names/replace_file.ts";
 import { hasSection } from "../names/hosts/hosts_block.ts";
 import type { Change, Journal } from "./journal.ts";
 
 const MAX_BYTES = 16 * 1024 * 1024;
+/** The failures that show that a file is no hosts file. All others may pass. */
+const NO_HOSTS_FILE: ReadonlySet<FileFailure> = new Set(["not_regular", "too_large"]);
 
 /**
  * Drops each change of a journal from disk that names a file which is not ngrokd's, so that nothing
- * there is undone. Returns one sentence for each.
+ * there is undone. An entry stays if its file cannot be read now. Returns one sentence for each.
  */
 export async function dropForeign(journal: Journal, options: OwnFiles): Promise<string[]> {
   const problems: string[] = [];
   for (const change of journal.changes) {
-    const reason = await foreignReason(change, options);
+    const { reason, mayBeOwn = false } = await examine(change, options);
     if (reason === undefined) continue;
-    problems.push(`The journal names ${pathOf(change)}, ${reason}; the entry is not used`);
-    await journal.strike(change);
+    const fate = mayBeOwn ? "the entry stays" : "the entry is not used";
+    problems.push(`The journal names ${pathOf(change)}, ${reason}; ${fate}`);
+    if (!mayBeOwn) await journal.strike(change);
   }
   return problems;
 }
@@ -23,37 +28,51 @@ export async function dropForeign(journal: Journal, options: OwnFiles): Promise<
 export interface OwnFiles {
   readonly hosts: readonly string[];
   readonly resolvConf: { readonly path: string; readonly backup: string };
-  readonly resolverDir: string;
-  readonly files: {
-    /** Throws {@linkcode FileError}. */
-    readBytesIfAny(path: string, maxBytes: number): Promise<Uint8Array | undefined>;
-  };
+  /** Undefined if the operating system has none. */
+  readonly resolverDir: string | undefined;
+  readonly files: Pick<ReplaceFileSystem, "readBytesIfAny" | "realPath" | "checkDirectory">;
 }
 
-async function foreignReason(change: Change, own: OwnFiles): Promise<string | undefined> {
+interface Examined {
+  /** Undefined if the file is ngrokd's. */
+  readonly reason?: string;
+  /** @default {false} */
+  readonly mayBeOwn?: boolean;
+}
+
+async function examine(change: Change, own: OwnFiles): Promise<Examined> {
   switch (change.kind) {
     case "addresses":
-      return undefined;
+    case "redirects":
+      return {};
     case "hosts":
-      return own.hosts.includes(change.path) ? undefined : await hostsReason(change.path, own.files);
+      return own.hosts.includes(change.path) ? {} : await examineHosts(change.path, own.files);
     case "resolv_conf":
-      if (change.path !== own.resolvConf.path) return `which is not ${own.resolvConf.path}`;
-      if (change.backup === own.resolvConf.backup) return undefined;
-      return `with the backup ${change.backup}, which is not ${own.resolvConf.backup}`;
+      if (change.path !== own.resolvConf.path) return { reason: `which is not ${own.resolvConf.path}` };
+      if (change.backup === own.resolvConf.backup) return {};
+      return { reason: `with the backup ${change.backup}, which is not ${own.resolvConf.backup}` };
     case "resolver_dir":
-      return change.path === own.resolverDir ? undefined : `which is not ${own.resolverDir}`;
+      if (own.resolverDir === undefined) return { reason: "which only macOS has" };
+      return change.path === own.resolverDir ? {} : { reason: `which is not ${own.resolverDir}` };
   }
 }
 
 /** An earlier run may have had another NGROKD_HOSTS_PATH: the section identifies that file. */
-async function hostsReason(path: string, files: OwnFiles["files"]): Promise<string | undefined> {
+async function examineHosts(path: string, files: OwnFiles["files"]): Promise<Examined> {
   try {
     const bytes = await files.readBytesIfAny(path, MAX_BYTES);
-    if (bytes === undefined || hasSection(new TextDecoder("latin1").decode(bytes))) return undefined;
-    return "which has no section of ngrokd";
+    if (bytes === undefined) return {};
+    if (!hasSection(new TextDecoder("latin1").decode(bytes))) {
+      return { reason: "which has no section of ngrokd" };
+    }
+    for (const file of new Set([path, await files.realPath(path)])) await files.checkDirectory(dirname(file));
+    return {};
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
-    return `which is not a hosts file of ngrokd (${error.message})`;
+    const { message, reason } = error;
+    if (reason === "unsafe") return { reason: `which others can replace (${message})` };
+    if (NO_HOSTS_FILE.has(reason)) return { reason: `which is not a hosts file of ngrokd (${message})` };
+    return { reason: `which cannot be checked (${message})`, mayBeOwn: true };
   }
 }
 

@@ -74,11 +74,11 @@ function readNames(content: Uint8Array<ArrayBuffer>): string[] {
   });
 }
 
-/** Returns an address; the zeros of IPv6 are not left out. */
-function addressText(bytes: Uint8Array): string {
+/** Returns an address, that of IPv6 in its short form (RFC 5952). */
+function addressText(bytes: Uint8Array<ArrayBuffer>): string {
   if (bytes.length !== 16) return bytes.join(".");
-  const groups = Array.from({ length: 8 }, (_, index) => (bytes[2 * index]! << 8) | bytes[2 * index + 1]!);
-  return groups.map((group) => group.toString(16)).join(":");
+  const groups = bytes.toHex().match(/.{4}/g)!.join(":");
+  return new URL(`http://[${groups}]`).hostname.slice(1, -1);
 }
 
 function malformed(): SyntaxError {

@@ -44,8 +44,18 @@ export function readSingle(bytes: Uint8Array<ArrayBuffer>, tag: number): Uint8Ar
   return element.content;
 }
 
-/** Returns an object identifier in dotted form: `2.5.4.3`. */
+/** Bytes. The longest in use hold a UUID and have 20; reading one takes quadratic time. */
+const MAX_OID_LENGTH = 64;
+
+/**
+ * Returns an object identifier in dotted form: `2.5.4.3`.
+ *
+ * @throws {SyntaxError} If it has more than 64 bytes.
+ */
 export function oidText(content: Uint8Array): string {
+  if (content.length > MAX_OID_LENGTH) {
+    throw new SyntaxError(`Cannot read DER: an object identifier has more than ${MAX_OID_LENGTH} bytes`);
+  }
   const numbers: bigint[] = [];
   let number = 0n;
   for (const byte of content) {

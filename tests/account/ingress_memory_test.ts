@@ -66,3 +66,14 @@ Deno.test("A start while the API is down dials the ingress that the cloud named 
     assert.equal(await again, 0);
   }
 });
+
+Deno.test("IngressMemory says where a file is kept that it has replaced", async () => {
+  await using directory = await temporaryDirectory();
+  const path = `${directory.path}/ingress_endpoint.json`;
+  await Deno.mkdir(path);
+  const memory = new IngressMemory(path, files);
+  await memory.load("op_1");
+  assert.match(memory.problem!, /it stays until the next write, which renames it to /);
+  await memory.record({ id: "op_1", certificate: "", selectors: [], ingressEndpoint: "a.example:443" });
+  assert.ok(memory.problem!.endsWith(`; it is kept as ${path}.bad`), memory.problem);
+});

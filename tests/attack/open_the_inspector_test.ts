@@ -2,6 +2,7 @@
 // process, which is root's; a script that rotates logs may well send it.
 import assert from "node:assert/strict";
 import { Stage } from "../../sim/stage.ts";
+import { SIGNAL_VARIABLE } from "../../src/config/environment_warnings.ts";
 import { DaemonProcess, PROGRAM } from "../long/crash/daemon_process.ts";
 import { runProgram, shell } from "../root/commands.ts";
 import { rootTests } from "../root/test_root.ts";
@@ -14,7 +15,13 @@ const WAYS: Readonly<Record<string, { argv: readonly string[]; ready: string }>>
   "deno task launch": { argv: [Deno.execPath(), "task", "--quiet", "launch"], ready: " is running" },
   "deno task dev": { argv: [Deno.execPath(), "task", "--quiet", "dev"], ready: "Press Ctrl-C" },
   "the command line by hand": { argv: PROGRAM, ready: " is running" },
+  // As after a shell, which clears the mask and keeps the variable.
+  "a variable that says blocked": {
+    argv: ["/usr/bin/env", `${SIGNAL_VARIABLE}=blocked`, ...PROGRAM],
+    ready: " is running",
+  },
 };
+const ROOT = new URL("../../", import.meta.url).pathname;
 const SIGNALS = 5;
 
 for (const [way, { argv, ready }] of Object.entries(WAYS)) {
@@ -30,10 +37,41 @@ for (const [way, { argv, ready }] of Object.entries(WAYS)) {
       assert.equal(await answerOfInspector(), "", "the inspector answers a local user");
     }
     assert.deepEqual(await machine(daemon.pid), before);
-    if (ready === " is running") assert.equal((await stage.askStatus()).config.state, "ok");
+    if (ready === " is running") {
+      await sendProfilerSignal(way, before);
+      assert.equal((await stage.askStatus()).config.state, "ok");
+    }
     daemon.kill("SIGTERM");
     assert.equal((await daemon.ended).code, 0, daemon.log.join("\n"));
   });
+}
+
+testInside("SIGUSR1 opens no inspector to a local user: ngrokctl by hand", async () => {
+  await using stage = await Stage.open({ shipped: true });
+  const editor = `sh -c 'echo editing; until [ -e ${stage.directory}/done ]; do sleep 0.1; done'`;
+  const ctl = new DaemonProcess([
+    ...["/usr/bin/env", `EDITOR=${editor}`, Deno.execPath(), "run", `--config=${ROOT}deno.json`],
+    ...["--no-prompt", "-P=ngrokctl", `${ROOT}ctl.ts`, "config", "edit"],
+  ]);
+  await ctl.until("the editor is open", () => ctl.log.includes("editing"));
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  for (let count = 0; count < SIGNALS; count++) {
+    Deno.kill(ctl.pid, "SIGUSR1");
+    assert.equal(await answerOfInspector(), "", "the inspector answers a local user");
+  }
+  await Deno.writeTextFile(`${stage.directory}/done`, "");
+  assert.equal((await ctl.ended).code, 0, ctl.log.join("\n"));
+});
+
+/**
+ * Sends SIGPROF to all processes but `deno task`, and demands that they go on. The launcher ended,
+ * and left the daemon behind.
+ */
+async function sendProfilerSignal(way: string, before: Awaited<ReturnType<typeof machine>>): Promise<void> {
+  const [root, ...rest] = before.processes;
+  for (const pid of way.startsWith("deno task ") ? rest : [root!, ...rest]) Deno.kill(pid, "SIGPROF");
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.deepEqual(await machine(root!), before);
 }
 
 /** The processes of a daemon, and the TCP listeners of the namespace. */

@@ -18,11 +18,11 @@ async function usedStage(): Promise<Stage> {
   return stage;
 }
 
-async function assertServes(stage: Stage): Promise<void> {
-  await stage.until("an answer of the endpoint", async () => {
+async function assertServes(stage: Stage, wanted = 200): Promise<void> {
+  await stage.until(`an answer of the endpoint with status ${wanted}`, async () => {
     const [row] = await stage.askList().catch(() => []);
     if (row?.state !== "active") return false;
-    return await get(row.listen_address, HOST).then(({ status }) => status === 200, () => false);
+    return await get(row.listen_address, HOST).then(({ status }) => status === wanted, () => false);
   });
 }
 
@@ -36,7 +36,7 @@ async function failedStart(stage: Stage): Promise<number> {
   return code!;
 }
 
-async function assertAnswer(stage: Stage, { answer, says }: FileRow): Promise<void> {
+async function assertAnswer(stage: Stage, { answer, says, status }: FileRow): Promise<void> {
   if (answer === "refuses") {
     assert.equal(await failedStart(stage), 1);
     assert.ok(stage.log.join("\n").includes(says), stage.log.join("\n"));
@@ -46,7 +46,7 @@ async function assertAnswer(stage: Stage, { answer, says }: FileRow): Promise<vo
   stage.startDaemon();
   const isSaid = async () => JSON.stringify(await stage.askStatus().catch(() => "")).includes(says);
   await stage.until(`"${says}" in status`, isSaid);
-  if (answer === "serves") await assertServes(stage);
+  await assertServes(stage, status);
   assert.equal(await stage.stopDaemon(), 0, stage.log.join("\n"));
 }
 

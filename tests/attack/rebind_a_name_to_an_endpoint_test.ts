@@ -9,15 +9,20 @@ async function openStage() {
   const stage = await Stage.open({
     net: (network) => `start_port: 19380\noverrides: {wire.myapp: ${network.address("255.1")}}\n`,
   });
-  stage.cloud.addEndpoint({ url: "http://api.myapp:8181", backend: "http" });
-  stage.cloud.addEndpoint({ url: "http://wire.myapp:8182", backend: "http" });
-  stage.startDaemon();
-  const rows = await stage.active(2);
-  const virtual = rows.find(({ url }) => url === "http://api.myapp:8181")!.listen_address;
-  const wire = rows.find(({ url }) => url === "http://wire.myapp:8182")!;
-  const port = /by IP address on port ([0-9]+)/.exec(wire.reason ?? "")?.[1];
-  assert.ok(port !== undefined, JSON.stringify(wire));
-  return { stage, virtual, own: `${wire.listen_address.split(":")[0]}:${port}` };
+  try {
+    stage.cloud.addEndpoint({ url: "http://api.myapp:8181", backend: "http" });
+    stage.cloud.addEndpoint({ url: "http://wire.myapp:8182", backend: "http" });
+    stage.startDaemon();
+    const rows = await stage.active(2);
+    const virtual = rows.find(({ url }) => url === "http://api.myapp:8181")!.listen_address;
+    const wire = rows.find(({ url }) => url === "http://wire.myapp:8182")!;
+    const port = /by IP address on port ([0-9]+)/.exec(wire.reason ?? "")?.[1];
+    assert.ok(port !== undefined, JSON.stringify(wire));
+    return { stage, virtual, own: `${wire.listen_address.split(":")[0]}:${port}` };
+  } catch (error) {
+    await stage[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** The page's script: it reports the status that each attack came to, or the name of its error. */

@@ -24,6 +24,34 @@ test("a program on 0.0.0.0 gets no connection by name: its port is redirected, a
   assert.equal(await shell("/usr/sbin/nft list ruleset"), before);
 });
 
+/** Leads port 5432 of this machine to port 7777, as the rules of containers do. */
+function foreignChain(priority: number): string {
+  return `table ip foreign {
+  chain output {
+    type nat hook output priority ${priority}; policy accept;
+    fib daddr type local tcp dport 5432 dnat to 127.0.0.1:7777
+  }
+}`;
+}
+
+test("a later chain at -100 changes nothing, and one that comes before ours withdraws the name", async () => {
+  await using holder = await Holder.open("0.0.0.0", 5432);
+  await using container = await Holder.open("0.0.0.0", 7777);
+  await using stage = await openStage();
+  stage.startDaemon();
+  await assertLeadsHome(stage, holder);
+  assert.equal((await runProgram(["/usr/sbin/nft", "--file", "-"], foreignChain(-100))).stderr, "");
+  assert.equal(await talk(), "password\n");
+  assert.equal(container.received, "");
+  await shell("/usr/sbin/nft delete table ip foreign");
+
+  assert.equal((await runProgram(["/usr/sbin/nft", "--file", "-"], foreignChain(-199))).stderr, "");
+  await stage.until("the name is withdrawn", async () => await resolved() === "");
+  assert.match((await stage.askList())[0]!.reason, /not redirected: a test connection did not end at ngrokd/);
+  await shell("/usr/sbin/nft delete table ip foreign");
+  await assertLeadsHome(stage, holder);
+});
+
 test("a killed daemon's redirect is gone after cleanup or the next start, also without a journal", async () => {
   await using stage = await openStage();
   const redirects = async () => (await runProgram(["/usr/sbin/nft", "list", "table", "ip", "ngrokd"])).stdout;
@@ -88,11 +116,15 @@ test("in network mode DNS answers only for names whose own port is served", asyn
   await using _holder = await Holder.open("0.0.0.0", 5432);
   await using stage = await openStage("net: {listen_interface: 0.0.0.0}");
   stage.cloud.addEndpoint({ url: "tcp://free.myapp:5433", backend: "echo" });
+  stage.cloud.addEndpoint({ url: "http://pg.myapp", backend: "http" });
   stage.startDaemon();
   const dig = async (name: string) =>
     (await runProgram(["dig", "+short", "+time=4", "+tries=1", "@127.0.0.1", name])).stdout;
   await stage.until("a free port's name resolves", async () => /^127/.test(await dig("free.myapp")));
   assert.equal(await dig("pg.myapp"), "");
-  const row = (await stage.askList()).find(({ hostname }) => hostname === "pg.myapp");
+  const rows = await stage.askList();
+  const row = rows.find(({ url }) => url === "tcp://pg.myapp:5432");
+  const web = rows.find(({ url }) => url === "http://pg.myapp")!;
+  assert.match(await shell(/use (curl [^;]*)/.exec(web.reason)![1]!), /pg\.myapp/);
   assert.match(row!.reason, /5432 is in use.*use tcp:\/\/127\.0\.0\.1:9080/);
 });

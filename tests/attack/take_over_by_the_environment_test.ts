@@ -2,15 +2,22 @@ import assert from "node:assert/strict";
 import { HOSTILE_ENVIRONMENTS } from "../../scripts/hostile/environments.ts";
 import { Stage } from "../../sim/stage.ts";
 import { shell } from "../root/commands.ts";
+import { rootTests } from "../root/test_root.ts";
+
+const testInside = rootTests(import.meta.url, { etc: true });
 
 const ENDPOINT = { url: "tcp://db.myapp:5432", backend: "echo" } as const;
 const START = new URL("../../scripts/start.sh", import.meta.url).pathname;
+const BEHIND_START = `set -- /bin/sh ${START} "$@"`;
 
 /** A directory of the attacker: code, and a CA of which everything is signed. */
 async function hostileDirectory(stage: Stage): Promise<string> {
   const directory = await Deno.makeTempDir({ dir: stage.directory });
   await Deno.mkdir(`${directory}/bin`);
-  await Deno.writeTextFile(`${directory}/bin/ip`, `#!/bin/sh\ntouch ${directory}/ran\n`, { mode: 0o755 });
+  for (const name of ["ip", "nft", "resolvectl", "env", "perl"]) {
+    const trap = `#!/bin/sh\ntouch ${directory}/ran\nexec /usr/bin/${name} "$@"\n`;
+    await Deno.writeTextFile(`${directory}/bin/${name}`, trap, { mode: 0o755 });
+  }
   await Deno.writeTextFile(`${directory}/code.cjs`, `console.error("foreign code");\n`);
   await Deno.writeTextFile(`${directory}/aliases`, "api api.example.com\n");
   await Deno.writeTextFile(`${directory}/ca.pem`, stage.cloud.caPem);
@@ -23,7 +30,7 @@ function entries(directory: string): string[] {
 }
 
 Deno.test("a variable that lets others in does not reach a daemon that start.sh has started", async () => {
-  await using stage = await Stage.open({ prelude: `set -- /bin/sh ${START} "$@"` });
+  await using stage = await Stage.open({ prelude: BEHIND_START });
   stage.cloud.addEndpoint(ENDPOINT);
   const directory = await hostileDirectory(stage);
   const before = entries(directory);
@@ -43,20 +50,41 @@ Deno.test("a variable that lets others in does not reach a daemon that start.sh 
   assert.ok(!stage.log.some((line) => line.includes("foreign code")), stage.log.join("\n"));
 });
 
-Deno.test("a daemon started by hand behaves in each hostile environment as the documentation says", async () => {
-  await using stage = await Stage.open();
-  stage.cloud.addEndpoint(ENDPOINT);
-  const wrong: string[] = [];
-  for (const { variables, byHand } of HOSTILE_ENVIRONMENTS) {
+const WAYS = [
+  { way: "started by hand", prelude: "true" },
+  { way: "behind start.sh", prelude: BEHIND_START },
+];
+for (const { way, prelude } of WAYS) {
+  Deno.test(`a daemon ${way} behaves in each hostile environment as the documentation says`, async () => {
+    await using stage = await Stage.open({ prelude });
+    stage.cloud.addEndpoint(ENDPOINT);
+    const wrong: string[] = [];
+    for (const { variables, removed, byHand } of HOSTILE_ENVIRONMENTS) {
+      const directory = await hostileDirectory(stage);
+      const environment = variables(directory);
+      const [[name, value] = ["", ""]] = Object.entries(environment);
+      const expected = removed && prelude === BEHIND_START ? "no effect" : byHand;
+      stage.log.length = 0;
+      const seen = await behaviour(stage, { name, environment });
+      if (seen !== expected) wrong.push(`${name}=${value}: ${seen}\n${stage.log.join("\n")}`);
+      if (entries(directory).includes("ran")) wrong.push(`${name}=${value}: a program of the attacker ran`);
+    }
+    assert.deepEqual(wrong, []);
+  });
+}
+
+for (const { way, prelude } of WAYS) {
+  testInside(`a daemon ${way} finds ip, nft and resolvectl whatever PATH is`, async () => {
+    await using stage = await Stage.open({ shipped: true, prelude });
+    stage.cloud.addEndpoint(ENDPOINT);
     const directory = await hostileDirectory(stage);
-    const environment = variables(directory);
-    const [[name, value] = ["", ""]] = Object.entries(environment);
-    stage.log.length = 0;
-    const seen = await behaviour(stage, { name, environment });
-    if (seen !== byHand) wrong.push(`${name}=${value}: ${seen}\n${stage.log.join("\n")}`);
-  }
-  assert.deepEqual(wrong, []);
-});
+    stage.startDaemon({ environment: { PATH: `${directory}/bin:/usr/bin:/bin` } });
+    await stage.active(1);
+    assert.equal((await stage.askStatus()).addresses.driver, "linux_ip");
+    assert.equal(await stage.stopDaemon(), 0);
+    assert.ok(!entries(directory).includes("ran"), "a program of the attacker ran");
+  });
+}
 
 /** Starts a daemon in the environment, and stops it again. */
 async function behaviour(

@@ -42,15 +42,17 @@ Deno.test("resolveApiKey() refuses a text that cannot be a key, without showing 
   }
 });
 
-Deno.test("isProvidedSecret() is true below /run/secrets only, whatever the spelling", () => {
+Deno.test("isProvidedSecret() is true below the directories of secrets only, whatever the spelling", () => {
   const paths = [
     "/run/secrets/key",
+    "/var/run/secrets/key",
+    "/run/credentials/ngrokd.service/key",
     "/run/secrets/../x",
     "/run/secrets",
     "/run/secrets2/key",
     "/etc/ngrokd/key",
   ];
-  assert.deepEqual(paths.map(isProvidedSecret), [true, false, false, false, false]);
+  assert.deepEqual(paths.map(isProvidedSecret), [true, true, true, false, false, false, false]);
 });
 
 Deno.test("resolveApiKey() names the key file that it cannot read", async () => {

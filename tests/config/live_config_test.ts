@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { SIGNAL_VARIABLE } from "../../src/config/environment_warnings.ts";
 import { LiveConfig } from "../../src/config/live_config.ts";
+import { formatCidr } from "../../src/lib/ipv4.ts";
 import { ConfigError, FileError } from "../../src/model/errors.ts";
 import { realSystem, type System } from "../../src/system/system.ts";
 
@@ -51,6 +52,8 @@ Deno.test("LiveConfig.open() refuses a configuration or key file that others can
     ["", 0o644, undefined],
     [keyed, 0o644, /config\.yml: its mode is 0644, so that others can open it/],
     [keyed, 0o600, undefined],
+    ["proxy_url: http://u:p@192.0.2.1:3128", 0o644, /config\.yml: its mode is 0644, so that others can open/],
+    ["proxy_url: http://192.0.2.1:3128", 0o644, undefined],
   ];
   for (const [text, mode, says] of cases) {
     await using file = await fakeFile(text);
@@ -198,4 +201,32 @@ Deno.test("LiveConfig.reload() keeps the names where they are without the permis
   const restarted = await LiveConfig.open(file.path, file.system);
   await file.write("net: {listen_interface: 0.0.0.0}\ndns: {enabled: true}\n");
   assert.ok("change" in await restarted.reload());
+});
+
+// Every endpoint moved to other loopback addresses.
+Deno.test("LiveConfig.reload() keeps a loopback subnet if this run may not create an interface", async () => {
+  const cases: [changes: Partial<System>, from: string, to: string, refused: boolean][] = [
+    [{}, "127.107.0.0/16", "10.120.0.0/16", true],
+    [{}, "127.107.0.0/16", "127.120.0.0/16", false],
+    // This machine has the subnet already, and perhaps the other one.
+    [{}, "10.107.0.0/16", "10.120.0.0/16", false],
+    [{ holds: () => true }, "127.107.0.0/16", "10.120.0.0/16", false],
+    // Only Linux has interfaces of ngrokd.
+    [{ operatingSystem: () => "darwin" }, "127.107.0.0/16", "10.120.0.0/16", false],
+  ];
+  for (const [changes, from, to, refused] of cases) {
+    const holds: System["holds"] = (capability) => capability.kind !== "run";
+    await using file = await fakeFile(`net: {subnet: ${from}}`, {
+      holds,
+      operatingSystem: () => "linux",
+      ...changes,
+    });
+    const live = await LiveConfig.open(file.path, file.system);
+    await file.write(`net: {subnet: ${to}}`);
+    const result = await live.reload();
+    assert.equal(formatCidr(live.current.net.subnet), refused ? from : to);
+    if (!refused) continue;
+    assert.ok("problems" in result);
+    assert.match(result.problems.join(), /^net\.subnet: .*Restart ngrokd with deno task ngrokd/);
+  }
 });

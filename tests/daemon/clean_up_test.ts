@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { renderBlock } from "../../src/names/hosts/hosts_block.ts";
 import { CommandError } from "../../src/model/errors.ts";
+import { runDaemon } from "../../src/daemon/run.ts";
 import { realSystem, type System } from "../../src/system/system.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";
 import { withDaemon } from "../fakes/with_daemon.ts";
@@ -87,14 +89,26 @@ Deno.test("cleanup finds ngrokd's files in macOS's resolver directory by their m
 });
 
 for (const os of ["linux", "darwin"] as const) {
-  Deno.test(`cleanup succeeds on ${os} without permission to write /etc, and changes nothing there`, async () => {
+  // It reported success.
+  Deno.test(`cleanup fails on ${os} without permission to remove what is left in /etc`, async () => {
     const made = await machineWithLeftovers({ os, permitted: false });
     await using machine = made.machine;
     const before = await resolverState(made.root);
-    await cleanUp(machine);
+    assert.equal(await machine.run("cleanup"), 1);
     assert.deepEqual(await resolverState(made.root), before);
+    assert.match(machine.logText, /\/etc\/resolv\S+ may hold changes of ngrokd.*deno task ngrokd cleanup/);
+    assert.doesNotMatch(machine.logText, /No names and addresses of ngrokd are left/);
   });
 }
+
+Deno.test("cleanup succeeds without permission to write resolv.conf if nothing of ngrokd is in it", async () => {
+  const made = await machineWithLeftovers({ os: "linux", permitted: false });
+  await using machine = made.machine;
+  await Deno.writeTextFile(`${made.root}/etc/resolv.conf`, "nameserver 192.0.2.1\n");
+  await cleanUp(machine);
+  await Deno.remove(`${made.root}/etc/resolv.conf`);
+  await cleanUp(machine);
+});
 
 // It said that nothing was left.
 Deno.test("cleanup does not claim that nothing is left if it cannot check for an interface", async () => {
@@ -106,4 +120,24 @@ Deno.test("cleanup does not claim that nothing is left if it cannot check for an
   await cleanUp(machine);
   assert.doesNotMatch(machine.logText, /No names and addresses of ngrokd are left/);
   assert.match(machine.logText, /if one exists, run: ip link delete ngrokd0/);
+});
+
+Deno.test({
+  name: "cleanup as root does not use the journal of another user, and says so",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using machine = await FakeMachine.create();
+    const section = renderBlock(new Map([["api.myapp", "10.107.0.2"]]));
+    const other = `${machine.directory}/other`;
+    for (const path of [machine.hostsPath, other]) await Deno.writeTextFile(path, `${USER}\n${section}`);
+    const changes = [{ kind: "hosts", path: other, created: true }];
+    await Deno.writeTextFile(`${machine.etc}/journal.json`, JSON.stringify({ version: 1, changes }));
+    const config = `${machine.directory}/config.yml`;
+    await Deno.rename(machine.configPath, config);
+    await Deno.chown(machine.etc, 65534, 65534);
+    assert.equal(await runDaemon(["cleanup", "--config", config], machine.system), 1);
+    assert.match(machine.logText, /Cannot use the journal: .*user 65534 owns the directory/);
+    assert.equal(await Deno.readTextFile(machine.hostsPath), USER);
+    assert.equal(await Deno.readTextFile(other), `${USER}\n${section}`);
+  },
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { TestCa } from "../fakes/test_ca.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";
 import { makeLink } from "../fakes/special_files.ts";
+import { runShell } from "../fakes/run_shell.ts";
 import { statusLine, withDaemon } from "../fakes/with_daemon.ts";
 
 const NAMES = ["first.myapp", "api.myapp", "db.myapp"];
@@ -136,6 +137,26 @@ Deno.test("runDaemon() replaces a key file that is a link or open to others, and
     assert.notEqual(await Deno.readTextFile(key), old);
     assert.equal((await Deno.lstat(key)).mode! & 0o777, 0o600);
   }
+});
+
+Deno.test({
+  name: "runDaemon() as root keeps the identity of a service user, after the commands of its hints",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using killed = await killedMachine();
+    const { machine, files } = killed;
+    await runShell(`chown -R 998 '${machine.etc}'; chown 0 '${machine.etc}/ca.pem'`);
+    for (let hints = 0; hints < 2; hints++) {
+      machine.err.length = 0;
+      assert.equal(await machine.run(), 1);
+      await runShell(/^Run: (chown .*)$/m.exec(machine.err.join(""))![1]!);
+    }
+    await withDaemon(machine, () => assertServesAll(machine));
+    for (const name of ["operator_id", "tls.key"]) {
+      assert.equal(await Deno.readTextFile(`${machine.etc}/${name}`), files.get(name));
+    }
+    assert.equal(machine.cloud.operators().length, 1);
+  },
 });
 
 Deno.test("runDaemon() gets a new certificate when the key does not fit the old one (F18)", async () => {

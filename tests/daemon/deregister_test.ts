@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { FileError } from "../../src/model/errors.ts";
 import { STATE_FILES } from "../../src/model/state_files.ts";
+import { runDaemon } from "../../src/daemon/run.ts";
 import { realSystem } from "../../src/system/system.ts";
 import type { Fault } from "../../sim/cloud/faults.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";
@@ -299,4 +300,22 @@ Deno.test("deregister refuses while a daemon runs, and says to stop it first", a
     );
     assert.equal(registered.operators().length, 1);
   });
+});
+
+Deno.test({
+  name: "deregister as root reads and removes nothing in a directory of another user",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using registered = await RegisteredMachine.create();
+    const { machine } = registered;
+    const before = await registered.identity();
+    // The configuration is elsewhere, so that only the state directory is refused.
+    const config = `${machine.directory}/config.yml`;
+    await Deno.rename(machine.configPath, config);
+    await Deno.chown(machine.etc, 65534, 65534);
+    assert.equal(await runDaemon(["deregister", "--config", config], machine.system), 1);
+    assert.match(machine.err.join(""), /user 65534 owns the directory\nRun: chown -h 0 /);
+    assert.deepEqual(await registered.identity(), before);
+    assert.equal(machine.cloud.operators().length, 1);
+  },
 });

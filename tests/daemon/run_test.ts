@@ -46,6 +46,30 @@ Deno.test("runDaemon() serves every kind of endpoint, and leaves neither names n
   await assert.rejects(Deno.stat(machine.socketPath), Deno.errors.NotFound);
 });
 
+// SIGUSR1 opened the inspector of a clean-up, which root starts by hand.
+Deno.test("runDaemon() keeps the inspector closed from before it reads the file, whatever it runs", async () => {
+  for (const action of ["run", "cleanup", "deregister"]) {
+    const seen: string[] = [];
+    await using machine = await FakeMachine.create();
+    const { files } = machine.system;
+    machine.override({
+      keepInspectorClosed() {
+        seen.push("closed");
+        return { [Symbol.dispose]: () => void seen.push("released") };
+      },
+      files: {
+        ...files,
+        readGuarded() {
+          seen.push("read");
+          return Promise.resolve("server: [");
+        },
+      },
+    });
+    await machine.run(action);
+    assert.deepEqual([...new Set(seen)], ["closed", "read", "released"], action);
+  }
+});
+
 Deno.test("runDaemon() removes an endpoint's name and listener, and reuses its address later", async () => {
   await using machine = await FakeMachine.create();
   const { cloud } = machine;

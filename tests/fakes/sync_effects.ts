@@ -1,6 +1,6 @@
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import { BindError, type BindFailure } from "../../src/model/errors.ts";
-import { refuseRedirects } from "../../src/network/redirects.ts";
+import { refuseRedirects } from "../../src/network/redirect_checks.ts";
 import type { Redirect } from "../../src/model/redirect.ts";
 import { RouteTable } from "../../src/model/route_table.ts";
 import type { RoundEffects, SavedState } from "../../src/sync/effects.ts";
@@ -27,6 +27,7 @@ export function roundSettings(fields: Partial<RoundSettings> = {}): RoundSetting
     random: () => 0,
     publishMovedPorts: false,
     redirectHeldPorts: "auto",
+    os: "linux",
     ...fields,
   };
 }
@@ -88,16 +89,25 @@ export class FakeWorld implements RoundEffects {
     forget: (endpointIds: Iterable<string>): void => void this.forgotten.push(...endpointIds),
   };
   redirected: readonly Redirect[] = [];
+  /** `address:port` → the reason why it is still redirected. */
+  readonly leftRedirects = new Map<string, string>();
   readonly redirects = {
+    observe: (): readonly Redirect[] => [
+      ...(this.noRedirects === undefined ? this.redirected : []),
+      ...this.leftRedirects.keys().map((key) => {
+        const [address, from] = key.split(":");
+        return { address: address!, from: Number(from), to: 9080 };
+      }),
+    ],
     ensure: (redirects: readonly Redirect[]): Promise<ReadonlyMap<string, string>> => {
       this.redirected = redirects;
       if (this.faults.redirect !== undefined) return Promise.reject(this.faults.redirect);
-      return Promise.resolve(
-        this.noRedirects === undefined ? new Map() : refuseRedirects(redirects, this.noRedirects),
-      );
+      const refused = this.noRedirects === undefined ? [] : refuseRedirects(redirects, this.noRedirects);
+      return Promise.resolve(new Map([...this.leftRedirects, ...refused]));
     },
   };
   readonly names = {
+    problem: undefined as string | undefined,
     publish: (names: ReadonlyMap<string, string>, revision = 0): Promise<ReadonlyMap<string, string>> => {
       this.published = names;
       this.revisions.published = revision;

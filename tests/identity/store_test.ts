@@ -197,14 +197,23 @@ Deno.test("IdentityStore.load() reports a bad pair that cannot be set aside, and
 
 Deno.test("IdentityStore.load() throws if a file cannot be read now, which may be good later", async () => {
   await using place = await withPair();
-  const busy = place.store({
-    readOwnIfAny: (path, options) =>
-      path.endsWith("tls.crt")
-        ? Promise.reject(new FileError(`Cannot read ${path}: too many open files`, { path, reason: "other" }))
-        : files.readOwnIfAny(path, options),
-  });
-  await assert.rejects(busy.load(), { name: "FileError", reason: "other" });
-  assert.deepEqual(textsOf(await place.store().load()), place.pair);
+  const cases = [["other", undefined], [
+    "denied",
+    "Start ngrokd as root or as the owner of the file",
+  ]] as const;
+  for (const [reason, hint] of cases) {
+    const busy = place.store({
+      readOwnIfAny: (path, options) =>
+        path.endsWith("tls.crt")
+          ? Promise.reject(new FileError(`Cannot read ${path}: ${reason}`, { path, reason }))
+          : files.readOwnIfAny(path, options),
+    });
+    await assert.rejects(busy.load(), (error: FileError) => {
+      assert.deepEqual([error.name, error.reason, error.hint], ["FileError", reason, hint]);
+      return true;
+    });
+    assert.deepEqual(textsOf(await place.store().load()), place.pair);
+  }
 });
 
 /** Files in place of the key, with what the report says about them. */

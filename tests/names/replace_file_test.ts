@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FileError } from "../../src/model/errors.ts";
 import { removeTemporary, replaceFile, type ReplaceFileSystem } from "../../src/names/replace_file.ts";
 import * as files from "../../src/system/files.ts";
-import { buggy, failing, fileOnDisk, MOUNT_POINT } from "./file_on_disk.ts";
+import { buggy, failing, fileOnDisk, MOUNT_POINT, symlink } from "./file_on_disk.ts";
 
 function bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
@@ -82,4 +82,22 @@ Deno.test("replaceFile() leaves a file that has changed since it was read, in pl
 Deno.test("removeTemporary() ignores a file that cannot be removed, but no bug", async () => {
   await removeTemporary("/x", { ...files, removeFile: failing("denied") });
   await assert.rejects(removeTemporary("/x", { ...files, removeFile: buggy }), TypeError);
+});
+
+Deno.test({
+  name: "replaceFile() writes through no symlink into a directory that others can change",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using file = await fileOnDisk("f", "old");
+    const home = `${file.directory}/home`;
+    await Deno.mkdir(home);
+    await Deno.rename(file.path, `${home}/f`);
+    await symlink(`${home}/f`, file.path);
+    await Deno.chown(home, 65534, 65534);
+    await assert.rejects(replace(file.path, {}), { reason: "unsafe" });
+    assert.deepEqual([await file.read(`${home}/f`), await file.list()], ["old", ["f", "home"]]);
+    await Deno.chown(home, 0, 0);
+    assert.equal(await replace(file.path, {}), "replaced");
+    assert.equal(await file.read(`${home}/f`), "new text");
+  },
 });

@@ -336,6 +336,7 @@ test("names move between hosts file and DNS with the mode, and nothing is left",
   await reload(stage, managed);
   stage.cloud.addEndpoint({ url: "http://*.apps.example.com", backend: "http" });
   await untilInDns();
+  await stage.active(2);
   await assertWildcardResolves(stage);
   // Both the task and the daemon are killed.
   Deno.kill(-stage.pid, "SIGKILL");

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { type ChooseOptions, chosenFlags } from "../../scripts/choose_sets.ts";
+import { type ChooseOptions, chosenFlags, flagsForArguments } from "../../scripts/choose_sets.ts";
 import { flagsOfSet, permissionFlags } from "../../scripts/permission_flags.ts";
 import { parseConfig } from "../../src/config/schema.ts";
+import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 
 const DNS = flagsOfSet("ngrokd_dns");
 const NO_IP = ["--deny-run=/sbin/ip", "--deny-run=/usr/sbin/nft"];
@@ -24,12 +25,24 @@ Deno.test("chosenFlags() adds the DNS set and drops ip by what the daemon needs"
     [{ dns: { enabled: true } }, { os: "darwin" }, [...DNS, ...flagsOfSet("ngrokd_dns_macos")]],
     [LOOPBACK, {}, NO_IP],
     [LOOPBACK, { journal: '[{"kind":"addresses"}]' }, []],
-    [LOOPBACK, { action: "cleanup" }, []],
+    [LOOPBACK, { action: "cleanup" }, DNS],
+    [LOOPBACK, { action: "cleanup", os: "darwin" }, [...DNS, ...flagsOfSet("ngrokd_dns_macos")]],
     [{ ...LOOPBACK, dns: { enabled: true } }, {}, [...DNS, ...NO_IP]],
   ];
   for (const [file, changes, flags] of cases) {
     const { config } = parseConfig(file);
     assert.deepEqual(chosenFlags(config, { ...NEW, ...changes }), flags, JSON.stringify([file, changes]));
+  }
+});
+
+// A configuration that was damaged by hand made cleanup leave resolv.conf, and report success.
+Deno.test("a clean-up gets its flags although its configuration cannot be loaded", async () => {
+  await using directory = await temporaryDirectory();
+  const path = `${directory.path}/config.yml`;
+  for (const text of [undefined, "server: [", "net: { subnet: x }"]) {
+    if (text !== undefined) await Deno.writeTextFile(path, text);
+    assert.deepEqual(await flagsForArguments(["cleanup", `--config=${path}`]), DNS, text);
+    await assert.rejects(flagsForArguments([`--config=${path}`]), Error, text);
   }
 });
 

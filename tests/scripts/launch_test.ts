@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { launchArgv, neededCapabilities } from "../../scripts/launch.ts";
+import { launchArgv, neededCapabilities, ownPaths } from "../../scripts/launch.ts";
 import { DEFAULTS } from "../../src/config/config.ts";
 import { proxyFor } from "../../src/config/proxy/proxy_for.ts";
 import { type Capability, flagFor } from "../../src/system/permissions.ts";
@@ -31,6 +31,16 @@ Deno.test("launchArgv() adds the missing capabilities, one flag for each kind", 
 
 Deno.test("launchArgv() rejects a path with a comma, because a flag would grant its parts", () => {
   assert.throws(() => launchArgv([], { missing: [{ kind: "write", path: "/srv/a,/" }] }), RangeError);
+});
+
+Deno.test("ownPaths() has each file whose directories the launcher checks, and the directory of CAs", () => {
+  assert.deepEqual(ownPaths(DEFAULTS, ["/srv/hosts", undefined]), [
+    "/etc/ngrokd/tls.crt",
+    "/etc/ngrokd/tls.key",
+    DEFAULTS.server.socketPath,
+    "/etc/ssl/certs/ngrok",
+    "/srv/hosts",
+  ]);
 });
 
 Deno.test("neededCapabilities() contains the files from the environment and the command line", () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { parseCidr } from "../../src/lib/ipv4.ts";
 import type { RoundSettings } from "../../src/sync/round.ts";
 import { endpoints } from "../fakes/endpoints.ts";
 import type { FakeWorld } from "../fakes/sync_effects.ts";
@@ -119,6 +120,47 @@ const NAMES: Record<string, {
     published: [],
     withheld: ["b.t", "c.t"],
   },
+  "network mode: a system port is refused": {
+    urls: ["tcp://x.t:22", "http://x.t"],
+    prepare: () => {},
+    settings: { listenInterface: "0.0.0.0" },
+    states: { "http://x.t": "degraded 0.0.0.0:80" },
+    published: [],
+    withheld: ["x.t"],
+  },
+  "a name below a wildcard has no interface": {
+    urls: ["http://*.w.t", "tcp://a.w.t:5432"],
+    prepare: () => {},
+    settings: { overrides: { "a.w.t": "eth9" }, resolveInterface: () => undefined },
+    states: { "http://*.w.t": "active 127.107.0.2:80" },
+    published: [],
+    withheld: ["a.w.t"],
+  },
+  "a name below a wildcard has no address left": {
+    urls: ["http://*.w.t", ...Array.from({ length: 5 }, (_, index) => `tcp://${"abcde"[index]}.w.t:5432`)],
+    prepare: () => {},
+    settings: { subnet: parseCidr("127.107.0.0/29")! },
+    states: {
+      "http://*.w.t": "active 127.107.0.2:80",
+      ...Object.fromEntries(
+        ["a", "b", "c", "d"].map((
+          name,
+          index,
+        ) => [`tcp://${name}.w.t:5432`, `active 127.107.0.${index + 3}:5432`]),
+      ),
+    },
+    published: ["a.w.t", "b.w.t", "c.w.t", "d.w.t"],
+    withheld: ["e.w.t"],
+  },
+  // The endpoint is none of ours: its name leads where it led before.
+  "the policy refuses a name": {
+    urls: ["tcp://bad.t:5432", WEB],
+    prepare: () => {},
+    settings: { names: { revision: 0, judge: (name) => name === "bad.t" ? { refused: "reserved" } : {} } },
+    states: { [WEB]: "active 127.107.0.2:80" },
+    published: ["pg.t"],
+    withheld: [],
+  },
 };
 
 for (const [name, { urls, prepare, settings, states, published, withheld }] of Object.entries(NAMES)) {
@@ -130,13 +172,44 @@ for (const [name, { urls, prepare, settings, states, published, withheld }] of O
   });
 }
 
+// The kernel led the port to one where nobody listened any more.
+Deno.test("a name does not resolve while a redirect of its port could not be removed", async () => {
+  const ports: Record<string, (world: FakeWorld) => void> = {
+    "of this run": (world) => world.leftRedirects.set("127.107.0.2:5432", "nft failed"),
+    "of an earlier run": (world) => void (world.faults.redirect = new Error("nft failed")),
+  };
+  for (const [run, prepare] of Object.entries(ports)) {
+    const test = await poll([PG], prepare);
+    const { world, loop } = test;
+    assert.deepEqual([...world.published], [], run);
+    assert.deepEqual(loop.outcomes.map(({ state, reason }) => [state, reason]), [
+      ["degraded", "a redirect of port 5432 may remain: nft failed; the name does not resolve"],
+    ]);
+    const { publish } = world.names;
+    const meanwhile: string[] = [];
+    world.names.publish = (names, revision) => {
+      meanwhile.push(...names.keys());
+      return publish(names, revision);
+    };
+    // A round that is not idle.
+    test.answers[0] = found(PG, "http://new.t");
+    await loop.poll(NEVER);
+    assert.ok(!meanwhile.includes("pg.t"), "not even for a moment");
+    world.names.publish = publish;
+    world.leftRedirects.clear();
+    delete world.faults.redirect;
+    await loop.poll(NEVER);
+    assert.equal(world.published.get("pg.t"), "127.107.0.2", run);
+  }
+});
+
 Deno.test("a degraded endpoint says which port is held, how to find the program, and what works now", async () => {
   await using logged = await captureLog();
   const { loop } = await poll([PG, WEB], (world) => void world.heldPorts.add(5432));
   const reasons = loop.outcomes.map(({ reason }) => reason);
   assert.deepEqual(reasons, [
     "port 5432 is in use on 127.107.0.2, listening on 9080; not redirected: nft is not installed; " +
-    "the name does not resolve; use tcp://127.107.0.2:9080; to see the program: ss -ltnp 'sport = :5432'",
+    "the name does not resolve; use tcp://127.107.0.2:9080; to see the program: sudo ss -ltnp 'sport = :5432'",
     "the name does not resolve, because ngrokd does not serve pg.t:5432; use http://127.107.0.2:80",
   ]);
   await loop.poll(NEVER);
@@ -145,6 +218,39 @@ Deno.test("a degraded endpoint says which port is held, how to find the program,
     `Serving ${PG} by its address only: ${reasons[0]}`,
     `Serving ${WEB} by its address only: ${reasons[1]}`,
   ]);
+});
+
+const ACCESS: readonly (readonly [url: string, listenInterface: string, access: string])[] = [
+  ["tcp://a.t:5432", "virtual", "tcp://127.107.0.2:9080"],
+  ["http://a.t", "virtual", "http://127.107.0.2:9080"],
+  ["https://a.t", "virtual", "curl --connect-to a.t:443:127.107.0.2:9080 https://a.t:443"],
+  ["tls://a.t:8443", "virtual", "openssl s_client -connect 127.107.0.2:9080 -servername a.t"],
+  ["http://*.a.t", "virtual", "curl --connect-to any.a.t:80:127.107.0.2:9080 http://any.a.t:80"],
+  ["tcp://a.t:5432", "0.0.0.0", "tcp://127.0.0.1:5432"],
+  ["http://a.t", "0.0.0.0", "curl --connect-to a.t:80:127.0.0.1:80 http://a.t:80"],
+  ["https://a.t", "0.0.0.0", "curl --connect-to a.t:443:127.0.0.1:443 https://a.t:443"],
+  ["tls://*.a.t:443", "0.0.0.0", "openssl s_client -connect 127.0.0.1:443 -servername any.a.t"],
+];
+
+for (const [url, listenInterface, access] of ACCESS) {
+  Deno.test(`a degraded ${url} on ${listenInterface} says how to reach it`, async () => {
+    const { hostname } = endpoints(url)[0]!;
+    // In network mode another endpoint withholds the name.
+    const others = listenInterface === "virtual" ? [] : [`tcp://${hostname}:22`];
+    const { loop } = await poll([url, ...others], (world) => {
+      if (listenInterface === "virtual") {
+        for (const port of [80, 443, 5432, 8443]) world.heldPorts.add(port);
+      }
+    }, { listenInterface });
+    assert.equal(/; use ([^;]*)/.exec(loop.outcomes[0]!.reason)![1], access);
+  });
+}
+
+Deno.test("the command for the program that holds a port is one of the operating system", async () => {
+  for (const [os, command] of [["linux", "sudo ss -ltnp"], ["darwin", "sudo lsof -nP -iTCP:5432"]] as const) {
+    const { loop } = await poll([PG], (world) => void world.heldPorts.add(5432), { os });
+    assert.ok(loop.outcomes[0]!.reason.includes(`to see the program: ${command}`));
+  }
 });
 
 Deno.test("a name whose port is held on its very address gets another one, which is saved first", async () => {
@@ -193,6 +299,48 @@ Deno.test("the listeners of the old address close only after the name has moved"
   assert.deepEqual([...world.published], [["pg.t", "127.107.0.3"]]);
   assert.ok(openThen.includes("127.107.0.2:5432"));
   assert.ok(!world.open.has("127.107.0.2:5432"));
+});
+
+// list said that the name does not resolve, while its old line was still there.
+Deno.test("a degraded endpoint says that its name could not be removed, until it is", async () => {
+  const { world, loop } = await poll([PG], (world) => {
+    world.heldPorts.add(5432);
+    world.names.problem = "Cannot write /etc/hosts: the disk is full";
+  });
+  const reasonOf = () => loop.outcomes[0]!.reason;
+  assert.match(reasonOf(), /; cannot remove the name: Cannot write \/etc\/hosts: the disk is full; use tcp:/);
+  world.names.problem = undefined;
+  await loop.poll(NEVER);
+  assert.match(reasonOf(), /; the name does not resolve; use tcp:/);
+});
+
+// Whoever waited for the port took the connections of clients that had the name's address.
+Deno.test("listeners and redirects of an endpoint that is gone end only after its name", async () => {
+  for (const isHeld of [false, true]) {
+    const test = await poll([PG, "http://b.t"], (world) => {
+      world.noRedirects = undefined;
+      if (isHeld) world.heldPorts.add(5432);
+    });
+    const { world, loop } = test;
+    const steps: string[] = [];
+    const { close } = world.listeners;
+    const { publish } = world.names;
+    const { ensure } = world.redirects;
+    world.listeners.close = (key) => (steps.push(`close ${key}`), close(key));
+    world.names.publish = (
+      names,
+      revision,
+    ) => (steps.push(`names ${[...names.keys()]}`), publish(names, revision));
+    world.redirects.ensure = (redirects) => (steps.push(`redirects ${redirects.length}`), ensure(redirects));
+    test.answers[0] = found("http://b.t");
+    await loop.poll(NEVER);
+    assert.deepEqual(
+      steps,
+      isHeld
+        ? ["names b.t", "redirects 0", "names b.t", "close 127.107.0.3:9080"]
+        : ["redirects 0", "names b.t", "close 127.107.0.3:5432"],
+    );
+  }
 });
 
 Deno.test("a port that is held everywhere keeps no name from an address where its other port is free", async () => {

@@ -24,7 +24,7 @@ class Machine extends FakeWorld {
     const { routes } = allocate(endpoints(...urls), { ...options, leases: new Map() });
     const difference = diff(routes, { observed: this.listeners.observe(), ports });
     const opened = await openListeners(difference, this, { ports, startPort });
-    return await reconcile(opened, this, { ...options, ports });
+    return await reconcile(opened, this, { ...options, ports, unserved: new Map() });
   }
 
   /** Lets the ports of 127.107.0.2 be in use. */

@@ -54,14 +54,29 @@ testAsRoot("checkAncestors() refuses what another user can replace, with a comma
   await checkAncestors(file);
 });
 
-testAsRoot("checkAncestors() examines symbolic links, and the directories that they lead to", async (a) => {
+testAsRoot("each check follows every symbolic link as the kernel does, and the last one too", async (a) => {
   await makeLink(`${a}/b`, `${a}/link`);
   await checkAncestors(`${a}/link/f`);
-  await Deno.mkdir(`${a}/open`);
-  await Deno.chmod(`${a}/open`, 0o777);
-  await Deno.mkdir(`${a}/open/c`);
-  await makeLink(`${a}/open/c`, `${a}/far`);
-  await assert.rejects(checkAncestors(`${a}/far/f`), /can write to the directory .*\/open/);
+  await checkAncestors(`${a}/link/../b/f`);
+  const home = `${a}/home`;
+  await Deno.mkdir(`${home}/sub`, { recursive: true });
+  await Deno.mkdir(`${home}/state`);
+  await Deno.writeTextFile(`${home}/f`, "text", { mode: 0o600 });
+  await makeLink(`${a}/b`, `${home}/back`);
+  await Deno.chown(home, NOBODY, null);
+  await makeLink("home/f", `${a}/b/../file`);
+  await makeLink(`${home}/state`, `${a}/state`);
+  await makeLink(`${home}/back`, `${a}/through`);
+  await makeLink(`${home}/sub`, `${a}/sub`);
+  const says = /user 65534 owns the directory .*\/home$/;
+  await assert.rejects(readGuarded(`${a}/file`), says);
+  await assert.rejects(checkDirectory(`${a}/state`), says);
+  // The user's link in between leads back to a directory of root.
+  await assert.rejects(readGuarded(`${a}/through/f`), says);
+  // Without a scoped permission set, `..` leads to the parent of the link's target.
+  await assert.rejects(checkAncestors(`${a}/sub/../f`), says);
+  await makeLink("loop", `${a}/loop`);
+  await assert.rejects(checkAncestors(`${a}/loop/f`), /is one of too many symbolic links$/);
 });
 
 testAsRoot("checkDirectory() refuses a sticky directory, in which others can place files", async (a) => {
@@ -72,6 +87,16 @@ testAsRoot("checkDirectory() refuses a sticky directory, in which others can pla
   }
 });
 
+testAsRoot("checkDirectory() gives a command for the files of ngrokd in the directory too", async (a) => {
+  const directory = `${a}/b`;
+  for (const name of ["operator_id", "tls.key"]) await Deno.writeTextFile(`${directory}/${name}`, "");
+  for (const path of [directory, `${directory}/f`, `${directory}/operator_id`]) {
+    await Deno.chown(path, NOBODY, null);
+  }
+  const hint = `Run: chown -h 0 ${directory} ${directory}/operator_id`;
+  await assert.rejects(checkDirectory(directory), { reason: "unsafe", hint });
+});
+
 testAsRoot("checkDirectory() gives an ordinary user the reason, and does not refuse", async (a) => {
   await Deno.chmod(`${a}/b`, 0o777);
   const code = `import { checkDirectory } from "../../src/system/files.ts";
@@ -79,6 +104,15 @@ testAsRoot("checkDirectory() gives an ordinary user the reason, and does not ref
     console.log(await checkDirectory("${a}/b"));`;
   const { stdout, stderr } = await runModule(code);
   assert.match(stdout, /other users can write to the directory .*\(mode 0777\)/, stderr);
+});
+
+testAsRoot("readGuarded() follows a link and readOwn() does not without a permission set too", async (a) => {
+  await makeLink(`${a}/b/f`, `${a}/link`);
+  const code = `import { readGuarded, readOwn } from "../../src/system/files.ts";
+    console.log(await readGuarded("${a}/link"));
+    console.log(await readOwn("${a}/link").catch(({ reason }) => reason));`;
+  const { stdout, stderr } = await runModule(code, { permissions: ["--allow-all"] });
+  assert.equal(stdout, "text\nnot_regular\n", stderr);
 });
 
 testAsRoot("readGuarded() follows a link and readOwn() does not; both demand owner and mode", async (a) => {

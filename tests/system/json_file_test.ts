@@ -42,7 +42,7 @@ Deno.test("JsonFile renames a file that is larger than its limit", async () => {
   await Deno.writeTextFile(path, JSON.stringify({ schema: 1, name: "x".repeat(100) }));
   const { content, problem } = await new JsonFile(path, { schema, files, maxBytes: 100 }).read();
   assert.equal(content, undefined);
-  assert.match(problem!, /state\.json.*it stays, and the next write renames it to/);
+  assert.match(problem!, /state\.json.*it stays until the next write, which renames it to/);
 });
 
 Deno.test("JsonFile writes only if the bytes differ, and again after a failed write", async () => {
@@ -92,12 +92,13 @@ for (const change of ["write", "remove"] as const) {
     assert.equal(content, undefined);
     assert.equal(
       problem,
-      `Cannot read ${path}: too many open files; it stays, and the next write renames it to ${path}.bad`,
+      `Cannot read ${path}: too many open files; it stays until the next write, which renames it to ${path}.bad`,
     );
     assert.deepEqual(await new JsonFile(path, { schema, files }).read(), { content: good });
     failing.renames = true;
     await assert.rejects(change === "write" ? file.write(other) : file.remove(), /Cannot rename/);
     assert.equal(await Deno.readTextFile(path), text);
+    assert.equal(file.problem, problem);
     failing.renames = false;
     await (change === "write" ? file.write(other) : file.remove());
     assert.equal(await Deno.readTextFile(`${path}.bad`), text);
@@ -105,6 +106,7 @@ for (const change of ["write", "remove"] as const) {
       await new JsonFile(path, { schema, files }).read(),
       change === "write" ? { content: other } : {},
     );
+    assert.equal(file.problem, `Cannot read ${path}: too many open files; it is kept as ${path}.bad`);
     // Only the first change after the failed read.
     await file.write(good);
     assert.equal(await Deno.readTextFile(`${path}.bad`), text);

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { BindError, type BindFailure } from "../../src/model/errors.ts";
 import { groupId } from "../../src/system/groups.ts";
 import { connectLocal, listenLocal, localFailure } from "../../src/system/local_socket.ts";
+import { correctMode } from "../../src/system/socket_directory.ts";
+import { captureLog } from "../fakes/captured_log.ts";
 import { runModule } from "../fakes/run_module.ts";
 import { makeLink } from "../fakes/special_files.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
@@ -125,14 +127,47 @@ testAsRoot(
   },
 );
 
+testAsRoot(
+  "listenLocal() corrects a directory with old files of ngrokd, and logs what else hinders",
+  async (directory) => {
+    const run = `${directory}/run`;
+    await Deno.mkdir(run);
+    await using logged = await captureLog();
+    for (
+      const [name, open] of [["lock.old", 0o660], ["y.sock.lock", 0o660], ["other.sock", 0o600]] as const
+    ) {
+      await Deno.writeTextFile(`${run}/${name}`, "");
+      await Deno.chmod(run, 0o700);
+      const listener = await listenLocal(`${run}/x.sock`, { group: "daemon" });
+      assert.equal(mode(listener.path), open, name);
+      listener.close();
+    }
+    const says = `Leaving group and mode of ${run} as they are: it holds other.sock`;
+    assert.deepEqual(logged.lines("info"), [says]);
+  },
+);
+
+// RestrictSUIDSGID= of systemd refuses every chmod that sets the bit.
+Deno.test("correctMode() keeps a mode without the setgid bit if the system refuses the bit", async () => {
+  for (const [present, isKept] of [[0o750, true], [0o700, true], [0o770, false]] as const) {
+    const corrected = correctMode({
+      stat: () => Promise.resolve({ uid: 0, gid: 7, mode: 0o40000 | present } as never),
+      chmod: () => Promise.reject(new Deno.errors.PermissionDenied()),
+      chown: () => Promise.resolve(),
+    }, 7);
+    if (isKept) await corrected;
+    else await assert.rejects(corrected, Deno.errors.PermissionDenied);
+  }
+});
+
 testAsRoot("listenLocal() refuses a directory that others own or can replace", async (directory) => {
   const path = `${directory}/run/x.sock`;
   await Deno.mkdir(`${directory}/run`, { mode: 0o700 });
   await Deno.chown(`${directory}/run`, 65534, 65534);
-  await assert.rejects(listenLocal(path), refuses("denied", /user 65534 owns the directory/));
+  await assert.rejects(listenLocal(path), refuses("unsafe", /user 65534 owns the directory/));
   await Deno.chown(`${directory}/run`, 0, 0);
   await Deno.chmod(directory, 0o777);
-  await assert.rejects(listenLocal(path), refuses("denied", /other users can write to the directory/));
+  await assert.rejects(listenLocal(path), refuses("unsafe", /other users can write to the directory/));
   await Deno.chmod(directory, 0o1777);
   (await listenLocal(path)).close();
 });
@@ -186,7 +221,7 @@ Deno.test("listenLocal() rejects a directory that others can enter, and returns 
     await Deno.chmod(directory.path, open);
     await assert.rejects(listenLocal(`${directory.path}/x.sock`), (error) => {
       assert.match((error as BindError).hint!, /^Run: chmod o= /);
-      return refuses("denied", /other users can enter the directory/)(error);
+      return refuses("unsafe", /other users can enter the directory/)(error);
     });
     assert.deepEqual(await Array.fromAsync(Deno.readDir(directory.path)), []);
   }

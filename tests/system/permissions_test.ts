@@ -7,11 +7,18 @@ Deno.test("holds() is true for the permissions of the process, and does not prom
     console.log(JSON.stringify([
       { kind: "read", path: "/tmp/x" }, { kind: "read", path: "/etc/passwd" }, { kind: "write", path: "/tmp/x/y" }, { kind: "write", path: "/tmpx" },
       { kind: "net", host: "api.example" }, { kind: "net", host: "api.example:443" }, { kind: "net", host: "other.example:443" }, { kind: "net", host: "127.0.0.9:53" },
+      { kind: "run", path: "/bin/sh" }, { kind: "run", path: "/bin/cat" }, { kind: "run", path: "/bin/ls" },
     ].map(holds)));`;
   const { stdout, stderr } = await runModule(code, {
-    permissions: ["--allow-read=/tmp", "--allow-write=/tmp", "--allow-net=api.example,127.0.0.0/8"],
+    permissions: [
+      "--allow-read=/tmp",
+      "--allow-write=/tmp",
+      "--allow-net=api.example,127.0.0.0/8",
+      "--allow-run=/bin/sh,/bin/cat",
+      "--deny-run=/bin/cat",
+    ],
   });
-  assert.equal(stdout.trim(), "[true,false,true,false,true,true,false,true]", stderr);
+  assert.equal(stdout.trim(), "[true,false,true,false,true,true,false,true,true,false,false]", stderr);
 });
 
 Deno.test("holds() is true for the permissions of this test", () => {

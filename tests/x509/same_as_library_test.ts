@@ -58,6 +58,16 @@ Deno.test("parseCertificate() reads what the library reads", async () => {
         { type: "email", value: "x@y.example" },
         { type: "ip", value: "10.1.2.3" },
         { type: "dns", value: "b.example, DNS:evil.example" },
+        ...[
+          "2001:db8::1",
+          "::",
+          "::1",
+          "2001:db8:0:1::",
+          "2001:0:0:1:0:0:0:1",
+          "1:2:3:4:5:6:7:8",
+          "1:0:3:4:5:6:7:8",
+        ]
+          .map((value) => ({ type: "ip", value }) as const),
       ]),
     ],
   ];

@@ -10,7 +10,6 @@ const log = getLogger(["ngrokd", "names"]);
 export class PublishedNames {
   readonly #publisher: NamePublisher;
   readonly #onProblem = new OnChange();
-  /** The problem of the last publication, with its hint. */
   #problem: string | undefined;
   #withdrawn = false;
 
@@ -46,6 +45,11 @@ export class PublishedNames {
     if (problem !== undefined) {
       log.error("Problem with the removal of the names: {error}", { error: problem, hint });
     }
+  }
+
+  /** The problem of the last publication, with its hint; undefined if there is none. */
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   get report(): StatusReport["names"] {

@@ -17,6 +17,11 @@ export function replaceServer(text: string, address: string | undefined): string
   return address === undefined ? others : `${MARKER}\nnameserver ${address}\n${others}`;
 }
 
+/** Returns true if our lines are in the file. */
+export function hasServer(text: string): boolean {
+  return replaceServer(text, undefined) !== text;
+}
+
 /** Reads the addresses of a resolv.conf(5) in their order, without ours. */
 export function readNameservers(text: string): string[] {
   return [...replaceServer(text, undefined).matchAll(/^nameserver[ \t]+([^\s#;]+)/gm)].map((match) =>

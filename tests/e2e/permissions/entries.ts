@@ -75,7 +75,7 @@ export function covers(entries: readonly string[], { permission, value }: Use): 
     const [, kind, granted = ""] = /^--(?:allow|ignore)-([a-z]+)=(.*)$/.exec(entry) ?? [];
     if (kind !== permission) return false;
     if (kind === "read" || kind === "write") return value === granted || value.startsWith(`${granted}/`);
-    if (kind !== "net" || value.startsWith("unix:")) return value === granted;
+    if (kind !== "net" || value.startsWith("unix:") || value === granted) return value === granted;
     // Deno records fetch() with its URL, a connection with host and port.
     const host = value.includes("://") ? new URL(value).hostname : value.replace(/:[0-9]+$/, "");
     return granted === "0.0.0.0/0" ? /^[0-9]+(\.[0-9]+){3}$/.test(host) : host === granted;

@@ -3,21 +3,24 @@ import { covers, entriesOf, entriesOfSets, flagsOf, flagsWithout } from "./entri
 import { NO_SCENARIO, ROWS } from "./rows.ts";
 
 const SET = {
-  net: ["0.0.0.0/0", "localhost", "unix:/run/x.sock"],
+  net: ["0.0.0.0/0", "localhost", "unix:/run/x.sock", "a.example:9229"],
   read: ["/etc/x"],
   env: { allow: ["KEY"], ignore: ["LOG"] },
 };
 
 Deno.test("every entry of the shipped sets has a row, and every row an entry", () => {
   const { ctl, ...ngrokd } = ROWS;
-  const rows = [...Object.values(ngrokd), NO_SCENARIO].flatMap((each) => Object.keys(each));
-  assert.deepEqual(rows.sort(), entriesOfSets(["ngrokd", "ngrokd_dns", "ngrokd_dns_macos"]).sort());
-  assert.deepEqual(Object.keys(ctl).sort(), entriesOfSets(["ngrokctl"]).sort());
+  const names = (rows: readonly Readonly<Record<string, unknown>>[]) => rows.flatMap(Object.keys).sort();
+  assert.deepEqual(
+    names([...Object.values(ngrokd), NO_SCENARIO.ngrokd]),
+    entriesOfSets(["ngrokd", "ngrokd_dns", "ngrokd_dns_macos"]).sort(),
+  );
+  assert.deepEqual(names([ctl, NO_SCENARIO.ngrokctl]), entriesOfSets(["ngrokctl"]).sort());
 });
 
 Deno.test("flagsOf() makes one flag for each kind, and tells ignored variables from granted ones", () => {
   assert.deepEqual(flagsOf(entriesOf(SET)), [
-    "--allow-net=0.0.0.0/0,localhost,unix:/run/x.sock",
+    "--allow-net=0.0.0.0/0,localhost,unix:/run/x.sock,a.example:9229",
     "--allow-read=/etc/x",
     "--allow-env=KEY",
     "--ignore-env=LOG",
@@ -27,7 +30,7 @@ Deno.test("flagsOf() makes one flag for each kind, and tells ignored variables f
 
 Deno.test("flagsWithout() leaves out one entry, and the whole kind with its last entry", () => {
   assert.deepEqual(flagsWithout("--allow-net=localhost", entriesOf(SET)), [
-    "--allow-net=0.0.0.0/0,unix:/run/x.sock",
+    "--allow-net=0.0.0.0/0,unix:/run/x.sock,a.example:9229",
     "--allow-read=/etc/x",
     "--allow-env=KEY",
     "--ignore-env=LOG",
@@ -42,6 +45,8 @@ Deno.test("covers() tells granted uses from others", () => {
     ["net", "localhost:443", true],
     ["net", "http://localhost:80/x:1", true],
     ["net", "unix:/run/x.sock", true],
+    ["net", "a.example:9229", true],
+    ["net", "a.example:9230", false],
     ["read", "/etc/x", true],
     ["read", "/etc/x/y", true],
     ["env", "KEY", true],

@@ -116,7 +116,7 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
       ["saves key and certificate", ...OF_ENDPOINTS, "refuses the name of this machine"],
     ],
     "--allow-env=NGROKD_SIGUSR1": [
-      "leaves the port of the inspector free if SIGUSR1 is blocked",
+      "does not warn of SIGUSR1 if it is blocked",
       "SIGUSR1 is not blocked",
     ],
     // These two are not grants: they make the variables read as unset, without which no YAML can be
@@ -253,8 +253,13 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
 const ON_MACOS = "only macOS has such a directory (resolver(5)), and these tests run on Linux";
 
 /** The entries that these tests cannot show, with the reason. */
-export const NO_SCENARIO: Readonly<Record<string, string>> = {
-  "--allow-read=/etc/resolver": ON_MACOS,
-  "--allow-write=/etc/resolver": ON_MACOS,
-  "--allow-env=DENO_PERMISSION_BROKER_PATH": "if it is set, no entry of a set counts",
+export const NO_SCENARIO: Readonly<Record<"ngrokd" | "ngrokctl", Readonly<Record<string, string>>>> = {
+  ngrokd: {
+    "--allow-read=/etc/resolver": ON_MACOS,
+    "--allow-write=/etc/resolver": ON_MACOS,
+  },
+  ngrokctl: {
+    "--allow-net=127.0.0.1:9229":
+      "a daemon holds the port already (tests/attack/open_the_inspector_test.ts does without one)",
+  },
 };
