@@ -4,6 +4,7 @@ import type { ListenerRoutes, Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
 import type { ByteStream } from "../system/byte_stream.ts";
 import type { AcceptedStream } from "../system/tcp.ts";
+import type { Turns } from "../system/turns.ts";
 import type { IngressSlot } from "./admission/ingress_slots.ts";
 import type { Limits } from "./admission/limits.ts";
 import { sourceOf } from "./admission/source_of.ts";
@@ -27,7 +28,7 @@ import { openUpstream, type Upstream, type UpstreamOptions } from "./upstream.ts
  * @throws Whatever `local` throws before the pipe runs, and the signal's reason.
  */
 export async function serveConnection(local: AcceptedStream, options: ConnectionOptions): Promise<Outcome> {
-  const { routes, rules, limits, traffic, health, onRouted, evict, signal } = options;
+  const { routes, rules, limits, traffic, health, turns, onRouted, evict, signal } = options;
   const found = await findRoute(local, { routes, rules, limits });
   if (found.kind === "not_found") {
     if (found.refusal !== undefined) await sendRefusal(local, found.refusal, limits);
@@ -53,7 +54,7 @@ export async function serveConnection(local: AcceptedStream, options: Connection
     );
     const ends = choice.passthrough
       ? { local, remote: upstream.stream, fromLocal: found.initial }
-      : framed(local, upstream, { found, rules, limits });
+      : framed(local, upstream, { found, rules, limits, turns });
     await pipe(ends.local, ends.remote, {
       meter: metered(meter, upstream.slot),
       closeTimeoutMs: options.halfCloseMs,
@@ -80,6 +81,8 @@ export interface ConnectionOptions extends Omit<UpstreamOptions, "slotRequest"> 
   readonly halfCloseMs: () => number;
   readonly traffic: TrafficCounters;
   readonly health: IngressHealth;
+  /** The turns of clients whose requests cost much processor time. */
+  readonly turns: Turns;
   /** Called when the route is known. */
   readonly onRouted: () => void;
   /** Ends this connection, because another one needs its slot or its memory. */
@@ -113,11 +116,11 @@ interface Ends {
  * Host (docs/reliability.md R35).
  */
 function framed(
-  local: ByteStream,
+  local: AcceptedStream,
   upstream: Upstream,
-  options: { found: Found; rules: HostRules; limits: Limits },
+  options: { found: Found; rules: HostRules; limits: Limits; turns: Turns },
 ): Ends {
-  const { found: { choice, head, initial }, rules, limits } = options;
+  const { found: { choice, head, initial }, rules, limits, turns } = options;
   const kind = head === undefined ? undefined : switchOf(head);
   const detector = kind === undefined ? undefined : new SwitchDetector(upstream.stream, kind);
   detector?.inspect(upstream.early);
@@ -128,6 +131,7 @@ function framed(
   return {
     local: new FramedStream(local, {
       framer,
+      turn: () => turns.take(local.peer),
       initial,
       switched: detector?.switched ?? Promise.resolve(false),
       headTimeoutMs: limits.headMs,

@@ -4,6 +4,7 @@ import { serviceKey } from "../model/endpoint.ts";
 import { ANY_ADDRESS, RouteTable } from "../model/route_table.ts";
 import type { Traffic } from "../model/traffic.ts";
 import type { TcpAddress, TcpListener } from "../system/tcp.ts";
+import { Turns } from "../system/turns.ts";
 import { ConnectionSlots } from "./admission/connection_slots.ts";
 import { DialGate } from "./admission/dial_gate.ts";
 import { IngressSlots } from "./admission/ingress_slots.ts";
@@ -52,6 +53,7 @@ export class Forwarder implements AsyncDisposable {
       ingressSlots: new IngressSlots({ max: slots, maxUnsentBytes: unsentBytes, idleTimeoutMs }),
       traffic: this.#traffic,
       health: this.#health,
+      turns: new Turns(),
     };
     this.#connections = new RunningConnections(
       (stream, { key, ...own }) =>

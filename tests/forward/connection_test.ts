@@ -9,6 +9,7 @@ import { TrafficCounters } from "../../src/forward/traffic_counters.ts";
 import { Attempts } from "../../src/lib/attempts.ts";
 import { DialError } from "../../src/model/errors.ts";
 import { ListenerRoutes } from "../../src/model/route_table.ts";
+import { Turns } from "../../src/system/turns.ts";
 import { sleep } from "../../src/system/clock.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
 import { WELCOME } from "../fakes/fake_ingress.ts";
@@ -52,6 +53,7 @@ function serve(options: ServeOptions = {}) {
     return ingress.near;
   }
   const outcome = serveConnection(Object.assign(client.far, { peer }), {
+    turns: new Turns(),
     routes: routes(url),
     access: {
       connect: options.connect ?? dial,

@@ -1,12 +1,10 @@
 import { abortQuietly, type ByteStream } from "../../system/byte_stream.ts";
 import { withDeadline } from "../../system/clock.ts";
+import { TURN_MS } from "../../system/turns.ts";
 import type { ClientStream } from "../pipe.ts";
 import type { RequestFramer } from "./frame_requests.ts";
 import { MAX_HEAD_BYTES } from "./parse_head.ts";
 import { type HttpRefusal, httpResponse, sendRefusal } from "./refuse.ts";
-
-/** The longest time that one read spends on requests before other connections have their turn. */
-const SLICE_MS = 1;
 
 /**
  * The local client's side of a connection behind a framer: reads return only what the framer
@@ -22,6 +20,8 @@ export class FramedStream implements ClientStream {
   #passed: Uint8Array = new Uint8Array(0);
   #headSince: number | undefined;
   #refusal: HttpRefusal | undefined;
+  /** True if the last read used its slice, so that the next one waits for a turn. */
+  #usedSlice = false;
 
   constructor(inner: ByteStream, options: FramedOptions) {
     const { initial } = options;
@@ -33,9 +33,11 @@ export class FramedStream implements ClientStream {
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {
-    const { framer, switched } = this.#options;
+    const { framer, switched, turn } = this.#options;
     let filled = 0;
-    const sliceEnd = performance.now() + SLICE_MS;
+    if (this.#usedSlice) await turn();
+    this.#usedSlice = false;
+    let sliceEnd = performance.now() + TURN_MS;
     while (filled < buffer.length) {
       if (this.#passed.length > 0) {
         const part = this.#passed.subarray(0, buffer.length - filled);
@@ -51,15 +53,20 @@ export class FramedStream implements ClientStream {
         this.#passed = step.instead ?? input.subarray(0, step.count);
         this.#start += step.count;
         this.#headSince = undefined;
-        if (filled > 0 && performance.now() > sliceEnd) return filled;
+        this.#usedSlice = performance.now() > sliceEnd;
+        if (filled > 0 && this.#usedSlice) return filled;
       } else if (filled > 0) return filled;
-      else if (step.kind === "switch") framer.answerSwitch(await switched);
       else if (step.kind === "refuse") this.#refusal = step.refusal;
-      else if (step.unseen > 0) {
+      else if (step.kind === "more" && step.unseen > 0) {
         const count = await this.#inner.read(buffer.subarray(0, step.unseen));
         if (count !== null) framer.countUnseen(count);
         return count;
-      } else if (!(await this.#fill())) return null;
+      } else {
+        if (step.kind === "switch") framer.answerSwitch(await switched);
+        else if (!(await this.#fill())) return null;
+        // Only work counts, not the wait for the peer.
+        sliceEnd = performance.now() + TURN_MS;
+      }
     }
     return filled;
   }
@@ -124,6 +131,8 @@ export class FramedStream implements ClientStream {
 /** Options of {@linkcode FramedStream}. */
 export interface FramedOptions {
   readonly framer: RequestFramer;
+  /** Waits for a turn of the client, after a read that spent {@linkcode TURN_MS} on requests. */
+  readonly turn: () => Promise<void>;
   /** Bytes that were read before; they come first. */
   readonly initial: Uint8Array;
   /** Resolves when the server has answered a first request that asks to switch protocols. */

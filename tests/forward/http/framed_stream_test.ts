@@ -24,10 +24,17 @@ interface FramedTest {
   readonly pair?: PairOptions;
   /** Called for each request. */
   readonly onRequest?: () => void;
+  readonly turn?: () => Promise<void>;
 }
 
 function framed(options: FramedTest = {}) {
-  const { initial = "", switched = Promise.resolve(false), pair = {}, onRequest } = options;
+  const {
+    initial = "",
+    switched = Promise.resolve(false),
+    pair = {},
+    onRequest,
+    turn = () => Promise.resolve(),
+  } = options;
   const { near, far } = memoryPair(pair);
   const framer = new RequestFramer({
     admit(head) {
@@ -37,6 +44,7 @@ function framed(options: FramedTest = {}) {
   });
   const stream = new FramedStream(far, {
     framer,
+    turn,
     initial: latin1(initial),
     switched,
     headTimeoutMs: 10_000,
@@ -85,10 +93,47 @@ Deno.test("FramedStream returns many small parts of a request in one read", asyn
   assert.equal(await stream.read(new Uint8Array(65_536)), text.length + GET.length);
 });
 
-Deno.test("FramedStream ends a read after 1 ms of requests, so that others have their turn", async () => {
+Deno.test("FramedStream does not count the wait for a slow client as work", async () => {
   using clock = fakeClock();
-  const { stream } = framed({ initial: GET.repeat(20), onRequest: () => clock.spend(0.3) });
-  assert.equal(await stream.read(new Uint8Array(65_536)), 3 * GET.length);
+  let turns = 0;
+  const { client, stream } = framed({
+    turn: () => {
+      turns++;
+      return Promise.resolve();
+    },
+  });
+  const buffer = new Uint8Array(65_536);
+  for (let round = 0; round < 2; round++) {
+    const reading = stream.read(buffer);
+    await clock.pass(5000);
+    await send(client, GET.repeat(3));
+    assert.equal(await reading, 3 * GET.length);
+  }
+  assert.equal(turns, 0);
+});
+
+Deno.test("FramedStream ends a read after 1 ms of requests, and waits for a turn before the next", async () => {
+  using clock = fakeClock();
+  const turn = Promise.withResolvers<void>();
+  let turns = 0;
+  const { stream } = framed({
+    initial: GET.repeat(6),
+    onRequest: () => clock.spend(0.3),
+    turn() {
+      turns++;
+      return turn.promise;
+    },
+  });
+  const buffer = new Uint8Array(65_536);
+  assert.equal(await stream.read(buffer), 3 * GET.length);
+  assert.equal(turns, 0);
+  let count: number | null | undefined;
+  const reading = stream.read(buffer).then((read) => count = read);
+  await clock.pass(1000);
+  assert.deepEqual([turns, count], [1, undefined], "the second read waits");
+  turn.resolve();
+  await reading;
+  assert.equal(count, 3 * GET.length);
 });
 
 Deno.test("FramedStream ends at a refused request, and refuses it after the earlier answers", async () => {
