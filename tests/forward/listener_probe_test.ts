@@ -14,9 +14,15 @@ Deno.test("ListenerProbe reports a listener that does not accept, until it does"
   await using it = startForwarder([ROUTE], {
     listen(where) {
       const listener = listenTcp(where);
+      const closed = Promise.withResolvers<never>();
+      closed.promise.catch(() => {});
       return {
         ...listener,
-        accept: () => stuck ? Promise.withResolvers<never>().promise : listener.accept(),
+        accept: () => stuck ? closed.promise : listener.accept(),
+        close() {
+          closed.reject(new Error("The listener is closed"));
+          listener.close();
+        },
       };
     },
   });
