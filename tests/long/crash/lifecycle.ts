@@ -10,8 +10,10 @@ const FIRST_URLS = ["http://api.myapp", "tcp://db.myapp:5432"];
 const FIRST_HOSTS = ["api.myapp", "db.myapp"];
 const ADDED_URL = "http://new.myapp";
 const LATER_HOSTS = ["db.myapp", "new.myapp"];
+/** Port 80 is redirected: the name whose redirect goes is withdrawn before the new one comes. */
+const BETWEEN_HOSTS = ["db.myapp"];
 /** The lines in the hosts file at each time. They are sorted by address, which is random. */
-const HOSTS_LINES = [[], FIRST_HOSTS, LATER_HOSTS].flatMap((names) => {
+const HOSTS_LINES = [[], FIRST_HOSTS, BETWEEN_HOSTS, LATER_HOSTS].flatMap((names) => {
   const lines = names.map((name) => `${LEASE}\t${name}`);
   return [lines, lines.toReversed()];
 });
