@@ -46,12 +46,17 @@ async function dnsMachine(
 
 /** A port that is free by UDP and TCP. @throws {BindError} If `port` is not free. */
 function freePort(address: string, port = 0): number {
-  const tcp = listenTcp({ address, port });
-  try {
-    listenUdp({ address, port: tcp.port }).close();
-    return tcp.port;
-  } finally {
-    tcp.close();
+  for (let attempt = 1;; attempt++) {
+    const tcp = listenTcp({ address, port });
+    try {
+      listenUdp({ address, port: tcp.port }).close();
+      return tcp.port;
+    } catch (error) {
+      // A port that is free by TCP can be in use by UDP.
+      if (port !== 0 || attempt === 20) throw error;
+    } finally {
+      tcp.close();
+    }
   }
 }
 

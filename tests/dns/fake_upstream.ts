@@ -24,9 +24,8 @@ export class FakeUpstream implements AsyncDisposable {
     this.#delayMs = delayMs;
     this.#answers = answers;
     this.address = address;
-    this.#tcp = Deno.listen({ hostname: address, port });
+    [this.#tcp, this.#udp] = listenBoth(address, port);
     this.port = (this.#tcp.addr as Deno.NetAddr).port;
-    this.#udp = Deno.listenDatagram({ transport: "udp", hostname: address, port: this.port });
     this.#tasks = [this.#serveUdp(), this.#serveTcp()];
   }
 
@@ -58,5 +57,19 @@ export class FakeUpstream implements AsyncDisposable {
     this.#udp.close();
     this.#tcp.close();
     await Promise.all(this.#tasks);
+  }
+}
+
+/** Listens on one port by TCP and UDP. A port that is free by TCP can be in use by UDP. */
+function listenBoth(hostname: string, port: number): [Deno.Listener, Deno.DatagramConn] {
+  for (let attempt = 1;; attempt++) {
+    const tcp = Deno.listen({ hostname, port });
+    try {
+      const { port } = tcp.addr as Deno.NetAddr;
+      return [tcp, Deno.listenDatagram({ transport: "udp", hostname, port })];
+    } catch (error) {
+      tcp.close();
+      if (port !== 0 || attempt === 20) throw error;
+    }
   }
 }
