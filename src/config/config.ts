@@ -18,7 +18,10 @@ export interface KeyEntry {
 export const KEY_ENTRIES: readonly KeyEntry[] = Object.entries(KEYS).flatMap(([name, entry]): KeyEntry[] =>
   isKey(entry)
     ? [{ key: entry, path: [name] }]
-    : Object.entries(entry).map(([property, key]): KeyEntry => ({ key, path: [name, property] }))
+    : Object.entries<Key<unknown>>(entry).map(([property, key]): KeyEntry => ({
+      key,
+      path: [name, property],
+    }))
 );
 
 /** The values of a file that sets no key (docs/compatibility.md 4.2). */
