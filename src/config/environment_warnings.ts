@@ -32,7 +32,7 @@ export function environmentWarnings(readEnvironment: (name: string) => string | 
   // Only the warning depends on it: a process that unblocked the signal has the variable, too.
   if (readEnvironment(SIGNAL_VARIABLE) === "blocked") return variables;
   const signal =
-    "SIGUSR1 is not blocked; it would open the inspector of the runtime to local users, but that ngrokd holds " +
+    "SIGUSR1 is not blocked; it would open the runtime's inspector to local users, if ngrokd did not hold " +
     `127.0.0.1:9229: ${STEP}`;
   return [...variables, signal];
 }

@@ -70,7 +70,8 @@ export class ListenerProbe {
       this.#failing.add(key);
       log.error("Listener on {address} does not accept connections", {
         address: key,
-        hint: "See the number of connections: ngrokctl list; more descriptors: LimitNOFILE= of the unit",
+        hint:
+          "See the number of connections: ngrokctl list --json; more descriptors: LimitNOFILE= of the unit",
       });
     }
   }

@@ -103,11 +103,7 @@ export class Health {
   }
 
   #fail(error: unknown): void {
-    const isInUse = error instanceof BindError && error.reason === "in_use";
-    const hint = `${
-      isInUse ? "Stop the program that listens there, or give" : "Give"
-    } another server.health_port`;
-    this.#error = withHint({ message: messageOf(error), hint });
+    this.#error = withHint({ message: messageOf(error), hint: nextStep(error) });
     this.#onError.report(
       this.#error,
       (error) => log.error("Cannot start the health server: {error}", { error }),
@@ -133,4 +129,11 @@ interface Where {
 interface Serving {
   readonly stop: AbortController;
   readonly ended: Promise<void>;
+}
+
+/** A listener that fails after it was bound is bound again. */
+function nextStep(error: unknown): string {
+  if (!(error instanceof BindError)) return "ngrokd retries automatically";
+  const isInUse = error.reason === "in_use";
+  return `${isInUse ? "Stop the program that listens there, or give" : "Give"} another server.health_port`;
 }

@@ -29,10 +29,12 @@ export class EvictionLog {
       log.warn("All {max} connections to the ingress are in use; closing the longest idle ones of {holder}", {
         max: this.#max,
         holder,
+        hint: "Close some connections, or give ngrokd more memory: the number follows from its limit",
       });
     } else {
       log.warn("Too many bytes wait for peers that do not read; closing the longest stalled of {holder}", {
         holder,
+        hint: "Make these clients read, or give ngrokd more memory: the bound follows from its limit",
       });
     }
   }
