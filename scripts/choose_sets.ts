@@ -49,7 +49,11 @@ export interface ChooseOptions {
 export async function flagsForArguments(args: readonly string[]): Promise<string[]> {
   const asked = parseArguments(args);
   if (!("configPath" in asked)) return [];
-  const config = await loadOrDefaults(asked);
+  return await flagsForConfig(await loadOrDefaults(asked), asked);
+}
+
+/** Returns the flags for the daemon with this configuration and action. */
+export async function flagsForConfig(config: Config, asked: Pick<Asked, "action">): Promise<string[]> {
   const { endpoints, journal } = statePathsIn(dirname(config.server.clientCert));
   return chosenFlags(config, {
     os: operatingSystem(),

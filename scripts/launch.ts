@@ -16,7 +16,7 @@ import { checkAncestors, readGuarded } from "../src/system/files.ts";
 import { type Capability, flagFor } from "../src/system/permissions.ts";
 import { ENDING_SIGNALS, onSignals } from "../src/system/signals.ts";
 import { writeErr, writeOut } from "../src/system/terminal.ts";
-import { flagsForArguments } from "./choose_sets.ts";
+import { flagsForConfig } from "./choose_sets.ts";
 import { capabilities } from "./missing_capabilities.ts";
 import { permissionFlags } from "./permission_flags.ts";
 
@@ -80,10 +80,10 @@ function valueOf(capability: Capability): string {
   return capability.kind === "net" ? capability.host : capability.path;
 }
 
-/** Returns the capabilities that the named configuration needs beyond the shipped set. */
-async function findMissing(args: readonly string[]): Promise<Capability[]> {
+/** Returns the permissions that the named configuration needs beyond the set `ngrokd`. */
+async function findPermissions(args: readonly string[]): Promise<LaunchFlags> {
   const wanted = parseArguments(args);
-  if (!("configPath" in wanted)) return [];
+  if (!("configPath" in wanted)) return { chosen: [], missing: [] };
   const { config } = await loadGuarded(wanted.configPath, { readGuarded });
   const hostsPath = readEnvironment("NGROKD_HOSTS_PATH");
   const keyPath = readEnvironment("NGROK_API_KEY_FILE");
@@ -98,7 +98,8 @@ async function findMissing(args: readonly string[]): Promise<Capability[]> {
       environment: Object.fromEntries(PROXY_VARIABLES.map((name) => [name, readEnvironment(name)])),
     }).proxy,
   });
-  return await askShippedSet([...new Map(needed.map((entry) => [JSON.stringify(entry), entry])).values()]);
+  const unique = [...new Map(needed.map((entry) => [JSON.stringify(entry), entry])).values()];
+  return { chosen: await flagsForConfig(config, wanted), missing: await askShippedSet(unique) };
 }
 
 /**
@@ -124,9 +125,9 @@ async function askShippedSet(needed: readonly Capability[]): Promise<Capability[
 async function main(args: readonly string[]): Promise<number> {
   let argv: string[];
   try {
-    const missing = await findMissing(args);
-    argv = launchArgv(args, { chosen: await flagsForArguments(args), missing });
-    for (const capability of missing) {
+    const permissions = await findPermissions(args);
+    argv = launchArgv(args, permissions);
+    for (const capability of permissions.missing) {
       writeOut(`Added permission: ${capability.kind} ${valueOf(capability)}\n`);
     }
   } catch (error) {
