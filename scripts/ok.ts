@@ -28,7 +28,7 @@ const STATIC: readonly Step[] = [
   { name: "citations", args: ["run", "-P=scripts", "--no-prompt", "scripts/check_citations.ts"] },
   { name: "docs", args: ["run", "-P=scripts", "--no-prompt", "scripts/write_docs.ts", "--check"] },
 ];
-/** The slowest test files, which only `deno task test` and CI run. */
+/** The slowest test files, which this task leaves out. */
 const LONG: readonly string[] = [
   "tests/account/renewal_clock_test.ts",
   "tests/account/renewal_runs_test.ts",

@@ -75,13 +75,15 @@ async function main(): Promise<number> {
     writeErr("Usage: deno task docs, or deno task docs --check to compare only\n");
     return 2;
   }
-  const names = await hostileNamesTable();
+  const tables = [
+    { name: NAMES, table: await hostileNamesTable() },
+    { name: ENVIRONMENTS, table: environmentTable() },
+    { name: FILES, table: fileTable() },
+  ];
   const files: readonly (readonly [path: string, edit: (text: string) => string])[] = [
     ["docs/configuration.md", withKeyTable],
     ["config.example.yml", exampleConfig],
-    ["docs/reliability.md", (text) => withTable(text, { name: NAMES, table: names })],
-    ["docs/reliability.md", (text) => withTable(text, { name: ENVIRONMENTS, table: environmentTable() })],
-    ["docs/reliability.md", (text) => withTable(text, { name: FILES, table: fileTable() })],
+    ["docs/reliability.md", (text) => tables.reduce(withTable, text)],
   ];
   let success = true;
   for (const [path, edit] of files) {

@@ -4,7 +4,7 @@ import { sleep } from "../system/clock.ts";
 import { failure } from "./failure.ts";
 
 /** The most entries of a page, and of any other list or object in an answer of the API. */
-export const MAX_ENTRIES = 1000;
+const MAX_ENTRIES = 1000;
 /** An endpoint has some 35. The parser needs about 30 ms for as many keys. */
 const MAX_VALUES = 50_000;
 /** The characters that are read in one stretch; it takes less than a millisecond. */

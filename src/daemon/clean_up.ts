@@ -1,6 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import type { LiveConfig } from "../config/live_config.ts";
-import { CommandError, FileError } from "../model/errors.ts";
+import { CANNOT_START, CommandError, FileError } from "../model/errors.ts";
 import { NftProgram } from "../network/nft_program.ts";
 import { hasServer } from "../names/resolver/resolv_conf_text.ts";
 import { RESOLV_CONF, RESOLVER_DIR } from "../names/select.ts";
@@ -14,9 +14,6 @@ import { excludeDaemons } from "./machine_lock.ts";
 import { hostsPath, statePaths } from "./paths.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
-
-/** The exit code of a program that could not be started (src/system/run.ts). */
-const CANNOT_START = -1;
 
 /**
  * Removes everything that a killed daemon left on this machine: its section in the hosts file, its

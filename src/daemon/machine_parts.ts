@@ -30,7 +30,7 @@ export async function openJournal(
   const problems = await loadJournal(journal, { live, system });
   // The journal may have had redirects, which lead to ports of an earlier run.
   if (problems.length > 0 && !isLoopbackSubnet(live.current.net.subnet)) {
-    await removeUnrecordedRedirects(journal, system);
+    await removeUnrecordedRedirects(journal, { ...system, ...stoppable(system, shutdown.forced) });
   }
   shutdown.add("undo the changes to this machine", async (late) => {
     const isClean = await undo(journal.changes, { journal, system: stoppable(system, late) });

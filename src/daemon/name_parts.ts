@@ -2,13 +2,12 @@ import type { DnsController } from "../dns/controller.ts";
 import { PublicLookup } from "../dns/public_lookup.ts";
 import { normalizeHostname } from "../lib/hostname.ts";
 import { cidrContains, parseIpv4 } from "../lib/ipv4.ts";
+import { MAX_HOSTS_BYTES } from "../names/hosts/hosts_file.ts";
 import { toText } from "../names/managed_file.ts";
 import { PolicyKeeper } from "../names/policy/policy_keeper.ts";
 import { RESOLV_CONF } from "../names/select.ts";
 import type { Daemon, Surroundings } from "./daemon.ts";
 import { hostsPath } from "./paths.ts";
-
-const MAX_HOSTS_BYTES = 16 * 1024 * 1024;
 
 /** Creates the policy for the names of endpoints, with the look-ups that it needs. */
 export function openNamePolicy(options: NamePolicyOptions): PolicyKeeper {

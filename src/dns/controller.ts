@@ -11,7 +11,7 @@ import type { ResolverChain } from "../names/resolver/resolver_chain.ts";
 import { admitPeer, isLocalPeer } from "../network/admit_peer.ts";
 import { sleep } from "../system/clock.ts";
 import type { System } from "../system/system.ts";
-import type { TcpAddress } from "../system/tcp.ts";
+import { parseTcpAddress, type TcpAddress } from "../system/tcp.ts";
 import { AllowedNames } from "./allowed_names.ts";
 import { DroppedLog } from "./dropped_log.ts";
 import { localAddressText } from "./local_address.ts";
@@ -131,6 +131,7 @@ export class DnsController {
 
   /** The addresses of our own DNS server, each `address:port`. */
   get ownServers(): readonly string[] {
+    // An address that could not be bound belongs to another server, which may be an upstream.
     const bound = this.#bindings.filter(({ problem }) => problem === undefined);
     return bound.map(({ address, port }) => listenerKey(address, port));
   }
@@ -159,10 +160,8 @@ export class DnsController {
     this.#onBindProblem.report(problems.length === 0 ? undefined : problems.join("; "), (reason) => {
       log.error("Cannot answer DNS queries: {error}", { error: reason });
     });
-    // An address that could not be bound belongs to another server, which may be an upstream.
-    const bound = this.#bindings.filter(({ problem }) => problem === undefined);
     if (addresses.length > 0) await this.#updateUpstreams();
-    await this.#updateResolver(bound[0], domains);
+    await this.#updateResolver(this.#bindings.find(({ problem }) => problem === undefined), domains);
   }
 
   async #updateUpstreams(): Promise<void> {
@@ -171,7 +170,7 @@ export class DnsController {
       own: this.ownServers,
     });
     this.#upstreams = servers;
-    this.#server.replaceUpstreams(servers.map(toAddress));
+    this.#server.replaceUpstreams(servers.map(parseTcpAddress));
   }
 
   async #updateResolver(server: TcpAddress | undefined, domains: readonly string[]): Promise<void> {
@@ -217,10 +216,4 @@ export interface DnsControllerOptions {
   readonly resolveInterface: (name: string) => string | undefined;
   /** Returns true for a name that no endpoint may have, whatever wildcard is above it. */
   readonly refuses: (name: string) => boolean;
-}
-
-/** Parses `address:port`. */
-function toAddress(text: string): TcpAddress {
-  const [address = "", port] = text.split(":");
-  return { address, port: Number(port) };
 }

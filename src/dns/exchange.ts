@@ -26,7 +26,6 @@ export async function exchangeUdp(
   const close = () => closeQuietly(socket);
   signal.addEventListener("abort", close, { once: true });
   const failed = new Map<TcpAddress, ServerReply>();
-  const plain = plainCopy(request);
   let queried = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   // A server that was silent might not answer a question in mixed case.
@@ -36,7 +35,7 @@ export async function exchangeUdp(
     // After an unreachable server, as after a silent one, the next one is queried after the pause.
     const server = servers[queried++ % servers.length]!;
     const { address: hostname, port } = server;
-    socket.send(isPlain(server) ? plain : request.bytes, { hostname, port }).catch(() => {});
+    socket.send(isPlain(server) ? plainCopy(request) : request.bytes, { hostname, port }).catch(() => {});
     timer = setTimeout(queryNext, queried === 1 ? firstMs : nextMs);
   }
   try {

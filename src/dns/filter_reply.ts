@@ -5,13 +5,11 @@ import { readTargets, type Targets } from "./record_targets.ts";
 import { type DnsRecord, readRecords } from "./records.ts";
 import { rebuildReply } from "./rebuild_reply.ts";
 
-const DNAME = 39;
-
 /**
  * Removes the records of an upstream reply that would lead a client to this machine or to our
  * endpoints under a foreign name (DNS rebinding), and all records of our names but an SOA, which
- * says how long a name is missing. What is left is NOERROR, as Unbound (`private-address`) and
- * dnsmasq (`stop-dns-rebind`) reply: the name exists. The question becomes that of the query, with
+ * says how long a name is missing. The response code stays, mostly NOERROR, as in Unbound
+ * (`private-address`) and dnsmasq (`stop-dns-rebind`). The question becomes that of the query, with
  * its case.
  *
  * Undefined if the reply is malformed: nobody can say where it leads.
@@ -74,7 +72,7 @@ function whereTo(
   { type, rules }: { readonly type: number; readonly rules: Rules },
 ): Drop | undefined {
   if (
-    target !== undefined && (rules.isOurs(target) || (type === DNAME && rules.hasNamesBelow(target)))
+    target !== undefined && (rules.isOurs(target) || (type === TYPE.DNAME && rules.hasNamesBelow(target)))
   ) {
     return { reason: `it leads to ${target}, a name of an endpoint` };
   }

@@ -1,4 +1,5 @@
 import { type Cidr, cidrContains, formatIpv4, LOOPBACK, parseCidr } from "../lib/ipv4.ts";
+import { formatIpv6 } from "../lib/ipv6.ts";
 
 /**
  * Networks that lead to this machine or its link: 0.0.0.0/8, because Linux connects 0.0.0.0 to
@@ -38,12 +39,4 @@ function isLocal(address: number, { subnet, listeners }: OwnAddresses): boolean 
 
 function ipv4At(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!) >>> 0;
-}
-
-function formatIpv6(bytes: Uint8Array): string {
-  const groups = Array.from(
-    { length: 8 },
-    (_, at) => (bytes[2 * at]! << 8 | bytes[2 * at + 1]!).toString(16),
-  );
-  return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
 }

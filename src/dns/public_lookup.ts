@@ -1,6 +1,6 @@
 import type { PublicAnswer } from "../names/policy/judge_public.ts";
 import { RESOLV_CONF } from "../names/select.ts";
-import type { TcpAddress } from "../system/tcp.ts";
+import { parseTcpAddress, type TcpAddress } from "../system/tcp.ts";
 import { chooseUpstreams, UPLINK } from "./choose_upstreams.ts";
 import { makeQuery } from "./make_query.ts";
 import { TYPE } from "./query.ts";
@@ -68,7 +68,7 @@ export class PublicLookup implements Disposable {
     const read = (path: string) => files.readTextIfAny(path).catch(() => undefined);
     const [resolvConf = "", uplink = ""] = await Promise.all([read(RESOLV_CONF), read(UPLINK)]);
     const found = chooseUpstreams({ configured: configured(), own: own(), resolvConf, uplink });
-    return found.from === "fallback" ? [] : found.servers.map(toAddress);
+    return found.from === "fallback" ? [] : found.servers.map(parseTcpAddress);
   }
 
   /** Ends every look-up, without an answer. */
@@ -90,9 +90,4 @@ export interface PublicLookupOptions extends Omit<UpstreamClientOptions, "isOwn"
 
 function rcodeOf(reply: Uint8Array): number {
   return reply[3]! & 15;
-}
-
-function toAddress(text: string): TcpAddress {
-  const [address = "", port] = text.split(":");
-  return { address, port: Number(port) };
 }

@@ -1,5 +1,17 @@
-/** The record types that this server knows (RFC 1035 3.2.2, RFC 6891). */
-export const TYPE = { A: 1, SOA: 6, AAAA: 28, OPT: 41, IXFR: 251, AXFR: 252, ANY: 255 } as const;
+/** The record types that this server knows (RFC 1035 3.2.2, RFC 6672, RFC 6891, RFC 9460). */
+export const TYPE = {
+  A: 1,
+  CNAME: 5,
+  SOA: 6,
+  AAAA: 28,
+  DNAME: 39,
+  OPT: 41,
+  SVCB: 64,
+  HTTPS: 65,
+  IXFR: 251,
+  AXFR: 252,
+  ANY: 255,
+} as const;
 
 /** The class of the internet. */
 export const CLASS_IN = 1;

@@ -1,8 +1,7 @@
 import type { MessageNames } from "./message_names.ts";
-import { uint16 } from "./query.ts";
+import { TYPE, uint16 } from "./query.ts";
 import type { DnsRecord } from "./records.ts";
 
-const TYPE = { A: 1, CNAME: 5, AAAA: 28, DNAME: 39, SVCB: 64, HTTPS: 65 } as const;
 /** The size of an address by the key of a parameter of SVCB (RFC 9460 7.3). */
 const HINT_BYTES: Readonly<Record<number, number>> = { 4: 4, 6: 16 };
 

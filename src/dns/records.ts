@@ -1,11 +1,11 @@
 import type { MessageNames } from "./message_names.ts";
-import { HEADER_BYTES, uint16 } from "./query.ts";
+import { HEADER_BYTES, TYPE, uint16 } from "./query.ts";
 
 /** More than any answer that a client can use; it bounds the work for one reply. */
 const MAX_RECORDS = 512;
 /** The same for the data of SVCB and HTTPS records, which may have thousands of addresses. */
 const MAX_SERVICE_OCTETS = 16_384;
-const SERVICE_TYPES = [64, 65];
+const SERVICE_TYPES: readonly number[] = [TYPE.SVCB, TYPE.HTTPS];
 
 /**
  * Reads the records of a reply whose question ends at `questionEnd`; undefined if it is malformed

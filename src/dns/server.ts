@@ -175,6 +175,11 @@ export class DnsServer implements AsyncDisposable {
       localAddress,
       allowsPrivate: () => query.name !== undefined && allowsPrivate(query.name),
     });
+    if (filtered === undefined) {
+      log.debug("Cannot use the reply of an upstream DNS server: it is malformed or too long", {
+        name: query.name,
+      });
+    }
     if (filtered?.dropped !== undefined) onDropped(filtered.dropped);
     return filtered?.reply;
   }

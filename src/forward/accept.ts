@@ -8,9 +8,9 @@ import type { ConnectionSlots, Slot } from "./admission/connection_slots.ts";
 const log = getLogger(["ngrokd", "forward"]);
 
 /**
- * Accepts connections until the signal aborts. After an error (no descriptors left, a peer that is
- * gone) it waits, 5 ms at first and 1 s at most. `for await` over a listener would end at the first
- * error (docs/runtime.md).
+ * Accepts connections until the signal aborts. After an error of the listener (no descriptors left)
+ * it waits, 5 ms at first and 1 s at most; a connection that is gone before it is accepted is
+ * skipped at once. `for await` over a listener would end at the first error (docs/runtime.md).
  *
  * While all slots are taken nothing is accepted, and clients wait in the kernel's queue. The slot
  * is taken after the accept, so that idle listeners hold none. At most one accepted connection of

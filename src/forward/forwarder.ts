@@ -3,7 +3,7 @@ import { isLoopbackAddress } from "../lib/ipv4.ts";
 import { serviceKey } from "../model/endpoint.ts";
 import { ANY_ADDRESS, RouteTable } from "../model/route_table.ts";
 import type { Traffic } from "../model/traffic.ts";
-import type { TcpAddress, TcpListener } from "../system/tcp.ts";
+import { parseTcpAddress, type TcpAddress, type TcpListener } from "../system/tcp.ts";
 import { Turns } from "../system/turns.ts";
 import { ConnectionSlots } from "./admission/connection_slots.ts";
 import { DialGate } from "./admission/dial_gate.ts";
@@ -103,9 +103,9 @@ export class Forwarder implements AsyncDisposable {
 
   /** Returns true if the listener with this key accepts a connection of this machine. */
   accepts(key: string, connect: EndsAtOptions["connect"]): Promise<boolean> {
-    const [address = "", port] = key.split(":");
+    const { address, port } = parseTcpAddress(key);
     const local = address === ANY_ADDRESS ? LOOPBACK : address;
-    const target = { address: local, port: Number(port) };
+    const target = { address: local, port };
     return this.#own.endsAt(this.#keyOf(key, local), { target, connect });
   }
 

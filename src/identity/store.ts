@@ -28,7 +28,7 @@ export class IdentityStore {
   readonly #idPath: string;
   readonly #pendingPath: string;
   readonly #files: IdentityFiles;
-  readonly #checkTls: NonNullable<IdentityStoreOptions["checkTls"]>;
+  readonly #checkTls: IdentityStoreOptions["checkTls"];
 
   constructor(options: IdentityStoreOptions) {
     const paths = statePathsIn(options.directory);
@@ -37,7 +37,7 @@ export class IdentityStore {
     this.#idPath = paths.operatorId;
     this.#pendingPath = paths.pendingPair;
     this.#files = options.files;
-    this.#checkTls = options.checkTls ?? (() => {});
+    this.#checkTls = options.checkTls;
   }
 
   /**
@@ -227,8 +227,8 @@ export interface IdentityStoreOptions {
   readonly certPath: string;
   readonly keyPath: string;
   readonly files: IdentityFiles;
-  /** Throws if TLS cannot load a pair. @default {Every pair passes} */
-  readonly checkTls?: (pair: { readonly cert: string; readonly key: string }) => void;
+  /** Throws if TLS cannot load a pair. */
+  readonly checkTls: (pair: { readonly cert: string; readonly key: string }) => void;
 }
 
 /** A certificate and the key that fits it, both PEM. */

@@ -33,6 +33,12 @@ export function parentDomains(name: string): string[] {
   return parents;
 }
 
+/** Returns true if a normalised name is one of these, or below the suffix of a `*.suffix`. */
+export function isListed(name: string, patterns: readonly string[]): boolean {
+  const listed = new Set(patterns);
+  return listed.has(name) || parentDomains(name).some((parent) => listed.has(`*.${parent}`));
+}
+
 /** Returns true if a name is below a domain, both normalised. */
 export function isBelow(name: string, domain: string): boolean {
   return name.endsWith(domain) && name[name.length - domain.length - 1] === ".";

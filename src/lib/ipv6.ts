@@ -11,3 +11,9 @@ export function ipv6Network(address: string): string | undefined {
   if (!groups.every((group) => GROUP.test(group))) return undefined;
   return groups.slice(0, 4).map((group) => parseInt(group, 16).toString(16)).join(":");
 }
+
+/** Returns the short form (RFC 5952) of an IPv6 address of 16 octets. */
+export function formatIpv6(bytes: Uint8Array): string {
+  const groups = bytes.toHex().match(/.{4}/g)!.join(":");
+  return new URL(`http://[${groups}]`).hostname.slice(1, -1);
+}

@@ -91,6 +91,9 @@ export class UpgradeError extends HintedError {
   }
 }
 
+/** The exit code of a program that could not be started. */
+export const CANNOT_START = -1;
+
 /** A program failed. */
 export class CommandError extends HintedError {
   override readonly name = "CommandError";

@@ -13,3 +13,8 @@ export interface Redirect {
 export function redirectKey({ address, from, to }: Redirect): string {
   return `${listenerKey(address, from)}>${to}`;
 }
+
+/** Returns that reason for every redirect, by `address:port` of the held port. */
+export function refuseRedirects(redirects: readonly Redirect[], reason: string): Map<string, string> {
+  return new Map(redirects.map(({ address, from }) => [listenerKey(address, from), reason]));
+}

@@ -45,7 +45,7 @@ export interface PublisherOptions extends HostsFileOptions {
 export function chooseResolver(options: ResolverOptions): ResolverChain {
   const { os, resolvConf = RESOLV_CONF, resolverDir = RESOLVER_DIR } = options;
   const path = os === "darwin" ? resolverDir : resolvConf;
-  if (options.mayWrite?.(path) === false) {
+  if (!options.mayWrite(path)) {
     return new ResolverChain([
       new NoResolver(`Cannot write ${path}: the permission set does not allow it; ${RESTART}`),
     ]);
@@ -64,8 +64,8 @@ export interface ResolverOptions {
   /** The name of the operating system in Deno. */
   readonly os: string;
   readonly run: RunProgram;
-  /** Returns true if the permission set allows writing a file. @default {() => true} */
-  readonly mayWrite?: (path: string) => boolean;
+  /** Returns true if the permission set allows writing a file. */
+  readonly mayWrite: (path: string) => boolean;
   readonly files: ReplaceFileSystem & ResolverDirFiles;
   /** The interface with the virtual addresses; undefined if there is none, or it is `lo`. */
   readonly link: () => OwnInterface | undefined;

@@ -1,5 +1,4 @@
-import { type Redirect, redirectKey } from "../model/redirect.ts";
-import { listenerKey } from "../model/route_table.ts";
+import { type Redirect, redirectKey, refuseRedirects } from "../model/redirect.ts";
 
 /** Checks that run at the same time. */
 const CONCURRENCY = 8;
@@ -77,11 +76,6 @@ export class RedirectChecks {
     await Promise.all(Array.from({ length: CONCURRENCY }, worker));
     return astray;
   }
-}
-
-/** Returns that reason for every redirect, by `address:port` of the held port. */
-export function refuseRedirects(redirects: readonly Redirect[], reason: string): Map<string, string> {
-  return new Map(redirects.map(({ address, from }) => [listenerKey(address, from), reason]));
 }
 
 /** Returns all items, or some from the whole list if there are too many. */

@@ -1,15 +1,14 @@
 import { getLogger } from "@logtape/logtape";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
-import { CommandError, messageOf } from "../model/errors.ts";
-import { type Redirect, redirectKey } from "../model/redirect.ts";
+import { CANNOT_START, CommandError, messageOf } from "../model/errors.ts";
+import { type Redirect, redirectKey, refuseRedirects } from "../model/redirect.ts";
 import { NftProgram, type RunWithInput } from "./nft_program.ts";
-import { RedirectChecks, refuseRedirects } from "./redirect_checks.ts";
+import { RedirectChecks } from "./redirect_checks.ts";
 
 const log = getLogger(["ngrokd", "network"]);
 
 /** Exit codes of nft: it could not start, and it refused. */
-const CANNOT_START = -1;
 const UNCHANGED: readonly number[] = [CANNOT_START, 1];
 
 /**

@@ -40,7 +40,7 @@ export interface RedirectEffects {
    * reason for each that does not work, or that could not be removed, by the key `address:port` of
    * the held port. Rejects if nobody knows which ports lead elsewhere.
    */
-  ensure(redirects: readonly Redirect[], revision: number): Promise<ReadonlyMap<string, string>>;
+  ensure(redirects: readonly Redirect[]): Promise<ReadonlyMap<string, string>>;
 }
 
 /** Makes names resolve; a publisher does. */

@@ -28,7 +28,7 @@ export async function isIdle(
   try {
     const missing = await addresses.ensure(applied.addresses, applied.revision);
     if (missing.size > 0) return false;
-    const redirectReasons = await redirects.ensure(applied.redirects, applied.revision);
+    const redirectReasons = await redirects.ensure(applied.redirects);
     if (!areSame(redirectReasons, applied.redirectReasons)) return false;
     return areSame(await names.publish(applied.names, applied.revision), applied.nameReasons);
   } catch {

@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { serviceKey } from "../model/endpoint.ts";
 import { messageOf } from "../model/errors.ts";
-import { type Redirect, redirectKey } from "../model/redirect.ts";
+import { type Redirect, redirectKey, refuseRedirects } from "../model/redirect.ts";
 import { nextRevision } from "../model/revision.ts";
 import { listenerKey, type Route, RouteTable } from "../model/route_table.ts";
 import type { Binding, BindOptions } from "./bind.ts";
@@ -32,10 +32,10 @@ export async function reconcile(
       ...options,
       revision: nextRevision(),
       redirected: servicesOf(redirectable.filter((each) => present.has(redirectKey(redirectOf(each))))),
-      redirectReasons: reasonForAll(going, "it is being removed"),
+      redirectReasons: refuseRedirects(going, "it is being removed"),
     });
   }
-  const redirectReasons = await redirect(redirects, effects.redirects, { revision, bindings });
+  const redirectReasons = await redirect(redirects, effects.redirects, bindings);
   const redirected = servicesOf(
     redirectable.filter(({ group: { address, port } }) => !redirectReasons.has(listenerKey(address, port))),
   );
@@ -139,10 +139,6 @@ interface LeadOptions extends WithheldOptions, Pick<ReconcileOptions, "publishMo
   readonly revision: number;
 }
 
-function reasonForAll(redirects: readonly Redirect[], reason: string): ReadonlyMap<string, string> {
-  return new Map(redirects.map(({ address, from }) => [listenerKey(address, from), reason]));
-}
-
 function servicesOf(bindings: readonly Binding[]): ReadonlySet<string> {
   return new Set(bindings.map(({ group }) => group.service));
 }
@@ -158,10 +154,10 @@ function redirectOf({ group: { address, port }, port: to }: Binding): Redirect {
 async function redirect(
   redirects: readonly Redirect[],
   effects: RedirectEffects,
-  { revision, bindings }: Pick<OpenListeners, "revision" | "bindings">,
+  bindings: OpenListeners["bindings"],
 ): Promise<ReadonlyMap<string, string>> {
   try {
-    return new Map(await effects.ensure(redirects, revision));
+    return new Map(await effects.ensure(redirects));
   } catch (error) {
     const reason = messageOf(error);
     const virtual = bindings.filter(({ group }) => group.virtual);

@@ -10,8 +10,8 @@ import { LOCK_SUFFIX, prepareDirectory } from "./socket_directory.ts";
  * so the directory protects it: it has mode 2750 (0700 without a group) before the socket exists,
  * and a directory that others can enter or replace is refused. A stale socket is replaced.
  *
- * @throws {BindError} `in_use` if a daemon answers on it; `denied` if others can enter the
- * directory.
+ * @throws {BindError} `in_use` if a daemon answers on it or starts with it; `unsafe` if others can
+ * enter, own or replace the directory.
  */
 export async function listenLocal(path: string, options: LocalListenOptions = {}): Promise<LocalListener> {
   const gid = await prepareDirectory(path, options.group);

@@ -1,4 +1,4 @@
-import { CommandError, messageOf } from "../model/errors.ts";
+import { CANNOT_START, CommandError, messageOf } from "../model/errors.ts";
 import { limitTime } from "./clock.ts";
 
 /**
@@ -24,7 +24,7 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
       clearEnv: true,
     }).spawn();
   } catch (error) {
-    throw failed(messageOf(error), -1, "", error);
+    throw failed(messageOf(error), CANNOT_START, "", error);
   }
   // A program that ends without reading its input tells why.
   if (options.input !== undefined) {
@@ -100,7 +100,7 @@ export async function runInteractive(argv: readonly [string, ...string[]]): Prom
   } catch (error) {
     throw new CommandError(`Cannot run "${program}": ${messageOf(error)}`, {
       argv,
-      exitCode: -1,
+      exitCode: CANNOT_START,
       stderr: "",
       cause: error,
     });

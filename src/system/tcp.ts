@@ -42,6 +42,12 @@ export interface TcpAddress {
   readonly port: number;
 }
 
+/** Parses `address:port`. */
+export function parseTcpAddress(text: string): TcpAddress {
+  const [address = "", port] = text.split(":");
+  return { address, port: Number(port) };
+}
+
 /**
  * The length of the accept queue; the kernel has its own limit too. A full queue delays a client by
  * a second, until it repeats its SYN.

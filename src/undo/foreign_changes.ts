@@ -2,9 +2,9 @@ import { dirname } from "node:path";
 import { FileError, type FileFailure } from "../model/errors.ts";
 import type { ReplaceFileSystem } from "../names/replace_file.ts";
 import { hasSection } from "../names/hosts/hosts_block.ts";
+import { MAX_HOSTS_BYTES } from "../names/hosts/hosts_file.ts";
 import type { Change, Journal } from "./journal.ts";
 
-const MAX_BYTES = 16 * 1024 * 1024;
 /** The failures that show that a file is no hosts file. All others may pass. */
 const NO_HOSTS_FILE: ReadonlySet<FileFailure> = new Set(["not_regular", "too_large"]);
 
@@ -60,7 +60,7 @@ async function examine(change: Change, own: OwnFiles): Promise<Examined> {
 /** An earlier run may have had another NGROKD_HOSTS_PATH: the section identifies that file. */
 async function examineHosts(path: string, files: OwnFiles["files"]): Promise<Examined> {
   try {
-    const bytes = await files.readBytesIfAny(path, MAX_BYTES);
+    const bytes = await files.readBytesIfAny(path, MAX_HOSTS_BYTES);
     if (bytes === undefined) return {};
     if (!hasSection(new TextDecoder("latin1").decode(bytes))) {
       return { reason: "which has no section of ngrokd" };

@@ -1,4 +1,4 @@
-import { normalizeHostname, parentDomains } from "../lib/hostname.ts";
+import { isListed, normalizeHostname } from "../lib/hostname.ts";
 
 const MAX_BODY_BYTES = 1024 * 1024;
 /** A host name of 253 characters, a final dot and a port. */
@@ -62,10 +62,8 @@ export interface Refusal {
 function isOwnHost(host: string, { address, hostNames }: GuardOptions): boolean {
   if (host.length > MAX_HOST_LENGTH) return false;
   const name = normalizeHostname(host.replace(/:[0-9]*$/, ""));
-  const listed = new Set(hostNames);
   return name === "localhost" || name === address.toLowerCase() || IPV4.test(name) ||
-    /^\[[0-9a-f:.]+\]$/i.test(name) || listed.has(name) ||
-    parentDomains(name).some((parent) => listed.has(`*.${parent}`));
+    /^\[[0-9a-f:.]+\]$/i.test(name) || isListed(name, hostNames);
 }
 
 function hostOf(url: string): string | undefined {

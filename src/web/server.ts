@@ -17,7 +17,7 @@ const log = getLogger(["ngrokd", "web"]);
 /** The connections that are served at once. */
 export const MAX_CONNECTIONS = 64;
 /** The time for a request to arrive, and the time for its response to be read. */
-export const EXCHANGE_MS = 5_000;
+const EXCHANGE_MS = 5_000;
 /** The time and the bytes in which a client ends a connection after its response. */
 const LINGER_MS = 1_000;
 const MAX_LINGER_BYTES = 4 * 1024 * 1024;
@@ -98,8 +98,9 @@ async function send(
 
 function respond(request: GuardedRequest | Refusal, options: HealthServerOptions): EncodedResponse {
   const { address, hostNames, answers } = options;
-  const refusal = "status" in request ? request : checkRequest(request, { address, hostNames: hostNames() });
-  if (refusal !== undefined || "status" in request) return text(refusal!);
+  if ("status" in request) return text(request);
+  const refusal = checkRequest(request, { address, hostNames: hostNames() });
+  if (refusal !== undefined) return text(refusal);
   try {
     const json = request.headers.get("accept")?.includes("application/json") ?? false;
     return answers.find(new URL(request.url).pathname, json);

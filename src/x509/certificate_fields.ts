@@ -1,3 +1,4 @@
+import { formatIpv6 } from "../lib/ipv6.ts";
 import { oidText, readElements, readSingle, TAG } from "./der.ts";
 
 /** The fields of a certificate that the runtime's own reader does not show (RFC 5280 4.1). */
@@ -77,8 +78,7 @@ function readNames(content: Uint8Array<ArrayBuffer>): string[] {
 /** Returns an address, that of IPv6 in its short form (RFC 5952). */
 function addressText(bytes: Uint8Array<ArrayBuffer>): string {
   if (bytes.length !== 16) return bytes.join(".");
-  const groups = bytes.toHex().match(/.{4}/g)!.join(":");
-  return new URL(`http://[${groups}]`).hostname.slice(1, -1);
+  return formatIpv6(bytes);
 }
 
 function malformed(): SyntaxError {

@@ -7,7 +7,7 @@ export interface DerElement {
 }
 
 /** Tags of DER. */
-export const TAG = { integer: 0x02, oid: 0x06, sequence: 0x30, set: 0x31 } as const;
+export const TAG = { integer: 0x02, oid: 0x06, sequence: 0x30 } as const;
 
 /**
  * Reads the elements that follow each other in `bytes`, and nothing inside them.

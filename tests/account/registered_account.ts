@@ -5,6 +5,7 @@ import { createSigningRequest } from "../../src/identity/csr.ts";
 import { IdentityStore } from "../../src/identity/store.ts";
 import { statePathsIn } from "../../src/model/state_files.ts";
 import { realSystem } from "../../src/system/system.ts";
+import { checkTlsPair } from "../../src/system/tls_pair.ts";
 import type { SimulatedCloud } from "../../sim/cloud/cloud.ts";
 import { apiClient } from "../fakes/fake_api.ts";
 
@@ -23,6 +24,7 @@ export async function register(
       certPath: `${directory}/tls.crt`,
       keyPath: `${directory}/tls.key`,
       files,
+      checkTls: checkTlsPair,
     }),
     marker: new RegistrationMarker(paths.registrationMarker, files),
     ingress: new IngressMemory(paths.ingressEndpoint, files),

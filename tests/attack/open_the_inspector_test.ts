@@ -29,8 +29,10 @@ for (const [way, { argv, ready }] of Object.entries(WAYS)) {
     await using stage = await Stage.open({ shipped: true });
     const daemon = new DaemonProcess(argv);
     await daemon.until("it serves", () => daemon.log.some((line) => line.includes(ready)));
-    // The runtime handles the signal from half a second after its start.
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await daemon.until("every process handles SIGUSR1", async () => {
+      const { processes } = await machine(daemon.pid);
+      return (await Promise.all(processes.map(handlesSignal))).every(Boolean);
+    });
     const before = await machine(daemon.pid);
     for (let count = 0; count < SIGNALS; count++) {
       for (const pid of before.processes) Deno.kill(pid, "SIGUSR1");
@@ -54,7 +56,7 @@ testInside("SIGUSR1 opens no inspector to a local user: ngrokctl by hand", async
     ...["--no-prompt", "-P=ngrokctl", `${ROOT}ctl.ts`, "config", "edit"],
   ]);
   await ctl.until("the editor is open", () => ctl.log.includes("editing"));
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await ctl.until("it handles SIGUSR1", () => handlesSignal(ctl.pid));
   for (let count = 0; count < SIGNALS; count++) {
     Deno.kill(ctl.pid, "SIGUSR1");
     assert.equal(await answerOfInspector(), "", "the inspector answers a local user");
@@ -85,6 +87,12 @@ async function machine(root: number): Promise<{ processes: number[]; listeners: 
   }
   const listeners = (await shell("ss -Hltn")).trim().split("\n").map((row) => row.split(/ +/)[3]!);
   return { processes, listeners: listeners.sort() };
+}
+
+/** Returns true once the runtime handles SIGUSR1, half a second after its start. */
+async function handlesSignal(pid: number): Promise<boolean> {
+  const [, mask = "0"] = /^SigCgt:\s+([0-9a-f]+)$/m.exec(await shell(`cat /proc/${pid}/status`)) ?? [];
+  return (BigInt(`0x${mask}`) & (1n << 9n)) !== 0n;
 }
 
 /** The first byte that uid 65534 gets from the port of the inspector within half a second. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FILE_ROWS, type FileRow } from "../../scripts/hostile/file_rows.ts";
 import { Stage } from "../../sim/stage.ts";
 import { get } from "../e2e/client.ts";
-import { runShell } from "../fakes/run_shell.ts";
+import { shell } from "../root/commands.ts";
 import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 import { NEEDS_ROOT, ROOT_REASON } from "../root/needs_root.ts";
 
@@ -57,11 +57,11 @@ Deno.test({
     await using stage = await usedStage();
     const { directory } = stage;
     await using copy = await temporaryDirectory();
-    await runShell(`cp -a '${directory}/.' '${copy.path}/'`);
+    await shell(`cp -a '${directory}/.' '${copy.path}/'`);
     for (const row of FILE_ROWS) {
       await test.step(`${row.path} is ${row.is}: ngrokd ${row.answer}`, async () => {
-        await runShell(`find '${directory}' -mindepth 1 -delete; cp -a '${copy.path}/.' '${directory}/'`);
-        await runShell(`f='${directory}/${row.path}'; ${row.make}`);
+        await shell(`find '${directory}' -mindepth 1 -delete; cp -a '${copy.path}/.' '${directory}/'`);
+        await shell(`f='${directory}/${row.path}'; ${row.make}`);
         stage.log.length = 0;
         await assertAnswer(stage, row);
         if (row.says.includes("no section")) await Deno.stat(`${directory}/${row.path}.victim`);

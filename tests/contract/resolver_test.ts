@@ -58,6 +58,7 @@ async function openResolved(options: { inChain?: boolean } = {}): Promise<Resolv
   const chained = {
     ...shared,
     os: "linux",
+    mayWrite: () => true,
     managed: () => true,
     backup: `${file.directory}/resolv.conf.bak`,
   };

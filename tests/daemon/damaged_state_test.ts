@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { TestCa } from "../fakes/test_ca.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";
 import { makeLink } from "../fakes/special_files.ts";
-import { runShell } from "../fakes/run_shell.ts";
+import { shell } from "../root/commands.ts";
 import { statusLine, withDaemon } from "../fakes/with_daemon.ts";
 
 const NAMES = ["first.myapp", "api.myapp", "db.myapp"];
@@ -145,11 +145,11 @@ Deno.test({
   async fn() {
     await using killed = await killedMachine();
     const { machine, files } = killed;
-    await runShell(`chown -R 998 '${machine.etc}'; chown 0 '${machine.etc}/ca.pem'`);
+    await shell(`chown -R 998 '${machine.etc}'; chown 0 '${machine.etc}/ca.pem'`);
     for (let hints = 0; hints < 2; hints++) {
       machine.err.length = 0;
       assert.equal(await machine.run(), 1);
-      await runShell(/^Run: (chown .*)$/m.exec(machine.err.join(""))![1]!);
+      await shell(/^Run: (chown .*)$/m.exec(machine.err.join(""))![1]!);
     }
     await withDaemon(machine, () => assertServesAll(machine));
     for (const name of ["operator_id", "tls.key"]) {

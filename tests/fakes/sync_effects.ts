@@ -1,6 +1,6 @@
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import { BindError, type BindFailure } from "../../src/model/errors.ts";
-import { refuseRedirects } from "../../src/network/redirect_checks.ts";
+import { refuseRedirects } from "../../src/model/redirect.ts";
 import type { Redirect } from "../../src/model/redirect.ts";
 import { RouteTable } from "../../src/model/route_table.ts";
 import type { RoundEffects, SavedState } from "../../src/sync/effects.ts";

@@ -51,7 +51,13 @@ Deno.test("IdentityStore accepts directories of their own for key and certificat
   await using place = await identityDirectory();
   const { directory, path } = place;
   const pair = await ca.pair();
-  const store = new IdentityStore({ directory, certPath: path("a/x.pem"), keyPath: path("b/y.pem"), files });
+  const store = new IdentityStore({
+    directory,
+    certPath: path("a/x.pem"),
+    keyPath: path("b/y.pem"),
+    files,
+    checkTls: checkTlsPair,
+  });
   await store.savePair(pair);
   assert.deepEqual(textsOf(await store.load()), pair);
 });

@@ -5,6 +5,7 @@ import { sleep } from "../../src/system/clock.ts";
 import { IdentityStore } from "../../src/identity/store.ts";
 import * as files from "../../src/system/files.ts";
 import { writeOut } from "../../src/system/terminal.ts";
+import { checkTlsPair } from "../../src/system/tls_pair.ts";
 import { Stage } from "../../sim/stage.ts";
 import { readNumbers, reportProblems } from "./task.ts";
 
@@ -116,7 +117,13 @@ function operatorProblems({ cloud }: Stage, moment: string): string[] {
 }
 
 function storeOf({ etc }: Stage): IdentityStore {
-  return new IdentityStore({ directory: etc, certPath: `${etc}/tls.crt`, keyPath: `${etc}/tls.key`, files });
+  return new IdentityStore({
+    directory: etc,
+    certPath: `${etc}/tls.crt`,
+    keyPath: `${etc}/tls.key`,
+    files,
+    checkTls: checkTlsPair,
+  });
 }
 
 async function exists(path: string): Promise<boolean> {

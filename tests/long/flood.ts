@@ -11,7 +11,7 @@ import { writeOut } from "../../src/system/terminal.ts";
 import type { Attack, AttackResult } from "./flood/hostile_clients.ts";
 import { type MemoryFigures, type MemoryFlood, renderMemoryTable } from "./flood/memory.ts";
 import { scriptInside } from "../root/namespace.ts";
-import { HonestClients, PORTS } from "./flood/honest_clients.ts";
+import { HonestClients, listenerRequests, PORTS } from "./flood/honest_clients.ts";
 import { type Growth, growthSince, renderGrowth, steadyFigures, untilIdle } from "./process_growth.ts";
 import { reportProblems } from "./task.ts";
 
@@ -40,7 +40,7 @@ export async function flood(size: FloodSize): Promise<FloodResult> {
   }
   stage.startDaemon();
   await stage.settled(4);
-  const honest = new HonestClients(hostname);
+  const honest = new HonestClients(listenerRequests(hostname));
   await honest.warmUp(WARM_UP_REQUESTS);
   await untilIdle(stage);
   const before = await steadyFigures(stage.pid);

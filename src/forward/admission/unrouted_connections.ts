@@ -2,13 +2,13 @@
 const GRACE_MS = 500;
 
 /**
- * The connections whose route is not known yet. Above their limit, the client that has the most of
- * them loses its oldest ones: a client that sends nothing displaces only itself
- * (docs/reliability.md R25).
+ * The connections whose route is not known yet. Above their limit, the source that has the most of
+ * them loses its oldest ones: a source (a network, or the local programs at one listener) that
+ * sends nothing displaces only itself (docs/reliability.md R25).
  */
 export class UnroutedConnections {
   readonly #options: UnroutedOptions;
-  readonly #clients = new Map<string, Set<Entry>>();
+  readonly #sources = new Map<string, Set<Entry>>();
   #size = 0;
   #crowdedAt = -Infinity;
 
@@ -20,22 +20,22 @@ export class UnroutedConnections {
     return this.#size;
   }
 
-  /** Counts a connection of this client until it is disposed. `evict` must end the connection. */
-  enter(peer: string, evict: () => void): Disposable {
+  /** Counts a connection of this source until it is disposed. `evict` must end the connection. */
+  enter(source: string, evict: () => void): Disposable {
     const { max, crowdMs } = this.#options;
     const entry = { since: performance.now(), evict };
-    const entries = this.#clients.get(peer) ?? new Set();
-    this.#clients.set(peer, entries.add(entry));
+    const entries = this.#sources.get(source) ?? new Set();
+    this.#sources.set(source, entries.add(entry));
     this.#size++;
     if (this.#size > max / 4) this.#crowdedAt = entry.since;
     const timer = setTimeout(() => {
-      if (this.#crowdedAt >= entry.since) this.#evict(peer, entry);
+      if (this.#crowdedAt >= entry.since) this.#evict(source, entry);
     }, crowdMs);
     while (this.#size > max && this.#evictOne());
     return {
       [Symbol.dispose]: () => {
         clearTimeout(timer);
-        this.#leave(peer, entry);
+        this.#leave(source, entry);
       },
     };
   }
@@ -43,28 +43,28 @@ export class UnroutedConnections {
   /** Returns false if all connections are still in their grace period. */
   #evictOne(): boolean {
     let most = 0;
-    let oldest: { peer: string; entry: Entry } | undefined;
-    for (const [peer, entries] of this.#clients) {
+    let oldest: { source: string; entry: Entry } | undefined;
+    for (const [source, entries] of this.#sources) {
       const [entry] = entries;
       const isOlder = oldest === undefined || entry!.since < oldest.entry.since;
       if (entries.size < most || (entries.size === most && !isOlder)) continue;
       most = entries.size;
-      oldest = { peer, entry: entry! };
+      oldest = { source, entry: entry! };
     }
     if (oldest === undefined || performance.now() - oldest.entry.since < GRACE_MS) return false;
-    this.#evict(oldest.peer, oldest.entry);
+    this.#evict(oldest.source, oldest.entry);
     return true;
   }
 
-  #evict(peer: string, entry: Entry): void {
-    if (this.#leave(peer, entry)) entry.evict();
+  #evict(source: string, entry: Entry): void {
+    if (this.#leave(source, entry)) entry.evict();
   }
 
-  #leave(peer: string, entry: Entry): boolean {
-    const entries = this.#clients.get(peer);
+  #leave(source: string, entry: Entry): boolean {
+    const entries = this.#sources.get(source);
     if (entries === undefined || !entries.delete(entry)) return false;
     this.#size--;
-    if (entries.size === 0) this.#clients.delete(peer);
+    if (entries.size === 0) this.#sources.delete(source);
     return true;
   }
 }

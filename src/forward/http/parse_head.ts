@@ -153,7 +153,7 @@ function isBlank(text: string, index: number): boolean {
 }
 
 /** Parses one field line without its CRLF (RFC 9112 5); undefined if it is malformed. */
-export function parseField(line: string): { name: string; value: string; valueStart: number } | undefined {
+function parseField(line: string): { name: string; value: string; valueStart: number } | undefined {
   const colon = line.indexOf(":");
   const name = line.slice(0, Math.max(0, colon));
   const value = trimBlanks(line.slice(colon + 1));

@@ -1,4 +1,4 @@
-import { isHostname, parentDomains } from "../../lib/hostname.ts";
+import { isHostname, isListed } from "../../lib/hostname.ts";
 import { ipLiteral } from "../../lib/ip_literal.ts";
 import { isLoopbackHost } from "../../lib/loopback_host.ts";
 import { parseOrigin } from "../../lib/origin.ts";
@@ -24,7 +24,7 @@ export function refuseForeign(head: RequestHead, options: ForeignOptions): HttpR
   if (method === "CONNECT" || hasOwnHost(head, route)) return undefined;
   // A request without a Host is of a program: browsers always send one.
   const isExpected = host === "" || host === route.hostname || isOwnHost(host, options);
-  if (isExpected || isListed(host, rules.allowHosts())) return refuseOrigin(head, rules);
+  if (isExpected || isAllowed(host, rules.allowHosts())) return refuseOrigin(head, rules);
   return {
     status: 421,
     reason: `The request is for ${quoteHost(head)}. This address takes only the endpoint's own name, ${
@@ -69,8 +69,9 @@ function refuseOrigin(head: RequestHead, rules: HostRules): HttpRefusal | undefi
   const { method, fields } = head;
   if (SAFE_METHODS.has(method) && !fields.some(({ name }) => name === "upgrade")) return undefined;
   const origins = valuesOf(fields, "origin").map((text) => ({ text, origin: parseOrigin(text) }));
+  const trusted = new Set(origins.length === 0 ? [] : rules.allowHosts());
   const isTrusted = ({ origin }: { origin: string | undefined }) =>
-    origin !== undefined && rules.allowHosts().includes(origin);
+    origin !== undefined && trusted.has(origin);
   if (origins.length > 0 && origins.every(isTrusted)) return undefined;
   const foreign = origins.find(({ origin }) => origin === undefined || !isSameOrigin(origin, head));
   const isCrossSite = valuesOf(fields, "sec-fetch-site").some((site) => site.toLowerCase() === "cross-site");
@@ -96,8 +97,7 @@ function isSameOrigin(origin: string, { host, port }: RequestHead): boolean {
   return origin === parseOrigin(`${scheme}://${host}${port === undefined ? "" : `:${port}`}`);
 }
 
-function isListed(host: string, allowHosts: readonly string[]): boolean {
-  const listed = new Set(allowHosts);
-  if (listed.has(host)) return true;
-  return isHostname(host) && parentDomains(host).some((suffix) => listed.has(`*.${suffix}`));
+/** A host that is no name, such as an address, has no suffix. */
+function isAllowed(host: string, allowHosts: readonly string[]): boolean {
+  return isHostname(host) ? isListed(host, allowHosts) : allowHosts.includes(host);
 }

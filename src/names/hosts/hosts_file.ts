@@ -5,7 +5,8 @@ import { findOutside, replaceBlock } from "./hosts_block.ts";
 import type { NamePublisher, PublishOutcome } from "./publisher.ts";
 import { refuseHostsLine } from "./refuse_hosts_line.ts";
 
-const MAX_BYTES = 16 * 1024 * 1024;
+/** The largest hosts file. */
+export const MAX_HOSTS_BYTES: number = 16 * 1024 * 1024;
 
 /**
  * A hosts file with one section for ngrokd, of which this class is the only writer in the program.
@@ -25,7 +26,7 @@ export class HostsFile implements NamePublisher {
   constructor(path: string, options: HostsFileOptions) {
     const { files, now, created = false, record = () => Promise.resolve() } = options;
     this.file = path;
-    this.#managed = new ManagedFile(path, { files, maxBytes: MAX_BYTES, now, hintFor });
+    this.#managed = new ManagedFile(path, { files, maxBytes: MAX_HOSTS_BYTES, now, hintFor });
     this.#created = created;
     this.#record = record;
   }

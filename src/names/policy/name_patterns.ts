@@ -1,7 +1,10 @@
 import { parentDomains } from "../../lib/hostname.ts";
 import { NameSet } from "./name_set.ts";
 
-/** The patterns of `net.allow_names` or `net.deny_names`: host names, and `*.suffix`. */
+/**
+ * The patterns of `net.allow_names`, `net.deny_names` or `dns.allow_private`: host names, and
+ * `*.suffix`.
+ */
 export class NamePatterns {
   readonly #exact: ReadonlySet<string>;
   readonly #suffixes: ReadonlySet<string>;

@@ -5,19 +5,13 @@
 export class TurnQueue {
   /** Domain → its names, those to take first and the others. The first domain has the next turn. */
   readonly #domains = new Map<string, DomainNames>();
-  #size = 0;
 
-  get size(): number {
-    return this.#size;
-  }
-
-  /** Adds a name, which must not be in the queue: before or behind the others of its domain. */
+  /** Adds a name before or behind the others of its domain. */
   add(name: string, options: { readonly domain: string; readonly isFirst: boolean }): void {
     const { domain, isFirst } = options;
     let names = this.#domains.get(domain);
     if (names === undefined) this.#domains.set(domain, names = { first: new Set(), others: new Set() });
     (isFirst ? names.first : names.others).add(name);
-    this.#size++;
   }
 
   /** Takes the name whose turn it is; undefined if the queue is empty. */
@@ -35,8 +29,10 @@ export class TurnQueue {
 
   delete(name: string, domain: string): void {
     const names = this.#domains.get(domain);
-    if (names?.first.delete(name) || names?.others.delete(name)) this.#size--;
-    if (names !== undefined && names.first.size + names.others.size === 0) this.#domains.delete(domain);
+    if (names === undefined) return;
+    names.first.delete(name);
+    names.others.delete(name);
+    if (names.first.size + names.others.size === 0) this.#domains.delete(domain);
   }
 }
 

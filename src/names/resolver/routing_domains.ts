@@ -1,4 +1,4 @@
-import { isHostname, parentDomains } from "../../lib/hostname.ts";
+import { isHostname, parentDomains, withoutWildcard } from "../../lib/hostname.ts";
 
 /**
  * Returns the domains to route for these names and wildcards. A resolver routes a name only
@@ -9,7 +9,7 @@ export function routingDomains(names: readonly string[]): RoutingDomains {
   const domains = new Set<string>();
   const refused = new Map<string, string>();
   for (const name of names) {
-    const domain = domainOf(name);
+    const domain = withoutWildcard(name);
     if (isHostname(domain)) domains.add(domain);
     else refused.set(name, "it is not a host name");
   }
@@ -24,7 +24,7 @@ export function refusedNames(
   const refused = new Map<string, string>();
   if (reasons.size === 0) return refused;
   for (const name of names) {
-    const domain = domainOf(name);
+    const domain = withoutWildcard(name);
     const found = [domain, ...parentDomains(domain)].find((candidate) => reasons.has(candidate));
     if (found !== undefined) refused.set(name, reasons.get(found)!);
   }
@@ -46,10 +46,6 @@ export function fitDomains(domains: readonly string[], max: number): FittedDomai
     );
   }
   return { domains: fitted, left: [] };
-}
-
-function domainOf(name: string): string {
-  return name.startsWith("*.") ? name.slice(2) : name;
 }
 
 function topmost(domains: ReadonlySet<string>): string[] {

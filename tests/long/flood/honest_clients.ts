@@ -13,27 +13,23 @@ const QUERY = message({ name: "a.flood" });
 /** The interval between two clients of a listener. */
 const INTERVAL_MS = 25;
 
-/** Sends requests to every listener at this address until it is stopped. */
+/** Sends requests of each kind until it is stopped. */
 export class HonestClients {
   /** The duration of each request. */
   readonly timesMs: number[] = [];
   readonly problems: string[] = [];
   readonly #requests: readonly (() => Promise<void>)[];
 
-  constructor(address: string) {
-    this.#requests = [
-      () => echoOnce(`${address}:${PORTS.http}`, GET),
-      () => echoOnce(`${address}:${PORTS.tls}`, HELLO),
-      () => askDns(address),
-    ];
+  constructor(requests: readonly (() => Promise<void>)[]) {
+    this.#requests = requests;
   }
 
-  /** Sends `count` requests to each listener, one after the other. */
+  /** Sends `count` requests of each kind, one after the other. */
   async warmUp(count: number): Promise<void> {
     for (let sent = 0; sent < count; sent++) await Promise.all(this.#requests.map((request) => request()));
   }
 
-  /** Sends requests to each listener, one after the other, until the signal aborts. */
+  /** Sends requests of each kind, one after the other, until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all(this.#requests.map(async (request) => {
       while (!signal.aborted) {
@@ -44,6 +40,15 @@ export class HonestClients {
       }
     }));
   }
+}
+
+/** The requests to every listener at this address. */
+export function listenerRequests(address: string): readonly (() => Promise<void>)[] {
+  return [
+    () => echoOnce(`${address}:${PORTS.http}`, GET),
+    () => echoOnce(`${address}:${PORTS.tls}`, HELLO),
+    () => askDns(address),
+  ];
 }
 
 /**

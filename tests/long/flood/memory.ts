@@ -9,9 +9,9 @@ import { get } from "../../e2e/client.ts";
 import { shell } from "../../root/commands.ts";
 import { MemoryCgroup, type MemoryUsage } from "../../root/memory_cgroup.ts";
 import { echoOnce } from "../load.ts";
+import { HonestClients } from "./honest_clients.ts";
 
 const MAX_P99_MS = 500;
-const INTERVAL_MS = 25;
 const HONEST_MS = 5_000;
 /** The time in which the crowds must have filled what there is to fill. */
 const FILL_LIMIT_MS = 60_000;
@@ -51,7 +51,13 @@ export async function floodMemory(options: MemoryFlood): Promise<MemoryFigures> 
   ];
   for (const crowd of all) crowds.use(await startCrowd({ ...crowd, hostname, count: perKind }));
   const open = await untilStill(stage);
-  const honest = new Honest(hostname);
+  const honest = new HonestClients([
+    () => echoOnce(`${hostname}:7000`, ECHO),
+    async () => {
+      const { status, text } = await get(`${hostname}:7001`, "web.flood:7001");
+      if (status !== 200) throw new Error(text);
+    },
+  ]);
   const over = new AbortController();
   const running = honest.run(over.signal);
   await sleep(HONEST_MS);
@@ -116,34 +122,6 @@ export function renderMemoryTable(rows: readonly MemoryFigures[]): string {
     ...lines.map((line) => `| ${line} |`),
     "",
   ].join("\n");
-}
-
-/** Requests of honest clients to a tcp and an http endpoint. */
-class Honest {
-  readonly timesMs: number[] = [];
-  readonly problems: string[] = [];
-  readonly #requests: readonly (() => Promise<void>)[];
-
-  constructor(hostname: string) {
-    this.#requests = [
-      () => echoOnce(`${hostname}:7000`, ECHO),
-      async () => {
-        const { status, text } = await get(`${hostname}:7001`, "web.flood:7001");
-        if (status !== 200) throw new Error(text);
-      },
-    ];
-  }
-
-  async run(signal: AbortSignal): Promise<void> {
-    await Promise.all(this.#requests.map(async (request) => {
-      while (!signal.aborted) {
-        const start = performance.now();
-        await request().catch((error) => this.problems.push(`an honest client failed: ${error}`));
-        this.timesMs.push(performance.now() - start);
-        await sleep(INTERVAL_MS);
-      }
-    }));
-  }
 }
 
 /**
