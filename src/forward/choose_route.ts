@@ -32,6 +32,8 @@ export interface RouteChoice {
   readonly passthrough: boolean;
   /** The Host that every request gets, if the client may send another one (docs/decisions/0016). */
   readonly hostField?: string;
+  /** Set if the client has asked for TLS as this protocol does, and ngrokd has answered. */
+  readonly prelude?: "postgres";
 }
 
 /** The reason why an HTTP connection has no route. */
