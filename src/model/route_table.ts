@@ -24,6 +24,8 @@ export interface Route {
    * @default {false}
    */
   readonly extra?: boolean;
+  /** The address of `net.advertise_ips` that clients of a shared listener use for this name. */
+  readonly advertisedIp?: string;
 }
 
 interface RouteIndex {

@@ -84,12 +84,12 @@ function outcomeReport(outcome: EndpointOutcome, input: EndpointReportInput): En
 }
 
 function listenerFields(route: Route): Partial<EndpointReport> {
-  const { address, localPort, listenInterface, scheme } = route;
+  const { address, advertisedIp = address, localPort, listenInterface, scheme } = route;
   const virtual = listenInterface === VIRTUAL;
   const key = listenerKey(address, localPort);
   return {
-    ip: address,
-    listen_address: key,
+    ip: advertisedIp,
+    listen_address: listenerKey(advertisedIp, localPort),
     mode: listenInterface,
     listen_interface: virtual ? VIRTUAL : address,
     local_listener: true,
@@ -104,9 +104,9 @@ function listenerFields(route: Route): Partial<EndpointReport> {
  */
 function wildcardUsage(route: Route | undefined, resolves: boolean): string {
   if (route === undefined || !route.wildcard) return "";
-  const { scheme, address, localPort, port, hostname } = route;
+  const { scheme, address, advertisedIp = address, localPort, port, hostname } = route;
   const name = `name${hostname.slice(1)}`;
-  const key = listenerKey(address, localPort);
+  const key = listenerKey(advertisedIp, localPort);
   if (resolves) {
     if (scheme === "tcp") return `use any name below it: nc ${name} ${localPort}`;
     const url = new URL(`${scheme === "http" ? "http" : "https"}://${name}:${localPort}/`);
