@@ -8,8 +8,9 @@ import { httpResponse } from "./http/refuse.ts";
 import { type HttpSniff, PartialHead, sniffHttp } from "./http/sniff_http.ts";
 import type { HostRules } from "./http/refuse_foreign.ts";
 import { peek } from "./peek.ts";
-import { answerPostgres, hasTlsRoute } from "./prelude/answer_postgres.ts";
-import { postgresError, type PostgresMessage, sniffPostgres } from "./prelude/postgres_message.ts";
+import { answerClient, hasTlsRoute } from "./prelude/answer_client.ts";
+import { postgresError } from "./prelude/postgres_message.ts";
+import { type Prelude, sniffPrelude } from "./prelude/prelude.ts";
 import {
   NAMELESS_TLS,
   type NamelessProtocol,
@@ -22,8 +23,8 @@ import { tlsAlert } from "./tls_alert.ts";
 
 /**
  * Finds the route of a connection and reads as little of it as possible: nothing if the listener
- * belongs to one route. Writes nothing, except the answers that PostgreSQL clients wait for before
- * their ClientHello.
+ * belongs to one route. Writes nothing, except the answers that clients of PostgreSQL and LDAP wait
+ * for before their ClientHello.
  *
  * @throws Whatever the stream's read throws.
  */
@@ -38,12 +39,12 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
   const endMs = performance.now() + limits.helloMs;
   const sniffer = new TlsSniffer();
   const partial = new PartialHead();
-  const mayBePostgres = hasTlsRoute(tls);
+  const mayHavePrelude = hasTlsRoute(tls);
   const peeked = await peek<Sniff>(
     local,
     (bytes) => {
-      const postgres = mayBePostgres ? sniffPostgres(bytes) : undefined;
-      if (postgres !== undefined) return postgres === "more" ? postgres : { postgres };
+      const prelude = mayHavePrelude ? sniffPrelude(bytes) : undefined;
+      if (prelude !== undefined) return prelude === "more" ? prelude : { prelude };
       return isTls(bytes) ? sniffAsTls(bytes, sniffer) : sniffAsHttp(bytes, partial);
     },
     { limitMs: (seen) => seen.length === 0 || isTls(seen) ? limits.helloMs : limits.headMs },
@@ -58,8 +59,8 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
     };
   }
   const { found } = peeked;
-  if ("postgres" in found) {
-    return await findPostgres(local, { bytes: initial, message: found.postgres }, { tls: tls!, endMs });
+  if ("prelude" in found) {
+    return await findByPrelude(local, { bytes: initial, prelude: found.prelude }, { tls: tls!, endMs });
   }
   if ("http" in found) {
     const choice = chooseByRequest(http!, found.http, { rules });
@@ -103,27 +104,29 @@ export interface NotFound {
 type Sniff =
   | { readonly http: HttpSniff }
   | { readonly tls: TlsSniff }
-  | { readonly postgres: PostgresMessage };
+  | { readonly prelude: Prelude };
 
-/** Finds the route of a PostgreSQL client, whose ClientHello follows an answer in clear text. */
-async function findPostgres(
+/** Finds the route of a client whose ClientHello follows an answer in clear text. */
+async function findByPrelude(
   local: ByteStream,
-  request: { readonly bytes: Uint8Array; readonly message: PostgresMessage },
+  first: { readonly bytes: Uint8Array; readonly prelude: Prelude },
   { tls, endMs }: { readonly tls: ListenerRoutes; readonly endMs: number },
 ): Promise<Found | NotFound> {
-  const answered = await answerPostgres(local, request, { endMs });
+  const answered = await answerClient(local, first, { endMs });
   if (answered.kind === "gone") return notFound("client_gone");
   if (answered.kind === "refused") {
-    const protocol = protocolOf(answered.bytes);
-    const refusal = answered.message === "startup"
+    const { bytes, prelude } = answered;
+    const isStartup = prelude?.protocol === "postgres" && prelude.message === "startup";
+    const refusal = isStartup
       ? postgresError("This port is shared by several names, which only TLS shows", PLAIN_POSTGRES.hint)
       : undefined;
-    return { ...notFound("bad_request", refusal), protocol };
+    return { ...notFound("bad_request", refusal), protocol: protocolOf(bytes) };
   }
-  // An https endpoint cannot be a PostgreSQL server.
+  // An https endpoint speaks HTTP.
   const routes = new ListenerRoutes(tls.all.filter(({ scheme }) => scheme === "tls"));
   const found = chooseTls(routes, answered.tls, answered.initial);
-  return found.kind === "found" ? { ...found, choice: { ...found.choice, prelude: "postgres" } } : found;
+  if (found.kind === "not_found") return found;
+  return { ...found, choice: { ...found.choice, prelude: first.prelude.protocol } };
 }
 
 function chooseTls(routes: ListenerRoutes, tls: TlsSniff, initial: Uint8Array): Found | NotFound {

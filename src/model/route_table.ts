@@ -116,6 +116,11 @@ export class RouteTable {
 /** The address of a listener on all addresses of this machine. */
 export const ANY_ADDRESS = "0.0.0.0";
 
+/** Returns the address to which the name of a route resolves; 0.0.0.0 for any of this machine. */
+export function clientAddress({ address, advertisedIp }: Route): string {
+  return advertisedIp ?? address;
+}
+
 /** Returns `address:port`, the key of a listener. */
 export function listenerKey(address: string, port: number): string {
   return `${address}:${port}`;

@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { RefusedEndpoint } from "../model/endpoint.ts";
 import type { Refusals } from "../model/refused.ts";
-import { listenerKey } from "../model/route_table.ts";
+import { clientAddress, listenerKey } from "../model/route_table.ts";
 import { logFirst } from "./log_first.ts";
 import type { EndpointOutcome } from "./round.ts";
 
@@ -37,8 +37,7 @@ export class RoundLog {
 
     logFirst(started, {
       one: ({ endpoint: { id, url }, route }) => {
-        const { address: own, advertisedIp = own, localPort } = route!;
-        const address = listenerKey(advertisedIp, localPort);
+        const address = listenerKey(clientAddress(route!), route!.localPort);
         log.info("Listening for {url} on {address}", { url, address, id });
       },
       rest: (count) => log.info("Listening for {count} more endpoints", { count }),

@@ -1,7 +1,7 @@
 import { serviceKey } from "../model/endpoint.ts";
 import { certificateDomains, type CertificateOptions } from "../model/coalescing.ts";
 import { VIRTUAL } from "../model/listen_mode.ts";
-import { ANY_ADDRESS, listenerKey, type Route } from "../model/route_table.ts";
+import { ANY_ADDRESS, clientAddress, listenerKey, type Route } from "../model/route_table.ts";
 
 /**
  * Returns a warning for each service whose requests a browser could send to another one: browsers
@@ -34,7 +34,7 @@ interface SharedWith {
 
 /** Records which services of a group share their addresses. */
 function collect(group: readonly Route[], sharing: Map<string, SharedWith>): void {
-  const byAddress = Map.groupBy(group, addressOf);
+  const byAddress = Map.groupBy(group, clientAddress);
   const everywhere = byAddress.get(ANY_ADDRESS) ?? [];
   for (const [address, own] of byAddress) {
     // A name on every address also resolves to the one that another name has.
@@ -61,11 +61,6 @@ function addOthers(into: Set<string>, names: readonly string[], own: string): vo
     if (into.size >= MAX_COUNTED) return;
     if (name !== own) into.add(name);
   }
-}
-
-/** Returns the address to which the name resolves. */
-export function addressOf({ address, advertisedIp }: Route): string {
-  return advertisedIp ?? address;
 }
 
 function warning(where: string, names: ReadonlySet<string>): string {

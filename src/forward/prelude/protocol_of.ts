@@ -1,3 +1,4 @@
+import { START_TLS_OID } from "./ldap_message.ts";
 import { sniffPostgres } from "./postgres_message.ts";
 
 /** The step that gives every protocol a way. */
@@ -36,9 +37,6 @@ interface Signature extends NamelessProtocol {
   readonly matches: (bytes: Uint8Array) => boolean;
 }
 
-/** The extended request 1.3.6.1.4.1.1466.20037 (RFC 4511 4.14). */
-const START_TLS_OID = "1.3.6.1.4.1.1466.20037";
-
 /** In the order in which they are tried. */
 const SIGNATURES: readonly Signature[] = [
   {
@@ -48,11 +46,11 @@ const SIGNATURES: readonly Signature[] = [
   },
   { ...PLAIN_POSTGRES, matches: (bytes) => sniffPostgres(bytes) === "startup" },
   {
-    name: "LDAP with StartTLS",
+    name: "LDAP with StartTLS that ngrokd cannot answer",
     hint: `Use ldaps://, which begins with TLS. ${OWN_PORT}`,
-    matches: (bytes) => isLdap(bytes) && latin1(bytes).includes(START_TLS_OID),
+    matches: (bytes) => isLdap(bytes) && latin1(bytes).includes(latin1(START_TLS_OID)),
   },
-  { name: "LDAP without TLS", hint: `Use ldaps://, which begins with TLS. ${OWN_PORT}`, matches: isLdap },
+  { name: "LDAP without TLS", hint: `Use StartTLS or ldaps://. ${OWN_PORT}`, matches: isLdap },
   { name: "RDP", hint: OWN_PORT, matches: isRdp },
   {
     name: "SQL Server (TDS)",

@@ -20,7 +20,10 @@ const START_TLS = concat([Uint8Array.of(0x80, 22), latin1("1.3.6.1.4.1.1466.2003
 const FIRST_BYTES: readonly (readonly [string | undefined, Uint8Array])[] = [
   ["PostgreSQL without TLS", Uint8Array.of(0, 0, 0, 41, 0, 3, 0, 0)],
   ["a PostgreSQL cancel request", Uint8Array.of(0, 0, 0, 16, 4, 0xd2, 0x16, 0x2e)],
-  ["LDAP with StartTLS", ldap(0x77, START_TLS)],
+  [
+    "LDAP with StartTLS that ngrokd cannot answer",
+    ldap(0x77, concat([START_TLS, Uint8Array.of(0x81, 0)])),
+  ],
   ["LDAP without TLS", ldap(0x60, Uint8Array.of(2, 1, 3, 4, 0, 0x80, 0))],
   ["RDP", Uint8Array.of(3, 0, 0, 19, 14, 0xe0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 3, 0, 0, 0)],
   ["SQL Server (TDS)", Uint8Array.of(0x12, 1, 0, 0x2f, 0, 0, 1, 0)],
