@@ -35,6 +35,8 @@ async function open(listenInterface: (neighbour: Neighbour) => string) {
         const host = `${name}.apps.example.com`;
         const answer = await neighbour.succeeds(["dig", "+short", "+time=4", "+tries=1", `@${first}`, host]);
         const address = answer.trim();
+        const here = await shell(`getent ahostsv4 ${host} | awk '{ print $1 }' | sort --unique`);
+        assert.equal(here, `${address}\n`, "this machine uses the same address, by hosts file or DNS");
         assert.equal(rows.find(({ hostname }) => hostname === host)!.listen_address, `${address}:443`);
         const url = `https://${host}/`;
         const got = await neighbour.succeeds([

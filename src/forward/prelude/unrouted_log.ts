@@ -4,7 +4,7 @@ import type { NamelessProtocol } from "./protocol_of.ts";
 const log = getLogger(["ngrokd", "forward"]);
 
 /** The time in which each protocol of a listener has one line, and all together have MAX_LINES. */
-const QUIET_MS = 600_000;
+const QUIET_MS = 3_600_000;
 const MAX_LINES = 20;
 
 /**
