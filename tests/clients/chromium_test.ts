@@ -68,7 +68,7 @@ test("network", "sends requests to the wrong endpoint if names share an address;
   assert.equal(reached, "a");
 });
 
-test("network", "sends each request to its endpoint with net.advertise_ips (R91)", async () => {
+test("network", "sends each request to its endpoint with net.advertise_ips", async () => {
   const lan = new Lan();
   await lan.create(lan.cidr(1), lan.cidr(2));
   const reached = await ask("network", {

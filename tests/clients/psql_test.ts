@@ -50,6 +50,17 @@ test("network", "queries by TLS through one tls port that two servers share", as
   }
 });
 
+test("virtual", "queries by TLS below a tls wildcard", async () => {
+  await using server = await PostgresServer.start("one.db.example.com");
+  await using daemon = await ClientStage.open({
+    mode: "virtual",
+    endpoints: { "tls://*.db.example.com:5432": server.backend },
+  });
+  const [row] = await daemon.stage.askList();
+  const printed = await daemon.succeeds(psql("one.db.example.com", `hostaddr=${row!.ip} sslmode=require`));
+  assert.equal(printed.trim(), "42|t");
+});
+
 test("network", "is refused with the reason without TLS or a server name", async () => {
   await using daemon = await ClientStage.open({
     mode: "network",
