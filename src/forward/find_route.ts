@@ -50,7 +50,8 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
     { limitMs: (seen) => seen.length === 0 || isTls(seen) ? limits.helloMs : limits.headMs },
   );
   const { bytes: initial } = peeked;
-  const protocol = (): NamelessProtocol | undefined => tls === undefined ? undefined : protocolOf(initial);
+  const protocol = (): NamelessProtocol | undefined =>
+    tls === undefined ? undefined : protocolOf(initial, { servesHttp: http !== undefined });
   if (peeked.kind !== "found") {
     const silent = peeked.kind === "late" && initial.length === 0 && tls !== undefined ? SILENT : undefined;
     return {

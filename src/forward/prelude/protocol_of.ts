@@ -37,6 +37,12 @@ interface Signature extends NamelessProtocol {
   readonly matches: (bytes: Uint8Array) => boolean;
 }
 
+const PLAIN_HTTP: Signature = {
+  name: "HTTP without TLS",
+  hint: "Use https://",
+  matches: (bytes) => /^[A-Z]{3,10} [\x21-\x7e]+ HTTP\/[12]/.test(latin1(bytes)),
+};
+
 /** In the order in which they are tried. */
 const SIGNATURES: readonly Signature[] = [
   {
@@ -78,11 +84,7 @@ const SIGNATURES: readonly Signature[] = [
     hint: `Use mqtts://. ${OWN_PORT}`,
     matches: (bytes) => bytes[0] === 0x10 && /^MQ(TT|Isdp)/.test(latin1(bytes.subarray(4))),
   },
-  {
-    name: "HTTP without TLS",
-    hint: "Use https://",
-    matches: (bytes) => /^[A-Z]{3,10} [\x21-\x7e]+ HTTP\/[12]/.test(latin1(bytes)),
-  },
+  PLAIN_HTTP,
 ];
 
 /** Longer messages differ from each other earlier. */
@@ -90,11 +92,21 @@ const MAX_BYTES = 512;
 
 /**
  * Names the protocol of a client that does not begin with TLS, by its first bytes; undefined if
- * they do not show it.
+ * they do not show it, or if it is HTTP and the listener serves that.
  */
-export function protocolOf(bytes: Uint8Array): NamelessProtocol | undefined {
+export function protocolOf(
+  bytes: Uint8Array,
+  { servesHttp = false }: ProtocolOptions = {},
+): NamelessProtocol | undefined {
   const first = bytes.subarray(0, MAX_BYTES);
-  return SIGNATURES.find(({ matches }) => matches(first));
+  const found = SIGNATURES.find(({ matches }) => matches(first));
+  return servesHttp && found === PLAIN_HTTP ? undefined : found;
+}
+
+/** Options of {@linkcode protocolOf}. */
+export interface ProtocolOptions {
+  /** True if the listener has http endpoints too. @default {false} */
+  readonly servesHttp?: boolean;
 }
 
 /** An LDAPMessage: a SEQUENCE that begins with the message id, an INTEGER (RFC 4511 4.1.1). */

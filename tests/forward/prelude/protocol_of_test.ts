@@ -59,6 +59,19 @@ Deno.test("a shared tls port logs the protocol that it refuses, and the next ste
   for (const { properties } of lines) assert.match(String(properties.hint), /^(Use|Connect|Give) /);
 });
 
+Deno.test("a port that https and http endpoints share names other protocols, and no slow HTTP", async () => {
+  await using log = await captureLog();
+  const shared = { listenInterface: "0.0.0.0" };
+  await using started = startForwarder(
+    [route("tls://a.example:443", shared), route("http://b.example:443", shared)],
+    { limits: { headMs: 100 } },
+  );
+  for (const text of ["GET / HTTP/1.1\r\nHost: b.ex", "GET / HTTP/1.1\r\nBad\r\n\r\n", "SSH-2.0-x\r\n"]) {
+    await started.exchange(text);
+  }
+  assert.deepEqual(log.records.flatMap(({ properties }) => properties.protocol ?? []), ["SSH"]);
+});
+
 Deno.test("a client that sends nothing to a shared tls port is closed after 5 s with a line", async () => {
   await using log = await captureLog();
   await using started = startForwarder([route("tls://a.example:3306", { listenInterface: "0.0.0.0" })], {
