@@ -39,24 +39,28 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
   const endMs = performance.now() + limits.helloMs;
   const sniffer = new TlsSniffer();
   const partial = new PartialHead();
-  const mayHavePrelude = hasTlsRoute(tls);
+  const preludeOf = hasTlsRoute(tls) ? sniffPrelude : () => undefined;
+  const leadsToTls = (bytes: Uint8Array): boolean => isTls(bytes) || preludeOf(bytes) === "more";
   const peeked = await peek<Sniff>(
     local,
     (bytes) => {
-      const prelude = mayHavePrelude ? sniffPrelude(bytes) : undefined;
+      const prelude = preludeOf(bytes);
       if (prelude !== undefined) return prelude === "more" ? prelude : { prelude };
       return isTls(bytes) ? sniffAsTls(bytes, sniffer) : sniffAsHttp(bytes, partial);
     },
-    { limitMs: (seen) => seen.length === 0 || isTls(seen) ? limits.helloMs : limits.headMs },
+    {
+      limitMs: (seen) => seen.length === 0 || leadsToTls(seen) ? limits.helloMs : limits.headMs,
+    },
   );
   const { bytes: initial } = peeked;
   const protocol = (): NamelessProtocol | undefined =>
     tls === undefined ? undefined : protocolOf(initial, { servesHttp: http !== undefined });
   if (peeked.kind !== "found") {
-    const silent = peeked.kind === "late" && initial.length === 0 && tls !== undefined ? SILENT : undefined;
+    // A browser opens connections in reserve, but with TLS it sends its ClientHello at once.
+    const isSilent = peeked.kind === "late" && initial.length === 0 && http === undefined;
     return {
-      ...unclear(peeked.kind, { initial, isTls: isTls(initial), headMs: limits.headMs }),
-      protocol: silent ?? protocol(),
+      ...unclear(peeked.kind, { initial, isTls: leadsToTls(initial), headMs: limits.headMs }),
+      protocol: isSilent ? SILENT : protocol(),
     };
   }
   const { found } = peeked;

@@ -125,9 +125,11 @@ Deno.test("PostgreSQL without TLS gets the reason as an error, and is named in t
 
 Deno.test("a PostgreSQL client cannot hold a shared port longer than a ClientHello may take", async () => {
   for (const messages of [[SSL.subarray(0, 7)], [SSL], [GSS], [GSS, SSL]]) {
-    await using started = startForwarder([route("tls://a.db.example:5432", { listenInterface: "0.0.0.0" })], {
-      limits: { helloMs: 200, headMs: 60_000 },
-    });
+    const shared = { listenInterface: "0.0.0.0" };
+    await using started = startForwarder(
+      [route("tls://a.db.example:5432", shared), route("http://b.db.example:5432", shared)],
+      { limits: { helloMs: 200, headMs: 60_000 } },
+    );
     using conn = await started.dial();
     for (const bytes of messages) {
       await send(conn, bytes);
