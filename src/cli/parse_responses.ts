@@ -97,6 +97,7 @@ const STATUS: z.ZodType<StatusReport> = z.looseObject({
   refused_count: z.number(),
   degraded_count: z.number(),
   degraded: z.array(z.string()),
+  warnings: z.array(z.string()),
   ingress_endpoint: z.string(),
   api: z.looseObject({
     url: z.string(),

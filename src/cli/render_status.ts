@@ -67,6 +67,7 @@ function problems(report: StatusReport): string[] {
     ...problem("Endpoints", unserved > 0 ? `${unserved} not served` : null, "See the reasons: ngrokctl list"),
     ...degraded.flatMap((text) => problem("Endpoint", text)),
     ...problem("Endpoints", more > 0 ? `${more} more degraded` : null, "See the reasons: ngrokctl list"),
+    ...report.warnings.flatMap((text) => problem("Endpoints", text, "See the names: ngrokctl list")),
     ...problem("API", api.error, api.hint),
     ...problem("API", api.notice),
     ...problem("Certificate", certificate?.error ?? null, retryText(certificate)),

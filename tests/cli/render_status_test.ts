@@ -99,6 +99,7 @@ Deno.test("renderStatus() points to list while there are no endpoints", () => {
 Deno.test("renderStatus() ends with all problems and their next steps", () => {
   const text = lines({
     active_count: 2,
+    warnings: ["2 endpoints share their addresses"],
     api: { ...STATUS.api, state: "key_refused", error: "The key was refused", hint: "Set another" },
     ingress: { state: "failing", error: "untrusted", hint: null },
     trust: { ...STATUS.trust, sources: [], problems: ["bad.pem is no certificate"] },
@@ -117,8 +118,10 @@ Deno.test("renderStatus() ends with all problems and their next steps", () => {
   });
   assert.ok(text.includes("  Certificate:         none"));
   assert.ok(text.includes("  Trust:               built-in roots"));
-  assert.deepEqual(text.slice(-14), [
+  assert.deepEqual(text.slice(-16), [
     "",
+    "  ⚠ Endpoints: 2 endpoints share their addresses",
+    "    See the names: ngrokctl list",
     "  ⚠ API: The key was refused",
     "    Set another",
     "  ⚠ Ingress: untrusted",
