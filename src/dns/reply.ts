@@ -1,4 +1,4 @@
-import { CLASS_IN, HEADER_BYTES, type Query, TYPE } from "./query.ts";
+import { CLASS_IN, HEADER_BYTES, type Query, skipName, TYPE, uint16 } from "./query.ts";
 
 /** Response codes (RFC 1035 4.1.1, RFC 6891 9). */
 export const RCODE = {
@@ -63,19 +63,44 @@ export function makeHeaderReply(bytes: Uint8Array, rcode: number): Uint8Array {
 }
 
 /**
- * Returns a forwarded reply for a UDP client, truncated if it does not fit the client or
- * `maxBytes`.
+ * Returns a forwarded reply for a UDP client, truncated if it is longer than 512 octets and than
+ * what the client announces by EDNS. The length of the query does not matter: some clients have no
+ * TCP, and the rate limit bounds what forged queries cause (docs/reliability.md R93).
+ *
+ * A truncated reply has the first answers, because clients without TCP use those.
  */
-export function fitReply(
-  reply: Uint8Array,
-  options: { readonly query: Query; readonly maxBytes?: number },
-): Uint8Array {
-  const { query, maxBytes = MAX_UDP_BYTES } = options;
-  const { edns } = query;
-  const size = Math.max(edns?.payloadSize ?? 0, MIN_UDP_BYTES);
-  const limit = Math.min(size, maxBytes, MAX_UDP_BYTES);
+export function fitReply(reply: Uint8Array, query: Query): Uint8Array {
+  const limit = Math.min(Math.max(query.edns?.payloadSize ?? 0, MIN_UDP_BYTES), MAX_UDP_BYTES);
   if (reply.length <= limit) return reply;
-  return makeReply(query, { rcode: reply[3]! & 15, truncated: true, recursion: true });
+  const empty = makeReply(query, { rcode: reply[3]! & 15, truncated: true, recursion: true });
+  const { count, end } = countAnswers(reply, {
+    start: query.questionEnd,
+    maxEnd: limit - (empty.length - query.questionEnd),
+  });
+  const answers = reply.subarray(query.questionEnd, end);
+  const cut = new Uint8Array(empty.length + answers.length);
+  // Names lead back only, so that the first records do not need the others.
+  cut.set(empty.subarray(0, query.questionEnd));
+  cut.set([count >> 8, count & 255], 6);
+  cut.set(answers, query.questionEnd);
+  cut.set(empty.subarray(query.questionEnd), query.questionEnd + answers.length);
+  return cut;
+}
+
+/** Counts the answers of a reply that end before an offset; `end` is behind the last one. */
+function countAnswers(
+  reply: Uint8Array,
+  { start, maxEnd }: { readonly start: number; readonly maxEnd: number },
+): { readonly count: number; readonly end: number } {
+  let [count, end] = [0, start];
+  for (const total = uint16(reply, 6); count < total; count++) {
+    const nameEnd = skipName(reply, end);
+    if (nameEnd === undefined || nameEnd + 10 > reply.length) break;
+    const next = nameEnd + 10 + uint16(reply, nameEnd + 8);
+    if (next > maxEnd) break;
+    end = next;
+  }
+  return { count, end };
 }
 
 /**

@@ -9,18 +9,13 @@ import { replyTo } from "./reply_to.ts";
 import { type DroppedRecord, filterReply } from "./filter_reply.ts";
 import { HEADER_BYTES, type Query, readQuery } from "./query.ts";
 import { type RateDecision, RateLimit } from "./rate_limit.ts";
-import { fitReply, makeReply, MAX_UDP_BYTES, RCODE } from "./reply.ts";
+import { fitReply, makeReply, RCODE } from "./reply.ts";
 import { TcpServer, type TcpServerLimits } from "./tcp_server.ts";
 import { serveUdp } from "./udp_server.ts";
 import { UpstreamClient } from "./upstream_client.ts";
 import { addressRecord, Zone } from "./zone.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
-
-/**
- * The largest ratio of a UDP reply to a query, by docs/reliability.md R15: senders may be forged.
- */
-const MAX_AMPLIFICATION = 3;
 
 /**
  * The DNS server. It has a UDP socket and a TCP listener for each local address, because a UDP
@@ -151,14 +146,13 @@ export class DnsServer implements AsyncDisposable {
     const query = replyTo(message, { zone: isLocal ? this.#zone : this.#others, localRecord, recursion });
     if (query === undefined || query instanceof Uint8Array) return query;
     const isUdp = signal === undefined;
-    const maxBytes = isLocal ? MAX_UDP_BYTES : MAX_AMPLIFICATION * message.length;
     const failure = () => makeReply(query, { rcode: RCODE.SERVFAIL, recursion });
     const holder = isLocal ? signal ?? client.port : address;
     const forwarded = this.#upstream.query(query, { holder, isLocal, isUdp, signal });
     return forwarded?.then((received) => {
       const reply = received && this.#filter(received, { query, isLocal });
       if (reply === undefined) return failure();
-      return isUdp ? fitReply(reply, { query, maxBytes }) : reply;
+      return isUdp ? fitReply(reply, query) : reply;
     }) ?? failure();
   }
 
