@@ -5,6 +5,7 @@ import { type ByteStream, closeQuietly } from "../system/byte_stream.ts";
 import type { TcpAddress, TcpListener } from "../system/tcp.ts";
 import { Turns } from "../system/turns.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
+import { answerOwnName } from "./answer_own_name.ts";
 import { replyTo } from "./reply_to.ts";
 import { type DroppedRecord, filterReply } from "./filter_reply.ts";
 import { HEADER_BYTES, type Query, readQuery } from "./query.ts";
@@ -143,14 +144,17 @@ export class DnsServer implements AsyncDisposable {
     const { localRecord, address, signal } = client;
     const recursion = this.#upstream.servers.length > 0;
     const isLocal = this.#options.isLocal(address);
-    const query = replyTo(message, { zone: isLocal ? this.#zone : this.#others, localRecord, recursion });
+    const zone = isLocal ? this.#zone : this.#others;
+    const query = replyTo(message, { zone, localRecord, recursion });
     if (query === undefined || query instanceof Uint8Array) return query;
+    const isOurs = query.name !== undefined && zone.has(query.name);
     const isUdp = signal === undefined;
     const failure = () => makeReply(query, { rcode: RCODE.SERVFAIL, recursion });
     const holder = isLocal ? signal ?? client.port : address;
     const forwarded = this.#upstream.query(query, { holder, isLocal, isUdp, signal });
     return forwarded?.then((received) => {
-      const reply = received && this.#filter(received, { query, isLocal });
+      const reply = received &&
+        (isOurs ? answerOwnName(received, query) : this.#filter(received, { query, zone }));
       if (reply === undefined) return failure();
       return isUdp ? fitReply(reply, query) : reply;
     }) ?? failure();
@@ -158,10 +162,9 @@ export class DnsServer implements AsyncDisposable {
 
   #filter(
     reply: Uint8Array,
-    { query, isLocal }: { readonly query: Query; readonly isLocal: boolean },
+    { query, zone }: { readonly query: Query; readonly zone: Zone },
   ): Uint8Array | undefined {
     const { localAddress, allowsPrivate, onDropped } = this.#options;
-    const zone = isLocal ? this.#zone : this.#others;
     const filtered = filterReply(reply, {
       query,
       isOurs: (name) => zone.has(name),
