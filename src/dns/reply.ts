@@ -24,13 +24,31 @@ const RD = 0x01;
 const RA = 0x80;
 const CD = 0x10;
 
+const NO_OPTION = new Uint8Array();
+
+/** The number of the option (RFC 8914 4). */
+const EXTENDED_ERROR = 15;
+
+/** Encodes an extended DNS error (RFC 8914) as an EDNS option; the text is ASCII. */
+function extendedError(code: number, text: string): Uint8Array {
+  const extra = new TextEncoder().encode(text);
+  const [size, high, low] = [extra.length + 2, code >> 8, code & 255];
+  return new Uint8Array([0, EXTENDED_ERROR, size >> 8, size & 255, high, low, ...extra]);
+}
+
+/** "Not Ready". Replies have less than three times the size of their query. */
+export const NO_UPSTREAM: Uint8Array = extendedError(14, "no upstream DNS server is known");
+/** "No Reachable Authority". */
+export const UPSTREAM_SILENT: Uint8Array = extendedError(22, "no upstream DNS server answered");
+
 /** Makes a reply with the unchanged question, at most one record, and EDNS if the query had it. */
 export function makeReply(query: Query, parts: ReplyParts): Uint8Array {
   const { rcode, authoritative = false, truncated = false, recursion = false, answer, authority } = parts;
   const { bytes, questionEnd, edns } = query;
   const record = answer ?? authority;
   const recordEnd = questionEnd + (record?.length ?? 0);
-  const reply = new Uint8Array(recordEnd + (edns === undefined ? 0 : 11));
+  const option = parts.error ?? NO_OPTION;
+  const reply = new Uint8Array(recordEnd + (edns === undefined ? 0 : 11 + option.length));
   reply.set(bytes.subarray(0, questionEnd));
   reply[2] = QR | bytes[2]! & (OPCODE | RD) | (authoritative ? AA : 0) | (truncated ? TC : 0);
   reply[3] = (recursion ? RA : 0) | bytes[3]! & CD | rcode & 15;
@@ -48,7 +66,9 @@ export function makeReply(query: Query, parts: ReplyParts): Uint8Array {
   if (edns !== undefined) {
     const { dnssecOk } = edns;
     const size = [MAX_UDP_BYTES >> 8, MAX_UDP_BYTES & 255];
-    reply.set([0, 0, TYPE.OPT, ...size, rcode >> 4, 0, dnssecOk ? 0x80 : 0, 0, 0, 0], recordEnd);
+    const flags = [rcode >> 4, 0, dnssecOk ? 0x80 : 0, 0];
+    reply.set([0, 0, TYPE.OPT, ...size, ...flags, 0, option.length], recordEnd);
+    reply.set(option, recordEnd + 11);
   }
   return reply;
 }
@@ -125,4 +145,6 @@ export interface ReplyParts {
   readonly recursion?: boolean;
   readonly answer?: Uint8Array | undefined;
   readonly authority?: Uint8Array | undefined;
+  /** The reason of a failure, for clients with EDNS (RFC 8914). */
+  readonly error?: Uint8Array;
 }

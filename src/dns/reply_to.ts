@@ -1,5 +1,5 @@
 import { CLASS_IN, HEADER_BYTES, type Query, readQuery, TYPE } from "./query.ts";
-import { makeHeaderReply, makeReply, RCODE, SOA_RECORD } from "./reply.ts";
+import { makeHeaderReply, makeReply, NO_UPSTREAM, RCODE, SOA_RECORD } from "./reply.ts";
 import { NO_RECORD, type Zone } from "./zone.ts";
 
 /**
@@ -49,7 +49,9 @@ function replyToQuery(query: Query, options: ReplyOptions): Uint8Array | Query {
     return forwardable(query);
   }
   // ANY for other names helps only those who want a large reply (RFC 8482).
-  if (!recursion || type === TYPE.ANY) return makeReply(query, { rcode: RCODE.REFUSED, recursion });
+  if (type === TYPE.ANY) return makeReply(query, { rcode: RCODE.REFUSED, recursion });
+  // After SERVFAIL a client asks its next server, if it has one.
+  if (!recursion) return makeReply(query, { rcode: RCODE.SERVFAIL, error: NO_UPSTREAM });
   return forwardable(query);
 }
 

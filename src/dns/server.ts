@@ -10,7 +10,7 @@ import { replyTo } from "./reply_to.ts";
 import { type DroppedRecord, filterReply } from "./filter_reply.ts";
 import { HEADER_BYTES, type Query, readQuery } from "./query.ts";
 import { type RateDecision, RateLimit } from "./rate_limit.ts";
-import { fitReply, makeReply, RCODE } from "./reply.ts";
+import { fitReply, makeReply, RCODE, UPSTREAM_SILENT } from "./reply.ts";
 import { TcpServer, type TcpServerLimits } from "./tcp_server.ts";
 import { serveUdp } from "./udp_server.ts";
 import { UpstreamClient } from "./upstream_client.ts";
@@ -57,7 +57,7 @@ export class DnsServer implements AsyncDisposable {
     this.#others = others;
   }
 
-  /** Replaces the upstream DNS servers, in order. Without any, other names are refused. */
+  /** Replaces the upstream DNS servers, in order. Without any, other names are SERVFAIL. */
   replaceUpstreams(servers: readonly TcpAddress[]): void {
     this.#upstream.servers = servers;
   }
@@ -149,7 +149,7 @@ export class DnsServer implements AsyncDisposable {
     if (query === undefined || query instanceof Uint8Array) return query;
     const isOurs = query.name !== undefined && zone.has(query.name);
     const isUdp = signal === undefined;
-    const failure = () => makeReply(query, { rcode: RCODE.SERVFAIL, recursion });
+    const failure = () => makeReply(query, { rcode: RCODE.SERVFAIL, recursion, error: UPSTREAM_SILENT });
     const holder = isLocal ? signal ?? client.port : address;
     const forwarded = this.#upstream.query(query, { holder, isLocal, isUdp, signal });
     return forwarded?.then((received) => {

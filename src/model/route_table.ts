@@ -114,7 +114,7 @@ export class RouteTable {
 /** The address of a listener on all addresses of this machine. */
 export const ANY_ADDRESS = "0.0.0.0";
 
-/** Returns `address:port`, the key of a listener. */
+/** Returns `address:port`, the key of a listener; an IPv6 address is in brackets. */
 export function listenerKey(address: string, port: number): string {
-  return `${address}:${port}`;
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -110,11 +110,16 @@ Deno.test("replyTo() gives ANY one record, and forwards no ANY, transfer or fore
   }
 });
 
-Deno.test("replyTo() forwards other names, or refuses them without a record", () => {
+Deno.test("replyTo() forwards other names, or fails with an extended error if it cannot (R94)", () => {
   for (const name of ["other.org", "", "example.com", "w.example.com", "b.example.com"]) {
     assert.equal(ask(message({ name })), "forward", name);
     const refused = reply({ name }, { recursion: false });
-    assert.deepEqual([refused.rcode, counts(refused), refused.flag_ra], ["REFUSED", [0, 0, 0], false]);
+    assert.deepEqual([refused.rcode, counts(refused), refused.flag_ra], ["SERVFAIL", [0, 0, 0], false]);
+    const [edns] = reply({ name, additional: [opt()] }, { recursion: false }).additionals;
+    // INFO-CODE 14, "Not Ready" (RFC 8914).
+    const [{ code, data }] = edns!.options as [{ code: number; data: Uint8Array }];
+    const text = new TextDecoder().decode(data.subarray(2));
+    assert.deepEqual([code, data[1], text], [15, 14, "no upstream DNS server is known"]);
   }
   const strange = message({ name: "a.example.com" });
   strange[13] = 0x2e;
