@@ -1,4 +1,4 @@
-import { formatIpv4 } from "./ipv4.ts";
+import { ipLiteral } from "./ip_literal.ts";
 
 const GROUP = /^[0-9a-f]{1,4}$/i;
 
@@ -31,12 +31,8 @@ export function normalizeIpv6(text: string): string | undefined {
   const [address = "", zone, rest] = text.split("%");
   if (rest !== undefined || (zone !== undefined && !ZONE.test(zone))) return undefined;
   if (!/^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(address)) return undefined;
-  const short = URL.parse(`http://[${address}]`)?.hostname.slice(1, -1);
-  const [, high, low] = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(short ?? "") ?? [];
-  if (high !== undefined && low !== undefined) {
-    return formatIpv4(parseInt(high, 16) * 65_536 + parseInt(low, 16));
-  }
-  return short === undefined || zone === undefined ? short : `${short}%${zone}`;
+  const short = ipLiteral(`[${address}]`);
+  return short?.includes(":") && zone !== undefined ? `${short}%${zone}` : short;
 }
 
 /** Returns an address without its zone. */
