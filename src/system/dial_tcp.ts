@@ -1,4 +1,5 @@
 import { lookup } from "node:dns/promises";
+import { isLoopbackHost } from "../lib/loopback_host.ts";
 import { closeQuietly } from "./byte_stream.ts";
 import { limitTime } from "./clock.ts";
 import { holds } from "./permissions.ts";
@@ -56,7 +57,8 @@ export async function nodeTarget(
   options: DialOptions = {},
 ): Promise<NodeTarget | undefined> {
   const { hostname, port } = where;
-  if (isAddress(hostname)) return { host: hostname, port, autoSelectFamily: false };
+  // A loopback address answers or refuses at once.
+  if (isAddress(hostname) || isLoopbackHost(hostname)) return { host: hostname, port };
   const conn = await dialTcp(where, options);
   const address = conn.remoteAddr.hostname;
   closeQuietly(conn);
@@ -73,5 +75,5 @@ export interface NodeTarget {
   readonly host: string;
   readonly port: number;
   readonly family?: 4 | 6;
-  readonly autoSelectFamily: false;
+  readonly autoSelectFamily?: false;
 }

@@ -5,6 +5,7 @@ import { sendHttp } from "../../src/system/http.ts";
 import { closeQuietly } from "../../src/system/byte_stream.ts";
 import { probeChain } from "../../src/system/tls_chain.ts";
 import { answersTls } from "../../src/system/tls_answers.ts";
+import { runModule } from "../fakes/run_module.ts";
 import { TestCa } from "../fakes/test_ca.ts";
 import { shell } from "./commands.ts";
 import { Lan } from "./lan.ts";
@@ -160,4 +161,17 @@ test("a probe of a host with dead addresses answers in time, and throws nothing 
     const { certificates } = await probeChain({ hostname, port, timeoutMs: 2000 });
     assert.equal(certificates.length, 1);
   }
+});
+
+// A socket of node:net threw from a timer, where nothing can catch it.
+test("a probe needs only the name of a host whose addresses are all dead in its permissions", async () => {
+  await using hosts = await HalfDeadHosts.open({ "dead.test": [2, "2001:db8::8"] });
+  const { code, stdout, stderr } = await runModule(
+    `
+    import { answersTls } from "../../src/system/tls_answers.ts";
+    console.log(await answersTls({ hostname: "dead.test", port: ${hosts.port}, timeoutMs: 1000 }));
+  `,
+    { permissions: ["--allow-net=0.0.0.0/0,dead.test", "--allow-read"] },
+  );
+  assert.deepEqual([code, stdout], [0, "false\n"], stderr);
 });
