@@ -139,6 +139,7 @@ const STATUS: z.ZodType<StatusReport> = z.looseObject({
     names: z.number(),
     addresses: z.array(z.looseObject({ address: z.string(), error: NULLABLE_TEXT })),
     upstreams: z.array(z.string()),
+    forwarding: z.looseObject({ error: NULLABLE_TEXT, hint: NULLABLE_TEXT }),
     resolver: z.looseObject({
       driver: z.string(),
       target: z.string(),

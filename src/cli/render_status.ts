@@ -77,6 +77,7 @@ function problems(report: StatusReport): string[] {
     ...problem("Names", names.reason),
     ...problem("Addresses", addresses.reason),
     ...dns.addresses.flatMap(({ error }) => problem("DNS", error)),
+    ...problem("DNS of other names", dns.forwarding.error, dns.forwarding.hint),
     // A resolver that works has the reason why it is not a better one, which is no problem.
     ...(dns.resolver.driver === "none" ? problem("Resolver", dns.resolver.reason, dns.resolver.hint) : []),
     ...problem("Health", health.error),

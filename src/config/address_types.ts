@@ -1,10 +1,12 @@
 import { withoutFinalSlashes } from "../lib/final_slashes.ts";
 import { isHostname, isWildcard, normalizeHostname } from "../lib/hostname.ts";
 import { type Cidr, formatCidr, isLoopbackAddress, parseCidr, parseIpv4 } from "../lib/ipv4.ts";
+import { isLinkLocal, normalizeIpv6 } from "../lib/ipv6.ts";
 import { isLoopbackHost } from "../lib/loopback_host.ts";
 import { parseOrigin } from "../lib/origin.ts";
 import { printable } from "../lib/printable.ts";
 import type { IngressTarget } from "../model/ingress_target.ts";
+import { listenerKey } from "../model/route_table.ts";
 import { refuse, type ValueType } from "./value_type.ts";
 import { listOf, readText } from "./scalar_types.ts";
 
@@ -149,15 +151,34 @@ export const requestHosts: ValueType<readonly string[]> = listOf(
   },
 );
 
-/** A list of DNS servers, each read as `a.b.c.d:port`. */
-export const dnsServers: ValueType<readonly string[]> = listOf("`a.b.c.d` or `a.b.c.d:port`", {
-  read(value) {
-    const { hostname, port } = readHostPort(value, DNS_PORT);
-    const address = hostname === "localhost" ? "127.0.0.1" : hostname;
-    if (parseIpv4(address) !== undefined) return `${address}:${port}`;
-    return refuse(`"${printable(hostname)}" is not an IPv4 address`, "Write the address of the DNS server");
+/** A list of DNS servers, each read as `a.b.c.d:port` or `[IPv6 address]:port`. */
+export const dnsServers: ValueType<readonly string[]> = listOf(
+  "`a.b.c.d`, IPv6, `a.b.c.d:port` or `[IPv6]:port`",
+  {
+    read(value) {
+      const text = readText(value);
+      const [, inBrackets, portText] = /^\[([^\]]*)\](?::(.*))?$/.exec(text) ?? [];
+      const ipv6 = normalizeIpv6(inBrackets ?? text);
+      if (ipv6 !== undefined) {
+        return serverKey(
+          ipv6,
+          portText === undefined ? DNS_PORT : readPortText(portText),
+        );
+      }
+      const { hostname, port } = readHostPort(value, DNS_PORT);
+      const address = hostname === "localhost" ? "127.0.0.1" : hostname;
+      if (parseIpv4(address) !== undefined) return `${address}:${port}`;
+      return refuse(`"${printable(hostname)}" is not an IP address`, "Write the address of the DNS server");
+    },
   },
-});
+);
+
+function serverKey(address: string, port: number): string {
+  if (isLinkLocal(address) && !address.includes("%")) {
+    return refuse(`"${address}" is link-local`, `Write it with its interface: ${address}%eth0`);
+  }
+  return listenerKey(address, port);
+}
 
 function readHostIp(value: unknown): string {
   const text = readText(value);

@@ -121,7 +121,7 @@ export function clientAddress({ address, advertisedIp }: Route): string {
   return advertisedIp ?? address;
 }
 
-/** Returns `address:port`, the key of a listener. */
+/** Returns `address:port`, the key of a listener; an IPv6 address is in brackets. */
 export function listenerKey(address: string, port: number): string {
-  return `${address}:${port}`;
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

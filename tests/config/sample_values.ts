@@ -78,7 +78,12 @@ export const SAMPLES: readonly Sample[] = [
   ["dns.enabled", true, true, "dns"],
   ["dns.listen", "127.0.0.1:5353", "127.0.0.1:5353", "dns"],
   ["dns.manage_resolv_conf", false, false, "dns"],
-  ["dns.upstream", ["9.9.9.9", "localhost:54"], ["9.9.9.9:53", "127.0.0.1:54"], "dns"],
+  [
+    "dns.upstream",
+    ["9.9.9.9", "localhost:54", "2001:DB8::1", "[2001:db8::2]:54", "[fe80::1%eth0]"],
+    ["9.9.9.9:53", "127.0.0.1:54", "[2001:db8::1]:53", "[2001:db8::2]:54", "[fe80::1%eth0]:53"],
+    "dns",
+  ],
   ["dns.allow_private", ["NAS.corp.", "*.lan"], ["nas.corp", "*.lan"], "dns"],
 ];
 

@@ -236,10 +236,12 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   [
     "dns.upstream",
     ["dns.example"],
-    '.0: "dns.example" is not an IPv4 address (Write the address of the DNS server)',
+    '.0: "dns.example" is not an IP address (Write the address of the DNS server)',
   ],
   ["dns.allow_private", ["nas corp"], '.0: "nas corp" is not a host name or *.suffix'],
   ["dns.allow_private", ["*"], '.0: "*" is not a host name or *.suffix'],
+  ["dns.upstream", ["[2001:db8::1]:0"], '.0: the port "0" is not in 1 to 65535'],
+  ["dns.upstream", ["fe80::1"], '.0: "fe80::1" is link-local (Write it with its interface: fe80::1%eth0)'],
   ["dns.upstream", ["1.1.1.1:x"], '.0: the port "x" is not in 1 to 65535'],
 ];
 
