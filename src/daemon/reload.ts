@@ -126,6 +126,7 @@ const STEPS: Readonly<Record<LiveArea, readonly ReloadStep[]>> = {
   ingress: [],
   connections: [],
   identity: [],
+  probes: [],
   health: [],
   dns: ["dns"],
 };
