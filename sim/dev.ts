@@ -87,7 +87,7 @@ async function stageOptions(fault: string | undefined): Promise<StageOptions> {
   const net = Deno.build.os === "linux" ? "" : "listen_interface: 127.0.0.1";
   // Port 53 needs a privilege.
   const dns = `listen: 127.0.0.1:${freePort()}`;
-  const options = { net, dns, pollSeconds: 5 };
+  const options = { net, dns, pollSeconds: 5, probeSeconds: 10 };
   if (fault !== "wrong-trust") return options;
   await using other = await SimulatedCloud.start();
   return { ...options, ingressCa: other.caPem };

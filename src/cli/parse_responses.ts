@@ -130,7 +130,7 @@ const STATUS: z.ZodType<StatusReport> = z.looseObject({
     state: z.enum(["unknown", "ok", "failing"]),
     error: NULLABLE_TEXT,
     hint: NULLABLE_TEXT,
-    step: z.enum(["resolve", "connect", "proxy", "tls", "certificate", "upgrade"]).nullable(),
+    step: z.enum(["slot", "resolve", "connect", "proxy", "tls", "certificate", "upgrade"]).nullable(),
     checked_at: NULLABLE_TEXT,
   }),
   proxy: PROXY,

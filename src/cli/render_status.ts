@@ -15,6 +15,7 @@ const API_STATES: Readonly<Record<ApiState, string>> = {
 };
 
 const INGRESS_STEPS: Readonly<Record<IngressStep, string>> = {
+  slot: "the limit of connections",
   resolve: "resolving its name",
   connect: "connecting",
   proxy: "connecting through the proxy",

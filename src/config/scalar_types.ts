@@ -95,6 +95,7 @@ const MIN_INTERVAL_S = 10;
 export const secondsOrOff: ValueType<number> = {
   ...seconds,
   values: "seconds, 0 = off",
+  takesZero: true,
   read(value, context) {
     if (readInteger(value, context) === 0) return 0;
     const ms = seconds.read(value, context);

@@ -61,10 +61,12 @@ export class EndpointFailures {
 /** Failures in a row. */
 interface Failures {
   readonly count: number;
-  /** The last error, with its hint. */
+  /** The last error. */
   readonly error: string;
 }
 
 function next(failures: Failures | undefined, error: DialError | UpgradeError): Failures {
-  return { count: (failures?.count ?? 0) + 1, error: withHint(error) };
+  // The hint about the ingress is in `status`, once and not for each of thousands of endpoints.
+  const text = error instanceof DialError ? error.message : withHint(error);
+  return { count: (failures?.count ?? 0) + 1, error: text };
 }

@@ -31,7 +31,8 @@ export class IngressHealth {
   /** Records that a connection failed. An ingress that refuses one endpoint is healthy itself. */
   recordFailure(service: string, error: DialError | UpgradeError): void {
     this.#fail(error);
-    this.endpoints.recordFailure(service, error);
+    // At a limit of ngrokd itself nobody has tried to reach the endpoint.
+    if (error.code !== "full") this.endpoints.recordFailure(service, error);
     this.#log.recordFailure(service, error);
   }
 

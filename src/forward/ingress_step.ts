@@ -2,6 +2,7 @@ import { DialError, type DialFailure, UpgradeError } from "../model/errors.ts";
 import type { IngressStep } from "../model/report.ts";
 
 const DIAL_STEPS: Readonly<Record<DialFailure, IngressStep>> = {
+  full: "slot",
   name: "resolve",
   refused: "connect",
   timeout: "connect",

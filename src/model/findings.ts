@@ -14,6 +14,7 @@ const API_BRIEFS: Readonly<Record<ApiState, string>> = {
 };
 
 const INGRESS_BRIEFS: Readonly<Record<IngressStep, string>> = {
+  slot: "a limit of connections is reached",
   resolve: "the ingress's name does not resolve",
   connect: "the ingress is unreachable",
   proxy: "the proxy does not reach the ingress",

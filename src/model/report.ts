@@ -23,8 +23,11 @@ export interface Verdict {
  */
 export type ListSource = "none" | "kept" | "fresh";
 
-/** The step of a connection to the ingress. `certificate`: the ingress accepts ours. */
-export type IngressStep = "resolve" | "connect" | "proxy" | "tls" | "certificate" | "upgrade";
+/**
+ * The step of a connection to the ingress. `slot`: ngrokd's own limit allows it. `certificate`: the
+ * ingress accepts ours.
+ */
+export type IngressStep = "slot" | "resolve" | "connect" | "proxy" | "tls" | "certificate" | "upgrade";
 
 /** One row of `list`, with the JSON keys of the control socket (docs/compatibility.md 4.3). */
 export interface EndpointReport {

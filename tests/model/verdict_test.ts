@@ -147,6 +147,7 @@ const ROWS: readonly Row[] = [
     /^Certificate: Renewal overdue/,
   ],
   ...([
+    ["slot", "a limit of connections is reached"],
     ["resolve", "the ingress's name does not resolve"],
     ["connect", "the ingress is unreachable"],
     ["proxy", "the proxy does not reach the ingress"],
