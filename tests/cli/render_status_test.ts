@@ -119,10 +119,11 @@ Deno.test("renderStatus() ends with all problems and their next steps", () => {
   });
   assert.ok(text.includes("  Certificate:         none"));
   assert.ok(text.includes("  Trust:               built-in roots"));
-  assert.deepEqual(text.slice(-14), [
+  assert.deepEqual(text.slice(-15), [
     "",
     "  ⚠ API: The key was refused",
     "    Set another",
+    "  ⚠ Certificate: there is none",
     "  ⚠ Ingress: untrusted",
     "  ⚠ Trust: bad.pem is no certificate",
     "  ⚠ Names: no END marker",
