@@ -28,7 +28,7 @@ export class PathProbe {
   #isRequested = false;
   #lastService = "";
   #lastAt = -Infinity;
-  /** The probes in a row that did not reach the ingress. */
+  /** The probes in a row after which the ingress still fails. */
   #failures = 0;
 
   constructor(options: PathProbeOptions) {
@@ -64,7 +64,9 @@ export class PathProbe {
     }
     const refused = this.#refused();
     if (sinceLast >= retryMs && this.#isInDoubt(refused)) return "refused";
-    const provenAt = refused.size > 0 ? this.#lastAt : Math.max(health.provenAt, this.#lastAt);
+    // Traffic of others does not show that a failing endpoint works again.
+    const isAnyFailing = [...refused.values()].includes(true);
+    const provenAt = isAnyFailing ? this.#lastAt : Math.max(health.provenAt, this.#lastAt);
     return now - provenAt >= intervalMs ? "idle" : undefined;
   }
 
@@ -79,9 +81,10 @@ export class PathProbe {
     using attempt = attempts.begin(signal);
     try {
       await probePath(route, { ...this.#options, signal: attempt.signal });
-      this.#failures = 0;
       if (service === undefined) health.recordReached();
       else health.recordSuccess(service);
+      // A TLS handshake alone does not show that upgrades work again.
+      this.#failures = health.report().state === "failing" ? this.#failures + 1 : 0;
     } catch (error) {
       if (signal.aborted) return;
       if (attempt.isCancelled) this.#isRequested = true;

@@ -41,6 +41,28 @@ Deno.test("The daemon is ready from the first list that it serves, not from the 
   }, { ready: "answered" });
 });
 
+Deno.test("The verdict of the daemon follows its configuration, the list and the API (R108)", async () => {
+  await using machine = await FakeMachine.create();
+  const { cloud } = machine;
+  cloud.addEndpoint({ url: "http://a.internal", backend: "http" });
+  await withDaemon(machine, async () => {
+    await untilVerdict(machine, /^ok$/);
+    await machine.reloadWith("net:", "net:\n  start_port: 70000");
+    await untilVerdict(machine, /^degraded: the configuration is rejected$/);
+    await machine.reloadWith("\n  start_port: 70000", "");
+    await untilVerdict(machine, /^ok$/);
+
+    const { id } = cloud.addEndpoint({ url: "http://localhost", backend: "http" });
+    await untilVerdict(machine, /^degraded: 1 endpoint refused$/);
+    assert.match((await machine.askStatus()).reasons.join(), /^http:\/\/localhost: /);
+    cloud.removeEndpoint(id);
+    await untilVerdict(machine, /^ok$/);
+
+    cloud.faults.set({ kind: "error", status: 500 });
+    await untilVerdict(machine, /^degraded: the API answers with errors$/);
+  });
+});
+
 Deno.test("The daemon is down and not ready while it drains (R108)", async () => {
   await using machine = await FakeMachine.create();
   machine.cloud.addEndpoint({ url: "tcp://db.internal:8351", backend: "echo" });

@@ -164,6 +164,10 @@ Deno.test("PathProbe finds out that a failing endpoint works, although others ha
   assert.deepEqual(await it.seconds(10), [2]);
   it.health.recordFailure("db.x:5432", error);
   assert.deepEqual(await it.seconds(60), [], "a probe of a tcp endpoint could reach its server");
+  for (let count = 0; count < 30; count++) {
+    it.health.recordSuccess("b.x:80");
+    assert.deepEqual(await it.seconds(20), [], "traffic proves the way");
+  }
   for (let count = 0; count < 2; count++) it.health.recordFailure("db.x:5432", error);
   it.asked.length = 0;
   for (let count = 0; count < 60; count++) {
@@ -191,7 +195,7 @@ Deno.test("PathProbe asks for no endpoint with probe_endpoints: false, nor dials
   assert.deepEqual(await it.seconds(310), [2, 302]);
   assert.deepEqual([it.asked, it.health.report().state], [[], "ok"]);
   it.health.recordFailure("a.x:80", new UpgradeError("closed", { code: "closed" }));
-  await it.seconds(20);
+  assert.equal((await it.seconds(200)).length, 7, "less and less often");
   assert.equal(it.health.report().state, "failing", "a TLS handshake says nothing about upgrades");
   it.intervalMs = 0;
   it.probe.request();
