@@ -3,8 +3,8 @@ import { type Scheme, serviceKey } from "../model/endpoint.ts";
 import type { Route } from "../model/route_table.ts";
 
 /**
- * The order of preference. An http server does not notice a connection without a request; a TLS
- * server may log it; a database logs it, and MySQL blocks a host after 100 of them.
+ * The order of preference. An http server does not notice a connection without a request, and a TLS
+ * server may log it. MySQL and MariaDB log it, and block a host after 100 of them without a login.
  */
 const RANKS: Readonly<Record<Scheme, number>> = { http: 0, https: 1, tls: 1, tcp: 2 };
 
