@@ -1,6 +1,5 @@
 import { getLogger } from "@logtape/logtape";
 import { DnsController, type DnsControllerOptions } from "../dns/controller.ts";
-import { isNetworkMode } from "../dns/plan.ts";
 import { isLoopbackSubnet } from "../lib/ipv4.ts";
 import { listenerKey } from "../model/route_table.ts";
 import { PublishedNames } from "../names/hosts/published_names.ts";
@@ -110,7 +109,7 @@ export function openDns(addresses: Addresses, options: DnsOptions): DnsControlle
         addresses.hasInterface
           ? { name: live.current.net.interfaceName, subnet: addresses.subnet }
           : undefined,
-      managed: () => live.current.dns.manageResolvConf ?? isNetworkMode(live.current.net),
+      managed: () => live.current.dns.manageResolvConf !== false,
       backup: statePaths(live).resolvConfBackup,
       record: (change) => journal.record(change),
     }),

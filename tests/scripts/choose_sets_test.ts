@@ -7,27 +7,29 @@ import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 const DNS = flagsOfSet("ngrokd_dns");
 const NO_IP = ["--deny-run=/sbin/ip", "--deny-run=/usr/sbin/nft"];
 const NEW: ChooseOptions = { os: "linux", action: "run", endpoints: "", journal: "" };
+const UNMANAGED = { dns: { manage_resolv_conf: false } };
 const LOOPBACK = { net: { subnet: "127.107.0.0/16" } };
 
-Deno.test("chosenFlags() adds the DNS set and drops ip by what the daemon needs", () => {
+// Wildcards come from the API at run time; the first one needed a restart.
+Deno.test("chosenFlags() adds the DNS set and drops ip by what the daemon needs (R99)", () => {
   const cases: [config: unknown, changes: Partial<ChooseOptions>, flags: readonly string[]][] = [
-    [{}, {}, []],
-    [{ dns: { enabled: true } }, {}, DNS],
-    [{ dns: { listen: "127.0.0.1" } }, {}, DNS],
+    [{}, {}, DNS],
     [{ dns: { manage_resolv_conf: true } }, {}, DNS],
     [{ dns: { manage_resolv_conf: false } }, {}, []],
-    [{ net: { listen_interface: "0.0.0.0" } }, {}, DNS],
-    [{ net: { overrides: { "a.example": "10.0.0.1" } } }, {}, DNS],
-    [{ net: { overrides: { "a.example": "virtual" } } }, {}, []],
-    [{}, { endpoints: '[{"url":"https://*.apps.example"}]' }, DNS],
-    [{}, { endpoints: '[{"url":"https://apps.example"}]' }, []],
-    [{}, { journal: '[{"kind":"resolv_conf"}]' }, DNS],
-    [{ dns: { enabled: true } }, { os: "darwin" }, [...DNS, ...flagsOfSet("ngrokd_dns_macos")]],
-    [LOOPBACK, {}, NO_IP],
-    [LOOPBACK, { journal: '[{"kind":"addresses"}]' }, []],
+    [{ dns: { enabled: true, manage_resolv_conf: false } }, {}, DNS],
+    [{ dns: { listen: "127.0.0.1", manage_resolv_conf: false } }, {}, DNS],
+    [{ net: { listen_interface: "0.0.0.0" }, ...UNMANAGED }, {}, DNS],
+    [{ net: { overrides: { "a.example": "10.0.0.1" } }, ...UNMANAGED }, {}, DNS],
+    [{ net: { overrides: { "a.example": "virtual" } }, ...UNMANAGED }, {}, []],
+    [UNMANAGED, { endpoints: '[{"url":"https://*.apps.example"}]' }, DNS],
+    [UNMANAGED, { endpoints: '[{"url":"https://apps.example"}]' }, []],
+    [UNMANAGED, { journal: '[{"kind":"resolv_conf"}]' }, DNS],
+    [{}, { os: "darwin" }, [...DNS, ...flagsOfSet("ngrokd_dns_macos")]],
+    [LOOPBACK, {}, [...DNS, ...NO_IP]],
+    [{ ...LOOPBACK, ...UNMANAGED }, {}, NO_IP],
+    [{ ...LOOPBACK, ...UNMANAGED }, { journal: '[{"kind":"addresses"}]' }, []],
     [LOOPBACK, { action: "cleanup" }, DNS],
     [LOOPBACK, { action: "cleanup", os: "darwin" }, [...DNS, ...flagsOfSet("ngrokd_dns_macos")]],
-    [{ ...LOOPBACK, dns: { enabled: true } }, {}, [...DNS, ...NO_IP]],
   ];
   for (const [file, changes, flags] of cases) {
     const { config } = parseConfig(file);
