@@ -5,6 +5,7 @@ import { ResolverDir } from "../names/resolver/resolver_dir.ts";
 import { CommandError } from "../model/errors.ts";
 import { NftProgram } from "../network/nft_program.ts";
 import { LinuxIp } from "../network/linux_ip.ts";
+import { type Cidr, cidrsContain } from "../lib/ipv4.ts";
 import type { System } from "../system/system.ts";
 import type { Change, Journal } from "./journal.ts";
 
@@ -14,10 +15,10 @@ const log = getLogger(["ngrokd", "undo"]);
  * Undoes changes, the newest first, and strikes each that is undone. Returns true if none is left.
  */
 export async function undo(changes: readonly Change[], options: UndoOptions): Promise<boolean> {
-  const { journal, system } = options;
+  const { journal } = options;
   let isClean = true;
   for (const change of changes.toReversed()) {
-    const { problem, hint } = await undoOne(change, system);
+    const { problem, hint } = await undoOne(change, options);
     if (problem === undefined) await journal.strike(change);
     else {
       isClean = false;
@@ -31,6 +32,8 @@ export async function undo(changes: readonly Change[], options: UndoOptions): Pr
 export interface UndoOptions {
   readonly journal: Journal;
   readonly system: Pick<System, "files" | "run">;
+  /** The subnets in which only ngrokd gives names addresses. */
+  readonly subnets: readonly Cidr[];
 }
 
 interface Undone {
@@ -42,7 +45,7 @@ interface Undone {
  * Undoes one change. Everything that ngrokd makes is recognised by its marker, so that a change
  * which was recorded but not made, or which others undid, is nothing to undo.
  */
-async function undoOne(change: Change, system: UndoOptions["system"]): Promise<Undone> {
+async function undoOne(change: Change, { system, subnets }: UndoOptions): Promise<Undone> {
   const { files } = system;
   switch (change.kind) {
     case "addresses": {
@@ -52,8 +55,9 @@ async function undoOne(change: Change, system: UndoOptions["system"]): Promise<U
     case "redirects":
       return await removeRedirects(system);
     case "hosts": {
-      const { path, created } = change;
-      return await new HostsFile(path, { files, created }).withdraw();
+      const { kind: _, path, ...rest } = change;
+      const isOwn = (address: string) => cidrsContain(subnets, address);
+      return await new HostsFile(path, { files, isOwn, ...rest }).withdraw();
     }
     case "resolv_conf":
       return await new ResolvConf(change.path, { files, backup: change.backup }).withdraw();
