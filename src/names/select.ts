@@ -46,9 +46,10 @@ export function chooseResolver(options: ResolverOptions): ResolverChain {
   const { os, resolvConf = RESOLV_CONF, resolverDir = RESOLVER_DIR } = options;
   const path = os === "darwin" ? resolverDir : resolvConf;
   if (!options.mayWrite(path)) {
-    return new ResolverChain([
-      new NoResolver(`Cannot write ${path}: the permission set does not allow it; ${RESTART}`),
-    ]);
+    const reason = options.managed()
+      ? `Cannot write ${path}: the permission set does not allow it; ${RESTART}`
+      : `dns.manage_resolv_conf does not allow changes to ${path}; to use systemd-resolved, ${RESTART}`;
+    return new ResolverChain([new NoResolver(reason)]);
   }
   if (os === "darwin") return new ResolverChain([new ResolverDir(resolverDir, options)]);
   if (os !== "linux") {
