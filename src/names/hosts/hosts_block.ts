@@ -72,9 +72,11 @@ export function lineInFile(line: number, gaps: readonly HostsGap[]): number {
 /** Reads the lines that give names an address. */
 export function readHostsLines(text: string): HostsLine[] {
   const lines: HostsLine[] = [];
-  for (const [index, content] of text.split("\n").entries()) {
+  let line = 0;
+  for (const content of text.split("\n")) {
+    line++;
     const entry = readEntry(content);
-    if (entry !== undefined) lines.push({ line: index + 1, ...entry });
+    if (entry !== undefined) lines.push({ line, address: entry.address, names: entry.names });
   }
   return lines;
 }

@@ -4,9 +4,10 @@ import { parseIpv4 } from "../../lib/ipv4.ts";
 /** Reads a line that gives names an address; undefined for any other. */
 export function readEntry(line: string): HostsEntry | undefined {
   const comment = line.indexOf("#");
-  const [address, ...names] = wordsOf(comment === -1 ? line : line.slice(0, comment));
-  if (address === undefined || names.length === 0) return undefined;
-  return { address, names: names.map(normalizeHostname) };
+  const content = (comment === -1 ? line : line.slice(0, comment)).trim();
+  if (content === "") return undefined;
+  const [address, ...names] = content.split(/\s+/);
+  return names.length === 0 ? undefined : { address: address!, names: names.map(normalizeHostname) };
 }
 
 /** Reads a line that somebody has turned into a comment; undefined for any other. */
@@ -43,8 +44,4 @@ export interface HostsEntry {
   readonly address: string;
   /** Normalised. */
   readonly names: readonly string[];
-}
-
-function wordsOf(text: string): string[] {
-  return text.split(/\s+/).filter((word) => word !== "");
 }
