@@ -14,7 +14,13 @@ export function findOwnLines(
   { markers, own }: { readonly markers: Markers; readonly own: OwnLines },
 ): ReadonlyMap<number, string> {
   const found = new Map<number, string>(markers.lines.map((line) => [line, ""]));
-  const search = { own, found, names: namesOf(own), inSections: new Set<string>() };
+  const search = {
+    own,
+    found,
+    names: namesIn(own.written),
+    inSections: new Set<string>(),
+    present: new Set<string>(),
+  };
   for (const section of markers.sections) searchSection(section, lines, search);
   for (const { line, step } of markers.lone) {
     for (let at = line + step; isBesideMarker(readEntry(lines.get(at)), own); at += step) found.set(at, "");
@@ -30,10 +36,12 @@ interface Search {
   readonly names: ReadonlySet<string>;
   /** The recorded lines that a section has. */
   readonly inSections: Set<string>;
+  /** Their names. */
+  readonly present: Set<string>;
 }
 
 function searchSection({ first, last }: Section, lines: TextLines, search: Search): void {
-  const { own, found, names, inSections } = search;
+  const { own, found, names, present } = search;
   const blank: number[] = [];
   const entries: (readonly [number, HostsEntry])[] = [];
   let hasOthers = false;
@@ -41,9 +49,8 @@ function searchSection({ first, last }: Section, lines: TextLines, search: Searc
     const line = lines.get(at);
     const bare = line.trimEnd();
     // As written: reading 10,000 lines takes 0.1 s.
-    if (own.written?.has(bare)) {
+    if (note(bare, search)) {
       found.set(at, "");
-      inSections.add(bare);
       continue;
     }
     const entry = readEntry(line);
@@ -54,9 +61,10 @@ function searchSection({ first, last }: Section, lines: TextLines, search: Searc
   }
   const isUnrecorded = own.written === undefined &&
     entries.every(([, entry]) => isOwnForm(entry) && entry.names[0]!.includes("."));
+  for (const line of entries.flatMap(([, entry]) => linesOf(entry))) note(line, search);
   for (const [at, entry] of entries) {
-    for (const line of linesOf(entry)) if (own.written?.has(line)) inSections.add(line);
-    const isEdited = isOwnForm(entry) && names.has(entry.names[0]!);
+    const [name = ""] = entry.names;
+    const isEdited = isOwnForm(entry) && names.has(name) && !present.has(name);
     const rest = isUnrecorded || isEdited || isBesideMarker(entry, own)
       ? ""
       : restOf(lines.get(at), entry, own.written);
@@ -64,6 +72,14 @@ function searchSection({ first, last }: Section, lines: TextLines, search: Searc
     if (rest !== "") hasOthers = true;
   }
   if (!hasOthers) { for (const at of blank) found.set(at, ""); }
+}
+
+/** Returns true for a recorded line, and remembers that a section has it. */
+function note(line: string, { own, inSections, present }: Search): boolean {
+  if (own.written?.has(line) !== true) return false;
+  inSections.add(line);
+  present.add(nameOf(line));
+  return true;
 }
 
 /** Other programs may have removed or moved markers, and moved or merged lines. */
@@ -118,8 +134,12 @@ function linesOf({ address, names }: HostsEntry): string[] {
   return names.map((name) => ownLine(address, name));
 }
 
-function namesOf({ written = new Set() }: OwnLines): ReadonlySet<string> {
-  return new Set([...written].map((line) => line.slice(line.indexOf("\t") + 1)));
+function namesIn(lines: ReadonlySet<string> = new Set()): ReadonlySet<string> {
+  return new Set([...lines].map(nameOf));
+}
+
+function nameOf(line: string): string {
+  return line.slice(line.indexOf("\t") + 1);
 }
 
 function addressOf(line: string): string {

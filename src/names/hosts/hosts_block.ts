@@ -1,13 +1,10 @@
 import { type HostsEntry, readEntry } from "./hosts_entry.ts";
 import { BEGIN, END } from "./hosts_markers.ts";
-import { ownLine, type OwnLines } from "./own_lines.ts";
+import { NO_RECORD, ownLine, type OwnLines } from "./own_lines.ts";
 import { type HostsGap, splitHosts } from "./split_hosts.ts";
 import { BYTE_ORDER_MARK } from "./text_lines.ts";
 
 // Texts have one character per byte (latin1), so that bytes of any encoding survive.
-
-/** Without a record, ngrokd's lines are those in its section. */
-const NO_RECORD: OwnLines = { written: undefined, shared: new Set(), isOwn: () => false };
 
 /**
  * Renders our section, markers included: `<address>\t<name>` lines, sorted. The names must be host

@@ -2,7 +2,7 @@ import type { FileError } from "../../model/errors.ts";
 import { ManagedFile } from "../managed_file.ts";
 import type { ReplaceFileSystem } from "../replace_file.ts";
 import { findOutside, type OutsideNames, replaceBlock } from "./hosts_block.ts";
-import { NOTHING_WRITTEN, ownLine, type OwnLines } from "./own_lines.ts";
+import { ownLine, type OwnLines } from "./own_lines.ts";
 import type { NamePublisher, PublishOutcome } from "./publisher.ts";
 import { refuseHostsLine } from "./refuse_hosts_line.ts";
 
@@ -40,7 +40,7 @@ export class HostsFile implements NamePublisher {
       shared: new Set(shared),
       isOwn,
     };
-    this.#saved = written === undefined ? NOTHING_WRITTEN : this.#own;
+    this.#saved = { ...this.#own, written: this.#own.written ?? new Set() };
   }
 
   /** The same object until it changes. */

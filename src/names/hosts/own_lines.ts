@@ -11,8 +11,8 @@ export interface OwnLines {
   readonly isOwn: (address: string) => boolean;
 }
 
-/** The record of a publisher that writes no hosts file. */
-export const NOTHING_WRITTEN: OwnLines = { written: new Set(), shared: new Set(), isOwn: () => false };
+/** Without a record, ngrokd's lines are those in its section. */
+export const NO_RECORD: OwnLines = { written: undefined, shared: new Set(), isOwn: () => false };
 
 /** Returns the line that gives a normalised name an address. */
 export function ownLine(address: string, name: string): string {

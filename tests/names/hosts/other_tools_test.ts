@@ -116,6 +116,20 @@ Deno.test("HostsFile takes no line that others write like one of ours, then or l
   assert.equal((await file.read()).replaceAll("\n\n", "\n"), USER + mine);
 });
 
+// A tool that moves the end marker to the end makes the whole file a section.
+Deno.test("HostsFile keeps lines of others with a name of ours, between the markers too (R101)", async () => {
+  const mine = "10.9.9.9\ta.example.com\n";
+  await using file = await fileOnDisk("hosts", USER);
+  const hosts = new HostsFile(file.path, { files, isOwn });
+  await hosts.publish(NAMES);
+  await file.write(await file.read() + mine);
+  await hosts.publish(NAMES);
+  await edit(file.path, OTHER_TOOLS["move the end marker to the end"]!);
+  await hosts.publish(NAMES);
+  await hosts.withdraw();
+  assert.deepEqual(linesOf(await file.read()), linesOf(USER + mine));
+});
+
 Deno.test("replaceBlock() finds all lines of ngrokd in any order and number, and no other (R101)", () => {
   const others = USER.split("\n").slice(0, -2);
   const block = renderBlock(NAMES).split("\n").slice(0, -1);
