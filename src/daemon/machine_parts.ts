@@ -114,6 +114,7 @@ export function openDns(addresses: Addresses, options: DnsOptions): DnsControlle
           : undefined,
       managed: () => live.current.dns.manageResolvConf !== false,
       backup: statePaths(live).resolvConfBackup,
+      server: journal.changes.find((change) => change.kind === "resolv_conf")?.server,
       record: (change) => journal.record(change),
     }),
   });

@@ -25,6 +25,7 @@ const Change = z.discriminatedUnion("kind", [
     kind: z.literal("resolv_conf"),
     path: z.string().startsWith("/"),
     backup: z.string().startsWith("/").endsWith("/resolv.conf.bak"),
+    server: z.ipv4().optional(),
   }),
   z.object({ kind: z.literal("resolver_dir"), path: z.string().startsWith("/") }),
 ]);
@@ -35,7 +36,8 @@ const Content = z.object({ version: z.literal(1), changes: z.array(z.unknown()).
  * A change to this machine that outlives the process. `addresses`: an interface and a route.
  * `redirects`: a table of nftables. `hosts`: ngrokd's lines in this file, `written` (undefined for
  * a record of an earlier version), of which others have some too, `shared`; `created` if the file
- * did not exist before. `resolv_conf`: ngrokd's two lines in this file, and its backup.
+ * did not exist before. `resolv_conf`: ngrokd's two lines in this file, the address in
+ * them, and the backup.
  * `resolver_dir`: ngrokd's files in this directory. Each of them has a marker, by which it is
  * recognised; that of the table is its name.
  */
@@ -93,11 +95,8 @@ export class Journal {
    */
   async record(change: Change): Promise<void> {
     const known = this.#changes.find((other) => isSame(other, change));
-    const isCreated = known?.kind === "hosts" && known.created;
-    const next = change.kind === "hosts" && isCreated ? { ...change, created: true } : change;
-    if (known === undefined) await this.#save([...this.#changes, change]);
-    else if (change.kind !== "hosts") await this.#save(this.#changes);
-    else await this.#save(this.#changes.map((other) => other === known ? next : other));
+    if (known === undefined) return await this.#save([...this.#changes, change]);
+    await this.#save(this.#changes.map((other) => other === known ? updated(known, change) : other));
   }
 
   /** Forgets a change that has been undone. */
@@ -114,6 +113,15 @@ export class Journal {
       log.warn("Problem with the record of a change to this machine: {error}", { error: messageOf(error) });
     }
   }
+}
+
+/** Returns the new record of a change; the place of a backup and that we made a file stay. */
+function updated(known: Change, change: Change): Change {
+  if (known.kind === "hosts" && change.kind === "hosts") {
+    return { ...change, created: known.created || change.created };
+  }
+  if (known.kind !== "resolv_conf" || change.kind !== "resolv_conf") return known;
+  return { ...change, backup: known.backup };
 }
 
 function isSame(a: Change, b: Change): boolean {

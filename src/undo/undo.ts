@@ -60,7 +60,7 @@ async function undoOne(change: Change, { system, subnets }: UndoOptions): Promis
       return await new HostsFile(path, { files, isOwn, ...rest }).withdraw();
     }
     case "resolv_conf":
-      return await new ResolvConf(change.path, { files, backup: change.backup }).withdraw();
+      return await new ResolvConf(change.path, { files, ...change }).withdraw();
     case "resolver_dir":
       return await new ResolverDir(change.path, { files }).withdraw();
   }

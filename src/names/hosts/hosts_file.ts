@@ -87,7 +87,9 @@ export class HostsFile implements NamePublisher {
       });
       if (outcome.problem === undefined) {
         this.#written = written;
-        await this.#take(written!.own);
+        // The record of a file without our lines goes with the change that is undone.
+        if (options.isLast) this.#own = written!.own;
+        else await this.#take(written!.own);
       }
       // While another program keeps rewriting the file, the names are in it at times.
       if (outcome.problem === undefined || gaveUp) notes = written!.notes;
