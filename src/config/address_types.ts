@@ -1,6 +1,6 @@
 import { withoutFinalSlashes } from "../lib/final_slashes.ts";
 import { isHostname, isWildcard, normalizeHostname } from "../lib/hostname.ts";
-import { type Cidr, formatCidr, parseCidr, parseIpv4 } from "../lib/ipv4.ts";
+import { type Cidr, formatCidr, isLoopbackAddress, parseCidr, parseIpv4 } from "../lib/ipv4.ts";
 import { isLoopbackHost } from "../lib/loopback_host.ts";
 import { parseOrigin } from "../lib/origin.ts";
 import { printable } from "../lib/printable.ts";
@@ -56,16 +56,25 @@ export const listenIp: ValueType<string> = {
 };
 
 /** An IPv4 address that a host can have. */
-export const hostIp: ValueType<string> = {
-  values: "IPv4 address",
-  read(value) {
-    const text = readText(value);
-    const address = parseIpv4(text);
-    if (address === undefined) return refuse(`"${printable(text)}" is not an IPv4 address`);
-    if (!isHostAddress(address)) refuse(`"${printable(text)}" cannot be the address of a host`);
-    return text;
+export const hostIp: ValueType<string> = { values: "IPv4 address", read: readHostIp };
+
+/**
+ * A list of addresses by which other machines reach this one. Each must be on an interface, if the
+ * interfaces are known.
+ */
+export const ownIps: ValueType<readonly string[]> = listOf("IPv4 addresses of this machine", {
+  read(value, interfaces) {
+    const address = readHostIp(value);
+    if (isLoopbackAddress(address)) {
+      refuse(`"${address}" is a loopback address, which leads every machine to itself`);
+    }
+    if (interfaces === undefined) return address;
+    const own = interfaces().map((entry) => entry.address).filter((each) => !isLoopbackAddress(each));
+    if (own.includes(address)) return address;
+    const known = own.length === 0 ? "It has none" : `Its addresses are ${own.join(", ")}`;
+    return refuse(`"${address}" is not an address of this machine`, known);
   },
-};
+});
 
 /** An address, a port, or both. */
 export const listenAddress: ValueType<string> = {
@@ -149,6 +158,14 @@ export const dnsServers: ValueType<readonly string[]> = listOf("`a.b.c.d` or `a.
     return refuse(`"${printable(hostname)}" is not an IPv4 address`, "Write the address of the DNS server");
   },
 });
+
+function readHostIp(value: unknown): string {
+  const text = readText(value);
+  const address = parseIpv4(text);
+  if (address === undefined) return refuse(`"${printable(text)}" is not an IPv4 address`);
+  if (!isHostAddress(address)) refuse(`"${printable(text)}" cannot be the address of a host`);
+  return text;
+}
 
 function readHostPort(value: unknown, defaultPort: number): { hostname: string; port: number } {
   const text = readText(value);

@@ -68,6 +68,8 @@ export interface StatusReport {
   /** The endpoints whose names do not resolve, and the first ten of them with the reasons. */
   degraded_count: number;
   degraded: string[];
+  /** The dangers for endpoints that are served. */
+  warnings: string[];
   ingress_endpoint: string;
   api: {
     url: string;

@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { HostsFile } from "../names/hosts/hosts_file.ts";
+import type { ChangeOutcome } from "../names/outcome.ts";
 import { ResolvConf } from "../names/resolver/resolv_conf.ts";
 import { ResolverDir } from "../names/resolver/resolver_dir.ts";
 import { CommandError } from "../model/errors.ts";
@@ -18,7 +19,8 @@ export async function undo(changes: readonly Change[], options: UndoOptions): Pr
   const { journal } = options;
   let isClean = true;
   for (const change of changes.toReversed()) {
-    const { problem, hint } = await undoOne(change, options);
+    const { problem, hint, removed } = await undoOne(change, options);
+    if (removed !== undefined) log.info("Removed {removed}", { removed });
     if (problem === undefined) await journal.strike(change);
     else {
       isClean = false;
@@ -39,6 +41,8 @@ export interface UndoOptions {
 interface Undone {
   readonly problem?: string | undefined;
   readonly hint?: string | undefined;
+  /** The thing that was there and is removed. */
+  readonly removed?: string | undefined;
 }
 
 /**
@@ -57,13 +61,22 @@ async function undoOne(change: Change, { system, subnets }: UndoOptions): Promis
     case "hosts": {
       const { kind: _, path, ...rest } = change;
       const isOwn = (address: string) => cidrsContain(subnets, address);
-      return await new HostsFile(path, { files, isOwn, ...rest }).withdraw();
+      return undone(await new HostsFile(path, { files, isOwn, ...rest }).withdraw(), `the names in ${path}`);
     }
-    case "resolv_conf":
-      return await new ResolvConf(change.path, { files, ...change }).withdraw();
+    case "resolv_conf": {
+      const { path } = change;
+      return undone(
+        await new ResolvConf(path, { files, ...change }).withdraw(),
+        `the name server in ${path}`,
+      );
+    }
     case "resolver_dir":
-      return await new ResolverDir(change.path, { files }).withdraw();
+      return undone(await new ResolverDir(change.path, { files }).withdraw(), `the files in ${change.path}`);
   }
+}
+
+function undone({ changed, ...outcome }: ChangeOutcome, what: string): Undone {
+  return { ...outcome, removed: changed ? what : undefined };
 }
 
 async function removeRedirects({ run }: UndoOptions["system"]): Promise<Undone> {

@@ -35,6 +35,7 @@ export const STATUS: StatusReport = {
   refused_count: 0,
   degraded_count: 0,
   degraded: [],
+  warnings: [],
   ingress_endpoint: "ingress.example:443",
   api: {
     url: "https://api.ngrok.com",

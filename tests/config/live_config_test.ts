@@ -203,7 +203,7 @@ Deno.test("LiveConfig.reload() keeps the names where they are without the permis
     assert.ok("problems" in result);
     const [problem] = result.problems;
     assert.ok(problem!.startsWith(`${key}: `), problem);
-    assert.match(problem!, /Restart ngrokd with deno task ngrokd/);
+    assert.match(problem!, /Restart ngrokd by its launcher, .*: ngrokd run/);
     assert.equal(live.current.net.listenInterface, "virtual");
   }
   // At a start the sets are chosen by the configuration; a reload of such a one needs nothing more.
@@ -236,6 +236,6 @@ Deno.test("LiveConfig.reload() keeps a loopback subnet if this run may not creat
     assert.equal(formatCidr(live.current.net.subnet), refused ? from : to);
     if (!refused) continue;
     assert.ok("problems" in result);
-    assert.match(result.problems.join(), /^net\.subnet: .*Restart ngrokd with deno task ngrokd/);
+    assert.match(result.problems.join(), /^net\.subnet: .*Restart ngrokd by its launcher, .*: ngrokd run/);
   }
 });

@@ -74,6 +74,7 @@ export const SAMPLES: readonly Sample[] = [
   ["net.half_close_timeout", 5, 5_000, "connections"],
   ["net.idle_timeout", 600, 600_000, "connections"],
   ["net.advertise_ip", "192.0.2.1", "192.0.2.1", "endpoints"],
+  ["net.advertise_ips", ["192.0.2.1", "192.0.2.2"], ["192.0.2.1", "192.0.2.2"], "endpoints"],
   ["dns.enabled", true, true, "dns"],
   ["dns.listen", "127.0.0.1:5353", "127.0.0.1:5353", "dns"],
   ["dns.manage_resolv_conf", false, false, "dns"],

@@ -104,8 +104,11 @@ Deno.test("chooseResolver() without the permission set says how to get it", () =
     await Deno.writeTextFile(`${path}/resolv.conf`, "nameserver 127.0.0.53\n");
     for (
       const [managed, reason] of [
-        [true, /the permission set does not allow it; restart ngrokd with deno task ngrokd/],
-        [false, /^dns\.manage_resolv_conf does not allow .*; to use systemd-resolved, restart ngrokd with/],
+        [true, /the permission set does not allow it; restart ngrokd by its launcher, .*: ngrokd run/],
+        [
+          false,
+          /^dns\.manage_resolv_conf does not allow .*; to use systemd-resolved, restart ngrokd by its launcher/,
+        ],
       ] as const
     ) {
       const chain = chooseResolver({ ...options, mayWrite: () => false, managed: () => managed });
