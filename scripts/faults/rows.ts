@@ -18,7 +18,7 @@ export const ROWS: readonly FaultRow[] = [
   { id: "F6", fault: "The hosts file is a directory, a FIFO or a device, or is missing", answer: "Refused at once; a missing file is created with mode 0644" },
   { id: "F7", fault: "The hosts file cannot be changed (chattr +i)", answer: "ngrokd reports it with the command to run, and retries at each poll" },
   { id: "F8", fault: "ngrokd starts under umask 077", answer: "The hosts file keeps its mode and owner, and every user can read it" },
-  { id: "F9", fault: "The end marker of the managed section is missing", answer: "ngrokd leaves the file alone and names the line" },
+  { id: "F9", fault: "The end marker of the managed section is missing", answer: "ngrokd recognises its lines by its record, writes the section again, and keeps all other lines" },
   { id: "F10", fault: "The end marker precedes the start marker, a marker is there twice, or shares its line with other text", answer: "As F9" },
   { id: "F11", fault: "A user edits the managed section", answer: "ngrokd rewrites the section, keeps all other text, and logs it" },
   { id: "F12", fault: "Another program rewrites the hosts file every second", answer: "ngrokd restores the section 10 times in 10 minutes, then once in 5 minutes; status says so" },

@@ -7,13 +7,14 @@ import type { Config } from "./config.ts";
 const CAPABILITY: Capability = { kind: "write", path: "/etc/resolv.conf" };
 
 /**
- * Returns the key because of which this machine may have to use the DNS server; undefined if only a
- * wildcard needs that.
+ * Returns the key because of which this machine may have to use the DNS server. The API can list a
+ * wildcard at any time, so that only `dns.manage_resolv_conf: false` leaves it to other keys;
+ * undefined if they do not need it either.
  */
 export function dnsKey({ net, dns }: Config): string | undefined {
+  if (dns.manageResolvConf !== false) return "dns.manage_resolv_conf";
   if (dns.enabled) return "dns.enabled";
   if (dns.listen !== "") return "dns.listen";
-  if (dns.manageResolvConf === true) return "dns.manage_resolv_conf";
   if (isSharedListenMode(net.listenInterface)) return "net.listen_interface";
   const [host] = Object.entries(net.overrides).find(([, name]) => isSharedListenMode(name)) ?? [];
   return host === undefined ? undefined : `net.overrides.${host}`;
@@ -21,8 +22,7 @@ export function dnsKey({ net, dns }: Config): string | undefined {
 
 /**
  * Returns the problem of a reload that would need the permission set `ngrokd_dns`, which can only
- * be added at a start: names would move from the hosts file to a DNS server that this machine does
- * not ask.
+ * be added at a start. It was left out because of `dns.manage_resolv_conf: false`.
  */
 export function dnsProblem(
   { current, next }: { current: Config; next: Config },

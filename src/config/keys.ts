@@ -184,7 +184,7 @@ export const KEYS = {
       type: types.boolean,
       default: undefined,
       area: "dns",
-      doc: "Allows changes to /etc/resolv.conf; if absent, in network mode only",
+      doc: "`false` forbids changes to /etc/resolv.conf",
     }),
     upstream: key({
       name: "dns.upstream",

@@ -44,13 +44,14 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     journal,
     refuses: (name) => policy.policy.isAlwaysRefused(name),
   });
-  const names = openNames({ ...surroundings, journal });
+  const names = openNames(addresses, { ...surroundings, journal });
   const redirects = openRedirects({ addresses, ...dataPath }, { ...surroundings, journal });
   const policy: PolicyKeeper = openNamePolicy({
     ...surroundings,
     ...account,
     addresses,
     dns,
+    names,
     onChange: () => loop.reconcile(),
   });
   const loop: SyncLoop = new SyncLoop({

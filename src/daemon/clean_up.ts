@@ -12,6 +12,7 @@ import { removeLeftoverFiles } from "./leftover_files.ts";
 import { loadJournal } from "./load_journal.ts";
 import { excludeDaemons } from "./machine_lock.ts";
 import { hostsPath, statePaths } from "./paths.ts";
+import { virtualSubnets } from "./virtual_subnets.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
@@ -31,10 +32,11 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
     log.warn("Problem with the journal: {error}", { error });
   }
   const { names, addresses } = unrecordedChanges(journal, { live, system });
+  const options = { journal, system, subnets: virtualSubnets(live) };
   // A machine where `ip` cannot run has no interface of ngrokd, but nobody can check that.
-  const isChecked = await undo(addresses, { journal, system });
+  const isChecked = await undo(addresses, options);
   await removeUnrecordedRedirects(journal, system);
-  const isUndone = await undo([...names, ...journal.changes], { journal, system });
+  const isUndone = await undo([...names, ...journal.changes], options);
   const isClean = await isResolverClean(system) && isUndone && isStateSafe;
   if (isStateSafe) await removeLeftoverFiles(live, system.files);
   const { interfaceName } = live.current.net;

@@ -1,6 +1,5 @@
 import { getLogger } from "@logtape/logtape";
 import { DnsController, type DnsControllerOptions } from "../dns/controller.ts";
-import { isNetworkMode } from "../dns/plan.ts";
 import { isLoopbackSubnet } from "../lib/ipv4.ts";
 import { listenerKey } from "../model/route_table.ts";
 import { PublishedNames } from "../names/hosts/published_names.ts";
@@ -17,6 +16,7 @@ import { removeUnrecordedRedirects } from "./clean_up.ts";
 import type { Daemon, Surroundings } from "./daemon.ts";
 import { loadJournal } from "./load_journal.ts";
 import { hostsPath, statePaths } from "./paths.ts";
+import { virtualSubnets } from "./virtual_subnets.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
@@ -33,7 +33,8 @@ export async function openJournal(
     await removeUnrecordedRedirects(journal, { ...system, ...stoppable(system, shutdown.forced) });
   }
   shutdown.add("undo the changes to this machine", async (late) => {
-    const isClean = await undo(journal.changes, { journal, system: stoppable(system, late) });
+    const subnets = virtualSubnets(live);
+    const isClean = await undo(journal.changes, { journal, subnets, system: stoppable(system, late) });
     if (!isClean) log.error("Some changes to this machine could not be undone: run ngrokd cleanup");
     return isClean;
   });
@@ -43,6 +44,7 @@ export async function openJournal(
       (change.kind !== "addresses" || !isLoopbackSubnet(live.current.net.subnet));
   await undo(journal.changes.filter((change) => !isTakenOver(change)), {
     journal,
+    subnets: virtualSubnets(live),
     system: stoppable(system, shutdown.forced),
   });
   return { journal, problems };
@@ -110,8 +112,9 @@ export function openDns(addresses: Addresses, options: DnsOptions): DnsControlle
         addresses.hasInterface
           ? { name: live.current.net.interfaceName, subnet: addresses.subnet }
           : undefined,
-      managed: () => live.current.dns.manageResolvConf ?? isNetworkMode(live.current.net),
+      managed: () => live.current.dns.manageResolvConf !== false,
       backup: statePaths(live).resolvConfBackup,
+      server: journal.changes.find((change) => change.kind === "resolv_conf")?.server,
       record: (change) => journal.record(change),
     }),
   });
@@ -120,12 +123,20 @@ export function openDns(addresses: Addresses, options: DnsOptions): DnsControlle
 }
 
 /** Creates the publisher of names. */
-export function openNames({ system, shutdown, journal }: MachineOptions): PublishedNames {
+export function openNames(
+  addresses: Pick<Addresses, "isVirtual">,
+  { system, shutdown, journal }: MachineOptions,
+): PublishedNames {
+  const path = hostsPath(system);
+  const { created, written, shared } = journal.hosts(path) ?? {};
   const names = new PublishedNames(choosePublisher({
-    path: hostsPath(system),
+    path,
     files: system.files,
     mayWrite: (path) => system.holds({ kind: "write", path }),
-    created: journal.changes.some((change) => change.kind === "hosts" && change.created),
+    created: created ?? false,
+    written,
+    shared,
+    isOwn: (address) => addresses.isVirtual(address),
     record: (change) => journal.record({ kind: "hosts", ...change }),
   }));
   shutdown.add("remove the names", () => names.withdraw());

@@ -3,6 +3,7 @@ import { PublicLookup } from "../dns/public_lookup.ts";
 import { normalizeHostname } from "../lib/hostname.ts";
 import { cidrContains, parseIpv4 } from "../lib/ipv4.ts";
 import { MAX_HOSTS_BYTES } from "../names/hosts/hosts_file.ts";
+import type { PublishedNames } from "../names/hosts/published_names.ts";
 import { toText } from "../names/managed_file.ts";
 import { PolicyKeeper } from "../names/policy/policy_keeper.ts";
 import { RESOLV_CONF } from "../names/select.ts";
@@ -11,7 +12,7 @@ import { hostsPath } from "./paths.ts";
 
 /** Creates the policy for the names of endpoints, with the look-ups that it needs. */
 export function openNamePolicy(options: NamePolicyOptions): PolicyKeeper {
-  const { live, system, shutdown, ingress, addresses, dns, onChange } = options;
+  const { live, system, shutdown, ingress, addresses, dns, names, onChange } = options;
   const path = hostsPath(system);
   const own = () => system.localAddresses().map(({ address }) => address);
   const lookup = new PublicLookup({
@@ -38,10 +39,7 @@ export function openNamePolicy(options: NamePolicyOptions): PolicyKeeper {
         shadowPublic,
       };
     },
-    isOurs: (address) =>
-      [addresses.subnet, ...addresses.equivalentSubnets].some((subnet) =>
-        cidrContains(subnet, parseIpv4(address) ?? -1)
-      ),
+    own: () => names.own,
     readHosts: async () => toText(await system.files.readBytesIfAny(path, MAX_HOSTS_BYTES)),
     readResolvConf: async () => await system.files.readTextIfAny(RESOLV_CONF) ?? "",
     lookUp: (name) => lookup.lookUp(name),
@@ -56,6 +54,7 @@ export function openNamePolicy(options: NamePolicyOptions): PolicyKeeper {
 
 /** The parts that the policy depends on. */
 export interface NamePolicyOptions extends Surroundings, Pick<Daemon, "ingress" | "addresses"> {
+  readonly names: Pick<PublishedNames, "own">;
   readonly dns: Pick<DnsController, "ownServers">;
   /** Called when decisions may differ from those of the last round. */
   readonly onChange: () => Promise<void>;

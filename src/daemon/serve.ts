@@ -8,17 +8,16 @@ import { ownNetworks } from "../network/own_networks.ts";
 import { ENDING_SIGNALS } from "../system/signals.ts";
 import type { System } from "../system/system.ts";
 import { Wake } from "../system/wake.ts";
-import { watchFile } from "../system/watch_file.ts";
 import { daemonCommands, type RunCommand } from "./answers/commands.ts";
 import { assemble } from "./assemble.ts";
 import type { Daemon, Surroundings } from "./daemon.ts";
 import { DRAIN } from "./data_path_parts.ts";
 import { lockMachine, SOCKET_GROUP } from "./machine_lock.ts";
 import { listenForOwner } from "./owner_socket.ts";
-import { hostsPath } from "./paths.ts";
 import { watchRedirects } from "./redirect_watch.ts";
 import { Reloader } from "./reload.ts";
 import { Shutdown, whenAborted } from "./shutdown.ts";
+import { watchNameFiles } from "./watch_name_files.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
@@ -93,13 +92,8 @@ async function start(surroundings: Surroundings, reloader: Reloader): Promise<vo
     for (const result of results) if (result.status === "rejected") throw result.reason;
   });
   await reloader.start(daemon, signal);
-  // An edit of the hosts file is repaired in seconds, not at the next poll.
-  const hostsWatch = await watchFile(hostsPath(system), {
-    stat: system.files.statTarget,
-    onChange: () => daemon.loop.reconcile(),
-    signal,
-  });
-  running.push(() => hostsWatch[Symbol.asyncDispose]());
+  const watches = await watchNameFiles(daemon, { system, signal });
+  running.push(() => watches[Symbol.asyncDispose]());
   if (live.apiKey.key === "") log.warn("Waiting for an API key: run ngrokctl set-api-key -");
 
   const wake = wakeOf(daemon, system);

@@ -69,6 +69,12 @@ export function cidrContains(cidr: Cidr, address: number): boolean {
   return maskOf(cidr.prefix, address) === cidr.base;
 }
 
+/** Returns true if one of the networks contains the address, as text of any form. */
+export function cidrsContain(cidrs: readonly Cidr[], address: string): boolean {
+  const number = parseIpv4(address);
+  return number !== undefined && cidrs.some((cidr) => cidrContains(cidr, number));
+}
+
 /** Returns true if two networks have an address in common. */
 export function cidrsOverlap(a: Cidr, b: Cidr): boolean {
   return a.prefix <= b.prefix ? cidrContains(a, b.base) : cidrContains(b, a.base);

@@ -4,7 +4,7 @@ import { NoNames } from "./hosts/no_names.ts";
 import type { NamePublisher } from "./hosts/publisher.ts";
 import type { ReplaceFileSystem } from "./replace_file.ts";
 import { NoResolver } from "./resolver/no_resolver.ts";
-import { ResolvConf } from "./resolver/resolv_conf.ts";
+import { ResolvConf, type ResolvConfChange } from "./resolver/resolv_conf.ts";
 import type { RunProgram } from "./resolver/resolvectl.ts";
 import { Resolved } from "./resolver/resolved.ts";
 import { ResolverChain } from "./resolver/resolver_chain.ts";
@@ -46,9 +46,10 @@ export function chooseResolver(options: ResolverOptions): ResolverChain {
   const { os, resolvConf = RESOLV_CONF, resolverDir = RESOLVER_DIR } = options;
   const path = os === "darwin" ? resolverDir : resolvConf;
   if (!options.mayWrite(path)) {
-    return new ResolverChain([
-      new NoResolver(`Cannot write ${path}: the permission set does not allow it; ${RESTART}`),
-    ]);
+    const reason = options.managed()
+      ? `Cannot write ${path}: the permission set does not allow it; ${RESTART}`
+      : `dns.manage_resolv_conf does not allow changes to ${path}; to use systemd-resolved, ${RESTART}`;
+    return new ResolverChain([new NoResolver(reason)]);
   }
   if (os === "darwin") return new ResolverChain([new ResolverDir(resolverDir, options)]);
   if (os !== "linux") {
@@ -71,11 +72,13 @@ export interface ResolverOptions {
   readonly link: () => OwnInterface | undefined;
   /** Returns true if resolv.conf may be changed (`dns.manage_resolv_conf`). */
   readonly managed: () => boolean;
+  /** The address of the DNS server that an earlier run wrote into resolv.conf, if it is known. */
+  readonly server?: string | undefined;
   /** The path of the copy of the original resolv.conf. */
   readonly backup: string;
   /** Called before a change that outlives this process. */
   readonly record?: (
-    change: { kind: "resolv_conf"; path: string; backup: string } | { kind: "resolver_dir"; path: string },
+    change: ResolvConfChange | { kind: "resolver_dir"; path: string },
   ) => Promise<void>;
   /** @default {RESOLV_CONF} */
   readonly resolvConf?: string;

@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { type Cidr, cidrContains, formatCidr, parseIpv4 } from "../lib/ipv4.ts";
+import { type Cidr, cidrContains, cidrsContain, formatCidr, parseIpv4 } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
 import type { StatusReport } from "../model/report.ts";
@@ -45,6 +45,11 @@ export class Addresses {
     const requested = this.#requested ?? this.#options.subnet;
     const used = formatCidr(this.#subnet);
     return [requested, toLoopbackSubnet(requested)].filter((subnet) => formatCidr(subnet) !== used);
+  }
+
+  /** Returns true for an address of the subnet in use, or of one that replaces it. */
+  isVirtual(address: string): boolean {
+    return cidrsContain([this.#subnet, ...this.equivalentSubnets], address);
   }
 
   /** True if the addresses are on an interface that ngrokd created. */

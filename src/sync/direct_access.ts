@@ -1,5 +1,6 @@
 import { VIRTUAL } from "../model/listen_mode.ts";
-import { ANY_ADDRESS, listenerKey, type Route } from "../model/route_table.ts";
+import { machineAddress } from "../model/machine_address.ts";
+import { listenerKey, type Route } from "../model/route_table.ts";
 
 /**
  * Returns the URL or the command that reaches an endpoint without its name in hosts or DNS. Where
@@ -7,8 +8,7 @@ import { ANY_ADDRESS, listenerKey, type Route } from "../model/route_table.ts";
  */
 export function directAccess(route: Route): string {
   const { scheme, port, localPort, wildcard, listenInterface } = route;
-  const address = route.address === ANY_ADDRESS ? "127.0.0.1" : route.address;
-  const listener = listenerKey(address, localPort);
+  const listener = listenerKey(machineAddress(route), localPort);
   const hasOwnListener = listenInterface === VIRTUAL && !wildcard;
   if (scheme === "tcp" || scheme === "http" && hasOwnListener) return `${scheme}://${listener}`;
   // Every name below a wildcard is the endpoint's.

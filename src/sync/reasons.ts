@@ -1,5 +1,4 @@
 import { serviceKey } from "../model/endpoint.ts";
-import { VIRTUAL } from "../model/listen_mode.ts";
 import { portHolderCommand } from "../model/port_holder.ts";
 import { listenerKey, type Route } from "../model/route_table.ts";
 import type { Binding } from "./bind.ts";
@@ -51,12 +50,9 @@ export function hasFailed({ group, port }: Binding): boolean {
   return port === undefined && !group.extra;
 }
 
-/**
- * Returns true for a name of the publisher. Only DNS answers for wildcards and names of shared
- * listeners.
- */
-export function isNamed({ listenInterface, wildcard }: Route): boolean {
-  return listenInterface === VIRTUAL && !wildcard;
+/** Returns true for a name of the publisher. Only DNS answers for wildcards. */
+export function isNamed({ wildcard }: Route): boolean {
+  return !wildcard;
 }
 
 function redirectReason({ group, port }: Binding, facts: ReasonFacts): string | undefined {

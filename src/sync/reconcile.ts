@@ -1,6 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { serviceKey } from "../model/endpoint.ts";
 import { messageOf } from "../model/errors.ts";
+import { machineAddress } from "../model/machine_address.ts";
 import { type Redirect, redirectKey, refuseRedirects } from "../model/redirect.ts";
 import { nextRevision } from "../model/revision.ts";
 import { listenerKey, type Route, RouteTable } from "../model/route_table.ts";
@@ -189,7 +190,7 @@ function closeUnused(listeners: ListenerEffects, used: ReadonlySet<string>): voi
 }
 
 async function publishNames(routes: readonly Route[], effects: NameEffects, revision: number) {
-  const names = new Map(routes.map(({ hostname, address }) => [hostname, address]));
+  const names = new Map(routes.map((route) => [route.hostname, machineAddress(route)]));
   try {
     // A copy, because the publisher may change its own map.
     const nameReasons = new Map(await effects.publish(names, revision));

@@ -36,6 +36,8 @@ export interface FileStat {
   readonly inode: number;
   /** Milliseconds since the epoch. */
   readonly mtimeMs: number;
+  /** The time of the last change of content or attributes, which no program can set. */
+  readonly ctimeMs: number;
   /** Permission bits only. */
   readonly mode: number;
   readonly uid: number;
@@ -102,6 +104,7 @@ function toFileStat(info: Deno.FileInfo): FileStat {
     size: info.size,
     inode: info.ino ?? 0,
     mtimeMs: info.mtime?.getTime() ?? 0,
+    ctimeMs: info.ctime?.getTime() ?? 0,
     mode: (info.mode ?? 0) & 0o7777,
     uid: info.uid ?? 0,
     gid: info.gid ?? 0,

@@ -23,8 +23,8 @@ export async function watchFile(path: string, options: WatchOptions): Promise<Fi
     try {
       const found = await stat(path);
       if (found === undefined) return "absent";
-      const { inode, mtimeMs, size, mode = 0, uid = 0 } = found;
-      return `${inode} ${mtimeMs} ${size} ${mode} ${uid}`;
+      const { inode, mtimeMs, ctimeMs = 0, size, mode = 0, uid = 0 } = found;
+      return `${inode} ${mtimeMs} ${ctimeMs} ${size} ${mode} ${uid}`;
     } catch (error) {
       return error instanceof FileError ? error.reason : "unreadable";
     }
@@ -89,6 +89,8 @@ export interface WatchOptions {
 export interface WatchedStat {
   readonly inode: number;
   readonly mtimeMs: number;
+  /** A program that copies into the file can restore the modification time, but not this one. */
+  readonly ctimeMs?: number;
   readonly size: number;
   /** A file that others can change is refused, so that its mode and owner count too. */
   readonly mode?: number;

@@ -1,9 +1,9 @@
 import { dirname } from "node:path";
 import { FileError, type FileFailure } from "../model/errors.ts";
 import type { ReplaceFileSystem } from "../names/replace_file.ts";
-import { hasSection } from "../names/hosts/hosts_block.ts";
+import { hasOwnLines } from "../names/hosts/hosts_block.ts";
 import { MAX_HOSTS_BYTES } from "../names/hosts/hosts_file.ts";
-import type { Change, Journal } from "./journal.ts";
+import type { Change, HostsChange, Journal } from "./journal.ts";
 
 /** The failures that show that a file is no hosts file. All others may pass. */
 const NO_HOSTS_FILE: ReadonlySet<FileFailure> = new Set(["not_regular", "too_large"]);
@@ -46,7 +46,7 @@ async function examine(change: Change, own: OwnFiles): Promise<Examined> {
     case "redirects":
       return {};
     case "hosts":
-      return own.hosts.includes(change.path) ? {} : await examineHosts(change.path, own.files);
+      return own.hosts.includes(change.path) ? {} : await examineHosts(change, own.files);
     case "resolv_conf":
       if (change.path !== own.resolvConf.path) return { reason: `which is not ${own.resolvConf.path}` };
       if (change.backup === own.resolvConf.backup) return {};
@@ -57,12 +57,14 @@ async function examine(change: Change, own: OwnFiles): Promise<Examined> {
   }
 }
 
-/** An earlier run may have had another NGROKD_HOSTS_PATH: the section identifies that file. */
-async function examineHosts(path: string, files: OwnFiles["files"]): Promise<Examined> {
+/** An earlier run may have had another NGROKD_HOSTS_PATH: ngrokd's lines identify that file. */
+async function examineHosts(change: HostsChange, files: OwnFiles["files"]): Promise<Examined> {
+  const { path, written } = change;
   try {
     const bytes = await files.readBytesIfAny(path, MAX_HOSTS_BYTES);
     if (bytes === undefined) return {};
-    if (!hasSection(new TextDecoder("latin1").decode(bytes))) {
+    const own = { written: new Set(written), shared: new Set<string>(), isOwn: () => false };
+    if (!hasOwnLines(new TextDecoder("latin1").decode(bytes), own)) {
       return { reason: "which has no section of ngrokd" };
     }
     for (const file of new Set([path, await files.realPath(path)])) await files.checkDirectory(dirname(file));

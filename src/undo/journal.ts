@@ -5,16 +5,27 @@ import { JsonFile, type StateFiles } from "../system/json_file.ts";
 
 const log = getLogger(["ngrokd", "undo"]);
 
-const MAX_BYTES = 64 * 1024;
+/** 20,000 lines of the hosts file, and as many that go, with names of 253 characters. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
+/** A line of ngrokd in the hosts file. */
+const HostsLine = z.string().max(300).regex(/^[0-9.]+\t[^\s#]+$/);
 
 const Change = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("addresses") }),
   z.object({ kind: z.literal("redirects") }),
-  z.object({ kind: z.literal("hosts"), path: z.string().startsWith("/"), created: z.boolean() }),
+  z.object({
+    kind: z.literal("hosts"),
+    path: z.string().startsWith("/"),
+    created: z.boolean(),
+    written: z.array(HostsLine).optional(),
+    shared: z.array(HostsLine).optional(),
+  }),
   z.object({
     kind: z.literal("resolv_conf"),
     path: z.string().startsWith("/"),
     backup: z.string().startsWith("/").endsWith("/resolv.conf.bak"),
+    server: z.ipv4().optional(),
   }),
   z.object({ kind: z.literal("resolver_dir"), path: z.string().startsWith("/") }),
 ]);
@@ -23,12 +34,17 @@ const Content = z.object({ version: z.literal(1), changes: z.array(z.unknown()).
 
 /**
  * A change to this machine that outlives the process. `addresses`: an interface and a route.
- * `redirects`: a table of nftables. `hosts`: ngrokd's section in this file; `created` if the file
- * did not exist before. `resolv_conf`: ngrokd's two lines in this file, and its backup.
+ * `redirects`: a table of nftables. `hosts`: ngrokd's lines in this file, `written` (undefined for
+ * a record of an earlier version), of which others have some too, `shared`; `created` if the file
+ * did not exist before. `resolv_conf`: ngrokd's two lines in this file, the address in
+ * them, and the backup.
  * `resolver_dir`: ngrokd's files in this directory. Each of them has a marker, by which it is
  * recognised; that of the table is its name.
  */
 export type Change = z.infer<typeof Change>;
+
+/** The change of a hosts file. */
+export type HostsChange = Extract<Change, { readonly kind: "hosts" }>;
 
 /**
  * The changes to this machine that are not undone yet, oldest first. A change is recorded before it
@@ -44,6 +60,13 @@ export class Journal {
 
   get changes(): readonly Change[] {
     return this.#changes;
+  }
+
+  /** Returns the change of a hosts file. */
+  hosts(path: string): HostsChange | undefined {
+    return this.#changes.find((change) => change.kind === "hosts" && change.path === path) as
+      | HostsChange
+      | undefined;
   }
 
   has(change: Change): boolean {
@@ -72,10 +95,8 @@ export class Journal {
    */
   async record(change: Change): Promise<void> {
     const known = this.#changes.find((other) => isSame(other, change));
-    const isCreation = change.kind === "hosts" && change.created;
-    if (known === undefined) await this.#save([...this.#changes, change]);
-    else if (isCreation) await this.#save(this.#changes.map((other) => other === known ? change : other));
-    else await this.#save(this.#changes);
+    if (known === undefined) return await this.#save([...this.#changes, change]);
+    await this.#save(this.#changes.map((other) => other === known ? updated(known, change) : other));
   }
 
   /** Forgets a change that has been undone. */
@@ -92,6 +113,15 @@ export class Journal {
       log.warn("Problem with the record of a change to this machine: {error}", { error: messageOf(error) });
     }
   }
+}
+
+/** Returns the new record of a change; the place of a backup and that we made a file stay. */
+function updated(known: Change, change: Change): Change {
+  if (known.kind === "hosts" && change.kind === "hosts") {
+    return { ...change, created: known.created || change.created };
+  }
+  if (known.kind !== "resolv_conf" || change.kind !== "resolv_conf") return known;
+  return { ...change, backup: known.backup };
 }
 
 function isSame(a: Change, b: Change): boolean {

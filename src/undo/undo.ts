@@ -6,6 +6,7 @@ import { ResolverDir } from "../names/resolver/resolver_dir.ts";
 import { CommandError } from "../model/errors.ts";
 import { NftProgram } from "../network/nft_program.ts";
 import { LinuxIp } from "../network/linux_ip.ts";
+import { type Cidr, cidrsContain } from "../lib/ipv4.ts";
 import type { System } from "../system/system.ts";
 import type { Change, Journal } from "./journal.ts";
 
@@ -15,10 +16,10 @@ const log = getLogger(["ngrokd", "undo"]);
  * Undoes changes, the newest first, and strikes each that is undone. Returns true if none is left.
  */
 export async function undo(changes: readonly Change[], options: UndoOptions): Promise<boolean> {
-  const { journal, system } = options;
+  const { journal } = options;
   let isClean = true;
   for (const change of changes.toReversed()) {
-    const { problem, hint, removed } = await undoOne(change, system);
+    const { problem, hint, removed } = await undoOne(change, options);
     if (removed !== undefined) log.info("Removed {removed}", { removed });
     if (problem === undefined) await journal.strike(change);
     else {
@@ -33,6 +34,8 @@ export async function undo(changes: readonly Change[], options: UndoOptions): Pr
 export interface UndoOptions {
   readonly journal: Journal;
   readonly system: Pick<System, "files" | "run">;
+  /** The subnets in which only ngrokd gives names addresses. */
+  readonly subnets: readonly Cidr[];
 }
 
 interface Undone {
@@ -46,7 +49,7 @@ interface Undone {
  * Undoes one change. Everything that ngrokd makes is recognised by its marker, so that a change
  * which was recorded but not made, or which others undid, is nothing to undo.
  */
-async function undoOne(change: Change, system: UndoOptions["system"]): Promise<Undone> {
+async function undoOne(change: Change, { system, subnets }: UndoOptions): Promise<Undone> {
   const { files } = system;
   switch (change.kind) {
     case "addresses": {
@@ -56,12 +59,16 @@ async function undoOne(change: Change, system: UndoOptions["system"]): Promise<U
     case "redirects":
       return await removeRedirects(system);
     case "hosts": {
-      const { path, created } = change;
-      return undone(await new HostsFile(path, { files, created }).withdraw(), `the names in ${path}`);
+      const { kind: _, path, ...rest } = change;
+      const isOwn = (address: string) => cidrsContain(subnets, address);
+      return undone(await new HostsFile(path, { files, isOwn, ...rest }).withdraw(), `the names in ${path}`);
     }
     case "resolv_conf": {
-      const { path, backup } = change;
-      return undone(await new ResolvConf(path, { files, backup }).withdraw(), `the name server in ${path}`);
+      const { path } = change;
+      return undone(
+        await new ResolvConf(path, { files, ...change }).withdraw(),
+        `the name server in ${path}`,
+      );
     }
     case "resolver_dir":
       return undone(await new ResolverDir(change.path, { files }).withdraw(), `the files in ${change.path}`);

@@ -22,6 +22,7 @@ import { printable } from "../../src/lib/printable.ts";
 import { redactText } from "../../src/log/redact.ts";
 import { parseEndpointUrl } from "../../src/model/endpoint.ts";
 import { findOutside, replaceBlock } from "../../src/names/hosts/hosts_block.ts";
+import { removeNames } from "../../src/names/hosts/hosts_entry.ts";
 import { readNameservers, replaceServer } from "../../src/names/resolver/resolv_conf_text.ts";
 import { hasDnsScope, parseLinkValues } from "../../src/names/resolver/resolvectl_output.ts";
 import { parseLinks, parseRoutes } from "../../src/network/ip_output.ts";
@@ -119,6 +120,13 @@ Deno.test("no object identifier in a certificate keeps its reader busy (R73)", (
   assert.ok(performance.now() - start < LIMIT_MS);
 });
 
+const NAMES = new Map([["a.example", "10.107.0.2"]]);
+const OWN = {
+  written: new Set(["10.107.0.2\ta.example", "127.0.0.1\ta"]),
+  shared: new Set(["127.0.0.1\ta"]),
+  isOwn: (address: string) => address.startsWith("10."),
+};
+
 /** Every reader of foreign text, with the most that it gets (docs/reliability.md 3.3). */
 const READERS: readonly (readonly [name: string, read: Reader])[] = [
   ["parseEndpointUrl()", parseEndpointUrl],
@@ -153,8 +161,9 @@ const READERS: readonly (readonly [name: string, read: Reader])[] = [
   ["didYouMean()", (text) => didYouMean(text, ["health_address", "health_port"])],
   ["noProxyEntry()", (text) => noProxyEntry(text, { hostname: "api.example.com", port: 443 })],
   ["parseConfig()", setEveryKey],
-  ["replaceBlock()", (text) => replaceBlock(text, new Map([["a.example", "10.107.0.2"]]))],
-  ["findOutside()", (text) => findOutside(text, new Set(["a.example"]))],
+  ["replaceBlock()", (text) => replaceBlock(text, NAMES, { own: OWN })],
+  ["findOutside()", (text) => findOutside(replaceBlock(text, NAMES, { own: OWN }), NAMES)],
+  ["removeNames()", (text) => removeNames(text, (name) => name === "a")],
   ["readNameservers()", readNameservers],
   ["replaceServer()", (text) => replaceServer(text, "127.0.0.1")],
   ["parseLinkValues()", parseLinkValues],

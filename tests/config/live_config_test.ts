@@ -192,14 +192,20 @@ Deno.test("LiveConfig.reload() keeps the names where they are without the permis
     capability.kind !== "write" || capability.path !== "/etc/resolv.conf";
   await using file = await fakeFile("dns: {manage_resolv_conf: false}\n", { holds });
   const live = await LiveConfig.open(file.path, file.system);
-  await file.write("net: {listen_interface: 0.0.0.0}\n");
-  const result = await live.reload();
-  assert.ok("problems" in result);
-  assert.match(
-    result.problems.join(),
-    /^net\.listen_interface: .*Restart ngrokd by its launcher, .*: ngrokd run/,
-  );
-  assert.equal(live.current.net.listenInterface, "virtual");
+  for (
+    const [text, key] of [
+      ["dns: {manage_resolv_conf: false}\nnet: {listen_interface: 0.0.0.0}\n", "net.listen_interface"],
+      ["net: {listen_interface: 0.0.0.0}\n", "dns.manage_resolv_conf"],
+    ] as const
+  ) {
+    await file.write(text);
+    const result = await live.reload();
+    assert.ok("problems" in result);
+    const [problem] = result.problems;
+    assert.ok(problem!.startsWith(`${key}: `), problem);
+    assert.match(problem!, /Restart ngrokd by its launcher, .*: ngrokd run/);
+    assert.equal(live.current.net.listenInterface, "virtual");
+  }
   // At a start the sets are chosen by the configuration; a reload of such a one needs nothing more.
   const restarted = await LiveConfig.open(file.path, file.system);
   await file.write("net: {listen_interface: 0.0.0.0}\ndns: {enabled: true}\n");

@@ -211,8 +211,8 @@ Deno.test("runDaemon() that cannot undo a change names ngrokd cleanup and exits 
   machine.cloud.addEndpoint({ url: "tcp://db.internal:8342", backend: "echo" });
   const running = machine.run();
   await machine.active(1);
-  // A section without an end could contain lines of the user.
-  await Deno.writeTextFile(hostsPath, `${USER}# BEGIN ngrokd managed section\n10.0.0.1 mine\n`);
+  await Deno.remove(hostsPath);
+  await Deno.mkdir(hostsPath);
   machine.signal("SIGTERM");
   assert.equal(await running, 1);
   assert.match(machine.logText, /could not be undone: run ngrokd cleanup\n/);

@@ -102,11 +102,18 @@ Deno.test("chooseResolver() uses /etc/resolver on macOS and does nothing on Wind
 Deno.test("chooseResolver() without the permission set says how to get it", () =>
   withMachine(async ({ path, options }) => {
     await Deno.writeTextFile(`${path}/resolv.conf`, "nameserver 127.0.0.53\n");
-    const chain = chooseResolver({ ...options, mayWrite: () => false });
-    await chain.apply(REQUEST);
-    assert.equal(chain.kind, "none");
-    assert.match(
-      chain.reason ?? "",
-      /the permission set does not allow it; restart ngrokd by its launcher, .*: ngrokd run/,
-    );
+    for (
+      const [managed, reason] of [
+        [true, /the permission set does not allow it; restart ngrokd by its launcher, .*: ngrokd run/],
+        [
+          false,
+          /^dns\.manage_resolv_conf does not allow .*; to use systemd-resolved, restart ngrokd by its launcher/,
+        ],
+      ] as const
+    ) {
+      const chain = chooseResolver({ ...options, mayWrite: () => false, managed: () => managed });
+      await chain.apply(REQUEST);
+      assert.equal(chain.kind, "none");
+      assert.match(chain.reason ?? "", reason);
+    }
   }));

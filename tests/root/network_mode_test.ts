@@ -291,7 +291,7 @@ async function assertWildcardResolves(stage: Stage): Promise<void> {
   );
 }
 
-test("names move between hosts file and DNS with the mode, and nothing is left", async () => {
+test("names follow the mode in hosts file and DNS, wildcards too, and nothing is left (R98, R99)", async () => {
   const net = "net: {listen_interface: virtual}";
   await using stage = await Stage.open({ shipped: true, pollSeconds: 1, sections: net });
   await Deno.writeTextFile("/etc/resolv.conf", PROVIDER);
@@ -299,7 +299,6 @@ test("names move between hosts file and DNS with the mode, and nothing is left",
   stage.cloud.addEndpoint({ url: "http://b.example.com", backend: "http" });
   const virtual = await Deno.readTextFile(stage.configPath);
   const network = virtual.replace(net, "net: {listen_interface: 0.0.0.0}");
-  const managed = virtual.replace("dns:\n", "dns:\n  manage_resolv_conf: true\n");
   const resolved = async () => (await runProgram(["getent", "hosts", "b.example.com"])).stdout.split(" ")[0];
   const untilInHosts = () =>
     stage.until("the hosts file has the name", async () => {
@@ -309,9 +308,6 @@ test("names move between hosts file and DNS with the mode, and nothing is left",
   const untilInDns = () =>
     stage.until("this machine asks ngrokd", async () => await resolverDriver(stage) === "resolv_conf");
 
-  // The permission sets are chosen at the start: with the virtual configuration a reload could not
-  // make this machine use the DNS server.
-  await Deno.writeTextFile(stage.configPath, managed);
   stage.startDaemon();
   await untilInHosts();
   assert.equal((await stage.askStatus()).dns.state, "off");
@@ -319,11 +315,7 @@ test("names move between hosts file and DNS with the mode, and nothing is left",
 
   await reload(stage, network);
   await untilInDns();
-  await stage.until(
-    "the hosts file has no name",
-    async () => (await machineState()).hosts === before.hosts,
-  );
-  assert.equal(await resolved(), "10.107.0.1");
+  await stage.until("the hosts file has the name", async () => await resolved() === "127.0.0.1");
   assert.match((await runProgram([...CURL, "http://b.example.com/"])).stdout, /b\.example\.com/);
   const text = await Deno.readTextFile("/etc/resolv.conf");
   assert.equal(text, `# ngrokd managed - do not edit this line\nnameserver 10.107.0.1\n${PROVIDER}`);
@@ -333,7 +325,6 @@ test("names move between hosts file and DNS with the mode, and nothing is left",
   await stage.until("DNS is off", async () => (await stage.askStatus()).dns.state === "off");
   assert.equal((await machineState()).resolver, before.resolver);
 
-  await reload(stage, managed);
   stage.cloud.addEndpoint({ url: "http://*.apps.example.com", backend: "http" });
   await untilInDns();
   await stage.active(2);

@@ -11,31 +11,44 @@ const NEW: ChooseOptions = {
   ...{ resolvConf: "nameserver 192.168.1.1\n", uplink: "" },
 };
 const IPV6 = ["--allow-net=[fe80::1]:53", "--allow-net=[::]:0", "--allow-net=[2001:db8::1]:53"];
+const UNMANAGED = { dns: { manage_resolv_conf: false } };
 const LOOPBACK = { net: { subnet: "127.107.0.0/16" } };
 
-Deno.test("chosenFlags() adds the DNS set and drops ip by what the daemon needs", () => {
+// Wildcards come from the API at run time; the first one needed a restart.
+Deno.test("chosenFlags() adds the DNS set and drops ip by what the daemon needs (R99)", () => {
   const cases: [config: unknown, changes: Partial<ChooseOptions>, flags: readonly string[]][] = [
-    [{}, {}, []],
-    [{ dns: { enabled: true } }, {}, DNS],
-    [{ dns: { listen: "127.0.0.1" } }, {}, DNS],
+    [{}, {}, DNS],
     [{ dns: { manage_resolv_conf: true } }, {}, DNS],
     [{ dns: { manage_resolv_conf: false } }, {}, []],
-    [{ net: { listen_interface: "0.0.0.0" } }, {}, DNS],
-    [{ net: { overrides: { "a.example": "10.0.0.1" } } }, {}, DNS],
-    [{ net: { overrides: { "a.example": "virtual" } } }, {}, []],
-    [{}, { endpoints: '[{"url":"https://*.apps.example"}]' }, DNS],
-    [{}, { endpoints: '[{"url":"https://apps.example"}]' }, []],
-    [{}, { journal: '[{"kind":"resolv_conf"}]' }, DNS],
-    [{ dns: { enabled: true } }, { os: "darwin" }, [...DNS, ...flagsOfSet("ngrokd_dns_macos")]],
-    [LOOPBACK, {}, NO_IP],
-    [LOOPBACK, { journal: '[{"kind":"addresses"}]' }, []],
+    [{ dns: { enabled: true, manage_resolv_conf: false } }, {}, DNS],
+    [{ dns: { listen: "127.0.0.1", manage_resolv_conf: false } }, {}, DNS],
+    [{ net: { listen_interface: "0.0.0.0" }, ...UNMANAGED }, {}, DNS],
+    [{ net: { overrides: { "a.example": "10.0.0.1" } }, ...UNMANAGED }, {}, DNS],
+    [{ net: { overrides: { "a.example": "virtual" } }, ...UNMANAGED }, {}, []],
+    [UNMANAGED, { endpoints: '[{"url":"https://*.apps.example"}]' }, DNS],
+    [UNMANAGED, { endpoints: '[{"url":"https://apps.example"}]' }, []],
+    [UNMANAGED, { journal: '[{"kind":"resolv_conf"}]' }, DNS],
+    [{}, { os: "darwin" }, [...DNS, ...flagsOfSet("ngrokd_dns_macos")]],
+    [LOOPBACK, {}, [...DNS, ...NO_IP]],
+    [{ ...LOOPBACK, ...UNMANAGED }, {}, NO_IP],
+    [{ ...LOOPBACK, ...UNMANAGED }, { journal: '[{"kind":"addresses"}]' }, []],
     [LOOPBACK, { action: "cleanup" }, DNS],
     [LOOPBACK, { action: "cleanup", os: "darwin" }, [...DNS, ...flagsOfSet("ngrokd_dns_macos")]],
-    [{ ...LOOPBACK, dns: { enabled: true } }, {}, [...DNS, ...NO_IP]],
-    [{}, { resolvConf: "nameserver fe80::1%eth0\nnameserver 2001:db8::1\nnameserver 10.0.0.1\n" }, IPV6],
-    [{}, { resolvConf: "nameserver 127.0.0.53\n", uplink: "nameserver 2001:DB8::1\n" }, [IPV6[2]!, IPV6[1]!]],
-    [{}, { resolvConf: "nameserver 2001:db8::1,unix:/\nnameserver $(id)\n" }, []],
-    [{ dns: { upstream: ["[2001:db8::1]"] } }, { resolvConf: "nameserver ::1\n" }, [IPV6[2]!, IPV6[1]!]],
+    [{}, { resolvConf: "nameserver fe80::1%eth0\nnameserver 2001:db8::1\nnameserver 10.0.0.1\n" }, [
+      ...DNS,
+      ...IPV6,
+    ]],
+    [{}, { resolvConf: "nameserver 127.0.0.53\n", uplink: "nameserver 2001:DB8::1\n" }, [
+      ...DNS,
+      IPV6[2]!,
+      IPV6[1]!,
+    ]],
+    [{}, { resolvConf: "nameserver 2001:db8::1,unix:/\nnameserver $(id)\n" }, DNS],
+    [{ dns: { upstream: ["[2001:db8::1]"] } }, { resolvConf: "nameserver ::1\n" }, [
+      ...DNS,
+      IPV6[2]!,
+      IPV6[1]!,
+    ]],
     [{}, { action: "cleanup", resolvConf: "nameserver ::1\n" }, DNS],
   ];
   for (const [file, changes, flags] of cases) {

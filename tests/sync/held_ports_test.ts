@@ -117,7 +117,7 @@ const NAMES: Record<string, {
       "http://c.t": "failed",
       "https://d.t": "active 0.0.0.0:443",
     },
-    published: [],
+    published: ["d.t", "a.t"],
     withheld: ["b.t", "c.t"],
   },
   "network mode: a system port is refused": {

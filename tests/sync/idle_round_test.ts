@@ -50,7 +50,7 @@ Deno.test("an idle round only checks addresses, listeners and names", async () =
   await loop.poll(NEVER);
   assert.deepEqual(world.revisions, revisions);
   assert.deepEqual(world.ensured, ["127.107.0.2", "127.107.0.3"]);
-  assert.deepEqual([...world.published.keys()], ["a.t", "b.t"]);
+  assert.deepEqual([...world.published.keys()], ["a.t", "b.t", "c.t"]);
   assert.equal(loop.outcomes, outcomes);
 });
 

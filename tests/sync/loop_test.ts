@@ -296,7 +296,7 @@ Deno.test("SyncLoop.reconcile() follows changed settings without a poll", async 
   test.settings = roundSettings({ listenInterface: "0.0.0.0", resolveInterface: (name) => name });
   await loop.reconcile();
   assert.deepEqual([...world.open], ["0.0.0.0:80"]);
-  assert.deepEqual([...world.published], []);
+  assert.deepEqual([...world.published], [["a.t", "127.0.0.1"]]);
   test.settings = roundSettings();
   await loop.reconcile();
   assert.deepEqual([...world.published], [["a.t", "127.107.0.2"]]);

@@ -36,7 +36,7 @@ Deno.test("watchFile() reports no change while the file is the same", async () =
   });
 });
 
-for (const change of ["inode", "mtimeMs", "size"]) {
+for (const change of ["inode", "mtimeMs", "ctimeMs", "size"]) {
   Deno.test(`watchFile() reports another ${change} within 5 s (F70)`, async () => {
     await watched({}, async ({ set, pass, calls }) => {
       set({ inode: 1, mtimeMs: 1, size: 1, [change]: 2 });

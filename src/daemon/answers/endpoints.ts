@@ -31,7 +31,8 @@ export interface EndpointReportInput {
   /** True if this machine uses the DNS server, so that names below a wildcard resolve. */
   readonly asksDns: boolean;
   /**
-   * The names that should resolve through the DNS server and do not: name → reason.
+   * The names that should resolve through the DNS server and do not: name → reason. Only those of
+   * wildcards count.
    *
    * @default {none}
    */
@@ -61,7 +62,8 @@ function outcomeReport(outcome: EndpointOutcome, input: EndpointReportInput): En
   const { endpoint, route, reason, state } = outcome;
   const { id, url, hostname, port, wildcard } = endpoint;
   const traffic = input.traffic(id);
-  const unresolved = input.unresolved?.get(hostname);
+  // All other names are in the hosts file, too.
+  const unresolved = wildcard ? input.unresolved?.get(hostname) : undefined;
   const failure = route === undefined ? undefined : input.failureOf?.(serviceKey(endpoint));
   return {
     ...emptyReport(),

@@ -1,7 +1,8 @@
 import type { FileError } from "../../model/errors.ts";
 import { ManagedFile } from "../managed_file.ts";
 import type { ReplaceFileSystem } from "../replace_file.ts";
-import { findOutside, replaceBlock } from "./hosts_block.ts";
+import { findOutside, type OutsideNames, replaceBlock } from "./hosts_block.ts";
+import { ownLine, type OwnLines } from "./own_lines.ts";
 import type { NamePublisher, PublishOutcome } from "./publisher.ts";
 import { refuseHostsLine } from "./refuse_hosts_line.ts";
 
@@ -10,7 +11,8 @@ export const MAX_HOSTS_BYTES: number = 16 * 1024 * 1024;
 
 /**
  * A hosts file with one section for ngrokd, of which this class is the only writer in the program.
- * Readers see the old file or the new one, and every byte outside the section stays.
+ * Readers see the old file or the new one, and the lines of others stay. ngrokd's lines are
+ * recognised by a record of them, so that it finds them wherever another program has put them.
  */
 export class HostsFile implements NamePublisher {
   readonly kind = "hosts";
@@ -22,13 +24,28 @@ export class HostsFile implements NamePublisher {
   #created: boolean;
   #checked: CheckedNames | undefined;
   #written: WrittenFile | undefined;
+  #own: OwnLines;
+  /** As recorded; nothing at first. */
+  #saved: OwnLines;
 
   constructor(path: string, options: HostsFileOptions) {
-    const { files, now, created = false, record = () => Promise.resolve() } = options;
+    const { files, now, created = false, written, shared = [], isOwn = () => false } = options;
+    const { record = () => Promise.resolve() } = options;
     this.file = path;
     this.#managed = new ManagedFile(path, { files, maxBytes: MAX_HOSTS_BYTES, now, hintFor });
     this.#created = created;
     this.#record = record;
+    this.#own = {
+      written: written === undefined ? undefined : new Set(written),
+      shared: new Set(shared),
+      isOwn,
+    };
+    this.#saved = { ...this.#own, written: this.#own.written ?? new Set() };
+  }
+
+  /** The same object until it changes. */
+  get own(): OwnLines {
+    return this.#own;
   }
 
   publish(names: Names, revision?: number): Promise<PublishOutcome> {
@@ -54,20 +71,26 @@ export class HostsFile implements NamePublisher {
           written = last;
           return { next: text };
         }
-        const replaced = replaceBlock(text, valid);
-        if ("problem" in replaced) return this.#damaged(replaced.problem);
+        const replaced = replaceBlock(text, valid, { own: this.#own });
         // Scanning a large file is slow, and the same text has the same notes.
-        const notes = replaced.text === last?.text ? last.notes : this.#notesOn(text, valid);
-        written = { text: replaced.text, block: replaced.block, revision, notes };
-        const isRepair = !options.isLast && last !== undefined && replaced.oldBlock !== last.block;
-        const beforeWrite = () => {
+        const isScanned = last !== undefined && replaced.text === last.text;
+        const { notes, own } = isScanned ? last : this.#found(valid, findOutside(replaced, valid));
+        written = { text: replaced.text, block: replaced.block, revision, notes, own };
+        const isRepair = !options.isLast && last !== undefined &&
+          (replaced.oldBlock !== last.block || replaced.isChanged);
+        const beforeWrite = async () => {
           this.#created ||= !exists;
-          return this.#record({ path: this.file, created: this.#created });
+          await this.#save({ ...own, written: new Set([...this.#own.written ?? [], ...own.written]) });
         };
         const isRemoved = options.isLast && this.#created && replaced.text === "" && exists;
         return { next: isRemoved ? undefined : replaced.text, isRepair, beforeWrite };
       });
-      if (outcome.problem === undefined) this.#written = written;
+      if (outcome.problem === undefined) {
+        this.#written = written;
+        // The record of a file without our lines goes with the change that is undone.
+        if (options.isLast) this.#own = written!.own;
+        else await this.#take(written!.own);
+      }
       // While another program keeps rewriting the file, the names are in it at times.
       if (outcome.problem === undefined || gaveUp) notes = written!.notes;
       return outcome;
@@ -75,19 +98,31 @@ export class HostsFile implements NamePublisher {
     return { ...outcome, refused, notes };
   }
 
-  #damaged({ line, message }: { line: number; message: string }): { problem: string; hint: string } {
-    return {
-      problem: `Cannot edit ${this.file}: line ${line} ${message}`,
-      hint: `Remove the rest of the managed section from ${this.file}; ngrokd writes it again`,
-    };
+  #found(names: Names, { lines, shared }: OutsideNames): Pick<WrittenFile, "notes" | "own"> {
+    const written = new Set([...names].map(([name, address]) => ownLine(address, name)));
+    const notes = new Map(
+      [...lines].map(([name, line]) =>
+        [name, `line ${line} of ${this.file} gives this name an address too`] as const
+      ),
+    );
+    return { notes, own: { ...this.#own, written, shared } };
   }
 
-  #notesOn(text: string, names: Names): Names {
-    const notes = new Map<string, string>();
-    for (const [name, line] of findOutside(text, names)) {
-      notes.set(name, `line ${line} of ${this.file} gives this name an address too`);
-    }
-    return notes;
+  /** Forgets the lines that are no longer in the file: others may write such ones now. */
+  async #take(own: WrittenLines): Promise<void> {
+    if (!isSame(this.#own, own)) this.#own = own;
+    if (!isSame(this.#saved, own)) await this.#save(own);
+  }
+
+  async #save(own: WrittenLines): Promise<void> {
+    this.#saved = own;
+    const [written, shared] = [[...own.written], [...own.shared]];
+    await this.#record({
+      path: this.file,
+      created: this.#created,
+      written,
+      ...(shared.length === 0 ? {} : { shared }),
+    });
   }
 }
 
@@ -102,8 +137,25 @@ export interface HostsFileOptions {
    * @default {false}
    */
   readonly created?: boolean;
-  /** Called before each write; `created` is true if ngrokd creates the file or has created it. */
-  readonly record?: (change: { path: string; created: boolean }) => Promise<void>;
+  /** The lines that an earlier run wrote, each `address\tname`; undefined if they are not known. */
+  readonly written?: readonly string[] | undefined;
+  /** Those of them that others had in the file, too. @default {[]} */
+  readonly shared?: readonly string[] | undefined;
+  /** Returns true for an address to which only ngrokd gives names. @default {() => false} */
+  readonly isOwn?: OwnLines["isOwn"];
+  /** Called before each write, and after one that removed lines. */
+  readonly record?: (change: HostsRecord) => Promise<void>;
+}
+
+/** The record of the changes to a hosts file. */
+export interface HostsRecord {
+  readonly path: string;
+  /** True if ngrokd creates the file or has created it. */
+  readonly created: boolean;
+  /** The lines that the file may have. */
+  readonly written: string[];
+  /** Those of them that others have in the file, too. @default {[]} */
+  readonly shared?: string[];
 }
 
 type Names = ReadonlyMap<string, string>;
@@ -122,6 +174,19 @@ interface WrittenFile {
   /** The revision of its names. */
   readonly revision: number | undefined;
   readonly notes: Names;
+  readonly own: WrittenLines;
+}
+
+interface WrittenLines extends OwnLines {
+  readonly written: ReadonlySet<string>;
+}
+
+function isSame(a: OwnLines, b: WrittenLines): boolean {
+  return a === b || a.written !== undefined && areSame(a.written, b.written) && areSame(a.shared, b.shared);
+}
+
+function areSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && a.isSubsetOf(b);
 }
 
 function checkNames(names: Names, revision?: number): CheckedNames {

@@ -1,9 +1,11 @@
+import { NO_RECORD } from "./own_lines.ts";
 import type { NamePublisher, PublishOutcome } from "./publisher.ts";
 
 /** A publisher that publishes nothing and gives the reason. */
 export class NoNames implements NamePublisher {
   readonly kind = "none";
   readonly file = "";
+  readonly own = NO_RECORD;
   readonly disabledReason: string;
 
   /** `reason` is a sentence for `status`. */

@@ -2,6 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { OnChange } from "../../lib/on_change.ts";
 import { withHint } from "../../model/errors.ts";
 import type { StatusReport } from "../../model/report.ts";
+import type { OwnLines } from "./own_lines.ts";
 import type { NamePublisher } from "./publisher.ts";
 
 const log = getLogger(["ngrokd", "names"]);
@@ -50,6 +51,11 @@ export class PublishedNames {
   /** The problem of the last publication, with its hint; undefined if there is none. */
   get problem(): string | undefined {
     return this.#problem;
+  }
+
+  /** The record of the lines in the hosts file. */
+  get own(): OwnLines {
+    return this.#publisher.own;
   }
 
   get report(): StatusReport["names"] {

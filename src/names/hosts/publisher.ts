@@ -1,4 +1,5 @@
 import type { ChangeOutcome } from "../outcome.ts";
+import type { OwnLines } from "./own_lines.ts";
 
 /** Makes names resolve by a file. No method rejects for a reason outside this program. */
 export interface NamePublisher {
@@ -8,6 +9,8 @@ export interface NamePublisher {
   readonly file: string;
   /** The reason why no name is published at all; undefined if names are published. */
   readonly disabledReason: string | undefined;
+  /** The record of its lines; the same object until it changes. */
+  readonly own: OwnLines;
   /**
    * Publishes exactly these normalised names with IPv4 addresses. Writes differences only. Names
    * with the revision of the last call are not checked again.

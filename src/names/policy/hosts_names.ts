@@ -1,29 +1,28 @@
-import type { HostsLine } from "../hosts/hosts_block.ts";
+import { type HostsLine, lineInFile } from "../hosts/hosts_block.ts";
+import type { HostsGap } from "../hosts/split_hosts.ts";
 import { NameSet } from "./name_set.ts";
 
 /** The names to which the hosts file gives an address outside ngrokd's section. Immutable. */
 export class HostsNames {
   readonly #index: NameIndex;
-  readonly #section: HostsSection;
+  readonly #gaps: readonly HostsGap[];
 
-  /** @param index Its lines are numbered as if there were no section of ngrokd. */
-  constructor(index: NameIndex, section: HostsSection = NO_SECTION) {
+  /** @param index Its lines are numbered as if there were no lines of ngrokd, the gaps. */
+  constructor(index: NameIndex, gaps: readonly HostsGap[] = []) {
     this.#index = index;
-    this.#section = section;
+    this.#gaps = gaps;
   }
 
-  /** Returns the same names around another section, with the same index. */
-  around(section: HostsSection): HostsNames {
-    return new HostsNames(this.#index, section);
+  /** Returns the same names around other lines of ngrokd, with the same index. */
+  around(gaps: readonly HostsGap[]): HostsNames {
+    return new HostsNames(this.#index, gaps);
   }
 
   /** Returns a name that an endpoint with this name or wildcard would take, and its line. */
   taken(name: string): { readonly name: string; readonly line: number } | undefined {
     const found = this.#index.names.taken(name);
     if (found === undefined) return undefined;
-    const line = this.#index.lines.get(found)!;
-    const { linesBefore, lines } = this.#section;
-    return { name: found, line: line > linesBefore ? line + lines : line };
+    return { name: found, line: lineInFile(this.#index.lines.get(found)!, this.#gaps) };
   }
 }
 
@@ -41,13 +40,3 @@ export interface NameIndex {
   readonly names: NameSet;
   readonly lines: ReadonlyMap<string, number>;
 }
-
-/** The position of ngrokd's section in the hosts file. */
-export interface HostsSection {
-  readonly linesBefore: number;
-  /** Its own lines, markers included. */
-  readonly lines: number;
-}
-
-/** A file without a section of ngrokd. */
-export const NO_SECTION: HostsSection = { linesBefore: 0, lines: 0 };

@@ -2,6 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { withoutWildcard } from "../../lib/hostname.ts";
 import { OnChange } from "../../lib/on_change.ts";
 import { messageOf } from "../../model/errors.ts";
+import type { OwnLines } from "../hosts/own_lines.ts";
 import { RESOLV_CONF } from "../select.ts";
 import { waitsForAnswer } from "./judge_public.ts";
 import { type MachineNames, machineNames } from "./machine_names.ts";
@@ -21,7 +22,7 @@ export class PolicyKeeper {
   readonly #options: PolicyKeeperOptions;
   readonly #public: PublicNames;
   readonly #onUnreadable = { hosts: new OnChange(), resolvConf: new OnChange() };
-  readonly #hosts: UserHosts;
+  readonly #hosts = new UserHosts();
   /** The last content that could be read. */
   #resolvConf = "";
   #machine: { readonly madeFrom: string; readonly names: MachineNames } | undefined;
@@ -32,7 +33,6 @@ export class PolicyKeeper {
 
   constructor(options: PolicyKeeperOptions) {
     this.#options = options;
-    this.#hosts = new UserHosts(options.isOurs);
     this.#public = new PublicNames({
       ...options,
       domainOf: (name) => this.#suffixes?.registrableDomain(withoutWildcard(name)) ?? name,
@@ -52,7 +52,7 @@ export class PolicyKeeper {
     }
     this.#resolvConf = await this.#read("resolvConf", this.#options.readResolvConf) ?? this.#resolvConf;
     const hosts = await this.#read("hosts", this.#options.readHosts);
-    if (hosts !== undefined) this.#hosts.update(hosts);
+    if (hosts !== undefined) this.#hosts.update(hosts, this.#options.own());
     const madeFrom = JSON.stringify([
       this.#options.configured(),
       this.#resolvConf,
@@ -126,8 +126,8 @@ export class PolicyKeeper {
 export interface PolicyKeeperOptions extends Pick<PublicNamesOptions, "lookUp" | "onChange"> {
   /** Returns the configured rules and the host name of this machine. */
   readonly configured: () => ConfiguredRules;
-  /** Returns true for an address to which only ngrokd gives names. */
-  readonly isOurs: (address: string) => boolean;
+  /** Returns the record of ngrokd's lines in the hosts file. */
+  readonly own: () => OwnLines;
   /** Loads the public suffix list. @default {loadPublicSuffixes} */
   readonly loadSuffixes?: () => Promise<PublicSuffixes>;
   /** Reads the hosts file; empty if it is missing. */

@@ -1,9 +1,11 @@
-import { type HostsLine, outsideSection, readHostsLines } from "../hosts/hosts_block.ts";
-import { HostsNames, type HostsSection, indexNames, NO_SECTION } from "./hosts_names.ts";
+import { type HostsLine, readHostsLines } from "../hosts/hosts_block.ts";
+import type { OwnLines } from "../hosts/own_lines.ts";
+import { type HostsGap, splitHosts } from "../hosts/split_hosts.ts";
+import { HostsNames, indexNames } from "./hosts_names.ts";
 
 /**
- * The lines of the hosts file outside ngrokd's section. They are read again only when they change:
- * a list of 100,000 blocked names takes half a second.
+ * The lines of the hosts file that are not ngrokd's. They are read again only when they change: a
+ * list of 100,000 blocked names takes half a second.
  */
 export class UserHosts {
   /** Grows when {@linkcode names} changes. */
@@ -12,43 +14,34 @@ export class UserHosts {
   linesRevision = 0;
   lines: readonly HostsLine[] = [];
   names: HostsNames = new HostsNames(indexNames([]));
-  readonly #isOurs: (address: string) => boolean;
   #text = "";
+  #own: OwnLines | undefined;
   #outside = "";
-  #section = NO_SECTION;
+  #gaps: readonly HostsGap[] = [];
 
-  /**
-   * @param isOurs Returns true for an address that only ngrokd writes. A damaged section has no
-   * known end, so that all other lines are taken for lines outside it.
-   */
-  constructor(isOurs: (address: string) => boolean) {
-    this.#isOurs = isOurs;
-  }
-
-  /** Takes over the content of the file. */
-  update(text: string): void {
-    if (text === this.#text) return;
+  /** Takes over the content of the file, in which ngrokd has these lines. */
+  update(text: string, own: OwnLines): void {
+    if (text === this.#text && own === this.#own) return;
     this.#text = text;
-    const found = outsideSection(text);
+    this.#own = own;
+    const { before, after, gaps } = splitHosts(text, own);
     // ngrokd adds a line end before its section.
-    const outside = (found?.text ?? text).trimEnd();
-    const section = found ?? NO_SECTION;
+    const outside = (before + after).trimEnd();
     if (outside !== this.#outside) {
       this.#outside = outside;
-      const lines = readHostsLines(outside);
-      this.lines = found === undefined ? lines.filter(({ address }) => !this.#isOurs(address)) : lines;
+      this.lines = readHostsLines(outside);
       this.linesRevision++;
-      this.names = new HostsNames(indexNames(this.lines), section);
-    } else if (this.#isMoved(section)) this.names = this.names.around(section);
+      this.names = new HostsNames(indexNames(this.lines), gaps);
+    } else if (this.#isMoved(gaps)) this.names = this.names.around(gaps);
     else return;
-    this.#section = section;
+    this.#gaps = gaps;
     this.revision++;
   }
 
-  /** Returns true if lines behind the section have other numbers now. */
-  #isMoved({ linesBefore, lines }: HostsSection): boolean {
-    const old = this.#section;
-    const hasLinesBehind = (this.lines.at(-1)?.line ?? 0) > Math.min(linesBefore, old.linesBefore);
-    return hasLinesBehind && (linesBefore !== old.linesBefore || lines !== old.lines);
+  /** Returns true if lines behind lines of ngrokd have other numbers now. */
+  #isMoved(gaps: readonly HostsGap[]): boolean {
+    const last = this.lines.at(-1)?.line ?? 0;
+    const [now, old] = [gaps, this.#gaps].map((all) => all.filter(({ linesBefore }) => linesBefore < last));
+    return JSON.stringify(now) !== JSON.stringify(old);
   }
 }

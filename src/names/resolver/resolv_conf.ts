@@ -2,7 +2,7 @@ import type { FileError } from "../../model/errors.ts";
 import { type Edit, ManagedFile, toBytes } from "../managed_file.ts";
 import type { ChangeOutcome } from "../outcome.ts";
 import type { ReplaceFileSystem } from "../replace_file.ts";
-import { replaceServer } from "./resolv_conf_text.ts";
+import { readNameservers, replaceServer } from "./resolv_conf_text.ts";
 import type { Resolver, ResolverOutcome, ResolverRequest } from "./resolver.ts";
 import { routingDomains } from "./routing_domains.ts";
 
@@ -24,6 +24,8 @@ export class ResolvConf implements Resolver {
   readonly #file: ManagedFile;
   readonly #options: ResolvConfOptions;
   #recorded = false;
+  /** The address by which our line is recognised; undefined if others have such a line. */
+  #server: string | undefined;
   /** The address in our line as it was last written. */
   #written: string | undefined;
 
@@ -33,6 +35,7 @@ export class ResolvConf implements Resolver {
     this.#path = path;
     this.#file = new ManagedFile(path, { files, maxBytes: MAX_BYTES, now, hintFor });
     this.#options = options;
+    this.#server = options.server;
   }
 
   async apply(request: ResolverRequest): Promise<ResolverOutcome> {
@@ -60,7 +63,9 @@ export class ResolvConf implements Resolver {
     this.#written = undefined;
     const { files, backup } = this.#options;
     const outcome = await this.#file.update((text) => this.#edit(text, undefined));
-    if (outcome.problem === undefined) await files.removeFile(backup);
+    if (outcome.problem !== undefined) return outcome;
+    this.#server = undefined;
+    await files.removeFile(backup);
     return outcome;
   }
 
@@ -86,13 +91,16 @@ export class ResolvConf implements Resolver {
   }
 
   async #edit(text: string, address: string | undefined): Promise<Edit> {
-    const next = replaceServer(text, address);
+    const written = this.#server;
+    const next = replaceServer(text, address, { written });
     if (next === text) return { next };
     const refusal = await this.#refuseFile();
     if (refusal !== undefined) return refusal;
     if (address === undefined) return { next };
-    const original = toBytes(replaceServer(text, undefined));
-    return { next, isRepair: this.#written === address, beforeWrite: () => this.#backUp(original) };
+    const original = replaceServer(text, undefined, { written });
+    const server = readNameservers(original).includes(address) ? undefined : address;
+    const beforeWrite = () => this.#backUp(toBytes(original), server);
+    return { next, isRepair: this.#written === address, beforeWrite };
   }
 
   /** Refuses a symlink: another program has made it, and its target is a file of that program. */
@@ -112,10 +120,14 @@ export class ResolvConf implements Resolver {
     };
   }
 
-  async #backUp(original: Uint8Array): Promise<void> {
+  async #backUp(original: Uint8Array, server: string | undefined): Promise<void> {
     const { files, backup, record } = this.#options;
-    if (!this.#recorded) await record?.({ kind: "resolv_conf", path: this.#path, backup });
+    const change = { kind: "resolv_conf", path: this.#path, backup } as const;
+    if (!this.#recorded || server !== this.#server) {
+      await record?.(server === undefined ? change : { ...change, server });
+    }
     this.#recorded = true;
+    this.#server = server;
     await files.createFile(backup, original, { mode: BACKUP_MODE });
   }
 }
@@ -129,8 +141,19 @@ export interface ResolvConfOptions {
   readonly managed?: () => boolean;
   /** Milliseconds that never run backwards. @default {performance.now} */
   readonly now?: () => number;
-  /** Called before the first change of the file. */
-  readonly record?: (change: { kind: "resolv_conf"; path: string; backup: string }) => Promise<void>;
+  /** The address that an earlier run wrote, if it is known and others have none like it. */
+  readonly server?: string | undefined;
+  /** Called before the first change of the file, and before one to another address. */
+  readonly record?: (change: ResolvConfChange) => Promise<void>;
+}
+
+/** A change of resolv.conf. */
+export interface ResolvConfChange {
+  readonly kind: "resolv_conf";
+  readonly path: string;
+  readonly backup: string;
+  /** The address in our line; undefined if others have a line like it. */
+  readonly server?: string;
 }
 
 interface Refusal {

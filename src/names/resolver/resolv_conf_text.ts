@@ -8,12 +8,28 @@ const OUR_LINES = new RegExp(
   "gm",
 );
 
+const MARKER_LINES = new RegExp(`^${MARKER}[ \\t\\r]*(?:\\n|(?![^]))`, "gm");
+
+const NAMESERVERS = /^nameserver[ \t]+([^\s#;]+)[^\n]*\n?/gm;
+
 /** The addresses of systemd-resolved itself (systemd-resolved.service(8)). */
 const STUBS: readonly string[] = ["127.0.0.53", "127.0.0.54"];
 
-/** Returns the file with our server before all others, or without it; every other byte is kept. */
-export function replaceServer(text: string, address: string | undefined): string {
-  const others = text.replace(OUR_LINES, "");
+/**
+ * Returns the file with our server before all others, or without it; every other byte is kept. A
+ * program may have moved or removed our marker, so that the address that we wrote counts, if known.
+ */
+export function replaceServer(
+  text: string,
+  address: string | undefined,
+  options: { readonly written?: string | undefined } = {},
+): string {
+  const { written } = options;
+  const isThere = written !== undefined &&
+    text.matchAll(NAMESERVERS).some(([, server]) => server === written);
+  const others = isThere
+    ? text.replace(MARKER_LINES, "").replace(NAMESERVERS, (line, server) => server === written ? "" : line)
+    : text.replace(OUR_LINES, "");
   return address === undefined ? others : `${MARKER}\nnameserver ${address}\n${others}`;
 }
 

@@ -115,12 +115,16 @@ Deno.test("endpointReports() shows how to reach a wildcard, by name if names bel
 });
 
 Deno.test("endpointReports() gives the reason why a name does not resolve on this machine", () => {
-  const [row] = reportsOf({
-    outcomes: [outcome({ scheme: "http", hostname: "*.apps.x", wildcard: true }, {})],
+  const [row, exact] = reportsOf({
+    outcomes: [
+      outcome({ scheme: "http", hostname: "*.apps.x", wildcard: true }, {}),
+      outcome({ id: "ep_b", hostname: "b.x" }, {}),
+    ],
     asksDns: true,
-    unresolved: new Map([["*.apps.x", "no room"]]),
+    unresolved: new Map([["*.apps.x", "no room"], ["b.x", "no room"]]),
   });
   assert.match(row!.reason, /^does not resolve on this machine: no room; use the Host header: curl -H/);
+  assert.equal(exact!.reason, "", "the hosts file has the name");
 });
 
 Deno.test("endpointReports() includes failed and refused endpoints, sorted by name, port and id", () => {

@@ -5,7 +5,7 @@ import { HostsFile } from "../../../src/names/hosts/hosts_file.ts";
 import type { ReplaceFileSystem } from "../../../src/names/replace_file.ts";
 import * as files from "../../../src/system/files.ts";
 import { failing, fileOnDisk, filesWith, symlink } from "../file_on_disk.ts";
-import { CLEAN_HOSTS, DAMAGED_HOSTS, readBlock, someNames } from "./hosts_texts.ts";
+import { BROKEN_HOSTS, CLEAN_HOSTS, readBlock, someNames } from "./hosts_texts.ts";
 import { captureLog } from "../../fakes/captured_log.ts";
 
 const USER = "127.0.0.1\tlocalhost\n10.0.0.1\tnas\n";
@@ -39,16 +39,14 @@ for (const [name, text] of Object.entries(CLEAN_HOSTS)) {
   });
 }
 
-for (const [name, { text, line }] of Object.entries(DAMAGED_HOSTS)) {
-  Deno.test(`HostsFile leaves a damaged file alone and names the line: ${name} (F9, F10)`, async () => {
+for (const [name, { text, without }] of Object.entries(BROKEN_HOSTS)) {
+  Deno.test(`HostsFile mends a broken section and leaves nothing of it: ${name} (F9, F10)`, async () => {
     await using file = await fileOnDisk("hosts", text);
     const hosts = new HostsFile(file.path, { files });
-    for (const outcome of [await hosts.publish(someNames(2)), await hosts.withdraw()]) {
-      assert.equal(outcome.changed, false);
-      assert.ok(outcome.problem?.startsWith(`Cannot edit ${file.path}: line ${line} `), outcome.problem);
-      assert.ok(outcome.hint);
-    }
-    assert.equal(await file.read(), text);
+    assert.deepEqual([(await hosts.publish(someNames(2))).problem], [undefined]);
+    assert.deepEqual(readBlock(await file.read()), someNames(2));
+    assert.equal((await hosts.withdraw()).changed, true);
+    assert.deepEqual((await file.read()).trimEnd(), without.trimEnd());
   });
 }
 
@@ -120,11 +118,9 @@ Deno.test("HostsFile notes a name that is in the lines of the user too", async (
 });
 
 Deno.test("HostsFile notes nothing about names that it could not publish", async () => {
-  const begin = "# BEGIN ngrokd managed section\n";
   const cases: [problem: RegExp, hook: (save: (text: string) => Promise<void>) => Promise<unknown>][] = [
     [/full$/, failing("full")],
     [/at the same time$/, (save) => save(`# ${crypto.randomUUID()}\n${USER}`)],
-    [/without an end marker$/, (save) => save(`${USER}${begin}`)],
   ];
   for (const [expected, hook] of cases) {
     await using file = await fileOnDisk("hosts", USER);
@@ -303,7 +299,8 @@ Deno.test("HostsFile does not limit the withdrawal of its section", async () => 
   const hosts = new HostsFile(file.path, { files, now: () => 0 });
   for (let i = 0; i < 20; i++) {
     await hosts.publish(someNames(1));
-    await file.write(withNames(2));
+    await file.write(USER);
+    await file.write(withNames(1).replace("10.107.0.2", "10.107.0.3"));
   }
   assert.equal((await hosts.withdraw()).changed, true);
   assert.equal(await file.read(), USER);
@@ -363,9 +360,16 @@ Deno.test("HostsFile records each change before it writes", async () => {
     assert.deepEqual(seen, [], "nothing is written");
     await hosts.publish(someNames(2));
     await hosts.publish(someNames(3));
-    const change = { path, created: user === undefined };
-    assert.deepEqual(seen.slice(0, 3), [change, user?.length, change]);
+    const change = (count: number) => ({
+      path,
+      created: user === undefined,
+      written: [...someNames(count)].map(([name, address]) => `${address}\t${name}`),
+    });
+    assert.deepEqual(seen.slice(0, 3), [change(2), user?.length, change(3)]);
     assert.equal(seen.length, 4);
+    // Until they are out of the file, and no longer.
+    await hosts.publish(someNames(1));
+    assert.deepEqual([seen[4], seen[6]], [change(3), change(1)]);
   }
 });
 

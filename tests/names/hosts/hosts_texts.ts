@@ -60,59 +60,48 @@ export const MANAGED_HOSTS: Readonly<Record<string, { readonly text: string; rea
   },
 };
 
-/** Hosts files with a damaged section, the line of the fault and the message about it. */
-export const DAMAGED_HOSTS: Readonly<
-  Record<string, { readonly text: string; readonly line: number; readonly message: RegExp }>
-> = {
+/**
+ * Hosts files in which another program has broken the section, and the text that remains when
+ * ngrokd's lines are removed. There is no record of them.
+ */
+export const BROKEN_HOSTS: Readonly<Record<string, { readonly text: string; readonly without: string }>> = {
   "END is missing": {
     text: `a\n# BEGIN ngrokd managed section\n10.0.0.1 x\nb\n`,
-    line: 2,
-    message: /^has a start marker without an end marker$/,
+    without: "a\n10.0.0.1 x\nb\n",
   },
   "BEGIN is missing": {
     text: `a\n10.0.0.1 x\n# END ngrokd managed section\nb\n`,
-    line: 3,
-    message: /^has an end marker without a start marker$/,
+    without: "a\n10.0.0.1 x\nb\n",
   },
   "END comes first": {
     text: "# END ngrokd managed section\na\n# BEGIN ngrokd managed section\n",
-    line: 1,
-    message: /^has an end marker without a start marker$/,
+    without: "a\n",
   },
-  "two sections": {
-    text: `a\n${OLD_BLOCK}b\n${OLD_BLOCK}`,
-    line: 6,
-    message: /the first is in line 2\)$/,
+  "two sections": { text: `a\n${OLD_BLOCK}b\n${OLD_BLOCK}`, without: "a\nb\n" },
+  "section in a section": { text: `# BEGIN ngrokd managed section\n${OLD_BLOCK}`, without: "" },
+  "END twice": { text: `${OLD_BLOCK}# END ngrokd managed section\n`, without: "" },
+  "marker in a comment of others": {
+    text: `a\n# see # BEGIN ngrokd managed section\n\n${OLD_BLOCK}`,
+    without: "a\n# see # BEGIN ngrokd managed section\n",
   },
-  "section in a section": {
-    text: `# BEGIN ngrokd managed section\n${OLD_BLOCK}`,
-    line: 2,
-    message: /the first is in line 1\)$/,
-  },
-  "END twice": {
-    text: `${OLD_BLOCK}# END ngrokd managed section\n`,
-    line: 4,
-    message: /^has a second end marker$/,
-  },
-  "marker inside a comment": {
-    text: `a\n## BEGIN ngrokd managed section\n${OLD_BLOCK}`,
-    line: 2,
-    message: /other text beside the marker/,
-  },
-  "marker mid-line": {
+  "markers that became comments": { text: `a\n\n${OLD_BLOCK.replaceAll("# ", "## ")}`, without: "a\n" },
+  "marker behind a line of others": {
     text: `${OLD_BLOCK}10.0.0.1 a # END ngrokd managed section\n`,
-    line: 4,
-    message: /other text beside the marker/,
+    without: "10.0.0.1 a # END ngrokd managed section\n",
   },
-  "blank after the marker": {
-    text: OLD_BLOCK.replace("section\n", "section \n"),
-    line: 1,
-    message: /other text beside the marker/,
+  "marker with other text": {
+    text: `# BEGIN ngrokd managed section of mine\n\n${OLD_BLOCK}`,
+    without: "# BEGIN ngrokd managed section of mine\n",
   },
+  "blank after the marker": { text: OLD_BLOCK.replace("section\n", "section \n"), without: "" },
   "two markers in one line": {
-    text: "# BEGIN ngrokd managed section# END ngrokd managed section\n",
-    line: 1,
-    message: /other text beside the marker/,
+    text: "a\n# BEGIN ngrokd managed section# END ngrokd managed section\n",
+    without: "a\n",
+  },
+  "lines of others in the section": {
+    text: `a\n${OLD_BLOCK.replace("10.107", "# mine\n127.0.0.1\tlocalhost\n10.107")}`,
+    // Without a record and a subnet, nobody knows whose the other line is.
+    without: "a\n# mine\n127.0.0.1\tlocalhost\n10.107.0.9\told.example\n",
   },
 };
 

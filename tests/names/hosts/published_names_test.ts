@@ -23,14 +23,16 @@ Deno.test("PublishedNames publishes nothing after its withdrawal (F27)", async (
 
 Deno.test("PublishedNames logs a lasting problem once, and reports it until it is solved", async () => {
   await using logged = await captureLog();
-  await using file = await fileOnDisk("hosts", "# BEGIN ngrokd managed section\n");
+  await using file = await fileOnDisk("hosts");
+  await Deno.mkdir(file.path);
   const names = new PublishedNames(new HostsFile(file.path, { files }));
   for (let round = 0; round < 3; round++) await names.publish(NAMES);
-  const problem = `Cannot edit ${file.path}: line 1 has a start marker without an end marker`;
+  const problem = `Cannot read ${file.path}: it is not a regular file`;
   assert.deepEqual(logged.lines("error"), [`Problem with the names: ${problem}`]);
   assert.equal(names.report.state, "failing");
-  assert.ok(names.report.reason?.startsWith(`${problem} (Remove `), "with the hint");
+  assert.ok(names.report.reason?.startsWith(`${problem} (Put a regular file there, `), "with the hint");
 
+  await Deno.remove(file.path);
   await file.write(USER);
   assert.deepEqual(await names.publish(NAMES), new Map([["*.t", "a hosts file cannot hold a wildcard"]]));
   assert.deepEqual(logged.lines("info"), [`Published names in ${file.path}`]);

@@ -6,9 +6,17 @@ import {
 } from "../../../src/names/policy/policy_keeper.ts";
 import { loadPublicSuffixes } from "../../../src/names/policy/public_suffix.ts";
 import { renderBlock } from "../../../src/names/hosts/hosts_block.ts";
+import type { OwnLines } from "../../../src/names/hosts/own_lines.ts";
 import { cpuTimeMs } from "../../fakes/cpu_time.ts";
 
 const SECTION = renderBlock(new Map([["ours.home", "10.107.0.2"]]));
+
+/** The daemon was killed, and its record is lost. */
+const OWN: OwnLines = {
+  written: undefined,
+  shared: new Set(),
+  isOwn: (address) => address.startsWith("10.107."),
+};
 
 /** A machine whose files and configuration the test changes. */
 class Machine {
@@ -27,7 +35,7 @@ class Machine {
   readonly keeper = new PolicyKeeper({
     loadSuffixes: () => (this.#loadSuffixes ?? loadPublicSuffixes)(),
     configured: () => this.configured,
-    isOurs: (address) => address.startsWith("10.107."),
+    own: () => OWN,
     readHosts: () => settle(this.hosts),
     readResolvConf: () => settle(this.resolvConf),
     lookUp: (name) => {
@@ -117,8 +125,8 @@ Deno.test("PolicyKeeper keeps what it knows while the hosts file or resolv.conf 
   }
 });
 
-// With a damaged section at the start, no line counted. Our own lines must not refuse our names.
-Deno.test("PolicyKeeper takes all lines of a damaged hosts file but those with our addresses", async () => {
+// With a broken section at the start, no line counted. Our own lines must not refuse our names.
+Deno.test("PolicyKeeper takes all lines of a broken hosts file but ours (R101)", async () => {
   const machine = new Machine();
   machine.hosts = `${SECTION.replace(/# END.*\n/, "")}192.0.2.7 nas.home\n`;
   assert.match(await machine.judge("nas.home"), /line 3/);

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { ResolvConf, type ResolvConfOptions } from "../../../src/names/resolver/resolv_conf.ts";
+import {
+  ResolvConf,
+  type ResolvConfChange,
+  type ResolvConfOptions,
+} from "../../../src/names/resolver/resolv_conf.ts";
 import type { ResolverRequest } from "../../../src/names/resolver/resolver.ts";
 import * as files from "../../../src/system/files.ts";
 import { failing, type FileOnDisk, fileOnDisk, symlink } from "../file_on_disk.ts";
@@ -156,6 +160,45 @@ Deno.test("ResolvConf keeps mode and owner", () =>
     assert.deepEqual(await attributes(), before);
   }));
 
+/** Changes that other tools make to a resolv.conf with our lines, as functions of its text. */
+const OTHER_TOOLS: Readonly<Record<string, (text: string) => string>> = {
+  "remove comments": (text) => text.replace(/^#.*\n/gm, ""),
+  "sort the lines": (text) => `${text.trimEnd().split("\n").sort().join("\n")}\n`,
+  "reverse the lines": (text) => `${text.trimEnd().split("\n").reverse().join("\n")}\n`,
+  "append a comment": (text) => text.replace(/^(nameserver.*)$/gm, "$1 # seen"),
+};
+
+for (const [what, tool] of Object.entries(OTHER_TOOLS)) {
+  // Without the marker our line stayed, and every look-up waited for a server that was gone.
+  Deno.test(`ResolvConf takes its server and no other away after tools ${what} (R101)`, () =>
+    withResolvConf(async ({ make, read, write }) => {
+      const others = `nameserver 1.1.1.1\n${OTHERS}`;
+      for (const isKilled of [false, true]) {
+        await write(others);
+        let server: string | undefined;
+        const record = (change: ResolvConfChange) => Promise.resolve(void (server = change.server));
+        const running = make({ record });
+        await running.apply(REQUEST);
+        await write(tool(await read()));
+        const resolver = isKilled ? make({ server }) : running;
+        await resolver.apply(REQUEST);
+        assert.equal((await read()).split("10.107.0.1").length, 2);
+        await resolver.withdraw();
+        assert.equal(await read(), tool(others));
+      }
+    }));
+}
+
+Deno.test("ResolvConf keeps a line of others with the address of our server", () =>
+  withResolvConf(async ({ make, read, write }) => {
+    const others = `${OTHERS}nameserver 10.107.0.1\n`;
+    await write(others);
+    const resolver = make();
+    await resolver.apply(REQUEST);
+    await resolver.withdraw();
+    assert.equal(await read(), others);
+  }));
+
 Deno.test("ResolvConf records the change once before it, and changes nothing without a backup (F2)", () =>
   withResolvConf(async ({ make, read, path, backup }) => {
     const records: unknown[] = [];
@@ -172,8 +215,9 @@ Deno.test("ResolvConf records the change once before it, and changes nothing wit
     const resolver = make({ record });
     await resolver.apply(REQUEST);
     await resolver.apply({ ...REQUEST, server: { address: "10.107.0.2", port: 53 } });
-    const change = { kind: "resolv_conf", path, backup };
-    assert.deepEqual(records, [change, OTHERS, change, OTHERS]);
+    const change = { kind: "resolv_conf", path, backup, server: "10.107.0.1" };
+    const next = { ...change, server: "10.107.0.2" };
+    assert.deepEqual(records, [change, OTHERS, change, OTHERS, next, ours()]);
   }));
 
 Deno.test("ResolvConf gives a hint if it may not write, and reports what it cannot read", () =>
