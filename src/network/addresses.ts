@@ -4,6 +4,7 @@ import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
 import type { StatusReport } from "../model/report.ts";
 import { admitPeer, isLocalPeer, type LocalOptions } from "./admit_peer.ts";
+import { canReplace } from "./choose_subnet.ts";
 import type { AddressDriver } from "./driver.ts";
 import { LO } from "./ip_plan.ts";
 import { toLoopbackSubnet } from "./loopback_subnet.ts";
@@ -22,6 +23,8 @@ export class Addresses {
   readonly #onFailure = new OnChange();
   #closed = false;
   #requested: Cidr | undefined;
+  /** The subnet that an earlier run used instead of the requested one. */
+  #remembered: Cidr | undefined;
   #subnet: Cidr;
   #reason: string | undefined;
   /** The reason why addresses cannot be bound now. */
@@ -40,11 +43,15 @@ export class Addresses {
     return this.#subnet;
   }
 
-  /** The subnets that replace this one if an interface can be created, or if none can. */
+  /**
+   * The subnets that replace this one if an interface can be created, if none can, or while others
+   * use the requested one.
+   */
   get equivalentSubnets(): readonly Cidr[] {
     const requested = this.#requested ?? this.#options.subnet;
     const used = formatCidr(this.#subnet);
-    return [requested, toLoopbackSubnet(requested)].filter((subnet) => formatCidr(subnet) !== used);
+    return [requested, toLoopbackSubnet(requested), ...(this.#remembered ? [this.#remembered] : [])]
+      .filter((subnet) => formatCidr(subnet) !== used);
   }
 
   /** True if the addresses are on an interface that ngrokd created. */
@@ -131,7 +138,8 @@ export class Addresses {
   async #prepare(requested: Cidr): Promise<void> {
     if (this.#closed) return;
     const { driver, memory } = this.#options;
-    const prepared = await driver.prepare(requested, await memory.recall(requested));
+    const remembered = await memory.recall(requested);
+    const prepared = await driver.prepare(requested, remembered);
     const { subnet, reason, remember, failure } = prepared;
     if (remember) await memory.remember(requested, subnet);
     this.#onReason.report(
@@ -139,6 +147,7 @@ export class Addresses {
       () => log.warn("Cannot use the configured subnet: {error}", { error: reason }),
     );
     this.#requested = requested;
+    this.#remembered = remembered && canReplace(requested, remembered) ? remembered : undefined;
     this.#subnet = subnet;
     this.#reason = reason;
     this.#problem = failure;
