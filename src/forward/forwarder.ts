@@ -80,9 +80,12 @@ export class Forwarder implements AsyncDisposable {
     return this.#listeners.open(where);
   }
 
-  /** Stops accepting on the listener with this key (`address:port`). Its connections go on. */
-  close(key: string): void {
-    this.#listeners.close(key);
+  /**
+   * Stops accepting on the listener with this key (`address:port`). Its connections go on. Fulfils
+   * when the port is free.
+   */
+  close(key: string): Promise<void> {
+    return this.#listeners.close(key);
   }
 
   /** Reads the keys of the open listeners. */

@@ -24,7 +24,7 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
   let { plan, opened } = await open(input, effects, saved.leases);
   logDropped(plan.droppedLeases);
   for (let attempt = 0; attempt < MAX_EXCHANGES; attempt++) {
-    const leases = exchange.exchange(opened.bindings, plan.leases);
+    const leases = await exchange.exchange(opened.bindings, plan.leases);
     if (leases === undefined) break;
     ({ plan, opened } = await open(input, effects, leases));
   }

@@ -91,11 +91,11 @@ async function leaveGoState(machine: FakeMachine): Promise<void> {
 /sbin/ip link add name ngrokd0 type dummy || /sbin/ip link add name ngrokd0 type bridge
 for n in 1 2 3; do /sbin/ip address add 10.107.0.$n/16 dev ngrokd0; done
 /sbin/ip link set ngrokd0 up`);
-  await Deno.writeTextFile(`${machine.directory}/ip_mappings.json`, '{\n  "api.myapp": "10.107.0.2"\n}');
-  await Deno.writeTextFile(`${machine.directory}/network_ports.json`, "{}");
+  await Deno.writeTextFile(`${machine.etc}/ip_mappings.json`, '{\n  "api.myapp": "10.107.0.3"\n}');
+  await Deno.writeTextFile(`${machine.etc}/network_ports.json`, "{}");
   await Deno.writeTextFile(
     machine.hostsPath,
-    `${HOSTS}\n# BEGIN ngrokd managed section\n10.107.0.2\tapi.myapp\n# END ngrokd managed section\n`,
+    `${HOSTS}\n# BEGIN ngrokd managed section\n10.107.0.3\tapi.myapp\n# END ngrokd managed section\n`,
   );
 }
 
@@ -107,12 +107,12 @@ test("the daemon takes over what the Go daemon left, keeps addresses, and remove
   await whileRunning(machine, async () => {
     await machine.until("the endpoint is active", async () => {
       const [row] = await machine.askList();
-      return row?.listen_address === "10.107.0.2:8301" && row.state === "active";
+      return row?.listen_address === "10.107.0.3:8301" && row.state === "active";
     });
     const { driver, kind, subnet, reason } = (await machine.askStatus()).addresses;
     assert.deepEqual([driver, subnet, reason], ["linux_ip", SUBNET, null]);
     assert.match(kind!, /^(dummy|bridge)$/);
-    assert.equal((await get("10.107.0.2:8301", "api.myapp:8301")).status, 200);
+    assert.equal((await get("10.107.0.3:8301", "api.myapp:8301")).status, 200);
     assert.match(machine.logText, /Took over interface ngrokd0 of the Go daemon/);
   });
   assert.equal(await networkState(), before);
