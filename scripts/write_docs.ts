@@ -7,6 +7,7 @@ import { writeErr, writeOut } from "../src/system/terminal.ts";
 import { environmentTable } from "./hostile/environments.ts";
 import { fileTable } from "./hostile/file_table.ts";
 import { hostileNamesTable } from "./hostile/name_table.ts";
+import { withTable } from "./with_table.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const KEYS = "Keys";
@@ -48,18 +49,6 @@ export function exampleConfig(): string {
 /** The text with the table of keys between the markers. */
 export function withKeyTable(text: string): string {
   return withTable(text, { name: KEYS, table: keyTable() });
-}
-
-/** The text with a table between its markers. @throws {SyntaxError} If it lacks them. */
-function withTable(text: string, { name, table }: { name: string; table: string }): string {
-  const begin = `<!-- ${name}: written by deno task docs -->\n`;
-  const end = `<!-- End of ${name.toLowerCase()} -->\n`;
-  const [before, rest, ...more] = text.split(begin);
-  const [, after, ...others] = rest?.split(end) ?? [];
-  if (after === undefined || more.length > 0 || others.length > 0) {
-    throw new SyntaxError(`Cannot write the table "${name}": the document does not hold both markers once`);
-  }
-  return before + begin + table + end + after;
 }
 
 /** The default as YAML; empty for a key that has none. */
