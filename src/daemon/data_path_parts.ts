@@ -15,7 +15,6 @@ const log = getLogger(["ngrokd", "daemon"]);
 /** The step of the shutdown that lets connections end. */
 export const DRAIN = "drain connections";
 
-const DRAIN_MS = 30_000;
 const MIB = 2 ** 20;
 
 /** Creates the trusted CAs, the dialer of the ingress, and the forwarder of connections. */
@@ -56,7 +55,7 @@ export async function openDataPath(
   shutdown.add("close connections", () => forwarder[Symbol.asyncDispose]());
   const probing = listenerProbe.run(shutdown.signal);
   shutdown.add("end the probe of the listeners", () => probing);
-  shutdown.add(DRAIN, () => drain(forwarder, shutdown));
+  shutdown.add(DRAIN, () => drain(forwarder, { shutdown, ms: live.current.server.drainMs }));
   return { trust, dialer, forwarder, listenerProbe };
 }
 
@@ -93,10 +92,18 @@ export function listenersOf(
 /** The parts that the data path uses. */
 export type DataPathOptions = Surroundings & Pick<Daemon, "account" | "ingress" | "addresses">;
 
-/** Lets connections end, unless the daemon fails or is forced; false if one had to be cut. */
-async function drain(forwarder: Forwarder, shutdown: Shutdown): Promise<boolean> {
+/** Lets connections end, unless the daemon fails or is forced; false if a busy one was cut. */
+async function drain(
+  forwarder: Forwarder,
+  { shutdown, ms }: { readonly shutdown: Shutdown; readonly ms: number },
+): Promise<boolean> {
   const count = forwarder.openConnections;
   if (count === 0 || !shutdown.isOrderly) return true;
-  log.info("Waiting for running connections", { count, seconds: DRAIN_MS / 1000 });
-  return await Promise.race([forwarder.drain(DRAIN_MS), whenAborted(shutdown.forced).then(() => false)]);
+  log.info("Waiting for running connections", { count, seconds: ms / 1000 });
+  const cut = await Promise.race([
+    forwarder.drain(ms),
+    whenAborted(shutdown.forced).then(() => forwarder.openConnections),
+  ]);
+  if (cut > 0) log.warn("Ended connections that were still busy", { count: cut });
+  return cut === 0;
 }

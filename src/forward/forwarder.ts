@@ -141,10 +141,10 @@ export class Forwarder implements AsyncDisposable {
   }
 
   /**
-   * Stops accepting, waits up to `ms` milliseconds for the connections to end, and aborts the rest.
-   * Returns true if all ended by themselves.
+   * Stops accepting, ends the idle connections, waits up to `ms` milliseconds for the others, and
+   * aborts the rest. Returns the number of those.
    */
-  async drain(ms: number): Promise<boolean> {
+  async drain(ms: number): Promise<number> {
     await this.#listeners[Symbol.asyncDispose]();
     return await this.#connections.drain(ms);
   }

@@ -40,6 +40,7 @@ export const SAMPLES: readonly Sample[] = [
     ["ngrokd.monitoring.svc", "*.example.com"],
     "health",
   ],
+  ["server.drain_seconds", 20, 20_000, "connections"],
   ["server.ingress_ca", "/tmp/ca.pem", "/tmp/ca.pem", "ingress"],
   ["bound_endpoints.poll_interval", 5, 5000, "poll"],
   ["bound_endpoints.selectors", ["x == 'a'", true], ["x == 'a'", "true"], "operator"],
