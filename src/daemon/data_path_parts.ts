@@ -19,7 +19,7 @@ const MIB = 2 ** 20;
 
 /** Creates the trusted CAs, the dialer of the ingress, and the forwarder of connections. */
 export async function openDataPath(
-  { live, system, shutdown, account, ingress, addresses }: DataPathOptions,
+  { live, system, shutdown, account, ingress, ingressChoice, addresses }: DataPathOptions,
 ): Promise<Pick<Daemon, "trust" | "dialer" | "forwarder" | "listenerProbe">> {
   const { files, listedCas } = system;
   const trust = new TrustSet({ files, learntPath: statePaths(live).learntCa, listed: listedCas });
@@ -36,6 +36,7 @@ export async function openDataPath(
     listen: system.listenTcp,
     connect: (options) => dialer.connect(options),
     ingress,
+    substitutes: ingressChoice,
     proxy,
     clientPair: () => account.pair,
     trust: () => trust.pems,
@@ -90,7 +91,9 @@ export function listenersOf(
 }
 
 /** The parts that the data path uses. */
-export type DataPathOptions = Surroundings & Pick<Daemon, "account" | "ingress" | "addresses">;
+export type DataPathOptions =
+  & Surroundings
+  & Pick<Daemon, "account" | "ingress" | "ingressChoice" | "addresses">;
 
 /** Lets connections end, unless the daemon fails or is forced; false if a busy one was cut. */
 async function drain(

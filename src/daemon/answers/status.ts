@@ -82,6 +82,7 @@ export function statusReport(daemon: Daemon): StatusReport {
       ...daemon.listenerProbe.problems,
       ...daemon.stateProblems,
       ...daemon.memoryProblems(),
+      ...(daemon.ingressChoice.problem === undefined ? [] : [daemon.ingressChoice.problem]),
       ...(addresses.memoryProblem === undefined ? [] : [addresses.memoryProblem]),
     ],
     start_time: new Date(startedAt).toISOString(),
