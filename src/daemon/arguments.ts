@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { DEFAULT_CONFIG_PATH } from "../config/paths.ts";
 import { VERSION } from "../lib/version.ts";
+import { translateGoFlags } from "./go_flags.ts";
 
 const EXAMPLES = `
 Examples:
@@ -10,8 +11,8 @@ Examples:
 Control it with ngrokctl.`;
 
 /**
- * Parses `[run | cleanup | deregister] [--config PATH] [-v] [--version]` (docs/compatibility.md
- * 4.1).
+ * Parses `[run | cleanup | deregister] [--config PATH] [-v] [--version]`, also with one dash
+ * (docs/compatibility.md 4.1).
  */
 export function parseArguments(argv: readonly string[]): DaemonArguments {
   let text = "";
@@ -41,7 +42,7 @@ export function parseArguments(argv: readonly string[]): DaemonArguments {
         : { action: "usage", message: `error: unknown command '${command}'\n` };
     });
   try {
-    program.parse([...argv], { from: "user" });
+    program.parse(translateGoFlags(argv), { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0

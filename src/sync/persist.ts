@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
 import { isHostname, isWildcard } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
@@ -7,6 +8,9 @@ import { type Endpoint, parseEndpointUrl } from "../model/endpoint.ts";
 import { statePathsIn } from "../model/state_files.ts";
 import { JsonFile, type StateFiles } from "../system/json_file.ts";
 import type { SavedState, StateEffects } from "./effects.ts";
+import { logFirst } from "./log_first.ts";
+
+const log = getLogger(["ngrokd", "sync"]);
 
 const MAX_REPORTED = 20;
 const WILDCARD_KEY = "wildcard:";
@@ -31,9 +35,20 @@ export class StateStore implements StateEffects {
     this.#endpoints = new JsonFile(endpoints, { schema: EndpointTable, files });
   }
 
-  /** Reads the state. Reports damaged or unreadable files, and bad entries, which are left out. */
+  /**
+   * Reads the state. Reports damaged or unreadable files, and bad entries, which are left out. The
+   * Go daemon lets names share an address: all but the first get another one, which is logged.
+   */
   async load(): Promise<LoadedState> {
-    const leases = await readEntries(this.#leases, parseLeases);
+    const shared: SharedLease[] = [];
+    const leases = await readEntries(this.#leases, (table) => parseLeases(table, shared));
+    logFirst(shared, {
+      one: (lease) =>
+        log.info("{hostname} moved to an address of its own: {owner} keeps {address}, which both had", {
+          ...lease,
+        }),
+      rest: (count) => log.info("Moved {count} more names to addresses of their own", { count }),
+    });
     const ports = await readEntries(this.#ports, parsePorts);
     const endpoints = await readEntries(this.#endpoints, parseEndpoints);
     return {
@@ -91,14 +106,24 @@ async function readEntries<C, E extends object>(
   return { entries, problems };
 }
 
-function* parseLeases(table: Record<string, unknown>): Generator<readonly [string, string] | string> {
+interface SharedLease {
+  readonly hostname: string;
+  readonly address: string;
+  /** The name that keeps the address. */
+  readonly owner: string;
+}
+
+function* parseLeases(
+  table: Record<string, unknown>,
+  shared: SharedLease[],
+): Generator<readonly [string, string] | string> {
   const holders = new Map<string, string>();
   for (const [key, value] of Object.entries(table)) {
     const hostname = key.startsWith(WILDCARD_KEY) ? `*.${key.slice(WILDCARD_KEY.length)}` : key;
     if (!isHostname(hostname) && !isWildcard(hostname)) yield `"${printable(key)}" is not a host name`;
     else if (typeof value !== "string" || parseIpv4(value) === undefined) yield `"${key}" has no address`;
     else if (holders.has(value)) {
-      yield `"${key}" has the address of "${holders.get(value)}" and gets one of its own`;
+      shared.push({ hostname, address: value, owner: holders.get(value)! });
     } else {
       holders.set(value, hostname);
       yield [hostname, value];

@@ -65,13 +65,13 @@ async function open(
   effects: RoundEffects,
   leases: Leases,
 ): Promise<{ plan: Plan; opened: OpenListeners }> {
-  const plan = allocate(endpoints, { ...settings, leases });
+  const { ports } = saved;
+  const plan = allocate(endpoints, { ...settings, leases, ports });
   // Saved before anybody can see a new address: after a crash no other name may get it.
   if (hasNew(plan.leases, saved.leases)) {
     // The save at the end of the round fails too, and its error is reported.
     await effects.state.save({ ...saved, leases: plan.leases }).catch(() => {});
   }
-  const { ports } = saved;
   const difference = diff(plan.routes, { observed: effects.listeners.observe(), ports });
   const opened = await openListeners(difference, effects, {
     ports,
@@ -97,7 +97,7 @@ export interface RoundInput extends KnownEndpoints {
 /** The configuration that a round depends on. */
 export interface RoundSettings
   extends
-    Omit<AllocateOptions, "leases">,
+    Omit<AllocateOptions, "leases" | "ports">,
     Pick<ReconcileOptions, "publishMovedPorts" | "redirectHeldPorts" | "os"> {
   /** The first port to try when a port is in use. */
   readonly startPort: number;

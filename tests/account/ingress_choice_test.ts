@@ -67,7 +67,7 @@ Deno.test("IngressChoice has no substitute for a configured ingress, and none fo
   }
 });
 
-// Every connection failed for ever, although the Go daemon, which knows the default name only, served.
+// Every connection failed for ever. The Go daemon, which knows the default name only, served.
 Deno.test("A connection reaches the default ingress if the one that the API names is unreachable", async () => {
   await using machine = await FakeMachine.create({ ingress: "" });
   const { cloud } = machine;
