@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { type Cidr, cidrContains, formatCidr, parseIpv4 } from "../lib/ipv4.ts";
+import { type Cidr, cidrContains, formatCidr, isLoopbackAddress, parseIpv4 } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
 import type { StatusReport } from "../model/report.ts";
@@ -12,6 +12,8 @@ import { OwnAddresses } from "./own_addresses.ts";
 import type { SubnetMemory } from "./subnet_memory.ts";
 
 const log = getLogger(["ngrokd", "network"]);
+
+const LOCALHOST = "127.0.0.1";
 
 /** The virtual addresses that the control path wants, with their state for `status`. */
 export class Addresses {
@@ -120,6 +122,25 @@ export class Addresses {
   /** Returns true for an IPv4 address that this machine has or just had, virtual ones included. */
   isOwn(address: string): boolean {
     return isLocalPeer(address, this.#local());
+  }
+
+  /**
+   * Returns the address at which clients reach a listener on every address: the first one of this
+   * machine that is neither a loopback nor a virtual one, as in the Go daemon's DNS answers.
+   */
+  shared(): string {
+    const isVirtual = (value: number) =>
+      [...this.#virtual.values()].some((subnet) => cidrContains(subnet, value));
+    const isShared = (address: string) => {
+      const value = parseIpv4(address);
+      return value !== undefined && !isLoopbackAddress(address) && !isVirtual(value);
+    };
+    try {
+      return this.#options.ownAddresses().find(isShared) ?? LOCALHOST;
+    } catch {
+      // Listing the addresses needs a descriptor. Without one, this machine can still dial.
+      return LOCALHOST;
+    }
   }
 
   /** Waits for a running change; none is made after that. */

@@ -117,7 +117,11 @@ function bindOrder(routes: readonly Route[]): Route[] {
   return routes.toSorted((a, b) => rank(a) - rank(b));
 }
 
-function interfaceOf(hostname: string, options: AllocateOptions): string {
+/** Returns the configured mode of a host name: `virtual`, or an address or interface. */
+export function interfaceOf(
+  hostname: string,
+  options: Pick<AllocateOptions, "overrides" | "listenInterface">,
+): string {
   const { overrides, listenInterface } = options;
   if (Object.keys(overrides).length === 0) return listenInterface;
   const names = [hostname, ...parentDomains(hostname).map((suffix) => `*.${suffix}`)];

@@ -120,6 +120,25 @@ Deno.test("SubnetMemory sets a damaged file aside, and logs what cannot be read 
   assert.match(logged.lines("warning").at(-1)!, /Cannot save the chosen subnet/);
 });
 
+Deno.test("Addresses name the first address that other machines can dial, or localhost", async () => {
+  const lists: [readonly string[], string][] = [
+    [["127.0.0.1", "10.107.0.1", "192.168.1.10", "10.0.0.5"], "192.168.1.10"],
+    [["127.0.0.1", "10.107.0.1"], "127.0.0.1"],
+    [[], "127.0.0.1"],
+  ];
+  for (const [list, shared] of lists) {
+    const addresses = new Addresses({
+      driver: driverOn(new FakeIp()),
+      subnet: SUBNET,
+      memory: new SubnetMemory({ path: "/nonexistent/net_subnet.json", files }),
+      ownAddresses: () => list,
+      allowed: () => [],
+    });
+    await addresses.prepare(SUBNET);
+    assert.equal(addresses.shared(), shared);
+  }
+});
+
 Deno.test("Addresses admit only peers of this machine to virtual listeners", async () => {
   const ip = new FakeIp();
   const addresses = addressesOn(ip);

@@ -1,6 +1,7 @@
 import { certificateWarning } from "../../identity/certificate_warning.ts";
 import { VERSION } from "../../lib/version.ts";
 import type { EndpointReport, HealthReport, StatusReport } from "../../model/report.ts";
+import { interfaceOf } from "../../sync/allocate.ts";
 import { endpointHealth, endpointReports } from "./endpoints.ts";
 import { daysUntil, formatDuration } from "./duration.ts";
 import type { Daemon } from "../daemon.ts";
@@ -12,8 +13,11 @@ const MAX_DEGRADED = 10;
 
 /** Returns the answer of `list`. */
 export function listReport(daemon: Daemon): EndpointReport[] {
-  const { loop, forwarder, dns } = daemon;
+  const { loop, forwarder, dns, addresses, live } = daemon;
+  const { net } = live.current;
   return endpointReports({
+    modeOf: (hostname) => interfaceOf(hostname, net),
+    sharedAddress: () => net.advertiseIp || addresses.shared(),
     outcomes: loop.outcomes,
     refused: loop.refusals.refused,
     traffic: (id) => forwarder.traffic(id),
