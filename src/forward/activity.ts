@@ -1,11 +1,13 @@
 import type { Meter } from "./pipe.ts";
 import type { OpenExchanges } from "./http/open_exchanges.ts";
 
+/** The time without traffic after which a connection of an unknown protocol is idle. */
+const QUIET_MS = 5_000;
 /**
- * The time without traffic after which a connection of an unknown protocol is idle. Its last byte
- * came from the endpoint: a client that waits for an answer is busy.
+ * The same if the last byte came from the client, which may wait for an answer. It need not wait:
+ * HTTP/2 clients acknowledge what they have received.
  */
-const QUIET_MS = 5000;
+const WAITING_MS = 30_000;
 
 /** Follows the traffic of one connection, to tell if it can end without a loss. */
 export class Activity {
@@ -30,7 +32,8 @@ export class Activity {
     if (this.#writes > 0) return undefined;
     const isOpen = this.#exchanges?.isOpen;
     if (isOpen !== undefined) return isOpen ? undefined : "between";
-    return !this.#awaitsAnswer && this.#now() - this.#movedAt >= QUIET_MS ? "quiet" : undefined;
+    const idleMs = this.#awaitsAnswer ? WAITING_MS : QUIET_MS;
+    return this.#now() - this.#movedAt >= idleMs ? "quiet" : undefined;
   }
 
   /** Returns a meter that also tells this object what moves. */

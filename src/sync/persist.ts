@@ -49,7 +49,14 @@ export class StateStore implements StateEffects {
         }),
       rest: (count) => log.info("Moved {count} more names to addresses of their own", { count }),
     });
-    const ports = await readEntries(this.#ports, parsePorts);
+    const outdated: string[] = [];
+    const ports = await readEntries(this.#ports, (table) => parsePorts(table, outdated));
+    if (outdated.length > 0) {
+      log.info("Dropped ports that an old Go daemon saved without the port of the endpoint", {
+        count: outdated.length,
+        first: outdated[0],
+      });
+    }
     const endpoints = await readEntries(this.#endpoints, parseEndpoints);
     return {
       state: {
@@ -131,9 +138,13 @@ function* parseLeases(
   }
 }
 
-function* parsePorts(table: Record<string, unknown>): Generator<readonly [string, number] | string> {
+function* parsePorts(
+  table: Record<string, unknown>,
+  outdated: string[],
+): Generator<readonly [string, number] | string> {
   for (const [key, value] of Object.entries(table)) {
     if (isServiceKey(key) && isPort(value)) yield [key, value];
+    else if (isHostname(key) && isPort(value)) outdated.push(key);
     else yield `"${printable(key)}" is not host:port with a port`;
   }
 }
