@@ -50,6 +50,12 @@ export class IngressChoice {
       `using ${textOf(fallback)}`;
   }
 
+  /** Returns true if {@linkcode afterFailure} may return the default ingress for this one. */
+  mayReplace(target: IngressTarget): boolean {
+    const named = this.#named();
+    return this.#options.configured() === undefined && named !== undefined && isSameTarget(target, named);
+  }
+
   /** Notes that `target` failed. Returns the ingress to try next; undefined if there is none. */
   afterFailure(target: IngressTarget, error: DialError): IngressTarget | undefined {
     const { configured, fallback } = this.#options;

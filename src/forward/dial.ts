@@ -5,6 +5,9 @@ import type { ByteStream } from "../system/byte_stream.ts";
 import type { TlsDialOptions } from "../system/connect_tls.ts";
 import type { DialGate } from "./admission/dial_gate.ts";
 
+/** The time that an ingress with a substitute has: a firewall may drop what is sent to it. */
+const FIRST_MS = 4000;
+
 /**
  * Opens a connection to the ingress with mutual TLS, or to its substitute if it cannot be reached.
  *
@@ -15,8 +18,11 @@ import type { DialGate } from "./admission/dial_gate.ts";
 export async function dialIngress(access: IngressAccess, options: DialOptions): Promise<ByteStream> {
   const end = performance.now() + options.timeoutMs;
   const target = access.ingress();
+  // The substitute needs the larger part: the gate lets no dial with less time through.
+  const isShared = options.timeoutMs > 2 * FIRST_MS && access.substitutes?.mayReplace(target) === true;
+  const limit = isShared ? { timeoutMs: FIRST_MS, minMs: 0 } : {};
   try {
-    return await dialTarget(target, { access, ...options });
+    return await dialTarget(target, { access, ...options, ...limit });
   } catch (error) {
     const next = error instanceof DialError ? access.substitutes?.afterFailure(target, error) : undefined;
     if (next === undefined) throw error;
@@ -31,9 +37,9 @@ export async function dialIngress(access: IngressAccess, options: DialOptions): 
 
 async function dialTarget(
   target: IngressTarget,
-  options: DialOptions & { readonly access: IngressAccess },
+  options: DialOptions & { readonly access: IngressAccess; readonly minMs?: number },
 ): Promise<ByteStream> {
-  const { access, timeoutMs, signal, gate, holder } = options;
+  const { access, timeoutMs, minMs, signal, gate, holder } = options;
   const { hostname, port } = target;
   const pair = access.clientPair();
   if (pair === undefined) {
@@ -45,6 +51,7 @@ async function dialTarget(
   const { cert, key } = pair;
   const stream = await gate.pass(`${hostname}:${port}`, {
     timeoutMs,
+    minMs,
     signal,
     holder,
     dial: (gated) =>
@@ -72,6 +79,8 @@ export interface IngressAccess {
   readonly ingress: () => IngressTarget;
   /** Decides what is dialled instead of an ingress that cannot be reached. @default Nothing */
   readonly substitutes?: {
+    /** Returns true if another ingress would be tried after this one. */
+    mayReplace(target: IngressTarget): boolean;
     /** Returns the ingress to try after this one has failed; undefined if there is none. */
     afterFailure(target: IngressTarget, error: DialError): IngressTarget | undefined;
     answered(target: IngressTarget): void;

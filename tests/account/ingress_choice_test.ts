@@ -23,6 +23,7 @@ Deno.test("IngressChoice uses the default one while the named one cannot be reac
     now: () => nowMs,
   });
   assert.deepEqual(choice.target, NAMED);
+  assert.deepEqual([choice.mayReplace(NAMED), choice.mayReplace(DEFAULT_INGRESS)], [true, false]);
   assert.equal(choice.afterFailure(NAMED, failure("untrusted")), undefined, "something answers there");
   for (let again = 0; again < 2; again++) {
     assert.deepEqual(choice.afterFailure(NAMED, failure()), DEFAULT_INGRESS);
@@ -61,7 +62,7 @@ Deno.test("IngressChoice has no substitute for a configured ingress, and none fo
       named: () => named,
       fallback: DEFAULT_INGRESS,
     });
-    assert.deepEqual(choice.target, target);
+    assert.deepEqual([choice.target, choice.mayReplace(target)], [target, false]);
     assert.equal(choice.afterFailure(target, failure()), undefined);
     assert.deepEqual(choice.target, target);
   }
