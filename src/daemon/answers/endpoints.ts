@@ -1,8 +1,8 @@
 import { compare } from "../../lib/compare.ts";
-import { parseEndpointUrl, type RefusedEndpoint } from "../../model/endpoint.ts";
+import { parseEndpointUrl, type RefusedEndpoint, serviceKey } from "../../model/endpoint.ts";
 import { VIRTUAL } from "../../model/listen_mode.ts";
 import type { EndpointHealth, EndpointReport } from "../../model/report.ts";
-import { ANY_ADDRESS, listenerKey, type Route } from "../../model/route_table.ts";
+import { ANY_ADDRESS, clientAddress, listenerKey, type Route } from "../../model/route_table.ts";
 import type { Traffic } from "../../model/traffic.ts";
 import type { EndpointOutcome } from "../../sync/round.ts";
 
@@ -33,6 +33,8 @@ export interface EndpointReportInput {
   readonly modeOf: (hostname: string) => string;
   /** Returns the address at which clients reach a listener on every address. */
   readonly sharedAddress: () => string;
+  /** Returns the last error of a service (`host:port`) that is failing. @default None is failing */
+  readonly failureOf?: (service: string) => string | undefined;
   /** True if this machine uses the DNS server, so that names below a wildcard resolve. */
   readonly asksDns: boolean;
   /**
@@ -69,6 +71,7 @@ function outcomeReport(outcome: EndpointOutcome, input: EndpointReportInput): En
   const mode = input.modeOf(hostname);
   const dialled = route && dialable(route, input);
   const unresolved = input.unresolved?.get(hostname);
+  const failure = route === undefined ? undefined : input.failureOf?.(serviceKey(endpoint));
   return {
     ...emptyReport(),
     id,
@@ -77,8 +80,9 @@ function outcomeReport(outcome: EndpointOutcome, input: EndpointReportInput): En
     port,
     wildcard,
     wildcard_suffix: wildcard ? hostname.slice(2) : "",
-    state,
+    state: failure === undefined ? state : "failing",
     reason: [
+      failure ?? "",
       reason,
       unresolved === undefined ? "" : `does not resolve on this machine: ${unresolved}`,
       wildcardUsage(dialled, input.asksDns && unresolved === undefined && state !== "degraded"),
@@ -94,7 +98,8 @@ function outcomeReport(outcome: EndpointOutcome, input: EndpointReportInput): En
 
 /** Returns the route with an address that can be dialled: nobody can dial 0.0.0.0. */
 function dialable(route: Route, { sharedAddress }: EndpointReportInput): Route {
-  return route.address === ANY_ADDRESS ? { ...route, address: sharedAddress() } : route;
+  const address = clientAddress(route);
+  return { ...route, address: address === ANY_ADDRESS ? sharedAddress() : address };
 }
 
 function listenerFields(route: Route, dialled: string): Partial<EndpointReport> {
@@ -118,9 +123,9 @@ function listenerFields(route: Route, dialled: string): Partial<EndpointReport> 
  */
 function wildcardUsage(route: Route | undefined, resolves: boolean): string {
   if (route === undefined || !route.wildcard) return "";
-  const { scheme, address, localPort, port, hostname } = route;
+  const { scheme, localPort, port, hostname } = route;
   const name = `name${hostname.slice(1)}`;
-  const key = listenerKey(address, localPort);
+  const key = listenerKey(clientAddress(route), localPort);
   if (resolves) {
     if (scheme === "tcp") return `use any name below it: nc ${name} ${localPort}`;
     const url = new URL(`${scheme === "http" ? "http" : "https"}://${name}:${localPort}/`);
