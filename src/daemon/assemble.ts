@@ -9,7 +9,7 @@ import { healthReport } from "./answers/status.ts";
 import type { Daemon, Surroundings } from "./daemon.ts";
 import { listenersOf, openDataPath } from "./data_path_parts.ts";
 import { prepareDirectories } from "./directories.ts";
-import { removeLeftoverFiles } from "./leftover_files.ts";
+import { removeLeftoverFiles, removeSigningRequest } from "./leftover_files.ts";
 import { openAddresses, openDns, openJournal, openNames, openRedirects } from "./machine_parts.ts";
 import { openNamePolicy } from "./name_parts.ts";
 import { stateDirectory } from "./paths.ts";
@@ -25,6 +25,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
   const directory = stateDirectory(live);
   const directoryProblems = await prepareDirectories(live, system.files);
   await removeLeftoverFiles(live, system.files);
+  await removeSigningRequest(live, system.files);
 
   const health = new Health({
     listen: system.listenTcp,

@@ -1,4 +1,5 @@
 import type { Account } from "../account/account.ts";
+import type { IngressChoice } from "../account/ingress_choice.ts";
 import type { Renewals } from "../account/renewals.ts";
 import type { ApiClient } from "../cloud/client.ts";
 import type { LiveConfig } from "../config/live_config.ts";
@@ -37,6 +38,8 @@ export interface Daemon {
   readonly health: Health;
   /** The ingress for new connections. */
   readonly ingress: () => { hostname: string; port: number };
+  /** The choice of that ingress. */
+  readonly ingressChoice: IngressChoice;
   /** The problems of the state files at the start. */
   readonly stateProblems: readonly string[];
   /** The damage of the account's small files, and what became of them. */

@@ -22,8 +22,8 @@ import { watchNameFiles } from "./watch_name_files.ts";
 const log = getLogger(["ngrokd", "daemon"]);
 
 /**
- * Runs the daemon until a signal stops it. Returns true if all connections ended by themselves and
- * all changes to this machine were undone.
+ * Runs the daemon until a signal stops it. Returns true if all changes to this machine were undone
+ * and no part failed to end. A connection that was cut is no failure.
  *
  * @throws If a part cannot start, after all others have been closed.
  */
@@ -43,8 +43,9 @@ export async function serve(live: LiveConfig, options: ServeOptions): Promise<bo
   }
   const { unfinished } = shutdown;
   const drained = !unfinished.includes(DRAIN);
-  log.info("ngrokd has stopped", { drained, clean: unfinished.every((action) => action === DRAIN) });
-  return unfinished.length === 0;
+  const clean = unfinished.every((action) => action === DRAIN);
+  log.info("ngrokd has stopped", { drained, clean });
+  return clean;
 }
 
 /** Options of {@linkcode serve}. */

@@ -5,13 +5,16 @@ import type { Outcome } from "../model/traffic.ts";
 import type { ByteStream } from "../system/byte_stream.ts";
 import type { AcceptedStream } from "../system/tcp.ts";
 import type { Turns } from "../system/turns.ts";
+import { Activity } from "./activity.ts";
 import type { IngressSlot } from "./admission/ingress_slots.ts";
 import type { Limits } from "./admission/limits.ts";
 import { sourceOf } from "./admission/source_of.ts";
 import { refuseOtherHost, urlOf } from "./choose_route.ts";
 import { findRoute, type Found } from "./find_route.ts";
 import { RequestFramer, switchOf } from "./http/frame_requests.ts";
+import { FollowedClient } from "./http/followed_client.ts";
 import { FramedStream } from "./http/framed_stream.ts";
+import { OpenExchanges } from "./http/open_exchanges.ts";
 import { httpResponse, sendRefusal } from "./http/refuse.ts";
 import type { HostRules } from "./http/refuse_foreign.ts";
 import { SwitchDetector } from "./http/switch_detector.ts";
@@ -30,7 +33,7 @@ import type { Upstream, UpstreamOptions } from "./upstream.ts";
  * @throws Whatever `local` throws before the pipe runs, and the signal's reason.
  */
 export async function serveConnection(local: AcceptedStream, options: ConnectionOptions): Promise<Outcome> {
-  const { routes, rules, limits, traffic, health, turns, onRouted, evict, signal } = options;
+  const { routes, rules, limits, traffic, health, turns, onRouted, follow, evict, signal } = options;
   const found = await findRoute(local, { routes, rules, limits });
   if (found.kind === "not_found") {
     if (found.protocol !== undefined) options.onNameless(found.protocol);
@@ -58,8 +61,13 @@ export async function serveConnection(local: AcceptedStream, options: Connection
     const ends = choice.passthrough
       ? { local, remote: upstream.stream, fromLocal: found.initial }
       : framed(local, upstream, { found, rules, limits, turns });
-    await pipe(ends.local, ends.remote, {
-      meter: metered(meter, upstream.slot),
+    const exchanges = head === undefined ? undefined : new OpenExchanges();
+    exchanges?.request(found.initial);
+    const activity = new Activity({ exchanges });
+    follow(activity);
+    const client = exchanges === undefined ? ends.local : new FollowedClient(ends.local, exchanges);
+    await pipe(client, ends.remote, {
+      meter: activity.metered(metered(meter, upstream.slot)),
       closeTimeoutMs: options.halfCloseMs,
       signal,
       fromLocal: ends.fromLocal,
@@ -92,6 +100,8 @@ export interface ConnectionOptions extends Omit<UpstreamOptions, "slotRequest"> 
   readonly onRouted: () => void;
   /** Ends this connection, because another one needs its slot or its memory. */
   readonly evict: () => void;
+  /** Called when the connection has an upstream. */
+  readonly follow: (activity: Activity) => void;
 }
 
 /** Tells the slot of a connection, too, what moves. */

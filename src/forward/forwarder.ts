@@ -101,9 +101,12 @@ export class Forwarder implements AsyncDisposable {
     return this.#listeners.open(where);
   }
 
-  /** Stops accepting on the listener with this key (`address:port`). Its connections go on. */
-  close(key: string): void {
-    this.#listeners.close(key);
+  /**
+   * Stops accepting on the listener with this key (`address:port`). Its connections go on. Fulfils
+   * when the port is free.
+   */
+  close(key: string): Promise<void> {
+    return this.#listeners.close(key);
   }
 
   /** Reads the keys of the open listeners. */
@@ -175,10 +178,10 @@ export class Forwarder implements AsyncDisposable {
   }
 
   /**
-   * Stops accepting, waits up to `ms` milliseconds for the connections to end, and aborts the rest.
-   * Returns true if all ended by themselves.
+   * Stops accepting, ends the idle connections, waits up to `ms` milliseconds for the others, and
+   * aborts the rest. Returns the number of those.
    */
-  async drain(ms: number): Promise<boolean> {
+  async drain(ms: number): Promise<number> {
     await this.#listeners[Symbol.asyncDispose]();
     return await this.#connections.drain(ms);
   }

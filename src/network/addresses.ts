@@ -1,9 +1,17 @@
 import { getLogger } from "@logtape/logtape";
-import { type Cidr, cidrContains, cidrsContain, formatCidr, parseIpv4 } from "../lib/ipv4.ts";
+import {
+  type Cidr,
+  cidrContains,
+  cidrsContain,
+  formatCidr,
+  isLoopbackAddress,
+  parseIpv4,
+} from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
 import type { StatusReport } from "../model/report.ts";
 import { admitPeer, isLocalPeer, type LocalOptions } from "./admit_peer.ts";
+import { canReplace } from "./choose_subnet.ts";
 import type { AddressDriver } from "./driver.ts";
 import { LO } from "./ip_plan.ts";
 import { toLoopbackSubnet } from "./loopback_subnet.ts";
@@ -11,6 +19,8 @@ import { OwnAddresses } from "./own_addresses.ts";
 import type { SubnetMemory } from "./subnet_memory.ts";
 
 const log = getLogger(["ngrokd", "network"]);
+
+const LOCALHOST = "127.0.0.1";
 
 /** The virtual addresses that the control path wants, with their state for `status`. */
 export class Addresses {
@@ -22,6 +32,8 @@ export class Addresses {
   readonly #onFailure = new OnChange();
   #closed = false;
   #requested: Cidr | undefined;
+  /** The subnet that an earlier run used instead of the requested one. */
+  #remembered: Cidr | undefined;
   #subnet: Cidr;
   #reason: string | undefined;
   /** The reason why addresses cannot be bound now. */
@@ -40,11 +52,15 @@ export class Addresses {
     return this.#subnet;
   }
 
-  /** The subnets that replace this one if an interface can be created, or if none can. */
+  /**
+   * The subnets that replace this one if an interface can be created, if none can, or while others
+   * use the requested one.
+   */
   get equivalentSubnets(): readonly Cidr[] {
     const requested = this.#requested ?? this.#options.subnet;
     const used = formatCidr(this.#subnet);
-    return [requested, toLoopbackSubnet(requested)].filter((subnet) => formatCidr(subnet) !== used);
+    return [requested, toLoopbackSubnet(requested), ...(this.#remembered ? [this.#remembered] : [])]
+      .filter((subnet) => formatCidr(subnet) !== used);
   }
 
   /** Returns true for an address of the subnet in use, or of one that replaces it. */
@@ -120,6 +136,25 @@ export class Addresses {
     return isLocalPeer(address, this.#local());
   }
 
+  /**
+   * Returns the address at which clients reach a listener on every address: the first one of this
+   * machine that is neither a loopback nor a virtual one, as in the Go daemon's DNS answers.
+   */
+  shared(): string {
+    const isVirtual = (value: number) =>
+      [...this.#virtual.values()].some((subnet) => cidrContains(subnet, value));
+    const isShared = (address: string) => {
+      const value = parseIpv4(address);
+      return value !== undefined && !isLoopbackAddress(address) && !isVirtual(value);
+    };
+    try {
+      return this.#options.ownAddresses().find(isShared) ?? LOCALHOST;
+    } catch {
+      // Listing the addresses needs a descriptor. Without one, this machine can still dial.
+      return LOCALHOST;
+    }
+  }
+
   /** Waits for a running change; none is made after that. */
   close(): Promise<void> {
     this.#closed = true;
@@ -136,7 +171,8 @@ export class Addresses {
   async #prepare(requested: Cidr): Promise<void> {
     if (this.#closed) return;
     const { driver, memory } = this.#options;
-    const prepared = await driver.prepare(requested, await memory.recall(requested));
+    const remembered = await memory.recall(requested);
+    const prepared = await driver.prepare(requested, remembered);
     const { subnet, reason, remember, failure } = prepared;
     if (remember) await memory.remember(requested, subnet);
     this.#onReason.report(
@@ -144,6 +180,7 @@ export class Addresses {
       () => log.warn("Cannot use the configured subnet: {error}", { error: reason }),
     );
     this.#requested = requested;
+    this.#remembered = remembered && canReplace(requested, remembered) ? remembered : undefined;
     this.#subnet = subnet;
     this.#reason = reason;
     this.#problem = failure;

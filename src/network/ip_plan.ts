@@ -92,7 +92,8 @@ function planLink(observed: ObservedLinks, { name, kind, subnet }: Wanted): IpSt
   return steps;
 }
 
-function deleteLink({ name }: Link): IpStep {
+/** Plans the step that removes an interface, with its addresses and routes. */
+export function deleteLink({ name }: Link): IpStep {
   return { args: ["link", "delete", "dev", name], because: `the interface ${name} is left over` };
 }
 

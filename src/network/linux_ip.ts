@@ -3,8 +3,9 @@ import { type Cidr, formatCidr } from "../lib/ipv4.ts";
 import { CommandError } from "../model/errors.ts";
 import { chooseSubnet } from "./choose_subnet.ts";
 import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
+import { findGoLeftover } from "./go_leftover.ts";
 import { IpProgram, type Run } from "./ip_program.ts";
-import { isOwn, LO, type ObservedLinks, planRelease, planVirtual } from "./ip_plan.ts";
+import { deleteLink, isOwn, LO, type ObservedLinks, planRelease, planVirtual } from "./ip_plan.ts";
 import { refuseOutside } from "./refuse_outside.ts";
 
 const log = getLogger(["ngrokd", "network"]);
@@ -45,9 +46,10 @@ export class LinuxIp implements AddressDriver {
 
   async prepare(wanted: Cidr, remembered?: Cidr): Promise<PreparedSubnet> {
     try {
-      const observed = await this.#ip.observe();
+      const observed = await this.#takeOver(wanted);
       const routes = (await this.#ip.routes()).filter((route) => !isOurs(route, observed));
-      const choice = chooseSubnet(wanted, { routes, remembered });
+      const isInUse = this.#subnet !== undefined && isSame(this.#subnet, remembered);
+      const choice = chooseSubnet(wanted, { routes, remembered, isInUse });
       if (choice === undefined) {
         const failure = `${formatCidr(wanted)} and all private networks are in use on this machine`;
         return { subnet: this.#subnet ?? wanted, failure };
@@ -95,6 +97,24 @@ export class LinuxIp implements AddressDriver {
     this.#subnet = undefined;
     this.#linkKind = undefined;
     return this.#removeAll();
+  }
+
+  /**
+   * Removes what the Go daemon left behind, whose routes would look like a conflict. Returns what
+   * is there then.
+   *
+   * @throws {CommandError}
+   */
+  async #takeOver(subnet: Cidr): Promise<ObservedLinks> {
+    const observed = await this.#ip.observe();
+    const leftover = findGoLeftover(observed.links, { name: this.#name, subnet });
+    if (leftover === undefined) return observed;
+    await this.#ip.apply([deleteLink(leftover)]);
+    log.info("Took over interface {interface} of the Go daemon", {
+      interface: leftover.name,
+      addresses: leftover.addresses.length,
+    });
+    return await this.#ip.observe();
   }
 
   /**
@@ -173,6 +193,10 @@ export interface LinuxIpOptions {
   readonly interfaceName?: string;
   /** Called before anything is created. */
   readonly record?: () => Promise<void>;
+}
+
+function isSame(a: Cidr, b: Cidr | undefined): boolean {
+  return b !== undefined && formatCidr(a) === formatCidr(b);
 }
 
 /** Returns true for a route on an interface of ours or with our protocol number. */

@@ -20,3 +20,41 @@ for (const mode of ["virtual", "network"] satisfies Mode[]) {
     }
   });
 }
+
+test("virtual", "SIGTERM lets a download end, and closes an idle keep-alive connection", async () => {
+  const finish = Promise.withResolvers<void>();
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
+    if (new URL(request.url).pathname === "/idle") return new Response("idle");
+    const parts = async function* () {
+      yield new TextEncoder().encode("first ");
+      await finish.promise;
+      yield new TextEncoder().encode("last");
+    };
+    return new Response(ReadableStream.from(parts()));
+  });
+  const url = "http://a.example.com";
+  await using daemon = await ClientStage.open({
+    mode: "virtual",
+    endpoints: { [url]: { forward: `127.0.0.1:${server.addr.port}` } },
+  });
+  const { stage } = daemon;
+  // The second transfer begins 30 s after the first, on the same connection.
+  const idle = daemon.run(["timeout", "6", "curl", "-sS", "--rate", "2/m", `${url}/idle`, `${url}/idle`]);
+  const busy = daemon.run(["curl", "-sSN", `${url}/busy`]);
+  await stage.until("both have answers", async () => {
+    const [row] = await stage.askList();
+    return row!.open_connections === 2 && row!.bytes_out > 200;
+  });
+  const startedAt = performance.now();
+  const stopped = stage.stopDaemon("SIGTERM");
+  await stage.until(
+    "it waits for the download",
+    () => stage.log.some((line) => line.includes("Waiting for")),
+  );
+  finish.resolve();
+  assert.equal((await busy).stdout, "first last");
+  assert.equal(await stopped, 0);
+  assert.ok(performance.now() - startedAt < 5000, "the idle connection ends at once");
+  assert.match(stage.log.join("\n"), /ngrokd has stopped drained=true clean=true/);
+  assert.equal((await idle).stdout, "idle");
+});

@@ -53,6 +53,7 @@ function serve(options: ServeOptions = {}) {
     return ingress.near;
   }
   const outcome = serveConnection(Object.assign(client.far, { peer }), {
+    follow: () => {},
     turns: new Turns(),
     routes: routes(url),
     access: {

@@ -9,7 +9,8 @@ export function driverOn(ip: FakeIp, os = "linux"): AddressDriver {
   return chooseAddressDriver({ os, listen: listenTcp, run: ip.run, interfaceName: "ngrokd0" });
 }
 
-interface FakeLink {
+/** An interface of {@linkcode FakeIp}. */
+export interface FakeLink {
   mac: string;
   kind: string;
   up: boolean;
