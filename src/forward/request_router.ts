@@ -215,7 +215,9 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
 
   /** Copies what answers a request to the buffer. The rest is for nobody, and ends the upstream. */
   #takeAnswer(reader: UpstreamReader, buffer: Uint8Array): number {
-    const bytes = reader.bytes.subarray(0, buffer.length);
+    const bytes = reader.bytes.length > buffer.length
+      ? reader.bytes.subarray(0, buffer.length)
+      : reader.bytes;
     const count = this.#responses.take(bytes);
     buffer.set(count === bytes.length ? bytes : bytes.subarray(0, count));
     if (count < bytes.length) reader.spoil();

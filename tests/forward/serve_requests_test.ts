@@ -85,8 +85,8 @@ Deno.test("a connection keeps a bounded number of upstreams, and counts each of 
   assert.deepEqual([first.total, first.bytesIn], [1, get(names[0]!).length]);
   assert.equal(await ask(conn, get(names[0]!)), get(names[0]!), "one that was ended is opened again");
   conn.close();
+  await until(() => names.every((name) => it.forwarder.traffic(`ep_${name}`).open === 0));
   await until(() => it.ingress.open.size === 0);
-  assert.ok(names.every((name) => it.forwarder.traffic(`ep_${name}`).open === 0));
 });
 
 Deno.test("a kept upstream gives its slot to another client without harm to its own (R83)", async () => {

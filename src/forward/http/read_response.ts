@@ -1,5 +1,5 @@
 import { BadChunk, ChunkedBody } from "./chunked_body.ts";
-import { parseResponse, type RequestKind } from "./parse_response.ts";
+import { mayBegin, parseResponse, type RequestKind } from "./parse_response.ts";
 
 /** The limit of a response's head; nobody looks for the end of a response with a larger one. */
 export const MAX_RESPONSE_HEAD_BYTES = 65_536;
@@ -8,8 +8,6 @@ const MAX_RUNS = 256;
 const FIRST_HEAD_BYTES = 1024;
 const CR = 0x0d;
 const LF = 0x0a;
-const PROTOCOL = new TextEncoder().encode("HTTP/1.");
-const LATIN1 = new TextDecoder("latin1");
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -99,17 +97,21 @@ export class ResponseReader {
 
   /** Looks at each byte once, however few of them come at a time. */
   #takeHead(bytes: Uint8Array): number {
-    const before = this.#headLength;
     const end = this.#headEnd(bytes);
     const count = end === "more" ? bytes.length : end;
-    if (count === "bad" || before + count > MAX_RESPONSE_HEAD_BYTES) return this.#passRest(bytes);
-    this.#hold(bytes.subarray(0, count));
-    const checked = Math.min(this.#headLength, PROTOCOL.length);
-    for (let at = before; at < checked; at++) {
-      if (this.#head[at] !== PROTOCOL[at]) return this.#passRest(bytes);
+    if (count === "bad" || this.#headLength + count > MAX_RESPONSE_HEAD_BYTES) return this.#passRest(bytes);
+    const part = count === bytes.length ? bytes : bytes.subarray(0, count);
+    if (end !== "more" && this.#headLength === 0) this.#endHead(part);
+    else {
+      this.#hold(part);
+      if (end !== "more") this.#endHead(this.#held);
+      else if (!mayBegin(this.#held)) return this.#passRest(bytes);
     }
-    if (end !== "more") this.#endHead();
     return count;
+  }
+
+  get #held(): Uint8Array {
+    return this.#head.subarray(0, this.#headLength);
   }
 
   /** Returns the offset behind the empty line; `bad` if a line ends without a carriage return. */
@@ -137,9 +139,9 @@ export class ResponseReader {
     this.#headLength = length;
   }
 
-  #endHead(): void {
+  #endHead(bytes: Uint8Array): void {
     const { kind } = this.#runs[0]!;
-    const head = parseResponse(LATIN1.decode(this.#head.subarray(0, this.#headLength)), kind);
+    const head = parseResponse(bytes, kind);
     this.#headLength = 0;
     if (this.#head.length > FIRST_HEAD_BYTES) this.#head = new Uint8Array(FIRST_HEAD_BYTES);
     if (head === undefined || head.body === "ambiguous") return this.#beginRest();
