@@ -5,7 +5,7 @@ import { ConnectionUpstreams, type ConnectionUpstreamsOptions } from "./connecti
 import { badGateway, isIngressFailure, outcomeOf } from "./counted_upstream.ts";
 import { switchOf } from "./http/frame_requests.ts";
 import type { Answers } from "./http/framed_stream.ts";
-import { type RequestHead, valuesOf } from "./http/parse_head.ts";
+import type { RequestHead } from "./http/parse_head.ts";
 import type { RequestKind } from "./http/parse_response.ts";
 import { ResponseReader } from "./http/read_response.ts";
 import { type HttpRefusal, httpResponse } from "./http/refuse.ts";
@@ -37,7 +37,8 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
   readonly #responses = new ResponseReader();
   readonly #upstreams: ConnectionUpstreams;
   #choice: RouteChoice;
-  #lastHead: RequestHead | undefined;
+  /** True if the client wants no answer after that to its last request. */
+  #isLast = false;
   /** True if the client has taken all that was read. */
   #isDelivered = true;
   /** True if no further request comes. */
@@ -78,7 +79,7 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
     const isFirst = reader.usedAt === undefined;
     reader.usedAt = performance.now();
     if (this.#repeatable !== undefined) this.#repeatable.isSent = true;
-    this.#lastHead = head;
+    this.#isLast = asksToClose(head);
     this.#responses.expect(kind);
     if (isFirst) this.#signal();
     return undefined;
@@ -244,8 +245,7 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
 
   /** Returns true if the connection has or needs another upstream, and neither side ends it. */
   #outlives(): boolean {
-    const options = valuesOf(this.#lastHead?.fields ?? [], "connection").join(",").toLowerCase();
-    const isLast = this.#responses.isFinal || this.#hasEnded || options.split(/[ \t,]+/).includes("close");
+    const isLast = this.#responses.isFinal || this.#hasEnded || this.#isLast;
     return !isLast && (this.#isPreparing || this.#upstreams.hasKept);
   }
 
@@ -306,4 +306,10 @@ export interface RouterOptions extends Omit<ConnectionUpstreamsOptions, "onChang
 
 function kindOf(head: RequestHead): RequestKind {
   return switchOf(head) ?? (head.method === "HEAD" ? "head" : "other");
+}
+
+function asksToClose({ fields }: RequestHead): boolean {
+  return fields.some(({ name, value }) =>
+    name === "connection" && value.toLowerCase().split(/[ \t,]+/).includes("close")
+  );
 }

@@ -125,6 +125,28 @@ Deno.test("a kept upstream that has died costs no request (R84)", async () => {
   }
 });
 
+Deno.test("a connection ends with the last of its upstreams, in any order (R84)", async () => {
+  for (const order of [[0, 1], [1, 0]]) {
+    await using it = share();
+    using conn = await it.dial();
+    for (const host of [A, B]) await ask(conn, get(host));
+    const [first, last] = order.map((index) => ({ conn: [...it.ingress.open][index]!, host: [A, B][index] }));
+    first!.conn.close();
+    await until(() => it.forwarder.traffic(`ep_${first!.host}`).open === 0);
+    last!.conn.close();
+    assert.equal(text(await readAll(conn)), "");
+  }
+});
+
+Deno.test("a connection whose client wants its end is not kept for others (R84)", async () => {
+  await using it = share();
+  using conn = await it.dial();
+  await ask(conn, get(A));
+  await ask(conn, get(B).replace("\r\n\r\n", "\r\nConnection: x, Close\r\n\r\n"));
+  [...it.ingress.open].at(-1)!.close();
+  assert.equal(text(await readAll(conn)), "");
+});
+
 /** Answers one request; closes without an answer at the second one. */
 async function onlyOnce(conn: Conn): Promise<void> {
   await send(conn, WELCOME);

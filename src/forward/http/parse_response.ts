@@ -123,14 +123,12 @@ function bodyOf(
 ): ResponseBody {
   const { status, kind, lengths, codings, isHttp10 } = head;
   if (status === 101) return kind === "upgrade" ? "switched" : "ambiguous";
-  const isFramed = lengths.length + codings.length > 0;
-  if (status < 200) return isFramed ? "ambiguous" : 0;
+  // A client that reads a body here would take the next response for it.
+  const bare = codings.length === 0 && lengths.every((length) => length === "0") ? 0 : "ambiguous";
+  if (status < 200) return bare;
   if (kind === "connect" && status < 300) return "switched";
   if (kind === "head" || status === 304) return 0;
-  // A client that reads a body here would take the next response for it.
-  if (status === 204) {
-    return codings.length === 0 && lengths.every((length) => length === "0") ? 0 : "ambiguous";
-  }
+  if (status === 204) return bare;
   if (lengths.length + codings.length > 1) return "ambiguous";
   if (codings.length > 0) return codings[0] === "chunked" && !isHttp10 ? "chunked" : "ambiguous";
   if (lengths.length === 0) return "until_end";

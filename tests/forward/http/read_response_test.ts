@@ -56,6 +56,7 @@ const RESPONSES: readonly (readonly [kind: RequestKind, response: string, end: s
   ["head", `${OK}Transfer-Encoding: chunked\r\n\r\n`, "ends"],
   ["head", `${OK}\r\n`, "ends"],
   ["other", `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n${EMPTY}`, "ends"],
+  ["other", `HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n${EMPTY}`, "ends"],
   ["upgrade", "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n", "ends"],
   ["connect", "HTTP/1.1 407 X\r\nContent-Length: 2\r\n\r\nno", "ends"],
   ["other", "HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 0\r\n\r\n", "ends"],
