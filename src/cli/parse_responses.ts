@@ -97,6 +97,7 @@ const STATUS: z.ZodType<StatusReport> = z.looseObject({
   refused_count: z.number(),
   degraded_count: z.number(),
   degraded: z.array(z.string()),
+  warnings: z.array(z.string()),
   ingress_endpoint: z.string(),
   api: z.looseObject({
     url: z.string(),
@@ -138,6 +139,7 @@ const STATUS: z.ZodType<StatusReport> = z.looseObject({
     names: z.number(),
     addresses: z.array(z.looseObject({ address: z.string(), error: NULLABLE_TEXT })),
     upstreams: z.array(z.string()),
+    forwarding: z.looseObject({ error: NULLABLE_TEXT, hint: NULLABLE_TEXT }),
     resolver: z.looseObject({
       driver: z.string(),
       target: z.string(),
@@ -219,6 +221,6 @@ function parse<T>(schema: z.ZodType<T>, data: unknown): T {
   const where = issue === undefined || issue.path.length === 0 ? "" : ` at ${issue.path.join(".")}`;
   throw new DaemonError(`Cannot read the response of the daemon: unknown form${where}`, {
     code: "malformed",
-    hint: "Check that both print the same version: deno task ngrokd --version, ngrokctl version",
+    hint: "Check that both print the same version: ngrokd --version, ngrokctl version",
   });
 }

@@ -1,7 +1,7 @@
 import { escapeControls } from "../lib/printable.ts";
 import type { ApiState, CertificateReport, StatusReport } from "../model/report.ts";
 import { box } from "./box.ts";
-import { daysLeft, TRUST_MODES } from "./render_trust.ts";
+import { timeLeft, TRUST_MODES } from "./render_trust.ts";
 
 const API_STATES: Readonly<Record<ApiState, string>> = {
   never: "not polled yet",
@@ -67,6 +67,7 @@ function problems(report: StatusReport): string[] {
     ...problem("Endpoints", unserved > 0 ? `${unserved} not served` : null, "See the reasons: ngrokctl list"),
     ...degraded.flatMap((text) => problem("Endpoint", text)),
     ...problem("Endpoints", more > 0 ? `${more} more degraded` : null, "See the reasons: ngrokctl list"),
+    ...report.warnings.flatMap((text) => problem("Endpoints", text, "See the names: ngrokctl list")),
     ...problem("API", api.error, api.hint),
     ...problem("API", api.notice),
     ...problem("Certificate", certificate?.error ?? null, retryText(certificate)),
@@ -76,6 +77,7 @@ function problems(report: StatusReport): string[] {
     ...problem("Names", names.reason),
     ...problem("Addresses", addresses.reason),
     ...dns.addresses.flatMap(({ error }) => problem("DNS", error)),
+    ...problem("DNS of other names", dns.forwarding.error, dns.forwarding.hint),
     // A resolver that works has the reason why it is not a better one, which is no problem.
     ...(dns.resolver.driver === "none" ? problem("Resolver", dns.resolver.reason, dns.resolver.hint) : []),
     ...problem("Health", health.error),
@@ -92,7 +94,7 @@ function certificateFields(certificate: CertificateReport | null): string[] {
   const renewal = next_renewal === null ? "" : `, renewal ${next_renewal}`;
   const renewed = last_renewal === null ? "" : `, renewed ${last_renewal}`;
   return [
-    field("Certificate", `${daysLeft(days_left)} (until ${not_after}${renewal})`),
+    field("Certificate", `${timeLeft(days_left, not_after)} (until ${not_after}${renewal})`),
     field("Issued", `${not_before} by ${issuer}, serial ${serial}${renewed}`),
   ];
 }
@@ -108,7 +110,7 @@ function retryText(certificate: CertificateReport | null): string {
 }
 
 function trustText({ mode, ca, issuer }: StatusReport["trust"]): string {
-  const left = ca === null ? "" : `, CA ${daysLeft(ca.days_left)}`;
+  const left = ca === null ? "" : `, CA ${timeLeft(ca.days_left, ca.valid_until)}`;
   return `${TRUST_MODES[mode]}${left}${issuer === null ? "" : ` (certificate of ${issuer})`}`;
 }
 

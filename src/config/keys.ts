@@ -1,6 +1,7 @@
 import * as addresses from "./address_types.ts";
 import type { Proxy } from "../model/proxy.ts";
 import type { IngressTarget } from "../model/ingress_target.ts";
+import { serverCapabilities } from "./dns_server_need.ts";
 import { key, netNeed, replaceNeeds } from "./key.ts";
 import { parseListenAddress } from "./listen_address.ts";
 import { hostPatterns } from "./listen_interface.ts";
@@ -176,8 +177,11 @@ export const KEYS = {
       type: addresses.dnsServers,
       default: [],
       area: "dns",
-      doc: "Upstream DNS servers; if empty, those of this machine, else 8.8.8.8 and 1.1.1.1",
-      needs: (servers) => servers.map((server) => netNeed(server)),
+      doc: "Upstream DNS servers; if empty, those of this machine",
+      needs: (servers) =>
+        servers.flatMap((server) =>
+          serverCapabilities(server).map((capability) => ({ value: server, capability }))
+        ),
     }),
     allowPrivate: key({
       name: "dns.allow_private",

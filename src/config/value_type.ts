@@ -24,7 +24,7 @@ export interface ReadContext<T> {
 }
 
 /** Lists the interfaces of this machine, once for each of their IPv4 addresses. */
-export type ListInterfaces = () => readonly { readonly interface: string }[];
+export type ListInterfaces = () => readonly { readonly interface: string; readonly address: string }[];
 
 /** A value that cannot be used. Only {@linkcode refusalOf} catches it. */
 class Refusal extends Error {

@@ -2,6 +2,7 @@ import type { PolicyKeeper } from "../names/policy/policy_keeper.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
+import { missingIps } from "../network/missing_ips.ts";
 import { Health } from "../web/health_listener.ts";
 import { openAccount } from "./account_parts.ts";
 import { healthReport } from "./answers/status.ts";
@@ -58,13 +59,22 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     saved,
     prepare: (endpoints) => policy.prepare(endpoints.map(({ hostname }) => hostname)),
     settings: () => {
-      const { listenInterface, overrides, startPort, allowPorts, publishMovedPorts, redirectHeldPorts } =
-        live.current.net;
+      const {
+        advertiseIps,
+        listenInterface,
+        overrides,
+        startPort,
+        allowPorts,
+        publishMovedPorts,
+        redirectHeldPorts,
+      } = live.current.net;
       return {
         subnet: addresses.subnet,
         equivalentSubnets: addresses.equivalentSubnets,
         listenInterface,
         overrides,
+        advertiseIps,
+        missingIps: missingIps(advertiseIps, system.localAddresses),
         startPort,
         publishMovedPorts,
         redirectHeldPorts,

@@ -18,6 +18,7 @@ export async function serveConnection(local: AcceptedStream, options: Connection
   const { routes, rules, limits, onRouted } = options;
   const found = await findRoute(local, { routes: routes(), rules, limits });
   if (found.kind === "not_found") {
+    if (found.protocol !== undefined) options.onNameless(found.protocol);
     if (found.refusal !== undefined) await sendRefusal(local, found.refusal, limits);
     return found.outcome;
   }

@@ -2,6 +2,7 @@ import type { ListenerRoutes } from "../model/route_table.ts";
 import type { Turns } from "../system/turns.ts";
 import type { OpenOptions } from "./counted_upstream.ts";
 import type { HostRules } from "./http/refuse_foreign.ts";
+import type { NamelessProtocol } from "./prelude/protocol_of.ts";
 
 /** The parts that a connection is served with. */
 export interface ConnectionOptions extends Omit<OpenOptions, "source"> {
@@ -12,6 +13,8 @@ export interface ConnectionOptions extends Omit<OpenOptions, "source"> {
   readonly halfCloseMs: () => number;
   /** The turns of clients whose requests cost much processor time. */
   readonly turns: Turns;
+  /** Called if the client names no endpoint, and its protocol shows. */
+  readonly onNameless: (protocol: NamelessProtocol) => void;
   /** Called when the route is known. */
   readonly onRouted: () => void;
 }

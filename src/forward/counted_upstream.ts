@@ -6,9 +6,10 @@ import { type RouteChoice, urlOf } from "./choose_route.ts";
 import type { HttpRefusal } from "./http/refuse.ts";
 import type { IngressHealth } from "./ingress_health.ts";
 import type { Meter } from "./pipe.ts";
+import { openPrepared } from "./prelude/open_prepared.ts";
 import type { TrafficCounters } from "./traffic_counters.ts";
 import { isRefusal } from "./upgrade.ts";
-import { openUpstream, type Upstream, type UpstreamOptions } from "./upstream.ts";
+import type { Upstream, UpstreamOptions } from "./upstream.ts";
 
 /** An upstream whose bytes count for its endpoint and its slot. */
 export interface CountedUpstream extends Upstream {
@@ -18,7 +19,7 @@ export interface CountedUpstream extends Upstream {
 /**
  * Opens an upstream and records the result for its endpoint.
  *
- * @throws As {@linkcode openUpstream}.
+ * @throws As {@linkcode openPrepared}.
  */
 export async function openCounted(choice: RouteChoice, options: OpenOptions): Promise<CountedUpstream> {
   const { source, evict, health, traffic } = options;
@@ -27,7 +28,7 @@ export async function openCounted(choice: RouteChoice, options: OpenOptions): Pr
   const [endpointId] = route.endpointIds as [string];
   let upstream: Upstream;
   try {
-    upstream = await openUpstream(choice, { ...options, slotRequest: { endpoint: name, source, evict } });
+    upstream = await openPrepared(choice, { ...options, slotRequest: { endpoint: name, source, evict } });
   } catch (error) {
     if (isIngressFailure(error)) {
       health.recordFailure(name, error);

@@ -17,6 +17,7 @@ import type { HostRules } from "./http/refuse_foreign.ts";
 import { IngressHealth, type IngressState } from "./ingress_health.ts";
 import { Listeners } from "./listeners.ts";
 import { type EndsAtOptions, OwnConnections } from "./own_connections.ts";
+import { UnroutedLog } from "./prelude/unrouted_log.ts";
 import { RunningConnections } from "./running_connections.ts";
 import { TrafficCounters } from "./traffic_counters.ts";
 
@@ -36,6 +37,7 @@ export class Forwarder implements AsyncDisposable {
   readonly #traffic = new TrafficCounters();
   readonly #health = new IngressHealth();
   readonly #own = new OwnConnections();
+  readonly #unrouted = new UnroutedLog();
   #routes = RouteTable.EMPTY;
 
   constructor(options: ForwarderOptions) {
@@ -57,7 +59,12 @@ export class Forwarder implements AsyncDisposable {
     };
     this.#connections = new RunningConnections(
       (stream, { key, ...own }) =>
-        serveConnection(stream, { ...shared, ...own, routes: () => this.#routes.at(key) }),
+        serveConnection(stream, {
+          ...shared,
+          ...own,
+          routes: () => this.#routes.at(key),
+          onNameless: (protocol) => this.#unrouted.report(key, { protocol, peer: stream.peer }),
+        }),
       new UnroutedConnections({ max: maxUnrouted, crowdMs: limits.helloMs }),
     );
     this.#listeners = new Listeners({

@@ -68,6 +68,8 @@ export interface StatusReport {
   /** The endpoints whose names do not resolve, and the first ten of them with the reasons. */
   degraded_count: number;
   degraded: string[];
+  /** The dangers for endpoints that are served. */
+  warnings: string[];
   ingress_endpoint: string;
   api: {
     url: string;
@@ -172,6 +174,8 @@ export interface DnsReport {
   addresses: { address: string; error: string | null }[];
   /** The upstream DNS servers, each `address:port`. */
   upstreams: string[];
+  /** The reason why queries for other names cannot be forwarded, or null. */
+  forwarding: { error: string | null; hint: string | null };
   /** `reason` says why it is not used, or why no better one is. */
   resolver: { driver: string; target: string; reason: string | null; hint: string | null };
 }

@@ -99,6 +99,7 @@ Deno.test("renderStatus() points to list while there are no endpoints", () => {
 Deno.test("renderStatus() ends with all problems and their next steps", () => {
   const text = lines({
     active_count: 2,
+    warnings: ["2 endpoints share their addresses"],
     api: { ...STATUS.api, state: "key_refused", error: "The key was refused", hint: "Set another" },
     ingress: { state: "failing", error: "untrusted", hint: null },
     trust: { ...STATUS.trust, sources: [], problems: ["bad.pem is no certificate"] },
@@ -117,8 +118,10 @@ Deno.test("renderStatus() ends with all problems and their next steps", () => {
   });
   assert.ok(text.includes("  Certificate:         none"));
   assert.ok(text.includes("  Trust:               built-in roots"));
-  assert.deepEqual(text.slice(-14), [
+  assert.deepEqual(text.slice(-16), [
     "",
+    "  ⚠ Endpoints: 2 endpoints share their addresses",
+    "    See the names: ngrokctl list",
     "  ⚠ API: The key was refused",
     "    Set another",
     "  ⚠ Ingress: untrusted",
@@ -138,10 +141,15 @@ Deno.test("renderStatus() ends with all problems and their next steps", () => {
 Deno.test("renderStatus() shows days and durations in their largest units", () => {
   const field = (label: string, changes: Partial<StatusReport>) =>
     lines(changes).find((line) => line.startsWith(`  ${label}:`))?.slice(23);
-  const certificate = (days_left: number) =>
-    field("Certificate", { certificate: { ...STATUS.certificate!, days_left } });
-  assert.match(certificate(1.5) ?? "", /^1 day left/);
-  assert.match(certificate(-0.5) ?? "", /^expired/);
+  const certificate = (hoursLeft: number) => {
+    const not_after = new Date(Date.now() + hoursLeft * 3_600_000 + 30_000).toISOString();
+    const days_left = Math.floor(hoursLeft / 24);
+    return field("Certificate", { certificate: { ...STATUS.certificate!, days_left, not_after } });
+  };
+  assert.match(certificate(49) ?? "", /^2 days left/);
+  assert.match(certificate(23) ?? "", /^23 hours left/);
+  assert.match(certificate(0.5) ?? "", /^30 min left/);
+  assert.match(certificate(-1) ?? "", /^expired/);
   assert.equal(
     field("Ingress state", { ingress: { state: "unknown", error: null, hint: null } }),
     "not used yet",

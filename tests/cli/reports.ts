@@ -35,6 +35,7 @@ export const STATUS: StatusReport = {
   refused_count: 0,
   degraded_count: 0,
   degraded: [],
+  warnings: [],
   ingress_endpoint: "ingress.example:443",
   api: {
     url: "https://api.ngrok.com",
@@ -76,6 +77,7 @@ export const STATUS: StatusReport = {
     state: "ok",
     names: 2,
     addresses: [{ address: "127.0.0.1:53", error: null }],
+    forwarding: { error: null, hint: null },
     upstreams: ["9.9.9.9:53"],
     resolver: { driver: "systemd_resolved", target: "systemd-resolved (ngrokd0)", reason: null, hint: null },
   },

@@ -74,10 +74,16 @@ export const SAMPLES: readonly Sample[] = [
   ["net.half_close_timeout", 5, 5_000, "connections"],
   ["net.idle_timeout", 600, 600_000, "connections"],
   ["net.advertise_ip", "192.0.2.1", "192.0.2.1", "endpoints"],
+  ["net.advertise_ips", ["192.0.2.1", "192.0.2.2"], ["192.0.2.1", "192.0.2.2"], "endpoints"],
   ["dns.enabled", true, true, "dns"],
   ["dns.listen", "127.0.0.1:5353", "127.0.0.1:5353", "dns"],
   ["dns.manage_resolv_conf", false, false, "dns"],
-  ["dns.upstream", ["9.9.9.9", "localhost:54"], ["9.9.9.9:53", "127.0.0.1:54"], "dns"],
+  [
+    "dns.upstream",
+    ["9.9.9.9", "localhost:54", "2001:DB8::1", "[2001:db8::2]:54", "[fe80::1%eth0]"],
+    ["9.9.9.9:53", "127.0.0.1:54", "[2001:db8::1]:53", "[2001:db8::2]:54", "[fe80::1%eth0]:53"],
+    "dns",
+  ],
   ["dns.allow_private", ["NAS.corp.", "*.lan"], ["nas.corp", "*.lan"], "dns"],
 ];
 

@@ -8,7 +8,13 @@ import { ConfigError, type ConfigProblem } from "../../src/model/errors.ts";
 import { showProxy } from "../../src/model/proxy.ts";
 import { fileWith, SAMPLES } from "./sample_values.ts";
 
-const MACHINE: ParseOptions = { interfaces: () => [{ interface: "lo" }, { interface: "eth0" }] };
+const MACHINE: ParseOptions = {
+  interfaces: () => [
+    { interface: "lo", address: "127.0.0.1" },
+    { interface: "eth0", address: "192.0.2.1" },
+    { interface: "eth0", address: "192.0.2.2" },
+  ],
+};
 
 function problemsOf(raw: unknown, options: ParseOptions = MACHINE): readonly ConfigProblem[] {
   try {
@@ -192,6 +198,17 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   ["net.allow_hosts", ["*"], '.0: "*" is not a host name, *.suffix, IPv4 address or origin'],
   ["net.allow_cidrs", ["lan"], '.0: "lan" is not of the form a.b.c.d/n'],
   ["net.advertise_ip", "0.0.0.0", ': "0.0.0.0" cannot be the address of a host'],
+  [
+    "net.advertise_ips",
+    ["192.0.2.9"],
+    '.0: "192.0.2.9" is not an address of this machine (Its addresses are 192.0.2.1, 192.0.2.2)',
+  ],
+  [
+    "net.advertise_ips",
+    ["127.0.0.1"],
+    '.0: "127.0.0.1" is a loopback address, which leads every machine to itself',
+  ],
+  ["net.advertise_ips", ["192.0.2.1", "eth0"], '.1: "eth0" is not an IPv4 address'],
   ["net.advertise_ip", "host", ': "host" is not an IPv4 address'],
   ["net.publish_moved_ports", "perhaps", ': "perhaps" is not true or false'],
   ["net.redirect_held_ports", "on", ': "on" is not auto or off'],
@@ -219,10 +236,12 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   [
     "dns.upstream",
     ["dns.example"],
-    '.0: "dns.example" is not an IPv4 address (Write the address of the DNS server)',
+    '.0: "dns.example" is not an IP address (Write the address of the DNS server)',
   ],
   ["dns.allow_private", ["nas corp"], '.0: "nas corp" is not a host name or *.suffix'],
   ["dns.allow_private", ["*"], '.0: "*" is not a host name or *.suffix'],
+  ["dns.upstream", ["[2001:db8::1]:0"], '.0: the port "0" is not in 1 to 65535'],
+  ["dns.upstream", ["fe80::1"], '.0: "fe80::1" is link-local (Write it with its interface: fe80::1%eth0)'],
   ["dns.upstream", ["1.1.1.1:x"], '.0: the port "x" is not in 1 to 65535'],
 ];
 
@@ -233,7 +252,7 @@ Deno.test("parseConfig() lists the interfaces once, and limits lists and maps to
   let calls = 0;
   const interfaces = () => {
     calls++;
-    return [{ interface: "lo" }];
+    return [{ interface: "lo", address: "127.0.0.1" }];
   };
   parseConfig({ net: { overrides: overrides(1000) } }, { interfaces });
   assert.equal(calls, 1);

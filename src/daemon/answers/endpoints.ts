@@ -2,7 +2,7 @@ import { compare } from "../../lib/compare.ts";
 import type { RefusedEndpoint } from "../../model/endpoint.ts";
 import { VIRTUAL } from "../../model/listen_mode.ts";
 import type { EndpointHealth, EndpointReport } from "../../model/report.ts";
-import { listenerKey, type Route } from "../../model/route_table.ts";
+import { clientAddress, listenerKey, type Route } from "../../model/route_table.ts";
 import type { Traffic } from "../../model/traffic.ts";
 import type { EndpointOutcome } from "../../sync/round.ts";
 
@@ -88,8 +88,8 @@ function listenerFields(route: Route): Partial<EndpointReport> {
   const virtual = listenInterface === VIRTUAL;
   const key = listenerKey(address, localPort);
   return {
-    ip: address,
-    listen_address: key,
+    ip: clientAddress(route),
+    listen_address: listenerKey(clientAddress(route), localPort),
     mode: listenInterface,
     listen_interface: virtual ? VIRTUAL : address,
     local_listener: true,
@@ -104,9 +104,9 @@ function listenerFields(route: Route): Partial<EndpointReport> {
  */
 function wildcardUsage(route: Route | undefined, resolves: boolean): string {
   if (route === undefined || !route.wildcard) return "";
-  const { scheme, address, localPort, port, hostname } = route;
+  const { scheme, localPort, port, hostname } = route;
   const name = `name${hostname.slice(1)}`;
-  const key = listenerKey(address, localPort);
+  const key = listenerKey(clientAddress(route), localPort);
   if (resolves) {
     if (scheme === "tcp") return `use any name below it: nc ${name} ${localPort}`;
     const url = new URL(`${scheme === "http" ? "http" : "https"}://${name}:${localPort}/`);

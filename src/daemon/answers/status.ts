@@ -1,6 +1,7 @@
 import { certificateWarning } from "../../identity/certificate_warning.ts";
 import { VERSION } from "../../lib/version.ts";
 import type { EndpointReport, HealthReport, StatusReport } from "../../model/report.ts";
+import type { EndpointOutcome } from "../../sync/round.ts";
 import { endpointHealth, endpointReports } from "./endpoints.ts";
 import { daysUntil, formatDuration } from "./duration.ts";
 import type { Daemon } from "../daemon.ts";
@@ -41,6 +42,7 @@ export function statusReport(daemon: Daemon): StatusReport {
     active_count: loop.outcomes.filter((outcome) => outcome.state === "active").length,
     degraded_count: degraded.length,
     degraded: degraded.slice(0, MAX_DEGRADED).map(({ endpoint, reason }) => `${endpoint.url}: ${reason}`),
+    warnings: sharedWarnings(loop.outcomes),
     ingress_endpoint: `${hostname}:${port}`,
     api: {
       url: live.current.api.url,
@@ -126,6 +128,14 @@ export function healthReport(daemon: Daemon): HealthReport {
     start_time: status.start_time,
     endpoints: endpointHealth(reports, (id) => daemon.forwarder.traffic(id)),
   };
+}
+
+/** Warns of endpoints that share an address with another of their domain. */
+function sharedWarnings(outcomes: readonly EndpointOutcome[]): string[] {
+  const count = outcomes.filter(({ isShared = false }) => isShared).length;
+  if (count === 0) return [];
+  const text = "share their addresses with others for which one certificate could be";
+  return [`${count} https and tls endpoints ${text}: a browser can send requests to the wrong one`];
 }
 
 function timeOrNull(ms: number | undefined): string | null {
