@@ -120,6 +120,20 @@ export const KEYS = {
       area: "health",
       doc: "Names that a request to the health server may be for, besides addresses and `localhost`",
     }),
+    probeIntervalMs: key({
+      name: "server.probe_interval",
+      type: types.secondsOrOff,
+      default: 300_000,
+      area: "probes",
+      doc: "Time without a connection to the ingress after which ngrokd probes it; 0 switches probes off",
+    }),
+    probeEndpoints: key({
+      name: "server.probe_endpoints",
+      type: types.boolean,
+      default: true,
+      area: "probes",
+      doc: "Lets a probe connect to an endpoint, too; if `false`, it ends after the TLS handshake",
+    }),
     ingressCa: key({
       name: "server.ingress_ca",
       type: types.filePath,

@@ -88,6 +88,24 @@ export const seconds: ValueType<number> = {
   write: (ms) => ms / 1000,
 };
 
+/** The shortest interval that does not switch something off. */
+const MIN_INTERVAL_S = 10;
+
+/** An interval that 0 switches off, which is no default as elsewhere. */
+export const secondsOrOff: ValueType<number> = {
+  ...seconds,
+  values: "seconds, 0 = off",
+  takesZero: true,
+  read(value, context) {
+    if (readInteger(value, context) === 0) return 0;
+    const ms = seconds.read(value, context);
+    if (ms < MIN_INTERVAL_S * 1000) {
+      refuse(`${ms / 1000} is too short`, `At least ${MIN_INTERVAL_S} seconds, or 0 for off`);
+    }
+    return ms;
+  },
+};
+
 /** The interval between two polls. */
 export const pollSeconds: ValueType<number> = {
   ...seconds,

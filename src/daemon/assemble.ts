@@ -100,6 +100,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     dns,
     health,
     stateProblems: [...directoryProblems, ...problems, ...journalProblems],
+    stopping: () => shutdown.signal.aborted,
     startedAt: Date.now(),
     startedMonotonicMs: performance.now(),
   };

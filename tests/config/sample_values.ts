@@ -40,6 +40,8 @@ export const SAMPLES: readonly Sample[] = [
     ["ngrokd.monitoring.svc", "*.example.com"],
     "health",
   ],
+  ["server.probe_interval", 60, 60_000, "probes"],
+  ["server.probe_endpoints", false, false, "probes"],
   ["server.ingress_ca", "/tmp/ca.pem", "/tmp/ca.pem", "ingress"],
   ["bound_endpoints.poll_interval", 5, 5000, "poll"],
   ["bound_endpoints.selectors", ["x == 'a'", true], ["x == 'a'", "true"], "operator"],

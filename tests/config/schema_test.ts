@@ -32,8 +32,11 @@ function read(config: Config, name: string): unknown {
 }
 
 Deno.test("parseConfig() gives the defaults for nothing, and for empty and zero values", () => {
-  const names = KEY_ENTRIES.map(({ key }) => key.name);
-  const empty = [null, "", 0].map((value) => fileWith(names.map((name) => [name, value])));
+  const entries = KEY_ENTRIES.map(({ key }) => key);
+  const empty = [null, "", 0].map((value) => {
+    const emptied = entries.filter(({ type }) => value !== 0 || !type.takesZero);
+    return fileWith(emptied.map(({ name }) => [name, value]));
+  });
   const sections = [null, "", {}].map((value) => ({ api: value, server: value, net: value, dns: value }));
   const lists = fileWith([["net.overrides", {}], ["dns.upstream", []], ["server.health_hosts", []]]);
   for (const raw of [undefined, null, {}, "", lists, ...sections, ...empty]) {
@@ -50,6 +53,7 @@ Deno.test("parseConfig() reads every key", () => {
 });
 
 const ACCEPTED: readonly (readonly [name: string, raw: unknown, parsed: unknown])[] = [
+  ["server.probe_interval", 0, 0],
   ["api.url", "http://localhost:8080/", "http://localhost:8080"],
   ["api.url", "http://127.1", "http://127.0.0.1"],
   // Nobody but this machine; it used to mean the default, which admits every private network.
@@ -143,6 +147,8 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   ["server.cert_refresh_interval", 3e6, ": 3000000 is too long (At most 2147483 seconds)"],
   ["server.health_address", "::1", ': "::1" is not an IPv4 address (The default is 127.0.0.1)'],
   ["server.health_port", 65536, ": 65536 is not in 1 to 65535 (The default is 8081)"],
+  ["server.probe_interval", 9, ": 9 is too short (At least 10 seconds, or 0 for off)"],
+  ["server.probe_interval", -1, ": -1 is negative (The default is 300 (seconds))"],
   ["bound_endpoints.poll_interval", -5, ": -5 is negative (The default is 30 (seconds))"],
   ["bound_endpoints.poll_interval", 1.5, ": 1.5 is not a whole number"],
   ["bound_endpoints.poll_interval", "1m", ': "1m" is not a whole number'],
