@@ -65,7 +65,7 @@ export class Forwarder implements AsyncDisposable {
         serveConnection(stream, {
           ...shared,
           ...own,
-          routes: this.#routes.at(key),
+          routes: () => this.#routes.at(key),
           onNameless: (protocol) => this.#unrouted.report(key, { protocol, peer: stream.peer }),
         }),
       new UnroutedConnections({ max: maxUnrouted, crowdMs: limits.helloMs }),

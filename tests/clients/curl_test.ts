@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { ClientStage, type Mode } from "./client_stage.ts";
 import { clientTests } from "./client_tests.ts";
+import { WEB_NAMES, WebStage } from "./web_stage.ts";
 
 const test = clientTests(import.meta.url, { name: "curl", programs: { curl: "curl" } });
 
@@ -57,4 +58,28 @@ test("virtual", "SIGTERM lets a download end, and closes an idle keep-alive conn
   assert.ok(performance.now() - startedAt < 5000, "the idle connection ends at once");
   assert.match(stage.log.join("\n"), /ngrokd has stopped drained=true clean=true/);
   assert.equal((await idle).stdout, "idle");
+});
+
+test("network", "sends requests for several hosts over one connection as to a proxy", async () => {
+  await using web = await WebStage.open("network");
+  const urls = [...WEB_NAMES, ...WEB_NAMES].map((name) => `http://${name}/`);
+  const format = "%{response_code} %{num_connects}\n";
+  const printed = await web.daemon.succeeds([
+    "curl",
+    "-sS",
+    "-x",
+    "http://127.0.0.1:80",
+    "-w",
+    format,
+    ...urls,
+  ]);
+  const [A, B] = WEB_NAMES;
+  assert.equal(printed, `${A} ${A}\n200 1\n${B} ${B}\n200 0\n${A} ${A}\n200 0\n${B} ${B}\n200 0\n`);
+});
+
+test("network", "gets HTTP/1.1 if it asks for h2c on a shared port", async () => {
+  await using web = await WebStage.open("network");
+  const urls = WEB_NAMES.map((name) => `http://${name}/`);
+  const printed = await web.daemon.succeeds(["curl", "-sS", "--http2", "-w", "%{http_version}\n", ...urls]);
+  assert.equal(printed, WEB_NAMES.map((name) => `${name} ${name}\n1.1\n`).join(""));
 });

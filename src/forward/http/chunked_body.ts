@@ -106,7 +106,8 @@ export class BadChunk extends Error {}
 /** `size` is a chunk-size line, `data_end` the CRLF behind the data of a chunk. */
 type LineKind = "size" | "data_end" | "trailer";
 
-interface Span {
+/** A part of the input, by its offsets. */
+export interface Span {
   readonly start: number;
   readonly end: number;
 }
@@ -155,7 +156,7 @@ function hexDigit(byte: number): number {
 }
 
 /** Returns true for the bytes of a token (RFC 9110 5.6.2). */
-function isTokenByte(byte: number): boolean {
+export function isTokenByte(byte: number): boolean {
   return TOKEN_BYTES[byte] === 1;
 }
 
@@ -164,6 +165,7 @@ function isFieldByte(byte: number): boolean {
   return byte >= 0x20 && byte !== 0x7f || byte === 0x09;
 }
 
-function isBlank(byte: number): boolean {
+/** Returns true for a space and a tab. */
+export function isBlank(byte: number): boolean {
   return byte === 0x20 || byte === 0x09;
 }

@@ -9,7 +9,7 @@ import { type RequestHead, valuesOf } from "./parse_head.ts";
 import type { HttpRefusal } from "./refuse.ts";
 
 /** The methods that change nothing (RFC 9110 9.2.1). */
-const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
+export const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
 /**
  * Refuses a request that would get another Host and may come from a hostile web page
