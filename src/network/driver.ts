@@ -7,7 +7,7 @@ import type { Cidr } from "../lib/ipv4.ts";
 export interface AddressDriver {
   /** The kind of driver, for `status`. */
   readonly kind: string;
-  /** The kind of the interface with the addresses (`dummy`, `bridge`, `lo`), if there is one. */
+  /** The kind of the interface with the addresses (`dummy`, `veth`, `lo`), if there is one. */
   readonly linkKind?: string | undefined;
   /** Checks that the driver works on this machine. Called first; changes nothing. */
   supported(): Support;

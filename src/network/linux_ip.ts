@@ -4,13 +4,16 @@ import { CommandError } from "../model/errors.ts";
 import { chooseSubnet } from "./choose_subnet.ts";
 import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
 import { IpProgram, type Run } from "./ip_program.ts";
-import { isOwn, LO, type ObservedLinks, planRelease, planVirtual } from "./ip_plan.ts";
+import { findOwn, isOwn, LO, type ObservedLinks, planRelease, planVirtual } from "./ip_plan.ts";
 import { refuseOutside } from "./refuse_outside.ts";
 
 const log = getLogger(["ngrokd", "network"]);
 
-/** The order of the attempts: a bridge needs no dummies in the kernel, a route on `lo` neither. */
-const KINDS = ["dummy", "bridge", LO] as const;
+/**
+ * The order of the attempts: a veth needs no dummies in the kernel, a route on `lo` neither. There
+ * is no bridge, because systemd-resolved sends nothing through one without ports.
+ */
+const KINDS = ["dummy", "veth", LO] as const;
 
 /** `ip` exits with 1 or 2 if it or the kernel refuses; any other code means no answer. */
 const REFUSED: readonly number[] = [1, 2];
@@ -110,8 +113,7 @@ export class LinuxIp implements AddressDriver {
     for (const kind of KINDS) {
       try {
         await this.#ip.apply(planVirtual(observed, { name, kind, subnet }));
-        const made = observed.links.find((link) => link.name === name && isOwn(link));
-        const linkKind = kind === LO ? LO : made?.kind || kind;
+        const linkKind = kind === LO ? LO : findOwn(observed, name)?.kind ?? kind;
         if (this.#linkKind !== linkKind) {
           log.info("Created virtual addresses {subnet} on interface {interface} ({kind})", {
             subnet: formatCidr(subnet),

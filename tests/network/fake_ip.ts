@@ -59,9 +59,11 @@ export class FakeIp {
     const [, first = "", dev = ""] = /(?:name|local|add|delete) (\S+) (?:dev (\S+))?/.exec(line) ?? [];
     switch (`${object} ${verb}`) {
       case "link add": {
-        const [, name = "", mac = "", kind = ""] = /name (\S+) address (\S+) type (\S+)/.exec(line) ?? [];
-        if (links.has(name)) return undefined;
+        const [, name = "", mac = "", kind = ""] = /name (\S+) address (\S+) .*?type (\S+)/.exec(line) ?? [];
+        const [, peer = "", peerMac = ""] = /peer name (\S+) address (\S+)/.exec(line) ?? [];
+        if (links.has(name) || links.has(peer)) return undefined;
         links.set(name, { mac, kind, up: false, addresses: [] });
+        if (kind === "veth") links.set(peer, { mac: peerMac, kind, up: false, addresses: [] });
         return "";
       }
       case "link set": {
@@ -73,6 +75,7 @@ export class FakeIp {
       case "link delete": {
         const name = /dev (\S+)/.exec(line)?.[1] ?? "";
         this.#dropRoutes((route) => route.dev === name);
+        if (links.get(name)?.kind === "veth") links.delete(`${name}-peer`);
         return links.delete(name) ? "" : undefined;
       }
       case "address add":
