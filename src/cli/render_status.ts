@@ -74,7 +74,7 @@ function problems(report: StatusReport): string[] {
     ...problem("Ingress", ingress.error, ingress.hint),
     ...[...trust.problems, ...trust.warnings].flatMap((text) => problem("Trust", text)),
     ...problem("Names", names.reason),
-    ...problem("Addresses", addresses.reason),
+    ...problem("Addresses", addresses.reason, addresses.hint),
     ...dns.addresses.flatMap(({ error }) => problem("DNS", error)),
     // A resolver that works has the reason why it is not a better one, which is no problem.
     ...(dns.resolver.driver === "none" ? problem("Resolver", dns.resolver.reason, dns.resolver.hint) : []),

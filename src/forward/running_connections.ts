@@ -16,6 +16,8 @@ export class RunningConnections implements AsyncDisposable {
   readonly #serve: Serve;
   readonly #unrouted: UnroutedConnections;
   readonly #running = new Map<AbortController, Promise<void>>();
+  /** The key of the listener of each. */
+  readonly #keys = new Map<AbortController, string>();
 
   constructor(serve: Serve, unrouted: UnroutedConnections) {
     this.#serve = serve;
@@ -40,9 +42,25 @@ export class RunningConnections implements AsyncDisposable {
     const running = this.#run(stream, { key, signal: controller.signal, onRouted, evict }).finally(() => {
       onRouted();
       this.#running.delete(controller);
+      this.#keys.delete(controller);
       slot[Symbol.dispose]();
     });
     this.#running.set(controller, running);
+    this.#keys.set(controller, key);
+  }
+
+  /** Counts those to matching listeners. */
+  count(matches: (key: string) => boolean): number {
+    return this.#to(matches).length;
+  }
+
+  /** Aborts those to matching listeners, waits for their end, and returns their number. */
+  async end(matches: (key: string) => boolean): Promise<number> {
+    const ending = this.#to(matches);
+    const ends = ending.map((controller) => this.#running.get(controller));
+    for (const controller of ending) controller.abort();
+    await Promise.all(ends);
+    return ending.length;
   }
 
   /** Waits up to `ms` milliseconds and aborts the rest; returns true if all ended by themselves. */
@@ -61,6 +79,10 @@ export class RunningConnections implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const controller of this.#running.keys()) controller.abort();
     await Promise.all(this.#running.values());
+  }
+
+  #to(matches: (key: string) => boolean): AbortController[] {
+    return [...this.#keys].filter(([, key]) => matches(key)).map(([controller]) => controller);
   }
 
   async #run(stream: AcceptedStream, options: ServeConnectionOptions): Promise<void> {

@@ -90,7 +90,13 @@ export interface StatusReport {
   config: { path: string; state: "ok" | "rejected"; problems: string[]; warnings: string[] };
   names: { driver: string; state: "ok" | "failing" | "off"; reason: string | null };
   /** `kind` is that of the interface that has them (`dummy`, `veth`, `lo`); null if none has. */
-  addresses: { driver: string; kind: string | null; subnet: string; reason: string | null };
+  addresses: {
+    driver: string;
+    kind: string | null;
+    subnet: string;
+    reason: string | null;
+    hint: string | null;
+  };
   /** The DNS server and the resolver. */
   dns: DnsReport;
   health: { address: string; error: string | null };

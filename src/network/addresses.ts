@@ -7,6 +7,7 @@ import { admitPeer, isLocalPeer, type LocalOptions } from "./admit_peer.ts";
 import type { AddressDriver } from "./driver.ts";
 import { LO } from "./ip_plan.ts";
 import { toLoopbackSubnet } from "./loopback_subnet.ts";
+import type { Overlap } from "./overlaps.ts";
 import { OwnAddresses } from "./own_addresses.ts";
 import type { SubnetMemory } from "./subnet_memory.ts";
 
@@ -22,6 +23,8 @@ export class Addresses {
   readonly #onFailure = new OnChange();
   #closed = false;
   #requested: Cidr | undefined;
+  /** The subnet before the last move. */
+  #movedFrom: Cidr | undefined;
   #subnet: Cidr;
   #reason: string | undefined;
   /** The reason why addresses cannot be bound now. */
@@ -40,11 +43,15 @@ export class Addresses {
     return this.#subnet;
   }
 
-  /** The subnets that replace this one if an interface can be created, or if none can. */
+  /**
+   * The subnets that replace this one if an interface can be created, or if none can, and the one
+   * that it has replaced in this run.
+   */
   get equivalentSubnets(): readonly Cidr[] {
     const requested = this.#requested ?? this.#options.subnet;
     const used = formatCidr(this.#subnet);
-    return [requested, toLoopbackSubnet(requested)].filter((subnet) => formatCidr(subnet) !== used);
+    const others = [requested, toLoopbackSubnet(requested), ...this.#movedFrom ? [this.#movedFrom] : []];
+    return others.filter((subnet) => formatCidr(subnet) !== used);
   }
 
   /** True if the addresses are on an interface that ngrokd created. */
@@ -73,6 +80,7 @@ export class Addresses {
       kind: driver.linkKind ?? null,
       subnet: formatCidr(this.#subnet),
       reason: known.length === 0 ? null : known.join("; "),
+      hint: null,
     };
   }
 
@@ -80,7 +88,35 @@ export class Addresses {
   prepare(requested: Cidr): Promise<void> {
     return this.#mutex.run(async () => {
       if (this.#requested !== undefined && formatCidr(this.#requested) === formatCidr(requested)) return;
-      await this.#prepare(requested);
+      this.#movedFrom = undefined;
+      await this.#prepare(requested, await this.#options.memory.recall(requested));
+    });
+  }
+
+  /** Finds the routes of others that overlap with the subnet now. */
+  findOverlaps(): Promise<readonly Overlap[]> {
+    return this.#mutex.run(async () => await this.#options.driver.findOverlaps?.() ?? []);
+  }
+
+  /**
+   * Moves to the subnet that would be chosen now if nothing was remembered; `before` runs first.
+   * Undefined if that is the present one, if there is none, or if it cannot be prepared.
+   */
+  move(before: (from: Cidr) => Promise<void>): Promise<Moved | undefined> {
+    return this.#mutex.run(async () => {
+      const { driver, memory } = this.#options;
+      const [from, requested] = [this.#subnet, this.#requested];
+      if (requested === undefined || this.#closed) return undefined;
+      const chosen = await driver.choose?.(requested);
+      if (chosen === undefined || formatCidr(chosen) === formatCidr(from)) return undefined;
+      await before(from);
+      this.#movedFrom = from;
+      await this.#prepare(requested, undefined);
+      const to = this.#subnet;
+      if (formatCidr(to) === formatCidr(from)) return undefined;
+      // The next start must not return to the subnet that was left.
+      if (formatCidr(to) === formatCidr(requested)) await memory.remember(requested, requested);
+      return { from, to };
     });
   }
 
@@ -128,10 +164,10 @@ export class Addresses {
     };
   }
 
-  async #prepare(requested: Cidr): Promise<void> {
+  async #prepare(requested: Cidr, remembered: Cidr | undefined): Promise<void> {
     if (this.#closed) return;
     const { driver, memory } = this.#options;
-    const prepared = await driver.prepare(requested, await memory.recall(requested));
+    const prepared = await driver.prepare(requested, remembered);
     const { subnet, reason, remember, failure } = prepared;
     if (remember) await memory.remember(requested, subnet);
     this.#onReason.report(
@@ -154,7 +190,7 @@ export class Addresses {
       problem,
       () => log.warn("Cannot use virtual addresses: {error}", { error: problem }),
     );
-    await this.#prepare(this.#requested);
+    await this.#prepare(this.#requested, await this.#options.memory.recall(this.#requested));
     this.#problem ??= await driver.findProblem();
     this.#onFailure.report(this.#problem, (problem) => {
       log.error("Cannot restore virtual addresses: {error}", { error: problem });
@@ -163,6 +199,12 @@ export class Addresses {
     this.#onProblem.report(undefined, () => {});
     log.info("Restored virtual addresses");
   }
+}
+
+/** A change of the subnet. */
+export interface Moved {
+  readonly from: Cidr;
+  readonly to: Cidr;
 }
 
 /** Options of {@linkcode Addresses}. */

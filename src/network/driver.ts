@@ -1,4 +1,5 @@
 import type { Cidr } from "../lib/ipv4.ts";
+import type { Overlap } from "./overlaps.ts";
 
 /**
  * The code that provides the addresses of endpoints on one platform. No method rejects for a reason
@@ -18,6 +19,13 @@ export interface AddressDriver {
   prepare(subnet: Cidr, remembered?: Cidr): Promise<PreparedSubnet>;
   /** Finds the reason why addresses cannot be bound now; `prepare` is the remedy. */
   findProblem(): Promise<string | undefined>;
+  /** Finds the routes of others that overlap with the prepared subnet now. */
+  findOverlaps?(): Promise<readonly Overlap[]>;
+  /**
+   * Chooses the subnet that `prepare` would use if nothing was remembered. Undefined if there is
+   * none, or it is unknown.
+   */
+  choose?(subnet: Cidr): Promise<Cidr | undefined>;
   /**
    * Makes exactly these addresses bindable. Returns those that are not: address → reason. Addresses
    * with the revision of the last call are not checked again.

@@ -4,7 +4,9 @@ import { CommandError } from "../model/errors.ts";
 import { chooseSubnet } from "./choose_subnet.ts";
 import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
 import { IpProgram, type Run } from "./ip_program.ts";
-import { findOwn, isOwn, LO, type ObservedLinks, planRelease, planVirtual } from "./ip_plan.ts";
+import type { IpRoute } from "./ip_output.ts";
+import { findOwn, isOwn, LO, type ObservedLinks, planRelease, planVirtual, PROTOCOL } from "./ip_plan.ts";
+import { findOverlaps, type Overlap } from "./overlaps.ts";
 import { refuseOutside } from "./refuse_outside.ts";
 
 const log = getLogger(["ngrokd", "network"]);
@@ -49,7 +51,7 @@ export class LinuxIp implements AddressDriver {
   async prepare(wanted: Cidr, remembered?: Cidr): Promise<PreparedSubnet> {
     try {
       const observed = await this.#ip.observe();
-      const routes = (await this.#ip.routes()).filter((route) => !isOurs(route, observed));
+      const routes = await this.#foreignRoutes(observed);
       const choice = chooseSubnet(wanted, { routes, remembered });
       if (choice === undefined) {
         const failure = `${formatCidr(wanted)} and all private networks are in use on this machine`;
@@ -63,6 +65,32 @@ export class LinuxIp implements AddressDriver {
     } catch (error) {
       // The listeners still use the subnet that could not be restored.
       if (error instanceof CommandError) return { subnet: this.#subnet ?? wanted, failure: error.message };
+      throw error;
+    }
+  }
+
+  /** Returns none if they cannot be read; {@linkcode findProblem} reports that. */
+  async findOverlaps(): Promise<readonly Overlap[]> {
+    const subnet = this.#subnet;
+    if (subnet === undefined) return [];
+    try {
+      const lookup = await this.#ip.lookup(subnet);
+      // An interface with this name is not ours if the route is on `lo`.
+      const own = this.#linkKind === LO ? undefined : this.#name;
+      const routes = lookup.routes.filter(({ protocol, dev }) => protocol !== PROTOCOL && dev !== own);
+      return findOverlaps(subnet, { ...lookup, routes });
+    } catch (error) {
+      if (error instanceof CommandError) return [];
+      throw error;
+    }
+  }
+
+  async choose(wanted: Cidr): Promise<Cidr | undefined> {
+    try {
+      const observed = await this.#ip.observe();
+      return chooseSubnet(wanted, { routes: await this.#foreignRoutes(observed) })?.subnet;
+    } catch (error) {
+      if (error instanceof CommandError) return undefined;
       throw error;
     }
   }
@@ -98,6 +126,10 @@ export class LinuxIp implements AddressDriver {
     this.#subnet = undefined;
     this.#linkKind = undefined;
     return this.#removeAll();
+  }
+
+  async #foreignRoutes(observed: ObservedLinks): Promise<IpRoute[]> {
+    return (await this.#ip.routes()).filter((route) => !isOurs(route, observed));
   }
 
   /**

@@ -1,5 +1,6 @@
 import { type Cidr, isLoopbackSubnet } from "../lib/ipv4.ts";
 import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
+import type { Overlap } from "./overlaps.ts";
 
 /**
  * The preferred driver; if that fails to prepare a subnet, the subnet as it is, or the fallback. A
@@ -48,6 +49,15 @@ export class WithFallback implements AddressDriver {
     const instead = await fallback.prepare(subnet);
     const reasons = [`Failed to create virtual network interface: ${prepared.failure}`, instead.reason];
     return { ...instead, reason: reasons.filter((reason) => reason !== undefined).join("; ") };
+  }
+
+  findOverlaps(): Promise<readonly Overlap[]> {
+    return this.#active.findOverlaps?.() ?? Promise.resolve([]);
+  }
+
+  choose(subnet: Cidr): Promise<Cidr | undefined> {
+    if (isLoopbackSubnet(subnet)) return Promise.resolve(subnet);
+    return this.#options.preferred.choose?.(subnet) ?? Promise.resolve(undefined);
   }
 
   findProblem(): Promise<string | undefined> {

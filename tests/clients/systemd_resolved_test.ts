@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { sendSignal } from "../../sim/send_signal.ts";
 import { machineState, runProgram, shell } from "../root/commands.ts";
+import { Lan } from "../root/lan.ts";
 import { ClientStage, type Mode } from "./client_stage.ts";
 import { clientTests } from "./client_tests.ts";
 import { SYSTEMD_MACHINE } from "./systemd_machine.ts";
@@ -26,12 +27,13 @@ function open(mode: Mode): Promise<ClientStage> {
 /** Demands that both names resolve in all three ways: by D-Bus, by nsswitch, and for a program. */
 async function assertResolve(daemon: ClientStage): Promise<void> {
   for (const name of [EXACT, WILDCARD]) {
+    // systemd-resolved reads the hosts file again after 2 s at the earliest.
     await daemon.stage.until(`${name} resolves`, async () => {
-      return (await runProgram(["resolvectl", "query", "--cache=no", name])).code === 0;
+      const query = await runProgram(["resolvectl", "query", "--cache=no", name]);
+      const lookUp = await runProgram(["getent", "ahostsv4", name]);
+      const address = /: ([0-9.]+)/.exec(query.stdout)?.[1];
+      return address !== undefined && lookUp.stdout.startsWith(`${address} `);
     });
-    const query = await daemon.succeeds(["resolvectl", "query", "--cache=no", name]);
-    const address = /: ([0-9.]+)/.exec(query)?.[1];
-    assert.equal((await daemon.succeeds(["getent", "ahostsv4", name])).split(/\s/)[0], address, query);
     const page = await daemon.succeeds(["curl", "-sS", "--ipv4", `http://${name}`]);
     assert.ok(page.includes(name), page);
   }
@@ -47,7 +49,6 @@ async function everything(): Promise<string> {
 async function assertGone({ stage }: ClientStage, before: string): Promise<void> {
   assert.equal(await everything(), before);
   for (const name of [EXACT, WILDCARD]) {
-    // systemd-resolved reads the hosts file again after 2 s at the earliest.
     await stage.until(`${name} is unknown`, async () => {
       return (await runProgram(["resolvectl", "query", "--cache=no", name])).code !== 0;
     });
@@ -79,3 +80,25 @@ test("virtual", "cleanup removes what a killed daemon left", async () => {
   await daemon.succeeds([Deno.execPath(), "task", "--quiet", "ngrokd", "cleanup"]);
   await assertGone(daemon, before);
 });
+
+test("virtual", "names resolve after rebind moved the addresses away from a VPN", async () => {
+  await using daemon = await open("virtual");
+  await assertResolve(daemon);
+  await using _vpn = await openVpn();
+  const { stdout, stderr } = await daemon.stage.ctl(["rebind"]);
+  assert.match(
+    stdout,
+    /^✓ Moved the virtual addresses from 10\.107\.0\.0\/16 to 172\.16\.0\.0\/16; /,
+    stderr,
+  );
+  await assertResolve(daemon);
+  assert.match(await shell("resolvectl dns ngrokd0"), /: 172\.16\.0\.1$/m);
+});
+
+/** A VPN to all of 10.0.0.0/8. */
+async function openVpn(): Promise<AsyncDisposable> {
+  const lan = new Lan();
+  await lan.create(lan.cidr(1));
+  await shell(`/sbin/ip route add 10.0.0.0/8 via ${lan.address(2)}`);
+  return { [Symbol.asyncDispose]: () => lan.delete() };
+}
