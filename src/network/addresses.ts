@@ -54,6 +54,11 @@ export class Addresses {
     return others.filter((subnet) => formatCidr(subnet) !== used);
   }
 
+  /** The reason why addresses cannot be bound now. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
   /** True if the addresses are on an interface that ngrokd created. */
   get hasInterface(): boolean {
     const { linkKind } = this.#options.driver;

@@ -34,6 +34,11 @@ export class SubnetWatch {
     return this.#overlap;
   }
 
+  /** The reason why addresses cannot be bound, or else the overlap. */
+  get problem(): string | undefined {
+    return this.#options.addresses.problem ?? this.#overlap;
+  }
+
   /** Looks for overlaps. Called before each round, which then uses the new subnet. */
   async check(): Promise<void> {
     const { addresses, isInUse } = this.#options;

@@ -56,8 +56,7 @@ export class WithFallback implements AddressDriver {
   }
 
   choose(subnet: Cidr): Promise<Cidr | undefined> {
-    if (isLoopbackSubnet(subnet)) return Promise.resolve(subnet);
-    return this.#options.preferred.choose?.(subnet) ?? Promise.resolve(undefined);
+    return this.#active.choose?.(subnet) ?? Promise.resolve(undefined);
   }
 
   findProblem(): Promise<string | undefined> {

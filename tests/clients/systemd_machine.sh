@@ -15,24 +15,32 @@ project=$(pwd)
 deno=$1
 cache=${DENO_DIR:-$HOME/.cache/deno}
 log=$(mktemp)
-name=ngrokd-machine-$$
+name=ngrokd-machine-${log##*.}
 machine=
 
-# systemd-nspawn makes control groups below its own, and leaves them.
+# systemd-nspawn makes control groups below its own, and leaves them. Those of a run that was killed
+# are removed by a later one.
 groups=$(sed -n 's|^[0-9]*:name=systemd:|/sys/fs/cgroup/systemd|p; s|^0::|/sys/fs/cgroup/unified|p' /proc/self/cgroup)
 [ -d /sys/fs/cgroup/unified ] || groups=$(sed -n 's|^0::|/sys/fs/cgroup|p' /proc/self/cgroup)
+
+remove_groups() {
+  find "$@" -depth -type d -exec rmdir {} + 2>/dev/null
+}
 
 end() {
   [ -z "$machine" ] || kill -KILL "$machine" $(pgrep -P "$machine") 2>/dev/null || true
   wait
   for group in $groups; do
     for attempt in 1 2 3 4 5; do
-      find "$group/$name" -depth -type d -exec rmdir {} + 2>/dev/null && break
+      remove_groups "$group/$name" && break
       sleep 0.1
     done
   done
   rm -f "$log"
 }
+for group in $groups; do
+  for old in $(find "$group" -maxdepth 1 -name 'ngrokd-machine-*' -mmin +15); do remove_groups "$old" || true; done
+done
 trap end EXIT
 trap 'exit 143' INT TERM
 

@@ -140,3 +140,28 @@ Deno.test("SubnetWatch stays and says so if VPNs cover all private networks, and
   assert.match(watched.watch.overlap!, /10\.0\.0\.0\/8 \(dev tun0\)/);
   assert.deepEqual([watched.subnet, watched.ended, watched.ip.changes.length], ["10.107.0.0/16", [], length]);
 });
+
+Deno.test("SubnetWatch on loopback addresses finds nothing, and rebind() ends no connection", async () => {
+  const watched = new Watched("/nonexistent/net_subnet.json");
+  watched.ip.refuse(/ add /, "RTNETLINK answers: Operation not permitted");
+  await watched.addresses.prepare(SUBNET);
+  watched.ip.routes.push(VPN);
+  await watched.watch.check();
+  assert.equal(await watched.watch.rebind(), undefined);
+  assert.deepEqual([watched.subnet, watched.ended, watched.watch.problem], ["127.107.0.0/16", [], undefined]);
+});
+
+Deno.test("SubnetWatch gives the reason if the new subnet cannot be prepared", async () => {
+  const watched = new Watched("/nonexistent/net_subnet.json");
+  await watched.addresses.prepare(SUBNET);
+  watched.isInUse = true;
+  watched.ip.routes.push(VPN);
+  watched.ip.refuse(/^address add 172/, "RTNETLINK answers: No buffer space available");
+  watched.ip.refuse(/^route add local 172/, "RTNETLINK answers: No buffer space available");
+  assert.equal(await watched.watch.rebind(), undefined);
+  assert.match(watched.watch.problem!, /No buffer space available/);
+  watched.ip.refusals.length = 0;
+  await watched.addresses.ensure([]);
+  await watched.watch.check();
+  assert.deepEqual([watched.subnet, watched.watch.problem], ["172.16.0.0/16", undefined]);
+});

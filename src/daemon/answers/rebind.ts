@@ -5,7 +5,7 @@ import type { Daemon } from "../daemon.ts";
  * Moves the virtual addresses to the subnet that a first start would choose now, serves the
  * endpoints there, and returns a sentence.
  *
- * @throws {RequestError} If the addresses overlap with another network and cannot move.
+ * @throws {RequestError} If the addresses cannot move although another network overlaps with them.
  */
 export async function rebind({ subnetWatch, loop }: Pick<Daemon, "subnetWatch" | "loop">): Promise<string> {
   const moved = await subnetWatch.rebind();
@@ -16,10 +16,11 @@ export async function rebind({ subnetWatch, loop }: Pick<Daemon, "subnetWatch" |
     const ended = moved.ended === 1 ? "1 connection was ended" : `${moved.ended} connections were ended`;
     return `Moved the virtual addresses from ${moved.from} to ${moved.to}; ${ended}`;
   }
-  if (subnetWatch.overlap === undefined) {
+  const { problem } = subnetWatch;
+  if (problem === undefined) {
     return `The virtual addresses stay in ${subnet}: no other network overlaps with it`;
   }
-  throw new RequestError(`Cannot move the virtual addresses: ${subnetWatch.overlap}`, {
+  throw new RequestError(`Cannot move the virtual addresses: ${problem}`, {
     hint: "Set net.subnet to a network that nothing on this machine uses: ngrokctl config edit",
   });
 }
