@@ -186,7 +186,7 @@ export class Addresses {
     this.#virtual.set(formatCidr(subnet), subnet);
   }
 
-  /** Prepares the subnet again if an interface, address or route is missing. */
+  /** Restores an interface, address or route that is missing. */
   async #restore(): Promise<void> {
     const { driver } = this.#options;
     const problem = await driver.findProblem() ?? this.#problem;
@@ -195,7 +195,9 @@ export class Addresses {
       problem,
       () => log.warn("Cannot use virtual addresses: {error}", { error: problem }),
     );
-    await this.#prepare(this.#requested, await this.#options.memory.recall(this.#requested));
+    // Connections survive a short gap, but no change of the subnet, so a conflict is none here.
+    if (!this.#closed && await driver.restore?.()) this.#problem = undefined;
+    else await this.#prepare(this.#requested, await this.#options.memory.recall(this.#requested));
     this.#problem ??= await driver.findProblem();
     this.#onFailure.report(this.#problem, (problem) => {
       log.error("Cannot restore virtual addresses: {error}", { error: problem });

@@ -17,8 +17,13 @@ export interface AddressDriver {
    * called again. `remembered` is the subnet that an earlier call chose instead of the same one.
    */
   prepare(subnet: Cidr, remembered?: Cidr): Promise<PreparedSubnet>;
-  /** Finds the reason why addresses cannot be bound now; `prepare` is the remedy. */
+  /** Finds the reason why addresses cannot be bound now; `restore` or `prepare` is the remedy. */
   findProblem(): Promise<string | undefined>;
+  /**
+   * Restores what is missing of the prepared subnet, whatever routes there are now. Returns false
+   * if nothing was prepared, or it could not be restored.
+   */
+  restore?(): Promise<boolean>;
   /** Finds the routes of others that overlap with the prepared subnet now. */
   findOverlaps?(): Promise<readonly Overlap[]>;
   /**

@@ -110,6 +110,18 @@ export class LinuxIp implements AddressDriver {
     }
   }
 
+  async restore(): Promise<boolean> {
+    const subnet = this.#subnet;
+    if (subnet === undefined || this.#linkKind === undefined) return false;
+    try {
+      await this.#create(subnet, await this.#ip.observe());
+      return true;
+    } catch (error) {
+      if (error instanceof CommandError) return false;
+      throw error;
+    }
+  }
+
   ensure(addresses: readonly string[], revision?: number): Promise<ReadonlyMap<string, string>> {
     const subnet = this.#subnet;
     if (subnet !== undefined) {

@@ -63,6 +63,10 @@ export class WithFallback implements AddressDriver {
     return this.#active.findProblem();
   }
 
+  restore(): Promise<boolean> {
+    return this.#active.restore?.() ?? Promise.resolve(false);
+  }
+
   ensure(addresses: readonly string[], revision?: number): Promise<ReadonlyMap<string, string>> {
     return this.#active.ensure(addresses, revision);
   }

@@ -160,8 +160,22 @@ Deno.test("SubnetWatch gives the reason if the new subnet cannot be prepared", a
   watched.ip.refuse(/^route add local 172/, "RTNETLINK answers: No buffer space available");
   assert.equal(await watched.watch.rebind(), undefined);
   assert.match(watched.watch.problem!, /No buffer space available/);
+  // The next round restores the old subnet, for those who are connected.
   watched.ip.refusals.length = 0;
   await watched.addresses.ensure([]);
+  assert.deepEqual([watched.subnet, watched.addresses.problem], ["10.107.0.0/16", undefined]);
+  assert.equal((await watched.watch.rebind())?.to, "172.16.0.0/16");
+});
+
+Deno.test("Addresses that are in use are restored in their subnet, also if a VPN covers it", async () => {
+  const watched = new Watched("/nonexistent/net_subnet.json");
+  await watched.addresses.prepare(SUBNET);
+  watched.isInUse = true;
+  watched.ip.routes.push(VPN);
+  watched.ip.links.delete("ngrokd0");
+  watched.ip.routes.splice(watched.ip.routes.findIndex(({ dev }) => dev === "ngrokd0"), 1);
   await watched.watch.check();
-  assert.deepEqual([watched.subnet, watched.watch.problem], ["172.16.0.0/16", undefined]);
+  await watched.addresses.ensure([]);
+  assert.deepEqual([watched.subnet, watched.addresses.problem], ["10.107.0.0/16", undefined]);
+  assert.deepEqual(watched.ip.links.get("ngrokd0")!.addresses, ["10.107.0.1/32"]);
 });
