@@ -37,8 +37,11 @@ async function assertResolve(daemon: ClientStage): Promise<void> {
     const page = await daemon.succeeds(["curl", "-sS", "--ipv4", `http://${name}`]);
     assert.ok(page.includes(name), page);
   }
-  const { dns } = await daemon.stage.askStatus();
-  assert.deepEqual([dns.resolver.driver, dns.resolver.reason], ["systemd_resolved", null]);
+  // While systemd-resolved restarts it cannot be asked, and the next refresh is 10 s later.
+  await daemon.stage.until("status shows systemd-resolved", async () => {
+    const { driver, reason } = (await daemon.stage.askStatus()).dns.resolver;
+    return driver === "systemd_resolved" && reason === null;
+  });
 }
 
 /** Everything that ngrokd may have changed, with the settings of systemd-resolved. */
@@ -47,6 +50,9 @@ async function everything(): Promise<string> {
 }
 
 async function assertGone({ stage }: ClientStage, before: string): Promise<void> {
+  // systemd-resolved learns by and by that an interface has gone.
+  const isAsBefore = async () => await everything() === before;
+  await stage.until("everything is as before", isAsBefore).catch(() => {});
   assert.equal(await everything(), before);
   for (const name of [EXACT, WILDCARD]) {
     await stage.until(`${name} is unknown`, async () => {
