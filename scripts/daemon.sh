@@ -3,9 +3,11 @@
 # needs. `deno task launch` adds what no shipped set holds.
 # Usage: sh scripts/daemon.sh [ARGUMENT OF NGROKD ...]
 
-. scripts/find_deno.sh
+root=$(cd "${0%"${0##*/}"}./.." && pwd -P) || exit 1
+. "$root/scripts/find_deno.sh"
 
-run="sh scripts/start.sh deno run --no-prompt --quiet --cached-only"
-# No entry of a shipped set contains a blank.
-flags=$($run -P=scripts scripts/choose_sets.ts "$@") || exit 1
-exec $run $flags main.ts "$@"
+options="--no-prompt --quiet --cached-only"
+flags=$(sh "$root/scripts/start.sh" deno run $options --config="$root/deno.json" -P=scripts \
+  "$root/scripts/choose_sets.ts" "$@") || exit 1
+# No option and no entry of a shipped set contains a blank.
+exec sh "$root/scripts/start.sh" deno run $options --config="$root/deno.json" $flags "$root/main.ts" "$@"

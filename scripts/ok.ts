@@ -56,6 +56,7 @@ const LONG: readonly string[] = [
   "tests/e2e/ending_signals_test.ts",
   "tests/e2e/failures_test.ts",
   "tests/e2e/flood_test.ts",
+  "tests/e2e/hints_test.ts",
   "tests/e2e/man_in_the_middle_test.ts",
   "tests/e2e/permissions/permissions_test.ts",
   "tests/e2e/proxy_test.ts",

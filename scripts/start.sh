@@ -14,7 +14,13 @@ NGROKD_SIGUSR1=blocked
 export NGROKD_SIGUSR1
 
 # From the directory of this script.
-. "${0%"${0##*/}"}./find_deno.sh"
+scripts=${0%"${0##*/}"}.
+. "$scripts/find_deno.sh"
+
+# The directory of the commands that hints name, unless the shell finds them by their names.
+NGROKD_PROGRAMS=$(cd "$scripts/../bin" 2>/dev/null && pwd -P)
+if [ "$(command -v ngrokctl)" -ef "$NGROKD_PROGRAMS/ngrokctl" ]; then NGROKD_PROGRAMS=; fi
+export NGROKD_PROGRAMS
 
 # Only a blocked signal stays blocked: the runtime handles an ignored one again.
 if /usr/bin/env --block-signal=USR1 true 2>/dev/null; then

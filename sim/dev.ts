@@ -7,11 +7,12 @@ import { addDevEndpoints, type DevEndpoint, exampleCommand } from "./dev_endpoin
 import { sendSignal } from "./send_signal.ts";
 import { Stage, type StageOptions } from "./stage.ts";
 
-const USAGE = `Usage: deno task dev [--check] [--fault=FAULT]
+const USAGE = `Usage: deno task dev [--verbose] [--check] [--fault=FAULT]
 
 Starts the simulated cloud and ngrokd in a temporary directory, without root
 and without an account, and prints a command to reach each endpoint.
 
+  --verbose      show the log of ngrokd
   --check        send one request through every endpoint, print a table and
                  stop; the exit code is 0 if all endpoints work
   --fault=FAULT  break something first, to see that --check notices it:
@@ -21,6 +22,7 @@ Example: deno task dev --check
 `;
 
 const FAULTS = ["backend-down", "wrong-trust", "lost-endpoint"];
+const OPTIONS = ["--verbose", "--check", ...FAULTS.map((name) => `--fault=${name}`)];
 /**
  * The exit code that a shell reports for Ctrl-C, because an interrupted check has shown nothing.
  */
@@ -28,7 +30,7 @@ const INTERRUPTED = 130;
 const LOG_LINES = 15;
 
 async function main(args: readonly string[]): Promise<number> {
-  const isKnown = args.every((arg) => arg === "--check" || FAULTS.some((name) => arg === `--fault=${name}`));
+  const isKnown = args.every((arg) => OPTIONS.includes(arg));
   if (!isKnown) {
     writeErr(USAGE);
     return args.includes("--help") ? 0 : 2;
@@ -39,10 +41,15 @@ async function main(args: readonly string[]): Promise<number> {
   const stopped = Promise.withResolvers<number>();
   let signals = 0;
   let pid = 0;
-  using _signals = onSignals(["SIGINT", "SIGTERM", "SIGHUP"], () => {
-    stopped.resolve(isCheck ? INTERRUPTED : 0);
+  let first: Deno.Signal = "SIGTERM";
+  using _signals = onSignals(["SIGINT", "SIGTERM", "SIGHUP"], (signal) => {
+    signals++;
     // The second signal makes the daemon stop without waiting for running connections.
-    if (++signals > 1 && pid !== 0) sendSignal(pid, "SIGTERM");
+    if (signals > 1 && pid !== 0) return sendSignal(pid, "SIGTERM");
+    // SIGHUP makes the daemon read its configuration again.
+    if (signal !== "SIGHUP") first = signal;
+    print(`Received ${signal}, stopping. Press Ctrl-C again to close running connections.`);
+    stopped.resolve(isCheck ? INTERRUPTED : 0);
   });
   let showsLog = false;
   const onLog = (line: string) => {
@@ -64,6 +71,7 @@ async function main(args: readonly string[]): Promise<number> {
   });
   const exitCode = await Promise.race([stopped.promise, ended, run().catch(failed)]);
   isFinished = true;
+  await stage.stopDaemon(first);
   return exitCode;
 
   function failed(error: unknown): number {
@@ -77,7 +85,7 @@ async function main(args: readonly string[]): Promise<number> {
     await stage.until(`${count} endpoints listed`, async () => (await stage.list()).length === count);
     if (isCheck) return await runCheck(stage, endpoints);
     await showEndpoints(stage, endpoints);
-    showsLog = true;
+    showsLog = args.includes("--verbose");
     return await stopped.promise;
   }
 }
@@ -95,12 +103,19 @@ async function stageOptions(fault: string | undefined): Promise<StageOptions> {
 
 async function runCheck(stage: Stage, endpoints: readonly DevEndpoint[]): Promise<number> {
   const { rows, problems } = await checkEndpoints(stage, endpoints);
-  printTable(
-    ["", "ENDPOINT", "ADDRESS", "RESULT"],
-    rows.map((row) => [row.ok ? "✓" : "✗", row.endpoint.url, row.address, row.ok ? row.text : "failed"]),
-  );
+  const cells = [...Map.groupBy(rows, ({ endpoint }) => endpoint.url)].map(([url, members]) => {
+    const shown = members.find(({ ok }) => !ok) ?? members[0]!;
+    const { ok, address, text } = shown;
+    return [
+      ok ? "✓" : "✗",
+      url,
+      address,
+      ok ? `${text}${members.length > 1 ? " by both" : ""}` : "failed",
+    ];
+  });
+  printTable(["", "ENDPOINT", "ADDRESS", "RESULT"], cells);
   if (problems.length === 0) {
-    print(`\nAll ${rows.length} endpoints work.`);
+    print(`\nAll ${cells.length} endpoints work.`);
     return 0;
   }
   const list = problems.map((problem) => `Problem: ${problem}\n`).join("");
@@ -112,25 +127,22 @@ async function showEndpoints(stage: Stage, endpoints: readonly DevEndpoint[]): P
   const addresses = new Map((await stage.list()).map((report) => [report.id, report.listen_address]));
   const caPath = `${stage.directory}/endpoint_ca.pem`;
   await Deno.writeTextFile(caPath, stage.cloud.caPem);
+  // A pool is one endpoint for its users.
+  const shown = [...new Map(endpoints.map((each) => [each.url, each])).values()]
+    .map((endpoint) => ({ endpoint, address: addresses.get(endpoint.id) ?? "" }));
+  print("ngrokd serves these endpoints of the simulated cloud:\n");
+  printTable(
+    ["ENDPOINT", "ADDRESS", "NOTE"],
+    shown.map(({ endpoint, address }) => [endpoint.url, address, endpoint.note]),
+  );
+  print("\nReach them from another terminal:\n");
+  for (const { endpoint, address } of shown) print(`  ${exampleCommand(endpoint, { address, caPath })}`);
+  print(`\nngrokctl         ${stage.directory}/ngrokctl status`);
+  print(`Hosts file       ${stage.hostsPath}`);
   const [dns] = (await stage.status()).dns.addresses;
-  const wildcard = endpoints.find(({ note }) => note === "wildcard");
-  print("ngrokd serves these endpoints of the simulated cloud. In another terminal try:\n");
-  for (const { url, note, ...endpoint } of new Map(endpoints.map((each) => [each.url, each])).values()) {
-    const address = addresses.get(endpoint.id) ?? "";
-    print(
-      `${url}${note && `  (${note})`}\n  ${
-        exampleCommand({ url, note, ...endpoint }, { address, caPath })
-      }\n`,
-    );
-  }
-  if (dns !== undefined && wildcard !== undefined) {
-    const [address, port] = dns.address.split(":");
-    print(`The address of a name below the wildcard\n  dig @${address} -p ${port} +short ${wildcard.name}\n`);
-  }
-  print(`The state of ngrokd\n  ${stage.directory}/ngrokctl status\n`);
-  print(`The names that ngrokd publishes\n  cat ${stage.hostsPath}\n`);
-  print(`The admin API of the simulated cloud\n  curl ${stage.cloud.adminUrl}/\n`);
-  print("The log of ngrokd follows. Press Ctrl-C to stop and remove the directory.\n");
+  if (dns !== undefined) print(`DNS server       ${dns.address}`);
+  print(`Simulated cloud  ${stage.cloud.adminUrl}/`);
+  print("\nPress Ctrl-C to stop ngrokd and remove the directory.");
 }
 
 function endOfLog(stage: Stage): string {

@@ -42,7 +42,8 @@ export function exampleCommand(
   { address, caPath }: { address: string; caPath: string },
 ): string {
   const [ip, port] = address.split(":");
-  if (kind === "tcp") return `nc ${ip} ${port}`;
+  // A bare machine has curl, but often no nc.
+  if (kind === "tcp") return `curl --no-buffer telnet://${address}`;
   if (kind !== "tls") return `curl -H "Host: ${name}" http://${address}/`;
   return `curl --cacert ${caPath} \\\n    --resolve ${name}:${port}:${ip} https://${name}:${port}/`;
 }

@@ -106,8 +106,9 @@ export class Stage extends DaemonHarness {
 
   /** Runs ngrokctl for this daemon. */
   async ctl(args: readonly string[], stdin = "", options: RunOptions = {}): Promise<Printed> {
-    const { flags, environment, prelude } = options;
-    const [command, ...rest] = withPrelude(prelude, [...this.#program("ngrokctl", flags), ...args]);
+    const { flags, environment, prelude, terminal = false } = options;
+    const program = withPrelude(prelude, [...this.#program("ngrokctl", flags), ...args]);
+    const [command, ...rest] = terminal ? onTerminal(program) : program;
     const child = new Deno.Command(command!, {
       args: rest,
       cwd: ROOT,
@@ -122,7 +123,7 @@ export class Stage extends DaemonHarness {
     await writer.close().catch(() => {});
     const { code, stdout, stderr } = await child.output();
     const decoder = new TextDecoder();
-    return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+    return { code, stdout: decoder.decode(stdout).replaceAll("\r\n", "\n"), stderr: decoder.decode(stderr) };
   }
 
   /** `ngrokctl list --json`. @throws {Error} If it fails. */
@@ -205,6 +206,8 @@ export interface StageOptions extends Omit<ConfigOptions, "net"> {
 export interface RunOptions extends Pick<StageOptions, "environment" | "prelude"> {
   /** Permission flags instead of the shipped set, for programs that run as shipped. */
   readonly flags?: readonly string[];
+  /** True runs ngrokctl on a terminal, which gets standard error too. */
+  readonly terminal?: boolean;
 }
 
 /** The output of a program, and its exit code. */
@@ -232,6 +235,12 @@ export async function removeEarlierState(etc: string): Promise<void> {
 /** The command that runs shell lines and then the program, in one process. */
 function withPrelude(prelude: string | undefined, program: readonly string[]): readonly string[] {
   return prelude === undefined ? program : ["/bin/sh", "-c", `${prelude}; exec "$@"`, "sh", ...program];
+}
+
+/** The command that runs a program on a terminal of its own. */
+function onTerminal(program: readonly string[]): readonly string[] {
+  const line = program.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+  return ["script", "--quiet", "--return", "--command", line, "/dev/null"];
 }
 
 function passedOn(): Record<string, string> {

@@ -3,10 +3,10 @@ import { DaemonError, type DaemonFailure } from "../control/client.ts";
 import { escapeControls } from "../lib/printable.ts";
 import { ConfigError, FileError, hintOf, messageOf } from "../model/errors.ts";
 import { safeJson } from "./safe_json.ts";
-import { UsageError } from "./usage_error.ts";
+import { Interrupted, UsageError } from "./usage_error.ts";
 
 /** The exit codes of `ngrokctl`; scripts rely on them. */
-export const EXIT = { ok: 0, failure: 1, usage: 2, notRunning: 3 } as const;
+export const EXIT = { ok: 0, failure: 1, usage: 2, notRunning: 3, interrupted: 130 } as const;
 
 /** A failure as it is reported, to people and to scripts. */
 export interface Failure {
@@ -25,7 +25,7 @@ export interface Failure {
 
 /** The next step for failures that come without one. */
 const DAEMON_HINTS: Partial<Record<DaemonFailure, string>> = {
-  absent: "Start it: sudo deno task ngrokd. For another socket, use --socket PATH",
+  absent: "Start it: sudo ngrokd run. For another socket, use --socket PATH",
   denied: "Only root and the group ngrokd may open the socket: try again with sudo",
   timeout: "The daemon may be busy: try again, or read its log",
 };
@@ -47,6 +47,15 @@ export function toFailure(error: unknown): Failure {
     details: [],
     usage: "",
   };
+  if (error instanceof Interrupted) {
+    return {
+      ...failure,
+      exitCode: EXIT.interrupted,
+      code: "interrupted",
+      message: "Interrupted",
+      prefix: "",
+    };
+  }
   if (error instanceof UsageError) {
     const { hint = null, usage = "", bare } = error;
     return { ...failure, exitCode: EXIT.usage, code: "usage", hint, usage, prefix: bare ? "" : "Error: " };

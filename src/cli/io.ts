@@ -58,8 +58,7 @@ export function realIo(): CtlIo {
 
 async function promptSecret(prompt: string): Promise<string | undefined> {
   const line = new SecretLine();
-  writeErr(prompt);
-  await readKeys((bytes) => line.feed(bytes));
+  await readKeys(prompt, (bytes) => line.feed(bytes));
   writeErr("\n");
   return line.text;
 }

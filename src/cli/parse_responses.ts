@@ -220,6 +220,6 @@ function parse<T>(schema: z.ZodType<T>, data: unknown): T {
   const where = issue === undefined || issue.path.length === 0 ? "" : ` at ${issue.path.join(".")}`;
   throw new DaemonError(`Cannot read the response of the daemon: unknown form${where}`, {
     code: "malformed",
-    hint: "Check that both print the same version: deno task ngrokd --version, ngrokctl version",
+    hint: "Check that both print the same version: ngrokd --version, ngrokctl version",
   });
 }

@@ -1,7 +1,7 @@
 import { escapeControls } from "../lib/printable.ts";
 import type { ApiState, CertificateReport, StatusReport } from "../model/report.ts";
 import { box } from "./box.ts";
-import { daysLeft, TRUST_MODES } from "./render_trust.ts";
+import { timeLeft, TRUST_MODES } from "./render_trust.ts";
 
 const API_STATES: Readonly<Record<ApiState, string>> = {
   never: "not polled yet",
@@ -92,7 +92,7 @@ function certificateFields(certificate: CertificateReport | null): string[] {
   const renewal = next_renewal === null ? "" : `, renewal ${next_renewal}`;
   const renewed = last_renewal === null ? "" : `, renewed ${last_renewal}`;
   return [
-    field("Certificate", `${daysLeft(days_left)} (until ${not_after}${renewal})`),
+    field("Certificate", `${timeLeft(days_left, not_after)} (until ${not_after}${renewal})`),
     field("Issued", `${not_before} by ${issuer}, serial ${serial}${renewed}`),
   ];
 }
@@ -108,7 +108,7 @@ function retryText(certificate: CertificateReport | null): string {
 }
 
 function trustText({ mode, ca, issuer }: StatusReport["trust"]): string {
-  const left = ca === null ? "" : `, CA ${daysLeft(ca.days_left)}`;
+  const left = ca === null ? "" : `, CA ${timeLeft(ca.days_left, ca.valid_until)}`;
   return `${TRUST_MODES[mode]}${left}${issuer === null ? "" : ` (certificate of ${issuer})`}`;
 }
 

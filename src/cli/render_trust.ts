@@ -1,4 +1,5 @@
 import { escapeControls } from "../lib/printable.ts";
+import { inWords } from "../x509/expiry.ts";
 import type { CaReport, TrustReport } from "../model/report.ts";
 
 /** The modes of trust as text. */
@@ -25,11 +26,10 @@ export function renderTrust(report: TrustReport): string {
   return lines.map((line) => `${escapeControls(line)}\n`).join("");
 }
 
-/** Returns the rest of a certificate's validity in whole days. */
-export function daysLeft(days: number): string {
-  if (days < 0) return "expired";
-  const whole = Math.floor(days);
-  return `${whole} ${whole === 1 ? "day" : "days"} left`;
+/** Returns the rest of a certificate's validity; `until` is in RFC 3339 format. */
+export function timeLeft(daysLeft: number, until: string): string {
+  if (daysLeft < 0) return "expired";
+  return `${daysLeft >= 2 ? `${Math.floor(daysLeft)} days` : inWords(Date.parse(until) - Date.now())} left`;
 }
 
 function presentedLines({ presented, look_error }: TrustReport): string[] {
@@ -51,6 +51,6 @@ function describe({ subject, issuer, sha256, valid_until, days_left }: CaReport,
     `  ${subject}${note === "" ? "" : ` (${note})`}`,
     `    Issuer:  ${issuer}`,
     `    SHA-256: ${sha256}`,
-    `    Until:   ${valid_until} (${daysLeft(days_left)})`,
+    `    Until:   ${valid_until} (${timeLeft(days_left, valid_until)})`,
   ];
 }

@@ -1,4 +1,5 @@
 import { CommanderError } from "@commander-js/extra-typings";
+import { PROGRAMS_VARIABLE, withPrograms } from "../lib/own_commands.ts";
 import { EXIT, failureJson, failureText, toFailure } from "./failure.ts";
 import type { CtlIo } from "./io.ts";
 import { createProgram } from "./program.ts";
@@ -21,7 +22,8 @@ export async function runCtl(argv: readonly string[], io: CtlIo): Promise<number
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
     const failure = toFailure(error instanceof CommanderError ? toUsageError(error, usage) : error);
     // Not read from the options: they are not parsed if the command line is wrong.
-    io.writeErr(argv.includes("--json") ? failureJson(failure) : failureText(failure));
+    const text = argv.includes("--json") ? failureJson(failure) : failureText(failure);
+    io.writeErr(withPrograms(text, io.readEnvironment(PROGRAMS_VARIABLE)));
     return failure.exitCode;
   }
 }

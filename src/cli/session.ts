@@ -1,5 +1,6 @@
 import { defaultSocketPath, effectiveSocketPath, ownerSocketPath } from "../config/paths.ts";
 import { callDaemon } from "../control/client.ts";
+import { PROGRAMS_VARIABLE, withPrograms } from "../lib/own_commands.ts";
 import type { CtlIo } from "./io.ts";
 import { safeJson } from "./safe_json.ts";
 
@@ -32,7 +33,8 @@ export function openSession(io: CtlIo, options: GlobalOptions): Session {
       return callDaemon({ path, request: { command, args } }, { connect, timeoutMs });
     },
     print(value, text) {
-      io.writeOut(json ? `${safeJson(value)}\n` : text());
+      const directory = io.readEnvironment(PROGRAMS_VARIABLE);
+      io.writeOut(withPrograms(json ? `${safeJson(value)}\n` : text(), directory));
     },
   };
 }

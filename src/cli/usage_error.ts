@@ -19,3 +19,8 @@ export interface UsageOptions extends HintOptions {
   readonly usage?: string | undefined;
   readonly bare?: boolean;
 }
+
+/** The user pressed Ctrl-C at a prompt. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}

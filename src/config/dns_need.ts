@@ -33,6 +33,6 @@ export function dnsProblem(
   return {
     path,
     message: "this machine cannot be told to use the DNS server with the permission set of this run",
-    suggestion: "Restart ngrokd with deno task ngrokd, which adds the set ngrokd_dns",
+    suggestion: "Restart ngrokd by its launcher, which adds the set ngrokd_dns: ngrokd run",
   };
 }

@@ -21,8 +21,7 @@ export const DANGEROUS_VARIABLES: Readonly<Record<string, string>> = {
   SSLKEYLOGFILE: "the runtime writes the keys of its TLS connections to a file",
 };
 
-const STEP =
-  "start ngrokd with deno task ngrokd or deno task launch, or put sh scripts/start.sh before the command";
+const STEP = "start ngrokd by its launcher: ngrokd run";
 
 /** Returns a warning for each way in which the environment opens this process to others. */
 export function environmentWarnings(readEnvironment: (name: string) => string | undefined): string[] {

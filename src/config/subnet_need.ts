@@ -22,6 +22,6 @@ export function subnetProblem(
   return {
     path: "net.subnet",
     message: "ngrokd cannot create the interface for it with the permission set of this run",
-    suggestion: "Restart ngrokd with deno task ngrokd, which allows /sbin/ip then",
+    suggestion: "Restart ngrokd by its launcher, which allows /sbin/ip then: ngrokd run",
   };
 }

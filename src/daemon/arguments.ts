@@ -1,7 +1,10 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { DEFAULT_CONFIG_PATH } from "../config/paths.ts";
+import { didYouMean } from "../lib/did_you_mean.ts";
+import { escapeControls } from "../lib/printable.ts";
 import { VERSION } from "../lib/version.ts";
 
+const COMMANDS = ["run", "cleanup", "deregister"];
 const EXAMPLES = `
 Examples:
   ngrokd --config=/etc/ngrokd/config.yml
@@ -38,7 +41,7 @@ export function parseArguments(argv: readonly string[]): DaemonArguments {
     .action((command, options) => {
       result = command === undefined || command === "run" || command === "cleanup" || command === "deregister"
         ? { action: command ?? "run", configPath: options.config, verbose: options.verbose }
-        : { action: "usage", message: `error: unknown command '${command}'\n` };
+        : { action: "usage", message: unknownCommand(command) };
     });
   try {
     program.parse([...argv], { from: "user" });
@@ -49,6 +52,12 @@ export function parseArguments(argv: readonly string[]): DaemonArguments {
       : { action: "usage", message: text || `${error.message}\n` };
   }
   return result!;
+}
+
+function unknownCommand(command: string): string {
+  const near = didYouMean(command, COMMANDS);
+  const suggestion = near === undefined ? "See: ngrokd --help" : `Did you mean: ngrokd ${near}`;
+  return `error: unknown command '${escapeControls(command)}'\n${suggestion}\n`;
 }
 
 /** The request of a command line: an action of the daemon, a text to print, or a usage error. */

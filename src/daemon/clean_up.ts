@@ -71,7 +71,7 @@ async function isResolverClean({ files, holds, operatingSystem }: System): Promi
   if (os === "linux" && await hasNoServer(files)) return true;
   log.error("{path} may hold changes of ngrokd: the permission set does not allow changing it", {
     path,
-    hint: "Run: deno task ngrokd cleanup",
+    hint: "Run: ngrokd cleanup",
   });
   return false;
 }

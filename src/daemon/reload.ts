@@ -7,6 +7,7 @@ import { configureLog } from "../log/configure.ts";
 import type { System } from "../system/system.ts";
 import { type FileWatch, watchFile } from "../system/watch_file.ts";
 import type { Daemon } from "./daemon.ts";
+import { logWriter } from "./log_writer.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
@@ -19,6 +20,8 @@ export class Reloader {
   readonly #mutex = new Mutex();
   #daemon: Daemon | undefined;
   #watch: FileWatch | undefined;
+  /** True after a reload that was rejected. */
+  #isRejected = false;
 
   constructor(live: LiveConfig, options: ReloaderOptions) {
     this.#live = live;
@@ -67,12 +70,16 @@ export class Reloader {
       const result = await this.#live.reload({ beforeUse: () => daemon.loop.reconcile() });
       if ("problems" in result) {
         for (const problem of result.problems) {
-          log.error("Config validation failed, keeping the running configuration: {error}", {
+          log.error("Config validation failed, keeping the old configuration in use: {error}", {
             error: problem,
+            hint: "Correct it: ngrokctl config edit",
           });
         }
+        this.#isRejected = true;
         return;
       }
+      if (this.#isRejected) log.info("The configuration is valid again");
+      this.#isRejected = false;
       await this.#apply(daemon, result.change.areas);
       const { paths } = result.change;
       if (paths.length > 0) log.info("Configuration reloaded", { changed: paths.join(" ") });
@@ -87,7 +94,7 @@ export class Reloader {
   configureLog(): void {
     const { logLevel, logFormat } = this.#live.current.server;
     const { system, verbose } = this.#options;
-    const write = (line: string) => system.logOutput.write(line);
+    const write = logWriter(system);
     configureLog({ level: verbose ? "debug" : logLevel, format: logFormat, write });
   }
 

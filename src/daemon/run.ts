@@ -1,10 +1,12 @@
 import { LiveConfig, problemTexts } from "../config/live_config.ts";
 import { configureLog } from "../log/configure.ts";
+import { PROGRAMS_VARIABLE, withPrograms } from "../lib/own_commands.ts";
 import { hintOf, messageOf } from "../model/errors.ts";
 import type { System } from "../system/system.ts";
 import { parseArguments } from "./arguments.ts";
 import { cleanUp } from "./clean_up.ts";
 import { deregister } from "./deregister.ts";
+import { logWriter } from "./log_writer.ts";
 import { serve } from "./serve.ts";
 
 /** Exit codes of the daemon. */
@@ -23,13 +25,12 @@ export async function runDaemon(argv: readonly string[], system: System): Promis
     return OK;
   }
   if (asked.action === "usage") {
-    system.writeErr(asked.message);
+    system.writeErr(withPrograms(asked.message, system.readEnvironment(PROGRAMS_VARIABLE)));
     return USAGE;
   }
   const { action, configPath, verbose } = asked;
   using _inspector = system.keepInspectorClosed();
-  const write = (line: string) => system.logOutput.write(line);
-  configureLog({ level: verbose ? "debug" : "info", format: "text", write });
+  configureLog({ level: verbose ? "debug" : "info", format: "text", write: logWriter(system) });
   try {
     if (action === "cleanup") {
       const live = await LiveConfig.openOrDefaults(configPath, system);
@@ -54,5 +55,6 @@ function reportFailure(error: unknown, system: System): void {
   if (problemTexts(error).length > 1) {
     for (const problem of problemTexts(error)) system.writeErr(`  ${problem}\n`);
   }
-  if (hint !== undefined) system.writeErr(`${hint}\n`);
+  const directory = system.readEnvironment(PROGRAMS_VARIABLE);
+  if (hint !== undefined) system.writeErr(`${withPrograms(hint, directory)}\n`);
 }

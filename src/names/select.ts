@@ -21,7 +21,7 @@ export const RESOLVER_DIR = "/etc/resolver";
 
 /** The sets are chosen at the start, when no name needed the DNS server yet. */
 const RESTART =
-  "restart ngrokd with deno task ngrokd, which adds the set ngrokd_dns now that names need the DNS server";
+  "restart ngrokd by its launcher, which adds the set ngrokd_dns now that names need the DNS server: ngrokd run";
 
 /** Chooses the hosts file, or no publisher if the permission set does not allow writing it. */
 export function choosePublisher(options: PublisherOptions): NamePublisher {

@@ -197,7 +197,13 @@ export class LinuxIp implements AddressDriver {
 
   async #removeAll(): Promise<string | undefined> {
     try {
-      await this.#ip.apply(planRelease(await this.#ip.observe()));
+      const plan = planRelease(await this.#ip.observe());
+      await this.#ip.apply(plan);
+      if (plan.length > 0) {
+        log.info("Removed virtual addresses", {
+          commands: plan.map(({ args }) => `ip ${args.join(" ")}`).join("; "),
+        });
+      }
       return undefined;
     } catch (error) {
       if (error instanceof CommandError) return error.message;

@@ -27,13 +27,15 @@ export async function readStandardInput(maxBytes: number): Promise<string> {
 }
 
 /**
- * Passes typed bytes to `onKeys` without echo, until it returns false or the input ends. Restores
- * the terminal mode at the end.
+ * Switches the echo off, prints the prompt, and passes typed bytes to `onKeys` until it returns
+ * false or the input ends. Restores the terminal mode at the end.
  */
-export async function readKeys(onKeys: (bytes: Uint8Array) => boolean): Promise<void> {
+export async function readKeys(prompt: string, onKeys: (bytes: Uint8Array) => boolean): Promise<void> {
   const buffer = new Uint8Array(1024);
   Deno.stdin.setRaw(true);
   try {
+    // Not earlier: a key that is pasted at once would be echoed.
+    writeErr(prompt);
     for (let more = true; more;) {
       const count = await Deno.stdin.read(buffer);
       more = count !== null && onKeys(buffer.subarray(0, count));

@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { HostsFile } from "../names/hosts/hosts_file.ts";
+import type { ChangeOutcome } from "../names/outcome.ts";
 import { ResolvConf } from "../names/resolver/resolv_conf.ts";
 import { ResolverDir } from "../names/resolver/resolver_dir.ts";
 import { CommandError } from "../model/errors.ts";
@@ -17,7 +18,8 @@ export async function undo(changes: readonly Change[], options: UndoOptions): Pr
   const { journal, system } = options;
   let isClean = true;
   for (const change of changes.toReversed()) {
-    const { problem, hint } = await undoOne(change, system);
+    const { problem, hint, removed } = await undoOne(change, system);
+    if (removed !== undefined) log.info("Removed {removed}", { removed });
     if (problem === undefined) await journal.strike(change);
     else {
       isClean = false;
@@ -36,6 +38,8 @@ export interface UndoOptions {
 interface Undone {
   readonly problem?: string | undefined;
   readonly hint?: string | undefined;
+  /** The thing that was there and is removed. */
+  readonly removed?: string | undefined;
 }
 
 /**
@@ -53,13 +57,19 @@ async function undoOne(change: Change, system: UndoOptions["system"]): Promise<U
       return await removeRedirects(system);
     case "hosts": {
       const { path, created } = change;
-      return await new HostsFile(path, { files, created }).withdraw();
+      return undone(await new HostsFile(path, { files, created }).withdraw(), `the names in ${path}`);
     }
-    case "resolv_conf":
-      return await new ResolvConf(change.path, { files, backup: change.backup }).withdraw();
+    case "resolv_conf": {
+      const { path, backup } = change;
+      return undone(await new ResolvConf(path, { files, backup }).withdraw(), `the name server in ${path}`);
+    }
     case "resolver_dir":
-      return await new ResolverDir(change.path, { files }).withdraw();
+      return undone(await new ResolverDir(change.path, { files }).withdraw(), `the files in ${change.path}`);
   }
+}
+
+function undone({ changed, ...outcome }: ChangeOutcome, what: string): Undone {
+  return { ...outcome, removed: changed ? what : undefined };
 }
 
 async function removeRedirects({ run }: UndoOptions["system"]): Promise<Undone> {

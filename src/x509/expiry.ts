@@ -36,7 +36,8 @@ export function isoTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
-function inWords(ms: number): string {
+/** Returns a duration as whole days, below 2 days as hours, below 2 hours as minutes. */
+export function inWords(ms: number): string {
   if (ms >= 2 * DAY_MS) return `${Math.floor(ms / DAY_MS)} days`;
   if (ms >= 2 * HOUR_MS) return `${Math.floor(ms / HOUR_MS)} hours`;
   return `${Math.max(0, Math.floor(ms / 60_000))} min`;

@@ -138,10 +138,15 @@ Deno.test("renderStatus() ends with all problems and their next steps", () => {
 Deno.test("renderStatus() shows days and durations in their largest units", () => {
   const field = (label: string, changes: Partial<StatusReport>) =>
     lines(changes).find((line) => line.startsWith(`  ${label}:`))?.slice(23);
-  const certificate = (days_left: number) =>
-    field("Certificate", { certificate: { ...STATUS.certificate!, days_left } });
-  assert.match(certificate(1.5) ?? "", /^1 day left/);
-  assert.match(certificate(-0.5) ?? "", /^expired/);
+  const certificate = (hoursLeft: number) => {
+    const not_after = new Date(Date.now() + hoursLeft * 3_600_000 + 30_000).toISOString();
+    const days_left = Math.floor(hoursLeft / 24);
+    return field("Certificate", { certificate: { ...STATUS.certificate!, days_left, not_after } });
+  };
+  assert.match(certificate(49) ?? "", /^2 days left/);
+  assert.match(certificate(23) ?? "", /^23 hours left/);
+  assert.match(certificate(0.5) ?? "", /^30 min left/);
+  assert.match(certificate(-1) ?? "", /^expired/);
   assert.equal(
     field("Ingress state", { ingress: { state: "unknown", error: null, hint: null } }),
     "not used yet",

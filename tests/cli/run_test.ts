@@ -120,7 +120,7 @@ for (
       situation: "the daemon is not running",
       error: new Deno.errors.ConnectionRefused(),
       code: 3,
-      hint: /^Start it: sudo deno task ngrokd\b/,
+      hint: /^Start it: sudo ngrokd run\b/,
     },
     {
       situation: "this user may not open the socket",
@@ -168,7 +168,7 @@ Deno.test("ngrokctl refuses answers of another form, and names the part", async 
   assert.equal(
     err,
     "Error: Cannot read the response of the daemon: unknown form at api.state\n" +
-      "Check that both print the same version: deno task ngrokd --version, ngrokctl version\n",
+      "Check that both print the same version: ngrokd --version, ngrokctl version\n",
   );
   assert.match((await against({ list: "x" }, ["list"])).err, /unknown form\n/);
 });

@@ -195,7 +195,10 @@ Deno.test("LiveConfig.reload() keeps the names where they are without the permis
   await file.write("net: {listen_interface: 0.0.0.0}\n");
   const result = await live.reload();
   assert.ok("problems" in result);
-  assert.match(result.problems.join(), /^net\.listen_interface: .*Restart ngrokd with deno task ngrokd/);
+  assert.match(
+    result.problems.join(),
+    /^net\.listen_interface: .*Restart ngrokd by its launcher, .*: ngrokd run/,
+  );
   assert.equal(live.current.net.listenInterface, "virtual");
   // At a start the sets are chosen by the configuration; a reload of such a one needs nothing more.
   const restarted = await LiveConfig.open(file.path, file.system);
@@ -227,6 +230,6 @@ Deno.test("LiveConfig.reload() keeps a loopback subnet if this run may not creat
     assert.equal(formatCidr(live.current.net.subnet), refused ? from : to);
     if (!refused) continue;
     assert.ok("problems" in result);
-    assert.match(result.problems.join(), /^net\.subnet: .*Restart ngrokd with deno task ngrokd/);
+    assert.match(result.problems.join(), /^net\.subnet: .*Restart ngrokd by its launcher, .*: ngrokd run/);
   }
 });

@@ -34,3 +34,11 @@ Deno.test("parseArguments() names the unknown or incomplete word in a usage erro
     assert.match(result.action === "usage" ? result.message : "", /frobnicate|--confg|too many|--config/);
   }
 });
+
+Deno.test("parseArguments() suggests the command that was meant", () => {
+  const result = parseArguments(["clenup"]);
+  assert.equal(
+    result.action === "usage" && result.message,
+    "error: unknown command 'clenup'\nDid you mean: ngrokd cleanup\n",
+  );
+});

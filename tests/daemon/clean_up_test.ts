@@ -96,7 +96,7 @@ for (const os of ["linux", "darwin"] as const) {
     const before = await resolverState(made.root);
     assert.equal(await machine.run("cleanup"), 1);
     assert.deepEqual(await resolverState(made.root), before);
-    assert.match(machine.logText, /\/etc\/resolv\S+ may hold changes of ngrokd.*deno task ngrokd cleanup/);
+    assert.match(machine.logText, /\/etc\/resolv\S+ may hold changes of ngrokd.*Run: ngrokd cleanup/);
     assert.doesNotMatch(machine.logText, /No names and addresses of ngrokd are left/);
   });
 }

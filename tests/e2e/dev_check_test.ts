@@ -17,9 +17,11 @@ async function devCheck(...args: string[]): Promise<{ code: number; stdout: stri
 Deno.test("deno task dev --check reaches every endpoint and exits 0", async () => {
   const { code, stdout, stderr } = await devCheck();
   assert.equal(code, 0, stdout + stderr);
-  assert.match(stdout, /All 7 endpoints work\./);
-  assert.doesNotMatch(stderr, /daemon/);
-  assert.equal(stdout.match(/^✓ /gm)?.length, 7);
+  assert.match(stdout, /All 6 endpoints work\./);
+  assert.equal(stderr, "");
+  assert.equal(stdout.match(/^✓ /gm)?.length, 6);
+  assert.equal(stdout.match(/pool\.myapp.* answered by both/g)?.length, 1, stdout);
+  for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
 });
 
 Deno.test("dev --check reports a backend that is down", async () => {

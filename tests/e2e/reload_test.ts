@@ -25,6 +25,7 @@ Deno.test("an invalid configuration keeps the running one; a valid one applies w
   assert.match((await stage.askStatus()).config.problems.join(), /line [0-9]+/);
   assert.equal((await stage.askList())[0]!.listen_address, row!.listen_address);
   await assertCarries("meanwhile");
+  assert.match(stage.log.join("\n"), /Config validation failed, keeping the old configuration in use/);
 
   const next = `${stage.configPath}.new`;
   const address = stage.network.address("9.9");
@@ -37,6 +38,7 @@ Deno.test("an invalid configuration keeps the running one; a valid one applies w
     5000,
   );
   assert.equal((await stage.askStatus()).config.state, "ok");
+  assert.match(stage.log.join("\n"), /The configuration is valid again/);
   await assertCarries("after");
 });
 

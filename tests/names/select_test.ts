@@ -107,6 +107,6 @@ Deno.test("chooseResolver() without the permission set says how to get it", () =
     assert.equal(chain.kind, "none");
     assert.match(
       chain.reason ?? "",
-      /the permission set does not allow it; restart ngrokd with deno task ngrokd/,
+      /the permission set does not allow it; restart ngrokd by its launcher, .*: ngrokd run/,
     );
   }));

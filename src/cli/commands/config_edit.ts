@@ -2,6 +2,7 @@ import { escapeControls } from "../../lib/printable.ts";
 import { CommandError, ConfigError, FileError } from "../../model/errors.ts";
 import { problemText } from "../../config/validation_error.ts";
 import type { Session } from "../session.ts";
+import { UsageError } from "../usage_error.ts";
 
 /** The exit code of the script if there is no file; editors use small numbers. */
 const MISSING = 66;
@@ -23,6 +24,11 @@ exec /bin/sh -c "$open" ngrokctl "$1" "$editor"
 /** Runs `ngrokctl config edit`: opens the file in the user's editor, then checks it. */
 export async function configEdit(session: Session, path: string): Promise<void> {
   const { io } = session;
+  if (!io.isInteractive()) {
+    throw new UsageError(`Cannot edit ${path}: standard input is not a terminal`, {
+      hint: `Change the file itself; ngrokd reads it again, and ngrokctl status shows its problems`,
+    });
+  }
   if (await ifAllowed(io.exists(path)) === false) throw notFound(path);
   const argv = ["/bin/sh", "-c", EDIT, "ngrokctl", path] as const;
   const exitCode = await io.runInteractive(argv);

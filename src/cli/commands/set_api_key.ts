@@ -1,14 +1,17 @@
 import { apiKeyProblem } from "../../config/api_key.ts";
+import { PROGRAMS_VARIABLE, withPrograms } from "../../lib/own_commands.ts";
 import { parseSentence } from "../parse_responses.ts";
 import type { CtlIo } from "../io.ts";
 import type { Session } from "../session.ts";
-import { UsageError } from "../usage_error.ts";
+import { Interrupted, UsageError } from "../usage_error.ts";
 
 const MAX_KEY_BYTES = 16 * 1024;
 /** The daemon registers before it answers. */
 const REGISTER_TIMEOUT_MS = 75_000;
+const KEY_IS_VISIBLE = "Hint: other users can see a key on the command line; use: ngrokctl set-api-key -\n";
 const USAGE =
-  "Usage: ngrokctl set-api-key <KEY>\n       ngrokctl set-api-key -    (reads the key from standard input)\n";
+  "Usage: ngrokctl set-api-key <KEY>\n       ngrokctl set-api-key -    (reads the key from standard input)\n" +
+  "\nCreate a key on the page of API keys of https://dashboard.ngrok.com\n";
 
 /** Runs `ngrokctl set-api-key [KEY | -]`. */
 export async function setApiKey(session: Session, argument: string | undefined): Promise<void> {
@@ -21,9 +24,8 @@ export async function setApiKey(session: Session, argument: string | undefined):
   );
   session.print({ schema: 1, message }, () => DONE);
   if (argument !== undefined && argument !== "-" && !session.json) {
-    session.io.writeErr(
-      "Hint: other users can see a key on the command line; use: ngrokctl set-api-key -\n",
-    );
+    const directory = session.io.readEnvironment(PROGRAMS_VARIABLE);
+    session.io.writeErr(withPrograms(KEY_IS_VISIBLE, directory));
   }
 }
 
@@ -38,6 +40,11 @@ Check the progress: ngrokctl status
 `;
 
 async function readKey(io: CtlIo, argument: string | undefined): Promise<string | undefined> {
-  if (argument === undefined) return io.isInteractive() ? await io.promptSecret("API key: ") : undefined;
-  return argument === "-" ? await io.readStdin(MAX_KEY_BYTES) : argument;
+  if (argument !== undefined && argument !== "-") return argument;
+  if (io.isInteractive()) {
+    const typed = await io.promptSecret("API key: ");
+    if (typed === undefined) throw new Interrupted();
+    return typed;
+  }
+  return argument === "-" ? await io.readStdin(MAX_KEY_BYTES) : undefined;
 }

@@ -11,6 +11,7 @@ function denied(): Promise<never> {
 /** A machine with a valid file and an editor that exits with 0. */
 function machine(changes: Partial<CtlIo> = {}): Partial<CtlIo> {
   return {
+    isInteractive: () => true,
     exists: () => Promise.resolve(true),
     runInteractive: () => Promise.resolve(0),
     checkConfig: () => Promise.resolve({ problems: [], warnings: [] }),

@@ -50,11 +50,26 @@ Deno.test("ngrokctl set-api-key without a key exits with 2 and does not call the
     await setKey([]),
     await setKey([""]),
     await setKey(["-"], { readStdin: () => Promise.resolve("\n") }),
-    await setKey([], { isInteractive: () => true, promptSecret: () => Promise.resolve(undefined) }),
   ];
   for (const { code, err, asked } of missing) {
     assert.deepEqual([code, asked], [2, []]);
     assert.match(err, /^Error: API key required\n\nUsage: ngrokctl set-api-key <KEY>\n/);
+  }
+});
+
+// `-` waited for the end of the input, and Ctrl-C printed the usage.
+Deno.test("ngrokctl set-api-key prompts on a terminal with - too, and exits with 130 at Ctrl-C", async () => {
+  const typed = await setKey(["-"], {
+    isInteractive: () => true,
+    promptSecret: () => Promise.resolve("k3y"),
+  });
+  assert.deepEqual([typed.code, typed.asked[0]?.args], [0, ["k3y"]]);
+  for (const argv of [[], ["-"]]) {
+    const { code, err, asked } = await setKey(argv, {
+      isInteractive: () => true,
+      promptSecret: () => Promise.resolve(undefined),
+    });
+    assert.deepEqual([code, err, asked], [130, "Interrupted\n", []]);
   }
 });
 

@@ -167,7 +167,10 @@ Deno.test("audit: ngrokctl uses only what its set holds, and starts only the she
   const kinds = new Set<string>();
   for (const command of commands) {
     const audit = new Audit(`${stage.directory}/${command.split(" ")[0]}`, entriesOf(setup));
-    const options = audit.options({ environment: { EDITOR: editor } });
+    const options = {
+      ...audit.options({ environment: { EDITOR: editor } }),
+      terminal: command === "config edit",
+    };
     const { code, stderr } = await stage.ctl(command.split(" "), stage.cloud.apiKey, options);
     assert.equal(code, command === "nonsense" ? 2 : 0, stderr);
     for (const kind of await audit.kinds()) kinds.add(kind);

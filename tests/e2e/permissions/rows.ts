@@ -119,6 +119,7 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
       "does not warn of SIGUSR1 if it is blocked",
       "SIGUSR1 is not blocked",
     ],
+    "--allow-env=NGROKD_PROGRAMS": ["hints name the directory of the commands", "See: ngrokctl list"],
     // These two are not grants: they make the variables read as unset, without which no YAML can be
     // read.
     "--ignore-env=LOG_TOKENS": ["reads the configuration", "Config validation failed", ALL],
@@ -245,6 +246,10 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
     ]],
     // The default socket answers instead.
     "--allow-env=NGROKD_SOCKET": ["status asks the socket of NGROKD_SOCKET", /Registered[^]*Registered/],
+    "--allow-env=NGROKD_PROGRAMS": [
+      "hints name the directory of the commands",
+      "Did you mean: ngrokctl list",
+    ],
     "--ignore-env=LOG_TOKENS": ["config edit checks the file", "Config validation failed"],
     "--ignore-env=LOG_STREAM": ["config edit checks the file", "Config validation failed"],
   },

@@ -3,6 +3,7 @@ import type { AddedSet, ShippedSet } from "../../../scripts/permission_flags.ts"
 import { type RunOptions, Stage } from "../../../sim/stage.ts";
 import { DANGEROUS_VARIABLES, SIGNAL_VARIABLE } from "../../../src/config/environment_warnings.ts";
 import { PROXY_VARIABLES } from "../../../src/config/proxy/proxy_for.ts";
+import { PROGRAMS_VARIABLE } from "../../../src/lib/own_commands.ts";
 import type { EndpointReport } from "../../../src/model/report.ts";
 import { entriesOfSets, flagsOf } from "./entries.ts";
 import { dial } from "../client.ts";
@@ -84,7 +85,11 @@ const local: Setup = {
     "dns: { enabled: true, manage_resolv_conf: true }",
   ],
   net: ["overrides: { lan.myapp: lo }"],
-  environment: ({ cloud }) => ({ NGROK_API_KEY: cloud.apiKey, [SIGNAL_VARIABLE]: "blocked" }),
+  environment: ({ cloud }) => ({
+    NGROK_API_KEY: cloud.apiKey,
+    [SIGNAL_VARIABLE]: "blocked",
+    [PROGRAMS_VARIABLE]: "/opt/ngrokd/bin",
+  }),
   prelude: `install -d -m 2750 -g ${GROUP_ID} /run/ngrokd; hostname ${HOSTNAME}`,
   dns: true,
   endpoints: ["tcp://db.myapp:5432", "tcp://lan.myapp:5433", `tcp://${HOSTNAME.toLowerCase()}:5434`],
@@ -93,6 +98,11 @@ const local: Setup = {
       const { config, api } = await stage.askStatus();
       assert.deepEqual([config.state, api.url], ["ok", stage.cloud.apiUrl]);
     },
+    "hints name the directory of the commands": (stage) =>
+      stage.until(
+        "a hint is logged",
+        () => stage.log.some((line) => line.includes("/opt/ngrokd/bin/ngrokctl")),
+      ),
     async "answers on the control socket"(stage) {
       assert.match(String(await stage.ask("version")), /^[0-9.]+$/);
     },
@@ -300,6 +310,10 @@ const ctl: Setup = {
       const [code, text] = await run(["status"], { NGROKD_SOCKET: OTHER_SOCKET });
       assert.deepEqual([code, text.includes(OTHER_SOCKET)], [1, true]);
     },
+    async "hints name the directory of the commands"(_stage, run) {
+      const [, text] = await run(["lst"], { [PROGRAMS_VARIABLE]: "/opt/ngrokd/bin" });
+      assert.match(text, /: \/opt\/ngrokd\/bin\/ngrokctl list/);
+    },
     async "trust fetch sends its request"(_stage, run) {
       assert.doesNotMatch((await run(["trust", "fetch"]))[1], /Requires net access/);
     },
@@ -396,7 +410,8 @@ export async function runScenarios(
   const { setup, flags } = options;
   const printed: string[] = [];
   const ctl: Ctl = async (args, environment = {}) => {
-    const { code, stdout, stderr } = await stage.ctl(args, "", { flags, environment });
+    const terminal = args[0] === "config";
+    const { code, stdout, stderr } = await stage.ctl(args, "", { flags, environment, terminal });
     printed.push(`${stdout}${stderr}(${code})`);
     return [code, stdout + stderr];
   };
