@@ -25,6 +25,8 @@ mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Identifier: Pa
   awk -v suite="$suite" '$2 == suite { print $1; exit }')
 [ -n "$mirror" ] || { echo "Cannot make $root: the apt sources of this machine have no $suite" >&2; exit 1; }
 rm -rf "$root.new"
+# In a Debian that debootstrap made itself, it would look in /debootstrap for its own files.
+export DEBOOTSTRAP_DIR=/usr/share/debootstrap
 # Nothing that debootstrap mounts may stay, also if it fails.
 unshare --mount --propagation private timeout 550 debootstrap --variant=minbase --include="$packages" \
   "$suite" "$root.new" "$mirror" >"$root.log" 2>&1 ||
