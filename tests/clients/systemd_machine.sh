@@ -56,9 +56,14 @@ trap 'exit 143' INT TERM
 ) </dev/null >"$log" 2>&1 &
 machine=$!
 
+# With its root directory: in a chroot it is not that of its namespace.
+enter() {
+  nsenter --target="$leader" --mount --root --uts --ipc --pid "$@"
+}
+
 attempts=0
 until leader=$(pgrep -P "$machine") &&
-  nsenter --target="$leader" --mount --uts --ipc --pid systemctl is-active --quiet multi-user.target 2>/dev/null; do
+  enter systemctl is-active --quiet multi-user.target 2>/dev/null; do
   attempts=$((attempts + 1))
   if [ "$attempts" -gt 300 ] || ! kill -0 "$machine" 2>/dev/null; then
     tail -n 20 "$log" >&2
@@ -68,5 +73,5 @@ until leader=$(pgrep -P "$machine") &&
   sleep 0.1
 done
 # The tests look for /mnt/etc before they write to /etc (tests/root/namespace.ts).
-nsenter --target="$leader" --mount mkdir -p /mnt/etc /etc/ngrokd
-nsenter --target="$leader" --mount --uts --ipc --pid --wdns="$project" "$@"
+enter mkdir -p /mnt/etc /etc/ngrokd
+enter --wdns="$project" "$@"
