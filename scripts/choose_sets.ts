@@ -2,13 +2,17 @@
 // one line. `daemon.sh` runs it.
 import { dirname } from "node:path";
 import { type Config, DEFAULTS } from "../src/config/config.ts";
+import { serverCapabilities } from "../src/config/dns_server_need.ts";
 import { dnsKey } from "../src/config/dns_need.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { type DaemonArguments, parseArguments } from "../src/daemon/arguments.ts";
+import { chooseUpstreams, UPLINK } from "../src/dns/choose_upstreams.ts";
 import { isLoopbackSubnet } from "../src/lib/ipv4.ts";
 import { statePathsIn } from "../src/model/state_files.ts";
+import { RESOLV_CONF } from "../src/names/select.ts";
 import { operatingSystem } from "../src/system/environment.ts";
 import { readText } from "../src/system/files.ts";
+import { flagFor } from "../src/system/permissions.ts";
 import { writeOut } from "../src/system/terminal.ts";
 import { flagsOfSet, permissionFlags } from "./permission_flags.ts";
 
@@ -28,7 +32,21 @@ export function chosenFlags(config: Config, options: ChooseOptions): string[] {
     ...(hasDns ? flagsOfSet("ngrokd_dns") : []),
     ...(hasDns && os === "darwin" ? flagsOfSet("ngrokd_dns_macos") : []),
     ...(hasInterface ? [] : ["--deny-run=/sbin/ip", "--deny-run=/usr/sbin/nft"]),
+    ...(isCleanUp ? [] : ipv6ServerFlags(config, options)),
   ];
+}
+
+/** The flags for the IPv6 DNS servers of this machine: each needs a permission of its own. */
+function ipv6ServerFlags({ dns }: Config, { resolvConf, uplink }: ChooseOptions): string[] {
+  const { servers } = chooseUpstreams({
+    configured: dns.upstream,
+    resolvConf,
+    uplink,
+    own: [],
+    holds: () => true,
+  });
+  const ipv6 = servers.filter((server) => server.startsWith("["));
+  return [...new Set(ipv6.flatMap(serverCapabilities).map(flagFor))];
 }
 
 /** Options of {@linkcode chosenFlags}. */
@@ -39,6 +57,9 @@ export interface ChooseOptions {
   readonly endpoints: string;
   /** The content of the journal; empty if there is none. */
   readonly journal: string;
+  /** The contents of /etc/resolv.conf and of that of systemd-resolved; empty if missing. */
+  readonly resolvConf: string;
+  readonly uplink: string;
 }
 
 /**
@@ -60,6 +81,8 @@ export async function flagsForConfig(config: Config, asked: Pick<Asked, "action"
     action: asked.action,
     endpoints: await textOrNone(endpoints),
     journal: await textOrNone(journal),
+    resolvConf: await textOrNone(RESOLV_CONF),
+    uplink: await textOrNone(UPLINK),
   });
 }
 

@@ -7,6 +7,7 @@ import type { SimulatedCloud } from "./cloud/cloud.ts";
 export function daemonConfig(target: ConfigTarget, options: ConfigOptions): string {
   const { cloud, etc, socketPath, healthPort } = target;
   const { apiKey = cloud.apiKey, server = "", dns = "", net = "", sections = "", shipped = false } = options;
+  const { probeSeconds = 0 } = options;
   const { ingress = `${cloud.ingressHost}:${cloud.ingressPort}`, pollSeconds } = options;
   const paths = [
     `  socket_path: ${socketPath}`,
@@ -22,6 +23,7 @@ export function daemonConfig(target: ConfigTarget, options: ConfigOptions): stri
     ...(shipped ? [] : paths),
     `  ingress_ca: ${etc}/ca.pem`,
     `  health_port: ${healthPort}`,
+    `  probe_interval: ${probeSeconds}`,
     ...indented(server),
     "dns:",
     // Without this, network mode would rewrite the resolv.conf of this machine.
@@ -47,6 +49,8 @@ export interface ConfigOptions {
   readonly ingress?: string;
   /** Seconds between polls. @default {the daemon's own} */
   readonly pollSeconds?: number;
+  /** `server.probe_interval`. @default {0, since a probe is one more connection to the ingress} */
+  readonly probeSeconds?: number;
   /** Lines for the sections `server:`, `dns:` and `net:`, and further sections, as YAML. */
   readonly server?: string;
   readonly dns?: string;

@@ -56,7 +56,14 @@ async function main(args: readonly string[]): Promise<number> {
     // The polls are logged at debug, too, and would hide the connections.
     if (showsLog && !/ DEBUG cloud: /.test(line)) print(line);
   };
-  await using stage = await Stage.open({ ...await stageOptions(fault), server: "log_level: debug", onLog });
+  // The check counts the connections to the ingress.
+  const probeSeconds = isCheck ? 0 : 10;
+  await using stage = await Stage.open({
+    ...await stageOptions(fault),
+    probeSeconds,
+    server: "log_level: debug",
+    onLog,
+  });
   if (signals > 0) return await stopped.promise;
   const endpoints = addDevEndpoints(stage.cloud);
   if (fault === "backend-down") stage.cloud.setBackend(endpoints[0]!.id, "down");

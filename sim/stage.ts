@@ -131,9 +131,10 @@ export class Stage extends DaemonHarness {
     return JSON.parse(await this.#printed(["list", "--json"])).endpoints;
   }
 
-  /** `ngrokctl status --json`. @throws {Error} If it fails. */
+  /** `ngrokctl status --json`. @throws {Error} If there is no report. */
   async status(): Promise<StatusReport> {
-    return JSON.parse(await this.#printed(["status", "--json"]));
+    // Exit code 1 also says that nothing is served.
+    return JSON.parse(await this.#printed(["status", "--json"], [0, 1]));
   }
 
   override async [Symbol.asyncDispose](): Promise<void> {
@@ -174,9 +175,11 @@ export class Stage extends DaemonHarness {
     ];
   }
 
-  async #printed(args: readonly string[]): Promise<string> {
+  async #printed(args: readonly string[], codes: readonly number[] = [0]): Promise<string> {
     const { code, stdout, stderr } = await this.ctl(args);
-    if (code !== 0) throw new Error(`ngrokctl ${args.join(" ")} failed with ${code}: ${stderr}`);
+    if (!codes.includes(code) || stdout === "") {
+      throw new Error(`ngrokctl ${args.join(" ")} failed with ${code}: ${stderr}`);
+    }
     return stdout;
   }
 

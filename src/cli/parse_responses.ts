@@ -20,7 +20,7 @@ const ENDPOINT: z.ZodType<EndpointReport> = z.looseObject({
   port: z.number(),
   listen_address: z.string(),
   mode: z.string(),
-  state: z.enum(["active", "degraded", "failed", "refused"]),
+  state: z.enum(["active", "degraded", "failing", "failed", "refused"]),
   reason: z.string(),
   local_listener: z.boolean(),
   network_port: z.number(),
@@ -87,25 +87,43 @@ const PROXY = z.looseObject({
   notes: z.array(z.string()),
 });
 
+const VERDICT = {
+  verdict: z.enum(["ok", "degraded", "down"]),
+  summary: z.string(),
+  reasons: z.array(z.string()),
+};
+const LIST = z.enum(["none", "kept", "fresh"]);
+
 const STATUS: z.ZodType<StatusReport> = z.looseObject({
   schema: z.literal(1),
+  ...VERDICT,
   version: z.string(),
   registered: z.boolean(),
   operator_id: z.string().exactOptional(),
+  stopping: z.boolean(),
+  list: LIST,
   endpoint_count: z.number(),
   active_count: z.number(),
   refused_count: z.number(),
+  refused: z.array(z.string()),
   degraded_count: z.number(),
   degraded: z.array(z.string()),
+  warnings: z.array(z.string()),
+  failing_count: z.number(),
+  failing: z.array(z.string()),
+  failed_count: z.number(),
+  failed: z.array(z.string()),
   ingress_endpoint: z.string(),
   api: z.looseObject({
     url: z.string(),
     state: API_STATE,
     last_poll: NULLABLE_TEXT,
     poll_age_seconds: z.number().nullable(),
+    poll_interval_seconds: z.number(),
     error: NULLABLE_TEXT,
     hint: NULLABLE_TEXT,
     notice: NULLABLE_TEXT,
+    warning: NULLABLE_TEXT,
     key: z.looseObject({ set: z.boolean(), source: z.enum(["config", "environment", "file"]).nullable() }),
   }),
   certificate: CERTIFICATE.nullable(),
@@ -113,6 +131,8 @@ const STATUS: z.ZodType<StatusReport> = z.looseObject({
     state: z.enum(["unknown", "ok", "failing"]),
     error: NULLABLE_TEXT,
     hint: NULLABLE_TEXT,
+    step: z.enum(["slot", "resolve", "connect", "proxy", "tls", "certificate", "upgrade"]).nullable(),
+    checked_at: NULLABLE_TEXT,
   }),
   proxy: PROXY,
   trust: z.looseObject(TRUST),
@@ -139,6 +159,7 @@ const STATUS: z.ZodType<StatusReport> = z.looseObject({
     names: z.number(),
     addresses: z.array(z.looseObject({ address: z.string(), error: NULLABLE_TEXT })),
     upstreams: z.array(z.string()),
+    forwarding: z.looseObject({ error: NULLABLE_TEXT, hint: NULLABLE_TEXT }),
     resolver: z.looseObject({
       driver: z.string(),
       target: z.string(),
@@ -146,6 +167,7 @@ const STATUS: z.ZodType<StatusReport> = z.looseObject({
       hint: NULLABLE_TEXT,
     }),
   }),
+  resolver_wanted: z.boolean(),
   health: z.looseObject({ address: z.string(), error: NULLABLE_TEXT }),
   state_error: NULLABLE_TEXT,
   problems: z.array(z.string()),
@@ -154,8 +176,10 @@ const STATUS: z.ZodType<StatusReport> = z.looseObject({
 });
 
 const HEALTH: z.ZodType<HealthReport> = z.looseObject({
+  ...VERDICT,
   healthy: z.boolean(),
   ready: z.boolean(),
+  list: LIST,
   has_endpoints: z.boolean(),
   api: z.looseObject({
     state: API_STATE,
@@ -164,7 +188,6 @@ const HEALTH: z.ZodType<HealthReport> = z.looseObject({
     error: NULLABLE_TEXT,
   }),
   certificate: CERTIFICATE.nullable(),
-  reasons: z.array(z.string()),
   uptime: z.string(),
   start_time: z.string(),
   endpoints: z.record(

@@ -18,16 +18,17 @@ import { UsageError } from "./usage_error.ts";
 
 const HELP_WIDTH = 80;
 
-/** Receives the help texts of commander. */
-export interface HelpOutput {
+/** Receives the help texts of commander, and the exit code of a command that did not fail. */
+export interface ProgramOutput {
   writeOut(text: string): void;
   writeErr(text: string): void;
+  exitWith(code: number): void;
 }
 
 /**
  * Creates the command line of `ngrokctl`. A command that fails throws; nothing exits the process.
  */
-export function createProgram(io: CtlIo, output: HelpOutput): CommandUnknownOpts {
+export function createProgram(io: CtlIo, output: ProgramOutput): CommandUnknownOpts {
   const program = new Command("ngrokctl")
     .description("Control the ngrokd daemon")
     .version(`ngrokctl version ${VERSION}`, "--version", "print the version")
@@ -38,7 +39,8 @@ export function createProgram(io: CtlIo, output: HelpOutput): CommandUnknownOpts
     .configureHelp({ showGlobalOptions: true })
     // Without these, commander reads the terminal and the environment.
     .configureOutput({
-      ...output,
+      writeOut: output.writeOut,
+      writeErr: output.writeErr,
       outputError: () => {},
       getOutHelpWidth: () => HELP_WIDTH,
       getErrHelpWidth: () => HELP_WIDTH,
@@ -61,7 +63,7 @@ export function createProgram(io: CtlIo, output: HelpOutput): CommandUnknownOpts
   program.command("status")
     .description("Show the state of the daemon and its problems")
     .addHelpText("after", example("ngrokctl status", "ngrokctl status --json | jq .certificate.days_left"))
-    .action(() => status(session()));
+    .action(async () => output.exitWith(await status(session())));
 
   program.command("list")
     .description("List the endpoints and their addresses on this machine")

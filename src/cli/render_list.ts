@@ -44,5 +44,6 @@ function addressOf({ listen_address, listen_interface, network_port, ip, port }:
 }
 
 function symbolOf({ state }: EndpointReport): string {
+  if (state === "failing") return "❌ failing";
   return state === "active" ? "✓" : state === "degraded" ? "⚠" : "❌";
 }

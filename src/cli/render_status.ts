@@ -1,5 +1,6 @@
 import { escapeControls } from "../lib/printable.ts";
-import type { ApiState, CertificateReport, StatusReport } from "../model/report.ts";
+import { isStale } from "../model/findings.ts";
+import type { ApiState, CertificateReport, IngressStep, StatusReport } from "../model/report.ts";
 import { box } from "./box.ts";
 import { timeLeft, TRUST_MODES } from "./render_trust.ts";
 
@@ -13,12 +14,24 @@ const API_STATES: Readonly<Record<ApiState, string>> = {
   failing: "failing",
 };
 
+const INGRESS_STEPS: Readonly<Record<IngressStep, string>> = {
+  slot: "the limit of connections",
+  resolve: "resolving its name",
+  connect: "connecting",
+  proxy: "connecting through the proxy",
+  tls: "the TLS handshake",
+  certificate: "the check of the client certificate",
+  upgrade: "the upgrade",
+};
+const LIST_HINT = "See the reasons: ngrokctl list";
+
 /**
- * Renders the text of `ngrokctl status`: the lines of docs/compatibility.md 4.11, then details and
- * problems.
+ * Renders the text of `ngrokctl status`: the verdict, the lines of docs/compatibility.md 4.11, then
+ * details and problems.
  */
 export function renderStatus(report: StatusReport): string {
-  return box("ngrokd Daemon Status", 15) +
+  return `${escapeControls(report.summary)}\n` +
+    box("ngrokd Daemon Status", 15) +
     block([
       ...registration(report),
       field("Endpoints", String(report.endpoint_count)),
@@ -44,7 +57,7 @@ function details(report: StatusReport): string[] {
     field("API", `${API_STATES[api.state]} (${api.url}${polled})`),
     field("API key", api.key.set ? `set (${api.key.source ?? "unknown source"})` : "not set"),
     ...certificateFields(certificate),
-    field("Ingress state", ingress.state === "unknown" ? "not used yet" : ingress.state),
+    field("Ingress state", ingressText(ingress)),
     ...proxyFields(proxy),
     field("Trust", ["built-in roots", ...trust.sources].join(", ")),
     field("Trust mode", trustText(trust)),
@@ -60,30 +73,62 @@ function details(report: StatusReport): string[] {
 
 function problems(report: StatusReport): string[] {
   const { api, certificate, ingress, trust, names, addresses, dns, health, config } = report;
-  const { degraded, degraded_count } = report;
-  const unserved = report.endpoint_count - report.active_count - degraded_count;
-  const more = degraded_count - degraded.length;
+  const { stopping, list, failed_count, refused_count, resolver_wanted } = report;
+  const presented = trust.presented?.problems ?? [];
+  const isUnread = ingress.state !== "ok" && trust.look_error !== null;
   return [
-    ...problem("Endpoints", unserved > 0 ? `${unserved} not served` : null, "See the reasons: ngrokctl list"),
-    ...degraded.flatMap((text) => problem("Endpoint", text)),
-    ...problem("Endpoints", more > 0 ? `${more} more degraded` : null, "See the reasons: ngrokctl list"),
+    ...report.warnings.flatMap((text) => problem("Endpoints", text, "See the names: ngrokctl list")),
+    ...problem("Shutdown", stopping ? "waiting for running connections, no new ones are accepted" : null),
+    ...problem("List", list === "none" ? "no list of endpoints has been served yet" : null),
+    ...problem("Endpoints", failed_count > 0 ? `${failed_count} not served` : null, LIST_HINT),
+    ...problem("Endpoints", refused_count > 0 ? `${refused_count} refused` : null, LIST_HINT),
+    ...endpointProblems(report.failing, report.failing_count, "failing"),
+    ...endpointProblems(report.degraded, report.degraded_count, "degraded"),
+    ...problem("API", api.state === "no_key" ? "no API key is set" : null, "Run: ngrokctl set-api-key -"),
+    ...problem("API", api.state === "never" ? "no poll has ended yet" : null),
     ...problem("API", api.error, api.hint),
     ...problem("API", api.notice),
+    ...problem("API", staleText(api)),
+    ...problem("Certificate", certificate === null && report.registered ? "there is none" : null),
     ...problem("Certificate", certificate?.error ?? null, retryText(certificate)),
     ...problem("Certificate", certificate?.warning ?? null),
     ...problem("Ingress", ingress.error, ingress.hint),
     ...[...trust.problems, ...trust.warnings].flatMap((text) => problem("Trust", text)),
+    ...presented.flatMap((text) => problem("Trust", `the certificate of ${trust.presented?.target} ${text}`)),
+    ...problem("Trust", isUnread ? trust.look_error : null),
     ...problem("Names", names.reason),
     ...problem("Addresses", addresses.reason, addresses.hint),
     ...dns.addresses.flatMap(({ error }) => problem("DNS", error)),
+    ...problem("DNS of other names", dns.forwarding.error, dns.forwarding.hint),
     // A resolver that works has the reason why it is not a better one, which is no problem.
-    ...(dns.resolver.driver === "none" ? problem("Resolver", dns.resolver.reason, dns.resolver.hint) : []),
+    ...(dns.resolver.driver === "none" && resolver_wanted
+      ? problem("Resolver", dns.resolver.reason, dns.resolver.hint)
+      : []),
     ...problem("Health", health.error),
     ...problem("State", report.state_error),
     ...report.problems.flatMap((text) => problem("State", text)),
     ...config.problems.flatMap((text) => problem("Config", text)),
     ...config.warnings.flatMap((text) => problem("Config warning", text)),
   ];
+}
+
+function endpointProblems(shown: readonly string[], count: number, state: string): string[] {
+  const more = count - shown.length;
+  return [
+    ...shown.flatMap((text) => problem("Endpoint", text)),
+    ...problem("Endpoints", more > 0 ? `${more} more ${state}` : null, LIST_HINT),
+  ];
+}
+
+function staleText(api: StatusReport["api"]): string | null {
+  return isStale(api) ? `the last good poll was ${duration(api.poll_age_seconds ?? 0)} ago` : null;
+}
+
+/** Renders the state of the ingress, the step that failed, and the time of the last check. */
+function ingressText({ state, step, checked_at }: StatusReport["ingress"]): string {
+  if (state === "unknown") return "not used yet";
+  const where = step === null ? "" : ` at ${INGRESS_STEPS[step]}`;
+  return `${state}${where}${checked_at === null ? "" : ` (checked ${checked_at})`}`;
 }
 
 function certificateFields(certificate: CertificateReport | null): string[] {

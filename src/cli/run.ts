@@ -6,18 +6,20 @@ import { createProgram } from "./program.ts";
 import { UsageError } from "./usage_error.ts";
 
 /**
- * Runs `ngrokctl` with these arguments and returns its exit code: 0 success, 1 failure, 2 wrong
- * usage, 3 the daemon is not running.
+ * Runs `ngrokctl` with these arguments and returns its exit code: 0 success, 1 failure (of
+ * `status`: nothing is served), 2 wrong usage, 3 the daemon is not running.
  */
 export async function runCtl(argv: readonly string[], io: CtlIo): Promise<number> {
   let usage = "";
+  let exitCode: number = EXIT.ok;
   const program = createProgram(io, {
     writeOut: (text) => io.writeOut(text),
     writeErr: (text) => usage += text,
+    exitWith: (code) => exitCode = code,
   });
   try {
     await program.parseAsync(argv, { from: "user" });
-    return EXIT.ok;
+    return exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
     const failure = toFailure(error instanceof CommanderError ? toUsageError(error, usage) : error);

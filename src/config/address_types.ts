@@ -1,10 +1,12 @@
 import { withoutFinalSlashes } from "../lib/final_slashes.ts";
 import { isHostname, isWildcard, normalizeHostname } from "../lib/hostname.ts";
-import { type Cidr, formatCidr, parseCidr, parseIpv4 } from "../lib/ipv4.ts";
+import { type Cidr, formatCidr, isLoopbackAddress, parseCidr, parseIpv4 } from "../lib/ipv4.ts";
+import { isLinkLocal, normalizeIpv6 } from "../lib/ipv6.ts";
 import { isLoopbackHost } from "../lib/loopback_host.ts";
 import { parseOrigin } from "../lib/origin.ts";
 import { printable } from "../lib/printable.ts";
 import type { IngressTarget } from "../model/ingress_target.ts";
+import { listenerKey } from "../model/route_table.ts";
 import { refuse, type ValueType } from "./value_type.ts";
 import { listOf, readText } from "./scalar_types.ts";
 
@@ -56,16 +58,25 @@ export const listenIp: ValueType<string> = {
 };
 
 /** An IPv4 address that a host can have. */
-export const hostIp: ValueType<string> = {
-  values: "IPv4 address",
-  read(value) {
-    const text = readText(value);
-    const address = parseIpv4(text);
-    if (address === undefined) return refuse(`"${printable(text)}" is not an IPv4 address`);
-    if (!isHostAddress(address)) refuse(`"${printable(text)}" cannot be the address of a host`);
-    return text;
+export const hostIp: ValueType<string> = { values: "IPv4 address", read: readHostIp };
+
+/**
+ * A list of addresses by which other machines reach this one. Each must be on an interface, if the
+ * interfaces are known.
+ */
+export const ownIps: ValueType<readonly string[]> = listOf("IPv4 addresses of this machine", {
+  read(value, interfaces) {
+    const address = readHostIp(value);
+    if (isLoopbackAddress(address)) {
+      refuse(`"${address}" is a loopback address, which leads every machine to itself`);
+    }
+    if (interfaces === undefined) return address;
+    const own = interfaces().map((entry) => entry.address).filter((each) => !isLoopbackAddress(each));
+    if (own.includes(address)) return address;
+    const known = own.length === 0 ? "It has none" : `Its addresses are ${own.join(", ")}`;
+    return refuse(`"${address}" is not an address of this machine`, known);
   },
-};
+});
 
 /** An address, a port, or both. */
 export const listenAddress: ValueType<string> = {
@@ -140,15 +151,42 @@ export const requestHosts: ValueType<readonly string[]> = listOf(
   },
 );
 
-/** A list of DNS servers, each read as `a.b.c.d:port`. */
-export const dnsServers: ValueType<readonly string[]> = listOf("`a.b.c.d` or `a.b.c.d:port`", {
-  read(value) {
-    const { hostname, port } = readHostPort(value, DNS_PORT);
-    const address = hostname === "localhost" ? "127.0.0.1" : hostname;
-    if (parseIpv4(address) !== undefined) return `${address}:${port}`;
-    return refuse(`"${printable(hostname)}" is not an IPv4 address`, "Write the address of the DNS server");
+/** A list of DNS servers, each read as `a.b.c.d:port` or `[IPv6 address]:port`. */
+export const dnsServers: ValueType<readonly string[]> = listOf(
+  "`a.b.c.d`, IPv6, `a.b.c.d:port` or `[IPv6]:port`",
+  {
+    read(value) {
+      const text = readText(value);
+      const [, inBrackets, portText] = /^\[([^\]]*)\](?::(.*))?$/.exec(text) ?? [];
+      const ipv6 = normalizeIpv6(inBrackets ?? text);
+      if (ipv6 !== undefined) {
+        return serverKey(
+          ipv6,
+          portText === undefined ? DNS_PORT : readPortText(portText),
+        );
+      }
+      const { hostname, port } = readHostPort(value, DNS_PORT);
+      const address = hostname === "localhost" ? "127.0.0.1" : hostname;
+      if (parseIpv4(address) !== undefined) return `${address}:${port}`;
+      return refuse(`"${printable(hostname)}" is not an IP address`, "Write the address of the DNS server");
+    },
   },
-});
+);
+
+function serverKey(address: string, port: number): string {
+  if (isLinkLocal(address) && !address.includes("%")) {
+    return refuse(`"${address}" is link-local`, `Write it with its interface: ${address}%eth0`);
+  }
+  return listenerKey(address, port);
+}
+
+function readHostIp(value: unknown): string {
+  const text = readText(value);
+  const address = parseIpv4(text);
+  if (address === undefined) return refuse(`"${printable(text)}" is not an IPv4 address`);
+  if (!isHostAddress(address)) refuse(`"${printable(text)}" cannot be the address of a host`);
+  return text;
+}
 
 function readHostPort(value: unknown, defaultPort: number): { hostname: string; port: number } {
   const text = readText(value);

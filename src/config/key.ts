@@ -39,6 +39,7 @@ export const AREAS = {
   ingress: "new connections use it",
   connections: "running connections use it at their next request or check",
   identity: "the next attempt uses it",
+  probes: "the next probe uses it",
   health: "changes the health server at once",
   dns: "changes the DNS server at once",
   restart: "takes effect **after a restart**",

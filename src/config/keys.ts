@@ -1,6 +1,7 @@
 import * as addresses from "./address_types.ts";
 import type { Proxy } from "../model/proxy.ts";
 import type { IngressTarget } from "../model/ingress_target.ts";
+import { serverCapabilities } from "./dns_server_need.ts";
 import { key, netNeed, replaceNeeds } from "./key.ts";
 import { parseListenAddress } from "./listen_address.ts";
 import { hostPatterns } from "./listen_interface.ts";
@@ -119,6 +120,20 @@ export const KEYS = {
       area: "health",
       doc: "Names that a request to the health server may be for, besides addresses and `localhost`",
     }),
+    probeIntervalMs: key({
+      name: "server.probe_interval",
+      type: types.secondsOrOff,
+      default: 300_000,
+      area: "probes",
+      doc: "Time without a connection to the ingress after which ngrokd probes it; 0 switches probes off",
+    }),
+    probeEndpoints: key({
+      name: "server.probe_endpoints",
+      type: types.boolean,
+      default: true,
+      area: "probes",
+      doc: "Lets a probe connect to an endpoint, too; if `false`, it ends after the TLS handshake",
+    }),
     ingressCa: key({
       name: "server.ingress_ca",
       type: types.filePath,
@@ -176,8 +191,11 @@ export const KEYS = {
       type: addresses.dnsServers,
       default: [],
       area: "dns",
-      doc: "Upstream DNS servers; if empty, those of this machine, else 8.8.8.8 and 1.1.1.1",
-      needs: (servers) => servers.map((server) => netNeed(server)),
+      doc: "Upstream DNS servers; if empty, those of this machine",
+      needs: (servers) =>
+        servers.flatMap((server) =>
+          serverCapabilities(server).map((capability) => ({ value: server, capability }))
+        ),
     }),
     allowPrivate: key({
       name: "dns.allow_private",

@@ -134,6 +134,15 @@ export const NET_KEYS = {
     area: "endpoints",
     doc: "Address in DNS replies in network mode; if empty, the address that the query came to",
   }),
+  advertiseIps: key({
+    name: "net.advertise_ips",
+    type: addresses.ownIps,
+    default: [],
+    area: "endpoints",
+    doc:
+      "Addresses of this machine over which the names of https and tls endpoints in network mode are spread",
+    needs: (addresses) => addresses.map((address) => netNeed(address)),
+  }),
 };
 
 /**

@@ -2,7 +2,7 @@ import { didYouMean } from "../lib/did_you_mean.ts";
 import { printable } from "../lib/printable.ts";
 import { apiKeyProblem } from "./api_key.ts";
 import { effectiveSocketPath } from "./paths.ts";
-import { isUnset, type ReadContext, refuse, type ValueType } from "./value_type.ts";
+import { isUnset, type ListInterfaces, type ReadContext, refuse, type ValueType } from "./value_type.ts";
 
 /** The longest interval: timers hold 31 bits of milliseconds, a longer one would fire at once. */
 const MAX_INTERVAL_S = 2_147_483;
@@ -88,6 +88,24 @@ export const seconds: ValueType<number> = {
   write: (ms) => ms / 1000,
 };
 
+/** The shortest interval that does not switch something off. */
+const MIN_INTERVAL_S = 10;
+
+/** An interval that 0 switches off, which is no default as elsewhere. */
+export const secondsOrOff: ValueType<number> = {
+  ...seconds,
+  values: "seconds, 0 = off",
+  takesZero: true,
+  read(value, context) {
+    if (readInteger(value, context) === 0) return 0;
+    const ms = seconds.read(value, context);
+    if (ms < MIN_INTERVAL_S * 1000) {
+      refuse(`${ms / 1000} is too short`, `At least ${MIN_INTERVAL_S} seconds, or 0 for off`);
+    }
+    return ms;
+  },
+};
+
 /** The interval between two polls. */
 export const pollSeconds: ValueType<number> = {
   ...seconds,
@@ -141,12 +159,12 @@ export function listOf<T>(values: string, element: ListElement<T>): ValueType<re
   const { read, write = (value) => value, mayBeEmpty = false } = element;
   return {
     values: `list of ${values}`,
-    read(value, { at, fallback }) {
+    read(value, { at, fallback, interfaces }) {
       if (!Array.isArray(value)) return refuse("it is not a list");
       checkCount(value.length);
       const items: T[] = [];
       for (const [index, item] of value.entries()) {
-        at(String(index), () => items.push(isUnset(item) ? refuse("it is empty") : read(item)));
+        at(String(index), () => items.push(isUnset(item) ? refuse("it is empty") : read(item, interfaces)));
       }
       return value.length === 0 && !mayBeEmpty ? fallback : items;
     },
@@ -156,7 +174,7 @@ export function listOf<T>(values: string, element: ListElement<T>): ValueType<re
 
 /** An element of {@linkcode listOf}. */
 export interface ListElement<T> {
-  readonly read: (value: unknown) => T;
+  readonly read: (value: unknown, interfaces: ListInterfaces | undefined) => T;
   readonly write?: (value: T) => unknown;
   /** True if an empty list is a value; otherwise it is the default. */
   readonly mayBeEmpty?: boolean;

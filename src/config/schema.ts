@@ -42,7 +42,7 @@ export function parseConfig(raw: unknown, options: ParseOptions = {}): ParsedCon
     const { section, name } = sectionOf(key);
     const value = ownValue(maps.get(section), name);
     let result = fallback;
-    if (isUnset(value)) return result;
+    if (isUnset(value) && !(value === 0 && key.type.takesZero)) return result;
     const path = key.name;
     attempt(path, () => {
       result = key.type.read(value, {

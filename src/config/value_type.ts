@@ -4,6 +4,8 @@ import type { ConfigProblem } from "../model/errors.ts";
 export interface ValueType<T> {
   /** The values that it takes, for the reference. */
   readonly values: string;
+  /** True if zero is a value, and does not mean the default. @default {false} */
+  readonly takesZero?: boolean;
   /** Reads a value that is set; calls {@linkcode refuse} for one that cannot be used. */
   read(value: unknown, context: ReadContext<T>): T;
   /** The value as the file has it; without this function, both are the same. */
@@ -24,7 +26,7 @@ export interface ReadContext<T> {
 }
 
 /** Lists the interfaces of this machine, once for each of their IPv4 addresses. */
-export type ListInterfaces = () => readonly { readonly interface: string }[];
+export type ListInterfaces = () => readonly { readonly interface: string; readonly address: string }[];
 
 /** A value that cannot be used. Only {@linkcode refusalOf} catches it. */
 class Refusal extends Error {

@@ -3,6 +3,7 @@ import { resolveInterface } from "../network/resolve_interface.ts";
 import { SubnetWatch } from "../network/subnet_watch.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
+import { missingIps } from "../network/missing_ips.ts";
 import { Health } from "../web/health_listener.ts";
 import { openAccount } from "./account_parts.ts";
 import { healthReport } from "./answers/status.ts";
@@ -75,13 +76,22 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
       await policy.prepare(endpoints.map(({ hostname }) => hostname));
     },
     settings: () => {
-      const { listenInterface, overrides, startPort, allowPorts, publishMovedPorts, redirectHeldPorts } =
-        live.current.net;
+      const {
+        advertiseIps,
+        listenInterface,
+        overrides,
+        startPort,
+        allowPorts,
+        publishMovedPorts,
+        redirectHeldPorts,
+      } = live.current.net;
       return {
         subnet: addresses.subnet,
         equivalentSubnets: addresses.equivalentSubnets,
         listenInterface,
         overrides,
+        advertiseIps,
+        missingIps: missingIps(advertiseIps, system.localAddresses),
         startPort,
         publishMovedPorts,
         redirectHeldPorts,
@@ -108,6 +118,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     dns,
     health,
     stateProblems: [...directoryProblems, ...problems, ...journalProblems],
+    stopping: () => shutdown.signal.aborted,
     startedAt: Date.now(),
     startedMonotonicMs: performance.now(),
   };

@@ -43,6 +43,8 @@ export interface Daemon {
   readonly stateProblems: readonly string[];
   /** The damage of the account's small files, and what became of them. */
   readonly memoryProblems: () => readonly string[];
+  /** True while the daemon shuts down. */
+  readonly stopping: () => boolean;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   /** The same by the monotonic clock (`performance.now()`). */

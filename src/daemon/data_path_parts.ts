@@ -48,6 +48,9 @@ export async function openDataPath(
     halfCloseMs: () => live.current.net.halfCloseTimeoutMs,
     plan: slotPlan(system.memoryLimit()),
     idleTimeoutMs: () => live.current.net.idleTimeoutMs,
+    probeIntervalMs: () => live.current.server.probeIntervalMs,
+    probeEndpoints: () => live.current.server.probeEndpoints,
+    probeDelays: system.probeOptions,
   });
   const listenerProbe = new ListenerProbe({
     observe: () => forwarder.observe(),
@@ -56,6 +59,8 @@ export async function openDataPath(
   shutdown.add("close connections", () => forwarder[Symbol.asyncDispose]());
   const probing = listenerProbe.run(shutdown.signal);
   shutdown.add("end the probe of the listeners", () => probing);
+  const pathProbing = forwarder.runProbe(shutdown.signal);
+  shutdown.add("end the probe of the way to the ingress", () => pathProbing);
   shutdown.add(DRAIN, () => drain(forwarder, shutdown));
   return { trust, dialer, forwarder, listenerProbe };
 }

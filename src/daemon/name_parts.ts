@@ -20,6 +20,7 @@ export function openNamePolicy(options: NamePolicyOptions): PolicyKeeper {
     files: system.files,
     configured: () => live.current.dns.upstream,
     own: () => dns.ownServers,
+    holds: system.holds,
     isOurs: (address) =>
       cidrContains(addresses.subnet, parseIpv4(address) ?? -1) || own().includes(address) ||
       address === live.current.net.advertiseIp,

@@ -133,6 +133,7 @@ const STEPS: Readonly<Record<LiveArea, readonly ReloadStep[]>> = {
   ingress: [],
   connections: [],
   identity: [],
+  probes: [],
   health: [],
   dns: ["dns"],
 };

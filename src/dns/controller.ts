@@ -18,6 +18,7 @@ import { localAddressText } from "./local_address.ts";
 import { planDns, planOwnAddresses, planZones } from "./plan.ts";
 import { dnsReport } from "./report.ts";
 import { type DnsBinding, DnsServer } from "./server.ts";
+import type { Upstreams } from "./choose_upstreams.ts";
 import { UpstreamFinder } from "./upstream_finder.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
@@ -43,7 +44,7 @@ export class DnsController {
   #networkMode = false;
   #listeners: ReadonlySet<number> = new Set();
   #bindings: readonly DnsBinding[] = [];
-  #upstreams: readonly string[] = [];
+  #upstreams: Upstreams | undefined;
   /** The values that the zones were made from. */
   #zoneSource: { readonly revision: number; readonly advertiseIp: string } | undefined;
   #names = 0;
@@ -52,9 +53,9 @@ export class DnsController {
   #closed = false;
 
   constructor(options: DnsControllerOptions) {
-    const { system: { listenUdp, listenTcp, connectTcp, files }, config } = options;
+    const { system: { listenUdp, listenTcp, connectTcp, files, holds }, config } = options;
     this.#options = options;
-    this.#upstreamFinder = new UpstreamFinder(files);
+    this.#upstreamFinder = new UpstreamFinder({ files, holds });
     const dropped = new DroppedLog();
     const allowed = new AllowedNames(() => config().dns.allowPrivate);
     const isOwn = (address: string) => this.#ownAddresses.has(address);
@@ -165,19 +166,18 @@ export class DnsController {
   }
 
   async #updateUpstreams(): Promise<void> {
-    const { servers } = await this.#upstreamFinder.find({
+    this.#upstreams = await this.#upstreamFinder.find({
       configured: this.#options.config().dns.upstream,
       own: this.ownServers,
     });
-    this.#upstreams = servers;
-    this.#server.replaceUpstreams(servers.map(parseTcpAddress));
+    this.#server.replaceUpstreams(this.#upstreams.servers.map(parseTcpAddress));
   }
 
   async #updateResolver(server: TcpAddress | undefined, domains: readonly string[]): Promise<void> {
     const { resolver } = this.#options;
     const outcome = server === undefined
       ? await resolver.withdraw()
-      : await resolver.apply({ server, domains });
+      : await resolver.apply({ server, domains, forwards: this.#upstreams?.problem === undefined });
     const { changed, problem, hint, refused } = outcome;
     this.#onResolverProblem.report(problem, () => {
       log.warn("Cannot make this machine use the DNS server: {error}", { error: problem, hint });
@@ -209,7 +209,10 @@ export class DnsController {
 
 /** Options of {@linkcode DnsController}. */
 export interface DnsControllerOptions {
-  readonly system: Pick<System, "listenUdp" | "listenTcp" | "connectTcp" | "localAddresses" | "files">;
+  readonly system: Pick<
+    System,
+    "listenUdp" | "listenTcp" | "connectTcp" | "localAddresses" | "files" | "holds"
+  >;
   readonly config: () => Config;
   readonly subnet: () => Cidr;
   readonly resolver: ResolverChain;

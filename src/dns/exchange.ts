@@ -1,3 +1,4 @@
+import { withoutZone } from "../lib/ipv6.ts";
 import { type ByteStream, closeQuietly, readFull, writeAll } from "../system/byte_stream.ts";
 import type { TcpAddress } from "../system/tcp.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
@@ -9,59 +10,82 @@ import { RCODE } from "./reply.ts";
 
 /** More than any reply may have, because our requests announce a smaller size. */
 const MAX_REPLY_BYTES = 4096;
+const ANY_IPV4 = "0.0.0.0";
+const ANY_IPV6 = "::";
+
 /**
- * Sends a request by UDP from a socket of its own, and so from a random port: to one server, and to
- * one more after each pause or failure. The first good reply wins. Only messages from a server that
- * was queried, with the same id and question, are replies (RFC 5452); a reply
+ * Sends a request by UDP from sockets of its own, one for each family, and so from random ports: to
+ * one server, and to one more after each pause or failure. The first good reply wins. Only messages
+ * from a server that was queried, with the same id and question, are replies (RFC 5452); a reply
  * whose question is in another case is only marked, unless the server is known to ignore the case.
  * Undefined if the signal aborts first. If all servers fail, the first failure is the result.
  */
-export async function exchangeUdp(
-  request: Request,
-  options: UdpExchangeOptions,
-): Promise<ServerReply | undefined> {
+export function exchangeUdp(request: Request, options: UdpExchangeOptions): Promise<ServerReply | undefined> {
   const { servers, listenUdp, nextMs, firstMs = nextMs, cases, signal } = options;
-  if (signal.aborted) return undefined;
-  const socket = listenUdp({ address: "0.0.0.0", port: 0 });
-  const close = () => closeQuietly(socket);
-  signal.addEventListener("abort", close, { once: true });
+  const sockets = new Map<string, UdpSocket>();
   const failed = new Map<TcpAddress, ServerReply>();
+  const { promise, resolve, reject } = Promise.withResolvers<ServerReply | undefined>();
   let queried = 0;
+  let isOver = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  const finish = (result: ServerReply | undefined): void => {
+    isOver = true;
+    resolve(result);
+  };
   // A server that was silent might not answer a question in mixed case.
   const isPlain = (server: TcpAddress) => cases.ignoresCase(server) || queried > servers.length;
   function queryNext(): void {
     clearTimeout(timer);
-    // After an unreachable server, as after a silent one, the next one is queried after the pause.
     const server = servers[queried++ % servers.length]!;
-    const { address: hostname, port } = server;
-    socket.send(isPlain(server) ? plainCopy(request) : request.bytes, { hostname, port }).catch(() => {});
     timer = setTimeout(queryNext, queried === 1 ? firstMs : nextMs);
-  }
-  try {
-    queryNext();
-    const buffer = new Uint8Array(MAX_REPLY_BYTES);
-    while (failed.size < servers.length) {
-      const [bytes, peer] = await socket.receive(buffer);
-      const server = servers.slice(0, queried).find((one) => isFrom(one, peer));
-      if (server === undefined || failed.has(server)) continue;
-      const match = matchReply(bytes, request);
-      if (match === undefined) continue;
-      const keepsCase = match === "same";
-      const result = { server, reply: bytes.slice(), isOtherCase: !keepsCase && !cases.ignoresCase(server) };
-      if (keepsCase) cases.noteKept(server);
-      if (isGood(bytes) || result.isOtherCase) return result;
-      failed.set(server, result);
+    const attempt = queried;
+    send(server, isPlain(server) ? plainCopy(request) : request.bytes).catch((error) => {
+      if (isOver || attempt !== queried) return;
+      // Without a route to it (no IPv6, for example) the next one is queried at once, but once.
       if (queried < servers.length) queryNext();
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", close);
-    close();
+      else if (sockets.size === 0) reject(error);
+    });
   }
-  return failed.values().next().value;
+  async function send({ address: hostname, port }: TcpAddress, bytes: Uint8Array): Promise<void> {
+    const family = hostname.includes(":") ? ANY_IPV6 : ANY_IPV4;
+    let socket = sockets.get(family);
+    if (socket === undefined) {
+      socket = listenUdp({ address: family, port: 0 });
+      sockets.set(family, socket);
+      receive(socket).catch((error) => isOver || reject(error));
+    }
+    await socket.send(bytes, { hostname, port });
+  }
+  async function receive(socket: UdpSocket): Promise<void> {
+    const buffer = new Uint8Array(MAX_REPLY_BYTES);
+    while (!isOver) {
+      const [bytes, peer] = await socket.receive(buffer);
+      if (!isOver) accept(bytes, peer);
+    }
+  }
+  function accept(bytes: Uint8Array, peer: UdpPeer): void {
+    const server = servers.slice(0, queried).find((one) => isFrom(one, peer));
+    if (server === undefined || failed.has(server)) return;
+    const match = matchReply(bytes, request);
+    if (match === undefined) return;
+    const keepsCase = match === "same";
+    const result = { server, reply: bytes.slice(), isOtherCase: !keepsCase && !cases.ignoresCase(server) };
+    if (keepsCase) cases.noteKept(server);
+    if (isGood(bytes) || result.isOtherCase) return finish(result);
+    failed.set(server, result);
+    if (failed.size === servers.length) finish(failed.values().next().value);
+    else if (queried < servers.length) queryNext();
+  }
+  if (signal.aborted) return Promise.resolve(undefined);
+  const onAbort = (): void => finish(failed.values().next().value);
+  signal.addEventListener("abort", onAbort, { once: true });
+  queryNext();
+  return promise.finally(() => {
+    isOver = true;
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+    for (const socket of sockets.values()) closeQuietly(socket);
+  });
 }
 
 /**
@@ -91,7 +115,7 @@ export async function exchangeTcp(
 }
 
 function isFrom(server: TcpAddress, peer: UdpPeer): boolean {
-  return server.address === peer.hostname && server.port === peer.port;
+  return server.port === peer.port && withoutZone(server.address) === peer.hostname;
 }
 
 /** Compares the question of a reply with that of its request; undefined if it is no reply to it. */

@@ -85,7 +85,7 @@ export function planOwnAddresses(input: DnsPlanInput, servers: readonly TcpAddre
   const { config: { net }, routes, own } = input;
   const addresses = new Set([
     ...servers.map(({ address }) => address),
-    ...routes.map(({ address }) => address),
+    ...routes.flatMap(({ address, advertisedIp = [] }) => [address, advertisedIp].flat()),
     ...(isNetworkMode(net) ? [net.advertiseIp] : []),
   ]);
   if (addresses.delete(ANY_ADDRESS)) { for (const address of own) addresses.add(address); }
@@ -102,6 +102,7 @@ export function isNetworkMode(net: Config["net"]): boolean {
  */
 function answerFor(route: Route, advertiseIp: string): string | undefined {
   if (!isSharedListenMode(route.listenInterface)) return route.address;
+  if (route.advertisedIp !== undefined) return route.advertisedIp;
   if (advertiseIp !== "") return advertiseIp;
   return route.address === ANY_ADDRESS ? undefined : route.address;
 }

@@ -1,7 +1,7 @@
 import type { PublicAnswer } from "../names/policy/judge_public.ts";
 import { RESOLV_CONF } from "../names/select.ts";
 import { parseTcpAddress, type TcpAddress } from "../system/tcp.ts";
-import { chooseUpstreams, UPLINK } from "./choose_upstreams.ts";
+import { chooseUpstreams, UPLINK, type UpstreamSources } from "./choose_upstreams.ts";
 import { makeQuery } from "./make_query.ts";
 import { TYPE } from "./query.ts";
 import { readAddresses } from "./read_addresses.ts";
@@ -64,11 +64,11 @@ export class PublicLookup implements Disposable {
   }
 
   async #findServers(): Promise<readonly TcpAddress[]> {
-    const { files, configured, own } = this.#options;
+    const { files, configured, own, holds } = this.#options;
     const read = (path: string) => files.readTextIfAny(path).catch(() => undefined);
     const [resolvConf = "", uplink = ""] = await Promise.all([read(RESOLV_CONF), read(UPLINK)]);
-    const found = chooseUpstreams({ configured: configured(), own: own(), resolvConf, uplink });
-    return found.from === "fallback" ? [] : found.servers.map(parseTcpAddress);
+    const { servers } = chooseUpstreams({ configured: configured(), own: own(), resolvConf, uplink, holds });
+    return servers.map(parseTcpAddress);
   }
 
   /** Ends every look-up, without an answer. */
@@ -84,6 +84,7 @@ export interface PublicLookupOptions extends Omit<UpstreamClientOptions, "isOwn"
   readonly configured: () => readonly string[];
   /** Returns the addresses of our own DNS server, each `address:port`. */
   readonly own: () => readonly string[];
+  readonly holds: UpstreamSources["holds"];
   /** Returns true for an IPv4 address where this machine answers itself. */
   readonly isOurs: (address: string) => boolean;
 }

@@ -1,4 +1,6 @@
-/** The record types that this server knows (RFC 1035 3.2.2, RFC 6672, RFC 6891, RFC 9460). */
+/**
+ * The record types that this server knows (RFC 1035 3.2.2, RFC 4034, RFC 6672, RFC 6891, RFC 9460).
+ */
 export const TYPE = {
   A: 1,
   CNAME: 5,
@@ -6,6 +8,8 @@ export const TYPE = {
   AAAA: 28,
   DNAME: 39,
   OPT: 41,
+  RRSIG: 46,
+  NSEC: 47,
   SVCB: 64,
   HTTPS: 65,
   IXFR: 251,

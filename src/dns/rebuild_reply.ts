@@ -4,6 +4,8 @@ import type { DnsRecord } from "./records.ts";
 
 const AD = 0x20;
 const MAX_BYTES = 65_535;
+/** A pointer to the name of the question. */
+const QUESTION = new Uint8Array([0xc0, HEADER_BYTES]);
 /**
  * The places of names in the data of the types that may be compressed (RFC 3597 4): octets before
  * the first name, and the number of names.
@@ -25,9 +27,9 @@ const NAMES: Readonly<Record<number, readonly [before: number, count: number]>> 
  */
 export function rebuildReply(
   reply: Uint8Array,
-  options: { readonly query: Query; readonly records: readonly DnsRecord[] },
+  options: RebuildOptions,
 ): Uint8Array | undefined {
-  const { query, records } = options;
+  const { query, records, ownerIsQuestion = false } = options;
   const answers = records.filter(({ section }) => section === "answer");
   const soa = records.filter(({ type, section }) => type === TYPE.SOA && section === "authority").slice(0, 1);
   const edns = records.filter(({ type, section }) => type === TYPE.OPT && section === "additional").slice(
@@ -39,11 +41,20 @@ export function rebuildReply(
   writer.add([0, 1, answers.length >> 8, answers.length & 255, 0, soa.length, 0, edns.length]);
   writer.add(query.bytes.subarray(HEADER_BYTES, query.questionEnd));
   for (const record of [...answers, ...soa, ...edns]) {
-    if (!writer.addRecord(record)) return undefined;
+    const isOwner = ownerIsQuestion && record.section === "answer";
+    if (!writer.addRecord(record, { owner: isOwner ? QUESTION : undefined })) return undefined;
   }
   const rebuilt = writer.written;
   rebuilt[3]! &= ~AD;
   return rebuilt;
+}
+
+/** Options of {@linkcode rebuildReply}. */
+export interface RebuildOptions {
+  readonly query: Query;
+  readonly records: readonly DnsRecord[];
+  /** True if all answers get the name of the question. @default {false} */
+  readonly ownerIsQuestion?: boolean;
 }
 
 /** Writes a message from parts of another one. */
@@ -72,10 +83,12 @@ class Writer {
   }
 
   /** Returns false if a name of the record is malformed, or there is no room for it. */
-  addRecord({ start, nameEnd, type, dataStart, dataEnd }: DnsRecord): boolean {
+  addRecord(record: DnsRecord, { owner }: { readonly owner?: Uint8Array | undefined } = {}): boolean {
+    const { start, nameEnd, type, dataStart, dataEnd } = record;
     const [before, count] = NAMES[type] ?? [0, 0];
-    const leadsToQuestion = this.#from[start] === 0xc0 && this.#from[start + 1] === HEADER_BYTES;
-    if (!(leadsToQuestion ? this.copy(start, nameEnd) : this.#addName(start) !== undefined)) return false;
+    const leadsToQuestion = this.#from[start] === QUESTION[0] && this.#from[start + 1] === QUESTION[1];
+    const given = leadsToQuestion ? QUESTION : owner;
+    if (!(given === undefined ? this.#addName(start) !== undefined : this.add(given))) return false;
     const lengthAt = this.#at + 8;
     if (!this.copy(nameEnd, nameEnd + 10) || dataStart + before > dataEnd) return false;
     let at: number | undefined = dataStart + before;

@@ -1,4 +1,4 @@
-import { CLASS_IN, HEADER_BYTES, type Query, TYPE } from "./query.ts";
+import { CLASS_IN, HEADER_BYTES, type Query, skipName, TYPE, uint16 } from "./query.ts";
 
 /** Response codes (RFC 1035 4.1.1, RFC 6891 9). */
 export const RCODE = {
@@ -24,13 +24,31 @@ const RD = 0x01;
 const RA = 0x80;
 const CD = 0x10;
 
+const NO_OPTION = new Uint8Array();
+
+/** The number of the option (RFC 8914 4). */
+const EXTENDED_ERROR = 15;
+
+/** Encodes an extended DNS error (RFC 8914) as an EDNS option; the text is ASCII. */
+function extendedError(code: number, text: string): Uint8Array {
+  const extra = new TextEncoder().encode(text);
+  const [size, high, low] = [extra.length + 2, code >> 8, code & 255];
+  return new Uint8Array([0, EXTENDED_ERROR, size >> 8, size & 255, high, low, ...extra]);
+}
+
+/** "Not Ready". Replies have less than three times the size of their query. */
+export const NO_UPSTREAM: Uint8Array = extendedError(14, "no upstream DNS server is known");
+/** "No Reachable Authority". */
+export const UPSTREAM_SILENT: Uint8Array = extendedError(22, "no upstream DNS server answered");
+
 /** Makes a reply with the unchanged question, at most one record, and EDNS if the query had it. */
 export function makeReply(query: Query, parts: ReplyParts): Uint8Array {
   const { rcode, authoritative = false, truncated = false, recursion = false, answer, authority } = parts;
   const { bytes, questionEnd, edns } = query;
   const record = answer ?? authority;
   const recordEnd = questionEnd + (record?.length ?? 0);
-  const reply = new Uint8Array(recordEnd + (edns === undefined ? 0 : 11));
+  const option = parts.error ?? NO_OPTION;
+  const reply = new Uint8Array(recordEnd + (edns === undefined ? 0 : 11 + option.length));
   reply.set(bytes.subarray(0, questionEnd));
   reply[2] = QR | bytes[2]! & (OPCODE | RD) | (authoritative ? AA : 0) | (truncated ? TC : 0);
   reply[3] = (recursion ? RA : 0) | bytes[3]! & CD | rcode & 15;
@@ -48,7 +66,9 @@ export function makeReply(query: Query, parts: ReplyParts): Uint8Array {
   if (edns !== undefined) {
     const { dnssecOk } = edns;
     const size = [MAX_UDP_BYTES >> 8, MAX_UDP_BYTES & 255];
-    reply.set([0, 0, TYPE.OPT, ...size, rcode >> 4, 0, dnssecOk ? 0x80 : 0, 0, 0, 0], recordEnd);
+    const flags = [rcode >> 4, 0, dnssecOk ? 0x80 : 0, 0];
+    reply.set([0, 0, TYPE.OPT, ...size, ...flags, 0, option.length], recordEnd);
+    reply.set(option, recordEnd + 11);
   }
   return reply;
 }
@@ -63,19 +83,44 @@ export function makeHeaderReply(bytes: Uint8Array, rcode: number): Uint8Array {
 }
 
 /**
- * Returns a forwarded reply for a UDP client, truncated if it does not fit the client or
- * `maxBytes`.
+ * Returns a forwarded reply for a UDP client, truncated if it is longer than 512 octets and than
+ * what the client announces by EDNS. The length of the query does not matter: some clients have no
+ * TCP, and the rate limit bounds what forged queries cause (docs/reliability.md R93).
+ *
+ * A truncated reply has the first answers, because clients without TCP use those.
  */
-export function fitReply(
-  reply: Uint8Array,
-  options: { readonly query: Query; readonly maxBytes?: number },
-): Uint8Array {
-  const { query, maxBytes = MAX_UDP_BYTES } = options;
-  const { edns } = query;
-  const size = Math.max(edns?.payloadSize ?? 0, MIN_UDP_BYTES);
-  const limit = Math.min(size, maxBytes, MAX_UDP_BYTES);
+export function fitReply(reply: Uint8Array, query: Query): Uint8Array {
+  const limit = Math.min(Math.max(query.edns?.payloadSize ?? 0, MIN_UDP_BYTES), MAX_UDP_BYTES);
   if (reply.length <= limit) return reply;
-  return makeReply(query, { rcode: reply[3]! & 15, truncated: true, recursion: true });
+  const empty = makeReply(query, { rcode: reply[3]! & 15, truncated: true, recursion: true });
+  const { count, end } = countAnswers(reply, {
+    start: query.questionEnd,
+    maxEnd: limit - (empty.length - query.questionEnd),
+  });
+  const answers = reply.subarray(query.questionEnd, end);
+  const cut = new Uint8Array(empty.length + answers.length);
+  // Names lead back only, so that the first records do not need the others.
+  cut.set(empty.subarray(0, query.questionEnd));
+  cut.set([count >> 8, count & 255], 6);
+  cut.set(answers, query.questionEnd);
+  cut.set(empty.subarray(query.questionEnd), query.questionEnd + answers.length);
+  return cut;
+}
+
+/** Counts the answers of a reply that end before an offset; `end` is behind the last one. */
+function countAnswers(
+  reply: Uint8Array,
+  { start, maxEnd }: { readonly start: number; readonly maxEnd: number },
+): { readonly count: number; readonly end: number } {
+  let [count, end] = [0, start];
+  for (const total = uint16(reply, 6); count < total; count++) {
+    const nameEnd = skipName(reply, end);
+    if (nameEnd === undefined || nameEnd + 10 > reply.length) break;
+    const next = nameEnd + 10 + uint16(reply, nameEnd + 8);
+    if (next > maxEnd) break;
+    end = next;
+  }
+  return { count, end };
 }
 
 /**
@@ -100,4 +145,6 @@ export interface ReplyParts {
   readonly recursion?: boolean;
   readonly answer?: Uint8Array | undefined;
   readonly authority?: Uint8Array | undefined;
+  /** The reason of a failure, for clients with EDNS (RFC 8914). */
+  readonly error?: Uint8Array;
 }

@@ -1,6 +1,7 @@
 import type { StatusReport } from "../model/report.ts";
 import { listenerKey } from "../model/route_table.ts";
 import type { ResolverOutcome } from "../names/resolver/resolver.ts";
+import type { Upstreams } from "./choose_upstreams.ts";
 import type { DnsBinding } from "./server.ts";
 
 /** Returns the part of `status` about DNS. */
@@ -16,7 +17,11 @@ export function dnsReport(input: DnsReportInput): StatusReport["dns"] {
       address: listenerKey(address, port),
       error: problem?.message ?? null,
     })),
-    upstreams: isOff ? [] : [...upstreams],
+    upstreams: isOff ? [] : [...upstreams?.servers ?? []],
+    forwarding: {
+      error: isOff ? null : upstreams?.problem ?? null,
+      hint: isOff ? null : upstreams?.hint ?? null,
+    },
     resolver: {
       driver: resolver.kind,
       target: resolver.label,
@@ -31,7 +36,8 @@ export interface DnsReportInput {
   readonly bindings: readonly DnsBinding[];
   /** The number of names that the server answers. */
   readonly names: number;
-  readonly upstreams: readonly string[];
+  /** Undefined if nobody has looked for them. */
+  readonly upstreams: Upstreams | undefined;
   readonly resolver: { readonly kind: string; readonly label: string; readonly reason: string | undefined };
   /** The last outcome of the resolver. */
   readonly outcome: ResolverOutcome | undefined;

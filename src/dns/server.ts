@@ -5,22 +5,18 @@ import { type ByteStream, closeQuietly } from "../system/byte_stream.ts";
 import type { TcpAddress, TcpListener } from "../system/tcp.ts";
 import { Turns } from "../system/turns.ts";
 import type { UdpPeer, UdpSocket } from "../system/udp.ts";
+import { answerOwnName } from "./answer_own_name.ts";
 import { replyTo } from "./reply_to.ts";
 import { type DroppedRecord, filterReply } from "./filter_reply.ts";
 import { HEADER_BYTES, type Query, readQuery } from "./query.ts";
 import { type RateDecision, RateLimit } from "./rate_limit.ts";
-import { fitReply, makeReply, MAX_UDP_BYTES, RCODE } from "./reply.ts";
+import { fitReply, makeReply, RCODE, UPSTREAM_SILENT } from "./reply.ts";
 import { TcpServer, type TcpServerLimits } from "./tcp_server.ts";
 import { serveUdp } from "./udp_server.ts";
 import { UpstreamClient } from "./upstream_client.ts";
 import { addressRecord, Zone } from "./zone.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
-
-/**
- * The largest ratio of a UDP reply to a query, by docs/reliability.md R15: senders may be forged.
- */
-const MAX_AMPLIFICATION = 3;
 
 /**
  * The DNS server. It has a UDP socket and a TCP listener for each local address, because a UDP
@@ -61,7 +57,7 @@ export class DnsServer implements AsyncDisposable {
     this.#others = others;
   }
 
-  /** Replaces the upstream DNS servers, in order. Without any, other names are refused. */
+  /** Replaces the upstream DNS servers, in order. Without any, other names are SERVFAIL. */
   replaceUpstreams(servers: readonly TcpAddress[]): void {
     this.#upstream.servers = servers;
   }
@@ -148,26 +144,27 @@ export class DnsServer implements AsyncDisposable {
     const { localRecord, address, signal } = client;
     const recursion = this.#upstream.servers.length > 0;
     const isLocal = this.#options.isLocal(address);
-    const query = replyTo(message, { zone: isLocal ? this.#zone : this.#others, localRecord, recursion });
+    const zone = isLocal ? this.#zone : this.#others;
+    const query = replyTo(message, { zone, localRecord, recursion });
     if (query === undefined || query instanceof Uint8Array) return query;
+    const isOurs = query.name !== undefined && zone.has(query.name);
     const isUdp = signal === undefined;
-    const maxBytes = isLocal ? MAX_UDP_BYTES : MAX_AMPLIFICATION * message.length;
-    const failure = () => makeReply(query, { rcode: RCODE.SERVFAIL, recursion });
+    const failure = () => makeReply(query, { rcode: RCODE.SERVFAIL, recursion, error: UPSTREAM_SILENT });
     const holder = isLocal ? signal ?? client.port : address;
     const forwarded = this.#upstream.query(query, { holder, isLocal, isUdp, signal });
     return forwarded?.then((received) => {
-      const reply = received && this.#filter(received, { query, isLocal });
+      const reply = received &&
+        (isOurs ? answerOwnName(received, query) : this.#filter(received, { query, zone }));
       if (reply === undefined) return failure();
-      return isUdp ? fitReply(reply, { query, maxBytes }) : reply;
+      return isUdp ? fitReply(reply, query) : reply;
     }) ?? failure();
   }
 
   #filter(
     reply: Uint8Array,
-    { query, isLocal }: { readonly query: Query; readonly isLocal: boolean },
+    { query, zone }: { readonly query: Query; readonly zone: Zone },
   ): Uint8Array | undefined {
     const { localAddress, allowsPrivate, onDropped } = this.#options;
-    const zone = isLocal ? this.#zone : this.#others;
     const filtered = filterReply(reply, {
       query,
       isOurs: (name) => zone.has(name),

@@ -2,28 +2,30 @@ import { getLogger } from "@logtape/logtape";
 import { OnChange } from "../lib/on_change.ts";
 import { messageOf } from "../model/errors.ts";
 import { RESOLV_CONF } from "../names/select.ts";
-import { chooseUpstreams, UPLINK, type Upstreams } from "./choose_upstreams.ts";
+import { chooseUpstreams, UPLINK, type Upstreams, type UpstreamSources } from "./choose_upstreams.ts";
 
 const log = getLogger(["ngrokd", "dns"]);
 
 /** Finds the upstream DNS servers in the configuration and on this machine, and logs changes. */
 export class UpstreamFinder {
-  readonly #files: UpstreamFiles;
+  readonly #options: UpstreamFinderOptions;
   readonly #onServers = new OnChange();
   readonly #onUnreadable = { [RESOLV_CONF]: new OnChange(), [UPLINK]: new OnChange() };
 
-  constructor(files: UpstreamFiles) {
-    this.#files = files;
+  constructor(options: UpstreamFinderOptions) {
+    this.#options = options;
   }
 
   /** Finds the servers in order; the options are a part of {@linkcode UpstreamSources}. */
   async find(options: { configured: readonly string[]; own: readonly string[] }): Promise<Upstreams> {
     const [resolvConf, uplink] = await Promise.all([this.#read(RESOLV_CONF), this.#read(UPLINK)]);
-    const upstreams = chooseUpstreams({ ...options, resolvConf, uplink });
-    const { servers, from } = upstreams;
-    this.#onServers.report(servers.join(" "), (list) => {
-      if (servers.length > 0) log.info("Forwarding other DNS queries to {servers}", { servers: list, from });
-      else log.warn("Cannot forward other DNS queries: {from} names this server only", { from });
+    const { holds } = this.#options;
+    const upstreams = chooseUpstreams({ ...options, resolvConf, uplink, holds });
+    const { servers, from, problem, hint } = upstreams;
+    this.#onServers.report(problem ?? servers.join(" "), (text) => {
+      if (problem === undefined) {
+        log.info("Forwarding other DNS queries to {servers}", { servers: text, from });
+      } else log.warn("Cannot forward other DNS queries: {error}", { error: problem, hint });
     });
     return upstreams;
   }
@@ -32,7 +34,7 @@ export class UpstreamFinder {
     let text: string | undefined;
     let problem: string | undefined;
     try {
-      text = await this.#files.readTextIfAny(path);
+      text = await this.#options.files.readTextIfAny(path);
     } catch (error) {
       problem = messageOf(error);
     }
@@ -43,6 +45,9 @@ export class UpstreamFinder {
   }
 }
 
-interface UpstreamFiles {
-  readTextIfAny(path: string): Promise<string | undefined>;
+/** Options of {@linkcode UpstreamFinder}. */
+export interface UpstreamFinderOptions {
+  readonly files: { readTextIfAny(path: string): Promise<string | undefined> };
+  /** Returns true if the permission set includes a capability. */
+  readonly holds: UpstreamSources["holds"];
 }

@@ -5,6 +5,7 @@ import type { RequestHead } from "./http/parse_head.ts";
 import type { HttpRefusal } from "./http/refuse.ts";
 import { type HostRules, quoteHost, refuseForeign } from "./http/refuse_foreign.ts";
 import type { HttpSniff } from "./http/sniff_http.ts";
+import type { PreludeProtocol } from "./prelude/prelude.ts";
 import type { TlsSniff } from "./sniff_tls.ts";
 
 /** The way in which the route of a connection is found. */
@@ -32,6 +33,8 @@ export interface RouteChoice {
   readonly passthrough: boolean;
   /** The Host that every request gets, if the client may send another one (docs/decisions/0016). */
   readonly hostField?: string;
+  /** Set if the client has asked for TLS as this protocol does, and ngrokd has answered. */
+  readonly prelude?: PreludeProtocol;
 }
 
 /** The reason why an HTTP connection has no route. */

@@ -18,8 +18,10 @@ import { SwitchDetector } from "./http/switch_detector.ts";
 import type { IngressHealth } from "./ingress_health.ts";
 import { type ClientStream, type Meter, pipe } from "./pipe.ts";
 import type { TrafficCounters } from "./traffic_counters.ts";
+import { openPrepared } from "./prelude/open_prepared.ts";
+import type { NamelessProtocol } from "./prelude/protocol_of.ts";
 import { isRefusal } from "./upgrade.ts";
-import { openUpstream, type Upstream, type UpstreamOptions } from "./upstream.ts";
+import type { Upstream, UpstreamOptions } from "./upstream.ts";
 
 /**
  * Serves one connection from its first byte to its last: find_route → upstream (dial, upgrade) →
@@ -31,6 +33,7 @@ export async function serveConnection(local: AcceptedStream, options: Connection
   const { routes, rules, limits, traffic, health, turns, onRouted, evict, signal } = options;
   const found = await findRoute(local, { routes, rules, limits });
   if (found.kind === "not_found") {
+    if (found.protocol !== undefined) options.onNameless(found.protocol);
     if (found.refusal !== undefined) await sendRefusal(local, found.refusal, limits);
     return found.outcome;
   }
@@ -47,7 +50,7 @@ export async function serveConnection(local: AcceptedStream, options: Connection
   }
   const slotRequest = { endpoint: name, source: sourceOf(local), evict };
   try {
-    using upstream = await openUpstream(choice, { ...options, slotRequest });
+    using upstream = await openPrepared(choice, { ...options, slotRequest });
     health.recordSuccess(name);
     using meter = traffic.open(
       route.endpointIds.includes(upstream.endpointId) ? upstream.endpointId : endpointId,
@@ -83,6 +86,8 @@ export interface ConnectionOptions extends Omit<UpstreamOptions, "slotRequest"> 
   readonly health: IngressHealth;
   /** The turns of clients whose requests cost much processor time. */
   readonly turns: Turns;
+  /** Called if the client names no endpoint, and its protocol shows. */
+  readonly onNameless: (protocol: NamelessProtocol) => void;
   /** Called when the route is known. */
   readonly onRouted: () => void;
   /** Ends this connection, because another one needs its slot or its memory. */

@@ -1,4 +1,4 @@
-import type { ListenerRoutes, Route } from "../model/route_table.ts";
+import { ListenerRoutes, type Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
 import type { ByteStream } from "../system/byte_stream.ts";
 import type { Limits } from "./admission/limits.ts";
@@ -8,12 +8,23 @@ import { httpResponse } from "./http/refuse.ts";
 import { type HttpSniff, PartialHead, sniffHttp } from "./http/sniff_http.ts";
 import type { HostRules } from "./http/refuse_foreign.ts";
 import { peek } from "./peek.ts";
+import { answerClient, hasTlsRoute } from "./prelude/answer_client.ts";
+import { postgresError } from "./prelude/postgres_message.ts";
+import { type Prelude, sniffPrelude } from "./prelude/prelude.ts";
+import {
+  NAMELESS_TLS,
+  type NamelessProtocol,
+  PLAIN_POSTGRES,
+  protocolOf,
+  SILENT,
+} from "./prelude/protocol_of.ts";
 import { TLS_HANDSHAKE, type TlsSniff, TlsSniffer } from "./sniff_tls.ts";
 import { tlsAlert } from "./tls_alert.ts";
 
 /**
  * Finds the route of a connection and reads as little of it as possible: nothing if the listener
- * belongs to one route.
+ * belongs to one route. Writes nothing, except the answers that clients of PostgreSQL and LDAP wait
+ * for before their ClientHello.
  *
  * @throws Whatever the stream's read throws.
  */
@@ -25,28 +36,47 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
   const { http, tls } = plan;
   const isTls = (bytes: Uint8Array): boolean =>
     tls !== undefined && (http === undefined || bytes[0] === TLS_HANDSHAKE);
+  const endMs = performance.now() + limits.helloMs;
   const sniffer = new TlsSniffer();
   const partial = new PartialHead();
+  const preludeOf = hasTlsRoute(tls) ? sniffPrelude : () => undefined;
+  const leadsToTls = (bytes: Uint8Array): boolean => isTls(bytes) || preludeOf(bytes) === "more";
   const peeked = await peek<Sniff>(
     local,
-    (bytes) => (isTls(bytes) ? sniffAsTls(bytes, sniffer) : sniffAsHttp(bytes, partial)),
-    { limitMs: (seen) => seen.length === 0 || isTls(seen) ? limits.helloMs : limits.headMs },
+    (bytes) => {
+      const prelude = preludeOf(bytes);
+      if (prelude !== undefined) return prelude === "more" ? prelude : { prelude };
+      return isTls(bytes) ? sniffAsTls(bytes, sniffer) : sniffAsHttp(bytes, partial);
+    },
+    {
+      limitMs: (seen) => seen.length === 0 || leadsToTls(seen) ? limits.helloMs : limits.headMs,
+    },
   );
   const { bytes: initial } = peeked;
+  const protocol = (): NamelessProtocol | undefined =>
+    tls === undefined ? undefined : protocolOf(initial, { servesHttp: http !== undefined });
   if (peeked.kind !== "found") {
-    return unclear(peeked.kind, { initial, isTls: isTls(initial), headMs: limits.headMs });
+    // A browser opens connections in reserve, but with TLS it sends its ClientHello at once.
+    const isSilent = peeked.kind === "late" && initial.length === 0 && http === undefined;
+    return {
+      ...unclear(peeked.kind, { initial, isTls: leadsToTls(initial), headMs: limits.headMs }),
+      protocol: isSilent ? SILENT : protocol(),
+    };
   }
   const { found } = peeked;
+  if ("prelude" in found) {
+    return await findByPrelude(local, { bytes: initial, prelude: found.prelude }, { tls: tls!, endMs });
+  }
   if ("http" in found) {
     const choice = chooseByRequest(http!, found.http, { rules });
-    if ("refusal" in choice) return notFound(choice.outcome, httpResponse(choice.refusal));
+    if ("refusal" in choice) {
+      const refused = notFound(choice.outcome, httpResponse(choice.refusal));
+      return found.http.kind === "error" ? { ...refused, protocol: protocol() } : refused;
+    }
     const head = found.http.kind === "request" ? found.http.head : undefined;
     return { kind: "found", choice, initial, head };
   }
-  if (found.tls.kind === "error") return notFound("bad_request", tlsAlert("decode_error"));
-  const choice = chooseByHello(tls!, found.tls);
-  if (choice === undefined) return notFound("wrong_host", tlsAlert("unrecognized_name"));
-  return { kind: "found", choice, initial, head: undefined };
+  return chooseTls(tls!, found.tls, initial);
 }
 
 /** Options of {@linkcode findRoute}. */
@@ -72,9 +102,47 @@ export interface NotFound {
   readonly kind: "not_found";
   readonly outcome: Outcome;
   readonly refusal: Uint8Array | undefined;
+  /** The protocol of a client that names no server, if the first bytes show it. */
+  readonly protocol?: NamelessProtocol | undefined;
 }
 
-type Sniff = { readonly http: HttpSniff } | { readonly tls: TlsSniff };
+type Sniff =
+  | { readonly http: HttpSniff }
+  | { readonly tls: TlsSniff }
+  | { readonly prelude: Prelude };
+
+/** Finds the route of a client whose ClientHello follows an answer in clear text. */
+async function findByPrelude(
+  local: ByteStream,
+  first: { readonly bytes: Uint8Array; readonly prelude: Prelude },
+  { tls, endMs }: { readonly tls: ListenerRoutes; readonly endMs: number },
+): Promise<Found | NotFound> {
+  const answered = await answerClient(local, first, { endMs });
+  if (answered.kind === "gone") return notFound("client_gone");
+  if (answered.kind === "refused") {
+    const { bytes, prelude } = answered;
+    const isStartup = prelude?.protocol === "postgres" && prelude.message === "startup";
+    const refusal = isStartup
+      ? postgresError("This port is shared by several names, which only TLS shows", PLAIN_POSTGRES.hint)
+      : undefined;
+    return { ...notFound("bad_request", refusal), protocol: protocolOf(bytes) };
+  }
+  // An https endpoint speaks HTTP.
+  const routes = new ListenerRoutes(tls.all.filter(({ scheme }) => scheme === "tls"));
+  const found = chooseTls(routes, answered.tls, answered.initial);
+  if (found.kind === "not_found") return found;
+  return { ...found, choice: { ...found.choice, prelude: first.prelude.protocol } };
+}
+
+function chooseTls(routes: ListenerRoutes, tls: TlsSniff, initial: Uint8Array): Found | NotFound {
+  if (tls.kind === "error") {
+    return { ...notFound("bad_request", tlsAlert("decode_error")), protocol: protocolOf(initial) };
+  }
+  const choice = chooseByHello(routes, tls);
+  if (choice !== undefined) return { kind: "found", choice, initial, head: undefined };
+  const refused = notFound("wrong_host", tlsAlert("unrecognized_name"));
+  return tls.name === undefined ? { ...refused, protocol: NAMELESS_TLS } : refused;
+}
 
 function unread(route: Route): Found {
   const choice = { route, host: route.hostname, passthrough: true };

@@ -4,6 +4,7 @@ import { serviceKey } from "../model/endpoint.ts";
 import { ANY_ADDRESS, RouteTable } from "../model/route_table.ts";
 import type { Traffic } from "../model/traffic.ts";
 import { parseTcpAddress, type TcpAddress, type TcpListener } from "../system/tcp.ts";
+import type { System } from "../system/system.ts";
 import { Turns } from "../system/turns.ts";
 import { ConnectionSlots } from "./admission/connection_slots.ts";
 import { DialGate } from "./admission/dial_gate.ts";
@@ -14,9 +15,11 @@ import { UnroutedConnections } from "./admission/unrouted_connections.ts";
 import { serveConnection } from "./connection.ts";
 import type { IngressAccess } from "./dial.ts";
 import type { HostRules } from "./http/refuse_foreign.ts";
-import { IngressHealth, type IngressState } from "./ingress_health.ts";
+import { type IngressCheck, IngressHealth, type IngressState } from "./ingress_health.ts";
 import { Listeners } from "./listeners.ts";
 import { type EndsAtOptions, OwnConnections } from "./own_connections.ts";
+import { UnroutedLog } from "./prelude/unrouted_log.ts";
+import { PathProbe } from "./path_probe.ts";
 import { RunningConnections } from "./running_connections.ts";
 import { TrafficCounters } from "./traffic_counters.ts";
 
@@ -36,6 +39,8 @@ export class Forwarder implements AsyncDisposable {
   readonly #traffic = new TrafficCounters();
   readonly #health = new IngressHealth();
   readonly #own = new OwnConnections();
+  readonly #unrouted = new UnroutedLog();
+  readonly #probe: PathProbe;
   #routes = RouteTable.EMPTY;
 
   constructor(options: ForwarderOptions) {
@@ -57,9 +62,25 @@ export class Forwarder implements AsyncDisposable {
     };
     this.#connections = new RunningConnections(
       (stream, { key, ...own }) =>
-        serveConnection(stream, { ...shared, ...own, routes: this.#routes.at(key) }),
+        serveConnection(stream, {
+          ...shared,
+          ...own,
+          routes: this.#routes.at(key),
+          onNameless: (protocol) => this.#unrouted.report(key, { protocol, peer: stream.peer }),
+        }),
       new UnroutedConnections({ max: maxUnrouted, crowdMs: limits.helloMs }),
     );
+    this.#probe = new PathProbe({
+      access: options,
+      gate: this.#gate,
+      attempts: this.#attempts,
+      health: this.#health,
+      routes: () => this.#routes.routes,
+      timeoutMs: limits.ingressMs,
+      intervalMs: options.probeIntervalMs ?? (() => 0),
+      mayUpgrade: options.probeEndpoints ?? (() => true),
+      ...options.probeDelays,
+    });
     this.#listeners = new Listeners({
       listen,
       own: this.#own,
@@ -126,11 +147,27 @@ export class Forwarder implements AsyncDisposable {
   retryIngress(): void {
     this.#gate.retryNow();
     this.#attempts.cancelAll();
+    this.#probe.request();
   }
 
   /** Returns the result of the last connection to the ingress. */
   ingressHealth(): IngressState {
     return this.#health.report();
+  }
+
+  /** Returns the last connection or probe of the ingress. */
+  ingressCheck(): IngressCheck {
+    return this.#health.check;
+  }
+
+  /** Returns the last error of a service (`host:port`) that is failing; undefined if it is not. */
+  failureOf(service: string): string | undefined {
+    return this.#health.endpoints.errorOf(service);
+  }
+
+  /** Probes the way to the ingress until the signal aborts. Never rejects. */
+  runProbe(signal: AbortSignal): Promise<void> {
+    return this.#probe.run(signal);
   }
 
   get openConnections(): number {
@@ -185,6 +222,12 @@ export interface ForwarderOptions extends IngressAccess {
   readonly plan?: Partial<SlotPlan>;
   /** Returns the time after which an idle connection ends, 0 for never. @default 0 */
   readonly idleTimeoutMs?: () => number;
+  /** `server.probe_interval`. @default {0, no probes} */
+  readonly probeIntervalMs?: () => number;
+  /** `server.probe_endpoints`. @default {true} */
+  readonly probeEndpoints?: () => boolean;
+  /** Shorter delays of the probes, for tests. */
+  readonly probeDelays?: System["probeOptions"];
   /** Connections whose route is not known yet. @default {512} */
   readonly maxUnrouted?: number;
   /** Shorter time limits for tests. */

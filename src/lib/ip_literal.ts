@@ -14,3 +14,8 @@ export function ipLiteral(host: string): string | undefined {
   if (high === undefined || low === undefined) return address;
   return formatIpv4(parseInt(high, 16) * 65_536 + parseInt(low, 16));
 }
+
+/** Returns true for an IPv4 or IPv6 address, without brackets; no name contains a colon. */
+export function isAddress(host: string): boolean {
+  return parseIpv4(host) !== undefined || host.includes(":");
+}

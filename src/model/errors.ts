@@ -54,7 +54,8 @@ export class CertificateError extends HintedError {
 /**
  * The reasons why the ingress cannot be reached. `name`: DNS failed. `identity`: our certificate
  * was refused. `handshake`: the response is no TLS that we support. `proxy`: the proxy did not
- * connect. `other`: an error of this machine or of the network.
+ * connect. `full`: a limit of ngrokd itself is reached. `other`: an error of this machine or of the
+ * network.
  */
 export type DialFailure =
   | "refused"
@@ -65,6 +66,7 @@ export type DialFailure =
   | "reset"
   | "handshake"
   | "proxy"
+  | "full"
   | "other";
 
 /** The TCP or TLS connection to the ingress failed. */

@@ -1,8 +1,33 @@
 /**
  * The state of an endpoint on this machine. `degraded`: it is served, but its name does not
- * resolve.
+ * resolve. `failing`: it is served, but its last three upgrades failed. `failed`: it has no
+ * listener.
  */
-export type EndpointState = "active" | "degraded" | "failed" | "refused";
+export type EndpointState = "active" | "degraded" | "failing" | "failed" | "refused";
+
+/** The state of the daemon. `down`: nothing is served. `degraded`: something else is wrong. */
+export type VerdictState = "ok" | "degraded" | "down";
+
+/** The verdict on a report, as `status` and `health` begin with it. */
+export interface Verdict {
+  verdict: VerdictState;
+  /** One line: `ok`, or the verdict and what is wrong, in few words. */
+  summary: string;
+  /** One sentence or more for each thing that is wrong; empty if the verdict is `ok`. */
+  reasons: string[];
+}
+
+/**
+ * The source of the list of endpoints that is served: `kept` from the last run, or `fresh` from the
+ * API. `none`: no list has been served yet.
+ */
+export type ListSource = "none" | "kept" | "fresh";
+
+/**
+ * The step of a connection to the ingress. `slot`: ngrokd's own limit allows it. `certificate`: the
+ * ingress accepts ours.
+ */
+export type IngressStep = "slot" | "resolve" | "connect" | "proxy" | "tls" | "certificate" | "upgrade";
 
 /** One row of `list`, with the JSON keys of the control socket (docs/compatibility.md 4.3). */
 export interface EndpointReport {
@@ -55,19 +80,32 @@ export interface CertificateReport {
   warning: string | null;
 }
 
-/** The response of `status`, a superset of docs/compatibility.md 4.3. */
-export interface StatusReport {
+/** Everything that `status` reports, before the verdict on it. */
+export interface JudgedReport {
   schema: 1;
   version: string;
   registered: boolean;
   operator_id?: string;
+  /** True while ngrokd waits for the last connections before it ends. */
+  stopping: boolean;
+  list: ListSource;
   endpoint_count: number;
   active_count: number;
   /** The endpoints that are not served because they are refused; `list` shows the first of them. */
   refused_count: number;
-  /** The endpoints whose names do not resolve, and the first ten of them with the reasons. */
+  /** The first ten of them with the reasons, as in each of the lists below. */
+  refused: string[];
+  /** The endpoints whose names do not resolve. */
   degraded_count: number;
   degraded: string[];
+  /** The dangers for endpoints that are served. */
+  warnings: string[];
+  /** The endpoints whose last three upgrades failed. */
+  failing_count: number;
+  failing: string[];
+  /** The endpoints without a listener. */
+  failed_count: number;
+  failed: string[];
   ingress_endpoint: string;
   api: {
     url: string;
@@ -76,15 +114,18 @@ export interface StatusReport {
     last_poll: string | null;
     /** Seconds since then, or null. */
     poll_age_seconds: number | null;
+    poll_interval_seconds: number;
     error: string | null;
     hint: string | null;
     /** An unusual result of the last poll, or the reason why the next one waits; or null. */
     notice: string | null;
+    /** The reasons why the list may not be what the user expects, or null. */
+    warning: string | null;
     key: { set: boolean; source: "config" | "environment" | "file" | null };
   };
   certificate: CertificateReport | null;
   /** The last failure of a connection to the ingress, unless a later connection succeeded. */
-  ingress: { state: "unknown" | "ok" | "failing"; error: string | null; hint: string | null };
+  ingress: IngressReport;
   proxy: ProxyReport;
   trust: TrustStatus;
   config: { path: string; state: "ok" | "rejected"; problems: string[]; warnings: string[] };
@@ -99,6 +140,8 @@ export interface StatusReport {
   };
   /** The DNS server and the resolver. */
   dns: DnsReport;
+  /** False if `dns.manage_resolv_conf: false` keeps this machine from using the DNS server. */
+  resolver_wanted: boolean;
   health: { address: string; error: string | null };
   /** The error of the last round, for example because the state could not be saved, or null. */
   state_error: string | null;
@@ -107,6 +150,20 @@ export interface StatusReport {
   /** RFC 3339. */
   start_time: string;
   uptime_seconds: number;
+}
+
+/** The response of `status`, a superset of docs/compatibility.md 4.3. */
+export interface StatusReport extends JudgedReport, Verdict {}
+
+/** The state of the way to the ingress, by connections and by probes. */
+export interface IngressReport {
+  state: "unknown" | "ok" | "failing";
+  error: string | null;
+  hint: string | null;
+  /** The step that failed, or null. */
+  step: IngressStep | null;
+  /** The time of the last connection or probe that showed this state, in RFC 3339, or null. */
+  checked_at: string | null;
 }
 
 /** One certificate of `trust`. `source` and `file` are null if it is not trusted. */
@@ -178,19 +235,22 @@ export interface DnsReport {
   addresses: { address: string; error: string | null }[];
   /** The upstream DNS servers, each `address:port`. */
   upstreams: string[];
+  /** The reason why queries for other names cannot be forwarded, or null. */
+  forwarding: { error: string | null; hint: string | null };
   /** `reason` says why it is not used, or why no better one is. */
   resolver: { driver: string; target: string; reason: string | null; hint: string | null };
 }
 
 /** Liveness, readiness and endpoints, with the reason of each problem. */
-export interface HealthReport {
+export interface HealthReport extends Verdict {
   healthy: boolean;
+  /** True from the first list that is served, fresh or kept, until the drain. */
   ready: boolean;
+  list: ListSource;
   has_endpoints: boolean;
   /** These fields of `status`. */
   api: Pick<StatusReport["api"], "state" | "last_poll" | "poll_age_seconds" | "error">;
   certificate: CertificateReport | null;
-  reasons: string[];
   /** A duration in the format of Go: `1h2m3.5s`. */
   uptime: string;
   start_time: string;

@@ -24,6 +24,8 @@ export interface Route {
    * @default {false}
    */
   readonly extra?: boolean;
+  /** The address of `net.advertise_ips` that clients of a shared listener use for this name. */
+  readonly advertisedIp?: string;
 }
 
 interface RouteIndex {
@@ -114,7 +116,12 @@ export class RouteTable {
 /** The address of a listener on all addresses of this machine. */
 export const ANY_ADDRESS = "0.0.0.0";
 
-/** Returns `address:port`, the key of a listener. */
+/** Returns the address to which the name of a route resolves; 0.0.0.0 for any of this machine. */
+export function clientAddress({ address, advertisedIp }: Route): string {
+  return advertisedIp ?? address;
+}
+
+/** Returns `address:port`, the key of a listener; an IPv6 address is in brackets. */
 export function listenerKey(address: string, port: number): string {
-  return `${address}:${port}`;
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

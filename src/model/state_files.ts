@@ -12,6 +12,7 @@ export const STATE_FILES = {
   signingRequest: "tls.csr",
   leases: "ip_mappings.json",
   ports: "network_ports.json",
+  spread: "advertised_ips.json",
   endpoints: "endpoints.json",
   subnet: "net_subnet.json",
   journal: "journal.json",

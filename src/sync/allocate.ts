@@ -1,12 +1,13 @@
 import { parentDomains } from "../lib/hostname.ts";
 import { type Cidr, formatCidr } from "../lib/ipv4.ts";
 import { type Endpoint, type RefusedEndpoint, serviceKey } from "../model/endpoint.ts";
-import { VIRTUAL } from "../model/listen_mode.ts";
+import { isSharedListenMode, VIRTUAL } from "../model/listen_mode.ts";
 import { ANY_ADDRESS, type Route } from "../model/route_table.ts";
-import { groupServices } from "../model/service.ts";
+import { groupServices, type Service } from "../model/service.ts";
 import type { NamePolicy } from "../names/policy/name_policy.ts";
 import { allocateLeases, type DroppedLease, type Leases } from "./leases.ts";
 import { refusePort } from "./refuse_port.ts";
+import { NOT_SPREAD, type SpreadNames, spreadNames } from "./spread_names.ts";
 import type { WithheldName } from "./withheld_names.ts";
 
 /** The port that browsers use. An endpoint on another shared port also gets one of its own. */
@@ -28,6 +29,12 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
   const interfaces = new Map(services.map(({ hostname }) => [hostname, interfaceOf(hostname, options)]));
   const virtual = [...interfaces].filter(([, name]) => name === VIRTUAL).map(([hostname]) => hostname);
   const { leases, dropped } = allocateLeases(virtual, { ...options, known: options.leases });
+  const spread = spreadNames(sharedWebNames(services, interfaces), {
+    addresses: options.advertiseIps,
+    known: options.spread ?? NOT_SPREAD,
+    isRegistrySuffix: (domain) => names.isRegistrySuffix(domain),
+  });
+  const spreads = options.advertiseIps.length > 0;
   const urls = new Map(endpoints.map(({ id, url }) => [id, url]));
   const routes: Route[] = [];
   const unserved = new Map<string, WithheldName>();
@@ -52,27 +59,35 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
       );
       continue;
     }
+    const advertisedIp = spreads && isSharedListenMode(listenInterface)
+      ? spread.names.get(hostname)
+      : undefined;
     const route: Route = {
       hostname,
       port,
       scheme,
       wildcard,
       endpointIds,
-      address,
+      address: advertisedIp === undefined || address === ANY_ADDRESS ? address : advertisedIp,
       localPort: port,
       listenInterface,
+      ...(advertisedIp === undefined ? {} : { advertisedIp }),
     };
     routes.push(route);
     if (listenInterface !== VIRTUAL && scheme === "http" && port !== HTTP_PORT && !wildcard) {
       routes.push({ ...route, extra: true });
     }
   }
-  return { routes: bindOrder(routes), leases, droppedLeases: dropped, refused, unserved, notes };
+  return { routes: bindOrder(routes), leases, spread, droppedLeases: dropped, refused, unserved, notes };
 }
 
 /** Options of {@linkcode allocate}. */
 export interface AllocateOptions {
   readonly leases: Leases;
+  /** The addresses that names of shared listeners were given in earlier rounds. */
+  readonly spread?: SpreadNames | undefined;
+  /** The addresses over which the names of shared https and tls endpoints are spread. */
+  readonly advertiseIps: readonly string[];
   readonly subnet: Cidr;
   /** Subnets that replace this one at other times. */
   readonly equivalentSubnets: readonly Cidr[];
@@ -85,7 +100,7 @@ export interface AllocateOptions {
   /** Returns a number in [0, 1), for the addresses of new names. */
   readonly random: () => number;
   /** Decides which names endpoints may have on this machine. */
-  readonly names: Pick<NamePolicy, "judge" | "revision">;
+  readonly names: Pick<NamePolicy, "judge" | "revision" | "isRegistrySuffix">;
   /** The ports below 1024 that endpoints may use in network mode, besides those of DNS and web. */
   readonly allowPorts: readonly number[];
 }
@@ -95,6 +110,7 @@ export interface Plan {
   /** The routes in the order in which they get ports: tcp last (docs/compatibility.md 4.8). */
   readonly routes: readonly Route[];
   readonly leases: Leases;
+  readonly spread: SpreadNames;
   readonly droppedLeases: readonly DroppedLease[];
   readonly refused: readonly RefusedEndpoint[];
   /** Allowed names, each with a service of theirs that gets no route. They must not resolve. */
@@ -108,6 +124,17 @@ function bindOrder(routes: readonly Route[]): Route[] {
   const rank = (route: Route) =>
     route.extra ? 4 : (route.address === ANY_ADDRESS ? 0 : 2) + (route.scheme === "tcp" ? 1 : 0);
   return routes.toSorted((a, b) => rank(a) - rank(b));
+}
+
+/** Returns the names of https and tls endpoints that other machines may reach. */
+function sharedWebNames(
+  services: readonly Service[],
+  interfaces: ReadonlyMap<string, string>,
+): string[] {
+  const web = services.filter(({ hostname, scheme }) =>
+    (scheme === "https" || scheme === "tls") && isSharedListenMode(interfaces.get(hostname)!)
+  );
+  return [...new Set(web.map(({ hostname }) => hostname))];
 }
 
 function interfaceOf(hostname: string, options: AllocateOptions): string {

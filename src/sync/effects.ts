@@ -1,6 +1,7 @@
 import type { Endpoint } from "../model/endpoint.ts";
 import type { Redirect } from "../model/redirect.ts";
 import type { RouteTable } from "../model/route_table.ts";
+import type { SpreadNames } from "./spread_names.ts";
 
 /** Everything that a round changes outside itself. */
 export interface RoundEffects {
@@ -65,6 +66,8 @@ export interface SavedState {
   readonly leases: ReadonlyMap<string, string>;
   /** Service → remapped port. */
   readonly ports: ReadonlyMap<string, number>;
+  /** The names over `net.advertise_ips`; undefined if there have never been any. */
+  readonly spread?: SpreadNames | undefined;
   /** The last list of a poll; undefined before the first. */
   readonly endpoints: readonly Endpoint[] | undefined;
 }

@@ -3,6 +3,7 @@ import { demandedDelay } from "../cloud/api_key_refused.ts";
 import { Attempts } from "../lib/attempts.ts";
 import type { Discovery } from "../model/discovery.ts";
 import type { Refusals } from "../model/refused.ts";
+import type { ListSource } from "../model/report.ts";
 import { sleep } from "../system/clock.ts";
 import { EmptyListGuard, idsOf } from "./empty_list_guard.ts";
 import { type PollReport, PollStatus } from "./poll_status.ts";
@@ -86,9 +87,11 @@ export class SyncLoop {
     if (this.#attempts.cancelAll() === 0) this.#timer.wake();
   }
 
-  /** True once a poll has ended, well or not. */
-  get hasPolled(): boolean {
-    return this.status.state !== "never" && this.status.state !== "no_key";
+  /** The source of the list that the last round served. */
+  get list(): ListSource {
+    const { servedRevision } = this.#rounds;
+    if (servedRevision === undefined) return "none";
+    return servedRevision === 0 ? "kept" : "fresh";
   }
 
   get status(): PollReport {

@@ -7,6 +7,7 @@ import { type Endpoint, parseEndpointUrl } from "../model/endpoint.ts";
 import { statePathsIn } from "../model/state_files.ts";
 import { JsonFile, type StateFiles } from "../system/json_file.ts";
 import type { SavedState, StateEffects } from "./effects.ts";
+import type { SpreadNames } from "./spread_names.ts";
 
 const MAX_REPORTED = 20;
 const WILDCARD_KEY = "wildcard:";
@@ -16,6 +17,11 @@ const Table = z.custom<Record<string, unknown>>((value) =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 );
 const EndpointTable = z.object({ schema: z.literal(1), endpoints: z.array(z.unknown()) });
+const SpreadTable = z.object({
+  schema: z.literal(1),
+  addresses: z.array(z.unknown()),
+  names: Table,
+});
 const EndpointEntry = z.object({ id: z.string().min(1).max(128), url: z.string() });
 
 /** Saves leases, ports and the last known endpoints (docs/compatibility.md 4.5). */
@@ -23,12 +29,14 @@ export class StateStore implements StateEffects {
   readonly #leases: JsonFile<Record<string, unknown>>;
   readonly #ports: JsonFile<Record<string, unknown>>;
   readonly #endpoints: JsonFile<z.infer<typeof EndpointTable>>;
+  readonly #spread: JsonFile<z.infer<typeof SpreadTable>>;
 
   constructor(directory: string, files: StateFiles) {
-    const { leases, ports, endpoints } = statePathsIn(directory);
+    const { leases, ports, endpoints, spread } = statePathsIn(directory);
     this.#leases = new JsonFile(leases, { schema: Table, files });
     this.#ports = new JsonFile(ports, { schema: Table, files });
     this.#endpoints = new JsonFile(endpoints, { schema: EndpointTable, files });
+    this.#spread = new JsonFile(spread, { schema: SpreadTable, files });
   }
 
   /** Reads the state. Reports damaged or unreadable files, and bad entries, which are left out. */
@@ -36,13 +44,15 @@ export class StateStore implements StateEffects {
     const leases = await readEntries(this.#leases, parseLeases);
     const ports = await readEntries(this.#ports, parsePorts);
     const endpoints = await readEntries(this.#endpoints, parseEndpoints);
+    const spread = await readEntries(this.#spread, parseSpread);
     return {
       state: {
         leases: new Map(leases.entries),
         ports: new Map(ports.entries),
         endpoints: endpoints.entries,
+        ...(spread.entries === undefined ? {} : { spread: joinSpread(spread.entries) }),
       },
-      problems: [leases, ports, endpoints].flatMap(({ problems }) => problems),
+      problems: [leases, ports, endpoints, spread].flatMap(({ problems }) => problems),
     };
   }
 
@@ -53,11 +63,17 @@ export class StateStore implements StateEffects {
    */
   async save(state: SavedState): Promise<void> {
     const leases = [...state.leases].map(([name, address]) => [keyOf(name), address]);
+    const { spread } = state;
     const endpoints = state.endpoints?.map(({ id, url }) => ({ id, url }));
     const results = await Promise.allSettled([
       this.#leases.write(Object.fromEntries(leases)),
       this.#ports.write(Object.fromEntries([...state.ports].sort())),
       endpoints === undefined ? undefined : this.#endpoints.write({ schema: 1, endpoints }),
+      spread === undefined || spread.addresses.length === 0 ? undefined : this.#spread.write({
+        schema: 1,
+        addresses: [...spread.addresses],
+        names: Object.fromEntries(spread.names),
+      }),
     ]);
     const failed = results.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
@@ -125,6 +141,31 @@ function* parseEndpoints({ endpoints }: z.infer<typeof EndpointTable>): Generato
       yield `an entry is not usable: ${error.message}`;
     }
   }
+}
+
+/** An address, or a name with its address. */
+type SpreadEntry = { readonly address: string; readonly hostname?: string };
+
+function* parseSpread({ addresses, names }: z.infer<typeof SpreadTable>): Generator<SpreadEntry | string> {
+  const isAddress = (value: unknown): value is string =>
+    typeof value === "string" && parseIpv4(value) !== undefined;
+  for (const address of addresses) yield isAddress(address) ? { address } : "an entry is not an address";
+  for (const [hostname, address] of Object.entries(names)) {
+    if (!isHostname(hostname) && !isWildcard(hostname)) yield `"${printable(hostname)}" is not a host name`;
+    else if (!isAddress(address)) yield `"${hostname}" has no address`;
+    else yield { hostname, address };
+  }
+}
+
+function joinSpread(entries: readonly SpreadEntry[]): SpreadNames {
+  return {
+    addresses: entries.flatMap(({ hostname, address }) => hostname === undefined ? [address] : []),
+    names: new Map(
+      entries.flatMap(({ hostname, address }) =>
+        hostname === undefined ? [] : [[hostname, address] as const]
+      ),
+    ),
+  };
 }
 
 /** Returns the key of a host name in the file of leases. */

@@ -9,6 +9,7 @@ import { LeaseExchange } from "./exchange_leases.ts";
 import type { DroppedLease, Leases } from "./leases.ts";
 import { logFirst } from "./log_first.ts";
 import { type OpenListeners, openListeners } from "./open_listeners.ts";
+import { sharedAddresses } from "./shared_addresses.ts";
 import { type Applied, reconcile, type ReconcileOptions } from "./reconcile.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
@@ -29,22 +30,38 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
     ({ plan, opened } = await open(input, effects, leases));
   }
   const done = await reconcile(opened, effects, { ...settings, ports, unserved: plan.unserved });
-  const toSave = { leases: plan.leases, ports: done.ports, endpoints: input.endpoints };
+  const toSave = {
+    leases: plan.leases,
+    ports: done.ports,
+    ...(plan.spread.addresses.length === 0 ? {} : { spread: plan.spread }),
+    endpoints: input.endpoints,
+  };
   const saveError = await effects.state.save(toSave).then(() => undefined, (error: unknown) => error);
 
   const refusedIds = new Set(plan.refused.map(({ id }) => id));
   const byService = new Map(
     done.routes.filter((route) => !route.extra).map((route) => [serviceKey(route), route]),
   );
+  const shared = sharedAddresses(done.routes, {
+    isRegistrySuffix: (domain) => settings.names.isRegistrySuffix(domain),
+  });
+  const missing = new Set(settings.missingIps);
   const outcomes = endpoints.filter(({ id }) => !refusedIds.has(id)).map((endpoint): EndpointOutcome => {
     const key = serviceKey(endpoint);
     const route = byService.get(key);
     const isWithheld = done.withheld.has(endpoint.hostname);
-    const reasons = [done.reasons.get(key), plan.notes.get(endpoint.hostname)];
+    const sharing = isWithheld ? undefined : shared.get(key);
+    const reasons = [
+      done.reasons.get(key),
+      plan.notes.get(endpoint.hostname),
+      missingReason(route?.advertisedIp, missing),
+      sharing,
+    ];
     return {
       endpoint,
       route,
       reason: reasons.filter((text) => text !== undefined).join("; "),
+      ...(sharing === undefined ? {} : { isShared: true }),
       state: route === undefined ? "failed" : isWithheld ? "degraded" : "active",
     };
   });
@@ -65,7 +82,7 @@ async function open(
   effects: RoundEffects,
   leases: Leases,
 ): Promise<{ plan: Plan; opened: OpenListeners }> {
-  const plan = allocate(endpoints, { ...settings, leases });
+  const plan = allocate(endpoints, { ...settings, leases, spread: saved.spread });
   // Saved before anybody can see a new address: after a crash no other name may get it.
   if (hasNew(plan.leases, saved.leases)) {
     // The save at the end of the round fails too, and its error is reported.
@@ -97,10 +114,12 @@ export interface RoundInput extends KnownEndpoints {
 /** The configuration that a round depends on. */
 export interface RoundSettings
   extends
-    Omit<AllocateOptions, "leases">,
+    Omit<AllocateOptions, "leases" | "spread">,
     Pick<ReconcileOptions, "publishMovedPorts" | "redirectHeldPorts" | "os"> {
   /** The first port to try when a port is in use. */
   readonly startPort: number;
+  /** Those of `advertiseIps` that this machine does not have now. */
+  readonly missingIps: readonly string[];
 }
 
 /** One endpoint after a round. */
@@ -109,6 +128,12 @@ export interface EndpointOutcome {
   readonly route: Route | undefined;
   /** The reason why it is not served, or what is unusual about it; `""` if nothing is. */
   readonly reason: string;
+  /**
+   * True if a browser could send its requests to another endpoint.
+   *
+   * @default {false}
+   */
+  readonly isShared?: boolean;
   /** `degraded`: it is served, but its name does not resolve. */
   readonly state: "active" | "degraded" | "failed";
 }
@@ -121,6 +146,11 @@ export interface RoundOutcome extends Required<Refusals> {
   readonly saveError: unknown;
   /** Undefined if something is left for the next round to retry. */
   readonly applied: Applied | undefined;
+}
+
+function missingReason(advertisedIp: string | undefined, missing: ReadonlySet<string>): string | undefined {
+  if (advertisedIp === undefined || !missing.has(advertisedIp)) return undefined;
+  return `its address ${advertisedIp} in net.advertise_ips is not an address of this machine now`;
 }
 
 function logDropped(dropped: readonly DroppedLease[]): void {

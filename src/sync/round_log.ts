@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { RefusedEndpoint } from "../model/endpoint.ts";
 import type { Refusals } from "../model/refused.ts";
-import { listenerKey } from "../model/route_table.ts";
+import { clientAddress, listenerKey } from "../model/route_table.ts";
 import { logFirst } from "./log_first.ts";
 import type { EndpointOutcome } from "./round.ts";
 
@@ -17,6 +17,8 @@ export class RoundLog {
   #unserved: ReadonlySet<string> = new Set();
   /** The number of refused endpoints that were only counted then. */
   #refusedMore = 0;
+  /** The endpoints that shared an address with another of their domain then. */
+  #shared = 0;
 
   /** Returns the ids of the endpoints that have gone since the last round. */
   report(outcomes: readonly EndpointOutcome[], { refused, refusedMore = 0 }: Refusals): string[] {
@@ -35,7 +37,7 @@ export class RoundLog {
 
     logFirst(started, {
       one: ({ endpoint: { id, url }, route }) => {
-        const address = listenerKey(route!.address, route!.localPort);
+        const address = listenerKey(clientAddress(route!), route!.localPort);
         log.info("Listening for {url} on {address}", { url, address, id });
       },
       rest: (count) => log.info("Listening for {count} more endpoints", { count }),
@@ -55,6 +57,14 @@ export class RoundLog {
       rest: (count) => log.warn("Refused {count} more endpoints", { count, hint: SEE_LIST }),
       further: refusedMore > this.#refusedMore ? refusedMore : 0,
     });
+    const shared = outcomes.filter(({ isShared = false }) => isShared).length;
+    if (shared > this.#shared) {
+      log.warn("A browser can send requests for {count} endpoints to others that share their addresses", {
+        count: shared,
+        hint: SEE_LIST,
+      });
+    }
+    this.#shared = shared;
     if (gone.length > 0) {
       const ids = gone.slice(0, 10).join(" ");
       log.info("Removed {count} endpoints", { count: gone.length, ids });

@@ -18,6 +18,8 @@ export class RoundRunner {
   outcomes: readonly EndpointOutcome[] = [];
   /** The endpoints that the last round refused. */
   refusals: Required<Refusals> = { refused: [], refusedMore: 0 };
+  /** The revision of the list that the last round served; undefined if there was no list yet. */
+  servedRevision: number | undefined;
   /** The reason why the last round could not be finished; undefined if it was. */
   error: string | undefined;
   readonly #options: RoundRunnerOptions;
@@ -56,6 +58,7 @@ export class RoundRunner {
       if (done.applied !== undefined) this.#lastComplete = { ...now, applied: done.applied };
       this.#saved = done.saved;
       this.outcomes = done.endpoints;
+      if (known.endpoints !== undefined) this.servedRevision = known.revision;
       const { refused, refusedMore } = done;
       this.refusals = { refused, refusedMore };
       const gone = this.#log.report(done.endpoints, this.refusals);

@@ -2,6 +2,9 @@ import { ApiError, DialError, messageOf } from "../model/errors.ts";
 import { hasCredentials, type Proxy, showProxy } from "../model/proxy.ts";
 import { closeQuietly } from "./byte_stream.ts";
 import { limitTime } from "./clock.ts";
+import { openWay } from "./open_way.ts";
+import type { OwnProxy } from "./proxy/own_proxy.ts";
+import type { HostPort } from "./working_address.ts";
 import { openTunnel } from "./proxy/open_tunnel.ts";
 import { checkProxy } from "./proxy/tunnel_errors.ts";
 
@@ -28,8 +31,13 @@ export async function sendHttp(request: HttpRequest): Promise<HttpResponse> {
   const through = proxy === undefined ? "" : ` through the proxy ${showProxy(proxy)}`;
   let status = 0;
   let client: Deno.HttpClient | undefined;
+  let way: OwnProxy | undefined;
   try {
-    using own = clientFor(new URL(url), proxy);
+    way = protocol === "https:" && proxy === undefined && !isConnected(origin)
+      ? await openWay(targetOf(new URL(url)), { signal: limit.signal })
+      : undefined;
+    using _way = way;
+    using own = way === undefined ? clientFor(new URL(url), proxy) : clientThrough(way);
     client = own ?? sharedClient();
     const response = await fetch(url, {
       ...init,
@@ -37,7 +45,13 @@ export async function sendHttp(request: HttpRequest): Promise<HttpResponse> {
       client,
     });
     status = response.status;
-    return { status, headers: response.headers, body: await readBody(response, maxBodyBytes, origin) };
+    const answer = {
+      status,
+      headers: response.headers,
+      body: await readBody(response, maxBodyBytes, origin),
+    };
+    if (client === shared) connected = { origin, until: performance.now() + IDLE_MS / 2 };
+    return answer;
   } catch (error) {
     if (error instanceof ApiError) throw error;
     // The connection may be dead. With HTTP/2 all later requests would use it until the kernel
@@ -56,10 +70,11 @@ export async function sendHttp(request: HttpRequest): Promise<HttpResponse> {
       );
     }
     if (proxy !== undefined && status === 0) await tryTunnel(new URL(url), { proxy, signal: limit.signal });
-    throw new ApiError(`Cannot reach ${origin}${through}: ${reasonOf(error)}`, {
+    const cause = way?.failure ?? error;
+    throw new ApiError(`Cannot reach ${origin}${through}: ${reasonOf(cause)}`, {
       status,
       code: "unreachable",
-      cause: error,
+      cause,
     });
   }
 }
@@ -96,6 +111,12 @@ const IDLE_MS = 5_000;
 
 /** The client whose connections are reused. */
 let shared: Deno.HttpClient | undefined;
+/** The origin to which the shared client has an idle connection, most likely. */
+let connected: { readonly origin: string; readonly until: number } | undefined;
+
+function isConnected(origin: string): boolean {
+  return shared !== undefined && connected?.origin === origin && connected.until > performance.now();
+}
 
 function sharedClient(): Deno.HttpClient {
   return shared ??= Deno.createHttpClient({ poolIdleTimeout: IDLE_MS });
@@ -104,7 +125,15 @@ function sharedClient(): Deno.HttpClient {
 /** Drops idle connections, so that later requests open new ones. Running requests continue. */
 export function dropHttpConnections(): void {
   shared?.close();
-  shared = undefined;
+  shared = connected = undefined;
+}
+
+function clientThrough({ url, basicAuth }: OwnProxy): Deno.HttpClient {
+  return Deno.createHttpClient({ proxy: { url, basicAuth } });
+}
+
+function targetOf({ hostname, port }: URL): HostPort {
+  return { hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port) || 443 };
 }
 
 /** Makes a client for one request if the shared client cannot be used. */
@@ -130,7 +159,7 @@ const TRY_TUNNEL_MS = 3_000;
  */
 async function tryTunnel(url: URL, options: { proxy: Proxy; signal: AbortSignal }): Promise<void> {
   try {
-    const port = Number(url.port) || 443;
+    const { port } = targetOf(url);
     const { stream } = await openTunnel({
       ...options,
       hostname: url.hostname,

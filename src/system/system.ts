@@ -54,6 +54,8 @@ export interface System {
     readonly wallMs?: () => number;
     readonly steadyMs?: () => number;
   };
+  /** The delays of the probes of the ingress, for tests. @default Two and five seconds */
+  readonly probeOptions?: { readonly checkMs?: number; readonly retryMs?: number };
   readonly memoryLimit: typeof memoryLimit;
   readonly checkTlsPair: typeof checkTlsPair;
   readonly holds: typeof holds;

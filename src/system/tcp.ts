@@ -36,16 +36,19 @@ export interface AcceptedStream extends ByteStream {
   readonly local?: string;
 }
 
-/** An IPv4 address and a port to bind; port 0 is any free port. */
+/**
+ * An address and a port; to bind, port 0 is any free port. DNS servers may have IPv6 addresses,
+ * with a zone if they are link-local.
+ */
 export interface TcpAddress {
   readonly address: string;
   readonly port: number;
 }
 
-/** Parses `address:port`. */
+/** Parses `address:port` and `[address]:port`. */
 export function parseTcpAddress(text: string): TcpAddress {
-  const [address = "", port] = text.split(":");
-  return { address, port: Number(port) };
+  const colon = text.lastIndexOf(":");
+  return { address: text.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(text.slice(colon + 1)) };
 }
 
 /**

@@ -2,6 +2,8 @@ import { parseIpv4 } from "../lib/ipv4.ts";
 import { seconds } from "../lib/seconds.ts";
 import { DialError, messageOf } from "../model/errors.ts";
 import type { Proxy } from "../model/proxy.ts";
+import { limitTime } from "./clock.ts";
+import { type NodeTarget, nodeTarget } from "./dial_tcp.ts";
 import { openTunnel } from "./proxy/open_tunnel.ts";
 import { openRelay } from "./proxy/relay.ts";
 
@@ -23,18 +25,27 @@ export async function probeChain(options: ChainProbeOptions): Promise<PresentedC
   // The module is large, so it is loaded only when it is needed.
   const { default: tls } = await import("node:tls");
   signal?.throwIfAborted();
+  using limit = limitTime(timeoutMs, { signal });
   const relay = proxy && openRelay(await openTunnel({ ...options, proxy }));
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const fail = (state: string, cause?: unknown): void =>
-    reject(
-      new DialError(`Cannot read the certificates of ${hostname}:${port}: ${state}`, {
-        code: "other",
-        cause,
-      }),
-    );
+  const failure = (state: string, cause?: unknown): DialError =>
+    new DialError(`Cannot read the certificates of ${hostname}:${port}: ${state}`, { code: "other", cause });
+  const fail = (state: string, cause?: unknown): void => reject(failure(state, cause));
+  const silent = `no response within ${seconds(timeoutMs)} s`;
+  async function findTarget(): Promise<NodeTarget> {
+    let target: NodeTarget | undefined;
+    try {
+      target = await nodeTarget({ hostname, port }, { signal: limit.signal });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw failure(limit.isOver ? silent : messageOf(error), error);
+    }
+    if (target === undefined) throw failure("the permission set does not include the address that answers");
+    return target;
+  }
   const servername = parseIpv4(hostname) === undefined ? hostname : "";
   // This socket carries no data: it is destroyed right after the handshake.
-  const where = relay === undefined ? { host: hostname, port } : { host: "127.0.0.1", port: relay.port };
+  const where = relay === undefined ? await findTarget() : { host: "127.0.0.1", port: relay.port };
   const socket = tls.connect({ ...where, servername, rejectUnauthorized: false });
   if (relay !== undefined) {
     socket.once(
@@ -42,9 +53,9 @@ export async function probeChain(options: ChainProbeOptions): Promise<PresentedC
       () => relay.accept(socket.localPort!).catch((error) => fail(messageOf(error), error)),
     );
   }
-  const timer = setTimeout(() => fail(`no response within ${seconds(timeoutMs)} s`), timeoutMs);
-  const onAbort = (): void => reject(signal!.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
+  const onAbort = (): void => limit.isOver ? fail(silent) : reject(signal!.reason);
+  limit.signal.addEventListener("abort", onAbort, { once: true });
+  if (limit.signal.aborted) onAbort();
   socket.once("secureConnect", () => resolve());
   socket.on("error", (error: unknown) => fail(messageOf(error), error));
   socket.once("close", () => fail("the connection was closed"));
@@ -53,8 +64,7 @@ export async function probeChain(options: ChainProbeOptions): Promise<PresentedC
     const certificates = readPeerChain(socket.getPeerCertificate(true));
     return { certificates, byRoots: byRoots(socket) };
   } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
+    limit.signal.removeEventListener("abort", onAbort);
     socket.destroy();
     relay?.close();
   }

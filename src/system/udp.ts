@@ -42,8 +42,8 @@ export interface UdpSocket {
 }
 
 /**
- * The IPv4 address and port of a peer, under the runtime's names, so that no object is made for
- * each datagram.
+ * The address and port of a peer, under the runtime's names, so that no object is made for each
+ * datagram. The runtime leaves out the zone of the sender.
  */
 export interface UdpPeer {
   readonly hostname: string;

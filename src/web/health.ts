@@ -22,10 +22,10 @@ export function answerHealth({ path, json, report }: HealthQuestion): HealthAnsw
   switch (path) {
     case "/health":
     case "/healthz":
-      return verdict(report.healthy, report.healthy ? "healthy" : "unhealthy", { json, report });
+      return answer(report.healthy, report.healthy ? "healthy" : "unhealthy", { json, report });
     case "/ready":
     case "/readyz":
-      return verdict(report.ready, report.ready ? "ready" : "not ready", { json, report });
+      return answer(report.ready, report.ready ? "ready" : "not ready", { json, report });
     case "/status":
       return { status: 200, contentType: JSON_TYPE, body: `${JSON.stringify(report)}\n` };
     default:
@@ -44,16 +44,17 @@ export interface HealthQuestion {
 /** The response to a health path. */
 export type HealthAnswer = TextResponse;
 
-function verdict(
+function answer(
   isGood: boolean,
   word: string,
   { json, report }: Pick<HealthQuestion, "json" | "report">,
 ): HealthAnswer {
   const status = isGood ? 200 : 503;
   if (!json) return { status, contentType: TEXT, body: `${word}\n` };
+  const { verdict, summary, reasons } = report;
   return {
     status,
     contentType: JSON_TYPE,
-    body: `${JSON.stringify({ status: word, reasons: report.reasons })}\n`,
+    body: `${JSON.stringify({ status: word, verdict, summary, reasons })}\n`,
   };
 }

@@ -3,7 +3,8 @@ import { renderStatus } from "../../src/cli/render_status.ts";
 import type { StatusReport } from "../../src/model/report.ts";
 import { STATUS } from "./reports.ts";
 
-const TITLE = `╔═══════════════════════════════════════════════════════╗
+const TITLE = `${STATUS.summary}
+╔═══════════════════════════════════════════════════════╗
 ║               ngrokd Daemon Status                    ║
 ╚═══════════════════════════════════════════════════════╝
 
@@ -26,7 +27,7 @@ Deno.test("renderStatus() prints the lines of the Go daemon first, then the deta
   API key:             set (config)
   Certificate:         89 days left (until 2026-10-30T00:00:00Z, renewal 2026-09-30T12:00:00Z)
   Issued:              2026-08-01T00:00:00Z by CN=Intermediate CA, serial 01
-  Ingress state:       ok
+  Ingress state:       ok (checked 2026-08-01T10:00:00Z)
   Trust:               built-in roots, /etc/ngrokd/ingress_ca.pem
   Trust mode:          no CA yet
   Names:               hosts_file (ok)
@@ -77,7 +78,7 @@ Deno.test("renderStatus() gives the reason that a daemon is not registered", () 
 
 Deno.test("renderStatus() names degraded endpoints with their reasons, and counts the others", () => {
   const degraded = ["tcp://pg.myapp:5432: the name does not resolve"];
-  const shown = lines({ endpoint_count: 12, active_count: 1, degraded_count: 11, degraded });
+  const shown = lines({ endpoint_count: 12, degraded_count: 11, degraded, failed_count: 0 });
   assert.deepEqual(shown.filter((line) => /⚠ Endpoint|ngrokctl list/.test(line)), [
     "  ⚠ Endpoint: tcp://pg.myapp:5432: the name does not resolve",
     "  ⚠ Endpoints: 10 more degraded",
@@ -99,8 +100,10 @@ Deno.test("renderStatus() points to list while there are no endpoints", () => {
 Deno.test("renderStatus() ends with all problems and their next steps", () => {
   const text = lines({
     active_count: 2,
+    warnings: ["2 endpoints share their addresses"],
     api: { ...STATUS.api, state: "key_refused", error: "The key was refused", hint: "Set another" },
-    ingress: { state: "failing", error: "untrusted", hint: null },
+    failed_count: 0,
+    ingress: { ...STATUS.ingress, state: "failing", error: "untrusted", step: "tls" },
     trust: { ...STATUS.trust, sources: [], problems: ["bad.pem is no certificate"] },
     names: { driver: "hosts_file", state: "failing", reason: "no END marker" },
     addresses: { driver: "loopback", kind: null, subnet: "127.0.0.0/8", reason: "conflict", hint: null },
@@ -117,10 +120,13 @@ Deno.test("renderStatus() ends with all problems and their next steps", () => {
   });
   assert.ok(text.includes("  Certificate:         none"));
   assert.ok(text.includes("  Trust:               built-in roots"));
-  assert.deepEqual(text.slice(-14), [
+  assert.deepEqual(text.slice(-17), [
     "",
+    "  ⚠ Endpoints: 2 endpoints share their addresses",
+    "    See the names: ngrokctl list",
     "  ⚠ API: The key was refused",
     "    Set another",
+    "  ⚠ Certificate: there is none",
     "  ⚠ Ingress: untrusted",
     "  ⚠ Trust: bad.pem is no certificate",
     "  ⚠ Names: no END marker",
@@ -148,7 +154,7 @@ Deno.test("renderStatus() shows days and durations in their largest units", () =
   assert.match(certificate(0.5) ?? "", /^30 min left/);
   assert.match(certificate(-1) ?? "", /^expired/);
   assert.equal(
-    field("Ingress state", { ingress: { state: "unknown", error: null, hint: null } }),
+    field("Ingress state", { ingress: { ...STATUS.ingress, state: "unknown" } }),
     "not used yet",
   );
   const up = (uptime_seconds: number) => field("Version", { uptime_seconds });

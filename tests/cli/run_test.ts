@@ -21,12 +21,27 @@ function failing(error: Error): Partial<CtlIo> {
 Deno.test("ngrokctl status prints the report, and all of its JSON with --json before or after", async () => {
   const text = await against({ status: STATUS }, ["status"]);
   assert.deepEqual([text.code, text.err], [0, ""]);
-  assert.match(text.out, /^╔.*\n {2}✓ Registered: {8}Yes\n/s);
+  assert.match(text.out, /^degraded: [^\n]*\n╔.*\n {2}✓ Registered: {8}Yes\n/s);
   // A newer daemon may have more fields, at any depth.
   const newer = { ...STATUS, later: true, api: { ...STATUS.api, later: { x: [2] } } };
   for (const argv of [["status", "--json"], ["--json", "status"]]) {
     assert.deepEqual(JSON.parse((await against({ status: newer }, argv)).out), newer);
   }
+});
+
+Deno.test("ngrokctl status exits 0, 1 if nothing is served, or 3; health tells by its text (R108)", async () => {
+  const verdicts = [["ok", 0], ["degraded", 0], ["down", 1]] as const;
+  for (const [verdict, code] of verdicts) {
+    const summary = `${verdict}: why`;
+    for (const argv of [["status"], ["status", "--json"]]) {
+      const answers = { status: { ...STATUS, verdict, summary } };
+      assert.equal((await against(answers, argv)).code, code, `${argv}: ${verdict}`);
+    }
+    const health = await against({ health: { ...HEALTH, verdict, summary } }, ["health"]);
+    assert.deepEqual([health.code, health.out.split("\n")[0]], [0, summary]);
+  }
+  const none = failing(new Deno.errors.NotFound("no such file"));
+  for (const command of ["status", "health"]) assert.equal((await runFake([command], none)).code, 3);
 });
 
 Deno.test("ngrokctl list --json wraps the endpoints, sorted by name, port and id", async () => {
@@ -49,18 +64,19 @@ Deno.test("ngrokctl list says how many refused endpoints have no row (R71)", asy
   assert.deepEqual([json.endpoints.length, json.refused_count], [101, 250]);
 });
 
-Deno.test("ngrokctl health prints the report under its box, keys sorted, two spaces in", async () => {
+Deno.test("ngrokctl health prints the verdict, and the report under its box with sorted keys", async () => {
   const { out } = await against({ health: HEALTH }, ["health"]);
   const lines = out.split("\n");
-  assert.equal(lines[1], "║                 Daemon Health                         ║");
-  assert.deepEqual(lines.slice(4, 8), [
+  assert.equal(lines[0], "ok");
+  assert.equal(lines[2], "║                 Daemon Health                         ║");
+  assert.deepEqual(lines.slice(5, 9), [
     "  {",
     '    "api": {',
     '      "error": null,',
     '      "last_poll": "2026-08-01T10:00:00Z",',
   ]);
   assert.deepEqual(lines.slice(-3), ["  }", "", ""]);
-  assert.deepEqual(JSON.parse(lines.slice(4).join("\n")), HEALTH);
+  assert.deepEqual(JSON.parse(lines.slice(5).join("\n")), HEALTH);
   const json = await against({ health: HEALTH }, ["health", "--json"]);
   assert.deepEqual(JSON.parse(json.out), { schema: 1, ...HEALTH });
 });

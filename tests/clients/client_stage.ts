@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../sim/cloud/state/endpoints.ts";
 import { type Printed, Stage, type StageOptions } from "../../sim/stage.ts";
-import { FakeUpstream } from "../dns/fake_upstream.ts";
+import { type Answers, FakeUpstream } from "../dns/fake_upstream.ts";
 import { replyTo } from "../dns/messages.ts";
 import { runProgram } from "../root/commands.ts";
 
@@ -13,7 +13,8 @@ const ENDPOINTS_LIMIT_MS = 30_000;
 
 /**
  * The daemon as shipped, on a machine of its own, with endpoints in front of real servers, and the
- * client on the same machine. Other names than those of the endpoints are 192.0.2.1.
+ * client on the same machine. Other names than those of the endpoints are 192.0.2.1, unless
+ * `otherNames` says otherwise.
  */
 export class ClientStage implements AsyncDisposable {
   readonly stage: Stage;
@@ -26,8 +27,10 @@ export class ClientStage implements AsyncDisposable {
 
   /** Starts the daemon and waits until all endpoints are active. */
   static async open(options: ClientStageOptions): Promise<ClientStage> {
-    const { mode, endpoints, net = "", dns = "", ...rest } = options;
-    const upstream = new FakeUpstream((request) => [replyTo(request, { addresses: ["192.0.2.1"] })]);
+    const { mode, endpoints, net = "", dns = "", otherNames, ...rest } = options;
+    const upstream = new FakeUpstream(
+      otherNames ?? ((request) => [replyTo(request, { addresses: ["192.0.2.1"] })]),
+    );
     const stage = await Stage.open({
       ...rest,
       shipped: true,
@@ -40,7 +43,7 @@ export class ClientStage implements AsyncDisposable {
       for (const [url, backend] of Object.entries(endpoints)) stage.cloud.addEndpoint({ url, backend });
       await Deno.writeTextFile(opened.caPath, stage.cloud.caPem);
       stage.startDaemon();
-      await opened.#untilActive(Object.keys(endpoints).length);
+      await opened.#untilActive(Object.keys(endpoints));
       return opened;
     } catch (error) {
       await opened[Symbol.asyncDispose]();
@@ -65,14 +68,19 @@ export class ClientStage implements AsyncDisposable {
     return stdout;
   }
 
-  async #untilActive(count: number): Promise<void> {
+  async #untilActive(urls: readonly string[]): Promise<void> {
     const { stage } = this;
+    const count = urls.length;
     const isReady = async () => {
       const rows = await stage.askList();
       return rows.length === count && rows.every(({ state }) => state === "active");
     };
     await stage.until("the control socket is there", () => isReady().then(() => true, () => false));
     await stage.until("all endpoints are active", isReady, ENDPOINTS_LIMIT_MS);
+    // The resolver of this machine learns the names after the endpoints are active.
+    const [name] = urls.map((url) => new URL(url).hostname).filter((name) => !name.startsWith("*"));
+    const resolves = async () => (await this.run(["getent", "hosts", name!])).code === 0;
+    if (name !== undefined) await stage.until(`${name} resolves`, resolves);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -88,4 +96,6 @@ export interface ClientStageOptions extends Omit<StageOptions, "net" | "shipped"
   readonly endpoints: Readonly<Record<string, Backend>>;
   /** Further lines for the section `net:`. */
   readonly net?: string;
+  /** The replies of the upstream DNS server. */
+  readonly otherNames?: Answers;
 }

@@ -59,6 +59,9 @@ const OUTSIDE: readonly (readonly [
   ],
   ["dns.listen", "10.1.2.4:5353", "--allow-net=10.1.2.4"],
   ["dns.upstream", ["9.9.9.9"], "--allow-net=9.9.9.9:53", { value: "9.9.9.9:53" }],
+  ["dns.upstream", ["fe80::1%eth0"], "--allow-net=[fe80::1]:53 --allow-net=[::]:0", {
+    value: "[fe80::1%eth0]:53",
+  }],
 ];
 
 for (const [name, raw, flags, { path = name, value = String(raw) } = {}] of OUTSIDE) {

@@ -40,6 +40,8 @@ export const SAMPLES: readonly Sample[] = [
     ["ngrokd.monitoring.svc", "*.example.com"],
     "health",
   ],
+  ["server.probe_interval", 60, 60_000, "probes"],
+  ["server.probe_endpoints", false, false, "probes"],
   ["server.ingress_ca", "/tmp/ca.pem", "/tmp/ca.pem", "ingress"],
   ["bound_endpoints.poll_interval", 5, 5000, "poll"],
   ["bound_endpoints.selectors", ["x == 'a'", true], ["x == 'a'", "true"], "operator"],
@@ -74,10 +76,16 @@ export const SAMPLES: readonly Sample[] = [
   ["net.half_close_timeout", 5, 5_000, "connections"],
   ["net.idle_timeout", 600, 600_000, "connections"],
   ["net.advertise_ip", "192.0.2.1", "192.0.2.1", "endpoints"],
+  ["net.advertise_ips", ["192.0.2.1", "192.0.2.2"], ["192.0.2.1", "192.0.2.2"], "endpoints"],
   ["dns.enabled", true, true, "dns"],
   ["dns.listen", "127.0.0.1:5353", "127.0.0.1:5353", "dns"],
   ["dns.manage_resolv_conf", false, false, "dns"],
-  ["dns.upstream", ["9.9.9.9", "localhost:54"], ["9.9.9.9:53", "127.0.0.1:54"], "dns"],
+  [
+    "dns.upstream",
+    ["9.9.9.9", "localhost:54", "2001:DB8::1", "[2001:db8::2]:54", "[fe80::1%eth0]"],
+    ["9.9.9.9:53", "127.0.0.1:54", "[2001:db8::1]:53", "[2001:db8::2]:54", "[fe80::1%eth0]:53"],
+    "dns",
+  ],
   ["dns.allow_private", ["NAS.corp.", "*.lan"], ["nas.corp", "*.lan"], "dns"],
 ];
 

@@ -8,7 +8,13 @@ import { ConfigError, type ConfigProblem } from "../../src/model/errors.ts";
 import { showProxy } from "../../src/model/proxy.ts";
 import { fileWith, SAMPLES } from "./sample_values.ts";
 
-const MACHINE: ParseOptions = { interfaces: () => [{ interface: "lo" }, { interface: "eth0" }] };
+const MACHINE: ParseOptions = {
+  interfaces: () => [
+    { interface: "lo", address: "127.0.0.1" },
+    { interface: "eth0", address: "192.0.2.1" },
+    { interface: "eth0", address: "192.0.2.2" },
+  ],
+};
 
 function problemsOf(raw: unknown, options: ParseOptions = MACHINE): readonly ConfigProblem[] {
   try {
@@ -26,8 +32,11 @@ function read(config: Config, name: string): unknown {
 }
 
 Deno.test("parseConfig() gives the defaults for nothing, and for empty and zero values", () => {
-  const names = KEY_ENTRIES.map(({ key }) => key.name);
-  const empty = [null, "", 0].map((value) => fileWith(names.map((name) => [name, value])));
+  const entries = KEY_ENTRIES.map(({ key }) => key);
+  const empty = [null, "", 0].map((value) => {
+    const emptied = entries.filter(({ type }) => value !== 0 || !type.takesZero);
+    return fileWith(emptied.map(({ name }) => [name, value]));
+  });
   const sections = [null, "", {}].map((value) => ({ api: value, server: value, net: value, dns: value }));
   const lists = fileWith([["net.overrides", {}], ["dns.upstream", []], ["server.health_hosts", []]]);
   for (const raw of [undefined, null, {}, "", lists, ...sections, ...empty]) {
@@ -44,6 +53,7 @@ Deno.test("parseConfig() reads every key", () => {
 });
 
 const ACCEPTED: readonly (readonly [name: string, raw: unknown, parsed: unknown])[] = [
+  ["server.probe_interval", 0, 0],
   ["api.url", "http://localhost:8080/", "http://localhost:8080"],
   ["api.url", "http://127.1", "http://127.0.0.1"],
   // Nobody but this machine; it used to mean the default, which admits every private network.
@@ -137,6 +147,8 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   ["server.cert_refresh_interval", 3e6, ": 3000000 is too long (At most 2147483 seconds)"],
   ["server.health_address", "::1", ': "::1" is not an IPv4 address (The default is 127.0.0.1)'],
   ["server.health_port", 65536, ": 65536 is not in 1 to 65535 (The default is 8081)"],
+  ["server.probe_interval", 9, ": 9 is too short (At least 10 seconds, or 0 for off)"],
+  ["server.probe_interval", -1, ": -1 is negative (The default is 300 (seconds))"],
   ["bound_endpoints.poll_interval", -5, ": -5 is negative (The default is 30 (seconds))"],
   ["bound_endpoints.poll_interval", 1.5, ": 1.5 is not a whole number"],
   ["bound_endpoints.poll_interval", "1m", ': "1m" is not a whole number'],
@@ -192,6 +204,17 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   ["net.allow_hosts", ["*"], '.0: "*" is not a host name, *.suffix, IPv4 address or origin'],
   ["net.allow_cidrs", ["lan"], '.0: "lan" is not of the form a.b.c.d/n'],
   ["net.advertise_ip", "0.0.0.0", ': "0.0.0.0" cannot be the address of a host'],
+  [
+    "net.advertise_ips",
+    ["192.0.2.9"],
+    '.0: "192.0.2.9" is not an address of this machine (Its addresses are 192.0.2.1, 192.0.2.2)',
+  ],
+  [
+    "net.advertise_ips",
+    ["127.0.0.1"],
+    '.0: "127.0.0.1" is a loopback address, which leads every machine to itself',
+  ],
+  ["net.advertise_ips", ["192.0.2.1", "eth0"], '.1: "eth0" is not an IPv4 address'],
   ["net.advertise_ip", "host", ': "host" is not an IPv4 address'],
   ["net.publish_moved_ports", "perhaps", ': "perhaps" is not true or false'],
   ["net.redirect_held_ports", "on", ': "on" is not auto or off'],
@@ -219,10 +242,12 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   [
     "dns.upstream",
     ["dns.example"],
-    '.0: "dns.example" is not an IPv4 address (Write the address of the DNS server)',
+    '.0: "dns.example" is not an IP address (Write the address of the DNS server)',
   ],
   ["dns.allow_private", ["nas corp"], '.0: "nas corp" is not a host name or *.suffix'],
   ["dns.allow_private", ["*"], '.0: "*" is not a host name or *.suffix'],
+  ["dns.upstream", ["[2001:db8::1]:0"], '.0: the port "0" is not in 1 to 65535'],
+  ["dns.upstream", ["fe80::1"], '.0: "fe80::1" is link-local (Write it with its interface: fe80::1%eth0)'],
   ["dns.upstream", ["1.1.1.1:x"], '.0: the port "x" is not in 1 to 65535'],
 ];
 
@@ -233,7 +258,7 @@ Deno.test("parseConfig() lists the interfaces once, and limits lists and maps to
   let calls = 0;
   const interfaces = () => {
     calls++;
-    return [{ interface: "lo" }];
+    return [{ interface: "lo", address: "127.0.0.1" }];
   };
   parseConfig({ net: { overrides: overrides(1000) } }, { interfaces });
   assert.equal(calls, 1);

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { chooseUpstreams, type UpstreamSources } from "../../src/dns/choose_upstreams.ts";
+import type { Capability } from "../../src/system/permissions.ts";
 
 function choose(sources: Partial<UpstreamSources>) {
-  return chooseUpstreams({ configured: [], resolvConf: "", uplink: "", own: ["10.107.0.1:53"], ...sources });
+  return chooseUpstreams({
+    ...{ configured: [], resolvConf: "", uplink: "", own: ["10.107.0.1:53"], holds: () => true },
+    ...sources,
+  });
 }
 
 Deno.test("chooseUpstreams() prefers the configured servers to those of this machine", () => {
@@ -17,20 +21,49 @@ Deno.test("chooseUpstreams() returns the nameservers of resolv.conf in order, ea
     "search lan\n# nameserver 9.9.9.9\nnameserver 192.168.1.1\nnameserver 8.8.4.4\nnameserver 192.168.1.1\n";
   assert.deepEqual(choose({ resolvConf }), {
     servers: ["192.168.1.1:53", "8.8.4.4:53"],
-    from: "resolv.conf",
+    from: "/etc/resolv.conf",
   });
 });
 
-Deno.test("chooseUpstreams() omits IPv6, which the permission set does not contain", () => {
-  assert.deepEqual(choose({ resolvConf: "nameserver fe80::1%eth0\nnameserver 192.168.1.1\n" }).servers, [
+Deno.test("chooseUpstreams() returns IPv6 servers in one spelling, with their zone (R94)", () => {
+  const resolvConf = [
+    ...["fe80::1%eth0", "fe80::2", "2001:DB8:0:0::53", "::1", "::ffff:192.168.1.1", "192.168.1.1"],
+    ...["2001:db8::53", "fe80::1%eth0%1", "fe80::1%a/b", "2001:db8::/32", "[2001:db8::1]", "dns.lan"],
+  ].map((address) => `nameserver ${address}\n`).join("");
+  assert.deepEqual(choose({ resolvConf }).servers, [
+    "[fe80::1%eth0]:53",
+    "[2001:db8::53]:53",
+    "[::1]:53",
     "192.168.1.1:53",
   ]);
-  assert.equal(choose({ resolvConf: "nameserver ::1\n" }).from, "fallback");
 });
 
-Deno.test("chooseUpstreams() falls back to well-known servers", () => {
-  const fallback = { servers: ["8.8.8.8:53", "1.1.1.1:53"], from: "fallback" };
-  assert.deepEqual([choose({}), choose({ resolvConf: "search lan\n" })], [fallback, fallback]);
+Deno.test("chooseUpstreams() never returns our own server, also as an IPv4-mapped address", () => {
+  const { servers, problem } = choose({ resolvConf: "nameserver ::ffff:10.107.0.1\n" });
+  assert.deepEqual([servers, problem], [[], "/etc/resolv.conf names this server only"]);
+});
+
+Deno.test("chooseUpstreams() leaves out IPv6 servers that the permission set does not include", () => {
+  const asked: string[] = [];
+  const holds = (capability: Capability) => {
+    const { host } = capability as { host: string };
+    asked.push(host);
+    return host !== "[fe80::1]:53";
+  };
+  const resolvConf = "nameserver fe80::1%eth0\nnameserver 2001:db8::1\n";
+  assert.deepEqual(choose({ resolvConf, holds }).servers, ["[2001:db8::1]:53"]);
+  assert.deepEqual(asked, ["[fe80::1]:53", "[2001:db8::1]:53", "[::]:0"]);
+  const { servers, problem, hint } = choose({ resolvConf: "nameserver fe80::1%eth0\n", holds });
+  assert.deepEqual([servers, problem], [[], "the permission set does not include [fe80::1%eth0]:53"]);
+  assert.match(hint!, /^Restart ngrokd with deno task ngrokd/);
+});
+
+// Other names went to 8.8.8.8, which nobody had asked for.
+Deno.test("chooseUpstreams() returns no public server that nobody has named (R94)", () => {
+  for (const resolvConf of ["", "search lan\n", "nameserver 127.0.0.53\n", "nameserver fe80::1\n"]) {
+    const { servers, problem } = choose({ resolvConf });
+    assert.deepEqual([servers, problem], [[], "/etc/resolv.conf names no DNS server"], resolvConf);
+  }
 });
 
 Deno.test("chooseUpstreams() never returns our own server", () => {
@@ -39,7 +72,7 @@ Deno.test("chooseUpstreams() never returns our own server", () => {
     "# ngrokd managed - do not edit this line\nnameserver 192.168.1.5\nnameserver 192.168.1.5\nnameserver 192.168.1.1\n";
   assert.deepEqual(choose({ own, resolvConf }).servers, ["192.168.1.1:53"]);
   assert.deepEqual(choose({ own, configured: ["10.107.0.1:53", "9.9.9.9:53"] }).servers, ["9.9.9.9:53"]);
-  assert.equal(choose({ own, resolvConf: "nameserver 10.107.0.1\n" }).from, "fallback");
+  assert.deepEqual(choose({ own, resolvConf: "nameserver 10.107.0.1\n" }).servers, []);
   // The same address with another port is another server.
   assert.deepEqual(choose({ own: ["127.0.0.1:5300"], resolvConf: "nameserver 127.0.0.1\n" }).servers, [
     "127.0.0.1:53",
@@ -49,8 +82,8 @@ Deno.test("chooseUpstreams() never returns our own server", () => {
 Deno.test("chooseUpstreams() replaces systemd-resolved by its upstream servers", () => {
   const uplink = "# Do not edit.\nnameserver 10.107.0.1\nnameserver 192.168.1.1\nnameserver 127.0.0.53\n";
   const resolvConf = "nameserver 127.0.0.53\noptions edns0 trust-ad\n";
-  assert.deepEqual(choose({ resolvConf, uplink }), { servers: ["192.168.1.1:53"], from: "resolv.conf" });
-  assert.equal(choose({ resolvConf, uplink: "" }).from, "fallback");
+  assert.deepEqual(choose({ resolvConf, uplink }), { servers: ["192.168.1.1:53"], from: "/etc/resolv.conf" });
+  assert.deepEqual(choose({ resolvConf, uplink: "" }).servers, []);
   assert.deepEqual(choose({ resolvConf: `nameserver 9.9.9.9\n${resolvConf}`, uplink }).servers, [
     "9.9.9.9:53",
     "192.168.1.1:53",
@@ -61,5 +94,7 @@ Deno.test("chooseUpstreams() does not replace configured servers, even if none i
   assert.deepEqual(choose({ configured: ["10.107.0.1:53"], resolvConf: "nameserver 192.168.1.1\n" }), {
     servers: [],
     from: "dns.upstream",
+    problem: "dns.upstream names this server only",
+    hint: "Set dns.upstream: ngrokctl config edit",
   });
 });

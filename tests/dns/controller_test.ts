@@ -102,6 +102,7 @@ Deno.test("runDaemon() answers the names of its endpoints by DNS and forwards ot
       names: 2,
       addresses: [{ address: `${server}:${port}`, error: null }],
       upstreams: [`127.0.0.1:${upstream.port}`],
+      forwarding: { error: null, hint: null },
       // Every name is in the hosts file too, so that this machine does not need the server.
       resolver: { driver: "none", target: "", reason: null, hint: null },
     });
@@ -151,6 +152,7 @@ Deno.test("runDaemon() answers DNS on the addresses of a reloaded configuration 
       names: 1,
       addresses: [],
       upstreams: [],
+      forwarding: { error: null, hint: null },
       resolver: { driver: "none", target: "", reason: null, hint: null },
     });
   });
@@ -253,7 +255,8 @@ Deno.test("DnsController forwards to the owner of an address that it cannot bind
   held = false;
   await dns.refresh();
   assert.equal(dns.report.state, "ok");
-  assert.deepEqual(dns.report.upstreams, ["8.8.8.8:53", "1.1.1.1:53"]);
+  assert.deepEqual(dns.report.upstreams, []);
+  assert.equal(dns.report.forwarding.error, "/etc/resolv.conf names this server only");
   await dns.close();
 });
 
@@ -268,6 +271,31 @@ Deno.test("DnsController forwards to no server, and logs it once, if only itself
     "Cannot forward other DNS queries: dns.upstream names this server only",
   ]);
   await dns.close();
+});
+
+Deno.test("DnsController tells the resolver whether other names can be forwarded, and status why not", async () => {
+  const { config } = parseConfig({ dns: { enabled: true } });
+  const requests: (boolean | undefined)[] = [];
+  const outcome = { changed: false, refused: new Map() };
+  const resolver: Resolver = {
+    kind: "fake",
+    label: "/etc/fake",
+    apply({ forwards }) {
+      requests.push(forwards);
+      return Promise.resolve<ResolverOutcome>(outcome);
+    },
+    withdraw: () => Promise.resolve<ResolverOutcome>(outcome),
+  };
+  const errors: (string | null)[] = [];
+  for (const resolvConf of ["search lan\n", "nameserver 2001:db8::1\n"]) {
+    const dns = dnsOn(config, { listens: () => true, resolver, resolvConf });
+    dns.setRoutes(new RouteTable([route("https://*.a.test:443")]));
+    await dns.refresh();
+    errors.push(dns.report.forwarding.error);
+    await dns.close();
+  }
+  assert.deepEqual(requests, [false, true]);
+  assert.deepEqual(errors, ["/etc/resolv.conf names no DNS server", null]);
 });
 
 Deno.test("DnsController retries a port in use every 10 s, and logs it once (F53)", async () => {
@@ -306,7 +334,9 @@ Deno.test("DnsController reports a resolver that it cannot withdraw, but not whi
     withdraw: () => Promise.resolve<ResolverOutcome>(outcome),
   };
   for (const [enabled, reason] of [[true, problem], [false, null]] as const) {
-    const dns = dnsOn(parseConfig({ dns: { enabled } }).config, { listens: () => true, resolver });
+    const dns = dnsOn(parseConfig({ dns: { enabled } }).config, {
+      ...{ listens: () => true, resolver, resolvConf: "nameserver 192.168.1.1\n" },
+    });
     await dns.refresh();
     assert.deepEqual([dns.report.state, dns.report.resolver.reason], [enabled ? "ok" : "off", reason]);
     await dns.close();
@@ -324,7 +354,8 @@ Deno.test("DnsController reports names that do not resolve, and logs each change
     apply: () => Promise.resolve<ResolverOutcome>(outcome),
     withdraw: () => Promise.resolve({ ...outcome, refused: new Map() }),
   };
-  const dns = dnsOn(config, { listens: () => true, resolver });
+  const resolvConf = "nameserver 192.168.1.1\n";
+  const dns = dnsOn(config, { listens: () => true, resolver, resolvConf });
   await dns.refresh();
   assert.deepEqual([dns.unresolved.size, dns.report.resolver.reason], [0, null]);
   dns.setRoutes(new RouteTable([route("https://*.a.test:443")]));

@@ -18,11 +18,18 @@ export interface MessageParts {
 export const TYPES = {
   A: 1,
   NS: 2,
+  CNAME: 5,
   SOA: 6,
   PTR: 12,
+  MX: 15,
   TXT: 16,
   AAAA: 28,
+  SRV: 33,
+  DNAME: 39,
   OPT: 41,
+  RRSIG: 46,
+  NSEC: 47,
+  SVCB: 64,
   HTTPS: 65,
   IXFR: 251,
   AXFR: 252,
@@ -117,4 +124,27 @@ export function replyTo(
     ) => [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, ...address.split(".").map(Number)]),
   ]);
   return reply;
+}
+
+/** The reply of a server with these records, as dns-packet writes them. */
+export function replyOf(
+  request: Uint8Array,
+  parts: { answers?: readonly PacketRecord[]; authorities?: readonly PacketRecord[]; rcode?: number } = {},
+): Uint8Array<ArrayBuffer> {
+  const { answers = [], authorities = [], rcode = 0 } = parts;
+  const { id, questions, flag_rd } = decode(request);
+  const flags = 0x0080 | (flag_rd ? 0x0100 : 0) | rcode;
+  const encoded = packet.encode({
+    ...{ type: "response", id, flags },
+    ...{ questions: [...questions], answers: [...answers], authorities: [...authorities] },
+  } as unknown as packet.Packet);
+  return new Uint8Array(encoded);
+}
+
+/** A record as dns-packet takes it; `data` depends on the type. */
+export interface PacketRecord {
+  readonly name: string;
+  readonly type: string;
+  readonly ttl?: number;
+  readonly data: unknown;
 }

@@ -125,6 +125,8 @@ Deno.test("planZones() answers with the address of listener or query, or the adv
   assert.equal(answerTo(SHARED, ""), QUERIED);
   assert.equal(answerTo(SHARED, "198.51.100.1"), "198.51.100.1");
   assert.equal(answerTo(route("a.example.com", "eth0", "192.0.2.2"), ""), "192.0.2.2");
+  const spread = { ...SHARED, advertisedIp: "192.0.2.3" };
+  for (const advertiseIp of ["", "198.51.100.1"]) assert.equal(answerTo(spread, advertiseIp), "192.0.2.3");
 });
 
 Deno.test("planOwnAddresses() has listeners, the DNS server, and the advertised address if shared", () => {

@@ -53,9 +53,22 @@ Deno.test("replyTo() keeps the case of the question, and finds the name in any c
   assert.equal(got.answers[0]!.name, "A.eXample.COM");
 });
 
+const ADDRESS_TYPES = [TYPES.AAAA, TYPES.SVCB, TYPES.HTTPS, TYPES.CNAME, TYPES.DNAME, TYPES.NSEC];
+const OTHER_TYPES = [TYPES.NS, TYPES.SOA, TYPES.MX, TYPES.SRV, TYPES.PTR, TYPES.TXT, 1000, 65535];
+
+Deno.test("replyTo() forwards the types of our names that lead to no address, and no others (R95)", () => {
+  for (const name of ["a.example.com", "q.r.w.example.com", "withheld.example.com"]) {
+    for (const type of OTHER_TYPES) assert.equal(ask(message({ name, type })), "forward", `${name} ${type}`);
+    for (const type of [TYPES.A, TYPES.ANY, ...ADDRESS_TYPES]) {
+      assert.ok(ask(message({ name, type })) instanceof Uint8Array, `${name} ${type}`);
+    }
+  }
+});
+
 Deno.test("replyTo() replies NODATA with an SOA, not NXDOMAIN, for other types of our names", () => {
-  for (const type of [TYPES.NS, TYPES.PTR, TYPES.TXT, TYPES.AAAA, TYPES.HTTPS, 1000, 65535]) {
-    const got = reply({ type });
+  const local = OTHER_TYPES.filter((type) => type !== TYPES.SOA).map((type) => ({ type, recursion: false }));
+  for (const { type, recursion } of [...local, ...ADDRESS_TYPES.map((type) => ({ type, recursion: true }))]) {
+    const got = reply({ type }, { recursion });
     assert.equal(got.rcode, "NOERROR");
     assert.deepEqual(counts(got), [0, 1, 0]);
     const [soa] = got.authorities;
@@ -75,8 +88,8 @@ Deno.test("replyTo() replies NODATA for a name of ours that must not resolve, to
   }
 });
 
-Deno.test("replyTo() gives the SOA record for a query of that type", () => {
-  const got = reply({ type: TYPES.SOA });
+Deno.test("replyTo() gives the SOA record for a query of that type, if no other server is known", () => {
+  const got = reply({ type: TYPES.SOA }, { recursion: false });
   assert.deepEqual(counts(got), [1, 0, 0]);
   assert.equal(got.answers[0]!.type, "SOA");
 });
@@ -97,11 +110,16 @@ Deno.test("replyTo() gives ANY one record, and forwards no ANY, transfer or fore
   }
 });
 
-Deno.test("replyTo() forwards other names, or refuses them without a record", () => {
+Deno.test("replyTo() forwards other names, or fails with an extended error if it cannot (R94)", () => {
   for (const name of ["other.org", "", "example.com", "w.example.com", "b.example.com"]) {
     assert.equal(ask(message({ name })), "forward", name);
     const refused = reply({ name }, { recursion: false });
-    assert.deepEqual([refused.rcode, counts(refused), refused.flag_ra], ["REFUSED", [0, 0, 0], false]);
+    assert.deepEqual([refused.rcode, counts(refused), refused.flag_ra], ["SERVFAIL", [0, 0, 0], false]);
+    const [edns] = reply({ name, additional: [opt()] }, { recursion: false }).additionals;
+    // INFO-CODE 14, "Not Ready" (RFC 8914).
+    const [{ code, data }] = edns!.options as [{ code: number; data: Uint8Array }];
+    const text = new TextDecoder().decode(data.subarray(2));
+    assert.deepEqual([code, data[1], text], [15, 14, "no upstream DNS server is known"]);
   }
   const strange = message({ name: "a.example.com" });
   strange[13] = 0x2e;

@@ -10,7 +10,7 @@ import { listenUdp } from "../../src/system/udp.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
 import { until } from "../fakes/sockets.ts";
 import { FakeUdp } from "./fake_sockets.ts";
-import { FakeUpstream } from "./fake_upstream.ts";
+import { type Answers, FakeUpstream } from "./fake_upstream.ts";
 import { decode, message, type MessageParts, opt, replyTo } from "./messages.ts";
 
 const SERVERS = [{ address: "10.0.0.1", port: 53 }, { address: "10.0.0.2", port: 5353 }];
@@ -42,8 +42,13 @@ function addresses(reply: Uint8Array | undefined): unknown[] {
   return decode(reply).answers.map(({ data }) => data);
 }
 
-Deno.test("UpstreamClient asks with a random id and port, and returns the id of the query", async () => {
-  await using server = new FakeUpstream();
+for (const address of ["127.0.0.1", "::1"]) {
+  Deno.test(`UpstreamClient asks ${address} with a random id and port, and returns the id of the query`, () =>
+    asksAtRandom(address));
+}
+
+async function asksAtRandom(address: string): Promise<void> {
+  await using server = new FakeUpstream(undefined, { address });
   using upstream = upstreamOf([server]);
   for (let count = 0; count < 20; count++) {
     const reply = await upstream.query(query({ id: count }), LOCAL);
@@ -53,7 +58,9 @@ Deno.test("UpstreamClient asks with a random id and port, and returns the id of 
   const ports = new Set(server.requests.map(({ port }) => port));
   assert.ok(ids.size > 15, `${ids.size} ids`);
   assert.ok(ports.size > 15, `${ports.size} ports`);
-});
+  const questions = server.requests.map(({ bytes }) => decode(bytes).questions[0]!.name);
+  assert.ok(new Set(questions).size > 10, "the case is random");
+}
 
 Deno.test("UpstreamClient sends the question in random case, RD, AD, CD and its own EDNS record", async () => {
   await using server = new FakeUpstream();
@@ -165,6 +172,52 @@ Deno.test("UpstreamClient skips servers that cannot be reached", async () => {
   };
   using upstream = upstreamOf(SERVERS, { listenUdp: () => socket });
   assert.deepEqual(addresses(await upstream.query(query(), LOCAL)), ["192.0.2.9"]);
+});
+
+Deno.test("UpstreamClient asks IPv4 and IPv6 servers in their order, by UDP and TCP (R94)", async () => {
+  const cut: Answers = (request, transport) => [
+    transport === "udp"
+      ? replyTo(request, { truncated: true })
+      : replyTo(request, { addresses: ["192.0.2.6"] }),
+  ];
+  await using six = new FakeUpstream(cut, { address: "::1" });
+  await using four = new FakeUpstream();
+  using upstream = upstreamOf([six, four]);
+  assert.deepEqual(addresses(await upstream.query(query(), LOCAL)), ["192.0.2.6"]);
+  assert.deepEqual(six.requests.map(({ transport }) => transport), ["udp", "tcp"]);
+  await using silent = new FakeUpstream(() => [], { address: "::1" });
+  for (const servers of [[silent, four], [four, silent]]) {
+    upstream.servers = servers;
+    assert.deepEqual(addresses(await upstream.query(query(), LOCAL)), ["192.0.2.1"]);
+  }
+  assert.equal(silent.requests.length, 1);
+});
+
+Deno.test("UpstreamClient asks the next server at once on a machine without IPv6", async () => {
+  await using server = new FakeUpstream();
+  using upstream = upstreamOf([{ address: "2001:db8::1", port: 53 }, server], {
+    ...{ nextMs: 60_000, totalMs: 60_000 },
+    listenUdp(where) {
+      if (where.address === "::") throw new Deno.errors.AddrNotAvailable("no IPv6");
+      return listenUdp(where);
+    },
+  });
+  assert.deepEqual(addresses(await upstream.query(query(), LOCAL)), ["192.0.2.1"]);
+});
+
+Deno.test("UpstreamClient takes no reply of a wrong IPv6 address or port, and one without a zone", async () => {
+  using time = fakeClock();
+  const socket = new FakeUdp();
+  using upstream = upstreamOf([{ address: "fe80::1%eth0", port: 53 }], { listenUdp: () => socket });
+  const asked = upstream.query(query(), LOCAL);
+  await time.pass(0);
+  const { data: request, peer } = socket.sent[0]!;
+  assert.equal(peer.hostname, "fe80::1%eth0");
+  socket.deliver(replyTo(request, { addresses: ["6.6.6.1"] }), "fe80::2", 53);
+  socket.deliver(replyTo(request, { addresses: ["6.6.6.2"] }), "fe80::1", 54);
+  socket.deliver(replyTo(request, { addresses: ["192.0.2.1"] }), "fe80::1", 53);
+  await time.pass(0);
+  assert.deepEqual(addresses(await asked), ["192.0.2.1"]);
 });
 
 Deno.test("UpstreamClient asks by TCP after a truncated reply, and falls back to that reply", async () => {

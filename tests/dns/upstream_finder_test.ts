@@ -9,11 +9,14 @@ Deno.test("UpstreamFinder logs a file that it cannot read once, and again after 
   await using logged = await captureLog();
   const unreadable = new Set<string>();
   const finder = new UpstreamFinder({
-    readTextIfAny(path) {
-      if (!unreadable.has(path)) return Promise.resolve("nameserver 192.168.1.1\n");
-      return Promise.reject(
-        new FileError(`Cannot read ${path}: permission denied`, { path, reason: "denied" }),
-      );
+    holds: () => true,
+    files: {
+      readTextIfAny(path) {
+        if (!unreadable.has(path)) return Promise.resolve("nameserver 192.168.1.1\n");
+        return Promise.reject(
+          new FileError(`Cannot read ${path}: permission denied`, { path, reason: "denied" }),
+        );
+      },
     },
   });
   const find = () => finder.find({ configured: [], own: [] });
@@ -22,10 +25,13 @@ Deno.test("UpstreamFinder logs a file that it cannot read once, and again after 
     unreadable.add(path);
     for (let round = 0; round < 3; round++) await find();
     expected.push(`Cannot find the DNS servers of this machine: Cannot read ${path}: permission denied`);
+    if (path === RESOLV_CONF) {
+      expected.push("Cannot forward other DNS queries: /etc/resolv.conf names no DNS server");
+    }
     assert.deepEqual(logged.lines("warning"), expected);
     unreadable.clear();
     assert.deepEqual((await find()).servers, ["192.168.1.1:53"]);
   }
   unreadable.add(RESOLV_CONF);
-  assert.equal((await find()).from, "fallback");
+  assert.equal((await find()).problem, "/etc/resolv.conf names no DNS server");
 });

@@ -10,7 +10,11 @@ import type { RoundSettings } from "../../src/sync/round.ts";
 export const NOTHING_SAVED: SavedState = { leases: new Map(), ports: new Map(), endpoints: undefined };
 
 /** A policy that refuses no name. */
-export const ANY_NAME: RoundSettings["names"] = { revision: 0, judge: () => ({}) };
+export const ANY_NAME: RoundSettings["names"] = {
+  revision: 0,
+  judge: () => ({}),
+  isRegistrySuffix: (domain) => ["com", "co.uk"].includes(domain),
+};
 
 /** Settings of a round: a virtual address for each endpoint, and no name is refused. */
 export function roundSettings(fields: Partial<RoundSettings> = {}): RoundSettings {
@@ -19,6 +23,8 @@ export function roundSettings(fields: Partial<RoundSettings> = {}): RoundSetting
     equivalentSubnets: [],
     listenInterface: "virtual",
     overrides: {},
+    advertiseIps: [],
+    missingIps: [],
     startPort: 9080,
     names: ANY_NAME,
     allowPorts: [],

@@ -70,6 +70,7 @@ function serve(options: ServeOptions = {}) {
     traffic,
     health,
     onRouted: () => {},
+    onNameless: () => {},
     evict: () => {},
     signal: new AbortController().signal,
     ...options,

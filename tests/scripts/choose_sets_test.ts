@@ -6,7 +6,11 @@ import { temporaryDirectory } from "../fakes/temporary_directory.ts";
 
 const DNS = flagsOfSet("ngrokd_dns");
 const NO_IP = ["--deny-run=/sbin/ip", "--deny-run=/usr/sbin/nft"];
-const NEW: ChooseOptions = { os: "linux", action: "run", endpoints: "", journal: "" };
+const NEW: ChooseOptions = {
+  ...{ os: "linux", action: "run", endpoints: "", journal: "" },
+  ...{ resolvConf: "nameserver 192.168.1.1\n", uplink: "" },
+};
+const IPV6 = ["--allow-net=[fe80::1]:53", "--allow-net=[::]:0", "--allow-net=[2001:db8::1]:53"];
 const LOOPBACK = { net: { subnet: "127.107.0.0/16" } };
 
 Deno.test("chosenFlags() adds the DNS set and drops ip by what the daemon needs", () => {
@@ -28,6 +32,11 @@ Deno.test("chosenFlags() adds the DNS set and drops ip by what the daemon needs"
     [LOOPBACK, { action: "cleanup" }, DNS],
     [LOOPBACK, { action: "cleanup", os: "darwin" }, [...DNS, ...flagsOfSet("ngrokd_dns_macos")]],
     [{ ...LOOPBACK, dns: { enabled: true } }, {}, [...DNS, ...NO_IP]],
+    [{}, { resolvConf: "nameserver fe80::1%eth0\nnameserver 2001:db8::1\nnameserver 10.0.0.1\n" }, IPV6],
+    [{}, { resolvConf: "nameserver 127.0.0.53\n", uplink: "nameserver 2001:DB8::1\n" }, [IPV6[2]!, IPV6[1]!]],
+    [{}, { resolvConf: "nameserver 2001:db8::1,unix:/\nnameserver $(id)\n" }, []],
+    [{ dns: { upstream: ["[2001:db8::1]"] } }, { resolvConf: "nameserver ::1\n" }, [IPV6[2]!, IPV6[1]!]],
+    [{}, { action: "cleanup", resolvConf: "nameserver ::1\n" }, DNS],
   ];
   for (const [file, changes, flags] of cases) {
     const { config } = parseConfig(file);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { parseCidr } from "../../src/lib/ipv4.ts";
 import { allocate, type AllocateOptions } from "../../src/sync/allocate.ts";
 import { endpoint, endpoints } from "../fakes/endpoints.ts";
-import { roundSettings } from "../fakes/sync_effects.ts";
+import { ANY_NAME, roundSettings } from "../fakes/sync_effects.ts";
 
 function options(fields: Partial<AllocateOptions> = {}): AllocateOptions {
   const interfaces: Record<string, string> = {
@@ -117,7 +117,7 @@ Deno.test("allocate() refuses an endpoint whose interface does not exist, and se
 
 Deno.test("allocate() refuses a name by the policy, and serves the others with its notes", () => {
   const names = {
-    revision: 0,
+    ...ANY_NAME,
     judge: (name: string) => name === "host.t" ? { refused: "it is taken" } : { note: "it is odd" },
   };
   const { routes, refused, notes } = allocate(endpoints("http://host.t", "http://b.t"), options({ names }));

@@ -4,7 +4,7 @@ import type { RoundSettings } from "../../src/sync/round.ts";
 import { endpoints } from "../fakes/endpoints.ts";
 import type { FakeWorld } from "../fakes/sync_effects.ts";
 import { captureLog } from "../fakes/captured_log.ts";
-import { roundSettings } from "../fakes/sync_effects.ts";
+import { ANY_NAME, roundSettings } from "../fakes/sync_effects.ts";
 import { found, NEVER, TestLoop } from "../fakes/sync_loop.ts";
 
 /** URL → state and listener, `""` without one. */
@@ -156,7 +156,7 @@ const NAMES: Record<string, {
   "the policy refuses a name": {
     urls: ["tcp://bad.t:5432", WEB],
     prepare: () => {},
-    settings: { names: { revision: 0, judge: (name) => name === "bad.t" ? { refused: "reserved" } : {} } },
+    settings: { names: { ...ANY_NAME, judge: (name) => name === "bad.t" ? { refused: "reserved" } : {} } },
     states: { [WEB]: "active 127.107.0.2:80" },
     published: ["pg.t"],
     withheld: [],

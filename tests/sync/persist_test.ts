@@ -131,6 +131,31 @@ Deno.test("StateStore.load() returns what was saved, with the leases in their or
   );
 });
 
+Deno.test("StateStore keeps the names over net.advertise_ips in their order, without bad entries", async () => {
+  const fake = new FakeFiles();
+  const spread = {
+    addresses: ["192.0.2.1", "192.0.2.2"],
+    names: new Map([["b.t", "192.0.2.2"], ["*.a.t", "192.0.2.1"], ["a.t", "192.0.2.2"]]),
+  };
+  await new StateStore("/s", fake).save({ ...NOTHING_SAVED, spread });
+  const { state } = await new StateStore("/s", fake).load();
+  assert.deepEqual(state.spread, spread);
+  assert.deepEqual([...state.spread!.names], [...spread.names]);
+  const bad = {
+    schema: 1,
+    addresses: ["192.0.2.1", "host"],
+    names: { "a.t": "192.0.2.1", "a b": "", "c.t": 1 },
+  };
+  const loaded = await new StateStore("/s", new FakeFiles({ "advertised_ips.json": JSON.stringify(bad) }))
+    .load();
+  assert.deepEqual(loaded.state.spread, { addresses: ["192.0.2.1"], names: new Map([["a.t", "192.0.2.1"]]) });
+  assert.deepEqual(loaded.problems, [
+    "advertised_ips.json: an entry is not an address",
+    'advertised_ips.json: "a b" is not a host name',
+    'advertised_ips.json: "c.t" has no address',
+  ]);
+});
+
 Deno.test("StateStore.save() writes only what has changed, also after a start", async () => {
   const fake = new FakeFiles({ "ip_mappings.json": LEASES, "network_ports.json": PORTS });
   const store = new StateStore("/s", fake);

@@ -5,7 +5,7 @@ import { listenerKey } from "../../src/model/route_table.ts";
 import type { SavedState } from "../../src/sync/effects.ts";
 import { type RoundInput, runRound } from "../../src/sync/round.ts";
 import { endpoint, endpoints } from "../fakes/endpoints.ts";
-import { FakeWorld, NOTHING_SAVED, roundSettings } from "../fakes/sync_effects.ts";
+import { ANY_NAME, FakeWorld, NOTHING_SAVED, roundSettings } from "../fakes/sync_effects.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 
 function input(
@@ -40,7 +40,7 @@ Deno.test("runRound() gives every endpoint an outcome; members of a pool share a
 
 Deno.test("runRound() names the first 100 endpoints that it refuses and counts the others (R71)", async () => {
   const list = Array.from({ length: 250 }, (_, n) => endpoint("tcp://localhost:22", `ep_${n}`));
-  const names = { revision: 0, judge: () => ({ refused: "is this machine" }) };
+  const names = { ...ANY_NAME, judge: () => ({ refused: "is this machine" }) };
   const { refused, refusedMore } = await runRound(
     { ...input(list, { names }), refusedMore: 7 },
     new FakeWorld(),

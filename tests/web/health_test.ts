@@ -3,8 +3,11 @@ import type { HealthReport } from "../../src/model/report.ts";
 import { answerHealth } from "../../src/web/health.ts";
 
 const REPORT: HealthReport = {
+  verdict: "down",
+  summary: "down: no list of endpoints yet",
   healthy: true,
   ready: false,
+  list: "none",
   has_endpoints: false,
   api: { state: "ok", last_poll: "2026-08-01T10:00:00Z", poll_age_seconds: 12, error: null },
   certificate: null,
@@ -37,7 +40,12 @@ Deno.test("answerHealth() distinguishes readiness from liveness", () => {
 Deno.test("answerHealth() adds the reasons for a client that asks for JSON", () => {
   const [status, body, type] = ask("/ready", { json: true });
   assert.deepEqual([status, type], [503, "application/json"]);
-  assert.deepEqual(JSON.parse(String(body)), { status: "not ready", reasons: REPORT.reasons });
+  assert.deepEqual(JSON.parse(String(body)), {
+    status: "not ready",
+    verdict: "down",
+    summary: REPORT.summary,
+    reasons: REPORT.reasons,
+  });
   assert.equal(ask("/health", { json: true })[0], 200);
 });
 

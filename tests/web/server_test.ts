@@ -17,8 +17,11 @@ function start(
   { reasons = [], ...options }: Partial<HealthServerOptions> & { reasons?: string[] } = {},
 ): Served {
   const report = (): HealthReport => ({
+    verdict: "ok",
+    summary: "ok",
     healthy: healthy(),
     ready: true,
+    list: "fresh",
     has_endpoints: false,
     api: { state: "ok", last_poll: "2026-08-01T10:00:00Z", poll_age_seconds: 12, error: null },
     certificate: null,
@@ -73,7 +76,12 @@ Deno.test("serveHealth() answers probes with a state that is at most a second ol
   assert.equal(await (await fetch(url)).text(), "healthy\n");
   await new Promise((resolve) => setTimeout(resolve, 1000));
   const bad = await fetch(url, { headers: { accept: "text/html, application/json" } });
-  assert.deepEqual([bad.status, await bad.json()], [503, { status: "unhealthy", reasons: [] }]);
+  assert.deepEqual([bad.status, await bad.json()], [503, {
+    status: "unhealthy",
+    verdict: "ok",
+    summary: "ok",
+    reasons: [],
+  }]);
 });
 
 Deno.test("serveHealth() answers HEAD without a body and refuses POST", async () => {

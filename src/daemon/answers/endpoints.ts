@@ -1,8 +1,8 @@
 import { compare } from "../../lib/compare.ts";
-import type { RefusedEndpoint } from "../../model/endpoint.ts";
+import { type RefusedEndpoint, serviceKey } from "../../model/endpoint.ts";
 import { VIRTUAL } from "../../model/listen_mode.ts";
 import type { EndpointHealth, EndpointReport } from "../../model/report.ts";
-import { listenerKey, type Route } from "../../model/route_table.ts";
+import { clientAddress, listenerKey, type Route } from "../../model/route_table.ts";
 import type { Traffic } from "../../model/traffic.ts";
 import type { EndpointOutcome } from "../../sync/round.ts";
 
@@ -26,6 +26,8 @@ export interface EndpointReportInput {
   readonly outcomes: readonly EndpointOutcome[];
   readonly refused: readonly RefusedEndpoint[];
   readonly traffic: (endpointId: string) => Traffic;
+  /** Returns the last error of a service (`host:port`) that is failing. @default None is failing */
+  readonly failureOf?: (service: string) => string | undefined;
   /** True if this machine uses the DNS server, so that names below a wildcard resolve. */
   readonly asksDns: boolean;
   /**
@@ -60,6 +62,7 @@ function outcomeReport(outcome: EndpointOutcome, input: EndpointReportInput): En
   const { id, url, hostname, port, wildcard } = endpoint;
   const traffic = input.traffic(id);
   const unresolved = input.unresolved?.get(hostname);
+  const failure = route === undefined ? undefined : input.failureOf?.(serviceKey(endpoint));
   return {
     ...emptyReport(),
     id,
@@ -68,8 +71,9 @@ function outcomeReport(outcome: EndpointOutcome, input: EndpointReportInput): En
     port,
     wildcard,
     wildcard_suffix: wildcard ? hostname.slice(2) : "",
-    state,
+    state: failure === undefined ? state : "failing",
     reason: [
+      failure ?? "",
       reason,
       unresolved === undefined ? "" : `does not resolve on this machine: ${unresolved}`,
       wildcardUsage(route, input.asksDns && unresolved === undefined && state !== "degraded"),
@@ -88,8 +92,8 @@ function listenerFields(route: Route): Partial<EndpointReport> {
   const virtual = listenInterface === VIRTUAL;
   const key = listenerKey(address, localPort);
   return {
-    ip: address,
-    listen_address: key,
+    ip: clientAddress(route),
+    listen_address: listenerKey(clientAddress(route), localPort),
     mode: listenInterface,
     listen_interface: virtual ? VIRTUAL : address,
     local_listener: true,
@@ -104,9 +108,9 @@ function listenerFields(route: Route): Partial<EndpointReport> {
  */
 function wildcardUsage(route: Route | undefined, resolves: boolean): string {
   if (route === undefined || !route.wildcard) return "";
-  const { scheme, address, localPort, port, hostname } = route;
+  const { scheme, localPort, port, hostname } = route;
   const name = `name${hostname.slice(1)}`;
-  const key = listenerKey(address, localPort);
+  const key = listenerKey(clientAddress(route), localPort);
   if (resolves) {
     if (scheme === "tcp") return `use any name below it: nc ${name} ${localPort}`;
     const url = new URL(`${scheme === "http" ? "http" : "https"}://${name}:${localPort}/`);

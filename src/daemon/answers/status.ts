@@ -1,14 +1,22 @@
 import { certificateWarning } from "../../identity/certificate_warning.ts";
 import { VERSION } from "../../lib/version.ts";
-import type { EndpointReport, HealthReport, StatusReport } from "../../model/report.ts";
+import type { EndpointOutcome } from "../../sync/round.ts";
+import type {
+  EndpointReport,
+  EndpointState,
+  HealthReport,
+  JudgedReport,
+  StatusReport,
+} from "../../model/report.ts";
+import { judge } from "../../model/verdict.ts";
 import { endpointHealth, endpointReports } from "./endpoints.ts";
 import { daysUntil, formatDuration } from "./duration.ts";
 import type { Daemon } from "../daemon.ts";
 import { proxyReport } from "../../config/proxy/proxy_report.ts";
 import { trustStatus } from "./trust.ts";
 
-/** The degraded endpoints that `status` names; `list` has all. */
-const MAX_DEGRADED = 10;
+/** The endpoints of one state that `status` names; `list` has all. */
+const MAX_NAMED = 10;
 
 /** Returns the answer of `list`. */
 export function listReport(daemon: Daemon): EndpointReport[] {
@@ -17,30 +25,50 @@ export function listReport(daemon: Daemon): EndpointReport[] {
     outcomes: loop.outcomes,
     refused: loop.refusals.refused,
     traffic: (id) => forwarder.traffic(id),
+    failureOf: (service) => forwarder.failureOf(service),
     asksDns: dns.report.resolver.driver !== "none",
     unresolved: dns.unresolved,
   });
 }
 
-/** Returns the answer of `status`. */
+/** Returns the answer of `status`, with the verdict on it. */
 export function statusReport(daemon: Daemon): StatusReport {
+  return withVerdict(judgedReport(daemon, listReport(daemon)));
+}
+
+function withVerdict(report: JudgedReport): StatusReport {
+  return { ...judge(report), ...report };
+}
+
+function judgedReport(daemon: Daemon, reports: readonly EndpointReport[]): JudgedReport {
   const { account, loop, forwarder, live, addresses, names, startedAt, startedMonotonicMs, health } = daemon;
   const { operatorId, certificate } = account;
   const { state, lastPoll, error, hint, notice, wait } = loop.status;
   const { hostname, port } = daemon.ingress();
   const { key, source } = live.apiKey;
   const renewal = daemon.renewals.state;
-  const degraded = loop.outcomes.filter((outcome) => outcome.state === "degraded");
+  const check = forwarder.ingressCheck();
+  const inState = (state: EndpointState) => reports.filter((report) => report.state === state);
+  const named = (state: EndpointState) =>
+    inState(state).slice(0, MAX_NAMED).map(({ url, reason }) => `${url}: ${reason}`);
   return {
     schema: 1,
     version: VERSION,
     registered: operatorId !== undefined,
     ...(operatorId === undefined ? {} : { operator_id: operatorId }),
+    stopping: daemon.stopping(),
+    list: loop.list,
     endpoint_count: loop.outcomes.length,
     refused_count: loop.refusals.refused.length + loop.refusals.refusedMore,
-    active_count: loop.outcomes.filter((outcome) => outcome.state === "active").length,
-    degraded_count: degraded.length,
-    degraded: degraded.slice(0, MAX_DEGRADED).map(({ endpoint, reason }) => `${endpoint.url}: ${reason}`),
+    warnings: sharedWarnings(loop.outcomes),
+    refused: named("refused"),
+    active_count: inState("active").length,
+    degraded_count: inState("degraded").length,
+    degraded: named("degraded"),
+    failing_count: inState("failing").length,
+    failing: named("failing"),
+    failed_count: inState("failed").length,
+    failed: named("failed"),
     ingress_endpoint: `${hostname}:${port}`,
     api: {
       url: live.current.api.url,
@@ -49,8 +77,10 @@ export function statusReport(daemon: Daemon): StatusReport {
       poll_age_seconds: lastPoll === undefined
         ? null
         : Math.max(0, Math.floor((Date.now() - lastPoll) / 1000)),
+      poll_interval_seconds: live.current.boundEndpoints.pollIntervalMs / 1000,
       error: error ?? null,
       hint: hint ?? null,
+      warning: [notice, ...account.warnings].filter((text) => text !== undefined).join("; ") || null,
       notice: [notice, wait].filter((text) => text !== undefined).join("; ") || null,
       key: { set: key !== "", source },
     },
@@ -68,13 +98,14 @@ export function statusReport(daemon: Daemon): StatusReport {
         hasFailed: renewal.lastError !== undefined,
       }) ?? null,
     },
-    ingress: forwarder.ingressHealth(),
+    ingress: { ...forwarder.ingressHealth(), step: check.step, checked_at: timeOrNull(check.at) },
     proxy: proxyReport(live),
     trust: trustStatus(daemon),
     config: { ...live.report, warnings: [...live.report.warnings, ...account.warnings] },
     names: names.report,
     addresses: daemon.subnetWatch.report,
     dns: daemon.dns.report,
+    resolver_wanted: live.current.dns.manageResolvConf !== false,
     health: health.report,
     state_error: loop.roundError ?? null,
     problems: [
@@ -94,31 +125,16 @@ export function statusReport(daemon: Daemon): StatusReport {
  * endpoints apart.
  */
 export function healthReport(daemon: Daemon): HealthReport {
-  const status = statusReport(daemon);
   const reports = listReport(daemon);
-  const { notice } = daemon.loop.status;
-  const reasons = [
-    ...(status.api.error === null ? [] : [`API: ${status.api.error}`]),
-    ...(notice === undefined ? [] : [`API: ${notice}`]),
-    ...(status.certificate?.error ? [`Certificate: ${status.certificate.error}`] : []),
-    ...(status.certificate?.warning ? [`Certificate: ${status.certificate.warning}`] : []),
-    ...(status.ingress.state === "failing" ? [`Ingress: ${status.ingress.error}`] : []),
-    ...[...status.trust.problems, ...status.trust.warnings].map((text) => `Trust: ${text}`),
-    ...(status.config.state === "rejected" ? [`Configuration: ${status.config.problems.join("; ")}`] : []),
-    ...(status.names.state === "failing" ? [`Names: ${status.names.reason}`] : []),
-    ...(daemon.subnetWatch.overlap === undefined ? [] : [`Addresses: ${daemon.subnetWatch.overlap}`]),
-    ...status.dns.addresses.flatMap(({ error }) => error === null ? [] : [`DNS: ${error}`]),
-    ...(status.state_error === null ? [] : [`State: ${status.state_error}`]),
-    ...daemon.listenerProbe.problems,
-    ...reports.filter(({ state }) => state === "failed" || state === "degraded").map((report) =>
-      `${report.url}: ${report.reason}`
-    ),
-  ];
+  const status = withVerdict(judgedReport(daemon, reports));
+  const { verdict, summary, reasons, list, stopping } = status;
   const { state, last_poll, poll_age_seconds, error } = status.api;
-  if (state === "no_key") reasons.push("No API key is set: run ngrokctl set-api-key -");
   return {
+    verdict,
+    summary,
     healthy: true,
-    ready: daemon.loop.hasPolled,
+    ready: list !== "none" && !stopping,
+    list,
     has_endpoints: status.active_count > 0,
     api: { state, last_poll, poll_age_seconds, error },
     certificate: status.certificate,
@@ -127,6 +143,14 @@ export function healthReport(daemon: Daemon): HealthReport {
     start_time: status.start_time,
     endpoints: endpointHealth(reports, (id) => daemon.forwarder.traffic(id)),
   };
+}
+
+/** Warns of endpoints that share an address with another of their domain. */
+function sharedWarnings(outcomes: readonly EndpointOutcome[]): string[] {
+  const count = outcomes.filter(({ isShared = false }) => isShared).length;
+  if (count === 0) return [];
+  const text = "share their addresses with others for which one certificate could be";
+  return [`${count} https and tls endpoints ${text}: a browser can send requests to the wrong one`];
 }
 
 function timeOrNull(ms: number | undefined): string | null {

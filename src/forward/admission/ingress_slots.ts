@@ -84,7 +84,7 @@ export class IngressSlots {
   /** The error of a connection that gets no slot. */
   fullError(): DialError {
     return new DialError(`Cannot connect to the ingress: all ${this.max} connections are in use`, {
-      code: "other",
+      code: "full",
       hint: "Close some connections, or give ngrokd more memory: the number follows from its limit",
     });
   }
@@ -286,7 +286,7 @@ interface Waiter {
 
 function stuckError({ endpoint }: SlotRequest): DialError {
   return new DialError(`Cannot connect to ${endpoint}: it does not take what its clients send`, {
-    code: "other",
+    code: "full",
     hint: "Wait until its uploads move again; those of closed clients count for 10 minutes more",
   });
 }

@@ -28,7 +28,7 @@ export function judgePublic(name: string, options: PublicOptions): NameVerdict {
   const mayShadow = `"${name}" may shadow ${shadowed}`;
   if (state === "no server") {
     const remedy = "set dns.upstream, or add the name to net.allow_names";
-    return { refused: `${mayShadow}, and there is no IPv4 DNS server to ask; ${remedy}` };
+    return { refused: `${mayShadow}, and there is no DNS server to ask; ${remedy}` };
   }
   return { refused: `${mayShadow}: no upstream DNS server has answered yet; ${HOW_TO_ALLOW}` };
 }

@@ -53,6 +53,11 @@ export class NamePolicy {
     return this.#refuseAlways(name) !== undefined;
   }
 
+  /** Returns true for a domain under which anybody can register one: `com`, `co.uk`. */
+  isRegistrySuffix(domain: string): boolean {
+    return this.#rules.suffixes?.isRegistrySuffix(domain) ?? false;
+  }
+
   #needsLookUp(name: string): boolean {
     const bare = withoutWildcard(name);
     return this.#rules.suffixes?.isPublic(bare) === true && this.#allowed.find(name) === undefined;

@@ -114,7 +114,7 @@ export class PublicNames {
     }
     this.#onNoServer.report(state === "no server" ? state : undefined, () => {
       const hint = "Set dns.upstream, or list the names in net.allow_names";
-      log.warn("Cannot look up public names: no IPv4 DNS server is known", { hint });
+      log.warn("Cannot look up public names: no DNS server is known", { hint });
     });
     return state;
   }

@@ -13,6 +13,8 @@ export interface PublicSuffixes {
   readonly wildcardReason: string;
   /** Returns true for a public suffix, of a registry or of a company: `co.uk`, `github.io`. */
   isSuffix(domain: string): boolean;
+  /** Returns true for a suffix that ICANN manages: `com`, `co.uk`. */
+  isRegistrySuffix(domain: string): boolean;
   /** Returns true for a name, or the suffix of a wildcard, below a suffix that ICANN manages. */
   isPublic(domain: string): boolean;
   /** Returns the domain that its owner has registered, below a suffix that ICANN manages. */
@@ -34,6 +36,10 @@ export async function loadPublicSuffixes(): Promise<PublicSuffixes> {
   return {
     wildcardReason: "is a wildcard of a whole public suffix",
     isSuffix: (domain) => [false, true].some((withPrivate) => suffixOf(domain, withPrivate) === domain),
+    isRegistrySuffix(domain) {
+      const { publicSuffix, isIcann } = parse(domain, OPTIONS);
+      return isIcann === true && publicSuffix === domain;
+    },
     isPublic: (domain) => needsSuffixes(domain) && parse(domain, OPTIONS).isIcann === true,
     registrableDomain: (domain) => parse(domain, OPTIONS).domain ?? undefined,
   };
@@ -46,6 +52,7 @@ export async function loadPublicSuffixes(): Promise<PublicSuffixes> {
 export const UNKNOWN_SUFFIXES: PublicSuffixes = {
   wildcardReason: "may be a wildcard of a whole public suffix, whose list cannot be loaded",
   isSuffix: (domain) => needsSuffixes(domain) && domain.split(".").length === 2,
+  isRegistrySuffix: () => false,
   isPublic: needsSuffixes,
   registrableDomain: (domain) => domain.split(".").slice(-2).join("."),
 };

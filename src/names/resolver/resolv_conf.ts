@@ -3,7 +3,7 @@ import { type Edit, ManagedFile, toBytes } from "../managed_file.ts";
 import type { ChangeOutcome } from "../outcome.ts";
 import type { ReplaceFileSystem } from "../replace_file.ts";
 import { replaceServer } from "./resolv_conf_text.ts";
-import type { DnsServerAddress, Resolver, ResolverOutcome, ResolverRequest } from "./resolver.ts";
+import type { Resolver, ResolverOutcome, ResolverRequest } from "./resolver.ts";
 import { routingDomains } from "./routing_domains.ts";
 
 const MAX_BYTES = 1024 * 1024;
@@ -35,9 +35,11 @@ export class ResolvConf implements Resolver {
     this.#options = options;
   }
 
-  async apply({ server, domains: names }: ResolverRequest): Promise<ResolverOutcome> {
-    const { domains, refused } = routingDomains(names);
-    const outcome = await this.#file.run(() => domains.length === 0 ? this.#withdraw() : this.#apply(server));
+  async apply(request: ResolverRequest): Promise<ResolverOutcome> {
+    const { domains, refused } = routingDomains(request.domains);
+    const outcome = await this.#file.run(() =>
+      domains.length === 0 ? this.#withdraw() : this.#apply(request)
+    );
     return { ...outcome, refused };
   }
 
@@ -45,10 +47,10 @@ export class ResolvConf implements Resolver {
     return { ...await this.#file.run(() => this.#withdraw()), refused: new Map() };
   }
 
-  async #apply(server: DnsServerAddress): Promise<ChangeOutcome> {
-    const refusal = this.#refuseServer(server);
+  async #apply(request: ResolverRequest): Promise<ChangeOutcome> {
+    const refusal = this.#refuseServer(request);
     if (refusal !== undefined) return { ...await this.#withdraw(), ...refusal };
-    const { address } = server;
+    const { address } = request.server;
     const outcome = await this.#file.update((text) => this.#edit(text, address));
     if (outcome.problem === undefined) this.#written = address;
     return outcome;
@@ -62,11 +64,18 @@ export class ResolvConf implements Resolver {
     return outcome;
   }
 
-  #refuseServer(server: DnsServerAddress): Refusal | undefined {
+  #refuseServer({ server, forwards = true }: ResolverRequest): Refusal | undefined {
     if (this.#options.managed?.() === false) {
       return {
         problem: `Cannot change ${this.#path}: dns.manage_resolv_conf does not allow it`,
         hint: "Set dns.manage_resolv_conf to true",
+      };
+    }
+    if (!forwards) {
+      return {
+        problem:
+          `Cannot change ${this.#path}: ngrokd knows no other DNS server, so other names would not resolve`,
+        hint: "Set dns.upstream: ngrokctl config edit",
       };
     }
     if (server.port === PORT) return undefined;

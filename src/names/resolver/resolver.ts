@@ -23,6 +23,13 @@ export interface ResolverRequest {
    * forwards queries for names that it does not know.
    */
   readonly domains: readonly string[];
+  /**
+   * False if the server knows no other server to ask, so that it must not get queries for other
+   * names.
+   *
+   * @default {true}
+   */
+  readonly forwards?: boolean;
 }
 
 /** The address of our DNS server. */

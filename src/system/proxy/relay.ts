@@ -30,7 +30,7 @@ export function openRelay(tunnel: Tunnel): Relay {
       upEnded = true;
       if (closed) end();
     });
-    const down = copy(far, conn, early);
+    const down = writeAll(conn, early).then(() => copy(far, conn));
     try {
       await Promise.all([up, down]);
     } catch {
@@ -95,8 +95,8 @@ function listenFor(far: ByteStream): Deno.TcpListener {
   }
 }
 
-async function copy(from: ByteStream, to: ByteStream, first?: Uint8Array): Promise<void> {
-  if (first !== undefined && first.length > 0) await writeAll(to, first);
+/** Copies bytes until the end, and then closes the sending direction. */
+export async function copy(from: ByteStream, to: ByteStream): Promise<void> {
   const buffer = new Uint8Array(BUFFER_BYTES);
   for (;;) {
     const count = await from.read(buffer);

@@ -92,6 +92,11 @@ Deno.test("endpointReports() shows network mode as the Go daemon did", () => {
   assert.equal(own!.listen_interface, "192.0.2.1");
   assert.equal(own!.network_port, 9080);
   assert.equal(own!.shared_listener_key, "");
+  const advertised = { listenInterface: "0.0.0.0", address: "0.0.0.0", advertisedIp: "192.0.2.2" };
+  const [spread] = reportsOf({ outcomes: [outcome({}, advertised)] });
+  assert.equal(spread!.listen_address, "192.0.2.2:80");
+  assert.equal(spread!.listen_interface, "0.0.0.0");
+  assert.equal(spread!.shared_listener_key, "shared:0.0.0.0:80");
 });
 
 Deno.test("endpointReports() shows how to reach a wildcard, by name if names below it resolve", () => {

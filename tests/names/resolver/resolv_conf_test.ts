@@ -184,3 +184,17 @@ Deno.test("ResolvConf gives a hint if it may not write, and reports what it cann
     const unreadable = make({ files: { ...files, readBytesIfAny: failing("denied") } });
     assert.equal((await unreadable.withdraw()).problem, "Cannot write x: denied");
   }));
+
+// The names of other servers would not resolve any more, on a machine that has no server but ours.
+Deno.test("ResolvConf leaves a file alone, and removes our server, while we forward no names (R94)", () =>
+  withResolvConf(async ({ make, read }) => {
+    const resolver = make();
+    const cannot = { ...REQUEST, forwards: false };
+    const refusal = await resolver.apply(cannot);
+    assert.deepEqual([refusal.changed, await read()], [false, OTHERS]);
+    assert.match(refusal.problem!, /knows no other DNS server, so other names would not resolve$/);
+    await resolver.apply(REQUEST);
+    assert.equal(await read(), ours());
+    assert.equal((await resolver.apply(cannot)).changed, true);
+    assert.equal(await read(), OTHERS);
+  }));
