@@ -97,7 +97,7 @@ function problems(report: StatusReport): string[] {
     ...presented.flatMap((text) => problem("Trust", `the certificate of ${trust.presented?.target} ${text}`)),
     ...problem("Trust", isUnread ? trust.look_error : null),
     ...problem("Names", names.reason),
-    ...problem("Addresses", addresses.reason),
+    ...problem("Addresses", addresses.reason, addresses.hint),
     ...dns.addresses.flatMap(({ error }) => problem("DNS", error)),
     ...problem("DNS of other names", dns.forwarding.error, dns.forwarding.hint),
     // A resolver that works has the reason why it is not a better one, which is no problem.

@@ -177,6 +177,16 @@ export class Forwarder implements AsyncDisposable {
     return this.#connections.size;
   }
 
+  /** Counts the connections to matching listeners, by their keys. */
+  countConnections(matches: (key: string) => boolean): number {
+    return this.#connections.count(matches);
+  }
+
+  /** Ends the connections to matching listeners with a reset, and returns their number. */
+  endConnections(matches: (key: string) => boolean): Promise<number> {
+    return this.#connections.end(matches);
+  }
+
   /**
    * Stops accepting, ends the idle connections, waits up to `ms` milliseconds for the others, and
    * aborts the rest. Returns the number of those.

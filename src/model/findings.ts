@@ -139,7 +139,9 @@ function machineFindings({ addresses, names, dns, resolver_wanted }: JudgedRepor
   const isUnused = resolver_wanted && dns.state !== "off" && driver === "none" && reason !== null;
   return [
     {
-      brief: "virtual addresses are not as configured",
+      brief: addresses.hint === null
+        ? "virtual addresses are not as configured"
+        : "virtual addresses overlap with another network",
       reasons: addresses.reason === null ? [] : [`Addresses: ${addresses.reason}`],
     },
     {

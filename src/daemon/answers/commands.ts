@@ -7,6 +7,7 @@ import { VERSION } from "../../lib/version.ts";
 import { hintOf, messageOf } from "../../model/errors.ts";
 import type { System } from "../../system/system.ts";
 import type { Daemon } from "../daemon.ts";
+import { rebind } from "./rebind.ts";
 import { healthReport, listReport, statusReport } from "./status.ts";
 import { forgetTrust, saveTrust, showTrust } from "./trust.ts";
 
@@ -36,6 +37,8 @@ export function daemonCommands(daemon: Daemon, options: CommandOptions): RunComm
         return await keyMutex.run(() => setApiKey(args[0]?.trim() ?? "", daemon, { ...options, signal }));
       case "refresh-cert":
         return await refreshCertificate(args.includes("--force"), daemon, signal);
+      case "rebind":
+        return await rebind(daemon);
       case "trust":
         if (args[0] === "show") return await showTrust(daemon);
         if (args[0] === "save") return await saveTrust(args[1] ?? "", daemon);
