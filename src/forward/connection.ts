@@ -6,6 +6,7 @@ import type { ByteStream } from "../system/byte_stream.ts";
 import type { AcceptedStream } from "../system/tcp.ts";
 import type { Turns } from "../system/turns.ts";
 import type { IngressSlot } from "./admission/ingress_slots.ts";
+import type { LargeHeads } from "./admission/large_heads.ts";
 import type { Limits } from "./admission/limits.ts";
 import { sourceOf } from "./admission/source_of.ts";
 import { refuseOtherHost, urlOf } from "./choose_route.ts";
@@ -28,8 +29,8 @@ import { openUpstream, type Upstream, type UpstreamOptions } from "./upstream.ts
  * @throws Whatever `local` throws before the pipe runs, and the signal's reason.
  */
 export async function serveConnection(local: AcceptedStream, options: ConnectionOptions): Promise<Outcome> {
-  const { routes, rules, limits, traffic, health, turns, onRouted, evict, signal } = options;
-  const found = await findRoute(local, { routes, rules, limits });
+  const { routes, rules, limits, largeHeads, traffic, health, turns, onRouted, evict, signal } = options;
+  const found = await findRoute(local, { routes, rules, limits, largeHeads });
   if (found.kind === "not_found") {
     if (found.refusal !== undefined) await sendRefusal(local, found.refusal, limits);
     return found.outcome;
@@ -77,6 +78,7 @@ export interface ConnectionOptions extends Omit<UpstreamOptions, "slotRequest"> 
   /** The routes of the connection's listener at this moment. */
   readonly routes: ListenerRoutes | undefined;
   readonly rules: HostRules;
+  readonly largeHeads: LargeHeads;
   /** The limit of a pause of one direction after the other has ended (docs/reliability.md R29). */
   readonly halfCloseMs: () => number;
   readonly traffic: TrafficCounters;
@@ -120,13 +122,14 @@ function framed(
   upstream: Upstream,
   options: { found: Found; rules: HostRules; limits: Limits; turns: Turns },
 ): Ends {
-  const { found: { choice, head, initial }, rules, limits, turns } = options;
+  const { found: { choice, head, headRules, initial }, rules, limits, turns } = options;
   const kind = head === undefined ? undefined : switchOf(head);
   const detector = kind === undefined ? undefined : new SwitchDetector(upstream.stream, kind);
   detector?.inspect(upstream.early);
   const framer = new RequestFramer({
     admit: (head) => refuseOtherHost(choice, head, { rules }),
     hostField: choice.hostField,
+    rules: headRules,
   });
   return {
     local: new FramedStream(local, {

@@ -1,10 +1,13 @@
 import type { ListenerRoutes, Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
 import type { ByteStream } from "../system/byte_stream.ts";
+import { LargeHeads, MAX_LARGE_HEADS } from "./admission/large_heads.ts";
 import type { Limits } from "./admission/limits.ts";
 import { chooseByHello, chooseByRequest, planRoute, type RouteChoice } from "./choose_route.ts";
+import { type HeadRules, OWN_HEAD, SHARED_HEAD } from "./http/head_rules.ts";
 import type { RequestHead } from "./http/parse_head.ts";
 import { httpResponse } from "./http/refuse.ts";
+import { refuseH2 } from "./http/refuse_h2.ts";
 import { type HttpSniff, PartialHead, sniffHttp } from "./http/sniff_http.ts";
 import type { HostRules } from "./http/refuse_foreign.ts";
 import { peek } from "./peek.ts";
@@ -18,7 +21,7 @@ import { tlsAlert } from "./tls_alert.ts";
  * @throws Whatever the stream's read throws.
  */
 export async function findRoute(local: ByteStream, options: FindOptions): Promise<Found | NotFound> {
-  const { routes, limits, rules } = options;
+  const { routes, limits, rules, largeHeads = new LargeHeads() } = options;
   const plan = planRoute(routes);
   if (plan.kind === "none") return notFound("no_route");
   if (plan.kind === "raw") return unread(plan.route);
@@ -26,10 +29,11 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
   const isTls = (bytes: Uint8Array): boolean =>
     tls !== undefined && (http === undefined || bytes[0] === TLS_HANDSHAKE);
   const sniffer = new TlsSniffer();
-  const partial = new PartialHead();
+  const headRules = http?.all.length === 1 ? OWN_HEAD : SHARED_HEAD;
+  using headSniffer = new HeadSniffer(headRules, largeHeads);
   const peeked = await peek<Sniff>(
     local,
-    (bytes) => (isTls(bytes) ? sniffAsTls(bytes, sniffer) : sniffAsHttp(bytes, partial)),
+    (bytes) => (isTls(bytes) ? sniffAsTls(bytes, sniffer) : headSniffer.sniff(bytes)),
     { limitMs: (seen) => seen.length === 0 || isTls(seen) ? limits.helloMs : limits.headMs },
   );
   const { bytes: initial } = peeked;
@@ -39,14 +43,21 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
   const { found } = peeked;
   if ("http" in found) {
     const choice = chooseByRequest(http!, found.http, { rules });
-    if ("refusal" in choice) return notFound(choice.outcome, httpResponse(choice.refusal));
+    if ("refusal" in choice) {
+      const refusal = found.http.kind === "h2"
+        ? await refuseH2(local, choice.refusal, { initial, limitMs: limits.helloMs })
+        : httpResponse(choice.refusal);
+      return notFound(choice.outcome, refusal);
+    }
     const head = found.http.kind === "request" ? found.http.head : undefined;
-    return { kind: "found", choice, initial, head };
+    // A framer puts the head into normal form itself.
+    const normal = choice.passthrough ? inNormalForm(initial, head) : initial;
+    return { kind: "found", choice, initial: normal, head, headRules };
   }
   if (found.tls.kind === "error") return notFound("bad_request", tlsAlert("decode_error"));
   const choice = chooseByHello(tls!, found.tls);
   if (choice === undefined) return notFound("wrong_host", tlsAlert("unrecognized_name"));
-  return { kind: "found", choice, initial, head: undefined };
+  return { kind: "found", choice, initial, head: undefined, headRules };
 }
 
 /** Options of {@linkcode findRoute}. */
@@ -55,6 +66,8 @@ export interface FindOptions {
   readonly routes: ListenerRoutes | undefined;
   readonly limits: Pick<Limits, "headMs" | "helloMs">;
   readonly rules: HostRules;
+  /** Shared by all connections. @default Its own */
+  readonly largeHeads?: LargeHeads;
 }
 
 /** The route of a connection, and the bytes that were read to find it. */
@@ -65,6 +78,8 @@ export interface Found {
   readonly initial: Uint8Array;
   /** The first request, if it was read. */
   readonly head: RequestHead | undefined;
+  /** The rules of all heads on this listener. */
+  readonly headRules: HeadRules;
 }
 
 /** The reason why a connection has no route, and the refusal for its client, if there is one. */
@@ -78,7 +93,7 @@ type Sniff = { readonly http: HttpSniff } | { readonly tls: TlsSniff };
 
 function unread(route: Route): Found {
   const choice = { route, host: route.hostname, passthrough: true };
-  return { kind: "found", choice, initial: new Uint8Array(0), head: undefined };
+  return { kind: "found", choice, initial: new Uint8Array(0), head: undefined, headRules: OWN_HEAD };
 }
 
 /**
@@ -102,9 +117,41 @@ function notFound(outcome: Outcome, refusal?: Uint8Array): NotFound {
   return { kind: "not_found", outcome, refusal };
 }
 
-function sniffAsHttp(bytes: Uint8Array, partial: PartialHead): Sniff | "more" {
-  const http = sniffHttp(bytes, partial);
-  return http === "more" ? http : { http };
+/** Reads the first head of a connection. Dispose it when the head is read. */
+class HeadSniffer implements Disposable {
+  readonly #rules: HeadRules;
+  readonly #largeHeads: LargeHeads;
+  readonly #partial = new PartialHead();
+  #large: Disposable | undefined;
+
+  constructor(rules: HeadRules, largeHeads: LargeHeads) {
+    this.#rules = rules;
+    this.#largeHeads = largeHeads;
+  }
+
+  sniff(bytes: Uint8Array): Sniff | "more" {
+    const http = sniffHttp(bytes, { partial: this.#partial, rules: this.#rules });
+    if (http !== "more") return { http };
+    if (bytes.length < SHARED_HEAD.maxBytes || (this.#large ??= this.#largeHeads.enter())) return "more";
+    const reason = `${MAX_LARGE_HEADS} requests with heads above ${
+      SHARED_HEAD.maxBytes / 1024
+    } KiB are read already`;
+    return { http: { kind: "error", status: 503, reason, nextStep: "Send the request again" } };
+  }
+
+  [Symbol.dispose](): void {
+    this.#large?.[Symbol.dispose]();
+  }
+}
+
+/** Returns the bytes of a client with its head in normal form. */
+function inNormalForm(bytes: Uint8Array, head: RequestHead | undefined): Uint8Array {
+  if (head?.normal === undefined) return bytes;
+  const rest = bytes.subarray(head.length);
+  const result = new Uint8Array(head.normal.length + rest.length);
+  result.set(head.normal);
+  result.set(rest, head.normal.length);
+  return result;
 }
 
 function sniffAsTls(bytes: Uint8Array, sniffer: TlsSniffer): Sniff | "more" {

@@ -1,11 +1,12 @@
 import { BadChunk, ChunkedBody } from "./chunked_body.ts";
+import { type HeadRules, SHARED_HEAD } from "./head_rules.ts";
 import { type RequestHead, valuesOf } from "./parse_head.ts";
-import type { HttpRefusal } from "./refuse.ts";
+import { type HttpRefusal, unreadable, type UnreadableOptions } from "./refuse.ts";
 import { rewriteHead } from "./rewrite_head.ts";
 import { PartialHead, sniffHttp } from "./sniff_http.ts";
 
 /**
- * Finds the beginning and the end of each request of a connection by the strict rules of RFC 9112,
+ * Finds the beginning and the end of each request of a connection by the rules of its listener,
  * asks `admit` about each, and replaces its Host if `hostField` is set. Does no I/O: call `next`
  * with the bytes that have not been passed on yet, drop those that it passes, and call it again.
  *
@@ -15,12 +16,19 @@ import { PartialHead, sniffHttp } from "./sniff_http.ts";
  */
 export class RequestFramer {
   readonly #options: FramerOptions;
+  readonly #rules: HeadRules;
   #state: State = { kind: "head", partial: new PartialHead() };
   #requests = 0;
   #switch: SwitchKind | undefined;
 
   constructor(options: FramerOptions) {
     this.#options = options;
+    this.#rules = options.rules ?? SHARED_HEAD;
+  }
+
+  /** The largest size of what must be read as a whole: a head, or a line of a chunked body. */
+  get maxInputBytes(): number {
+    return this.#rules.maxBytes;
   }
 
   /** True if the next bytes belong to a head. */
@@ -64,10 +72,10 @@ export class RequestFramer {
   }
 
   #head(input: Uint8Array, partial: PartialHead): FrameResult {
-    const sniff = sniffHttp(input, partial);
+    const sniff = sniffHttp(input, { partial, rules: this.#rules });
     if (sniff === "more") return { kind: "more", unseen: 0 };
     if (sniff.kind === "h2") return badRequest("HTTP/2 without TLS is not supported here");
-    if (sniff.kind === "error") return badRequest(sniff.reason, sniff.status);
+    if (sniff.kind === "error") return badRequest(sniff.reason, sniff);
     const { head } = sniff;
     if (this.#requests > 0 && head.method === "CONNECT") {
       return badRequest("CONNECT must be the first request of its connection");
@@ -75,7 +83,7 @@ export class RequestFramer {
     const refusal = this.#options.admit(head);
     if (refusal !== undefined) return { kind: "refuse", refusal };
     this.#switch = this.#requests++ === 0 ? switchOf(head) : undefined;
-    if (head.body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody() };
+    if (head.body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody(this.#rules) };
     else if (head.body > 0) this.#state = { kind: "body", left: head.body };
     else this.#endRequest();
     const instead = rewriteHead(input, head, {
@@ -119,6 +127,8 @@ export interface FramerOptions {
   readonly admit: (head: RequestHead) => HttpRefusal | undefined;
   /** The Host that every request gets. @default Its own */
   readonly hostField?: string | undefined;
+  /** @default Those of a shared listener */
+  readonly rules?: HeadRules;
 }
 
 /** The kind of request that makes a connection carry something other than HTTP/1. */
@@ -147,7 +157,8 @@ export function switchOf(head: RequestHead): SwitchKind | undefined {
 function hostOfTarget(input: Uint8Array, head: RequestHead): string | undefined {
   const { authority, fields } = head;
   if (authority === undefined) return undefined;
-  const named = new TextDecoder("latin1").decode(input.subarray(authority.start, authority.end));
+  const bytes = head.normal ?? input;
+  const named = new TextDecoder("latin1").decode(bytes.subarray(authority.start, authority.end));
   return fields.some(({ name, value }) => name === "host" && value === named) ? undefined : named;
 }
 
@@ -155,6 +166,6 @@ function pass(count: number): FrameResult {
   return { kind: "pass", count };
 }
 
-function badRequest(reason: string, status: 400 | 431 = 400): FrameResult {
-  return { kind: "refuse", refusal: { status, reason: `Cannot read the request: ${reason}` } };
+function badRequest(reason: string, options?: UnreadableOptions): FrameResult {
+  return { kind: "refuse", refusal: unreadable(reason, options) };
 }

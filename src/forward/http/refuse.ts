@@ -11,7 +11,7 @@ export interface HttpRefusal {
 }
 
 /** A status of the daemon's own responses. */
-export type RefusalStatus = 400 | 403 | 408 | 421 | 431 | 502;
+export type RefusalStatus = 400 | 403 | 408 | 421 | 431 | 502 | 503;
 
 const PHRASES: Readonly<Record<RefusalStatus, string>> = {
   400: "Bad Request",
@@ -20,7 +20,25 @@ const PHRASES: Readonly<Record<RefusalStatus, string>> = {
   421: "Misdirected Request",
   431: "Request Header Fields Too Large",
   502: "Bad Gateway",
+  503: "Service Unavailable",
 };
+
+/** Returns the refusal of a request that cannot be read. */
+export function unreadable(reason: string, options: UnreadableOptions = {}): HttpRefusal {
+  const { status = 400, nextStep } = options;
+  return {
+    status,
+    reason: `Cannot read the request: ${reason}`,
+    ...(nextStep === undefined ? {} : { nextStep }),
+  };
+}
+
+/** Options of {@linkcode unreadable}. */
+export interface UnreadableOptions {
+  /** @default 400 */
+  readonly status?: RefusalStatus;
+  readonly nextStep?: string | undefined;
+}
 
 /** Returns the bytes of an HTTP response after which the connection is closed. */
 export function httpResponse(refusal: HttpRefusal): Uint8Array {

@@ -1,7 +1,9 @@
 import { abortQuietly, type ByteStream } from "../../system/byte_stream.ts";
 import type { SwitchKind } from "./frame_requests.ts";
-import { MAX_HEAD_BYTES } from "./parse_head.ts";
+import { OWN_HEAD } from "./head_rules.ts";
 
+/** The limit of a response's head. */
+const MAX_HEAD_BYTES = OWN_HEAD.maxBytes;
 const STATUS_LINE = /^HTTP\/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r?\n/;
 const HEAD_END = /\r?\n\r?\n/g;
 const LF = 0x0a;
