@@ -19,11 +19,10 @@ export type RoutePlan =
     readonly tls: ListenerRoutes | undefined;
   };
 
-/**
- * The route of a connection, and the concrete name to ask the ingress for (docs/protocol.md 3.2).
- */
+/** The route of a connection. */
 export interface RouteChoice {
   readonly route: Route;
+  /** The concrete name, normalised. {@linkcode ingressHost} has the spelling for the ingress. */
   readonly host: string;
   /**
    * True if every byte goes to this route unread. Otherwise each further request of the connection
@@ -144,6 +143,17 @@ function wrongHost(head: RequestHead, options: { expected: string; nextStep: str
 
 function badRequest(reason: string, options?: UnreadableOptions): HttpRefused {
   return { outcome: "bad_request", refusal: unreadable(reason, options) };
+}
+
+/**
+ * Returns the name to ask the ingress for (docs/protocol.md 3.2), in the spelling of the API.
+ * Labels below a wildcard are those of the client in normal form.
+ */
+export function ingressHost({ route, host }: Pick<RouteChoice, "route" | "host">): string {
+  const { hostname, spelling = hostname, wildcard } = route;
+  if (!wildcard) return spelling;
+  const suffix = hostname.slice(1);
+  return host.slice(0, host.length - suffix.length) + spelling.slice(1);
 }
 
 /** Returns `scheme://host:port`, without the port if it is the scheme's default. */

@@ -53,11 +53,7 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
       continue;
     }
     const route: Route = {
-      hostname,
-      port,
-      scheme,
-      wildcard,
-      endpointIds,
+      ...service,
       address,
       localPort: port,
       listenInterface,

@@ -451,3 +451,19 @@ Deno.test("Forwarder.retryIngress() repeats hanging dials and leaves running con
   assert.equal(text(await readExactly(running, 1)), "b");
   assert.equal(it.forwarder.traffic("ep_db.internal").errors, 0);
 });
+
+Deno.test("Forwarder matches names in normal form, and asks the ingress in the API's spelling (R89)", async () => {
+  const lan = { listenInterface: "0.0.0.0" };
+  const listeners = [
+    { routes: [route("http://api.myapp:8080", { spelling: "API.MyApp." })], sent: "127.0.0.1" },
+    { routes: [route("http://api.myapp:8080", { spelling: "API.MyApp.", ...lan })], sent: "api.myapp:8080" },
+    { routes: [route("http://*.myapp:8080", { spelling: "*.MyApp." })], sent: "api.myapp:8080" },
+  ];
+  const answers = ["API.MyApp.:8080", "api.myapp:8080", "api.myapp:8080"];
+  const asked = ["API.MyApp.", "API.MyApp.", "api.MyApp."];
+  for (const [index, { routes, sent }] of listeners.entries()) {
+    await using it = startForwarder(routes);
+    assert.equal(await it.ask(get(sent)), get(answers[index]!));
+    assert.deepEqual(it.ingress.asked, [{ host: asked[index], port: 8080 }]);
+  }
+});
