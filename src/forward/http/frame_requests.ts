@@ -73,7 +73,13 @@ export class RequestFramer {
 
   #head(input: Uint8Array, partial: PartialHead): FrameResult {
     const sniff = sniffHttp(input, { partial, rules: this.#rules });
-    if (sniff === "more") return { kind: "more", unseen: 0 };
+    if (sniff === "more") {
+      const emptyLines = this.#rules.isLenient && partial.lines === 0 ? partial.start : 0;
+      if (emptyLines === 0) return { kind: "more", unseen: 0 };
+      // An empty line behind a body begins no request whose head could be late.
+      this.#state = { kind: "head", partial: new PartialHead() };
+      return { kind: "pass", count: emptyLines, instead: new Uint8Array(0) };
+    }
     if (sniff.kind === "h2") return badRequest("HTTP/2 without TLS is not supported here");
     if (sniff.kind === "error") return badRequest(sniff.reason, sniff);
     const { head } = sniff;

@@ -1,9 +1,8 @@
 import { abortQuietly, type ByteStream } from "../../system/byte_stream.ts";
 import type { SwitchKind } from "./frame_requests.ts";
-import { OWN_HEAD } from "./head_rules.ts";
 
 /** The limit of a response's head. */
-const MAX_HEAD_BYTES = OWN_HEAD.maxBytes;
+const MAX_HEAD_BYTES = 32_768;
 const STATUS_LINE = /^HTTP\/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r?\n/;
 const HEAD_END = /\r?\n\r?\n/g;
 const LF = 0x0a;
