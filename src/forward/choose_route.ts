@@ -25,8 +25,8 @@ export interface RouteChoice {
   /** The concrete name, normalised. {@linkcode ingressHost} has the spelling for the ingress. */
   readonly host: string;
   /**
-   * True if every byte goes to this route unread. Otherwise each further request of the connection
-   * is checked for its host name, or gets another Host if it may.
+   * True if every byte goes to this route unread. Otherwise each request of the connection goes to
+   * the route of its own host name, or gets another Host if it may.
    */
   readonly passthrough: boolean;
   /** The Host that every request gets, if the client may send another one (docs/decisions/0016). */
@@ -82,27 +82,34 @@ export function chooseByRequest(
   return owner === undefined ? chooseShared(routes, head) : chooseOwner(owner, head, options);
 }
 
-/** Options of {@linkcode chooseByRequest} and {@linkcode refuseOtherHost}. */
+/** Options of {@linkcode chooseByRequest}. */
 export interface ChooseOptions {
   readonly rules: HostRules;
 }
 
-/**
- * Refuses a further request of a connection if it names another host than the first one, or must
- * not get another Host.
- */
-export function refuseOtherHost(
-  choice: RouteChoice,
+/** Finds the route of a further request of a connection, whose last one had the route `last`. */
+export function chooseNext(
+  last: RouteChoice,
   head: RequestHead,
-  options: ChooseOptions,
-): HttpRefusal | undefined {
-  if (choice.hostField !== undefined) return refuseForeign(head, { route: choice.route, ...options });
-  if (head.host === choice.host) return undefined;
-  return wrongHost(head, {
-    expected: `This connection was opened for "${choice.host}"`,
-    nextStep: "Use a separate connection for each name",
-  }).refusal;
+  options: ChooseNextOptions,
+): RouteChoice | HttpRefused {
+  const { routes, rules } = options;
+  if (last.hostField !== undefined) {
+    const refusal = refuseForeign(head, { route: last.route, rules });
+    return refusal === undefined ? last : refusedBy(refusal);
+  }
+  if (head.host === last.host) return last;
+  const plan = planRoute(routes());
+  return chooseShared(plan.kind === "sniff" && plan.http !== undefined ? plan.http : NO_ROUTES, head);
 }
+
+/** Options of {@linkcode chooseNext}. */
+export interface ChooseNextOptions extends ChooseOptions {
+  /** Returns the present routes of the connection's listener. */
+  readonly routes: () => ListenerRoutes | undefined;
+}
+
+const NO_ROUTES = new ListenerRoutes([]);
 
 /**
  * Chooses the one route that the listener belongs to, or refuses a request that must not get its
@@ -115,6 +122,10 @@ function chooseOwner(route: Route, head: RequestHead, options: ChooseOptions): R
   if (hasOwnHost(head, route) && isPlain) return { route, host, passthrough: true };
   const refusal = refuseForeign(head, { route, ...options });
   if (refusal === undefined) return { route, host, passthrough: false, hostField: hostFieldOf(route) };
+  return refusedBy(refusal);
+}
+
+function refusedBy(refusal: HttpRefusal): HttpRefused {
   return { outcome: refusal.status === 403 ? "forbidden" : "wrong_host", refusal };
 }
 

@@ -59,7 +59,7 @@ export class Forwarder implements AsyncDisposable {
     };
     this.#connections = new RunningConnections(
       (stream, { key, ...own }) =>
-        serveConnection(stream, { ...shared, ...own, routes: this.#routes.at(key) }),
+        serveConnection(stream, { ...shared, ...own, routes: () => this.#routes.at(key) }),
       new UnroutedConnections({ max: maxUnrouted, crowdMs: limits.helloMs }),
     );
     this.#listeners = new Listeners({

@@ -10,15 +10,15 @@ import { PartialHead, sniffHttp } from "./sniff_http.ts";
  * asks `admit` about each, and replaces its Host if `hostField` is set. Does no I/O: call `next`
  * with the bytes that have not been passed on yet, drop those that it passes, and call it again.
  *
- * Only the first request of a connection can switch protocols, so that the first response shows
- * whether it did. `Upgrade` is removed from later requests. So is an upgrade to h2c, where each
- * stream could name another host. RFC 9110 7.8 permits both.
+ * Any request may switch protocols; a CONNECT only if nothing but refused CONNECTs came before. An
+ * upgrade to h2c is removed, as RFC 9110 7.8 permits, because each stream could name another host.
  */
 export class RequestFramer {
   readonly #options: FramerOptions;
   readonly #rules: HeadRules;
   #state: State = { kind: "head", partial: new PartialHead() };
-  #requests = 0;
+  /** True if a request other than CONNECT has passed. */
+  #hasRequested = false;
   #switch: SwitchKind | undefined;
 
   constructor(options: FramerOptions) {
@@ -63,7 +63,7 @@ export class RequestFramer {
   }
 
   /**
-   * Continues after the server's response to the first request: `switched` if the connection left
+   * Continues after the server's response to a request to switch: `switched` if the connection left
    * HTTP/1.
    */
   answerSwitch(switched: boolean): void {
@@ -83,12 +83,15 @@ export class RequestFramer {
     if (sniff.kind === "h2") return badRequest("HTTP/2 without TLS is not supported here");
     if (sniff.kind === "error") return badRequest(sniff.reason, sniff);
     const { head } = sniff;
-    if (this.#requests > 0 && head.method === "CONNECT") {
+    const isConnect = head.method === "CONNECT";
+    if (this.#hasRequested && isConnect) {
       return badRequest("CONNECT must be the first request of its connection");
     }
     const refusal = this.#options.admit(head);
+    if (refusal === "hold") return { kind: "hold", head };
     if (refusal !== undefined) return { kind: "refuse", refusal };
-    this.#switch = this.#requests++ === 0 ? switchOf(head) : undefined;
+    this.#hasRequested ||= !isConnect;
+    this.#switch = switchOf(head);
     if (head.body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody(this.#rules) };
     else if (head.body > 0) this.#state = { kind: "body", left: head.body };
     else this.#endRequest();
@@ -125,12 +128,14 @@ export type FrameResult =
   | { readonly kind: "more"; readonly unseen: number }
   /** Wait for the server's response and call {@linkcode RequestFramer.answerSwitch}. */
   | { readonly kind: "switch" }
+  /** Prepare for this request, and call `next` again with the same input. */
+  | { readonly kind: "hold"; readonly head: RequestHead }
   | { readonly kind: "refuse"; readonly refusal: HttpRefusal };
 
 /** Options of {@linkcode RequestFramer}. */
 export interface FramerOptions {
-  /** Returns a refusal if the request may not go to the connection's endpoint. */
-  readonly admit: (head: RequestHead) => HttpRefusal | undefined;
+  /** Returns undefined if the request may pass, `hold` if it may not yet, or else a refusal. */
+  readonly admit: (head: RequestHead) => HttpRefusal | "hold" | undefined;
   /** The Host that every request gets. @default Its own */
   readonly hostField?: string | undefined;
   /** @default Those of a shared listener */
@@ -147,12 +152,10 @@ type State =
   | { kind: "chunked"; body: ChunkedBody }
   | { kind: "body"; left: number };
 
-/**
- * Returns the kind of switch that the first request of a connection asks for; undefined if it asks
- * for none.
- */
+/** Returns the kind of switch that a request asks for; undefined if it asks for none. */
 export function switchOf(head: RequestHead): SwitchKind | undefined {
   if (head.method === "CONNECT") return "connect";
+  if (!head.fields.some(({ name }) => name === "upgrade")) return undefined;
   const protocols = valuesOf(head.fields, "upgrade").join(",").split(",").map((name) =>
     name.trim().toLowerCase()
   ).filter(Boolean);

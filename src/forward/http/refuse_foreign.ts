@@ -9,7 +9,7 @@ import { type RequestHead, valuesOf } from "./parse_head.ts";
 import type { HttpRefusal } from "./refuse.ts";
 
 /** The methods that change nothing (RFC 9110 9.2.1). */
-const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
+export const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
 /** Browsers send one Origin. More are refused unread. */
 const MAX_ORIGINS = 100;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { collect } from "../../fakes/fake_ingress.ts";
+import { type Behaviour, collect, httpMirror } from "../../fakes/fake_ingress.ts";
 import { get } from "../../fakes/http_request.ts";
+import { text } from "../../fakes/memory_stream.ts";
 import { route } from "../../fakes/routes.ts";
 import { startForwarder } from "../../fakes/start_forwarder.ts";
 
@@ -182,4 +183,39 @@ Deno.test("a shared listener answers 400 to lenient requests (R34)", async () =>
     assert.match(answer, /^HTTP\/1\.1 400 /, what);
   }
   assert.deepEqual(seen, []);
+});
+
+/** Behaves as {@linkcode httpMirror}, and collects all bytes for each host. */
+function mirrorAndCollect(into: Map<string, string>): Behaviour {
+  return async (conn, { host }) => {
+    const read = conn.read.bind(conn);
+    conn.read = async (buffer) => {
+      const count = await read(buffer);
+      into.set(host, (into.get(host) ?? "") + text(buffer.subarray(0, count ?? 0)));
+      return count;
+    };
+    await httpMirror(conn);
+  };
+}
+
+Deno.test("no ambiguous request for one of two hosts on a connection reaches either (R34, R35)", async () => {
+  const seen = new Map<string, string>();
+  const routes = ["a", "b", "evil"].map((name) => route(`http://${name}:80`, shared));
+  await using it = startForwarder(routes, { behave: mirrorAndCollect(seen) });
+  const [first, second] = [get("a", "/1"), get("b", "/2")];
+  const chunked = `${POST}Host: b\r\nTransfer-Encoding: chunked\r\n\r\n`;
+  const cases = [
+    ...Object.entries(AMBIGUOUS_REQUESTS).map(([what, bad]) => [what, "", bad.replaceAll("~", "b")] as const),
+    ...Object.entries(AMBIGUOUS_CHUNKS).map(([what, [passes, stops]]) =>
+      [what, chunked + passes, stops] as const
+    ),
+  ];
+  for (const [what, passes, stops] of cases) {
+    const answers = await it.ask(first + second + passes + stops + EVIL + first);
+    // The mirror answers a head without a length at once.
+    const codes = passes === "" ? [200, 200, 400] : [200, 200, 200, 400];
+    assert.deepEqual(answers.match(/(?<=HTTP\/1\.1 )[0-9]{3}/g)?.map(Number), codes, what);
+    assert.deepEqual([...seen], [["a", first], ["b", second + passes]], what);
+    seen.clear();
+  }
 });
