@@ -18,7 +18,8 @@ export async function serveConnection(local: AcceptedStream, options: Connection
   const { routes, rules, limits, largeHeads, onRouted } = options;
   const found = await findRoute(local, { routes: routes(), rules, limits, largeHeads });
   if (found.kind === "not_found") {
-    if (found.refusal !== undefined) await sendRefusal(local, found.refusal, limits);
+    const { refusal, endsFirst } = found;
+    if (refusal !== undefined) await sendRefusal(local, refusal, { ...limits, endsFirst });
     return found.outcome;
   }
   onRouted();

@@ -44,10 +44,9 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
   if ("http" in found) {
     const choice = chooseByRequest(http!, found.http, { rules });
     if ("refusal" in choice) {
-      const refusal = found.http.kind === "h2"
-        ? await refuseH2(local, choice.refusal, { initial, limitMs: limits.helloMs })
-        : httpResponse(choice.refusal);
-      return notFound(choice.outcome, refusal);
+      if (found.http.kind !== "h2") return notFound(choice.outcome, httpResponse(choice.refusal));
+      const refusal = await refuseH2(local, choice.refusal, { initial, limitMs: limits.helloMs });
+      return { ...notFound(choice.outcome, refusal), endsFirst: false };
     }
     const head = found.http.kind === "request" ? found.http.head : undefined;
     // A framer puts the head into normal form itself.
@@ -87,6 +86,8 @@ export interface NotFound {
   readonly kind: "not_found";
   readonly outcome: Outcome;
   readonly refusal: Uint8Array | undefined;
+  /** False if the client ends the connection after the refusal. @default true */
+  readonly endsFirst?: boolean;
 }
 
 type Sniff = { readonly http: HttpSniff } | { readonly tls: TlsSniff };

@@ -40,7 +40,7 @@ export class ClientStage implements AsyncDisposable {
       for (const [url, backend] of Object.entries(endpoints)) stage.cloud.addEndpoint({ url, backend });
       await Deno.writeTextFile(opened.caPath, stage.cloud.caPem);
       stage.startDaemon();
-      await opened.#untilActive(Object.keys(endpoints).length);
+      await opened.#untilActive(Object.keys(endpoints));
       return opened;
     } catch (error) {
       await opened[Symbol.asyncDispose]();
@@ -65,14 +65,19 @@ export class ClientStage implements AsyncDisposable {
     return stdout;
   }
 
-  async #untilActive(count: number): Promise<void> {
+  async #untilActive(urls: readonly string[]): Promise<void> {
     const { stage } = this;
+    const count = urls.length;
     const isReady = async () => {
       const rows = await stage.askList();
       return rows.length === count && rows.every(({ state }) => state === "active");
     };
     await stage.until("the control socket is there", () => isReady().then(() => true, () => false));
     await stage.until("all endpoints are active", isReady, ENDPOINTS_LIMIT_MS);
+    // The resolver of this machine learns the names after the endpoints are active.
+    const [name] = urls.map((url) => new URL(url).hostname).filter((name) => !name.startsWith("*"));
+    const resolves = async () => (await this.run(["getent", "hosts", name!])).code === 0;
+    if (name !== undefined) await stage.until(`${name} resolves`, resolves);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

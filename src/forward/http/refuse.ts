@@ -66,7 +66,7 @@ export async function sendRefusal(
   response: Uint8Array,
   options: SendRefusalOptions,
 ): Promise<void> {
-  const done = writeAndDrain(stream, response);
+  const done = writeAndDrain(stream, response, options);
   try {
     await withDeadline(done, {
       ms: options.lingerMs,
@@ -81,11 +81,17 @@ export async function sendRefusal(
 export interface SendRefusalOptions {
   /** The time in which the peer must read the response and close. */
   readonly lingerMs: number;
+  /** False if the peer ends the connection when it has read the response. @default true */
+  readonly endsFirst?: boolean | undefined;
 }
 
-async function writeAndDrain(stream: ByteStream, response: Uint8Array): Promise<void> {
+async function writeAndDrain(
+  stream: ByteStream,
+  response: Uint8Array,
+  { endsFirst = true }: SendRefusalOptions,
+): Promise<void> {
   await writeAll(stream, response);
-  await stream.closeWrite();
+  if (endsFirst) await stream.closeWrite();
   const rest = new Uint8Array(16_384);
   while (await stream.read(rest) !== null);
 }
