@@ -38,7 +38,8 @@ mount_root() {
   mount --bind "$root" "$root" && mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" &&
     mount -t sysfs sysfs "$root/sys" && mount -t cgroup2 none "$root/sys/fs/cgroup" 2>/dev/null
   mount -t tmpfs -o mode=1777 tmpfs "$root/tmp" && mount -t tmpfs tmpfs "$root/run" &&
-    cp /etc/resolv.conf "$root/etc/resolv.conf"
+    cp /etc/resolv.conf "$root/etc/resolv.conf" &&
+    printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts"
 }
 
 # A copy of the committed state, for every user, and the runtime with its packages.

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { ClientStage, type Mode } from "./client_stage.ts";
 import { clientTests } from "./client_tests.ts";
 import { NginxServer } from "./nginx_server.ts";
+import { WEB_NAMES, WebStage } from "./web_stage.ts";
 
 const test = clientTests(import.meta.url, { name: "curl", programs: { curl: "curl", nginx: "nginx-light" } });
 
@@ -58,4 +59,28 @@ test("network", "shows why a port that several endpoints share refuses HTTP/2 or
   assert.match(h2, /^HTTP\/2 421 [^]*ngrokd cannot route HTTP\/2 without TLS[^]*ngrokctl list/);
   const large = await daemon.succeeds([...LARGE, "http://a.example.com"]);
   assert.match(large, /^ngrokd: 431 [^]*more than 200 header fields/);
+});
+
+test("network", "sends requests for several hosts over one connection as to a proxy", async () => {
+  await using web = await WebStage.open("network");
+  const urls = [...WEB_NAMES, ...WEB_NAMES].map((name) => `http://${name}/`);
+  const format = "%{response_code} %{num_connects}\n";
+  const printed = await web.daemon.succeeds([
+    "curl",
+    "-sS",
+    "-x",
+    "http://127.0.0.1:80",
+    "-w",
+    format,
+    ...urls,
+  ]);
+  const [A, B] = WEB_NAMES;
+  assert.equal(printed, `${A} ${A}\n200 1\n${B} ${B}\n200 0\n${A} ${A}\n200 0\n${B} ${B}\n200 0\n`);
+});
+
+test("network", "gets HTTP/1.1 if it asks for h2c on a shared port", async () => {
+  await using web = await WebStage.open("network");
+  const urls = WEB_NAMES.map((name) => `http://${name}/`);
+  const printed = await web.daemon.succeeds(["curl", "-sS", "--http2", "-w", "%{http_version}\n", ...urls]);
+  assert.equal(printed, WEB_NAMES.map((name) => `${name} ${name}\n1.1\n`).join(""));
 });

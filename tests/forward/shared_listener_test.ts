@@ -211,14 +211,14 @@ Deno.test("a shared listener gives nothing to a peer that may not connect, and d
 });
 
 Deno.test("a shared listener serves a client while 200 others from its address stay silent (F65)", async () => {
-  await using it = share([A, B], { maxUnrouted: 40, limits: { helloMs: 600, headMs: 1200 } });
+  await using it = share([A, B], { maxUnrouted: 40, limits: { helloMs: 600, headMs: 6000 } });
   const crowd = await Promise.all(Array.from({ length: 200 }, () => it.dial()));
   for (const conn of crowd.slice(0, 50)) await send(conn, "G");
   await until(() => it.forwarder.openConnections === 200);
   assert.equal(await it.ask(get("a.example.com")), get("a.example.com"));
   const since = performance.now();
   await Promise.all(crowd.map((conn) => readAll(conn).catch(() => {})));
-  assert.ok(performance.now() - since < 1000, "those that drip do not get the time of a head either");
+  assert.ok(performance.now() - since < 5000, "those that drip do not get the time of a head either");
   for (const conn of crowd) conn.close();
   await until(() => it.forwarder.openConnections === 0);
 });

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { type TlsSniff, TlsSniffer } from "../../src/forward/sniff_tls.ts";
 import { clientHello, extension, handshake, records, serverName, vector } from "../fakes/client_hello.ts";
 import { concat, latin1, pattern } from "../fakes/memory_stream.ts";
+import { cpuTimeMs } from "../fakes/cpu_time.ts";
 
 const RUNS = { seed: 2, numRuns: 60 };
 
@@ -55,12 +56,12 @@ Deno.test("TlsSniffer finds the name for any cut into records and segments", () 
 Deno.test("TlsSniffer reads each byte once, also in records and segments of one byte", () => {
   const whole = records(clientHello({ name: "a.example.com", padding: 9_000 }), 1);
   const sniffer = new TlsSniffer();
-  const start = performance.now();
+  const start = cpuTimeMs();
   for (let length = 1; length < whole.length; length++) {
     assert.equal(sniffer.sniff(whole.subarray(0, length)), "more");
   }
   assert.deepEqual(sniffer.sniff(whole), { kind: "hello", name: "a.example.com" });
-  assert.ok(performance.now() - start < 1000, `took ${performance.now() - start} ms`);
+  assert.ok(cpuTimeMs() - start < 1000, `took ${cpuTimeMs() - start} ms`);
 });
 
 Deno.test("TlsSniffer ignores bytes after the hello", () => {

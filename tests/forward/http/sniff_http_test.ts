@@ -4,6 +4,7 @@ import { type HeadRules, OWN_HEAD, SHARED_HEAD } from "../../../src/forward/http
 import type { RequestHead } from "../../../src/forward/http/parse_head.ts";
 import { type HttpSniff, PartialHead, sniffHttp } from "../../../src/forward/http/sniff_http.ts";
 import { latin1 } from "../../fakes/memory_stream.ts";
+import { cpuTimeMs } from "../../fakes/cpu_time.ts";
 
 function headOf(text: string, rules: HeadRules = SHARED_HEAD): RequestHead {
   const sniff = sniffHttp(latin1(text), { rules });
@@ -190,10 +191,10 @@ Deno.test("sniffHttp() reads lenient heads at any cut, and never reads past them
 });
 
 Deno.test("sniffHttp() is fast with a value of blanks", () => {
-  const start = performance.now();
+  const start = cpuTimeMs();
   headOf(`GET / HTTP/1.1\r\nHost: a\r\nX: ${" \t".repeat(8_000)}\r\n\r\n`);
   errorOf(`GET / HTTP/1.1\r\nHost: a\r\nX: y${" ".repeat(16_000)}\0\r\n\r\n`);
-  assert.ok(performance.now() - start < 200);
+  assert.ok(cpuTimeMs() - start < 200);
 });
 
 Deno.test("sniffHttp() never throws, and ignores bytes after the head", () => {

@@ -6,6 +6,7 @@ import {
 } from "../../../src/names/policy/policy_keeper.ts";
 import { loadPublicSuffixes } from "../../../src/names/policy/public_suffix.ts";
 import { renderBlock } from "../../../src/names/hosts/hosts_block.ts";
+import { cpuTimeMs } from "../../fakes/cpu_time.ts";
 
 const SECTION = renderBlock(new Map([["ours.home", "10.107.0.2"]]));
 
@@ -143,13 +144,13 @@ Deno.test("PolicyKeeper reads 100,000 lines again only if they change", async ()
   const lines = Array.from({ length: 100_000 }, (_, index) => `0.0.0.0 ads${index}.tracker.home\n`).join("");
   machine.hosts = lines;
   await machine.judge("db.home");
-  const start = performance.now();
+  const start = cpuTimeMs();
   for (let turn = 0; turn < 10; turn++) {
     machine.hosts = `${lines}\n${renderBlock(new Map([[`e${turn}.home`, "10.107.0.3"]]))}`;
     machine.configured = { ...machine.configured, denied: [`e${turn}.denied.home`] };
     assert.equal(await machine.judge("db.home"), "");
   }
-  assert.ok(performance.now() - start < 1000, String(performance.now() - start));
+  assert.ok(cpuTimeMs() - start < 1000, String(cpuTimeMs() - start));
 });
 
 // Each round failed, so that nothing was served.
