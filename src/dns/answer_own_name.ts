@@ -15,8 +15,8 @@ const OF_ZONE: ReadonlySet<number> = new Set([
  * Makes the reply to a query about one of our names and a type that we do not have (MX, TXT, SRV)
  * from the reply of an upstream DNS server. It has the records of this type only, under the name of
  * the question: a client that stored a CNAME for the name would follow it for the address too, and
- * an NSEC record would tell it that there is no address. Records about another zone, behind a CNAME,
- * are left out: our name is not that zone.
+ * an NSEC record would tell it that there is no address. Records about another zone, behind a
+ * CNAME, are left out: our name is not that zone.
  *
  * Without such records it is NODATA, also after NXDOMAIN: the name exists here. Its SOA is ours,
  * so that a client asks again soon. Undefined if the reply is malformed.
