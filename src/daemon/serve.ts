@@ -116,6 +116,7 @@ function wakeOf(daemon: Daemon, system: System): Wake {
       }),
     onWake() {
       system.dropHttpConnections();
+      system.forgetAddresses();
       // Before the new dials, which probe the ingress again.
       daemon.dialer.probe.retry();
       daemon.forwarder.retryIngress();

@@ -19,7 +19,7 @@ export function dnsReport(input: DnsReportInput): StatusReport["dns"] {
     })),
     upstreams: isOff ? [] : [...upstreams?.servers ?? []],
     forwarding: {
-      error: isOff ? null : upstreams?.problem ?? null,
+      error: isOff ? null : upstreams?.problem ?? upstreams?.leftOut ?? null,
       hint: isOff ? null : upstreams?.hint ?? null,
     },
     resolver: {

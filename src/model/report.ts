@@ -235,7 +235,7 @@ export interface DnsReport {
   addresses: { address: string; error: string | null }[];
   /** The upstream DNS servers, each `address:port`. */
   upstreams: string[];
-  /** The reason why queries for other names cannot be forwarded, or null. */
+  /** The reason why other names cannot be forwarded, or not to all servers, or null. */
   forwarding: { error: string | null; hint: string | null };
   /** `reason` says why it is not used, or why no better one is. */
   resolver: { driver: string; target: string; reason: string | null; hint: string | null };

@@ -7,7 +7,7 @@ import { BindError } from "../../src/model/errors.ts";
 import type { StatusReport } from "../../src/model/report.ts";
 import { RouteTable } from "../../src/model/route_table.ts";
 import { NoResolver } from "../../src/names/resolver/no_resolver.ts";
-import type { Resolver, ResolverOutcome } from "../../src/names/resolver/resolver.ts";
+import type { Resolver, ResolverOutcome, ResolverRequest } from "../../src/names/resolver/resolver.ts";
 import { ResolverChain } from "../../src/names/resolver/resolver_chain.ts";
 import { RESOLV_CONF } from "../../src/names/select.ts";
 import { realSystem } from "../../src/system/system.ts";
@@ -275,13 +275,13 @@ Deno.test("DnsController forwards to no server, and logs it once, if only itself
 
 Deno.test("DnsController tells the resolver whether other names can be forwarded, and status why not", async () => {
   const { config } = parseConfig({ dns: { enabled: true } });
-  const requests: (boolean | undefined)[] = [];
+  const requests: ResolverRequest["noUpstream"][] = [];
   const outcome = { changed: false, refused: new Map() };
   const resolver: Resolver = {
     kind: "fake",
     label: "/etc/fake",
-    apply({ forwards }) {
-      requests.push(forwards);
+    apply({ noUpstream }) {
+      requests.push(noUpstream);
       return Promise.resolve<ResolverOutcome>(outcome);
     },
     withdraw: () => Promise.resolve<ResolverOutcome>(outcome),
@@ -294,8 +294,9 @@ Deno.test("DnsController tells the resolver whether other names can be forwarded
     errors.push(dns.report.forwarding.error);
     await dns.close();
   }
-  assert.deepEqual(requests, [false, true]);
-  assert.deepEqual(errors, ["/etc/resolv.conf names no DNS server", null]);
+  const problem = "/etc/resolv.conf names no DNS server";
+  assert.deepEqual(requests, [{ problem, hint: "Set dns.upstream: ngrokctl config edit" }, undefined]);
+  assert.deepEqual(errors, [problem, null]);
 });
 
 Deno.test("DnsController retries a port in use every 10 s, and logs it once (F53)", async () => {
