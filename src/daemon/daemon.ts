@@ -37,8 +37,10 @@ export interface Daemon {
   readonly health: Health;
   /** The ingress for new connections. */
   readonly ingress: () => { hostname: string; port: number };
-  /** The problems of the state files at the start. */
+  /** The problems of the state directories at the start. */
   readonly stateProblems: readonly string[];
+  /** Damage to the state files that the start has repaired. */
+  readonly stateNotes: readonly string[];
   /** The damage of the account's small files, and what became of them. */
   readonly memoryProblems: () => readonly string[];
   /** True while the daemon shuts down. */
