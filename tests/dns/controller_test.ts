@@ -103,6 +103,8 @@ Deno.test("runDaemon() answers the names of its endpoints by DNS and forwards ot
       addresses: [{ address: `${server}:${port}`, error: null }],
       upstreams: [`127.0.0.1:${upstream.port}`],
       forwarding: { error: null, hint: null },
+      unresolved: [],
+      unresolved_count: 0,
       // Every name is in the hosts file too, so that this machine does not need the server.
       resolver: { driver: "none", target: "", reason: null, hint: null },
     });
@@ -153,6 +155,8 @@ Deno.test("runDaemon() answers DNS on the addresses of a reloaded configuration 
       addresses: [],
       upstreams: [],
       forwarding: { error: null, hint: null },
+      unresolved: [],
+      unresolved_count: 0,
       resolver: { driver: "none", target: "", reason: null, hint: null },
     });
   });
@@ -365,12 +369,17 @@ Deno.test("DnsController reports names that do not resolve, and logs each change
   const reason = "*.a.test does not resolve on this machine: no room";
   assert.deepEqual([...dns.unresolved], [["*.a.test", "no room"]]);
   assert.equal(dns.report.resolver.reason, reason);
+  assert.deepEqual([dns.report.unresolved, dns.report.unresolved_count], [[reason], 1]);
   assert.deepEqual(logged.lines("warning"), ["Some names do not resolve on this machine"]);
   assert.equal(logged.records.at(-1)!.properties["error"], "no room");
 
+  outcome.refused.set("c.test", "no room, but the hosts file has it");
+  await dns.refresh();
+  assert.equal(dns.report.unresolved_count, 1);
+  outcome.refused.delete("c.test");
   outcome.refused.set("*.b.test", "no room either");
   await dns.refresh();
   assert.equal(dns.report.resolver.reason, `${reason} (and 1 more)`);
-  assert.equal(logged.lines("warning").length, 2);
+  assert.equal(logged.lines("warning").length, 3);
   await dns.close();
 });
