@@ -1,8 +1,8 @@
 import type { PolicyKeeper } from "../names/policy/policy_keeper.ts";
+import { presentIps } from "../network/present_ips.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
-import { missingIps } from "../network/missing_ips.ts";
 import { Health } from "../web/health_listener.ts";
 import { openAccount } from "./account_parts.ts";
 import { healthReport } from "./answers/status.ts";
@@ -61,6 +61,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     prepare: (endpoints) => policy.prepare(endpoints.map(({ hostname }) => hostname)),
     settings: () => {
       const {
+        advertiseIp,
         advertiseIps,
         listenInterface,
         overrides,
@@ -74,8 +75,9 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
         equivalentSubnets: addresses.equivalentSubnets,
         listenInterface,
         overrides,
+        advertiseIp,
         advertiseIps,
-        missingIps: missingIps(advertiseIps, system.localAddresses),
+        presentIps: presentIps(advertiseIps, system.localAddresses),
         startPort,
         publishMovedPorts,
         redirectHeldPorts,
