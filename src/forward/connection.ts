@@ -18,10 +18,10 @@ import { SwitchDetector } from "./http/switch_detector.ts";
 import type { IngressHealth } from "./ingress_health.ts";
 import { type ClientStream, type Meter, pipe } from "./pipe.ts";
 import type { TrafficCounters } from "./traffic_counters.ts";
-import { openPrepared } from "./prelude/open_prepared.ts";
+import { openPrepared, type Upstream } from "./prelude/open_prepared.ts";
 import type { NamelessProtocol } from "./prelude/protocol_of.ts";
 import { isRefusal } from "./upgrade.ts";
-import type { Upstream, UpstreamOptions } from "./upstream.ts";
+import type { UpstreamOptions } from "./upstream.ts";
 
 /**
  * Serves one connection from its first byte to its last: find_route → upstream (dial, upgrade) →

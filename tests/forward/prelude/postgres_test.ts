@@ -3,6 +3,11 @@ import { captureLog } from "../../fakes/captured_log.ts";
 import { clientHello, records } from "../../fakes/client_hello.ts";
 import { type Behaviour, type Conn, WELCOME } from "../../fakes/fake_ingress.ts";
 import { concat, copyStream, latin1, readAll, readExactly, send, text } from "../../fakes/memory_stream.ts";
+import { memoryPair } from "../../fakes/memory_stream.ts";
+import { answerClient } from "../../../src/forward/prelude/answer_client.ts";
+import { IngressSlots } from "../../../src/forward/admission/ingress_slots.ts";
+import { writeAll } from "../../../src/system/byte_stream.ts";
+import { fakeClock } from "../../fakes/fake_clock.ts";
 import { route } from "../../fakes/routes.ts";
 import { startForwarder } from "../../fakes/start_forwarder.ts";
 
@@ -102,7 +107,7 @@ Deno.test("PostgreSQL without TLS gets the reason as an error, and is named in t
   await using log = await captureLog();
   await using started = startShared();
   for (
-    const [bytes, answer] of [[STARTUP, /^E.*FATAL.*shared by several names.*sslmode=require/s], [
+    const [bytes, answer] of [[STARTUP, /^E.*FATAL.*needs the server name.*sslmode=require, or give/s], [
       CANCEL,
       /^$/,
     ]] as const
@@ -130,11 +135,71 @@ Deno.test("a PostgreSQL client cannot hold a shared port longer than a ClientHel
       [route("tls://a.db.example:5432", shared), route("http://b.db.example:5432", shared)],
       { limits: { helloMs: 200, headMs: 60_000 } },
     );
+    const start = performance.now();
     using conn = await started.dial();
     for (const bytes of messages) {
       await send(conn, bytes);
       if (bytes.length === 8) await readExactly(conn, 1);
     }
     assert.equal((await readAll(conn)).length, 0);
+    const ms = performance.now() - start;
+    assert.ok(ms > 150 && ms < 2000, `${ms} ms`);
   }
+});
+
+// The time that had passed was counted twice.
+Deno.test("a PostgreSQL client has the whole time of a ClientHello, also in two segments", async () => {
+  using clock = fakeClock();
+  for (const [secondMs, kind] of [[2900, "hello"], [3100, "gone"]] as const) {
+    const { near, far } = memoryPair();
+    const first = { bytes: SSL, prelude: { protocol: "postgres", message: "ssl" } } as const;
+    const answered = answerClient(near, first, { endMs: performance.now() + 5000 });
+    await clock.pass(2000);
+    await writeAll(far, HELLO.subarray(0, 20));
+    await clock.pass(secondMs);
+    await writeAll(far, HELLO.subarray(20));
+    assert.equal((await answered).kind, kind);
+  }
+});
+
+// A server that did not answer counted as one that begins with TLS: nobody saw the reason.
+Deno.test("a PostgreSQL server that does not answer the request for TLS is named in the log", async () => {
+  await using log = await captureLog();
+  await using started = startForwarder([route("tls://a.db.example:5432", { listenInterface: "0.0.0.0" })], {
+    behave: async (conn) => {
+      await send(conn, WELCOME);
+      await readAll(conn);
+    },
+    limits: { ingressMs: 400 },
+  });
+  using conn = await started.dial();
+  await converse(conn, [[SSL, "S"]]);
+  const start = performance.now();
+  await send(conn, records(clientHello({ name: "a.db.example" })));
+  assert.equal((await readAll(conn)).length, 0);
+  assert.ok(performance.now() - start < 2000, "one deadline for the upstream and the answer");
+  assert.match(
+    log.lines("warning").join(),
+    /a\.db\.example:5432: PostgreSQL does not answer the request for TLS/,
+  );
+  assert.equal(started.ingress.asked.length, 1);
+});
+
+Deno.test("the second upstream has the slot of the first one", async () => {
+  let taken = 0;
+  const take = IngressSlots.prototype.take;
+  await using started = startShared(beginsWithTls);
+  IngressSlots.prototype.take = function (...args) {
+    taken++;
+    return take.apply(this, args);
+  };
+  try {
+    using conn = await started.dial();
+    await converse(conn, [[SSL, "S"]]);
+    await send(conn, HELLO);
+    assert.deepEqual(await readExactly(conn, HELLO.length), HELLO);
+  } finally {
+    IngressSlots.prototype.take = take;
+  }
+  assert.deepEqual([started.ingress.asked.length, taken], [2, 1]);
 });
