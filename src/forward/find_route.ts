@@ -56,7 +56,7 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
   const protocol = (): NamelessProtocol | undefined =>
     tls === undefined ? undefined : protocolOf(initial, { servesHttp: http !== undefined });
   if (peeked.kind !== "found") {
-    // Behind an https endpoint is a server of HTTP, so that the client is a connection in reserve.
+    // HTTP clients speak first, and browsers open connections in reserve.
     const isSilent = peeked.kind === "late" && initial.length === 0 && http === undefined && hasTlsRoute(tls);
     return {
       ...unclear(peeked.kind, { initial, isTls: leadsToTls(initial), headMs: limits.headMs }),

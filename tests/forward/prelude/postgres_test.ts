@@ -1,13 +1,25 @@
 import assert from "node:assert/strict";
+import { DialGate } from "../../../src/forward/admission/dial_gate.ts";
+import { IngressSlots, type SlotRequest } from "../../../src/forward/admission/ingress_slots.ts";
+import { LIMITS } from "../../../src/forward/admission/limits.ts";
+import { answerClient } from "../../../src/forward/prelude/answer_client.ts";
+import { openPrepared } from "../../../src/forward/prelude/open_prepared.ts";
+import { Attempts } from "../../../src/lib/attempts.ts";
+import { writeAll } from "../../../src/system/byte_stream.ts";
 import { captureLog } from "../../fakes/captured_log.ts";
 import { clientHello, records } from "../../fakes/client_hello.ts";
-import { type Behaviour, type Conn, WELCOME } from "../../fakes/fake_ingress.ts";
-import { concat, copyStream, latin1, readAll, readExactly, send, text } from "../../fakes/memory_stream.ts";
-import { memoryPair } from "../../fakes/memory_stream.ts";
-import { answerClient } from "../../../src/forward/prelude/answer_client.ts";
-import { IngressSlots } from "../../../src/forward/admission/ingress_slots.ts";
-import { writeAll } from "../../../src/system/byte_stream.ts";
 import { fakeClock } from "../../fakes/fake_clock.ts";
+import { type Behaviour, type Conn, fakeIngress, WELCOME } from "../../fakes/fake_ingress.ts";
+import {
+  concat,
+  copyStream,
+  latin1,
+  memoryPair,
+  readAll,
+  readExactly,
+  send,
+  text,
+} from "../../fakes/memory_stream.ts";
 import { route } from "../../fakes/routes.ts";
 import { startForwarder } from "../../fakes/start_forwarder.ts";
 
@@ -186,20 +198,31 @@ Deno.test("a PostgreSQL server that does not answer the request for TLS is named
 });
 
 Deno.test("the second upstream has the slot of the first one", async () => {
-  let taken = 0;
-  const take = IngressSlots.prototype.take;
-  await using started = startShared(beginsWithTls);
-  IngressSlots.prototype.take = function (...args) {
-    taken++;
-    return take.apply(this, args);
-  };
-  try {
-    using conn = await started.dial();
-    await converse(conn, [[SSL, "S"]]);
-    await send(conn, HELLO);
-    assert.deepEqual(await readExactly(conn, HELLO.length), HELLO);
-  } finally {
-    IngressSlots.prototype.take = take;
+  const taken: string[] = [];
+  class CountedSlots extends IngressSlots {
+    override take(request: SlotRequest, signal: AbortSignal) {
+      taken.push(request.endpoint);
+      return super.take(request, signal);
+    }
   }
-  assert.deepEqual([started.ingress.asked.length, taken], [2, 1]);
+  await using ingress = fakeIngress(beginsWithTls);
+  using upstream = await openPrepared(
+    { route: route("tls://a.t:5432"), host: "a.t", passthrough: true, prelude: "postgres" },
+    {
+      access: {
+        connect: () => Deno.connect({ hostname: "127.0.0.1", port: ingress.port }),
+        ingress: () => ({ hostname: "localhost", port: ingress.port }),
+        clientPair: () => ({ cert: "c", key: "k" }),
+        trust: () => [],
+      },
+      gate: new DialGate(5000),
+      attempts: new Attempts(),
+      limits: LIMITS,
+      ingressSlots: new CountedSlots({ max: 1, maxUnsentBytes: 1e6, idleTimeoutMs: () => 0 }),
+      slotRequest: { endpoint: "a.t:5432", source: undefined, evict: () => {} },
+      signal: new AbortController().signal,
+    },
+  );
+  assert.equal(upstream.early.length, 0);
+  assert.deepEqual([ingress.asked.length, taken], [2, ["a.t:5432"]]);
 });
