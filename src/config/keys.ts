@@ -120,6 +120,13 @@ export const KEYS = {
       area: "health",
       doc: "Names that a request to the health server may be for, besides addresses and `localhost`",
     }),
+    drainMs: key({
+      name: "server.drain_seconds",
+      type: types.seconds,
+      default: 10_000,
+      area: "connections",
+      doc: "Time that busy connections have at the end before they are cut; idle ones end at once",
+    }),
     probeIntervalMs: key({
       name: "server.probe_interval",
       type: types.secondsOrOff,

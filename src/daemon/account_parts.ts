@@ -1,4 +1,5 @@
 import { Account } from "../account/account.ts";
+import { IngressChoice } from "../account/ingress_choice.ts";
 import { IngressMemory } from "../account/ingress_memory.ts";
 import { RegistrationMarker } from "../account/registration_marker.ts";
 import { RenewalMemory } from "../account/renewal_memory.ts";
@@ -21,7 +22,7 @@ import { stateDirectory, statePaths } from "./paths.ts";
  */
 export async function openAccount(
   { live, system }: Surroundings,
-): Promise<Pick<Daemon, "clientWith" | "requests" | "account" | "renewals" | "ingress" | "memoryProblems">> {
+): Promise<AccountParts> {
   const { files } = system;
   const paths = statePaths(live);
   const budget = new RequestBudget();
@@ -54,14 +55,23 @@ export async function openAccount(
     intervalMs: () => live.current.server.certRefreshIntervalMs,
     memory: renewalMemory,
   });
-  const ingress = () =>
-    live.current.ingressEndpoint ??
-      operatorIngress(account.ingressEndpoint, { holds: system.holds, apiUrl: live.current.api.url }) ??
-      DEFAULT_INGRESS;
+  const ingressChoice = new IngressChoice({
+    configured: () => live.current.ingressEndpoint,
+    named: () =>
+      operatorIngress(account.ingressEndpoint, { holds: system.holds, apiUrl: live.current.api.url }),
+    fallback: DEFAULT_INGRESS,
+  });
+  const ingress = () => ingressChoice.target;
   const memoryProblems = () =>
     [marker, ingressMemory, renewalMemory].flatMap(({ problem }) => problem === undefined ? [] : [problem]);
-  return { clientWith, requests, account, renewals, ingress, memoryProblems };
+  return { clientWith, requests, account, renewals, ingress, ingressChoice, memoryProblems };
 }
+
+/** The parts of the account path. */
+export type AccountParts = Pick<
+  Daemon,
+  "clientWith" | "requests" | "account" | "renewals" | "ingress" | "ingressChoice" | "memoryProblems"
+>;
 
 /** Returns the options that every client of the configured API has. */
 export function apiOptions({ live, system }: Pick<Surroundings, "live" | "system">): ApiClientOptions {

@@ -3,6 +3,7 @@ import { DEFAULT_CONFIG_PATH } from "../config/paths.ts";
 import { didYouMean } from "../lib/did_you_mean.ts";
 import { escapeControls } from "../lib/printable.ts";
 import { VERSION } from "../lib/version.ts";
+import { translateGoFlags } from "./go_flags.ts";
 
 const COMMANDS = ["run", "cleanup", "deregister"];
 const EXAMPLES = `
@@ -13,8 +14,8 @@ Examples:
 Control it with ngrokctl.`;
 
 /**
- * Parses `[run | cleanup | deregister] [--config PATH] [-v] [--version]` (docs/compatibility.md
- * 4.1).
+ * Parses `[run | cleanup | deregister] [--config PATH] [-v] [--version]`, also with one dash
+ * (docs/compatibility.md 4.1).
  */
 export function parseArguments(argv: readonly string[]): DaemonArguments {
   let text = "";
@@ -44,7 +45,7 @@ export function parseArguments(argv: readonly string[]): DaemonArguments {
         : { action: "usage", message: unknownCommand(command) };
     });
   try {
-    program.parse([...argv], { from: "user" });
+    program.parse(translateGoFlags(argv), { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0

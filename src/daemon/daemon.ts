@@ -1,4 +1,5 @@
 import type { Account } from "../account/account.ts";
+import type { IngressChoice } from "../account/ingress_choice.ts";
 import type { Renewals } from "../account/renewals.ts";
 import type { ApiClient } from "../cloud/client.ts";
 import type { LiveConfig } from "../config/live_config.ts";
@@ -9,6 +10,7 @@ import type { Attempts } from "../lib/attempts.ts";
 import type { PublishedNames } from "../names/hosts/published_names.ts";
 import type { Addresses } from "../network/addresses.ts";
 import type { Redirects } from "../network/redirects.ts";
+import type { SubnetWatch } from "../network/subnet_watch.ts";
 import type { SyncLoop } from "../sync/loop.ts";
 import type { System } from "../system/system.ts";
 import type { IngressDialer } from "../trust/ingress_dialer.ts";
@@ -30,6 +32,7 @@ export interface Daemon {
   readonly loop: SyncLoop;
   readonly names: PublishedNames;
   readonly addresses: Addresses;
+  readonly subnetWatch: SubnetWatch;
   readonly dns: DnsController;
   readonly redirects: Pick<Redirects, "observe">;
   readonly trust: TrustSet;
@@ -37,6 +40,8 @@ export interface Daemon {
   readonly health: Health;
   /** The ingress for new connections. */
   readonly ingress: () => { hostname: string; port: number };
+  /** The choice of that ingress. */
+  readonly ingressChoice: IngressChoice;
   /** The problems of the state files at the start. */
   readonly stateProblems: readonly string[];
   /** The damage of the account's small files, and what became of them. */

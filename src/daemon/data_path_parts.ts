@@ -15,12 +15,11 @@ const log = getLogger(["ngrokd", "daemon"]);
 /** The step of the shutdown that lets connections end. */
 export const DRAIN = "drain connections";
 
-const DRAIN_MS = 30_000;
 const MIB = 2 ** 20;
 
 /** Creates the trusted CAs, the dialer of the ingress, and the forwarder of connections. */
 export async function openDataPath(
-  { live, system, shutdown, account, ingress, addresses }: DataPathOptions,
+  { live, system, shutdown, account, ingress, ingressChoice, addresses }: DataPathOptions,
 ): Promise<Pick<Daemon, "trust" | "dialer" | "forwarder" | "listenerProbe">> {
   const { files, listedCas } = system;
   const trust = new TrustSet({ files, learntPath: statePaths(live).learntCa, listed: listedCas });
@@ -37,6 +36,7 @@ export async function openDataPath(
     listen: system.listenTcp,
     connect: (options) => dialer.connect(options),
     ingress,
+    substitutes: ingressChoice,
     proxy,
     clientPair: () => account.pair,
     trust: () => trust.pems,
@@ -61,7 +61,7 @@ export async function openDataPath(
   shutdown.add("end the probe of the listeners", () => probing);
   const pathProbing = forwarder.runProbe(shutdown.signal);
   shutdown.add("end the probe of the way to the ingress", () => pathProbing);
-  shutdown.add(DRAIN, () => drain(forwarder, shutdown));
+  shutdown.add(DRAIN, () => drain(forwarder, { shutdown, ms: live.current.server.drainMs }));
   return { trust, dialer, forwarder, listenerProbe };
 }
 
@@ -96,12 +96,22 @@ export function listenersOf(
 }
 
 /** The parts that the data path uses. */
-export type DataPathOptions = Surroundings & Pick<Daemon, "account" | "ingress" | "addresses">;
+export type DataPathOptions =
+  & Surroundings
+  & Pick<Daemon, "account" | "ingress" | "ingressChoice" | "addresses">;
 
-/** Lets connections end, unless the daemon fails or is forced; false if one had to be cut. */
-async function drain(forwarder: Forwarder, shutdown: Shutdown): Promise<boolean> {
+/** Lets connections end, unless the daemon fails or is forced; false if a busy one was cut. */
+async function drain(
+  forwarder: Forwarder,
+  { shutdown, ms }: { readonly shutdown: Shutdown; readonly ms: number },
+): Promise<boolean> {
   const count = forwarder.openConnections;
   if (count === 0 || !shutdown.isOrderly) return true;
-  log.info("Waiting for running connections", { count, seconds: DRAIN_MS / 1000 });
-  return await Promise.race([forwarder.drain(DRAIN_MS), whenAborted(shutdown.forced).then(() => false)]);
+  log.info("Waiting for running connections", { count, seconds: ms / 1000 });
+  const cut = await Promise.race([
+    forwarder.drain(ms),
+    whenAborted(shutdown.forced).then(() => forwarder.openConnections),
+  ]);
+  if (cut > 0) log.warn("Ended connections that were still busy", { count: cut });
+  return cut === 0;
 }

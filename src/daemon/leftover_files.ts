@@ -3,6 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import type { LiveConfig } from "../config/live_config.ts";
 import { messageOf } from "../model/errors.ts";
 import type { System } from "../system/system.ts";
+import { statePaths } from "./paths.ts";
 
 const log = getLogger(["ngrokd", "daemon"]);
 
@@ -14,8 +15,27 @@ export async function removeLeftoverFiles(live: LiveConfig, files: System["files
   const { clientCert, clientKey } = live.current.server;
   try {
     const saved = [clientCert, clientKey, await files.realPath(live.path)];
-    for (const directory of new Set(saved.map(dirname))) await files.removeTemporaries(directory);
+    for (const directory of new Set(saved.map(dirname))) {
+      for (const removed of await files.removeTemporaries(directory)) {
+        log.info("Removed {removed}", { removed });
+      }
+    }
   } catch (error) {
     log.warn("Problem with temporary files: {error}", { error: messageOf(error) });
+  }
+}
+
+/**
+ * Removes the signing request of the Go daemon, which is for a key that a renewal replaces. The Go
+ * daemon makes it again from the key.
+ */
+export async function removeSigningRequest(live: LiveConfig, files: System["files"]): Promise<void> {
+  const { signingRequest } = statePaths(live);
+  try {
+    if (await files.statPath(signingRequest) === undefined) return;
+    await files.removeFile(signingRequest);
+    log.info("Removed the signing request of the Go daemon", { path: signingRequest });
+  } catch (error) {
+    log.warn("Cannot remove the signing request of the Go daemon: {error}", { error: messageOf(error) });
   }
 }

@@ -2,6 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import type { LiveConfig } from "../config/live_config.ts";
 import { logProxies } from "../config/proxy/proxy_report.ts";
 import { type CommandHandler, ControlServer } from "../control/server.ts";
+import { GET_KEY } from "../lib/key_page.ts";
 import { VERSION } from "../lib/version.ts";
 import { messageOf } from "../model/errors.ts";
 import { ownNetworks } from "../network/own_networks.ts";
@@ -22,8 +23,8 @@ import { watchNameFiles } from "./watch_name_files.ts";
 const log = getLogger(["ngrokd", "daemon"]);
 
 /**
- * Runs the daemon until a signal stops it. Returns true if all connections ended by themselves and
- * all changes to this machine were undone.
+ * Runs the daemon until a signal stops it. Returns true if all changes to this machine were undone
+ * and no part failed to end. A connection that was cut is no failure.
  *
  * @throws If a part cannot start, after all others have been closed.
  */
@@ -43,8 +44,9 @@ export async function serve(live: LiveConfig, options: ServeOptions): Promise<bo
   }
   const { unfinished } = shutdown;
   const drained = !unfinished.includes(DRAIN);
-  log.info("ngrokd has stopped", { drained, clean: unfinished.every((action) => action === DRAIN) });
-  return unfinished.length === 0;
+  const clean = unfinished.every((action) => action === DRAIN);
+  log.info("ngrokd has stopped", { drained, clean });
+  return clean;
 }
 
 /** Options of {@linkcode serve}. */
@@ -94,7 +96,9 @@ async function start(surroundings: Surroundings, reloader: Reloader): Promise<vo
   await reloader.start(daemon, signal);
   const watches = await watchNameFiles(daemon, { system, signal });
   running.push(() => watches[Symbol.asyncDispose]());
-  if (live.apiKey.key === "") log.warn("Waiting for an API key: run ngrokctl set-api-key -");
+  if (live.apiKey.key === "") {
+    log.warn("Waiting for an API key: run ngrokctl set-api-key", { hint: GET_KEY });
+  }
 
   const wake = wakeOf(daemon, system);
   const loops = [daemon.loop, daemon.dns, daemon.renewals, wake].map((part) => part.run(signal));

@@ -5,16 +5,42 @@ import type { ByteStream } from "../system/byte_stream.ts";
 import type { TlsDialOptions } from "../system/connect_tls.ts";
 import type { DialGate } from "./admission/dial_gate.ts";
 
+/** The time that an ingress with a substitute has: a firewall may drop what is sent to it. */
+const FIRST_MS = 4000;
+
 /**
- * Opens a connection to the ingress with mutual TLS.
+ * Opens a connection to the ingress with mutual TLS, or to its substitute if it cannot be reached.
  *
  * @throws {DialError} If there is no certificate yet, as {@linkcode DialGate.pass}, or as
  * `connect`.
  * @throws The signal's reason, if it aborts first.
  */
 export async function dialIngress(access: IngressAccess, options: DialOptions): Promise<ByteStream> {
-  const { timeoutMs, signal, gate, holder } = options;
-  const { hostname, port } = access.ingress();
+  const end = performance.now() + options.timeoutMs;
+  const target = access.ingress();
+  // The substitute needs the larger part: the gate lets no dial with less time through.
+  const isShared = options.timeoutMs > 2 * FIRST_MS && access.substitutes?.mayReplace(target) === true;
+  const limit = isShared ? { timeoutMs: FIRST_MS, minMs: 0 } : {};
+  try {
+    return await dialTarget(target, { access, ...options, ...limit });
+  } catch (error) {
+    const next = error instanceof DialError ? access.substitutes?.afterFailure(target, error) : undefined;
+    if (next === undefined) throw error;
+    try {
+      return await dialTarget(next, { access, ...options, timeoutMs: end - performance.now() });
+    } catch (again) {
+      if (again instanceof DialError) access.substitutes?.afterFailure(next, again);
+      throw options.signal.aborted ? again : error;
+    }
+  }
+}
+
+async function dialTarget(
+  target: IngressTarget,
+  options: DialOptions & { readonly access: IngressAccess; readonly minMs?: number },
+): Promise<ByteStream> {
+  const { access, timeoutMs, minMs, signal, gate, holder } = options;
+  const { hostname, port } = target;
   const pair = access.clientPair();
   if (pair === undefined) {
     throw new DialError(`Cannot connect to ${hostname}:${port}: there is no certificate yet`, {
@@ -23,8 +49,9 @@ export async function dialIngress(access: IngressAccess, options: DialOptions): 
     });
   }
   const { cert, key } = pair;
-  return await gate.pass(`${hostname}:${port}`, {
+  const stream = await gate.pass(`${hostname}:${port}`, {
     timeoutMs,
+    minMs,
     signal,
     holder,
     dial: (gated) =>
@@ -39,6 +66,8 @@ export async function dialIngress(access: IngressAccess, options: DialOptions): 
         ...gated,
       }),
   });
+  access.substitutes?.answered(target);
+  return stream;
 }
 
 /**
@@ -48,6 +77,14 @@ export async function dialIngress(access: IngressAccess, options: DialOptions): 
 export interface IngressAccess {
   readonly connect: (options: TlsDialOptions) => Promise<ByteStream>;
   readonly ingress: () => IngressTarget;
+  /** Decides what is dialled instead of an ingress that cannot be reached. @default Nothing */
+  readonly substitutes?: {
+    /** Returns true if another ingress would be tried after this one. */
+    mayReplace(target: IngressTarget): boolean;
+    /** Returns the ingress to try after this one has failed; undefined if there is none. */
+    afterFailure(target: IngressTarget, error: DialError): IngressTarget | undefined;
+    answered(target: IngressTarget): void;
+  };
   /** Undefined until there is a certificate. */
   readonly clientPair: () => ClientPair | undefined;
   /** The proxy to the ingress. @default None */

@@ -9,6 +9,7 @@ import { Turns } from "../system/turns.ts";
 import { ConnectionSlots } from "./admission/connection_slots.ts";
 import { DialGate } from "./admission/dial_gate.ts";
 import { IngressSlots } from "./admission/ingress_slots.ts";
+import { LargeHeads } from "./admission/large_heads.ts";
 import { LIMITS, type Limits } from "./admission/limits.ts";
 import { planSlots, type SlotPlan } from "./admission/slot_plan.ts";
 import { UnroutedConnections } from "./admission/unrouted_connections.ts";
@@ -53,6 +54,7 @@ export class Forwarder implements AsyncDisposable {
       rules: options.hostRules ?? LOOPBACK_ONLY,
       halfCloseMs: options.halfCloseMs ?? (() => HALF_CLOSE_MS),
       limits,
+      largeHeads: new LargeHeads(),
       gate: this.#gate,
       attempts: this.#attempts,
       ingressSlots: new IngressSlots({ max: slots, maxUnsentBytes: unsentBytes, idleTimeoutMs }),
@@ -65,7 +67,7 @@ export class Forwarder implements AsyncDisposable {
         serveConnection(stream, {
           ...shared,
           ...own,
-          routes: this.#routes.at(key),
+          routes: () => this.#routes.at(key),
           onNameless: (protocol) => this.#unrouted.report(key, { protocol, peer: stream.peer }),
         }),
       new UnroutedConnections({ max: maxUnrouted, crowdMs: limits.helloMs }),
@@ -101,9 +103,12 @@ export class Forwarder implements AsyncDisposable {
     return this.#listeners.open(where);
   }
 
-  /** Stops accepting on the listener with this key (`address:port`). Its connections go on. */
-  close(key: string): void {
-    this.#listeners.close(key);
+  /**
+   * Stops accepting on the listener with this key (`address:port`). Its connections go on. Fulfils
+   * when the port is free.
+   */
+  close(key: string): Promise<void> {
+    return this.#listeners.close(key);
   }
 
   /** Reads the keys of the open listeners. */
@@ -174,11 +179,21 @@ export class Forwarder implements AsyncDisposable {
     return this.#connections.size;
   }
 
+  /** Counts the connections to matching listeners, by their keys. */
+  countConnections(matches: (key: string) => boolean): number {
+    return this.#connections.count(matches);
+  }
+
+  /** Ends the connections to matching listeners with a reset, and returns their number. */
+  endConnections(matches: (key: string) => boolean): Promise<number> {
+    return this.#connections.end(matches);
+  }
+
   /**
-   * Stops accepting, waits up to `ms` milliseconds for the connections to end, and aborts the rest.
-   * Returns true if all ended by themselves.
+   * Stops accepting, ends the idle connections, waits up to `ms` milliseconds for the others, and
+   * aborts the rest. Returns the number of those.
    */
-  async drain(ms: number): Promise<boolean> {
+  async drain(ms: number): Promise<number> {
     await this.#listeners[Symbol.asyncDispose]();
     return await this.#connections.drain(ms);
   }

@@ -43,14 +43,18 @@ export class Listeners implements AsyncDisposable {
     return listener.port;
   }
 
-  /** Stops accepting on this listener. Its connections go on. */
-  close(key: string): void {
+  /**
+   * Stops accepting on this listener. Its connections go on. Fulfils when the port is free: the
+   * runtime keeps the socket until the pending accept has ended (docs/runtime.md Sockets).
+   */
+  async close(key: string): Promise<void> {
     const entry = this.#open.get(key);
     if (entry === undefined) return;
     this.#open.delete(key);
     entry.closed.abort(CLOSED);
     closeQuietly(entry.listener);
     log.debug("Closed the listener on {address}", { address: key });
+    await entry.loop;
   }
 
   #take(stream: AcceptedStream, slot: Slot, key: string): void {
@@ -71,9 +75,7 @@ export class Listeners implements AsyncDisposable {
 
   /** Closes all listeners and waits until no further connection can come in. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const loops = [...this.#open.values()].map((entry) => entry.loop);
-    for (const key of this.observe()) this.close(key);
-    await Promise.all(loops);
+    await Promise.all(this.observe().map((key) => this.close(key)));
   }
 }
 

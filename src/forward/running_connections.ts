@@ -2,20 +2,26 @@ import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../model/errors.ts";
 import type { Outcome } from "../model/traffic.ts";
 import { abortQuietly, closeQuietly } from "../system/byte_stream.ts";
-import { withDeadline } from "../system/clock.ts";
+import { sleep } from "../system/clock.ts";
 import { isConnectionGone } from "../system/errors.ts";
 import type { AcceptedStream } from "../system/tcp.ts";
+import type { Activity, Rest } from "./activity.ts";
 import type { Slot } from "./admission/connection_slots.ts";
 import { sourceOf } from "./admission/source_of.ts";
 import type { UnroutedConnections } from "./admission/unrouted_connections.ts";
 
 const log = getLogger(["ngrokd", "forward"]);
 
+/** The time between two looks at the connections that remain during a drain. */
+const LOOK_MS = 100;
+/** A connection without a route gets this time to send its first request during a drain. */
+const UNROUTED_MS = 1000;
+
 /** The connections that are being served. An error ends only the connection that it happens in. */
 export class RunningConnections implements AsyncDisposable {
   readonly #serve: Serve;
   readonly #unrouted: UnroutedConnections;
-  readonly #running = new Map<AbortController, Promise<void>>();
+  readonly #running = new Map<AbortController, Running>();
 
   constructor(serve: Serve, unrouted: UnroutedConnections) {
     this.#serve = serve;
@@ -35,32 +41,73 @@ export class RunningConnections implements AsyncDisposable {
     const controller = new AbortController();
     // A program on this machine can use any address of 127.0.0.0/8, so only its listener counts.
     const unrouted = this.#unrouted.enter(sourceOf(stream) ?? key, () => controller.abort());
-    const onRouted = (): void => unrouted[Symbol.dispose]();
+    const running: Running = { key, startedAt: performance.now(), isRouted: false, ended: Promise.resolve() };
+    this.#running.set(controller, running);
+    const onRouted = (): void => {
+      running.isRouted = true;
+      unrouted[Symbol.dispose]();
+    };
     const evict = (): void => controller.abort();
-    const running = this.#run(stream, { key, signal: controller.signal, onRouted, evict }).finally(() => {
+    const follow = (activity: Activity): void => void (running.activity = activity);
+    const { signal } = controller;
+    running.ended = this.#run(stream, { key, signal, onRouted, evict, follow }).finally(() => {
       onRouted();
       this.#running.delete(controller);
       slot[Symbol.dispose]();
     });
-    this.#running.set(controller, running);
   }
 
-  /** Waits up to `ms` milliseconds and aborts the rest; returns true if all ended by themselves. */
-  async drain(ms: number): Promise<boolean> {
-    const ends = Promise.all(this.#running.values());
-    try {
-      await withDeadline(ends, { ms, onTimeout: () => new Error("Cannot drain: the time is over") });
-      return true;
-    } catch {
-      await this[Symbol.asyncDispose]();
-      return false;
+  /** Counts those to matching listeners. */
+  count(matches: (key: string) => boolean): number {
+    return this.#to(matches).length;
+  }
+
+  /** Aborts those to matching listeners, waits for their end, and returns their number. */
+  async end(matches: (key: string) => boolean): Promise<number> {
+    const ending = this.#to(matches);
+    for (const [controller] of ending) controller.abort();
+    await Promise.all(ending.map(([, { ended }]) => ended));
+    return ending.length;
+  }
+
+  /**
+   * Ends the idle connections at once, and each of the others as soon as it is idle. Waits up to
+   * `ms` milliseconds and aborts the rest. Returns the number of those.
+   */
+  async drain(ms: number): Promise<number> {
+    const end = performance.now() + ms;
+    for (;;) {
+      this.#endIdle();
+      const left = end - performance.now();
+      if (this.size === 0 || left <= 0) break;
+      const looked = new AbortController();
+      const all = Promise.all([...this.#running.values()].map(({ ended }) => ended));
+      await Promise.race([all, sleep(Math.min(LOOK_MS, left), looked)]).finally(() => looked.abort());
     }
+    const cut = this.#countBusy();
+    await this[Symbol.asyncDispose]();
+    return cut;
   }
 
   /** Aborts all and waits for their end. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const controller of this.#running.keys()) controller.abort();
-    await Promise.all(this.#running.values());
+    await Promise.all([...this.#running.values()].map(({ ended }) => ended));
+  }
+
+  #endIdle(): void {
+    for (const [controller, running] of this.#running) {
+      const rest = restOf(running);
+      if (rest !== undefined && !controller.signal.aborted) controller.abort(rest);
+    }
+  }
+
+  #countBusy(): number {
+    return [...this.#running.keys()].filter(({ signal }) => !signal.aborted).length;
+  }
+
+  #to(matches: (key: string) => boolean): [AbortController, Running][] {
+    return [...this.#running].filter(([, { key }]) => matches(key));
   }
 
   async #run(stream: AcceptedStream, options: ServeConnectionOptions): Promise<void> {
@@ -72,7 +119,7 @@ export class RunningConnections implements AsyncDisposable {
     };
     async function end(): Promise<void> {
       // A client that has got a part of an answer must not take it for the whole.
-      if (signal.aborted && isRouted) await abortQuietly(stream);
+      if (signal.aborted && signal.reason !== "between" && isRouted) await abortQuietly(stream);
       else closeQuietly(stream);
     }
     signal.addEventListener("abort", end, { once: true });
@@ -100,6 +147,21 @@ export class RunningConnections implements AsyncDisposable {
   }
 }
 
+interface Running {
+  /** The key of its listener. */
+  readonly key: string;
+  readonly startedAt: number;
+  isRouted: boolean;
+  /** Undefined until the connection has an upstream. */
+  activity?: Activity;
+  ended: Promise<void>;
+}
+
+function restOf({ startedAt, isRouted, activity }: Running): Rest | undefined {
+  if (activity !== undefined) return activity.rest;
+  return !isRouted && performance.now() - startedAt >= UNROUTED_MS ? "between" : undefined;
+}
+
 /** Serves one connection from its first byte to its last. */
 export type Serve = (stream: AcceptedStream, options: ServeConnectionOptions) => Promise<Outcome>;
 
@@ -112,4 +174,6 @@ export interface ServeConnectionOptions {
   readonly onRouted: () => void;
   /** Ends the connection, because another one needs its slot or its memory. */
   readonly evict: () => void;
+  /** Must be called when the connection has an upstream. */
+  readonly follow: (activity: Activity) => void;
 }

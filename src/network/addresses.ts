@@ -1,16 +1,27 @@
 import { getLogger } from "@logtape/logtape";
-import { type Cidr, cidrContains, cidrsContain, formatCidr, parseIpv4 } from "../lib/ipv4.ts";
+import {
+  type Cidr,
+  cidrContains,
+  cidrsContain,
+  formatCidr,
+  isLoopbackAddress,
+  parseIpv4,
+} from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
 import type { StatusReport } from "../model/report.ts";
 import { admitPeer, isLocalPeer, type LocalOptions } from "./admit_peer.ts";
+import { canReplace } from "./choose_subnet.ts";
 import type { AddressDriver } from "./driver.ts";
 import { LO } from "./ip_plan.ts";
 import { toLoopbackSubnet } from "./loopback_subnet.ts";
+import type { Overlap } from "./overlaps.ts";
 import { OwnAddresses } from "./own_addresses.ts";
 import type { SubnetMemory } from "./subnet_memory.ts";
 
 const log = getLogger(["ngrokd", "network"]);
+
+const LOCALHOST = "127.0.0.1";
 
 /** The virtual addresses that the control path wants, with their state for `status`. */
 export class Addresses {
@@ -22,6 +33,10 @@ export class Addresses {
   readonly #onFailure = new OnChange();
   #closed = false;
   #requested: Cidr | undefined;
+  /** The subnet that an earlier run used instead of the requested one. */
+  #remembered: Cidr | undefined;
+  /** The subnet before the last move. */
+  #movedFrom: Cidr | undefined;
   #subnet: Cidr;
   #reason: string | undefined;
   /** The reason why addresses cannot be bound now. */
@@ -40,16 +55,25 @@ export class Addresses {
     return this.#subnet;
   }
 
-  /** The subnets that replace this one if an interface can be created, or if none can. */
+  /**
+   * The subnets that replace this one if an interface can be created, if none can, or while others
+   * use the requested one, and the one that it has replaced in this run.
+   */
   get equivalentSubnets(): readonly Cidr[] {
     const requested = this.#requested ?? this.#options.subnet;
     const used = formatCidr(this.#subnet);
-    return [requested, toLoopbackSubnet(requested)].filter((subnet) => formatCidr(subnet) !== used);
+    const others = [requested, toLoopbackSubnet(requested), this.#remembered, this.#movedFrom];
+    return others.filter((subnet) => subnet !== undefined).filter((subnet) => formatCidr(subnet) !== used);
   }
 
   /** Returns true for an address of the subnet in use, or of one that replaces it. */
   isVirtual(address: string): boolean {
     return cidrsContain([this.#subnet, ...this.equivalentSubnets], address);
+  }
+
+  /** The reason why addresses cannot be bound now. */
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   /** True if the addresses are on an interface that ngrokd created. */
@@ -78,6 +102,7 @@ export class Addresses {
       kind: driver.linkKind ?? null,
       subnet: formatCidr(this.#subnet),
       reason: known.length === 0 ? null : known.join("; "),
+      hint: null,
     };
   }
 
@@ -85,7 +110,35 @@ export class Addresses {
   prepare(requested: Cidr): Promise<void> {
     return this.#mutex.run(async () => {
       if (this.#requested !== undefined && formatCidr(this.#requested) === formatCidr(requested)) return;
-      await this.#prepare(requested);
+      this.#movedFrom = undefined;
+      await this.#prepare(requested, await this.#options.memory.recall(requested));
+    });
+  }
+
+  /** Finds the routes of others that overlap with the subnet now. */
+  findOverlaps(): Promise<readonly Overlap[]> {
+    return this.#mutex.run(async () => await this.#options.driver.findOverlaps?.() ?? []);
+  }
+
+  /**
+   * Moves to the subnet that would be chosen now if nothing was remembered; `before` runs first.
+   * Undefined if that is the present one, if there is none, or if it cannot be prepared.
+   */
+  move(before: (from: Cidr) => Promise<void>): Promise<Moved | undefined> {
+    return this.#mutex.run(async () => {
+      const { driver, memory } = this.#options;
+      const [from, requested] = [this.#subnet, this.#requested];
+      if (requested === undefined || this.#closed) return undefined;
+      const chosen = await driver.choose?.(requested);
+      if (chosen === undefined || formatCidr(chosen) === formatCidr(from)) return undefined;
+      await before(from);
+      this.#movedFrom = from;
+      await this.#prepare(requested, undefined);
+      const to = this.#subnet;
+      if (formatCidr(to) === formatCidr(from)) return undefined;
+      // The next start must not return to the subnet that was left.
+      if (formatCidr(to) === formatCidr(requested)) await memory.remember(requested, requested);
+      return { from, to };
     });
   }
 
@@ -120,6 +173,25 @@ export class Addresses {
     return isLocalPeer(address, this.#local());
   }
 
+  /**
+   * Returns the address at which clients reach a listener on every address: the first one of this
+   * machine that is neither a loopback nor a virtual one, as in the Go daemon's DNS answers.
+   */
+  shared(): string {
+    const isVirtual = (value: number) =>
+      [...this.#virtual.values()].some((subnet) => cidrContains(subnet, value));
+    const isShared = (address: string) => {
+      const value = parseIpv4(address);
+      return value !== undefined && !isLoopbackAddress(address) && !isVirtual(value);
+    };
+    try {
+      return this.#options.ownAddresses().find(isShared) ?? LOCALHOST;
+    } catch {
+      // Listing the addresses needs a descriptor. Without one, this machine can still dial.
+      return LOCALHOST;
+    }
+  }
+
   /** Waits for a running change; none is made after that. */
   close(): Promise<void> {
     this.#closed = true;
@@ -133,10 +205,10 @@ export class Addresses {
     };
   }
 
-  async #prepare(requested: Cidr): Promise<void> {
+  async #prepare(requested: Cidr, remembered: Cidr | undefined): Promise<void> {
     if (this.#closed) return;
     const { driver, memory } = this.#options;
-    const prepared = await driver.prepare(requested, await memory.recall(requested));
+    const prepared = await driver.prepare(requested, remembered);
     const { subnet, reason, remember, failure } = prepared;
     if (remember) await memory.remember(requested, subnet);
     this.#onReason.report(
@@ -144,13 +216,14 @@ export class Addresses {
       () => log.warn("Cannot use the configured subnet: {error}", { error: reason }),
     );
     this.#requested = requested;
+    this.#remembered = remembered && canReplace(requested, remembered) ? remembered : undefined;
     this.#subnet = subnet;
     this.#reason = reason;
     this.#problem = failure;
     this.#virtual.set(formatCidr(subnet), subnet);
   }
 
-  /** Prepares the subnet again if an interface, address or route is missing. */
+  /** Restores an interface, address or route that is missing. */
   async #restore(): Promise<void> {
     const { driver } = this.#options;
     const problem = await driver.findProblem() ?? this.#problem;
@@ -159,7 +232,9 @@ export class Addresses {
       problem,
       () => log.warn("Cannot use virtual addresses: {error}", { error: problem }),
     );
-    await this.#prepare(this.#requested);
+    // Connections survive a short gap, but no change of the subnet, so a conflict is none here.
+    if (!this.#closed && await driver.restore?.()) this.#problem = undefined;
+    else await this.#prepare(this.#requested, await this.#options.memory.recall(this.#requested));
     this.#problem ??= await driver.findProblem();
     this.#onFailure.report(this.#problem, (problem) => {
       log.error("Cannot restore virtual addresses: {error}", { error: problem });
@@ -168,6 +243,12 @@ export class Addresses {
     this.#onProblem.report(undefined, () => {});
     log.info("Restored virtual addresses");
   }
+}
+
+/** A change of the subnet. */
+export interface Moved {
+  readonly from: Cidr;
+  readonly to: Cidr;
 }
 
 /** Options of {@linkcode Addresses}. */

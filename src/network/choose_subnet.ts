@@ -11,15 +11,15 @@ const DEFAULT = 107;
 const HOME = 192 * 256 + 168;
 
 /**
- * Chooses the first free one of the remembered subnet, the wanted one and the private /16 networks;
- * undefined if none is free.
+ * Chooses the wanted subnet if it is free, unless the remembered one is in use; else the first free
+ * one of the remembered subnet and the private /16 networks; undefined if none is free.
  *
  * The order of the /16s is fixed, so that equal machines choose equally: upwards from the wanted
  * one in 10.0.0.0/8, which has the most room (other software uses its low end, so that comes last),
  * then 172.16 to 172.31, which containers use, then 192.168, which homes use.
  */
 export function chooseSubnet(wanted: Cidr, options: ChooseOptions): SubnetChoice | undefined {
-  const { routes, remembered } = options;
+  const { routes, remembered, isInUse = false } = options;
   const conflict = (subnet: Cidr) =>
     routes.find(({ to }) => to.prefix >= SHORTEST_PREFIX && cidrsOverlap(to, subnet));
   const usedInstead = (subnet: Cidr) => `${formatCidr(subnet)} is used instead of ${formatCidr(wanted)}`;
@@ -29,10 +29,10 @@ export function chooseSubnet(wanted: Cidr, options: ChooseOptions): SubnetChoice
   const kept = remembered && free.find((candidate) => formatCidr(candidate) === formatCidr(remembered));
   const taken = conflict(wanted);
   if (taken === undefined) {
-    if (kept === undefined) return { subnet: wanted };
+    if (kept === undefined || !isInUse) return { subnet: wanted };
     return {
       subnet: kept,
-      reason: `${usedInstead(kept)}: an earlier run found ${formatCidr(wanted)} in use`,
+      reason: `${usedInstead(kept)}: ${formatCidr(wanted)} was in use; to return to it: ngrokctl rebind`,
     };
   }
   const subnet = kept ?? free[0];
@@ -45,12 +45,19 @@ export interface ChooseOptions {
   readonly routes: readonly IpRoute[];
   /** The earlier choice for the same subnet. */
   readonly remembered?: Cidr | undefined;
+  /** True if this run has leased addresses of the remembered subnet. @default {false} */
+  readonly isInUse?: boolean;
 }
 
 /** A subnet that nothing on this machine uses, and the reason why it is not the wanted one. */
 export interface SubnetChoice {
   readonly subnet: Cidr;
   readonly reason?: string;
+}
+
+/** Returns true if {@linkcode chooseSubnet} can take the second subnet instead of the first. */
+export function canReplace(wanted: Cidr, subnet: Cidr): boolean {
+  return privateNetworks(wanted).some((candidate) => formatCidr(candidate) === formatCidr(subnet));
 }
 
 function describe({ to, dev }: IpRoute): string {

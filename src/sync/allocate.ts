@@ -11,12 +11,16 @@ import { type AdvertisedIps, missingIps, spreadCandidates } from "./spread_candi
 import { NOT_SPREAD, type SpreadNames, spreadNames } from "./spread_names.ts";
 import type { WithheldName } from "./withheld_names.ts";
 
-/** The port that browsers use. An endpoint on another shared port also gets one of its own. */
+/**
+ * The port that browsers use. An endpoint on another shared port also gets one of its own, and so
+ * does one to which version 0.2 of the Go daemon has given such a port.
+ */
 const HTTP_PORT = 80;
+const NO_PORTS: ReadonlyMap<string, number> = new Map();
 
 /** Gives every service an address and a port on this machine. */
 export function allocate(endpoints: readonly Endpoint[], options: AllocateOptions): Plan {
-  const { names, allowPorts, resolveInterface, subnet } = options;
+  const { names, allowPorts, resolveInterface, subnet, ports = NO_PORTS } = options;
   const refused: RefusedEndpoint[] = [];
   const notes = new Map<string, string>();
   const allowed = endpoints.filter(({ id, url, hostname }) => {
@@ -67,18 +71,15 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
     // The names of other endpoints keep an address only for the time when they are spread again.
     const advertisedIp = spreadable.has(hostname) ? spread.names.get(hostname) : undefined;
     const route: Route = {
-      hostname,
-      port,
-      scheme,
-      wildcard,
-      endpointIds,
+      ...service,
       address: advertisedIp === undefined || address === ANY_ADDRESS ? address : advertisedIp,
       localPort: port,
       listenInterface,
       ...(advertisedIp === undefined ? {} : { advertisedIp }),
     };
     routes.push(route);
-    if (listenInterface !== VIRTUAL && scheme === "http" && port !== HTTP_PORT && !wildcard) {
+    const hasOwnPort = port !== HTTP_PORT || ports.has(serviceKey(service));
+    if (listenInterface !== VIRTUAL && scheme === "http" && hasOwnPort && !wildcard) {
       routes.push({ ...route, extra: true });
     }
   }
@@ -93,6 +94,8 @@ export interface AllocateOptions extends AdvertisedIps {
   readonly subnet: Cidr;
   /** Subnets that replace this one at other times. */
   readonly equivalentSubnets: readonly Cidr[];
+  /** Service → the port that an earlier round or run gave it. @default {none} */
+  readonly ports?: ReadonlyMap<string, number>;
   /** `virtual`, `0.0.0.0`, an address, or the name of an interface. */
   readonly listenInterface: string;
   /** Host name, or `*.suffix` → a value as in `listenInterface`. */
@@ -128,7 +131,11 @@ function bindOrder(routes: readonly Route[]): Route[] {
   return routes.toSorted((a, b) => rank(a) - rank(b));
 }
 
-function interfaceOf(hostname: string, options: AllocateOptions): string {
+/** Returns the configured mode of a host name: `virtual`, or an address or interface. */
+export function interfaceOf(
+  hostname: string,
+  options: Pick<AllocateOptions, "overrides" | "listenInterface">,
+): string {
   const { overrides, listenInterface } = options;
   if (Object.keys(overrides).length === 0) return listenInterface;
   const names = [hostname, ...parentDomains(hostname).map((suffix) => `*.${suffix}`)];

@@ -1,9 +1,10 @@
 import { BindError, messageOf, withHint } from "../model/errors.ts";
 import { ANY_ADDRESS, listenerKey } from "../model/route_table.ts";
-import { blockingListeners } from "./blocking_listeners.ts";
+import { BlockingListeners } from "./blocking_listeners.ts";
 import type { ListenerDiff, WantedListener } from "./diff.ts";
 import type { ListenerEffects } from "./effects.ts";
 import type { ListenerGroup } from "./listener_group.ts";
+import type { TcpAddress } from "../system/tcp.ts";
 import { SparePorts } from "./spare_ports.ts";
 
 /**
@@ -12,15 +13,14 @@ import { SparePorts } from "./spare_ports.ts";
  */
 const DESCRIPTORS_LEFT_FREE = 64;
 
-/** Opens listeners, after those in their way are closed. One that fails never stops the others. */
-export function bind(difference: ListenerDiff, options: BindOptions): Binding[] {
-  const { wanted } = difference;
-  for (const key of blockingListeners(difference, options)) options.listeners.close(key);
-  const pass = new BindPass(wanted, options);
-  const bindings = wanted.map((listener) => pass.bind(listener));
+/** Opens each listener after those in its way are closed. One that fails never stops the others. */
+export async function bind(difference: ListenerDiff, options: BindOptions): Promise<Binding[]> {
+  const pass = new BindPass(difference, options);
+  const bindings: Binding[] = [];
+  for (const listener of difference.wanted) bindings.push(await pass.bind(listener));
   const givenUp = pass.givenUp;
   // Before anything else needs a descriptor: nobody has been led to them yet.
-  for (const key of givenUp) options.listeners.close(key);
+  await Promise.all([...givenUp].map((key) => options.listeners.close(key)));
   return bindings.map((binding) => {
     const { group, listener } = binding;
     if (listener === undefined || !givenUp.has(listener)) return binding;
@@ -58,14 +58,16 @@ export interface BindOptions {
 class BindPass {
   readonly #options: BindOptions;
   readonly #spare: SparePorts;
-  readonly #open: ReadonlySet<string>;
+  readonly #open: Set<string>;
+  readonly #blocking: BlockingListeners;
   /** Keys that belong to a group. */
   readonly #taken: Set<string>;
   readonly #opened: string[] = [];
   #isExhausted = false;
 
-  constructor(wanted: readonly WantedListener[], options: BindOptions) {
+  constructor({ close, wanted }: ListenerDiff, options: BindOptions) {
     this.#options = options;
+    this.#blocking = new BlockingListeners(close);
     this.#spare = new SparePorts(wanted.map(({ group }) => group), options);
     this.#open = new Set(options.listeners.observe());
     const kept = wanted.filter(({ kind }) => kind === "keep");
@@ -77,12 +79,12 @@ class BindPass {
     return new Set(this.#isExhausted ? this.#opened.slice(-DESCRIPTORS_LEFT_FREE) : []);
   }
 
-  bind({ kind, group }: WantedListener): Binding {
+  async bind({ kind, group }: WantedListener): Promise<Binding> {
     const { address, port } = group;
     const missing = this.#options.missing.get(address);
     if (missing !== undefined) return { group, reason: missing };
     if (kind === "keep") return { group, port, listener: listenerKey(address, port) };
-    return this.#bindSomePort(group);
+    return await this.#bindSomePort(group);
   }
 
   unbound(group: ListenerGroup, reason: string): Binding {
@@ -94,25 +96,25 @@ class BindPass {
     };
   }
 
-  #bindSomePort(group: ListenerGroup): Binding {
-    const own = this.#bindPort(group, group.port);
+  async #bindSomePort(group: ListenerGroup): Promise<Binding> {
+    const own = await this.#bindPort(group, group.port);
     if (typeof own === "string") return { group, port: group.port, listener: own };
     const held = own.reason === "in_use" ? { heldBy: holderOf(own) } : {};
-    return { ...this.#bindOtherPort(group, own), ...held };
+    return { ...await this.#bindOtherPort(group, own), ...held };
   }
 
-  #bindOtherPort(group: ListenerGroup, own: BindError): Binding {
+  async #bindOtherPort(group: ListenerGroup, own: BindError): Promise<Binding> {
     if (!group.remappable) return this.unbound(group, withHint(own));
     const saved = this.#options.ports.get(group.service);
     if (saved !== undefined) {
       // Whatever keeps the group from its own port, it keeps the listener on the saved one.
-      const listener = this.#bindPort(group, saved);
+      const listener = await this.#bindPort(group, saved);
       if (typeof listener === "string") return remapped(group, saved, listener);
     }
     if (own.reason !== "in_use") return this.unbound(group, withHint(own));
     const tried: number[] = [];
     for (const port of this.#spare.after(group)) {
-      const listener = this.#bindPort(group, port);
+      const listener = await this.#bindPort(group, port);
       if (typeof listener === "string") {
         this.#spare.use(group, port);
         return remapped(group, port, listener);
@@ -125,7 +127,7 @@ class BindPass {
   }
 
   /** Returns the key of the listener, or the reason why there is none. */
-  #bindPort(group: ListenerGroup, port: number): string | BindError {
+  async #bindPort(group: ListenerGroup, port: number): Promise<string | BindError> {
     const { address, extra, remappable } = group;
     const key = listenerKey(address, port);
     const everywhere = listenerKey(ANY_ADDRESS, port);
@@ -138,16 +140,17 @@ class BindPass {
         reason: "in_use",
       });
     }
-    const error = isCovered ? undefined : this.#listen({ address, port });
+    const error = isCovered ? undefined : await this.#listen({ address, port });
     if (error !== undefined) return error;
     this.#taken.add(key);
     return isCovered ? everywhere : key;
   }
 
-  #listen(where: { readonly address: string; readonly port: number }): BindError | undefined {
+  async #listen(where: TcpAddress): Promise<BindError | undefined> {
     const key = listenerKey(where.address, where.port);
     if (this.#open.has(key)) return undefined;
     if (this.#isExhausted) return noDescriptor(key);
+    await this.#makeWay(where);
     try {
       this.#options.listeners.open(where);
     } catch (error) {
@@ -160,6 +163,13 @@ class BindPass {
     }
     this.#opened.push(key);
     return undefined;
+  }
+
+  /** Closes our own listeners in the way, and waits until their ports are free. */
+  async #makeWay(where: TcpAddress): Promise<void> {
+    const inTheWay = this.#blocking.of(where).filter((key) => this.#open.has(key) && !this.#taken.has(key));
+    for (const key of inTheWay) this.#open.delete(key);
+    await Promise.all(inTheWay.map((key) => this.#options.listeners.close(key)));
   }
 }
 

@@ -1,27 +1,26 @@
 import { ANY_ADDRESS } from "../model/route_table.ts";
-import type { ListenerDiff } from "./diff.ts";
+import type { TcpAddress } from "../system/tcp.ts";
 
 /**
- * Returns the listeners that nobody needs and beside which a wanted one could not be opened: it has
- * the same port, and one of both is on every address. Any other stays open until no name leads
- * there, because another program may take its port at once.
+ * The listeners that nobody needs and that are still open. A wanted one cannot be opened beside one
+ * of them with the same port if one of both is on every address: that one must be closed first. All
+ * others stay open until no name leads there, because another program may take their ports at once.
  */
-export function blockingListeners(
-  { close, wanted }: ListenerDiff,
-  { ports }: { readonly ports: ReadonlyMap<string, number> },
-): readonly string[] {
-  const all = new Set<number>();
-  const everywhere = new Set<number>();
-  for (const { kind, group } of wanted) {
-    if (kind === "keep") continue;
-    for (const port of [group.port, ports.get(group.service) ?? group.port]) {
-      all.add(port);
-      if (group.address === ANY_ADDRESS) everywhere.add(port);
-    }
+export class BlockingListeners {
+  /** Port → the keys of the listeners on it. */
+  readonly #byPort: ReadonlyMap<number, readonly string[]>;
+
+  constructor(unneeded: readonly string[]) {
+    this.#byPort = Map.groupBy(unneeded, portOf);
   }
-  return close.filter((key) => {
-    const end = key.lastIndexOf(":");
-    const isEverywhere = key.slice(0, end) === ANY_ADDRESS;
-    return (isEverywhere ? all : everywhere).has(Number(key.slice(end + 1)));
-  });
+
+  /** Returns the keys of those in the way of a listener on this address and port. */
+  of({ address, port }: TcpAddress): readonly string[] {
+    const samePort = this.#byPort.get(port) ?? [];
+    return address === ANY_ADDRESS ? samePort : samePort.filter((key) => key.startsWith(`${ANY_ADDRESS}:`));
+  }
+}
+
+function portOf(key: string): number {
+  return Number(key.slice(key.lastIndexOf(":") + 1));
 }

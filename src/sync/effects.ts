@@ -24,8 +24,11 @@ export interface ListenerEffects {
   observe(): readonly string[];
   /** Opens a listener. @throws {BindError} */
   open(where: { readonly address: string; readonly port: number }): void;
-  /** Stops accepting connections. Those that run go on. */
-  close(key: string): void;
+  /**
+   * Stops accepting connections. Those that run go on. Fulfils when the port is free, and never
+   * rejects.
+   */
+  close(key: string): Promise<void>;
   /** Sets the routes of new connections. */
   setRoutes(table: RouteTable): void;
   /** Drops everything that is kept about endpoints that are gone. */

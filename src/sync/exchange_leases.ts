@@ -38,7 +38,7 @@ export class LeaseExchange {
   }
 
   /** Returns the leases with new addresses; undefined if nothing can be exchanged. */
-  exchange(bindings: readonly Binding[], leases: Leases): Leases | undefined {
+  async exchange(bindings: readonly Binding[], leases: Leases): Promise<Leases | undefined> {
     const virtual = bindings.filter(({ group }) => group.virtual && !group.extra);
     const held = virtual.filter(({ heldBy }) => heldBy === "program");
     if (held.length === 0) return undefined;
@@ -53,7 +53,7 @@ export class LeaseExchange {
     const next = new Map(leases);
     const exchanged: { readonly hostname: string; readonly address: string; readonly old: string }[] = [];
     for (const host of new Set(held.map(hostOf))) {
-      const address = this.#findAddress(byHost.get(host)!, draw);
+      const address = await this.#findAddress(byHost.get(host)!, draw);
       if (address === undefined) continue;
       exchanged.push({ hostname: host, address, old: next.get(host)! });
       next.delete(host);
@@ -67,7 +67,10 @@ export class LeaseExchange {
     return exchanged.length === 0 ? undefined : next;
   }
 
-  #findAddress(bindings: readonly Binding[], draw: () => string | undefined): string | undefined {
+  async #findAddress(
+    bindings: readonly Binding[],
+    draw: () => string | undefined,
+  ): Promise<string | undefined> {
     const ports = new Set(bindings.map(({ group }) => group.port));
     const held = bindings.filter(({ heldBy }) => heldBy === "program").map(({ group }) => group.port);
     for (;;) {
@@ -76,7 +79,9 @@ export class LeaseExchange {
       if (!needed.some((port) => held.includes(port))) return undefined;
       const address = draw();
       if (address === undefined || this.isExhausted) return undefined;
-      const states = needed.map((port) => ({ port, state: this.#tryToBind({ address, port }) }));
+      const states = await Promise.all(
+        needed.map(async (port) => ({ port, state: await this.#tryToBind({ address, port }) })),
+      );
       for (const { port, state } of states) if (state === "free") this.#held.set(port, -Infinity);
       if (states.every(({ state }) => state === "free")) return address;
       if (states.some(({ state }) => state !== "free" && state !== "in_use")) return undefined;
@@ -89,7 +94,9 @@ export class LeaseExchange {
     return (this.#held.get(port) ?? 0) >= MAX_HELD;
   }
 
-  #tryToBind(where: { readonly address: string; readonly port: number }): "free" | BindFailure {
+  async #tryToBind(
+    where: { readonly address: string; readonly port: number },
+  ): Promise<"free" | BindFailure> {
     const { listeners } = this.#options;
     this.#tries++;
     try {
@@ -97,7 +104,7 @@ export class LeaseExchange {
     } catch (error) {
       return error instanceof BindError ? error.reason : "other";
     }
-    listeners.close(listenerKey(where.address, where.port));
+    await listeners.close(listenerKey(where.address, where.port));
     return "free";
   }
 }

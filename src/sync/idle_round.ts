@@ -24,7 +24,7 @@ export async function isIdle(
   const observed = listeners.observe();
   if (observed.length !== applied.listeners.size) return false;
   if (!observed.every((key) => applied.listeners.has(key))) return false;
-  if (sample(applied.remapped).some((wanted) => isFree(wanted, listeners))) return false;
+  for (const wanted of sample(applied.remapped)) if (await isFree(wanted, listeners)) return false;
   try {
     const missing = await addresses.ensure(applied.addresses, applied.revision);
     if (missing.size > 0) return false;
@@ -75,15 +75,15 @@ function sample<T>(items: readonly T[]): T[] {
   return [...items.slice(first, first + MAX_ATTEMPTS), ...items.slice(0, first)].slice(0, MAX_ATTEMPTS);
 }
 
-function isFree(
+async function isFree(
   wanted: { readonly address: string; readonly port: number },
   listeners: ListenerEffects,
-): boolean {
+): Promise<boolean> {
   try {
     listeners.open(wanted);
   } catch {
     return false;
   }
-  listeners.close(listenerKey(wanted.address, wanted.port));
+  await listeners.close(listenerKey(wanted.address, wanted.port));
   return true;
 }

@@ -12,7 +12,7 @@ export async function openListeners(
 ): Promise<OpenListeners> {
   const revision = nextRevision();
   const { addresses, ...unavailable } = await ensureAddresses(difference, effects.addresses, revision);
-  const bindings = bind(difference, { ...options, ...unavailable, listeners: effects.listeners });
+  const bindings = await bind(difference, { ...options, ...unavailable, listeners: effects.listeners });
   return { revision, addresses, bindings };
 }
 

@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
 import { isHostname, isWildcard } from "../lib/hostname.ts";
 import { parseIpv4 } from "../lib/ipv4.ts";
@@ -7,7 +8,10 @@ import { type Endpoint, parseEndpointUrl } from "../model/endpoint.ts";
 import { statePathsIn } from "../model/state_files.ts";
 import { JsonFile, type StateFiles } from "../system/json_file.ts";
 import type { SavedState, StateEffects } from "./effects.ts";
+import { logFirst } from "./log_first.ts";
 import type { SpreadNames } from "./spread_names.ts";
+
+const log = getLogger(["ngrokd", "sync"]);
 
 const MAX_REPORTED = 20;
 const WILDCARD_KEY = "wildcard:";
@@ -39,10 +43,28 @@ export class StateStore implements StateEffects {
     this.#spread = new JsonFile(spread, { schema: SpreadTable, files });
   }
 
-  /** Reads the state. Reports damaged or unreadable files, and bad entries, which are left out. */
+  /**
+   * Reads the state. Reports damaged or unreadable files, and bad entries, which are left out. The
+   * Go daemon lets names share an address: all but the first get another one, which is logged.
+   */
   async load(): Promise<LoadedState> {
-    const leases = await readEntries(this.#leases, parseLeases);
-    const ports = await readEntries(this.#ports, parsePorts);
+    const shared: SharedLease[] = [];
+    const leases = await readEntries(this.#leases, (table) => parseLeases(table, shared));
+    logFirst(shared, {
+      one: (lease) =>
+        log.info("{hostname} moved to an address of its own: {owner} keeps {address}, which both had", {
+          ...lease,
+        }),
+      rest: (count) => log.info("Moved {count} more names to addresses of their own", { count }),
+    });
+    const outdated: string[] = [];
+    const ports = await readEntries(this.#ports, (table) => parsePorts(table, outdated));
+    if (outdated.length > 0) {
+      log.info("Dropped ports that an old Go daemon saved without the port of the endpoint", {
+        count: outdated.length,
+        first: outdated[0],
+      });
+    }
     const endpoints = await readEntries(this.#endpoints, parseEndpoints);
     const spread = await readEntries(this.#spread, parseSpread);
     return {
@@ -107,14 +129,24 @@ async function readEntries<C, E extends object>(
   return { entries, problems };
 }
 
-function* parseLeases(table: Record<string, unknown>): Generator<readonly [string, string] | string> {
+interface SharedLease {
+  readonly hostname: string;
+  readonly address: string;
+  /** The name that keeps the address. */
+  readonly owner: string;
+}
+
+function* parseLeases(
+  table: Record<string, unknown>,
+  shared: SharedLease[],
+): Generator<readonly [string, string] | string> {
   const holders = new Map<string, string>();
   for (const [key, value] of Object.entries(table)) {
     const hostname = key.startsWith(WILDCARD_KEY) ? `*.${key.slice(WILDCARD_KEY.length)}` : key;
     if (!isHostname(hostname) && !isWildcard(hostname)) yield `"${printable(key)}" is not a host name`;
     else if (typeof value !== "string" || parseIpv4(value) === undefined) yield `"${key}" has no address`;
     else if (holders.has(value)) {
-      yield `"${key}" has the address of "${holders.get(value)}" and gets one of its own`;
+      shared.push({ hostname, address: value, owner: holders.get(value)! });
     } else {
       holders.set(value, hostname);
       yield [hostname, value];
@@ -122,9 +154,13 @@ function* parseLeases(table: Record<string, unknown>): Generator<readonly [strin
   }
 }
 
-function* parsePorts(table: Record<string, unknown>): Generator<readonly [string, number] | string> {
+function* parsePorts(
+  table: Record<string, unknown>,
+  outdated: string[],
+): Generator<readonly [string, number] | string> {
   for (const [key, value] of Object.entries(table)) {
     if (isServiceKey(key) && isPort(value)) yield [key, value];
+    else if (isHostname(key) && isPort(value)) outdated.push(key);
     else yield `"${printable(key)}" is not host:port with a port`;
   }
 }

@@ -47,7 +47,7 @@ export async function reconcile(
     redirectReasons,
   });
   const used = listenersOf(bindings);
-  closeUnused(effects.listeners, used);
+  await closeUnused(effects.listeners, used);
   logRemapped(moved, options.ports);
   const isLeft = nameProblem !== undefined && withheld.size > 0;
   return {
@@ -183,10 +183,9 @@ function setRoutes(
 }
 
 /** Only after no name leads there any more: another program may take the port at once. */
-function closeUnused(listeners: ListenerEffects, used: ReadonlySet<string>): void {
-  for (const key of listeners.observe()) {
-    if (!used.has(key)) listeners.close(key);
-  }
+async function closeUnused(listeners: ListenerEffects, used: ReadonlySet<string>): Promise<void> {
+  const unused = listeners.observe().filter((key) => !used.has(key));
+  await Promise.all(unused.map((key) => listeners.close(key)));
 }
 
 async function publishNames(routes: readonly Route[], effects: NameEffects, revision: number) {

@@ -26,7 +26,7 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
   let { plan, opened } = await open(input, effects, saved.leases);
   logDropped(plan.droppedLeases);
   for (let attempt = 0; attempt < MAX_EXCHANGES; attempt++) {
-    const leases = exchange.exchange(opened.bindings, plan.leases);
+    const leases = await exchange.exchange(opened.bindings, plan.leases);
     if (leases === undefined) break;
     ({ plan, opened } = await open(input, effects, leases));
   }
@@ -84,13 +84,13 @@ async function open(
   effects: RoundEffects,
   leases: Leases,
 ): Promise<{ plan: Plan; opened: OpenListeners }> {
-  const plan = allocate(endpoints, { ...settings, leases, spread: saved.spread });
+  const { ports } = saved;
+  const plan = allocate(endpoints, { ...settings, leases, ports, spread: saved.spread });
   // Saved before anybody can see a new address: after a crash no other name may get it.
   if (hasNew(plan.leases, saved.leases)) {
     // The save at the end of the round fails too, and its error is reported.
     await effects.state.save({ ...saved, leases: plan.leases }).catch(() => {});
   }
-  const { ports } = saved;
   const difference = diff(plan.routes, { observed: effects.listeners.observe(), ports });
   const opened = await openListeners(difference, effects, {
     ports,
@@ -116,7 +116,7 @@ export interface RoundInput extends KnownEndpoints {
 /** The configuration that a round depends on. */
 export interface RoundSettings
   extends
-    Omit<AllocateOptions, "leases" | "spread">,
+    Omit<AllocateOptions, "leases" | "ports" | "spread">,
     Pick<ReconcileOptions, "publishMovedPorts" | "redirectHeldPorts" | "os"> {
   /** The first port to try when a port is in use. */
   readonly startPort: number;

@@ -10,9 +10,9 @@ import { parseConfig } from "../../src/config/schema.ts";
 import { ObjectEnd } from "../../src/control/object_end.ts";
 import { parseRequest as parseCommand } from "../../src/control/protocol.ts";
 import { parseHead } from "../../src/forward/http/parse_head.ts";
+import { ResponseReader } from "../../src/forward/http/read_response.ts";
 import { rewriteHead } from "../../src/forward/http/rewrite_head.ts";
 import { sniffHttp } from "../../src/forward/http/sniff_http.ts";
-import { SwitchDetector } from "../../src/forward/http/switch_detector.ts";
 import { didYouMean } from "../../src/lib/did_you_mean.ts";
 import { withoutFinalSlashes } from "../../src/lib/final_slashes.ts";
 import { isHostname, normalizeHostname } from "../../src/lib/hostname.ts";
@@ -47,6 +47,14 @@ function encode(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
+const CHUNKED_RESPONSE = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+function readResponses(text: string): void {
+  const reader = new ResponseReader();
+  reader.expect("other");
+  reader.take(encode(text));
+}
+
 /** A peer that sends this text. */
 function peerWith(text: string): ByteStream {
   let rest = encode(text);
@@ -73,7 +81,7 @@ function readHeads(text: string): void {
   ]];
   for (const lines of heads) {
     try {
-      const head = parseHead(lines.map((text) => ({ text, start: 0, end: text.length })));
+      const head = parseHead(`${lines.join("\r\n")}\r\n`);
       rewriteHead(new Uint8Array(head.length), head, { hostField: "b", keepUpgrade: false });
     } catch {
       // The text is no part of a good head.
@@ -148,7 +156,8 @@ const READERS: readonly (readonly [name: string, read: Reader])[] = [
   ["checkRequest()", checkHeaders],
   ["sniffHttp()", (text) => sniffHttp(encode(text))],
   ["parseHead() and rewriteHead()", readHeads],
-  ["SwitchDetector", (text) => new SwitchDetector(peerWith(""), "upgrade").inspect(encode(text))],
+  ["ResponseReader, a head", (text) => readResponses(`HTTP/1.1 200 OK\r\n${text}\r\n\r\n`)],
+  ["ResponseReader, chunks", (text) => readResponses(`${CHUNKED_RESPONSE}${text}\r\n`)],
   [
     "askByConnect()",
     (text) =>

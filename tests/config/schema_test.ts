@@ -123,7 +123,7 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   [
     "api.key",
     "a b",
-    ": the key contains white space or a line break (Set it with: ngrokctl set-api-key -)",
+    ": the key contains white space or a line break (Set it with: ngrokctl set-api-key)",
   ],
   ["api.key", { a: 1 }, ": it is not text"],
   ["ingressEndpoint", "https://a:443", ': "https://a:443" is not host:port (Write it without a scheme)'],
@@ -144,6 +144,7 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
     ": it is the same file as server.client_cert (Use another file)",
   ],
   ["server.cert_refresh_interval", -1, ": -1 is negative (The default is 3600 (seconds))"],
+  ["server.drain_seconds", -1, ": -1 is negative (The default is 10 (seconds))"],
   ["server.cert_refresh_interval", 3e6, ": 3000000 is too long (At most 2147483 seconds)"],
   ["server.health_address", "::1", ': "::1" is not an IPv4 address (The default is 127.0.0.1)'],
   ["server.health_port", 65536, ": 65536 is not in 1 to 65535 (The default is 8081)"],

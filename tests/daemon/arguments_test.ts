@@ -14,6 +14,31 @@ Deno.test("parseArguments() accepts --config in both forms, and -v", () => {
   assert.deepEqual(parseArguments(["-v", "--config=/x.yml"]), wanted);
 });
 
+Deno.test("parseArguments() accepts the flags of the Go daemon, with one dash and with two", () => {
+  const run = { action: "run", configPath: "/x.yml", verbose: false } as const;
+  const wanted: [string, ReturnType<typeof parseArguments>][] = [
+    ["-config=/x.yml", run],
+    ["-config /x.yml", run],
+    ["run -config /x.yml", run],
+    ["--config=/x.yml -v=false", run],
+    ["-config=/x.yml -v", { ...run, verbose: true }],
+    ["-config=/x.yml --v", { ...run, verbose: true }],
+    ["-v=true -config /x.yml", { ...run, verbose: true }],
+    ["cleanup -config /x.yml", { ...run, action: "cleanup" }],
+    ["-config -version", { ...run, configPath: "-version" }],
+    ["-config=a=b", { ...run, configPath: "a=b" }],
+  ];
+  for (const [line, result] of wanted) assert.deepEqual(parseArguments(line.split(" ")), result, line);
+  const version = { action: "print", text: `ngrokd version ${VERSION}\n` };
+  for (const word of ["-version", "-version=true"]) assert.deepEqual(parseArguments([word]), version);
+  for (const word of ["-help", "-h", "--help"]) {
+    assert.deepEqual(parseArguments([word]), parseArguments(["--help"]));
+  }
+  for (const word of ["-confg=/x.yml", "-configs", "-config"]) {
+    assert.equal(parseArguments([word]).action, "usage", word);
+  }
+});
+
 Deno.test("parseArguments() prints the version as the Go daemon did", () => {
   assert.deepEqual(parseArguments(["--version"]), { action: "print", text: `ngrokd version ${VERSION}\n` });
 });

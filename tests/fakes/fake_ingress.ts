@@ -154,7 +154,19 @@ export function collect(into: string[]): Behaviour {
  * Accepts the request, then answers each HTTP request with its own head and body (Content-Length
  * only).
  */
-export async function httpMirror(conn: Conn): Promise<void> {
+export function httpMirror(conn: Conn): Promise<void> {
+  return mirror(conn, () => {});
+}
+
+/** As {@linkcode httpMirror}, and collects the requests for each host. */
+export function mirrorInto(seen: Map<string, string>): Behaviour {
+  return (conn, { host }) =>
+    mirror(conn, (request) => {
+      seen.set(host, (seen.get(host) ?? "") + request);
+    });
+}
+
+async function mirror(conn: Conn, onRequest: (request: string) => void): Promise<void> {
   await send(conn, WELCOME);
   const buffer = new Uint8Array(65_536);
   let received = "";
@@ -164,6 +176,7 @@ export async function httpMirror(conn: Conn): Promise<void> {
     if (end > 3 && received.length >= end + body) {
       const request = received.slice(0, end + body);
       received = received.slice(end + body);
+      onRequest(request);
       await send(conn, `HTTP/1.1 200 OK\r\nContent-Length: ${request.length}\r\n\r\n${request}`);
       continue;
     }

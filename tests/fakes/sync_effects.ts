@@ -53,6 +53,8 @@ export class FakeWorld implements RoundEffects {
   readonly unpublished = new Map<string, string>();
   readonly bindAttempts: string[] = [];
   readonly closed: string[] = [];
+  /** The listeners that are being closed. */
+  readonly closing = new Set<string>();
   readonly saves: SavedState[] = [];
   readonly forgotten: string[] = [];
   /** The ports that another program holds on every address. */
@@ -81,16 +83,19 @@ export class FakeWorld implements RoundEffects {
     open: ({ address, port }: { address: string; port: number }): void => {
       const key = `${address}:${port}`;
       this.bindAttempts.push(key);
-      const isHeld = this.open.has(key) || this.heldPorts.has(port);
+      const isHeld = this.#isTaken(key) || this.heldPorts.has(port);
       const reason = this.unbindable.get(key) ?? (isHeld ? "in_use" : undefined);
       if (reason !== undefined) {
         throw new BindError(`Cannot bind ${key}: ${reason}`, { address: key, reason });
       }
       this.open.add(key);
     },
-    close: (key: string): void => {
+    close: (key: string): Promise<void> => {
       this.closed.push(key);
       this.open.delete(key);
+      // Like the runtime: the port is in use until the pending accept has ended.
+      this.closing.add(key);
+      return Promise.resolve().then(() => void this.closing.delete(key));
     },
     setRoutes: (table: RouteTable): void => void (this.table = table),
     forget: (endpointIds: Iterable<string>): void => void this.forgotten.push(...endpointIds),
@@ -129,4 +134,13 @@ export class FakeWorld implements RoundEffects {
       return this.faults.save === undefined ? Promise.resolve() : Promise.reject(this.faults.save);
     },
   };
+
+  /** The kernel opens nothing beside a listener on every address of the same port. */
+  #isTaken(key: string): boolean {
+    const port = key.slice(key.indexOf(":"));
+    const others = [this.open, this.closing];
+    if (others.some((keys) => keys.has(key) || keys.has(`0.0.0.0${port}`))) return true;
+    return key === `0.0.0.0${port}` &&
+      others.some((keys) => keys.values().some((other) => other.endsWith(port)));
+  }
 }

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
-import { chooseByRequest, planRoute, refuseOtherHost, urlOf } from "../../src/forward/choose_route.ts";
-import { ListenerRoutes } from "../../src/model/route_table.ts";
+import {
+  chooseByRequest,
+  chooseNext,
+  ingressHost,
+  planRoute,
+  type RouteChoice,
+  urlOf,
+} from "../../src/forward/choose_route.ts";
+import { ListenerRoutes, type Route } from "../../src/model/route_table.ts";
 import { sniffHttp } from "../../src/forward/http/sniff_http.ts";
 import { latin1 } from "../fakes/memory_stream.ts";
 import { hostRules, route, routes } from "../fakes/routes.ts";
@@ -22,18 +29,31 @@ Deno.test("chooseByRequest() shortens a foreign Host in its answer, and sends no
   assert.ok("refusal" in choice && choice.refusal.method === "HEAD" && choice.refusal.reason.length < 250);
 });
 
-Deno.test("refuseOtherHost() refuses another name, or one that must not be rewritten", () => {
-  const choice = { route: route("http://*.example.com:80"), host: "a.example.com", passthrough: false };
-  const status = (host: string, more = {}): number | undefined => {
+Deno.test("chooseNext() finds the present route of each name, or refuses a name that has none", () => {
+  const shared = { listenInterface: "0.0.0.0" };
+  const [a, wild] = [route("http://a.example.com:80", shared), route("http://*.example.com:80", shared)];
+  const next = (last: RouteChoice, host: string, ...present: Route[]) => {
     const sniff = sniffHttp(latin1(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`));
     assert.ok(sniff !== "more" && sniff.kind === "request");
-    return refuseOtherHost({ ...choice, ...more }, sniff.head, { rules: hostRules() })?.status;
+    const options = { rules: hostRules(), routes: () => new ListenerRoutes(present) };
+    const choice = chooseNext(last, sniff.head, options);
+    return "refusal" in choice ? choice.refusal.status : [choice.route, choice.host, choice.hostField];
   };
-  assert.equal(status("a.example.com"), undefined);
-  assert.equal(status("b.example.com"), 421);
-  const rewriting = { route: route("http://a.example.com:80"), hostField: "a.example.com" };
-  assert.equal(status("10.107.0.2", rewriting), undefined);
-  assert.equal(status("b.example.com", rewriting), 421);
+  const last = { route: a, host: "a.example.com", passthrough: false };
+  assert.deepEqual(next(last, "b.example.com", a, wild), [wild, "b.example.com", undefined]);
+  assert.deepEqual(next({ ...last, host: "b.example.com" }, "a.example.com", a, wild), [
+    a,
+    "a.example.com",
+    undefined,
+  ]);
+  assert.equal(next(last, "b.example.org", a, wild), 421);
+  assert.equal(next(last, "b.example.com", a), 421, "an endpoint that has gone");
+  assert.equal(next(last, "b.example.com"), 421, "no endpoint is left");
+  assert.deepEqual(next(last, "a.example.com"), [a, "a.example.com", undefined]);
+  const own = { route: route("http://a.example.com:80"), host: "a.example.com", passthrough: false };
+  const rewriting = { ...own, hostField: "a.example.com" };
+  assert.deepEqual(next(rewriting, "10.107.0.2"), [own.route, "a.example.com", "a.example.com"]);
+  assert.equal(next(rewriting, "b.example.com", a, wild), 421);
 });
 
 Deno.test("chooseByRequest() rewrites Host on a virtual address unless the first one is right", () => {
@@ -96,4 +116,23 @@ Deno.test("urlOf() omits default ports", () => {
   for (const url of ["http://a:80", "https://a:443", "tls://a:443"]) {
     assert.equal(urlOf(route(url)), url.slice(0, url.lastIndexOf(":")));
   }
+});
+
+Deno.test("ingressHost() spells what the API named as the API does, and no more (R89)", () => {
+  const rows = [
+    ["http://api.myapp:80", "API.MyApp", "api.myapp", "API.MyApp"],
+    ["http://api.myapp:80", "api.myapp.", "api.myapp", "api.myapp."],
+    [
+      "http://xn--bcher-kva.example:80",
+      "XN--Bcher-KVA.example",
+      "xn--bcher-kva.example",
+      "XN--Bcher-KVA.example",
+    ],
+    ["tls://*.a_b.example:443", "*.A_b.Example.", "x.y.a_b.example", "x.y.A_b.Example."],
+    ["tcp://*.example.com:5432", "*.Example.com", "*.example.com", "*.Example.com"],
+  ] as const;
+  for (const [url, spelling, host, asked] of rows) {
+    assert.equal(ingressHost({ route: route(url, { spelling }), host }), asked);
+  }
+  assert.equal(ingressHost({ route: route("http://api.myapp:80"), host: "api.myapp" }), "api.myapp");
 });

@@ -33,6 +33,7 @@ Deno.test("Addresses are restored at the next round, and a lasting failure is lo
     kind: "dummy",
     subnet: "10.107.0.0/16",
     reason: null,
+    hint: null,
   });
 
   for (let episode = 0; episode < 2; episode++) {
@@ -74,7 +75,7 @@ Deno.test("Addresses report in log and status why there is no virtual interface"
   assert.equal(ip.changes.length, length, "there is only one attempt");
 });
 
-Deno.test("Addresses keep a chosen subnet over restarts, even after the conflict is gone", async () => {
+Deno.test("Addresses return to the configured subnet at a restart without the conflict (R105)", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/net_subnet.json`;
   const ip = new FakeIp();
@@ -85,19 +86,18 @@ Deno.test("Addresses keep a chosen subnet over restarts, even after the conflict
   await new LinuxIp({ run: ip.run }).release();
 
   ip.routes.pop();
-  ip.routes.push({ to: "10.108.1.0/24", dev: "veth0", proto: "kernel" });
   const second = addressesOn(ip, path);
   await second.prepare(SUBNET);
-  assert.equal(formatCidr(second.subnet), "10.107.0.0/16", "the choice is in use now");
-  await new LinuxIp({ run: ip.run }).release();
-
-  ip.routes.pop();
-  const third = addressesOn(ip, path);
-  await third.prepare(SUBNET);
-  assert.equal(formatCidr(third.subnet), "10.108.0.0/16");
-  assert.match(third.report.reason!, /an earlier run found 10\.107\.0\.0\/16 in use/);
-  await third.prepare(parseCidr("10.20.0.0/16")!);
-  assert.equal(formatCidr(third.subnet), "10.20.0.0/16", "the choice is for another request");
+  assert.equal(formatCidr(second.subnet), "10.107.0.0/16");
+  assert.equal(second.report.reason, null);
+  assert.deepEqual(
+    second.equivalentSubnets.map(formatCidr),
+    ["127.107.0.0/16", "10.108.0.0/16"],
+    "leases of the other subnet keep their offsets",
+  );
+  await second.prepare(parseCidr("10.20.0.0/16")!);
+  assert.equal(formatCidr(second.subnet), "10.20.0.0/16", "the choice is for another request");
+  assert.deepEqual(second.equivalentSubnets.map(formatCidr), ["127.20.0.0/16"]);
 });
 
 Deno.test("SubnetMemory sets a damaged file aside, and logs what cannot be read or written (F15)", async () => {
@@ -119,6 +119,25 @@ Deno.test("SubnetMemory sets a damaged file aside, and logs what cannot be read 
   await Deno.mkdir(path);
   await memory.remember(SUBNET, SUBNET);
   assert.match(logged.lines("warning").at(-1)!, /Cannot save the chosen subnet/);
+});
+
+Deno.test("Addresses name the first address that other machines can dial, or localhost", async () => {
+  const lists: [readonly string[], string][] = [
+    [["127.0.0.1", "10.107.0.1", "192.168.1.10", "10.0.0.5"], "192.168.1.10"],
+    [["127.0.0.1", "10.107.0.1"], "127.0.0.1"],
+    [[], "127.0.0.1"],
+  ];
+  for (const [list, shared] of lists) {
+    const addresses = new Addresses({
+      driver: driverOn(new FakeIp()),
+      subnet: SUBNET,
+      memory: new SubnetMemory({ path: "/nonexistent/net_subnet.json", files }),
+      ownAddresses: () => list,
+      allowed: () => [],
+    });
+    await addresses.prepare(SUBNET);
+    assert.equal(addresses.shared(), shared);
+  }
 });
 
 Deno.test("Addresses admit only peers of this machine to virtual listeners", async () => {

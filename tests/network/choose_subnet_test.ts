@@ -3,8 +3,9 @@ import fc from "fast-check";
 import { cidrsOverlap, formatCidr, parseCidr } from "../../src/lib/ipv4.ts";
 import { chooseSubnet } from "../../src/network/choose_subnet.ts";
 
-function choose(wanted: string, routes: string[], remembered?: string) {
+function choose(wanted: string, routes: string[], remembered?: string, isInUse?: boolean) {
   const choice = chooseSubnet(parseCidr(wanted)!, {
+    ...(isInUse === undefined ? {} : { isInUse }),
     routes: routes.map((to) => ({ to: parseCidr(to)!, dev: "veth0" })),
     remembered: remembered === undefined ? undefined : parseCidr(remembered),
   });
@@ -38,16 +39,21 @@ Deno.test("chooseSubnet() takes another private /16 in a fixed order if it is in
   assert.equal(choose(WANTED, ["10.0.0.0/8", "172.16.0.0/12", "192.168.1.0/24"]), undefined);
 });
 
-Deno.test("chooseSubnet() keeps a free remembered choice, if it could have made it", () => {
-  assert.deepEqual(choose(WANTED, [], "10.120.0.0/16"), [
+Deno.test("chooseSubnet() returns to a free wanted subnet, unless the remembered one is in use", () => {
+  assert.deepEqual(choose(WANTED, [], "10.120.0.0/16"), [WANTED, undefined]);
+  assert.deepEqual(choose(WANTED, [], "10.120.0.0/16", true), [
     "10.120.0.0/16",
-    "10.120.0.0/16 is used instead of 10.107.0.0/16: an earlier run found 10.107.0.0/16 in use",
+    "10.120.0.0/16 is used instead of 10.107.0.0/16: 10.107.0.0/16 was in use; " +
+    "to return to it: ngrokctl rebind",
   ]);
+});
+
+Deno.test("chooseSubnet() takes a free remembered choice first, if it could have made it", () => {
   assert.equal(choose(WANTED, ["10.107.0.0/16"], "10.120.0.0/16")?.[0], "10.120.0.0/16");
   assert.equal(choose(WANTED, ["10.120.0.0/16"], "10.120.0.0/16")?.[0], WANTED);
   assert.equal(choose(WANTED, ["10.107.0.0/16", "10.120.0.0/16"], "10.120.0.0/16")?.[0], "10.108.0.0/16");
   for (const hostile of ["0.0.0.0/0", "8.8.0.0/16", "10.0.0.0/8", "127.0.0.0/8", WANTED]) {
-    assert.deepEqual(choose(WANTED, [], hostile), [WANTED, undefined]);
+    assert.deepEqual(choose(WANTED, [], hostile, true), [WANTED, undefined]);
   }
 });
 

@@ -4,7 +4,7 @@ import { CommandError } from "../../src/model/errors.ts";
 import { IP } from "../../src/network/ip_program.ts";
 import { LinuxIp } from "../../src/network/linux_ip.ts";
 import { captureLog } from "../fakes/captured_log.ts";
-import { FakeIp, hangs } from "./fake_ip.ts";
+import { FakeIp, type FakeLink, hangs } from "./fake_ip.ts";
 
 const SUBNET = parseCidr("10.107.0.0/16")!;
 const UNKNOWN_KIND = "Error: Unknown device type.";
@@ -75,15 +75,38 @@ Deno.test("LinuxIp runs ip by its absolute path, at most 5 s for each call", asy
   assert.deepEqual([...seen], [`${IP} 5000`]);
 });
 
-Deno.test("LinuxIp creates a bridge if the kernel has no dummy, and logs it (F31)", async () => {
+Deno.test("LinuxIp creates a veth with a carrier if the kernel has no dummy, and logs it (F31)", async () => {
   await using logged = await captureLog();
   const ip = new FakeIp();
   ip.refuse(/type dummy/, UNKNOWN_KIND);
   const driver = await preparedOn(ip);
-  assert.equal(driver.linkKind, "bridge");
-  assert.equal(ip.links.get("ngrokd0")!.kind, "bridge");
+  assert.equal(driver.linkKind, "veth");
+  assert.deepEqual([...ip.links].map(([name, { kind, up }]) => [name, kind, up]), [
+    ["lo", "", true],
+    ["ngrokd0", "veth", true],
+    ["ngrokd0-peer", "veth", true],
+  ]);
   assert.match(logged.lines("info").join("\n"), /kind dummy: .*Unknown device type/);
   assert.equal(await driver.findProblem(), undefined);
+  ip.setDown("ngrokd0-peer");
+  assert.equal(await driver.findProblem(), "the interface ngrokd0-peer is down");
+  assert.deepEqual(await driver.prepare(SUBNET), { subnet: SUBNET });
+  assert.deepEqual(ip.changes, ["link set dev ngrokd0-peer up"]);
+  await driver.release();
+  assert.deepEqual([...ip.links.keys()], ["lo"]);
+});
+
+Deno.test("LinuxIp replaces the bridge without a carrier that an earlier version left", async () => {
+  const ip = new FakeIp();
+  ip.links.set("ngrokd0", {
+    mac: "02:6e:67:72:6f:6b",
+    kind: "bridge",
+    up: true,
+    addresses: ["10.107.0.1/32"],
+  });
+  const driver = linuxOn(ip);
+  assert.deepEqual(await driver.prepare(SUBNET), { subnet: SUBNET });
+  assert.deepEqual([driver.linkKind, ip.links.get("ngrokd0")!.kind], ["dummy", "dummy"]);
 });
 
 Deno.test("LinuxIp puts the route on lo if no interface can be created (F31)", async () => {
@@ -116,7 +139,7 @@ Deno.test("LinuxIp without rights gives the reason for each kind, and leaves not
   const driver = linuxOn(ip);
   assert.deepEqual(await driver.prepare(SUBNET), {
     subnet: SUBNET,
-    failure: `dummy: ${NOT_PERMITTED}; bridge: ${NOT_PERMITTED}; lo: ${NOT_PERMITTED} ` +
+    failure: `dummy: ${NOT_PERMITTED}; veth: ${NOT_PERMITTED}; lo: ${NOT_PERMITTED} ` +
       "(this needs root or the capability NET_ADMIN)",
   });
   assert.equal(await driver.findProblem(), undefined);
@@ -203,12 +226,72 @@ Deno.test("LinuxIp chooses another subnet if there is a route to the wanted one,
       "10.107.0.2 is not in 10.108.0.0/16",
     ]]),
   );
-  await driver.release();
-  assert.deepEqual(ip.routes.map(({ to }) => to), ["default", "10.107.1.0/24"]);
-
-  ip.routes.pop();
+  ip.routes.splice(ip.routes.findIndex(({ dev }) => dev === "veth0"), 1);
   const again = await driver.prepare(SUBNET, chosen.subnet);
-  assert.deepEqual([again.subnet, again.remember], [chosen.subnet, true]);
+  assert.deepEqual([again.subnet, again.remember], [chosen.subnet, true], "its addresses are leased");
+  assert.deepEqual(await linuxOn(ip).prepare(SUBNET, chosen.subnet), { subnet: SUBNET }, "a restart");
+});
+
+/** The interface of the Go daemon 0.2 after SIGTERM, with the addresses of its endpoints. */
+function leaveGoInterface(ip: FakeIp, link: Partial<FakeLink> = {}): void {
+  const addresses = ["10.107.0.1/16", "10.107.0.2/16", "10.107.0.3/16"];
+  ip.links.set("ngrokd0", { mac: "36:4e:8f:9f:f4:d7", kind: "dummy", up: true, addresses, ...link });
+  ip.routes.push({ to: "10.107.0.0/16", dev: "ngrokd0", proto: "kernel" });
+  for (const address of addresses) {
+    ip.routes.push({ to: address.replace("/16", ""), dev: "ngrokd0", proto: "kernel" });
+  }
+}
+
+// Its routes looked like those of another network, so that every address moved to 10.108.0.0/16.
+Deno.test("LinuxIp takes over the interface that the Go daemon left behind, and removes it (R105)", async () => {
+  await using logged = await captureLog();
+  for (const kind of ["dummy", "bridge"]) {
+    const ip = new FakeIp();
+    leaveGoInterface(ip, { kind });
+    const driver = linuxOn(ip);
+    assert.deepEqual(await driver.prepare(SUBNET), { subnet: SUBNET });
+    assert.deepEqual(ip.changes, ["link delete dev ngrokd0", ...CREATE_DUMMY]);
+    assert.match(logged.lines("info").join("\n"), /Took over interface ngrokd0 of the Go daemon/);
+    assert.equal(driver.linkKind, "dummy");
+    assert.equal(await driver.findProblem(), undefined);
+    await driver.release();
+    assert.deepEqual([...ip.links.keys()], ["lo"]);
+    assert.deepEqual(ip.routes.map(({ to }) => to), ["default"]);
+  }
+});
+
+Deno.test("LinuxIp takes over no bridge of another name, which may carry traffic", async () => {
+  const ip = new FakeIp();
+  ip.links.set("br0", { mac: "36:4e:8f:9f:f4:d7", kind: "bridge", up: true, addresses: ["10.107.0.1/16"] });
+  ip.routes.push({ to: "10.107.0.0/16", dev: "br0", proto: "kernel" });
+  const { subnet } = await new LinuxIp({ run: ip.run, interfaceName: "br0" }).prepare(SUBNET);
+  assert.equal(formatCidr(subnet), "10.108.0.0/16");
+  assert.ok(ip.links.has("br0"));
+});
+
+Deno.test("LinuxIp takes over nothing that the Go daemon does not leave behind", async () => {
+  const foreign: Partial<FakeLink>[] = [
+    { kind: "veth" },
+    { kind: "" },
+    { addresses: ["10.107.0.10/16"] },
+    { addresses: ["10.108.0.1/16"] },
+    { addresses: [] },
+  ];
+  for (const link of foreign) {
+    const ip = new FakeIp();
+    leaveGoInterface(ip, link);
+    const before = structuredClone(ip.links.get("ngrokd0"));
+    const { subnet } = await linuxOn(ip).prepare(SUBNET);
+    assert.equal(formatCidr(subnet), "10.108.0.0/16");
+    assert.deepEqual(ip.links.get("ngrokd0"), before);
+  }
+});
+
+Deno.test("LinuxIp names the reason if it cannot take over the Go daemon's interface", async () => {
+  const ip = new FakeIp();
+  leaveGoInterface(ip);
+  ip.refuse(/^link delete/, NOT_PERMITTED);
+  assert.match((await linuxOn(ip).prepare(SUBNET)).failure!, /link delete dev ngrokd0.*not permitted/);
 });
 
 Deno.test("LinuxIp reports that all private networks are in use", async () => {

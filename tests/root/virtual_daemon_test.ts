@@ -41,7 +41,7 @@ test("the daemon serves its subnet only to this machine, restores it, and leaves
     assert.equal(api.ip, "10.107.0.2");
     const { driver, subnet, reason, kind } = (await machine.askStatus()).addresses;
     assert.deepEqual([driver, subnet, reason], ["linux_ip", SUBNET, null]);
-    assert.match(kind!, /^(dummy|bridge|lo)$/);
+    assert.match(kind!, /^(dummy|veth|lo)$/);
     const assertServes = async () =>
       assert.equal((await get(`${api.ip}:8301`, "api.myapp:8301")).status, 200);
     await assertServes();
@@ -66,21 +66,57 @@ test("the daemon serves its subnet only to this machine, restores it, and leaves
   assert.equal(await networkState(), before);
 });
 
-test("the daemon remembers the subnet that it chose because of a conflict (F33)", async () => {
+test("the daemon returns to its subnet after a conflict, with the same offsets (F33) (R105)", async () => {
   await using machine = await FakeMachine.create({ subnet: SUBNET });
   machine.cloud.addEndpoint({ url: "http://api.myapp:8301", backend: "http" });
   const lan = new Lan();
-  for (const hasConflict of [true, false]) {
+  for (const [hasConflict, address] of [[true, "10.108.0.2"], [false, "10.107.0.2"]] as const) {
     if (hasConflict) await lan.create("10.107.1.1/16");
     await whileRunning(machine, async () => {
       await machine.until("the endpoint is active", async () => {
         const [row] = await machine.askList();
-        return row?.listen_address === "10.108.0.2:8301" && row.state === "active";
+        return row?.listen_address === `${address}:8301` && row.state === "active";
       });
-      assert.match((await machine.askStatus()).addresses.reason!, /^10\.108\.0\.0\/16 is used instead of/);
+      const { reason } = (await machine.askStatus()).addresses;
+      if (hasConflict) assert.match(reason!, /^10\.108\.0\.0\/16 is used instead of/);
+      else assert.equal(reason, null);
     });
     if (hasConflict) await lan.delete();
   }
+});
+
+/** Leaves what the Go daemon 0.2 leaves behind at SIGTERM: its interface, state files and names. */
+async function leaveGoState(machine: FakeMachine): Promise<void> {
+  await shell(`
+/sbin/ip link add name ngrokd0 type dummy || /sbin/ip link add name ngrokd0 type bridge
+for n in 1 2 3; do /sbin/ip address add 10.107.0.$n/16 dev ngrokd0; done
+/sbin/ip link set ngrokd0 up`);
+  await Deno.writeTextFile(`${machine.etc}/ip_mappings.json`, '{\n  "api.myapp": "10.107.0.3"\n}');
+  await Deno.writeTextFile(`${machine.etc}/network_ports.json`, "{}");
+  await Deno.writeTextFile(
+    machine.hostsPath,
+    `${HOSTS}\n# BEGIN ngrokd managed section\n10.107.0.3\tapi.myapp\n# END ngrokd managed section\n`,
+  );
+}
+
+test("the daemon takes over what the Go daemon left, keeps addresses, and removes it (R105)", async () => {
+  await using machine = await FakeMachine.create({ subnet: SUBNET });
+  const before = await networkState();
+  await leaveGoState(machine);
+  machine.cloud.addEndpoint({ url: "http://api.myapp:8301", backend: "http" });
+  await whileRunning(machine, async () => {
+    await machine.until("the endpoint is active", async () => {
+      const [row] = await machine.askList();
+      return row?.listen_address === "10.107.0.3:8301" && row.state === "active";
+    });
+    const { driver, kind, subnet, reason } = (await machine.askStatus()).addresses;
+    assert.deepEqual([driver, subnet, reason], ["linux_ip", SUBNET, null]);
+    assert.match(kind!, /^(dummy|veth)$/);
+    assert.equal((await get("10.107.0.3:8301", "api.myapp:8301")).status, 200);
+    assert.match(machine.logText, /Took over interface ngrokd0 of the Go daemon/);
+  });
+  assert.equal(await networkState(), before);
+  assert.doesNotMatch(await Deno.readTextFile(machine.hostsPath), /ngrokd|myapp/);
 });
 
 test("cleanup removes the interface, the route and the names that a killed daemon left", async () => {

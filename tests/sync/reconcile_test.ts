@@ -161,6 +161,29 @@ Deno.test("reconcile() closes unneeded listeners before it binds", async () => {
   assert.deepEqual([...machine.open], ["127.107.0.2:80"]);
 });
 
+Deno.test("reconcile() moves no port in a change of mode because of its own listeners (R106)", async () => {
+  const machine = new Machine();
+  const urls = ["http://a.t", "https://b.t", "http://c.t:3000", "tcp://d.t:5432"];
+  let ports: ReadonlyMap<string, number> = new Map();
+  // Another program holds the port of d.t on its virtual address, so that d.t is on 9080 there.
+  machine.unbindable.set("127.107.0.5:5432", "in_use");
+  for (const mode of ["virtual", "0.0.0.0", "virtual", "0.0.0.0"]) {
+    const outcome = await machine.round(urls, { mode, ports });
+    ({ ports } = outcome);
+    const isVirtual = mode === "virtual";
+    const at = (end: string) => isVirtual ? `127.107.0.${end}` : "0.0.0.0";
+    assert.deepEqual(listening(outcome), {
+      "a.t:80": `${at("2")}:80`,
+      "b.t:443": `${at("3")}:443`,
+      "c.t:3000": `${at("4")}:3000`,
+      "d.t:5432": `${at("5")}:${isVirtual ? 9080 : 5432}`,
+    });
+    // 9080 was the port of d.t until this round.
+    assert.deepEqual([...ports], isVirtual ? [["d.t:5432", 9080]] : [["c.t:3000", 9081]]);
+    assert.equal(isComplete(outcome), true);
+  }
+});
+
 Deno.test("reconcile() takes the next free port when a port is in use, and reports it", async () => {
   const machine = new Machine();
   machine.occupy(80, 9080);

@@ -123,6 +123,18 @@ Deno.test("runRound() does everything else when the state cannot be saved, and r
 });
 
 // The round once saved an empty list.
+// Version 0.2 of the Go daemon gave each endpoint in network mode a port from net.start_port up.
+Deno.test("runRound() keeps the port that the Go daemon gave an http endpoint on port 80 (R105)", async () => {
+  const world = new FakeWorld();
+  const list = endpoints("http://a.t", "http://b.t", "http://c.t:3000");
+  const saved = { ...NOTHING_SAVED, ports: new Map([["a.t:80", 9085]]) };
+  const network = { listenInterface: "0.0.0.0", resolveInterface: (name: string) => name };
+  const outcome = await runRound(input(list, { saved, ...network }), world);
+  assert.deepEqual([...world.open].sort(), ["0.0.0.0:3000", "0.0.0.0:80", "0.0.0.0:9080", "0.0.0.0:9085"]);
+  assert.equal(world.table.at("0.0.0.0:9085")?.sole?.hostname, "a.t");
+  assert.deepEqual([...outcome.saved.ports].sort(), [["a.t:80", 9085], ["c.t:3000", 9080]]);
+});
+
 Deno.test("runRound() saves no list when there never was one", async () => {
   const world = new FakeWorld();
   const done = await runRound(input(undefined), world);

@@ -1,8 +1,8 @@
 import { compare } from "../../lib/compare.ts";
-import { type RefusedEndpoint, serviceKey } from "../../model/endpoint.ts";
+import { parseEndpointUrl, type RefusedEndpoint, serviceKey } from "../../model/endpoint.ts";
 import { VIRTUAL } from "../../model/listen_mode.ts";
 import type { EndpointHealth, EndpointReport } from "../../model/report.ts";
-import { clientAddress, listenerKey, type Route } from "../../model/route_table.ts";
+import { ANY_ADDRESS, clientAddress, listenerKey, type Route } from "../../model/route_table.ts";
 import type { Traffic } from "../../model/traffic.ts";
 import type { EndpointOutcome } from "../../sync/round.ts";
 
@@ -14,9 +14,12 @@ const NEVER = "0001-01-01T00:00:00Z";
  * port and id.
  */
 export function endpointReports(input: EndpointReportInput): EndpointReport[] {
+  // Read once, if at all: a list has thousands of rows.
+  let shared: string | undefined;
+  const context = { ...input, sharedAddress: () => shared ??= input.sharedAddress() };
   const rows = [
-    ...input.outcomes.map((outcome) => outcomeReport(outcome, input)),
-    ...input.refused.map(refusedReport),
+    ...input.outcomes.map((outcome) => outcomeReport(outcome, context)),
+    ...input.refused.map((endpoint) => refusedReport(endpoint, input)),
   ];
   return rows.sort((a, b) => compare(a.hostname, b.hostname) || a.port - b.port || compare(a.id, b.id));
 }
@@ -26,6 +29,10 @@ export interface EndpointReportInput {
   readonly outcomes: readonly EndpointOutcome[];
   readonly refused: readonly RefusedEndpoint[];
   readonly traffic: (endpointId: string) => Traffic;
+  /** Returns the configured mode of a host name: `virtual`, or an address or interface. */
+  readonly modeOf: (hostname: string) => string;
+  /** Returns the address at which clients reach a listener on every address. */
+  readonly sharedAddress: () => string;
   /** Returns the last error of a service (`host:port`) that is failing. @default None is failing */
   readonly failureOf?: (service: string) => string | undefined;
   /** True if this machine uses the DNS server, so that names below a wildcard resolve. */
@@ -62,6 +69,8 @@ function outcomeReport(outcome: EndpointOutcome, input: EndpointReportInput): En
   const { endpoint, route, reason, state } = outcome;
   const { id, url, hostname, port, wildcard } = endpoint;
   const traffic = input.traffic(id);
+  const mode = input.modeOf(hostname);
+  const dialled = route && dialable(route, input);
   // All other names are in the hosts file, too.
   const unresolved = wildcard ? input.unresolved?.get(hostname) : undefined;
   const failure = route === undefined ? undefined : input.failureOf?.(serviceKey(endpoint));
@@ -78,9 +87,9 @@ function outcomeReport(outcome: EndpointOutcome, input: EndpointReportInput): En
       failure ?? "",
       reason,
       unresolved === undefined ? "" : `does not resolve on this machine: ${unresolved}`,
-      wildcardUsage(route, input.asksDns && unresolved === undefined && state !== "degraded"),
+      wildcardUsage(dialled, input.asksDns && unresolved === undefined && state !== "degraded"),
     ].filter((text) => text !== "").join("; "),
-    ...(route === undefined ? {} : listenerFields(route)),
+    ...(route === undefined ? { mode, listen_interface: mode } : listenerFields(route, dialled!.address)),
     open_connections: traffic.open,
     total_connections: traffic.total,
     bytes_in: traffic.bytesIn,
@@ -89,13 +98,19 @@ function outcomeReport(outcome: EndpointOutcome, input: EndpointReportInput): En
   };
 }
 
-function listenerFields(route: Route): Partial<EndpointReport> {
+/** Returns the route with an address that can be dialled: nobody can dial 0.0.0.0. */
+function dialable(route: Route, { sharedAddress }: EndpointReportInput): Route {
+  const address = clientAddress(route);
+  return { ...route, address: address === ANY_ADDRESS ? sharedAddress() : address };
+}
+
+function listenerFields(route: Route, dialled: string): Partial<EndpointReport> {
   const { address, localPort, listenInterface, scheme } = route;
   const virtual = listenInterface === VIRTUAL;
   const key = listenerKey(address, localPort);
   return {
-    ip: clientAddress(route),
-    listen_address: listenerKey(clientAddress(route), localPort),
+    ip: dialled,
+    listen_address: listenerKey(dialled, localPort),
     mode: listenInterface,
     listen_interface: virtual ? VIRTUAL : address,
     local_listener: true,
@@ -123,8 +138,21 @@ function wildcardUsage(route: Route | undefined, resolves: boolean): string {
   return `use SNI: curl --connect-to ${name}:${port}:${key} https://${name}:${port}/`;
 }
 
-function refusedReport(endpoint: RefusedEndpoint): EndpointReport {
-  return { ...emptyReport(), id: endpoint.id, url: endpoint.url, state: "refused", reason: endpoint.reason };
+function refusedReport(
+  { id, url, reason }: RefusedEndpoint,
+  { modeOf }: EndpointReportInput,
+): EndpointReport {
+  const mode = modeOf(hostnameOf(url));
+  return { ...emptyReport(), id, url, state: "refused", reason, mode, listen_interface: mode };
+}
+
+/** A refused URL may have no host name; it then has the mode of all names. */
+function hostnameOf(url: string): string {
+  try {
+    return parseEndpointUrl(url).hostname;
+  } catch {
+    return "";
+  }
 }
 
 function emptyReport(): EndpointReport {

@@ -1,5 +1,6 @@
 import { certificateWarning } from "../../identity/certificate_warning.ts";
 import { VERSION } from "../../lib/version.ts";
+import { interfaceOf } from "../../sync/allocate.ts";
 import type { EndpointOutcome } from "../../sync/round.ts";
 import type {
   EndpointReport,
@@ -20,8 +21,11 @@ const MAX_NAMED = 10;
 
 /** Returns the answer of `list`. */
 export function listReport(daemon: Daemon): EndpointReport[] {
-  const { loop, forwarder, dns } = daemon;
+  const { loop, forwarder, dns, addresses, live } = daemon;
+  const { net } = live.current;
   return endpointReports({
+    modeOf: (hostname) => interfaceOf(hostname, net),
+    sharedAddress: () => net.advertiseIp || addresses.shared(),
     outcomes: loop.outcomes,
     refused: loop.refusals.refused,
     traffic: (id) => forwarder.traffic(id),
@@ -103,7 +107,7 @@ function judgedReport(daemon: Daemon, reports: readonly EndpointReport[]): Judge
     trust: trustStatus(daemon),
     config: { ...live.report, warnings: [...live.report.warnings, ...account.warnings] },
     names: names.report,
-    addresses: addresses.report,
+    addresses: daemon.subnetWatch.report,
     dns: daemon.dns.report,
     resolver_wanted: live.current.dns.manageResolvConf !== false,
     health: health.report,
@@ -113,6 +117,7 @@ function judgedReport(daemon: Daemon, reports: readonly EndpointReport[]): Judge
       ...daemon.listenerProbe.problems,
       ...daemon.stateProblems,
       ...daemon.memoryProblems(),
+      ...(daemon.ingressChoice.problem === undefined ? [] : [daemon.ingressChoice.problem]),
       ...(addresses.memoryProblem === undefined ? [] : [addresses.memoryProblem]),
     ],
     start_time: new Date(startedAt).toISOString(),

@@ -51,7 +51,7 @@ export class DialGate {
     using _slot = await this.#slot(target, options);
     const startedAt = performance.now();
     const timeoutMs = end - startedAt;
-    if (timeoutMs < this.#minMs) throw tooLate(target);
+    if (timeoutMs < (options.minMs ?? this.#minMs)) throw tooLate(target);
     const running: RunningDial = { network: this.#network, startedAt, trial: this.#begin(target) };
     try {
       const stream = await dial({ timeoutMs, checkFirst: running.trial !== undefined || !this.#isProven });
@@ -157,6 +157,8 @@ export interface PassOptions {
   /** The time limit of the wait and the dial together. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** The shortest time for a dial. @default {that of the gate} */
+  readonly minMs?: number | undefined;
   /** The endpoint or network that the dial is for; all take turns. @default One for all */
   readonly holder?: string | undefined;
   readonly dial: (options: GatedDial) => Promise<ByteStream>;

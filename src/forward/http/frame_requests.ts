@@ -1,26 +1,34 @@
 import { BadChunk, ChunkedBody } from "./chunked_body.ts";
+import { type HeadRules, SHARED_HEAD } from "./head_rules.ts";
 import { type RequestHead, valuesOf } from "./parse_head.ts";
-import type { HttpRefusal } from "./refuse.ts";
+import { type HttpRefusal, unreadable, type UnreadableOptions } from "./refuse.ts";
 import { rewriteHead } from "./rewrite_head.ts";
 import { PartialHead, sniffHttp } from "./sniff_http.ts";
 
 /**
- * Finds the beginning and the end of each request of a connection by the strict rules of RFC 9112,
+ * Finds the beginning and the end of each request of a connection by the rules of its listener,
  * asks `admit` about each, and replaces its Host if `hostField` is set. Does no I/O: call `next`
  * with the bytes that have not been passed on yet, drop those that it passes, and call it again.
  *
- * Only the first request of a connection can switch protocols, so that the first response shows
- * whether it did. `Upgrade` is removed from later requests. So is an upgrade to h2c, where each
- * stream could name another host. RFC 9110 7.8 permits both.
+ * Any request may switch protocols; a CONNECT only if nothing but refused CONNECTs came before. An
+ * upgrade to h2c is removed, as RFC 9110 7.8 permits, because each stream could name another host.
  */
 export class RequestFramer {
   readonly #options: FramerOptions;
+  readonly #rules: HeadRules;
   #state: State = { kind: "head", partial: new PartialHead() };
-  #requests = 0;
+  /** True if a request other than CONNECT has passed. */
+  #hasRequested = false;
   #switch: SwitchKind | undefined;
 
   constructor(options: FramerOptions) {
     this.#options = options;
+    this.#rules = options.rules ?? SHARED_HEAD;
+  }
+
+  /** The largest size of what must be read as a whole: a head, or a line of a chunked body. */
+  get maxInputBytes(): number {
+    return this.#rules.maxBytes;
   }
 
   /** True if the next bytes belong to a head. */
@@ -55,7 +63,7 @@ export class RequestFramer {
   }
 
   /**
-   * Continues after the server's response to the first request: `switched` if the connection left
+   * Continues after the server's response to a request to switch: `switched` if the connection left
    * HTTP/1.
    */
   answerSwitch(switched: boolean): void {
@@ -64,18 +72,27 @@ export class RequestFramer {
   }
 
   #head(input: Uint8Array, partial: PartialHead): FrameResult {
-    const sniff = sniffHttp(input, partial);
-    if (sniff === "more") return { kind: "more", unseen: 0 };
+    const sniff = sniffHttp(input, { partial, rules: this.#rules });
+    if (sniff === "more") {
+      const emptyLines = this.#rules.isLenient && partial.lines === 0 ? partial.start : 0;
+      if (emptyLines === 0) return { kind: "more", unseen: 0 };
+      // An empty line behind a body begins no request whose head could be late.
+      this.#state = { kind: "head", partial: new PartialHead() };
+      return { kind: "pass", count: emptyLines, instead: new Uint8Array(0) };
+    }
     if (sniff.kind === "h2") return badRequest("HTTP/2 without TLS is not supported here");
-    if (sniff.kind === "error") return badRequest(sniff.reason, sniff.status);
+    if (sniff.kind === "error") return badRequest(sniff.reason, sniff);
     const { head } = sniff;
-    if (this.#requests > 0 && head.method === "CONNECT") {
+    const isConnect = head.method === "CONNECT";
+    if (this.#hasRequested && isConnect) {
       return badRequest("CONNECT must be the first request of its connection");
     }
     const refusal = this.#options.admit(head);
+    if (refusal === "hold") return { kind: "hold", head };
     if (refusal !== undefined) return { kind: "refuse", refusal };
-    this.#switch = this.#requests++ === 0 ? switchOf(head) : undefined;
-    if (head.body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody() };
+    this.#hasRequested ||= !isConnect;
+    this.#switch = switchOf(head);
+    if (head.body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody(this.#rules) };
     else if (head.body > 0) this.#state = { kind: "body", left: head.body };
     else this.#endRequest();
     const instead = rewriteHead(input, head, {
@@ -111,14 +128,18 @@ export type FrameResult =
   | { readonly kind: "more"; readonly unseen: number }
   /** Wait for the server's response and call {@linkcode RequestFramer.answerSwitch}. */
   | { readonly kind: "switch" }
+  /** Prepare for this request, and call `next` again with the same input. */
+  | { readonly kind: "hold"; readonly head: RequestHead }
   | { readonly kind: "refuse"; readonly refusal: HttpRefusal };
 
 /** Options of {@linkcode RequestFramer}. */
 export interface FramerOptions {
-  /** Returns a refusal if the request may not go to the connection's endpoint. */
-  readonly admit: (head: RequestHead) => HttpRefusal | undefined;
+  /** Returns undefined if the request may pass, `hold` if it may not yet, or else a refusal. */
+  readonly admit: (head: RequestHead) => HttpRefusal | "hold" | undefined;
   /** The Host that every request gets. @default Its own */
   readonly hostField?: string | undefined;
+  /** @default Those of a shared listener */
+  readonly rules?: HeadRules;
 }
 
 /** The kind of request that makes a connection carry something other than HTTP/1. */
@@ -131,12 +152,10 @@ type State =
   | { kind: "chunked"; body: ChunkedBody }
   | { kind: "body"; left: number };
 
-/**
- * Returns the kind of switch that the first request of a connection asks for; undefined if it asks
- * for none.
- */
+/** Returns the kind of switch that a request asks for; undefined if it asks for none. */
 export function switchOf(head: RequestHead): SwitchKind | undefined {
   if (head.method === "CONNECT") return "connect";
+  if (!head.fields.some(({ name }) => name === "upgrade")) return undefined;
   const protocols = valuesOf(head.fields, "upgrade").join(",").split(",").map((name) =>
     name.trim().toLowerCase()
   ).filter(Boolean);
@@ -147,7 +166,8 @@ export function switchOf(head: RequestHead): SwitchKind | undefined {
 function hostOfTarget(input: Uint8Array, head: RequestHead): string | undefined {
   const { authority, fields } = head;
   if (authority === undefined) return undefined;
-  const named = new TextDecoder("latin1").decode(input.subarray(authority.start, authority.end));
+  const bytes = head.normal ?? input;
+  const named = new TextDecoder("latin1").decode(bytes.subarray(authority.start, authority.end));
   return fields.some(({ name, value }) => name === "host" && value === named) ? undefined : named;
 }
 
@@ -155,6 +175,6 @@ function pass(count: number): FrameResult {
   return { kind: "pass", count };
 }
 
-function badRequest(reason: string, status: 400 | 431 = 400): FrameResult {
-  return { kind: "refuse", refusal: { status, reason: `Cannot read the request: ${reason}` } };
+function badRequest(reason: string, options?: UnreadableOptions): FrameResult {
+  return { kind: "refuse", refusal: unreadable(reason, options) };
 }

@@ -3,13 +3,16 @@ import { withDeadline } from "../../system/clock.ts";
 import { TURN_MS } from "../../system/turns.ts";
 import type { ClientStream } from "../pipe.ts";
 import type { RequestFramer } from "./frame_requests.ts";
-import { MAX_HEAD_BYTES } from "./parse_head.ts";
+import type { RequestHead } from "./parse_head.ts";
 import { type HttpRefusal, httpResponse, sendRefusal } from "./refuse.ts";
+
+/** Large enough for most heads. It grows for a larger one, and shrinks when that is passed on. */
+const INPUT_BYTES = 16_384;
 
 /**
  * The local client's side of a connection behind a framer: reads return only what the framer
  * passes. A refused request ends the reads, so that the responses to earlier requests still arrive.
- * The refusal follows when the other side has ended too, or is silent.
+ * The refusal follows them, unless the client would take it for a part of one of them.
  */
 export class FramedStream implements ClientStream {
   readonly #inner: ByteStream;
@@ -20,6 +23,7 @@ export class FramedStream implements ClientStream {
   #passed: Uint8Array = new Uint8Array(0);
   #headSince: number | undefined;
   #refusal: HttpRefusal | undefined;
+  #isStopped = false;
   /** True if the last read used its slice, so that the next one waits for a turn. */
   #usedSlice = false;
 
@@ -27,13 +31,13 @@ export class FramedStream implements ClientStream {
     const { initial } = options;
     this.#inner = inner;
     this.#options = options;
-    this.#input = new Uint8Array(Math.max(MAX_HEAD_BYTES, initial.length));
+    this.#input = new Uint8Array(Math.max(INPUT_BYTES, initial.length));
     this.#input.set(initial);
     this.#end = initial.length;
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {
-    const { framer, switched, turn } = this.#options;
+    const { framer, answers, turn } = this.#options;
     let filled = 0;
     if (this.#usedSlice) await turn();
     this.#usedSlice = false;
@@ -46,7 +50,7 @@ export class FramedStream implements ClientStream {
         this.#passed = this.#passed.subarray(part.length);
         continue;
       }
-      if (this.#refusal !== undefined) return filled > 0 ? filled : null;
+      if (this.#isStopped) return filled > 0 ? filled : null;
       const input = this.#input.subarray(this.#start, this.#end);
       const step = framer.next(input);
       if (step.kind === "pass") {
@@ -56,13 +60,14 @@ export class FramedStream implements ClientStream {
         this.#usedSlice = performance.now() > sliceEnd;
         if (filled > 0 && this.#usedSlice) return filled;
       } else if (filled > 0) return filled;
-      else if (step.kind === "refuse") this.#refusal = step.refusal;
+      else if (step.kind === "refuse") this.#stop(step.refusal);
       else if (step.kind === "more" && step.unseen > 0) {
         const count = await this.#inner.read(buffer.subarray(0, step.unseen));
         if (count !== null) framer.countUnseen(count);
         return count;
       } else {
-        if (step.kind === "switch") framer.answerSwitch(await switched);
+        if (step.kind === "switch") framer.answerSwitch(await answers.hasSwitched());
+        else if (step.kind === "hold") await this.#prepare(step.head);
         else if (!(await this.#fill())) return null;
         // Only work counts, not the wait for the peer.
         sliceEnd = performance.now() + TURN_MS;
@@ -76,8 +81,11 @@ export class FramedStream implements ClientStream {
   }
 
   async closeWrite(): Promise<void> {
-    if (this.#refusal === undefined) return await this.#inner.closeWrite();
-    await sendRefusal(this.#inner, httpResponse(this.#refusal), { lingerMs: this.#options.lingerMs });
+    const { answers, framer } = this.#options;
+    // The endpoint may have got a part of a request whose body is refused.
+    const mayRefuse = this.#refusal !== undefined && answers.areWhole({ but: framer.inHead ? 0 : 1 });
+    if (!mayRefuse) return await this.#inner.closeWrite();
+    await sendRefusal(this.#inner, httpResponse(this.#refusal!), { lingerMs: this.#options.lingerMs });
   }
 
   close(): void {
@@ -89,7 +97,7 @@ export class FramedStream implements ClientStream {
   }
 
   get isRefused(): boolean {
-    return this.#refusal !== undefined;
+    return this.#isStopped;
   }
 
   async isPeerAlive(idleMs: number): Promise<boolean> {
@@ -98,13 +106,22 @@ export class FramedStream implements ClientStream {
     return await this.#inner.isPeerAlive?.(idleMs) ?? false;
   }
 
+  /** Ends the reads, with a refusal if the client gets one. */
+  #stop(refusal: HttpRefusal | undefined): void {
+    this.#refusal = refusal;
+    this.#isStopped = true;
+    this.#options.answers.stop();
+  }
+
+  async #prepare(head: RequestHead): Promise<void> {
+    const refusal = await this.#options.answers.prepare(head);
+    if (refusal === "end") this.#stop(undefined);
+    else if (refusal !== undefined) this.#stop(refusal);
+  }
+
   /** Reads more input; returns false at the end of the stream. */
   async #fill(): Promise<boolean> {
-    if (this.#start > 0) {
-      this.#input.copyWithin(0, this.#start, this.#end);
-      this.#end -= this.#start;
-      this.#start = 0;
-    }
+    this.#makeRoom();
     const reading = this.#inner.read(this.#input.subarray(this.#end));
     const { framer, headTimeoutMs } = this.#options;
     if (!framer.inHead || this.#end === 0) return this.#add(await reading);
@@ -114,12 +131,25 @@ export class FramedStream implements ClientStream {
       return this.#add(await withDeadline(reading, { ms: leftMs, onTimeout: () => new LateHead() }));
     } catch (error) {
       if (!(error instanceof LateHead)) throw error;
-      this.#refusal = {
+      this.#stop({
         status: 408,
         reason: `The request's head did not arrive within ${headTimeoutMs / 1000} s`,
-      };
+      });
       return true;
     }
+  }
+
+  /** Moves the input to the front, and fits the buffer to it. */
+  #makeRoom(): void {
+    const { framer } = this.#options;
+    const rest = this.#input.subarray(this.#start, this.#end);
+    const isFull = rest.length === this.#input.length;
+    if (isFull || (rest.length === 0 && this.#input.length > INPUT_BYTES)) {
+      this.#input = new Uint8Array(isFull ? Math.min(2 * rest.length, framer.maxInputBytes) : INPUT_BYTES);
+      this.#input.set(rest);
+    } else if (this.#start > 0) this.#input.copyWithin(0, this.#start, this.#end);
+    this.#end = rest.length;
+    this.#start = 0;
   }
 
   #add(count: number | null): boolean {
@@ -135,12 +165,26 @@ export interface FramedOptions {
   readonly turn: () => Promise<void>;
   /** Bytes that were read before; they come first. */
   readonly initial: Uint8Array;
-  /** Resolves when the server has answered a first request that asks to switch protocols. */
-  readonly switched: Promise<boolean>;
+  readonly answers: Answers;
   /** The time limit from the first byte of a head to its last. */
   readonly headTimeoutMs: number;
   /** The time in which a refused client must read the reason. */
   readonly lingerMs: number;
+}
+
+/** The other direction of the client's connection. */
+export interface Answers {
+  /**
+   * Prepares for a request that was held. Resolves to undefined if it may pass now, a refusal if it
+   * may not, and `end` if no answer to it could follow the earlier ones.
+   */
+  prepare(head: RequestHead): Promise<HttpRefusal | "end" | undefined>;
+  /** Resolves when the server has answered a request to switch protocols: true if it did. */
+  hasSwitched(): Promise<boolean>;
+  /** Notes that no further request comes, although the client has not ended. */
+  stop(): void;
+  /** Returns true if another answer may follow: all are whole, but for this number not begun. */
+  areWhole(options: { but: 0 | 1 }): boolean;
 }
 
 class LateHead extends Error {}

@@ -1,9 +1,14 @@
 import { UpgradeError } from "../../model/errors.ts";
 import { closeQuietly } from "../../system/byte_stream.ts";
 import { withDeadline } from "../../system/clock.ts";
-import type { IngressSlot } from "../admission/ingress_slots.ts";
 import type { RouteChoice } from "../choose_route.ts";
-import { type Connected, connectUpstream, takeSlot, type UpstreamOptions } from "../upstream.ts";
+import {
+  type Connected,
+  connectUpstream,
+  takeSlot,
+  type Upstream,
+  type UpstreamOptions,
+} from "../upstream.ts";
 import { REQUESTERS, type TlsAnswer, type TlsRequester } from "./request_tls.ts";
 
 /** A server that begins with TLS answers at once, because the request is no ClientHello. */
@@ -38,11 +43,6 @@ export async function openPrepared(choice: RouteChoice, options: UpstreamOptions
   }
   const owned = stack.move();
   return { ...connected, slot, [Symbol.dispose]: () => owned.dispose() };
-}
-
-/** The connection to the ingress that serves one client. Disposing closes it and frees its slot. */
-export interface Upstream extends Connected, Disposable {
-  readonly slot: IngressSlot;
 }
 
 async function requestTls(

@@ -34,7 +34,8 @@ export class PublishedNames {
       problem,
       () => log.error("Problem with the names: {error}", { error: problem, hint }),
     );
-    if (changed) log.info("Published names in {file}", { file, count: names.size - refused.size });
+    // The words of the Go daemon, for which people search.
+    if (changed) log.info("{file} updated successfully", { file, count: names.size - refused.size });
     this.#problem = problem === undefined ? undefined : withHint({ message: problem, hint });
     return new Map([...notes, ...refused]);
   }

@@ -14,7 +14,15 @@ const IDLE: Traffic = { open: 0, total: 0, bytesIn: 0, bytesOut: 0, errors: 0 };
 
 /** The reports of a daemon without traffic whose machine does not use the DNS server. */
 function reportsOf(input: Partial<EndpointReportInput>): EndpointReport[] {
-  return endpointReports({ outcomes: [], refused: [], traffic: () => IDLE, asksDns: false, ...input });
+  return endpointReports({
+    outcomes: [],
+    refused: [],
+    traffic: () => IDLE,
+    modeOf: () => "virtual",
+    sharedAddress: () => "192.168.1.10",
+    asksDns: false,
+    ...input,
+  });
 }
 
 /** An http endpoint with a virtual listener; one without a route has failed. */
@@ -89,6 +97,13 @@ Deno.test("endpointReports() shows network mode as the Go daemon did", () => {
   assert.equal(http!.listen_interface, "0.0.0.0");
   assert.equal(http!.network_port, 80);
   assert.equal(http!.shared_listener_key, "shared:0.0.0.0:80");
+  assert.deepEqual(
+    [http!.ip, http!.listen_address],
+    ["192.168.1.10", "192.168.1.10:80"],
+    "it can be dialled",
+  );
+  const health = endpointHealth([http!], () => IDLE);
+  assert.equal(health["ep_1"]!.local_address, "192.168.1.10:80");
   assert.equal(own!.listen_interface, "192.0.2.1");
   assert.equal(own!.network_port, 9080);
   assert.equal(own!.shared_listener_key, "");
@@ -97,6 +112,26 @@ Deno.test("endpointReports() shows network mode as the Go daemon did", () => {
   assert.equal(spread!.listen_address, "192.0.2.2:80");
   assert.equal(spread!.listen_interface, "0.0.0.0");
   assert.equal(spread!.shared_listener_key, "shared:0.0.0.0:80");
+});
+
+// They showed virtual, whatever the configuration said.
+Deno.test("endpointReports() shows the mode that a failed or refused endpoint would have", () => {
+  const rows = reportsOf({
+    outcomes: [outcome({}, undefined, "Cannot bind 0.0.0.0:80: address is in use")],
+    refused: [
+      { id: "ep_2", url: "tcp://db.myapp:22", reason: "port 22 is not allowed" },
+      { id: "ep_3", url: "not a URL", reason: "unclear" },
+    ],
+    modeOf: (hostname) => hostname === "db.myapp" ? "eth0" : "0.0.0.0",
+  });
+  const modes = Object.fromEntries(
+    rows.map(({ id, mode, listen_interface }) => [id, [mode, listen_interface]]),
+  );
+  assert.deepEqual(modes, {
+    ep_1: ["0.0.0.0", "0.0.0.0"],
+    ep_2: ["eth0", "eth0"],
+    ep_3: ["0.0.0.0", "0.0.0.0"],
+  });
 });
 
 Deno.test("endpointReports() shows how to reach a wildcard, by name if names below it resolve", () => {

@@ -162,7 +162,7 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
     ],
     "--allow-env=NGROKD_HOSTS_PATH": [
       "writes the file of NGROKD_HOSTS_PATH",
-      "Published names in /etc/hosts",
+      "/etc/hosts updated successfully",
     ],
   },
   operator: {

@@ -25,6 +25,8 @@ interface FramedTest {
   /** Called for each request. */
   readonly onRequest?: () => void;
   readonly turn?: () => Promise<void>;
+  /** True if the earlier requests have got their answers. */
+  readonly areWhole?: boolean;
 }
 
 function framed(options: FramedTest = {}) {
@@ -34,6 +36,7 @@ function framed(options: FramedTest = {}) {
     pair = {},
     onRequest,
     turn = () => Promise.resolve(),
+    areWhole = true,
   } = options;
   const { near, far } = memoryPair(pair);
   const framer = new RequestFramer({
@@ -46,7 +49,12 @@ function framed(options: FramedTest = {}) {
     framer,
     turn,
     initial: latin1(initial),
-    switched,
+    answers: {
+      prepare: () => assert.fail("held"),
+      hasSwitched: () => switched,
+      stop: () => {},
+      areWhole: () => areWhole,
+    },
     headTimeoutMs: 10_000,
     lingerMs: 1_000,
   });
@@ -147,6 +155,14 @@ Deno.test("FramedStream ends at a refused request, and refuses it after the earl
     text(await readAll(client)),
     /^HTTP\/1\.1 200 OK\r\n\r\nHTTP\/1\.1 421 Misdirected Request\r\n[^]*Not here/,
   );
+});
+
+// The refusal once followed a response that had no end, and looked like a part of its body.
+Deno.test("FramedStream closes without its refusal if the earlier answers are not whole", async () => {
+  const { client, stream } = framed({ initial: GET + OTHER, areWhole: false });
+  assert.equal(text(await readAll(stream)), GET);
+  await stream.closeWrite();
+  assert.equal((await readAll(client)).length, 0);
 });
 
 Deno.test("FramedStream passes a plain half-close on", async () => {

@@ -35,7 +35,7 @@ Deno.test("PublishedNames logs a lasting problem once, and reports it until it i
   await Deno.remove(file.path);
   await file.write(USER);
   assert.deepEqual(await names.publish(NAMES), new Map([["*.t", "a hosts file cannot hold a wildcard"]]));
-  assert.deepEqual(logged.lines("info"), [`Published names in ${file.path}`]);
+  assert.deepEqual(logged.lines("info"), [`${file.path} updated successfully`]);
   assert.deepEqual(names.report, { driver: "hosts", state: "ok", reason: null });
 });
 

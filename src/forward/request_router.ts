@@ -1,0 +1,315 @@
+import type { Outcome } from "../model/traffic.ts";
+import { abortQuietly, type ByteStream, closeQuietly } from "../system/byte_stream.ts";
+import type { HttpRefused, RouteChoice } from "./choose_route.ts";
+import { ConnectionUpstreams, type ConnectionUpstreamsOptions } from "./connection_upstreams.ts";
+import { badGateway, isIngressFailure, outcomeOf } from "./counted_upstream.ts";
+import { switchOf } from "./http/frame_requests.ts";
+import type { Answers } from "./http/framed_stream.ts";
+import type { RequestHead } from "./http/parse_head.ts";
+import type { RequestKind } from "./http/parse_response.ts";
+import { ResponseReader } from "./http/read_response.ts";
+import { type HttpRefusal, httpResponse } from "./http/refuse.ts";
+import { SAFE_METHODS } from "./http/refuse_foreign.ts";
+import type { Meter } from "./pipe.ts";
+import { RepeatableRequest } from "./repeatable_request.ts";
+import type { UpstreamEnd, UpstreamReader } from "./upstream_reader.ts";
+
+/**
+ * A request that cannot be repeated gets a kept upstream only if the last request was less than
+ * this time ago: the server may be about to close it.
+ */
+const FRESH_MS = 1_000;
+
+/**
+ * The upstreams of a connection whose requests may go to several endpoints, as one stream. A
+ * request for another host than the last one waits until all earlier responses are with the client.
+ * So one upstream is in use at a time, the responses keep their order, and none waits in memory.
+ */
+export class RequestRouter implements ByteStream, Answers, Disposable {
+  /** Counts for the upstream in use. */
+  readonly meter: Meter = {
+    countIn: (bytes) => this.#upstreams.current?.meter.countIn(bytes),
+    countOut: (bytes) => this.#upstreams.current?.meter.countOut(bytes),
+    beginIn: (bytes) => this.#upstreams.current?.meter.beginIn?.(bytes),
+    beginOut: (bytes) => this.#upstreams.current?.meter.beginOut?.(bytes),
+  };
+  readonly #options: RouterOptions;
+  readonly #responses = new ResponseReader();
+  readonly #upstreams: ConnectionUpstreams;
+  #choice: RouteChoice;
+  /** True if the client wants no answer after that to its last request. */
+  #isLast = false;
+  /** True if the client has taken all that was read. */
+  #isDelivered = true;
+  /** True if no further request comes. */
+  #isStopped = false;
+  #hasEnded = false;
+  /** True while a request waits for earlier answers, or for its upstream. */
+  #isPreparing = false;
+  #isOver = false;
+  #repeatable: RepeatableRequest | undefined;
+  #repeating: Promise<void> | undefined;
+  #changed: PromiseWithResolvers<void> | undefined;
+  #outcome: Outcome = "ok";
+
+  /** Call {@linkcode openFirst} before anything else. */
+  constructor(choice: RouteChoice, options: RouterOptions) {
+    this.#choice = choice;
+    this.#options = options;
+    this.#upstreams = new ConnectionUpstreams({ ...options, onChange: () => this.#signal() });
+  }
+
+  /** Opens the upstream of the first request. @throws Whatever `open` throws. */
+  async openFirst(): Promise<void> {
+    await this.#upstreams.open(this.#choice);
+  }
+
+  /** The outcome of the last request. */
+  get outcome(): Outcome {
+    return this.#outcome;
+  }
+
+  /** Passes a request to the upstream in use, refuses it, or holds it for {@linkcode prepare}. */
+  admit(head: RequestHead): HttpRefusal | "hold" | undefined {
+    const choice = this.#options.choose(this.#choice, head);
+    if ("refusal" in choice) return choice.refusal;
+    const kind = kindOf(head);
+    const reader = this.#upstreams.current;
+    if (reader === undefined || !this.#upstreams.isCurrent(choice) || !this.#mayPass(kind)) return "hold";
+    const isFirst = reader.usedAt === undefined;
+    reader.usedAt = performance.now();
+    if (this.#repeatable !== undefined) this.#repeatable.isSent = true;
+    this.#isLast = asksToClose(head);
+    this.#responses.expect(kind);
+    if (isFirst) this.#signal();
+    return undefined;
+  }
+
+  async prepare(head: RequestHead): Promise<HttpRefusal | "end" | undefined> {
+    this.#isPreparing = true;
+    try {
+      return await this.#isAnswered() ? await this.#useUpstream(head) : "end";
+    } finally {
+      this.#isPreparing = false;
+    }
+  }
+
+  async hasSwitched(): Promise<boolean> {
+    while (this.#responses.hasSwitched === undefined) await this.#change();
+    if (this.#responses.hasSwitched) this.#upstreams.endKept();
+    return this.#responses.hasSwitched;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#signal();
+  }
+
+  areWhole({ but }: { but: 0 | 1 }): boolean {
+    return !this.#responses.isFinal && !this.#responses.hasBegun && this.#responses.due <= but;
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    this.#isDelivered = true;
+    this.#signal();
+    for (;;) {
+      if (this.#isOver || (this.#isStopped && this.#responses.isIdle)) return null;
+      const reader = this.#upstreams.current;
+      if (reader === undefined && !this.#isPreparing && !this.#upstreams.hasKept) {
+        this.#end();
+        return null;
+      }
+      if (reader?.usedAt !== undefined) {
+        if (reader.bytes.length > 0) {
+          const count = this.#takeAnswer(reader, buffer);
+          if (count > 0) return count;
+          continue;
+        }
+        if (reader.end !== undefined) {
+          const more = await this.#afterEnd(reader.end, buffer);
+          if (more === "goes on") continue;
+          return more;
+        }
+        reader.readAhead();
+      }
+      await this.#change();
+    }
+  }
+
+  write(data: Uint8Array): Promise<number> {
+    const isPlain = this.#repeatable === undefined && this.#repeating === undefined;
+    const { current } = this.#upstreams;
+    if (isPlain && current !== undefined) return current.stream.write(data);
+    return this.#write(data);
+  }
+
+  async closeWrite(): Promise<void> {
+    this.#hasEnded = true;
+    this.#upstreams.endKept();
+    await this.#repeating;
+    const { current } = this.#upstreams;
+    if (current !== undefined) return await current.stream.closeWrite();
+    this.#end();
+  }
+
+  close(): void {
+    this.#end();
+    this.#upstreams.endKept();
+    const { current } = this.#upstreams;
+    if (current !== undefined) closeQuietly(current.stream);
+  }
+
+  async abort(): Promise<void> {
+    this.#end();
+    this.#upstreams.endKept();
+    const { current } = this.#upstreams;
+    if (current !== undefined) await abortQuietly(current.stream);
+  }
+
+  [Symbol.dispose](): void {
+    this.#end();
+    this.#upstreams[Symbol.dispose]();
+  }
+
+  #mayPass(kind: RequestKind): boolean {
+    if (this.#repeatable?.isSent === true) return false;
+    if (kind === "upgrade" || kind === "connect") return this.#responses.isIdle;
+    return this.#responses.mayExpect(kind);
+  }
+
+  /** Waits until the client has all responses; false if none may follow them. */
+  async #isAnswered(): Promise<boolean> {
+    while (!this.#isOver && !this.#responses.isFinal) {
+      if (this.#responses.isIdle && this.#isDelivered) return true;
+      await this.#change();
+    }
+    return false;
+  }
+
+  /** Makes the upstream of a request the one in use. */
+  async #useUpstream(head: RequestHead): Promise<HttpRefusal | undefined> {
+    const choice = this.#options.choose(this.#choice, head);
+    if ("refusal" in choice) return choice.refusal;
+    if (this.#upstreams.isCurrent(choice)) return undefined;
+    this.#upstreams.keep();
+    this.#repeatable = undefined;
+    try {
+      if (!this.#reuse(choice, head)) await this.#upstreams.open(choice);
+    } catch (error) {
+      if (!isIngressFailure(error)) throw error;
+      this.#outcome = outcomeOf(error);
+      return badGateway(choice, { error, method: head.method });
+    }
+    this.#choice = choice;
+    if (this.#isOver) this.close();
+    this.#signal();
+    return undefined;
+  }
+
+  /** Uses a kept upstream; a request that can be repeated on another one is remembered. */
+  #reuse(choice: RouteChoice, { method, body }: RequestHead): boolean {
+    const isRepeatable = SAFE_METHODS.has(method) && body === 0;
+    const isReused = this.#upstreams.reuse(choice, isRepeatable ? 0 : performance.now() - FRESH_MS);
+    if (isReused && isRepeatable) this.#repeatable = new RepeatableRequest(choice, method);
+    return isReused;
+  }
+
+  /** Copies what answers a request to the buffer. The rest is for nobody, and ends the upstream. */
+  #takeAnswer(reader: UpstreamReader, buffer: Uint8Array): number {
+    const bytes = reader.bytes.length > buffer.length
+      ? reader.bytes.subarray(0, buffer.length)
+      : reader.bytes;
+    const count = this.#responses.take(bytes);
+    buffer.set(count === bytes.length ? bytes : bytes.subarray(0, count));
+    if (count < bytes.length) reader.spoil();
+    else reader.take(count);
+    if (count > 0) {
+      this.#isDelivered = false;
+      this.#repeatable = undefined;
+    }
+    this.#signal();
+    return count;
+  }
+
+  /** Goes on without an upstream that has ended, or returns the last bytes for the client. */
+  async #afterEnd({ error }: UpstreamEnd, buffer: Uint8Array): Promise<number | null | "goes on"> {
+    if (this.#repeatable?.isSent === true) return await this.#repeat(this.#repeatable, buffer);
+    if (this.#responses.isIdle && this.#outlives()) {
+      this.#upstreams.endCurrent();
+      return "goes on";
+    }
+    this.#end();
+    if (error !== undefined) throw error;
+    return null;
+  }
+
+  /** Returns true if the connection has or needs another upstream, and neither side ends it. */
+  #outlives(): boolean {
+    const isLast = this.#responses.isFinal || this.#hasEnded || this.#isLast;
+    return !isLast && (this.#isPreparing || this.#upstreams.hasKept);
+  }
+
+  /** Sends the request, of which no byte was answered, on an upstream of its own. */
+  async #repeat(request: RepeatableRequest, buffer: Uint8Array): Promise<number | "goes on"> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#repeating = promise;
+    this.#repeatable = undefined;
+    this.#upstreams.endCurrent();
+    try {
+      const reader = await this.#upstreams.open(request.choice);
+      reader.usedAt = performance.now();
+      await request.sendTo(reader.stream);
+      if (this.#hasEnded) await reader.stream.closeWrite();
+      return "goes on";
+    } catch (error) {
+      if (!isIngressFailure(error)) throw error;
+      this.#outcome = outcomeOf(error);
+      this.#end();
+      const response = httpResponse(badGateway(request.choice, { error, method: request.method }));
+      buffer.set(response.subarray(0, buffer.length));
+      return Math.min(response.length, buffer.length);
+    } finally {
+      this.#repeating = undefined;
+      resolve();
+    }
+  }
+
+  async #write(data: Uint8Array): Promise<number> {
+    await this.#repeating;
+    const stream = this.#upstreams.current?.stream;
+    if (stream === undefined) throw new Error("Cannot write to the upstream: it has ended");
+    return await (this.#repeatable?.send(data, stream) ?? stream.write(data));
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#responses.end();
+    this.#signal();
+  }
+
+  /** Waits until something changes that another direction waits for. */
+  #change(): Promise<void> {
+    return (this.#changed ??= Promise.withResolvers()).promise;
+  }
+
+  #signal(): void {
+    this.#changed?.resolve();
+    this.#changed = undefined;
+  }
+}
+
+/** Options of {@linkcode RequestRouter}. */
+export interface RouterOptions extends Omit<ConnectionUpstreamsOptions, "onChange"> {
+  /** Finds the route of a request of a connection whose last one had the route `last`. */
+  readonly choose: (last: RouteChoice, head: RequestHead) => RouteChoice | HttpRefused;
+}
+
+function kindOf(head: RequestHead): RequestKind {
+  return switchOf(head) ?? (head.method === "HEAD" ? "head" : "other");
+}
+
+function asksToClose({ fields }: RequestHead): boolean {
+  return fields.some(({ name, value }) =>
+    name === "connection" && value.toLowerCase().split(/[ \t,]+/).includes("close")
+  );
+}
