@@ -7,7 +7,7 @@ import { groupServices } from "../model/service.ts";
 import type { NamePolicy } from "../names/policy/name_policy.ts";
 import { allocateLeases, type DroppedLease, type Leases } from "./leases.ts";
 import { refusePort } from "./refuse_port.ts";
-import { type AdvertisedIps, missingIps, spreadCandidates } from "./spread_candidates.ts";
+import { type AdvertisedIps, missingIps, pinnedNames, spreadCandidates } from "./spread_candidates.ts";
 import { NOT_SPREAD, type SpreadNames, spreadNames } from "./spread_names.ts";
 import type { WithheldName } from "./withheld_names.ts";
 
@@ -34,13 +34,12 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
   const interfaces = new Map(services.map(({ hostname }) => [hostname, interfaceOf(hostname, options)]));
   const virtual = [...interfaces].filter(([, name]) => name === VIRTUAL).map(([hostname]) => hostname);
   const { leases, dropped } = allocateLeases(virtual, { ...options, known: options.leases });
-  const spreadable = spreadCandidates(services, {
-    ...options,
-    modeOf: (hostname) => interfaces.get(hostname)!,
-  });
+  const modes = { ...options, modeOf: (hostname: string) => interfaces.get(hostname)! };
+  const spreadable = spreadCandidates(services, modes);
   const spread = spreadNames(spreadable, {
     addresses: options.advertiseIps,
     missing: missingIps(options),
+    pinned: pinnedNames(services, modes),
     known: options.spread ?? NOT_SPREAD,
     isRegistrySuffix: (domain) => names.isRegistrySuffix(domain),
   });

@@ -25,12 +25,23 @@ export function spreadCandidates(
   const names = new Map<string, SpreadCandidates>();
   for (const { hostname, scheme } of services) {
     const mode = modeOf(hostname);
-    if (scheme !== "https" && scheme !== "tls" || !isSpreadMode(mode)) continue;
+    if (!isWeb(scheme) || !isSpreadMode(mode)) continue;
     const candidates = byMode.get(mode) ?? candidatesOf(mode, options);
     byMode.set(mode, candidates);
     if (candidates.kept.length > 0) names.set(hostname, candidates);
   }
   return names;
+}
+
+/** Returns the names of https and tls endpoints that are pinned to one of `net.advertise_ips`. */
+export function pinnedNames(
+  services: readonly Service[],
+  { modeOf, advertiseIps }: Pick<CandidateOptions, "modeOf" | "advertiseIps">,
+): ReadonlyMap<string, string> {
+  const pinned = services.filter(({ hostname, scheme }) =>
+    isWeb(scheme) && advertiseIps.includes(modeOf(hostname))
+  );
+  return new Map(pinned.map(({ hostname }) => [hostname, modeOf(hostname)]));
 }
 
 /** Options of {@linkcode spreadCandidates}. */
@@ -51,6 +62,10 @@ export interface AdvertisedIps {
 export function missingIps({ advertiseIps, presentIps }: AdvertisedIps): ReadonlySet<string> {
   const present = new Set(presentIps.map(({ address }) => address));
   return new Set(advertiseIps.filter((address) => !present.has(address)));
+}
+
+function isWeb(scheme: Service["scheme"]): boolean {
+  return scheme === "https" || scheme === "tls";
 }
 
 function isSpreadMode(mode: string): boolean {

@@ -25,7 +25,7 @@ export function spreadNames(
   wanted: ReadonlyMap<string, SpreadCandidates>,
   options: SpreadOptions,
 ): SpreadNames {
-  const { addresses, missing, known } = options;
+  const { addresses, missing, known, pinned } = options;
   if (addresses.length === 0) return known;
   const names = new Map(
     [...known.names].filter(([hostname, address]) =>
@@ -36,6 +36,9 @@ export function spreadNames(
   const hasMore = seen.some((address) => !known.addresses.includes(address));
   const present = new Usage(addresses, options);
   const all = new Usage(addresses, options);
+  for (const [hostname, address] of pinned) {
+    for (const usage of [present, all]) usage.add(hostname, address);
+  }
   const moving: [string, string][] = [];
   for (const [hostname, address] of names) {
     const isWanted = wanted.has(hostname);
@@ -74,6 +77,8 @@ export interface SpreadOptions extends CertificateOptions {
   readonly missing: ReadonlySet<string>;
   /** The state of earlier rounds. */
   readonly known: SpreadNames;
+  /** Names that are on one of `addresses` and stay there. */
+  readonly pinned: ReadonlyMap<string, string>;
 }
 
 /** Counts the names on each address, and those of each domain of a certificate. */

@@ -171,6 +171,11 @@ Deno.test("allocate() spreads names only over addresses of their interface, and 
   ) {
     assert.deepEqual(spread({ "a.b.t": mode, "c.b.t": mode }).rows, expected, mode);
   }
+  assert.deepEqual(
+    spread({ "a.b.t": one, "c.b.t": "0.0.0.0" }).rows,
+    [`${one} -`, `0.0.0.0 ${two}`],
+    "a name avoids the address that the user gave to another one",
+  );
   // The interface has none of them.
   assert.deepEqual(spread({ "a.t": "eth0" }, { presentIps: [{ interface: "eth1", address: one }] }).rows, [
     "192.168.1.4 -",

@@ -14,7 +14,7 @@ function spread(
 ): SpreadNames {
   const candidates = { present: addresses.filter((each) => !missing.includes(each)), kept: addresses };
   const wanted = new Map(names === "" ? [] : names.split(" ").map((name) => [name, candidates]));
-  return spreadNames(wanted, { addresses, known, missing: new Set(missing), ...ANY_NAME });
+  return spreadNames(wanted, { addresses, known, missing: new Set(missing), pinned: new Map(), ...ANY_NAME });
 }
 
 /** The addresses of these names, by the last number. */
