@@ -1,9 +1,9 @@
 import type { PolicyKeeper } from "../names/policy/policy_keeper.ts";
+import { presentIps } from "../network/present_ips.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { SubnetWatch } from "../network/subnet_watch.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
-import { missingIps } from "../network/missing_ips.ts";
 import { Health } from "../web/health_listener.ts";
 import { openAccount } from "./account_parts.ts";
 import { healthReport } from "./answers/status.ts";
@@ -79,6 +79,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     },
     settings: () => {
       const {
+        advertiseIp,
         advertiseIps,
         listenInterface,
         overrides,
@@ -92,8 +93,9 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
         equivalentSubnets: addresses.equivalentSubnets,
         listenInterface,
         overrides,
+        advertiseIp,
         advertiseIps,
-        missingIps: missingIps(advertiseIps, system.localAddresses),
+        presentIps: presentIps(advertiseIps, system.localAddresses),
         startPort,
         publishMovedPorts,
         redirectHeldPorts,
