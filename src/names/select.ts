@@ -79,7 +79,7 @@ export interface ResolverOptions {
   /** Called before a change that outlives this process. */
   readonly record?: (
     change: ResolvConfChange | { kind: "resolver_dir"; path: string },
-  ) => Promise<void>;
+  ) => Promise<boolean>;
   /** @default {RESOLV_CONF} */
   readonly resolvConf?: string;
   /** @default {RESOLVER_DIR} */

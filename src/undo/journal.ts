@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
+import { OnChange } from "../lib/on_change.ts";
 import { messageOf } from "../model/errors.ts";
 import { JsonFile, type StateFiles } from "../system/json_file.ts";
 
@@ -52,6 +53,7 @@ export type HostsChange = Extract<Change, { readonly kind: "hosts" }>;
  */
 export class Journal {
   readonly #file: JsonFile<z.infer<typeof Content>>;
+  readonly #onProblem = new OnChange();
   #changes: readonly Change[] = [];
 
   constructor(path: string, files: StateFiles) {
@@ -91,12 +93,12 @@ export class Journal {
 
   /**
    * Writes a change down before it is made. A change that cannot be written down is logged and made
-   * all the same, because its marker identifies it too.
+   * all the same, because its marker identifies it too. Returns true if it is written down.
    */
-  async record(change: Change): Promise<void> {
+  async record(change: Change): Promise<boolean> {
     const known = this.#changes.find((other) => isSame(other, change));
     if (known === undefined) return await this.#save([...this.#changes, change]);
-    await this.#save(this.#changes.map((other) => other === known ? updated(known, change) : other));
+    return await this.#save(this.#changes.map((other) => other === known ? updated(known, change) : other));
   }
 
   /** Forgets a change that has been undone. */
@@ -104,14 +106,20 @@ export class Journal {
     if (this.has(change)) await this.#save(this.#changes.filter((known) => !isSame(known, change)));
   }
 
-  async #save(changes: readonly Change[]): Promise<void> {
+  /** The DNS server and the names record their changes at the same time. */
+  async #save(changes: readonly Change[]): Promise<boolean> {
     this.#changes = changes;
+    let problem: string | undefined;
     try {
       if (changes.length === 0) await this.#file.remove();
       else await this.#file.write({ version: 1, changes: [...changes] });
     } catch (error) {
-      log.warn("Problem with the record of a change to this machine: {error}", { error: messageOf(error) });
+      problem = messageOf(error);
     }
+    this.#onProblem.report(problem, (error) => {
+      log.warn("Problem with the record of a change to this machine: {error}", { error });
+    });
+    return problem === undefined;
   }
 }
 

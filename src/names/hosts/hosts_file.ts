@@ -30,7 +30,7 @@ export class HostsFile implements NamePublisher {
 
   constructor(path: string, options: HostsFileOptions) {
     const { files, now, created = false, written, shared = [], isOwn = () => false } = options;
-    const { record = () => Promise.resolve() } = options;
+    const { record = () => Promise.resolve(true) } = options;
     this.file = path;
     this.#managed = new ManagedFile(path, { files, maxBytes: MAX_HOSTS_BYTES, now, hintFor });
     this.#created = created;
@@ -115,14 +115,14 @@ export class HostsFile implements NamePublisher {
   }
 
   async #save(own: WrittenLines): Promise<void> {
-    this.#saved = own;
     const [written, shared] = [[...own.written], [...own.shared]];
-    await this.#record({
+    const isSaved = await this.#record({
       path: this.file,
       created: this.#created,
       written,
       ...(shared.length === 0 ? {} : { shared }),
     });
+    if (isSaved) this.#saved = own;
   }
 }
 
@@ -143,8 +143,11 @@ export interface HostsFileOptions {
   readonly shared?: readonly string[] | undefined;
   /** Returns true for an address to which only ngrokd gives names. @default {() => false} */
   readonly isOwn?: OwnLines["isOwn"];
-  /** Called before each write, and after one that removed lines. */
-  readonly record?: (change: HostsRecord) => Promise<void>;
+  /**
+   * Called before each write, and after one that removed lines. Returns false if it could not save
+   * the record; the next publication calls it again.
+   */
+  readonly record?: (change: HostsRecord) => Promise<boolean>;
 }
 
 /** The record of the changes to a hosts file. */

@@ -124,9 +124,8 @@ export class ResolvConf implements Resolver {
     const { files, backup, record } = this.#options;
     const change = { kind: "resolv_conf", path: this.#path, backup } as const;
     if (!this.#recorded || server !== this.#server) {
-      await record?.(server === undefined ? change : { ...change, server });
+      this.#recorded = await record?.(server === undefined ? change : { ...change, server }) !== false;
     }
-    this.#recorded = true;
     this.#server = server;
     await files.createFile(backup, original, { mode: BACKUP_MODE });
   }
@@ -143,8 +142,11 @@ export interface ResolvConfOptions {
   readonly now?: () => number;
   /** The address that an earlier run wrote, if it is known and others have none like it. */
   readonly server?: string | undefined;
-  /** Called before the first change of the file, and before one to another address. */
-  readonly record?: (change: ResolvConfChange) => Promise<void>;
+  /**
+   * Called before the first change of the file, and before one to another address. Returns false if
+   * it could not save the record; the next change calls it again.
+   */
+  readonly record?: (change: ResolvConfChange) => Promise<boolean>;
 }
 
 /** A change of resolv.conf. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { renderBlock } from "../../../src/names/hosts/hosts_block.ts";
-import { HostsFile } from "../../../src/names/hosts/hosts_file.ts";
+import { HostsFile, type HostsRecord } from "../../../src/names/hosts/hosts_file.ts";
 import type { ReplaceFileSystem } from "../../../src/names/replace_file.ts";
 import * as files from "../../../src/system/files.ts";
 import { failing, fileOnDisk, filesWith, symlink } from "../file_on_disk.ts";
@@ -354,7 +354,7 @@ Deno.test("HostsFile records each change before it writes", async () => {
     const seen: unknown[] = [];
     const hosts = new HostsFile(path, {
       files,
-      record: async (change) => void seen.push(change, (await files.readBytesIfAny(path, 1000))?.length),
+      record: async (change) => seen.push(change, (await files.readBytesIfAny(path, 1000))?.length) > 0,
     });
     await hosts.withdraw();
     assert.deepEqual(seen, [], "nothing is written");
@@ -371,6 +371,22 @@ Deno.test("HostsFile records each change before it writes", async () => {
     await hosts.publish(someNames(1));
     assert.deepEqual([seen[4], seen[6]], [change(3), change(1)]);
   }
+});
+
+// It took the record for saved, so that the next start did not know those lines.
+Deno.test("HostsFile saves a record again at the next publication if that has failed", async () => {
+  await using file = await fileOnDisk("hosts", USER);
+  let isFull = true;
+  const saved: number[] = [];
+  const record = ({ written }: HostsRecord) => {
+    if (!isFull) saved.push(written.length);
+    return Promise.resolve(!isFull);
+  };
+  const hosts = new HostsFile(file.path, { files, record });
+  await hosts.publish(someNames(2), 1);
+  isFull = false;
+  for (let i = 0; i < 3; i++) await hosts.publish(someNames(2), 1);
+  assert.deepEqual(saved, [2]);
 });
 
 Deno.test("HostsFile removes a file that this or an earlier run created, unless others wrote into it", async () => {

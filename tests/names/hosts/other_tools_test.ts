@@ -42,7 +42,7 @@ async function changed(script: string): Promise<Changed> {
   const running = new HostsFile(file.path, {
     files,
     isOwn,
-    record: (change) => Promise.resolve(void (record = change)),
+    record: (change) => Promise.resolve((record = change) !== undefined),
   });
   await running.publish(NAMES);
   await edit(file.path, script);

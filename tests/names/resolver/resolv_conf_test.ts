@@ -176,7 +176,7 @@ for (const [what, tool] of Object.entries(OTHER_TOOLS)) {
       for (const isKilled of [false, true]) {
         await write(others);
         let server: string | undefined;
-        const record = (change: ResolvConfChange) => Promise.resolve(void (server = change.server));
+        const record = (change: ResolvConfChange) => Promise.resolve((server = change.server) !== "");
         const running = make({ record });
         await running.apply(REQUEST);
         await write(tool(await read()));
@@ -203,7 +203,7 @@ Deno.test("ResolvConf records the change once before it, and changes nothing wit
   withResolvConf(async ({ make, read, path, backup }) => {
     const records: unknown[] = [];
     const record = async (change: unknown) => {
-      records.push(change, await read());
+      return records.push(change, await read()) > 0;
     };
     const full = make({ files: { ...files, createFile: failing("full") }, record });
     const outcome = await full.apply(REQUEST);
