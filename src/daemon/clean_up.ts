@@ -1,7 +1,9 @@
 import { getLogger } from "@logtape/logtape";
 import type { LiveConfig } from "../config/live_config.ts";
 import { CANNOT_START, CommandError, FileError } from "../model/errors.ts";
+import type { Cidr } from "../lib/ipv4.ts";
 import { NftProgram } from "../network/nft_program.ts";
+import { SubnetMemory } from "../network/subnet_memory.ts";
 import { hasServer } from "../names/resolver/resolv_conf_text.ts";
 import { RESOLV_CONF, RESOLVER_DIR } from "../names/select.ts";
 import type { System } from "../system/system.ts";
@@ -31,8 +33,9 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
   for (const error of isStateSafe ? await loadJournal(journal, { live, system }) : []) {
     log.warn("Problem with the journal: {error}", { error });
   }
+  const replacing = isStateSafe ? await readReplacingSubnet(live, system.files) : [];
   const { names, addresses } = unrecordedChanges(journal, { live, system });
-  const options = { journal, system, subnets: virtualSubnets(live) };
+  const options = { journal, system, subnets: [...virtualSubnets(live), ...replacing] };
   // A machine where `ip` cannot run has no interface of ngrokd, but nobody can check that.
   const isChecked = await undo(addresses, options);
   await removeUnrecordedRedirects(journal, system);
@@ -46,6 +49,13 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
     });
   } else if (isClean) log.info("No names and addresses of ngrokd are left");
   return isClean;
+}
+
+/** Returns the subnet that the last run used instead of the configured one, if it did. */
+async function readReplacingSubnet(live: LiveConfig, files: System["files"]): Promise<Cidr[]> {
+  const memory = new SubnetMemory({ path: statePaths(live).subnet, files });
+  const subnet = await memory.recall(live.current.net.subnet);
+  return subnet === undefined ? [] : [subnet];
 }
 
 /** Returns false, and logs the reason, if another user could have written the journal. */

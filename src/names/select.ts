@@ -1,6 +1,7 @@
 import type { OwnInterface } from "../model/own_interface.ts";
 import { HostsFile, type HostsFileOptions } from "./hosts/hosts_file.ts";
 import { NoNames } from "./hosts/no_names.ts";
+import { NO_RECORD } from "./hosts/own_lines.ts";
 import type { NamePublisher } from "./hosts/publisher.ts";
 import type { ReplaceFileSystem } from "./replace_file.ts";
 import { NoResolver } from "./resolver/no_resolver.ts";
@@ -27,7 +28,8 @@ const RESTART =
 export function choosePublisher(options: PublisherOptions): NamePublisher {
   const { path, mayWrite, ...rest } = options;
   if (mayWrite(path)) return new HostsFile(path, rest);
-  return new NoNames(`Cannot write ${path}: the permission set does not allow it`);
+  const { isOwn = NO_RECORD.isOwn } = rest;
+  return new NoNames(`Cannot write ${path}: the permission set does not allow it`, { ...NO_RECORD, isOwn });
 }
 
 /** Options of {@linkcode choosePublisher}. */

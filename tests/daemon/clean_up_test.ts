@@ -127,7 +127,7 @@ Deno.test({
   ignore: Deno.uid() !== 0,
   async fn() {
     await using machine = await FakeMachine.create();
-    const section = renderBlock(new Map([["api.myapp", "10.107.0.2"]]));
+    const section = renderBlock(new Map([["api.myapp", "127.0.0.2"]]));
     const other = `${machine.directory}/other`;
     for (const path of [machine.hostsPath, other]) await Deno.writeTextFile(path, `${USER}\n${section}`);
     const changes = [{ kind: "hosts", path: other, created: true }];

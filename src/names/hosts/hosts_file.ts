@@ -38,6 +38,7 @@ export class HostsFile implements NamePublisher {
     this.#own = {
       written: written === undefined ? undefined : new Set(written),
       shared: new Set(shared),
+      mayBeStale: true,
       isOwn,
     };
     this.#saved = { ...this.#own, written: this.#own.written ?? new Set() };
@@ -105,12 +106,12 @@ export class HostsFile implements NamePublisher {
         [name, `line ${line} of ${this.file} gives this name an address too`] as const
       ),
     );
-    return { notes, own: { ...this.#own, written, shared } };
+    return { notes, own: { ...this.#own, written, shared, mayBeStale: false } };
   }
 
   /** Forgets the lines that are no longer in the file: others may write such ones now. */
   async #take(own: WrittenLines): Promise<void> {
-    if (!isSame(this.#own, own)) this.#own = own;
+    if (this.#own.mayBeStale || !isSame(this.#own, own)) this.#own = own;
     if (!isSame(this.#saved, own)) await this.#save(own);
   }
 
