@@ -7,7 +7,7 @@ import { SubnetMemory } from "../network/subnet_memory.ts";
 import { hasServer } from "../names/resolver/resolv_conf_text.ts";
 import { RESOLV_CONF, RESOLVER_DIR } from "../names/select.ts";
 import type { System } from "../system/system.ts";
-import { type Change, Journal } from "../undo/journal.ts";
+import { type Change, Journal, type ResolvConfChange } from "../undo/journal.ts";
 import { undo } from "../undo/undo.ts";
 import { checkDirectories } from "./directories.ts";
 import { removeLeftoverFiles } from "./leftover_files.ts";
@@ -37,10 +37,11 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
   const { names, addresses } = unrecordedChanges(journal, { live, system });
   const options = { journal, system, subnets: [...virtualSubnets(live), ...replacing] };
   // A machine where `ip` cannot run has no interface of ngrokd, but nobody can check that.
+  const { resolvConf } = journal;
   const isChecked = await undo(addresses, options);
   await removeUnrecordedRedirects(journal, system);
   const isUndone = await undo([...names, ...journal.changes], options);
-  const isClean = await isResolverClean(system) && isUndone && isStateSafe;
+  const isClean = await isResolverClean(system, resolvConf) && isUndone && isStateSafe;
   if (isStateSafe) await removeLeftoverFiles(live, system.files);
   const { interfaceName } = live.current.net;
   if (!isChecked) {
@@ -76,11 +77,14 @@ async function checkState(live: LiveConfig, files: System["files"]): Promise<boo
  * Checks the resolver of a process that may not change it: returns false, and reports it, if it has
  * changes of ngrokd or cannot be read.
  */
-async function isResolverClean({ files, holds, operatingSystem }: System): Promise<boolean> {
+async function isResolverClean(
+  { files, holds, operatingSystem }: System,
+  recorded: ResolvConfChange | undefined,
+): Promise<boolean> {
   const os = operatingSystem();
   const path = os === "darwin" ? RESOLVER_DIR : RESOLV_CONF;
   if ((os !== "linux" && os !== "darwin") || holds({ kind: "write", path })) return true;
-  if (os === "linux" && await hasNoServer(files)) return true;
+  if (os === "linux" && await hasNoServer(files, recorded)) return true;
   log.error("{path} may hold changes of ngrokd: the permission set does not allow changing it", {
     path,
     hint: "Run: ngrokd cleanup",
@@ -88,9 +92,12 @@ async function isResolverClean({ files, holds, operatingSystem }: System): Promi
   return false;
 }
 
-async function hasNoServer(files: System["files"]): Promise<boolean> {
+async function hasNoServer(
+  files: System["files"],
+  { server: written, earlier }: Partial<ResolvConfChange> = {},
+): Promise<boolean> {
   try {
-    return !hasServer(await files.readTextIfAny(RESOLV_CONF) ?? "");
+    return !hasServer(await files.readTextIfAny(RESOLV_CONF) ?? "", { written, earlier });
   } catch {
     return false;
   }

@@ -76,6 +76,8 @@ export interface ResolverOptions {
   readonly managed: () => boolean;
   /** The address of the DNS server that an earlier run wrote into resolv.conf, if it is known. */
   readonly server?: string | undefined;
+  /** The address before it, if that run may have failed to replace it. */
+  readonly earlier?: string | undefined;
   /** The path of the copy of the original resolv.conf. */
   readonly backup: string;
   /** Called before a change that outlives this process. */

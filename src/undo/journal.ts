@@ -27,6 +27,7 @@ const Change = z.discriminatedUnion("kind", [
     path: z.string().startsWith("/"),
     backup: z.string().startsWith("/").endsWith("/resolv.conf.bak"),
     server: z.ipv4().optional(),
+    earlier: z.ipv4().optional(),
   }),
   z.object({ kind: z.literal("resolver_dir"), path: z.string().startsWith("/") }),
 ]);
@@ -38,7 +39,7 @@ const Content = z.object({ version: z.literal(1), changes: z.array(z.unknown()).
  * `redirects`: a table of nftables. `hosts`: ngrokd's lines in this file, `written` (undefined for
  * a record of an earlier version), of which others have some too, `shared`; `created` if the file
  * did not exist before. `resolv_conf`: ngrokd's two lines in this file, the address in
- * them, and the backup.
+ * them, the one before it, and the backup.
  * `resolver_dir`: ngrokd's files in this directory. Each of them has a marker, by which it is
  * recognised; that of the table is its name.
  */
@@ -46,6 +47,9 @@ export type Change = z.infer<typeof Change>;
 
 /** The change of a hosts file. */
 export type HostsChange = Extract<Change, { readonly kind: "hosts" }>;
+
+/** The change of resolv.conf. */
+export type ResolvConfChange = Extract<Change, { readonly kind: "resolv_conf" }>;
 
 /**
  * The changes to this machine that are not undone yet, oldest first. A change is recorded before it
@@ -69,6 +73,11 @@ export class Journal {
     return this.#changes.find((change) => change.kind === "hosts" && change.path === path) as
       | HostsChange
       | undefined;
+  }
+
+  /** Returns the change of resolv.conf. */
+  get resolvConf(): ResolvConfChange | undefined {
+    return this.#changes.find((change) => change.kind === "resolv_conf");
   }
 
   has(change: Change): boolean {

@@ -70,9 +70,7 @@ function searchSection({ first, last }: Section, lines: TextLines, search: Searc
   for (const [at, entry] of entries) {
     const [name = ""] = entry.names;
     const isEdited = isOwnForm(entry) && names.has(name) && !present.has(name);
-    const rest = isEdited || isBesideMarker(entry, own)
-      ? ""
-      : restOf(lines.get(at), entry, own.written);
+    const rest = isEdited || isBesideMarker(entry, own) ? "" : restOf(lines.get(at), entry, own.written);
     if (rest !== undefined) found.set(at, rest);
     if (rest !== "") hasOthers = true;
   }
