@@ -2,7 +2,8 @@ import type { PolicyKeeper } from "../names/policy/policy_keeper.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
-import { missingIps } from "../network/missing_ips.ts";
+import { LOCALHOST } from "../model/machine_address.ts";
+import { hasIp, missingIps } from "../network/missing_ips.ts";
 import { Health } from "../web/health_listener.ts";
 import { openAccount } from "./account_parts.ts";
 import { healthReport } from "./answers/status.ts";
@@ -62,6 +63,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     prepare: (endpoints) => policy.prepare(endpoints.map(({ hostname }) => hostname)),
     settings: () => {
       const {
+        advertiseIp,
         advertiseIps,
         listenInterface,
         overrides,
@@ -77,6 +79,8 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
         overrides,
         advertiseIps,
         missingIps: missingIps(advertiseIps, system.localAddresses),
+        // dnsmasq gives the lines of the hosts file to the whole network.
+        machineIp: hasIp(advertiseIp, system.localAddresses) ? advertiseIp : LOCALHOST,
         startPort,
         publishMovedPorts,
         redirectHeldPorts,

@@ -1,3 +1,8 @@
+/** Returns true for an address that this machine has now. */
+export function hasIp(address: string, addresses: Parameters<typeof missingIps>[1]): boolean {
+  return address !== "" && missingIps([address], addresses).length === 0;
+}
+
 /** Returns those of the addresses that this machine does not have now. */
 export function missingIps(
   wanted: readonly string[],
