@@ -38,7 +38,7 @@ export const ROWS: readonly FaultRow[] = [
   { id: "F28", fault: "Standard output is closed, or the log is on a full disk", answer: "ngrokd keeps running" },
   { id: "F29", fault: "ngrokd crashes repeatedly", answer: "The service manager gives up, and the clean-up leaves nothing in the hosts file" },
   { id: "F30", fault: "The program ip is missing, hangs, fails or prints garbage", answer: "It has 5 s; then ngrokd gives the reason, leaves nothing half made, and serves loopback addresses" },
-  { id: "F31", fault: "The kernel has no dummy interfaces", answer: "ngrokd says so and uses a bridge, or else a route on lo" },
+  { id: "F31", fault: "The kernel has no dummy interfaces", answer: "ngrokd says so and uses a veth pair, or else a route on lo" },
   { id: "F32", fault: "The interface is deleted or brought down, or loses its address or route", answer: "ngrokd restores it within one poll, and the open listeners work again" },
   { id: "F33", fault: "The subnet is already routed on this machine", answer: "ngrokd chooses, logs and saves another private /16, and never takes over the route" },
   { id: "F34", fault: "PATH leads to hostile programs", answer: "ngrokd runs programs by absolute path only" },

@@ -152,6 +152,7 @@ const STATUS: z.ZodType<StatusReport> = z.looseObject({
     kind: NULLABLE_TEXT,
     subnet: z.string(),
     reason: NULLABLE_TEXT,
+    hint: NULLABLE_TEXT.default(null),
   }),
   dns: z.looseObject({
     state: z.enum(["off", "ok", "degraded", "failing"]),

@@ -6,6 +6,7 @@ import { configEdit } from "./commands/config_edit.ts";
 import { health } from "./commands/health.ts";
 import { help } from "./commands/help.ts";
 import { list } from "./commands/list.ts";
+import { rebind } from "./commands/rebind.ts";
 import { refreshCert } from "./commands/refresh_cert.ts";
 import { setApiKey } from "./commands/set_api_key.ts";
 import { status } from "./commands/status.ts";
@@ -88,6 +89,11 @@ export function createProgram(io: CtlIo, output: ProgramOutput): CommandUnknownO
     .option("--force", "renew it now")
     .addHelpText("after", example("ngrokctl refresh-cert", "ngrokctl refresh-cert --force"))
     .action(({ force = false }) => refreshCert(session(), force));
+
+  program.command("rebind")
+    .description("Move the virtual addresses to a subnet that overlaps with no other network")
+    .addHelpText("after", example("ngrokctl rebind"))
+    .action(() => rebind(session()));
 
   const trust = program.command("trust")
     .description("Show or change the CAs that verify the ingress")

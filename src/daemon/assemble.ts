@@ -1,5 +1,6 @@
 import type { PolicyKeeper } from "../names/policy/policy_keeper.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
+import { SubnetWatch } from "../network/subnet_watch.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
 import { LOCALHOST } from "../model/machine_address.ts";
@@ -14,6 +15,7 @@ import { removeLeftoverFiles, removeSigningRequest } from "./leftover_files.ts";
 import { openAddresses, openDns, openJournal, openNames, openRedirects } from "./machine_parts.ts";
 import { openNamePolicy } from "./name_parts.ts";
 import { stateDirectory } from "./paths.ts";
+import { isSubnetInUse } from "./subnet_use.ts";
 
 /**
  * Builds all parts of the daemon; none of them listens yet. The shutdown closes them in the reverse
@@ -56,11 +58,26 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     names,
     onChange: () => loop.reconcile(),
   });
+  const { forwarder } = dataPath;
+  const subnetWatch = new SubnetWatch({
+    addresses,
+    isInUse: (subnet) =>
+      isSubnetInUse(subnet, {
+        countConnections: (matches) => forwarder.countConnections(matches),
+        outcomes: loop.outcomes,
+        traffic: (id) => forwarder.traffic(id),
+        nowMs: Date.now(),
+      }),
+    endConnections: (matches) => forwarder.endConnections(matches),
+  });
   const loop: SyncLoop = new SyncLoop({
     poll: (signal) => account.account.discover(signal),
     effects: { addresses, listeners: listenersOf({ ...dataPath, dns }), redirects, names, state },
     saved,
-    prepare: (endpoints) => policy.prepare(endpoints.map(({ hostname }) => hostname)),
+    async prepare(endpoints) {
+      await subnetWatch.check();
+      await policy.prepare(endpoints.map(({ hostname }) => hostname));
+    },
     settings: () => {
       const {
         advertiseIp,
@@ -102,6 +119,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     loop,
     names,
     addresses,
+    subnetWatch,
     redirects,
     dns,
     health,

@@ -10,6 +10,7 @@ import type { Attempts } from "../lib/attempts.ts";
 import type { PublishedNames } from "../names/hosts/published_names.ts";
 import type { Addresses } from "../network/addresses.ts";
 import type { Redirects } from "../network/redirects.ts";
+import type { SubnetWatch } from "../network/subnet_watch.ts";
 import type { SyncLoop } from "../sync/loop.ts";
 import type { System } from "../system/system.ts";
 import type { IngressDialer } from "../trust/ingress_dialer.ts";
@@ -31,6 +32,7 @@ export interface Daemon {
   readonly loop: SyncLoop;
   readonly names: PublishedNames;
   readonly addresses: Addresses;
+  readonly subnetWatch: SubnetWatch;
   readonly dns: DnsController;
   readonly redirects: Pick<Redirects, "observe">;
   readonly trust: TrustSet;

@@ -2,7 +2,7 @@ import { ListenerRoutes, type Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
 import { hasOwnHost, hostFieldOf } from "./http/host_field.ts";
 import type { RequestHead } from "./http/parse_head.ts";
-import type { HttpRefusal } from "./http/refuse.ts";
+import { type HttpRefusal, unreadable, type UnreadableOptions } from "./http/refuse.ts";
 import { type HostRules, quoteHost, refuseForeign } from "./http/refuse_foreign.ts";
 import type { HttpSniff } from "./http/sniff_http.ts";
 import type { PreludeProtocol } from "./prelude/prelude.ts";
@@ -20,11 +20,10 @@ export type RoutePlan =
     readonly tls: ListenerRoutes | undefined;
   };
 
-/**
- * The route of a connection, and the concrete name to ask the ingress for (docs/protocol.md 3.2).
- */
+/** The route of a connection. */
 export interface RouteChoice {
   readonly route: Route;
+  /** The concrete name, normalised. {@linkcode ingressHost} has the spelling for the ingress. */
   readonly host: string;
   /**
    * True if every byte goes to this route unread. Otherwise each request of the connection goes to
@@ -42,6 +41,12 @@ export interface HttpRefused {
   readonly outcome: Outcome;
   readonly refusal: HttpRefusal;
 }
+
+const H2_REFUSAL: HttpRefusal = {
+  status: 421,
+  reason: "ngrokd cannot route HTTP/2 without TLS on a port that several names share.",
+  nextStep: "Use HTTP/1.1, or reach the endpoint by an address or port of its own: ngrokctl list",
+};
 
 /** Plans how to find the route of a connection on a listener with these routes. */
 export function planRoute(routes: ListenerRoutes | undefined): RoutePlan {
@@ -69,10 +74,12 @@ export function chooseByRequest(
   options: ChooseOptions,
 ): RouteChoice | HttpRefused {
   const { owner } = routes;
-  if (sniff.kind === "error") return badRequest(sniff.reason, sniff.status);
+  if (sniff.kind === "error") return badRequest(sniff.reason, sniff);
   if (sniff.kind === "h2") {
-    if (owner !== undefined) return { route: owner, host: owner.hostname, passthrough: true };
-    return badRequest("HTTP/2 without TLS is not supported on an address that several names share");
+    // No web page can send HTTP/2 without TLS, so its :authority needs no check (R59).
+    const only = owner ?? routes.sole;
+    if (only !== undefined) return { route: only, host: only.hostname, passthrough: true };
+    return { outcome: "bad_request", refusal: H2_REFUSAL };
   }
   const { head } = sniff;
   return owner === undefined ? chooseShared(routes, head) : chooseOwner(owner, head, options);
@@ -148,8 +155,19 @@ function wrongHost(head: RequestHead, options: { expected: string; nextStep: str
   return { outcome: "wrong_host", refusal: { status: 421, reason, nextStep: options.nextStep, method } };
 }
 
-function badRequest(reason: string, status: 400 | 431 = 400): HttpRefused {
-  return { outcome: "bad_request", refusal: { status, reason: `Cannot read the request: ${reason}` } };
+function badRequest(reason: string, options?: UnreadableOptions): HttpRefused {
+  return { outcome: "bad_request", refusal: unreadable(reason, options) };
+}
+
+/**
+ * Returns the name to ask the ingress for (docs/protocol.md 3.2), in the spelling of the API.
+ * Labels below a wildcard are those of the client in normal form.
+ */
+export function ingressHost({ route, host }: Pick<RouteChoice, "route" | "host">): string {
+  const { hostname, spelling = hostname, wildcard } = route;
+  if (!wildcard) return spelling;
+  const suffix = hostname.slice(1);
+  return host.slice(0, host.length - suffix.length) + spelling.slice(1);
 }
 
 /** Returns `scheme://host:port`, without the port if it is the scheme's default. */

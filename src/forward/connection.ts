@@ -16,11 +16,12 @@ import { serveRequests } from "./serve_requests.ts";
  * @throws Whatever `local` throws before the pipe runs, and the signal's reason.
  */
 export async function serveConnection(local: AcceptedStream, options: ConnectionOptions): Promise<Outcome> {
-  const { routes, rules, limits, onRouted } = options;
-  const found = await findRoute(local, { routes: routes(), rules, limits });
+  const { routes, rules, limits, largeHeads, onRouted } = options;
+  const found = await findRoute(local, { routes: routes(), rules, limits, largeHeads });
   if (found.kind === "not_found") {
     if (found.protocol !== undefined) options.onNameless(found.protocol);
-    if (found.refusal !== undefined) await sendRefusal(local, found.refusal, limits);
+    const { refusal, endsFirst } = found;
+    if (refusal !== undefined) await sendRefusal(local, refusal, { ...limits, endsFirst });
     return found.outcome;
   }
   onRouted();

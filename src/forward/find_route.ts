@@ -1,10 +1,13 @@
 import { ListenerRoutes, type Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
 import type { ByteStream } from "../system/byte_stream.ts";
+import { LargeHeads, MAX_LARGE_HEADS } from "./admission/large_heads.ts";
 import type { Limits } from "./admission/limits.ts";
 import { chooseByHello, chooseByRequest, planRoute, type RouteChoice } from "./choose_route.ts";
+import { type HeadRules, OWN_HEAD, SHARED_HEAD } from "./http/head_rules.ts";
 import type { RequestHead } from "./http/parse_head.ts";
 import { httpResponse } from "./http/refuse.ts";
+import { refuseH2 } from "./http/refuse_h2.ts";
 import { type HttpSniff, PartialHead, sniffHttp } from "./http/sniff_http.ts";
 import type { HostRules } from "./http/refuse_foreign.ts";
 import { peek } from "./peek.ts";
@@ -29,7 +32,7 @@ import { tlsAlert } from "./tls_alert.ts";
  * @throws Whatever the stream's read throws.
  */
 export async function findRoute(local: ByteStream, options: FindOptions): Promise<Found | NotFound> {
-  const { routes, limits, rules } = options;
+  const { routes, limits, rules, largeHeads = new LargeHeads() } = options;
   const plan = planRoute(routes);
   if (plan.kind === "none") return notFound("no_route");
   if (plan.kind === "raw") return unread(plan.route);
@@ -38,7 +41,8 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
     tls !== undefined && (http === undefined || bytes[0] === TLS_HANDSHAKE);
   const endMs = performance.now() + limits.helloMs;
   const sniffer = new TlsSniffer();
-  const partial = new PartialHead();
+  const headRules = http?.all.length === 1 ? OWN_HEAD : SHARED_HEAD;
+  using headSniffer = new HeadSniffer(headRules, largeHeads);
   const preludeOf = hasTlsRoute(tls) ? sniffPrelude : () => undefined;
   const leadsToTls = (bytes: Uint8Array): boolean => isTls(bytes) || preludeOf(bytes) === "more";
   const peeked = await peek<Sniff>(
@@ -46,7 +50,7 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
     (bytes) => {
       const prelude = preludeOf(bytes);
       if (prelude !== undefined) return prelude === "more" ? prelude : { prelude };
-      return isTls(bytes) ? sniffAsTls(bytes, sniffer) : sniffAsHttp(bytes, partial);
+      return isTls(bytes) ? sniffAsTls(bytes, sniffer) : headSniffer.sniff(bytes);
     },
     {
       limitMs: (seen) => seen.length === 0 || leadsToTls(seen) ? limits.helloMs : limits.headMs,
@@ -65,18 +69,28 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
   }
   const { found } = peeked;
   if ("prelude" in found) {
-    return await findByPrelude(local, { bytes: initial, prelude: found.prelude }, { tls: tls!, endMs });
+    return await findByPrelude(local, { bytes: initial, prelude: found.prelude }, {
+      tls: tls!,
+      endMs,
+      headRules,
+    });
   }
   if ("http" in found) {
     const choice = chooseByRequest(http!, found.http, { rules });
     if ("refusal" in choice) {
+      if (found.http.kind === "h2") {
+        const refusal = await refuseH2(local, choice.refusal, { initial, limitMs: limits.helloMs });
+        return { ...notFound(choice.outcome, refusal), endsFirst: false };
+      }
       const refused = notFound(choice.outcome, httpResponse(choice.refusal));
       return found.http.kind === "error" ? { ...refused, protocol: protocol() } : refused;
     }
     const head = found.http.kind === "request" ? found.http.head : undefined;
-    return { kind: "found", choice, initial, head };
+    // A framer puts the head into normal form itself.
+    const normal = choice.passthrough ? inNormalForm(initial, head) : initial;
+    return { kind: "found", choice, initial: normal, head, headRules };
   }
-  return chooseTls(tls!, found.tls, initial);
+  return chooseTls(tls!, found.tls, { initial, headRules });
 }
 
 /** Options of {@linkcode findRoute}. */
@@ -85,6 +99,8 @@ export interface FindOptions {
   readonly routes: ListenerRoutes | undefined;
   readonly limits: Pick<Limits, "headMs" | "helloMs">;
   readonly rules: HostRules;
+  /** Shared by all connections. @default Its own */
+  readonly largeHeads?: LargeHeads;
 }
 
 /** The route of a connection, and the bytes that were read to find it. */
@@ -95,6 +111,8 @@ export interface Found {
   readonly initial: Uint8Array;
   /** The first request, if it was read. */
   readonly head: RequestHead | undefined;
+  /** The rules of all heads on this listener. */
+  readonly headRules: HeadRules;
 }
 
 /** The reason why a connection has no route, and the refusal for its client, if there is one. */
@@ -104,6 +122,8 @@ export interface NotFound {
   readonly refusal: Uint8Array | undefined;
   /** The protocol of a client that names no server, if the first bytes show it. */
   readonly protocol?: NamelessProtocol | undefined;
+  /** False if the client ends the connection after the refusal. @default true */
+  readonly endsFirst?: boolean;
 }
 
 type Sniff =
@@ -115,8 +135,9 @@ type Sniff =
 async function findByPrelude(
   local: ByteStream,
   first: { readonly bytes: Uint8Array; readonly prelude: Prelude },
-  { tls, endMs }: { readonly tls: ListenerRoutes; readonly endMs: number },
+  options: { readonly tls: ListenerRoutes; readonly endMs: number; readonly headRules: HeadRules },
 ): Promise<Found | NotFound> {
+  const { tls, endMs, headRules } = options;
   const answered = await answerClient(local, first, { endMs });
   if (answered.kind === "gone") return notFound("client_gone");
   if (answered.kind === "refused") {
@@ -129,24 +150,28 @@ async function findByPrelude(
   }
   // An https endpoint speaks HTTP.
   const routes = new ListenerRoutes(tls.all.filter(({ scheme }) => scheme === "tls"));
-  const found = chooseTls(routes, answered.tls, answered.initial);
+  const found = chooseTls(routes, answered.tls, { initial: answered.initial, headRules });
   if (found.kind === "not_found") return found;
   return { ...found, choice: { ...found.choice, prelude: first.prelude.protocol } };
 }
 
-function chooseTls(routes: ListenerRoutes, tls: TlsSniff, initial: Uint8Array): Found | NotFound {
+function chooseTls(
+  routes: ListenerRoutes,
+  tls: TlsSniff,
+  { initial, headRules }: Pick<Found, "initial" | "headRules">,
+): Found | NotFound {
   if (tls.kind === "error") {
     return { ...notFound("bad_request", tlsAlert("decode_error")), protocol: protocolOf(initial) };
   }
   const choice = chooseByHello(routes, tls);
-  if (choice !== undefined) return { kind: "found", choice, initial, head: undefined };
+  if (choice !== undefined) return { kind: "found", choice, initial, head: undefined, headRules };
   const refused = notFound("wrong_host", tlsAlert("unrecognized_name"));
   return tls.name === undefined ? { ...refused, protocol: NAMELESS_TLS } : refused;
 }
 
 function unread(route: Route): Found {
   const choice = { route, host: route.hostname, passthrough: true };
-  return { kind: "found", choice, initial: new Uint8Array(0), head: undefined };
+  return { kind: "found", choice, initial: new Uint8Array(0), head: undefined, headRules: OWN_HEAD };
 }
 
 /**
@@ -170,9 +195,41 @@ function notFound(outcome: Outcome, refusal?: Uint8Array): NotFound {
   return { kind: "not_found", outcome, refusal };
 }
 
-function sniffAsHttp(bytes: Uint8Array, partial: PartialHead): Sniff | "more" {
-  const http = sniffHttp(bytes, partial);
-  return http === "more" ? http : { http };
+/** Reads the first head of a connection. Dispose it when the head is read. */
+class HeadSniffer implements Disposable {
+  readonly #rules: HeadRules;
+  readonly #largeHeads: LargeHeads;
+  readonly #partial = new PartialHead();
+  #large: Disposable | undefined;
+
+  constructor(rules: HeadRules, largeHeads: LargeHeads) {
+    this.#rules = rules;
+    this.#largeHeads = largeHeads;
+  }
+
+  sniff(bytes: Uint8Array): Sniff | "more" {
+    const http = sniffHttp(bytes, { partial: this.#partial, rules: this.#rules });
+    if (http !== "more") return { http };
+    if (bytes.length < SHARED_HEAD.maxBytes || (this.#large ??= this.#largeHeads.enter())) return "more";
+    const reason = `${MAX_LARGE_HEADS} requests with heads above ${
+      SHARED_HEAD.maxBytes / 1024
+    } KiB are read already`;
+    return { http: { kind: "error", status: 503, reason, nextStep: "Send the request again" } };
+  }
+
+  [Symbol.dispose](): void {
+    this.#large?.[Symbol.dispose]();
+  }
+}
+
+/** Returns the bytes of a client with its head in normal form. */
+function inNormalForm(bytes: Uint8Array, head: RequestHead | undefined): Uint8Array {
+  if (head?.normal === undefined) return bytes;
+  const rest = bytes.subarray(head.length);
+  const result = new Uint8Array(head.normal.length + rest.length);
+  result.set(head.normal);
+  result.set(rest, head.normal.length);
+  return result;
 }
 
 function sniffAsTls(bytes: Uint8Array, sniffer: TlsSniffer): Sniff | "more" {

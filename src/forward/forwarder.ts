@@ -9,6 +9,7 @@ import { Turns } from "../system/turns.ts";
 import { ConnectionSlots } from "./admission/connection_slots.ts";
 import { DialGate } from "./admission/dial_gate.ts";
 import { IngressSlots } from "./admission/ingress_slots.ts";
+import { LargeHeads } from "./admission/large_heads.ts";
 import { LIMITS, type Limits } from "./admission/limits.ts";
 import { planSlots, type SlotPlan } from "./admission/slot_plan.ts";
 import { UnroutedConnections } from "./admission/unrouted_connections.ts";
@@ -53,6 +54,7 @@ export class Forwarder implements AsyncDisposable {
       rules: options.hostRules ?? LOOPBACK_ONLY,
       halfCloseMs: options.halfCloseMs ?? (() => HALF_CLOSE_MS),
       limits,
+      largeHeads: new LargeHeads(),
       gate: this.#gate,
       attempts: this.#attempts,
       ingressSlots: new IngressSlots({ max: slots, maxUnsentBytes: unsentBytes, idleTimeoutMs }),
@@ -175,6 +177,16 @@ export class Forwarder implements AsyncDisposable {
 
   get openConnections(): number {
     return this.#connections.size;
+  }
+
+  /** Counts the connections to matching listeners, by their keys. */
+  countConnections(matches: (key: string) => boolean): number {
+    return this.#connections.count(matches);
+  }
+
+  /** Ends the connections to matching listeners with a reset, and returns their number. */
+  endConnections(matches: (key: string) => boolean): Promise<number> {
+    return this.#connections.end(matches);
   }
 
   /**

@@ -15,11 +15,15 @@ export async function peek<T extends object>(
   sniff: (bytes: Uint8Array) => T | "more",
   options: PeekOptions,
 ): Promise<Peeked<T>> {
+  const { limitMs, initial = new Uint8Array(0) } = options;
   const start = performance.now();
-  let buffer = new Uint8Array(FIRST_BYTES);
-  let length = 0;
+  let buffer = new Uint8Array(Math.max(FIRST_BYTES, initial.length));
+  buffer.set(initial);
+  let { length } = initial;
   const seen = (): Uint8Array => buffer.subarray(0, length);
   for (;;) {
+    const found = length === 0 ? "more" : sniff(seen());
+    if (found !== "more") return { kind: "found", found, bytes: buffer.slice(0, length) };
     if (length === buffer.length) {
       const larger = new Uint8Array(2 * length);
       larger.set(buffer);
@@ -27,7 +31,7 @@ export async function peek<T extends object>(
     }
     try {
       const reading = stream.read(buffer.subarray(length));
-      const ms = Math.max(0, start + options.limitMs(seen()) - performance.now());
+      const ms = Math.max(0, start + limitMs(seen()) - performance.now());
       const count = await withDeadline(reading, { ms, onTimeout: () => new Late() });
       if (count === null) return { kind: "ended", bytes: seen() };
       length += count;
@@ -35,8 +39,6 @@ export async function peek<T extends object>(
       if (error instanceof Late) return { kind: "late", bytes: seen() };
       throw error;
     }
-    const found = sniff(seen());
-    if (found !== "more") return { kind: "found", found, bytes: buffer.slice(0, length) };
   }
 }
 
@@ -44,6 +46,8 @@ export async function peek<T extends object>(
 export interface PeekOptions {
   /** The time limit from the first read to the last, which depends on the bytes so far. */
   readonly limitMs: (seen: Uint8Array) => number;
+  /** Bytes that were read before. @default None */
+  readonly initial?: Uint8Array;
 }
 
 /** The result of {@linkcode peek}, and all bytes that it read. */

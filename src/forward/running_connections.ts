@@ -41,7 +41,7 @@ export class RunningConnections implements AsyncDisposable {
     const controller = new AbortController();
     // A program on this machine can use any address of 127.0.0.0/8, so only its listener counts.
     const unrouted = this.#unrouted.enter(sourceOf(stream) ?? key, () => controller.abort());
-    const running: Running = { startedAt: performance.now(), isRouted: false, ended: Promise.resolve() };
+    const running: Running = { key, startedAt: performance.now(), isRouted: false, ended: Promise.resolve() };
     this.#running.set(controller, running);
     const onRouted = (): void => {
       running.isRouted = true;
@@ -55,6 +55,19 @@ export class RunningConnections implements AsyncDisposable {
       this.#running.delete(controller);
       slot[Symbol.dispose]();
     });
+  }
+
+  /** Counts those to matching listeners. */
+  count(matches: (key: string) => boolean): number {
+    return this.#to(matches).length;
+  }
+
+  /** Aborts those to matching listeners, waits for their end, and returns their number. */
+  async end(matches: (key: string) => boolean): Promise<number> {
+    const ending = this.#to(matches);
+    for (const [controller] of ending) controller.abort();
+    await Promise.all(ending.map(([, { ended }]) => ended));
+    return ending.length;
   }
 
   /**
@@ -91,6 +104,10 @@ export class RunningConnections implements AsyncDisposable {
 
   #countBusy(): number {
     return [...this.#running.keys()].filter(({ signal }) => !signal.aborted).length;
+  }
+
+  #to(matches: (key: string) => boolean): [AbortController, Running][] {
+    return [...this.#running].filter(([, { key }]) => matches(key));
   }
 
   async #run(stream: AcceptedStream, options: ServeConnectionOptions): Promise<void> {
@@ -131,6 +148,8 @@ export class RunningConnections implements AsyncDisposable {
 }
 
 interface Running {
+  /** The key of its listener. */
+  readonly key: string;
   readonly startedAt: number;
   isRouted: boolean;
   /** Undefined until the connection has an upstream. */

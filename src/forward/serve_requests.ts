@@ -18,7 +18,8 @@ import { RequestRouter } from "./request_router.ts";
  * @throws As {@linkcode openCounted}, before the first byte is passed on.
  */
 export async function serveRequests(local: AcceptedStream, options: ServeOptions): Promise<Outcome> {
-  const { found: { choice, initial }, routes, rules, limits, turns, ingressSlots, evict, signal } = options;
+  const { found: { choice, headRules, initial }, routes, rules, limits, turns, ingressSlots, evict, signal } =
+    options;
   const source = sourceOf(local);
   using router = new RequestRouter(choice, {
     choose: (last, head) => chooseNext(last, head, { routes, rules }),
@@ -30,6 +31,7 @@ export async function serveRequests(local: AcceptedStream, options: ServeOptions
   const framer = new RequestFramer({
     admit: (head) => router.admit(head),
     hostField: choice.hostField,
+    rules: headRules,
   });
   const framed = new FramedStream(local, {
     framer,

@@ -5,7 +5,7 @@ import { limitTime } from "../system/clock.ts";
 import type { DialGate } from "./admission/dial_gate.ts";
 import type { IngressSlot, IngressSlots, SlotRequest } from "./admission/ingress_slots.ts";
 import type { Limits } from "./admission/limits.ts";
-import type { RouteChoice } from "./choose_route.ts";
+import { ingressHost, type RouteChoice } from "./choose_route.ts";
 import { dialIngress, type IngressAccess } from "./dial.ts";
 import { upgrade, type Upgraded } from "./upgrade.ts";
 
@@ -67,15 +67,16 @@ async function takeSlot(options: UpstreamOptions): Promise<IngressSlot> {
 }
 
 async function dialAndUpgrade(
-  { route, host }: RouteChoice,
+  choice: RouteChoice,
   options: UpstreamOptions & { end: number },
 ): Promise<Upgraded & { readonly stream: ByteStream }> {
   const { access, gate, slotRequest, signal, end } = options;
   const leftMs = (): number => Math.max(1, end - performance.now());
   const holder = slotRequest.source ?? slotRequest.endpoint;
+  const request = { host: ingressHost(choice), port: choice.route.port };
   const stream = await dialIngress(access, { timeoutMs: leftMs(), signal, gate, holder });
   try {
-    const upgraded = await upgrade(stream, { host, port: route.port }, { timeoutMs: leftMs(), signal });
+    const upgraded = await upgrade(stream, request, { timeoutMs: leftMs(), signal });
     return { ...upgraded, stream };
   } catch (error) {
     closeQuietly(stream);

@@ -67,6 +67,14 @@ export function parseEndpointUrl(url: string): EndpointUrl {
   return { scheme, hostname, port, wildcard };
 }
 
+/**
+ * Returns the host name of an endpoint as the API spells it, for the ingress, which may compare the
+ * spelling. {@linkcode Endpoint.hostname} is the same in normal form.
+ */
+export function spellingOf({ url }: Pick<Endpoint, "url">): string {
+  return URL_FORM.exec(url)?.[2] ?? "";
+}
+
 /** Returns `host:port`, the key of a service. Pooled endpoints have the same. */
 export function serviceKey(endpoint: Pick<Endpoint, "hostname" | "port">): string {
   return `${endpoint.hostname}:${endpoint.port}`;

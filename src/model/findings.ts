@@ -87,7 +87,7 @@ function apiFindings({ api, list }: JudgedReport): Finding[] {
 
 function apiReasons(state: ApiState, error: string | null): string[] {
   if (state === "ok") return [];
-  if (state === "no_key") return ["No API key is set: run ngrokctl set-api-key -"];
+  if (state === "no_key") return ["No API key is set: run ngrokctl set-api-key"];
   return [`API: ${error ?? (state === "never" ? "no poll has ended yet" : state)}`];
 }
 
@@ -139,7 +139,9 @@ function machineFindings({ addresses, names, dns, resolver_wanted }: JudgedRepor
   const isUnused = resolver_wanted && dns.state !== "off" && driver === "none" && reason !== null;
   return [
     {
-      brief: "virtual addresses are not as configured",
+      brief: addresses.hint === null
+        ? "virtual addresses are not as configured"
+        : "virtual addresses overlap with another network",
       reasons: addresses.reason === null ? [] : [`Addresses: ${addresses.reason}`],
     },
     {

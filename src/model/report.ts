@@ -130,8 +130,14 @@ export interface JudgedReport {
   trust: TrustStatus;
   config: { path: string; state: "ok" | "rejected"; problems: string[]; warnings: string[] };
   names: { driver: string; state: "ok" | "failing" | "off"; reason: string | null };
-  /** `kind` is that of the interface that has them (`dummy`, `bridge`, `lo`); null if none has. */
-  addresses: { driver: string; kind: string | null; subnet: string; reason: string | null };
+  /** `kind` is that of the interface that has them (`dummy`, `veth`, `lo`); null if none has. */
+  addresses: {
+    driver: string;
+    kind: string | null;
+    subnet: string;
+    reason: string | null;
+    hint: string | null;
+  };
   /** The DNS server and the resolver. */
   dns: DnsReport;
   /** False if `dns.manage_resolv_conf: false` keeps this machine from using the DNS server. */

@@ -7,6 +7,8 @@ import { nextRevision } from "./revision.ts";
 export interface Route {
   /** The normalised host name of the URL; `*.example.com` for a wildcard. */
   readonly hostname: string;
+  /** The host name as the API spells it, if that differs; the upgrade names it. */
+  readonly spelling?: string;
   /** The port of the URL; the upgrade names it. */
   readonly port: number;
   readonly scheme: Scheme;

@@ -1,9 +1,11 @@
 import { compare } from "../lib/compare.ts";
-import { type Endpoint, type RefusedEndpoint, type Scheme, serviceKey } from "./endpoint.ts";
+import { type Endpoint, type RefusedEndpoint, type Scheme, serviceKey, spellingOf } from "./endpoint.ts";
 
 /** A host name and a port, with the endpoints behind them. Its key is {@linkcode serviceKey}. */
 export interface Service {
   readonly hostname: string;
+  /** The host name as the API spells it, if that differs. Of a pool: of its oldest member. */
+  readonly spelling?: string;
   readonly port: number;
   readonly scheme: Scheme;
   readonly wildcard: boolean;
@@ -35,7 +37,9 @@ export function groupServices(endpoints: readonly Endpoint[]): Grouping {
       if (own === scheme) endpointIds.push(id);
       else refused.push({ id, url, reason });
     }
-    return { hostname, port, scheme, wildcard, endpointIds };
+    const spelling = spellingOf(oldest);
+    const service = { hostname, port, scheme, wildcard, endpointIds };
+    return spelling === hostname ? service : { ...service, spelling };
   });
   return { services, refused };
 }

@@ -15,6 +15,7 @@ import { canReplace } from "./choose_subnet.ts";
 import type { AddressDriver } from "./driver.ts";
 import { LO } from "./ip_plan.ts";
 import { toLoopbackSubnet } from "./loopback_subnet.ts";
+import type { Overlap } from "./overlaps.ts";
 import { OwnAddresses } from "./own_addresses.ts";
 import type { SubnetMemory } from "./subnet_memory.ts";
 
@@ -34,6 +35,8 @@ export class Addresses {
   #requested: Cidr | undefined;
   /** The subnet that an earlier run used instead of the requested one. */
   #remembered: Cidr | undefined;
+  /** The subnet before the last move. */
+  #movedFrom: Cidr | undefined;
   #subnet: Cidr;
   #reason: string | undefined;
   /** The reason why addresses cannot be bound now. */
@@ -54,18 +57,23 @@ export class Addresses {
 
   /**
    * The subnets that replace this one if an interface can be created, if none can, or while others
-   * use the requested one.
+   * use the requested one, and the one that it has replaced in this run.
    */
   get equivalentSubnets(): readonly Cidr[] {
     const requested = this.#requested ?? this.#options.subnet;
     const used = formatCidr(this.#subnet);
-    return [requested, toLoopbackSubnet(requested), ...(this.#remembered ? [this.#remembered] : [])]
-      .filter((subnet) => formatCidr(subnet) !== used);
+    const others = [requested, toLoopbackSubnet(requested), this.#remembered, this.#movedFrom];
+    return others.filter((subnet) => subnet !== undefined).filter((subnet) => formatCidr(subnet) !== used);
   }
 
   /** Returns true for an address of the subnet in use, or of one that replaces it. */
   isVirtual(address: string): boolean {
     return cidrsContain([this.#subnet, ...this.equivalentSubnets], address);
+  }
+
+  /** The reason why addresses cannot be bound now. */
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   /** True if the addresses are on an interface that ngrokd created. */
@@ -94,6 +102,7 @@ export class Addresses {
       kind: driver.linkKind ?? null,
       subnet: formatCidr(this.#subnet),
       reason: known.length === 0 ? null : known.join("; "),
+      hint: null,
     };
   }
 
@@ -101,7 +110,35 @@ export class Addresses {
   prepare(requested: Cidr): Promise<void> {
     return this.#mutex.run(async () => {
       if (this.#requested !== undefined && formatCidr(this.#requested) === formatCidr(requested)) return;
-      await this.#prepare(requested);
+      this.#movedFrom = undefined;
+      await this.#prepare(requested, await this.#options.memory.recall(requested));
+    });
+  }
+
+  /** Finds the routes of others that overlap with the subnet now. */
+  findOverlaps(): Promise<readonly Overlap[]> {
+    return this.#mutex.run(async () => await this.#options.driver.findOverlaps?.() ?? []);
+  }
+
+  /**
+   * Moves to the subnet that would be chosen now if nothing was remembered; `before` runs first.
+   * Undefined if that is the present one, if there is none, or if it cannot be prepared.
+   */
+  move(before: (from: Cidr) => Promise<void>): Promise<Moved | undefined> {
+    return this.#mutex.run(async () => {
+      const { driver, memory } = this.#options;
+      const [from, requested] = [this.#subnet, this.#requested];
+      if (requested === undefined || this.#closed) return undefined;
+      const chosen = await driver.choose?.(requested);
+      if (chosen === undefined || formatCidr(chosen) === formatCidr(from)) return undefined;
+      await before(from);
+      this.#movedFrom = from;
+      await this.#prepare(requested, undefined);
+      const to = this.#subnet;
+      if (formatCidr(to) === formatCidr(from)) return undefined;
+      // The next start must not return to the subnet that was left.
+      if (formatCidr(to) === formatCidr(requested)) await memory.remember(requested, requested);
+      return { from, to };
     });
   }
 
@@ -168,10 +205,9 @@ export class Addresses {
     };
   }
 
-  async #prepare(requested: Cidr): Promise<void> {
+  async #prepare(requested: Cidr, remembered: Cidr | undefined): Promise<void> {
     if (this.#closed) return;
     const { driver, memory } = this.#options;
-    const remembered = await memory.recall(requested);
     const prepared = await driver.prepare(requested, remembered);
     const { subnet, reason, remember, failure } = prepared;
     if (remember) await memory.remember(requested, subnet);
@@ -187,7 +223,7 @@ export class Addresses {
     this.#virtual.set(formatCidr(subnet), subnet);
   }
 
-  /** Prepares the subnet again if an interface, address or route is missing. */
+  /** Restores an interface, address or route that is missing. */
   async #restore(): Promise<void> {
     const { driver } = this.#options;
     const problem = await driver.findProblem() ?? this.#problem;
@@ -196,7 +232,9 @@ export class Addresses {
       problem,
       () => log.warn("Cannot use virtual addresses: {error}", { error: problem }),
     );
-    await this.#prepare(this.#requested);
+    // Connections survive a short gap, but no change of the subnet, so a conflict is none here.
+    if (!this.#closed && await driver.restore?.()) this.#problem = undefined;
+    else await this.#prepare(this.#requested, await this.#options.memory.recall(this.#requested));
     this.#problem ??= await driver.findProblem();
     this.#onFailure.report(this.#problem, (problem) => {
       log.error("Cannot restore virtual addresses: {error}", { error: problem });
@@ -205,6 +243,12 @@ export class Addresses {
     this.#onProblem.report(undefined, () => {});
     log.info("Restored virtual addresses");
   }
+}
+
+/** A change of the subnet. */
+export interface Moved {
+  readonly from: Cidr;
+  readonly to: Cidr;
 }
 
 /** Options of {@linkcode Addresses}. */

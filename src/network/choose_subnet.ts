@@ -32,7 +32,7 @@ export function chooseSubnet(wanted: Cidr, options: ChooseOptions): SubnetChoice
     if (kept === undefined || !isInUse) return { subnet: wanted };
     return {
       subnet: kept,
-      reason: `${usedInstead(kept)}: ${formatCidr(wanted)} was in use; a restart of ngrokd returns to it`,
+      reason: `${usedInstead(kept)}: ${formatCidr(wanted)} was in use; to return to it: ngrokctl rebind`,
     };
   }
   const subnet = kept ?? free[0];

@@ -1,4 +1,5 @@
 import type { Cidr } from "../lib/ipv4.ts";
+import type { Overlap } from "./overlaps.ts";
 
 /**
  * The code that provides the addresses of endpoints on one platform. No method rejects for a reason
@@ -7,7 +8,7 @@ import type { Cidr } from "../lib/ipv4.ts";
 export interface AddressDriver {
   /** The kind of driver, for `status`. */
   readonly kind: string;
-  /** The kind of the interface with the addresses (`dummy`, `bridge`, `lo`), if there is one. */
+  /** The kind of the interface with the addresses (`dummy`, `veth`, `lo`), if there is one. */
   readonly linkKind?: string | undefined;
   /** Checks that the driver works on this machine. Called first; changes nothing. */
   supported(): Support;
@@ -16,8 +17,20 @@ export interface AddressDriver {
    * called again. `remembered` is the subnet that an earlier call chose instead of the same one.
    */
   prepare(subnet: Cidr, remembered?: Cidr): Promise<PreparedSubnet>;
-  /** Finds the reason why addresses cannot be bound now; `prepare` is the remedy. */
+  /** Finds the reason why addresses cannot be bound now; `restore` or `prepare` is the remedy. */
   findProblem(): Promise<string | undefined>;
+  /**
+   * Restores what is missing of the prepared subnet, whatever routes there are now. Returns false
+   * if nothing was prepared, or it could not be restored.
+   */
+  restore?(): Promise<boolean>;
+  /** Finds the routes of others that overlap with the prepared subnet now. */
+  findOverlaps?(): Promise<readonly Overlap[]>;
+  /**
+   * Chooses the subnet that `prepare` would use if nothing was remembered. Undefined if there is
+   * none, or it is unknown.
+   */
+  choose?(subnet: Cidr): Promise<Cidr | undefined>;
   /**
    * Makes exactly these addresses bindable. Returns those that are not: address → reason. Addresses
    * with the revision of the last call are not checked again.

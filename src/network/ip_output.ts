@@ -22,7 +22,7 @@ const Routes = z.array(z.looseObject({ dst: z.string().optional(), dev: z.string
  * @throws {SyntaxError} If it is other output.
  */
 export function parseLinks(text: string): Link[] {
-  return parse(text, Links).flatMap(({ ifname, address, flags, linkinfo, addr_info }) =>
+  return parseOutput(text, Links).flatMap(({ ifname, address, flags, linkinfo, addr_info }) =>
     ifname === undefined ? [] : [{
       name: ifname,
       mac: address.toLowerCase(),
@@ -41,13 +41,18 @@ export function parseLinks(text: string): Link[] {
  * @throws {SyntaxError} If it is other output.
  */
 export function parseRoutes(text: string): IpRoute[] {
-  return parse(text, Routes).flatMap(({ dst = "", dev }) => {
+  return parseOutput(text, Routes).flatMap(({ dst = "", dev }) => {
     const to = parseCidr(parseIpv4(dst) === undefined ? dst : `${dst}/32`);
     return to === undefined || to.prefix === 0 ? [] : [{ to, dev }];
   });
 }
 
-function parse<T>(text: string, schema: z.ZodType<T>): T {
+/**
+ * Reads JSON of `ip`.
+ *
+ * @throws {SyntaxError} If it is other output.
+ */
+export function parseOutput<T>(text: string, schema: z.ZodType<T>): T {
   // Old versions print nothing instead of an empty list.
   if (text.trim() === "") return schema.parse([]);
   const result = schema.safeParse(JSON.parse(text));

@@ -9,6 +9,18 @@ import type { IpRoute, Link } from "./ip_output.ts";
  */
 const OWN_MAC = "02:6e:67:72:6f:6b";
 
+/** The hardware address of the other end of a veth, which disappears with ours. */
+const PEER_MAC = "02:6e:67:72:6f:6c";
+
+/** Earlier versions made bridges, which have no carrier. They are removed. */
+const OLD_KIND = "bridge";
+
+const OWN_KINDS: readonly string[] = ["dummy", "veth", OLD_KIND];
+
+/** The longest name of an interface in Linux (IFNAMSIZ). */
+const MAX_NAME = 15;
+const PEER_SUFFIX = "-peer";
+
 /** The routing protocol number of every route of ours; no known routing daemon uses it. */
 export const PROTOCOL = "107";
 
@@ -20,7 +32,17 @@ export const LO = "lo";
  * kind.
  */
 export function isOwn(link: Link): boolean {
-  return link.mac === OWN_MAC && (link.kind === "dummy" || link.kind === "bridge");
+  return link.mac === OWN_MAC && OWN_KINDS.includes(link.kind);
+}
+
+/** Finds the interface of ours with this name; undefined if it has to be made. */
+export function findOwn({ links }: ObservedLinks, name: string): Link | undefined {
+  return links.find((link) => link.name === name && isOwn(link) && link.kind !== OLD_KIND);
+}
+
+/** Returns the name of the other end of a veth with this name. */
+function peerName(name: string): string {
+  return `${name.slice(0, MAX_NAME - PEER_SUFFIX.length)}${PEER_SUFFIX}`;
 }
 
 /**
@@ -31,7 +53,9 @@ export function isOwn(link: Link): boolean {
 export function planVirtual(observed: ObservedLinks, wanted: Wanted): IpStep[] {
   const { name, kind, subnet } = wanted;
   const dev = kind === LO ? LO : name;
-  const leftover = observed.links.filter((link) => isOwn(link) && link.name !== dev);
+  const leftover = observed.links.filter((link) =>
+    isOwn(link) && (link.name !== dev || link.kind === OLD_KIND)
+  );
   // Deleting an interface deletes its routes.
   const remaining = observed.ownRoutes.filter((route) => !leftover.some((link) => link.name === route.dev));
   const isWanted = (route: IpRoute) => route.dev === dev && formatCidr(route.to) === formatCidr(subnet);
@@ -62,12 +86,12 @@ export function planRelease(observed: ObservedLinks): IpStep[] {
  * packets to a network.
  */
 function planLink(observed: ObservedLinks, { name, kind, subnet }: Wanted): IpStep[] {
-  const link = observed.links.find((candidate) => candidate.name === name && isOwn(candidate));
+  const link = findOwn(observed, name);
   const gateway = `${formatIpv4(subnet.base + 1)}/32`;
   const steps: IpStep[] = [];
   if (link === undefined) {
     steps.push({
-      args: ["link", "add", "name", name, "address", OWN_MAC, "type", kind],
+      args: ["link", "add", "name", name, "address", OWN_MAC, ...typeArguments(name, kind)],
       because: `the interface ${name} is missing`,
     });
   }
@@ -86,10 +110,29 @@ function planLink(observed: ObservedLinks, { name, kind, subnet }: Wanted): IpSt
       because: `the address ${address} dev ${name} is left over`,
     });
   }
-  if (!link?.up) {
-    steps.push({ args: ["link", "set", "dev", name, "up"], because: `the interface ${name} is down` });
-  }
+  if ((link?.kind ?? kind) === "veth") steps.push(...planPeer(observed, { name, isNew: link === undefined }));
+  if (!link?.up) steps.push(setUp(name));
   return steps;
+}
+
+/**
+ * Plans the other end of a veth. A veth has a carrier only while both ends are up, and
+ * systemd-resolved sends nothing through an interface without one.
+ */
+function planPeer(observed: ObservedLinks, { name, isNew }: { name: string; isNew: boolean }): IpStep[] {
+  const peer = observed.links.find((link) => link.name === peerName(name) && link.mac === PEER_MAC);
+  return isNew || peer?.up === false ? [setUp(peerName(name))] : [];
+}
+
+/** A veth is made as a dummy is: without ARP and multicast, so that nothing is sent through it. */
+function typeArguments(name: string, kind: string): string[] {
+  if (kind !== "veth") return ["type", kind];
+  const quiet = ["arp", "off", "multicast", "off"];
+  return [...quiet, "type", kind, "peer", "name", peerName(name), "address", PEER_MAC, ...quiet];
+}
+
+function setUp(name: string): IpStep {
+  return { args: ["link", "set", "dev", name, "up"], because: `the interface ${name} is down` };
 }
 
 /** Plans the step that removes an interface, with its addresses and routes. */
@@ -115,7 +158,7 @@ export interface ObservedLinks {
 /** The interface and route that this machine should have. */
 export interface Wanted {
   readonly name: string;
-  /** `dummy` or `bridge` for an interface of ours, or `lo`. */
+  /** `dummy` or `veth` for an interface of ours, or `lo`. */
   readonly kind: string;
   readonly subnet: Cidr;
 }

@@ -1,6 +1,9 @@
+import { type Cidr, formatCidr } from "../lib/ipv4.ts";
 import { CommandError, messageOf } from "../model/errors.ts";
 import { type IpRoute, type Link, parseLinks, parseRoutes } from "./ip_output.ts";
 import { type IpStep, type ObservedLinks, PROTOCOL } from "./ip_plan.ts";
+import { type Lookup, probeAddress } from "./overlaps.ts";
+import { parseRules, parseTableRoutes, type PolicyRule, type TableRoute } from "./rule_output.ts";
 
 /** All distributions have this path. It is absolute, so that `PATH` has no influence. */
 export const IP = "/sbin/ip";
@@ -29,9 +32,38 @@ export class IpProgram {
     return this.#read(["-4", "-json", "route", "show", "table", "all"], parseRoutes);
   }
 
+  /**
+   * Reads the routes of all tables that overlap with a subnet, ours included, and the rules that
+   * lead to the tables. @throws {CommandError}
+   */
+  async lookup(subnet: Cidr): Promise<Lookup> {
+    const all = ["-4", "-json", "route", "show", "table", "all"] as const;
+    const [around, within, rules] = await Promise.all([
+      this.#read<TableRoute>([...all, "match", formatCidr(subnet)], parseTableRoutes),
+      this.#read<TableRoute>([...all, "root", formatCidr(subnet)], parseTableRoutes),
+      this.#read<PolicyRule>(["-4", "-json", "rule", "show"], parseRules),
+    ]);
+    // Both lists have the routes to exactly this subnet.
+    const routes = [...around, ...within.filter(({ to }) => to.prefix !== subnet.prefix)];
+    const probe = probeAddress(subnet, { routes, rules });
+    return { routes, rules, isMerged: probe !== undefined && !await this.#isOwn(probe) };
+  }
+
   /** Makes the steps one by one. @throws {CommandError} At the first that fails. */
   async apply(steps: readonly IpStep[]): Promise<void> {
     for (const { args } of steps) await this.#run([IP, ...args], { timeoutMs: TIMEOUT_MS });
+  }
+
+  /** Returns true if packets to the address stay on this machine. */
+  async #isOwn(address: string): Promise<boolean> {
+    try {
+      const [route] = await this.#read(["-4", "-json", "route", "get", address], parseTableRoutes);
+      return route?.type === "local";
+    } catch (error) {
+      // `ip` fails if packets to the address lead nowhere.
+      if (error instanceof CommandError) return false;
+      throw error;
+    }
   }
 
   async #read<T>(args: readonly string[], parse: (text: string) => T[]): Promise<T[]> {

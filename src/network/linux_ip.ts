@@ -5,13 +5,27 @@ import { chooseSubnet } from "./choose_subnet.ts";
 import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
 import { findGoLeftover } from "./go_leftover.ts";
 import { IpProgram, type Run } from "./ip_program.ts";
-import { deleteLink, isOwn, LO, type ObservedLinks, planRelease, planVirtual } from "./ip_plan.ts";
+import type { IpRoute } from "./ip_output.ts";
+import {
+  deleteLink,
+  findOwn,
+  isOwn,
+  LO,
+  type ObservedLinks,
+  planRelease,
+  planVirtual,
+  PROTOCOL,
+} from "./ip_plan.ts";
+import { findOverlaps, type Overlap } from "./overlaps.ts";
 import { refuseOutside } from "./refuse_outside.ts";
 
 const log = getLogger(["ngrokd", "network"]);
 
-/** The order of the attempts: a bridge needs no dummies in the kernel, a route on `lo` neither. */
-const KINDS = ["dummy", "bridge", LO] as const;
+/**
+ * The order of the attempts: a veth needs no dummies in the kernel, a route on `lo` neither. There
+ * is no bridge, because systemd-resolved sends nothing through one without ports.
+ */
+const KINDS = ["dummy", "veth", LO] as const;
 
 /** `ip` exits with 1 or 2 if it or the kernel refuses; any other code means no answer. */
 const REFUSED: readonly number[] = [1, 2];
@@ -47,7 +61,7 @@ export class LinuxIp implements AddressDriver {
   async prepare(wanted: Cidr, remembered?: Cidr): Promise<PreparedSubnet> {
     try {
       const observed = await this.#takeOver(wanted);
-      const routes = (await this.#ip.routes()).filter((route) => !isOurs(route, observed));
+      const routes = await this.#foreignRoutes(observed);
       const isInUse = this.#subnet !== undefined && isSame(this.#subnet, remembered);
       const choice = chooseSubnet(wanted, { routes, remembered, isInUse });
       if (choice === undefined) {
@@ -66,6 +80,32 @@ export class LinuxIp implements AddressDriver {
     }
   }
 
+  /** Returns none if they cannot be read; {@linkcode findProblem} reports that. */
+  async findOverlaps(): Promise<readonly Overlap[]> {
+    const subnet = this.#subnet;
+    if (subnet === undefined) return [];
+    try {
+      const lookup = await this.#ip.lookup(subnet);
+      // An interface with this name is not ours if the route is on `lo`.
+      const own = this.#linkKind === LO ? undefined : this.#name;
+      const routes = lookup.routes.filter(({ protocol, dev }) => protocol !== PROTOCOL && dev !== own);
+      return findOverlaps(subnet, { ...lookup, routes });
+    } catch (error) {
+      if (error instanceof CommandError) return [];
+      throw error;
+    }
+  }
+
+  async choose(wanted: Cidr): Promise<Cidr | undefined> {
+    try {
+      const observed = await this.#ip.observe();
+      return chooseSubnet(wanted, { routes: await this.#foreignRoutes(observed) })?.subnet;
+    } catch (error) {
+      if (error instanceof CommandError) return undefined;
+      throw error;
+    }
+  }
+
   async findProblem(): Promise<string | undefined> {
     if (this.#subnet === undefined || this.#linkKind === undefined) return undefined;
     try {
@@ -77,6 +117,18 @@ export class LinuxIp implements AddressDriver {
       return steps.length === 0 ? undefined : steps.map((step) => step.because).join(", ");
     } catch (error) {
       if (error instanceof CommandError) return error.message;
+      throw error;
+    }
+  }
+
+  async restore(): Promise<boolean> {
+    const subnet = this.#subnet;
+    if (subnet === undefined || this.#linkKind === undefined) return false;
+    try {
+      await this.#create(subnet, await this.#ip.observe());
+      return true;
+    } catch (error) {
+      if (error instanceof CommandError) return false;
       throw error;
     }
   }
@@ -97,6 +149,10 @@ export class LinuxIp implements AddressDriver {
     this.#subnet = undefined;
     this.#linkKind = undefined;
     return this.#removeAll();
+  }
+
+  async #foreignRoutes(observed: ObservedLinks): Promise<IpRoute[]> {
+    return (await this.#ip.routes()).filter((route) => !isOurs(route, observed));
   }
 
   /**
@@ -130,8 +186,7 @@ export class LinuxIp implements AddressDriver {
     for (const kind of KINDS) {
       try {
         await this.#ip.apply(planVirtual(observed, { name, kind, subnet }));
-        const made = observed.links.find((link) => link.name === name && isOwn(link));
-        const linkKind = kind === LO ? LO : made?.kind || kind;
+        const linkKind = kind === LO ? LO : findOwn(observed, name)?.kind ?? kind;
         if (this.#linkKind !== linkKind) {
           log.info("Created virtual addresses {subnet} on interface {interface} ({kind})", {
             subnet: formatCidr(subnet),

@@ -1,5 +1,6 @@
 import { type Cidr, isLoopbackSubnet } from "../lib/ipv4.ts";
 import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
+import type { Overlap } from "./overlaps.ts";
 
 /**
  * The preferred driver; if that fails to prepare a subnet, the subnet as it is, or the fallback. A
@@ -50,8 +51,20 @@ export class WithFallback implements AddressDriver {
     return { ...instead, reason: reasons.filter((reason) => reason !== undefined).join("; ") };
   }
 
+  findOverlaps(): Promise<readonly Overlap[]> {
+    return this.#active.findOverlaps?.() ?? Promise.resolve([]);
+  }
+
+  choose(subnet: Cidr): Promise<Cidr | undefined> {
+    return this.#active.choose?.(subnet) ?? Promise.resolve(undefined);
+  }
+
   findProblem(): Promise<string | undefined> {
     return this.#active.findProblem();
+  }
+
+  restore(): Promise<boolean> {
+    return this.#active.restore?.() ?? Promise.resolve(false);
   }
 
   ensure(addresses: readonly string[], revision?: number): Promise<ReadonlyMap<string, string>> {

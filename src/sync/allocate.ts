@@ -67,11 +67,7 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
       ? spread.names.get(hostname)
       : undefined;
     const route: Route = {
-      hostname,
-      port,
-      scheme,
-      wildcard,
-      endpointIds,
+      ...service,
       address: advertisedIp === undefined || address === ANY_ADDRESS ? address : advertisedIp,
       localPort: port,
       listenInterface,

@@ -19,6 +19,7 @@ const STREAMS: readonly (readonly [name: string, first: string, repeat: string, 
   ["chunks with a long extension", POST, `1;${"e".repeat(1000)}\r\nx\r\n`, 0.5],
   ["requests with 1,000 trailer fields", "", `${POST}0\r\n${"a:b\r\n".repeat(1000)}\r\n`, 0.5],
   ["requests with 90 fields", "", `${GET.slice(0, -2)}${"a:b\r\n".repeat(90)}\r\n`, 1.5],
+  ["requests with 30,000 fields", "", `${GET.slice(0, -2)}${"a:\r\n".repeat(30_000)}\r\n`, 1.5],
   ["requests of 37 bytes", "", GET, 2.5],
 ];
 

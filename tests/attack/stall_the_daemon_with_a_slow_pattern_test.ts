@@ -81,7 +81,7 @@ function readHeads(text: string): void {
   ]];
   for (const lines of heads) {
     try {
-      const head = parseHead(lines.map((text) => ({ text, start: 0, end: text.length })));
+      const head = parseHead(`${lines.join("\r\n")}\r\n`);
       rewriteHead(new Uint8Array(head.length), head, { hostField: "b", keepUpgrade: false });
     } catch {
       // The text is no part of a good head.

@@ -106,7 +106,7 @@ Deno.test("renderStatus() ends with all problems and their next steps", () => {
     ingress: { ...STATUS.ingress, state: "failing", error: "untrusted", step: "tls" },
     trust: { ...STATUS.trust, sources: [], problems: ["bad.pem is no certificate"] },
     names: { driver: "hosts_file", state: "failing", reason: "no END marker" },
-    addresses: { driver: "loopback", kind: null, subnet: "127.0.0.0/8", reason: "conflict" },
+    addresses: { driver: "loopback", kind: null, subnet: "127.0.0.0/8", reason: "conflict", hint: null },
     health: { address: "127.0.0.1:8081", error: "address is in use" },
     state_error: "the disk is full",
     problems: ["ip_mappings.json was damaged"],

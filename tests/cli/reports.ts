@@ -84,7 +84,7 @@ export const STATUS: StatusReport = {
   },
   config: { path: "/etc/ngrokd/config.yml", state: "ok", problems: [], warnings: [] },
   names: { driver: "hosts_file", state: "ok", reason: null },
-  addresses: { driver: "loopback", kind: null, subnet: "127.0.0.0/8", reason: null },
+  addresses: { driver: "loopback", kind: null, subnet: "127.0.0.0/8", reason: null, hint: null },
   dns: {
     state: "ok",
     names: 2,

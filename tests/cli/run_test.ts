@@ -89,6 +89,15 @@ Deno.test("ngrokctl refresh-cert prints the daemon's sentence and passes --force
   assert.deepEqual(JSON.parse(json.out), { schema: 1, message: "renewed " });
 });
 
+Deno.test("ngrokctl rebind prints the daemon's sentence", async () => {
+  const answers = { rebind: "moved" };
+  assert.equal((await against(answers, ["rebind"])).out, "✓ moved\n");
+  assert.deepEqual(JSON.parse((await against(answers, ["rebind", "--json"])).out), {
+    schema: 1,
+    message: "moved",
+  });
+});
+
 Deno.test("ngrokctl version needs no daemon", async () => {
   assert.deepEqual(await runFake(["version"]), { code: 0, out: "ngrokctl version 0.4.0\n", err: "" });
   assert.deepEqual(await runFake(["--version"]), { code: 0, out: "ngrokctl version 0.4.0\n", err: "" });
@@ -219,7 +228,7 @@ Deno.test("ngrokctl help fits into 80 columns and has an example for every comma
   assert.deepEqual([all.schema, all.name], [1, "ngrokctl"]);
   assert.equal(
     names.join(" "),
-    "status list health set-api-key refresh-cert trust config version help",
+    "status list health set-api-key refresh-cert rebind trust config version help",
   );
   const inner = ["config edit", "trust show", "trust fetch", "trust forget"];
   for (const words of [...names, ...inner].map((name) => name.split(" "))) {

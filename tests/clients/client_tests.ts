@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { rootTests } from "../root/test_root.ts";
+import { type RootOptions, rootTests } from "../root/test_root.ts";
 import type { Mode } from "./client_stage.ts";
 
 /**
@@ -10,7 +10,7 @@ import type { Mode } from "./client_stage.ts";
  * @param file The caller's `import.meta.url`.
  */
 export function clientTests(file: string, client: Client): RegisterClientTest {
-  const test = rootTests(file, { etc: true });
+  const test = rootTests(file, { etc: true, ...client.machine });
   return (mode, result, fn) =>
     test(`${client.name}, ${mode} mode: ${result}`, async () => {
       await assertInstalled(client);
@@ -27,6 +27,8 @@ export interface Client {
   readonly name: string;
   /** Programs by name or path, with the Debian package of each. */
   readonly programs: Readonly<Record<string, string>>;
+  /** A machine of its own for the client, instead of this one with another /etc. */
+  readonly machine?: Pick<RootOptions, "prepare" | "prelude">;
 }
 
 /** Demands that every program of the client is there: a missing client is a failure, not a skip. */

@@ -1,9 +1,19 @@
 import assert from "node:assert/strict";
 import { ClientStage, type Mode } from "./client_stage.ts";
 import { clientTests } from "./client_tests.ts";
+import { NginxServer } from "./nginx_server.ts";
 import { WEB_NAMES, WebStage } from "./web_stage.ts";
 
-const test = clientTests(import.meta.url, { name: "curl", programs: { curl: "curl" } });
+const test = clientTests(import.meta.url, { name: "curl", programs: { curl: "curl", nginx: "nginx-light" } });
+
+const H2 = ["curl", "-sS", "--http2-prior-knowledge"];
+const LARGE = [
+  "curl",
+  "-sS",
+  ...Array.from({ length: 300 }, (_, index) => ["-H", `X-${index}: y`]).flat(),
+  "-H",
+  `Cookie: ${"c".repeat(60 * 1024)}`,
+];
 
 for (const mode of ["virtual", "network"] satisfies Mode[]) {
   test(mode, "reaches http and tls endpoints by name", async () => {
@@ -19,6 +29,24 @@ for (const mode of ["virtual", "network"] satisfies Mode[]) {
       const text = await daemon.succeeds(["curl", "-sS", "--cacert", daemon.caPath, url]);
       assert.ok(text.includes(new URL(url).hostname), text);
     }
+  });
+
+  test(mode, "speaks HTTP/2 without TLS to an endpoint with a port of its own", async () => {
+    await using server = await NginxServer.start((port) =>
+      `server { listen 127.0.0.1:${port} http2; return 200 $server_protocol; }`
+    );
+    await using daemon = await ClientStage.open({
+      mode,
+      endpoints: { "http://a.example.com:8080": server.backend },
+    });
+    const answer = await daemon.succeeds([...H2, "http://a.example.com:8080"]);
+    assert.equal(answer, "HTTP/2.0");
+  });
+
+  test(mode, "sends 300 fields and 60 KiB to an endpoint with a port of its own", async () => {
+    await using daemon = await ClientStage.open({ mode, endpoints: { "http://a.example.com": "http" } });
+    const answer = await daemon.succeeds([...LARGE, "http://a.example.com"]);
+    assert.match(answer, /"x-299":"y","cookie":"c{61440}"/);
   });
 }
 
@@ -58,6 +86,17 @@ test("virtual", "SIGTERM lets a download end, and closes an idle keep-alive conn
   assert.ok(performance.now() - startedAt < 5000, "the idle connection ends at once");
   assert.match(stage.log.join("\n"), /ngrokd has stopped drained=true clean=true/);
   assert.equal((await idle).stdout, "idle");
+});
+
+test("network", "shows why a port that several endpoints share refuses HTTP/2 or 300 fields", async () => {
+  await using daemon = await ClientStage.open({
+    mode: "network",
+    endpoints: { "http://a.example.com": "http", "http://b.example.com": "http" },
+  });
+  const h2 = await daemon.succeeds([...H2, "-i", "http://a.example.com"]);
+  assert.match(h2, /^HTTP\/2 421 [^]*ngrokd cannot route HTTP\/2 without TLS[^]*ngrokctl list/);
+  const large = await daemon.succeeds([...LARGE, "http://a.example.com"]);
+  assert.match(large, /^ngrokd: 431 [^]*more than 200 header fields/);
 });
 
 test("network", "sends requests for several hosts over one connection as to a proxy", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   chooseByRequest,
   chooseNext,
+  ingressHost,
   planRoute,
   type RouteChoice,
   urlOf,
@@ -115,4 +116,23 @@ Deno.test("urlOf() omits default ports", () => {
   for (const url of ["http://a:80", "https://a:443", "tls://a:443"]) {
     assert.equal(urlOf(route(url)), url.slice(0, url.lastIndexOf(":")));
   }
+});
+
+Deno.test("ingressHost() spells what the API named as the API does, and no more (R89)", () => {
+  const rows = [
+    ["http://api.myapp:80", "API.MyApp", "api.myapp", "API.MyApp"],
+    ["http://api.myapp:80", "api.myapp.", "api.myapp", "api.myapp."],
+    [
+      "http://xn--bcher-kva.example:80",
+      "XN--Bcher-KVA.example",
+      "xn--bcher-kva.example",
+      "XN--Bcher-KVA.example",
+    ],
+    ["tls://*.a_b.example:443", "*.A_b.Example.", "x.y.a_b.example", "x.y.A_b.Example."],
+    ["tcp://*.example.com:5432", "*.Example.com", "*.example.com", "*.Example.com"],
+  ] as const;
+  for (const [url, spelling, host, asked] of rows) {
+    assert.equal(ingressHost({ route: route(url, { spelling }), host }), asked);
+  }
+  assert.equal(ingressHost({ route: route("http://api.myapp:80"), host: "api.myapp" }), "api.myapp");
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DialGate } from "../../src/forward/admission/dial_gate.ts";
 import { IngressSlots } from "../../src/forward/admission/ingress_slots.ts";
+import { LargeHeads } from "../../src/forward/admission/large_heads.ts";
 import { LIMITS } from "../../src/forward/admission/limits.ts";
 import { serveConnection } from "../../src/forward/connection.ts";
 import type { ConnectionOptions } from "../../src/forward/connection_options.ts";
@@ -66,6 +67,7 @@ function serve(options: ServeOptions = {}) {
     rules: hostRules(),
     halfCloseMs: () => 60_000,
     limits: LIMITS,
+    largeHeads: new LargeHeads(),
     ingressSlots: new IngressSlots({ max: 1, maxUnsentBytes: Infinity }),
     gate: new DialGate(0),
     attempts: new Attempts(),

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { findRoute } from "../../src/forward/find_route.ts";
+import { LargeHeads } from "../../src/forward/admission/large_heads.ts";
 import { LIMITS } from "../../src/forward/admission/limits.ts";
 import { ListenerRoutes } from "../../src/model/route_table.ts";
 import { clientHello, records } from "../fakes/client_hello.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
+import { h2Frames } from "../fakes/h2_frames.ts";
 import { get } from "../fakes/http_request.ts";
 import { latin1, memoryPair, send, text } from "../fakes/memory_stream.ts";
 import { hostRules, route, routes } from "../fakes/routes.ts";
@@ -115,19 +117,33 @@ Deno.test("findRoute() answers 421 to a wrong Host, with a curl command for the 
   }
 });
 
-Deno.test("findRoute() accepts the HTTP/2 preface only on a listener of one http route", async () => {
+Deno.test("findRoute() accepts the HTTP/2 preface only on a listener of one http route (R87)", async () => {
+  const lan = { listenInterface: "0.0.0.0" };
   const preface = latin1("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-  assert.equal((await find(routes("http://api.myapp:80"), preface)).to, "api.myapp");
+  for (
+    const sole of [routes("http://api.myapp:80"), new ListenerRoutes([route("http://api.myapp:80", lan)])]
+  ) {
+    assert.deepEqual(await find(sole, preface), {
+      to: "api.myapp",
+      host: "api.myapp",
+      passthrough: true,
+      initial: preface,
+    });
+  }
   for (
     const listener of [
-      new ListenerRoutes([route("http://api.myapp:80", { listenInterface: "0.0.0.0" })]),
       routes("http://*.example.com:80"),
       routes("http://a.example:80", "http://b.example:80"),
     ]
   ) {
-    const { outcome, refusal } = await find(listener, preface);
+    const { outcome, refusal } = await find(listener, preface, { end: true });
     assert.equal(outcome, "bad_request");
-    assert.match(refusal!, /^HTTP\/1\.1 400 /);
+    const [goAway] = h2Frames(latin1(refusal!));
+    assert.equal(goAway!.type, 7);
+    assert.match(
+      goAway!.payload,
+      /ngrokd cannot route HTTP\/2 without TLS on a port that several names share/,
+    );
   }
 });
 
@@ -193,7 +209,7 @@ Deno.test("findRoute() tells HTTP and TLS on one listener apart by the first byt
 Deno.test("findRoute() answers 400 to a malformed or truncated head, 431 to one that is too large", async () => {
   const listener = routes("http://api.myapp:80");
   assert.match(
-    (await find(listener, latin1("GET / HTTP/1.1\nHost: api.myapp\n\n"))).refusal!,
+    (await find(routes("http://a.example:80", "http://b.example:80"), latin1("GET / HTTP/1.1\n"))).refusal!,
     /^HTTP\/1\.1 400 [^]*carriage return/,
   );
   assert.match((await find(listener, hello("api.myapp"))).refusal!, /^HTTP\/1\.1 400 [^]*this is TLS/);
@@ -201,7 +217,33 @@ Deno.test("findRoute() answers 400 to a malformed or truncated head, 431 to one 
     (await find(listener, latin1("GET / HT"), { end: true })).refusal!,
     /^HTTP\/1\.1 400 [^]*ends within its head/,
   );
-  assert.match((await find(listener, latin1(`GET /${"x".repeat(17_000)}`))).refusal!, /^HTTP\/1\.1 431 /);
+  const large = await find(listener, latin1(`GET /${"x".repeat(132_000)}`));
+  assert.match(large.refusal!, /^HTTP\/1\.1 431 [^]*larger than 128 KiB \(131072 bytes\)/);
+});
+
+// 512 connections could hold 64 MiB, half of what the smallest memory limit leaves.
+Deno.test("findRoute() lets 64 incomplete heads above 32 KiB wait, and answers 503 to more (R86)", async () => {
+  const listener = routes("http://api.myapp:80");
+  const largeHeads = new LargeHeads();
+  const half = latin1(`GET / HTTP/1.1\r\nX: ${"x".repeat(40_000)}`);
+  function begin() {
+    const { near, far } = memoryPair();
+    const found = findRoute(far, { routes: listener, rules: hostRules(), limits: LIMITS, largeHeads });
+    return { near, found, sent: send(near, half) };
+  }
+  const waiting = Array.from({ length: 64 }, begin);
+  await Promise.all(waiting.map(({ sent }) => sent));
+  const refused = await begin().found;
+  assert.ok(refused.kind === "not_found");
+  assert.match(text(refused.refusal!), /^HTTP\/1\.1 503 [^]*64 requests with heads above 32 KiB/);
+  const [first] = waiting;
+  await send(first!.near, latin1("\r\nHost: api.myapp\r\n\r\n"));
+  assert.equal((await first!.found).kind, "found");
+  const next = begin();
+  await send(next.near, latin1("\r\nHost: api.myapp\r\n\r\n"));
+  assert.equal((await next.found).kind, "found");
+  for (const { near } of waiting.slice(1)) await near.closeWrite();
+  await Promise.all(waiting.map(({ found }) => found));
 });
 
 Deno.test("findRoute() sends no refusal to a client that sends nothing", async () => {

@@ -143,7 +143,7 @@ Deno.test("Forwarder answers 421, 400 and 431 without asking the ingress", async
     await it.ask("GET / HTTP/1.1\r\nHost: api.myapp\r\nHost: x\r\n\r\n"),
     /^HTTP\/1\.1 400 [^]*more than one Host/,
   );
-  assert.match(await it.ask(`GET /${"x".repeat(20_000)}`), /^HTTP\/1\.1 431 /);
+  assert.match(await it.ask(`GET /${"x".repeat(132_000)}`), /^HTTP\/1\.1 431 /);
   assert.deepEqual(it.ingress.asked, []);
 });
 
@@ -450,4 +450,20 @@ Deno.test("Forwarder.retryIngress() repeats hanging dials and leaves running con
   await send(running, "b");
   assert.equal(text(await readExactly(running, 1)), "b");
   assert.equal(it.forwarder.traffic("ep_db.internal").errors, 0);
+});
+
+Deno.test("Forwarder matches names in normal form, and asks the ingress in the API's spelling (R89)", async () => {
+  const lan = { listenInterface: "0.0.0.0" };
+  const listeners = [
+    { routes: [route("http://api.myapp:8080", { spelling: "API.MyApp." })], sent: "127.0.0.1" },
+    { routes: [route("http://api.myapp:8080", { spelling: "API.MyApp.", ...lan })], sent: "api.myapp:8080" },
+    { routes: [route("http://*.myapp:8080", { spelling: "*.MyApp." })], sent: "api.myapp:8080" },
+  ];
+  const answers = ["API.MyApp.:8080", "api.myapp:8080", "api.myapp:8080"];
+  const asked = ["API.MyApp.", "API.MyApp.", "api.MyApp."];
+  for (const [index, { routes, sent }] of listeners.entries()) {
+    await using it = startForwarder(routes);
+    assert.equal(await it.ask(get(sent)), get(answers[index]!));
+    assert.deepEqual(it.ingress.asked, [{ host: asked[index], port: 8080 }]);
+  }
 });

@@ -13,6 +13,7 @@ Deno.test("groupServices() makes one service of a pool, with its members sorted 
   assert.deepEqual(groupServices(pool), {
     services: [{
       hostname: "a.b",
+      spelling: "A.b",
       port: 80,
       scheme: "http",
       wildcard: false,

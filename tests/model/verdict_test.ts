@@ -211,6 +211,12 @@ const ROWS: readonly Row[] = [
     /^Addresses: Failed to create/,
   ],
   [
+    "a VPN overlaps with the virtual addresses",
+    { addresses: { ...STATUS.addresses, reason: "this machine cannot reach it", hint: "ngrokctl rebind" } },
+    "degraded: virtual addresses overlap with another network",
+    /^Addresses: this machine/,
+  ],
+  [
     "the hosts file is not written",
     { names: { driver: "hosts_file", state: "failing", reason: "no END marker" } },
     "degraded: names are not published",

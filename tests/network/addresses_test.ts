@@ -33,6 +33,7 @@ Deno.test("Addresses are restored at the next round, and a lasting failure is lo
     kind: "dummy",
     subnet: "10.107.0.0/16",
     reason: null,
+    hint: null,
   });
 
   for (let episode = 0; episode < 2; episode++) {

@@ -44,7 +44,7 @@ Deno.test("chooseSubnet() returns to a free wanted subnet, unless the remembered
   assert.deepEqual(choose(WANTED, [], "10.120.0.0/16", true), [
     "10.120.0.0/16",
     "10.120.0.0/16 is used instead of 10.107.0.0/16: 10.107.0.0/16 was in use; " +
-    "a restart of ngrokd returns to it",
+    "to return to it: ngrokctl rebind",
   ]);
 });
 

@@ -1,3 +1,4 @@
+import { cidrContains, parseCidr } from "../../src/lib/ipv4.ts";
 import { CommandError } from "../../src/model/errors.ts";
 import type { AddressDriver } from "../../src/network/driver.ts";
 import type { Run } from "../../src/network/ip_program.ts";
@@ -55,14 +56,23 @@ export class FakeIp {
     if (line === "-4 -json route show table all proto 107") {
       return JSON.stringify(this.#shownRoutes().filter(({ protocol }) => protocol === "107"));
     }
+    const overlapping = /^-4 -json route show table all (match|root) (\S+)$/.exec(line);
+    if (overlapping !== null) return JSON.stringify(this.#overlapping(overlapping[1]!, overlapping[2]!));
+    if (line === "-4 -json rule show") {
+      return JSON.stringify(["local", "main", "default"].map((table) => ({ src: "all", table })));
+    }
+    // The tables `local` and `main` are apart.
+    if (line.startsWith("-4 -json route get ")) return JSON.stringify([{ type: "local", dst: "10.107.0.1" }]);
     const { links, routes } = this;
     const [object, verb] = line.split(" ");
     const [, first = "", dev = ""] = /(?:name|local|add|delete) (\S+) (?:dev (\S+))?/.exec(line) ?? [];
     switch (`${object} ${verb}`) {
       case "link add": {
-        const [, name = "", mac = "", kind = ""] = /name (\S+) address (\S+) type (\S+)/.exec(line) ?? [];
-        if (links.has(name)) return undefined;
+        const [, name = "", mac = "", kind = ""] = /name (\S+) address (\S+) .*?type (\S+)/.exec(line) ?? [];
+        const [, peer = "", peerMac = ""] = /peer name (\S+) address (\S+)/.exec(line) ?? [];
+        if (links.has(name) || links.has(peer)) return undefined;
         links.set(name, { mac, kind, up: false, addresses: [] });
+        if (kind === "veth") links.set(peer, { mac: peerMac, kind, up: false, addresses: [] });
         return "";
       }
       case "link set": {
@@ -74,6 +84,7 @@ export class FakeIp {
       case "link delete": {
         const name = /dev (\S+)/.exec(line)?.[1] ?? "";
         this.#dropRoutes((route) => route.dev === name);
+        if (links.get(name)?.kind === "veth") links.delete(`${name}-peer`);
         return links.delete(name) ? "" : undefined;
       }
       case "address add":
@@ -122,6 +133,16 @@ export class FakeIp {
         return { family: "inet", local, prefixlen: Number(prefix) };
       }),
     }));
+  }
+
+  /** The routes that contain the subnet (`match`), or that it contains (`root`). */
+  #overlapping(filter: string, subnet: string): unknown[] {
+    const wanted = parseCidr(subnet)!;
+    return this.#shownRoutes().filter(({ dst }) => {
+      const to = dst === "default" ? { base: 0, prefix: 0 } : parseCidr(dst)!;
+      const [outer, inner] = filter === "match" ? [to, wanted] : [wanted, to];
+      return outer.prefix <= inner.prefix && cidrContains(outer, inner.base);
+    });
   }
 
   #shownRoutes(): { dst: string; dev: string; protocol: string }[] {

@@ -75,15 +75,38 @@ Deno.test("LinuxIp runs ip by its absolute path, at most 5 s for each call", asy
   assert.deepEqual([...seen], [`${IP} 5000`]);
 });
 
-Deno.test("LinuxIp creates a bridge if the kernel has no dummy, and logs it (F31)", async () => {
+Deno.test("LinuxIp creates a veth with a carrier if the kernel has no dummy, and logs it (F31)", async () => {
   await using logged = await captureLog();
   const ip = new FakeIp();
   ip.refuse(/type dummy/, UNKNOWN_KIND);
   const driver = await preparedOn(ip);
-  assert.equal(driver.linkKind, "bridge");
-  assert.equal(ip.links.get("ngrokd0")!.kind, "bridge");
+  assert.equal(driver.linkKind, "veth");
+  assert.deepEqual([...ip.links].map(([name, { kind, up }]) => [name, kind, up]), [
+    ["lo", "", true],
+    ["ngrokd0", "veth", true],
+    ["ngrokd0-peer", "veth", true],
+  ]);
   assert.match(logged.lines("info").join("\n"), /kind dummy: .*Unknown device type/);
   assert.equal(await driver.findProblem(), undefined);
+  ip.setDown("ngrokd0-peer");
+  assert.equal(await driver.findProblem(), "the interface ngrokd0-peer is down");
+  assert.deepEqual(await driver.prepare(SUBNET), { subnet: SUBNET });
+  assert.deepEqual(ip.changes, ["link set dev ngrokd0-peer up"]);
+  await driver.release();
+  assert.deepEqual([...ip.links.keys()], ["lo"]);
+});
+
+Deno.test("LinuxIp replaces the bridge without a carrier that an earlier version left", async () => {
+  const ip = new FakeIp();
+  ip.links.set("ngrokd0", {
+    mac: "02:6e:67:72:6f:6b",
+    kind: "bridge",
+    up: true,
+    addresses: ["10.107.0.1/32"],
+  });
+  const driver = linuxOn(ip);
+  assert.deepEqual(await driver.prepare(SUBNET), { subnet: SUBNET });
+  assert.deepEqual([driver.linkKind, ip.links.get("ngrokd0")!.kind], ["dummy", "dummy"]);
 });
 
 Deno.test("LinuxIp puts the route on lo if no interface can be created (F31)", async () => {
@@ -116,7 +139,7 @@ Deno.test("LinuxIp without rights gives the reason for each kind, and leaves not
   const driver = linuxOn(ip);
   assert.deepEqual(await driver.prepare(SUBNET), {
     subnet: SUBNET,
-    failure: `dummy: ${NOT_PERMITTED}; bridge: ${NOT_PERMITTED}; lo: ${NOT_PERMITTED} ` +
+    failure: `dummy: ${NOT_PERMITTED}; veth: ${NOT_PERMITTED}; lo: ${NOT_PERMITTED} ` +
       "(this needs root or the capability NET_ADMIN)",
   });
   assert.equal(await driver.findProblem(), undefined);

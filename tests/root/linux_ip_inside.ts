@@ -83,6 +83,8 @@ for (
 
 Deno.test("LinuxIp: a second run takes over the leftovers of a crash, and release() removes them", async () => {
   const before = await networkState();
+  // An earlier version made bridges.
+  await shell(`/sbin/ip link add name ${NAME} address 02:6e:67:72:6f:6b type bridge`);
   await make().prepare(parseCidr("10.50.0.0/16")!);
   await new LinuxIp({ run, interfaceName: "other0" }).prepare(SUBNET);
   assert.doesNotMatch(await networkState(), /ngrokd0|10\.50\./);
@@ -121,6 +123,18 @@ Deno.test("LinuxIp: an interface in its subnet makes it choose another one, and 
   } finally {
     await lan.delete();
   }
+});
+
+Deno.test("LinuxIp: every interface that it creates has a carrier, also with the longest name", async () => {
+  const before = await networkState();
+  const driver = new LinuxIp({ run, interfaceName: "ngrokd-long-nam" });
+  await driver.prepare(SUBNET);
+  const [link] = JSON.parse(await shell("/sbin/ip -json link show dev ngrokd-long-nam"));
+  assert.ok(link.flags.includes("LOWER_UP"), JSON.stringify(link));
+  // systemd-resolved uses an interface in these states only.
+  assert.match(link.operstate, /^(UNKNOWN|UP)$/);
+  await driver.release();
+  assert.equal(await networkState(), before);
 });
 
 Deno.test("LinuxIp: 10,000 addresses can be bound, and no command is run for them", async () => {

@@ -17,15 +17,21 @@ import {
  */
 export function rootTests(file: string, options: RootOptions = {}): typeof testRoot {
   if (Deno.env.get(INSIDE) !== undefined) return (name, fn) => Deno.test(name, fn);
-  const { memoryCgroup = false, ...inside } = options;
+  const { memoryCgroup = false, prepare = () => Promise.resolve(), ...inside } = options;
   const test = memoryCgroup ? testCgroup : testRoot;
-  return (name) => test(name, () => passes(file, { ...inside, filter: name }));
+  return (name) =>
+    test(name, async () => {
+      await prepare();
+      await passes(file, { ...inside, filter: name });
+    });
 }
 
 /** Options of {@linkcode rootTests}. */
 export interface RootOptions extends InsideOptions {
   /** True if the tests also need a cgroup with a limit of memory. */
   readonly memoryCgroup?: boolean;
+  /** Runs before each test, outside of its namespaces. */
+  readonly prepare?: () => Promise<void>;
 }
 
 /** Registers a test that needs root and namespaces. */

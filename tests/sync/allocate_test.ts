@@ -28,6 +28,18 @@ Deno.test("allocate() gives every name one virtual address for all its ports", (
   ]);
 });
 
+Deno.test("allocate() keeps the API's spelling of a name beside its normal form (R89)", () => {
+  const urls = ["http://API.MyApp.:8080", "https://*.A_b.T", "http://xn--Bcher-kva.t", "http://plain.t"];
+  const { routes, leases } = allocate(endpoints(...urls), options());
+  assert.deepEqual(routes.map(({ hostname, spelling }) => [hostname, spelling]), [
+    ["*.a_b.t", "*.A_b.T"],
+    ["api.myapp", "API.MyApp."],
+    ["plain.t", undefined],
+    ["xn--bcher-kva.t", "xn--Bcher-kva.t"],
+  ]);
+  assert.deepEqual([...leases.keys()].toSorted(), routes.map(({ hostname }) => hostname));
+});
+
 Deno.test("allocate() gives every endpoint the address of the interface", () => {
   assert.deepEqual(routesOf(["http://a.t", "http://b.t", "tcp://c.t:5432"], { listenInterface: "eth0" }), [
     "a.t:80 192.168.1.5:80 eth0",

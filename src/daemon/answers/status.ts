@@ -107,7 +107,7 @@ function judgedReport(daemon: Daemon, reports: readonly EndpointReport[]): Judge
     trust: trustStatus(daemon),
     config: { ...live.report, warnings: [...live.report.warnings, ...account.warnings] },
     names: names.report,
-    addresses: addresses.report,
+    addresses: daemon.subnetWatch.report,
     dns: daemon.dns.report,
     resolver_wanted: live.current.dns.manageResolvConf !== false,
     health: health.report,

@@ -1,14 +1,11 @@
-import { MAX_HEAD_BYTES } from "./parse_head.ts";
+import { isBlankByte, isFieldByte, isTokenByte } from "./field_bytes.ts";
+import type { HeadRules } from "./head_rules.ts";
 
-const TOKEN_CHARACTERS = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const MAX_CHUNK_LINE_BYTES = 1024;
 /** Chunk sizes below 2^52, which a number holds exactly. */
 const MAX_SIZE_DIGITS = 13;
 /** Fields that route or delimit a request must be in its head (RFC 9110 6.5.1). */
 const NO_TRAILERS: ReadonlySet<string> = new Set(["host", "content-length", "transfer-encoding"]);
 const NO_TRAILER_LENGTHS: ReadonlySet<number> = new Set([...NO_TRAILERS].map(({ length }) => length));
-const TOKEN_BYTES = new Uint8Array(256);
-for (const character of TOKEN_CHARACTERS) TOKEN_BYTES[character.charCodeAt(0)] = 1;
 const CR = 0x0d;
 const LF = 0x0a;
 const SEMICOLON = 0x3b;
@@ -22,6 +19,11 @@ export class ChunkedBody {
   #next: LineKind | "data" | "done" = "size";
   #dataLeft = 0;
   #trailerBytes = 0;
+  readonly #rules: ChunkRules;
+
+  constructor(rules: ChunkRules) {
+    this.#rules = rules;
+  }
 
   /** True if the last byte of the body has been taken. */
   get isDone(): boolean {
@@ -68,7 +70,7 @@ export class ChunkedBody {
     while (lf < end && input[lf] !== LF) lf++;
     try {
       if (lf === end) {
-        if (end - start === limit) fail("the chunked body is malformed");
+        if (end - start === limit) fail(this.#tooLong(kind));
         return 0;
       }
       if (lf === start || input[lf - 1] !== CR) fail("a line ends without a carriage return");
@@ -83,7 +85,16 @@ export class ChunkedBody {
 
   #lineLimit(kind: LineKind): number {
     if (kind === "data_end") return 2;
-    return kind === "size" ? MAX_CHUNK_LINE_BYTES : MAX_HEAD_BYTES - this.#trailerBytes;
+    const { maxChunkLineBytes, maxBytes } = this.#rules;
+    return kind === "size" ? maxChunkLineBytes : maxBytes - this.#trailerBytes;
+  }
+
+  #tooLong(kind: LineKind): string {
+    const { maxChunkLineBytes, maxBytes } = this.#rules;
+    if (kind === "data_end") return "a chunk is longer than its size";
+    return kind === "size"
+      ? `the line of a chunk size is longer than ${maxChunkLineBytes} bytes`
+      : `the trailers are larger than ${maxBytes / 1024} KiB`;
   }
 
   /** Reads a line without its CRLF. */
@@ -99,6 +110,9 @@ export class ChunkedBody {
     }
   }
 }
+
+/** The limits of a chunk-size line, and of all trailers together. */
+export type ChunkRules = Pick<HeadRules, "maxBytes" | "maxChunkLineBytes">;
 
 /** The body is not what RFC 9112 7.1 allows. */
 export class BadChunk extends Error {}
@@ -127,7 +141,7 @@ function chunkSize(input: Uint8Array, { start, end }: Span): number {
   }
   if (at === start || at - start > MAX_SIZE_DIGITS) fail("a chunk size is malformed");
   if (at === end) return size;
-  while (at < end && isBlank(input[at]!)) at++;
+  while (at < end && isBlankByte(input[at]!)) at++;
   if (input[at] !== SEMICOLON) fail("a chunk size is malformed");
   for (at++; at < end; at++) {
     if (!isFieldByte(input[at]!)) fail("a chunk size is malformed");
@@ -153,19 +167,4 @@ function hexDigit(byte: number): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
   const letter = byte | 0x20;
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
-}
-
-/** Returns true for the bytes of a token (RFC 9110 5.6.2). */
-export function isTokenByte(byte: number): boolean {
-  return TOKEN_BYTES[byte] === 1;
-}
-
-/** Returns true for a byte that a field value or a chunk extension may have. */
-function isFieldByte(byte: number): boolean {
-  return byte >= 0x20 && byte !== 0x7f || byte === 0x09;
-}
-
-/** Returns true for a space and a tab. */
-export function isBlank(byte: number): boolean {
-  return byte === 0x20 || byte === 0x09;
 }

@@ -1,11 +1,12 @@
 import { BadChunk, ChunkedBody } from "./chunked_body.ts";
+import { type HeadRules, SHARED_HEAD } from "./head_rules.ts";
 import { type RequestHead, valuesOf } from "./parse_head.ts";
-import type { HttpRefusal } from "./refuse.ts";
+import { type HttpRefusal, unreadable, type UnreadableOptions } from "./refuse.ts";
 import { rewriteHead } from "./rewrite_head.ts";
 import { PartialHead, sniffHttp } from "./sniff_http.ts";
 
 /**
- * Finds the beginning and the end of each request of a connection by the strict rules of RFC 9112,
+ * Finds the beginning and the end of each request of a connection by the rules of its listener,
  * asks `admit` about each, and replaces its Host if `hostField` is set. Does no I/O: call `next`
  * with the bytes that have not been passed on yet, drop those that it passes, and call it again.
  *
@@ -14,6 +15,7 @@ import { PartialHead, sniffHttp } from "./sniff_http.ts";
  */
 export class RequestFramer {
   readonly #options: FramerOptions;
+  readonly #rules: HeadRules;
   #state: State = { kind: "head", partial: new PartialHead() };
   /** True if a request other than CONNECT has passed. */
   #hasRequested = false;
@@ -21,6 +23,12 @@ export class RequestFramer {
 
   constructor(options: FramerOptions) {
     this.#options = options;
+    this.#rules = options.rules ?? SHARED_HEAD;
+  }
+
+  /** The largest size of what must be read as a whole: a head, or a line of a chunked body. */
+  get maxInputBytes(): number {
+    return this.#rules.maxBytes;
   }
 
   /** True if the next bytes belong to a head. */
@@ -64,10 +72,16 @@ export class RequestFramer {
   }
 
   #head(input: Uint8Array, partial: PartialHead): FrameResult {
-    const sniff = sniffHttp(input, partial);
-    if (sniff === "more") return { kind: "more", unseen: 0 };
+    const sniff = sniffHttp(input, { partial, rules: this.#rules });
+    if (sniff === "more") {
+      const emptyLines = this.#rules.isLenient && partial.lines === 0 ? partial.start : 0;
+      if (emptyLines === 0) return { kind: "more", unseen: 0 };
+      // An empty line behind a body begins no request whose head could be late.
+      this.#state = { kind: "head", partial: new PartialHead() };
+      return { kind: "pass", count: emptyLines, instead: new Uint8Array(0) };
+    }
     if (sniff.kind === "h2") return badRequest("HTTP/2 without TLS is not supported here");
-    if (sniff.kind === "error") return badRequest(sniff.reason, sniff.status);
+    if (sniff.kind === "error") return badRequest(sniff.reason, sniff);
     const { head } = sniff;
     const isConnect = head.method === "CONNECT";
     if (this.#hasRequested && isConnect) {
@@ -78,7 +92,7 @@ export class RequestFramer {
     if (refusal !== undefined) return { kind: "refuse", refusal };
     this.#hasRequested ||= !isConnect;
     this.#switch = switchOf(head);
-    if (head.body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody() };
+    if (head.body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody(this.#rules) };
     else if (head.body > 0) this.#state = { kind: "body", left: head.body };
     else this.#endRequest();
     const instead = rewriteHead(input, head, {
@@ -124,6 +138,8 @@ export interface FramerOptions {
   readonly admit: (head: RequestHead) => HttpRefusal | "hold" | undefined;
   /** The Host that every request gets. @default Its own */
   readonly hostField?: string | undefined;
+  /** @default Those of a shared listener */
+  readonly rules?: HeadRules;
 }
 
 /** The kind of request that makes a connection carry something other than HTTP/1. */
@@ -150,7 +166,8 @@ export function switchOf(head: RequestHead): SwitchKind | undefined {
 function hostOfTarget(input: Uint8Array, head: RequestHead): string | undefined {
   const { authority, fields } = head;
   if (authority === undefined) return undefined;
-  const named = new TextDecoder("latin1").decode(input.subarray(authority.start, authority.end));
+  const bytes = head.normal ?? input;
+  const named = new TextDecoder("latin1").decode(bytes.subarray(authority.start, authority.end));
   return fields.some(({ name, value }) => name === "host" && value === named) ? undefined : named;
 }
 
@@ -158,6 +175,6 @@ function pass(count: number): FrameResult {
   return { kind: "pass", count };
 }
 
-function badRequest(reason: string, status: 400 | 431 = 400): FrameResult {
-  return { kind: "refuse", refusal: { status, reason: `Cannot read the request: ${reason}` } };
+function badRequest(reason: string, options?: UnreadableOptions): FrameResult {
+  return { kind: "refuse", refusal: unreadable(reason, options) };
 }

@@ -3,8 +3,11 @@ import { withDeadline } from "../../system/clock.ts";
 import { TURN_MS } from "../../system/turns.ts";
 import type { ClientStream } from "../pipe.ts";
 import type { RequestFramer } from "./frame_requests.ts";
-import { MAX_HEAD_BYTES, type RequestHead } from "./parse_head.ts";
+import type { RequestHead } from "./parse_head.ts";
 import { type HttpRefusal, httpResponse, sendRefusal } from "./refuse.ts";
+
+/** Large enough for most heads. It grows for a larger one, and shrinks when that is passed on. */
+const INPUT_BYTES = 16_384;
 
 /**
  * The local client's side of a connection behind a framer: reads return only what the framer
@@ -28,7 +31,7 @@ export class FramedStream implements ClientStream {
     const { initial } = options;
     this.#inner = inner;
     this.#options = options;
-    this.#input = new Uint8Array(Math.max(MAX_HEAD_BYTES, initial.length));
+    this.#input = new Uint8Array(Math.max(INPUT_BYTES, initial.length));
     this.#input.set(initial);
     this.#end = initial.length;
   }
@@ -118,11 +121,7 @@ export class FramedStream implements ClientStream {
 
   /** Reads more input; returns false at the end of the stream. */
   async #fill(): Promise<boolean> {
-    if (this.#start > 0) {
-      this.#input.copyWithin(0, this.#start, this.#end);
-      this.#end -= this.#start;
-      this.#start = 0;
-    }
+    this.#makeRoom();
     const reading = this.#inner.read(this.#input.subarray(this.#end));
     const { framer, headTimeoutMs } = this.#options;
     if (!framer.inHead || this.#end === 0) return this.#add(await reading);
@@ -138,6 +137,19 @@ export class FramedStream implements ClientStream {
       });
       return true;
     }
+  }
+
+  /** Moves the input to the front, and fits the buffer to it. */
+  #makeRoom(): void {
+    const { framer } = this.#options;
+    const rest = this.#input.subarray(this.#start, this.#end);
+    const isFull = rest.length === this.#input.length;
+    if (isFull || (rest.length === 0 && this.#input.length > INPUT_BYTES)) {
+      this.#input = new Uint8Array(isFull ? Math.min(2 * rest.length, framer.maxInputBytes) : INPUT_BYTES);
+      this.#input.set(rest);
+    } else if (this.#start > 0) this.#input.copyWithin(0, this.#start, this.#end);
+    this.#end = rest.length;
+    this.#start = 0;
   }
 
   #add(count: number | null): boolean {

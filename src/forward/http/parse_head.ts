@@ -1,4 +1,6 @@
 import { normalizeHostname } from "../../lib/hostname.ts";
+import { isBlankByte, isFieldByte, isTokenByte } from "./field_bytes.ts";
+import type { UnreadableOptions } from "./refuse.ts";
 
 /** One field line of a head. Offsets are in bytes from its start. */
 export interface HeadField {
@@ -29,56 +31,44 @@ export interface RequestHead {
   /** The length of the body: `chunked`, or a number of bytes. */
   readonly body: "chunked" | number;
   readonly fields: readonly HeadField[];
+  /**
+   * The head in the form that every server reads in the same way, if the client sent another one.
+   * All offsets are those of this form; `length` is that of the client's.
+   */
+  readonly normal?: Uint8Array;
 }
 
-/** The limit of the whole head (docs/reliability.md R36). */
-export const MAX_HEAD_BYTES = 16_384;
-/** The limit of the fields (docs/reliability.md R36). */
-export const MAX_FIELDS = 100;
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// deno-lint-ignore no-control-regex
-const FIELD_VALUE = /^[^\x00-\x08\x0a-\x1f\x7f]*$/;
+const CR = 0x0d;
+const LF = 0x0a;
 // deno-lint-ignore no-control-regex
 const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f]+) HTTP\/1\.([01])$/;
 const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)/i;
 const AUTHORITY = /^([0-9a-z._~!$&'()*+,;=%-]*|\[[0-9a-f:.]+\])(?::([0-9]{0,5}))?$/i;
 
-/** One line of a head, without its CRLF. */
-export interface HeadLine {
-  readonly text: string;
-  readonly start: number;
-  readonly end: number;
-}
-
 /**
- * Parses the lines of a head, the empty one last.
+ * Parses a head whose lines all end in CRLF, the empty one last. One empty line may come first.
  *
  * @throws {BadHead} If it is not a request by the strict rules of RFC 9112.
  */
-export function parseHead(lines: readonly HeadLine[]): RequestHead {
-  const rest = lines[0]!.text === "" ? lines.slice(1) : lines;
-  const [, method, target, minor] = REQUEST_LINE.exec(rest[0]!.text) ?? fail("the request line is malformed");
-  const fieldLines = rest.slice(1, -1);
-  if (fieldLines.length > MAX_FIELDS) {
-    throw new BadHead(431, `there are more than ${MAX_FIELDS} header fields`);
-  }
-  const fields = fieldLines.map((line): HeadField => {
-    const field = parseField(line.text) ?? fail("a header field is malformed");
-    return { ...field, start: line.start, valueStart: line.start + field.valueStart, end: line.end };
-  });
+export function parseHead(text: string): RequestHead {
+  const start = text.startsWith("\r\n") ? 2 : 0;
+  const fieldsStart = text.indexOf("\r\n", start) + 2;
+  const [, method, target, minor] = REQUEST_LINE.exec(text.slice(start, fieldsStart - 2)) ??
+    fail("the request line is malformed");
+  const fields = parseFields(text, fieldsStart);
   const { authority, ...named } = authorityOf(method!, target!, {
     hosts: valuesOf(fields, "host"),
     isHttp10: minor === "0",
   });
   const body = bodyOf(fields, minor === "0");
   if (method === "CONNECT" && body !== 0) fail("a CONNECT request has a body");
-  const targetStart = rest[0]!.start + method!.length + 1;
+  const targetStart = start + method!.length + 1;
   return {
-    length: lines.at(-1)!.end,
+    length: text.length,
     method: method!,
     ...named,
     authority: authority && { start: targetStart + authority.start, end: targetStart + authority.end },
-    fieldsStart: rest[0]!.end,
+    fieldsStart,
     body,
     fields,
   };
@@ -139,39 +129,53 @@ function bodyOf(fields: readonly HeadField[], isHttp10: boolean): "chunked" | nu
   return Number.isSafeInteger(length) ? length : fail("the Content-Length is malformed");
 }
 
-/** Removes spaces and tabs only; other white space belongs to the value. */
-function trimBlanks(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && isBlank(text, start)) start++;
-  while (end > start && isBlank(text, end - 1)) end--;
-  return text.slice(start, end);
+/** Parses the field lines up to the empty one (RFC 9112 5). Looks at each character twice. */
+function parseFields(text: string, fieldsStart: number): HeadField[] {
+  const fields: HeadField[] = [];
+  for (let start = fieldsStart; text.charCodeAt(start) !== CR;) {
+    let colon = start;
+    while (isTokenByte(text.charCodeAt(colon))) colon++;
+    let end = colon + 1;
+    while (isFieldByte(text.charCodeAt(end))) end++;
+    const isField = colon > start && text[colon] === ":" && text.charCodeAt(end) === CR &&
+      text.charCodeAt(end + 1) === LF;
+    if (!isField) fail("a header field is malformed");
+    fields.push(fieldOf(text, { start, colon, end }));
+    start = end + 2;
+  }
+  return fields;
 }
 
-function isBlank(text: string, index: number): boolean {
-  return text[index] === " " || text[index] === "\t";
-}
-
-/** Parses one field line without its CRLF (RFC 9112 5); undefined if it is malformed. */
-function parseField(line: string): { name: string; value: string; valueStart: number } | undefined {
-  const colon = line.indexOf(":");
-  const name = line.slice(0, Math.max(0, colon));
-  const value = trimBlanks(line.slice(colon + 1));
-  if (!TOKEN.test(name) || !FIELD_VALUE.test(value)) return undefined;
-  return { name: name.toLowerCase(), value, valueStart: line.indexOf(value, colon + 1) };
+/** Removes spaces and tabs around the value; other white space belongs to it. */
+function fieldOf(text: string, at: { start: number; colon: number; end: number }): HeadField {
+  const { start, colon, end } = at;
+  let valueStart = colon + 1;
+  let valueEnd = end;
+  while (valueStart < valueEnd && isBlankByte(text.charCodeAt(valueStart))) valueStart++;
+  while (valueEnd > valueStart && isBlankByte(text.charCodeAt(valueEnd - 1))) valueEnd--;
+  return {
+    name: text.slice(start, colon).toLowerCase(),
+    value: text.slice(valueStart, valueEnd),
+    start,
+    // An empty value begins behind the colon.
+    valueStart: valueStart === valueEnd ? colon + 1 : valueStart,
+    end: end + 2,
+  };
 }
 
 /** The request line or a field is malformed, or the head is too large. */
 export class BadHead extends Error {
   readonly status: 400 | 431;
+  readonly nextStep: string | undefined;
 
-  constructor(status: 400 | 431, reason: string) {
+  constructor(reason: string, options: Pick<UnreadableOptions, "nextStep"> & { status?: 431 } = {}) {
     super(reason);
-    this.status = status;
+    this.status = options.status ?? 400;
+    this.nextStep = options.nextStep;
   }
 }
 
 /** Throws {@linkcode BadHead} with the status 400. */
 export function fail(reason: string): never {
-  throw new BadHead(400, reason);
+  throw new BadHead(reason);
 }

@@ -1,4 +1,5 @@
-import { isBlank, isTokenByte, type Span } from "./chunked_body.ts";
+import type { Span } from "./chunked_body.ts";
+import { isBlankByte, isTokenByte } from "./field_bytes.ts";
 
 /** The parts of a response's head that decide where the response ends. */
 export interface ResponseHead {
@@ -100,8 +101,8 @@ function takeField(bytes: Uint8Array, start: number, fields: FramingFields): num
 function valueIn(bytes: Uint8Array, { start, end }: Span): Span {
   let from = start;
   let to = end;
-  while (from < to && isBlank(bytes[from]!)) from++;
-  while (to > from && isBlank(bytes[to - 1]!)) to--;
+  while (from < to && isBlankByte(bytes[from]!)) from++;
+  while (to > from && isBlankByte(bytes[to - 1]!)) to--;
   return { start: from, end: to };
 }
 

@@ -11,7 +11,7 @@ export interface HttpRefusal {
 }
 
 /** A status of the daemon's own responses. */
-export type RefusalStatus = 400 | 403 | 408 | 421 | 431 | 502;
+export type RefusalStatus = 400 | 403 | 408 | 421 | 431 | 502 | 503;
 
 const PHRASES: Readonly<Record<RefusalStatus, string>> = {
   400: "Bad Request",
@@ -20,7 +20,25 @@ const PHRASES: Readonly<Record<RefusalStatus, string>> = {
   421: "Misdirected Request",
   431: "Request Header Fields Too Large",
   502: "Bad Gateway",
+  503: "Service Unavailable",
 };
+
+/** Returns the refusal of a request that cannot be read. */
+export function unreadable(reason: string, options: UnreadableOptions = {}): HttpRefusal {
+  const { status = 400, nextStep } = options;
+  return {
+    status,
+    reason: `Cannot read the request: ${reason}`,
+    ...(nextStep === undefined ? {} : { nextStep }),
+  };
+}
+
+/** Options of {@linkcode unreadable}. */
+export interface UnreadableOptions {
+  /** @default 400 */
+  readonly status?: RefusalStatus;
+  readonly nextStep?: string | undefined;
+}
 
 /** Returns the bytes of an HTTP response after which the connection is closed. */
 export function httpResponse(refusal: HttpRefusal): Uint8Array {
@@ -48,7 +66,7 @@ export async function sendRefusal(
   response: Uint8Array,
   options: SendRefusalOptions,
 ): Promise<void> {
-  const done = writeAndDrain(stream, response);
+  const done = writeAndDrain(stream, response, options);
   try {
     await withDeadline(done, {
       ms: options.lingerMs,
@@ -63,11 +81,17 @@ export async function sendRefusal(
 export interface SendRefusalOptions {
   /** The time in which the peer must read the response and close. */
   readonly lingerMs: number;
+  /** False if the peer ends the connection when it has read the response. @default true */
+  readonly endsFirst?: boolean | undefined;
 }
 
-async function writeAndDrain(stream: ByteStream, response: Uint8Array): Promise<void> {
+async function writeAndDrain(
+  stream: ByteStream,
+  response: Uint8Array,
+  { endsFirst = true }: SendRefusalOptions,
+): Promise<void> {
   await writeAll(stream, response);
-  await stream.closeWrite();
+  if (endsFirst) await stream.closeWrite();
   const rest = new Uint8Array(16_384);
   while (await stream.read(rest) !== null);
 }

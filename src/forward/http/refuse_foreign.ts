@@ -11,6 +11,9 @@ import type { HttpRefusal } from "./refuse.ts";
 /** The methods that change nothing (RFC 9110 9.2.1). */
 export const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
+/** Browsers send one Origin. More are refused unread. */
+const MAX_ORIGINS = 100;
+
 /**
  * Refuses a request that would get another Host and may come from a hostile web page
  * (docs/reliability.md R59, R60). The rewritten Host would hide from the endpoint that the page
@@ -68,7 +71,10 @@ function isOwnHost(host: string, { route, rules }: ForeignOptions): boolean {
 function refuseOrigin(head: RequestHead, rules: HostRules): HttpRefusal | undefined {
   const { method, fields } = head;
   if (SAFE_METHODS.has(method) && !fields.some(({ name }) => name === "upgrade")) return undefined;
-  const origins = valuesOf(fields, "origin").map((text) => ({ text, origin: parseOrigin(text) }));
+  const origins = valuesOf(fields, "origin").slice(0, MAX_ORIGINS + 1).map((text, index) => ({
+    text,
+    origin: index < MAX_ORIGINS ? parseOrigin(text) : undefined,
+  }));
   const trusted = new Set(origins.length === 0 ? [] : rules.allowHosts());
   const isTrusted = ({ origin }: { origin: string | undefined }) =>
     origin !== undefined && trusted.has(origin);

@@ -1,9 +1,9 @@
 import type { RequestHead } from "./parse_head.ts";
 
 /**
- * Returns the head that `input` begins with, with another Host or without Upgrade; undefined if
- * nothing changes. All other bytes stay as they are. So does the target of a CONNECT, which is for
- * the endpoint's own proxy.
+ * Returns the head that `input` begins with, with another Host, without Upgrade, or in normal form;
+ * undefined if nothing changes. All other bytes stay as they are. So does the target of a CONNECT,
+ * which is for the endpoint's own proxy.
  */
 export function rewriteHead(
   input: Uint8Array,
@@ -17,9 +17,9 @@ export function rewriteHead(
       if (name === "upgrade") edits.push({ start, end, text: "" });
     }
   }
-  if (edits.length === 0) return undefined;
+  if (edits.length === 0) return head.normal;
   edits.sort((a, b) => a.start - b.start);
-  return applyEdits(input.subarray(0, head.length), edits);
+  return applyEdits(head.normal ?? input.subarray(0, head.length), edits);
 }
 
 /** Options of {@linkcode rewriteHead}. */

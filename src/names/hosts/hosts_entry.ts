@@ -38,7 +38,7 @@ export function isOwnForm({ address, names }: HostsEntry): boolean {
   return names.length === 1 && isHostname(names[0]!) && parseIpv4(address) !== undefined;
 }
 
-/** Returns true for a line that gives a name with a dot an address of 127/8, as ngrokd writes it. */
+/** Returns true for a line of ngrokd's form: an address of 127/8 and a name with a dot. */
 export function isLoopbackLine(line: string): boolean {
   const [, address, name] = /^(127\.[0-9.]+)\t([^\s#]+\.[^\s#]+)\r?\n?$/.exec(line) ?? [];
   return name !== undefined && normalizeHostname(name) === name &&

@@ -17,8 +17,8 @@ const STUBS: readonly string[] = ["127.0.0.53", "127.0.0.54"];
  * Returns the file with our server before all others, or without it; every other byte is kept. A
  * program may have moved or removed our marker, so that the address that we wrote counts, if known.
  */
-export function replaceServer(text: string, address: string | undefined, own: OwnServer = {}): string {
-  const others = withoutServer(text, own);
+export function replaceServer(text: string, address: string | undefined, options: OwnServer = {}): string {
+  const others = withoutServer(text, options);
   return address === undefined ? others : `${MARKER}\nnameserver ${address}\n${others}`;
 }
 

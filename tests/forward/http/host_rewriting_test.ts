@@ -11,6 +11,7 @@ import {
   send,
   text,
 } from "../../fakes/memory_stream.ts";
+import { get } from "../../fakes/http_request.ts";
 import { route } from "../../fakes/routes.ts";
 import { startForwarder } from "../../fakes/start_forwarder.ts";
 
@@ -184,4 +185,33 @@ Deno.test("Host rewriting removes h2c, and serves HTTP/1.1", async () => {
   const h2c = "GET / HTTP/1.1\r\nHost: ~\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
   const { seen } = await exchange(byAddress(h2c + h2c));
   assert.deepEqual(seen, [byName(h2c + h2c).replaceAll("Upgrade: h2c\r\n", "")]);
+});
+
+// nginx passes cookies of 60 KiB on, if large_client_header_buffers lets it, and storage clients
+// sign each chunk in an extension.
+Deno.test("a listener of one endpoint takes large heads, chunk lines and trailers (R86)", async () => {
+  const large = (size: number): string => `Cookie: ${"c".repeat(size)}\r\n`;
+  const chunks = (size: number): string =>
+    `2;${"e".repeat(size / 8)}\r\nhi\r\n0\r\nX: ${"t".repeat(size)}\r\n\r\n`;
+  const LISTENERS = [
+    { routes: [route("http://api.myapp:8080")], hosts: ["api.myapp:8080", "127.0.0.1:8080"] },
+    { routes: [route("http://api.myapp:8080", { listenInterface: "0.0.0.0" })], hosts: ["api.myapp:8080"] },
+    { routes: [route("http://*.myapp:8080")], hosts: ["api.myapp:8080"] },
+  ];
+  const seen: string[] = [];
+  for (const { routes, hosts } of LISTENERS) {
+    await using it = startForwarder(routes, { behave: collect(seen) });
+    for (const host of hosts) {
+      const requests = (host: string): string =>
+        `GET / HTTP/1.1\r\nHost: ${host}\r\n${large(100_000)}\r\n` +
+        `GET / HTTP/1.1\r\nHost: ${host}\r\n${"X: y\r\n".repeat(1000)}${large(70_000)}\r\n` +
+        `POST / HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: chunked\r\n\r\n${chunks(80_000)}`;
+      assert.doesNotMatch(await it.ask(requests(host)), / 4\d\d /);
+      assert.equal(seen.splice(0).join(""), requests("api.myapp:8080"));
+    }
+  }
+  await using it = startForwarder([route("http://api.myapp:8080")], { behave: collect(seen) });
+  const tooLarge = `GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n${large(140_000)}\r\n`;
+  const later = get("127.0.0.1:8080") + tooLarge;
+  assert.match(await it.ask(later), /HTTP\/1\.1 431 [^]*larger than 128 KiB \(131072 bytes\)/);
 });

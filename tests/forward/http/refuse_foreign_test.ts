@@ -83,6 +83,7 @@ Deno.test("refuseForeign() refuses changes of foreign pages under every replaced
       "Origin: http://10.107.0.2\r\nSec-Fetch-Site: cross-site",
     ],
     ["Origin: http://10.107.0.2\r\nOrigin: http://rebound.example"],
+    [Array(101).fill("Origin: http://10.107.0.2").join("\r\n")],
     // A name in the list says which Host is taken, not which program on that host is trusted.
     ["Origin: http://dev.corp:3000", "Origin: http://x.lab.corp\r\nSec-Fetch-Site: cross-site"],
     ["Origin: http://pages.corp", "Origin: http://pages.corp:3001"],

@@ -26,6 +26,20 @@ Deno.test("sendRefusal() answers, half-closes, and reads until the client ends",
   assert.equal(far.closed, false, "the caller closes it");
 });
 
+// gRPC showed "Socket closed" instead of the reason, if the end came right behind it.
+Deno.test("sendRefusal() leaves the end to a client that ends by itself", async () => {
+  const { near, far } = memoryPair();
+  const refusing = sendRefusal(far, latin1("no"), { lingerMs: 1000, endsFirst: false });
+  let hasEnded = false;
+  const reading = readAll(near).then(() => hasEnded = true);
+  await send(near, pattern(300_000));
+  await near.closeWrite();
+  await refusing;
+  assert.equal(hasEnded, false);
+  await far.closeWrite();
+  await reading;
+});
+
 Deno.test("sendRefusal() lingers at most its time with a client that never ends or never reads", async () => {
   using clock = fakeClock();
   const endless = sendRefusal(memoryPair().far, latin1("no"), { lingerMs: 1000 });

@@ -1,18 +1,19 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { type HeadRules, OWN_HEAD, SHARED_HEAD } from "../../../src/forward/http/head_rules.ts";
 import type { RequestHead } from "../../../src/forward/http/parse_head.ts";
-import { type HttpSniff, sniffHttp } from "../../../src/forward/http/sniff_http.ts";
+import { type HttpSniff, PartialHead, sniffHttp } from "../../../src/forward/http/sniff_http.ts";
 import { latin1 } from "../../fakes/memory_stream.ts";
 import { cpuTimeMs } from "../../fakes/cpu_time.ts";
 
-function headOf(text: string): RequestHead {
-  const sniff = sniffHttp(latin1(text));
+function headOf(text: string, rules: HeadRules = SHARED_HEAD): RequestHead {
+  const sniff = sniffHttp(latin1(text), { rules });
   assert.ok(sniff !== "more" && sniff.kind === "request", `expected a request, got ${JSON.stringify(sniff)}`);
   return sniff.head;
 }
 
-function errorOf(text: string): HttpSniff & { kind: "error" } {
-  const sniff = sniffHttp(latin1(text));
+function errorOf(text: string, rules: HeadRules = SHARED_HEAD): HttpSniff & { kind: "error" } {
+  const sniff = sniffHttp(latin1(text), { rules });
   assert.ok(sniff !== "more" && sniff.kind === "error", `expected an error, got ${JSON.stringify(sniff)}`);
   return sniff;
 }
@@ -148,19 +149,45 @@ Deno.test("sniffHttp() refuses bytes other than HTTP at the first byte", () => {
   for (const first of ["\0", "\x80", " ", "\n", "\x7f"]) assert.match(errorOf(first).reason, /not HTTP/);
 });
 
-Deno.test("sniffHttp() accepts 100 fields and 16 KiB, and refuses more with 431", () => {
+Deno.test("sniffHttp() accepts as many fields and bytes as its rules allow, and refuses more with 431", () => {
   const fields = (count: number): string =>
     `GET / HTTP/1.1\r\nHost: a\r\n${"X: y\r\n".repeat(count - 1)}\r\n`;
-  assert.equal(headOf(fields(100)).fields.length, 100);
-  assert.equal(errorOf(fields(101)).status, 431);
+  assert.equal(headOf(fields(200)).fields.length, 200);
+  assert.match(errorOf(fields(201)).reason, /more than 200 header fields/);
   assert.equal(errorOf(fields(2000)).status, 431);
+  assert.equal(headOf(fields(20_000), OWN_HEAD).fields.length, 20_000);
   const frame = "GET / HTTP/1.1\r\nHost: a\r\nX: \r\n\r\n".length;
   const sized = (length: number): string =>
     `GET / HTTP/1.1\r\nHost: a\r\nX: ${"y".repeat(length - frame)}\r\n\r\n`;
-  assert.equal(headOf(sized(16_384)).length, 16_384);
-  assert.equal(errorOf(sized(16_385)).status, 431);
-  assert.equal(sniffHttp(latin1("a".repeat(16_383))), "more");
-  assert.equal(errorOf("a".repeat(16_384)).status, 431);
+  for (const [rules, limit] of [[SHARED_HEAD, "32 KiB"], [OWN_HEAD, "128 KiB"]] as const) {
+    const { maxBytes } = rules;
+    assert.equal(headOf(sized(maxBytes), rules).length, maxBytes);
+    const error = errorOf(sized(maxBytes + 1), rules);
+    assert.equal(error.status, 431);
+    assert.ok(error.reason.includes(`larger than ${limit} (${maxBytes} bytes)`), error.reason);
+    assert.equal(sniffHttp(latin1("a".repeat(maxBytes - 1)), { rules }), "more");
+    assert.equal(errorOf("a".repeat(maxBytes), rules).status, 431);
+  }
+});
+
+Deno.test("sniffHttp() reads lenient heads at any cut, and never reads past them", () => {
+  const lenient = "\n\r\n GET\t/ HTTP/1.1 \n\t\nHost: a\nX: y\rz\n\n";
+  const partial = new PartialHead();
+  for (let length = 1; length < lenient.length; length++) {
+    assert.equal(sniffHttp(latin1(lenient.slice(0, length)), { partial, rules: OWN_HEAD }), "more");
+  }
+  const found = sniffHttp(latin1(`${lenient}\n\n`), { partial, rules: OWN_HEAD });
+  assert.ok(found !== "more" && found.kind === "request");
+  const { normal, length, fieldsStart } = found.head;
+  assert.equal(length, lenient.length);
+  const text = "GET / HTTP/1.1\r\nHost: a\r\nX: y z\r\n\r\n";
+  assert.deepEqual(normal, latin1(text));
+  assert.equal(text.slice(fieldsStart), "Host: a\r\nX: y z\r\n\r\n");
+  for (
+    const bad of ["GET /a b HTTP/1.1\nHost: a\n\n", "GET /\n\n", "GET / HTTP/1.1\nHost: a\n b\n\n", "\0"]
+  ) {
+    assert.equal(errorOf(bad, OWN_HEAD).status, 400, bad);
+  }
 });
 
 Deno.test("sniffHttp() is fast with a value of blanks", () => {

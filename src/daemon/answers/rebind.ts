@@ -1,0 +1,26 @@
+import { RequestError } from "../../control/protocol.ts";
+import type { Daemon } from "../daemon.ts";
+
+/**
+ * Moves the virtual addresses to the subnet that a first start would choose now, serves the
+ * endpoints there, and returns a sentence.
+ *
+ * @throws {RequestError} If the addresses cannot move although another network overlaps with them.
+ */
+export async function rebind({ subnetWatch, loop }: Pick<Daemon, "subnetWatch" | "loop">): Promise<string> {
+  const moved = await subnetWatch.rebind();
+  // Also shows what is wrong if the addresses could not move.
+  await loop.reconcile();
+  const { subnet } = subnetWatch.report;
+  if (moved !== undefined) {
+    const ended = moved.ended === 1 ? "1 connection was ended" : `${moved.ended} connections were ended`;
+    return `Moved the virtual addresses from ${moved.from} to ${moved.to}; ${ended}`;
+  }
+  const { problem } = subnetWatch;
+  if (problem === undefined) {
+    return `The virtual addresses stay in ${subnet}: no other network overlaps with it`;
+  }
+  throw new RequestError(`Cannot move the virtual addresses: ${problem}`, {
+    hint: "Set net.subnet to a network that nothing on this machine uses: ngrokctl config edit",
+  });
+}

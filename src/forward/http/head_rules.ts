@@ -1,0 +1,30 @@
+/** The limits of a request's head and the form that it may have (docs/reliability.md R36, R86). */
+export interface HeadRules {
+  /** The limit of the whole head. */
+  readonly maxBytes: number;
+  /** The limit of the fields. */
+  readonly maxFields: number;
+  /** The limit of a line with a chunk size and its extensions. */
+  readonly maxChunkLineBytes: number;
+  /** True for all forms that RFC 9112 2.2 and 3 let a server accept. */
+  readonly isLenient: boolean;
+}
+
+/**
+ * The rules of a listener that several endpoints share. The client, who may be anybody, decides by
+ * this head where the request goes.
+ */
+export const SHARED_HEAD: HeadRules = {
+  maxBytes: 32_768,
+  maxFields: 200,
+  maxChunkLineBytes: 1024,
+  isLenient: false,
+};
+
+/** The rules of a listener with one endpoint, which gets all requests anyway. */
+export const OWN_HEAD: HeadRules = {
+  maxBytes: 131_072,
+  maxFields: Infinity,
+  maxChunkLineBytes: 16_384,
+  isLenient: true,
+};
