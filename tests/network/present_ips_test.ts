@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { hasIp } from "../../src/network/missing_ips.ts";
+import { hasIp } from "../../src/network/present_ips.ts";
 
 Deno.test("hasIp() is true for an address of this machine only, and not for an empty one", () => {
   const addresses = () => [{ address: "192.0.2.9" }, { address: "" }];
