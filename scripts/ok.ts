@@ -28,7 +28,10 @@ const STATIC: readonly Step[] = [
   { name: "citations", args: ["run", "-P=scripts", "--no-prompt", "scripts/check_citations.ts"] },
   { name: "docs", args: ["run", "-P=scripts", "--no-prompt", "scripts/write_docs.ts", "--check"] },
 ];
-/** The slowest test files, and those that need the packages of real clients; this task leaves them out. */
+/**
+ * The slowest test files, and those of real clients, which need many packages. This task leaves them
+ * out.
+ */
 const LONG: readonly string[] = [
   "tests/clients/",
   "tests/account/renewal_clock_test.ts",
