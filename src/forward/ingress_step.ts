@@ -6,6 +6,8 @@ const DIAL_STEPS: Readonly<Record<DialFailure, IngressStep>> = {
   name: "resolve",
   refused: "connect",
   timeout: "connect",
+  unreachable: "connect",
+  late: "connect",
   reset: "connect",
   other: "connect",
   proxy: "proxy",
