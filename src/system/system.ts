@@ -5,7 +5,7 @@ import { dropHttpConnections, sendHttp } from "./http.ts";
 import { keepInspectorClosed } from "./inspector.ts";
 import { interfaceAddresses, localAddresses } from "./interfaces.ts";
 import { memoryLimit } from "./memory.ts";
-import { listenLocal } from "./local_socket.ts";
+import { isServed, listenLocal } from "./local_socket.ts";
 import { holdLock } from "./lock.ts";
 import { flagFor, holds } from "./permissions.ts";
 import { random } from "./random.ts";
@@ -29,6 +29,7 @@ export interface System {
   readonly sendHttp: typeof sendHttp;
   readonly dropHttpConnections: typeof dropHttpConnections;
   readonly listenLocal: typeof listenLocal;
+  readonly isServed: typeof isServed;
   readonly holdLock: typeof holdLock;
   readonly listenTcp: typeof listenTcp;
   readonly listenUdp: typeof listenUdp;
@@ -81,6 +82,7 @@ export function realSystem(): System {
     sendHttp,
     dropHttpConnections,
     listenLocal,
+    isServed,
     holdLock,
     listenTcp,
     listenUdp,
