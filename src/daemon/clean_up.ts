@@ -93,7 +93,8 @@ async function hasNoServer(files: System["files"]): Promise<boolean> {
 export async function removeUnrecordedRedirects(journal: Journal, system: System): Promise<void> {
   if (system.operatingSystem() !== "linux" || journal.has({ kind: "redirects" })) return;
   try {
-    await new NftProgram(system.run).delete();
+    const removed = "the redirects of held ports";
+    if (await new NftProgram(system.run).deleteAny()) log.info("Removed {removed}", { removed });
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     if (error.exitCode === CANNOT_START) return;

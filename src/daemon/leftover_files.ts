@@ -15,7 +15,11 @@ export async function removeLeftoverFiles(live: LiveConfig, files: System["files
   const { clientCert, clientKey } = live.current.server;
   try {
     const saved = [clientCert, clientKey, await files.realPath(live.path)];
-    for (const directory of new Set(saved.map(dirname))) await files.removeTemporaries(directory);
+    for (const directory of new Set(saved.map(dirname))) {
+      for (const removed of await files.removeTemporaries(directory)) {
+        log.info("Removed {removed}", { removed });
+      }
+    }
   } catch (error) {
     log.warn("Problem with temporary files: {error}", { error: messageOf(error) });
   }

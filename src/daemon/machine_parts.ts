@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { withConfig } from "../config/paths.ts";
 import { DnsController, type DnsControllerOptions } from "../dns/controller.ts";
 import { GO_SOCKET_PATH } from "../config/paths.ts";
 import { isLoopbackSubnet } from "../lib/ipv4.ts";
@@ -36,7 +37,10 @@ export async function openJournal(
   shutdown.add("undo the changes to this machine", async (late) => {
     const subnets = virtualSubnets(live);
     const isClean = await undo(journal.changes, { journal, subnets, system: stoppable(system, late) });
-    if (!isClean) log.error("Some changes to this machine could not be undone: run ngrokd cleanup");
+    if (!isClean) {
+      const hint = `Run: ${withConfig("ngrokd cleanup", live.path)}`;
+      log.error("Some changes to this machine could not be undone", { hint });
+    }
     return isClean;
   });
   const hosts = hostsPath(system);
