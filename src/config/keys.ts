@@ -125,7 +125,7 @@ export const KEYS = {
       type: types.secondsOrNone,
       default: 10_000,
       area: "end",
-      doc: "Time that running connections have at the end before they are cut; idle plain HTTP/1 ones end at once",
+      doc: "Time that running connections have at the end; idle plain HTTP/1 ones end at once",
     }),
     probeIntervalMs: key({
       name: "server.probe_interval",
