@@ -11,7 +11,7 @@ const UNDECIDED_MS = 10_000;
 
 /** Failures of a name that leads nowhere. With others something answers, or nothing was tried. */
 const UNREACHABLE: ReadonlySet<DialFailure> = new Set(["name", "refused", "timeout", "unreachable"]);
-/** Failures of ngrokd itself, before it has dialled. */
+/** Failures before the dial. A known silence is one of the ingress, so it has another class. */
 const NOT_DIALLED: ReadonlySet<DialFailure> = new Set(["late", "full"]);
 
 /**

@@ -95,6 +95,11 @@ Deno.test("IngressChoice ignores failures that do not show that nothing can be r
   }
 });
 
+Deno.test("IngressChoice replaces an ingress that the gate knows to be silent", () => {
+  const error = new DialError("it has not answered for 5 s", { code: "timeout", isLocal: true });
+  assert.deepEqual(choiceAt({ nowMs: 0 }).afterFailure(NAMED, { error, startedAt: 0 }), DEFAULT_INGRESS);
+});
+
 Deno.test("IngressChoice ignores a timeout if another dial was answered since", async () => {
   await using _logged = await captureLog();
   const clock = { nowMs: 2000 };
