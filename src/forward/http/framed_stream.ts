@@ -110,7 +110,7 @@ export class FramedStream implements ClientStream {
   #stop(refusal: HttpRefusal | undefined): void {
     this.#refusal = refusal;
     this.#isStopped = true;
-    this.#options.answers.stop();
+    this.#options.answers.stop({ inBody: !this.#options.framer.inHead });
   }
 
   async #prepare(head: RequestHead): Promise<void> {
@@ -181,8 +181,11 @@ export interface Answers {
   prepare(head: RequestHead): Promise<HttpRefusal | "end" | undefined>;
   /** Resolves when the server has answered a request to switch protocols: true if it did. */
   hasSwitched(): Promise<boolean>;
-  /** Notes that no further request comes, although the client has not ended. */
-  stop(): void;
+  /**
+   * Notes that no further request comes, although the client has not ended. `inBody` is true if a
+   * part of the last one has passed, but no more of it does.
+   */
+  stop(options: { inBody: boolean }): void;
   /** Returns true if another answer may follow: all are whole, but for this number not begun. */
   areWhole(options: { but: 0 | 1 }): boolean;
 }

@@ -1,6 +1,6 @@
 import { BadChunk, ChunkedBody } from "./chunked_body.ts";
 import { OWN_HEAD } from "./head_rules.ts";
-import { mayBegin, parseResponse, type RequestKind } from "./parse_response.ts";
+import { isSwitch, mayBegin, parseResponse, type RequestKind } from "./parse_response.ts";
 
 /** The limit of a response's head; nobody looks for the end of a response with a larger one. */
 export const MAX_RESPONSE_HEAD_BYTES = 65_536;
@@ -23,6 +23,7 @@ export class ResponseReader {
   #head = new Uint8Array(FIRST_HEAD_BYTES);
   #headLength = 0;
   #isFinal = false;
+  #isUnclear = false;
   #hasSwitched: boolean | undefined;
 
   /** True if every request has got its whole response. */
@@ -30,9 +31,19 @@ export class ResponseReader {
     return this.#runs.length === 0;
   }
 
-  /** True if the response under way, or the one that has just ended, is the last one. */
+  /** True if no other server's response may follow that under way, or the one that has just ended. */
   get isFinal(): boolean {
     return this.#isFinal;
+  }
+
+  /** True if a client may think that the response under way, or a part of it, has ended before. */
+  get isUnclear(): boolean {
+    return this.#isUnclear;
+  }
+
+  /** True if all bytes until the end of the connection are taken for the response under way. */
+  get isEndless(): boolean {
+    return this.#state.kind === "rest";
   }
 
   /** True if a byte of the response that comes next has come. */
@@ -145,9 +156,13 @@ export class ResponseReader {
     const head = parseResponse(bytes, kind);
     this.#headLength = 0;
     if (this.#head.length > FIRST_HEAD_BYTES) this.#head = new Uint8Array(FIRST_HEAD_BYTES);
-    if (head === undefined || head.body === "ambiguous") return this.#beginRest();
+    if (head === undefined || head.body === "ambiguous") return this.#beginUnclear();
     const { status, body } = head;
-    if (status < 200 && body === 0) return;
+    if (status < 200 && body === 0) {
+      // Some clients take any interim response but 100 for the answer (Python's http.client).
+      if (status !== 100) this.#isFinal = this.#isUnclear = true;
+      return;
+    }
     if (isSwitch(kind)) this.#hasSwitched = body === "switched";
     if (head.closes) this.#isFinal = true;
     if (body === "switched" || body === "until_end") return this.#beginRest();
@@ -184,8 +199,13 @@ export class ResponseReader {
   }
 
   #passRest(bytes: Uint8Array): number {
-    this.#beginRest();
+    this.#beginUnclear();
     return bytes.length;
+  }
+
+  #beginUnclear(): void {
+    this.#isUnclear = true;
+    this.#beginRest();
   }
 
   #beginRest(): void {
@@ -201,10 +221,6 @@ type State =
   | { kind: "chunked"; body: ChunkedBody; held: Uint8Array }
   /** All bytes until the end of the connection. */
   | { kind: "rest" };
-
-function isSwitch(kind: RequestKind): boolean {
-  return kind === "upgrade" || kind === "connect";
-}
 
 function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   const whole = new Uint8Array(first.length + second.length);
