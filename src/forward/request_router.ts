@@ -356,8 +356,8 @@ function asksToClose({ fields }: RequestHead): boolean {
 }
 
 /**
- * Returns true for HTTP/1.0, which knows no interim response and no chunks, and for another spelling
- * of HEAD, which some clients (the JDK's) treat as HEAD.
+ * Returns true for HTTP/1.0, which knows no interim response and no chunks, and for another
+ * spelling of HEAD, which some clients (the JDK's) treat as HEAD.
  */
 function mayMisread({ method, isHttp10 }: RequestHead): boolean {
   return isHttp10 || (method !== "HEAD" && method.toUpperCase() === "HEAD");

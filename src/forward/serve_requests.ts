@@ -38,6 +38,7 @@ export async function serveRequests(local: AcceptedStream, options: ServeOptions
     turn: () => turns.take(local.peer),
     initial,
     answers: router,
+    closeTimeoutMs: options.halfCloseMs,
     headTimeoutMs: limits.headMs,
     lingerMs: limits.lingerMs,
   });

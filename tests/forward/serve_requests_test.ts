@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { MAX_KEPT } from "../../src/forward/connection_upstreams.ts";
+import { AcceptedTcp } from "../../src/system/accepted_tcp.ts";
 import type { ByteStream } from "../../src/system/byte_stream.ts";
 import {
   answerFrame,
@@ -459,6 +460,25 @@ for (const [what, request] of Object.entries(LAST)) {
     assert.equal(text(await readAll(conn)), "");
   });
 }
+
+// Its upstreams and slots were held as long as the server was silent.
+Deno.test("a client that resets while a request waits frees its upstreams (R29, R83)", async () => {
+  const part = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345";
+  const silent: Behaviour = async (conn) => {
+    await send(conn, WELCOME);
+    await readUntil(conn, "\r\n\r\n");
+    await send(conn, part);
+    await readAll(conn);
+  };
+  for (const next of [get(B), get(A).replace("\r\n\r\n", `\r\n${UPGRADE}\r\n`)]) {
+    await using it = share({ behave: byHost({ [A]: silent }) });
+    const conn = await it.dial();
+    await send(conn, get(A) + next);
+    await readExactly(conn, part.length);
+    await new AcceptedTcp(conn).abort();
+    await until(() => it.forwarder.openConnections === 0 && it.ingress.open.size === 0);
+  }
+});
 
 Deno.test("a response under way is not half-closed for a later request that is dropped (R83)", async () => {
   const head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\n";

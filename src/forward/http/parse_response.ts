@@ -56,8 +56,8 @@ export function mayBegin(bytes: Uint8Array): boolean {
 }
 
 /**
- * The part of a request that decides where its response ends. `head_upgrade` is a HEAD that asks for
- * another protocol.
+ * The part of a request that decides where its response ends. `head_upgrade` is a HEAD that asks
+ * for another protocol.
  */
 export type RequestKind = "head" | "upgrade" | "head_upgrade" | "connect" | "other";
 

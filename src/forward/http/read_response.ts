@@ -9,7 +9,6 @@ const MAX_RUNS = 256;
 const FIRST_HEAD_BYTES = 1024;
 const CR = 0x0d;
 const LF = 0x0a;
-const NOTHING = new Uint8Array(0);
 
 /**
  * Finds the end of each response on a connection by the strict rules of RFC 9112, and changes none.
@@ -20,6 +19,7 @@ export class ResponseReader {
   /** The requests without a whole response, the oldest first. */
   readonly #runs: { readonly kind: RequestKind; count: number }[] = [];
   #state: State = { kind: "head" };
+  /** The incomplete head, or the incomplete line of a chunked body. */
   #head = new Uint8Array(FIRST_HEAD_BYTES);
   #headLength = 0;
   #isFinal = false;
@@ -31,7 +31,7 @@ export class ResponseReader {
     return this.#runs.length === 0;
   }
 
-  /** True if no other server's response may follow that under way, or the one that has just ended. */
+  /** True if no other server's response may follow the one under way, or that has just ended. */
   get isFinal(): boolean {
     return this.#isFinal;
   }
@@ -101,7 +101,7 @@ export class ResponseReader {
         return count;
       }
       case "chunked":
-        return this.#takeChunks(bytes, state);
+        return this.#takeChunks(bytes, state.body);
       case "rest":
         return bytes.length;
     }
@@ -151,11 +151,15 @@ export class ResponseReader {
     this.#headLength = length;
   }
 
+  #dropHeld(): void {
+    this.#headLength = 0;
+    if (this.#head.length > FIRST_HEAD_BYTES) this.#head = new Uint8Array(FIRST_HEAD_BYTES);
+  }
+
   #endHead(bytes: Uint8Array): void {
     const { kind } = this.#runs[0]!;
     const head = parseResponse(bytes, kind);
-    this.#headLength = 0;
-    if (this.#head.length > FIRST_HEAD_BYTES) this.#head = new Uint8Array(FIRST_HEAD_BYTES);
+    this.#dropHeld();
     if (head === undefined || head.body === "ambiguous") return this.#beginUnclear();
     const { status, body } = head;
     if (status < 200 && body === 0) {
@@ -166,30 +170,33 @@ export class ResponseReader {
     if (isSwitch(kind)) this.#hasSwitched = body === "switched";
     if (head.closes) this.#isFinal = true;
     if (body === "switched" || body === "until_end") return this.#beginRest();
-    if (body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody(OWN_HEAD), held: NOTHING };
+    if (body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody(OWN_HEAD) };
     else if (body > 0) this.#state = { kind: "body", left: body };
     else this.#endResponse();
   }
 
-  #takeChunks(bytes: Uint8Array, state: State & { kind: "chunked" }): number {
-    const { body, held } = state;
-    const input = held.length === 0 ? bytes : joined(held, bytes);
+  #takeChunks(bytes: Uint8Array, body: ChunkedBody): number {
     try {
-      const count = body.take(input);
-      if (body.isDone) {
-        this.#endResponse();
-        return count - held.length;
+      const count = this.#headLength > 0 ? this.#takeLine(bytes, body) : body.take(bytes);
+      if (count === 0) {
+        this.#hold(bytes);
+        return bytes.length;
       }
-      const rest = input.slice(count);
-      // The body reports a malformed line only if it comes first.
-      if (count > 0) body.take(rest);
-      // The limits of the body's lines bound what is held.
-      state.held = rest;
-      return bytes.length;
+      if (body.isDone) this.#endResponse();
+      return count;
     } catch (error) {
       if (error instanceof BadChunk) return this.#passRest(bytes);
       throw error;
     }
+  }
+
+  /** Adds bytes to the line that is held. The limits of the body's lines bound it. */
+  #takeLine(bytes: Uint8Array, body: ChunkedBody): number {
+    const end = bytes.indexOf(LF) + 1;
+    const part = end === 0 ? bytes : bytes.subarray(0, end);
+    this.#hold(part);
+    if (body.take(this.#held) > 0) this.#dropHeld();
+    return part.length;
   }
 
   #endResponse(): void {
@@ -218,13 +225,6 @@ export class ResponseReader {
 type State =
   | { kind: "head" }
   | { kind: "body"; left: number }
-  | { kind: "chunked"; body: ChunkedBody; held: Uint8Array }
+  | { kind: "chunked"; body: ChunkedBody }
   /** All bytes until the end of the connection. */
   | { kind: "rest" };
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(first.length + second.length);
-  whole.set(first);
-  whole.set(second, first.length);
-  return whole;
-}
