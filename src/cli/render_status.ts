@@ -1,3 +1,4 @@
+import { GET_KEY } from "../lib/key_page.ts";
 import { escapeControls } from "../lib/printable.ts";
 import { isStale } from "../model/findings.ts";
 import type { ApiState, CertificateReport, IngressStep, StatusReport } from "../model/report.ts";
@@ -84,7 +85,7 @@ function problems(report: StatusReport): string[] {
     ...problem("Endpoints", refused_count > 0 ? `${refused_count} refused` : null, LIST_HINT),
     ...endpointProblems(report.failing, report.failing_count, "failing"),
     ...endpointProblems(report.degraded, report.degraded_count, "degraded"),
-    ...problem("API", api.state === "no_key" ? "no API key is set" : null, "Run: ngrokctl set-api-key -"),
+    ...problem("API", api.state === "no_key" ? "no API key is set" : null, GET_KEY),
     ...problem("API", api.state === "never" ? "no poll has ended yet" : null),
     ...problem("API", api.error, api.hint),
     ...problem("API", api.notice),

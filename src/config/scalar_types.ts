@@ -28,7 +28,7 @@ export const apiKey: ValueType<string> = {
     if (typeof value !== "string" && typeof value !== "number") return refuse("it is not text");
     const key = String(value);
     const problem = apiKeyProblem(key);
-    return problem === undefined ? key : refuse(problem, "Set it with: ngrokctl set-api-key -");
+    return problem === undefined ? key : refuse(problem, "Set it with: ngrokctl set-api-key");
   },
 };
 

@@ -26,7 +26,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
   const { live, system, shutdown } = surroundings;
   const directory = stateDirectory(live);
   const directoryProblems = await prepareDirectories(live, system.files);
-  await removeLeftoverFiles(live, system.files);
+  await removeLeftoverFiles(live, system);
   await removeSigningRequest(live, system.files);
 
   const health = new Health({

@@ -2,6 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import type { LiveConfig } from "../config/live_config.ts";
 import { logProxies } from "../config/proxy/proxy_report.ts";
 import { type CommandHandler, ControlServer } from "../control/server.ts";
+import { GET_KEY } from "../lib/key_page.ts";
 import { VERSION } from "../lib/version.ts";
 import { messageOf } from "../model/errors.ts";
 import { ownNetworks } from "../network/own_networks.ts";
@@ -95,7 +96,9 @@ async function start(surroundings: Surroundings, reloader: Reloader): Promise<vo
   await reloader.start(daemon, signal);
   const watches = await watchNameFiles(daemon, { system, signal });
   running.push(() => watches[Symbol.asyncDispose]());
-  if (live.apiKey.key === "") log.warn("Waiting for an API key: run ngrokctl set-api-key -");
+  if (live.apiKey.key === "") {
+    log.warn("Waiting for an API key: run ngrokctl set-api-key", { hint: GET_KEY });
+  }
 
   const wake = wakeOf(daemon, system);
   const loops = [daemon.loop, daemon.dns, daemon.renewals, wake].map((part) => part.run(signal));

@@ -87,7 +87,7 @@ function apiFindings({ api, list }: JudgedReport): Finding[] {
 
 function apiReasons(state: ApiState, error: string | null): string[] {
   if (state === "ok") return [];
-  if (state === "no_key") return ["No API key is set: run ngrokctl set-api-key -"];
+  if (state === "no_key") return ["No API key is set: run ngrokctl set-api-key"];
   return [`API: ${error ?? (state === "never" ? "no poll has ended yet" : state)}`];
 }
 

@@ -123,7 +123,7 @@ const REFUSED: readonly (readonly [name: string, raw: unknown, problem: string])
   [
     "api.key",
     "a b",
-    ": the key contains white space or a line break (Set it with: ngrokctl set-api-key -)",
+    ": the key contains white space or a line break (Set it with: ngrokctl set-api-key)",
   ],
   ["api.key", { a: 1 }, ": it is not text"],
   ["ingressEndpoint", "https://a:443", ': "https://a:443" is not host:port (Write it without a scheme)'],
