@@ -221,7 +221,7 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
       return badGateway(choice, { error, method: head.method });
     }
     this.#choice = choice;
-    if (this.#isOver) this.close();
+    if (this.#isOver) this.#upstreams.endCurrent();
     this.#signal();
     return undefined;
   }

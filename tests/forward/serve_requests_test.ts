@@ -480,6 +480,26 @@ Deno.test("a client that resets while a request waits frees its upstreams (R29, 
   }
 });
 
+Deno.test("an upstream that opens after its client has gone is ended at once (R29, R83)", async () => {
+  const isGone = Promise.withResolvers<void>();
+  let isAsked = false;
+  const late: Behaviour = async (conn) => {
+    isAsked = true;
+    await isGone.promise;
+    await httpMirror(conn);
+  };
+  await using it = share({ behave: byHost({ [B]: late }) });
+  const conn = await it.dial();
+  await ask(conn, get(A));
+  await send(conn, get(B));
+  await until(() => isAsked);
+  await new AcceptedTcp(conn).abort();
+  await until(() => it.forwarder.openConnections === 0);
+  isGone.resolve();
+  const traffic = () => it.forwarder.traffic(`ep_${B}`);
+  await until(() => traffic().total === 1 && traffic().open === 0 && it.ingress.open.size === 0);
+});
+
 Deno.test("a response under way is not half-closed for a later request that is dropped (R83)", async () => {
   const head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\n";
   for (const dropped of [get(B), "GARBAGE\r\n\r\n"]) {
