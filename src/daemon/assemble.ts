@@ -1,9 +1,10 @@
 import type { PolicyKeeper } from "../names/policy/policy_keeper.ts";
+import { hasIp, presentIps } from "../network/present_ips.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { SubnetWatch } from "../network/subnet_watch.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
-import { missingIps } from "../network/missing_ips.ts";
+import { LOCALHOST } from "../model/machine_address.ts";
 import { Health } from "../web/health_listener.ts";
 import { openAccount } from "./account_parts.ts";
 import { healthReport } from "./answers/status.ts";
@@ -79,6 +80,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     },
     settings: () => {
       const {
+        advertiseIp,
         advertiseIps,
         listenInterface,
         overrides,
@@ -92,8 +94,11 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
         equivalentSubnets: addresses.equivalentSubnets,
         listenInterface,
         overrides,
+        advertiseIp,
         advertiseIps,
-        missingIps: missingIps(advertiseIps, system.localAddresses),
+        presentIps: presentIps(advertiseIps, system.localAddresses),
+        // dnsmasq gives the lines of the hosts file to the whole network.
+        machineIp: hasIp(advertiseIp, system.localAddresses) ? advertiseIp : LOCALHOST,
         startPort,
         publishMovedPorts,
         redirectHeldPorts,
@@ -119,7 +124,8 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     redirects,
     dns,
     health,
-    stateProblems: [...directoryProblems, ...problems, ...journalProblems],
+    stateProblems: directoryProblems,
+    stateNotes: [...problems, ...journalProblems],
     stopping: () => shutdown.signal.aborted,
     startedAt: Date.now(),
     startedMonotonicMs: performance.now(),

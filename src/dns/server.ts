@@ -9,10 +9,18 @@ import { answerOwnName } from "./answer_own_name.ts";
 import { replyTo } from "./reply_to.ts";
 import { type DroppedRecord, filterReply } from "./filter_reply.ts";
 import { HEADER_BYTES, type Query, readQuery } from "./query.ts";
-import { type RateDecision, RateLimit } from "./rate_limit.ts";
-import { fitReply, makeReply, RCODE, UPSTREAM_SILENT } from "./reply.ts";
+import { RateLimit } from "./rate_limit.ts";
+import {
+  fitReply,
+  makeReply,
+  RCODE,
+  type ReplyParts,
+  TOO_MANY_QUERIES,
+  UPSTREAM_MALFORMED,
+  UPSTREAM_SILENT,
+} from "./reply.ts";
 import { TcpServer, type TcpServerLimits } from "./tcp_server.ts";
-import { serveUdp } from "./udp_server.ts";
+import { serveUdp, type UdpDecision } from "./udp_server.ts";
 import { UpstreamClient } from "./upstream_client.ts";
 import { addressRecord, Zone } from "./zone.ts";
 
@@ -28,6 +36,7 @@ export class DnsServer implements AsyncDisposable {
   readonly #own = new Set<string>();
   readonly #tcp: TcpServer;
   readonly #rate = new RateLimit();
+  readonly #refusals = new RateLimit();
   readonly #upstream: UpstreamClient;
   #zone = Zone.EMPTY;
   #others = Zone.EMPTY;
@@ -99,7 +108,8 @@ export class DnsServer implements AsyncDisposable {
         judge: (peer) => this.#judge(peer),
         respond: (message, { hostname: address, port }) =>
           this.#respond(message, { localRecord, address, port }),
-        truncate,
+        truncate: (message) => emptyReply(message, { rcode: RCODE.NOERROR, truncated: true }),
+        refuse: (message) => emptyReply(message, { rcode: RCODE.REFUSED }),
       }),
       this.#tcp.serve(listener, {
         signal,
@@ -131,9 +141,14 @@ export class DnsServer implements AsyncDisposable {
     log.info("No longer answering DNS queries on {address}", { address: entry.key });
   }
 
-  #judge({ hostname: address, port }: UdpPeer): RateDecision {
+  #judge({ hostname: address, port }: UdpPeer): UdpDecision {
+    const { allows, isNeighbour = () => false } = this.#options;
     // With a forged sender we would answer ourselves for ever.
-    if (this.#own.has(listenerKey(address, port)) || !this.#options.allows(address)) return "drop";
+    if (this.#own.has(listenerKey(address, port))) return "drop";
+    if (!allows(address)) {
+      // A container that has a copy of our nameserver line asks its next server at once.
+      return isNeighbour(address) && this.#refusals.count(address) === "answer" ? "refuse" : "drop";
+    }
     return this.#options.isLocal(address) ? "answer" : this.#rate.count(address);
   }
 
@@ -149,15 +164,27 @@ export class DnsServer implements AsyncDisposable {
     if (query === undefined || query instanceof Uint8Array) return query;
     const isOurs = query.name !== undefined && zone.has(query.name);
     const isUdp = signal === undefined;
-    const failure = () => makeReply(query, { rcode: RCODE.SERVFAIL, recursion, error: UPSTREAM_SILENT });
+    const fail = (error: Uint8Array) => makeReply(query, { rcode: RCODE.SERVFAIL, recursion, error });
     const holder = isLocal ? signal ?? client.port : address;
     const forwarded = this.#upstream.query(query, { holder, isLocal, isUdp, signal });
-    return forwarded?.then((received) => {
-      const reply = received &&
-        (isOurs ? answerOwnName(received, query) : this.#filter(received, { query, zone }));
-      if (reply === undefined) return failure();
+    if (forwarded === undefined) {
+      log.debug("Cannot forward a DNS query: too many queries at once", {
+        client: address,
+        name: query.name,
+      });
+      return fail(TOO_MANY_QUERIES);
+    }
+    return forwarded.then((received) => {
+      if (received === undefined) return fail(UPSTREAM_SILENT);
+      const reply = isOurs ? answerOwnName(received, query) : this.#filter(received, { query, zone });
+      if (reply === undefined) {
+        log.debug("Cannot use the reply of an upstream DNS server: it is malformed or too long", {
+          name: query.name,
+        });
+        return fail(UPSTREAM_MALFORMED);
+      }
       return isUdp ? fitReply(reply, query) : reply;
-    }) ?? failure();
+    });
   }
 
   #filter(
@@ -172,11 +199,6 @@ export class DnsServer implements AsyncDisposable {
       localAddress,
       allowsPrivate: () => query.name !== undefined && allowsPrivate(query.name),
     });
-    if (filtered === undefined) {
-      log.debug("Cannot use the reply of an upstream DNS server: it is malformed or too long", {
-        name: query.name,
-      });
-    }
     if (filtered?.dropped !== undefined) onDropped(filtered.dropped);
     return filtered?.reply;
   }
@@ -191,13 +213,14 @@ export class DnsServer implements AsyncDisposable {
   }
 }
 
-/**
- * Returns a truncated reply without records, not longer than the message; undefined for no query.
- */
-function truncate(message: Uint8Array): Uint8Array | undefined {
+/** Returns a reply without records, not longer than the message; undefined for no query. */
+function emptyReply(
+  message: Uint8Array,
+  parts: Pick<ReplyParts, "rcode" | "truncated">,
+): Uint8Array | undefined {
   if (message.length < HEADER_BYTES || (message[2]! & 0xf8) !== 0) return undefined;
   const query = readQuery(message);
-  return query === undefined ? undefined : makeReply(query, { rcode: RCODE.NOERROR, truncated: true });
+  return query === undefined ? undefined : makeReply(query, parts);
 }
 
 /** Options of {@linkcode DnsServer}. */
@@ -207,6 +230,13 @@ export interface DnsServerOptions {
   readonly connectTcp: (where: TcpAddress, signal: AbortSignal) => Promise<ByteStream>;
   /** Returns true if a client may send queries. Others get no reply, and TCP is closed at once. */
   readonly allows: (address: string) => boolean;
+  /**
+   * Returns true for an address in a private network of this machine: such a client gets REFUSED
+   * by UDP if it is not allowed, at most 200 times a second for each /24.
+   *
+   * @default {() => false}
+   */
+  readonly isNeighbour?: (address: string) => boolean;
   /** Returns true for an address of this machine, loopback included; it has no rate limit. */
   readonly isLocal: (address: string) => boolean;
   /** The text of an address that leads to this machine or to ngrokd; undefined for others. */

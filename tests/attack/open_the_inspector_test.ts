@@ -33,6 +33,12 @@ for (const [way, { argv, ready }] of Object.entries(WAYS)) {
       const { processes } = await machine(daemon.pid);
       return (await Promise.all(processes.map(handlesSignal))).every(Boolean);
     });
+    if (ready === " is running") {
+      await daemon.until("the health server listens", async () => {
+        const { listeners } = await machine(daemon.pid);
+        return listeners.some((address) => address.endsWith(`:${stage.healthPort}`));
+      });
+    }
     const before = await machine(daemon.pid);
     for (let count = 0; count < SIGNALS; count++) {
       for (const pid of before.processes) Deno.kill(pid, "SIGUSR1");
