@@ -19,6 +19,8 @@ export class ChunkedBody {
   #next: LineKind | "data" | "done" = "size";
   #dataLeft = 0;
   #trailerBytes = 0;
+  /** The bytes at the front of the next input that were searched for the end of a line. */
+  #searched = 0;
   readonly #rules: ChunkRules;
 
   constructor(rules: ChunkRules) {
@@ -37,7 +39,8 @@ export class ChunkedBody {
 
   /**
    * Takes as many bytes of the body from the front of the input as there are in whole lines and
-   * data. Returns their number, which is 0 if more input is needed.
+   * data. Returns their number, which is 0 if more input is needed. The next input begins with the
+   * bytes that were not taken.
    *
    * @throws {BadChunk} If the next line is malformed. All lines before it have been taken.
    */
@@ -66,8 +69,9 @@ export class ChunkedBody {
     const { start, kind, isFirst } = line;
     const limit = this.#lineLimit(kind);
     const end = Math.min(input.length, start + limit);
-    let lf = start;
+    let lf = start + this.#searched;
     while (lf < end && input[lf] !== LF) lf++;
+    this.#searched = lf - start;
     try {
       if (lf === end) {
         if (end - start === limit) fail(this.#tooLong(kind));
@@ -80,6 +84,7 @@ export class ChunkedBody {
       if (error instanceof BadChunk && !isFirst) return 0;
       throw error;
     }
+    this.#searched = 0;
     return lf + 1 - start;
   }
 
