@@ -32,14 +32,14 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
     log.warn("Problem with the journal: {error}", { error });
   }
   const { names, addresses } = unrecordedChanges(journal, { live, system });
-  const options = { journal, system, subnets: virtualSubnets(live) };
+  const { interfaceName } = live.current.net;
+  const options = { journal, system, subnets: virtualSubnets(live), interfaceName };
   // A machine where `ip` cannot run has no interface of ngrokd, but nobody can check that.
   const isChecked = await undo(addresses, options);
   await removeUnrecordedRedirects(journal, system);
   const isUndone = await undo([...names, ...journal.changes], options);
   const isClean = await isResolverClean(system) && isUndone && isStateSafe;
   if (isStateSafe) await removeLeftoverFiles(live, system.files);
-  const { interfaceName } = live.current.net;
   if (!isChecked) {
     log.warn("Cannot check for a leftover interface; if one exists, run: ip link delete {interfaceName}", {
       interfaceName,
