@@ -3,7 +3,7 @@
 # needs. `deno task launch` adds what no shipped set holds.
 # Usage: sh scripts/daemon.sh [ARGUMENT OF NGROKD ...]
 
-root=$(cd "${0%"${0##*/}"}./.." && pwd -P) || exit 1
+root=$(CDPATH= cd -P -- "${0%"${0##*/}"}./.." && pwd -P) || exit 1
 . "$root/scripts/find_deno.sh"
 
 options="--no-prompt --quiet --cached-only"

@@ -1,42 +1,52 @@
 #!/usr/bin/env bash
 # Runs all tests on a fresh Debian, as root and as an ordinary user. Needs root, debootstrap, and a
-# Debian mirror. Nothing outside the directory changes; it stays for the next run.
+# Debian mirror. Nothing outside the directory changes; it stays, with its logs, for the next run.
 # Usage: scripts/fresh_debian.sh [--runs=2] [--busy=3] [--user-only] [DIRECTORY]
 set -uo pipefail
-cd "$(dirname "$0")/.." || exit 1
+cd -P -- "$(dirname "$0")/.." || exit 1
+script=$PWD/scripts/fresh_debian.sh
 
 NOBODY=65534
-runs=2 busy=3 users=(0 $NOBODY) root=/var/tmp/ngrokd-fresh-debian
+runs=2 busy=3 users=(0 $NOBODY) directory=/var/lib/ngrokd-fresh-debian
 for argument in "$@"; do
   case $argument in
     --runs=*) runs=${argument#*=} ;;
     --busy=*) busy=${argument#*=} ;;
     --user-only) users=("$NOBODY") ;;
-    /*) root=$argument ;;
-    *) sed -n '4s/^# //p' "$0" >&2; exit 2 ;;
+    /*) directory=$argument ;;
+    *) sed -n '4s/^# //p' "$script" >&2; exit 2 ;;
   esac
 done
 ((EUID == 0)) || { echo "Cannot create a Debian root: run this script as root" >&2; exit 1; }
 
 # All mounts and processes end with this script.
 if [[ ${INSIDE-} != yes ]]; then
-  exec env INSIDE=yes unshare --mount --propagation=private --pid --fork --kill-child "$0" "$@"
+  exec env INSIDE=yes unshare --mount --propagation=private --pid --fork --kill-child "$script" "$@"
 fi
 (($$ == 1)) || { echo "Cannot mount: this process is not in a namespace of its own" >&2; exit 1; }
 
 . .ci/packages.sh
 
+root=$directory/root logs=$directory/logs mark=$directory/fresh-debian
+
+# Only a directory that this script made is used again, and none that another user could have made.
 create_root() {
+  if [[ -e $directory && ( ! -O $directory || ! -e $mark ) ]]; then
+    printf 'Cannot use %s: it is not a directory of this script\n' "$directory" >&2
+    return 1
+  fi
+  mkdir -p -m 0755 "$directory" "$logs" && touch "$mark" || return 1
   [[ -e $root/etc/fresh-debian ]] && return
-  rm -rf --one-file-system "$root" && mkdir -p "$root" && chmod 0755 "$root" &&
-    debootstrap --variant=minbase --include=ca-certificates,procps bookworm "$root" >"$root.log" 2>&1 &&
+  rm -rf --one-file-system "$root" && mkdir "$root" &&
+    debootstrap --variant=minbase --include=ca-certificates,procps bookworm "$root" >"$logs/debootstrap.log" 2>&1 &&
     touch "$root/etc/fresh-debian"
 }
 
 mount_root() {
   # A root directory must be a mount point, or the tests could not change the propagation of its mounts.
   mount --bind "$root" "$root" && mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" &&
-    mount -t sysfs sysfs "$root/sys" && mount -t cgroup2 none "$root/sys/fs/cgroup" 2>/dev/null
+    mount -t sysfs sysfs "$root/sys" || return 1
+  mount --rbind /sys/fs/cgroup "$root/sys/fs/cgroup" 2>/dev/null
   mount -t tmpfs -o mode=1777 tmpfs "$root/tmp" && mount -t tmpfs tmpfs "$root/run" &&
     cp /etc/resolv.conf "$root/etc/resolv.conf" &&
     printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts"
@@ -59,7 +69,7 @@ inside() {
 install_packages() {
   printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" && chmod 0755 "$root/usr/sbin/policy-rc.d"
   inside apt-get update -qq &&
-    inside apt-get install -y -qq --no-install-recommends "${PACKAGES[@]}" "${CLIENT_PACKAGES[@]}" >"$root.apt.log" 2>&1
+    inside apt-get install -y -qq --no-install-recommends "${PACKAGES[@]}" "${CLIENT_PACKAGES[@]}" >"$logs/apt.log" 2>&1
 }
 
 # run_tests UID NUMBER
@@ -71,7 +81,7 @@ run_tests() {
   inside setpriv "--reuid=$uid" "--regid=$uid" --clear-groups \
     env "HOME=/srv/user-$uid" "DENO_DIR=/srv/user-$uid/deno" NO_COLOR=1 \
     sh -c 'cd ~/ngrokd && deno install --frozen --quiet && deno task test' 2>&1 |
-    tee "$root.tests-$uid-$2.log" | grep -E '^(ok|FAILED) \||\.\.\. FAILED|^error: '
+    tee "$logs/tests-$uid-$2.log" | grep -E '^(ok|FAILED) \||\.\.\. FAILED|^error: '
   return "${PIPESTATUS[0]}"
 }
 

@@ -21,7 +21,13 @@ import { capabilities } from "./missing_capabilities.ts";
 import { permissionFlags } from "./permission_flags.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-const RUN: readonly string[] = ["run", `--config=${ROOT}deno.json`, "--no-prompt", "--cached-only"];
+const RUN: readonly string[] = [
+  "run",
+  `--config=${ROOT}deno.json`,
+  "--quiet",
+  "--no-prompt",
+  "--cached-only",
+];
 
 /** Settings from the environment that need permissions. */
 export interface LaunchSettings {

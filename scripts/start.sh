@@ -17,9 +17,8 @@ export NGROKD_SIGUSR1
 scripts=${0%"${0##*/}"}.
 . "$scripts/find_deno.sh"
 
-# The directory of the commands that hints name, unless the shell finds them by their names.
-NGROKD_PROGRAMS=$(cd "$scripts/../bin" 2>/dev/null && pwd -P)
-if [ "$(command -v ngrokctl)" -ef "$NGROKD_PROGRAMS/ngrokctl" ]; then NGROKD_PROGRAMS=; fi
+# The directory of the commands that hints name: sudo and other shells may have another PATH.
+NGROKD_PROGRAMS=$(CDPATH= cd -P -- "$scripts/../bin" 2>/dev/null && pwd -P)
 export NGROKD_PROGRAMS
 
 # Only a blocked signal stays blocked: the runtime handles an ignored one again.

@@ -51,7 +51,7 @@ async function main(args: readonly string[]): Promise<number> {
     print(`Received ${signal}, stopping. Press Ctrl-C again to close running connections.`);
     stopped.resolve(isCheck ? INTERRUPTED : 0);
   });
-  let showsLog = false;
+  const showsLog = args.includes("--verbose");
   const onLog = (line: string) => {
     // The polls are logged at debug, too, and would hide the connections.
     if (showsLog && !/ DEBUG cloud: /.test(line)) print(line);
@@ -82,6 +82,8 @@ async function main(args: readonly string[]): Promise<number> {
   return exitCode;
 
   function failed(error: unknown): number {
+    // Ctrl-C also ends the ngrokctl that this process started.
+    if (signals > 0) return isCheck ? INTERRUPTED : 0;
     writeErr(`Error: ${error instanceof Error ? error.message : error}\n`);
     return 1;
   }
@@ -92,7 +94,6 @@ async function main(args: readonly string[]): Promise<number> {
     await stage.until(`${count} endpoints listed`, async () => (await stage.list()).length === count);
     if (isCheck) return await runCheck(stage, endpoints);
     await showEndpoints(stage, endpoints);
-    showsLog = args.includes("--verbose");
     return await stopped.promise;
   }
 }

@@ -1,6 +1,7 @@
 import { ownerSocketPath } from "../src/config/paths.ts";
 import type { EndpointReport, StatusReport } from "../src/model/report.ts";
 import { SimulatedCloud, type StartOptions } from "./cloud/cloud.ts";
+import { PROGRAMS_VARIABLE } from "../src/lib/own_commands.ts";
 import { SIGNAL_VARIABLE } from "../src/config/environment_warnings.ts";
 import { flagsOfSet, permissionFlags, type ShippedSet } from "../scripts/permission_flags.ts";
 import type { ConfigOptions } from "./daemon_config.ts";
@@ -153,7 +154,11 @@ export class Stage extends DaemonHarness {
     await this.configure({ ...this.#options, net: subnet + lines }, ingressCa);
     if (shipped) return;
     const ctl = this.#program("ngrokctl").map((word) => `'${word}'`).join(" ");
-    await Deno.writeTextFile(`${directory}/ngrokctl`, `#!/bin/sh\nexec ${ctl} "$@"\n`, { mode: 0o755 });
+    await Deno.writeTextFile(
+      `${directory}/ngrokctl`,
+      `#!/bin/sh\nexport ${PROGRAMS_VARIABLE}='${directory}'\nexec ${ctl} "$@"\n`,
+      { mode: 0o755 },
+    );
   }
 
   #program(set: ShippedSet, flags?: readonly string[]): string[] {

@@ -1,12 +1,13 @@
+import { GET_KEY } from "../lib/key_page.ts";
 import { ApiError } from "../model/errors.ts";
 
-const SET_KEY = "Set another key: ngrokctl set-api-key -";
+const SET_KEY = "Set another key: ngrokctl set-api-key";
 const CHECK_URL = "Check that api.url leads to the ngrok API";
 const NETWORK = "Check this machine's network and api.url; ngrokd retries automatically";
 const ASK_NGROK = "Ask ngrok whether the account may use Kubernetes operators with bindings";
 
 const BY_CODE: Readonly<Record<string, string>> = {
-  no_key: "Set one: ngrokctl set-api-key -",
+  no_key: GET_KEY,
   bad_key: SET_KEY,
   insecure: "Give an https URL in api.url",
   redirect: CHECK_URL,

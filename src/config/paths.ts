@@ -30,3 +30,8 @@ export function effectiveSocketPath(path: string, os: string): string {
 export function ownerSocketPath(path: string): string {
   return `${dirname(path)}/owner/${basename(path)}`;
 }
+
+/** Returns a command of ngrokd with the configuration file, unless it is the default one. */
+export function withConfig(command: string, path: string): string {
+  return path === DEFAULT_CONFIG_PATH ? command : `${command} --config ${path}`;
+}

@@ -39,7 +39,7 @@ export function checkPermissions(config: Config, { holds, flagFor }: PermissionQ
     return {
       path,
       message: `the permission set does not allow "${needs[0]!.value}"`,
-      suggestion: `Start ngrokd with "deno task launch", which adds ${[...flags].join(" ")}`,
+      suggestion: `Start ngrokd by its launcher, which adds ${[...flags].join(" ")}: ngrokd launch`,
     };
   });
 }

@@ -95,7 +95,7 @@ function connectFailure(error: unknown, path: string): [DaemonFailure, string, s
     return [
       "not_capable",
       `the permission set does not include ${path}`,
-      `Start ngrokctl with these flags too: ${flags}`,
+      `In the directory of ngrokd, run: deno run -P=ngrokctl ${flags} ctl.ts`,
     ];
   }
   switch (localFailure(error)) {

@@ -39,7 +39,7 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
   await removeUnrecordedRedirects(journal, system);
   const isUndone = await undo([...names, ...journal.changes], options);
   const isClean = await isResolverClean(system) && isUndone && isStateSafe;
-  if (isStateSafe) await removeLeftoverFiles(live, system.files);
+  if (isStateSafe) await removeLeftoverFiles(live, system);
   if (!isChecked) {
     log.warn("Cannot check for a leftover interface; if one exists, run: ip link delete {interfaceName}", {
       interfaceName,
@@ -93,7 +93,8 @@ async function hasNoServer(files: System["files"]): Promise<boolean> {
 export async function removeUnrecordedRedirects(journal: Journal, system: System): Promise<void> {
   if (system.operatingSystem() !== "linux" || journal.has({ kind: "redirects" })) return;
   try {
-    await new NftProgram(system.run).delete();
+    const removed = "the redirects of held ports";
+    if (await new NftProgram(system.run).deleteAny()) log.info("Removed {removed}", { removed });
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     if (error.exitCode === CANNOT_START) return;

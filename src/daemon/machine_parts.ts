@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { withConfig } from "../config/paths.ts";
 import { DnsController, type DnsControllerOptions } from "../dns/controller.ts";
 import { isLoopbackSubnet } from "../lib/ipv4.ts";
 import { listenerKey } from "../model/route_table.ts";
@@ -40,7 +41,10 @@ export async function openJournal(
       interfaceName,
       system: stoppable(system, late),
     });
-    if (!isClean) log.error("Some changes to this machine could not be undone: run ngrokd cleanup");
+    if (!isClean) {
+      const hint = `Run: ${withConfig("ngrokd cleanup", live.path)}`;
+      log.error("Some changes to this machine could not be undone", { hint });
+    }
     return isClean;
   });
   const hosts = hostsPath(system);

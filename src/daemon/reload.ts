@@ -1,6 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { LiveArea } from "../config/key.ts";
 import type { LiveConfig } from "../config/live_config.ts";
+import { withConfig } from "../config/paths.ts";
 import { logProxies } from "../config/proxy/proxy_report.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { configureLog } from "../log/configure.ts";
@@ -72,7 +73,7 @@ export class Reloader {
         for (const problem of result.problems) {
           log.error("Config validation failed, keeping the old configuration in use: {error}", {
             error: problem,
-            hint: "Correct it: ngrokctl config edit",
+            hint: `Correct it: ${withConfig("ngrokctl config edit", this.#live.path)}`,
           });
         }
         this.#isRejected = true;

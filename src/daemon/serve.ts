@@ -2,6 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import type { LiveConfig } from "../config/live_config.ts";
 import { logProxies } from "../config/proxy/proxy_report.ts";
 import { type CommandHandler, ControlServer } from "../control/server.ts";
+import { GET_KEY } from "../lib/key_page.ts";
 import { VERSION } from "../lib/version.ts";
 import { messageOf } from "../model/errors.ts";
 import { ownNetworks } from "../network/own_networks.ts";
@@ -82,7 +83,7 @@ async function start(surroundings: Surroundings, reloader: Reloader): Promise<vo
   run = daemonCommands(daemon, { system, reload: () => reloader.reload() });
   log.info("ngrokd {version} is running", { version: VERSION, config: live.path, socket: socketPath });
   logProxies(live);
-  for (const problem of daemon.stateProblems) {
+  for (const problem of [...daemon.stateProblems, ...daemon.stateNotes]) {
     log.error("Saved state has a problem: {error}", { error: problem });
   }
   await daemon.addresses.prepare(live.current.net.subnet);
@@ -95,7 +96,9 @@ async function start(surroundings: Surroundings, reloader: Reloader): Promise<vo
   await reloader.start(daemon, signal);
   const watches = await watchNameFiles(daemon, { system, signal });
   running.push(() => watches[Symbol.asyncDispose]());
-  if (live.apiKey.key === "") log.warn("Waiting for an API key: run ngrokctl set-api-key -");
+  if (live.apiKey.key === "") {
+    log.warn("Waiting for an API key: run ngrokctl set-api-key", { hint: GET_KEY });
+  }
 
   const wake = wakeOf(daemon, system);
   const loops = [daemon.loop, daemon.dns, daemon.renewals, wake].map((part) => part.run(signal));
@@ -113,6 +116,7 @@ function wakeOf(daemon: Daemon, system: System): Wake {
       }),
     onWake() {
       system.dropHttpConnections();
+      system.forgetAddresses();
       // Before the new dials, which probe the ingress again.
       daemon.dialer.probe.retry();
       daemon.forwarder.retryIngress();

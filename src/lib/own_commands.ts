@@ -2,7 +2,7 @@
 export const PROGRAMS_VARIABLE = "NGROKD_PROGRAMS";
 
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
-  ngrokd: ["run", "cleanup", "deregister", "--version", "--help"],
+  ngrokd: ["run", "launch", "cleanup", "deregister", "--version", "--help"],
   ngrokctl: [
     ...["status", "list", "health", "set-api-key", "refresh-cert", "rebind"],
     ...["trust show", "trust fetch", "trust forget", "config edit", "version", "help"],
@@ -17,14 +17,20 @@ const COMMAND = new RegExp(
 );
 /** A path that means the same to the shell without quotes. */
 const PLAIN_PATH = /^\/[\w./@+-]+$/;
+/** A path in single quotes means itself, and is safe in JSON. */
+const QUOTABLE_PATH = /^\/[^'"\\\p{Cc}]+$/u;
 
 /**
  * Returns the text with the commands of ngrokd as they work for this process: `ngrokctl status`
  * becomes `/opt/ngrokd/bin/ngrokctl status` if the launcher named the directory.
  */
 export function withPrograms(text: string, directory: string | undefined): string {
-  if (directory === undefined || !PLAIN_PATH.test(directory)) return text;
-  return text.replace(COMMAND, (command) => `${directory}/${command}`);
+  if (directory === undefined || !QUOTABLE_PATH.test(directory)) return text;
+  return text.replace(COMMAND, (command) => {
+    const [program = "", ...words] = command.split(" ");
+    const path = `${directory}/${program}`;
+    return [PLAIN_PATH.test(path) ? path : `'${path}'`, ...words].join(" ");
+  });
 }
 
 /** Returns the commands of ngrokd in a text, without their arguments. */

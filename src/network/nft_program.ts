@@ -40,6 +40,14 @@ export class NftProgram {
     await this.#apply(DELETE);
   }
 
+  /** Deletes the table. Returns true if there was one. @throws {CommandError} */
+  async deleteAny(): Promise<boolean> {
+    // If nft cannot run at all, the deletion reports it.
+    const exists = await this.frame().then(() => true, () => false);
+    await this.delete();
+    return exists;
+  }
+
   /** Reads the table. @throws {CommandError} If there is none. */
   async list(): Promise<NftTable> {
     return new NftTable(await this.#list([]));

@@ -37,14 +37,16 @@ export interface AtomicWriteOptions {
 }
 
 /**
- * Removes the temporary files that a killed {@linkcode writeFileAtomic} left in a directory.
+ * Removes the temporary files that a killed {@linkcode writeFileAtomic} left in a directory, and
+ * returns their paths.
  *
  * @throws {FileError} If the directory cannot be listed, or a file cannot be removed.
  */
-export async function removeTemporaries(directory: string): Promise<void> {
-  for (const name of await listDirectory(directory)) {
-    if (name.endsWith(TEMPORARY_SUFFIX)) await removeFile(`${directory}/${name}`);
-  }
+export async function removeTemporaries(directory: string): Promise<string[]> {
+  const names = await listDirectory(directory);
+  const paths = names.filter((name) => name.endsWith(TEMPORARY_SUFFIX)).map((name) => `${directory}/${name}`);
+  for (const path of paths) await removeFile(path);
+  return paths;
 }
 
 /**

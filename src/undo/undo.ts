@@ -83,8 +83,7 @@ function undone({ changed, ...outcome }: ChangeOutcome, what: string): Undone {
 
 async function removeRedirects({ run }: UndoOptions["system"]): Promise<Undone> {
   try {
-    await new NftProgram(run).delete();
-    return {};
+    return await new NftProgram(run).deleteAny() ? { removed: "the redirects of held ports" } : {};
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     return {

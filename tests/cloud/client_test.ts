@@ -99,7 +99,7 @@ Deno.test("ApiClient throws status, code and message of an error answer", async 
     `Cannot try it: ${api.url} answered 403 (ERR_NGROK_206): "an agent\\u000atoken"`,
   );
   assert.deepEqual([error.status, error.code], [403, "ERR_NGROK_206"]);
-  assert.equal(error.hint, "Set another key: ngrokctl set-api-key -");
+  assert.equal(error.hint, "Set another key: ngrokctl set-api-key");
 });
 
 Deno.test("ApiClient throws at least the HTTP status, whatever the error body", async () => {
@@ -156,7 +156,7 @@ Deno.test("ApiClient adds a hint to each failure that a user can correct", async
       )).hint
     ),
   );
-  assert(hints[0]!.includes("ngrokctl set-api-key -") && hints[0] === hints[1]);
+  assert(hints[0]!.includes("ngrokctl set-api-key") && hints[0] === hints[1]);
   assert(hints[2]!.includes("poll_interval"));
   assert(hints[3]!.includes("status.ngrok.com") && hints[3] === hints[4]);
   const body = '{"error_code":"ERR_NGROK_19003"}';
@@ -221,7 +221,7 @@ Deno.test("ApiClient sends nothing without a key, or with one that no header can
   for (const [key, code] of codes) {
     const error = await failureOf(api.client({ key: () => key }).request("GET", "/x", GET));
     assert.equal(error.code, code);
-    assert(error.hint!.includes("ngrokctl set-api-key -"));
+    assert(error.hint!.includes("ngrokctl set-api-key"));
     assert(key === "" || !Deno.inspect(error).includes(key));
   }
   assert.equal(api.seen.length, 0);

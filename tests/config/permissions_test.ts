@@ -69,7 +69,7 @@ for (const [name, raw, flags, { path = name, value = String(raw) } = {}] of OUTS
     assert.deepEqual(checkPermissions(parseConfig(fileWith([[name, raw]])).config, QUERIES), [{
       path,
       message: `the permission set does not allow "${value}"`,
-      suggestion: `Start ngrokd with "deno task launch", which adds ${flags}`,
+      suggestion: `Start ngrokd by its launcher, which adds ${flags}: ngrokd launch`,
     }]);
   });
 }
@@ -80,11 +80,14 @@ Deno.test("checkPermissions() reports every value that is outside the set", () =
     dns: { upstream: ["9.9.9.9", "9.9.9.10"] },
   });
   assert.deepEqual(checkPermissions(config, QUERIES).map(({ path, suggestion }) => [path, suggestion]), [
-    ["server.health_address", 'Start ngrokd with "deno task launch", which adds --allow-net=0.0.0.0:9000'],
-    ["server.ingress_ca", 'Start ngrokd with "deno task launch", which adds --allow-read=/srv/ca.pem'],
+    [
+      "server.health_address",
+      "Start ngrokd by its launcher, which adds --allow-net=0.0.0.0:9000: ngrokd launch",
+    ],
+    ["server.ingress_ca", "Start ngrokd by its launcher, which adds --allow-read=/srv/ca.pem: ngrokd launch"],
     [
       "dns.upstream",
-      'Start ngrokd with "deno task launch", which adds --allow-net=9.9.9.9:53 --allow-net=9.9.9.10:53',
+      "Start ngrokd by its launcher, which adds --allow-net=9.9.9.9:53 --allow-net=9.9.9.10:53: ngrokd launch",
     ],
   ]);
 });

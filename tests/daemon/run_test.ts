@@ -215,7 +215,7 @@ Deno.test("runDaemon() that cannot undo a change names ngrokd cleanup and exits 
   await Deno.mkdir(hostsPath);
   machine.signal("SIGTERM");
   assert.equal(await running, 1);
-  assert.match(machine.logText, /could not be undone: run ngrokd cleanup\n/);
+  assert.match(machine.logText, /could not be undone hint="Run: ngrokd cleanup --config /);
   assert.match(machine.logText, /ngrokd has stopped drained=true clean=false/);
 });
 

@@ -11,7 +11,7 @@ const INTRODUCED = /(?::|\b[Rr]un|\band|\bor|,|\bsudo) (ngrok(?:d|ctl) [a-z-]+(?
 /** A verb in a sentence about ngrokd: `ngrokd runs`. */
 const VERB = /(?<!statu)s$| (?:can|may|does)$/;
 /** Commands that end the daemon's work or need a terminal; they come after the others. */
-const ALONE = ["ngrokd run", "ngrokd cleanup", "ngrokd deregister"];
+const ALONE = ["ngrokd run", "ngrokd launch", "ngrokd cleanup", "ngrokd deregister"];
 
 const test = rootTests(import.meta.url, { etc: true });
 
@@ -51,6 +51,7 @@ Deno.test("every command of ngrokd in a hint is one that ngrokd knows", async ()
   const introduced = [...text.matchAll(INTRODUCED)].map((match) => match[1]!)
     .filter((command) => !VERB.test(command));
   assert.ok(introduced.length > 30, introduced.join("\n"));
+  assert.doesNotMatch(text, /deno task/, "a task works in the directory of the checkout only");
   const unknown = introduced.filter((command) => commandsIn(`${command} ${command} show`).length === 0);
   assert.deepEqual(unknown, []);
 });
@@ -78,7 +79,10 @@ test("every command of ngrokd in a hint works from the directory that the hint n
   assert.equal(typed.code, 0, typed.stdout);
   assert.ok(!typed.stdout.includes(key), "the key is not echoed");
   const left = await runOnTerminal("bin/ngrokctl set-api-key -", { prompt: "API key: ", keys: "\x03" });
-  assert.deepEqual([left.code, left.stdout], [130, "API key: \r\nInterrupted\r\n"]);
+  assert.deepEqual([left.code, left.stdout], [
+    130,
+    "Create a key on the page of API keys of https://dashboard.ngrok.com\r\nAPI key: \r\nInterrupted\r\n",
+  ]);
   const fetched = await runProgram(["/bin/sh", "-c", "bin/ngrokctl trust fetch --file - < /dev/null"]);
   assert.equal(fetched.code, 1, fetched.stderr);
   assert.match(fetched.stderr, /^Error: Cannot use the CA: it holds no PEM certificate/);

@@ -17,8 +17,9 @@ Deno.test("withPrograms() names the directory of the commands of ngrokd, and of 
   ) assert.equal(withPrograms(text, DIRECTORY), wanted);
 });
 
-Deno.test("withPrograms() changes nothing without a plain path", () => {
-  for (const directory of [undefined, "", "bin", "/a b", '/a"', "/a;b", "/a\n"]) {
+Deno.test("withPrograms() quotes a path for the shell, and changes nothing without a safe one", () => {
+  assert.equal(withPrograms("See: ngrokctl list", "/my files/bin"), "See: '/my files/bin/ngrokctl' list");
+  for (const directory of [undefined, "", "bin", '/a"', "/a'b", "/a\\", "/a\n"]) {
     assert.equal(withPrograms("ngrokctl list", directory), "ngrokctl list");
   }
 });

@@ -86,7 +86,9 @@ Deno.test("undo() deletes the table of redirects, or says how to", async () => {
     await undo(journal.changes, { journal, subnets: [], interfaceName: "ngrokd0", system: { files, run } }),
     true,
   );
-  assert.deepEqual(inputs, ["add table ip ngrokd\ndelete table ip ngrokd\n"]);
+  // It lists the table first, to say if there was one.
+  assert.deepEqual(inputs, [undefined, "add table ip ngrokd\ndelete table ip ngrokd\n"]);
+  assert.match(logged.lines("info").join(), /Removed the redirects of held ports/);
   assert.deepEqual(kinds(journal), []);
 });
 

@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { verifyKey } from "../../cloud/verify_key.ts";
+import { withConfig } from "../../config/paths.ts";
 import { saveApiKey } from "../../config/save.ts";
 import { RequestError, unknownCommand } from "../../control/protocol.ts";
 import { Mutex } from "../../lib/mutex.ts";
@@ -73,7 +74,7 @@ async function setApiKey(
   options: CommandOptions & { signal: AbortSignal },
 ): Promise<string> {
   const { system, reload, signal } = options;
-  if (key === "") throw new RequestError("API key required", { hint: "Run: ngrokctl set-api-key -" });
+  if (key === "") throw new RequestError("API key required", { hint: "Run: ngrokctl set-api-key" });
   signal.throwIfAborted();
   // Unless the API has refused the key in use, that key may be good.
   const mayWork = daemon.live.apiKey.key !== "" && daemon.loop.status.state !== "key_refused";
@@ -97,7 +98,7 @@ async function setApiKey(
     const { problems, path } = daemon.live.report;
     if (problems.length === 0) throw new RequestError("The key is saved, and ngrokd is shutting down");
     throw new RequestError(`The key is saved, but not in use: ${problems.join("; ")}`, {
-      hint: `Correct ${path}: ngrokctl config edit`,
+      hint: `Correct ${path}: ${withConfig("ngrokctl config edit", path)}`,
     });
   }
   if (!await daemon.loop.poll(signal)) {

@@ -81,7 +81,7 @@ function connectFailure(
     const host = `${proxy.hostname}:${proxy.port}`;
     return [`the permission set does not include "${host}"`, {
       ...cause,
-      hint: `Start ngrokd with deno task launch, which adds --allow-net=${host}`,
+      hint: `Start ngrokd by its launcher, which adds --allow-net=${host}: ngrokd launch`,
     }];
   }
   if (error instanceof Deno.errors.ConnectionRefused) return ["connection refused", cause];

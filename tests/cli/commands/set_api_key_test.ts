@@ -33,13 +33,15 @@ Deno.test("ngrokctl set-api-key prompts on a terminal, without echo", async () =
       return Promise.resolve("k3y");
     },
   });
-  assert.deepEqual([code, err, asked[0]?.args, prompts], [0, "", ["k3y"], ["API key: "]]);
+  assert.deepEqual([code, err, asked[0]?.args, prompts], [0, "", ["k3y"], [
+    "Create a key on the page of API keys of https://dashboard.ngrok.com\nAPI key: ",
+  ]]);
 });
 
 Deno.test("ngrokctl set-api-key KEY sets the key and warns that other users can see it", async () => {
   const { code, asked, err } = await setKey(["k3y"]);
   assert.deepEqual([code, asked[0]?.args], [0, ["k3y"]]);
-  assert.match(err, /other users.*ngrokctl set-api-key -\n$/);
+  assert.match(err, /other users.*ngrokctl set-api-key\n$/);
   assert.doesNotMatch(err, /k3y/);
   const json = await setKey(["k3y", "--json"]);
   assert.deepEqual([json.err, JSON.parse(json.out)], ["", { schema: 1, message: DONE }]);
@@ -53,7 +55,7 @@ Deno.test("ngrokctl set-api-key without a key exits with 2 and does not call the
   ];
   for (const { code, err, asked } of missing) {
     assert.deepEqual([code, asked], [2, []]);
-    assert.match(err, /^Error: API key required\n\nUsage: ngrokctl set-api-key <KEY>\n/);
+    assert.match(err, /^Error: API key required\n\nUsage: ngrokctl set-api-key\n/);
   }
 });
 

@@ -11,7 +11,7 @@ Deno.test("set-api-key reports that the saved key is not in use because the file
     const answer = await machine.request("set-api-key", [machine.cloud.addApiKey()]);
     assert.equal(answer.success, false);
     assert.match(answer.error!, /^The key is saved, but not in use: net\.start_port: 70000/);
-    assert.match(answer.hint!, /ngrokctl config edit$/);
+    assert.match(answer.hint!, /ngrokctl config edit --config \S+\/config\.yml$/);
   });
 });
 

@@ -91,7 +91,7 @@ Deno.test("sendHttp() names the flag for a proxy outside the permission set", as
     "Cannot connect to api.example:443 through the proxy http://proxy.example:3128: " +
     'the permission set does not include "proxy.example:3128"',
     "proxy",
-    "Start ngrokd with deno task launch, which adds --allow-net=proxy.example:3128",
+    "Start ngrokd by its launcher, which adds --allow-net=proxy.example:3128: ngrokd launch",
     "",
   ], stderr);
 });
