@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { run } from "../../src/system/run.ts";
 import { dial, get } from "../e2e/client.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";
 import { networkState, shell } from "./commands.ts";
@@ -106,6 +107,30 @@ async function connectInLoop(port: number, signal: AbortSignal): Promise<Promise
   }
   return ends;
 }
+
+test("rebind fails with the reason if ngrokd cannot read the rules of this machine", async () => {
+  await using machine = await FakeMachine.create({ subnet: SUBNET });
+  machine.cloud.addEndpoint({ url: `http://${NAME}:8301`, backend: "http" });
+  let isBroken = false;
+  machine.override({
+    run: (argv, options) => run(isBroken && argv.includes("rule") ? ["/sbin/ip", "unknown"] : argv, options),
+  });
+  const running = machine.run();
+  try {
+    await machine.settled(1);
+    assert.match(String(await machine.ask("rebind")), /no other network overlaps/);
+    isBroken = true;
+    const { success, error, hint } = await machine.request("rebind");
+    assert.equal(success, false);
+    assert.match(error!, /^Cannot move the virtual addresses: Cannot run .*unknown/);
+    assert.match(hint!, /: ngrokctl rebind$/);
+    assert.match((await machine.askStatus()).addresses.reason!, /^Cannot look for overlapping networks: /);
+  } finally {
+    isBroken = false;
+    machine.signal("SIGTERM");
+    assert.equal(await running, 0, machine.logText + machine.err.join(""));
+  }
+});
 
 // Whoever connected after the connections were ended, and before the route moved, hung for minutes.
 test("no client hangs that connects in a loop during rebind (R104)", () =>
