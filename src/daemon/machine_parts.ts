@@ -124,7 +124,8 @@ export function openDns(addresses: Addresses, options: DnsOptions): DnsControlle
           : undefined,
       managed: () => live.current.dns.manageResolvConf !== false,
       backup: statePaths(live).resolvConfBackup,
-      server: journal.changes.find((change) => change.kind === "resolv_conf")?.server,
+      server: journal.resolvConf?.server,
+      earlier: journal.resolvConf?.earlier,
       record: (change) => journal.record(change),
     }),
   });

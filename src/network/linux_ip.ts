@@ -32,7 +32,7 @@ export class LinuxIp implements AddressDriver {
   readonly kind = "linux_ip";
   readonly #ip: IpProgram;
   readonly #name: string;
-  readonly #record: () => Promise<void>;
+  readonly #record: () => Promise<unknown>;
   #linkKind: string | undefined;
   #subnet: Cidr | undefined;
   /** The last result of `ensure` in this subnet. */
@@ -244,7 +244,7 @@ export interface LinuxIpOptions {
   /** @default {"ngrokd0"} */
   readonly interfaceName?: string;
   /** Called before anything is created. */
-  readonly record?: () => Promise<void>;
+  readonly record?: () => Promise<unknown>;
 }
 
 function isSame(a: Cidr, b: Cidr | undefined): boolean {

@@ -80,6 +80,12 @@ export interface ReconcileOptions extends Pick<BindOptions, "ports"> {
   /** True if names resolve although ngrokd does not serve all their own ports. */
   readonly publishMovedPorts: boolean;
   readonly redirectHeldPorts: "auto" | "off";
+  /**
+   * The address that the names of listeners on all addresses get on this machine.
+   *
+   * @default {"127.0.0.1"}
+   */
+  readonly machineIp?: string;
   /** The name of the operating system in Deno. */
   readonly os: string;
   /** The names with a service that has no route. */
@@ -132,10 +138,10 @@ async function lead(
     : withheldNames(bindings, options);
   const routes = setRoutes(bindings, effects.listeners, withheld);
   const published = routes.filter((route) => isNamed(route) && !withheld.has(route.hostname));
-  return { routes, withheld, ...await publishNames(published, effects.names, options.revision) };
+  return { routes, withheld, ...await publishNames(published, effects.names, options) };
 }
 
-interface LeadOptions extends WithheldOptions, Pick<ReconcileOptions, "publishMovedPorts"> {
+interface LeadOptions extends WithheldOptions, Pick<ReconcileOptions, "publishMovedPorts" | "machineIp"> {
   /** The revision of the names. */
   readonly revision: number;
 }
@@ -188,8 +194,12 @@ async function closeUnused(listeners: ListenerEffects, used: ReadonlySet<string>
   await Promise.all(unused.map((key) => listeners.close(key)));
 }
 
-async function publishNames(routes: readonly Route[], effects: NameEffects, revision: number) {
-  const names = new Map(routes.map((route) => [route.hostname, machineAddress(route)]));
+async function publishNames(
+  routes: readonly Route[],
+  effects: NameEffects,
+  { revision, machineIp }: Pick<LeadOptions, "revision" | "machineIp">,
+) {
+  const names = new Map(routes.map((route) => [route.hostname, machineAddress(route, machineIp)]));
   try {
     // A copy, because the publisher may change its own map.
     const nameReasons = new Map(await effects.publish(names, revision));

@@ -13,14 +13,15 @@ interface Settings {
   readonly overrides?: Readonly<Record<string, string>>;
   readonly ports?: ReadonlyMap<string, number>;
   readonly startPort?: number;
+  readonly machineIp?: string;
 }
 
 /** A machine on which endpoints with these URLs are served. */
 class Machine extends FakeWorld {
   async round(urls: readonly string[], settings: Settings = {}): Promise<ReconcileOutcome> {
-    const { mode = "virtual", overrides = {}, ports = new Map(), startPort = 9080 } = settings;
+    const { mode = "virtual", overrides = {}, ports = new Map(), startPort = 9080, ...rest } = settings;
     const resolveInterface = (name: string) => name;
-    const options = roundSettings({ listenInterface: mode, overrides, resolveInterface });
+    const options = roundSettings({ listenInterface: mode, overrides, resolveInterface, ...rest });
     const { routes } = allocate(endpoints(...urls), { ...options, leases: new Map() });
     const difference = diff(routes, { observed: this.listeners.observe(), ports });
     const opened = await openListeners(difference, this, { ports, startPort });
@@ -143,6 +144,9 @@ Deno.test("reconcile() publishes every name but wildcards at the address that th
     await machine.round(["http://a.t", "https://*.a.t"], { mode });
     assert.deepEqual([...machine.published], [["a.t", address]]);
   }
+  // dnsmasq on this machine gave the LAN 127.0.0.1.
+  await machine.round(["http://a.t"], { mode: "0.0.0.0", machineIp: "192.0.2.9" });
+  assert.deepEqual([...machine.published], [["a.t", "192.0.2.9"]]);
 });
 
 Deno.test("reconcile() reports a name that does not resolve for all its ports, which listen", async () => {
