@@ -29,8 +29,8 @@ const STATIC: readonly Step[] = [
   { name: "docs", args: ["run", "-P=scripts", "--no-prompt", "scripts/write_docs.ts", "--check"] },
 ];
 /**
- * The slowest test files, and those of real clients, which need many packages. This task leaves them
- * out.
+ * The slowest test files, and those of real clients, which need many packages. This task leaves
+ * them out.
  */
 const LONG: readonly string[] = [
   "tests/clients/",

@@ -1,6 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { withConfig } from "../config/paths.ts";
 import { DnsController, type DnsControllerOptions } from "../dns/controller.ts";
+import { GO_SOCKET_PATH } from "../config/paths.ts";
 import { isLoopbackSubnet } from "../lib/ipv4.ts";
 import { listenerKey } from "../model/route_table.ts";
 import { PublishedNames } from "../names/hosts/published_names.ts";
@@ -70,6 +71,7 @@ export function openAddresses(options: MachineOptions): Addresses {
       listen: system.listenTcp,
       run: stoppable(system, shutdown.forced).run,
       interfaceName,
+      isGoRunning: () => system.isServed(GO_SOCKET_PATH),
       record: () => journal.record({ kind: "addresses" }),
     }),
     subnet,

@@ -47,6 +47,7 @@ export async function reconcile(
     redirectReasons,
   });
   const used = listenersOf(bindings);
+  const ports = portsToSave(bindings, { saved: options.ports, open: new Set(effects.listeners.observe()) });
   await closeUnused(effects.listeners, used);
   logRemapped(moved, options.ports);
   const isLeft = nameProblem !== undefined && withheld.size > 0;
@@ -61,7 +62,7 @@ export async function reconcile(
       redirectReasons,
     }),
     withheld: new Set(withheld.keys()),
-    ports: portsToSave(bindings, options.ports),
+    ports,
     applied: isLeft || bindings.some(hasFailed) ? undefined : {
       revision,
       addresses,
@@ -223,10 +224,20 @@ function logRemapped(remapped: readonly Binding[], saved: ReadonlyMap<string, nu
   });
 }
 
-/** Returns the ports to save. Endpoints that are away or cannot listen keep theirs. */
-function portsToSave(bindings: readonly Binding[], saved: ReadonlyMap<string, number>) {
+/**
+ * Returns the ports to save. Endpoints that are away or cannot listen keep theirs. So does an http
+ * endpoint that has its own port on a virtual address, for its clients in network mode.
+ */
+function portsToSave(
+  bindings: readonly Binding[],
+  { saved, open }: { readonly saved: ReadonlyMap<string, number>; readonly open: ReadonlySet<string> },
+) {
   const ports = new Map(saved);
   for (const { group, port = saved.get(group.service) } of bindings) {
+    const before = saved.get(group.service);
+    const isOfNetworkMode = group.virtual && port === group.port && group.routes[0]?.scheme === "http" &&
+      before !== undefined && !open.has(listenerKey(group.address, before));
+    if (isOfNetworkMode) continue;
     for (const route of group.routes) ports.delete(serviceKey(route));
     if (port !== undefined && port !== group.port) ports.set(group.service, port);
   }
