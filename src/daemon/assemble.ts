@@ -68,6 +68,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
         traffic: (id) => forwarder.traffic(id),
         nowMs: Date.now(),
       }),
+    closeListeners: (matches) => forwarder.closeListeners(matches),
     endConnections: (matches) => forwarder.endConnections(matches),
   });
   const loop: SyncLoop = new SyncLoop({

@@ -35,7 +35,9 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
   }
   const replacing = isStateSafe ? await readReplacingSubnet(live, system.files) : [];
   const { names, addresses } = unrecordedChanges(journal, { live, system });
-  const options = { journal, system, subnets: [...virtualSubnets(live), ...replacing] };
+  const { interfaceName } = live.current.net;
+  const subnets = [...virtualSubnets(live), ...replacing];
+  const options = { journal, system, subnets, interfaceName };
   // A machine where `ip` cannot run has no interface of ngrokd, but nobody can check that.
   const { resolvConf } = journal;
   const isChecked = await undo(addresses, options);
@@ -43,7 +45,6 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
   const isUndone = await undo([...names, ...journal.changes], options);
   const isClean = await isResolverClean(system, resolvConf) && isUndone && isStateSafe;
   if (isStateSafe) await removeLeftoverFiles(live, system);
-  const { interfaceName } = live.current.net;
   if (!isChecked) {
     log.warn("Cannot check for a leftover interface; if one exists, run: ip link delete {interfaceName}", {
       interfaceName,

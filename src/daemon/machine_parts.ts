@@ -28,6 +28,7 @@ const log = getLogger(["ngrokd", "daemon"]);
 export async function openJournal(
   { live, system, shutdown }: Surroundings,
 ): Promise<{ journal: Journal; problems: readonly string[] }> {
+  const { interfaceName } = live.current.net;
   const journal = new Journal(statePaths(live).journal, system.files);
   const problems = await loadJournal(journal, { live, system });
   // The journal may have had redirects, which lead to ports of an earlier run.
@@ -35,8 +36,12 @@ export async function openJournal(
     await removeUnrecordedRedirects(journal, { ...system, ...stoppable(system, shutdown.forced) });
   }
   shutdown.add("undo the changes to this machine", async (late) => {
-    const subnets = virtualSubnets(live);
-    const isClean = await undo(journal.changes, { journal, subnets, system: stoppable(system, late) });
+    const isClean = await undo(journal.changes, {
+      journal,
+      subnets: virtualSubnets(live),
+      interfaceName,
+      system: stoppable(system, late),
+    });
     if (!isClean) {
       const hint = `Run: ${withConfig("ngrokd cleanup", live.path)}`;
       log.error("Some changes to this machine could not be undone", { hint });
@@ -50,6 +55,7 @@ export async function openJournal(
   await undo(journal.changes.filter((change) => !isTakenOver(change)), {
     journal,
     subnets: virtualSubnets(live),
+    interfaceName,
     system: stoppable(system, shutdown.forced),
   });
   return { journal, problems };

@@ -191,6 +191,11 @@ export class Forwarder implements AsyncDisposable {
     return this.#connections.count(matches);
   }
 
+  /** Stops accepting on matching listeners, as {@linkcode close} does on one. */
+  async closeListeners(matches: (key: string) => boolean): Promise<void> {
+    await Promise.all(this.observe().filter(matches).map((key) => this.close(key)));
+  }
+
   /** Ends the connections to matching listeners with a reset, and returns their number. */
   endConnections(matches: (key: string) => boolean): Promise<number> {
     return this.#connections.end(matches);

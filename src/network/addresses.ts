@@ -12,10 +12,9 @@ import { OnChange } from "../lib/on_change.ts";
 import type { StatusReport } from "../model/report.ts";
 import { admitPeer, isLocalPeer, type LocalOptions } from "./admit_peer.ts";
 import { canReplace } from "./choose_subnet.ts";
-import type { AddressDriver } from "./driver.ts";
+import type { AddressDriver, FoundOverlaps } from "./driver.ts";
 import { LO } from "./ip_plan.ts";
 import { toLoopbackSubnet } from "./loopback_subnet.ts";
-import type { Overlap } from "./overlaps.ts";
 import { OwnAddresses } from "./own_addresses.ts";
 import type { SubnetMemory } from "./subnet_memory.ts";
 
@@ -43,6 +42,8 @@ export class Addresses {
   #problem: string | undefined;
   /** All subnets of this run: a listener of an earlier one is virtual until it is closed. */
   readonly #virtual = new Map<string, Cidr>();
+  /** The subnet that a move is leaving: connections to it would lose their address. */
+  #leaving: Cidr | undefined;
 
   constructor(options: AddressesOptions) {
     this.#options = options;
@@ -116,29 +117,36 @@ export class Addresses {
   }
 
   /** Finds the routes of others that overlap with the subnet now. */
-  findOverlaps(): Promise<readonly Overlap[]> {
-    return this.#mutex.run(async () => await this.#options.driver.findOverlaps?.() ?? []);
+  findOverlaps(): Promise<FoundOverlaps> {
+    return this.#mutex.run(async () => await this.#options.driver.findOverlaps?.() ?? { overlaps: [] });
   }
 
   /**
-   * Moves to the subnet that would be chosen now if nothing was remembered; `before` runs first.
-   * Undefined if that is the present one, if there is none, or if it cannot be prepared.
+   * Moves to the subnet that would be chosen now if nothing was remembered. `before` runs first,
+   * and cancels the move by returning false. The addresses also stay if they are in that subnet
+   * already, if there is none, or if it cannot be prepared.
    */
-  move(before: (from: Cidr) => Promise<void>): Promise<Moved | undefined> {
+  move(before: (from: Cidr) => Promise<boolean>): Promise<MoveOutcome> {
     return this.#mutex.run(async () => {
       const { driver, memory } = this.#options;
       const [from, requested] = [this.#subnet, this.#requested];
-      if (requested === undefined || this.#closed) return undefined;
-      const chosen = await driver.choose?.(requested);
-      if (chosen === undefined || formatCidr(chosen) === formatCidr(from)) return undefined;
-      await before(from);
-      this.#movedFrom = from;
-      await this.#prepare(requested, undefined);
+      if (requested === undefined || this.#closed) return {};
+      const { subnet: chosen, failure } = await driver.choose?.(requested) ?? {};
+      if (failure !== undefined) return { failure };
+      if (chosen === undefined || formatCidr(chosen) === formatCidr(from)) return {};
+      this.#leaving = from;
+      try {
+        if (!await before(from)) return {};
+        this.#movedFrom = from;
+        await this.#prepare(requested, undefined);
+      } finally {
+        this.#leaving = undefined;
+      }
       const to = this.#subnet;
-      if (formatCidr(to) === formatCidr(from)) return undefined;
+      if (formatCidr(to) === formatCidr(from)) return {};
       // The next start must not return to the subnet that was left.
       if (formatCidr(to) === formatCidr(requested)) await memory.remember(requested, requested);
-      return { from, to };
+      return { moved: { from, to } };
     });
   }
 
@@ -156,19 +164,24 @@ export class Addresses {
   /**
    * Returns true if a peer may connect to a listener (`address:port`), by the rule of
    * {@linkcode admitPeer}. Virtual listeners are not shared, although Linux accepts packets for
-   * them on every interface: a neighbour with a route to the subnet could reach them.
+   * them on every interface: a neighbour with a route to the subnet could reach them. Nobody may
+   * connect to a subnet that is being left.
    */
   admits(peer: string, listener: string): boolean {
-    const local = this.#local();
     const address = parseIpv4(listener.slice(0, listener.lastIndexOf(":")));
+    const isIn = (subnet: Cidr) => address !== undefined && cidrContains(subnet, address);
+    if (this.#leaving !== undefined && isIn(this.#leaving)) return false;
     return admitPeer(peer, {
-      isShared: address === undefined || !local.virtual.some((subnet) => cidrContains(subnet, address)),
+      isShared: ![...this.#virtual.values()].some(isIn),
       allowed: this.#options.allowed(),
-      ...local,
+      ...this.#local(),
     });
   }
 
-  /** Returns true for an IPv4 address that this machine has or just had, virtual ones included. */
+  /**
+   * Returns true for an IPv4 address that this machine has or just had, virtual ones of the present
+   * subnet included.
+   */
   isOwn(address: string): boolean {
     return isLocalPeer(address, this.#local());
   }
@@ -178,8 +191,8 @@ export class Addresses {
    * machine that is neither a loopback nor a virtual one, as in the Go daemon's DNS answers.
    */
   shared(): string {
-    const isVirtual = (value: number) =>
-      [...this.#virtual.values()].some((subnet) => cidrContains(subnet, value));
+    const { virtual } = this.#local();
+    const isVirtual = (value: number) => virtual.some((subnet) => cidrContains(subnet, value));
     const isShared = (address: string) => {
       const value = parseIpv4(address);
       return value !== undefined && !isLoopbackAddress(address) && !isVirtual(value);
@@ -198,9 +211,10 @@ export class Addresses {
     return this.#mutex.run(() => Promise.resolve());
   }
 
+  /** After a move the subnet that was left belongs to others: the hosts of a VPN are in it. */
   #local(): LocalOptions {
     return {
-      virtual: [...this.#virtual.values()],
+      virtual: this.#requested === undefined ? [] : [this.#subnet],
       isOwn: (address) => this.#own.has(address),
     };
   }
@@ -245,10 +259,11 @@ export class Addresses {
   }
 }
 
-/** A change of the subnet. */
-export interface Moved {
-  readonly from: Cidr;
-  readonly to: Cidr;
+/** The result of a move. It has neither if the addresses stay where they are. */
+export interface MoveOutcome {
+  readonly moved?: { readonly from: Cidr; readonly to: Cidr };
+  /** The reason why nobody can tell where to move. */
+  readonly failure?: string;
 }
 
 /** Options of {@linkcode Addresses}. */

@@ -1,8 +1,8 @@
 import { type Cidr, cidrsOverlap, formatCidr } from "../lib/ipv4.ts";
 import type { IpRoute } from "./ip_output.ts";
 
-/** Wider routes replace the default route of a VPN for all traffic; they do not count. */
-const SHORTEST_PREFIX = 8;
+/** Shorter routes replace the default route of a VPN for all traffic; they do not count. */
+export const SHORTEST_PREFIX = 8;
 const PREFIX = 16;
 const TEN = 10 * 256;
 const SIXTEEN_NETWORKS = 172 * 256 + 16;

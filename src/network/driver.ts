@@ -25,12 +25,9 @@ export interface AddressDriver {
    */
   restore?(): Promise<boolean>;
   /** Finds the routes of others that overlap with the prepared subnet now. */
-  findOverlaps?(): Promise<readonly Overlap[]>;
-  /**
-   * Chooses the subnet that `prepare` would use if nothing was remembered. Undefined if there is
-   * none, or it is unknown.
-   */
-  choose?(subnet: Cidr): Promise<Cidr | undefined>;
+  findOverlaps?(): Promise<FoundOverlaps>;
+  /** Chooses the subnet that `prepare` would use if nothing was remembered. */
+  choose?(subnet: Cidr): Promise<ChosenSubnet>;
   /**
    * Makes exactly these addresses bindable. Returns those that are not: address → reason. Addresses
    * with the revision of the last call are not checked again.
@@ -42,6 +39,18 @@ export interface AddressDriver {
 
 /** The ability of a driver to work on this machine, or the reason why it cannot. */
 export type Support = { readonly supported: true } | { readonly supported: false; readonly reason: string };
+
+/** The routes of others that overlap with the subnet, or the reason why nobody knows them. */
+export interface FoundOverlaps {
+  readonly overlaps?: readonly Overlap[];
+  readonly failure?: string;
+}
+
+/** The subnet that is free, unless there is none, or the reason why nobody knows one. */
+export interface ChosenSubnet {
+  readonly subnet?: Cidr | undefined;
+  readonly failure?: string;
+}
 
 /** The result of preparing a subnet. */
 export interface PreparedSubnet {

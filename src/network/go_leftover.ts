@@ -19,7 +19,7 @@ const DEFAULT_NAME = "ngrokd0";
 export function findGoLeftover(links: readonly Link[], { name, subnet }: ConfiguredLink): Link | undefined {
   const gateway = `${formatIpv4(subnet.base + 1)}/`;
   return links.find((link) =>
-    link.name === name && !isOwn(link) &&
+    link.name === name && !isOwn(link, { name, links }) &&
     (link.kind === KIND || link.kind === "bridge" && name === DEFAULT_NAME) &&
     link.addresses.some((address) => address.startsWith(gateway))
   );

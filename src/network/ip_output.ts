@@ -6,6 +6,7 @@ const Links = z.array(z.looseObject({
   ifname: z.string().optional(),
   address: z.string().default(""),
   flags: z.array(z.string()).default([]),
+  master: z.string().default(""),
   linkinfo: z.looseObject({ info_kind: z.string().default("") }).default({ info_kind: "" }),
   addr_info: z.array(z.looseObject({
     family: z.string().optional(),
@@ -22,12 +23,14 @@ const Routes = z.array(z.looseObject({ dst: z.string().optional(), dev: z.string
  * @throws {SyntaxError} If it is other output.
  */
 export function parseLinks(text: string): Link[] {
-  return parseOutput(text, Links).flatMap(({ ifname, address, flags, linkinfo, addr_info }) =>
+  return parseOutput(text, Links).flatMap(({ ifname, address, flags, master, linkinfo, addr_info }) =>
     ifname === undefined ? [] : [{
       name: ifname,
       mac: address.toLowerCase(),
       kind: linkinfo.info_kind,
       up: flags.includes("UP"),
+      hasCarrier: flags.includes("LOWER_UP"),
+      master,
       addresses: addr_info.flatMap(({ family, local, prefixlen }) =>
         family === "inet" && local !== undefined && prefixlen !== undefined ? [`${local}/${prefixlen}`] : []
       ),
@@ -68,6 +71,10 @@ export interface Link {
   /** `dummy`, `bridge`, `veth` …; `""` for hardware and `lo`. */
   readonly kind: string;
   readonly up: boolean;
+  /** Only known while it is up. */
+  readonly hasCarrier: boolean;
+  /** The name of the bridge or bond that it is a port of; `""` if it is none. */
+  readonly master: string;
   /** IPv4 with prefix length, as in an argument of `ip`: `10.107.0.1/32`. */
   readonly addresses: readonly string[];
 }

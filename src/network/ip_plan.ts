@@ -12,10 +12,10 @@ const OWN_MAC = "02:6e:67:72:6f:6b";
 /** The hardware address of the other end of a veth, which disappears with ours. */
 const PEER_MAC = "02:6e:67:72:6f:6c";
 
+const OWN_KINDS: readonly string[] = ["dummy", "veth"];
+
 /** Earlier versions made bridges, which have no carrier. They are removed. */
 const OLD_KIND = "bridge";
-
-const OWN_KINDS: readonly string[] = ["dummy", "veth", OLD_KIND];
 
 /** The longest name of an interface in Linux (IFNAMSIZ). */
 const MAX_NAME = 15;
@@ -29,15 +29,36 @@ export const LO = "lo";
 
 /**
  * Returns true if the interface is ours. A VLAN on it inherits its hardware address, but not its
- * kind.
+ * kind. A bridge also has that of a port, so ours is a bridge of the configured name without ports.
  */
-export function isOwn(link: Link): boolean {
-  return link.mac === OWN_MAC && OWN_KINDS.includes(link.kind);
+export function isOwn(link: Link, { name, links }: OwnOptions): boolean {
+  if (link.mac !== OWN_MAC) return false;
+  if (link.kind !== OLD_KIND) return OWN_KINDS.includes(link.kind);
+  return link.name === name && links.every(({ master }) => master !== name);
+}
+
+/** The configured name, and all interfaces of this machine. */
+export interface OwnOptions {
+  readonly name: string;
+  readonly links: readonly Link[];
 }
 
 /** Finds the interface of ours with this name; undefined if it has to be made. */
-export function findOwn({ links }: ObservedLinks, name: string): Link | undefined {
-  return links.find((link) => link.name === name && isOwn(link) && link.kind !== OLD_KIND);
+export function findOwn({ links }: Pick<ObservedLinks, "links">, name: string): Link | undefined {
+  return links.find((link) => link.name === name && isOwn(link, { name, links }) && isUsable(link, links));
+}
+
+/**
+ * Returns false if it has no carrier and nothing can give it one: a bridge, or a veth whose other
+ * end has another name or namespace. systemd-resolved sends nothing through it.
+ */
+function isUsable(link: Link, links: readonly Link[]): boolean {
+  if (link.kind !== "veth") return link.kind !== OLD_KIND;
+  return !link.up || link.hasCarrier || findPeer(links, link.name) !== undefined;
+}
+
+function findPeer(links: readonly Link[], name: string): Link | undefined {
+  return links.find((link) => link.name === peerName(name) && link.mac === PEER_MAC);
 }
 
 /** Returns the name of the other end of a veth with this name. */
@@ -54,7 +75,7 @@ export function planVirtual(observed: ObservedLinks, wanted: Wanted): IpStep[] {
   const { name, kind, subnet } = wanted;
   const dev = kind === LO ? LO : name;
   const leftover = observed.links.filter((link) =>
-    isOwn(link) && (link.name !== dev || link.kind === OLD_KIND)
+    isOwn(link, { ...observed, name }) && (link.name !== dev || !isUsable(link, observed.links))
   );
   // Deleting an interface deletes its routes.
   const remaining = observed.ownRoutes.filter((route) => !leftover.some((link) => link.name === route.dev));
@@ -74,8 +95,8 @@ export function planVirtual(observed: ObservedLinks, wanted: Wanted): IpStep[] {
 }
 
 /** Plans the steps that remove everything of ours, of this and earlier runs. */
-export function planRelease(observed: ObservedLinks): IpStep[] {
-  const own = observed.links.filter(isOwn);
+export function planRelease(observed: ObservedLinks, name: string): IpStep[] {
+  const own = observed.links.filter((link) => isOwn(link, { ...observed, name }));
   const remaining = observed.ownRoutes.filter((route) => !own.some((link) => link.name === route.dev));
   return [...own.map(deleteLink), ...remaining.map(deleteRoute)];
 }
@@ -111,7 +132,7 @@ function planLink(observed: ObservedLinks, { name, kind, subnet }: Wanted): IpSt
     });
   }
   if ((link?.kind ?? kind) === "veth") steps.push(...planPeer(observed, { name, isNew: link === undefined }));
-  if (!link?.up) steps.push(setUp(name));
+  if (!link?.up) steps.push(...setUp(name));
   return steps;
 }
 
@@ -120,8 +141,7 @@ function planLink(observed: ObservedLinks, { name, kind, subnet }: Wanted): IpSt
  * systemd-resolved sends nothing through an interface without one.
  */
 function planPeer(observed: ObservedLinks, { name, isNew }: { name: string; isNew: boolean }): IpStep[] {
-  const peer = observed.links.find((link) => link.name === peerName(name) && link.mac === PEER_MAC);
-  return isNew || peer?.up === false ? [setUp(peerName(name))] : [];
+  return isNew || findPeer(observed.links, name)?.up === false ? setUp(peerName(name)) : [];
 }
 
 /** A veth is made as a dummy is: without ARP and multicast, so that nothing is sent through it. */
@@ -131,8 +151,14 @@ function typeArguments(name: string, kind: string): string[] {
   return [...quiet, "type", kind, "peer", "name", peerName(name), "address", PEER_MAC, ...quiet];
 }
 
-function setUp(name: string): IpStep {
-  return { args: ["link", "set", "dev", name, "up"], because: `the interface ${name} is down` };
+/** Without an IPv6 address, for which the kernel would send packets through the interface. */
+function setUp(name: string): IpStep[] {
+  const because = `the interface ${name} is down`;
+  return [
+    // It fails where IPv6 is disabled, which has the same effect.
+    { args: ["link", "set", "dev", name, "addrgenmode", "none"], because, mayFail: true },
+    { args: ["link", "set", "dev", name, "up"], because },
+  ];
 }
 
 /** Plans the step that removes an interface, with its addresses and routes. */
@@ -167,4 +193,6 @@ export interface Wanted {
 export interface IpStep {
   readonly args: readonly string[];
   readonly because: string;
+  /** True if the kernel may refuse it. @default {false} */
+  readonly mayFail?: boolean;
 }

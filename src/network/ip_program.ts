@@ -10,6 +10,11 @@ export const IP = "/sbin/ip";
 
 const TIMEOUT_MS = 5000;
 
+const STANDARD_RULES = JSON.stringify(["local", "main", "default"].map((table) => ({ table })));
+
+/** The exit codes if `ip` or the kernel refuses. */
+const REFUSED: readonly number[] = [1, 2];
+
 /** The program that reads and changes interfaces and routes. */
 export class IpProgram {
   readonly #run: Run;
@@ -41,7 +46,7 @@ export class IpProgram {
     const [around, within, rules] = await Promise.all([
       this.#read<TableRoute>([...all, "match", formatCidr(subnet)], parseTableRoutes),
       this.#read<TableRoute>([...all, "root", formatCidr(subnet)], parseTableRoutes),
-      this.#read<PolicyRule>(["-4", "-json", "rule", "show"], parseRules),
+      this.#rules(),
     ]);
     // Both lists have the routes to exactly this subnet.
     const routes = [...around, ...within.filter(({ to }) => to.prefix !== subnet.prefix)];
@@ -49,9 +54,25 @@ export class IpProgram {
     return { routes, rules, isMerged: probe !== undefined && !await this.#isOwn(probe) };
   }
 
-  /** Makes the steps one by one. @throws {CommandError} At the first that fails. */
+  /** Makes the steps one by one. @throws {CommandError} At the first that fails and may not. */
   async apply(steps: readonly IpStep[]): Promise<void> {
-    for (const { args } of steps) await this.#run([IP, ...args], { timeoutMs: TIMEOUT_MS });
+    for (const { args, mayFail = false } of steps) {
+      try {
+        await this.#run([IP, ...args], { timeoutMs: TIMEOUT_MS });
+      } catch (error) {
+        if (!mayFail || !isRefusal(error)) throw error;
+      }
+    }
+  }
+
+  async #rules(): Promise<PolicyRule[]> {
+    try {
+      return await this.#read<PolicyRule>(["-4", "-json", "rule", "show"], parseRules);
+    } catch (error) {
+      // A kernel without rules has these tables.
+      if (isRefusal(error) && error.stderr.includes("not supported")) return parseRules(STANDARD_RULES);
+      throw error;
+    }
   }
 
   /** Returns true if packets to the address stay on this machine. */
@@ -81,6 +102,11 @@ export class IpProgram {
       });
     }
   }
+}
+
+/** Returns true if `ip` or the kernel refuses a change; otherwise there was no answer. */
+export function isRefusal(error: unknown): error is CommandError {
+  return error instanceof CommandError && REFUSED.includes(error.exitCode);
 }
 
 /** Runs a program to its end. @throws {CommandError} If it fails or takes too long. */

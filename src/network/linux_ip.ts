@@ -2,9 +2,9 @@ import { getLogger } from "@logtape/logtape";
 import { type Cidr, formatCidr } from "../lib/ipv4.ts";
 import { CommandError, messageOf } from "../model/errors.ts";
 import { chooseSubnet } from "./choose_subnet.ts";
-import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
+import type { AddressDriver, ChosenSubnet, FoundOverlaps, PreparedSubnet, Support } from "./driver.ts";
 import { findGoLeftover } from "./go_leftover.ts";
-import { IpProgram, type Run } from "./ip_program.ts";
+import { IpProgram, isRefusal, type Run } from "./ip_program.ts";
 import type { IpRoute } from "./ip_output.ts";
 import {
   deleteLink,
@@ -16,7 +16,7 @@ import {
   planVirtual,
   PROTOCOL,
 } from "./ip_plan.ts";
-import { findOverlaps, type Overlap } from "./overlaps.ts";
+import { findOverlaps } from "./overlaps.ts";
 import { refuseOutside } from "./refuse_outside.ts";
 
 const log = getLogger(["ngrokd", "network"]);
@@ -26,9 +26,6 @@ const log = getLogger(["ngrokd", "network"]);
  * is no bridge, because systemd-resolved sends nothing through one without ports.
  */
 const KINDS = ["dummy", "veth", LO] as const;
-
-/** `ip` exits with 1 or 2 if it or the kernel refuses; any other code means no answer. */
-const REFUSED: readonly number[] = [1, 2];
 
 /** A subnet whose addresses all belong to this machine. Its state is read each time. */
 export class LinuxIp implements AddressDriver {
@@ -86,28 +83,27 @@ export class LinuxIp implements AddressDriver {
     }
   }
 
-  /** Returns none if they cannot be read; {@linkcode findProblem} reports that. */
-  async findOverlaps(): Promise<readonly Overlap[]> {
+  async findOverlaps(): Promise<FoundOverlaps> {
     const subnet = this.#subnet;
-    if (subnet === undefined) return [];
+    if (subnet === undefined) return { overlaps: [] };
     try {
       const lookup = await this.#ip.lookup(subnet);
       // An interface with this name is not ours if the route is on `lo`.
       const own = this.#linkKind === LO ? undefined : this.#name;
       const routes = lookup.routes.filter(({ protocol, dev }) => protocol !== PROTOCOL && dev !== own);
-      return findOverlaps(subnet, { ...lookup, routes });
+      return { overlaps: findOverlaps(subnet, { ...lookup, routes }) };
     } catch (error) {
-      if (error instanceof CommandError) return [];
+      if (error instanceof CommandError) return { failure: error.message };
       throw error;
     }
   }
 
-  async choose(wanted: Cidr): Promise<Cidr | undefined> {
+  async choose(wanted: Cidr): Promise<ChosenSubnet> {
     try {
       const observed = await this.#ip.observe();
-      return chooseSubnet(wanted, { routes: await this.#foreignRoutes(observed) })?.subnet;
+      return { subnet: chooseSubnet(wanted, { routes: await this.#foreignRoutes(observed) })?.subnet };
     } catch (error) {
-      if (error instanceof CommandError) return undefined;
+      if (error instanceof CommandError) return { failure: error.message };
       throw error;
     }
   }
@@ -120,7 +116,8 @@ export class LinuxIp implements AddressDriver {
         kind: this.#linkKind,
         subnet: this.#subnet,
       });
-      return steps.length === 0 ? undefined : steps.map((step) => step.because).join(", ");
+      const reasons = new Set(steps.map((step) => step.because));
+      return reasons.size === 0 ? undefined : [...reasons].join(", ");
     } catch (error) {
       if (error instanceof CommandError) return error.message;
       throw error;
@@ -158,7 +155,7 @@ export class LinuxIp implements AddressDriver {
   }
 
   async #foreignRoutes(observed: ObservedLinks): Promise<IpRoute[]> {
-    return (await this.#ip.routes()).filter((route) => !isOurs(route, observed));
+    return (await this.#ip.routes()).filter((route) => !isOurs(route, { ...observed, name: this.#name }));
   }
 
   /**
@@ -221,7 +218,7 @@ export class LinuxIp implements AddressDriver {
         if (left !== undefined) {
           log.error("Cannot remove the virtual network interface: {error}", { error: left });
         }
-        if (!REFUSED.includes(error.exitCode)) throw error;
+        if (!isRefusal(error)) throw error;
         log.info("Cannot create interface {interface} of kind {kind}: {error}", {
           interface: name,
           kind,
@@ -245,7 +242,7 @@ export class LinuxIp implements AddressDriver {
 
   async #removeAll(): Promise<string | undefined> {
     try {
-      const plan = planRelease(await this.#ip.observe());
+      const plan = planRelease(await this.#ip.observe(), this.#name);
       await this.#ip.apply(plan);
       if (plan.length > 0) {
         log.info("Removed virtual addresses", {
@@ -276,7 +273,7 @@ function isSame(a: Cidr, b: Cidr | undefined): boolean {
 }
 
 /** Returns true for a route on an interface of ours or with our protocol number. */
-function isOurs(route: { to: Cidr; dev: string }, { links, ownRoutes }: ObservedLinks): boolean {
-  return links.some((link) => isOwn(link) && link.name === route.dev) ||
+function isOurs(route: IpRoute, { name, links, ownRoutes }: ObservedLinks & { name: string }): boolean {
+  return links.some((link) => isOwn(link, { name, links }) && link.name === route.dev) ||
     ownRoutes.some((own) => own.dev === route.dev && formatCidr(own.to) === formatCidr(route.to));
 }

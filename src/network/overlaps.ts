@@ -1,8 +1,6 @@
 import { type Cidr, cidrContains, cidrSize, cidrsOverlap, formatCidr, formatIpv4 } from "../lib/ipv4.ts";
+import { SHORTEST_PREFIX } from "./choose_subnet.ts";
 import type { PolicyRule, TableRoute } from "./rule_output.ts";
-
-/** Shorter routes are for all traffic, so that no network of their own is known behind them. */
-const SHORTEST_NETWORK = 8;
 
 /** The table with the addresses of this machine. Our route is in it. */
 const LOCAL = "local";
@@ -21,11 +19,13 @@ const NO_HOSTS: readonly string[] = ["blackhole", "unreachable", "prohibit", "th
 export function findOverlaps(subnet: Cidr, { routes, rules, isMerged }: Lookup): Overlap[] {
   const found = new Map<string, Overlap>();
   let isBeforeLocal = true;
-  for (const { table, to, longestSuppressed, isForAll } of rules) {
-    if (!cidrsOverlap(to, subnet)) continue;
+  for (const { table, to, except, longestSuppressed, isForAll } of rules) {
+    const isExcepted = (part: Cidr) => except !== undefined && contains(except, part);
+    if (!cidrsOverlap(to, subnet) || isExcepted(subnet)) continue;
     if (table === LOCAL && isForAll) isBeforeLocal = false;
     const inTable = routes.filter((route) =>
-      route.table === table && route.to.prefix > longestSuppressed && cidrsOverlap(route.to, subnet)
+      route.table === table && route.to.prefix > longestSuppressed && cidrsOverlap(route.to, subnet) &&
+      cidrsOverlap(route.to, to) && !isExcepted(route.to)
     );
     for (const route of inTable) {
       // A hidden route leads nothing to its hosts, whoever hides it.
@@ -35,7 +35,9 @@ export function findOverlaps(subnet: Cidr, { routes, rules, isMerged }: Lookup):
       const { to, dev } = route;
       if (effect !== undefined) found.set(`${effect} ${formatCidr(to)} ${dev}`, { to, dev, effect });
     }
-    if (isForAll && table !== LOCAL && inTable.some((route) => decides(route, subnet))) break;
+    const isForWhole = isForAll && contains(to, subnet) &&
+      (except === undefined || !cidrsOverlap(except, subnet));
+    if (isForWhole && table !== LOCAL && inTable.some((route) => decides(route, subnet))) break;
   }
   return [...found.values()];
 }
@@ -64,6 +66,14 @@ const SENTENCES: Readonly<Record<Effect, (routes: string, subnet: string) => str
     `connections to ${subnet} do not all reach ngrokd, because of the route to ${routes}`,
 };
 
+/**
+ * Returns true if a route takes the traffic to every subnet from us: a default route, in a table
+ * before the one with ours.
+ */
+export function isForEverything({ to, effect }: Overlap): boolean {
+  return effect === "taken" && to.prefix < SHORTEST_PREFIX;
+}
+
 function effectOf(
   { to, type, table }: TableRoute,
   { subnet, isTaking }: { subnet: Cidr; isTaking: boolean },
@@ -74,7 +84,12 @@ function effectOf(
     return type === "local" ? "shared" : "taken";
   }
   if (isTaking) return type === "throw" ? undefined : "taken";
-  return to.prefix < SHORTEST_NETWORK || NO_HOSTS.includes(type) ? undefined : "hidden";
+  // No network of their own is known behind shorter ones.
+  return to.prefix < SHORTEST_PREFIX || NO_HOSTS.includes(type) ? undefined : "hidden";
+}
+
+function contains(outer: Cidr, inner: Cidr): boolean {
+  return outer.prefix <= inner.prefix && cidrContains(outer, inner.base);
 }
 
 /** Returns true if no later rule matters for the subnet. */

@@ -18,16 +18,18 @@ const Rules = z.array(z.looseObject({
   src: z.string().default("all"),
   dst: z.string().optional(),
   dstlen: z.number().default(32),
-  /** `lo` is where the packets of this machine's programs come from. */
-  iif: z.string().default("lo"),
+  iif: z.string().optional(),
   table: z.string().optional(),
   suppress_prefixlen: z.number().default(-1),
 }));
 
 /** The keys of a rule that say nothing about the packets that it is for, except the destination. */
 const PLAIN_KEYS: readonly string[] = [
-  ...["priority", "protocol", "src", "dst", "dstlen", "iif", "table", "suppress_prefixlen"],
+  ...["priority", "protocol", "src", "dst", "dstlen", "iif", "table", "suppress_prefixlen", "not"],
 ];
+
+/** The interface that the packets of this machine's programs come from. */
+const FROM_PROGRAMS = "lo";
 
 /**
  * Reads the output of `ip -4 -json route show table all`, with default routes.
@@ -52,15 +54,17 @@ export function parseTableRoutes(text: string): TableRoute[] {
  */
 export function parseRules(text: string): PolicyRule[] {
   return parseOutput(text, Rules).flatMap((rule) => {
-    const { src, dst, dstlen, iif, table, suppress_prefixlen: longestSuppressed } = rule;
+    const { src, dst, dstlen, iif = FROM_PROGRAMS, table, suppress_prefixlen: longestSuppressed } = rule;
     if (table === undefined) return [];
     const base = dst === undefined || dst === "all" ? undefined : parseIpv4(dst);
-    const to = base === undefined ? EVERYTHING : { base, prefix: dstlen };
-    const isPlain = src === "all" && iif === "lo" &&
+    const named = base === undefined ? EVERYTHING : { base, prefix: dstlen };
+    const isPlain = src === "all" && iif === FROM_PROGRAMS &&
       Object.keys(rule).every((key) => PLAIN_KEYS.includes(key));
-    // A rule for all but marked packets, as WireGuard's, is for nearly all.
-    const isForAll = isPlain || "not" in rule;
-    return [{ table, to, longestSuppressed, isForAll }];
+    if (!("not" in rule)) return [{ table, to: named, longestSuppressed, isForAll: isPlain }];
+    // `not` is for the whole: a rule for all but marked packets, as WireGuard's, is for nearly all
+    // packets, and so is one for all but those from or to a network.
+    const to = EVERYTHING;
+    return [{ table, to, ...(isPlain ? { except: named } : {}), longestSuppressed, isForAll: true }];
   });
 }
 
@@ -83,6 +87,8 @@ export interface PolicyRule {
   readonly table: string;
   /** The destinations that it is for. */
   readonly to: Cidr;
+  /** The destinations of these that it is not for. */
+  readonly except?: Cidr;
   /** Routes with a prefix of this length or shorter are ignored; -1 if none are. */
   readonly longestSuppressed: number;
   /** False if it is only for some packets, such as marked or forwarded ones. */

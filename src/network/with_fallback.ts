@@ -1,6 +1,5 @@
 import { type Cidr, isLoopbackSubnet } from "../lib/ipv4.ts";
-import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
-import type { Overlap } from "./overlaps.ts";
+import type { AddressDriver, ChosenSubnet, FoundOverlaps, PreparedSubnet, Support } from "./driver.ts";
 
 /**
  * The preferred driver; if that fails to prepare a subnet, the subnet as it is, or the fallback. A
@@ -51,12 +50,12 @@ export class WithFallback implements AddressDriver {
     return { ...instead, reason: reasons.filter((reason) => reason !== undefined).join("; ") };
   }
 
-  findOverlaps(): Promise<readonly Overlap[]> {
-    return this.#active.findOverlaps?.() ?? Promise.resolve([]);
+  findOverlaps(): Promise<FoundOverlaps> {
+    return this.#active.findOverlaps?.() ?? Promise.resolve({ overlaps: [] });
   }
 
-  choose(subnet: Cidr): Promise<Cidr | undefined> {
-    return this.#active.choose?.(subnet) ?? Promise.resolve(undefined);
+  choose(subnet: Cidr): Promise<ChosenSubnet> {
+    return this.#active.choose?.(subnet) ?? Promise.resolve({});
   }
 
   findProblem(): Promise<string | undefined> {

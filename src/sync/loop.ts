@@ -71,6 +71,11 @@ export class SyncLoop {
     return this.#rounds.run(() => this.#stop?.aborted ? undefined : this.#known);
   }
 
+  /** Runs a task while no round runs, unless the daemon stops. */
+  betweenRounds<T>(task: () => Promise<T>): Promise<T | undefined> {
+    return this.#rounds.between(() => this.#stop?.aborted ? Promise.resolve(undefined) : task());
+  }
+
   /** Polls at once instead of at the end of the interval. */
   pollNow(): void {
     // The response to the poll that runs may be older than the reason for this call.

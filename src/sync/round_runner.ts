@@ -41,6 +41,11 @@ export class RoundRunner {
     });
   }
 
+  /** Runs a task after the rounds that run, and before the next. */
+  between<T>(task: () => Promise<T>): Promise<T> {
+    return this.#mutex.run(task);
+  }
+
   /** Returns true if the addresses had to move to another subnet, which needs another round. */
   async #round(known: KnownEndpoints | undefined): Promise<boolean> {
     if (known === undefined) return false;

@@ -36,6 +36,8 @@ export interface UndoOptions {
   readonly system: Pick<System, "files" | "run">;
   /** The subnets in which only ngrokd gives names addresses. */
   readonly subnets: readonly Cidr[];
+  /** The configured name of the interface. */
+  readonly interfaceName: string;
 }
 
 interface Undone {
@@ -49,11 +51,11 @@ interface Undone {
  * Undoes one change. Everything that ngrokd makes is recognised by its marker, so that a change
  * which was recorded but not made, or which others undid, is nothing to undo.
  */
-async function undoOne(change: Change, { system, subnets }: UndoOptions): Promise<Undone> {
+async function undoOne(change: Change, { system, subnets, interfaceName }: UndoOptions): Promise<Undone> {
   const { files } = system;
   switch (change.kind) {
     case "addresses": {
-      const left = await new LinuxIp({ run: system.run }).release();
+      const left = await new LinuxIp({ run: system.run, interfaceName }).release();
       return left === undefined ? {} : { problem: `The virtual network interface may remain: ${left}` };
     }
     case "redirects":

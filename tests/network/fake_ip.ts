@@ -16,12 +16,18 @@ export interface FakeLink {
   kind: string;
   up: boolean;
   addresses: string[];
+  /** The bridge that it is a port of. */
+  master?: string;
+  /** The other end of a veth. */
+  peer?: string;
 }
 
 interface FakeRoute {
   to: string;
   dev: string;
   proto: string;
+  /** @default {"main"} */
+  table?: string;
 }
 
 /** The parts of `/sbin/ip` that ngrokd uses, with the side effects of the kernel. */
@@ -30,6 +36,10 @@ export class FakeIp {
     ["lo", { mac: "00:00:00:00:00:00", kind: "", up: true, addresses: ["127.0.0.1/8"] }],
   ]);
   readonly routes: FakeRoute[] = [{ to: "default", dev: "eth0", proto: "dhcp" }];
+  readonly rules: { src: string; table: string }[] = ["local", "main", "default"].map((table) => ({
+    src: "all",
+    table,
+  }));
   /** Every call that changes something, successful or not, as one line. */
   readonly changes: string[] = [];
   /** The errors for matching changes; the first match counts. */
@@ -58,9 +68,7 @@ export class FakeIp {
     }
     const overlapping = /^-4 -json route show table all (match|root) (\S+)$/.exec(line);
     if (overlapping !== null) return JSON.stringify(this.#overlapping(overlapping[1]!, overlapping[2]!));
-    if (line === "-4 -json rule show") {
-      return JSON.stringify(["local", "main", "default"].map((table) => ({ src: "all", table })));
-    }
+    if (line === "-4 -json rule show") return JSON.stringify(this.rules);
     // The tables `local` and `main` are apart.
     if (line.startsWith("-4 -json route get ")) return JSON.stringify([{ type: "local", dst: "10.107.0.1" }]);
     const { links, routes } = this;
@@ -71,20 +79,22 @@ export class FakeIp {
         const [, name = "", mac = "", kind = ""] = /name (\S+) address (\S+) .*?type (\S+)/.exec(line) ?? [];
         const [, peer = "", peerMac = ""] = /peer name (\S+) address (\S+)/.exec(line) ?? [];
         if (links.has(name) || links.has(peer)) return undefined;
-        links.set(name, { mac, kind, up: false, addresses: [] });
-        if (kind === "veth") links.set(peer, { mac: peerMac, kind, up: false, addresses: [] });
+        const down = { kind, up: false, addresses: [] };
+        links.set(name, { mac, ...down, ...(kind === "veth" ? { peer } : {}) });
+        if (kind === "veth") links.set(peer, { mac: peerMac, ...down, peer: name });
         return "";
       }
       case "link set": {
-        const link = links.get(/dev (\S+) up/.exec(line)?.[1] ?? "");
+        const [, on = "", attribute = ""] = /dev (\S+) (up|addrgenmode none)$/.exec(line) ?? [];
+        const link = links.get(on);
         if (link === undefined) return undefined;
-        link.up = true;
+        if (attribute === "up") link.up = true;
         return "";
       }
       case "link delete": {
         const name = /dev (\S+)/.exec(line)?.[1] ?? "";
         this.#dropRoutes((route) => route.dev === name);
-        if (links.get(name)?.kind === "veth") links.delete(`${name}-peer`);
+        links.delete(links.get(name)?.peer ?? "");
         return links.delete(name) ? "" : undefined;
       }
       case "address add":
@@ -113,6 +123,15 @@ export class FakeIp {
     return undefined;
   }
 
+  /** Renames an interface. */
+  rename(name: string, to: string): void {
+    const link = this.links.get(name)!;
+    this.links.delete(name);
+    this.links.set(to, link);
+    const peer = this.links.get(link.peer ?? "");
+    if (peer !== undefined) peer.peer = to;
+  }
+
   /** The kernel keeps local routes, so this does too. */
   setDown(name: string): void {
     this.links.get(name)!.up = false;
@@ -123,16 +142,26 @@ export class FakeIp {
   }
 
   #shownLinks(): unknown[] {
-    return [...this.links].map(([ifname, { mac, kind, up, addresses }]) => ({
+    return [...this.links].map(([ifname, { mac, kind, up, master, addresses }]) => ({
       ifname,
       address: mac,
-      flags: up ? ["BROADCAST", "UP"] : ["BROADCAST"],
+      flags: ["BROADCAST", ...(up ? ["UP"] : []), ...(this.#hasCarrier(ifname) ? ["LOWER_UP"] : [])],
+      ...(master === undefined ? {} : { master }),
       ...(kind === "" ? {} : { linkinfo: { info_kind: kind } }),
       addr_info: addresses.map((text) => {
         const [local, prefix] = text.split("/");
         return { family: "inet", local, prefixlen: Number(prefix) };
       }),
     }));
+  }
+
+  /** A veth has one while both ends are up; a bridge while it has ports. */
+  #hasCarrier(name: string): boolean {
+    const link = this.links.get(name)!;
+    if (link.kind === "bridge") return link.up && this.links.values().some(({ master }) => master === name);
+    if (link.kind !== "veth") return link.up;
+    const peer = this.links.get(link.peer ?? "");
+    return link.up && peer?.up === true;
   }
 
   /** The routes that contain the subnet (`match`), or that it contains (`root`). */
@@ -145,8 +174,8 @@ export class FakeIp {
     });
   }
 
-  #shownRoutes(): { dst: string; dev: string; protocol: string }[] {
-    return this.routes.map(({ to, dev, proto }) => ({ dst: to, dev, protocol: proto }));
+  #shownRoutes(): { dst: string; dev: string; protocol: string; table?: string }[] {
+    return this.routes.map(({ to, proto, ...rest }) => ({ dst: to, protocol: proto, ...rest }));
   }
 }
 

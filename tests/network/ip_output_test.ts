@@ -15,7 +15,7 @@ const LINKS = JSON.stringify([
     ],
   },
   {},
-  { ifindex: 2, ifname: "tun0", flags: ["POINTOPOINT"], link_type: "none", addr_info: [{}] },
+  { ifindex: 2, ifname: "tun0", flags: ["POINTOPOINT"], master: "br0", link_type: "none", addr_info: [{}] },
   {
     ifindex: 3,
     ifname: "ngrokd0",
@@ -26,11 +26,27 @@ const LINKS = JSON.stringify([
   },
 ]);
 
-Deno.test("parseLinks() reads names, kinds, states, and IPv4 addresses", () => {
+Deno.test("parseLinks() reads names, kinds, states, bridges and IPv4 addresses", () => {
   assert.deepEqual(parseLinks(LINKS), [
-    { name: "lo", mac: "00:00:00:00:00:00", kind: "", up: true, addresses: ["127.0.0.1/8"] },
-    { name: "tun0", mac: "", kind: "", up: false, addresses: [] },
-    { name: "ngrokd0", mac: "02:6e:67:72:6f:6b", kind: "bridge", up: true, addresses: ["10.107.0.1/32"] },
+    {
+      name: "lo",
+      mac: "00:00:00:00:00:00",
+      kind: "",
+      up: true,
+      hasCarrier: true,
+      master: "",
+      addresses: ["127.0.0.1/8"],
+    },
+    { name: "tun0", mac: "", kind: "", up: false, hasCarrier: false, master: "br0", addresses: [] },
+    {
+      name: "ngrokd0",
+      mac: "02:6e:67:72:6f:6b",
+      kind: "bridge",
+      up: true,
+      hasCarrier: false,
+      master: "",
+      addresses: ["10.107.0.1/32"],
+    },
   ]);
 });
 

@@ -12,6 +12,7 @@ const NOT_PERMITTED = "RTNETLINK answers: Operation not permitted";
 const CREATE_DUMMY = [
   "link add name ngrokd0 address 02:6e:67:72:6f:6b type dummy",
   "address add 10.107.0.1/32 dev ngrokd0 scope site",
+  "link set dev ngrokd0 addrgenmode none",
   "link set dev ngrokd0 up",
   "route add local 10.107.0.0/16 dev ngrokd0 proto 107",
 ];
@@ -91,9 +92,68 @@ Deno.test("LinuxIp creates a veth with a carrier if the kernel has no dummy, and
   ip.setDown("ngrokd0-peer");
   assert.equal(await driver.findProblem(), "the interface ngrokd0-peer is down");
   assert.deepEqual(await driver.prepare(SUBNET), { subnet: SUBNET });
-  assert.deepEqual(ip.changes, ["link set dev ngrokd0-peer up"]);
+  assert.deepEqual(ip.changes, [
+    "link set dev ngrokd0-peer addrgenmode none",
+    "link set dev ngrokd0-peer up",
+  ]);
   await driver.release();
   assert.deepEqual([...ip.links.keys()], ["lo"]);
+});
+
+// It could only be set up again, and systemd-resolved asked nobody for our names.
+Deno.test("LinuxIp makes the pair again if its other end has gone to another name or namespace", async () => {
+  const ways: [string, (ip: FakeIp) => void][] = [
+    ["renamed", (ip) => ip.rename("ngrokd0-peer", "renamed")],
+    ["in another namespace", (ip) => void ip.links.delete("ngrokd0-peer")],
+  ];
+  for (const [way, lose] of ways) {
+    const ip = new FakeIp();
+    ip.refuse(/type dummy/, UNKNOWN_KIND);
+    const driver = await preparedOn(ip);
+    ip.setDown("ngrokd0-peer");
+    lose(ip);
+    assert.match((await driver.findProblem())!, /interface ngrokd0 is left over/, way);
+    assert.equal(await driver.restore(), true);
+    assert.deepEqual([...ip.links.keys()], ["lo", "ngrokd0", "ngrokd0-peer"], way);
+    assert.deepEqual(ip.routes.map(({ to }) => to), ["default", "10.107.0.0/16"]);
+    assert.equal(await driver.findProblem(), undefined);
+  }
+});
+
+Deno.test("LinuxIp keeps a pair whose other end has another name and a carrier", async () => {
+  const ip = new FakeIp();
+  ip.refuse(/type dummy/, UNKNOWN_KIND);
+  const driver = await preparedOn(ip);
+  ip.rename("ngrokd0-peer", "renamed");
+  assert.equal(await driver.findProblem(), undefined);
+});
+
+Deno.test("LinuxIp makes its interface also where IPv6 is disabled", async () => {
+  const ip = new FakeIp();
+  ip.refuse(/addrgenmode/, "RTNETLINK answers: Address family not supported by protocol");
+  const driver = await preparedOn(ip);
+  assert.deepEqual([driver.linkKind, await driver.findProblem()], ["dummy", undefined]);
+});
+
+// A bridge has the hardware address of a port.
+Deno.test("LinuxIp touches no bridge that it is a port of, or that has another name or ports", async () => {
+  const mac = "02:6e:67:72:6f:6b";
+  const bridge = (): FakeLink => ({ mac, kind: "bridge", up: true, addresses: ["192.0.2.1/24"] });
+  const cases: [string, (ip: FakeIp) => void][] = [
+    ["br0", (ip) => ip.links.get("ngrokd0")!.master = "br0"],
+    ["br0", () => {}],
+    ["ngrokd0", (ip) => ip.links.set("eth1", { mac, kind: "", up: true, addresses: [], master: "ngrokd0" })],
+  ];
+  for (const [name, change] of cases) {
+    const ip = new FakeIp();
+    const driver = name === "ngrokd0" ? linuxOn(ip) : await preparedOn(ip);
+    ip.links.set(name, bridge());
+    change(ip);
+    await driver.prepare(SUBNET);
+    assert.equal(await driver.findProblem(), undefined);
+    await driver.release();
+    assert.deepEqual(ip.links.get(name), bridge());
+  }
 });
 
 Deno.test("LinuxIp replaces the bridge without a carrier that an earlier version left", async () => {
@@ -158,8 +218,8 @@ Deno.test("LinuxIp restores what was removed or set down, with only the necessar
       `the interface ngrokd0 is missing, ${address}, the interface ngrokd0 is down, ${route}`,
       CREATE_DUMMY,
     ],
-    [(ip) => ip.setDown("ngrokd0"), "the interface ngrokd0 is down", CREATE_DUMMY.slice(2, 3)],
-    [(ip) => void ip.routes.pop(), route, CREATE_DUMMY.slice(3)],
+    [(ip) => ip.setDown("ngrokd0"), "the interface ngrokd0 is down", CREATE_DUMMY.slice(2, 4)],
+    [(ip) => void ip.routes.pop(), route, CREATE_DUMMY.slice(4)],
     [(ip) => ip.links.get("ngrokd0")!.addresses.length = 0, address, CREATE_DUMMY.slice(1, 2)],
   ];
   for (const [damage, problem, steps] of cases) {

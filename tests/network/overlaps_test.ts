@@ -75,6 +75,48 @@ const CASES: Record<string, [routes: object[], expected: string[], rules?: objec
     [],
     [RULES[0]!, { priority: 5270, src: "all", dst: "192.168.0.0", dstlen: 16, table: "52" }],
   ],
+  "the table of a VPN with a rule for all but some destinations": [
+    [{ ...VPN, table: "52" }, { ...VPN, dst: "10.107.9.0/24", table: "53" }, { ...VPN, dev: "eth1" }],
+    ["hidden 10.0.0.0/8 tun0", "hidden 10.0.0.0/8 eth1"],
+    [
+      RULES[0]!,
+      { priority: 5268, not: null, src: "all", dst: "10.0.0.0", dstlen: 8, table: "53" },
+      { priority: 5269, not: null, src: "all", dst: "10.107.9.0", dstlen: 24, table: "53" },
+      { priority: 5270, not: null, src: "all", dst: "10.107.9.0", dstlen: 24, table: "52" },
+      ...RULES.slice(1),
+    ],
+  ],
+  "the table of a VPN with a rule for all but other destinations": [
+    [{ ...VPN, table: "52" }, { ...VPN, dev: "eth1" }],
+    ["hidden 10.0.0.0/8 tun0"],
+    [
+      RULES[0]!,
+      { priority: 5270, not: null, src: "all", dst: "192.168.0.0", dstlen: 16, table: "52" },
+      ...RULES.slice(1),
+    ],
+  ],
+  "a rule for nothing, or for no packet of this machine": [
+    [{ ...VPN, table: "52" }],
+    [],
+    [
+      { priority: 9, not: null, src: "all", table: "52" },
+      { priority: 10, not: null, src: "all", iif: "lo", table: "52" },
+      ...RULES,
+    ],
+  ],
+  "a rule for a part of our subnet does not decide for the rest": [
+    [
+      { dst: "default", dev: "tun0", table: "52" },
+      { ...VPN, dst: "10.107.8.0/24", table: "52" },
+      { ...VPN, dev: "eth1" },
+    ],
+    ["hidden 10.0.0.0/8 eth1"],
+    [
+      RULES[0]!,
+      { priority: 5270, src: "all", dst: "10.107.9.0", dstlen: 24, table: "52" },
+      ...RULES.slice(1),
+    ],
+  ],
   "the first table with a route to all of our subnet decides": [
     [{ ...VPN, table: "52" }, { ...VPN, dst: "10.107.0.0/16", dev: "eth1" }],
     ["hidden 10.0.0.0/8 tun0"],

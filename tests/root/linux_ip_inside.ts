@@ -19,9 +19,8 @@ function make(): LinuxIp {
 testAddressDriver("LinuxIp", { make, subnets: ["10.107.0.0/16", "10.0.0.0/8", "192.168.9.0/24"] });
 
 /** Runs `body` with a prepared driver, and demands that the network is as before afterwards. */
-async function withDriver(body: (driver: LinuxIp) => Promise<void>): Promise<void> {
+async function withDriver(body: (driver: LinuxIp) => Promise<void>, driver = make()): Promise<void> {
   const before = await networkState();
-  const driver = make();
   assert.deepEqual(await driver.prepare(SUBNET), { subnet: SUBNET });
   try {
     await body(driver);
@@ -131,10 +130,43 @@ Deno.test("LinuxIp: every interface that it creates has a carrier, also with the
   await driver.prepare(SUBNET);
   const [link] = JSON.parse(await shell("/sbin/ip -json link show dev ngrokd-long-nam"));
   assert.ok(link.flags.includes("LOWER_UP"), JSON.stringify(link));
+  // With an IPv6 address the kernel would send router solicitations.
+  assert.doesNotMatch(await shell("/sbin/ip address show"), /ngrokd[^]*inet6/);
   // systemd-resolved uses an interface in these states only.
   assert.match(link.operstate, /^(UNKNOWN|UP)$/);
   await driver.release();
   assert.equal(await networkState(), before);
+});
+
+Deno.test("LinuxIp: prepare() makes the pair again if its other end is renamed and down", async () => {
+  const withoutDummies = new LinuxIp({
+    interfaceName: NAME,
+    run: (argv, options) => run(argv.includes("dummy") ? ["/sbin/ip", "unknown"] : argv, options),
+  });
+  await withDriver(async (driver) => {
+    assert.equal(driver.linkKind, "veth");
+    await shell("/sbin/ip link set ngrokd0-peer down && /sbin/ip link set ngrokd0-peer name lost0");
+    assert.match((await driver.findProblem())!, /interface ngrokd0 is left over/);
+    assert.equal(await driver.restore(), true);
+    assert.equal(await driver.findProblem(), undefined);
+    assert.match(await shell("/sbin/ip link show dev ngrokd0"), /LOWER_UP/);
+  }, withoutDummies);
+});
+
+Deno.test("LinuxIp: a bridge with its interface as a port stays", async () => {
+  await shell("/sbin/ip link add br0 type bridge");
+  try {
+    await withDriver(async (driver) => {
+      await shell(`/sbin/ip link set ${NAME} master br0`);
+      assert.match(await shell("/sbin/ip link show dev br0"), /02:6e:67:72:6f:6b/);
+      assert.equal(await driver.findProblem(), undefined);
+      assert.deepEqual(await driver.prepare(SUBNET), { subnet: SUBNET });
+      await shell(`/sbin/ip link show dev br0`);
+      await shell(`/sbin/ip link set ${NAME} nomaster; /sbin/ip link set br0 address 06:00:00:00:00:01`);
+    });
+  } finally {
+    await shell("/sbin/ip link delete br0");
+  }
 });
 
 Deno.test("LinuxIp: 10,000 addresses can be bound, and no command is run for them", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { run } from "../../src/system/run.ts";
 import { dial, get } from "../e2e/client.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";
 import { networkState, shell } from "./commands.ts";
@@ -91,6 +92,62 @@ test("status warns of a VPN that comes while a client is connected, until rebind
     await isAt(machine, "10.107.0.2");
     assert.match(String(await machine.ask("rebind")), /stay in 10\.107\.0\.0\/16: no other network overlaps/);
     assert.equal(machine.log.filter((line) => line.includes("overlap with another network")).length, 1);
+  }));
+
+/** Connects again and again until the signal aborts; returns the end of each connection. */
+async function connectInLoop(port: number, signal: AbortSignal): Promise<Promise<unknown>[]> {
+  const ends: Promise<unknown>[] = [];
+  while (!signal.aborted) {
+    try {
+      const conn = await Deno.connect({ hostname: "10.107.0.2", port, signal });
+      ends.push(conn.read(new Uint8Array(1)).catch(() => null).finally(() => conn.close()));
+    } catch {
+      // Refused while nobody listens; with the VPN's route an attempt waits until it is aborted.
+    }
+  }
+  return ends;
+}
+
+test("rebind fails with the reason if ngrokd cannot read the rules of this machine", async () => {
+  await using machine = await FakeMachine.create({ subnet: SUBNET });
+  machine.cloud.addEndpoint({ url: `http://${NAME}:8301`, backend: "http" });
+  let isBroken = false;
+  machine.override({
+    run: (argv, options) => run(isBroken && argv.includes("rule") ? ["/sbin/ip", "unknown"] : argv, options),
+  });
+  const running = machine.run();
+  try {
+    await machine.settled(1);
+    assert.match(String(await machine.ask("rebind")), /no other network overlaps/);
+    isBroken = true;
+    const { success, error, hint } = await machine.request("rebind");
+    assert.equal(success, false);
+    assert.match(error!, /^Cannot move the virtual addresses: Cannot run .*unknown/);
+    assert.match(hint!, /: ngrokctl rebind$/);
+    assert.match((await machine.askStatus()).addresses.reason!, /^Cannot look for overlapping networks: /);
+  } finally {
+    isBroken = false;
+    machine.signal("SIGTERM");
+    assert.equal(await running, 0, machine.logText + machine.err.join(""));
+  }
+});
+
+// Whoever connected after the connections were ended, and before the route moved, hung for minutes.
+test("no client hangs that connects in a loop during rebind (R104)", () =>
+  whileServing(async (machine) => {
+    using _client = await dial("10.107.0.2:8301");
+    await using _vpn = await openVpn("route add 10.0.0.0/8 VPN");
+    await overlap(machine);
+    const over = new AbortController();
+    const connecting = [1, 2, 3, 4].map(() => connectInLoop(8301, over.signal));
+    assert.match(String(await machine.ask("rebind")), /to 172\.16\.0\.0\/16; [0-9]+ connections/);
+    over.abort();
+    const ends = (await Promise.all(connecting)).flat();
+    assert.ok(ends.length > 0);
+    let open = ends.length;
+    for (const end of ends) void end.then(() => open--);
+    await machine.until("each connection has ended", () => open === 0);
+    await isAt(machine, "172.16.0.2");
   }));
 
 test("a VPN with a routing table of its own makes ngrokd move if nobody is connected (R104)", async () => {

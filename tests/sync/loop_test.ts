@@ -347,3 +347,27 @@ Deno.test("SyncLoop begins no round after it was stopped, and none runs when run
   const rounds = world.saves.filter((state) => state.endpoints !== undefined).length;
   assert.equal(rounds, 1, "only the round that had begun");
 });
+
+Deno.test("SyncLoop runs a task between two rounds, and none after its end", async () => {
+  const slow = Promise.withResolvers<void>();
+  const order: string[] = [];
+  const prepare = async () => {
+    order.push("round begins");
+    if (order.length === 1) await slow.promise;
+    order.push("round goes on");
+  };
+  const test = new TestLoop([found("http://a.t")], { saved: SAVED, prepare });
+  await test.run(async ({ clock, loop, stop }) => {
+    const task = loop.betweenRounds(() => {
+      order.push("task");
+      return Promise.resolve("done");
+    });
+    await clock.pass(0);
+    assert.deepEqual(order, ["round begins"]);
+    slow.resolve();
+    assert.equal(await task, "done");
+    assert.deepEqual(order.slice(0, 3), ["round begins", "round goes on", "task"]);
+    stop();
+    assert.equal(await loop.betweenRounds(() => Promise.resolve("late")), undefined);
+  });
+});

@@ -38,7 +38,12 @@ async function withLeftovers(body: (leftovers: Leftovers) => Promise<void>): Pro
 function undoAll(journal: Journal, broken: Partial<typeof files> = {}): Promise<boolean> {
   const run = () =>
     Promise.reject(new CommandError("No program is needed", { argv: [], exitCode: 1, stderr: "" }));
-  return undo(journal.changes, { journal, subnets: [], system: { files: { ...files, ...broken }, run } });
+  return undo(journal.changes, {
+    journal,
+    subnets: [],
+    interfaceName: "ngrokd0",
+    system: { files: { ...files, ...broken }, run },
+  });
 }
 
 function kinds(journal: Journal): string[] {
@@ -77,7 +82,10 @@ Deno.test("undo() deletes the table of redirects, or says how to", async () => {
     inputs.push(input);
     return Promise.resolve({ stdout: "", stderr: "" });
   };
-  assert.equal(await undo(journal.changes, { journal, subnets: [], system: { files, run } }), true);
+  assert.equal(
+    await undo(journal.changes, { journal, subnets: [], interfaceName: "ngrokd0", system: { files, run } }),
+    true,
+  );
   // It lists the table first, to say if there was one.
   assert.deepEqual(inputs, [undefined, "add table ip ngrokd\ndelete table ip ngrokd\n"]);
   assert.match(logged.lines("info").join(), /Removed the redirects of held ports/);
