@@ -6,10 +6,11 @@ import { openOwnProxy, type OwnProxy } from "./proxy/own_proxy.ts";
 import { hasWorkingAddress, type HostPort } from "./working_address.ts";
 
 /**
- * Returns a proxy that dials a host for the runtime's HTTP client, unless the host has one address
- * only. The client tries the next address of a family only after the kernel has given up the first
- * one, minutes later. It would look the name up again, so that a connection that opens here says
- * nothing about the address that it meets: name servers may change the order each time.
+ * Returns a proxy that dials a host for the HTTP client of the runtime. Undefined if the host has
+ * one address only, or if this process may not listen. The client tries the next address of a
+ * family only after the kernel has given up the first one, minutes later. It would look the name up
+ * again, so that a connection that opens here says nothing about the address that it meets: name
+ * servers may change the order each time.
  *
  * @throws The signal's reason, if it aborts first.
  */
@@ -21,7 +22,13 @@ export async function openWay(where: HostPort, { signal }: WayOptions): Promise<
     // Without any, the client finds the same failure, and says what it is.
     if (addresses !== undefined && addresses.length < 2) return undefined;
   }
-  return openOwnProxy({ ...where, dial: (stop) => dialTcp(where, { signal: stop }) });
+  try {
+    return openOwnProxy({ ...where, dial: (stop) => dialTcp(where, { signal: stop }) });
+  } catch (error) {
+    // ngrokctl may not listen: its one request goes the client's own way.
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
 }
 
 /** Options of {@linkcode openWay}. */

@@ -163,7 +163,7 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
     ],
     "--allow-env=NGROK_API_KEY_FILE": [
       "registers with NGROK_API_KEY_FILE",
-      "Waiting for an API key: run /opt/ngrokd/bin/ngrokctl set-api-key",
+      "Waiting for an API key: run ngrokctl set-api-key",
       ["dials the ingress by its name", "writes the file of NGROKD_HOSTS_PATH"],
     ],
     "--allow-env=NGROKD_HOSTS_PATH": [
