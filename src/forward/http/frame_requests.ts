@@ -1,3 +1,4 @@
+import { latin1Text } from "../../lib/latin1.ts";
 import { BadChunk, ChunkedBody } from "./chunked_body.ts";
 import { type HeadRules, SHARED_HEAD } from "./head_rules.ts";
 import { type RequestHead, valuesOf } from "./parse_head.ts";
@@ -167,7 +168,7 @@ function hostOfTarget(input: Uint8Array, head: RequestHead): string | undefined 
   const { authority, fields } = head;
   if (authority === undefined) return undefined;
   const bytes = head.normal ?? input;
-  const named = new TextDecoder("latin1").decode(bytes.subarray(authority.start, authority.end));
+  const named = latin1Text(bytes.subarray(authority.start, authority.end));
   return fields.some(({ name, value }) => name === "host" && value === named) ? undefined : named;
 }
 
