@@ -1,3 +1,4 @@
+import { ownText } from "../lib/latin1.ts";
 import { ListenerRoutes, type Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
 import { hasOwnHost, hostFieldOf } from "./http/host_field.ts";
@@ -134,7 +135,7 @@ function refusedBy(refusal: HttpRefusal): HttpRefused {
 
 function chooseShared(routes: ListenerRoutes, head: RequestHead): RouteChoice | HttpRefused {
   const route = routes.match(head.host);
-  if (route !== undefined) return { route, host: head.host, passthrough: false };
+  if (route !== undefined) return { route, host: ownText(head.host), passthrough: false };
   const { sole } = routes;
   if (sole !== undefined) {
     const url = `http://${sole.address}:${sole.localPort}/`;

@@ -4,6 +4,7 @@ import { sourceOf } from "./admission/source_of.ts";
 import type { ConnectionOptions } from "./connection_options.ts";
 import { badGateway, isIngressFailure, openCounted, outcomeOf } from "./counted_upstream.ts";
 import { findRoute, type Found } from "./find_route.ts";
+import { FirstBytes } from "./first_bytes.ts";
 import { followClient } from "./follow_client.ts";
 import { httpResponse, sendRefusal } from "./http/refuse.ts";
 import { pipe } from "./pipe.ts";
@@ -25,15 +26,15 @@ export async function serveConnection(local: AcceptedStream, options: Connection
     return found.outcome;
   }
   onRouted();
-  const { choice, head } = found;
+  const { choice, method } = found;
   try {
     if (!choice.passthrough) return await serveRequests(local, { ...options, found });
     await serveBytes(local, { ...options, found });
     return "ok";
   } catch (error) {
     if (!isIngressFailure(error)) throw error;
-    if (head !== undefined) {
-      const refusal = badGateway(choice, { error, method: head.method });
+    if (method !== undefined) {
+      const refusal = badGateway(choice, { error, method });
       await sendRefusal(local, httpResponse(refusal), limits);
     }
     return outcomeOf(error);
@@ -53,6 +54,6 @@ async function serveBytes(
     closeTimeoutMs: halfCloseMs,
     signal,
     fromLocal: found.initial,
-    fromUpstream: upstream.early,
+    fromUpstream: new FirstBytes(upstream.early),
   });
 }

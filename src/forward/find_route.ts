@@ -1,10 +1,12 @@
+import { ownText } from "../lib/latin1.ts";
 import { ListenerRoutes, type Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
 import type { ByteStream } from "../system/byte_stream.ts";
 import { LargeHeads, MAX_LARGE_HEADS } from "./admission/large_heads.ts";
 import type { Limits } from "./admission/limits.ts";
 import { chooseByHello, chooseByRequest, planRoute, type RouteChoice } from "./choose_route.ts";
-import { type HeadRules, OWN_HEAD, SHARED_HEAD } from "./http/head_rules.ts";
+import { FirstBytes } from "./first_bytes.ts";
+import { type HeadRules, headRulesOf, SHARED_HEAD } from "./http/head_rules.ts";
 import type { RequestHead } from "./http/parse_head.ts";
 import { httpResponse } from "./http/refuse.ts";
 import { refuseH2 } from "./http/refuse_h2.ts";
@@ -41,8 +43,7 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
     tls !== undefined && (http === undefined || bytes[0] === TLS_HANDSHAKE);
   const endMs = performance.now() + limits.helloMs;
   const sniffer = new TlsSniffer();
-  const headRules = http?.all.length === 1 ? OWN_HEAD : SHARED_HEAD;
-  using headSniffer = new HeadSniffer(headRules, largeHeads);
+  using headSniffer = new HeadSniffer(headRulesOf(routes), largeHeads);
   const preludeOf = hasTlsRoute(tls) ? sniffPrelude : () => undefined;
   const leadsToTls = (bytes: Uint8Array): boolean => isTls(bytes) || preludeOf(bytes) === "more";
   const peeked = await peek<Sniff>(
@@ -72,7 +73,6 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
     return await findByPrelude(local, { bytes: initial, prelude: found.prelude }, {
       tls: tls!,
       endMs,
-      headRules,
     });
   }
   if ("http" in found) {
@@ -88,9 +88,9 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
     const head = found.http.kind === "request" ? found.http.head : undefined;
     // A framer puts the head into normal form itself.
     const normal = choice.passthrough ? inNormalForm(initial, head) : initial;
-    return { kind: "found", choice, initial: normal, head, headRules };
+    return { kind: "found", choice, initial: new FirstBytes(normal), method: head && ownText(head.method) };
   }
-  return chooseTls(tls!, found.tls, { initial, headRules });
+  return chooseTls(tls!, found.tls, initial);
 }
 
 /** Options of {@linkcode findRoute}. */
@@ -108,11 +108,9 @@ export interface Found {
   readonly kind: "found";
   readonly choice: RouteChoice;
   /** All bytes of the client so far. */
-  readonly initial: Uint8Array;
-  /** The first request, if it was read. */
-  readonly head: RequestHead | undefined;
-  /** The rules of all heads on this listener. */
-  readonly headRules: HeadRules;
+  readonly initial: FirstBytes;
+  /** The method of the first request, if it was read. */
+  readonly method: string | undefined;
 }
 
 /** The reason why a connection has no route, and the refusal for its client, if there is one. */
@@ -135,9 +133,9 @@ type Sniff =
 async function findByPrelude(
   local: ByteStream,
   first: { readonly bytes: Uint8Array; readonly prelude: Prelude },
-  options: { readonly tls: ListenerRoutes; readonly endMs: number; readonly headRules: HeadRules },
+  options: { readonly tls: ListenerRoutes; readonly endMs: number },
 ): Promise<Found | NotFound> {
-  const { tls, endMs, headRules } = options;
+  const { tls, endMs } = options;
   const answered = await answerClient(local, first, { endMs });
   if (answered.kind === "gone") return notFound("client_gone");
   if (answered.kind === "refused") {
@@ -150,28 +148,26 @@ async function findByPrelude(
   }
   // An https endpoint speaks HTTP.
   const routes = new ListenerRoutes(tls.all.filter(({ scheme }) => scheme === "tls"));
-  const found = chooseTls(routes, answered.tls, { initial: answered.initial, headRules });
+  const found = chooseTls(routes, answered.tls, answered.initial);
   if (found.kind === "not_found") return found;
   return { ...found, choice: { ...found.choice, prelude: first.prelude.protocol } };
 }
 
-function chooseTls(
-  routes: ListenerRoutes,
-  tls: TlsSniff,
-  { initial, headRules }: Pick<Found, "initial" | "headRules">,
-): Found | NotFound {
+function chooseTls(routes: ListenerRoutes, tls: TlsSniff, bytes: Uint8Array): Found | NotFound {
   if (tls.kind === "error") {
-    return { ...notFound("bad_request", tlsAlert("decode_error")), protocol: protocolOf(initial) };
+    return { ...notFound("bad_request", tlsAlert("decode_error")), protocol: protocolOf(bytes) };
   }
   const choice = chooseByHello(routes, tls);
-  if (choice !== undefined) return { kind: "found", choice, initial, head: undefined, headRules };
+  if (choice !== undefined) {
+    return { kind: "found", choice, initial: new FirstBytes(bytes), method: undefined };
+  }
   const refused = notFound("wrong_host", tlsAlert("unrecognized_name"));
   return tls.name === undefined ? { ...refused, protocol: NAMELESS_TLS } : refused;
 }
 
 function unread(route: Route): Found {
   const choice = { route, host: route.hostname, passthrough: true };
-  return { kind: "found", choice, initial: new Uint8Array(0), head: undefined, headRules: OWN_HEAD };
+  return { kind: "found", choice, initial: new FirstBytes(), method: undefined };
 }
 
 /**

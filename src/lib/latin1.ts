@@ -15,3 +15,11 @@ export function latin1Bytes(text: string): Uint8Array<ArrayBuffer> {
   for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index);
   return bytes;
 }
+
+/**
+ * Returns an equal text of one character per byte, in memory of its own. A part of a text keeps the
+ * whole text in memory.
+ */
+export function ownText(text: string): string {
+  return latin1Text(latin1Bytes(text));
+}

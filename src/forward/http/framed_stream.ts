@@ -1,13 +1,15 @@
 import { abortQuietly, type ByteStream } from "../../system/byte_stream.ts";
 import { withDeadline } from "../../system/clock.ts";
 import { TURN_MS } from "../../system/turns.ts";
+import type { FirstBytes } from "../first_bytes.ts";
 import type { ClientStream } from "../pipe.ts";
-import type { RequestFramer } from "./frame_requests.ts";
+import type { FrameResult, RequestFramer } from "./frame_requests.ts";
 import type { RequestHead } from "./parse_head.ts";
 import { type HttpRefusal, httpResponse, sendRefusal } from "./refuse.ts";
 
 /** Large enough for most heads. It grows for a larger one, and shrinks when that is passed on. */
 const INPUT_BYTES = 16_384;
+const NOTHING: Uint8Array = new Uint8Array(0);
 
 /**
  * The local client's side of a connection behind a framer: reads return only what the framer
@@ -20,7 +22,7 @@ export class FramedStream implements ClientStream {
   #input: Uint8Array;
   #start = 0;
   #end: number;
-  #passed: Uint8Array = new Uint8Array(0);
+  #passed = NOTHING;
   #headSince: number | undefined;
   #refusal: HttpRefusal | undefined;
   #isStopped = false;
@@ -28,7 +30,7 @@ export class FramedStream implements ClientStream {
   #usedSlice = false;
 
   constructor(inner: ByteStream, options: FramedOptions) {
-    const { initial } = options;
+    const initial = options.initial.take();
     this.#inner = inner;
     this.#options = options;
     this.#input = new Uint8Array(Math.max(INPUT_BYTES, initial.length));
@@ -44,28 +46,23 @@ export class FramedStream implements ClientStream {
     let sliceEnd = performance.now() + TURN_MS;
     while (filled < buffer.length) {
       if (this.#passed.length > 0) {
-        const part = this.#passed.subarray(0, buffer.length - filled);
-        buffer.set(part, filled);
-        filled += part.length;
-        this.#passed = this.#passed.subarray(part.length);
+        filled += this.#takePassed(buffer, filled);
         continue;
       }
       if (this.#isStopped) return filled > 0 ? filled : null;
-      const input = this.#input.subarray(this.#start, this.#end);
-      const step = framer.next(input);
+      const step = this.#step();
       if (step.kind === "pass") {
-        this.#passed = step.instead ?? input.subarray(0, step.count);
-        this.#start += step.count;
-        this.#headSince = undefined;
         this.#usedSlice = performance.now() > sliceEnd;
         if (filled > 0 && this.#usedSlice) return filled;
       } else if (filled > 0) return filled;
       else if (step.kind === "refuse") this.#stop(step.refusal);
       else if (step.kind === "more" && step.unseen > 0) {
+        this.#compact();
         const count = await this.#inner.read(buffer.subarray(0, step.unseen));
         if (count !== null) framer.countUnseen(count);
         return count;
       } else {
+        this.#compact();
         if (step.kind === "switch") framer.answerSwitch(await answers.hasSwitched());
         else if (step.kind === "hold") await this.#prepare(step.head);
         else if (!(await this.#fill())) return null;
@@ -74,6 +71,29 @@ export class FramedStream implements ClientStream {
       }
     }
     return filled;
+  }
+
+  /**
+   * Lets the framer decide about the input. Large bytes are handled in functions that do not wait,
+   * because the variables of one that waits stay in memory.
+   */
+  #step(): Step {
+    const input = this.#input.subarray(this.#start, this.#end);
+    const step = this.#options.framer.next(input);
+    if (step.kind !== "pass") return step;
+    this.#passed = step.instead ?? input.subarray(0, step.count);
+    this.#start += step.count;
+    this.#headSince = undefined;
+    return { kind: "pass" };
+  }
+
+  /** Moves bytes that passed to the buffer; returns their number. */
+  #takePassed(buffer: Uint8Array, offset: number): number {
+    const part = this.#passed.subarray(0, buffer.length - offset);
+    buffer.set(part, offset);
+    const isAll = part.length === this.#passed.length;
+    this.#passed = isAll ? NOTHING : this.#passed.subarray(part.length);
+    return part.length;
   }
 
   write(data: Uint8Array): Promise<number> {
@@ -124,7 +144,7 @@ export class FramedStream implements ClientStream {
     this.#makeRoom();
     const reading = this.#inner.read(this.#input.subarray(this.#end));
     const { framer, headTimeoutMs } = this.#options;
-    if (!framer.inHead || this.#end === 0) return this.#add(await reading);
+    if (!(framer.inHead || framer.inTrailers) || this.#end === 0) return this.#add(await reading);
     this.#headSince ??= performance.now();
     const leftMs = this.#headSince + headTimeoutMs - performance.now();
     try {
@@ -133,19 +153,28 @@ export class FramedStream implements ClientStream {
       if (!(error instanceof LateHead)) throw error;
       this.#stop({
         status: 408,
-        reason: `The request's head did not arrive within ${headTimeoutMs / 1000} s`,
+        reason: `The request's ${framer.inHead ? "head" : "trailers"} did not arrive within ${
+          headTimeoutMs / 1000
+        } s`,
       });
       return true;
     }
   }
 
-  /** Moves the input to the front, and fits the buffer to it. */
+  /** Makes the input larger if it is full. */
   #makeRoom(): void {
-    const { framer } = this.#options;
+    if (this.#end < this.#input.length) return;
+    const full = this.#input;
+    const { maxInputBytes } = this.#options.framer;
+    this.#input = new Uint8Array(Math.max(full.length + 1, Math.min(2 * full.length, maxInputBytes)));
+    this.#input.set(full);
+  }
+
+  /** Moves the input to the front, and gives the memory of a large head back. */
+  #compact(): void {
     const rest = this.#input.subarray(this.#start, this.#end);
-    const isFull = rest.length === this.#input.length;
-    if (isFull || (rest.length === 0 && this.#input.length > INPUT_BYTES)) {
-      this.#input = new Uint8Array(isFull ? Math.min(2 * rest.length, framer.maxInputBytes) : INPUT_BYTES);
+    if (rest.length < INPUT_BYTES && this.#input.length > INPUT_BYTES) {
+      this.#input = new Uint8Array(INPUT_BYTES);
       this.#input.set(rest);
     } else if (this.#start > 0) this.#input.copyWithin(0, this.#start, this.#end);
     this.#end = rest.length;
@@ -164,9 +193,9 @@ export interface FramedOptions {
   /** Waits for a turn of the client, after a read that spent {@linkcode TURN_MS} on requests. */
   readonly turn: () => Promise<void>;
   /** Bytes that were read before; they come first. */
-  readonly initial: Uint8Array;
+  readonly initial: FirstBytes;
   readonly answers: Answers;
-  /** The time limit from the first byte of a head to its last. */
+  /** The time limit from the first byte of a head, or of a line of trailers, to its last. */
   readonly headTimeoutMs: number;
   /** The time in which a refused client must read the reason. */
   readonly lingerMs: number;
@@ -186,5 +215,7 @@ export interface Answers {
   /** Returns true if another answer may follow: all are whole, but for this number not begun. */
   areWhole(options: { but: 0 | 1 }): boolean;
 }
+
+type Step = { readonly kind: "pass" } | Exclude<FrameResult, { kind: "pass" }>;
 
 class LateHead extends Error {}

@@ -1,5 +1,4 @@
 import { BadChunk, ChunkedBody } from "./chunked_body.ts";
-import { OWN_HEAD } from "./head_rules.ts";
 import { mayBegin, parseResponse, type RequestKind } from "./parse_response.ts";
 
 /** The limit of a response's head; nobody looks for the end of a response with a larger one. */
@@ -151,7 +150,7 @@ export class ResponseReader {
     if (isSwitch(kind)) this.#hasSwitched = body === "switched";
     if (head.closes) this.#isFinal = true;
     if (body === "switched" || body === "until_end") return this.#beginRest();
-    if (body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody(OWN_HEAD), held: NOTHING };
+    if (body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody(), held: NOTHING };
     else if (body > 0) this.#state = { kind: "body", left: body };
     else this.#endResponse();
   }

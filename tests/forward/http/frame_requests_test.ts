@@ -24,7 +24,7 @@ function frame(
   const hosts: string[] = [];
   const framer = new RequestFramer({
     hostField,
-    rules,
+    rules: () => rules,
     admit(head) {
       hosts.push(head.host);
       return head.host === "evil" ? { status: 421, reason: "no" } : undefined;
