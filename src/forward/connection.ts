@@ -18,7 +18,13 @@ import { serveRequests } from "./serve_requests.ts";
  */
 export async function serveConnection(local: AcceptedStream, options: ConnectionOptions): Promise<Outcome> {
   const { routes, rules, limits, largeHeads, onRouted } = options;
-  const found = await findRoute(local, { routes: routes(), rules, limits, largeHeads });
+  const found = await findRoute(local, {
+    routes: routes(),
+    rules,
+    limits,
+    largeHeads,
+    source: sourceOf(local) ?? local.local,
+  });
   if (found.kind === "not_found") {
     if (found.protocol !== undefined) options.onNameless(found.protocol);
     const { refusal, endsFirst } = found;

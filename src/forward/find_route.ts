@@ -8,7 +8,7 @@ import { chooseByHello, chooseByRequest, planRoute, type RouteChoice } from "./c
 import { FirstBytes } from "./first_bytes.ts";
 import { type HeadRules, headRulesOf, SHARED_HEAD } from "./http/head_rules.ts";
 import type { RequestHead } from "./http/parse_head.ts";
-import { httpResponse } from "./http/refuse.ts";
+import { type HttpRefusal, httpResponse } from "./http/refuse.ts";
 import { refuseH2 } from "./http/refuse_h2.ts";
 import { type HttpSniff, PartialHead, sniffHttp } from "./http/sniff_http.ts";
 import type { HostRules } from "./http/refuse_foreign.ts";
@@ -34,7 +34,7 @@ import { tlsAlert } from "./tls_alert.ts";
  * @throws Whatever the stream's read throws.
  */
 export async function findRoute(local: ByteStream, options: FindOptions): Promise<Found | NotFound> {
-  const { routes, limits, rules, largeHeads = new LargeHeads() } = options;
+  const { routes, limits, rules, largeHeads = new LargeHeads(), source = "" } = options;
   const plan = planRoute(routes);
   if (plan.kind === "none") return notFound("no_route");
   if (plan.kind === "raw") return unread(plan.route);
@@ -43,7 +43,7 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
     tls !== undefined && (http === undefined || bytes[0] === TLS_HANDSHAKE);
   const endMs = performance.now() + limits.helloMs;
   const sniffer = new TlsSniffer();
-  using headSniffer = new HeadSniffer(headRulesOf(routes), largeHeads);
+  using headSniffer = new HeadSniffer(headRulesOf(routes), { largeHeads, source });
   const preludeOf = hasTlsRoute(tls) ? sniffPrelude : () => undefined;
   const leadsToTls = (bytes: Uint8Array): boolean => isTls(bytes) || preludeOf(bytes) === "more";
   const peeked = await peek<Sniff>(
@@ -55,9 +55,11 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
     },
     {
       limitMs: (seen) => seen.length === 0 || leadsToTls(seen) ? limits.helloMs : limits.headMs,
+      stop: () => headSniffer.stop,
     },
   );
   const { bytes: initial } = peeked;
+  if (peeked.kind === "stopped") return notFound("bad_request", httpResponse(DISPLACED));
   const protocol = (): NamelessProtocol | undefined =>
     tls === undefined ? undefined : protocolOf(initial, { servesHttp: http !== undefined });
   if (peeked.kind !== "found") {
@@ -101,6 +103,8 @@ export interface FindOptions {
   readonly rules: HostRules;
   /** Shared by all connections. @default Its own */
   readonly largeHeads?: LargeHeads;
+  /** The network of the client, or the address that local programs use. @default None */
+  readonly source?: string | undefined;
 }
 
 /** The route of a connection, and the bytes that were read to find it. */
@@ -191,31 +195,51 @@ function notFound(outcome: Outcome, refusal?: Uint8Array): NotFound {
   return { kind: "not_found", outcome, refusal };
 }
 
+const DISPLACED: HttpRefusal = {
+  status: 503,
+  reason: `More than ${MAX_LARGE_HEADS} requests with heads above ${
+    SHARED_HEAD.maxBytes / 1024
+  } KiB arrive at once.`,
+  nextStep: "Send the request again",
+};
+
 /** Reads the first head of a connection. Dispose it when the head is read. */
 class HeadSniffer implements Disposable {
   readonly #rules: HeadRules;
-  readonly #largeHeads: LargeHeads;
+  readonly #options: HeadSnifferOptions;
   readonly #partial = new PartialHead();
   #large: Disposable | undefined;
+  #stop: AbortController | undefined;
 
-  constructor(rules: HeadRules, largeHeads: LargeHeads) {
+  constructor(rules: HeadRules, options: HeadSnifferOptions) {
     this.#rules = rules;
-    this.#largeHeads = largeHeads;
+    this.#options = options;
+  }
+
+  /** Aborts when a large head must give way. */
+  get stop(): AbortSignal | undefined {
+    return this.#stop?.signal;
   }
 
   sniff(bytes: Uint8Array): Sniff | "more" {
     const http = sniffHttp(bytes, { partial: this.#partial, rules: this.#rules });
     if (http !== "more") return { http };
-    if (bytes.length < SHARED_HEAD.maxBytes || (this.#large ??= this.#largeHeads.enter())) return "more";
-    const reason = `${MAX_LARGE_HEADS} requests with heads above ${
-      SHARED_HEAD.maxBytes / 1024
-    } KiB are read already`;
-    return { http: { kind: "error", status: 503, reason, nextStep: "Send the request again" } };
+    if (bytes.length >= SHARED_HEAD.maxBytes && this.#stop === undefined) {
+      const stop = this.#stop = new AbortController();
+      const { largeHeads, source } = this.#options;
+      this.#large = largeHeads.enter(source, () => stop.abort());
+    }
+    return "more";
   }
 
   [Symbol.dispose](): void {
     this.#large?.[Symbol.dispose]();
   }
+}
+
+interface HeadSnifferOptions {
+  readonly largeHeads: LargeHeads;
+  readonly source: string;
 }
 
 /** Returns the bytes of a client with its head in normal form. */

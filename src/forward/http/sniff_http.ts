@@ -10,7 +10,7 @@ export type HttpSniff =
   | { readonly kind: "h2" }
   | {
     readonly kind: "error";
-    readonly status: 400 | 431 | 503;
+    readonly status: 400 | 431;
     readonly reason: string;
     readonly nextStep?: string | undefined;
   };
