@@ -131,19 +131,19 @@ Deno.test("findRoute() accepts the HTTP/2 preface only on a listener of one http
     });
   }
   for (
-    const listener of [
-      routes("http://*.example.com:80"),
-      routes("http://a.example:80", "http://b.example:80"),
-    ]
+    const [listener, expected] of [
+      [routes("http://*.example.com:80"), /to a wildcard endpoint, [^]* an endpoint with an exact name/],
+      [
+        routes("http://a.example:80", "http://b.example:80"),
+        /ngrokd cannot route HTTP\/2 without TLS on a port that several names share/,
+      ],
+    ] as const
   ) {
     const { outcome, refusal } = await find(listener, preface, { end: true });
     assert.equal(outcome, "bad_request");
     const [goAway] = h2Frames(latin1(refusal!));
     assert.equal(goAway!.type, 7);
-    assert.match(
-      goAway!.payload,
-      /ngrokd cannot route HTTP\/2 without TLS on a port that several names share/,
-    );
+    assert.match(goAway!.payload, expected);
   }
 });
 

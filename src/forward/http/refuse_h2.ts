@@ -13,6 +13,11 @@ const GOAWAY = 7;
 const ACK = 1;
 const END_STREAM = 1;
 const END_HEADERS = 4;
+/**
+ * A size update of HPACK's dynamic table, to 0. A client that made the table smaller by its
+ * settings needs one at the start of the first block (RFC 7541 4.2).
+ */
+const EMPTY_TABLE = 0x20;
 /** The gRPC status of a request that the client should not just repeat. */
 const FAILED_PRECONDITION = "9";
 
@@ -54,7 +59,7 @@ export async function refuseH2(
   const response = frame(HEADERS, {
     flags: END_STREAM | END_HEADERS,
     streamId,
-    payload: fields.flatMap(([name, value]) => [0, ...literal(name), ...literal(value)]),
+    payload: [EMPTY_TABLE, ...fields.flatMap(([name, value]) => [0, ...literal(name), ...literal(value)])],
   });
   return Uint8Array.from([...frame(SETTINGS, { flags: ACK }), ...response, ...goAway]);
 }
