@@ -131,9 +131,11 @@ const STATUS: z.ZodType<StatusReport> = z.looseObject({
     state: z.enum(["unknown", "ok", "failing"]),
     error: NULLABLE_TEXT,
     hint: NULLABLE_TEXT,
-    step: z.enum(["slot", "resolve", "connect", "proxy", "tls", "certificate", "upgrade"]).nullable(),
+    step: z.enum(["resolve", "connect", "proxy", "tls", "trust", "certificate", "upgrade"]).nullable(),
     checked_at: NULLABLE_TEXT,
+    answered_at: NULLABLE_TEXT,
   }),
+  slot_refusal: z.looseObject({ age_seconds: z.number(), error: z.string(), hint: z.string() }).nullable(),
   proxy: PROXY,
   trust: z.looseObject(TRUST),
   config: z.looseObject({
@@ -160,6 +162,8 @@ const STATUS: z.ZodType<StatusReport> = z.looseObject({
     addresses: z.array(z.looseObject({ address: z.string(), error: NULLABLE_TEXT })),
     upstreams: z.array(z.string()),
     forwarding: z.looseObject({ error: NULLABLE_TEXT, hint: NULLABLE_TEXT }),
+    unresolved: z.array(z.string()),
+    unresolved_count: z.number(),
     resolver: z.looseObject({
       driver: z.string(),
       target: z.string(),
@@ -171,6 +175,7 @@ const STATUS: z.ZodType<StatusReport> = z.looseObject({
   health: z.looseObject({ address: z.string(), error: NULLABLE_TEXT }),
   state_error: NULLABLE_TEXT,
   problems: z.array(z.string()),
+  notes: z.array(z.string()),
   start_time: z.string(),
   uptime_seconds: z.number(),
 });

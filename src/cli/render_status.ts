@@ -1,6 +1,6 @@
 import { GET_KEY } from "../lib/key_page.ts";
 import { escapeControls } from "../lib/printable.ts";
-import { isStale } from "../model/findings.ts";
+import { isStale, lookProblems, recentRefusal, unresolvedTexts } from "../model/findings.ts";
 import type { ApiState, CertificateReport, IngressStep, StatusReport } from "../model/report.ts";
 import { box } from "./box.ts";
 import { timeLeft, TRUST_MODES } from "./render_trust.ts";
@@ -16,11 +16,11 @@ const API_STATES: Readonly<Record<ApiState, string>> = {
 };
 
 const INGRESS_STEPS: Readonly<Record<IngressStep, string>> = {
-  slot: "the limit of connections",
   resolve: "resolving its name",
   connect: "connecting",
   proxy: "connecting through the proxy",
   tls: "the TLS handshake",
+  trust: "the check of its certificate",
   certificate: "the check of the client certificate",
   upgrade: "the upgrade",
 };
@@ -68,6 +68,7 @@ function details(report: StatusReport): string[] {
     ...(dns.state === "off" ? [] : [field("Resolver", resolverText(dns.resolver))]),
     field("Health", health.address),
     field("Config", `${config.path} (${config.state})`),
+    ...report.notes.map((text) => field("Note", text)),
     field("Version", `${report.version}, up ${duration(report.uptime_seconds)}`),
   ];
 }
@@ -75,8 +76,8 @@ function details(report: StatusReport): string[] {
 function problems(report: StatusReport): string[] {
   const { api, certificate, ingress, trust, names, addresses, dns, health, config } = report;
   const { stopping, list, failed_count, refused_count, resolver_wanted } = report;
-  const presented = trust.presented?.problems ?? [];
-  const isUnread = ingress.state !== "ok" && trust.look_error !== null;
+  const { distrust, unread } = lookProblems(report);
+  const refusal = recentRefusal(report);
   return [
     ...report.warnings.flatMap((text) => problem("Endpoints", text, "See the names: ngrokctl list")),
     ...problem("Shutdown", stopping ? "waiting for running connections, no new ones are accepted" : null),
@@ -94,13 +95,17 @@ function problems(report: StatusReport): string[] {
     ...problem("Certificate", certificate?.error ?? null, retryText(certificate)),
     ...problem("Certificate", certificate?.warning ?? null),
     ...problem("Ingress", ingress.error, ingress.hint),
-    ...[...trust.problems, ...trust.warnings].flatMap((text) => problem("Trust", text)),
-    ...presented.flatMap((text) => problem("Trust", `the certificate of ${trust.presented?.target} ${text}`)),
-    ...problem("Trust", isUnread ? trust.look_error : null),
+    ...(refusal === null
+      ? []
+      : problem("Connections", `${refusal.error}, ${duration(refusal.age_seconds)} ago`, refusal.hint)),
+    ...[...trust.problems, ...trust.warnings, ...distrust, ...unread].flatMap((text) =>
+      problem("Trust", text)
+    ),
     ...problem("Names", names.reason),
     ...problem("Addresses", addresses.reason, addresses.hint),
     ...dns.addresses.flatMap(({ error }) => problem("DNS", error)),
     ...problem("DNS of other names", dns.forwarding.error, dns.forwarding.hint),
+    ...unresolvedTexts(dns).flatMap((text) => problem("DNS", text)),
     // A resolver that works has the reason why it is not a better one, which is no problem.
     ...(dns.resolver.driver === "none" && resolver_wanted
       ? problem("Resolver", dns.resolver.reason, dns.resolver.hint)

@@ -61,11 +61,11 @@ export const listenIp: ValueType<string> = {
 export const hostIp: ValueType<string> = { values: "IPv4 address", read: readHostIp };
 
 /**
- * A list of addresses by which other machines reach this one. Each must be on an interface, if the
- * interfaces are known.
+ * A list of addresses by which other machines reach this one. One that this machine does not have
+ * now is accepted with a warning: it may come later, and must not stop a start or a reload.
  */
 export const ownIps: ValueType<readonly string[]> = listOf("IPv4 addresses of this machine", {
-  read(value, interfaces) {
+  read(value, { interfaces, warn }) {
     const address = readHostIp(value);
     if (isLoopbackAddress(address)) {
       refuse(`"${address}" is a loopback address, which leads every machine to itself`);
@@ -73,8 +73,9 @@ export const ownIps: ValueType<readonly string[]> = listOf("IPv4 addresses of th
     if (interfaces === undefined) return address;
     const own = interfaces().map((entry) => entry.address).filter((each) => !isLoopbackAddress(each));
     if (own.includes(address)) return address;
-    const known = own.length === 0 ? "It has none" : `Its addresses are ${own.join(", ")}`;
-    return refuse(`"${address}" is not an address of this machine`, known);
+    const known = own.length === 0 ? "It has none now" : `Its addresses are ${own.join(", ")}`;
+    warn(`this machine does not have the address ${address} now, so no name gets it`, known);
+    return address;
   },
 });
 

@@ -2,7 +2,7 @@ import { didYouMean } from "../lib/did_you_mean.ts";
 import { printable } from "../lib/printable.ts";
 import { apiKeyProblem } from "./api_key.ts";
 import { effectiveSocketPath } from "./paths.ts";
-import { isUnset, type ListInterfaces, type ReadContext, refuse, type ValueType } from "./value_type.ts";
+import { isUnset, type ReadContext, refuse, type ValueType } from "./value_type.ts";
 
 /** The longest interval: timers hold 31 bits of milliseconds, a longer one would fire at once. */
 const MAX_INTERVAL_S = 2_147_483;
@@ -159,12 +159,13 @@ export function listOf<T>(values: string, element: ListElement<T>): ValueType<re
   const { read, write = (value) => value, mayBeEmpty = false } = element;
   return {
     values: `list of ${values}`,
-    read(value, { at, fallback, interfaces }) {
+    read(value, context) {
+      const { at, fallback } = context;
       if (!Array.isArray(value)) return refuse("it is not a list");
       checkCount(value.length);
       const items: T[] = [];
       for (const [index, item] of value.entries()) {
-        at(String(index), () => items.push(isUnset(item) ? refuse("it is empty") : read(item, interfaces)));
+        at(String(index), () => items.push(isUnset(item) ? refuse("it is empty") : read(item, context)));
       }
       return value.length === 0 && !mayBeEmpty ? fallback : items;
     },
@@ -174,7 +175,7 @@ export function listOf<T>(values: string, element: ListElement<T>): ValueType<re
 
 /** An element of {@linkcode listOf}. */
 export interface ListElement<T> {
-  readonly read: (value: unknown, interfaces: ListInterfaces | undefined) => T;
+  readonly read: (value: unknown, context: Pick<ReadContext<T>, "interfaces" | "warn">) => T;
   readonly write?: (value: T) => unknown;
   /** True if an empty list is a value; otherwise it is the default. */
   readonly mayBeEmpty?: boolean;

@@ -1,9 +1,9 @@
 import type { PolicyKeeper } from "../names/policy/policy_keeper.ts";
+import { presentIps } from "../network/present_ips.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { SubnetWatch } from "../network/subnet_watch.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
-import { missingIps } from "../network/missing_ips.ts";
 import { Health } from "../web/health_listener.ts";
 import { openAccount } from "./account_parts.ts";
 import { healthReport } from "./answers/status.ts";
@@ -26,7 +26,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
   const { live, system, shutdown } = surroundings;
   const directory = stateDirectory(live);
   const directoryProblems = await prepareDirectories(live, system.files);
-  await removeLeftoverFiles(live, system.files);
+  await removeLeftoverFiles(live, system);
   await removeSigningRequest(live, system.files);
 
   const health = new Health({
@@ -79,6 +79,7 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     },
     settings: () => {
       const {
+        advertiseIp,
         advertiseIps,
         listenInterface,
         overrides,
@@ -92,8 +93,9 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
         equivalentSubnets: addresses.equivalentSubnets,
         listenInterface,
         overrides,
+        advertiseIp,
         advertiseIps,
-        missingIps: missingIps(advertiseIps, system.localAddresses),
+        presentIps: presentIps(advertiseIps, system.localAddresses),
         startPort,
         publishMovedPorts,
         redirectHeldPorts,
@@ -119,7 +121,8 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
     redirects,
     dns,
     health,
-    stateProblems: [...directoryProblems, ...problems, ...journalProblems],
+    stateProblems: directoryProblems,
+    stateNotes: [...problems, ...journalProblems],
     stopping: () => shutdown.signal.aborted,
     startedAt: Date.now(),
     startedMonotonicMs: performance.now(),

@@ -38,7 +38,7 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
   await removeUnrecordedRedirects(journal, system);
   const isUndone = await undo([...names, ...journal.changes], options);
   const isClean = await isResolverClean(system) && isUndone && isStateSafe;
-  if (isStateSafe) await removeLeftoverFiles(live, system.files);
+  if (isStateSafe) await removeLeftoverFiles(live, system);
   const { interfaceName } = live.current.net;
   if (!isChecked) {
     log.warn("Cannot check for a leftover interface; if one exists, run: ip link delete {interfaceName}", {

@@ -42,8 +42,10 @@ export interface Daemon {
   readonly ingress: () => { hostname: string; port: number };
   /** The choice of that ingress. */
   readonly ingressChoice: IngressChoice;
-  /** The problems of the state files at the start. */
+  /** The problems of the state directories at the start. */
   readonly stateProblems: readonly string[];
+  /** Damage to the state files that the start has repaired. */
+  readonly stateNotes: readonly string[];
   /** The damage of the account's small files, and what became of them. */
   readonly memoryProblems: () => readonly string[];
   /** True while the daemon shuts down. */

@@ -43,7 +43,7 @@ export async function deregister(live: LiveConfig, system: System): Promise<void
   const id = await readId(paths.operatorId, system);
   const marker = await new RegistrationMarker(paths.registrationMarker, files).pending();
   writeOut(`${await removeFromCloud({ id, marker }, { live, system })}\n`);
-  await removeLeftoverFiles(live, files);
+  await removeLeftoverFiles(live, { files, onRemoved: (path) => writeOut(`Removed ${path}\n`) });
   const { clientCert, clientKey } = live.current.server;
   let failure: unknown;
   for (

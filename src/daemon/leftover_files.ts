@@ -11,14 +11,13 @@ const log = getLogger(["ngrokd", "daemon"]);
  * Removes the temporary files of a daemon that was killed while it saved; one may hold a private
  * key.
  */
-export async function removeLeftoverFiles(live: LiveConfig, files: System["files"]): Promise<void> {
+export async function removeLeftoverFiles(live: LiveConfig, options: LeftoverOptions): Promise<void> {
+  const { files, onRemoved = (path) => log.info("Removed {path}", { path }) } = options;
   const { clientCert, clientKey } = live.current.server;
   try {
     const saved = [clientCert, clientKey, await files.realPath(live.path)];
     for (const directory of new Set(saved.map(dirname))) {
-      for (const removed of await files.removeTemporaries(directory)) {
-        log.info("Removed {removed}", { removed });
-      }
+      for (const path of await files.removeTemporaries(directory)) onRemoved(path);
     }
   } catch (error) {
     log.warn("Problem with temporary files: {error}", { error: messageOf(error) });
@@ -38,4 +37,11 @@ export async function removeSigningRequest(live: LiveConfig, files: System["file
   } catch (error) {
     log.warn("Cannot remove the signing request of the Go daemon: {error}", { error: messageOf(error) });
   }
+}
+
+/** Options of {@linkcode removeLeftoverFiles}. */
+export interface LeftoverOptions {
+  readonly files: System["files"];
+  /** Called with the path of each file that is removed. @default {it is logged} */
+  readonly onRemoved?: (path: string) => void;
 }

@@ -83,7 +83,7 @@ async function start(surroundings: Surroundings, reloader: Reloader): Promise<vo
   run = daemonCommands(daemon, { system, reload: () => reloader.reload() });
   log.info("ngrokd {version} is running", { version: VERSION, config: live.path, socket: socketPath });
   logProxies(live);
-  for (const problem of daemon.stateProblems) {
+  for (const problem of [...daemon.stateProblems, ...daemon.stateNotes]) {
     log.error("Saved state has a problem: {error}", { error: problem });
   }
   await daemon.addresses.prepare(live.current.net.subnet);
@@ -116,6 +116,7 @@ function wakeOf(daemon: Daemon, system: System): Wake {
       }),
     onWake() {
       system.dropHttpConnections();
+      system.forgetAddresses();
       // Before the new dials, which probe the ingress again.
       daemon.dialer.probe.retry();
       daemon.forwarder.retryIngress();

@@ -5,11 +5,18 @@ import { rebuildReply } from "./rebuild_reply.ts";
 import { type DnsRecord, readRecords } from "./records.ts";
 import { makeReply, RCODE, SOA_RECORD } from "./reply.ts";
 
+/** The types whose records describe the zone or the delegation of their own name only. */
+const OF_ZONE: ReadonlySet<number> = new Set([
+  ...[TYPE.NS, TYPE.SOA, TYPE.DS, TYPE.RRSIG, TYPE.DNSKEY, TYPE.NSEC3PARAM],
+  ...[TYPE.CDS, TYPE.CDNSKEY, TYPE.CSYNC, TYPE.ZONEMD],
+]);
+
 /**
  * Makes the reply to a query about one of our names and a type that we do not have (MX, TXT, SRV)
  * from the reply of an upstream DNS server. It has the records of this type only, under the name of
  * the question: a client that stored a CNAME for the name would follow it for the address too, and
- * an NSEC record would tell it that there is no address.
+ * an NSEC record would tell it that there is no address. Records about another zone, behind a
+ * CNAME, are left out: our name is not that zone.
  *
  * Without such records it is NODATA, also after NXDOMAIN: the name exists here. Its SOA is ours,
  * so that a client asks again soon. Undefined if the reply is malformed.
@@ -30,7 +37,9 @@ export function answerOwnName(reply: Uint8Array, query: Query): Uint8Array | und
     record.name === owner && (record.type === type || isSignature(reply, { record, type }))
   );
   // A signature belongs to the name that it was made for.
-  const kept = owner === found.question ? records : records.filter((record) => record.type === type);
+  const kept = owner === found.question
+    ? records
+    : records.filter((record) => record.type === type && !OF_ZONE.has(type));
   if (kept.length > 0) {
     const edns = found.records.filter((record) => record.type === TYPE.OPT);
     const rebuilt = rebuildReply(reply, { query, records: [...kept, ...edns], ownerIsQuestion: true });

@@ -175,9 +175,11 @@ export class DnsController {
 
   async #updateResolver(server: TcpAddress | undefined, domains: readonly string[]): Promise<void> {
     const { resolver } = this.#options;
+    const { problem: reason, hint: advice } = this.#upstreams ?? {};
+    const noUpstream = reason === undefined ? undefined : { problem: reason, hint: advice };
     const outcome = server === undefined
       ? await resolver.withdraw()
-      : await resolver.apply({ server, domains, forwards: this.#upstreams?.problem === undefined });
+      : await resolver.apply({ server, domains, noUpstream });
     const { changed, problem, hint, refused } = outcome;
     this.#onResolverProblem.report(problem, () => {
       log.warn("Cannot make this machine use the DNS server: {error}", { error: problem, hint });

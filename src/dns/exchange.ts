@@ -15,7 +15,8 @@ const ANY_IPV6 = "::";
 
 /**
  * Sends a request by UDP from sockets of its own, one for each family, and so from random ports: to
- * one server, and to one more after each pause or failure. The first good reply wins. Only messages
+ * one server, and to one more after each pause or failure. A server that has no route is skipped
+ * from then on, unless none has. The first good reply wins. Only messages
  * from a server that was queried, with the same id and question, are replies (RFC 5452); a reply
  * whose question is in another case is only marked, unless the server is known to ignore the case.
  * Undefined if the signal aborts first. If all servers fail, the first failure is the result.
@@ -24,6 +25,7 @@ export function exchangeUdp(request: Request, options: UdpExchangeOptions): Prom
   const { servers, listenUdp, nextMs, firstMs = nextMs, cases, signal } = options;
   const sockets = new Map<string, UdpSocket>();
   const failed = new Map<TcpAddress, ServerReply>();
+  const unreachable = new Set<TcpAddress>();
   const { promise, resolve, reject } = Promise.withResolvers<ServerReply | undefined>();
   let queried = 0;
   let isOver = false;
@@ -36,15 +38,27 @@ export function exchangeUdp(request: Request, options: UdpExchangeOptions): Prom
   const isPlain = (server: TcpAddress) => cases.ignoresCase(server) || queried > servers.length;
   function queryNext(): void {
     clearTimeout(timer);
-    const server = servers[queried++ % servers.length]!;
-    timer = setTimeout(queryNext, queried === 1 ? firstMs : nextMs);
+    // The network may be back by now.
+    if (unreachable.size === servers.length) unreachable.clear();
+    let server: TcpAddress;
+    do server = servers[queried++ % servers.length]!; while (unreachable.has(server));
+    timer = setTimeout(queryNext, queried - unreachable.size <= 1 ? firstMs : nextMs);
     const attempt = queried;
     send(server, isPlain(server) ? plainCopy(request) : request.bytes).catch((error) => {
-      if (isOver || attempt !== queried) return;
-      // Without a route to it (no IPv6, for example) the next one is queried at once, but once.
-      if (queried < servers.length) queryNext();
-      else if (sockets.size === 0) reject(error);
+      if (isOver) return;
+      // Without a route to it (no IPv6, for example) the next one is queried at once.
+      unreachable.add(server);
+      if (endIfAllFailed()) return;
+      if (unreachable.size < servers.length) {
+        if (attempt === queried) queryNext();
+      } else if (sockets.size === 0) reject(error);
     });
+  }
+  function endIfAllFailed(): boolean {
+    const [first] = failed.values();
+    if (first === undefined || !servers.every((one) => failed.has(one) || unreachable.has(one))) return false;
+    finish(first);
+    return true;
   }
   async function send({ address: hostname, port }: TcpAddress, bytes: Uint8Array): Promise<void> {
     const family = hostname.includes(":") ? ANY_IPV6 : ANY_IPV4;
@@ -73,8 +87,7 @@ export function exchangeUdp(request: Request, options: UdpExchangeOptions): Prom
     if (keepsCase) cases.noteKept(server);
     if (isGood(bytes) || result.isOtherCase) return finish(result);
     failed.set(server, result);
-    if (failed.size === servers.length) finish(failed.values().next().value);
-    else if (queried < servers.length) queryNext();
+    if (!endIfAllFailed() && queried < servers.length) queryNext();
   }
   if (signal.aborted) return Promise.resolve(undefined);
   const onAbort = (): void => finish(failed.values().next().value);

@@ -2,7 +2,7 @@ import type { Config } from "../config/config.ts";
 import { parseListenAddress } from "../config/listen_address.ts";
 import { type Cidr, formatIpv4, parseIpv4 } from "../lib/ipv4.ts";
 import { isSharedListenMode, VIRTUAL } from "../model/listen_mode.ts";
-import { ANY_ADDRESS, type Route, type RouteTable } from "../model/route_table.ts";
+import { answerAddress, ANY_ADDRESS, type Route, type RouteTable } from "../model/route_table.ts";
 import type { TcpAddress } from "../system/tcp.ts";
 import { Zone } from "./zone.ts";
 
@@ -101,10 +101,8 @@ export function isNetworkMode(net: Config["net"]): boolean {
  * Returns the address in the answer for a route; undefined for the address that received the query.
  */
 function answerFor(route: Route, advertiseIp: string): string | undefined {
-  if (!isSharedListenMode(route.listenInterface)) return route.address;
-  if (route.advertisedIp !== undefined) return route.advertisedIp;
-  if (advertiseIp !== "") return advertiseIp;
-  return route.address === ANY_ADDRESS ? undefined : route.address;
+  const address = answerAddress(route, advertiseIp);
+  return address === ANY_ADDRESS ? undefined : address;
 }
 
 function sharedInterfaces({ listenInterface, overrides }: Config["net"]): string[] {

@@ -1,15 +1,24 @@
 /**
- * The record types that this server knows (RFC 1035 3.2.2, RFC 4034, RFC 6672, RFC 6891, RFC 9460).
+ * The record types that this server knows (RFC 1035 3.2.2, RFC 4034, RFC 5155, RFC 6672, RFC 6891,
+ * RFC 7344, RFC 7477, RFC 8976, RFC 9460).
  */
 export const TYPE = {
   A: 1,
+  NS: 2,
   CNAME: 5,
   SOA: 6,
   AAAA: 28,
   DNAME: 39,
   OPT: 41,
+  DS: 43,
   RRSIG: 46,
   NSEC: 47,
+  DNSKEY: 48,
+  NSEC3PARAM: 51,
+  CDS: 59,
+  CDNSKEY: 60,
+  CSYNC: 62,
+  ZONEMD: 63,
   SVCB: 64,
   HTTPS: 65,
   IXFR: 251,

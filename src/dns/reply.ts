@@ -40,6 +40,9 @@ function extendedError(code: number, text: string): Uint8Array {
 export const NO_UPSTREAM: Uint8Array = extendedError(14, "no upstream DNS server is known");
 /** "No Reachable Authority". */
 export const UPSTREAM_SILENT: Uint8Array = extendedError(22, "no upstream DNS server answered");
+/** "Other". */
+export const UPSTREAM_MALFORMED: Uint8Array = extendedError(0, "upstream DNS reply is malformed");
+export const TOO_MANY_QUERIES: Uint8Array = extendedError(0, "too many queries at once");
 
 /** Makes a reply with the unchanged question, at most one record, and EDNS if the query had it. */
 export function makeReply(query: Query, parts: ReplyParts): Uint8Array {

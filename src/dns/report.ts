@@ -4,10 +4,15 @@ import type { ResolverOutcome } from "../names/resolver/resolver.ts";
 import type { Upstreams } from "./choose_upstreams.ts";
 import type { DnsBinding } from "./server.ts";
 
+/** The unresolved names that `status` lists. */
+const MAX_NAMED = 10;
+
 /** Returns the part of `status` about DNS. */
 export function dnsReport(input: DnsReportInput): StatusReport["dns"] {
   const { bindings, names, upstreams, resolver, outcome } = input;
   const isOff = bindings.length === 0;
+  // All other names are in the hosts file, too.
+  const unresolved = isOff ? [] : [...outcome?.refused ?? []].filter(([name]) => name.startsWith("*."));
   const reasons = [outcome?.problem ?? resolver.reason, unresolvedText(outcome?.refused ?? new Map())]
     .filter((reason) => reason !== undefined);
   return {
@@ -19,9 +24,13 @@ export function dnsReport(input: DnsReportInput): StatusReport["dns"] {
     })),
     upstreams: isOff ? [] : [...upstreams?.servers ?? []],
     forwarding: {
-      error: isOff ? null : upstreams?.problem ?? null,
+      error: isOff ? null : upstreams?.problem ?? upstreams?.leftOut ?? null,
       hint: isOff ? null : upstreams?.hint ?? null,
     },
+    unresolved: unresolved.slice(0, MAX_NAMED).map(([name, why]) =>
+      `${name} does not resolve on this machine: ${why}`
+    ),
+    unresolved_count: unresolved.length,
     resolver: {
       driver: resolver.kind,
       target: resolver.label,

@@ -10,7 +10,14 @@ import { replyTo } from "./reply_to.ts";
 import { type DroppedRecord, filterReply } from "./filter_reply.ts";
 import { HEADER_BYTES, type Query, readQuery } from "./query.ts";
 import { type RateDecision, RateLimit } from "./rate_limit.ts";
-import { fitReply, makeReply, RCODE, UPSTREAM_SILENT } from "./reply.ts";
+import {
+  fitReply,
+  makeReply,
+  RCODE,
+  TOO_MANY_QUERIES,
+  UPSTREAM_MALFORMED,
+  UPSTREAM_SILENT,
+} from "./reply.ts";
 import { TcpServer, type TcpServerLimits } from "./tcp_server.ts";
 import { serveUdp } from "./udp_server.ts";
 import { UpstreamClient } from "./upstream_client.ts";
@@ -149,15 +156,27 @@ export class DnsServer implements AsyncDisposable {
     if (query === undefined || query instanceof Uint8Array) return query;
     const isOurs = query.name !== undefined && zone.has(query.name);
     const isUdp = signal === undefined;
-    const failure = () => makeReply(query, { rcode: RCODE.SERVFAIL, recursion, error: UPSTREAM_SILENT });
+    const fail = (error: Uint8Array) => makeReply(query, { rcode: RCODE.SERVFAIL, recursion, error });
     const holder = isLocal ? signal ?? client.port : address;
     const forwarded = this.#upstream.query(query, { holder, isLocal, isUdp, signal });
-    return forwarded?.then((received) => {
-      const reply = received &&
-        (isOurs ? answerOwnName(received, query) : this.#filter(received, { query, zone }));
-      if (reply === undefined) return failure();
+    if (forwarded === undefined) {
+      log.debug("Cannot forward a DNS query: too many queries at once", {
+        client: address,
+        name: query.name,
+      });
+      return fail(TOO_MANY_QUERIES);
+    }
+    return forwarded.then((received) => {
+      if (received === undefined) return fail(UPSTREAM_SILENT);
+      const reply = isOurs ? answerOwnName(received, query) : this.#filter(received, { query, zone });
+      if (reply === undefined) {
+        log.debug("Cannot use the reply of an upstream DNS server: it is malformed or too long", {
+          name: query.name,
+        });
+        return fail(UPSTREAM_MALFORMED);
+      }
       return isUdp ? fitReply(reply, query) : reply;
-    }) ?? failure();
+    });
   }
 
   #filter(
@@ -172,11 +191,6 @@ export class DnsServer implements AsyncDisposable {
       localAddress,
       allowsPrivate: () => query.name !== undefined && allowsPrivate(query.name),
     });
-    if (filtered === undefined) {
-      log.debug("Cannot use the reply of an upstream DNS server: it is malformed or too long", {
-        name: query.name,
-      });
-    }
     if (filtered?.dropped !== undefined) onDropped(filtered.dropped);
     return filtered?.reply;
   }

@@ -10,6 +10,7 @@ const log = getLogger(["ngrokd", "dns"]);
 export class UpstreamFinder {
   readonly #options: UpstreamFinderOptions;
   readonly #onServers = new OnChange();
+  readonly #onLeftOut = new OnChange();
   readonly #onUnreadable = { [RESOLV_CONF]: new OnChange(), [UPLINK]: new OnChange() };
 
   constructor(options: UpstreamFinderOptions) {
@@ -21,16 +22,19 @@ export class UpstreamFinder {
     const [resolvConf, uplink] = await Promise.all([this.#read(RESOLV_CONF), this.#read(UPLINK)]);
     const { holds } = this.#options;
     const upstreams = chooseUpstreams({ ...options, resolvConf, uplink, holds });
-    const { servers, from, problem, hint } = upstreams;
+    const { servers, from, problem, leftOut, hint } = upstreams;
     this.#onServers.report(problem ?? servers.join(" "), (text) => {
       if (problem === undefined) {
         log.info("Forwarding other DNS queries to {servers}", { servers: text, from });
       } else log.warn("Cannot forward other DNS queries: {error}", { error: problem, hint });
     });
+    this.#onLeftOut.report(leftOut, (reason) => {
+      log.warn("Cannot use some of the DNS servers: {error}", { error: reason, hint });
+    });
     return upstreams;
   }
 
-  async #read(path: typeof RESOLV_CONF | typeof UPLINK): Promise<string> {
+  async #read(path: typeof RESOLV_CONF | typeof UPLINK): Promise<string | undefined> {
     let text: string | undefined;
     let problem: string | undefined;
     try {
@@ -41,7 +45,7 @@ export class UpstreamFinder {
     this.#onUnreadable[path].report(problem, (reason) => {
       log.warn("Cannot find the DNS servers of this machine: {error}", { error: reason });
     });
-    return text ?? "";
+    return text;
   }
 }
 

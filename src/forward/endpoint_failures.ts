@@ -1,4 +1,5 @@
-import { DialError, type UpgradeError, withHint } from "../model/errors.ts";
+import { DialError, UpgradeError, withHint } from "../model/errors.ts";
+import { isRefusal } from "./upgrade.ts";
 
 /** An endpoint is failing after so many failures in a row. */
 const FAILING_AFTER = 3;
@@ -13,6 +14,8 @@ export class EndpointFailures {
   readonly #unreached = new Map<string, Failures>();
   /** The probes in a row that did not reach the ingress. */
   #probes: Failures = { count: 0, error: "" };
+  /** The services whose upgrades the ingress has not answered since it last answered one. */
+  readonly #unanswered = new Set<string>();
 
   /** Records that an upgrade to the service succeeded. */
   recordSuccess(service: string): void {
@@ -23,6 +26,7 @@ export class EndpointFailures {
   /** Records that the ingress answered. */
   recordReached(): void {
     this.#unreached.clear();
+    this.#unanswered.clear();
     if (this.#probes.count > 0) this.#probes = { count: 0, error: "" };
   }
 
@@ -30,10 +34,16 @@ export class EndpointFailures {
   recordFailure(service: string, error: DialError | UpgradeError): void {
     const failures = error instanceof DialError ? this.#unreached : this.#refused;
     failures.set(service, next(failures.get(service), error));
+    if (error instanceof UpgradeError && !isRefusal(error)) this.#unanswered.add(service);
   }
 
-  /** Records that a probe did not reach the ingress, which concerns all services. */
+  /**
+   * Records that a probe did not reach the ingress, which concerns all services. An upgrade that
+   * was not answered counts only if one to another service was not answered either: the endpoint
+   * alone may hang.
+   */
   recordUnreached(error: DialError | UpgradeError): void {
+    if (error instanceof UpgradeError && this.#unanswered.size < 2) return;
     this.#probes = next(this.#probes, error);
   }
 
@@ -52,7 +62,7 @@ export class EndpointFailures {
 
   /** Forgets all other services. */
   retain(services: ReadonlySet<string>): void {
-    for (const failures of [this.#refused, this.#unreached]) {
+    for (const failures of [this.#refused, this.#unreached, this.#unanswered]) {
       for (const key of failures.keys()) if (!services.has(key)) failures.delete(key);
     }
   }

@@ -63,8 +63,8 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
   const protocol = (): NamelessProtocol | undefined =>
     tls === undefined ? undefined : protocolOf(initial, { servesHttp: http !== undefined });
   if (peeked.kind !== "found") {
-    // A browser opens connections in reserve, but with TLS it sends its ClientHello at once.
-    const isSilent = peeked.kind === "late" && initial.length === 0 && http === undefined;
+    // HTTP clients speak first, and browsers open connections in reserve.
+    const isSilent = peeked.kind === "late" && initial.length === 0 && http === undefined && hasTlsRoute(tls);
     return {
       ...unclear(peeked.kind, { initial, isTls: leadsToTls(initial), headMs: limits.headMs }),
       protocol: isSilent ? SILENT : protocol(),
@@ -146,7 +146,10 @@ async function findByPrelude(
     const { bytes, prelude } = answered;
     const isStartup = prelude?.protocol === "postgres" && prelude.message === "startup";
     const refusal = isStartup
-      ? postgresError("This port is shared by several names, which only TLS shows", PLAIN_POSTGRES.hint)
+      ? postgresError(
+        "ngrokd needs the server name (SNI) of a TLS handshake to find the endpoint",
+        PLAIN_POSTGRES.hint,
+      )
       : undefined;
     return { ...notFound("bad_request", refusal), protocol: protocolOf(bytes) };
   }

@@ -8,7 +8,7 @@ import type { System } from "../system/system.ts";
 import { Turns } from "../system/turns.ts";
 import { ConnectionSlots } from "./admission/connection_slots.ts";
 import { DialGate } from "./admission/dial_gate.ts";
-import { IngressSlots } from "./admission/ingress_slots.ts";
+import { IngressSlots, type Refusal } from "./admission/ingress_slots.ts";
 import { LargeHeads } from "./admission/large_heads.ts";
 import { LIMITS, type Limits } from "./admission/limits.ts";
 import { planSlots, type SlotPlan } from "./admission/slot_plan.ts";
@@ -36,6 +36,7 @@ export class Forwarder implements AsyncDisposable {
   readonly #listeners: Listeners;
   readonly #connections: RunningConnections;
   readonly #gate: DialGate;
+  readonly #slots: IngressSlots;
   readonly #attempts = new Attempts();
   readonly #traffic = new TrafficCounters();
   readonly #health = new IngressHealth();
@@ -49,6 +50,7 @@ export class Forwarder implements AsyncDisposable {
     const { slots, accepted, unsentBytes } = { ...planSlots(Infinity), ...options.plan };
     const limits = { ...LIMITS, ...options.limits };
     this.#gate = new DialGate(limits.ingressMs / 2);
+    this.#slots = new IngressSlots({ max: slots, maxUnsentBytes: unsentBytes, idleTimeoutMs });
     const shared = {
       access: options,
       rules: options.hostRules ?? LOOPBACK_ONLY,
@@ -57,7 +59,7 @@ export class Forwarder implements AsyncDisposable {
       largeHeads: new LargeHeads(),
       gate: this.#gate,
       attempts: this.#attempts,
-      ingressSlots: new IngressSlots({ max: slots, maxUnsentBytes: unsentBytes, idleTimeoutMs }),
+      ingressSlots: this.#slots,
       traffic: this.#traffic,
       health: this.#health,
       turns: new Turns(),
@@ -163,6 +165,11 @@ export class Forwarder implements AsyncDisposable {
   /** Returns the last connection or probe of the ingress. */
   ingressCheck(): IngressCheck {
     return this.#health.check;
+  }
+
+  /** Returns the last connection that no slot was free for; undefined if there was none. */
+  slotRefusal(): Refusal | undefined {
+    return this.#slots.refusal;
   }
 
   /** Returns the last error of a service (`host:port`) that is failing; undefined if it is not. */

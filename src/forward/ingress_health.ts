@@ -1,4 +1,4 @@
-import { type DialError, UpgradeError } from "../model/errors.ts";
+import { DialError, UpgradeError } from "../model/errors.ts";
 import type { IngressStep } from "../model/report.ts";
 import { EndpointFailures } from "./endpoint_failures.ts";
 import { FailureLog } from "./failure_log.ts";
@@ -16,24 +16,27 @@ export class IngressHealth {
   readonly #log = new FailureLog();
   readonly #probeLog = new ProbeLog();
   #state: IngressState = { state: "unknown", error: null, hint: null };
-  #check: IngressCheck = { step: null, at: undefined };
+  #check: IngressCheck = { step: null, at: undefined, answeredAt: undefined };
   #provenAt = -Infinity;
-  #isUpgradeFailing = false;
+  #unanswered: string | undefined;
 
   /** Records that a connection reached the service with this key (`host:port`). */
   recordSuccess(service: string): void {
-    this.#setOk();
+    this.#setAnswered();
     this.endpoints.recordSuccess(service);
     this.#log.recordSuccess(service);
     this.#probeLog.recordSuccess(service);
   }
 
-  /** Records that a connection failed. An ingress that refuses one endpoint is healthy itself. */
+  /**
+   * Records that a connection failed. An ingress that refuses one endpoint is healthy itself, and a
+   * limit of ngrokd itself says nothing about the ingress.
+   */
   recordFailure(service: string, error: DialError | UpgradeError): void {
-    this.#fail(error);
-    // At a limit of ngrokd itself nobody has tried to reach the endpoint.
-    if (error.code !== "full") this.endpoints.recordFailure(service, error);
     this.#log.recordFailure(service, error);
+    if (error.code === "full") return;
+    this.#fail(service, error);
+    if (!isLocal(error)) this.endpoints.recordFailure(service, error);
   }
 
   /**
@@ -41,7 +44,7 @@ export class IngressHealth {
    * about upgrades.
    */
   recordReached(): void {
-    if (this.#state.state === "failing" && this.#isUpgradeFailing) return;
+    if (this.#unanswered !== undefined) return;
     this.#setOk();
     this.endpoints.recordReached();
     this.#probeLog.recordReached();
@@ -49,14 +52,19 @@ export class IngressHealth {
 
   /** Records that a probe failed. `service` is undefined if it asked for none. */
   recordProbeFailure(service: string | undefined, error: DialError | UpgradeError): void {
-    this.#fail(error);
+    this.#fail(service, error);
+    if (service !== undefined && !isLocal(error)) this.endpoints.recordFailure(service, error);
     if (!isRefusal(error)) this.endpoints.recordUnreached(error);
-    if (service !== undefined) this.endpoints.recordFailure(service, error);
     this.#probeLog.recordFailure(service, error);
   }
 
   report(): IngressState {
     return this.#state;
+  }
+
+  /** The service whose upgrade the ingress did not answer, if that is the last failure. */
+  get unanswered(): string | undefined {
+    return this.#unanswered;
   }
 
   /** The last connection or probe. */
@@ -76,21 +84,27 @@ export class IngressHealth {
     this.endpoints.retain(services);
   }
 
-  #fail(error: DialError | UpgradeError): void {
+  #fail(service: string | undefined, error: DialError | UpgradeError): void {
     if (isRefusal(error)) {
-      this.#setOk();
+      this.#setAnswered();
       this.endpoints.recordReached();
       this.#probeLog.recordReached();
       return;
     }
-    this.#isUpgradeFailing = error instanceof UpgradeError;
+    this.#unanswered = error instanceof UpgradeError ? service : undefined;
     this.#state = { state: "failing", error: error.message, hint: error.hint ?? null };
-    this.#check = { step: ingressStep(error), at: Date.now() };
+    this.#check = { ...this.#check, step: ingressStep(error), at: Date.now() };
+  }
+
+  #setAnswered(): void {
+    this.#setOk();
+    this.#check = { ...this.#check, answeredAt: this.#check.at };
   }
 
   #setOk(): void {
     if (this.#state.state !== "ok") this.#state = { state: "ok", error: null, hint: null };
-    this.#check = { step: null, at: Date.now() };
+    this.#unanswered = undefined;
+    this.#check = { ...this.#check, step: null, at: Date.now() };
     this.#provenAt = performance.now();
   }
 }
@@ -108,4 +122,11 @@ export interface IngressCheck {
   readonly step: IngressStep | null;
   /** Milliseconds since the epoch; undefined if there was none. */
   readonly at: number | undefined;
+  /** The time when the ingress last answered an upgrade, in the same unit. */
+  readonly answeredAt: number | undefined;
+}
+
+/** Returns true if ngrokd itself refused the connection, so that nobody tried to reach anything. */
+function isLocal(error: DialError | UpgradeError): boolean {
+  return error instanceof DialError && error.isLocal;
 }

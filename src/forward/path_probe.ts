@@ -5,9 +5,10 @@ import { DialError, messageOf, UpgradeError } from "../model/errors.ts";
 import { showProxy } from "../model/proxy.ts";
 import type { Route } from "../model/route_table.ts";
 import { sleep } from "../system/clock.ts";
-import { chooseProbe, isInDoubt, type ProbeOccasion } from "./choose_probe.ts";
+import { isInDoubt, type ProbeOccasion } from "./choose_probe.ts";
 import type { IngressHealth } from "./ingress_health.ts";
 import { probePath, type ProbePathOptions } from "./probe_path.ts";
+import { ProbeTurns } from "./probe_turns.ts";
 import { isRefusal } from "./upgrade.ts";
 
 /** The time between two looks at what has changed. */
@@ -24,12 +25,14 @@ const MAX_RETRY_MS = 60_000;
  */
 export class PathProbe {
   readonly #options: PathProbeOptions;
+  readonly #turns = new ProbeTurns();
   #subject = "";
   #isRequested = false;
-  #lastService = "";
   #lastAt = -Infinity;
   /** The probes in a row after which the ingress still fails. */
   #failures = 0;
+  /** True if the last probe was the first success of an endpoint that was failing. */
+  #hasRecovered = false;
 
   constructor(options: PathProbeOptions) {
     this.#options = options;
@@ -64,35 +67,53 @@ export class PathProbe {
     }
     const refused = this.#refused();
     if (sinceLast >= retryMs && this.#isInDoubt(refused)) return "refused";
-    // Traffic of others does not show that a failing endpoint works again.
     const isAnyFailing = [...refused.values()].includes(true);
+    if (sinceLast >= retryMs && this.#hasRecovered && isAnyFailing) return "recovery";
+    // Traffic of others does not show that a failing endpoint works again.
     const provenAt = isAnyFailing ? this.#lastAt : Math.max(health.provenAt, this.#lastAt);
     return now - provenAt >= intervalMs ? "idle" : undefined;
   }
 
   async #probe(occasion: ProbeOccasion, signal: AbortSignal): Promise<void> {
-    const { attempts, health, mayUpgrade, routes } = this.#options;
+    const { attempts, health } = this.#options;
     this.#isRequested = false;
     this.#subject = this.#currentSubject();
-    const route = mayUpgrade()
-      ? chooseProbe(routes(), { occasion, refused: this.#refused(), last: this.#lastService })
-      : undefined;
+    this.#hasRecovered = false;
+    const refused = this.#refused();
+    const route = this.#choose(occasion, refused);
     const service = route === undefined ? undefined : serviceKey(route);
+    const wasFailing = service !== undefined && refused.has(service);
+    let failure: unknown;
     using attempt = attempts.begin(signal);
     try {
       await probePath(route, { ...this.#options, signal: attempt.signal });
       if (service === undefined) health.recordReached();
       else health.recordSuccess(service);
+      this.#hasRecovered = wasFailing;
       // A TLS handshake alone does not show that upgrades work again.
       this.#failures = health.report().state === "failing" ? this.#failures + 1 : 0;
     } catch (error) {
+      failure = error;
       if (signal.aborted) return;
       if (attempt.isCancelled) this.#isRequested = true;
       else this.#fail(service, error);
     } finally {
       this.#lastAt = performance.now();
-      if (service !== undefined) this.#lastService = service;
+      if (route !== undefined) this.#turns.record(route, { wasFailing, error: failure });
     }
+  }
+
+  #choose(occasion: ProbeOccasion, refused: ReadonlyMap<string, boolean>): Route | undefined {
+    const { health, mayUpgrade, routes } = this.#options;
+    if (!mayUpgrade()) return undefined;
+    const intervalMs = this.#options.intervalMs();
+    return this.#turns.next(routes(), {
+      occasion,
+      refused,
+      unanswered: health.unanswered,
+      intervalMs,
+      isProven: performance.now() - health.provenAt < intervalMs,
+    });
   }
 
   #fail(service: string | undefined, error: unknown): void {

@@ -9,41 +9,44 @@ import { ingressHost, type RouteChoice } from "./choose_route.ts";
 import { dialIngress, type IngressAccess } from "./dial.ts";
 import { upgrade, type Upgraded } from "./upgrade.ts";
 
-/** The connection to the ingress that serves one client. Disposing closes it and frees its slot. */
-export interface Upstream extends Upgraded, Disposable {
-  readonly stream: ByteStream;
-  readonly slot: IngressSlot;
-}
-
 /**
- * Opens the upstream of a connection: slot → dial → upgrade, with one deadline for all three. An
- * attempt that a change of network cancels is repeated, since no byte of the client is sent
- * before the ingress has answered the upgrade.
+ * Connects to an endpoint: dial → upgrade. An attempt that a change of network cancels is repeated,
+ * since no byte of the client is sent before the ingress has answered the upgrade.
  *
- * @throws {DialError} If there is no free slot in time, or the dial fails.
+ * @throws {DialError} If the dial fails.
  * @throws {UpgradeError} If the ingress does not upgrade the connection.
  * @throws The signal's reason, if it aborts first.
  */
-export async function openUpstream(choice: RouteChoice, options: UpstreamOptions): Promise<Upstream> {
-  const { attempts, limits: { ingressMs }, signal } = options;
-  const end = performance.now() + ingressMs;
-  using stack = new DisposableStack();
-  const slot = stack.use(await takeSlot(options));
+export async function connectUpstream(choice: RouteChoice, options: ConnectOptions): Promise<Connected> {
+  const { attempts, limits: { ingressMs }, signal, endMs } = options;
   while (true) {
     using attempt = attempts.begin(signal);
     try {
-      const upgraded = await dialAndUpgrade(choice, { ...options, end, signal: attempt.signal });
-      stack.defer(() => closeQuietly(upgraded.stream));
-      const owned = stack.move();
-      return { ...upgraded, slot, [Symbol.dispose]: () => owned.dispose() };
+      return await dialAndUpgrade(choice, { ...options, signal: attempt.signal });
     } catch (error) {
       if (!attempt.isCancelled || signal.aborted) throw error;
-      if (end - performance.now() < ingressMs / 2) throw cancelledError(error);
+      if (endMs - performance.now() < ingressMs / 2) throw cancelledError(error);
     }
   }
 }
 
-/** Options of {@linkcode openUpstream}. */
+/** A connection to an endpoint. The caller closes the stream. */
+export interface Connected extends Upgraded {
+  readonly stream: ByteStream;
+}
+
+/** The connection to the ingress that serves one client. Disposing closes it and frees its slot. */
+export interface Upstream extends Connected, Disposable {
+  readonly slot: IngressSlot;
+}
+
+/** Options of {@linkcode connectUpstream}. */
+export interface ConnectOptions extends UpstreamOptions {
+  /** The deadline, as `performance.now()` counts. */
+  readonly endMs: number;
+}
+
+/** The parts that the upstream of a connection is made with. */
 export interface UpstreamOptions {
   readonly access: IngressAccess;
   readonly gate: DialGate;
@@ -56,7 +59,13 @@ export interface UpstreamOptions {
   readonly signal: AbortSignal;
 }
 
-async function takeSlot(options: UpstreamOptions): Promise<IngressSlot> {
+/**
+ * Waits for a slot of the limit of connections to the ingress.
+ *
+ * @throws {DialError} If there is none in time.
+ * @throws The signal's reason, if it aborts first.
+ */
+export async function takeSlot(options: UpstreamOptions): Promise<IngressSlot> {
   const { ingressSlots, slotRequest, limits, signal } = options;
   using limit = limitTime(limits.ingressMs, { signal });
   try {
@@ -68,10 +77,10 @@ async function takeSlot(options: UpstreamOptions): Promise<IngressSlot> {
 
 async function dialAndUpgrade(
   choice: RouteChoice,
-  options: UpstreamOptions & { end: number },
-): Promise<Upgraded & { readonly stream: ByteStream }> {
-  const { access, gate, slotRequest, signal, end } = options;
-  const leftMs = (): number => Math.max(1, end - performance.now());
+  options: ConnectOptions,
+): Promise<Connected> {
+  const { access, gate, slotRequest, signal, endMs } = options;
+  const leftMs = (): number => Math.max(1, endMs - performance.now());
   const holder = slotRequest.source ?? slotRequest.endpoint;
   const request = { host: ingressHost(choice), port: choice.route.port };
   const stream = await dialIngress(access, { timeoutMs: leftMs(), signal, gate, holder });

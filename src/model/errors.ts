@@ -73,9 +73,12 @@ export type DialFailure =
 export class DialError extends HintedError {
   override readonly name = "DialError";
   readonly code: DialFailure;
-  constructor(message: string, options: HintOptions & { code: DialFailure }) {
+  /** True if ngrokd refused the connection itself, without a dial. */
+  readonly isLocal: boolean;
+  constructor(message: string, options: HintOptions & { code: DialFailure; isLocal?: boolean }) {
     super(message, options);
     this.code = options.code;
+    this.isLocal = options.isLocal ?? false;
   }
 }
 

@@ -1,5 +1,7 @@
-import type { ApiState, IngressStep, JudgedReport } from "./report.ts";
+import type { ApiState, IngressStep, JudgedReport, SlotRefusal } from "./report.ts";
 
+/** A connection that was refused at a limit is a finding for this time. */
+const REFUSAL_SECONDS = 300;
 /** The list of endpoints is stale after this time without a good poll. */
 const STALE_SECONDS = 600;
 
@@ -14,11 +16,11 @@ const API_BRIEFS: Readonly<Record<ApiState, string>> = {
 };
 
 const INGRESS_BRIEFS: Readonly<Record<IngressStep, string>> = {
-  slot: "a limit of connections is reached",
   resolve: "the ingress's name does not resolve",
   connect: "the ingress is unreachable",
   proxy: "the proxy does not reach the ingress",
-  tls: "the ingress is not trusted",
+  tls: "the TLS handshake with the ingress fails",
+  trust: "the ingress is not trusted",
   certificate: "the ingress may refuse the certificate",
   upgrade: "the ingress does not answer",
 };
@@ -34,6 +36,7 @@ export function findingsOf(report: JudgedReport): Finding[] {
     ...apiFindings(report),
     ...certificateFindings(report),
     ...ingressFindings(report),
+    ...slotFindings(report),
     ...endpointFindings(report),
     ...machineFindings(report),
     ...trustFindings(report),
@@ -113,6 +116,19 @@ function ingressFindings({ ingress: { state, step, error } }: JudgedReport): Fin
   }];
 }
 
+/** Returns the last connection that was refused at a limit, unless that is long ago; or null. */
+export function recentRefusal({ slot_refusal: refusal }: JudgedReport): SlotRefusal | null {
+  return refusal !== null && refusal.age_seconds < REFUSAL_SECONDS ? refusal : null;
+}
+
+function slotFindings(report: JudgedReport): Finding[] {
+  const refusal = recentRefusal(report);
+  return [{
+    brief: "a limit of connections is reached",
+    reasons: refusal === null ? [] : [`Connections: ${refusal.error}, ${refusal.age_seconds} s ago`],
+  }];
+}
+
 function endpointFindings(report: JudgedReport): Finding[] {
   const { failed, failing, degraded, refused } = report;
   return [
@@ -154,19 +170,51 @@ function machineFindings({ addresses, names, dns, resolver_wanted }: JudgedRepor
       reasons: dns.forwarding.error === null ? [] : [`DNS of other names: ${dns.forwarding.error}`],
     },
     { brief: "this machine does not query ngrokd", reasons: isUnused ? [`Resolver: ${reason}`] : [] },
+    {
+      brief: `${dns.unresolved_count} ${
+        dns.unresolved_count === 1 ? "wildcard does" : "wildcards do"
+      } not resolve`,
+      reasons: unresolvedTexts(dns).map((text) => `DNS: ${text}`),
+    },
   ];
 }
 
-function trustFindings({ trust, ingress }: JudgedReport): Finding[] {
-  const { problems, warnings, presented, look_error } = trust;
-  const target = presented?.target ?? "";
-  const distrust = (presented?.problems ?? []).map((text) => `Trust: the certificate of ${target} ${text}`);
-  const unread = look_error === null || ingress.state === "ok" ? [] : [`Trust: ${look_error}`];
+/** Returns one sentence for each wildcard that does not resolve on this machine. */
+export function unresolvedTexts({ unresolved, unresolved_count: count }: JudgedReport["dns"]): string[] {
+  const more = count - unresolved.length;
+  return [...unresolved, ...(more > 0 ? [`${more} more wildcards do not resolve on this machine`] : [])];
+}
+
+/**
+ * Returns the problems of the last probe of the ingress's certificates, unless a connection has
+ * succeeded since or the ingress is another one now.
+ */
+export function lookProblems({ trust, ingress, ingress_endpoint }: JudgedReport): LookProblems {
+  const { presented, look_error } = trust;
+  if (ingress.state === "ok") return { distrust: [], unread: [] };
+  const problems = presented?.target === ingress_endpoint ? presented.problems : [];
+  return {
+    distrust: problems.map((text) => `the certificate of ${ingress_endpoint} ${text}`),
+    unread: look_error === null ? [] : [look_error],
+  };
+}
+
+/** The problems of the last probe of the ingress's certificates. */
+export interface LookProblems {
+  /** The reasons why the ingress is not trusted. */
+  readonly distrust: readonly string[];
+  /** The error of the probe. */
+  readonly unread: readonly string[];
+}
+
+function trustFindings(report: JudgedReport): Finding[] {
+  const { problems, warnings } = report.trust;
+  const { distrust, unread } = lookProblems(report);
   return [
     { brief: "a CA cannot be used", reasons: problems.map((text) => `Trust: ${text}`) },
     { brief: "a certificate of the ingress expires soon", reasons: warnings.map((text) => `Trust: ${text}`) },
-    { brief: "the ingress is not trusted", reasons: distrust },
-    { brief: "the ingress's certificates cannot be read", reasons: unread },
+    { brief: "the ingress is not trusted", reasons: distrust.map((text) => `Trust: ${text}`) },
+    { brief: "the ingress's certificates cannot be read", reasons: unread.map((text) => `Trust: ${text}`) },
   ];
 }
 

@@ -24,10 +24,10 @@ export interface Verdict {
 export type ListSource = "none" | "kept" | "fresh";
 
 /**
- * The step of a connection to the ingress. `slot`: ngrokd's own limit allows it. `certificate`: the
- * ingress accepts ours.
+ * The step of a connection to the ingress. `tls`: the handshake. `trust`: we accept its
+ * certificate. `certificate`: the ingress accepts ours.
  */
-export type IngressStep = "slot" | "resolve" | "connect" | "proxy" | "tls" | "certificate" | "upgrade";
+export type IngressStep = "resolve" | "connect" | "proxy" | "tls" | "trust" | "certificate" | "upgrade";
 
 /** One row of `list`, with the JSON keys of the control socket (docs/compatibility.md 4.3). */
 export interface EndpointReport {
@@ -126,6 +126,8 @@ export interface JudgedReport {
   certificate: CertificateReport | null;
   /** The last failure of a connection to the ingress, unless a later connection succeeded. */
   ingress: IngressReport;
+  /** Null if there was none. */
+  slot_refusal: SlotRefusal | null;
   proxy: ProxyReport;
   trust: TrustStatus;
   config: { path: string; state: "ok" | "rejected"; problems: string[]; warnings: string[] };
@@ -145,8 +147,10 @@ export interface JudgedReport {
   health: { address: string; error: string | null };
   /** The error of the last round, for example because the state could not be saved, or null. */
   state_error: string | null;
-  /** The problems with the files of the state directory. */
+  /** The problems on this machine. */
   problems: string[];
+  /** Damage to the state files that the start has repaired. */
+  notes: string[];
   /** RFC 3339. */
   start_time: string;
   uptime_seconds: number;
@@ -164,6 +168,15 @@ export interface IngressReport {
   step: IngressStep | null;
   /** The time of the last connection or probe that showed this state, in RFC 3339, or null. */
   checked_at: string | null;
+  /** The time when it last answered an upgrade, which proves our certificate; or null. */
+  answered_at: string | null;
+}
+
+/** The last connection that ngrokd refused because of its own limits. */
+export interface SlotRefusal {
+  age_seconds: number;
+  error: string;
+  hint: string;
 }
 
 /** One certificate of `trust`. `source` and `file` are null if it is not trusted. */
@@ -235,8 +248,11 @@ export interface DnsReport {
   addresses: { address: string; error: string | null }[];
   /** The upstream DNS servers, each `address:port`. */
   upstreams: string[];
-  /** The reason why queries for other names cannot be forwarded, or null. */
+  /** The reason why other names cannot be forwarded, or not to all servers, or null. */
   forwarding: { error: string | null; hint: string | null };
+  /** The first ten wildcards that this machine does not resolve through the server. */
+  unresolved: string[];
+  unresolved_count: number;
   /** `reason` says why it is not used, or why no better one is. */
   resolver: { driver: string; target: string; reason: string | null; hint: string | null };
 }

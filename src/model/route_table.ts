@@ -1,6 +1,6 @@
 import { isHostname, parentDomains } from "../lib/hostname.ts";
 import type { Scheme } from "./endpoint.ts";
-import { VIRTUAL } from "./listen_mode.ts";
+import { isSharedListenMode, VIRTUAL } from "./listen_mode.ts";
 import { nextRevision } from "./revision.ts";
 
 /** A service with the address and port where this machine reaches it. */
@@ -100,6 +100,8 @@ export class RouteTable {
   readonly withheld: ReadonlyMap<string, string>;
   readonly revision: number = nextRevision();
   readonly #byListener = new Map<string, ListenerRoutes>();
+  /** Made on demand. */
+  readonly #withEverywhere = new Map<string, ListenerRoutes>();
 
   constructor(routes: readonly Route[], withheld: ReadonlyMap<string, string> = new Map()) {
     this.routes = routes;
@@ -109,18 +111,50 @@ export class RouteTable {
     }
   }
 
-  /** Returns the routes of the listener with this key. */
+  /**
+   * Returns the routes of the listener with this key. Names on every address are also served on an
+   * address and port that other names have, because they resolve to it too.
+   */
   at(key: string): ListenerRoutes | undefined {
-    return this.#byListener.get(key);
+    const own = this.#byListener.get(key);
+    if (own === undefined || own.owner !== undefined || !isShared(own.all[0]!)) return own;
+    const known = this.#withEverywhere.get(key);
+    if (known !== undefined) return known;
+    const { address, localPort } = own.all[0]!;
+    const everywhere = address === ANY_ADDRESS
+      ? []
+      : this.#byListener.get(listenerKey(ANY_ADDRESS, localPort))?.all ?? [];
+    const shared = everywhere.filter(isShared);
+    const routes = shared.length === 0 ? own : new ListenerRoutes([...shared, ...own.all]);
+    this.#withEverywhere.set(key, routes);
+    return routes;
   }
+}
+
+/** Returns true for a route that shares its listener with every other such route there. */
+function isShared({ scheme, extra = false, listenInterface }: Route): boolean {
+  return scheme !== "tcp" && !extra && listenInterface !== VIRTUAL;
 }
 
 /** The address of a listener on all addresses of this machine. */
 export const ANY_ADDRESS = "0.0.0.0";
 
-/** Returns the address to which the name of a route resolves; 0.0.0.0 for any of this machine. */
+/**
+ * Returns the address to which the name of a route resolves on this machine; 0.0.0.0 for any of
+ * this machine.
+ */
 export function clientAddress({ address, advertisedIp }: Route): string {
   return advertisedIp ?? address;
+}
+
+/**
+ * Returns the address to which the name of a route resolves by DNS; 0.0.0.0 for the address that
+ * the query came to. `advertiseIp` is `net.advertise_ip`, or `""`.
+ */
+export function answerAddress(route: Route, advertiseIp: string): string {
+  const { address, advertisedIp, listenInterface } = route;
+  if (!isSharedListenMode(listenInterface)) return address;
+  return advertisedIp ?? (advertiseIp === "" ? address : advertiseIp);
 }
 
 /** Returns `address:port`, the key of a listener; an IPv6 address is in brackets. */

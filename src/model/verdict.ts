@@ -28,8 +28,17 @@ function isServing(report: JudgedReport): boolean {
   if (endpoint_count + refused_count === 0) return true;
   if (active_count + degraded_count === 0) return false;
   if (report.certificate === null) return false;
-  // The clock of this machine may be wrong, which a connection that succeeds shows.
-  return !hasExpired(report) || report.ingress.state === "ok";
+  return !hasExpired(report) || isAcceptedAfterExpiry(report);
+}
+
+/**
+ * Returns true if the clock of this machine must be wrong: the ingress has answered an upgrade
+ * after the certificate expired by it.
+ */
+function isAcceptedAfterExpiry({ certificate, ingress }: JudgedReport): boolean {
+  const { state, answered_at } = ingress;
+  if (state !== "ok" || certificate === null || answered_at === null) return false;
+  return Date.parse(answered_at) > Date.parse(certificate.not_after);
 }
 
 /** Returns one line with as many findings as fit. */

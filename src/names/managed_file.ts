@@ -112,7 +112,7 @@ export type Edit =
     readonly isRepair?: boolean;
     readonly beforeWrite?: () => Promise<void>;
   }
-  | { readonly problem: string; readonly hint: string };
+  | { readonly problem: string; readonly hint: string | undefined };
 
 /** Options of {@linkcode ManagedFile}. */
 export interface ManagedFileOptions {

@@ -1,12 +1,13 @@
 import { parentDomains } from "../lib/hostname.ts";
 import { type Cidr, formatCidr } from "../lib/ipv4.ts";
 import { type Endpoint, type RefusedEndpoint, serviceKey } from "../model/endpoint.ts";
-import { isSharedListenMode, VIRTUAL } from "../model/listen_mode.ts";
+import { VIRTUAL } from "../model/listen_mode.ts";
 import { ANY_ADDRESS, type Route } from "../model/route_table.ts";
-import { groupServices, type Service } from "../model/service.ts";
+import { groupServices } from "../model/service.ts";
 import type { NamePolicy } from "../names/policy/name_policy.ts";
 import { allocateLeases, type DroppedLease, type Leases } from "./leases.ts";
 import { refusePort } from "./refuse_port.ts";
+import { type AdvertisedIps, missingIps, pinnedNames, spreadCandidates } from "./spread_candidates.ts";
 import { NOT_SPREAD, type SpreadNames, spreadNames } from "./spread_names.ts";
 import type { WithheldName } from "./withheld_names.ts";
 
@@ -33,12 +34,15 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
   const interfaces = new Map(services.map(({ hostname }) => [hostname, interfaceOf(hostname, options)]));
   const virtual = [...interfaces].filter(([, name]) => name === VIRTUAL).map(([hostname]) => hostname);
   const { leases, dropped } = allocateLeases(virtual, { ...options, known: options.leases });
-  const spread = spreadNames(sharedWebNames(services, interfaces), {
+  const modes = { ...options, modeOf: (hostname: string) => interfaces.get(hostname)! };
+  const spreadable = spreadCandidates(services, modes);
+  const spread = spreadNames(spreadable, {
     addresses: options.advertiseIps,
+    missing: missingIps(options),
+    pinned: pinnedNames(services, modes),
     known: options.spread ?? NOT_SPREAD,
     isRegistrySuffix: (domain) => names.isRegistrySuffix(domain),
   });
-  const spreads = options.advertiseIps.length > 0;
   const urls = new Map(endpoints.map(({ id, url }) => [id, url]));
   const routes: Route[] = [];
   const unserved = new Map<string, WithheldName>();
@@ -63,9 +67,8 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
       );
       continue;
     }
-    const advertisedIp = spreads && isSharedListenMode(listenInterface)
-      ? spread.names.get(hostname)
-      : undefined;
+    // The names of other endpoints keep an address only for the time when they are spread again.
+    const advertisedIp = spreadable.has(hostname) ? spread.names.get(hostname) : undefined;
     const route: Route = {
       ...service,
       address: advertisedIp === undefined || address === ANY_ADDRESS ? address : advertisedIp,
@@ -83,12 +86,10 @@ export function allocate(endpoints: readonly Endpoint[], options: AllocateOption
 }
 
 /** Options of {@linkcode allocate}. */
-export interface AllocateOptions {
+export interface AllocateOptions extends AdvertisedIps {
   readonly leases: Leases;
   /** The addresses that names of shared listeners were given in earlier rounds. */
   readonly spread?: SpreadNames | undefined;
-  /** The addresses over which the names of shared https and tls endpoints are spread. */
-  readonly advertiseIps: readonly string[];
   readonly subnet: Cidr;
   /** Subnets that replace this one at other times. */
   readonly equivalentSubnets: readonly Cidr[];
@@ -127,17 +128,6 @@ function bindOrder(routes: readonly Route[]): Route[] {
   const rank = (route: Route) =>
     route.extra ? 4 : (route.address === ANY_ADDRESS ? 0 : 2) + (route.scheme === "tcp" ? 1 : 0);
   return routes.toSorted((a, b) => rank(a) - rank(b));
-}
-
-/** Returns the names of https and tls endpoints that other machines may reach. */
-function sharedWebNames(
-  services: readonly Service[],
-  interfaces: ReadonlyMap<string, string>,
-): string[] {
-  const web = services.filter(({ hostname, scheme }) =>
-    (scheme === "https" || scheme === "tls") && isSharedListenMode(interfaces.get(hostname)!)
-  );
-  return [...new Set(web.map(({ hostname }) => hostname))];
 }
 
 /** Returns the configured mode of a host name: `virtual`, or an address or interface. */

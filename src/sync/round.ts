@@ -10,6 +10,7 @@ import type { DroppedLease, Leases } from "./leases.ts";
 import { logFirst } from "./log_first.ts";
 import { type OpenListeners, openListeners } from "./open_listeners.ts";
 import { sharedAddresses } from "./shared_addresses.ts";
+import { missingIps } from "./spread_candidates.ts";
 import { type Applied, reconcile, type ReconcileOptions } from "./reconcile.ts";
 
 const log = getLogger(["ngrokd", "sync"]);
@@ -43,9 +44,10 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
     done.routes.filter((route) => !route.extra).map((route) => [serviceKey(route), route]),
   );
   const shared = sharedAddresses(done.routes, {
+    advertiseIp: settings.advertiseIp,
     isRegistrySuffix: (domain) => settings.names.isRegistrySuffix(domain),
   });
-  const missing = new Set(settings.missingIps);
+  const missing = missingIps(settings);
   const outcomes = endpoints.filter(({ id }) => !refusedIds.has(id)).map((endpoint): EndpointOutcome => {
     const key = serviceKey(endpoint);
     const route = byService.get(key);
@@ -118,8 +120,8 @@ export interface RoundSettings
     Pick<ReconcileOptions, "publishMovedPorts" | "redirectHeldPorts" | "os"> {
   /** The first port to try when a port is in use. */
   readonly startPort: number;
-  /** Those of `advertiseIps` that this machine does not have now. */
-  readonly missingIps: readonly string[];
+  /** `net.advertise_ip`; `""` if there is none. */
+  readonly advertiseIp: string;
 }
 
 /** One endpoint after a round. */

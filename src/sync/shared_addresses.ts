@@ -1,7 +1,7 @@
 import { serviceKey } from "../model/endpoint.ts";
 import { certificateDomains, type CertificateOptions } from "../model/coalescing.ts";
 import { VIRTUAL } from "../model/listen_mode.ts";
-import { ANY_ADDRESS, clientAddress, listenerKey, type Route } from "../model/route_table.ts";
+import { answerAddress, ANY_ADDRESS, clientAddress, listenerKey, type Route } from "../model/route_table.ts";
 
 /**
  * Returns a warning for each service whose requests a browser could send to another one: browsers
@@ -10,8 +10,9 @@ import { ANY_ADDRESS, clientAddress, listenerKey, type Route } from "../model/ro
  */
 export function sharedAddresses(
   routes: readonly Route[],
-  options: CertificateOptions,
+  options: SharedOptions,
 ): ReadonlyMap<string, string> {
+  const { advertiseIp } = options;
   const web = routes.filter(({ scheme, listenInterface }) =>
     listenInterface !== VIRTUAL && (scheme === "https" || scheme === "tls")
   );
@@ -21,9 +22,15 @@ export function sharedAddresses(
   );
   const groups = Map.groupBy(pairs, ({ route, domain }) => `${route.localPort} ${domain}`);
   for (const group of groups.values()) {
-    if (group.length > 1) collect(group.map(({ route }) => route), sharing);
+    if (group.length > 1) collect(group.map(({ route }) => route), { advertiseIp, sharing });
   }
   return new Map([...sharing].map(([service, { where, names }]) => [service, warning(where, names)]));
+}
+
+/** Options of {@linkcode sharedAddresses}. */
+export interface SharedOptions extends CertificateOptions {
+  /** `net.advertise_ip`; `""` if there is none. */
+  readonly advertiseIp: string;
 }
 
 interface SharedWith {
@@ -32,15 +39,28 @@ interface SharedWith {
   readonly names: Set<string>;
 }
 
+interface Collected {
+  readonly advertiseIp: string;
+  readonly sharing: Map<string, SharedWith>;
+}
+
 /** Records which services of a group share their addresses. */
-function collect(group: readonly Route[], sharing: Map<string, SharedWith>): void {
-  const byAddress = Map.groupBy(group, clientAddress);
+function collect(group: readonly Route[], { advertiseIp, sharing }: Collected): void {
+  const byAddress = new Map<string, Route[]>();
+  for (const route of group) {
+    // This machine and others may resolve a name to different addresses.
+    for (const address of new Set([clientAddress(route), answerAddress(route, advertiseIp)])) {
+      const routes = byAddress.get(address) ?? [];
+      routes.push(route);
+      byAddress.set(address, routes);
+    }
+  }
   const everywhere = byAddress.get(ANY_ADDRESS) ?? [];
   for (const [address, own] of byAddress) {
     // A name on every address also resolves to the one that another name has.
     const together = address === ANY_ADDRESS ? group : [...own, ...everywhere];
-    if (together.length < 2) continue;
-    const names = together.map(({ hostname }) => hostname);
+    const names = [...new Set(together.map(({ hostname }) => hostname))];
+    if (names.length < 2) continue;
     for (const route of own) {
       const where = address === ANY_ADDRESS
         ? `port ${route.localPort}`

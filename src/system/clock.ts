@@ -56,6 +56,24 @@ export async function withDeadline<T>(promise: Promise<T>, options: DeadlineOpti
   }
 }
 
+/**
+ * Returns the promise's result, or throws the signal's reason when it aborts. The promise keeps
+ * running.
+ */
+export async function untilAborted<T>(promise: Promise<T>, { signal }: WaitOptions): Promise<T> {
+  if (signal === undefined) return await promise;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    promise.catch(() => {});
+  }
+}
+
 /** Options of {@linkcode withDeadline}. */
 export interface DeadlineOptions extends WaitOptions {
   readonly ms: number;

@@ -2,14 +2,14 @@ import { seconds } from "../lib/seconds.ts";
 import { DialError } from "../model/errors.ts";
 import type { Proxy } from "../model/proxy.ts";
 import { type ByteStream, closeQuietly } from "./byte_stream.ts";
-import { sleep, withDeadline } from "./clock.ts";
-import { KNOWN_ADDRESS_MS } from "./dial_tcp.ts";
+import { withDeadline } from "./clock.ts";
+import { dialInOrder } from "./dial_in_order.ts";
 import { CHECK_INGRESS, dialFailure } from "./dial_failure.ts";
 import { openTunnel } from "./proxy/open_tunnel.ts";
 import { openRelay, type Relay } from "./proxy/relay.ts";
 import { silentProxy } from "./proxy/tunnel_errors.ts";
 import { answersTls } from "./tls_answers.ts";
-import { dialPlan, forgetAddress, noteAddress } from "./working_address.ts";
+import { forgetAddress } from "./working_address.ts";
 
 /**
  * The option for a server name that differs from the dialled address. It is unstable in the
@@ -45,20 +45,18 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
     else await tls.handshake();
     return tls;
   }
-  async function openDirect(): Promise<Deno.TlsConn> {
-    const { address, delayMs } = dialPlan({ hostname, port });
-    if (address !== undefined) {
-      const known = { hostname: address, port, ...credentials, [SERVER_NAME]: hostname };
-      const found = await firstIn(Deno.connectTls(known), KNOWN_ADDRESS_MS);
-      if (found !== undefined) return found;
-      forgetAddress({ hostname, port });
-    }
-    const since = performance.now();
-    const by = { hostname, port, ...credentials, autoSelectFamilyAttemptDelay: delayMs };
-    const tls = await Deno.connectTls(by);
-    const { hostname: answered } = tls.remoteAddr as Deno.NetAddr;
-    noteAddress({ hostname, port }, { address: answered, tookMs: performance.now() - since });
-    return tls;
+  function openDirect(): Promise<Deno.TlsConn> {
+    return dialInOrder({ hostname, port }, {
+      signal,
+      open: (to) =>
+        Deno.connectTls({
+          ...credentials,
+          hostname: to.hostname,
+          port,
+          autoSelectFamilyAttemptDelay: to.delayMs,
+          ...(to.hostname === hostname ? {} : { [SERVER_NAME]: hostname }),
+        }),
+    });
   }
   async function openProxied(proxy: Proxy): Promise<ByteStream> {
     const tunnel = await openTunnel({ proxy, hostname, port, timeoutMs, checkFirst, signal });
@@ -117,16 +115,6 @@ export async function connectTls(options: TlsDialOptions): Promise<ByteStream> {
     const [code, state, hint] = dialFailure(error, { hostname, connected: conn !== undefined });
     throw new DialError(`Cannot connect to ${where}: ${state}`, { code, cause: error, hint });
   }
-}
-
-/** Waits for a connection that opens soon. A later one is closed. */
-async function firstIn(opening: Promise<Deno.TlsConn>, ms: number): Promise<Deno.TlsConn | undefined> {
-  const stop = new AbortController();
-  const late = sleep(ms, { signal: stop.signal }).catch(() => {});
-  const found = await Promise.race([opening, late]).catch(() => undefined);
-  stop.abort();
-  if (found === undefined) opening.then(closeQuietly, () => {});
-  return found ?? undefined;
 }
 
 /** Options of {@linkcode connectTls}. Keys, certificates and CAs are PEM. */

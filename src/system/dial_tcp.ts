@@ -1,42 +1,25 @@
-import { lookup } from "node:dns/promises";
-import { isLoopbackHost } from "../lib/loopback_host.ts";
-import { closeQuietly } from "./byte_stream.ts";
-import { limitTime } from "./clock.ts";
-import { holds } from "./permissions.ts";
 import { listenerKey } from "../model/route_table.ts";
 import { isAddress } from "../lib/ip_literal.ts";
-import { dialPlan, forgetAddress, type HostPort, noteAddress } from "./working_address.ts";
-
-/** The time for an address that has answered before, after which all are tried. */
-export const KNOWN_ADDRESS_MS = 300;
+import { isLoopbackHost } from "../lib/loopback_host.ts";
+import { closeQuietly } from "./byte_stream.ts";
+import { dialInOrder } from "./dial_in_order.ts";
+import { lookupHost } from "./lookup_host.ts";
+import { holds } from "./permissions.ts";
+import type { HostPort } from "./working_address.ts";
 
 /**
- * Connects to a host by TCP at the first of its addresses that answers. The other attempts end. The
- * next connection begins with that address.
+ * Connects to a host by TCP at the first of its addresses that answers. The other attempts end. If
+ * others before it did not answer, the next connection begins with that address.
  *
  * @throws The error of the runtime, or the signal's reason if it aborts first.
  */
-export async function dialTcp(where: HostPort, { signal }: DialOptions = {}): Promise<Deno.TcpConn> {
-  const { hostname, port } = where;
-  const { address, delayMs } = dialPlan(where);
-  if (address !== undefined) {
-    using limit = limitTime(KNOWN_ADDRESS_MS, { signal });
-    try {
-      return await Deno.connect({ hostname: address, port, signal: limit.signal });
-    } catch {
-      signal?.throwIfAborted();
-      forgetAddress(where);
-    }
-  }
-  const since = performance.now();
-  const conn = await Deno.connect({
-    hostname,
-    port,
-    autoSelectFamilyAttemptDelay: delayMs,
-    ...(signal === undefined ? {} : { signal }),
+export function dialTcp(where: HostPort, { signal }: DialOptions = {}): Promise<Deno.TcpConn> {
+  const { port } = where;
+  return dialInOrder(where, {
+    signal,
+    open: ({ hostname, delayMs, signal }) =>
+      Deno.connect({ hostname, port, autoSelectFamilyAttemptDelay: delayMs, signal }),
   });
-  noteAddress(where, { address: conn.remoteAddr.hostname, tookMs: performance.now() - since });
-  return conn;
 }
 
 /** Options of {@linkcode dialTcp}. */
@@ -48,7 +31,7 @@ export interface DialOptions {
  * Finds an address of a host that answers, and returns it as options for a socket of `node:net`.
  * That has an algorithm of its own for several addresses, whose second attempt throws outside every
  * handler where the permission set has only the name. Undefined if such a socket cannot be made to
- * use the address.
+ * use the address, so that it cannot be checked.
  *
  * @throws As {@linkcode dialTcp}.
  */
@@ -65,9 +48,11 @@ export async function nodeTarget(
   if (holds({ kind: "net", host: listenerKey(address, port) })) {
     return { host: address, port, autoSelectFamily: false };
   }
-  const family = address.includes(":") ? 6 : 4;
-  const first = await lookup(hostname, { family });
-  return first.address === address ? { host: hostname, port, family, autoSelectFamily: false } : undefined;
+  const isIpv6 = address.includes(":");
+  const first = (await lookupHost(hostname, options))?.find((each) => each.includes(":") === isIpv6);
+  return first === address
+    ? { host: hostname, port, family: isIpv6 ? 6 : 4, autoSelectFamily: false }
+    : undefined;
 }
 
 /** The target of a socket of `node:net`. */

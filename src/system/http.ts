@@ -4,7 +4,7 @@ import { closeQuietly } from "./byte_stream.ts";
 import { limitTime } from "./clock.ts";
 import { openWay } from "./open_way.ts";
 import type { OwnProxy } from "./proxy/own_proxy.ts";
-import type { HostPort } from "./working_address.ts";
+import { forgetAddress, type HostPort } from "./working_address.ts";
 import { openTunnel } from "./proxy/open_tunnel.ts";
 import { checkProxy } from "./proxy/tunnel_errors.ts";
 
@@ -57,6 +57,8 @@ export async function sendHttp(request: HttpRequest): Promise<HttpResponse> {
     // The connection may be dead. With HTTP/2 all later requests would use it until the kernel
     // gives it up, in a quarter of an hour.
     if (client !== undefined && client === shared) dropHttpConnections();
+    // Another address may work where this one accepts connections and does no more.
+    if (way !== undefined) forgetAddress(targetOf(new URL(url)));
     if (signal?.aborted) throw signal.reason;
     if (limit.isOver) {
       throw new ApiError(

@@ -15,6 +15,7 @@ import { type LogOutput, openLogOutput } from "./log_output.ts";
 import { connectReserved } from "./connect_reserved.ts";
 import { connectTcp, listenTcp } from "./tcp.ts";
 import { writeErr, writeOut } from "./terminal.ts";
+import { forgetAddresses } from "./working_address.ts";
 import { checkTlsPair } from "./tls_pair.ts";
 import { probeChain } from "./tls_chain.ts";
 import { listenUdp } from "./udp.ts";
@@ -28,6 +29,7 @@ export interface System {
   readonly files: typeof files;
   readonly sendHttp: typeof sendHttp;
   readonly dropHttpConnections: typeof dropHttpConnections;
+  readonly forgetAddresses: typeof forgetAddresses;
   readonly listenLocal: typeof listenLocal;
   readonly holdLock: typeof holdLock;
   readonly listenTcp: typeof listenTcp;
@@ -80,6 +82,7 @@ export function realSystem(): System {
     files,
     sendHttp,
     dropHttpConnections,
+    forgetAddresses,
     listenLocal,
     holdLock,
     listenTcp,

@@ -33,6 +33,12 @@ for (const [way, { argv, ready }] of Object.entries(WAYS)) {
       const { processes } = await machine(daemon.pid);
       return (await Promise.all(processes.map(handlesSignal))).every(Boolean);
     });
+    if (ready === " is running") {
+      await daemon.until("the health server listens", async () => {
+        const { listeners } = await machine(daemon.pid);
+        return listeners.some((address) => address.endsWith(`:${stage.healthPort}`));
+      });
+    }
     const before = await machine(daemon.pid);
     for (let count = 0; count < SIGNALS; count++) {
       for (const pid of before.processes) Deno.kill(pid, "SIGUSR1");
@@ -51,18 +57,22 @@ for (const [way, { argv, ready }] of Object.entries(WAYS)) {
 testInside("SIGUSR1 opens no inspector to a local user: ngrokctl by hand", async () => {
   await using stage = await Stage.open({ shipped: true });
   const editor = `sh -c 'echo editing; until [ -e ${stage.directory}/done ]; do sleep 0.1; done'`;
-  const ctl = new DaemonProcess([
-    ...["/usr/bin/env", `EDITOR=${editor}`, Deno.execPath(), "run", `--config=${ROOT}deno.json`],
-    ...["--no-prompt", "-P=ngrokctl", `${ROOT}ctl.ts`, "config", "edit"],
+  const command = `'${Deno.execPath()}' run --config='${ROOT}deno.json' --quiet --no-prompt -P=ngrokctl ` +
+    `'${ROOT}ctl.ts' config edit`;
+  // `config edit` needs a terminal.
+  const terminal = new DaemonProcess([
+    ...["/usr/bin/env", `EDITOR=${editor}`, "script", "--quiet", "--return", "--command", `exec ${command}`],
+    "/dev/null",
   ]);
-  await ctl.until("the editor is open", () => ctl.log.includes("editing"));
-  await ctl.until("it handles SIGUSR1", () => handlesSignal(ctl.pid));
+  await terminal.until("the editor is open", () => terminal.log.some((line) => line.includes("editing")));
+  const [, ctl] = (await machine(terminal.pid)).processes;
+  await terminal.until("it handles SIGUSR1", () => handlesSignal(ctl!));
   for (let count = 0; count < SIGNALS; count++) {
-    Deno.kill(ctl.pid, "SIGUSR1");
+    Deno.kill(ctl!, "SIGUSR1");
     assert.equal(await answerOfInspector(), "", "the inspector answers a local user");
   }
   await Deno.writeTextFile(`${stage.directory}/done`, "");
-  assert.equal((await ctl.ended).code, 0, ctl.log.join("\n"));
+  assert.equal((await terminal.ended).code, 0, terminal.log.join("\n"));
 });
 
 /**
@@ -76,11 +86,12 @@ async function sendProfilerSignal(way: string, before: Awaited<ReturnType<typeof
   assert.deepEqual(await machine(root!), before);
 }
 
-/** The processes of a daemon, and the TCP listeners of the namespace. */
+/** The processes of a daemon but `ip`, which each poll starts, and the TCP listeners. */
 async function machine(root: number): Promise<{ processes: number[]; listeners: string[] }> {
-  const rows = (await shell("ps -eo pid=,ppid=")).trim().split("\n").map((row) =>
-    row.trim().split(/ +/).map(Number)
-  );
+  const rows = (await shell("ps -eo pid=,ppid=,comm=")).trim().split("\n")
+    .map((row) => row.trim().split(/ +/))
+    .filter(([, , program]) => program !== "ip")
+    .map((row) => row.slice(0, 2).map(Number));
   const processes = [root];
   for (const parent of processes) {
     processes.push(...rows.filter(([, ppid]) => ppid === parent).map(([pid]) => pid!));

@@ -49,6 +49,6 @@ test("network", "is closed after 5 s on a shared tls port; the log says why", as
   assert.match(stderr, /Lost connection to server at 'handshake: reading initial communication packet'/);
   assert.ok(ms > 4_900 && ms < 15_000, `${ms} ms`);
   const line =
-    /on 0\.0\.0\.0:3306: .* such as MySQL, MariaDB, .* hint="Give it a port of its own: a tcp endpoint/;
+    /on 0\.0\.0\.0:3306: .* such as MySQL, MariaDB, .* hint="Give the endpoint a port of its own: a tcp endpoint/;
   await daemon.stage.until("the log has the reason", () => daemon.stage.log.some((text) => line.test(text)));
 });

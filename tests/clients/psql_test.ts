@@ -69,7 +69,7 @@ test("network", "is refused with the reason without TLS or a server name", async
   const plain = await daemon.run(psql("db.example.com", "sslmode=disable"));
   assert.match(
     plain.stderr,
-    /FATAL: {2}This port is shared by several names.*\n.*Connect with sslmode=require/,
+    /FATAL: {2}ngrokd needs the server name \(SNI\) of a TLS handshake.*\n.*Connect with sslmode=require/,
   );
   const nameless = await daemon.run(psql("db.example.com", "sslmode=require sslsni=0"));
   assert.match(nameless.stderr, /unrecognized name/);

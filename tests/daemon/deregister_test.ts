@@ -102,7 +102,7 @@ Deno.test("deregister removes the operator and the identity, names each, and can
     await registered.assertRemovesAll(),
     [
       `Removed the operator ${id} from the ngrok account\n`,
-      ...removed.map((name) => `Removed ${machine.etc}/${name}\n`),
+      ...["tls.key.ngrokd.tmp", ...removed].map((name) => `Removed ${machine.etc}/${name}\n`),
     ].join(""),
   );
   assert.equal(

@@ -59,7 +59,7 @@ for (const [name, { subnet, changes, code }] of Object.entries(CASES)) {
     assert.equal(await running, code);
     const took = performance.now() - started;
     assert.ok(took < END_MS, `${took} ms`);
-    assert.equal(machine.logText.includes("run ngrokd cleanup"), code === 1);
+    assert.equal(machine.logText.includes("Run: ngrokd cleanup"), code === 1);
     assert.match(machine.logText, new RegExp(`ngrokd has stopped.* clean=${code === 0}`));
   });
 }

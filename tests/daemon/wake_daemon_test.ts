@@ -3,6 +3,7 @@ import { DialError } from "../../src/model/errors.ts";
 import { connectTls } from "../../src/system/connect_tls.ts";
 import { realSystem } from "../../src/system/system.ts";
 import { probeChain } from "../../src/system/tls_chain.ts";
+import { hasWorkingAddress, noteAddress } from "../../src/system/working_address.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";
 import { statusLine, withDaemon } from "../fakes/with_daemon.ts";
 
@@ -134,10 +135,13 @@ for (const [what, change] of CHANGES) {
       await machine.until("a remapped port", async () => /:9\d+$/.test(await laptop.listenAddress()));
       laptop.releasePort();
       const known = laptop.polls;
+      const api = { hostname: "api.test", port: 443 };
+      noteAddress(api, { address: "192.0.2.7", tookMs: 160, order: undefined });
       change(laptop);
       await machine.until("its port", async () => await laptop.listenAddress() === laptop.wantedAddress);
       await machine.until("a poll", () => laptop.polls === known + 1);
       assert.equal(laptop.wakes, 1);
+      assert.equal(hasWorkingAddress(api), false, "another network has other routes");
 
       laptop.isCutOff = true;
       assert.deepEqual(await laptop.statusLines(2), Array(2).fill("HTTP/1.1 502 Bad Gateway"));

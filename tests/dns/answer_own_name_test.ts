@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { answerOwnName } from "../../src/dns/answer_own_name.ts";
 import { readQuery } from "../../src/dns/query.ts";
@@ -73,6 +74,31 @@ for (const [what, [type, parts, expected]] of Object.entries(ROWS)) {
     // The name exists here, so that a client must soon ask again.
     const [soa] = got.authorities;
     assert.equal(soa?.ttl, expected.length > 0 ? undefined : 5);
+  });
+}
+
+// A client took the key or the name servers of another zone for those of the name.
+for (
+  const [type, record] of [
+    ["NS", { type: "NS", data: "ns.b.org" }],
+    ["SOA", { type: "SOA", data: { mname: "ns.b.org", rname: "root.b.org", minimum: 60 } }],
+    ["DS", { type: "DS", data: { keyTag: 1, algorithm: 8, digestType: 2, digest: Buffer.alloc(32) } }],
+    ["DNSKEY", { type: "DNSKEY", data: { flags: 257, algorithm: 8, key: Buffer.alloc(32) } }],
+    ["CDS", { type: "UNKNOWN_59", data: Buffer.alloc(36) }],
+    ["CDNSKEY", { type: "UNKNOWN_60", data: Buffer.alloc(36) }],
+  ] as const
+) {
+  Deno.test(`answerOwnName() gives no ${type} of a zone behind an alias, but that of the name`, () => {
+    const behind = decode(
+      answer(TYPES[type], {
+        answers: [alias(NAME, "b.org"), { name: "b.org", ttl: 60, ...record } as PacketRecord],
+      })!,
+    );
+    assert.deepEqual([behind.rcode, behind.answers.length, behind.authorities[0]?.ttl], ["NOERROR", 0, 5]);
+    const own = decode(
+      answer(TYPES[type], { answers: [{ name: NAME, ttl: 60, ...record } as PacketRecord] })!,
+    );
+    assert.deepEqual([own.answers.length, own.authorities.length], [1, 0]);
   });
 }
 

@@ -51,18 +51,35 @@ Deno.test("chooseUpstreams() leaves out IPv6 servers that the permission set doe
     return host !== "[fe80::1]:53";
   };
   const resolvConf = "nameserver fe80::1%eth0\nnameserver 2001:db8::1\n";
-  assert.deepEqual(choose({ resolvConf, holds }).servers, ["[2001:db8::1]:53"]);
+  const some = choose({ resolvConf, holds });
+  assert.deepEqual(some.servers, ["[2001:db8::1]:53"]);
+  // It was left out in silence.
+  assert.equal(some.leftOut, "the permission set does not include [fe80::1%eth0]:53");
+  assert.match(some.hint!, /: ngrokd run$/);
   assert.deepEqual(asked, ["[fe80::1]:53", "[2001:db8::1]:53", "[::]:0"]);
   const { servers, problem, hint } = choose({ resolvConf: "nameserver fe80::1%eth0\n", holds });
   assert.deepEqual([servers, problem], [[], "the permission set does not include [fe80::1%eth0]:53"]);
-  assert.match(hint!, /^Restart ngrokd with deno task ngrokd/);
+  assert.match(hint!, /: ngrokd run$/);
 });
 
 // Other names went to 8.8.8.8, which nobody had asked for.
 Deno.test("chooseUpstreams() returns no public server that nobody has named (R94)", () => {
-  for (const resolvConf of ["", "search lan\n", "nameserver 127.0.0.53\n", "nameserver fe80::1\n"]) {
-    const { servers, problem } = choose({ resolvConf });
-    assert.deepEqual([servers, problem], [[], "/etc/resolv.conf names no DNS server"], resolvConf);
+  const stub = "/etc/resolv.conf names systemd-resolved only, and /run/systemd/resolve/resolv.conf";
+  for (
+    const [resolvConf, uplink, expected] of [
+      ["", "", "/etc/resolv.conf names no DNS server"],
+      ["search lan\n", "", "/etc/resolv.conf names no DNS server"],
+      [undefined, "", "/etc/resolv.conf cannot be read"],
+      ["nameserver dns.lan\n", "", "/etc/resolv.conf names no valid address of a DNS server"],
+      ["nameserver 127.0.0.53\n", undefined, `${stub} cannot be read`],
+      ["nameserver 127.0.0.53\n", "search lan\n", `${stub} names no DNS server`],
+      ["nameserver fe80::1\n", "", "a link-local DNS server needs its interface: fe80::1"],
+      ["nameserver 10.107.0.1\n", "", "/etc/resolv.conf names this server only"],
+    ] as const
+  ) {
+    const { servers, problem, hint } = choose({ resolvConf, uplink });
+    assert.deepEqual([servers, problem], [[], expected], resolvConf);
+    assert.match(hint!, /[Ss]et dns\.upstream: ngrokctl config edit$/);
   }
 });
 

@@ -7,7 +7,7 @@ import { BindError } from "../../src/model/errors.ts";
 import type { StatusReport } from "../../src/model/report.ts";
 import { RouteTable } from "../../src/model/route_table.ts";
 import { NoResolver } from "../../src/names/resolver/no_resolver.ts";
-import type { Resolver, ResolverOutcome } from "../../src/names/resolver/resolver.ts";
+import type { Resolver, ResolverOutcome, ResolverRequest } from "../../src/names/resolver/resolver.ts";
 import { ResolverChain } from "../../src/names/resolver/resolver_chain.ts";
 import { RESOLV_CONF } from "../../src/names/select.ts";
 import { realSystem } from "../../src/system/system.ts";
@@ -103,6 +103,8 @@ Deno.test("runDaemon() answers the names of its endpoints by DNS and forwards ot
       addresses: [{ address: `${server}:${port}`, error: null }],
       upstreams: [`127.0.0.1:${upstream.port}`],
       forwarding: { error: null, hint: null },
+      unresolved: [],
+      unresolved_count: 0,
       // Every name is in the hosts file too, so that this machine does not need the server.
       resolver: { driver: "none", target: "", reason: null, hint: null },
     });
@@ -153,6 +155,8 @@ Deno.test("runDaemon() answers DNS on the addresses of a reloaded configuration 
       addresses: [],
       upstreams: [],
       forwarding: { error: null, hint: null },
+      unresolved: [],
+      unresolved_count: 0,
       resolver: { driver: "none", target: "", reason: null, hint: null },
     });
   });
@@ -275,13 +279,13 @@ Deno.test("DnsController forwards to no server, and logs it once, if only itself
 
 Deno.test("DnsController tells the resolver whether other names can be forwarded, and status why not", async () => {
   const { config } = parseConfig({ dns: { enabled: true } });
-  const requests: (boolean | undefined)[] = [];
+  const requests: ResolverRequest["noUpstream"][] = [];
   const outcome = { changed: false, refused: new Map() };
   const resolver: Resolver = {
     kind: "fake",
     label: "/etc/fake",
-    apply({ forwards }) {
-      requests.push(forwards);
+    apply({ noUpstream }) {
+      requests.push(noUpstream);
       return Promise.resolve<ResolverOutcome>(outcome);
     },
     withdraw: () => Promise.resolve<ResolverOutcome>(outcome),
@@ -294,8 +298,9 @@ Deno.test("DnsController tells the resolver whether other names can be forwarded
     errors.push(dns.report.forwarding.error);
     await dns.close();
   }
-  assert.deepEqual(requests, [false, true]);
-  assert.deepEqual(errors, ["/etc/resolv.conf names no DNS server", null]);
+  const problem = "/etc/resolv.conf names no DNS server";
+  assert.deepEqual(requests, [{ problem, hint: "Set dns.upstream: ngrokctl config edit" }, undefined]);
+  assert.deepEqual(errors, [problem, null]);
 });
 
 Deno.test("DnsController retries a port in use every 10 s, and logs it once (F53)", async () => {
@@ -364,12 +369,17 @@ Deno.test("DnsController reports names that do not resolve, and logs each change
   const reason = "*.a.test does not resolve on this machine: no room";
   assert.deepEqual([...dns.unresolved], [["*.a.test", "no room"]]);
   assert.equal(dns.report.resolver.reason, reason);
+  assert.deepEqual([dns.report.unresolved, dns.report.unresolved_count], [[reason], 1]);
   assert.deepEqual(logged.lines("warning"), ["Some names do not resolve on this machine"]);
   assert.equal(logged.records.at(-1)!.properties["error"], "no room");
 
+  outcome.refused.set("c.test", "no room, but the hosts file has it");
+  await dns.refresh();
+  assert.equal(dns.report.unresolved_count, 1);
+  outcome.refused.delete("c.test");
   outcome.refused.set("*.b.test", "no room either");
   await dns.refresh();
   assert.equal(dns.report.resolver.reason, `${reason} (and 1 more)`);
-  assert.equal(logged.lines("warning").length, 2);
+  assert.equal(logged.lines("warning").length, 3);
   await dns.close();
 });

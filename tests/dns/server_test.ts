@@ -169,6 +169,39 @@ Deno.test("DnsServer forwards other names, and replies SERVFAIL if no server ans
   assert.equal((await ask(port, { name })).rcode, "SERVFAIL");
 });
 
+// A malformed reply looked like a silent server, and so did a client with too many queries.
+Deno.test("DnsServer says why it cannot forward, in the extended error and the log (R94)", async () => {
+  await using logged = await captureLog();
+  await using upstream = new FakeUpstream((request) => {
+    if (nameOf(request) === "silent.org") return [];
+    const reply = replyTo(request, { addresses: ["192.0.2.1"] });
+    reply[7] = 9;
+    return [reply];
+  });
+  await using server = serverOf({ ...ONE_IS_LOCAL, limits: { idleMs: 500 } });
+  server.replaceZone(zone({ "a.example.com": OURS[0] }));
+  server.replaceUpstreams([upstream]);
+  const port = bound(server);
+  const additional = [opt()];
+  const errorOf = (reply: Uint8Array) => {
+    const text = new TextDecoder().decode(reply);
+    return /no upstream DNS server answered|upstream DNS reply is malformed|too many queries/.exec(text)?.[0];
+  };
+  for (const parts of [{ name: "other.org" }, { name: "a.example.com", type: TYPES.MX }]) {
+    const reply = await askUdp(message({ ...parts, additional }), { port });
+    assert.deepEqual([decode(reply).rcode, errorOf(reply)], ["SERVFAIL", "upstream DNS reply is malformed"]);
+  }
+  using greedy = await TcpClient.connect(port);
+  const silent = (id: number) => message({ name: "silent.org", id, type: 1000 + id, additional });
+  await greedy.ask(...Array.from({ length: 65 }, (_, id) => silent(id)));
+  assert.equal(errorOf((await greedy.next())!), "too many queries");
+  const malformed = "Cannot use the reply of an upstream DNS server: it is malformed or too long";
+  assert.deepEqual(logged.lines("debug").filter((line) => line.startsWith("Cannot")), [
+    ...[malformed, malformed],
+    "Cannot forward a DNS query: too many queries at once",
+  ]);
+});
+
 // Each of the 1,024 slots may have such a reply at the same time.
 Deno.test("DnsServer filters one long forwarded reply in one turn of the event loop (R78)", async () => {
   const sockets: FakeUdp[] = [];

@@ -205,6 +205,60 @@ Deno.test("UpstreamClient asks the next server at once on a machine without IPv6
   assert.deepEqual(addresses(await upstream.query(query(), LOCAL)), ["192.0.2.1"]);
 });
 
+/** A name for which the random case makes no difference. */
+const NO_LETTERS = "1.2";
+
+// Only the first server was skipped at once, and only in the first round.
+Deno.test("UpstreamClient pauses for no server without a route, wherever it is and again (R94)", async () => {
+  using time = fakeClock();
+  for (const order of [["no", "lost", "yes"], ["lost", "no", "yes"], ["no", "no", "lost", "yes"]]) {
+    const socket = new FakeUdp();
+    const sent: string[] = [];
+    const name = new Map(order.map((kind, index) => [`10.0.0.${index}`, kind]));
+    let round = 0;
+    socket.onSend = (data, { hostname }) => {
+      sent.push(name.get(hostname)!);
+      if (name.get(hostname) === "no") throw new Deno.errors.NetworkUnreachable("no route");
+      // Both packets of the first round are lost.
+      if (name.get(hostname) === "yes" && ++round === 2) {
+        socket.deliver(replyTo(data, { addresses: ["192.0.2.1"] }), hostname, 53);
+      }
+    };
+    using upstream = upstreamOf([...name.keys()].map((address) => ({ address, port: 53 })), {
+      ...{ listenUdp: () => socket, nextMs: 1500, totalMs: 60_000 },
+    });
+    const asked = upstream.query(query({ name: NO_LETTERS }), LOCAL)!;
+    let isOver = false;
+    void asked.then(() => isOver = true);
+    await time.pass(4499);
+    assert.equal(isOver, false);
+    await time.pass(1);
+    assert.deepEqual(addresses(await asked), ["192.0.2.1"], `${order}: ${sent}`);
+    assert.deepEqual(sent.filter((kind) => kind !== "no"), ["lost", "yes", "lost", "yes"]);
+  }
+});
+
+Deno.test("UpstreamClient ends at the failure of the only servers that have a route, and else retries", async () => {
+  using time = fakeClock();
+  const socket = new FakeUdp();
+  let isDown = true;
+  socket.onSend = (data, { hostname }) => {
+    if (isDown || hostname === "10.0.0.2") throw new Deno.errors.NetworkUnreachable("no route");
+    socket.deliver(replyTo(data, { rcode: 2 }), hostname, 53);
+  };
+  using upstream = upstreamOf(SERVERS.map(({ address }) => ({ address, port: 53 })), {
+    ...{ listenUdp: () => socket, nextMs: 1500, totalMs: 60_000 },
+  });
+  const asked = upstream.query(query({ name: NO_LETTERS }), LOCAL)!;
+  await time.pass(1499);
+  isDown = false;
+  let reply: Uint8Array | undefined;
+  void asked.then((received) => reply = received);
+  // One asks the first server again, the other one finds that only the second one has no route.
+  await time.pass(1501);
+  assert.equal(decode(reply!).rcode, "SERVFAIL");
+});
+
 Deno.test("UpstreamClient takes no reply of a wrong IPv6 address or port, and one without a zone", async () => {
   using time = fakeClock();
   const socket = new FakeUdp();

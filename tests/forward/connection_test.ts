@@ -324,7 +324,8 @@ Deno.test("serveConnection() waits up to 10 s while all transfer, and frees its 
   const late = serve({ ingressSlots, url });
   await transfer(10_000);
   assert.equal(await late.outcome, "dial_failed");
-  assert.match(late.error(), /all 1 connections are in use/);
+  assert.match(ingressSlots.refusal!.error, /all 1 connections are in use/);
+  assert.equal(late.state(), "unknown", "a full ngrokd says nothing about the ingress");
   const patient = serve({ ingressSlots, url });
   await transfer(5_000);
   first.client.reset();

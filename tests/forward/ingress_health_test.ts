@@ -31,25 +31,57 @@ Deno.test("IngressHealth names the step that failed, and proves nothing by half 
     [dial("name"), "resolve"],
     [dial("refused"), "connect"],
     [dial("proxy"), "proxy"],
-    [dial("untrusted"), "tls"],
+    [dial("untrusted"), "trust"],
+    [dial("handshake"), "tls"],
     [dial("identity"), "certificate"],
     [new UpgradeError("x", { code: "closed" }), "certificate"],
     [new UpgradeError("x", { code: "timeout" }), "upgrade"],
-    [dial("full"), "slot"],
   ] as const;
   for (const [error, step] of rows) {
     health.recordFailure("a:80", error);
     assert.equal(health.check.step, step, error.code);
   }
   assert.equal(health.endpoints.errorOf("a:80"), "x");
+  const { answeredAt } = health.check;
+  assert.equal(answeredAt, undefined, "no upgrade was answered");
+  health.recordReached();
+  assert.equal(health.check.answeredAt, undefined, "a TLS handshake is no answer to an upgrade");
   health.recordSuccess("b:80");
   assert.deepEqual(health.check.step, null);
-  for (let count = 0; count < 3; count++) health.recordFailure("a:80", dial("full"));
-  assert.deepEqual([...health.endpoints.refused], [["a:80", false]], "the full slots do not count");
-  assert.equal(health.endpoints.errorOf("a:80"), undefined);
+  assert.equal(health.check.answeredAt, health.check.at);
   health.recordFailure("b:80", new UpgradeError("x", { code: "closed" }));
   health.recordReached();
   assert.equal(health.report().state, "failing", "a TLS handshake says nothing about upgrades");
+});
+
+Deno.test("IngressHealth counts no connection that ngrokd refused itself (R109)", () => {
+  const full = new DialError("all slots are in use", { code: "full", isLocal: true });
+  const silent = new DialError("it has not answered for 5 s", { code: "timeout", isLocal: true });
+  for (const [error, state] of [[full, "ok"], [silent, "failing"]] as const) {
+    const health = new IngressHealth();
+    health.recordSuccess("b:80");
+    for (let count = 0; count < 3; count++) health.recordFailure("a:80", error);
+    assert.equal(health.report().state, state, error.message);
+    assert.equal(health.endpoints.errorOf("a:80"), undefined, error.message);
+    // A probe says something about the ingress, although clients take all trials of the gate.
+    for (let count = 0; count < 3; count++) health.recordProbeFailure("a:80", silent);
+    assert.equal(health.endpoints.errorOf("b:80"), silent.message);
+  }
+});
+
+Deno.test("IngressHealth calls no other endpoint failing because one hangs (R109)", () => {
+  const health = new IngressHealth();
+  const hangs = new UpgradeError("no answer", { code: "timeout" });
+  for (let count = 0; count < 5; count++) health.recordProbeFailure("a:80", hangs);
+  assert.deepEqual([health.endpoints.errorOf("a:80"), health.endpoints.errorOf("b:80")], [
+    "no answer",
+    undefined,
+  ]);
+  for (let count = 0; count < 3; count++) health.recordProbeFailure("c:80", hangs);
+  assert.equal(health.endpoints.errorOf("b:80"), "no answer", "two services are not answered");
+  health.recordSuccess("b:80");
+  assert.equal(health.endpoints.errorOf("c:80"), "no answer");
+  assert.equal(health.endpoints.errorOf("b:80"), undefined);
 });
 
 Deno.test("isRefusal() is true for codes of the ingress, and for a message without a code", () => {

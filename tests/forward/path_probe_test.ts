@@ -23,8 +23,11 @@ const TCP = route("tcp://db.x:5432");
 const OFFLINE = answerFrame({ 3: "ERR_NGROK_3200", 4: "offline" });
 const REFUSED = new DialError("Cannot connect to i:443: connection refused", { code: "refused" });
 
-/** The behaviour of the ingress: an answer, an error of the dial, or nothing at all. */
-type Ingress = Uint8Array | DialError | "hang";
+/**
+ * The behaviour of the ingress: an answer, an error of the dial, or nothing at all; or an answer
+ * for each host.
+ */
+type Ingress = Uint8Array | DialError | "hang" | ((host: string) => Uint8Array | undefined);
 
 /** A probe under a fake clock, with an ingress in memory. */
 class Probed implements AsyncDisposable {
@@ -87,16 +90,21 @@ class Probed implements AsyncDisposable {
       return withDeadline(new Promise(() => {}), { ms: timeoutMs, signal, onTimeout });
     }
     if (this.ingress instanceof DialError) return Promise.reject(this.ingress);
-    const left = [this.ingress];
+    const { ingress } = this;
+    const left = typeof ingress === "function" ? [] : [ingress];
     this.open++;
     return Promise.resolve({
       read(buffer) {
         const next = left.shift();
+        // An endpoint that hangs: the upgrade's time limit ends it.
+        if (left.length === 0 && next?.length === 0) return new Promise(() => {});
         if (next !== undefined) buffer.set(next);
         return Promise.resolve(next?.length ?? null);
       },
       write: (data) => {
-        this.asked.push(text(data.slice(4, 7)));
+        const host = text(data.slice(4, 7));
+        this.asked.push(host);
+        if (typeof ingress === "function") left.push(ingress(host) ?? new Uint8Array());
         return Promise.resolve(data.length);
       },
       closeWrite: () => Promise.resolve(),
@@ -178,6 +186,76 @@ Deno.test("PathProbe finds out that a failing endpoint works, although others ha
   assert.equal(it.health.endpoints.errorOf("db.x:5432"), undefined, "its probe was the first success");
 });
 
+const HANGS = new UpgradeError("the ingress does not answer", { code: "timeout" });
+
+// A client that failed at one endpoint made ngrokd probe a healthy MySQL every 5 s.
+Deno.test("PathProbe asks for a tcp endpoint once in probe_interval at most (R110)", async () => {
+  await using it = new Probed({ routes: [TCP, route("tcp://my.x:3306")] });
+  await it.seconds(10);
+  for (let count = 0; count < 60; count++) {
+    it.health.recordFailure("db.x:5432", HANGS);
+    it.probe.request();
+    await it.seconds(10);
+  }
+  const counts = ["db.", "my."].map((host) => it.asked.filter((asked) => asked === host).length);
+  assert.ok(counts.every((count) => count > 0 && count <= 3), `${counts} in 610 s`);
+});
+
+Deno.test("PathProbe asks for no tcp endpoint while the ingress is unreachable (R110)", async () => {
+  await using it = new Probed({ ingress: REFUSED, routes: [TCP] });
+  await it.seconds(30);
+  it.ingress = WELCOME;
+  await it.seconds(600);
+  assert.deepEqual([it.asked, it.health.report().state], [[], "ok"]);
+});
+
+Deno.test("PathProbe finds in 48 s that packets to the ingress are dropped (R109)", async () => {
+  await using logged = await captureLog();
+  await using it = new Probed({ ingress: "hang" });
+  await it.seconds(47);
+  assert.equal(it.health.endpoints.errorOf("a.x:80"), undefined);
+  await it.seconds(1);
+  assert.match(it.health.endpoints.errorOf("a.x:80")!, /no response/);
+  it.ingress = REFUSED;
+  await it.seconds(100);
+  assert.equal(logged.lines("warning").length, 2, logged.lines("warning").join());
+});
+
+// One endpoint that hung made all endpoints failing, and the verdict was down.
+Deno.test("PathProbe asks for another endpoint if one does not answer (R109)", async () => {
+  for (const other of ["http://b.x:80", "https://b.x:443"]) {
+    await using logged = await captureLog();
+    await using it = new Probed({ routes: [HTTP, route(other), TCP] });
+    it.ingress = (host) => host === "a.x" ? undefined : WELCOME;
+    await it.seconds(900);
+    const service = other.replace(/^.*\/\//, "");
+    assert.match(it.health.endpoints.errorOf("a.x:80")!, /does not answer/, other);
+    for (const key of [service, "db.x:5432"]) assert.equal(it.health.endpoints.errorOf(key), undefined, key);
+    assert.ok(!it.asked.includes("db."), "a tcp endpoint that works is left alone");
+    const line = "Endpoint a.x:80 does not answer a probe";
+    assert.deepEqual(logged.lines("warning").map((text) => text.split(":", 2).join(":")), [line], "once");
+    it.ingress = () => undefined;
+    await it.seconds(900);
+    assert.equal(logged.lines("warning").length, 2, "the ingress does not answer");
+    assert.match(it.health.endpoints.errorOf("db.x:5432")!, /does not answer/, "no endpoint is answered");
+  }
+});
+
+// With every second of all probes in one turn, it took up to 8 hours.
+Deno.test("PathProbe finds within 10 minutes that failing ones of 50 endpoints work (R109)", async () => {
+  const routes = Array.from({ length: 50 }, (_, index) => route(`http://${10 + index}.x:80`));
+  const error = new UpgradeError("offline", { code: "ERR_NGROK_3200" });
+  for (const count of [1, 5, 49]) {
+    await using it = new Probed({ routes });
+    await it.seconds(10);
+    const failing = routes.slice(-count).map(({ hostname }) => `${hostname}:80`);
+    for (const key of failing) for (let index = 0; index < 3; index++) it.health.recordFailure(key, error);
+    await it.seconds(620 + 6 * count);
+    const left = failing.filter((service) => it.health.endpoints.errorOf(service) !== undefined);
+    assert.deepEqual(left, [], `${count} of 50`);
+  }
+});
+
 Deno.test("PathProbe runs one probe at a time, ends it after 10 s, and repeats a cancelled one (R110)", async () => {
   await using it = new Probed({ ingress: "hang" });
   assert.deepEqual(await it.seconds(4), [2]);
@@ -226,7 +304,7 @@ Deno.test("probePath() ends the connection in order, also if the server speaks f
 });
 
 Deno.test("Forwarder probes after a change of network, without a slot and without traffic (R110)", async () => {
-  await using it = startForwarder([route("tcp://db.x:5432")], {
+  await using it = startForwarder([HTTP], {
     plan: { slots: 1 },
     probeIntervalMs: () => 300_000,
     probeDelays: { checkMs: 5 },
@@ -234,13 +312,13 @@ Deno.test("Forwarder probes after a change of network, without a slot and withou
   const stop = new AbortController();
   const running = it.forwarder.runProbe(stop.signal);
   using conn = await it.dial();
-  await send(conn, "ping");
+  await send(conn, "GET / HTTP/1.1\r\nHost: a.x\r\n\r\n");
   await conn.read(new Uint8Array(8));
   await until(() => it.ingress.asked.length === 2);
   it.forwarder.retryIngress();
   await until(() => it.ingress.asked.length === 3);
   await until(() => it.ingress.open.size === 1);
-  const { open, total, errors } = it.forwarder.traffic("ep_db.x");
+  const { open, total, errors } = it.forwarder.traffic("ep_a.x");
   assert.deepEqual([open, total, errors, it.forwarder.openConnections], [1, 1, 0, 1]);
   assert.ok(it.forwarder.ingressCheck().at! > 0);
   stop.abort();

@@ -282,6 +282,27 @@ Deno.test("a shared listener ends only the connections that are reset, 1,000 at 
   assert.equal(await draining, 0);
 });
 
+// A client that resolved the first name to the second one's address got 421.
+Deno.test("a name on 0.0.0.0 is served on an address that another name has, and not the reverse", async () => {
+  await using it = share([], { behave: collect([]) });
+  const port = it.forwarder.open({ address: "0.0.0.0", port: 0 });
+  const on = (url: string, address: string) =>
+    route(url, { listenInterface: address, address, localPort: port });
+  it.forwarder.setRoutes(
+    new RouteTable([on("http://c.apps.t:80", "0.0.0.0"), on("http://admin.apps.t:80", "127.0.0.3")]),
+  );
+  const status = async (hostname: string, host: string): Promise<string> => {
+    using conn = await Deno.connect({ hostname, port });
+    await send(conn, get(host));
+    await conn.closeWrite();
+    return text(await readAll(conn)).slice(9, 12);
+  };
+  assert.equal(await status("127.0.0.3", "admin.apps.t"), "204");
+  assert.equal(await status("127.0.0.3", "c.apps.t"), "204");
+  assert.equal(await status("127.0.0.1", "c.apps.t"), "204");
+  assert.equal(await status("127.0.0.1", "admin.apps.t"), "421");
+});
+
 // Connections to such an address once went to the shared endpoints.
 Deno.test("a listener on 0.0.0.0 keeps an endpoint's own address for it, with its admission", async () => {
   const admitted: string[] = [];

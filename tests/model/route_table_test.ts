@@ -111,6 +111,35 @@ Deno.test("ListenerRoutes.owner is the only route of a listener that is virtual,
   assert.equal(owner(), undefined);
 });
 
+// With net.overrides, a name on 0.0.0.0 got wrong_host on each address that another name has.
+Deno.test("RouteTable.at() has the shared names on every address also on an address of another name", () => {
+  const on = (name: string, address: string, fields: Partial<Route> = {}) =>
+    route(name, { address, listenInterface: address, ...fields });
+  const table = new RouteTable([
+    on("c.t", "0.0.0.0"),
+    on("*.w.t", "0.0.0.0"),
+    on("other.t", "0.0.0.0", { localPort: 8443 }),
+    on("admin.t", "10.8.0.1"),
+    on("a.w.t", "10.8.0.1"),
+    on("db.t", "10.8.0.2", { scheme: "tcp" }),
+    on("page.t", "10.8.0.3", { scheme: "http", extra: true }),
+    route("virtual.t", { address: "10.107.0.2" }),
+  ]);
+  const found = (address: string) =>
+    ["c.t", "x.w.t", "a.w.t", "admin.t", "other.t"].map((name) =>
+      table.at(`${address}:443`)?.match(name)?.hostname ?? "-"
+    ).join(" ");
+  assert.equal(found("10.8.0.1"), "c.t *.w.t a.w.t admin.t -");
+  assert.equal(
+    found("0.0.0.0"),
+    "c.t *.w.t *.w.t - -",
+    "admin.t is on its own address only",
+  );
+  for (const own of ["10.8.0.2", "10.8.0.3", "10.107.0.2"]) assert.equal(found(own), "- - - - -");
+  assert.equal(table.at("10.8.0.2:443")?.owner?.hostname, "db.t");
+  assert.equal(table.at("10.8.0.1:443"), table.at("10.8.0.1:443"), "made once");
+});
+
 Deno.test("RouteTable.at() returns the routes of one listener", () => {
   const here = route("a.b");
   const there = route("a.b", { address: "127.0.0.3" });

@@ -16,6 +16,11 @@ const API = STATUS.api;
 const DNS = STATUS.dns;
 const TRUST = STATUS.trust;
 const ROW = "tcp://db.example.com:5432: no address";
+const SELF_SIGNED: JudgedReport["trust"] = {
+  ...TRUST,
+  presented: { target: STATUS.ingress_endpoint, at: "x", problems: ["is self-signed"], certificates: [] },
+};
+const UNTRUSTED = { ...STATUS.ingress, state: "failing", step: "trust", error: "why" } as const;
 const NO_RESOLVER = { ...DNS.resolver, driver: "none", reason: "resolv.conf is a symlink", hint: "Add it" };
 
 /** A change of the report → the summary and the reasons that it makes. */
@@ -133,9 +138,21 @@ const ROWS: readonly Row[] = [
     "down: the certificate has expired",
     /^Certificate: It expired/,
   ],
+  ...[null, "2026-10-29T23:59:59.000Z"].map((answered_at): Row => [
+    "the certificate has expired since the last upgrade, and a TLS handshake succeeds",
+    {
+      certificate: { ...CERTIFICATE, days_left: -1, warning: "It expired on x" },
+      ingress: { ...STATUS.ingress, answered_at },
+    },
+    "down: the certificate has expired",
+    /^Certificate: It expired/,
+  ]),
   [
     "the certificate has expired by a wrong clock",
-    { certificate: { ...CERTIFICATE, days_left: -1, warning: "It expired on x" } },
+    {
+      certificate: { ...CERTIFICATE, days_left: -1, warning: "It expired on x" },
+      ingress: { ...STATUS.ingress, answered_at: "2026-10-30T00:00:01.000Z" },
+    },
     "degraded: the certificate has expired",
     /^Certificate: It expired/,
   ],
@@ -147,11 +164,11 @@ const ROWS: readonly Row[] = [
     /^Certificate: Renewal overdue/,
   ],
   ...([
-    ["slot", "a limit of connections is reached"],
     ["resolve", "the ingress's name does not resolve"],
     ["connect", "the ingress is unreachable"],
     ["proxy", "the proxy does not reach the ingress"],
-    ["tls", "the ingress is not trusted"],
+    ["tls", "the TLS handshake with the ingress fails"],
+    ["trust", "the ingress is not trusted"],
     ["certificate", "the ingress may refuse the certificate"],
     ["upgrade", "the ingress does not answer"],
   ] as const).map(([step, brief]): Row => [
@@ -272,15 +289,48 @@ const ROWS: readonly Row[] = [
   ],
   [
     "the ingress presents an untrusted certificate",
+    { trust: SELF_SIGNED, ingress: UNTRUSTED },
+    "degraded: the ingress is not trusted",
+    /^Ingress: why$/,
+    /^Trust: the certificate of ingress\.example:443 is self-signed$/,
+  ],
+  ["a connection succeeds since the ingress was not trusted", { trust: SELF_SIGNED }, "ok"],
+  [
+    "another ingress fails than the one that was not trusted",
     {
-      trust: {
-        ...TRUST,
-        presented: { target: "i:443", at: "x", problems: ["is self-signed"], certificates: [] },
+      ingress_endpoint: "other.example:443",
+      trust: SELF_SIGNED,
+      ingress: { ...UNTRUSTED, step: "connect" },
+    },
+    "degraded: the ingress is unreachable",
+    /^Ingress: why$/,
+  ],
+  [
+    "connections are refused at the limit",
+    { slot_refusal: { age_seconds: 299, error: "all 64 connections are in use", hint: "Close some" } },
+    "degraded: a limit of connections is reached",
+    /^Connections: all 64 .* 299 s ago$/,
+  ],
+  [
+    "a connection was refused at the limit 5 minutes ago",
+    { slot_refusal: { age_seconds: 300, error: "all 64 connections are in use", hint: "Close some" } },
+    "ok",
+  ],
+  [
+    "wildcards do not resolve although the resolver works",
+    {
+      dns: {
+        ...DNS,
+        unresolved: ["*.a.x does not resolve on this machine: taken"],
+        unresolved_count: 12,
+        resolver: { ...DNS.resolver, driver: "resolver_dir" },
       },
     },
-    "degraded: the ingress is not trusted",
-    /^Trust: the certificate of i:443 is self-signed$/,
+    "degraded: 12 wildcards do not resolve",
+    /^DNS: \*\.a\.x does not resolve on this machine: taken$/,
+    /^DNS: 11 more wildcards/,
   ],
+  ["the start has repaired a damaged state file", { notes: ["ip_mappings.json was damaged"] }, "ok"],
   [
     "the certificates of the ingress cannot be read",
     { trust: { ...TRUST, look_error: "no response" }, ingress: { ...STATUS.ingress, state: "unknown" } },
@@ -311,10 +361,10 @@ const ROWS: readonly Row[] = [
     /^State: the disk is full$/,
   ],
   [
-    "there are leftovers, damaged files or listeners that do not accept",
-    { problems: ["ip_mappings.json was damaged", "The listener on x does not accept connections"] },
+    "there are leftovers, unsafe directories or listeners that do not accept",
+    { problems: ["/var/lib/ngrokd is unsafe", "The listener on x does not accept connections"] },
     "degraded: 2 problems on this machine",
-    /damaged/,
+    /unsafe/,
     /does not accept/,
   ],
 ];

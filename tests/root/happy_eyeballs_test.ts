@@ -5,6 +5,8 @@ import { sendHttp } from "../../src/system/http.ts";
 import { closeQuietly } from "../../src/system/byte_stream.ts";
 import { probeChain } from "../../src/system/tls_chain.ts";
 import { answersTls } from "../../src/system/tls_answers.ts";
+import { FakeUpstream } from "../dns/fake_upstream.ts";
+import { decode, replyTo } from "../dns/messages.ts";
 import { runModule } from "../fakes/run_module.ts";
 import { TestCa } from "../fakes/test_ca.ts";
 import { shell } from "./commands.ts";
@@ -21,6 +23,8 @@ const DIRECT_MS = 100 + SLACK_MS;
 
 /** The resolver puts addresses with a longer common prefix with host 1 before it (RFC 6724). */
 const LIVE = 9;
+/** The prefix of this one is as long, so that the order of the name server counts. */
+const EQUAL = 8;
 
 /** A TLS server whose host names also have addresses that drop every packet. */
 class HalfDeadHosts implements AsyncDisposable {
@@ -83,6 +87,10 @@ class HalfDeadHosts implements AsyncDisposable {
     } tcp dport ${this.port} redirect to :${this.port}`);
   }
 
+  address(host: number): string {
+    return this.#lan.address(host);
+  }
+
   async #serve(): Promise<void> {
     const answer = new TextEncoder().encode("HTTP/1.1 204 No Content\r\n\r\n");
     for (;;) {
@@ -133,23 +141,83 @@ test("a dead address or family of the ingress costs 300 ms, once (R96)", async (
   assert.ok(moved < 2 * PROMISED_MS + SLACK_MS && after < DIRECT_MS, `${moved}, ${after} ms`);
 });
 
-test("a dead address or family of the API costs 300 ms, once, and TLS is verified (R96)", async () => {
+/** Sends requests to the API, one after the other, with the permissions that the daemon has. */
+async function request(hosts: HalfDeadHosts, names: readonly string[]): Promise<Answer[]> {
+  const caFile = await Deno.makeTempFile();
+  await Deno.writeTextFile(caFile, hosts.ca.pem);
+  const { stdout, stderr } = await runModule(
+    `
+    import { sendHttp } from "../../src/system/http.ts";
+    const request = { method: "GET", headers: {}, timeoutMs: 5000, maxBodyBytes: 100 };
+    const answers = [];
+    for (const name of ${JSON.stringify(names)}) {
+      const since = performance.now();
+      const result = await sendHttp({ ...request, url: "https://" + name + ":${hosts.port}/" })
+        .then(({ status }) => status, (error) => error.message);
+      answers.push({ name, result, ms: Math.round(performance.now() - since) });
+    }
+    console.log(JSON.stringify(answers));
+  `,
+    {
+      permissions: [
+        `--allow-net=0.0.0.0/0,${[...new Set(names)].join()}`,
+        "--allow-read",
+        `--cert=${caFile}`,
+      ],
+    },
+  );
+  await Deno.remove(caFile);
+  assert.match(stdout, /^\[/, stderr);
+  return JSON.parse(stdout);
+}
+
+interface Answer {
+  readonly name: string;
+  /** The status of the response, or the error. */
+  readonly result: number | string;
+  readonly ms: number;
+}
+
+test("a dead address or family of the API costs 300 ms, once (R96)", async () => {
   await using hosts = await HalfDeadHosts.open(HOSTS);
   for (const name of Object.keys(HOSTS)) {
-    const request = {
-      ...{ method: "GET", url: `https://${name}:${hosts.port}/`, headers: {} } as const,
-      ...{ timeoutMs: 5000, maxBodyBytes: 100 },
-    };
-    // The runtime does not know the CA, which it says once it is connected.
-    const refused = (error: unknown) => {
-      assert.ok(error instanceof ApiError);
-      assert.equal(error.code, "unreachable");
-      assert.match(error.message, /UnknownIssuer/);
-      return true;
-    };
-    const first = await timed(() => assert.rejects(sendHttp(request), refused));
-    const next = await timed(() => assert.rejects(sendHttp(request), refused));
-    assert.ok(first < PROMISED_MS + SLACK_MS && next < DIRECT_MS, `${name}: ${first}, ${next} ms`);
+    const [first, next] = await request(hosts, [name, name]);
+    assert.deepEqual([first!.result, next!.result], [204, 204]);
+    const shown = `${name}: ${first!.ms}, ${next!.ms} ms`;
+    // The first address that is dead costs 150 ms, which the second request saves.
+    assert.ok(first!.ms < PROMISED_MS + SLACK_MS && next!.ms < first!.ms - 75, shown);
+  }
+});
+
+test("a certificate of the API that the runtime does not trust is an error (R96)", async () => {
+  await using hosts = await HalfDeadHosts.open({ "address.test": [2, "live"] });
+  const sent = sendHttp({
+    ...{ method: "GET", url: `https://address.test:${hosts.port}/`, headers: {} } as const,
+    ...{ timeoutMs: 5000, maxBodyBytes: 100 },
+  });
+  await assert.rejects(sent, (error) => {
+    assert.ok(error instanceof ApiError);
+    assert.equal(error.code, "unreachable");
+    assert.match(error.message, /UnknownIssuer/);
+    return true;
+  });
+});
+
+// The client looked the name up again after the probe, and met the dead address.
+test("a dead address costs 300 ms if the name server changes the order each time (R96)", async () => {
+  await using hosts = await HalfDeadHosts.open({ "address.test": [EQUAL, "live"] });
+  await Deno.writeTextFile("/etc/hosts", "127.0.0.1 localhost\n");
+  await Deno.writeTextFile("/etc/resolv.conf", "nameserver 127.0.0.1\n");
+  let lookups = 0;
+  await using _server = new FakeUpstream((query) => {
+    const { type } = decode(query).questions[0]!;
+    if (type !== "A") return [replyTo(query, { addresses: [] })];
+    const addresses = [hosts.address(LIVE), hosts.address(EQUAL)];
+    return [replyTo(query, { addresses: lookups++ % 2 === 0 ? addresses : addresses.reverse() })];
+  }, { port: 53 });
+  for (const answer of await request(hosts, Array(6).fill("address.test"))) {
+    assert.equal(answer.result, 204);
+    assert.ok(answer.ms < PROMISED_MS + SLACK_MS, `${answer.ms} ms`);
   }
 });
 

@@ -142,6 +142,58 @@ Deno.test("allocate() refuses a name by the policy, and serves the others with i
   assert.deepEqual([...notes], [["b.t", "it is odd"]]);
 });
 
+Deno.test("allocate() spreads names only over addresses of their interface, and none that is pinned", () => {
+  const [one, two] = ["192.168.1.5", "192.168.1.6"];
+  const spread = (modes: Record<string, string>, fields: Partial<AllocateOptions> = {}) => {
+    const names = Object.keys(modes);
+    const { routes, ...plan } = allocate(
+      endpoints(...names.map((name) => `https://${name}`)),
+      options({
+        overrides: modes,
+        advertiseIps: [one, two],
+        presentIps: [{ interface: "eth1", address: one }, { interface: "eth0:1", address: two }],
+        resolveInterface: (name) => ({ eth0: "192.168.1.4", eth1: one })[name] ?? name,
+        ...fields,
+      }),
+    );
+    const found = names.map((name) => routes.find(({ hostname }) => hostname === name)!);
+    return { rows: found.map(({ address, advertisedIp = "-" }) => `${address} ${advertisedIp}`), plan };
+  };
+  for (
+    const [mode, expected] of [
+      ["0.0.0.0", [`0.0.0.0 ${one}`, `0.0.0.0 ${two}`]],
+      ["eth0", [`${two} ${two}`, `${two} ${two}`]],
+      ["eth1", [`${one} ${one}`, `${one} ${one}`]],
+      ["10.8.0.1", ["10.8.0.1 -", "10.8.0.1 -"]],
+      ["127.0.0.1", ["127.0.0.1 -", "127.0.0.1 -"]],
+      ["lo", ["lo -", "lo -"]],
+    ] as const
+  ) {
+    assert.deepEqual(spread({ "a.b.t": mode, "c.b.t": mode }).rows, expected, mode);
+  }
+  assert.deepEqual(
+    spread({ "a.b.t": one, "c.b.t": "0.0.0.0" }).rows,
+    [`${one} -`, `0.0.0.0 ${two}`],
+    "a name avoids the address that the user gave to another one",
+  );
+  // The interface has none of them.
+  assert.deepEqual(spread({ "a.t": "eth0" }, { presentIps: [{ interface: "eth1", address: one }] }).rows, [
+    "192.168.1.4 -",
+  ]);
+  // A name that was spread over all addresses is pinned later.
+  const { plan } = spread({ "a.b.t": "0.0.0.0", "c.b.t": "0.0.0.0" });
+  const pinned = spread({ "a.b.t": "eth0", "c.b.t": "10.8.0.1" }, { spread: plan.spread }).rows;
+  assert.deepEqual(pinned, [`${two} ${two}`, "10.8.0.1 -"]);
+});
+
+Deno.test("allocate() takes the spread address from a name that is no longer https or tls", () => {
+  const shared = { listenInterface: "0.0.0.0", advertiseIps: ["192.168.1.5"] };
+  const fields = options({ ...shared, presentIps: [{ interface: "eth0", address: "192.168.1.5" }] });
+  const { spread } = allocate(endpoints("https://a.t", "http://a.t"), fields);
+  const { routes } = allocate(endpoints("http://a.t"), { ...fields, spread });
+  assert.deepEqual(routes.map(({ advertisedIp }) => advertisedIp), [undefined]);
+});
+
 // An endpoint tcp://x:22 opened 0.0.0.0:22 (R58).
 Deno.test("allocate() refuses system ports in network mode, unless they are allowed", () => {
   const urls = [

@@ -6,11 +6,12 @@ import { endpoints } from "../fakes/endpoints.ts";
 import { route } from "../fakes/routes.ts";
 import { ANY_NAME, FakeWorld, NOTHING_SAVED, roundSettings } from "../fakes/sync_effects.ts";
 
+const OPTIONS = { advertiseIp: "", ...ANY_NAME };
 const NETWORK = { address: "0.0.0.0", listenInterface: "0.0.0.0" };
 
 /** The services with a warning. */
 function warned(...routes: Route[]): string[] {
-  return [...sharedAddresses(routes, ANY_NAME).keys()].sort();
+  return [...sharedAddresses(routes, OPTIONS).keys()].sort();
 }
 
 Deno.test("sharedAddresses() warns only of TLS names for which one certificate could be", () => {
@@ -52,15 +53,27 @@ Deno.test("sharedAddresses() compares the addresses that clients use", () => {
   assert.equal(warned(a, route(b, NETWORK)).length, 2, "clients of 192.0.2.1 get that address for b");
   assert.deepEqual(warned(a, route(b, { ...NETWORK, advertisedIp: "192.0.2.2" })), []);
   assert.equal(warned(a, route(b, { ...NETWORK, advertisedIp: "192.0.2.1" })).length, 2);
+
+  // By net.advertise_ip, clients reach names on different addresses at one.
+  const behindNat = (...routes: Route[]) =>
+    [...sharedAddresses(routes, { ...OPTIONS, advertiseIp: "198.51.100.1" }).values()].map((text) =>
+      text.slice(0, text.indexOf(":", 30))
+    );
+  const expected = ["shares 198.51.100.1:443 with b.apps.com", "shares 198.51.100.1:443 with a.apps.com"];
+  assert.deepEqual(behindNat(a, at(b, "192.0.2.2")), expected);
+  assert.deepEqual(behindNat(a, at(b, "192.0.2.2", { advertisedIp: "192.0.2.2" })), []);
+  assert.deepEqual(behindNat(route(b, NETWORK)), [], "a name does not share with itself");
+  // This machine resolves the second name to 127.0.0.1, too.
+  assert.equal(behindNat(at(b, "127.0.0.1"), route("https://a.apps.com:443", NETWORK)).length, 2);
 });
 
 Deno.test("sharedAddresses() names one of the others and counts the rest, in linear time", () => {
   const many = Array.from({ length: 5000 }, (_, index) => route(`https://a${index}.apps.com:443`, NETWORK));
   const start = performance.now();
-  const texts = [...sharedAddresses(many, ANY_NAME).values()];
+  const texts = [...sharedAddresses(many, OPTIONS).values()];
   assert.ok(performance.now() - start < 2000);
   assert.match(texts[0]!, /^shares port 443 with a1\.apps\.com and at least 99 more: .*net\.advertise_ips$/);
-  const three = [...sharedAddresses(many.slice(0, 3), ANY_NAME).values()];
+  const three = [...sharedAddresses(many.slice(0, 3), OPTIONS).values()];
   assert.match(three[2]!, /^shares port 443 with a0\.apps\.com and 1 more: /);
 });
 
@@ -104,7 +117,9 @@ Deno.test("a round spreads names over net.advertise_ips, and warns of those that
   assert.deepEqual(brief(bound.rows), ["a 192.0.2.1 1", "b 192.0.2.2 2"]);
   assert.deepEqual([...world.open].sort(), ["192.0.2.1:443", "192.0.2.2:443"]);
 
-  const missing = await run("a b", ips, { missingIps: ["192.0.2.2"] }, spread.saved);
+  const missing = await run("a b", ips, {
+    presentIps: [{ interface: "eth0", address: "192.0.2.1" }],
+  }, spread.saved);
   assert.deepEqual(missing.rows.map(([, , , , reason]) => reason), [
     "",
     "its address 192.0.2.2 in net.advertise_ips is not an address of this machine now",

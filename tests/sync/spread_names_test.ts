@@ -6,8 +6,15 @@ const ONE = "192.0.2.1";
 const TWO = "192.0.2.2";
 const THREE = "192.0.2.3";
 
-function spread(names: string, addresses: readonly string[], known: SpreadNames = NOT_SPREAD): SpreadNames {
-  return spreadNames(names === "" ? [] : names.split(" "), { addresses, known, ...ANY_NAME });
+function spread(
+  names: string,
+  addresses: readonly string[],
+  known: SpreadNames = NOT_SPREAD,
+  ...missing: string[]
+): SpreadNames {
+  const candidates = { present: addresses.filter((each) => !missing.includes(each)), kept: addresses };
+  const wanted = new Map(names === "" ? [] : names.split(" ").map((name) => [name, candidates]));
+  return spreadNames(wanted, { addresses, known, missing: new Set(missing), pinned: new Map(), ...ANY_NAME });
 }
 
 /** The addresses of these names, by the last number. */
@@ -55,6 +62,35 @@ Deno.test("spreadNames() moves names that share an address when the configuratio
   assert.equal(numbers(more, "x.a.com y.a.com z.a.com w.b.com"), "1 2 3 2");
   const fewer = spread("x.a.com y.a.com z.a.com w.b.com", [TWO, THREE], more);
   assert.equal(numbers(fewer, "y.a.com z.a.com w.b.com"), "2 3 2", "only the names of 192.0.2.1 move");
+});
+
+// A name moved to the first address that was as crowded as its own.
+Deno.test("spreadNames() moves no name that would share its new address with as many others", () => {
+  const names = "a.a.com b.a.com c.a.com d.a.com";
+  const crowded = spread(names, [TWO]);
+  assert.equal(numbers(spread(names, [ONE, TWO, THREE], crowded), names), "2 1 3 2");
+});
+
+Deno.test("spreadNames() gives no name an address that is missing, and keeps those that have it", () => {
+  const both = spread("x.a.com y.a.com", [ONE, TWO]);
+  const away = spread("x.a.com y.a.com z.a.com", [ONE, TWO], both, TWO);
+  assert.equal(numbers(away, "x.a.com y.a.com z.a.com"), "1 2 1");
+  assert.deepEqual(
+    spread("x.a.com y.a.com z.a.com", [ONE, TWO], away),
+    away,
+    "nothing moves when it is back",
+  );
+  assert.equal(numbers(spread("x.a.com", [ONE], NOT_SPREAD, ONE), "x.a.com"), "-");
+  // At a start before the network is complete, all names get the one address that is there.
+  const early = spread("x.a.com y.a.com", [ONE, TWO], NOT_SPREAD, TWO);
+  assert.equal(numbers(early, "x.a.com y.a.com"), "1 1");
+  assert.equal(numbers(spread("x.a.com y.a.com", [ONE, TWO], early), "x.a.com y.a.com"), "1 2");
+});
+
+Deno.test("spreadNames() keeps the names that are absent longest first", () => {
+  const all = spread("a.a.com b.a.com c.a.com", [ONE]);
+  const later = spread("b.a.com", [ONE], spread("a.a.com b.a.com", [ONE], all));
+  assert.deepEqual([...later.names.keys()], ["c.a.com", "a.a.com", "b.a.com"]);
 });
 
 Deno.test("spreadNames() spreads 5,000 names evenly, and keeps 10,000", () => {

@@ -44,6 +44,8 @@ export interface EndpointReportInput {
    * @default {none}
    */
   readonly unresolved?: ReadonlyMap<string, string>;
+  /** False leaves out of the reasons how to reach a wildcard. @default {true} */
+  readonly showUsage?: boolean;
 }
 
 /** Returns the endpoints of the health report, by id (docs/compatibility.md 4.4). */
@@ -56,7 +58,7 @@ export function endpointHealth(
       name: report.id,
       local_address: report.listen_address,
       target_uri: report.url,
-      active: report.state === "active",
+      active: report.state === "active" || report.state === "failing",
       connections: report.open_connections,
       total_connections: report.total_connections,
       last_activity: report.last_activity ?? NEVER,
@@ -87,7 +89,9 @@ function outcomeReport(outcome: EndpointOutcome, input: EndpointReportInput): En
       failure ?? "",
       reason,
       unresolved === undefined ? "" : `does not resolve on this machine: ${unresolved}`,
-      wildcardUsage(dialled, input.asksDns && unresolved === undefined && state !== "degraded"),
+      input.showUsage === false
+        ? ""
+        : wildcardUsage(dialled, input.asksDns && unresolved === undefined && state !== "degraded"),
     ].filter((text) => text !== "").join("; "),
     ...(route === undefined ? { mode, listen_interface: mode } : listenerFields(route, dialled!.address)),
     open_connections: traffic.open,

@@ -20,7 +20,7 @@ import { trustStatus } from "./trust.ts";
 const MAX_NAMED = 10;
 
 /** Returns the answer of `list`. */
-export function listReport(daemon: Daemon): EndpointReport[] {
+export function listReport(daemon: Daemon, options: { showUsage?: boolean } = {}): EndpointReport[] {
   const { loop, forwarder, dns, addresses, live } = daemon;
   const { net } = live.current;
   return endpointReports({
@@ -32,12 +32,13 @@ export function listReport(daemon: Daemon): EndpointReport[] {
     failureOf: (service) => forwarder.failureOf(service),
     asksDns: dns.report.resolver.driver !== "none",
     unresolved: dns.unresolved,
+    ...options,
   });
 }
 
 /** Returns the answer of `status`, with the verdict on it. */
 export function statusReport(daemon: Daemon): StatusReport {
-  return withVerdict(judgedReport(daemon, listReport(daemon)));
+  return withVerdict(judgedReport(daemon, listReport(daemon, { showUsage: false })));
 }
 
 function withVerdict(report: JudgedReport): StatusReport {
@@ -52,6 +53,7 @@ function judgedReport(daemon: Daemon, reports: readonly EndpointReport[]): Judge
   const { key, source } = live.apiKey;
   const renewal = daemon.renewals.state;
   const check = forwarder.ingressCheck();
+  const refusal = forwarder.slotRefusal();
   const inState = (state: EndpointState) => reports.filter((report) => report.state === state);
   const named = (state: EndpointState) =>
     inState(state).slice(0, MAX_NAMED).map(({ url, reason }) => `${url}: ${reason}`);
@@ -102,7 +104,17 @@ function judgedReport(daemon: Daemon, reports: readonly EndpointReport[]): Judge
         hasFailed: renewal.lastError !== undefined,
       }) ?? null,
     },
-    ingress: { ...forwarder.ingressHealth(), step: check.step, checked_at: timeOrNull(check.at) },
+    ingress: {
+      ...forwarder.ingressHealth(),
+      step: check.step,
+      checked_at: timeOrNull(check.at),
+      answered_at: timeOrNull(check.answeredAt),
+    },
+    slot_refusal: refusal === undefined ? null : {
+      age_seconds: Math.floor((performance.now() - refusal.at) / 1000),
+      error: refusal.error,
+      hint: refusal.hint,
+    },
     proxy: proxyReport(live),
     trust: trustStatus(daemon),
     config: { ...live.report, warnings: [...live.report.warnings, ...account.warnings] },
@@ -120,6 +132,7 @@ function judgedReport(daemon: Daemon, reports: readonly EndpointReport[]): Judge
       ...(daemon.ingressChoice.problem === undefined ? [] : [daemon.ingressChoice.problem]),
       ...(addresses.memoryProblem === undefined ? [] : [addresses.memoryProblem]),
     ],
+    notes: [...daemon.stateNotes],
     start_time: new Date(startedAt).toISOString(),
     uptime_seconds: Math.floor((performance.now() - startedMonotonicMs) / 1000),
   };
@@ -130,7 +143,7 @@ function judgedReport(daemon: Daemon, reports: readonly EndpointReport[]): Judge
  * endpoints apart.
  */
 export function healthReport(daemon: Daemon): HealthReport {
-  const reports = listReport(daemon);
+  const reports = listReport(daemon, { showUsage: false });
   const status = withVerdict(judgedReport(daemon, reports));
   const { verdict, summary, reasons, list, stopping } = status;
   const { state, last_poll, poll_age_seconds, error } = status.api;
@@ -140,7 +153,7 @@ export function healthReport(daemon: Daemon): HealthReport {
     healthy: true,
     ready: list !== "none" && !stopping,
     list,
-    has_endpoints: status.active_count > 0,
+    has_endpoints: status.active_count + status.failing_count > 0,
     api: { state, last_poll, poll_age_seconds, error },
     certificate: status.certificate,
     reasons,

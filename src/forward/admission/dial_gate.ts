@@ -100,6 +100,7 @@ export class DialGate {
     const seconds = Math.round((performance.now() - silence.since) / 1000);
     throw new DialError(`Cannot connect to ${target}: it has not answered for ${seconds} s`, {
       code: "timeout",
+      isLocal: true,
       hint: "Check this machine's network and ingressEndpoint; ngrokd retries every few seconds",
     });
   }
@@ -192,6 +193,7 @@ interface RunningDial {
 function tooLate(target: string): DialError {
   return new DialError(`Cannot connect to ${target}: earlier dials used up the time limit`, {
     code: "timeout",
+    isLocal: true,
     hint: "Check this machine's network and ingressEndpoint",
   });
 }

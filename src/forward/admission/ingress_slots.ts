@@ -40,6 +40,7 @@ export class IngressSlots {
   readonly #log: EvictionLog;
   readonly #unsent = new UnsentBytes();
   #inUse = 0;
+  #refusal: Refusal | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: IngressSlotsOptions) {
@@ -52,6 +53,11 @@ export class IngressSlots {
     return this.#inUse;
   }
 
+  /** The last connection that got no slot. */
+  get refusal(): Refusal | undefined {
+    return this.#refusal;
+  }
+
   /**
    * Takes a slot, and waits for one if no other connection gives way.
    *
@@ -62,7 +68,7 @@ export class IngressSlots {
   take(request: SlotRequest, signal: AbortSignal): Promise<IngressSlot> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      if (this.#isStuck(request)) return reject(stuckError(request));
+      if (this.#isStuck(request)) return reject(this.#refuse(stuckText(request)));
       if (this.#inUse < this.max || this.#giveWay(request)) return resolve(this.#grant(request));
       if (this.#waiting.size >= Math.max(MIN_WAITING, this.max / 8)) return reject(this.fullError());
       const onAbort = (): void => {
@@ -81,12 +87,17 @@ export class IngressSlots {
     });
   }
 
-  /** The error of a connection that gets no slot. */
+  /** Notes that a connection gets no slot, and returns its error. */
   fullError(): DialError {
-    return new DialError(`Cannot connect to the ingress: all ${this.max} connections are in use`, {
-      code: "full",
+    return this.#refuse({
+      error: `Cannot connect to the ingress: all ${this.max} connections are in use`,
       hint: "Close some connections, or give ngrokd more memory: the number follows from its limit",
     });
+  }
+
+  #refuse(text: RefusalText): DialError {
+    this.#refusal = { ...text, at: performance.now() };
+    return new DialError(text.error, { code: "full", isLocal: true, hint: text.hint });
   }
 
   /** Returns true if the endpoint has stuck uploads, and those of all endpoints hold too much. */
@@ -284,9 +295,21 @@ interface Waiter {
   readonly grant: () => void;
 }
 
-function stuckError({ endpoint }: SlotRequest): DialError {
-  return new DialError(`Cannot connect to ${endpoint}: it does not take what its clients send`, {
-    code: "full",
+/** The reason why a connection got no slot, and the next step. */
+interface RefusalText {
+  readonly error: string;
+  readonly hint: string;
+}
+
+/** A connection that got no slot. */
+export interface Refusal extends RefusalText {
+  /** The time by `performance.now()`. */
+  readonly at: number;
+}
+
+function stuckText({ endpoint }: SlotRequest): RefusalText {
+  return {
+    error: `Cannot connect to ${endpoint}: it does not take what its clients send`,
     hint: "Wait until its uploads move again; those of closed clients count for 10 minutes more",
-  });
+  };
 }

@@ -28,7 +28,8 @@ export async function answerClient(
     if (answer === undefined || bytes.length > answer.length) return { kind: "refused", ...current };
     if (!await wrote(local, answer.reply, endMs)) return { kind: "gone" };
     if (answer.isLast) return await readHello(local, endMs);
-    const next = await peek(local, sniff, { limitMs: () => leftMs(endMs) });
+    const limitMs = leftMs(endMs);
+    const next = await peek(local, sniff, { limitMs: () => limitMs });
     if (next.kind !== "found") return { kind: "gone" };
     current = { bytes: next.bytes, prelude: next.found.prelude };
   }
@@ -69,9 +70,8 @@ async function wrote(local: ByteStream, reply: Uint8Array, endMs: number): Promi
 
 async function readHello(local: ByteStream, endMs: number): Promise<PreludeHello> {
   const sniffer = new TlsSniffer();
-  const peeked = await peek<TlsSniff>(local, (bytes) => sniffer.sniff(bytes), {
-    limitMs: () => leftMs(endMs),
-  });
+  const limitMs = leftMs(endMs);
+  const peeked = await peek<TlsSniff>(local, (bytes) => sniffer.sniff(bytes), { limitMs: () => limitMs });
   if (peeked.kind !== "found") return { kind: "gone" };
   return { kind: "hello", tls: peeked.found, initial: peeked.bytes };
 }

@@ -1,9 +1,10 @@
 import { START_TLS_OID } from "./ldap_message.ts";
 import { sniffPostgres } from "./postgres_message.ts";
 
-/** The step that gives every protocol a way. */
+/** The step that helps with every protocol. */
 const OWN_PORT =
-  "Give it a port of its own: a tcp endpoint, or listen_interface virtual for its name in net.overrides";
+  "give the endpoint a port of its own: a tcp endpoint, or listen_interface virtual for its name in net.overrides";
+const ONLY_OWN_PORT = OWN_PORT.replace("give", "Give");
 
 /** A protocol whose first bytes name no server, and the next step for its user. */
 export interface NamelessProtocol {
@@ -18,19 +19,20 @@ export interface NamelessProtocol {
  */
 export const SILENT: NamelessProtocol = {
   name: "a protocol in which the server speaks first, such as MySQL, MariaDB, SMTP, IMAP, POP3 or FTP",
-  hint: OWN_PORT,
+  hint: ONLY_OWN_PORT,
 };
 
 /** PostgreSQL without encryption. */
 export const PLAIN_POSTGRES: NamelessProtocol = {
   name: "PostgreSQL without TLS",
-  hint: `Connect with sslmode=require. ${OWN_PORT}`,
+  hint: `Connect with sslmode=require, or ${OWN_PORT}`,
 };
 
 /** A ClientHello without a server name. */
 export const NAMELESS_TLS: NamelessProtocol = {
   name: "TLS without a server name (SNI)",
-  hint: `Connect by the name of the endpoint; redis-cli needs --sni NAME, psql libpq 14. ${OWN_PORT}`,
+  hint:
+    `Connect by the name of the endpoint (redis-cli --tls --sni NAME, psql with libpq 14 or later), or ${OWN_PORT}`,
 };
 
 interface Signature extends NamelessProtocol {
@@ -47,41 +49,41 @@ const PLAIN_HTTP: Signature = {
 const SIGNATURES: readonly Signature[] = [
   {
     name: "a PostgreSQL cancel request",
-    hint: `Use libpq 17 or later, which sends it by TLS. ${OWN_PORT}`,
+    hint: `Use libpq 17 or later, which sends it by TLS, or ${OWN_PORT}`,
     matches: (bytes) => sniffPostgres(bytes) === "cancel",
   },
   { ...PLAIN_POSTGRES, matches: (bytes) => sniffPostgres(bytes) === "startup" },
   {
     name: "LDAP with StartTLS that ngrokd cannot answer",
-    hint: `Use ldaps://, which begins with TLS. ${OWN_PORT}`,
+    hint: `Use ldaps://, which begins with TLS, or ${OWN_PORT}`,
     matches: (bytes) => isLdap(bytes) && latin1(bytes).includes(latin1(START_TLS_OID)),
   },
-  { name: "LDAP without TLS", hint: `Use StartTLS or ldaps://. ${OWN_PORT}`, matches: isLdap },
-  { name: "RDP", hint: OWN_PORT, matches: isRdp },
+  { name: "LDAP without TLS", hint: `Use StartTLS or ldaps://, or ${OWN_PORT}`, matches: isLdap },
+  { name: "RDP", hint: ONLY_OWN_PORT, matches: isRdp },
   {
     name: "SQL Server (TDS)",
-    hint: `Use Encrypt=Strict (TDS 8), which begins with TLS. ${OWN_PORT}`,
+    hint: `Use Encrypt=Strict (TDS 8), which begins with TLS, or ${OWN_PORT}`,
     matches: (bytes) => bytes[0] === 0x12 && bytes[1] === 1,
   },
   {
     name: "XMPP",
-    hint: `Use direct TLS (XEP-0368). ${OWN_PORT}`,
+    hint: `Use direct TLS (XEP-0368), or ${OWN_PORT}`,
     matches: (bytes) => /^\s*<(\?xml|stream:stream)/.test(latin1(bytes)),
   },
-  { name: "SSH", hint: OWN_PORT, matches: (bytes) => latin1(bytes).startsWith("SSH-") },
+  { name: "SSH", hint: ONLY_OWN_PORT, matches: (bytes) => latin1(bytes).startsWith("SSH-") },
   {
     name: "Redis without TLS",
-    hint: `Use rediss://, or redis-cli --tls --sni NAME. ${OWN_PORT}`,
+    hint: `Use rediss:// or redis-cli --tls --sni NAME, or ${OWN_PORT}`,
     matches: (bytes) => /^\*[0-9]{1,9}\r\n\$/.test(latin1(bytes)),
   },
   {
     name: "AMQP without TLS",
-    hint: `Use amqps://. ${OWN_PORT}`,
+    hint: `Use amqps://, or ${OWN_PORT}`,
     matches: (bytes) => latin1(bytes).startsWith("AMQP"),
   },
   {
     name: "MQTT without TLS",
-    hint: `Use mqtts://. ${OWN_PORT}`,
+    hint: `Use mqtts://, or ${OWN_PORT}`,
     matches: (bytes) => bytes[0] === 0x10 && /^MQ(TT|Isdp)/.test(latin1(bytes.subarray(4))),
   },
   PLAIN_HTTP,

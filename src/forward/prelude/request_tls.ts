@@ -1,5 +1,5 @@
 import { type ByteStream, writeAll } from "../../system/byte_stream.ts";
-import { messageLength, resultCode, START_TLS } from "./ldap_message.ts";
+import { MAX_ANSWER_BYTES, messageLength, resultCode, START_TLS } from "./ldap_message.ts";
 import { ACCEPT, DECLINE, SSL_REQUEST } from "./postgres_message.ts";
 import type { PreludeProtocol } from "./prelude.ts";
 
@@ -31,15 +31,8 @@ export const REQUESTERS: Readonly<Record<PreludeProtocol, TlsRequester>> = {
     hint: "Configure a certificate in the server (olcTLSCertificateFile in OpenLDAP)",
     async request(stream) {
       await writeAll(stream, START_TLS);
-      let message = new Uint8Array(0);
-      for (;;) {
-        const length = messageLength(message);
-        if (length === undefined) return "other";
-        if (length !== "more" && message.length >= length) break;
-        const byte = await readByte(stream);
-        if (byte === undefined) return "other";
-        message = Uint8Array.of(...message, byte);
-      }
+      const message = await readMessage(stream);
+      if (message === undefined) return "other";
       const code = resultCode(message);
       return code === undefined ? "other" : code === 0 ? "accepted" : "declined";
     },
@@ -50,4 +43,19 @@ export const REQUESTERS: Readonly<Record<PreludeProtocol, TlsRequester>> = {
 async function readByte(stream: ByteStream): Promise<number | undefined> {
   const buffer = new Uint8Array(1);
   return await stream.read(buffer) === null ? undefined : buffer[0];
+}
+
+/** Reads one LDAP message and no byte of what follows; undefined if there is none. */
+async function readMessage(stream: ByteStream): Promise<Uint8Array | undefined> {
+  const buffer = new Uint8Array(MAX_ANSWER_BYTES);
+  let have = 0;
+  for (;;) {
+    const length = messageLength(buffer.subarray(0, have));
+    if (length === undefined) return undefined;
+    if (have === length) return buffer.subarray(0, have);
+    // The header shows the length, and has no known length itself.
+    const count = await stream.read(buffer.subarray(have, length === "more" ? have + 1 : length));
+    if (count === null) return undefined;
+    have += count;
+  }
 }

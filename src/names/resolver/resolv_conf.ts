@@ -69,18 +69,18 @@ export class ResolvConf implements Resolver {
     return outcome;
   }
 
-  #refuseServer({ server, forwards = true }: ResolverRequest): Refusal | undefined {
+  #refuseServer({ server, noUpstream }: ResolverRequest): Refusal | undefined {
     if (this.#options.managed?.() === false) {
       return {
         problem: `Cannot change ${this.#path}: dns.manage_resolv_conf does not allow it`,
         hint: "Set dns.manage_resolv_conf to true",
       };
     }
-    if (!forwards) {
+    if (noUpstream !== undefined) {
+      const { problem, hint } = noUpstream;
       return {
-        problem:
-          `Cannot change ${this.#path}: ngrokd knows no other DNS server, so other names would not resolve`,
-        hint: "Set dns.upstream: ngrokctl config edit",
+        problem: `Cannot change ${this.#path}: other names would not resolve, because ${problem}`,
+        hint,
       };
     }
     if (server.port === PORT) return undefined;
@@ -158,7 +158,7 @@ export interface ResolvConfChange {
 
 interface Refusal {
   readonly problem: string;
-  readonly hint: string;
+  readonly hint: string | undefined;
 }
 
 function hintFor(error: FileError): string | undefined {

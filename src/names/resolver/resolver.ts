@@ -24,12 +24,10 @@ export interface ResolverRequest {
    */
   readonly domains: readonly string[];
   /**
-   * False if the server knows no other server to ask, so that it must not get queries for other
-   * names.
-   *
-   * @default {true}
+   * The reason why the server has no other server to ask, so that it must not get queries for other
+   * names; undefined if it has one.
    */
-  readonly forwards?: boolean;
+  readonly noUpstream?: { readonly problem: string; readonly hint: string | undefined } | undefined;
 }
 
 /** The address of our DNS server. */

@@ -177,6 +177,21 @@ Deno.test("endpointReports() includes failed and refused endpoints, sorted by na
   ]);
 });
 
+Deno.test("endpointReports() leaves usage out of the reasons of status (R108)", () => {
+  const outcomes = [outcome({ hostname: "*.apps.x", wildcard: true }, {})];
+  const [row] = reportsOf({ outcomes, showUsage: false, failureOf: () => "offline" });
+  assert.equal(row!.reason, "offline");
+});
+
+Deno.test("endpointHealth() calls an endpoint with a listener active, although it is failing", () => {
+  const reports = reportsOf({
+    outcomes: [outcome({}, {}), outcome({ id: "ep_2", hostname: "b.x" }, undefined, "no address")],
+    failureOf: () => "offline",
+  });
+  const health = endpointHealth(reports, () => IDLE);
+  assert.deepEqual([health["ep_1"]!.active, health["ep_2"]!.active], [true, false]);
+});
+
 Deno.test("endpointHealth() leaves refused endpoints out and writes Go's zero time for never", () => {
   const reports = reportsOf({
     outcomes: [outcome({}, {})],

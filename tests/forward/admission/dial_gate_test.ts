@@ -29,7 +29,14 @@ function before(state: State) {
     const { target = TARGET, signal = new AbortController().signal, timeoutMs = 10_000 } = options;
     return gate.pass(target, { timeoutMs, signal, dial }).then(
       () => "ok",
-      (error) => error.message as string,
+      (error: DialError) => {
+        assert.equal(
+          error.isLocal,
+          / has not answered for |earlier dials/.test(error.message),
+          error.message,
+        );
+        return error.message;
+      },
     );
   };
   return { gate, dials, pass, checked: () => dials.filter(({ checkFirst }) => checkFirst).length };

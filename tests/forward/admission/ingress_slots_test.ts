@@ -131,7 +131,10 @@ Deno.test("IngressSlots lets a bounded number wait, and serves the first when a 
     order.push(`${index}`);
     slot[Symbol.dispose]();
   });
+  assert.equal(it.slots.refusal, undefined);
   await assert.rejects(it.take("17th"), /all 1 connections are in use/);
+  assert.match(it.slots.refusal!.error, /all 1 connections are in use/);
+  assert.equal(it.slots.refusal!.at, performance.now());
   await clock.pass(400);
   busy[Symbol.dispose]();
   await Promise.all(waiting);

@@ -1,8 +1,25 @@
 import assert from "node:assert/strict";
+import { DialGate } from "../../../src/forward/admission/dial_gate.ts";
+import { IngressSlots, type SlotRequest } from "../../../src/forward/admission/ingress_slots.ts";
+import { LIMITS } from "../../../src/forward/admission/limits.ts";
+import { answerClient } from "../../../src/forward/prelude/answer_client.ts";
+import { openPrepared } from "../../../src/forward/prelude/open_prepared.ts";
+import { Attempts } from "../../../src/lib/attempts.ts";
+import { writeAll } from "../../../src/system/byte_stream.ts";
 import { captureLog } from "../../fakes/captured_log.ts";
 import { clientHello, records } from "../../fakes/client_hello.ts";
-import { type Behaviour, type Conn, WELCOME } from "../../fakes/fake_ingress.ts";
-import { concat, copyStream, latin1, readAll, readExactly, send, text } from "../../fakes/memory_stream.ts";
+import { fakeClock } from "../../fakes/fake_clock.ts";
+import { type Behaviour, type Conn, fakeIngress, WELCOME } from "../../fakes/fake_ingress.ts";
+import {
+  concat,
+  copyStream,
+  latin1,
+  memoryPair,
+  readAll,
+  readExactly,
+  send,
+  text,
+} from "../../fakes/memory_stream.ts";
 import { route } from "../../fakes/routes.ts";
 import { startForwarder } from "../../fakes/start_forwarder.ts";
 
@@ -102,7 +119,7 @@ Deno.test("PostgreSQL without TLS gets the reason as an error, and is named in t
   await using log = await captureLog();
   await using started = startShared();
   for (
-    const [bytes, answer] of [[STARTUP, /^E.*FATAL.*shared by several names.*sslmode=require/s], [
+    const [bytes, answer] of [[STARTUP, /^E.*FATAL.*needs the server name.*sslmode=require, or give/s], [
       CANCEL,
       /^$/,
     ]] as const
@@ -130,11 +147,82 @@ Deno.test("a PostgreSQL client cannot hold a shared port longer than a ClientHel
       [route("tls://a.db.example:5432", shared), route("http://b.db.example:5432", shared)],
       { limits: { helloMs: 200, headMs: 60_000 } },
     );
+    const start = performance.now();
     using conn = await started.dial();
     for (const bytes of messages) {
       await send(conn, bytes);
       if (bytes.length === 8) await readExactly(conn, 1);
     }
     assert.equal((await readAll(conn)).length, 0);
+    const ms = performance.now() - start;
+    assert.ok(ms > 150 && ms < 2000, `${ms} ms`);
   }
+});
+
+// The time that had passed was counted twice.
+Deno.test("a PostgreSQL client has the whole time of a ClientHello, also in two segments", async () => {
+  using clock = fakeClock();
+  for (const [secondMs, kind] of [[2900, "hello"], [3100, "gone"]] as const) {
+    const { near, far } = memoryPair();
+    const first = { bytes: SSL, prelude: { protocol: "postgres", message: "ssl" } } as const;
+    const answered = answerClient(near, first, { endMs: performance.now() + 5000 });
+    await clock.pass(2000);
+    await writeAll(far, HELLO.subarray(0, 20));
+    await clock.pass(secondMs);
+    await writeAll(far, HELLO.subarray(20));
+    assert.equal((await answered).kind, kind);
+  }
+});
+
+// A server that did not answer counted as one that begins with TLS: nobody saw the reason.
+Deno.test("a PostgreSQL server that does not answer the request for TLS is named in the log", async () => {
+  await using log = await captureLog();
+  await using started = startForwarder([route("tls://a.db.example:5432", { listenInterface: "0.0.0.0" })], {
+    behave: async (conn) => {
+      await send(conn, WELCOME);
+      await readAll(conn);
+    },
+    limits: { ingressMs: 400 },
+  });
+  using conn = await started.dial();
+  await converse(conn, [[SSL, "S"]]);
+  const start = performance.now();
+  await send(conn, records(clientHello({ name: "a.db.example" })));
+  assert.equal((await readAll(conn)).length, 0);
+  assert.ok(performance.now() - start < 2000, "one deadline for the upstream and the answer");
+  assert.match(
+    log.lines("warning").join(),
+    /a\.db\.example:5432: PostgreSQL does not answer the request for TLS/,
+  );
+  assert.equal(started.ingress.asked.length, 1);
+});
+
+Deno.test("the second upstream has the slot of the first one", async () => {
+  const taken: string[] = [];
+  class CountedSlots extends IngressSlots {
+    override take(request: SlotRequest, signal: AbortSignal) {
+      taken.push(request.endpoint);
+      return super.take(request, signal);
+    }
+  }
+  await using ingress = fakeIngress(beginsWithTls);
+  using upstream = await openPrepared(
+    { route: route("tls://a.t:5432"), host: "a.t", passthrough: true, prelude: "postgres" },
+    {
+      access: {
+        connect: () => Deno.connect({ hostname: "127.0.0.1", port: ingress.port }),
+        ingress: () => ({ hostname: "localhost", port: ingress.port }),
+        clientPair: () => ({ cert: "c", key: "k" }),
+        trust: () => [],
+      },
+      gate: new DialGate(5000),
+      attempts: new Attempts(),
+      limits: LIMITS,
+      ingressSlots: new CountedSlots({ max: 1, maxUnsentBytes: 1e6, idleTimeoutMs: () => 0 }),
+      slotRequest: { endpoint: "a.t:5432", source: undefined, evict: () => {} },
+      signal: new AbortController().signal,
+    },
+  );
+  assert.equal(upstream.early.length, 0);
+  assert.deepEqual([ingress.asked.length, taken], [2, ["a.t:5432"]]);
 });

@@ -56,7 +56,11 @@ Deno.test("a shared tls port logs the protocol that it refuses, and the next ste
   const expected = [...named.map(([name]) => name), "TLS without a server name (SNI)"];
   const lines = log.records.filter(({ level }) => level === "warning");
   assert.deepEqual(lines.map(({ properties }) => properties.protocol), expected);
-  for (const { properties } of lines) assert.match(String(properties.hint), /^(Use|Connect|Give) /);
+  for (const { properties } of lines) {
+    assert.match(String(properties.hint), /^(Use|Connect|Give) /);
+    // Two steps were two sentences, as if both were needed.
+    assert.doesNotMatch(String(properties.hint), /\. [A-Z]/);
+  }
 });
 
 Deno.test("a port that https and http endpoints share names other protocols, and no slow HTTP", async () => {
@@ -85,6 +89,9 @@ Deno.test("a client that sends nothing to a shared tls port is closed after 5 s 
   started.setRoutes(route("http://a.example:80", { listenInterface: "0.0.0.0" }));
   using reserve = await started.dial();
   assert.equal(await reserve.read(new Uint8Array(1)), null);
+  started.setRoutes(route("https://a.example:443", { listenInterface: "0.0.0.0" }));
+  using secure = await started.dial();
+  assert.equal(await secure.read(new Uint8Array(1)), null);
   assert.equal(log.lines("warning").length, 1);
 });
 

@@ -233,10 +233,14 @@ Deno.test("ResolvConf gives a hint if it may not write, and reports what it cann
 Deno.test("ResolvConf leaves a file alone, and removes our server, while we forward no names (R94)", () =>
   withResolvConf(async ({ make, read }) => {
     const resolver = make();
-    const cannot = { ...REQUEST, forwards: false };
+    // The hint was to set dns.upstream, also where only a permission was missing.
+    const noUpstream = { problem: "the permission set does not include [::1]:53", hint: "ngrokd run" };
+    const cannot = { ...REQUEST, noUpstream };
     const refusal = await resolver.apply(cannot);
     assert.deepEqual([refusal.changed, await read()], [false, OTHERS]);
-    assert.match(refusal.problem!, /knows no other DNS server, so other names would not resolve$/);
+    const { problem, hint } = noUpstream;
+    assert.ok(refusal.problem!.endsWith(`: other names would not resolve, because ${problem}`));
+    assert.equal(refusal.hint, hint);
     await resolver.apply(REQUEST);
     assert.equal(await read(), ours());
     assert.equal((await resolver.apply(cannot)).changed, true);
