@@ -28,8 +28,12 @@ const STATIC: readonly Step[] = [
   { name: "citations", args: ["run", "-P=scripts", "--no-prompt", "scripts/check_citations.ts"] },
   { name: "docs", args: ["run", "-P=scripts", "--no-prompt", "scripts/write_docs.ts", "--check"] },
 ];
-/** The slowest test files, which this task leaves out. */
+/**
+ * The slowest test files, and those of real clients, which need many packages. This task leaves
+ * them out.
+ */
 const LONG: readonly string[] = [
+  "tests/clients/",
   "tests/account/renewal_clock_test.ts",
   "tests/account/renewal_runs_test.ts",
   "tests/attack/burn_the_processor_by_tiny_pieces_test.ts",

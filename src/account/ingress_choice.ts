@@ -4,50 +4,63 @@ import { type IngressTarget, isSameTarget } from "../model/ingress_target.ts";
 
 const log = getLogger(["ngrokd", "account"]);
 
-/** The time after which the ingress that the API named is tried again. */
+/** The time after which one dial tries the ingress that the API named again. */
 const RETRY_MS = 300_000;
+/** The same if that dial ended without a result. */
+const UNDECIDED_MS = 10_000;
 
-/** Failures of a name that leads nowhere. With all others something answers there. */
-const UNREACHABLE: ReadonlySet<DialFailure> = new Set([
-  "name",
-  "refused",
-  "timeout",
-  "reset",
-  "proxy",
-  "other",
-]);
+/** Failures of a name that leads nowhere. With others something answers, or nothing was tried. */
+const UNREACHABLE: ReadonlySet<DialFailure> = new Set(["name", "refused", "timeout", "unreachable"]);
+/** Failures before the dial. A known silence is one of the ingress, so it has another class. */
+const NOT_DIALLED: ReadonlySet<DialFailure> = new Set(["late", "full"]);
 
 /**
  * Chooses the ingress: the configured one, else the one that the API named, else the default one.
- * While the one that the API named cannot be reached, and the default one can, that is used; the
- * named one is tried again every 5 minutes. A configured one has no substitute.
+ * Each dial tries the named one first, and then the default one, until the default one has answered
+ * where the named one failed. Then all use the default one, and one dial every 5 minutes tries the
+ * named one again. A configured one has no substitute.
  */
 export class IngressChoice {
   readonly #options: IngressChoiceOptions;
   readonly #now: () => number;
-  /** Set while the default one is used, or tried, instead of the named one. */
+  /** Set while the named one has failed and not answered since. */
   #instead: Instead | undefined;
+  #namedAnswer: Answer | undefined;
+  #defaultAnswer: Answer | undefined;
 
   constructor(options: IngressChoiceOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** The ingress for new connections. */
+  /** The ingress in use. */
   get target(): IngressTarget {
     const { configured, fallback } = this.#options;
     const named = this.#named();
-    return configured() ?? (named === undefined || this.#isUsed(named) ? fallback : named);
+    return configured() ?? (named === undefined || this.#provenInstead(named) ? fallback : named);
   }
 
   /** The reason why the ingress in use is not the one that the API named; undefined if it is. */
   get problem(): string | undefined {
     const { configured, fallback } = this.#options;
     const named = this.#named();
-    if (configured() !== undefined || named === undefined || !this.#instead?.isProven) return undefined;
-    if (!isSameTarget(this.#instead.of, named)) return undefined;
-    return `Cannot reach ${textOf(named)}, the ingress that the API names: ${this.#instead.error}; ` +
+    const instead = configured() === undefined && named !== undefined
+      ? this.#provenInstead(named)
+      : undefined;
+    if (named === undefined || instead === undefined) return undefined;
+    return `Cannot reach ${textOf(named)}, the ingress that the API names: ${instead.error}; ` +
       `using ${textOf(fallback)}`;
+  }
+
+  /** Returns the ingress for one dial. Of the retries of the named one, only one runs at a time. */
+  choose(): IngressTarget {
+    const named = this.#named();
+    const target = this.target;
+    if (named === undefined || this.#options.configured() !== undefined) return target;
+    const instead = this.#provenInstead(named);
+    if (instead === undefined || this.#now() < instead.retryAt) return target;
+    this.#instead = { ...instead, retryAt: this.#now() + UNDECIDED_MS };
+    return named;
   }
 
   /** Returns true if {@linkcode afterFailure} may return the default ingress for this one. */
@@ -57,16 +70,22 @@ export class IngressChoice {
   }
 
   /** Notes that `target` failed. Returns the ingress to try next; undefined if there is none. */
-  afterFailure(target: IngressTarget, error: DialError): IngressTarget | undefined {
+  afterFailure(target: IngressTarget, { error, startedAt }: FailedDial): IngressTarget | undefined {
     const { configured, fallback } = this.#options;
     const named = this.#named();
-    if (configured() !== undefined || named === undefined || !UNREACHABLE.has(error.code)) return undefined;
+    if (configured() !== undefined || named === undefined || NOT_DIALLED.has(error.code)) return undefined;
+    // A packet was lost, or this machine was slow.
+    if (error.code === "timeout" && this.#hasAnsweredSince(target, startedAt)) return target;
+    const instead = this.#provenInstead(named);
+    const isUnreachable = UNREACHABLE.has(error.code);
     if (isSameTarget(target, named)) {
-      const isProven = this.#instead?.isProven ?? false;
-      this.#instead = { of: named, error: error.message, retryAt: this.#now() + RETRY_MS, isProven };
+      // Whatever is wrong with the named one, the default one works.
+      if (!isUnreachable && instead === undefined) return undefined;
+      const retryAt = this.#now() + RETRY_MS;
+      this.#instead = { of: named, error: error.message, retryAt, isProven: instead !== undefined };
       return fallback;
     }
-    if (!isSameTarget(target, fallback) || this.#instead === undefined) return undefined;
+    if (!isUnreachable || instead === undefined || !isSameTarget(target, fallback)) return undefined;
     // Neither can be reached: the fault is likely on this side, and the named one comes first.
     this.#instead = undefined;
     return named;
@@ -74,6 +93,10 @@ export class IngressChoice {
 
   /** Notes that `target` answered. */
   answered(target: IngressTarget): void {
+    const isDefault = isSameTarget(target, this.#options.fallback);
+    const answer = { of: target, at: this.#now() };
+    if (isDefault) this.#defaultAnswer = answer;
+    else this.#namedAnswer = answer;
     const instead = this.#instead;
     if (instead === undefined) return;
     if (isSameTarget(target, instead.of)) {
@@ -81,7 +104,7 @@ export class IngressChoice {
       if (instead.isProven) {
         log.info("The ingress {ingress} can be reached again", { ingress: textOf(target) });
       }
-    } else if (!instead.isProven && isSameTarget(target, this.#options.fallback)) {
+    } else if (!instead.isProven && isDefault) {
       this.#instead = { ...instead, isProven: true };
       log.warn("Cannot reach the ingress {named} that the API names; using {ingress}", {
         named: textOf(instead.of),
@@ -91,15 +114,27 @@ export class IngressChoice {
     }
   }
 
+  /** Tries the named one first again, because the network may have changed. */
+  retryNow(): void {
+    this.#instead = undefined;
+  }
+
   /** Returns the ingress that the API named, if the default one can replace it. */
   #named(): IngressTarget | undefined {
     const named = this.#options.named();
     return named !== undefined && isSameTarget(named, this.#options.fallback) ? undefined : named;
   }
 
-  #isUsed(named: IngressTarget): boolean {
+  /** Returns the failure of the named one, if the default one has answered since. */
+  #provenInstead(named: IngressTarget): Instead | undefined {
     const instead = this.#instead;
-    return instead !== undefined && isSameTarget(instead.of, named) && this.#now() < instead.retryAt;
+    return instead?.isProven && isSameTarget(instead.of, named) ? instead : undefined;
+  }
+
+  #hasAnsweredSince(target: IngressTarget, startedAt: number): boolean {
+    return [this.#namedAnswer, this.#defaultAnswer].some((answer) =>
+      answer !== undefined && isSameTarget(answer.of, target) && answer.at > startedAt
+    );
   }
 }
 
@@ -115,13 +150,26 @@ export interface IngressChoiceOptions {
   readonly now?: () => number;
 }
 
+/** A dial that failed. */
+export interface FailedDial {
+  readonly error: DialError;
+  /** The time at which the dial itself began, in milliseconds of `performance.now()`. */
+  readonly startedAt: number;
+}
+
 interface Instead {
   /** The named ingress that could not be reached. */
   readonly of: IngressTarget;
   readonly error: string;
+  /** The time at which one dial tries the named one again. */
   readonly retryAt: number;
   /** True if the default one has answered since. */
   readonly isProven: boolean;
+}
+
+interface Answer {
+  readonly of: IngressTarget;
+  readonly at: number;
 }
 
 function textOf({ hostname, port }: IngressTarget): string {

@@ -38,6 +38,7 @@ export const AREAS = {
   endpoints: "changes addresses and listeners at once",
   ingress: "new connections use it",
   connections: "running connections use it at their next request or check",
+  end: "the next stop uses it",
   identity: "the next attempt uses it",
   probes: "the next probe uses it",
   health: "changes the health server at once",

@@ -122,10 +122,10 @@ export const KEYS = {
     }),
     drainMs: key({
       name: "server.drain_seconds",
-      type: types.seconds,
+      type: types.secondsOrNone,
       default: 10_000,
-      area: "connections",
-      doc: "Time that busy connections have at the end before they are cut; idle ones end at once",
+      area: "end",
+      doc: "Time that running connections have at the end; idle plain HTTP/1 ones end at once",
     }),
     probeIntervalMs: key({
       name: "server.probe_interval",

@@ -6,8 +6,11 @@ export const DEFAULT_CONFIG_PATH = "/etc/ngrokd/config.yml";
 /** The directory of CAs that are trusted for the ingress. */
 export const CA_DIRECTORY = "/etc/ssl/certs/ngrok";
 
+/** The Go daemon's socket. */
+export const GO_SOCKET_PATH = "/var/run/ngrokd.sock";
+
 /** The Go daemon's socket, and the link that a package may make. */
-const OLD_SOCKET_PATHS: readonly string[] = ["/var/run/ngrokd.sock", "/run/ngrokd.sock"];
+const OLD_SOCKET_PATHS: readonly string[] = [GO_SOCKET_PATH, "/run/ngrokd.sock"];
 
 /** Returns the default path of the control socket; `os` as Deno names it. */
 export function defaultSocketPath(os: string): string {

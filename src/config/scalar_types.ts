@@ -88,6 +88,14 @@ export const seconds: ValueType<number> = {
   write: (ms) => ms / 1000,
 };
 
+/** A time that 0 leaves out, which is no default as elsewhere. */
+export const secondsOrNone: ValueType<number> = {
+  ...seconds,
+  values: "seconds, 0 = none",
+  takesZero: true,
+  read: (value, context) => readInteger(value, context) === 0 ? 0 : seconds.read(value, context),
+};
+
 /** The shortest interval that does not switch something off. */
 const MIN_INTERVAL_S = 10;
 

@@ -1,9 +1,10 @@
 import type { PolicyKeeper } from "../names/policy/policy_keeper.ts";
-import { presentIps } from "../network/present_ips.ts";
+import { hasIp, presentIps } from "../network/present_ips.ts";
 import { resolveInterface } from "../network/resolve_interface.ts";
 import { SubnetWatch } from "../network/subnet_watch.ts";
 import { SyncLoop } from "../sync/loop.ts";
 import { StateStore } from "../sync/persist.ts";
+import { LOCALHOST } from "../model/machine_address.ts";
 import { Health } from "../web/health_listener.ts";
 import { openAccount } from "./account_parts.ts";
 import { healthReport } from "./answers/status.ts";
@@ -96,6 +97,8 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
         advertiseIp,
         advertiseIps,
         presentIps: presentIps(advertiseIps, system.localAddresses),
+        // dnsmasq gives the lines of the hosts file to the whole network.
+        machineIp: hasIp(advertiseIp, system.localAddresses) ? advertiseIp : LOCALHOST,
         startPort,
         publishMovedPorts,
         redirectHeldPorts,

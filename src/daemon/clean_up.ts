@@ -1,11 +1,13 @@
 import { getLogger } from "@logtape/logtape";
 import type { LiveConfig } from "../config/live_config.ts";
 import { CANNOT_START, CommandError, FileError } from "../model/errors.ts";
+import type { Cidr } from "../lib/ipv4.ts";
 import { NftProgram } from "../network/nft_program.ts";
+import { SubnetMemory } from "../network/subnet_memory.ts";
 import { hasServer } from "../names/resolver/resolv_conf_text.ts";
 import { RESOLV_CONF, RESOLVER_DIR } from "../names/select.ts";
 import type { System } from "../system/system.ts";
-import { type Change, Journal } from "../undo/journal.ts";
+import { type Change, Journal, type ResolvConfChange } from "../undo/journal.ts";
 import { undo } from "../undo/undo.ts";
 import { checkDirectories } from "./directories.ts";
 import { removeLeftoverFiles } from "./leftover_files.ts";
@@ -31,13 +33,15 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
   for (const error of isStateSafe ? await loadJournal(journal, { live, system }) : []) {
     log.warn("Problem with the journal: {error}", { error });
   }
+  const replacing = isStateSafe ? await readReplacingSubnet(live, system.files) : [];
   const { names, addresses } = unrecordedChanges(journal, { live, system });
-  const options = { journal, system, subnets: virtualSubnets(live) };
+  const options = { journal, system, subnets: [...virtualSubnets(live), ...replacing] };
   // A machine where `ip` cannot run has no interface of ngrokd, but nobody can check that.
+  const { resolvConf } = journal;
   const isChecked = await undo(addresses, options);
   await removeUnrecordedRedirects(journal, system);
   const isUndone = await undo([...names, ...journal.changes], options);
-  const isClean = await isResolverClean(system) && isUndone && isStateSafe;
+  const isClean = await isResolverClean(system, resolvConf) && isUndone && isStateSafe;
   if (isStateSafe) await removeLeftoverFiles(live, system);
   const { interfaceName } = live.current.net;
   if (!isChecked) {
@@ -46,6 +50,13 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
     });
   } else if (isClean) log.info("No names and addresses of ngrokd are left");
   return isClean;
+}
+
+/** Returns the subnet that the last run used instead of the configured one, if it did. */
+async function readReplacingSubnet(live: LiveConfig, files: System["files"]): Promise<Cidr[]> {
+  const memory = new SubnetMemory({ path: statePaths(live).subnet, files });
+  const subnet = await memory.recall(live.current.net.subnet);
+  return subnet === undefined ? [] : [subnet];
 }
 
 /** Returns false, and logs the reason, if another user could have written the journal. */
@@ -66,11 +77,14 @@ async function checkState(live: LiveConfig, files: System["files"]): Promise<boo
  * Checks the resolver of a process that may not change it: returns false, and reports it, if it has
  * changes of ngrokd or cannot be read.
  */
-async function isResolverClean({ files, holds, operatingSystem }: System): Promise<boolean> {
+async function isResolverClean(
+  { files, holds, operatingSystem }: System,
+  recorded: ResolvConfChange | undefined,
+): Promise<boolean> {
   const os = operatingSystem();
   const path = os === "darwin" ? RESOLVER_DIR : RESOLV_CONF;
   if ((os !== "linux" && os !== "darwin") || holds({ kind: "write", path })) return true;
-  if (os === "linux" && await hasNoServer(files)) return true;
+  if (os === "linux" && await hasNoServer(files, recorded)) return true;
   log.error("{path} may hold changes of ngrokd: the permission set does not allow changing it", {
     path,
     hint: "Run: ngrokd cleanup",
@@ -78,9 +92,12 @@ async function isResolverClean({ files, holds, operatingSystem }: System): Promi
   return false;
 }
 
-async function hasNoServer(files: System["files"]): Promise<boolean> {
+async function hasNoServer(
+  files: System["files"],
+  { server: written, earlier }: Partial<ResolvConfChange> = {},
+): Promise<boolean> {
   try {
-    return !hasServer(await files.readTextIfAny(RESOLV_CONF) ?? "");
+    return !hasServer(await files.readTextIfAny(RESOLV_CONF) ?? "", { written, earlier });
   } catch {
     return false;
   }

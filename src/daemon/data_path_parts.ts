@@ -107,7 +107,7 @@ async function drain(
 ): Promise<boolean> {
   const count = forwarder.openConnections;
   if (count === 0 || !shutdown.isOrderly) return true;
-  log.info("Waiting for running connections", { count, seconds: ms / 1000 });
+  if (ms > 0) log.info("Waiting for running connections", { count, seconds: ms / 1000 });
   const cut = await Promise.race([
     forwarder.drain(ms),
     whenAborted(shutdown.forced).then(() => forwarder.openConnections),

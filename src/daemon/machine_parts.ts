@@ -1,6 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { withConfig } from "../config/paths.ts";
 import { DnsController, type DnsControllerOptions } from "../dns/controller.ts";
+import { GO_SOCKET_PATH } from "../config/paths.ts";
 import { isLoopbackSubnet } from "../lib/ipv4.ts";
 import { listenerKey } from "../model/route_table.ts";
 import { PublishedNames } from "../names/hosts/published_names.ts";
@@ -64,6 +65,7 @@ export function openAddresses(options: MachineOptions): Addresses {
       listen: system.listenTcp,
       run: stoppable(system, shutdown.forced).run,
       interfaceName,
+      isGoRunning: () => system.isServed(GO_SOCKET_PATH),
       record: () => journal.record({ kind: "addresses" }),
     }),
     subnet,
@@ -118,7 +120,8 @@ export function openDns(addresses: Addresses, options: DnsOptions): DnsControlle
           : undefined,
       managed: () => live.current.dns.manageResolvConf !== false,
       backup: statePaths(live).resolvConfBackup,
-      server: journal.changes.find((change) => change.kind === "resolv_conf")?.server,
+      server: journal.resolvConf?.server,
+      earlier: journal.resolvConf?.earlier,
       record: (change) => journal.record(change),
     }),
   });

@@ -133,6 +133,7 @@ const STEPS: Readonly<Record<LiveArea, readonly ReloadStep[]>> = {
   endpoints: ["listeners", "dns"],
   ingress: [],
   connections: [],
+  end: [],
   identity: [],
   probes: [],
   health: [],

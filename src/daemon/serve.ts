@@ -119,6 +119,7 @@ function wakeOf(daemon: Daemon, system: System): Wake {
       system.forgetAddresses();
       // Before the new dials, which probe the ingress again.
       daemon.dialer.probe.retry();
+      daemon.ingressChoice.retryNow();
       daemon.forwarder.retryIngress();
       daemon.loop.wake();
       // After the loop's own request: ends a renewal, which the poll would wait for.

@@ -1,6 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import type { Config } from "../config/config.ts";
-import type { Cidr } from "../lib/ipv4.ts";
+import { type Cidr, cidrsContain } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
 import { messageOf } from "../model/errors.ts";
@@ -9,6 +9,7 @@ import { listenerKey, RouteTable } from "../model/route_table.ts";
 import type { ResolverOutcome } from "../names/resolver/resolver.ts";
 import type { ResolverChain } from "../names/resolver/resolver_chain.ts";
 import { admitPeer, isLocalPeer } from "../network/admit_peer.ts";
+import { privateNetworks } from "../network/private_networks.ts";
 import { sleep } from "../system/clock.ts";
 import type { System } from "../system/system.ts";
 import { parseTcpAddress, type TcpAddress } from "../system/tcp.ts";
@@ -41,6 +42,7 @@ export class DnsController {
   readonly #onUnresolved = new OnChange();
   #routes = RouteTable.EMPTY;
   #ownAddresses: ReadonlySet<string> = new Set();
+  #privateNetworks: readonly Cidr[] = [];
   #networkMode = false;
   #listeners: ReadonlySet<number> = new Set();
   #bindings: readonly DnsBinding[] = [];
@@ -71,6 +73,7 @@ export class DnsController {
           allowed: config().net.allowCidrs,
           ...local(),
         }),
+      isNeighbour: (address) => cidrsContain(this.#privateNetworks, address),
       localAddress: (address) =>
         localAddressText(address, { subnet: options.subnet(), listeners: this.#listeners }),
       allowsPrivate: (name) => allowed.has(name),
@@ -149,8 +152,10 @@ export class DnsController {
 
   async #refresh(): Promise<void> {
     const { config, subnet, resolveInterface, system } = this.#options;
-    const own = system.localAddresses().map(({ address }) => address);
+    const local = system.localAddresses();
+    const own = local.map(({ address }) => address);
     this.#ownAddresses = new Set(own);
+    this.#privateNetworks = privateNetworks(local);
     const input = { config: config(), routes: this.#routes.routes, subnet: subnet(), own, resolveInterface };
     const { addresses, domains, networkMode } = planDns(input);
     this.#networkMode = networkMode;

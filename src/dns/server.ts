@@ -9,17 +9,18 @@ import { answerOwnName } from "./answer_own_name.ts";
 import { replyTo } from "./reply_to.ts";
 import { type DroppedRecord, filterReply } from "./filter_reply.ts";
 import { HEADER_BYTES, type Query, readQuery } from "./query.ts";
-import { type RateDecision, RateLimit } from "./rate_limit.ts";
+import { RateLimit } from "./rate_limit.ts";
 import {
   fitReply,
   makeReply,
   RCODE,
+  type ReplyParts,
   TOO_MANY_QUERIES,
   UPSTREAM_MALFORMED,
   UPSTREAM_SILENT,
 } from "./reply.ts";
 import { TcpServer, type TcpServerLimits } from "./tcp_server.ts";
-import { serveUdp } from "./udp_server.ts";
+import { serveUdp, type UdpDecision } from "./udp_server.ts";
 import { UpstreamClient } from "./upstream_client.ts";
 import { addressRecord, Zone } from "./zone.ts";
 
@@ -35,6 +36,7 @@ export class DnsServer implements AsyncDisposable {
   readonly #own = new Set<string>();
   readonly #tcp: TcpServer;
   readonly #rate = new RateLimit();
+  readonly #refusals = new RateLimit();
   readonly #upstream: UpstreamClient;
   #zone = Zone.EMPTY;
   #others = Zone.EMPTY;
@@ -106,7 +108,8 @@ export class DnsServer implements AsyncDisposable {
         judge: (peer) => this.#judge(peer),
         respond: (message, { hostname: address, port }) =>
           this.#respond(message, { localRecord, address, port }),
-        truncate,
+        truncate: (message) => emptyReply(message, { rcode: RCODE.NOERROR, truncated: true }),
+        refuse: (message) => emptyReply(message, { rcode: RCODE.REFUSED }),
       }),
       this.#tcp.serve(listener, {
         signal,
@@ -138,9 +141,14 @@ export class DnsServer implements AsyncDisposable {
     log.info("No longer answering DNS queries on {address}", { address: entry.key });
   }
 
-  #judge({ hostname: address, port }: UdpPeer): RateDecision {
+  #judge({ hostname: address, port }: UdpPeer): UdpDecision {
+    const { allows, isNeighbour = () => false } = this.#options;
     // With a forged sender we would answer ourselves for ever.
-    if (this.#own.has(listenerKey(address, port)) || !this.#options.allows(address)) return "drop";
+    if (this.#own.has(listenerKey(address, port))) return "drop";
+    if (!allows(address)) {
+      // A container that has a copy of our nameserver line asks its next server at once.
+      return isNeighbour(address) && this.#refusals.count(address) === "answer" ? "refuse" : "drop";
+    }
     return this.#options.isLocal(address) ? "answer" : this.#rate.count(address);
   }
 
@@ -205,13 +213,14 @@ export class DnsServer implements AsyncDisposable {
   }
 }
 
-/**
- * Returns a truncated reply without records, not longer than the message; undefined for no query.
- */
-function truncate(message: Uint8Array): Uint8Array | undefined {
+/** Returns a reply without records, not longer than the message; undefined for no query. */
+function emptyReply(
+  message: Uint8Array,
+  parts: Pick<ReplyParts, "rcode" | "truncated">,
+): Uint8Array | undefined {
   if (message.length < HEADER_BYTES || (message[2]! & 0xf8) !== 0) return undefined;
   const query = readQuery(message);
-  return query === undefined ? undefined : makeReply(query, { rcode: RCODE.NOERROR, truncated: true });
+  return query === undefined ? undefined : makeReply(query, parts);
 }
 
 /** Options of {@linkcode DnsServer}. */
@@ -221,6 +230,13 @@ export interface DnsServerOptions {
   readonly connectTcp: (where: TcpAddress, signal: AbortSignal) => Promise<ByteStream>;
   /** Returns true if a client may send queries. Others get no reply, and TCP is closed at once. */
   readonly allows: (address: string) => boolean;
+  /**
+   * Returns true for an address in a private network of this machine: such a client gets REFUSED
+   * by UDP if it is not allowed, at most 200 times a second for each /24.
+   *
+   * @default {() => false}
+   */
+  readonly isNeighbour?: (address: string) => boolean;
   /** Returns true for an address of this machine, loopback included; it has no rate limit. */
   readonly isLocal: (address: string) => boolean;
   /** The text of an address that leads to this machine or to ngrokd; undefined for others. */

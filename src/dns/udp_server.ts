@@ -20,7 +20,7 @@ const FORWARDING_WORK = 16;
 
 /** Answers datagrams until the signal aborts; errors of datagrams or the socket do not end it. */
 export function serveUdp(socket: UdpSocket, options: UdpServerOptions): Promise<void> {
-  const { judge, respond, truncate, signal } = options;
+  const { judge, respond, truncate, refuse, signal } = options;
   const buffer = new Uint8Array(BUFFER_BYTES);
   const address = socket.key;
 
@@ -46,7 +46,11 @@ export function serveUdp(socket: UdpSocket, options: UdpServerOptions): Promise<
       const verdict = judge(peer);
       succeeded();
       if (verdict === "drop") continue;
-      const result = verdict === "answer" ? respond(message, peer) : truncate(message);
+      const result = verdict === "answer"
+        ? respond(message, peer)
+        : verdict === "truncate"
+        ? truncate(message)
+        : refuse(message);
       if (result instanceof Uint8Array) await reply(result, peer);
       else if (result !== undefined) {
         work += FORWARDING_WORK;
@@ -62,10 +66,13 @@ export function serveUdp(socket: UdpSocket, options: UdpServerOptions): Promise<
   });
 }
 
+/** The decision about a datagram. */
+export type UdpDecision = RateDecision | "refuse";
+
 /** Options of {@linkcode serveUdp}. */
 export interface UdpServerOptions {
   /** The decision about a datagram by its sender, whose port is not 0. */
-  readonly judge: (peer: UdpPeer) => RateDecision;
+  readonly judge: (peer: UdpPeer) => UdpDecision;
   /**
    * The reply to a message, or a promise of it that does not reject; undefined for none. The bytes
    * are valid until it returns.
@@ -73,6 +80,8 @@ export interface UdpServerOptions {
   readonly respond: (message: Uint8Array, peer: UdpPeer) => Uint8Array | Promise<Uint8Array> | undefined;
   /** The truncated reply to a message; undefined for none. */
   readonly truncate: (message: Uint8Array) => Uint8Array | undefined;
+  /** The reply to a message of a client that is not allowed; undefined for none. */
+  readonly refuse: (message: Uint8Array) => Uint8Array | undefined;
   /** Aborted when the socket is closed. */
   readonly signal: AbortSignal;
 }

@@ -1,21 +1,18 @@
 import type { Meter } from "./pipe.ts";
 import type { OpenExchanges } from "./http/open_exchanges.ts";
 
-/** The time without traffic after which a connection of an unknown protocol is idle. */
-const QUIET_MS = 5_000;
 /**
- * The same if the last byte came from the client, which may wait for an answer. It need not wait:
- * HTTP/2 clients acknowledge what they have received.
+ * The time without traffic after which a connection of an unknown protocol seems to be at rest. The
+ * direction of the last byte tells nothing: a TLS 1.3 server sends its tickets after the first
+ * request and before the response, and HTTP/2 peers acknowledge what they have received.
  */
-const WAITING_MS = 30_000;
+const QUIET_MS = 30_000;
 
 /** Follows the traffic of one connection, to tell if it can end without a loss. */
 export class Activity {
   readonly #exchanges: OpenExchanges | undefined;
   readonly #now: () => number;
   #movedAt: number;
-  /** True if the client sent the last byte, and so may wait for an answer. */
-  #awaitsAnswer = false;
   #writes = 0;
 
   constructor({ exchanges, now = () => performance.now() }: ActivityOptions = {}) {
@@ -32,24 +29,22 @@ export class Activity {
     if (this.#writes > 0) return undefined;
     const isOpen = this.#exchanges?.isOpen;
     if (isOpen !== undefined) return isOpen ? undefined : "between";
-    const idleMs = this.#awaitsAnswer ? WAITING_MS : QUIET_MS;
-    return this.#now() - this.#movedAt >= idleMs ? "quiet" : undefined;
+    return this.#now() - this.#movedAt >= QUIET_MS ? "quiet" : undefined;
   }
 
   /** Returns a meter that also tells this object what moves. */
   metered(meter: Meter): Meter {
-    const moved = (isFromClient: boolean): void => {
+    const moved = (): void => {
       this.#writes--;
       this.#movedAt = this.#now();
-      this.#awaitsAnswer = isFromClient;
     };
     return {
       countIn: (bytes) => {
-        moved(true);
+        moved();
         meter.countIn(bytes);
       },
       countOut: (bytes) => {
-        moved(false);
+        moved();
         meter.countOut(bytes);
       },
       beginIn: (bytes) => {

@@ -17,58 +17,74 @@ const FIRST_MS = 4000;
  */
 export async function dialIngress(access: IngressAccess, options: DialOptions): Promise<ByteStream> {
   const end = performance.now() + options.timeoutMs;
-  const target = access.ingress();
-  // The substitute needs the larger part: the gate lets no dial with less time through.
-  const isShared = options.timeoutMs > 2 * FIRST_MS && access.substitutes?.mayReplace(target) === true;
-  const limit = isShared ? { timeoutMs: FIRST_MS, minMs: 0 } : {};
-  try {
-    return await dialTarget(target, { access, ...options, ...limit });
-  } catch (error) {
-    const next = error instanceof DialError ? access.substitutes?.afterFailure(target, error) : undefined;
-    if (next === undefined) throw error;
-    try {
-      return await dialTarget(next, { access, ...options, timeoutMs: end - performance.now() });
-    } catch (again) {
-      if (again instanceof DialError) access.substitutes?.afterFailure(next, again);
-      throw options.signal.aborted ? again : error;
-    }
-  }
+  const target = access.substitutes?.choose() ?? access.ingress();
+  const first = await tryTarget(target, { access, ...options });
+  if ("stream" in first) return first.stream;
+  if (first.next === undefined) throw first.error;
+  const second = await tryTarget(first.next, {
+    access,
+    ...options,
+    timeoutMs: end - performance.now(),
+    isLast: true,
+  });
+  if ("stream" in second) return second.stream;
+  throw options.signal.aborted ? second.error : first.error;
 }
 
-async function dialTarget(
-  target: IngressTarget,
-  options: DialOptions & { readonly access: IngressAccess; readonly minMs?: number },
-): Promise<ByteStream> {
-  const { access, timeoutMs, minMs, signal, gate, holder } = options;
+/** Dials one ingress, and notes the result. A dial begins when the gate lets it through. */
+async function tryTarget(target: IngressTarget, options: TryOptions): Promise<Tried> {
+  const { access, isLast = false, ...limits } = options;
+  const { substitutes } = access;
   const { hostname, port } = target;
   const pair = access.clientPair();
   if (pair === undefined) {
-    throw new DialError(`Cannot connect to ${hostname}:${port}: there is no certificate yet`, {
+    const error = new DialError(`Cannot connect to ${hostname}:${port}: there is no certificate yet`, {
       code: "identity",
       hint: "See the state of the registration: ngrokctl status",
     });
+    return { error, next: undefined };
   }
   const { cert, key } = pair;
-  const stream = await gate.pass(`${hostname}:${port}`, {
-    timeoutMs,
-    minMs,
-    signal,
-    holder,
-    dial: (gated) =>
-      access.connect({
-        hostname,
-        port,
-        cert,
-        key,
-        caCerts: access.trust(),
-        proxy: access.proxy?.(),
-        signal,
-        ...gated,
-      }),
-  });
-  access.substitutes?.answered(target);
-  return stream;
+  let startedAt = performance.now();
+  try {
+    const stream = await limits.gate.pass(`${hostname}:${port}`, {
+      ...limits,
+      dial: (gated) => {
+        startedAt = performance.now();
+        // The substitute needs the larger part: the gate lets no dial with less time through.
+        const isShared = !isLast && gated.timeoutMs > 2 * FIRST_MS && substitutes?.mayReplace(target);
+        return access.connect({
+          hostname,
+          port,
+          cert,
+          key,
+          caCerts: access.trust(),
+          proxy: access.proxy?.(),
+          signal: limits.signal,
+          ...gated,
+          timeoutMs: isShared ? FIRST_MS : gated.timeoutMs,
+        });
+      },
+    });
+    substitutes?.answered(target);
+    return { stream };
+  } catch (error) {
+    if (!(error instanceof DialError)) return { error, next: undefined };
+    return { error, next: substitutes?.afterFailure(target, { error, startedAt }) };
+  }
 }
+
+interface TryOptions extends DialOptions {
+  readonly access: IngressAccess;
+  /** True if nothing is tried after this one. @default {false} */
+  readonly isLast?: boolean;
+}
+
+/** A connection, or the reason why there is none and the ingress to try next. */
+type Tried = { readonly stream: ByteStream } | {
+  readonly error: unknown;
+  readonly next: IngressTarget | undefined;
+};
 
 /**
  * The parts that a connection to the ingress is made from. Each connection reads them again, so
@@ -79,10 +95,15 @@ export interface IngressAccess {
   readonly ingress: () => IngressTarget;
   /** Decides what is dialled instead of an ingress that cannot be reached. @default Nothing */
   readonly substitutes?: {
+    /** Returns the ingress for one dial. */
+    choose(): IngressTarget;
     /** Returns true if another ingress would be tried after this one. */
     mayReplace(target: IngressTarget): boolean;
     /** Returns the ingress to try after this one has failed; undefined if there is none. */
-    afterFailure(target: IngressTarget, error: DialError): IngressTarget | undefined;
+    afterFailure(
+      target: IngressTarget,
+      failed: { readonly error: DialError; readonly startedAt: number },
+    ): IngressTarget | undefined;
     answered(target: IngressTarget): void;
   };
   /** Undefined until there is a certificate. */

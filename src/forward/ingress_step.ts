@@ -5,6 +5,8 @@ const DIAL_STEPS: Readonly<Record<Exclude<DialFailure, "full">, IngressStep>> = 
   name: "resolve",
   refused: "connect",
   timeout: "connect",
+  unreachable: "connect",
+  late: "connect",
   reset: "connect",
   other: "connect",
   proxy: "proxy",

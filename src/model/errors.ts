@@ -52,20 +52,22 @@ export class CertificateError extends HintedError {
 }
 
 /**
- * The reasons why the ingress cannot be reached. `name`: DNS failed. `identity`: our certificate
- * was refused. `handshake`: the response is no TLS that we support. `proxy`: the proxy did not
- * connect. `full`: a limit of ngrokd itself is reached. `other`: an error of this machine or of the
- * network.
+ * The reasons why the ingress cannot be reached. `name`: DNS failed. `unreachable`: no route leads
+ * to it. `identity`: our certificate was refused. `handshake`: the response is no TLS that we
+ * support. `proxy`: the proxy did not connect. `late`: the time limit passed before the dial began.
+ * `full`: a limit of ngrokd itself is reached. `other`: an error of this machine or of the network.
  */
 export type DialFailure =
   | "refused"
   | "timeout"
   | "untrusted"
   | "name"
+  | "unreachable"
   | "identity"
   | "reset"
   | "handshake"
   | "proxy"
+  | "late"
   | "full"
   | "other";
 

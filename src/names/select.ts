@@ -1,6 +1,7 @@
 import type { OwnInterface } from "../model/own_interface.ts";
 import { HostsFile, type HostsFileOptions } from "./hosts/hosts_file.ts";
 import { NoNames } from "./hosts/no_names.ts";
+import { NO_RECORD } from "./hosts/own_lines.ts";
 import type { NamePublisher } from "./hosts/publisher.ts";
 import type { ReplaceFileSystem } from "./replace_file.ts";
 import { NoResolver } from "./resolver/no_resolver.ts";
@@ -27,7 +28,8 @@ const RESTART =
 export function choosePublisher(options: PublisherOptions): NamePublisher {
   const { path, mayWrite, ...rest } = options;
   if (mayWrite(path)) return new HostsFile(path, rest);
-  return new NoNames(`Cannot write ${path}: the permission set does not allow it`);
+  const { isOwn = NO_RECORD.isOwn } = rest;
+  return new NoNames(`Cannot write ${path}: the permission set does not allow it`, { ...NO_RECORD, isOwn });
 }
 
 /** Options of {@linkcode choosePublisher}. */
@@ -74,12 +76,14 @@ export interface ResolverOptions {
   readonly managed: () => boolean;
   /** The address of the DNS server that an earlier run wrote into resolv.conf, if it is known. */
   readonly server?: string | undefined;
+  /** The address before it, if that run may have failed to replace it. */
+  readonly earlier?: string | undefined;
   /** The path of the copy of the original resolv.conf. */
   readonly backup: string;
   /** Called before a change that outlives this process. */
   readonly record?: (
     change: ResolvConfChange | { kind: "resolver_dir"; path: string },
-  ) => Promise<void>;
+  ) => Promise<boolean>;
   /** @default {RESOLV_CONF} */
   readonly resolvConf?: string;
   /** @default {RESOLVER_DIR} */

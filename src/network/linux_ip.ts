@@ -1,6 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { type Cidr, formatCidr } from "../lib/ipv4.ts";
-import { CommandError } from "../model/errors.ts";
+import { CommandError, messageOf } from "../model/errors.ts";
 import { chooseSubnet } from "./choose_subnet.ts";
 import type { AddressDriver, PreparedSubnet, Support } from "./driver.ts";
 import { findGoLeftover } from "./go_leftover.ts";
@@ -35,7 +35,10 @@ export class LinuxIp implements AddressDriver {
   readonly kind = "linux_ip";
   readonly #ip: IpProgram;
   readonly #name: string;
-  readonly #record: () => Promise<void>;
+  readonly #record: () => Promise<unknown>;
+  readonly #isGoRunning: () => Promise<boolean>;
+  /** False after the first subnet is prepared: what appears later is no leftover. */
+  #mayTakeOver = true;
   #linkKind: string | undefined;
   #subnet: Cidr | undefined;
   /** The last result of `ensure` in this subnet. */
@@ -45,6 +48,7 @@ export class LinuxIp implements AddressDriver {
 
   constructor(options: LinuxIpOptions) {
     const { run, interfaceName = "ngrokd0", record = () => Promise.resolve() } = options;
+    this.#isGoRunning = options.isGoRunning ?? (() => Promise.resolve(false));
     this.#ip = new IpProgram(run);
     this.#name = interfaceName;
     this.#record = record;
@@ -61,6 +65,7 @@ export class LinuxIp implements AddressDriver {
   async prepare(wanted: Cidr, remembered?: Cidr): Promise<PreparedSubnet> {
     try {
       const observed = await this.#takeOver(wanted);
+      if (typeof observed === "string") return { subnet: this.#subnet ?? wanted, failure: observed };
       const routes = await this.#foreignRoutes(observed);
       const isInUse = this.#subnet !== undefined && isSame(this.#subnet, remembered);
       const choice = chooseSubnet(wanted, { routes, remembered, isInUse });
@@ -71,6 +76,7 @@ export class LinuxIp implements AddressDriver {
       const { subnet, reason } = choice;
       await this.#create(subnet, observed);
       this.#subnet = subnet;
+      this.#mayTakeOver = false;
       this.#ensured = undefined;
       return reason === undefined ? { subnet } : { subnet, reason, remember: true };
     } catch (error) {
@@ -157,20 +163,33 @@ export class LinuxIp implements AddressDriver {
 
   /**
    * Removes what the Go daemon left behind, whose routes would look like a conflict. Returns what
-   * is there then.
+   * is there then, or the reason why the Go daemon may still use it.
    *
    * @throws {CommandError}
    */
-  async #takeOver(subnet: Cidr): Promise<ObservedLinks> {
+  async #takeOver(subnet: Cidr): Promise<ObservedLinks | string> {
     const observed = await this.#ip.observe();
     const leftover = findGoLeftover(observed.links, { name: this.#name, subnet });
-    if (leftover === undefined) return observed;
+    if (leftover === undefined || !this.#mayTakeOver) return observed;
+    const reason = await this.#reasonToLeave(leftover.name);
+    if (reason !== undefined) return reason;
     await this.#ip.apply([deleteLink(leftover)]);
     log.info("Took over interface {interface} of the Go daemon", {
       interface: leftover.name,
       addresses: leftover.addresses.length,
     });
     return await this.#ip.observe();
+  }
+
+  /** Returns the reason why an interface of the Go daemon must stay: clients may be using it. */
+  async #reasonToLeave(name: string): Promise<string | undefined> {
+    const next = "Stop the Go daemon, then restart ngrokd";
+    try {
+      return await this.#isGoRunning() ? `The Go daemon is running and uses ${name}. ${next}` : undefined;
+    } catch (error) {
+      return `Cannot check if the Go daemon is running and uses ${name}: ${messageOf(error)}. ${next}, ` +
+        `after: ip link delete ${name}`;
+    }
   }
 
   /**
@@ -246,8 +265,10 @@ export interface LinuxIpOptions {
   readonly run: Run;
   /** @default {"ngrokd0"} */
   readonly interfaceName?: string;
+  /** Returns true if the Go daemon runs on this machine. @default It does not */
+  readonly isGoRunning?: () => Promise<boolean>;
   /** Called before anything is created. */
-  readonly record?: () => Promise<void>;
+  readonly record?: () => Promise<unknown>;
 }
 
 function isSame(a: Cidr, b: Cidr | undefined): boolean {

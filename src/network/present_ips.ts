@@ -7,3 +7,8 @@ export function presentIps<T extends { readonly address: string }>(
   const own = Map.groupBy(addresses(), ({ address }) => address);
   return wanted.flatMap((address) => own.get(address) ?? []);
 }
+
+/** Returns true for an address that this machine has now. */
+export function hasIp(address: string, addresses: Parameters<typeof presentIps>[1]): boolean {
+  return address !== "" && presentIps([address], addresses).length > 0;
+}

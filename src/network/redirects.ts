@@ -133,7 +133,7 @@ export interface RedirectsOptions {
   /** Returns the reason why nothing can be redirected; undefined if it can. */
   readonly unavailable: () => string | undefined;
   /** Called before the table is made. */
-  readonly record: () => Promise<void>;
+  readonly record: () => Promise<unknown>;
   /** Called after it has been removed. */
   readonly forget: () => Promise<void>;
   /** Returns true if a connection to the held port ends at ngrokd's listener. */

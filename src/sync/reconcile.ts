@@ -47,6 +47,7 @@ export async function reconcile(
     redirectReasons,
   });
   const used = listenersOf(bindings);
+  const ports = portsToSave(bindings, { saved: options.ports, open: new Set(effects.listeners.observe()) });
   await closeUnused(effects.listeners, used);
   logRemapped(moved, options.ports);
   const isLeft = nameProblem !== undefined && withheld.size > 0;
@@ -61,7 +62,7 @@ export async function reconcile(
       redirectReasons,
     }),
     withheld: new Set(withheld.keys()),
-    ports: portsToSave(bindings, options.ports),
+    ports,
     applied: isLeft || bindings.some(hasFailed) ? undefined : {
       revision,
       addresses,
@@ -80,6 +81,12 @@ export interface ReconcileOptions extends Pick<BindOptions, "ports"> {
   /** True if names resolve although ngrokd does not serve all their own ports. */
   readonly publishMovedPorts: boolean;
   readonly redirectHeldPorts: "auto" | "off";
+  /**
+   * The address that the names of listeners on all addresses get on this machine.
+   *
+   * @default {"127.0.0.1"}
+   */
+  readonly machineIp?: string;
   /** The name of the operating system in Deno. */
   readonly os: string;
   /** The names with a service that has no route. */
@@ -132,10 +139,10 @@ async function lead(
     : withheldNames(bindings, options);
   const routes = setRoutes(bindings, effects.listeners, withheld);
   const published = routes.filter((route) => isNamed(route) && !withheld.has(route.hostname));
-  return { routes, withheld, ...await publishNames(published, effects.names, options.revision) };
+  return { routes, withheld, ...await publishNames(published, effects.names, options) };
 }
 
-interface LeadOptions extends WithheldOptions, Pick<ReconcileOptions, "publishMovedPorts"> {
+interface LeadOptions extends WithheldOptions, Pick<ReconcileOptions, "publishMovedPorts" | "machineIp"> {
   /** The revision of the names. */
   readonly revision: number;
 }
@@ -188,8 +195,12 @@ async function closeUnused(listeners: ListenerEffects, used: ReadonlySet<string>
   await Promise.all(unused.map((key) => listeners.close(key)));
 }
 
-async function publishNames(routes: readonly Route[], effects: NameEffects, revision: number) {
-  const names = new Map(routes.map((route) => [route.hostname, machineAddress(route)]));
+async function publishNames(
+  routes: readonly Route[],
+  effects: NameEffects,
+  { revision, machineIp }: Pick<LeadOptions, "revision" | "machineIp">,
+) {
+  const names = new Map(routes.map((route) => [route.hostname, machineAddress(route, machineIp)]));
   try {
     // A copy, because the publisher may change its own map.
     const nameReasons = new Map(await effects.publish(names, revision));
@@ -213,10 +224,20 @@ function logRemapped(remapped: readonly Binding[], saved: ReadonlyMap<string, nu
   });
 }
 
-/** Returns the ports to save. Endpoints that are away or cannot listen keep theirs. */
-function portsToSave(bindings: readonly Binding[], saved: ReadonlyMap<string, number>) {
+/**
+ * Returns the ports to save. Endpoints that are away or cannot listen keep theirs. So does an http
+ * endpoint that has its own port on a virtual address, for its clients in network mode.
+ */
+function portsToSave(
+  bindings: readonly Binding[],
+  { saved, open }: { readonly saved: ReadonlyMap<string, number>; readonly open: ReadonlySet<string> },
+) {
   const ports = new Map(saved);
   for (const { group, port = saved.get(group.service) } of bindings) {
+    const before = saved.get(group.service);
+    const isOfNetworkMode = group.virtual && port === group.port && group.routes[0]?.scheme === "http" &&
+      before !== undefined && !open.has(listenerKey(group.address, before));
+    if (isOfNetworkMode) continue;
     for (const route of group.routes) ports.delete(serviceKey(route));
     if (port !== undefined && port !== group.port) ports.set(group.service, port);
   }

@@ -117,7 +117,7 @@ export interface RoundInput extends KnownEndpoints {
 export interface RoundSettings
   extends
     Omit<AllocateOptions, "leases" | "ports" | "spread">,
-    Pick<ReconcileOptions, "publishMovedPorts" | "redirectHeldPorts" | "os"> {
+    Pick<ReconcileOptions, "publishMovedPorts" | "redirectHeldPorts" | "machineIp" | "os"> {
   /** The first port to try when a port is in use. */
   readonly startPort: number;
   /** `net.advertise_ip`; `""` if there is none. */

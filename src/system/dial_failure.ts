@@ -1,9 +1,19 @@
 import { type DialFailure, messageOf } from "../model/errors.ts";
-import { isConnectionGone } from "./errors.ts";
+import { codeOf, isConnectionGone } from "./errors.ts";
 
 /** The hint for an ingress that cannot be reached. */
 export const CHECK_INGRESS =
   "Check this machine's network and ingressEndpoint; each new connection tries again";
+
+/** Errors without a route to the address. A firewall of this machine gives the last two. */
+const NO_ROUTE: ReadonlySet<string> = new Set([
+  "ENETUNREACH",
+  "EHOSTUNREACH",
+  "ENETDOWN",
+  "EHOSTDOWN",
+  "EACCES",
+  "EPERM",
+]);
 
 /**
  * Classifies an error of a dial: class, state and hint. `connected` is true after TCP connect, when
@@ -50,6 +60,7 @@ export function dialFailure(
   if (error instanceof Deno.errors.NotCapable) {
     return ["other", `the permission set does not include "${hostname}"`, `Add --allow-net=${hostname}`];
   }
+  if (!connected && NO_ROUTE.has(codeOf(error) ?? "")) return ["unreachable", text, CHECK_INGRESS];
   if (text.includes("lookup address")) {
     return ["name", `the name "${hostname}" does not resolve`, CHECK_INGRESS];
   }

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { Mutex } from "../lib/mutex.ts";
 import { parseJson } from "../lib/parse_json.ts";
 import { FileError, messageOf } from "../model/errors.ts";
 import { DAMAGED_SUFFIX } from "../model/state_files.ts";
@@ -10,13 +11,15 @@ const FILE_MODE = 0o644;
  * A JSON file in the state directory. A write replaces the file atomically and is skipped if the
  * bytes are the same. A file that does not match its schema is renamed to `<path>.bad`, so that the
  * next write does not destroy it. A file that cannot be read is renamed only by that write,
- * because it may be readable after a restart.
+ * because it may be readable after a restart. Calls are carried out one at a time, in their order:
+ * writes share a temporary file.
  */
 export class JsonFile<T> {
   readonly #path: string;
   readonly #schema: z.ZodType<T>;
   readonly #files: StateFiles;
   readonly #maxBytes: number | undefined;
+  readonly #mutex = new Mutex();
   /** The text that is known to be on disk. */
   #onDisk: string | undefined;
   /** The error of the last read, as long as the file is there: it may have valid content. */
@@ -40,10 +43,12 @@ export class JsonFile<T> {
   }
 
   /** Reads and checks the content. Never rejects; a failure is in `problem`. */
-  async read(): Promise<JsonContent<T>> {
-    const found = await this.#read();
-    this.#problem = found.problem;
-    return found;
+  read(): Promise<JsonContent<T>> {
+    return this.#mutex.run(async () => {
+      const found = await this.#read();
+      this.#problem = found.problem;
+      return found;
+    });
   }
 
   async #read(): Promise<JsonContent<T>> {
@@ -68,20 +73,24 @@ export class JsonFile<T> {
   }
 
   /** Replaces the content. @throws {FileError} The old file is unchanged. */
-  async write(content: T): Promise<void> {
+  write(content: T): Promise<void> {
     const text = JSON.stringify(content, null, 2);
-    if (this.#onDisk === text) return;
-    this.#onDisk = undefined;
-    await this.#keepUnread();
-    await this.#files.writeFileAtomic(this.#path, text, { mode: FILE_MODE });
-    this.#onDisk = text;
+    return this.#mutex.run(async () => {
+      if (this.#onDisk === text) return;
+      this.#onDisk = undefined;
+      await this.#keepUnread();
+      await this.#files.writeFileAtomic(this.#path, text, { mode: FILE_MODE });
+      this.#onDisk = text;
+    });
   }
 
   /** Removes the file; a missing file is not an error. @throws {FileError} */
-  async remove(): Promise<void> {
-    this.#onDisk = undefined;
-    await this.#keepUnread();
-    await this.#files.removeFile(this.#path);
+  remove(): Promise<void> {
+    return this.#mutex.run(async () => {
+      this.#onDisk = undefined;
+      await this.#keepUnread();
+      await this.#files.removeFile(this.#path);
+    });
   }
 
   get #badPath(): string {

@@ -69,6 +69,22 @@ export function connectLocal(path: string): Promise<ByteStream> {
 }
 
 /**
+ * Returns true if a process accepts connections on a Unix socket. A link is no socket.
+ *
+ * @throws If that cannot be found out: the permission set does not include the path, for example.
+ */
+export async function isServed(path: string): Promise<boolean> {
+  try {
+    if (!(await Deno.lstat(path)).isSocket) return false;
+    (await connectLocal(path)).close();
+    return true;
+  } catch (error) {
+    if (localFailure(error) === "absent") return false;
+    throw error;
+  }
+}
+
+/**
  * Classifies a failed connection to a Unix socket: no listener, no permission, or something else.
  */
 export function localFailure(error: unknown): "absent" | "denied" | "other" {

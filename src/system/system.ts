@@ -5,7 +5,7 @@ import { dropHttpConnections, sendHttp } from "./http.ts";
 import { keepInspectorClosed } from "./inspector.ts";
 import { interfaceAddresses, localAddresses } from "./interfaces.ts";
 import { memoryLimit } from "./memory.ts";
-import { listenLocal } from "./local_socket.ts";
+import { isServed, listenLocal } from "./local_socket.ts";
 import { holdLock } from "./lock.ts";
 import { flagFor, holds } from "./permissions.ts";
 import { random } from "./random.ts";
@@ -31,6 +31,7 @@ export interface System {
   readonly dropHttpConnections: typeof dropHttpConnections;
   readonly forgetAddresses: typeof forgetAddresses;
   readonly listenLocal: typeof listenLocal;
+  readonly isServed: typeof isServed;
   readonly holdLock: typeof holdLock;
   readonly listenTcp: typeof listenTcp;
   readonly listenUdp: typeof listenUdp;
@@ -84,6 +85,7 @@ export function realSystem(): System {
     dropHttpConnections,
     forgetAddresses,
     listenLocal,
+    isServed,
     holdLock,
     listenTcp,
     listenUdp,

@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
+import { OnChange } from "../lib/on_change.ts";
 import { messageOf } from "../model/errors.ts";
 import { JsonFile, type StateFiles } from "../system/json_file.ts";
 
@@ -26,6 +27,7 @@ const Change = z.discriminatedUnion("kind", [
     path: z.string().startsWith("/"),
     backup: z.string().startsWith("/").endsWith("/resolv.conf.bak"),
     server: z.ipv4().optional(),
+    earlier: z.ipv4().optional(),
   }),
   z.object({ kind: z.literal("resolver_dir"), path: z.string().startsWith("/") }),
 ]);
@@ -37,7 +39,7 @@ const Content = z.object({ version: z.literal(1), changes: z.array(z.unknown()).
  * `redirects`: a table of nftables. `hosts`: ngrokd's lines in this file, `written` (undefined for
  * a record of an earlier version), of which others have some too, `shared`; `created` if the file
  * did not exist before. `resolv_conf`: ngrokd's two lines in this file, the address in
- * them, and the backup.
+ * them, the one before it, and the backup.
  * `resolver_dir`: ngrokd's files in this directory. Each of them has a marker, by which it is
  * recognised; that of the table is its name.
  */
@@ -46,12 +48,16 @@ export type Change = z.infer<typeof Change>;
 /** The change of a hosts file. */
 export type HostsChange = Extract<Change, { readonly kind: "hosts" }>;
 
+/** The change of resolv.conf. */
+export type ResolvConfChange = Extract<Change, { readonly kind: "resolv_conf" }>;
+
 /**
  * The changes to this machine that are not undone yet, oldest first. A change is recorded before it
  * is made, so that it can be undone after a crash.
  */
 export class Journal {
   readonly #file: JsonFile<z.infer<typeof Content>>;
+  readonly #onProblem = new OnChange();
   #changes: readonly Change[] = [];
 
   constructor(path: string, files: StateFiles) {
@@ -67,6 +73,11 @@ export class Journal {
     return this.#changes.find((change) => change.kind === "hosts" && change.path === path) as
       | HostsChange
       | undefined;
+  }
+
+  /** Returns the change of resolv.conf. */
+  get resolvConf(): ResolvConfChange | undefined {
+    return this.#changes.find((change) => change.kind === "resolv_conf");
   }
 
   has(change: Change): boolean {
@@ -91,12 +102,12 @@ export class Journal {
 
   /**
    * Writes a change down before it is made. A change that cannot be written down is logged and made
-   * all the same, because its marker identifies it too.
+   * all the same, because its marker identifies it too. Returns true if it is written down.
    */
-  async record(change: Change): Promise<void> {
+  async record(change: Change): Promise<boolean> {
     const known = this.#changes.find((other) => isSame(other, change));
     if (known === undefined) return await this.#save([...this.#changes, change]);
-    await this.#save(this.#changes.map((other) => other === known ? updated(known, change) : other));
+    return await this.#save(this.#changes.map((other) => other === known ? updated(known, change) : other));
   }
 
   /** Forgets a change that has been undone. */
@@ -104,14 +115,20 @@ export class Journal {
     if (this.has(change)) await this.#save(this.#changes.filter((known) => !isSame(known, change)));
   }
 
-  async #save(changes: readonly Change[]): Promise<void> {
+  /** The DNS server and the names record their changes at the same time. */
+  async #save(changes: readonly Change[]): Promise<boolean> {
     this.#changes = changes;
+    let problem: string | undefined;
     try {
       if (changes.length === 0) await this.#file.remove();
       else await this.#file.write({ version: 1, changes: [...changes] });
     } catch (error) {
-      log.warn("Problem with the record of a change to this machine: {error}", { error: messageOf(error) });
+      problem = messageOf(error);
     }
+    this.#onProblem.report(problem, (error) => {
+      log.warn("Problem with the record of a change to this machine: {error}", { error });
+    });
+    return problem === undefined;
   }
 }
 

@@ -9,44 +9,118 @@ import { statusLine, withDaemon } from "../fakes/with_daemon.ts";
 
 const NAMED: IngressTarget = { hostname: "named.example", port: 443 };
 
-function failure(code: DialFailure = "refused"): DialError {
-  return new DialError(`Cannot connect: ${code}`, { code });
+function failed(code: DialFailure = "refused", startedAt = 0) {
+  return { error: new DialError(`Cannot connect: ${code}`, { code }), startedAt };
+}
+
+/** A choice between the named one and the default one, with a clock that stands still. */
+function choiceAt(clock: { nowMs: number }): IngressChoice {
+  return new IngressChoice({
+    configured: () => undefined,
+    named: () => NAMED,
+    fallback: DEFAULT_INGRESS,
+    now: () => clock.nowMs,
+  });
 }
 
 Deno.test("IngressChoice uses the default one while the named one cannot be reached", async () => {
   await using logged = await captureLog();
-  let nowMs = 0;
-  const choice = new IngressChoice({
-    configured: () => undefined,
-    named: () => NAMED,
-    fallback: DEFAULT_INGRESS,
-    now: () => nowMs,
-  });
-  assert.deepEqual(choice.target, NAMED);
+  const clock = { nowMs: 0 };
+  const choice = choiceAt(clock);
+  assert.deepEqual(choice.choose(), NAMED);
   assert.deepEqual([choice.mayReplace(NAMED), choice.mayReplace(DEFAULT_INGRESS)], [true, false]);
-  assert.equal(choice.afterFailure(NAMED, failure("untrusted")), undefined, "something answers there");
-  for (let again = 0; again < 2; again++) {
-    assert.deepEqual(choice.afterFailure(NAMED, failure()), DEFAULT_INGRESS);
-    assert.deepEqual(choice.afterFailure(DEFAULT_INGRESS, failure()), NAMED, "both fail");
-    assert.deepEqual([choice.target, choice.problem], [NAMED, undefined]);
-  }
-  choice.afterFailure(NAMED, failure("name"));
+  choice.afterFailure(NAMED, failed("name"));
   choice.answered(DEFAULT_INGRESS);
-  assert.deepEqual(choice.target, DEFAULT_INGRESS);
+  assert.deepEqual([choice.choose(), choice.target], [DEFAULT_INGRESS, DEFAULT_INGRESS]);
   assert.match(choice.problem!, /^Cannot reach named\.example:443, .*Cannot connect: name; using kubernetes/);
   assert.match(
     logged.lines("warning").join(),
     /Cannot reach the ingress named\.example:443 .*using kubernetes/,
   );
-  nowMs = 300_000;
-  assert.deepEqual(choice.target, NAMED, "it is tried again");
-  assert.deepEqual(choice.afterFailure(NAMED, failure()), DEFAULT_INGRESS);
+  clock.nowMs = 300_000;
+  assert.deepEqual(choice.choose(), NAMED, "it is tried again");
+  assert.deepEqual(choice.choose(), DEFAULT_INGRESS, "by one dial only");
   assert.deepEqual(choice.target, DEFAULT_INGRESS);
-  nowMs = 600_000;
+  assert.deepEqual(choice.afterFailure(NAMED, failed("reset")), DEFAULT_INGRESS, "which works");
+  clock.nowMs = 599_999;
+  assert.deepEqual(choice.choose(), DEFAULT_INGRESS);
+  clock.nowMs = 600_000;
+  assert.deepEqual(choice.choose(), NAMED);
   choice.answered(NAMED);
-  assert.deepEqual([choice.target, choice.problem], [NAMED, undefined]);
+  assert.deepEqual([choice.choose(), choice.problem], [NAMED, undefined]);
   assert.match(logged.lines("info").join(), /named\.example:443 can be reached again/);
   assert.equal(logged.lines("warning").length, 1);
+});
+
+// One lost packet sent every connection to a default ingress that nobody can reach.
+Deno.test("IngressChoice stays with the named one until the default one has answered", async () => {
+  await using _logged = await captureLog();
+  const choice = choiceAt({ nowMs: 0 });
+  for (let again = 0; again < 2; again++) {
+    assert.deepEqual(choice.afterFailure(NAMED, failed()), DEFAULT_INGRESS);
+    assert.deepEqual([choice.choose(), choice.target, choice.problem], [NAMED, NAMED, undefined]);
+    assert.equal(choice.afterFailure(DEFAULT_INGRESS, failed()), undefined, "both fail");
+    assert.deepEqual(choice.choose(), NAMED);
+  }
+  choice.answered(DEFAULT_INGRESS);
+  assert.deepEqual(choice.choose(), DEFAULT_INGRESS);
+  assert.deepEqual(choice.afterFailure(DEFAULT_INGRESS, failed()), NAMED, "nothing is proven any more");
+  assert.deepEqual(choice.choose(), NAMED);
+});
+
+Deno.test("IngressChoice ignores failures that do not show that nothing can be reached", async () => {
+  await using _logged = await captureLog();
+  const codes: [DialFailure, IngressTarget | undefined][] = [
+    ["name", DEFAULT_INGRESS],
+    ["refused", DEFAULT_INGRESS],
+    ["timeout", DEFAULT_INGRESS],
+    ["unreachable", DEFAULT_INGRESS],
+    ["untrusted", undefined],
+    ["identity", undefined],
+    ["reset", undefined],
+    ["handshake", undefined],
+    ["proxy", undefined],
+    ["late", undefined],
+    ["full", undefined],
+    ["other", undefined],
+  ];
+  for (const [code, next] of codes) {
+    const choice = choiceAt({ nowMs: 0 });
+    assert.deepEqual(choice.afterFailure(NAMED, failed(code)), next, code);
+    choice.answered(DEFAULT_INGRESS);
+    assert.deepEqual(choice.target, next ?? NAMED, code);
+    // A dial that has not begun says nothing about the default one either.
+    if (next !== undefined) assert.equal(choice.afterFailure(DEFAULT_INGRESS, failed("late")), undefined);
+    assert.deepEqual(choice.target, next ?? NAMED, code);
+  }
+});
+
+Deno.test("IngressChoice replaces an ingress that the gate knows to be silent", () => {
+  const error = new DialError("it has not answered for 5 s", { code: "timeout", isLocal: true });
+  assert.deepEqual(choiceAt({ nowMs: 0 }).afterFailure(NAMED, { error, startedAt: 0 }), DEFAULT_INGRESS);
+});
+
+Deno.test("IngressChoice ignores a timeout if another dial was answered since", async () => {
+  await using _logged = await captureLog();
+  const clock = { nowMs: 2000 };
+  const choice = choiceAt(clock);
+  choice.answered(NAMED);
+  assert.deepEqual(choice.afterFailure(NAMED, failed("timeout", 1000)), NAMED, "it is dialled again");
+  choice.answered(DEFAULT_INGRESS);
+  assert.deepEqual(choice.target, NAMED);
+  assert.deepEqual(choice.afterFailure(NAMED, failed("timeout", 2000)), DEFAULT_INGRESS);
+  choice.answered(DEFAULT_INGRESS);
+  assert.deepEqual(choice.afterFailure(DEFAULT_INGRESS, failed("timeout", 1000)), DEFAULT_INGRESS);
+  assert.deepEqual(choice.target, DEFAULT_INGRESS);
+});
+
+Deno.test("IngressChoice tries the named one first after a change of network", async () => {
+  await using _logged = await captureLog();
+  const choice = choiceAt({ nowMs: 0 });
+  choice.afterFailure(NAMED, failed());
+  choice.answered(DEFAULT_INGRESS);
+  choice.retryNow();
+  assert.deepEqual([choice.choose(), choice.problem], [NAMED, undefined]);
 });
 
 Deno.test("IngressChoice has no substitute for a configured ingress, and none for the default one", () => {
@@ -63,7 +137,7 @@ Deno.test("IngressChoice has no substitute for a configured ingress, and none fo
       fallback: DEFAULT_INGRESS,
     });
     assert.deepEqual([choice.target, choice.mayReplace(target)], [target, false]);
-    assert.equal(choice.afterFailure(target, failure()), undefined);
+    assert.equal(choice.afterFailure(target, failed()), undefined);
     assert.deepEqual(choice.target, target);
   }
 });

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import type { Mode } from "./client_stage.ts";
 import { clientTests } from "./client_tests.ts";
+import { FakeUpstream } from "../dns/fake_upstream.ts";
+import { replyTo } from "../dns/messages.ts";
+import { Neighbour } from "../root/neighbour.ts";
 import {
   BELOW_WILDCARD,
   EXACT,
@@ -88,4 +91,26 @@ test("virtual", "resolves exact names only with dns.manage_resolv_conf: false", 
   assert.match((await names.resolver()).reason!, /^dns\.manage_resolv_conf does not allow changes to /);
   assert.equal(await names.finds(BELOW_WILDCARD), false);
   await names.assertLeavesNothing();
+});
+
+// A container has the nameserver lines of its host, and waited 5 s for each name.
+test("virtual", "in a container with the name servers of its host: finds other names at once", async () => {
+  await using neighbour = await Neighbour.open({ routes: (lan) => [`default via ${lan.address(1)}`] });
+  await using names = await NameStage.open({ mode: "virtual", find });
+  await names.untilFound(BELOW_WILDCARD);
+  const [, ours] = /^nameserver (10\.107\..*)$/m.exec(await Deno.readTextFile("/etc/resolv.conf")) ?? [];
+  const address = neighbour.lan.address(1);
+  await using _next = new FakeUpstream((request) => [replyTo(request, { addresses: ["192.0.2.7"] })], {
+    address,
+    port: 53,
+  });
+  await neighbour.useNameServers(ours!, address);
+  const started = performance.now();
+  assert.match(await neighbour.succeeds(["getent", "ahostsv4", "other.example.org"]), /^192\.0\.2\.7 /);
+  const ms = performance.now() - started;
+  assert.ok(ms < 2000, `${ms} ms`);
+  assert.equal(
+    (await neighbour.run(["getent", "ahostsv4", BELOW_WILDCARD])).stdout.includes("10.107."),
+    false,
+  );
 });

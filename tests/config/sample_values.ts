@@ -40,7 +40,7 @@ export const SAMPLES: readonly Sample[] = [
     ["ngrokd.monitoring.svc", "*.example.com"],
     "health",
   ],
-  ["server.drain_seconds", 20, 20_000, "connections"],
+  ["server.drain_seconds", 20, 20_000, "end"],
   ["server.probe_interval", 60, 60_000, "probes"],
   ["server.probe_endpoints", false, false, "probes"],
   ["server.ingress_ca", "/tmp/ca.pem", "/tmp/ca.pem", "ingress"],

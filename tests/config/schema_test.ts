@@ -54,6 +54,9 @@ Deno.test("parseConfig() reads every key", () => {
 
 const ACCEPTED: readonly (readonly [name: string, raw: unknown, parsed: unknown])[] = [
   ["server.probe_interval", 0, 0],
+  // It meant 10 s.
+  ["server.drain_seconds", 0, 0],
+  ["server.drain_seconds", 1, 1000],
   ["api.url", "http://localhost:8080/", "http://localhost:8080"],
   ["api.url", "http://127.1", "http://127.0.0.1"],
   // Nobody but this machine; it used to mean the default, which admits every private network.

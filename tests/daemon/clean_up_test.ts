@@ -4,6 +4,7 @@ import { CommandError } from "../../src/model/errors.ts";
 import { runDaemon } from "../../src/daemon/run.ts";
 import { realSystem, type System } from "../../src/system/system.ts";
 import { FakeMachine } from "../fakes/fake_machine.ts";
+import { makeLink } from "../fakes/special_files.ts";
 import { withDaemon } from "../fakes/with_daemon.ts";
 
 const MARKER = "# ngrokd managed";
@@ -101,6 +102,23 @@ for (const os of ["linux", "darwin"] as const) {
   });
 }
 
+// Without the marker it did not see the line.
+Deno.test("cleanup reports its line in resolv.conf by the address in the journal if it stays", async () => {
+  const made = await machineWithLeftovers({ os: "linux", permitted: false });
+  await using machine = made.machine;
+  const path = `${made.root}/etc/resolv.conf`;
+  await Deno.remove(path);
+  await Deno.writeTextFile(`${path}.other`, "nameserver 10.107.0.1\nnameserver 192.0.2.1\n");
+  await makeLink(`${path}.other`, path);
+  const change = { kind: "resolv_conf", path: "/etc/resolv.conf", backup: `${machine.etc}/resolv.conf.bak` };
+  const changes = [{ ...change, server: "10.107.0.1" }];
+  await Deno.writeTextFile(`${machine.etc}/journal.json`, JSON.stringify({ version: 1, changes }), {
+    mode: 0o644,
+  });
+  assert.equal(await machine.run("cleanup"), 1);
+  assert.match(machine.logText, /\/etc\/resolv.conf may hold changes of ngrokd/);
+});
+
 Deno.test("cleanup succeeds without permission to write resolv.conf if nothing of ngrokd is in it", async () => {
   const made = await machineWithLeftovers({ os: "linux", permitted: false });
   await using machine = made.machine;
@@ -127,7 +145,7 @@ Deno.test({
   ignore: Deno.uid() !== 0,
   async fn() {
     await using machine = await FakeMachine.create();
-    const section = renderBlock(new Map([["api.myapp", "10.107.0.2"]]));
+    const section = renderBlock(new Map([["api.myapp", "127.0.0.2"]]));
     const other = `${machine.directory}/other`;
     for (const path of [machine.hostsPath, other]) await Deno.writeTextFile(path, `${USER}\n${section}`);
     const changes = [{ kind: "hosts", path: other, created: true }];

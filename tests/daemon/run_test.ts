@@ -205,6 +205,23 @@ for (const forced of [false, true]) {
   });
 }
 
+// 0 meant the default.
+Deno.test("runDaemon() with server.drain_seconds: 0 cuts a running connection at once", async () => {
+  await using machine = await FakeMachine.create({ server: "drain_seconds: 0" });
+  machine.cloud.addEndpoint({ url: "tcp://db.internal:8343", backend: "echo" });
+  const running = machine.run();
+  const [row] = await machine.settled(1);
+  using conn = await connectTo(row!);
+  await conn.write(new TextEncoder().encode("ping"));
+  assert.equal(await conn.read(new Uint8Array(8)), 4);
+  const startedAt = performance.now();
+  machine.signal("SIGTERM");
+  assert.equal(await running, 0);
+  assert.ok(performance.now() - startedAt < 3000);
+  assert.match(machine.logText, /Ended connections that were still busy count=1/);
+  assert.ok(!machine.logText.includes(DRAINING));
+});
+
 Deno.test("runDaemon() that cannot undo a change names ngrokd cleanup and exits with 1", async () => {
   await using machine = await FakeMachine.create();
   const { hostsPath } = machine;

@@ -16,6 +16,8 @@ class Laptop {
   readonly machine: FakeMachine;
   /** True if the ingress cannot be reached. */
   isCutOff = false;
+  /** The hosts and ports of all dials of the ingress. */
+  readonly dialled: string[] = [];
   #sleptMs = 0;
   #restedMs = 0;
   #addresses: readonly string[] = ["192.168.1.7"];
@@ -36,6 +38,7 @@ class Laptop {
       },
       interfaceAddresses: () => this.#addresses.map((address) => ({ interface: "wlan0", address })),
       connectTls: async (options) => {
+        this.dialled.push(`${options.hostname}:${options.port}`);
         if (this.isCutOff) throw new DialError("Cannot connect: no answer", { code: "timeout" });
         return await connectTls(options);
       },
@@ -244,3 +247,35 @@ Deno.test("runDaemon() probes an untrusted ingress again after a change of netwo
     await laptop.machine.until("a wake", () => laptop.wakes === 1);
     assert.deepEqual([await laptop.statusLines(1), laptop.probes], [failed, 2]);
   }));
+
+// It waited for up to 5 minutes.
+Deno.test("runDaemon() dials the ingress of the API first again after a change of network", async () => {
+  await using machine = await FakeMachine.create({ ingress: "", pollSeconds: 3600 });
+  const { cloud } = machine;
+  cloud.faults.set({ kind: "ingress_endpoint", value: "localhost:1" });
+  cloud.addEndpoint({ url: `http://api.myapp:${PORT}`, backend: "http" });
+  const laptop = new Laptop(machine);
+  const { connectTls } = machine.system;
+  machine.override({
+    connectTls: (options) =>
+      connectTls(
+        options.hostname === "localhost"
+          ? options
+          : { ...options, hostname: cloud.ingressHost, port: cloud.ingressPort },
+      ),
+  });
+  await withDaemon(machine, async () => {
+    await machine.settled(1);
+    await machine.until("the default ingress", async () => {
+      await laptop.statusLines(1);
+      return (await machine.askStatus()).ingress_endpoint.startsWith("kubernetes-binding-ingress");
+    });
+    laptop.dialled.length = 0;
+    await laptop.statusLines(1);
+    assert.ok(!laptop.dialled.includes("localhost:1"));
+    laptop.move("10.1.2.3");
+    await machine.until("a wake", () => laptop.wakes === 1);
+    await laptop.statusLines(1);
+    assert.ok(laptop.dialled.includes("localhost:1"));
+  });
+});

@@ -267,6 +267,28 @@ Deno.test("DnsServer ignores a client that is not allowed, by UDP and TCP", asyn
   assert.equal(await client.next(), undefined);
 });
 
+// Containers copy the nameserver line of the host, and waited 5 s for each name.
+Deno.test("DnsServer refuses clients of its private networks that are not allowed, 200 a second", async () => {
+  using time = fakeClock();
+  const { server, socket } = fakeServer({
+    allows: () => false,
+    isLocal: () => false,
+    isNeighbour: (address) => address.startsWith("172.17."),
+  });
+  const query = message({ additional: [opt()] });
+  socket.deliver(query, "198.51.100.7");
+  socket.deliver(new Uint8Array(12), "172.17.0.2");
+  socket.deliver(message({ flags: [0x81, 0x80] }), "172.17.0.2");
+  for (let count = 0; count < 300; count++) socket.deliver(query, "172.17.0.2");
+  for (let turns = 0; turns < 20; turns++) await time.pass(0);
+  assert.equal(socket.sent.length, 198);
+  for (const { data, peer } of socket.sent) {
+    assert.deepEqual([decode(data).rcode, peer.hostname], ["REFUSED", "172.17.0.2"]);
+    assert.ok(data.length <= query.length);
+  }
+  await server[Symbol.asyncDispose]();
+});
+
 Deno.test("DnsServer does not answer queries with its own address as the forged sender (F48)", async () => {
   using time = fakeClock();
   const { server, socket } = fakeServer();

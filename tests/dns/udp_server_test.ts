@@ -5,7 +5,7 @@ import { captureLog } from "../fakes/captured_log.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
 import { FakeUdp } from "./fake_sockets.ts";
 
-const [ONE, TWO] = [new Uint8Array([1]), new Uint8Array([2])];
+const [ONE, TWO, THREE] = [new Uint8Array([1]), new Uint8Array([2]), new Uint8Array([3])];
 
 function serving(options: Partial<UdpServerOptions> = {}) {
   const socket = new FakeUdp();
@@ -14,6 +14,7 @@ function serving(options: Partial<UdpServerOptions> = {}) {
     judge: () => "answer",
     respond: (message) => message.slice(),
     truncate: () => TWO,
+    refuse: () => THREE,
     signal: stop.signal,
     ...options,
   });
@@ -59,13 +60,18 @@ Deno.test("serveUdp() does nothing for a datagram from port 0 (F47)", async () =
   await server.close();
 });
 
-Deno.test("serveUdp() answers, truncates or ignores a message by the verdict", async () => {
+Deno.test("serveUdp() answers, truncates, refuses or ignores a message by the verdict", async () => {
   using time = fakeClock();
-  const verdicts = { "10.0.0.1": "answer", "10.0.0.2": "truncate", "10.0.0.3": "drop" } as const;
+  const verdicts = {
+    "10.0.0.1": "answer",
+    "10.0.0.2": "truncate",
+    "10.0.0.3": "drop",
+    "10.0.0.4": "refuse",
+  } as const;
   const server = serving({ judge: ({ hostname }) => verdicts[hostname as keyof typeof verdicts] });
   for (const peer of Object.keys(verdicts)) server.socket.deliver(ONE, peer, 1000);
   await time.pass(0);
-  assert.deepEqual(server.sent(), ["1 10.0.0.1:1000", "2 10.0.0.2:1000"]);
+  assert.deepEqual(server.sent(), ["1 10.0.0.1:1000", "2 10.0.0.2:1000", "3 10.0.0.4:1000"]);
   await server.close();
 });
 

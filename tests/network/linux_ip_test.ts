@@ -260,6 +260,34 @@ Deno.test("LinuxIp takes over the interface that the Go daemon left behind, and 
   }
 });
 
+// The interface of a daemon that was running lost all its addresses.
+Deno.test("LinuxIp leaves the interface of a Go daemon that may be running, and says why (R105)", async () => {
+  const cases: [() => Promise<boolean>, RegExp][] = [
+    [() => Promise.resolve(true), /^The Go daemon is running and uses ngrokd0\. Stop the Go daemon, then/],
+    [
+      () => Promise.reject(new Error("denied")),
+      /^Cannot check if the Go daemon is running .*: denied\. Stop/,
+    ],
+  ];
+  for (const [isGoRunning, reason] of cases) {
+    const ip = new FakeIp();
+    leaveGoInterface(ip);
+    const driver = new LinuxIp({ run: ip.run, isGoRunning });
+    assert.match((await driver.prepare(SUBNET)).failure!, reason);
+    assert.deepEqual(ip.changes, []);
+  }
+});
+
+Deno.test("LinuxIp takes over an interface at the start only", async () => {
+  const ip = new FakeIp();
+  const driver = await preparedOn(ip);
+  await driver.release();
+  ip.changes.length = 0;
+  leaveGoInterface(ip);
+  await driver.prepare(SUBNET);
+  assert.ok(!ip.changes.includes("link delete dev ngrokd0"));
+});
+
 Deno.test("LinuxIp takes over no bridge of another name, which may carry traffic", async () => {
   const ip = new FakeIp();
   ip.links.set("br0", { mac: "36:4e:8f:9f:f4:d7", kind: "bridge", up: true, addresses: ["10.107.0.1/16"] });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { processFigures } from "../../bench/process_figures.ts";
+import { DialError } from "../../src/model/errors.ts";
 import { connectTls } from "../../src/system/connect_tls.ts";
 import { route } from "../fakes/routes.ts";
 import { until } from "../fakes/sockets.ts";
@@ -37,4 +38,19 @@ test("an ingress that drops every packet costs one timeout, and no descriptors (
   await until(() => started.forwarder.openConnections === 0);
   const after = (await processFigures(Deno.pid)).descriptors;
   assert.ok(after < descriptors + 20, `descriptors went from ${descriptors} to ${after}`);
+});
+
+test("an ingress without a route is unreachable, whoever says so", async () => {
+  await shell(`
+/sbin/ip link set lo up
+/sbin/ip route add unreachable 198.51.100.0/24
+/sbin/ip route add prohibit 203.0.113.0/24`);
+  const { cert, key } = await (await TestCa.create()).pair();
+  for (const hostname of ["192.0.2.1", "198.51.100.1", "203.0.113.1"]) {
+    await assert.rejects(
+      connectTls({ hostname, port: 443, cert, key, caCerts: [], timeoutMs: 2000 }),
+      (error) => error instanceof DialError && error.code === "unreachable",
+      hostname,
+    );
+  }
 });

@@ -119,6 +119,22 @@ test("the daemon takes over what the Go daemon left, keeps addresses, and remove
   assert.doesNotMatch(await Deno.readTextFile(machine.hostsPath), /ngrokd|myapp/);
 });
 
+test("the daemon leaves the interface of a Go daemon that is running, and says why (R105)", async () => {
+  await using machine = await FakeMachine.create({ subnet: SUBNET });
+  await leaveGoState(machine);
+  machine.override({ isServed: () => Promise.resolve(true) });
+  const before = await networkState();
+  await whileRunning(machine, async () => {
+    await machine.settled(0);
+    const { driver, reason } = (await machine.askStatus()).addresses;
+    assert.equal(driver, "loopback");
+    assert.match(reason!, /The Go daemon is running and uses ngrokd0\. Stop the Go daemon, then restart/);
+    assert.equal(await networkState(), before);
+  });
+  assert.equal(await networkState(), before);
+  await shell("/sbin/ip link delete ngrokd0");
+});
+
 test("cleanup removes the interface, the route and the names that a killed daemon left", async () => {
   await using machine = await FakeMachine.create({ subnet: SUBNET });
   await Deno.writeTextFile(machine.hostsPath, HOSTS);

@@ -87,6 +87,7 @@ const CHANGES: Record<string, (machine: Machine) => void> = {
   "another address of an interface": ({ interfaces }) => void interfaces.set("eth0", "192.0.2.2"),
   "an interface that is gone": ({ interfaces }) => void interfaces.delete("eth0"),
   "another policy of names": (machine) => machine.set({ names: { ...ANY_NAME, revision: 1 } }),
+  "another address of this machine": (machine) => machine.set({ machineIp: "192.0.2.9" }),
   "another allowed port": (machine) => machine.set({ allowPorts: [22] }),
   "a listener that is gone": ({ world }) => void world.open.delete("127.107.0.2:80"),
   "a listener too many": ({ world }) => void world.open.add("127.107.0.9:80"),

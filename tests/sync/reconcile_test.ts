@@ -13,14 +13,15 @@ interface Settings {
   readonly overrides?: Readonly<Record<string, string>>;
   readonly ports?: ReadonlyMap<string, number>;
   readonly startPort?: number;
+  readonly machineIp?: string;
 }
 
 /** A machine on which endpoints with these URLs are served. */
 class Machine extends FakeWorld {
   async round(urls: readonly string[], settings: Settings = {}): Promise<ReconcileOutcome> {
-    const { mode = "virtual", overrides = {}, ports = new Map(), startPort = 9080 } = settings;
+    const { mode = "virtual", overrides = {}, ports = new Map(), startPort = 9080, ...rest } = settings;
     const resolveInterface = (name: string) => name;
-    const options = roundSettings({ listenInterface: mode, overrides, resolveInterface });
+    const options = roundSettings({ listenInterface: mode, overrides, resolveInterface, ...rest });
     const { routes } = allocate(endpoints(...urls), { ...options, leases: new Map() });
     const difference = diff(routes, { observed: this.listeners.observe(), ports });
     const opened = await openListeners(difference, this, { ports, startPort });
@@ -143,6 +144,9 @@ Deno.test("reconcile() publishes every name but wildcards at the address that th
     await machine.round(["http://a.t", "https://*.a.t"], { mode });
     assert.deepEqual([...machine.published], [["a.t", address]]);
   }
+  // dnsmasq on this machine gave the LAN 127.0.0.1.
+  await machine.round(["http://a.t"], { mode: "0.0.0.0", machineIp: "192.0.2.9" });
+  assert.deepEqual([...machine.published], [["a.t", "192.0.2.9"]]);
 });
 
 Deno.test("reconcile() reports a name that does not resolve for all its ports, which listen", async () => {
@@ -167,7 +171,7 @@ Deno.test("reconcile() moves no port in a change of mode because of its own list
   let ports: ReadonlyMap<string, number> = new Map();
   // Another program holds the port of d.t on its virtual address, so that d.t is on 9080 there.
   machine.unbindable.set("127.107.0.5:5432", "in_use");
-  for (const mode of ["virtual", "0.0.0.0", "virtual", "0.0.0.0"]) {
+  for (const [index, mode] of ["virtual", "0.0.0.0", "virtual", "0.0.0.0"].entries()) {
     const outcome = await machine.round(urls, { mode, ports });
     ({ ports } = outcome);
     const isVirtual = mode === "virtual";
@@ -178,8 +182,9 @@ Deno.test("reconcile() moves no port in a change of mode because of its own list
       "c.t:3000": `${at("4")}:3000`,
       "d.t:5432": `${at("5")}:${isVirtual ? 9080 : 5432}`,
     });
-    // 9080 was the port of d.t until this round.
-    assert.deepEqual([...ports], isVirtual ? [["d.t:5432", 9080]] : [["c.t:3000", 9081]]);
+    // 9080 was the port of d.t until this round. c.t keeps its own for network mode.
+    const http = index === 0 ? [] : [["c.t:3000", 9081]];
+    assert.deepEqual([...ports].sort(), [...http, ...isVirtual ? [["d.t:5432", 9080]] : []]);
     assert.equal(isComplete(outcome), true);
   }
 });

@@ -107,8 +107,10 @@ Deno.test("runRound() saves a new address before its listener opens (F1)", async
 });
 
 Deno.test("runRound() forgets the remapped port of an endpoint that has its own again", async () => {
+  // An http endpoint keeps it for network mode.
+  const ports = new Map([["a.t:5432", 9080]]);
   const done = await runRound(
-    input(endpoints("http://a.t"), { saved: { ...NOTHING_SAVED, ports: new Map([["a.t:80", 9080]]) } }),
+    input(endpoints("tcp://a.t:5432"), { saved: { ...NOTHING_SAVED, ports } }),
     new FakeWorld(),
   );
   assert.equal(done.saved.ports.size, 0);
@@ -122,7 +124,6 @@ Deno.test("runRound() does everything else when the state cannot be saved, and r
   assert.equal(world.open.size, 1);
 });
 
-// The round once saved an empty list.
 // Version 0.2 of the Go daemon gave each endpoint in network mode a port from net.start_port up.
 Deno.test("runRound() keeps the port that the Go daemon gave an http endpoint on port 80 (R105)", async () => {
   const world = new FakeWorld();
@@ -135,6 +136,20 @@ Deno.test("runRound() keeps the port that the Go daemon gave an http endpoint on
   assert.deepEqual([...outcome.saved.ports].sort(), [["a.t:80", 9085], ["c.t:3000", 9080]]);
 });
 
+// A round in virtual mode forgot it, so that the way back to network mode moved the port.
+Deno.test("runRound() keeps the port of an http endpoint through a round in virtual mode (R105)", async () => {
+  const list = endpoints("http://a.t");
+  const saved = { ...NOTHING_SAVED, ports: new Map([["a.t:80", 9085]]) };
+  const world = new FakeWorld();
+  const virtual = await runRound(input(list, { saved }), world);
+  assert.deepEqual([...world.open].map((key) => key.split(":")[1]), ["80"]);
+  assert.deepEqual([...virtual.saved.ports], [["a.t:80", 9085]]);
+  const network = { listenInterface: "0.0.0.0", resolveInterface: (name: string) => name };
+  await runRound(input(list, { saved: virtual.saved, ...network }), world);
+  assert.deepEqual([...world.open].sort(), ["0.0.0.0:80", "0.0.0.0:9085"]);
+});
+
+// The round once saved an empty list.
 Deno.test("runRound() saves no list when there never was one", async () => {
   const world = new FakeWorld();
   const done = await runRound(input(undefined), world);

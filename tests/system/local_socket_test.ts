@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BindError, type BindFailure } from "../../src/model/errors.ts";
 import { groupId } from "../../src/system/groups.ts";
-import { connectLocal, listenLocal, localFailure } from "../../src/system/local_socket.ts";
+import { connectLocal, isServed, listenLocal, localFailure } from "../../src/system/local_socket.ts";
 import { correctMode } from "../../src/system/socket_directory.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { runModule } from "../fakes/run_module.ts";
@@ -31,6 +31,20 @@ async function leaveStale(path: string): Promise<void> {
   });
   assert.equal((await Deno.lstat(path)).isSocket, true);
 }
+
+Deno.test("isServed() is true for a socket that accepts, and for no stale one and no link", async () => {
+  await using directory = await temporaryDirectory();
+  const path = `${directory.path}/go.sock`;
+  assert.equal(await isServed(path), false);
+  await leaveStale(path);
+  assert.equal(await isServed(path), false);
+  await Deno.remove(path);
+  {
+    using _go = Deno.listen({ transport: "unix", path });
+    await makeLink(path, `${path}.link`);
+    assert.deepEqual([await isServed(path), await isServed(`${path}.link`)], [true, false]);
+  }
+});
 
 Deno.test("listenLocal() carries bytes both ways, and close() removes the path", async () => {
   await using directory = await temporaryDirectory();

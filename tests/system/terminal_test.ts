@@ -62,7 +62,7 @@ Deno.test({
   async fn() {
     const code = `import { isInteractive, readKeys, writeOut } from "../../src/system/terminal.ts";
       let typed = "";
-      const reading = readKeys((bytes) => !(typed += new TextDecoder().decode(bytes)).endsWith("\\r"));
+      const reading = readKeys("Key: ", (bytes) => !(typed += new TextDecoder().decode(bytes)).endsWith("\\r"));
       writeOut("ready " + isInteractive() + "\\n");
       await reading;
       writeOut("<" + JSON.stringify(typed) + ">");`;
@@ -76,7 +76,7 @@ Deno.test({
     while (!shown.includes("\n")) shown += (await output.read()).value;
     await input.write(new TextEncoder().encode("secret\r"));
     for (let part = await output.read(); !part.done; part = await output.read()) shown += part.value;
-    assert.match(shown, /^ready true\r?\n/);
+    assert.match(shown, /^Key: ready true\r?\n/);
     assert.match(shown, /<"secret\\r">/);
     assert.equal(shown.split("secret").length, 2, "only the program prints it");
     await Promise.allSettled([input.close(), child.stderr.cancel(), child.status]);

@@ -116,3 +116,32 @@ Deno.test("Journal keeps that a hosts file was created, whatever is recorded bef
     for (const change of [HOSTS, created, HOSTS]) await journal.record(change);
     assert.deepEqual((await reopened(path)).changes, [created]);
   }));
+
+// Both used one temporary file: one failed and removed the other's, and nothing was on disk.
+Deno.test("Journal keeps changes that are recorded and struck at the same time", () =>
+  withJournal(async (path) => {
+    await using logged = await captureLog();
+    const journal = await reopened(path);
+    for (let round = 0; round < 20; round++) {
+      const hosts = { ...HOSTS, written: [`127.0.0.1\tn${round}.example`] };
+      await Promise.all([journal.record(hosts), journal.record(RESOLV_CONF), journal.record(ADDRESSES)]);
+      assert.deepEqual((await reopened(path)).changes, journal.changes);
+      await Promise.all([journal.strike(ADDRESSES), journal.record(HOSTS), journal.strike(RESOLV_CONF)]);
+      assert.deepEqual((await reopened(path)).changes, [HOSTS]);
+    }
+    assert.deepEqual(logged.lines("warning"), []);
+  }));
+
+Deno.test("Journal returns whether it recorded a change, and logs a lasting problem once", () =>
+  withJournal(async (path) => {
+    await using logged = await captureLog();
+    const full = new FileError("Cannot write /j: the disk is full", { path, reason: "full" });
+    let isFull = true;
+    const writeFileAtomic: typeof files.writeFileAtomic = (...args) =>
+      isFull ? Promise.reject(full) : files.writeFileAtomic(...args);
+    const journal = new Journal(path, { ...files, writeFileAtomic });
+    const tries = [await journal.record(HOSTS), await journal.record(HOSTS)];
+    isFull = false;
+    assert.deepEqual([...tries, await journal.record(HOSTS)], [false, false, true]);
+    assert.equal(logged.lines("warning").length, 1);
+  }));

@@ -14,6 +14,8 @@ const log = getLogger(["ngrokd", "forward"]);
 const MAX_HANDSHAKES = 64;
 const FIRST_TRIAL_MS = 1_000;
 const MAX_TRIAL_MS = 15_000;
+/** Silent ingresses that are remembered; the API can name another one at any time. */
+const MAX_SILENCES = 8;
 /** Failures that show that something at the ingress's address answered. */
 const ANSWERS: ReadonlySet<DialFailure> = new Set(["refused", "reset", "untrusted", "handshake"]);
 
@@ -26,7 +28,8 @@ export class DialGate {
   readonly #handshakes = new ConnectionSlots(MAX_HANDSHAKES);
   readonly #minMs: number;
   #lastAnswer: { readonly target: string; readonly at: number } | undefined;
-  #silence: Silence | undefined;
+  /** By target: an ingress and its substitute can be silent at once. */
+  readonly #silences = new Map<string, Silence>();
   /** Counts changes of network. A dial over an earlier network proves nothing. */
   #network = 0;
   /** True if the ingress has answered over this network, or the network has never changed. */
@@ -40,8 +43,8 @@ export class DialGate {
   /**
    * Runs the dial to `target` (`host:port`).
    *
-   * @throws {DialError} `timeout`, without a dial, if the ingress is silent or the time is too
-   * short; and whatever the dial throws.
+   * @throws {DialError} Without a dial: `timeout` if the ingress is silent, `late` if the time is
+   * too short. Else whatever the dial throws.
    * @throws The signal's reason, if it aborts first.
    */
   async pass(target: string, options: PassOptions): Promise<ByteStream> {
@@ -51,7 +54,7 @@ export class DialGate {
     using _slot = await this.#slot(target, options);
     const startedAt = performance.now();
     const timeoutMs = end - startedAt;
-    if (timeoutMs < (options.minMs ?? this.#minMs)) throw tooLate(target);
+    if (timeoutMs < this.#minMs) throw tooLate(target);
     const running: RunningDial = { network: this.#network, startedAt, trial: this.#begin(target) };
     try {
       const stream = await dial({ timeoutMs, checkFirst: running.trial !== undefined || !this.#isProven });
@@ -78,7 +81,9 @@ export class DialGate {
     this.#network++;
     this.#isProven = false;
     this.#lastAnswer = undefined;
-    if (this.#silence !== undefined) this.#silence = { ...this.#silence, trials: 0, isLifted: true };
+    for (const [target, silence] of this.#silences) {
+      this.#silences.set(target, { ...silence, trials: 0, isLifted: true });
+    }
   }
 
   async #slot(target: string, options: PassOptions): Promise<Slot> {
@@ -90,12 +95,8 @@ export class DialGate {
     }
   }
 
-  #silenceOf(target: string): Silence | undefined {
-    return this.#silence?.target === target ? this.#silence : undefined;
-  }
-
   #refuseIfSilent(target: string): void {
-    const silence = this.#silenceOf(target);
+    const silence = this.#silences.get(target);
     if (silence === undefined || silence.isLifted || performance.now() >= silence.nextTrialAt) return;
     const seconds = Math.round((performance.now() - silence.since) / 1000);
     throw new DialError(`Cannot connect to ${target}: it has not answered for ${seconds} s`, {
@@ -108,7 +109,7 @@ export class DialGate {
   /** Returns the silence that this dial tries to end. */
   #begin(target: string): Silence | undefined {
     this.#refuseIfSilent(target);
-    const silence = this.#silenceOf(target);
+    const silence = this.#silences.get(target);
     if (silence === undefined || silence.isLifted) return undefined;
     silence.nextTrialAt = Infinity;
     return silence;
@@ -118,21 +119,21 @@ export class DialGate {
     if (network !== this.#network) return;
     this.#isProven = true;
     this.#lastAnswer = { target, at: performance.now() };
-    if (this.#silenceOf(target) === undefined) return;
-    this.#silence = undefined;
+    if (!this.#silences.delete(target)) return;
     log.info("Ingress {target} answers again", { target });
   }
 
   #timedOut(target: string, { network, startedAt, trial }: RunningDial): void {
     if (network !== this.#network) return;
-    const silence = this.#silenceOf(target);
+    const silence = this.#silences.get(target);
     const now = performance.now();
     if (silence === undefined) {
       // Another dial was answered meanwhile: a packet was lost, or one of several machines behind
       // the name is silent.
       if (this.#lastAnswer?.target === target && this.#lastAnswer.at > startedAt) return;
       const nextTrialAt = now + FIRST_TRIAL_MS;
-      this.#silence = { target, since: startedAt, trials: 0, nextTrialAt, isLifted: false };
+      if (this.#silences.size >= MAX_SILENCES) this.#silences.delete(this.#silences.keys().next().value!);
+      this.#silences.set(target, { since: startedAt, trials: 0, nextTrialAt, isLifted: false });
       log.warn("Ingress {target} does not answer; connections fail at once until it does", { target });
     } else if (silence.isLifted) {
       silence.isLifted = false;
@@ -158,8 +159,6 @@ export interface PassOptions {
   /** The time limit of the wait and the dial together. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  /** The shortest time for a dial. @default {that of the gate} */
-  readonly minMs?: number | undefined;
   /** The endpoint or network that the dial is for; all take turns. @default One for all */
   readonly holder?: string | undefined;
   readonly dial: (options: GatedDial) => Promise<ByteStream>;
@@ -173,7 +172,6 @@ export interface GatedDial {
 }
 
 interface Silence {
-  readonly target: string;
   readonly since: number;
   trials: number;
   /** The earliest time of the next trial; Infinity while one runs. */
@@ -192,7 +190,7 @@ interface RunningDial {
 
 function tooLate(target: string): DialError {
   return new DialError(`Cannot connect to ${target}: earlier dials used up the time limit`, {
-    code: "timeout",
+    code: "late",
     isLocal: true,
     hint: "Check this machine's network and ingressEndpoint",
   });

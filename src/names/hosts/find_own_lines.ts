@@ -1,4 +1,11 @@
-import { type HostsEntry, isOwnForm, readDisabledEntry, readEntry, removeNames } from "./hosts_entry.ts";
+import {
+  type HostsEntry,
+  isLoopbackLine,
+  isOwnForm,
+  readDisabledEntry,
+  readEntry,
+  removeNames,
+} from "./hosts_entry.ts";
 import type { Markers, Section } from "./hosts_markers.ts";
 import { ownLine, type OwnLines } from "./own_lines.ts";
 import type { TextLines } from "./text_lines.ts";
@@ -49,7 +56,7 @@ function searchSection({ first, last }: Section, lines: TextLines, search: Searc
     const line = lines.get(at);
     const bare = line.trimEnd();
     // As written: reading 10,000 lines takes 0.1 s.
-    if (note(bare, search)) {
+    if (note(bare, search) || isUnrecorded(line, own)) {
       found.set(at, "");
       continue;
     }
@@ -59,19 +66,23 @@ function searchSection({ first, last }: Section, lines: TextLines, search: Searc
     else if (isBesideMarker(readDisabledEntry(line), own)) found.set(at, "");
     else hasOthers = true;
   }
-  const isUnrecorded = own.written === undefined &&
-    entries.every(([, entry]) => isOwnForm(entry) && entry.names[0]!.includes("."));
   for (const line of entries.flatMap(([, entry]) => linesOf(entry))) note(line, search);
   for (const [at, entry] of entries) {
     const [name = ""] = entry.names;
     const isEdited = isOwnForm(entry) && names.has(name) && !present.has(name);
-    const rest = isUnrecorded || isEdited || isBesideMarker(entry, own)
-      ? ""
-      : restOf(lines.get(at), entry, own.written);
+    const rest = isEdited || isBesideMarker(entry, own) ? "" : restOf(lines.get(at), entry, own.written);
     if (rest !== undefined) found.set(at, rest);
     if (rest !== "") hasOthers = true;
   }
   if (!hasOthers) { for (const at of blank) found.set(at, ""); }
+}
+
+/**
+ * Returns true for a line of a section that ngrokd may have written although the record does not
+ * have it, byte for byte. Lines with virtual addresses need no record.
+ */
+function isUnrecorded(line: string, { written, shared, mayBeStale = false }: OwnLines): boolean {
+  return (written === undefined || mayBeStale) && isLoopbackLine(line) && !shared.has(line.trimEnd());
 }
 
 /** Returns true for a recorded line, and remembers that a section has it. */

@@ -41,9 +41,10 @@ export function replaceBlock(
   return { text: kept + block + after, before: kept, after, oldBlock, block, isChanged };
 }
 
-/** Returns true if the hosts file has a marker or a recorded line of ours. */
+/** Returns true if the hosts file has a marker or a recorded name of ours. */
 export function hasOwnLines(text: string, own: OwnLines): boolean {
-  return splitHosts(text, own).block !== "";
+  const { before, after } = splitHosts(text, own);
+  return before + after !== text;
 }
 
 /** Finds what others give the names of a file that {@linkcode replaceBlock} has made. */

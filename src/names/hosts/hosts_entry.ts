@@ -38,6 +38,13 @@ export function isOwnForm({ address, names }: HostsEntry): boolean {
   return names.length === 1 && isHostname(names[0]!) && parseIpv4(address) !== undefined;
 }
 
+/** Returns true for a line of ngrokd's form: an address of 127/8 and a name with a dot. */
+export function isLoopbackLine(line: string): boolean {
+  const [, address, name] = /^(127\.[0-9.]+)\t([^\s#]+\.[^\s#]+)\r?\n?$/.exec(line) ?? [];
+  return name !== undefined && normalizeHostname(name) === name &&
+    isOwnForm({ address: address!, names: [name] });
+}
+
 /** The content of a line without its comment. */
 export interface HostsEntry {
   /** The first word, of any form. */

@@ -30,7 +30,7 @@ export class HostsFile implements NamePublisher {
 
   constructor(path: string, options: HostsFileOptions) {
     const { files, now, created = false, written, shared = [], isOwn = () => false } = options;
-    const { record = () => Promise.resolve() } = options;
+    const { record = () => Promise.resolve(true) } = options;
     this.file = path;
     this.#managed = new ManagedFile(path, { files, maxBytes: MAX_HOSTS_BYTES, now, hintFor });
     this.#created = created;
@@ -38,6 +38,7 @@ export class HostsFile implements NamePublisher {
     this.#own = {
       written: written === undefined ? undefined : new Set(written),
       shared: new Set(shared),
+      mayBeStale: true,
       isOwn,
     };
     this.#saved = { ...this.#own, written: this.#own.written ?? new Set() };
@@ -105,24 +106,24 @@ export class HostsFile implements NamePublisher {
         [name, `line ${line} of ${this.file} gives this name an address too`] as const
       ),
     );
-    return { notes, own: { ...this.#own, written, shared } };
+    return { notes, own: { ...this.#own, written, shared, mayBeStale: false } };
   }
 
   /** Forgets the lines that are no longer in the file: others may write such ones now. */
   async #take(own: WrittenLines): Promise<void> {
-    if (!isSame(this.#own, own)) this.#own = own;
+    if (this.#own.mayBeStale || !isSame(this.#own, own)) this.#own = own;
     if (!isSame(this.#saved, own)) await this.#save(own);
   }
 
   async #save(own: WrittenLines): Promise<void> {
-    this.#saved = own;
     const [written, shared] = [[...own.written], [...own.shared]];
-    await this.#record({
+    const isSaved = await this.#record({
       path: this.file,
       created: this.#created,
       written,
       ...(shared.length === 0 ? {} : { shared }),
     });
+    if (isSaved) this.#saved = own;
   }
 }
 
@@ -143,8 +144,11 @@ export interface HostsFileOptions {
   readonly shared?: readonly string[] | undefined;
   /** Returns true for an address to which only ngrokd gives names. @default {() => false} */
   readonly isOwn?: OwnLines["isOwn"];
-  /** Called before each write, and after one that removed lines. */
-  readonly record?: (change: HostsRecord) => Promise<void>;
+  /**
+   * Called before each write, and after one that removed lines. Returns false if it could not save
+   * the record; the next publication calls it again.
+   */
+  readonly record?: (change: HostsRecord) => Promise<boolean>;
 }
 
 /** The record of the changes to a hosts file. */

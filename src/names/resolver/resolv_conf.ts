@@ -26,6 +26,8 @@ export class ResolvConf implements Resolver {
   #recorded = false;
   /** The address by which our line is recognised; undefined if others have such a line. */
   #server: string | undefined;
+  /** The address before it, which our line has if the last write failed. */
+  #earlier: string | undefined;
   /** The address in our line as it was last written. */
   #written: string | undefined;
 
@@ -36,6 +38,7 @@ export class ResolvConf implements Resolver {
     this.#file = new ManagedFile(path, { files, maxBytes: MAX_BYTES, now, hintFor });
     this.#options = options;
     this.#server = options.server;
+    this.#earlier = options.earlier;
   }
 
   async apply(request: ResolverRequest): Promise<ResolverOutcome> {
@@ -64,7 +67,7 @@ export class ResolvConf implements Resolver {
     const { files, backup } = this.#options;
     const outcome = await this.#file.update((text) => this.#edit(text, undefined));
     if (outcome.problem !== undefined) return outcome;
-    this.#server = undefined;
+    await this.#forgetServer();
     await files.removeFile(backup);
     return outcome;
   }
@@ -91,13 +94,13 @@ export class ResolvConf implements Resolver {
   }
 
   async #edit(text: string, address: string | undefined): Promise<Edit> {
-    const written = this.#server;
-    const next = replaceServer(text, address, { written });
+    const own = { written: this.#server, earlier: this.#earlier };
+    const next = replaceServer(text, address, own);
     if (next === text) return { next };
     const refusal = await this.#refuseFile();
     if (refusal !== undefined) return refusal;
     if (address === undefined) return { next };
-    const original = replaceServer(text, undefined, { written });
+    const original = replaceServer(text, undefined, own);
     const server = readNameservers(original).includes(address) ? undefined : address;
     const beforeWrite = () => this.#backUp(toBytes(original), server);
     return { next, isRepair: this.#written === address, beforeWrite };
@@ -120,13 +123,24 @@ export class ResolvConf implements Resolver {
     };
   }
 
+  /** Others may write a line with this address now. */
+  async #forgetServer(): Promise<void> {
+    if (this.#server === undefined) return;
+    const { backup, record } = this.#options;
+    this.#server = undefined;
+    this.#earlier = undefined;
+    this.#recorded = await record?.({ kind: "resolv_conf", path: this.#path, backup }) !== false;
+  }
+
   async #backUp(original: Uint8Array, server: string | undefined): Promise<void> {
     const { files, backup, record } = this.#options;
     const change = { kind: "resolv_conf", path: this.#path, backup } as const;
+    if (server !== this.#server) this.#earlier = this.#server;
     if (!this.#recorded || server !== this.#server) {
-      await record?.(server === undefined ? change : { ...change, server });
+      const earlier = this.#earlier === undefined ? {} : { earlier: this.#earlier };
+      const isSaved = await record?.(server === undefined ? change : { ...change, server, ...earlier });
+      this.#recorded = isSaved !== false;
     }
-    this.#recorded = true;
     this.#server = server;
     await files.createFile(backup, original, { mode: BACKUP_MODE });
   }
@@ -143,8 +157,13 @@ export interface ResolvConfOptions {
   readonly now?: () => number;
   /** The address that an earlier run wrote, if it is known and others have none like it. */
   readonly server?: string | undefined;
-  /** Called before the first change of the file, and before one to another address. */
-  readonly record?: (change: ResolvConfChange) => Promise<void>;
+  /** The address before it, if that run may have failed to replace it. */
+  readonly earlier?: string | undefined;
+  /**
+   * Called before the first change of the file, before one to another address, and after the
+   * withdrawal. Returns false if it could not save the record; the next change calls it again.
+   */
+  readonly record?: (change: ResolvConfChange) => Promise<boolean>;
 }
 
 /** A change of resolv.conf. */
@@ -152,8 +171,10 @@ export interface ResolvConfChange {
   readonly kind: "resolv_conf";
   readonly path: string;
   readonly backup: string;
-  /** The address in our line; undefined if others have a line like it. */
+  /** The address in our line; undefined if there is none, or if others have a line like it. */
   readonly server?: string;
+  /** The address in it until the change is made. */
+  readonly earlier?: string;
 }
 
 interface Refusal {

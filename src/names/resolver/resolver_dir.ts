@@ -118,7 +118,7 @@ export interface ResolverDirFiles {
 export interface ResolverDirOptions {
   readonly files: ResolverDirFiles;
   /** Called before the first write. */
-  readonly record?: (change: { kind: "resolver_dir"; path: string }) => Promise<void>;
+  readonly record?: (change: { kind: "resolver_dir"; path: string }) => Promise<unknown>;
 }
 
 function renderFile({ address, port }: DnsServerAddress): string {

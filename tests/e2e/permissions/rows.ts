@@ -22,6 +22,12 @@ const OF_ENDPOINTS = [
   "writes /etc/resolv.conf",
   "replaces /etc/resolv.conf",
 ];
+/** The scenarios of the setup `virtual` that need an interface. */
+const OF_INTERFACE = [
+  "creates an interface with the default subnet",
+  "makes systemd-resolved ask ngrokd",
+  "redirects a port that another program holds",
+];
 const DENIED = "the permission set does not allow";
 /** Without one entry the others are still read. */
 const OTHERS_REPORTED = /The variable [A-Z_0-9]+ is set, so/;
@@ -194,10 +200,25 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
       "makes systemd-resolved ask ngrokd",
       /"resolver":\{[^}]*Requires run access to \\?"\/usr\/bin\/resolvectl/,
     ],
+    "--allow-net=unix:/var/run/ngrokd.sock": [
+      "takes over the interface of the Go daemon",
+      /Cannot check if the Go daemon is running and uses ngrokd0: Requires net access/,
+      OF_INTERFACE,
+    ],
+    "--allow-read=/var/run/ngrokd.sock": [
+      "takes over the interface of the Go daemon",
+      /Cannot check if the Go daemon is running and uses ngrokd0: Requires read access/,
+      OF_INTERFACE,
+    ],
+    "--allow-write=/var/run/ngrokd.sock": [
+      "takes over the interface of the Go daemon",
+      /Cannot check if the Go daemon is running and uses ngrokd0: Requires write access/,
+      OF_INTERFACE,
+    ],
     "--allow-run=/sbin/ip": [
-      "creates an interface with the default subnet",
+      "takes over the interface of the Go daemon",
       /Failed to create virtual network interface: .*Requires run access to "\/sbin\/ip"/,
-      ["makes systemd-resolved ask ngrokd", "redirects a port that another program holds"],
+      OF_INTERFACE,
     ],
     "--allow-run=/usr/sbin/nft": [
       "redirects a port that another program holds",

@@ -69,8 +69,16 @@ const PROVIDER = "192.0.2.53";
 const UPLINK = "192.0.2.54";
 const STUB = "127.0.0.53";
 
+const IP_LINK = "/sbin/ip link";
+
 /** Shell: another program listens on a port of every address, unless it does already. */
 const HOLDER = "{ nc -lk 0.0.0.0 5435 >/dev/null 2>&1 & }";
+
+/** Shell: leaves the interface and the stale socket of a Go daemon that was killed. */
+const GO_LEFTOVER = `${IP_LINK} show ngrokd0 >/dev/null 2>&1 && ${IP_LINK} delete ngrokd0; ` +
+  `${IP_LINK} add ngrokd0 type dummy || ${IP_LINK} add ngrokd0 type bridge; ` +
+  "/sbin/ip address add 10.107.0.1/16 dev ngrokd0; rm -f /var/run/ngrokd.sock; " +
+  "nc -lU /var/run/ngrokd.sock & go=$!; sleep 0.3; kill -9 $go";
 
 /** The hosts file before the daemon writes it: the names of the cloud lead to this machine. */
 const HOSTS_TEXT = ["localhost", ...CLOUD_NAMES].map((name) => `127.0.0.1\t${name}\n`).join("");
@@ -269,7 +277,7 @@ const virtual: Setup = {
   subnet: "10.107.0.0/16",
   environment: ({ cloud }) => ({ NGROK_API_KEY: cloud.apiKey }),
   prelude:
-    `mkdir -p /run/systemd/resolve; echo nameserver ${UPLINK} >/run/systemd/resolve/resolv.conf; ${HOLDER}`,
+    `mkdir -p /run/systemd/resolve; echo nameserver ${UPLINK} >/run/systemd/resolve/resolv.conf; ${HOLDER}; ${GO_LEFTOVER}`,
   nameservers: [STUB],
   dns: true,
   endpoints: ["http://*.apps.myapp", "tcp://held.myapp:5435"],
@@ -278,6 +286,9 @@ const virtual: Setup = {
       const { driver, kind, subnet } = (await stage.askStatus()).addresses;
       assert.deepEqual([driver, subnet], ["linux_ip", "10.107.0.0/16"]);
       assert.match(kind!, /^(dummy|veth|lo)$/);
+    },
+    async "takes over the interface of the Go daemon"(stage) {
+      await stage.until("the take-over", () => stage.log.some((line) => /Took over interface/.test(line)));
     },
     async "redirects a port that another program holds"(stage) {
       const { state, reason } = await endpointOf(stage, "held.myapp");

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { NO_RECORD } from "../../../src/names/hosts/own_lines.ts";
 import { findOutside, renderBlock, replaceBlock } from "../../../src/names/hosts/hosts_block.ts";
-import { BROKEN_HOSTS, CLEAN_HOSTS, MANAGED_HOSTS, readBlock, someNames } from "./hosts_texts.ts";
+import { BROKEN_HOSTS, CLEAN_HOSTS, isOwn, MANAGED_HOSTS, readBlock, someNames } from "./hosts_texts.ts";
 import { cpuTimeMs } from "../../fakes/cpu_time.ts";
 
 function replaced(text: string, names: ReadonlyMap<string, string>): string {
-  return replaceBlock(text, names).text;
+  return replaceBlock(text, names, { own: { ...NO_RECORD, isOwn } }).text;
 }
 
 Deno.test("renderBlock() sorts its lines", () => {
@@ -114,14 +115,14 @@ Deno.test("replaceBlock() joins no lines of the user when it removes the section
 });
 
 Deno.test("findOutside() names the first line outside the section, and equal lines", () => {
-  const ours = new Map([["a.example", "10.0.0.1"], ["b.example", "10.0.0.2"]]);
+  const ours = new Map([["a.example", "10.107.0.1"], ["b.example", "10.107.0.2"]]);
   const text = `\u00ef\u00bb\u00bf1.1.1.1 first\n# 1.1.1.1 b.example\n1.1.1.1 x A.Example. # a.example\n\n${
     renderBlock(ours)
-  }1.1.1.1 c.example\n10.0.0.1 z a.example`;
+  }1.1.1.1 c.example\n10.107.0.1 z a.example`;
   const names = new Map([...ours, ["c.example", "10.0.0.3"], ["first", "10.0.0.4"], ["1.1.1.1", "10.0.0.5"]]);
-  const { lines, shared } = findOutside(replaceBlock(text, names), names);
+  const { lines, shared } = findOutside(replaceBlock(text, names, { own: { ...NO_RECORD, isOwn } }), names);
   assert.deepEqual(lines, new Map([["first", 1], ["a.example", 3], ["c.example", 12]]));
-  assert.deepEqual(shared, new Set(["10.0.0.1\ta.example"]));
+  assert.deepEqual(shared, new Set(["10.107.0.1\ta.example"]));
 });
 
 Deno.test("replaceBlock() and findOutside() take at most 1 s for 100,000 lines (F14)", () => {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { renderBlock } from "../../../src/names/hosts/hosts_block.ts";
-import { HostsFile } from "../../../src/names/hosts/hosts_file.ts";
+import { HostsFile, type HostsRecord } from "../../../src/names/hosts/hosts_file.ts";
 import type { ReplaceFileSystem } from "../../../src/names/replace_file.ts";
 import * as files from "../../../src/system/files.ts";
 import { failing, fileOnDisk, filesWith, symlink } from "../file_on_disk.ts";
-import { BROKEN_HOSTS, CLEAN_HOSTS, readBlock, someNames } from "./hosts_texts.ts";
+import { BROKEN_HOSTS, CLEAN_HOSTS, isOwn, readBlock, someNames } from "./hosts_texts.ts";
 import { captureLog } from "../../fakes/captured_log.ts";
 
 const USER = "127.0.0.1\tlocalhost\n10.0.0.1\tnas\n";
@@ -25,7 +25,7 @@ async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
 for (const [name, text] of Object.entries(CLEAN_HOSTS)) {
   Deno.test(`HostsFile restores every byte after 0, 1, 1,000 and 0 names: ${name}`, async () => {
     await using file = await fileOnDisk("hosts", text);
-    const hosts = new HostsFile(file.path, { files });
+    const hosts = new HostsFile(file.path, { files, isOwn });
     for (const count of [0, 1, 1000]) {
       const outcome = await hosts.publish(someNames(count));
       assert.deepEqual([outcome.changed, outcome.problem], [count > 0, undefined]);
@@ -42,7 +42,7 @@ for (const [name, text] of Object.entries(CLEAN_HOSTS)) {
 for (const [name, { text, without }] of Object.entries(BROKEN_HOSTS)) {
   Deno.test(`HostsFile mends a broken section and leaves nothing of it: ${name} (F9, F10)`, async () => {
     await using file = await fileOnDisk("hosts", text);
-    const hosts = new HostsFile(file.path, { files });
+    const hosts = new HostsFile(file.path, { files, isOwn });
     assert.deepEqual([(await hosts.publish(someNames(2))).problem], [undefined]);
     assert.deepEqual(readBlock(await file.read()), someNames(2));
     assert.equal((await hosts.withdraw()).changed, true);
@@ -52,7 +52,7 @@ for (const [name, { text, without }] of Object.entries(BROKEN_HOSTS)) {
 
 Deno.test("HostsFile does not touch the file in 100 idle publications", async () => {
   await using file = await fileOnDisk("hosts", USER);
-  const hosts = new HostsFile(file.path, { files });
+  const hosts = new HostsFile(file.path, { files, isOwn });
   await hosts.publish(someNames(50));
   const paths = [file.path, file.directory];
   for (const path of paths) await Deno.utime(path, 1_000_000_000, 1_000_000_000);
@@ -66,7 +66,7 @@ Deno.test("HostsFile does not touch the file in 100 idle publications", async ()
 Deno.test("HostsFile reads the file again when it gets the very same names", async () => {
   await using file = await fileOnDisk("hosts", "127.0.0.1\tlocalhost\n192.0.2.1\ta.t\n");
   const original = await file.read();
-  const hosts = new HostsFile(file.path, { files });
+  const hosts = new HostsFile(file.path, { files, isOwn });
   const names = new Map([["a.t", "127.107.0.2"], ["*.t", "127.107.0.3"]]);
   const first = await hosts.publish(names, 1);
   const written = await file.read();
@@ -87,7 +87,7 @@ Deno.test("HostsFile reads the file again when it gets the very same names", asy
 
 Deno.test("HostsFile does not check a copy of 10,000 names with the same revision", async () => {
   await using file = await fileOnDisk("hosts", USER);
-  const hosts = new HostsFile(file.path, { files });
+  const hosts = new HostsFile(file.path, { files, isOwn });
   const names = someNames(10_000);
   await hosts.publish(names, 1);
   const copy = new Map(names);
@@ -104,7 +104,7 @@ Deno.test("HostsFile refuses single names that cannot be in a hosts file", async
     ["evil\n6.6.6.6\tbank.example", "10.107.0.4"],
     ["bad.example", "10.107.0.5 bank.example"],
   ];
-  const { refused } = await new HostsFile(file.path, { files }).publish(new Map([good, ...bad]));
+  const { refused } = await new HostsFile(file.path, { files, isOwn }).publish(new Map([good, ...bad]));
   assert.deepEqual([...refused.keys()], bad.map(([name]) => name));
   assert.equal(await file.read(), `${USER}\n${renderBlock(new Map([good]))}`);
 });
@@ -112,7 +112,7 @@ Deno.test("HostsFile refuses single names that cannot be in a hosts file", async
 Deno.test("HostsFile notes a name that is in the lines of the user too", async () => {
   await using file = await fileOnDisk("hosts", USER);
   const names = new Map([["nas", "10.107.0.2"], ["b", "10.107.0.3"]]);
-  const { notes, changed } = await new HostsFile(file.path, { files }).publish(names);
+  const { notes, changed } = await new HostsFile(file.path, { files, isOwn }).publish(names);
   assert.deepEqual(notes, new Map([["nas", `line 2 of ${file.path} gives this name an address too`]]));
   assert.equal(changed, true);
 });
@@ -148,7 +148,7 @@ Deno.test("HostsFile keeps its notes while another program keeps rewriting the f
 
 Deno.test("HostsFile creates a missing file with mode 0644, but only for names (F6)", async () => {
   await using file = await fileOnDisk("hosts");
-  const hosts = new HostsFile(file.path, { files });
+  const hosts = new HostsFile(file.path, { files, isOwn });
   assert.equal((await hosts.publish(new Map())).changed, false);
   assert.deepEqual(await file.list(), []);
   assert.equal((await hosts.publish(someNames(1))).changed, true);
@@ -161,7 +161,7 @@ Deno.test("HostsFile keeps mode and owner", async () => {
   await Deno.chmod(file.path, 0o755);
   if (Deno.uid() === 0) await Deno.chown(file.path, 65534, 65533);
   const before = await files.statPath(file.path);
-  await new HostsFile(file.path, { files }).publish(someNames(1));
+  await new HostsFile(file.path, { files, isOwn }).publish(someNames(1));
   const after = await files.statPath(file.path);
   assert.deepEqual([after?.mode, after?.uid, after?.gid], [before?.mode, before?.uid, before?.gid]);
   assert.notEqual(after?.inode, before?.inode);
@@ -173,7 +173,7 @@ Deno.test("HostsFile writes through a symlink and keeps the link (F5)", async ()
   await Deno.mkdir(`${file.directory}/real`);
   await Deno.writeTextFile(target, USER);
   await symlink("real/h", file.path);
-  const hosts = new HostsFile(file.path, { files });
+  const hosts = new HostsFile(file.path, { files, isOwn });
   const outcome = await hosts.publish(someNames(1));
   assert.equal(outcome.changed, true);
   assert.equal(await Deno.readLink(file.path), "real/h");
@@ -194,7 +194,7 @@ Deno.test("HostsFile refuses a dangling link, a directory, a FIFO and a device a
   for (const [make, problem] of kinds) {
     await using file = await fileOnDisk("hosts");
     await make(file.path);
-    const hosts = new HostsFile(file.path, { files });
+    const hosts = new HostsFile(file.path, { files, isOwn });
     const outcome = await within(2000, hosts.publish(someNames(1)));
     assert.match(outcome.problem ?? "", problem);
     assert.equal(outcome.changed, false);
@@ -206,20 +206,20 @@ Deno.test("HostsFile refuses a dangling link, a directory, a FIFO and a device a
 Deno.test("HostsFile refuses a file that is too large", async () => {
   await using file = await fileOnDisk("hosts", "");
   await Deno.truncate(file.path, 16 * 1024 * 1024 + 1);
-  const { problem } = await new HostsFile(file.path, { files }).publish(someNames(1));
+  const { problem } = await new HostsFile(file.path, { files, isOwn }).publish(someNames(1));
   assert.match(problem ?? "", /: it is larger than 16777216 bytes$/);
 });
 
 Deno.test("HostsFile removes the temporary file of a killed run even if nothing is to write (F1)", async () => {
   await using file = await fileOnDisk("hosts", USER);
   await Deno.writeTextFile(`${file.path}.ngrokd.tmp`, "half");
-  await new HostsFile(file.path, { files }).publish(new Map());
+  await new HostsFile(file.path, { files, isOwn }).publish(new Map());
   assert.deepEqual(await file.list(), ["hosts"]);
 });
 
 Deno.test("HostsFile does not follow a planted link under the temporary name", async () => {
   await using file = await fileOnDisk("hosts", USER);
-  const hosts = new HostsFile(file.path, { files });
+  const hosts = new HostsFile(file.path, { files, isOwn });
   await hosts.publish(someNames(1));
   const victim = `${file.directory}/victim`;
   await Deno.writeTextFile(victim, "victim");
@@ -260,7 +260,7 @@ Deno.test("HostsFile loses nothing that an editor saves before the last comparis
         return await (files[operation] as (...parameters: never[]) => Promise<unknown>)(...parameters);
       };
     }
-    const hosts = new HostsFile(path, { files: racing as unknown as ReplaceFileSystem });
+    const hosts = new HostsFile(path, { files: racing as unknown as ReplaceFileSystem, isOwn });
     assert.equal((await hosts.publish(someNames(after))).problem, undefined);
     assert.equal(await file.read(), after === 0 ? user : withNames(after, user));
     assert.deepEqual(await file.list(), ["hosts"]);
@@ -280,7 +280,7 @@ for (
     let fastest = Infinity;
     // Other load on the machine slows some tries down, but not all.
     for (let round = 0; round < 3 && fastest >= 1000; round++) {
-      const hosts = new HostsFile(file.path, { files });
+      const hosts = new HostsFile(file.path, { files, isOwn });
       let slowest = 0;
       for (const count of [1000, 999, 0]) {
         const started = performance.now();
@@ -308,7 +308,7 @@ Deno.test("HostsFile does not limit the withdrawal of its section", async () => 
 
 Deno.test("HostsFile restores a section that a user has edited, and keeps the text outside (F11)", async () => {
   await using file = await fileOnDisk("hosts", USER);
-  const hosts = new HostsFile(file.path, { files });
+  const hosts = new HostsFile(file.path, { files, isOwn });
   await hosts.publish(someNames(2));
   const text = await file.read();
   await file.write(`# mine\n${text.replace("n1.example", "n1.example # note")}# below\n`);
@@ -322,7 +322,7 @@ Deno.test("HostsFile restores a section that a user has edited, and keeps the te
 
 Deno.test("HostsFile publishes in the order of the calls", async () => {
   await using file = await fileOnDisk("hosts", USER);
-  const hosts = new HostsFile(file.path, { files });
+  const hosts = new HostsFile(file.path, { files, isOwn });
   const outcomes = await Promise.all([1, 5, 3, 3, 2].map((count) => hosts.publish(someNames(count))));
   assert.deepEqual(
     outcomes.map(({ changed, problem }) => [changed, problem]),
@@ -354,7 +354,7 @@ Deno.test("HostsFile records each change before it writes", async () => {
     const seen: unknown[] = [];
     const hosts = new HostsFile(path, {
       files,
-      record: async (change) => void seen.push(change, (await files.readBytesIfAny(path, 1000))?.length),
+      record: async (change) => seen.push(change, (await files.readBytesIfAny(path, 1000))?.length) > 0,
     });
     await hosts.withdraw();
     assert.deepEqual(seen, [], "nothing is written");
@@ -373,14 +373,30 @@ Deno.test("HostsFile records each change before it writes", async () => {
   }
 });
 
+// It took the record for saved, so that the next start did not know those lines.
+Deno.test("HostsFile saves a record again at the next publication if that has failed", async () => {
+  await using file = await fileOnDisk("hosts", USER);
+  let isFull = true;
+  const saved: number[] = [];
+  const record = ({ written }: HostsRecord) => {
+    if (!isFull) saved.push(written.length);
+    return Promise.resolve(!isFull);
+  };
+  const hosts = new HostsFile(file.path, { files, record });
+  await hosts.publish(someNames(2), 1);
+  isFull = false;
+  for (let i = 0; i < 3; i++) await hosts.publish(someNames(2), 1);
+  assert.deepEqual(saved, [2]);
+});
+
 Deno.test("HostsFile removes a file that this or an earlier run created, unless others wrote into it", async () => {
   for (const others of ["", USER]) {
     for (const crash of [false, true]) {
       await using file = await fileOnDisk("hosts");
-      const first = new HostsFile(file.path, { files });
+      const first = new HostsFile(file.path, { files, isOwn });
       await first.publish(someNames(2));
       await Deno.writeTextFile(file.path, others, { append: true });
-      await (crash ? new HostsFile(file.path, { files, created: true }) : first).withdraw();
+      await (crash ? new HostsFile(file.path, { files, isOwn, created: true }) : first).withdraw();
       assert.deepEqual(await file.list(), others === "" ? [] : ["hosts"]);
       if (others !== "") assert.equal(await file.read(), USER);
     }
@@ -389,7 +405,7 @@ Deno.test("HostsFile removes a file that this or an earlier run created, unless 
 
 Deno.test("HostsFile keeps a file that was empty before", async () => {
   await using file = await fileOnDisk("hosts", "");
-  const hosts = new HostsFile(file.path, { files });
+  const hosts = new HostsFile(file.path, { files, isOwn });
   await hosts.publish(someNames(2));
   assert.equal((await hosts.withdraw()).changed, true);
   assert.deepEqual([await file.list(), await file.read()], [["hosts"], ""]);

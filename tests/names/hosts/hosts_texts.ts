@@ -1,3 +1,8 @@
+/** Returns true for the virtual addresses of these texts and of {@linkcode someNames}. */
+export function isOwn(address: string): boolean {
+  return address.startsWith("10.107.");
+}
+
 /** A section of an earlier run. */
 export const OLD_BLOCK =
   "# BEGIN ngrokd managed section\n10.107.0.9\told.example\n# END ngrokd managed section\n";
@@ -100,8 +105,16 @@ export const BROKEN_HOSTS: Readonly<Record<string, { readonly text: string; read
   },
   "lines of others in the section": {
     text: `a\n${OLD_BLOCK.replace("10.107", "# mine\n127.0.0.1\tlocalhost\n10.107")}`,
-    // Without a record and a subnet, nobody knows whose the other line is.
-    without: "a\n# mine\n127.0.0.1\tlocalhost\n10.107.0.9\told.example\n",
+    without: "a\n# mine\n127.0.0.1\tlocalhost\n",
+  },
+  // They were removed, as ngrokd's.
+  "lines of others in the section, of the form of ngrokd's": {
+    text: `a\n${OLD_BLOCK.replace("# END", "192.168.1.5\tnas.lan\n127.0.0.1 dev.example\n# END")}`,
+    without: "a\n192.168.1.5\tnas.lan\n127.0.0.1 dev.example\n",
+  },
+  "lines of shared listeners": {
+    text: `a\n\n${OLD_BLOCK.replace("# END", "127.0.0.1\tshared.example\n127.0.0.9\tb.example\n# END")}`,
+    without: "a\n",
   },
 };
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { renderBlock, replaceBlock } from "../../../src/names/hosts/hosts_block.ts";
+import { hasOwnLines, renderBlock, replaceBlock } from "../../../src/names/hosts/hosts_block.ts";
 import { HostsFile, type HostsRecord } from "../../../src/names/hosts/hosts_file.ts";
 import { ownLine } from "../../../src/names/hosts/own_lines.ts";
 import * as files from "../../../src/system/files.ts";
@@ -35,6 +35,12 @@ function linesOf(text: string): string[] {
   return text.split("\n").map((line) => line.trim()).filter((line) => line !== "").sort();
 }
 
+/** Returns true for a line with all words of another: a tool may have merged them. */
+function hasWords(line: string, other: string): boolean {
+  const words = line.split(/\s+/);
+  return other.split(/\s+/).every((word) => words.includes(word));
+}
+
 /** A hosts file with ngrokd's section, which a tool has then changed. */
 async function changed(script: string): Promise<Changed> {
   const file = await fileOnDisk("hosts", USER);
@@ -42,7 +48,7 @@ async function changed(script: string): Promise<Changed> {
   const running = new HostsFile(file.path, {
     files,
     isOwn,
-    record: (change) => Promise.resolve(void (record = change)),
+    record: (change) => Promise.resolve((record = change) !== undefined),
   });
   await running.publish(NAMES);
   await edit(file.path, script);
@@ -54,6 +60,11 @@ async function changed(script: string): Promise<Changed> {
     file,
     running,
     afterKill: () => new HostsFile(file.path, { files, isOwn, ...record }),
+    withStale: () => {
+      const written = record!.written.filter((line) => !/\t[bd]/.test(line));
+      return new HostsFile(file.path, { files, isOwn, ...record, written });
+    },
+    withNone: () => new HostsFile(file.path, { files, isOwn }),
     others: [...linesOf(await others.read()), ...written].sort(),
   };
 }
@@ -63,6 +74,9 @@ interface Changed {
   readonly running: HostsFile;
   /** The publisher of the next start or of a clean-up after kill -9. */
   readonly afterKill: () => HostsFile;
+  /** The same with a record that does not have all lines of the last write, and without one. */
+  readonly withStale: () => HostsFile;
+  readonly withNone: () => HostsFile;
   /** The lines of others, sorted. */
   readonly others: readonly string[];
 }
@@ -88,6 +102,32 @@ for (const [what, script] of Object.entries(OTHER_TOOLS)) {
           `killed: ${isKilled}, published: ${isPublished}`,
         );
       }
+    }
+  });
+}
+
+/** The tools that leave both markers around our lines, with every byte of them. */
+const HARMLESS: readonly string[] = [
+  "remove our lines and leave the markers",
+  "remove one of our lines",
+  "remove the section",
+  "duplicate the section",
+  "change line ends to CRLF",
+  "double the line space",
+  "write into our section",
+  "add a byte order mark",
+];
+
+for (const [name, record] of [["stale", "withStale"], ["lost", "withNone"]] as const) {
+  // Lines that the record did not have stayed for ever; without one, lines of others went.
+  Deno.test(`HostsFile tells its lines from those of others: record ${name} (R101)`, async () => {
+    for (const [what, script] of Object.entries(OTHER_TOOLS)) {
+      const made = await changed(script);
+      await using file = made.file;
+      assert.equal((await made[record]().withdraw()).problem, undefined);
+      const left = linesOf(await file.read());
+      assert.deepEqual(made.others.filter((line) => !left.some((each) => hasWords(each, line))), [], what);
+      if (HARMLESS.includes(what)) assert.deepEqual(left, made.others, what);
     }
   });
 }
@@ -155,4 +195,22 @@ Deno.test("replaceBlock() finds all lines of ngrokd in any order and number, and
     }),
     { seed: 7, numRuns: 3000 },
   );
+});
+
+// hasOwnLines() did not see it, so that the journal's entry was dropped and the names stayed.
+Deno.test("hasOwnLines() sees names of ours in lines that a tool has merged (R101)", () => {
+  const own = { written: new Set([ownLine("127.0.0.1", "c.example.com")]), shared: new Set<string>(), isOwn };
+  assert.equal(hasOwnLines(`${USER}127.0.0.1 localhost c.example.com\n`, own), true);
+  assert.equal(hasOwnLines(USER, own), false);
+});
+
+Deno.test("HostsFile keeps lines of others in its section, whatever their form, once it wrote", async () => {
+  const mine = "127.0.0.1\tdev.example.org\n";
+  await using file = await fileOnDisk("hosts", USER);
+  const hosts = new HostsFile(file.path, { files, isOwn, written: [] });
+  await hosts.publish(NAMES);
+  await file.write((await file.read()).replace("# END", `${mine}# END`));
+  await hosts.publish(NAMES);
+  await hosts.withdraw();
+  assert.deepEqual(linesOf(await file.read()), linesOf(USER + mine));
 });

@@ -176,7 +176,7 @@ for (const [what, tool] of Object.entries(OTHER_TOOLS)) {
       for (const isKilled of [false, true]) {
         await write(others);
         let server: string | undefined;
-        const record = (change: ResolvConfChange) => Promise.resolve(void (server = change.server));
+        const record = (change: ResolvConfChange) => Promise.resolve((server = change.server) !== "");
         const running = make({ record });
         await running.apply(REQUEST);
         await write(tool(await read()));
@@ -188,6 +188,72 @@ for (const [what, tool] of Object.entries(OTHER_TOOLS)) {
       }
     }));
 }
+
+/** Files in which others have written a line with our address, or changed our line. */
+const RECORDED: readonly (readonly [what: string, text: string, rest: string])[] = [
+  [
+    "a later line",
+    `${MARKER}\nnameserver 10.107.0.1\n${OTHERS}nameserver 10.107.0.1\n`,
+    `${OTHERS}nameserver 10.107.0.1\n`,
+  ],
+  ["a later line, without the marker", `${OTHERS}nameserver 10.107.0.1\n`, OTHERS],
+  ["the last nameserver", "search lan\nnameserver 10.107.0.1\n", "search lan\nnameserver 10.107.0.1\n"],
+  ["the last nameserver, with the marker", `nameserver 10.107.0.1\n${MARKER}\n`, ""],
+  ["an edited line behind the marker", `${MARKER}\nnameserver 9.9.9.9\n`, "nameserver 9.9.9.9\n"],
+  ["another line behind the marker", `${MARKER}\n${OTHERS}`, OTHERS],
+  ["the line before the last write", `${MARKER}\nnameserver 10.107.0.7\n${OTHERS}`, OTHERS],
+  ["a copy of our lines", `${MARKER}\nnameserver 10.107.0.1\n`.repeat(2) + OTHERS, OTHERS],
+];
+
+// It took every line with the address, and whatever was behind the marker.
+for (const [what, text, rest] of RECORDED) {
+  Deno.test(`ResolvConf takes its line only, by the marker and the record: ${what} (R101)`, () =>
+    withResolvConf(async ({ make, read, write }) => {
+      await write(text);
+      const resolver = make({ server: "10.107.0.1", earlier: "10.107.0.7" });
+      assert.equal((await resolver.withdraw()).problem, undefined);
+      assert.equal(await read(), rest);
+    }));
+}
+
+Deno.test("ResolvConf finds its line again after a write to another address that failed (R101)", () =>
+  withResolvConf(async ({ make, read }) => {
+    let recorded: ResolvConfChange | undefined;
+    const record = (change: ResolvConfChange) => Promise.resolve((recorded = change) !== undefined);
+    let isFull = false;
+    const failingFull = failing("full");
+    const createFile: typeof files.createFile = (...args) =>
+      isFull ? failingFull() : files.createFile(...args);
+    const resolver = make({ record, files: { ...files, createFile } });
+    await resolver.apply(REQUEST);
+    isFull = true;
+    const next = { ...REQUEST, server: { address: "10.107.0.2", port: 53 } };
+    assert.match((await resolver.apply(next)).problem!, /full/);
+    assert.equal(await read(), ours());
+    const { server, earlier } = recorded!;
+    for (const each of [make({ server, earlier }), resolver]) {
+      assert.equal((await each.withdraw()).problem, undefined);
+      assert.equal(await read(), OTHERS);
+    }
+  }));
+
+// A user who later wrote that address into the file lost the line at the next start.
+Deno.test("ResolvConf records that its line is gone after the withdrawal (R101)", () =>
+  withResolvConf(async ({ make, read, write, path, backup }) => {
+    const records: ResolvConfChange[] = [];
+    const record = (change: ResolvConfChange) => Promise.resolve(records.push(change) > 0);
+    const resolver = make({ record });
+    await resolver.apply(REQUEST);
+    for (let i = 0; i < 3; i++) await resolver.withdraw();
+    assert.deepEqual(records.slice(1), [{ kind: "resolv_conf", path, backup }]);
+    const mine = `nameserver 10.107.0.1\n${OTHERS}`;
+    await write(mine);
+    await resolver.withdraw();
+    assert.equal(await read(), mine);
+    await resolver.apply(REQUEST);
+    await resolver.withdraw();
+    assert.equal(await read(), mine);
+  }));
 
 Deno.test("ResolvConf keeps a line of others with the address of our server", () =>
   withResolvConf(async ({ make, read, write }) => {
@@ -203,7 +269,7 @@ Deno.test("ResolvConf records the change once before it, and changes nothing wit
   withResolvConf(async ({ make, read, path, backup }) => {
     const records: unknown[] = [];
     const record = async (change: unknown) => {
-      records.push(change, await read());
+      return records.push(change, await read()) > 0;
     };
     const full = make({ files: { ...files, createFile: failing("full") }, record });
     const outcome = await full.apply(REQUEST);
@@ -216,7 +282,7 @@ Deno.test("ResolvConf records the change once before it, and changes nothing wit
     await resolver.apply(REQUEST);
     await resolver.apply({ ...REQUEST, server: { address: "10.107.0.2", port: 53 } });
     const change = { kind: "resolv_conf", path, backup, server: "10.107.0.1" };
-    const next = { ...change, server: "10.107.0.2" };
+    const next = { ...change, server: "10.107.0.2", earlier: "10.107.0.1" };
     assert.deepEqual(records, [change, OTHERS, change, OTHERS, next, ours()]);
   }));
 
