@@ -98,20 +98,52 @@ export interface ChooseOptions {
   readonly rules: HostRules;
 }
 
-/** Finds the route of a further request of a connection, whose last one had the route `last`. */
+/**
+ * Finds the route of a further request of a connection, whose last one had the route `last`. That
+ * one is not looked up again while its upstream is open.
+ */
 export function chooseNext(
   last: RouteChoice,
-  head: RequestHead,
+  { head, mayOpen = false }: NextRequest,
   options: ChooseNextOptions,
 ): RouteChoice | HttpRefused {
   const { routes, rules } = options;
   if (last.hostField !== undefined) {
     const refusal = refuseForeign(head, { route: last.route, rules });
-    return refusal === undefined ? last : refusedBy(refusal);
+    if (refusal !== undefined) return refusedBy(refusal);
+    return mayOpen ? ownerNow(last, head, options) : last;
   }
-  if (head.host === last.host) return last;
+  if (head.host === last.host && !mayOpen) return last;
   const plan = planRoute(routes());
   return chooseShared(plan.kind === "sniff" && plan.http !== undefined ? plan.http : NO_ROUTES, head);
+}
+
+/** A further request of a connection. */
+export interface NextRequest {
+  readonly head: RequestHead;
+  /**
+   * True if a new upstream may be opened for it, so that its endpoint must still be there.
+   *
+   * @default {false}
+   */
+  readonly mayOpen?: boolean;
+}
+
+/** Returns the present route of a listener with one endpoint, if it still has the same one. */
+function ownerNow(
+  last: RouteChoice,
+  head: RequestHead,
+  options: ChooseNextOptions,
+): RouteChoice | HttpRefused {
+  const route = options.routes()?.owner;
+  const { scheme, hostname, port } = last.route;
+  if (route?.scheme === scheme && route.hostname === hostname && route.port === port) {
+    return { ...last, route };
+  }
+  return wrongHost(head, {
+    expected: `This address no longer serves ${urlOf(last.route)}`,
+    nextStep: "See the names: ngrokctl list",
+  });
 }
 
 /** Options of {@linkcode chooseNext}. */

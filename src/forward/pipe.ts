@@ -14,7 +14,7 @@ const BUFFER_BYTES = 65_536;
  * The longest silence in which a client waits for its answer, in close timeouts. If the upstream
  * has vanished without a word, nothing else ends it.
  */
-const MAX_SILENT_TIMEOUTS = 60;
+export const MAX_SILENT_TIMEOUTS = 60;
 
 /**
  * Copies in both directions until both have ended, and passes each end on as a half-close. If one

@@ -1,21 +1,19 @@
 import { type ByteStream, writeAll } from "../system/byte_stream.ts";
-import type { RouteChoice } from "./choose_route.ts";
+import type { RequestHead } from "./http/parse_head.ts";
 
 /**
  * A request on a kept upstream that can be sent again on another one (RFC 9110 9.2.2), because it
  * is safe and has no body: the server may have closed the kept one at the same moment.
  */
 export class RepeatableRequest {
-  readonly choice: RouteChoice;
-  readonly method: string;
+  readonly head: RequestHead;
   /** True from the moment when it may be sent. */
   isSent = false;
   /** At most one head. */
   readonly #parts: Uint8Array[] = [];
 
-  constructor(choice: RouteChoice, method: string) {
-    this.choice = choice;
-    this.method = method;
+  constructor(head: RequestHead) {
+    this.head = head;
   }
 
   /** Sends a part of the request and remembers it. Returns its length. */

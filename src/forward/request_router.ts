@@ -1,12 +1,12 @@
 import type { Outcome } from "../model/traffic.ts";
 import { abortQuietly, type ByteStream, closeQuietly } from "../system/byte_stream.ts";
-import type { HttpRefused, RouteChoice } from "./choose_route.ts";
+import type { HttpRefused, NextRequest, RouteChoice } from "./choose_route.ts";
 import { ConnectionUpstreams, type ConnectionUpstreamsOptions } from "./connection_upstreams.ts";
 import { badGateway, isIngressFailure, outcomeOf } from "./counted_upstream.ts";
 import { switchOf } from "./http/frame_requests.ts";
 import type { Answers } from "./http/framed_stream.ts";
 import type { RequestHead } from "./http/parse_head.ts";
-import type { RequestKind } from "./http/parse_response.ts";
+import { isSwitch, type RequestKind } from "./http/parse_response.ts";
 import { ResponseReader } from "./http/read_response.ts";
 import { type HttpRefusal, httpResponse } from "./http/refuse.ts";
 import { SAFE_METHODS } from "./http/refuse_foreign.ts";
@@ -37,12 +37,16 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
   readonly #responses = new ResponseReader();
   readonly #upstreams: ConnectionUpstreams;
   #choice: RouteChoice;
-  /** True if the client wants no answer after that to its last request. */
+  /** True if no answer of another server may follow that to the last request. */
   #isLast = false;
+  /** True if the client may end a response elsewhere than RFC 9112 does for HTTP/1.1. */
+  #mayMisread = false;
   /** True if the client has taken all that was read. */
   #isDelivered = true;
   /** True if no further request comes. */
   #isStopped = false;
+  /** True if the server has got a part of the last request, and no more of it comes. */
+  #isTruncated = false;
   #hasEnded = false;
   /** True while a request waits for earlier answers, or for its upstream. */
   #isPreparing = false;
@@ -71,7 +75,7 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
 
   /** Passes a request to the upstream in use, refuses it, or holds it for {@linkcode prepare}. */
   admit(head: RequestHead): HttpRefusal | "hold" | undefined {
-    const choice = this.#options.choose(this.#choice, head);
+    const choice = this.#options.choose(this.#choice, { head });
     if ("refusal" in choice) return choice.refusal;
     const kind = kindOf(head);
     const reader = this.#upstreams.current;
@@ -79,7 +83,8 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
     const isFirst = reader.usedAt === undefined;
     reader.usedAt = performance.now();
     if (this.#repeatable !== undefined) this.#repeatable.isSent = true;
-    this.#isLast = asksToClose(head);
+    this.#mayMisread ||= mayMisread(head);
+    this.#isLast = this.#mayMisread || asksToClose(head);
     this.#responses.expect(kind);
     if (isFirst) this.#signal();
     return undefined;
@@ -88,7 +93,7 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
   async prepare(head: RequestHead): Promise<HttpRefusal | "end" | undefined> {
     this.#isPreparing = true;
     try {
-      return await this.#isAnswered() ? await this.#useUpstream(head) : "end";
+      return await this.#mayFollow(head) ? await this.#useUpstream(head) : "end";
     } finally {
       this.#isPreparing = false;
     }
@@ -100,8 +105,9 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
     return this.#responses.hasSwitched;
   }
 
-  stop(): void {
+  stop({ inBody }: { inBody: boolean }): void {
     this.#isStopped = true;
+    this.#isTruncated = inBody;
     this.#signal();
   }
 
@@ -147,6 +153,9 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
     this.#hasEnded = true;
     this.#upstreams.endKept();
     await this.#repeating;
+    // Some servers break a response off when the client ends; others begin it only then.
+    const mayWait = this.#isStopped && this.#responses.hasBegun;
+    while (mayWait && this.#isAnswerDue) await this.#change();
     const { current } = this.#upstreams;
     if (current !== undefined) return await current.stream.closeWrite();
     this.#end();
@@ -171,26 +180,37 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
     this.#upstreams[Symbol.dispose]();
   }
 
+  /** True if the response to a whole request has not ended, but will. */
+  get #isAnswerDue(): boolean {
+    const { isIdle, isEndless } = this.#responses;
+    return !this.#isTruncated && !this.#isOver && !isIdle && !isEndless;
+  }
+
   #mayPass(kind: RequestKind): boolean {
     if (this.#repeatable?.isSent === true) return false;
-    if (kind === "upgrade" || kind === "connect") return this.#responses.isIdle;
+    if (isSwitch(kind)) return this.#responses.isIdle;
     return this.#responses.mayExpect(kind);
   }
 
-  /** Waits until the client has all responses; false if none may follow them. */
-  async #isAnswered(): Promise<boolean> {
-    while (!this.#isOver && !this.#responses.isFinal) {
-      if (this.#responses.isIdle && this.#isDelivered) return true;
-      await this.#change();
+  /** Waits until the client has all responses; false if none to this request may follow them. */
+  async #mayFollow(head: RequestHead): Promise<boolean> {
+    while (!this.#isOver) {
+      const { isIdle, isFinal, isUnclear, isEndless } = this.#responses;
+      const isForOther = !this.#isUsable(head);
+      if (isIdle && this.#isDelivered) return !isForOther || !(isFinal || this.#isLast);
+      // The client may take whatever comes now for the answer to the request that waits.
+      if (isForOther && (isUnclear || this.#mayMisread)) this.#end();
+      else if (isForOther && isEndless) return false;
+      else await this.#change();
     }
     return false;
   }
 
   /** Makes the upstream of a request the one in use. */
   async #useUpstream(head: RequestHead): Promise<HttpRefusal | undefined> {
-    const choice = this.#options.choose(this.#choice, head);
+    if (this.#isUsable(head)) return undefined;
+    const choice = this.#options.choose(this.#choice, { head, mayOpen: true });
     if ("refusal" in choice) return choice.refusal;
-    if (this.#upstreams.isCurrent(choice)) return undefined;
     this.#upstreams.keep();
     this.#repeatable = undefined;
     try {
@@ -201,16 +221,22 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
       return badGateway(choice, { error, method: head.method });
     }
     this.#choice = choice;
-    if (this.#isOver) this.close();
+    if (this.#isOver) this.#upstreams.endCurrent();
     this.#signal();
     return undefined;
   }
 
+  /** Returns true if the request may use the upstream in use. */
+  #isUsable(head: RequestHead): boolean {
+    const choice = this.#options.choose(this.#choice, { head });
+    return !("refusal" in choice) && this.#upstreams.isCurrent(choice);
+  }
+
   /** Uses a kept upstream; a request that can be repeated on another one is remembered. */
-  #reuse(choice: RouteChoice, { method, body }: RequestHead): boolean {
-    const isRepeatable = SAFE_METHODS.has(method) && body === 0;
+  #reuse(choice: RouteChoice, head: RequestHead): boolean {
+    const isRepeatable = SAFE_METHODS.has(head.method) && head.body === 0;
     const isReused = this.#upstreams.reuse(choice, isRepeatable ? 0 : performance.now() - FRESH_MS);
-    if (isReused && isRepeatable) this.#repeatable = new RepeatableRequest(choice, method);
+    if (isReused && isRepeatable) this.#repeatable = new RepeatableRequest(head);
     return isReused;
   }
 
@@ -227,6 +253,7 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
       this.#isDelivered = false;
       this.#repeatable = undefined;
     }
+    if (this.#responses.isFinal) this.#upstreams.endKept();
     this.#signal();
     return count;
   }
@@ -252,11 +279,14 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
   /** Sends the request, of which no byte was answered, on an upstream of its own. */
   async #repeat(request: RepeatableRequest, buffer: Uint8Array): Promise<number | "goes on"> {
     const { promise, resolve } = Promise.withResolvers<void>();
+    const choice = this.#options.choose(this.#choice, { head: request.head, mayOpen: true });
     this.#repeating = promise;
     this.#repeatable = undefined;
     this.#upstreams.endCurrent();
     try {
-      const reader = await this.#upstreams.open(request.choice);
+      if ("refusal" in choice) return this.#endWith(choice.refusal, buffer);
+      this.#choice = choice;
+      const reader = await this.#upstreams.open(choice);
       reader.usedAt = performance.now();
       await request.sendTo(reader.stream);
       if (this.#hasEnded) await reader.stream.closeWrite();
@@ -264,20 +294,29 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
     } catch (error) {
       if (!isIngressFailure(error)) throw error;
       this.#outcome = outcomeOf(error);
-      this.#end();
-      const response = httpResponse(badGateway(request.choice, { error, method: request.method }));
-      buffer.set(response.subarray(0, buffer.length));
-      return Math.min(response.length, buffer.length);
+      return this.#endWith(badGateway(this.#choice, { error, method: request.head.method }), buffer);
     } finally {
       this.#repeating = undefined;
       resolve();
     }
   }
 
+  /** Ends the connection with this answer. Returns its length. */
+  #endWith(refusal: HttpRefusal, buffer: Uint8Array): number {
+    this.#end();
+    const response = httpResponse(refusal);
+    buffer.set(response.subarray(0, buffer.length));
+    return Math.min(response.length, buffer.length);
+  }
+
   async #write(data: Uint8Array): Promise<number> {
     await this.#repeating;
     const stream = this.#upstreams.current?.stream;
-    if (stream === undefined) throw new Error("Cannot write to the upstream: it has ended");
+    if (stream === undefined) {
+      // The rest of a request cannot be sent, so that no other one can follow it.
+      this.#end();
+      throw new Error("Cannot write to the upstream: it has ended");
+    }
     return await (this.#repeatable?.send(data, stream) ?? stream.write(data));
   }
 
@@ -301,15 +340,25 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
 /** Options of {@linkcode RequestRouter}. */
 export interface RouterOptions extends Omit<ConnectionUpstreamsOptions, "onChange"> {
   /** Finds the route of a request of a connection whose last one had the route `last`. */
-  readonly choose: (last: RouteChoice, head: RequestHead) => RouteChoice | HttpRefused;
+  readonly choose: (last: RouteChoice, next: NextRequest) => RouteChoice | HttpRefused;
 }
 
 function kindOf(head: RequestHead): RequestKind {
-  return switchOf(head) ?? (head.method === "HEAD" ? "head" : "other");
+  const kind = switchOf(head);
+  if (head.method !== "HEAD") return kind ?? "other";
+  return kind === undefined ? "head" : "head_upgrade";
 }
 
 function asksToClose({ fields }: RequestHead): boolean {
   return fields.some(({ name, value }) =>
     name === "connection" && value.toLowerCase().split(/[ \t,]+/).includes("close")
   );
+}
+
+/**
+ * Returns true for HTTP/1.0, which knows no interim response and no chunks, and for another
+ * spelling of HEAD, which some clients (the JDK's) treat as HEAD.
+ */
+function mayMisread({ method, isHttp10 }: RequestHead): boolean {
+  return isHttp10 || (method !== "HEAD" && method.toUpperCase() === "HEAD");
 }

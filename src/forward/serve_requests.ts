@@ -22,7 +22,7 @@ export async function serveRequests(local: AcceptedStream, options: ServeOptions
   const { found: { choice, initial }, routes, rules, limits, turns, ingressSlots, evict, signal } = options;
   const source = sourceOf(local);
   using router = new RequestRouter(choice, {
-    choose: (last, head) => chooseNext(last, head, { routes, rules }),
+    choose: (last, next) => chooseNext(last, next, { routes, rules }),
     open: (next, evict) => openCounted(next, { ...options, source, evict }),
     isFull: () => ingressSlots.inUse >= ingressSlots.max,
     evict,
@@ -38,6 +38,7 @@ export async function serveRequests(local: AcceptedStream, options: ServeOptions
     turn: () => turns.take(local.peer),
     initial,
     answers: router,
+    closeTimeoutMs: options.halfCloseMs,
     headTimeoutMs: limits.headMs,
     lingerMs: limits.lingerMs,
   });

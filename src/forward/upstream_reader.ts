@@ -82,6 +82,7 @@ export class UpstreamReader implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    if (this.#isDisposed) return;
     this.#isDisposed = true;
     this.#upstream[Symbol.dispose]();
   }

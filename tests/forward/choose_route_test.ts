@@ -32,11 +32,12 @@ Deno.test("chooseByRequest() shortens a foreign Host in its answer, and sends no
 Deno.test("chooseNext() finds the present route of each name, or refuses a name that has none", () => {
   const shared = { listenInterface: "0.0.0.0" };
   const [a, wild] = [route("http://a.example.com:80", shared), route("http://*.example.com:80", shared)];
+  let mayOpen = false;
   const next = (last: RouteChoice, host: string, ...present: Route[]) => {
     const sniff = sniffHttp(latin1(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`));
     assert.ok(sniff !== "more" && sniff.kind === "request");
     const options = { rules: hostRules(), routes: () => new ListenerRoutes(present) };
-    const choice = chooseNext(last, sniff.head, options);
+    const choice = chooseNext(last, { head: sniff.head, mayOpen }, options);
     return "refusal" in choice ? choice.refusal.status : [choice.route, choice.host, choice.hostField];
   };
   const last = { route: a, host: "a.example.com", passthrough: false };
@@ -54,6 +55,12 @@ Deno.test("chooseNext() finds the present route of each name, or refuses a name 
   const rewriting = { ...own, hostField: "a.example.com" };
   assert.deepEqual(next(rewriting, "10.107.0.2"), [own.route, "a.example.com", "a.example.com"]);
   assert.equal(next(rewriting, "b.example.com", a, wild), 421);
+  mayOpen = true;
+  assert.equal(next(last, "a.example.com"), 421, "no upstream is opened for an endpoint that has gone");
+  assert.deepEqual(next(last, "a.example.com", wild), [wild, "a.example.com", undefined]);
+  assert.equal(next(rewriting, "10.107.0.2", route("http://b.example.com:80")), 421);
+  const renewed = { ...own.route, endpointIds: ["ep_new"] };
+  assert.deepEqual(next(rewriting, "10.107.0.2", renewed), [renewed, "a.example.com", "a.example.com"]);
 });
 
 Deno.test("chooseByRequest() rewrites Host on a virtual address unless the first one is right", () => {

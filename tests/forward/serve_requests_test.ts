@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { MAX_KEPT } from "../../src/forward/connection_upstreams.ts";
+import { AcceptedTcp } from "../../src/system/accepted_tcp.ts";
 import type { ByteStream } from "../../src/system/byte_stream.ts";
 import {
   answerFrame,
@@ -238,7 +239,10 @@ const UNCLEAR_ENDS = {
     "HTTP/1.1 200 OK\r\nContent-Length: 60\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
   "bare line feeds": "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
   "a length for 204": "HTTP/1.1 204 No Content\r\nContent-Length: 60\r\n\r\n",
+  "a body for 205": "HTTP/1.1 205 Reset Content\r\nContent-Length: 60\r\n\r\n",
+  "chunks for 304": "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n",
   "101 without a question": "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+  "an interim response": "HTTP/1.1 103 Early Hints\r\n\r\n",
   "no length": "HTTP/1.1 200 OK\r\n\r\n",
   "the server's wish to close": "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
 };
@@ -257,9 +261,54 @@ Deno.test("no answer follows one whose end is unclear, not even a refusal (R35, 
   }
 });
 
+const FORGED = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
+const HEAD = get(A).replace("GET", "HEAD");
+
+/** Requests and answers that a client could take for whole, while ngrokd waited for more. */
+const MISREAD: readonly (readonly [request: string, answer: string, next: string])[] = [
+  [
+    HEAD.replace("\r\n\r\n", `\r\n${UPGRADE}\r\n`),
+    `HTTP/1.1 200 OK\r\nContent-Length: ${FORGED.length}\r\n\r\n`,
+    "HTTP/1.1 200",
+  ],
+  [HEAD.replace("HEAD", "head"), "HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n", ""],
+  [get(A), "HTTP/1.1 103 Early Hints\r\n\r\n", ""],
+  [get(A), UNCLEAR_ENDS["two lengths"], ""],
+  [`GET / HTTP/1.0\r\nHost: ${A}\r\nConnection: keep-alive\r\n\r\n`, "HTTP/1.1 100 Continue\r\n\r\n", ""],
+];
+
 // A hostile endpoint could otherwise answer a request to another one.
+Deno.test("no endpoint answers a request to another one, however clients read its answers (R35)", async () => {
+  for (const [request, answer, next] of MISREAD) {
+    const isNextHere = Promise.withResolvers<void>();
+    const hostile: Behaviour = async (conn) => {
+      await send(conn, WELCOME);
+      await readUntil(conn, "\r\n\r\n");
+      await send(conn, answer);
+      await Promise.race([isNextHere.promise, readAll(conn)]);
+      await send(conn, FORGED);
+    };
+    await using it = share({ behave: byHost({ [A]: hostile }) });
+    using conn = await it.dial();
+    await send(conn, request);
+    assert.equal(text(await readExactly(conn, answer.length)), answer);
+    await send(conn, get(B));
+    const first = text(await readExactly(conn, next === "" ? 1 : next.length));
+    isNextHere.resolve();
+    assert.equal(first, next, JSON.stringify([request, answer]));
+    if (next !== "") await readUntil(conn, "\r\n\r\n");
+    assert.equal(text(await readExactly(conn, get(B).length)), next === "" ? "" : get(B));
+  }
+});
+
+Deno.test("a request to the same host passes after an interim response (R83)", async () => {
+  const hinting = always(`HTTP/1.1 103 Early Hints\r\n\r\n${NO_CONTENT}`);
+  await using it = share({ behave: byHost({ [A]: hinting }) });
+  assert.equal((await it.ask(get(A) + get(A))).split(NO_CONTENT).length - 1, 2);
+  assert.equal(it.ingress.asked.length, 1);
+});
+
 Deno.test("bytes of an endpoint that answer no request reach no client (R35, R83)", async () => {
-  const FORGED = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
   const isKept = Promise.withResolvers<void>();
   const late: Behaviour = async (conn) => {
     await send(conn, WELCOME);
@@ -280,6 +329,9 @@ Deno.test("bytes of an endpoint that answer no request reach no client (R35, R83
       answers.match(/HTTP.1.1 [0-9]+|forged/g),
       [204, 200, 204, 200].map((code) => `HTTP/1.1 ${code}`),
     );
+    await until(() => it.forwarder.openConnections === 0);
+    // An upstream that was ended twice once counted twice.
+    assert.deepEqual([A, B].map((name) => it.forwarder.traffic(`ep_${name}`).open), [0, 0]);
   }
 });
 
@@ -366,6 +418,112 @@ Deno.test("a connection uses the routes of the moment for each new host (R83)", 
   await send(conn, get(B));
   assert.match(text(await readAll(conn)), /^HTTP\/1\.1 421 /);
   assert.deepEqual([...seen.keys()], [A, "c.example.com"]);
+});
+
+Deno.test("no upstream is opened for an endpoint that has gone (R83)", async () => {
+  await using it = share();
+  using conn = await it.dial();
+  for (const host of [B, A]) await ask(conn, get(host));
+  it.setRoutes(
+    ...[B, "c.example.com"].map((name) => route(`http://${name}:80`, { listenInterface: "0.0.0.0" })),
+  );
+  assert.equal(await ask(conn, get(A)), get(A), "the open one goes on");
+  [...it.ingress.open].at(-1)!.close();
+  await until(() => it.forwarder.traffic(`ep_${A}`).open === 0);
+  await send(conn, get(A));
+  assert.match(text(await readAll(conn)), /^HTTP\/1\.1 421 /);
+  assert.equal(it.ingress.asked.length, 2);
+});
+
+const LAST: Readonly<Record<string, string>> = {
+  "an upload that was answered early": `POST / HTTP/1.1\r\nHost: ${A}\r\nContent-Length: 100000\r\n\r\n`,
+  "a request by HTTP/1.0": `GET / HTTP/1.0\r\nHost: ${A}\r\n\r\n`,
+};
+
+for (const [what, request] of Object.entries(LAST)) {
+  Deno.test(`a connection with a kept upstream ends after ${what} (R84)`, async () => {
+    const answer = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n";
+    const early: Behaviour = async (conn) => {
+      await send(conn, WELCOME);
+      await readUntil(conn, "\r\n\r\n");
+      await send(conn, answer);
+    };
+    await using it = share({ behave: byHost({ [A]: early }) });
+    using conn = await it.dial();
+    await ask(conn, get(B));
+    await send(conn, request);
+    assert.equal(await readUntil(conn, "\r\n\r\n"), answer);
+    if (request.startsWith("POST")) {
+      await until(() => it.forwarder.traffic(`ep_${A}`).open === 0);
+      await send(conn, "x");
+    }
+    assert.equal(text(await readAll(conn)), "");
+  });
+}
+
+// Its upstreams and slots were held as long as the server was silent.
+Deno.test("a client that resets while a request waits frees its upstreams (R29, R83)", async () => {
+  const part = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345";
+  const silent: Behaviour = async (conn) => {
+    await send(conn, WELCOME);
+    await readUntil(conn, "\r\n\r\n");
+    await send(conn, part);
+    await readAll(conn);
+  };
+  for (const next of [get(B), get(A).replace("\r\n\r\n", `\r\n${UPGRADE}\r\n`)]) {
+    await using it = share({ behave: byHost({ [A]: silent }) });
+    const conn = await it.dial();
+    await send(conn, get(A) + next);
+    await readExactly(conn, part.length);
+    await new AcceptedTcp(conn).abort();
+    await until(() => it.forwarder.openConnections === 0 && it.ingress.open.size === 0);
+  }
+});
+
+Deno.test("an upstream that opens after its client has gone is ended at once (R29, R83)", async () => {
+  const isGone = Promise.withResolvers<void>();
+  let isAsked = false;
+  const late: Behaviour = async (conn) => {
+    isAsked = true;
+    await isGone.promise;
+    await httpMirror(conn);
+  };
+  await using it = share({ behave: byHost({ [B]: late }) });
+  const conn = await it.dial();
+  await ask(conn, get(A));
+  await send(conn, get(B));
+  await until(() => isAsked);
+  await new AcceptedTcp(conn).abort();
+  await until(() => it.forwarder.openConnections === 0);
+  isGone.resolve();
+  const traffic = () => it.forwarder.traffic(`ep_${B}`);
+  await until(() => traffic().total === 1 && traffic().open === 0 && it.ingress.open.size === 0);
+});
+
+Deno.test("a response under way is not half-closed for a later request that is dropped (R83)", async () => {
+  const head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\n";
+  for (const dropped of [get(B), "GARBAGE\r\n\r\n"]) {
+    const isDropped = Promise.withResolvers<void>();
+    let ended = false;
+    const slow: Behaviour = async (conn) => {
+      await send(conn, WELCOME);
+      await readUntil(conn, "\r\n\r\n");
+      await send(conn, `${head}12345`);
+      await isDropped.promise;
+      void readAll(conn).then(() => ended = true, () => {});
+      // A FIN that was sent before comes within this exchange.
+      await it.ask(get(B));
+      assert.equal(ended, false);
+      await send(conn, "67890");
+    };
+    await using it = share({ behave: byHost({ [A]: slow }) });
+    using conn = await it.dial();
+    await send(conn, get(A));
+    await readExactly(conn, head.length + 5);
+    await send(conn, dropped);
+    isDropped.resolve();
+    assert.equal(text(await readAll(conn)), "67890");
+  }
 });
 
 Deno.test("a later WebSocket of a foreign page is refused where the Host is replaced (R60, R85)", async () => {

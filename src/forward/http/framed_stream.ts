@@ -3,12 +3,11 @@ import { withDeadline } from "../../system/clock.ts";
 import { TURN_MS } from "../../system/turns.ts";
 import type { FirstBytes } from "../first_bytes.ts";
 import type { ClientStream } from "../pipe.ts";
+import { ClientInput } from "./client_input.ts";
 import type { FrameResult, RequestFramer } from "./frame_requests.ts";
 import type { RequestHead } from "./parse_head.ts";
 import { type HttpRefusal, httpResponse, sendRefusal } from "./refuse.ts";
 
-/** Large enough for most heads. It grows for a larger one, and shrinks when that is passed on. */
-const INPUT_BYTES = 16_384;
 const NOTHING: Uint8Array = new Uint8Array(0);
 
 /**
@@ -19,9 +18,7 @@ const NOTHING: Uint8Array = new Uint8Array(0);
 export class FramedStream implements ClientStream {
   readonly #inner: ByteStream;
   readonly #options: FramedOptions;
-  #input: Uint8Array;
-  #start = 0;
-  #end: number;
+  readonly #input: ClientInput;
   #passed = NOTHING;
   #headSince: number | undefined;
   #refusal: HttpRefusal | undefined;
@@ -30,16 +27,13 @@ export class FramedStream implements ClientStream {
   #usedSlice = false;
 
   constructor(inner: ByteStream, options: FramedOptions) {
-    const initial = options.initial.take();
     this.#inner = inner;
     this.#options = options;
-    this.#input = new Uint8Array(Math.max(INPUT_BYTES, initial.length));
-    this.#input.set(initial);
-    this.#end = initial.length;
+    this.#input = new ClientInput(inner, options.initial);
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {
-    const { framer, answers, turn } = this.#options;
+    const { framer, answers, turn, closeTimeoutMs } = this.#options;
     let filled = 0;
     if (this.#usedSlice) await turn();
     this.#usedSlice = false;
@@ -56,15 +50,15 @@ export class FramedStream implements ClientStream {
         if (filled > 0 && this.#usedSlice) return filled;
       } else if (filled > 0) return filled;
       else if (step.kind === "refuse") this.#stop(step.refusal);
-      else if (step.kind === "more" && step.unseen > 0) {
-        this.#compact();
+      else if (step.kind === "more" && step.unseen > 0 && !this.#input.isReading) {
+        this.#input.compact();
         const count = await this.#inner.read(buffer.subarray(0, step.unseen));
         if (count !== null) framer.countUnseen(count);
         return count;
       } else {
-        this.#compact();
-        if (step.kind === "switch") framer.answerSwitch(await answers.hasSwitched());
-        else if (step.kind === "hold") await this.#prepare(step.head);
+        if (step.kind === "switch") {
+          framer.answerSwitch(await this.#input.during(answers.hasSwitched(), closeTimeoutMs));
+        } else if (step.kind === "hold") await this.#prepare(step.head);
         else if (!(await this.#fill())) return null;
         // Only work counts, not the wait for the peer.
         sliceEnd = performance.now() + TURN_MS;
@@ -78,11 +72,11 @@ export class FramedStream implements ClientStream {
    * because the variables of one that waits stay in memory.
    */
   #step(): Step {
-    const input = this.#input.subarray(this.#start, this.#end);
+    const input = this.#input.bytes;
     const step = this.#options.framer.next(input);
     if (step.kind !== "pass") return step;
     this.#passed = step.instead ?? input.subarray(0, step.count);
-    this.#start += step.count;
+    this.#input.drop(step.count);
     this.#headSince = undefined;
     return { kind: "pass" };
   }
@@ -96,8 +90,10 @@ export class FramedStream implements ClientStream {
     return part.length;
   }
 
-  write(data: Uint8Array): Promise<number> {
-    return this.#inner.write(data);
+  async write(data: Uint8Array): Promise<number> {
+    const count = await this.#inner.write(data);
+    this.#input.noteSent();
+    return count;
   }
 
   async closeWrite(): Promise<void> {
@@ -130,25 +126,25 @@ export class FramedStream implements ClientStream {
   #stop(refusal: HttpRefusal | undefined): void {
     this.#refusal = refusal;
     this.#isStopped = true;
-    this.#options.answers.stop();
+    this.#options.answers.stop({ inBody: !this.#options.framer.inHead });
   }
 
   async #prepare(head: RequestHead): Promise<void> {
-    const refusal = await this.#options.answers.prepare(head);
+    const { answers, closeTimeoutMs } = this.#options;
+    const refusal = await this.#input.during(answers.prepare(head), closeTimeoutMs);
     if (refusal === "end") this.#stop(undefined);
     else if (refusal !== undefined) this.#stop(refusal);
   }
 
   /** Reads more input; returns false at the end of the stream. */
   async #fill(): Promise<boolean> {
-    this.#makeRoom();
-    const reading = this.#inner.read(this.#input.subarray(this.#end));
     const { framer, headTimeoutMs } = this.#options;
-    if (!(framer.inHead || framer.inTrailers) || this.#end === 0) return this.#add(await reading);
+    const reading = this.#input.readMore(framer.maxInputBytes);
+    if (!(framer.inHead || framer.inTrailers) || this.#input.bytes.length === 0) return await reading;
     this.#headSince ??= performance.now();
     const leftMs = this.#headSince + headTimeoutMs - performance.now();
     try {
-      return this.#add(await withDeadline(reading, { ms: leftMs, onTimeout: () => new LateHead() }));
+      return await withDeadline(reading, { ms: leftMs, onTimeout: () => new LateHead() });
     } catch (error) {
       if (!(error instanceof LateHead)) throw error;
       this.#stop({
@@ -160,31 +156,6 @@ export class FramedStream implements ClientStream {
       return true;
     }
   }
-
-  /** Makes the input larger if it is full. */
-  #makeRoom(): void {
-    if (this.#end < this.#input.length) return;
-    const full = this.#input;
-    const { maxInputBytes } = this.#options.framer;
-    this.#input = new Uint8Array(Math.max(full.length + 1, Math.min(2 * full.length, maxInputBytes)));
-    this.#input.set(full);
-  }
-
-  /** Moves the input to the front, and gives the memory of a large head back. */
-  #compact(): void {
-    const rest = this.#input.subarray(this.#start, this.#end);
-    if (rest.length < INPUT_BYTES && this.#input.length > INPUT_BYTES) {
-      this.#input = new Uint8Array(INPUT_BYTES);
-      this.#input.set(rest);
-    } else if (this.#start > 0) this.#input.copyWithin(0, this.#start, this.#end);
-    this.#end = rest.length;
-    this.#start = 0;
-  }
-
-  #add(count: number | null): boolean {
-    this.#end += count ?? 0;
-    return count !== null;
-  }
 }
 
 /** Options of {@linkcode FramedStream}. */
@@ -195,6 +166,8 @@ export interface FramedOptions {
   /** Bytes that were read before; they come first. */
   readonly initial: FirstBytes;
   readonly answers: Answers;
+  /** Returns the time between two checks of a client that ended while its request waits. */
+  readonly closeTimeoutMs: () => number;
   /** The time limit from the first byte of a head, or of a line of trailers, to its last. */
   readonly headTimeoutMs: number;
   /** The time in which a refused client must read the reason. */
@@ -210,8 +183,11 @@ export interface Answers {
   prepare(head: RequestHead): Promise<HttpRefusal | "end" | undefined>;
   /** Resolves when the server has answered a request to switch protocols: true if it did. */
   hasSwitched(): Promise<boolean>;
-  /** Notes that no further request comes, although the client has not ended. */
-  stop(): void;
+  /**
+   * Notes that no further request comes, although the client has not ended. `inBody` is true if a
+   * part of the last one has passed, but no more of it does.
+   */
+  stop(options: { inBody: boolean }): void;
   /** Returns true if another answer may follow: all are whole, but for this number not begun. */
   areWhole(options: { but: 0 | 1 }): boolean;
 }

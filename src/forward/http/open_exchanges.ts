@@ -20,9 +20,9 @@ export class OpenExchanges {
 
   /** Undefined if it cannot tell. */
   get isOpen(): boolean | undefined {
-    const { isIdle, isFinal } = this.#responses;
+    const { isIdle, isEndless } = this.#responses;
     if (isIdle) return false;
-    return isFinal ? undefined : true;
+    return isEndless ? undefined : true;
   }
 
   /** Looks at bytes of the requests, in order. */

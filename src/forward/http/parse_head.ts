@@ -18,6 +18,7 @@ export interface RequestHead {
   /** The length in bytes, with the empty line. */
   readonly length: number;
   readonly method: string;
+  readonly isHttp10: boolean;
   /**
    * Normalised, without port, from an absolute-form target or else the Host field (RFC 9112 3.2.2).
    * Empty if there is none.
@@ -56,16 +57,18 @@ export function parseHead(text: string): RequestHead {
   const [, method, target, minor] = REQUEST_LINE.exec(text.slice(start, fieldsStart - 2)) ??
     fail("the request line is malformed");
   const fields = parseFields(text, fieldsStart);
+  const isHttp10 = minor === "0";
   const { authority, ...named } = authorityOf(method!, target!, {
     hosts: valuesOf(fields, "host"),
-    isHttp10: minor === "0",
+    isHttp10,
   });
-  const body = bodyOf(fields, minor === "0");
+  const body = bodyOf(fields, isHttp10);
   if (method === "CONNECT" && body !== 0) fail("a CONNECT request has a body");
   const targetStart = start + method!.length + 1;
   return {
     length: text.length,
     method: method!,
+    isHttp10,
     ...named,
     authority: authority && { start: targetStart + authority.start, end: targetStart + authority.end },
     fieldsStart,

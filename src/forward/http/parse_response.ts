@@ -25,6 +25,8 @@ const CR = 0x0d;
 const LF = 0x0a;
 const SPACE = 0x20;
 const COLON = 0x3a;
+/** Statuses whose responses have a body by RFC 9112, but not for every client (Ruby's for one). */
+const DOUBTFUL_STATUSES: ReadonlySet<number> = new Set([205, 305]);
 
 /**
  * Parses the head of a response to a request of this kind, with its empty line, by the strict rules
@@ -53,8 +55,16 @@ export function mayBegin(bytes: Uint8Array): boolean {
   return true;
 }
 
-/** The part of a request that decides where its response ends. */
-export type RequestKind = "head" | "upgrade" | "connect" | "other";
+/**
+ * The part of a request that decides where its response ends. `head_upgrade` is a HEAD that asks
+ * for another protocol.
+ */
+export type RequestKind = "head" | "upgrade" | "head_upgrade" | "connect" | "other";
+
+/** Returns true if the connection may carry another protocol after the response. */
+export function isSwitch(kind: RequestKind): boolean {
+  return kind === "upgrade" || kind === "head_upgrade" || kind === "connect";
+}
 
 interface FramingFields {
   readonly lengths: string[];
@@ -123,13 +133,15 @@ function bodyOf(
   head: FramingFields & { status: number; kind: RequestKind; isHttp10: boolean },
 ): ResponseBody {
   const { status, kind, lengths, codings, isHttp10 } = head;
-  if (status === 101) return kind === "upgrade" ? "switched" : "ambiguous";
+  if (status === 101) return isSwitch(kind) && kind !== "connect" ? "switched" : "ambiguous";
   // A client that reads a body here would take the next response for it.
   const bare = codings.length === 0 && lengths.every((length) => length === "0") ? 0 : "ambiguous";
   if (status < 200) return bare;
   if (kind === "connect" && status < 300) return "switched";
-  if (kind === "head" || status === 304) return 0;
+  if (kind === "head" || kind === "head_upgrade") return 0;
+  if (status === 304) return codings.length === 0 ? 0 : "ambiguous";
   if (status === 204) return bare;
+  if (DOUBTFUL_STATUSES.has(status) && (bare === "ambiguous" || lengths.length === 0)) return "ambiguous";
   if (lengths.length + codings.length > 1) return "ambiguous";
   if (codings.length > 0) return codings[0] === "chunked" && !isHttp10 ? "chunked" : "ambiguous";
   if (lengths.length === 0) return "until_end";

@@ -1,5 +1,5 @@
 import { BadChunk, ChunkedBody } from "./chunked_body.ts";
-import { mayBegin, parseResponse, type RequestKind } from "./parse_response.ts";
+import { isSwitch, mayBegin, parseResponse, type RequestKind } from "./parse_response.ts";
 
 /** The limit of a response's head; nobody looks for the end of a response with a larger one. */
 export const MAX_RESPONSE_HEAD_BYTES = 65_536;
@@ -8,7 +8,6 @@ const MAX_RUNS = 256;
 const FIRST_HEAD_BYTES = 1024;
 const CR = 0x0d;
 const LF = 0x0a;
-const NOTHING = new Uint8Array(0);
 
 /**
  * Finds the end of each response on a connection by the strict rules of RFC 9112, and changes none.
@@ -19,9 +18,11 @@ export class ResponseReader {
   /** The requests without a whole response, the oldest first. */
   readonly #runs: { readonly kind: RequestKind; count: number }[] = [];
   #state: State = { kind: "head" };
+  /** The incomplete head, or the incomplete line of a chunked body. */
   #head = new Uint8Array(FIRST_HEAD_BYTES);
   #headLength = 0;
   #isFinal = false;
+  #isUnclear = false;
   #hasSwitched: boolean | undefined;
 
   /** True if every request has got its whole response. */
@@ -29,9 +30,19 @@ export class ResponseReader {
     return this.#runs.length === 0;
   }
 
-  /** True if the response under way, or the one that has just ended, is the last one. */
+  /** True if no other server's response may follow the one under way, or that has just ended. */
   get isFinal(): boolean {
     return this.#isFinal;
+  }
+
+  /** True if a client may think that the response under way, or a part of it, has ended before. */
+  get isUnclear(): boolean {
+    return this.#isUnclear;
+  }
+
+  /** True if all bytes until the end of the connection are taken for the response under way. */
+  get isEndless(): boolean {
+    return this.#state.kind === "rest";
   }
 
   /** True if a byte of the response that comes next has come. */
@@ -89,7 +100,7 @@ export class ResponseReader {
         return count;
       }
       case "chunked":
-        return this.#takeChunks(bytes, state);
+        return this.#takeChunks(bytes, state.body);
       case "rest":
         return bytes.length;
     }
@@ -139,41 +150,52 @@ export class ResponseReader {
     this.#headLength = length;
   }
 
+  #dropHeld(): void {
+    this.#headLength = 0;
+    if (this.#head.length > FIRST_HEAD_BYTES) this.#head = new Uint8Array(FIRST_HEAD_BYTES);
+  }
+
   #endHead(bytes: Uint8Array): void {
     const { kind } = this.#runs[0]!;
     const head = parseResponse(bytes, kind);
-    this.#headLength = 0;
-    if (this.#head.length > FIRST_HEAD_BYTES) this.#head = new Uint8Array(FIRST_HEAD_BYTES);
-    if (head === undefined || head.body === "ambiguous") return this.#beginRest();
+    this.#dropHeld();
+    if (head === undefined || head.body === "ambiguous") return this.#beginUnclear();
     const { status, body } = head;
-    if (status < 200 && body === 0) return;
+    if (status < 200 && body === 0) {
+      // Some clients take any interim response but 100 for the answer (Python's http.client).
+      if (status !== 100) this.#isFinal = this.#isUnclear = true;
+      return;
+    }
     if (isSwitch(kind)) this.#hasSwitched = body === "switched";
     if (head.closes) this.#isFinal = true;
     if (body === "switched" || body === "until_end") return this.#beginRest();
-    if (body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody(), held: NOTHING };
+    if (body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody() };
     else if (body > 0) this.#state = { kind: "body", left: body };
     else this.#endResponse();
   }
 
-  #takeChunks(bytes: Uint8Array, state: State & { kind: "chunked" }): number {
-    const { body, held } = state;
-    const input = held.length === 0 ? bytes : joined(held, bytes);
+  #takeChunks(bytes: Uint8Array, body: ChunkedBody): number {
     try {
-      const count = body.take(input);
-      if (body.isDone) {
-        this.#endResponse();
-        return count - held.length;
+      const count = this.#headLength > 0 ? this.#takeLine(bytes, body) : body.take(bytes);
+      if (count === 0) {
+        this.#hold(bytes);
+        return bytes.length;
       }
-      const rest = input.slice(count);
-      // The body reports a malformed line only if it comes first.
-      if (count > 0) body.take(rest);
-      // The limits of the body's lines bound what is held.
-      state.held = rest;
-      return bytes.length;
+      if (body.isDone) this.#endResponse();
+      return count;
     } catch (error) {
       if (error instanceof BadChunk) return this.#passRest(bytes);
       throw error;
     }
+  }
+
+  /** Adds bytes to the line that is held. The limits of the body's lines bound it. */
+  #takeLine(bytes: Uint8Array, body: ChunkedBody): number {
+    const end = bytes.indexOf(LF) + 1;
+    const part = end === 0 ? bytes : bytes.subarray(0, end);
+    this.#hold(part);
+    if (body.take(this.#held) > 0) this.#dropHeld();
+    return part.length;
   }
 
   #endResponse(): void {
@@ -183,8 +205,13 @@ export class ResponseReader {
   }
 
   #passRest(bytes: Uint8Array): number {
-    this.#beginRest();
+    this.#beginUnclear();
     return bytes.length;
+  }
+
+  #beginUnclear(): void {
+    this.#isUnclear = true;
+    this.#beginRest();
   }
 
   #beginRest(): void {
@@ -197,17 +224,6 @@ export class ResponseReader {
 type State =
   | { kind: "head" }
   | { kind: "body"; left: number }
-  | { kind: "chunked"; body: ChunkedBody; held: Uint8Array }
+  | { kind: "chunked"; body: ChunkedBody }
   /** All bytes until the end of the connection. */
   | { kind: "rest" };
-
-function isSwitch(kind: RequestKind): boolean {
-  return kind === "upgrade" || kind === "connect";
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(first.length + second.length);
-  whole.set(first);
-  whole.set(second, first.length);
-  return whole;
-}

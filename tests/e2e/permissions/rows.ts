@@ -125,7 +125,7 @@ export const ROWS: Readonly<Record<keyof typeof SETUPS, Readonly<Record<string, 
       "does not warn of SIGUSR1 if it is blocked",
       "SIGUSR1 is not blocked",
     ],
-    "--allow-env=NGROKD_PROGRAMS": ["hints name the directory of the commands", "See: ngrokctl list"],
+    "--allow-env=NGROKD_PROGRAMS": ["hints name the directory of the commands", ": ngrokctl config edit"],
     // These two are not grants: they make the variables read as unset, without which no YAML can be
     // read.
     "--ignore-env=LOG_TOKENS": ["reads the configuration", "Config validation failed", ALL],

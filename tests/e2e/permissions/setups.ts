@@ -106,11 +106,20 @@ const local: Setup = {
       const { config, api } = await stage.askStatus();
       assert.deepEqual([config.state, api.url], ["ok", stage.cloud.apiUrl]);
     },
-    "hints name the directory of the commands": (stage) =>
-      stage.until(
-        "a hint is logged",
-        () => stage.log.some((line) => line.includes("/opt/ngrokd/bin/ngrokctl")),
-      ),
+    async "hints name the directory of the commands"(stage) {
+      const text = await Deno.readTextFile(stage.configPath);
+      const reload = async (config: string, logged: string) => {
+        await Deno.writeTextFile(stage.configPath, config);
+        Deno.kill(stage.pid, "SIGHUP");
+        await stage.until(logged, () => stage.log.some((line) => line.includes(logged)));
+      };
+      try {
+        await reload(`${text}broken: [\n`, "Config validation failed");
+        assert.match(stage.log.join("\n"), /: \/opt\/ngrokd\/bin\/ngrokctl config edit"/);
+      } finally {
+        await reload(text, "The configuration is valid again");
+      }
+    },
     async "answers on the control socket"(stage) {
       assert.match(String(await stage.ask("version")), /^[0-9.]+$/);
     },

@@ -22,6 +22,8 @@ const OTHER = "GET / HTTP/1.1\r\nHost: b\r\n\r\n";
 interface FramedTest {
   readonly initial?: string;
   readonly switched?: Promise<boolean>;
+  /** Requests to the host "held" wait for it. */
+  readonly prepared?: Promise<undefined>;
   readonly pair?: PairOptions;
   /** Called for each request. */
   readonly onRequest?: () => void;
@@ -34,15 +36,18 @@ function framed(options: FramedTest = {}) {
   const {
     initial = "",
     switched = Promise.resolve(false),
+    prepared,
     pair = {},
     onRequest,
     turn = () => Promise.resolve(),
     areWhole = true,
   } = options;
   const { near, far } = memoryPair(pair);
+  let isPrepared = false;
   const framer = new RequestFramer({
     admit(head) {
       onRequest?.();
+      if (head.host === "held") return isPrepared ? undefined : "hold";
       return head.host === "a" ? undefined : { status: 421, reason: "Not here" };
     },
   });
@@ -51,15 +56,16 @@ function framed(options: FramedTest = {}) {
     turn,
     initial: new FirstBytes(latin1(initial)),
     answers: {
-      prepare: () => assert.fail("held"),
+      prepare: () => prepared?.then(() => void (isPrepared = true)) ?? assert.fail("held"),
       hasSwitched: () => switched,
       stop: () => {},
       areWhole: () => areWhole,
     },
+    closeTimeoutMs: () => 60_000,
     headTimeoutMs: 10_000,
     lingerMs: 1_000,
   });
-  return { client: near, stream };
+  return { client: near, local: far, stream };
 }
 
 Deno.test("FramedStream passes all bytes of admitted requests, for any segments and buffers", async () => {
@@ -228,6 +234,68 @@ Deno.test("FramedStream limits a line of trailers to the time of a head", async 
   await closing;
   assert.match(text(await readAll(client)), /^HTTP\/1\.1 408 [^]*The request's trailers did not arrive/);
   stream.close();
+});
+
+const HELD = GET.replace("Host: a", "Host: held");
+const WAITS = [HELD, GET.replace("\r\n\r\n", "\r\nUpgrade: websocket\r\n\r\n")];
+
+function waiting(options: FramedTest = {}) {
+  const held = Promise.withResolvers<undefined>();
+  const switched = Promise.withResolvers<boolean>();
+  return { ...framed({ prepared: held.promise, switched: switched.promise, ...options }), held };
+}
+
+// A client that was gone held its upstreams and slots until the server answered.
+Deno.test("FramedStream notices a reset while a request waits (R29)", async () => {
+  for (const request of WAITS) {
+    const { client, stream } = waiting({ initial: request });
+    const reading = readAll(stream);
+    await send(client, GET);
+    client.reset();
+    await assert.rejects(reading, Deno.errors.ConnectionReset);
+  }
+});
+
+Deno.test("FramedStream asks if a client is there that ends, or fills its buffer, in a wait (R29)", async () => {
+  using clock = fakeClock();
+  for (const request of WAITS) {
+    for (const more of ["", "x".repeat(20_000)]) {
+      const { client, local, stream } = waiting({ initial: request });
+      const asked: number[] = [];
+      let isAlive = true;
+      Object.assign(local, { isPeerAlive: (ms: number) => (asked.push(ms), Promise.resolve(isAlive)) });
+      const ended = assert.rejects(readAll(stream), /the client is gone/);
+      await send(client, more);
+      if (more === "") await client.closeWrite();
+      await clock.pass(180_000);
+      assert.deepEqual([asked, local.aborted], [[60_000, 60_000, 60_000], false]);
+      isAlive = false;
+      await clock.pass(60_000);
+      await ended;
+      assert.ok(local.aborted);
+    }
+  }
+  assert.equal(clock.timers(), 0);
+});
+
+Deno.test("FramedStream serves a client that half-closes in a wait, for 60 silent timeouts (R29)", async () => {
+  using clock = fakeClock();
+  for (const isAnswered of [true, false]) {
+    const { client, local, stream, held } = waiting({ initial: HELD });
+    Object.assign(local, { isPeerAlive: () => Promise.resolve(true) });
+    const reading = readAll(stream);
+    const result = reading.then(text, () => "ended");
+    await send(client, HELD);
+    await client.closeWrite();
+    await clock.pass(59 * 60_000);
+    await send(stream, "a part of an earlier answer");
+    await clock.pass(59 * 60_000);
+    if (isAnswered) held.resolve(undefined);
+    else await clock.pass(60_000);
+    assert.equal(await result, isAnswered ? HELD + HELD : "ended");
+    assert.equal(local.aborted, !isAnswered);
+  }
+  assert.equal(clock.timers(), 0);
 });
 
 Deno.test("FramedStream passes a reset on, also in the middle of a head", async () => {

@@ -19,6 +19,8 @@ const CASES: Readonly<Record<string, [method: string, responses: string, isOpen:
   "a 304 with a length": ["GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", false],
   "a 100 before the response": ["POST", "HTTP/1.1 100 Continue\r\n\r\n", true],
   "a 100 and the response": ["POST", "HTTP/1.1 100 Continue\r\n\r\n" + OK, false],
+  "a 103 before the response": ["GET", "HTTP/1.1 103 Early Hints\r\n\r\n", true],
+  "a part of the last response": ["GET", OK.replace("\r\n", "\r\nConnection: close\r\n").slice(0, -1), true],
   "a part of the chunks": ["GET", CHUNKED, true],
   "all chunks": ["GET", CHUNKED + "0\r\n\r\n", false],
   "all chunks and a trailer": ["GET", CHUNKED + "0\r\nX-A: b\r\n\r\n" + OK, false],
