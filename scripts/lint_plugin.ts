@@ -85,6 +85,19 @@ const consoleOnlyAtTheEdge = ruleFor(/^(src\/(?!cli\/).*|main|ctl)\.ts$/, (conte
   },
 }));
 
+const noLatin1Decoder = ruleFor(SHIPPED, (context) => ({
+  NewExpression(node) {
+    const [first] = node.arguments;
+    if (!isNamed(node.callee, "TextDecoder") || first?.type !== "Literal") return;
+    if (!/^(latin-?1|iso-?8859-?1|ascii|us-ascii)$/i.test(String(first.value))) return;
+    context.report({
+      node,
+      message: "This decoder is windows-1252, which changes the bytes 0x80 to 0x9F",
+      hint: "Use latin1Text() of src/lib/latin1.ts",
+    });
+  },
+}));
+
 const functionDeclarations = ruleFor(/./, (context) => ({
   VariableDeclarator(node) {
     const { init, parent: declaration } = node;
@@ -239,6 +252,7 @@ const plugin: Deno.lint.Plugin = {
     "deno-only-in-system": denoOnlyInSystem,
     "exit-only-in-entries": exitOnlyInEntries,
     "console-only-at-the-edge": consoleOnlyAtTheEdge,
+    "no-latin1-decoder": noLatin1Decoder,
     "function-declarations": functionDeclarations,
     "hash-private": hashPrivate,
     "two-then-options": twoThenOptions,

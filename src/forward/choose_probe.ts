@@ -1,6 +1,7 @@
 import { compare } from "../lib/compare.ts";
 import { type Scheme, serviceKey } from "../model/endpoint.ts";
 import type { Route } from "../model/route_table.ts";
+import { ingressHost } from "./choose_route.ts";
 
 /**
  * The order of preference. An http server does not notice a connection without a request, and a TLS
@@ -76,8 +77,9 @@ export function isInDoubt(route: Route, refused: ReadonlyMap<string, boolean>): 
 }
 
 /** Returns the host to ask the ingress for: below a wildcard a name that no user has. */
-export function probeHost({ hostname, wildcard }: Pick<Route, "hostname" | "wildcard">): string {
-  return wildcard ? `ngrokd-probe${hostname.slice(1)}` : hostname;
+export function probeHost(route: Route): string {
+  const { hostname, wildcard } = route;
+  return ingressHost({ route, host: wildcard ? `ngrokd-probe${hostname.slice(1)}` : hostname });
 }
 
 /**

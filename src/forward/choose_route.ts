@@ -1,3 +1,4 @@
+import { ownText } from "../lib/latin1.ts";
 import { ListenerRoutes, type Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
 import { hasOwnHost, hostFieldOf } from "./http/host_field.ts";
@@ -47,6 +48,12 @@ const H2_REFUSAL: HttpRefusal = {
   reason: "ngrokd cannot route HTTP/2 without TLS on a port that several names share.",
   nextStep: "Use HTTP/1.1, or reach the endpoint by an address or port of its own: ngrokctl list",
 };
+/** An address of its own would not help: the ingress needs one of the names below the wildcard. */
+const H2_WILDCARD_REFUSAL: HttpRefusal = {
+  status: 421,
+  reason: "ngrokd cannot route HTTP/2 without TLS to a wildcard endpoint, which stands for many names.",
+  nextStep: "Use HTTP/1.1, or an endpoint with an exact name: ngrokctl list",
+};
 
 /** Plans how to find the route of a connection on a listener with these routes. */
 export function planRoute(routes: ListenerRoutes | undefined): RoutePlan {
@@ -79,7 +86,8 @@ export function chooseByRequest(
     // No web page can send HTTP/2 without TLS, so its :authority needs no check (R59).
     const only = owner ?? routes.sole;
     if (only !== undefined) return { route: only, host: only.hostname, passthrough: true };
-    return { outcome: "bad_request", refusal: H2_REFUSAL };
+    const refusal = routes.all.length === 1 ? H2_WILDCARD_REFUSAL : H2_REFUSAL;
+    return { outcome: "bad_request", refusal };
   }
   const { head } = sniff;
   return owner === undefined ? chooseShared(routes, head) : chooseOwner(owner, head, options);
@@ -166,7 +174,7 @@ function refusedBy(refusal: HttpRefusal): HttpRefused {
 
 function chooseShared(routes: ListenerRoutes, head: RequestHead): RouteChoice | HttpRefused {
   const route = routes.match(head.host);
-  if (route !== undefined) return { route, host: head.host, passthrough: false };
+  if (route !== undefined) return { route, host: ownText(head.host), passthrough: false };
   const { sole } = routes;
   if (sole !== undefined) {
     const url = `http://${sole.address}:${sole.localPort}/`;

@@ -4,6 +4,7 @@ import { sourceOf } from "./admission/source_of.ts";
 import type { ConnectionOptions } from "./connection_options.ts";
 import { badGateway, isIngressFailure, openCounted, outcomeOf } from "./counted_upstream.ts";
 import { findRoute, type Found } from "./find_route.ts";
+import { FirstBytes } from "./first_bytes.ts";
 import { followClient } from "./follow_client.ts";
 import { httpResponse, sendRefusal } from "./http/refuse.ts";
 import { pipe } from "./pipe.ts";
@@ -17,7 +18,13 @@ import { serveRequests } from "./serve_requests.ts";
  */
 export async function serveConnection(local: AcceptedStream, options: ConnectionOptions): Promise<Outcome> {
   const { routes, rules, limits, largeHeads, onRouted } = options;
-  const found = await findRoute(local, { routes: routes(), rules, limits, largeHeads });
+  const found = await findRoute(local, {
+    routes: routes(),
+    rules,
+    limits,
+    largeHeads,
+    source: sourceOf(local) ?? local.local,
+  });
   if (found.kind === "not_found") {
     if (found.protocol !== undefined) options.onNameless(found.protocol);
     const { refusal, endsFirst } = found;
@@ -25,15 +32,15 @@ export async function serveConnection(local: AcceptedStream, options: Connection
     return found.outcome;
   }
   onRouted();
-  const { choice, head } = found;
+  const { choice, method } = found;
   try {
     if (!choice.passthrough) return await serveRequests(local, { ...options, found });
     await serveBytes(local, { ...options, found });
     return "ok";
   } catch (error) {
     if (!isIngressFailure(error)) throw error;
-    if (head !== undefined) {
-      const refusal = badGateway(choice, { error, method: head.method });
+    if (method !== undefined) {
+      const refusal = badGateway(choice, { error, method });
       await sendRefusal(local, httpResponse(refusal), limits);
     }
     return outcomeOf(error);
@@ -53,6 +60,6 @@ async function serveBytes(
     closeTimeoutMs: halfCloseMs,
     signal,
     fromLocal: found.initial,
-    fromUpstream: upstream.early,
+    fromUpstream: new FirstBytes(upstream.early),
   });
 }

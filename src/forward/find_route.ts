@@ -1,12 +1,14 @@
+import { ownText } from "../lib/latin1.ts";
 import { ListenerRoutes, type Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
 import type { ByteStream } from "../system/byte_stream.ts";
 import { LargeHeads, MAX_LARGE_HEADS } from "./admission/large_heads.ts";
 import type { Limits } from "./admission/limits.ts";
 import { chooseByHello, chooseByRequest, planRoute, type RouteChoice } from "./choose_route.ts";
-import { type HeadRules, OWN_HEAD, SHARED_HEAD } from "./http/head_rules.ts";
+import { FirstBytes } from "./first_bytes.ts";
+import { type HeadRules, headRulesOf, SHARED_HEAD } from "./http/head_rules.ts";
 import type { RequestHead } from "./http/parse_head.ts";
-import { httpResponse } from "./http/refuse.ts";
+import { type HttpRefusal, httpResponse } from "./http/refuse.ts";
 import { refuseH2 } from "./http/refuse_h2.ts";
 import { type HttpSniff, PartialHead, sniffHttp } from "./http/sniff_http.ts";
 import type { HostRules } from "./http/refuse_foreign.ts";
@@ -32,7 +34,7 @@ import { tlsAlert } from "./tls_alert.ts";
  * @throws Whatever the stream's read throws.
  */
 export async function findRoute(local: ByteStream, options: FindOptions): Promise<Found | NotFound> {
-  const { routes, limits, rules, largeHeads = new LargeHeads() } = options;
+  const { routes, limits, rules, largeHeads = new LargeHeads(), source = "" } = options;
   const plan = planRoute(routes);
   if (plan.kind === "none") return notFound("no_route");
   if (plan.kind === "raw") return unread(plan.route);
@@ -41,8 +43,7 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
     tls !== undefined && (http === undefined || bytes[0] === TLS_HANDSHAKE);
   const endMs = performance.now() + limits.helloMs;
   const sniffer = new TlsSniffer();
-  const headRules = http?.all.length === 1 ? OWN_HEAD : SHARED_HEAD;
-  using headSniffer = new HeadSniffer(headRules, largeHeads);
+  using headSniffer = new HeadSniffer(headRulesOf(routes), { largeHeads, source });
   const preludeOf = hasTlsRoute(tls) ? sniffPrelude : () => undefined;
   const leadsToTls = (bytes: Uint8Array): boolean => isTls(bytes) || preludeOf(bytes) === "more";
   const peeked = await peek<Sniff>(
@@ -54,9 +55,11 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
     },
     {
       limitMs: (seen) => seen.length === 0 || leadsToTls(seen) ? limits.helloMs : limits.headMs,
+      stop: () => headSniffer.stop,
     },
   );
   const { bytes: initial } = peeked;
+  if (peeked.kind === "stopped") return notFound("bad_request", httpResponse(DISPLACED));
   const protocol = (): NamelessProtocol | undefined =>
     tls === undefined ? undefined : protocolOf(initial, { servesHttp: http !== undefined });
   if (peeked.kind !== "found") {
@@ -72,7 +75,6 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
     return await findByPrelude(local, { bytes: initial, prelude: found.prelude }, {
       tls: tls!,
       endMs,
-      headRules,
     });
   }
   if ("http" in found) {
@@ -88,9 +90,9 @@ export async function findRoute(local: ByteStream, options: FindOptions): Promis
     const head = found.http.kind === "request" ? found.http.head : undefined;
     // A framer puts the head into normal form itself.
     const normal = choice.passthrough ? inNormalForm(initial, head) : initial;
-    return { kind: "found", choice, initial: normal, head, headRules };
+    return { kind: "found", choice, initial: new FirstBytes(normal), method: head && ownText(head.method) };
   }
-  return chooseTls(tls!, found.tls, { initial, headRules });
+  return chooseTls(tls!, found.tls, initial);
 }
 
 /** Options of {@linkcode findRoute}. */
@@ -101,6 +103,8 @@ export interface FindOptions {
   readonly rules: HostRules;
   /** Shared by all connections. @default Its own */
   readonly largeHeads?: LargeHeads;
+  /** The network of the client, or the address that local programs use. @default None */
+  readonly source?: string | undefined;
 }
 
 /** The route of a connection, and the bytes that were read to find it. */
@@ -108,11 +112,9 @@ export interface Found {
   readonly kind: "found";
   readonly choice: RouteChoice;
   /** All bytes of the client so far. */
-  readonly initial: Uint8Array;
-  /** The first request, if it was read. */
-  readonly head: RequestHead | undefined;
-  /** The rules of all heads on this listener. */
-  readonly headRules: HeadRules;
+  readonly initial: FirstBytes;
+  /** The method of the first request, if it was read. */
+  readonly method: string | undefined;
 }
 
 /** The reason why a connection has no route, and the refusal for its client, if there is one. */
@@ -135,9 +137,9 @@ type Sniff =
 async function findByPrelude(
   local: ByteStream,
   first: { readonly bytes: Uint8Array; readonly prelude: Prelude },
-  options: { readonly tls: ListenerRoutes; readonly endMs: number; readonly headRules: HeadRules },
+  options: { readonly tls: ListenerRoutes; readonly endMs: number },
 ): Promise<Found | NotFound> {
-  const { tls, endMs, headRules } = options;
+  const { tls, endMs } = options;
   const answered = await answerClient(local, first, { endMs });
   if (answered.kind === "gone") return notFound("client_gone");
   if (answered.kind === "refused") {
@@ -153,28 +155,26 @@ async function findByPrelude(
   }
   // An https endpoint speaks HTTP.
   const routes = new ListenerRoutes(tls.all.filter(({ scheme }) => scheme === "tls"));
-  const found = chooseTls(routes, answered.tls, { initial: answered.initial, headRules });
+  const found = chooseTls(routes, answered.tls, answered.initial);
   if (found.kind === "not_found") return found;
   return { ...found, choice: { ...found.choice, prelude: first.prelude.protocol } };
 }
 
-function chooseTls(
-  routes: ListenerRoutes,
-  tls: TlsSniff,
-  { initial, headRules }: Pick<Found, "initial" | "headRules">,
-): Found | NotFound {
+function chooseTls(routes: ListenerRoutes, tls: TlsSniff, bytes: Uint8Array): Found | NotFound {
   if (tls.kind === "error") {
-    return { ...notFound("bad_request", tlsAlert("decode_error")), protocol: protocolOf(initial) };
+    return { ...notFound("bad_request", tlsAlert("decode_error")), protocol: protocolOf(bytes) };
   }
   const choice = chooseByHello(routes, tls);
-  if (choice !== undefined) return { kind: "found", choice, initial, head: undefined, headRules };
+  if (choice !== undefined) {
+    return { kind: "found", choice, initial: new FirstBytes(bytes), method: undefined };
+  }
   const refused = notFound("wrong_host", tlsAlert("unrecognized_name"));
   return tls.name === undefined ? { ...refused, protocol: NAMELESS_TLS } : refused;
 }
 
 function unread(route: Route): Found {
   const choice = { route, host: route.hostname, passthrough: true };
-  return { kind: "found", choice, initial: new Uint8Array(0), head: undefined, headRules: OWN_HEAD };
+  return { kind: "found", choice, initial: new FirstBytes(), method: undefined };
 }
 
 /**
@@ -198,31 +198,51 @@ function notFound(outcome: Outcome, refusal?: Uint8Array): NotFound {
   return { kind: "not_found", outcome, refusal };
 }
 
+const DISPLACED: HttpRefusal = {
+  status: 503,
+  reason: `More than ${MAX_LARGE_HEADS} requests with heads above ${
+    SHARED_HEAD.maxBytes / 1024
+  } KiB arrive at once.`,
+  nextStep: "Send the request again",
+};
+
 /** Reads the first head of a connection. Dispose it when the head is read. */
 class HeadSniffer implements Disposable {
   readonly #rules: HeadRules;
-  readonly #largeHeads: LargeHeads;
+  readonly #options: HeadSnifferOptions;
   readonly #partial = new PartialHead();
   #large: Disposable | undefined;
+  #stop: AbortController | undefined;
 
-  constructor(rules: HeadRules, largeHeads: LargeHeads) {
+  constructor(rules: HeadRules, options: HeadSnifferOptions) {
     this.#rules = rules;
-    this.#largeHeads = largeHeads;
+    this.#options = options;
+  }
+
+  /** Aborts when a large head must give way. */
+  get stop(): AbortSignal | undefined {
+    return this.#stop?.signal;
   }
 
   sniff(bytes: Uint8Array): Sniff | "more" {
     const http = sniffHttp(bytes, { partial: this.#partial, rules: this.#rules });
     if (http !== "more") return { http };
-    if (bytes.length < SHARED_HEAD.maxBytes || (this.#large ??= this.#largeHeads.enter())) return "more";
-    const reason = `${MAX_LARGE_HEADS} requests with heads above ${
-      SHARED_HEAD.maxBytes / 1024
-    } KiB are read already`;
-    return { http: { kind: "error", status: 503, reason, nextStep: "Send the request again" } };
+    if (bytes.length >= SHARED_HEAD.maxBytes && this.#stop === undefined) {
+      const stop = this.#stop = new AbortController();
+      const { largeHeads, source } = this.#options;
+      this.#large = largeHeads.enter(source, () => stop.abort());
+    }
+    return "more";
   }
 
   [Symbol.dispose](): void {
     this.#large?.[Symbol.dispose]();
   }
+}
+
+interface HeadSnifferOptions {
+  readonly largeHeads: LargeHeads;
+  readonly source: string;
 }
 
 /** Returns the bytes of a client with its head in normal form. */

@@ -1,3 +1,4 @@
+import { latin1Bytes } from "../lib/latin1.ts";
 import { Activity } from "./activity.ts";
 import type { Found } from "./find_route.ts";
 import { FollowedClient } from "./http/followed_client.ts";
@@ -9,9 +10,9 @@ import type { ClientStream } from "./pipe.ts";
  * the connection is at rest.
  */
 export function followClient(client: ClientStream, options: FollowOptions): Followed {
-  const { found: { head, initial }, follow } = options;
-  const exchanges = head === undefined ? undefined : new OpenExchanges();
-  exchanges?.request(initial);
+  const { found: { method }, follow } = options;
+  const exchanges = method === undefined ? undefined : new OpenExchanges();
+  exchanges?.request(latin1Bytes(`${method} `));
   const activity = new Activity({ exchanges });
   follow(activity);
   return { client: exchanges === undefined ? client : new FollowedClient(client, exchanges), activity };

@@ -15,7 +15,7 @@ export async function peek<T extends object>(
   sniff: (bytes: Uint8Array) => T | "more",
   options: PeekOptions,
 ): Promise<Peeked<T>> {
-  const { limitMs, initial = new Uint8Array(0) } = options;
+  const { limitMs, stop, initial = new Uint8Array(0) } = options;
   const start = performance.now();
   let buffer = new Uint8Array(Math.max(FIRST_BYTES, initial.length));
   buffer.set(initial);
@@ -32,11 +32,12 @@ export async function peek<T extends object>(
     try {
       const reading = stream.read(buffer.subarray(length));
       const ms = Math.max(0, start + limitMs(seen()) - performance.now());
-      const count = await withDeadline(reading, { ms, onTimeout: () => new Late() });
+      const count = await withDeadline(reading, { ms, signal: stop?.(), onTimeout: () => new Late() });
       if (count === null) return { kind: "ended", bytes: seen() };
       length += count;
     } catch (error) {
       if (error instanceof Late) return { kind: "late", bytes: seen() };
+      if (stop?.()?.aborted) return { kind: "stopped", bytes: seen() };
       throw error;
     }
   }
@@ -46,6 +47,8 @@ export async function peek<T extends object>(
 export interface PeekOptions {
   /** The time limit from the first read to the last, which depends on the bytes so far. */
   readonly limitMs: (seen: Uint8Array) => number;
+  /** Returns the signal that ends the next read, if one does. */
+  readonly stop?: () => AbortSignal | undefined;
   /** Bytes that were read before. @default None */
   readonly initial?: Uint8Array;
 }
@@ -56,6 +59,8 @@ export type Peeked<T> =
   /** The peer ended before anything was found. */
   | { readonly kind: "ended"; readonly bytes: Uint8Array }
   /** The time limit is over; a read of the stream is still pending. */
-  | { readonly kind: "late"; readonly bytes: Uint8Array };
+  | { readonly kind: "late"; readonly bytes: Uint8Array }
+  /** The signal has aborted; a read of the stream is still pending. */
+  | { readonly kind: "stopped"; readonly bytes: Uint8Array };
 
 class Late extends Error {}

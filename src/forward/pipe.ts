@@ -1,5 +1,6 @@
 import { abortQuietly, type ByteStream, closeQuietly } from "../system/byte_stream.ts";
 import { STALLED_MS } from "./admission/unsent_bytes.ts";
+import type { FirstBytes } from "./first_bytes.ts";
 
 /** An idle connection holds two buffers of this size. */
 const FIRST_BUFFER_BYTES = 16_384;
@@ -122,9 +123,9 @@ export interface PipeOptions {
   /** Ends both directions at once. */
   readonly signal?: AbortSignal;
   /** Bytes of the client that were read before; they go first. */
-  readonly fromLocal?: Uint8Array | undefined;
+  readonly fromLocal?: FirstBytes;
   /** Bytes of the upstream that were read before; they go first. */
-  readonly fromUpstream?: Uint8Array | undefined;
+  readonly fromUpstream?: FirstBytes;
 }
 
 /** Counts the bytes of a connection while they move. */
@@ -140,7 +141,7 @@ export interface Meter {
 }
 
 interface CopyOptions {
-  readonly initial: Uint8Array | undefined;
+  readonly initial: FirstBytes | undefined;
   /** Called before a write; `onBytes` tells what was written. */
   readonly onWrite: (count: number) => void;
   readonly onBytes: (count: number) => void;
@@ -190,7 +191,7 @@ async function copy(from: ByteStream, direction: Direction, options: CopyOptions
   const { initial, onWrite, onBytes, onFailed, onEnd, onBroken, maxBytes } = options;
   const { to } = direction;
   let buffer = new Uint8Array(FIRST_BUFFER_BYTES);
-  let data = initial;
+  let data = initial?.take();
   for (;;) {
     if (data !== undefined) {
       direction.isWriting = true;
@@ -208,6 +209,7 @@ async function copy(from: ByteStream, direction: Direction, options: CopyOptions
       }
       direction.isWriting = false;
       if (data === buffer && buffer.length < maxBytes) buffer = new Uint8Array(maxBytes);
+      data = undefined;
     }
     let count: number | null;
     try {

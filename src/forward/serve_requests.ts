@@ -8,6 +8,7 @@ import type { Found } from "./find_route.ts";
 import { followClient } from "./follow_client.ts";
 import { RequestFramer } from "./http/frame_requests.ts";
 import { FramedStream } from "./http/framed_stream.ts";
+import { headRulesOf } from "./http/head_rules.ts";
 import { pipe } from "./pipe.ts";
 import { RequestRouter } from "./request_router.ts";
 
@@ -18,8 +19,7 @@ import { RequestRouter } from "./request_router.ts";
  * @throws As {@linkcode openCounted}, before the first byte is passed on.
  */
 export async function serveRequests(local: AcceptedStream, options: ServeOptions): Promise<Outcome> {
-  const { found: { choice, headRules, initial }, routes, rules, limits, turns, ingressSlots, evict, signal } =
-    options;
+  const { found: { choice, initial }, routes, rules, limits, turns, ingressSlots, evict, signal } = options;
   const source = sourceOf(local);
   using router = new RequestRouter(choice, {
     choose: (last, next) => chooseNext(last, next, { routes, rules }),
@@ -31,7 +31,7 @@ export async function serveRequests(local: AcceptedStream, options: ServeOptions
   const framer = new RequestFramer({
     admit: (head) => router.admit(head),
     hostField: choice.hostField,
-    rules: headRules,
+    rules: () => headRulesOf(routes()),
   });
   const framed = new FramedStream(local, {
     framer,

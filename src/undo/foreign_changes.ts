@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { latin1Text } from "../lib/latin1.ts";
 import { FileError, type FileFailure } from "../model/errors.ts";
 import type { ReplaceFileSystem } from "../names/replace_file.ts";
 import { hasOwnLines } from "../names/hosts/hosts_block.ts";
@@ -64,7 +65,7 @@ async function examineHosts(change: HostsChange, files: OwnFiles["files"]): Prom
     const bytes = await files.readBytesIfAny(path, MAX_HOSTS_BYTES);
     if (bytes === undefined) return {};
     const own = { written: new Set(written), shared: new Set<string>(), isOwn: () => false };
-    if (!hasOwnLines(new TextDecoder("latin1").decode(bytes), own)) {
+    if (!hasOwnLines(latin1Text(bytes), own)) {
       return { reason: "which has no section of ngrokd" };
     }
     for (const file of new Set([path, await files.realPath(path)])) await files.checkDirectory(dirname(file));

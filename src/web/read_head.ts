@@ -1,3 +1,4 @@
+import { latin1Text } from "../lib/latin1.ts";
 import type { ByteStream } from "../system/byte_stream.ts";
 
 /** The limit of a request's head in bytes. */
@@ -25,7 +26,7 @@ export async function readHead(source: Pick<ByteStream, "read">): Promise<string
       lineStart = at + 1;
       // An empty line before the request line is ignored (RFC 9112 2.2).
       if (length > 0) isFirst = false;
-      else if (!isFirst) return new TextDecoder("latin1").decode(buffer.subarray(0, at));
+      else if (!isFirst) return latin1Text(buffer.subarray(0, at));
     }
     size = end;
   }

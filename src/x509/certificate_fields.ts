@@ -1,4 +1,5 @@
 import { formatIpv6 } from "../lib/ipv6.ts";
+import { latin1Text } from "../lib/latin1.ts";
 import { oidText, readElements, readSingle, TAG } from "./der.ts";
 
 /** The fields of a certificate that the runtime's own reader does not show (RFC 5280 4.1). */
@@ -70,7 +71,7 @@ function readExtensions(content: Uint8Array<ArrayBuffer> | undefined): Map<strin
 
 function readNames(content: Uint8Array<ArrayBuffer>): string[] {
   return readElements(content).flatMap(({ tag, content }) => {
-    if (tag === DNS_NAME) return [new TextDecoder("latin1").decode(content)];
+    if (tag === DNS_NAME) return [latin1Text(content)];
     return tag === IP_ADDRESS ? [addressText(content)] : [];
   });
 }

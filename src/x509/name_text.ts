@@ -1,3 +1,4 @@
+import { latin1Text } from "../lib/latin1.ts";
 import { type DerElement, oidText, readElements, readSingle, TAG } from "./der.ts";
 
 /** The short forms of RFC 4514 3 and of the libraries of the cloud. */
@@ -16,14 +17,14 @@ const SHORT: Readonly<Record<string, string>> = {
   "1.2.840.113549.1.9.1": "E",
 };
 
-const decoders: Readonly<Record<number, string>> = {
-  0x0c: "utf-8",
-  0x12: "latin1",
-  0x13: "latin1",
-  0x14: "latin1",
-  0x16: "latin1",
-  0x1a: "latin1",
-  0x1e: "utf-16be",
+const decoders: Readonly<Record<number, (bytes: Uint8Array<ArrayBuffer>) => string>> = {
+  0x0c: (bytes) => new TextDecoder().decode(bytes),
+  0x12: latin1Text,
+  0x13: latin1Text,
+  0x14: latin1Text,
+  0x16: latin1Text,
+  0x1a: latin1Text,
+  0x1e: (bytes) => new TextDecoder("utf-16be").decode(bytes),
 };
 
 /**
@@ -43,10 +44,8 @@ function attributeText([type, value]: readonly DerElement[]): string {
     throw new SyntaxError("Cannot read the name: an attribute has no type or no value");
   }
   const oid = oidText(type.content);
-  const encoding = decoders[value.tag];
-  const text = encoding === undefined
-    ? `#${value.bytes.toHex()}`
-    : escaped(new TextDecoder(encoding).decode(value.content));
+  const decode = decoders[value.tag];
+  const text = decode === undefined ? `#${value.bytes.toHex()}` : escaped(decode(value.content));
   return `${SHORT[oid] ?? oid}=${text}`;
 }
 

@@ -76,7 +76,9 @@ Deno.test("isInDoubt() is false for tcp endpoints, whose servers a probe would r
   assert.deepEqual(urls.map((url) => isInDoubt(route(url), refused)), [true, false, false, false]);
 });
 
-Deno.test("probeHost() asks for a name below a wildcard", () => {
+Deno.test("probeHost() asks for a name below a wildcard, in the spelling of the API (R89)", () => {
   assert.equal(probeHost(route("http://*.apps.x:80")), "ngrokd-probe.apps.x");
   assert.equal(probeHost(route("http://a.x:80")), "a.x");
+  assert.equal(probeHost(route("http://a.x:80", { spelling: "A.x." })), "A.x.");
+  assert.equal(probeHost(route("http://*.apps.x:80", { spelling: "*.Apps.X" })), "ngrokd-probe.Apps.X");
 });

@@ -36,7 +36,7 @@ async function find(
       to: found.choice.route.hostname,
       host: found.choice.host,
       passthrough: found.choice.passthrough,
-      initial: found.initial,
+      initial: found.initial.take(),
     }
     : {
       outcome: found.outcome,
@@ -58,7 +58,7 @@ Deno.test("findRoute() reads nothing if the listener belongs to one tcp, tls or 
     const { far } = memoryPair();
     far.read = () => assert.fail("nothing must be read");
     const found = await findRoute(far, { routes: routes(url), rules: hostRules(), limits: LIMITS });
-    assert.ok(found.kind === "found" && found.choice.passthrough && found.initial.length === 0);
+    assert.ok(found.kind === "found" && found.choice.passthrough && found.initial.take().length === 0);
     assert.equal(`${found.choice.host}:${found.choice.route.port}`, url.slice(url.indexOf("//") + 2));
   }
 });
@@ -131,19 +131,19 @@ Deno.test("findRoute() accepts the HTTP/2 preface only on a listener of one http
     });
   }
   for (
-    const listener of [
-      routes("http://*.example.com:80"),
-      routes("http://a.example:80", "http://b.example:80"),
-    ]
+    const [listener, expected] of [
+      [routes("http://*.example.com:80"), /to a wildcard endpoint, [^]* an endpoint with an exact name/],
+      [
+        routes("http://a.example:80", "http://b.example:80"),
+        /ngrokd cannot route HTTP\/2 without TLS on a port that several names share/,
+      ],
+    ] as const
   ) {
     const { outcome, refusal } = await find(listener, preface, { end: true });
     assert.equal(outcome, "bad_request");
     const [goAway] = h2Frames(latin1(refusal!));
     assert.equal(goAway!.type, 7);
-    assert.match(
-      goAway!.payload,
-      /ngrokd cannot route HTTP\/2 without TLS on a port that several names share/,
-    );
+    assert.match(goAway!.payload, expected);
   }
 });
 
@@ -221,28 +221,31 @@ Deno.test("findRoute() answers 400 to a malformed or truncated head, 431 to one 
   assert.match(large.refusal!, /^HTTP\/1\.1 431 [^]*larger than 128 KiB \(131072 bytes\)/);
 });
 
-// 512 connections could hold 64 MiB, half of what the smallest memory limit leaves.
-Deno.test("findRoute() lets 64 incomplete heads above 32 KiB wait, and answers 503 to more (R86)", async () => {
+// 512 connections could hold 64 MiB, half of what the smallest memory limit leaves. One source once
+// kept all others out.
+Deno.test("findRoute() lets 64 heads above 32 KiB wait, and displaces the busiest source's (R86)", async () => {
   const listener = routes("http://api.myapp:80");
   const largeHeads = new LargeHeads();
   const half = latin1(`GET / HTTP/1.1\r\nX: ${"x".repeat(40_000)}`);
-  function begin() {
+  function begin(source = "a") {
     const { near, far } = memoryPair();
-    const found = findRoute(far, { routes: listener, rules: hostRules(), limits: LIMITS, largeHeads });
+    const options = { routes: listener, rules: hostRules(), limits: LIMITS, largeHeads, source };
+    const found = findRoute(far, options);
     return { near, found, sent: send(near, half) };
   }
-  const waiting = Array.from({ length: 64 }, begin);
+  const other = begin("b");
+  await other.sent;
+  const waiting = Array.from({ length: 63 }, () => begin());
   await Promise.all(waiting.map(({ sent }) => sent));
-  const refused = await begin().found;
+  const next = begin("b");
+  const refused = await waiting[0]!.found;
   assert.ok(refused.kind === "not_found");
   assert.match(text(refused.refusal!), /^HTTP\/1\.1 503 [^]*64 requests with heads above 32 KiB/);
-  const [first] = waiting;
-  await send(first!.near, latin1("\r\nHost: api.myapp\r\n\r\n"));
-  assert.equal((await first!.found).kind, "found");
-  const next = begin();
-  await send(next.near, latin1("\r\nHost: api.myapp\r\n\r\n"));
-  assert.equal((await next.found).kind, "found");
-  for (const { near } of waiting.slice(1)) await near.closeWrite();
+  for (const { near, found } of [other, next, waiting[1]!]) {
+    await send(near, latin1("\r\nHost: api.myapp\r\n\r\n"));
+    assert.equal((await found).kind, "found");
+  }
+  for (const { near } of waiting.slice(2)) await near.closeWrite();
   await Promise.all(waiting.map(({ found }) => found));
 });
 

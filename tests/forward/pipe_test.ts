@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { FirstBytes } from "../../src/forward/first_bytes.ts";
 import { pipe, type PipeOptions } from "../../src/forward/pipe.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
 import {
@@ -86,8 +87,8 @@ Deno.test("pipe() works with segments of 1 and of 7 bytes", async () => {
 
 Deno.test("pipe() sends bytes that were read before first, in both directions", async () => {
   const { client, server, counts, done } = connected({
-    fromLocal: latin1("head "),
-    fromUpstream: latin1("early "),
+    fromLocal: new FirstBytes(latin1("head ")),
+    fromUpstream: new FirstBytes(latin1("early ")),
   });
   await send(client, "body");
   await send(server, "late");

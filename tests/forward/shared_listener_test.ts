@@ -3,7 +3,7 @@ import { connect as connectTcp } from "node:net";
 import { RouteTable } from "../../src/model/route_table.ts";
 import { captureLog } from "../fakes/captured_log.ts";
 import { clientHello, extension, records } from "../fakes/client_hello.ts";
-import { collect, mirrorInto, WELCOME } from "../fakes/fake_ingress.ts";
+import { collect, httpMirror, mirrorInto, WELCOME } from "../fakes/fake_ingress.ts";
 import { get } from "../fakes/http_request.ts";
 import {
   concat,
@@ -12,6 +12,7 @@ import {
   pattern,
   readAll,
   readExactly,
+  readUntil,
   send,
   text,
 } from "../fakes/memory_stream.ts";
@@ -46,6 +47,21 @@ Deno.test("a shared http listener finds the exact name, then the longest wildcar
     );
   }
   assert.equal(it.ingress.asked.length, 4);
+});
+
+// The rules of a listener with one endpoint once stayed for as long as the connection.
+Deno.test("a connection follows the rules of the listener's present endpoints (R86, R88)", async () => {
+  const lenient = get("a.example.com").replaceAll("\r\n", "\n");
+  const large = get("a.example.com").replace("\r\n\r\n", `\r\nX: ${"x".repeat(40_000)}\r\n\r\n`);
+  for (const [request, status] of [[lenient, 400], [large, 431]] as const) {
+    await using it = share([A], { behave: httpMirror });
+    using conn = await it.dial();
+    await send(conn, request);
+    assert.match(await readUntil(conn, "\r\n\r\n"), /^HTTP\/1\.1 200 /);
+    it.setRoutes(route(A, LAN), route(B, LAN));
+    await send(conn, request);
+    assert.match(text(await readAll(conn)), new RegExp(`HTTP/1\\.1 ${status} `));
+  }
 });
 
 // The only endpoint of a shared listener was once a default for every name.

@@ -18,6 +18,13 @@ interface Case {
 
 const cases: Case[] = [
   {
+    rule: "no-latin1-decoder",
+    path: "src/forward/http/sniff_http.ts",
+    bad: ['new TextDecoder("latin1").decode(bytes);', 'new TextDecoder("ISO-8859-1");'],
+    good: ["new TextDecoder();", 'new TextDecoder("utf-16be");', 'x.toString("latin1");'],
+    allowedIn: ["tests/web/server_test.ts"],
+  },
+  {
     rule: "deno-only-in-system",
     path: "src/forward/dial.ts",
     bad: [

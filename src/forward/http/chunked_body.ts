@@ -1,6 +1,9 @@
 import { isBlankByte, isFieldByte, isTokenByte } from "./field_bytes.ts";
-import type { HeadRules } from "./head_rules.ts";
 
+/** The limit of a line with a chunk size and its extensions. */
+const MAX_SIZE_LINE_BYTES = 1024;
+/** The limit of all trailers together. */
+const MAX_TRAILER_BYTES = 16_384;
 /** Chunk sizes below 2^52, which a number holds exactly. */
 const MAX_SIZE_DIGITS = 13;
 /** Fields that route or delimit a request must be in its head (RFC 9110 6.5.1). */
@@ -13,19 +16,15 @@ const COLON = 0x3a;
 
 /**
  * Finds the end of a chunked body by the strict rules of RFC 9112 7.1. Looks at each byte once,
- * without a copy: a body of chunks of one byte costs little more than one of large chunks.
+ * without a copy: a body of chunks of one byte costs little more than one of large chunks. Its
+ * limits are the same on all listeners (docs/reliability.md R86).
  */
 export class ChunkedBody {
   #next: LineKind | "data" | "done" = "size";
   #dataLeft = 0;
   #trailerBytes = 0;
-  /** The bytes at the front of the next input that were searched for the end of a line. */
+  /** The number of bytes of the next line that have been searched for its end. */
   #searched = 0;
-  readonly #rules: ChunkRules;
-
-  constructor(rules: ChunkRules) {
-    this.#rules = rules;
-  }
 
   /** True if the last byte of the body has been taken. */
   get isDone(): boolean {
@@ -37,11 +36,16 @@ export class ChunkedBody {
     return this.#next === "data" ? this.#dataLeft : 0;
   }
 
+  /** True if trailers, or the empty line behind them, come next. */
+  get inTrailers(): boolean {
+    return this.#next === "trailer";
+  }
+
   /**
    * Takes as many bytes of the body from the front of the input as there are in whole lines and
-   * data. Returns their number, which is 0 if more input is needed. The next input begins with the
-   * bytes that were not taken.
+   * data. Returns their number, which is 0 if more input is needed.
    *
+   * @param input Begins with the bytes that the last call did not take.
    * @throws {BadChunk} If the next line is malformed. All lines before it have been taken.
    */
   take(input: Uint8Array): number {
@@ -90,16 +94,14 @@ export class ChunkedBody {
 
   #lineLimit(kind: LineKind): number {
     if (kind === "data_end") return 2;
-    const { maxChunkLineBytes, maxBytes } = this.#rules;
-    return kind === "size" ? maxChunkLineBytes : maxBytes - this.#trailerBytes;
+    return kind === "size" ? MAX_SIZE_LINE_BYTES : MAX_TRAILER_BYTES - this.#trailerBytes;
   }
 
   #tooLong(kind: LineKind): string {
-    const { maxChunkLineBytes, maxBytes } = this.#rules;
     if (kind === "data_end") return "a chunk is longer than its size";
     return kind === "size"
-      ? `the line of a chunk size is longer than ${maxChunkLineBytes} bytes`
-      : `the trailers are larger than ${maxBytes / 1024} KiB`;
+      ? `the line of a chunk size is longer than ${MAX_SIZE_LINE_BYTES} bytes`
+      : `the trailers are larger than ${MAX_TRAILER_BYTES / 1024} KiB`;
   }
 
   /** Reads a line without its CRLF. */
@@ -115,9 +117,6 @@ export class ChunkedBody {
     }
   }
 }
-
-/** The limits of a chunk-size line, and of all trailers together. */
-export type ChunkRules = Pick<HeadRules, "maxBytes" | "maxChunkLineBytes">;
 
 /** The body is not what RFC 9112 7.1 allows. */
 export class BadChunk extends Error {}

@@ -1,5 +1,6 @@
 import { abortQuietly, type ByteStream } from "../../system/byte_stream.ts";
 import { sleep } from "../../system/clock.ts";
+import type { FirstBytes } from "../first_bytes.ts";
 import { MAX_SILENT_TIMEOUTS } from "../pipe.ts";
 
 /** Large enough for most heads. It grows for a larger one, and shrinks when that is passed on. */
@@ -18,7 +19,8 @@ export class ClientInput {
   #reading: Promise<boolean> | undefined;
   #sentAt = 0;
 
-  constructor(client: ByteStream, initial: Uint8Array) {
+  constructor(client: ByteStream, first: FirstBytes) {
+    const initial = first.take();
     this.#client = client;
     this.#buffer = new Uint8Array(Math.max(INPUT_BYTES, initial.length));
     this.#buffer.set(initial);
@@ -99,12 +101,23 @@ export class ClientInput {
     return true;
   }
 
-  /** Moves the bytes to the front, and fits the buffer to them. */
+  /** Makes the buffer larger if it is full. */
   #makeRoom(maxBytes: number): void {
+    this.compact();
+    const full = this.#buffer;
+    if (this.#end < full.length) return;
+    this.#buffer = new Uint8Array(Math.max(full.length + 1, Math.min(2 * full.length, maxBytes)));
+    this.#buffer.set(full);
+  }
+
+  /**
+   * Moves the bytes to the front, and gives the memory of a large head back. Not while a read is
+   * under way.
+   */
+  compact(): void {
     const rest = this.bytes;
-    const isFull = rest.length === this.#buffer.length;
-    if (isFull || (rest.length === 0 && this.#buffer.length > INPUT_BYTES)) {
-      this.#buffer = new Uint8Array(isFull ? Math.min(2 * rest.length, maxBytes) : INPUT_BYTES);
+    if (rest.length < INPUT_BYTES && this.#buffer.length > INPUT_BYTES) {
+      this.#buffer = new Uint8Array(INPUT_BYTES);
       this.#buffer.set(rest);
     } else if (this.#start > 0) this.#buffer.copyWithin(0, this.#start, this.#end);
     this.#end = rest.length;

@@ -1,9 +1,19 @@
+import { latin1Text, ownText } from "../../lib/latin1.ts";
 import { BadChunk, ChunkedBody } from "./chunked_body.ts";
 import { type HeadRules, SHARED_HEAD } from "./head_rules.ts";
 import { type RequestHead, valuesOf } from "./parse_head.ts";
 import { type HttpRefusal, unreadable, type UnreadableOptions } from "./refuse.ts";
 import { rewriteHead } from "./rewrite_head.ts";
 import { PartialHead, sniffHttp } from "./sniff_http.ts";
+
+/** The fields that may decide where a request goes. */
+const ROUTING_FIELDS: ReadonlySet<string> = new Set([
+  "connection",
+  "host",
+  "origin",
+  "sec-fetch-site",
+  "upgrade",
+]);
 
 /**
  * Finds the beginning and the end of each request of a connection by the rules of its listener,
@@ -15,18 +25,18 @@ import { PartialHead, sniffHttp } from "./sniff_http.ts";
  */
 export class RequestFramer {
   readonly #options: FramerOptions;
-  readonly #rules: HeadRules;
   #state: State = { kind: "head", partial: new PartialHead() };
+  /** The rules of the head under way, or of the last one. */
+  #rules: HeadRules = SHARED_HEAD;
   /** True if a request other than CONNECT has passed. */
   #hasRequested = false;
   #switch: SwitchKind | undefined;
 
   constructor(options: FramerOptions) {
     this.#options = options;
-    this.#rules = options.rules ?? SHARED_HEAD;
   }
 
-  /** The largest size of what must be read as a whole: a head, or a line of a chunked body. */
+  /** The largest size of what must be read as a whole, which is a head. */
   get maxInputBytes(): number {
     return this.#rules.maxBytes;
   }
@@ -34,6 +44,11 @@ export class RequestFramer {
   /** True if the next bytes belong to a head. */
   get inHead(): boolean {
     return this.#state.kind === "head";
+  }
+
+  /** True if the next bytes belong to the trailers of a chunked body. */
+  get inTrailers(): boolean {
+    return this.#state.kind === "chunked" && this.#state.body.inTrailers;
   }
 
   /** Decides about the front of the input. Only the step `pass` changes the state. */
@@ -72,6 +87,8 @@ export class RequestFramer {
   }
 
   #head(input: Uint8Array, partial: PartialHead): FrameResult {
+    // A head that has begun keeps its rules.
+    if (partial.searched === 0) this.#rules = this.#options.rules?.() ?? SHARED_HEAD;
     const sniff = sniffHttp(input, { partial, rules: this.#rules });
     if (sniff === "more") {
       const emptyLines = this.#rules.isLenient && partial.lines === 0 ? partial.start : 0;
@@ -88,11 +105,11 @@ export class RequestFramer {
       return badRequest("CONNECT must be the first request of its connection");
     }
     const refusal = this.#options.admit(head);
-    if (refusal === "hold") return { kind: "hold", head };
+    if (refusal === "hold") return { kind: "hold", head: heldHead(head) };
     if (refusal !== undefined) return { kind: "refuse", refusal };
     this.#hasRequested ||= !isConnect;
     this.#switch = switchOf(head);
-    if (head.body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody(this.#rules) };
+    if (head.body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody() };
     else if (head.body > 0) this.#state = { kind: "body", left: head.body };
     else this.#endRequest();
     const instead = rewriteHead(input, head, {
@@ -128,7 +145,10 @@ export type FrameResult =
   | { readonly kind: "more"; readonly unseen: number }
   /** Wait for the server's response and call {@linkcode RequestFramer.answerSwitch}. */
   | { readonly kind: "switch" }
-  /** Prepare for this request, and call `next` again with the same input. */
+  /**
+   * Prepare for this request, and call `next` again with the same input. The head has only the
+   * fields that decide about the route.
+   */
   | { readonly kind: "hold"; readonly head: RequestHead }
   | { readonly kind: "refuse"; readonly refusal: HttpRefusal };
 
@@ -138,8 +158,8 @@ export interface FramerOptions {
   readonly admit: (head: RequestHead) => HttpRefusal | "hold" | undefined;
   /** The Host that every request gets. @default Its own */
   readonly hostField?: string | undefined;
-  /** @default Those of a shared listener */
-  readonly rules?: HeadRules;
+  /** Returns the present rules of the listener. @default Those of a shared one */
+  readonly rules?: () => HeadRules;
 }
 
 /** The kind of request that makes a connection carry something other than HTTP/1. */
@@ -167,8 +187,22 @@ function hostOfTarget(input: Uint8Array, head: RequestHead): string | undefined 
   const { authority, fields } = head;
   if (authority === undefined) return undefined;
   const bytes = head.normal ?? input;
-  const named = new TextDecoder("latin1").decode(bytes.subarray(authority.start, authority.end));
+  const named = latin1Text(bytes.subarray(authority.start, authority.end));
   return fields.some(({ name, value }) => name === "host" && value === named) ? undefined : named;
+}
+
+/**
+ * Keeps only what decides about the route, because a head that is held may wait for long, and each
+ * field takes a hundred bytes.
+ */
+function heldHead({ normal: _, ...head }: RequestHead): RequestHead {
+  const fields = head.fields.filter(({ name }) => ROUTING_FIELDS.has(name));
+  return {
+    ...head,
+    method: ownText(head.method),
+    host: ownText(head.host),
+    fields: fields.map((field) => ({ ...field, value: ownText(field.value) })),
+  };
 }
 
 function pass(count: number): FrameResult {

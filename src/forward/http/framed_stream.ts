@@ -1,11 +1,14 @@
 import { abortQuietly, type ByteStream } from "../../system/byte_stream.ts";
 import { withDeadline } from "../../system/clock.ts";
 import { TURN_MS } from "../../system/turns.ts";
+import type { FirstBytes } from "../first_bytes.ts";
 import type { ClientStream } from "../pipe.ts";
 import { ClientInput } from "./client_input.ts";
-import type { RequestFramer } from "./frame_requests.ts";
+import type { FrameResult, RequestFramer } from "./frame_requests.ts";
 import type { RequestHead } from "./parse_head.ts";
 import { type HttpRefusal, httpResponse, sendRefusal } from "./refuse.ts";
+
+const NOTHING: Uint8Array = new Uint8Array(0);
 
 /**
  * The local client's side of a connection behind a framer: reads return only what the framer
@@ -16,7 +19,7 @@ export class FramedStream implements ClientStream {
   readonly #inner: ByteStream;
   readonly #options: FramedOptions;
   readonly #input: ClientInput;
-  #passed: Uint8Array = new Uint8Array(0);
+  #passed = NOTHING;
   #headSince: number | undefined;
   #refusal: HttpRefusal | undefined;
   #isStopped = false;
@@ -37,24 +40,18 @@ export class FramedStream implements ClientStream {
     let sliceEnd = performance.now() + TURN_MS;
     while (filled < buffer.length) {
       if (this.#passed.length > 0) {
-        const part = this.#passed.subarray(0, buffer.length - filled);
-        buffer.set(part, filled);
-        filled += part.length;
-        this.#passed = this.#passed.subarray(part.length);
+        filled += this.#takePassed(buffer, filled);
         continue;
       }
       if (this.#isStopped) return filled > 0 ? filled : null;
-      const input = this.#input.bytes;
-      const step = framer.next(input);
+      const step = this.#step();
       if (step.kind === "pass") {
-        this.#passed = step.instead ?? input.subarray(0, step.count);
-        this.#input.drop(step.count);
-        this.#headSince = undefined;
         this.#usedSlice = performance.now() > sliceEnd;
         if (filled > 0 && this.#usedSlice) return filled;
       } else if (filled > 0) return filled;
       else if (step.kind === "refuse") this.#stop(step.refusal);
       else if (step.kind === "more" && step.unseen > 0 && !this.#input.isReading) {
+        this.#input.compact();
         const count = await this.#inner.read(buffer.subarray(0, step.unseen));
         if (count !== null) framer.countUnseen(count);
         return count;
@@ -68,6 +65,29 @@ export class FramedStream implements ClientStream {
       }
     }
     return filled;
+  }
+
+  /**
+   * Lets the framer decide about the input. Large bytes are handled in functions that do not wait,
+   * because the variables of one that waits stay in memory.
+   */
+  #step(): Step {
+    const input = this.#input.bytes;
+    const step = this.#options.framer.next(input);
+    if (step.kind !== "pass") return step;
+    this.#passed = step.instead ?? input.subarray(0, step.count);
+    this.#input.drop(step.count);
+    this.#headSince = undefined;
+    return { kind: "pass" };
+  }
+
+  /** Moves bytes that passed to the buffer; returns their number. */
+  #takePassed(buffer: Uint8Array, offset: number): number {
+    const part = this.#passed.subarray(0, buffer.length - offset);
+    buffer.set(part, offset);
+    const isAll = part.length === this.#passed.length;
+    this.#passed = isAll ? NOTHING : this.#passed.subarray(part.length);
+    return part.length;
   }
 
   async write(data: Uint8Array): Promise<number> {
@@ -120,7 +140,7 @@ export class FramedStream implements ClientStream {
   async #fill(): Promise<boolean> {
     const { framer, headTimeoutMs } = this.#options;
     const reading = this.#input.readMore(framer.maxInputBytes);
-    if (!framer.inHead || this.#input.bytes.length === 0) return await reading;
+    if (!(framer.inHead || framer.inTrailers) || this.#input.bytes.length === 0) return await reading;
     this.#headSince ??= performance.now();
     const leftMs = this.#headSince + headTimeoutMs - performance.now();
     try {
@@ -129,7 +149,9 @@ export class FramedStream implements ClientStream {
       if (!(error instanceof LateHead)) throw error;
       this.#stop({
         status: 408,
-        reason: `The request's head did not arrive within ${headTimeoutMs / 1000} s`,
+        reason: `The request's ${framer.inHead ? "head" : "trailers"} did not arrive within ${
+          headTimeoutMs / 1000
+        } s`,
       });
       return true;
     }
@@ -142,11 +164,11 @@ export interface FramedOptions {
   /** Waits for a turn of the client, after a read that spent {@linkcode TURN_MS} on requests. */
   readonly turn: () => Promise<void>;
   /** Bytes that were read before; they come first. */
-  readonly initial: Uint8Array;
+  readonly initial: FirstBytes;
   readonly answers: Answers;
   /** Returns the time between two checks of a client that ended while its request waits. */
   readonly closeTimeoutMs: () => number;
-  /** The time limit from the first byte of a head to its last. */
+  /** The time limit from the first byte of a head, or of a line of trailers, to its last. */
   readonly headTimeoutMs: number;
   /** The time in which a refused client must read the reason. */
   readonly lingerMs: number;
@@ -169,5 +191,7 @@ export interface Answers {
   /** Returns true if another answer may follow: all are whole, but for this number not begun. */
   areWhole(options: { but: 0 | 1 }): boolean;
 }
+
+type Step = { readonly kind: "pass" } | Exclude<FrameResult, { kind: "pass" }>;
 
 class LateHead extends Error {}

@@ -1,11 +1,11 @@
+import type { ListenerRoutes } from "../../model/route_table.ts";
+
 /** The limits of a request's head and the form that it may have (docs/reliability.md R36, R86). */
 export interface HeadRules {
   /** The limit of the whole head. */
   readonly maxBytes: number;
   /** The limit of the fields. */
   readonly maxFields: number;
-  /** The limit of a line with a chunk size and its extensions. */
-  readonly maxChunkLineBytes: number;
   /** True for all forms that RFC 9112 2.2 and 3 let a server accept. */
   readonly isLenient: boolean;
 }
@@ -17,7 +17,6 @@ export interface HeadRules {
 export const SHARED_HEAD: HeadRules = {
   maxBytes: 32_768,
   maxFields: 200,
-  maxChunkLineBytes: 1024,
   isLenient: false,
 };
 
@@ -25,6 +24,14 @@ export const SHARED_HEAD: HeadRules = {
 export const OWN_HEAD: HeadRules = {
   maxBytes: 131_072,
   maxFields: Infinity,
-  maxChunkLineBytes: 16_384,
   isLenient: true,
 };
+
+/** Returns the rules of the heads on a listener with these routes. */
+export function headRulesOf(routes: ListenerRoutes | undefined): HeadRules {
+  let count = 0;
+  for (const { scheme } of routes?.all ?? []) {
+    if (scheme === "http" && ++count > 1) break;
+  }
+  return count === 1 ? OWN_HEAD : SHARED_HEAD;
+}

@@ -1,3 +1,5 @@
+import { fail } from "./parse_head.ts";
+
 const LINE_END_CR = /\r$/;
 const BARE_CR = /\r(?!\n)/g;
 const BARE_LF = /(?<!\r)\n/g;
@@ -11,12 +13,14 @@ const WORDS = /[^ \t\v\f\r]+/g;
  * bare CR in a field becomes a space. Returns an equal text if nothing changes.
  *
  * @param leading The number of empty lines before the request line.
+ * @throws {BadHead} If the request line has nothing but white space.
  */
 export function normalHead(text: string, leading: number): string {
   let start = 0;
   for (let line = 0; line < leading; line++) start = endOfLine(text, start);
   let fields = endOfLine(text, start);
-  const words = text.slice(start, fields - 1).replace(LINE_END_CR, "").match(WORDS) ?? [];
+  const words = text.slice(start, fields - 1).replace(LINE_END_CR, "").match(WORDS) ??
+    fail("the request line is malformed");
   while (text[fields] === " " || text[fields] === "\t") fields = endOfLine(text, fields);
   const lines = text.slice(fields).replace(BARE_CR, " ").replace(BARE_LF, "\r\n");
   return `${words.join(" ")}\r\n${lines}`;

@@ -1,3 +1,4 @@
+import { latin1Text } from "../../lib/latin1.ts";
 import type { RequestKind } from "./parse_response.ts";
 import { ResponseReader } from "./read_response.ts";
 
@@ -27,7 +28,7 @@ export class OpenExchanges {
   /** Looks at bytes of the requests, in order. */
   request(bytes: Uint8Array): void {
     if (!this.#responses.isIdle) return;
-    const start = new TextDecoder("latin1").decode(bytes.subarray(0, START_BYTES));
+    const start = latin1Text(bytes.subarray(0, START_BYTES));
     const kind = KINDS.find(([method]) => start.startsWith(method))?.[1] ?? "other";
     this.#responses.expect(kind);
   }

@@ -1,3 +1,4 @@
+import { latin1Text } from "../../lib/latin1.ts";
 import type { Span } from "./chunked_body.ts";
 import { isBlankByte, isTokenByte } from "./field_bytes.ts";
 
@@ -20,7 +21,6 @@ const PROTOCOL = new TextEncoder().encode("HTTP/1.");
 const STATUS_END = 12;
 const FRAMING_NAMES: ReadonlySet<string> = new Set(["content-length", "transfer-encoding", "connection"]);
 const FRAMING_LENGTHS: ReadonlySet<number> = new Set([...FRAMING_NAMES].map(({ length }) => length));
-const LATIN1 = new TextDecoder("latin1");
 const CR = 0x0d;
 const LF = 0x0a;
 const SPACE = 0x20;
@@ -118,7 +118,7 @@ function valueIn(bytes: Uint8Array, { start, end }: Span): Span {
 
 /** Decodes short texts without the decoder, whose call takes as long as the rest of the head. */
 function textOf(bytes: Uint8Array, { start, end }: Span): string {
-  if (end - start > 64) return LATIN1.decode(bytes.subarray(start, end));
+  if (end - start > 64) return latin1Text(bytes.subarray(start, end));
   let text = "";
   for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at]!);
   return text;

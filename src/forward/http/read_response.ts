@@ -1,5 +1,4 @@
 import { BadChunk, ChunkedBody } from "./chunked_body.ts";
-import { OWN_HEAD } from "./head_rules.ts";
 import { isSwitch, mayBegin, parseResponse, type RequestKind } from "./parse_response.ts";
 
 /** The limit of a response's head; nobody looks for the end of a response with a larger one. */
@@ -170,7 +169,7 @@ export class ResponseReader {
     if (isSwitch(kind)) this.#hasSwitched = body === "switched";
     if (head.closes) this.#isFinal = true;
     if (body === "switched" || body === "until_end") return this.#beginRest();
-    if (body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody(OWN_HEAD) };
+    if (body === "chunked") this.#state = { kind: "chunked", body: new ChunkedBody() };
     else if (body > 0) this.#state = { kind: "body", left: body };
     else this.#endResponse();
   }

@@ -13,13 +13,19 @@ const GOAWAY = 7;
 const ACK = 1;
 const END_STREAM = 1;
 const END_HEADERS = 4;
+/**
+ * A size update of HPACK's dynamic table, to 0. A client that made the table smaller by its
+ * settings needs one at the start of the first block (RFC 7541 4.2).
+ */
+const EMPTY_TABLE = 0x20;
 /** The gRPC status of a request that the client should not just repeat. */
 const FAILED_PRECONDITION = "9";
 
 /**
  * Answers a client of HTTP/2 without TLS up to its first request, and returns the bytes that refuse
- * this request and the connection. Clients of gRPC show the reason as the message of the call,
- * others as a field of the response and as the data of GOAWAY. GOAWAY alone would make gRPC connect
+ * this request and the connection. gRPC for Python and C++ shows the reason as the message of the
+ * call; gRPC for Go shows only the status. Others get it as a field of the response and as the data
+ * of GOAWAY. GOAWAY alone would make gRPC connect
  * again hundreds of times in a second, and an end of the connection right behind it would hide the
  * reason: the client ends it.
  *
@@ -54,7 +60,7 @@ export async function refuseH2(
   const response = frame(HEADERS, {
     flags: END_STREAM | END_HEADERS,
     streamId,
-    payload: fields.flatMap(([name, value]) => [0, ...literal(name), ...literal(value)]),
+    payload: [EMPTY_TABLE, ...fields.flatMap(([name, value]) => [0, ...literal(name), ...literal(value)])],
   });
   return Uint8Array.from([...frame(SETTINGS, { flags: ACK }), ...response, ...goAway]);
 }

@@ -1,3 +1,4 @@
+import { latin1Bytes, latin1Text } from "../../lib/latin1.ts";
 import { type HeadRules, SHARED_HEAD } from "./head_rules.ts";
 import { normalHead } from "./normal_head.ts";
 import { BadHead, fail, parseHead, type RequestHead } from "./parse_head.ts";
@@ -9,7 +10,7 @@ export type HttpSniff =
   | { readonly kind: "h2" }
   | {
     readonly kind: "error";
-    readonly status: 400 | 431 | 503;
+    readonly status: 400 | 431;
     readonly reason: string;
     readonly nextStep?: string | undefined;
   };
@@ -108,17 +109,11 @@ function readHead(
   bytes: Uint8Array,
   { leading, rules }: { leading: number; rules: HeadRules },
 ): RequestHead {
-  const text = new TextDecoder("latin1").decode(bytes);
+  const text = latin1Text(bytes);
   const normal = rules.isLenient ? normalHead(text, leading) : text;
   const head = parseHead(normal);
   if (normal === text) return head;
   return { ...head, length: bytes.length, normal: latin1Bytes(normal) };
-}
-
-function latin1Bytes(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index);
-  return bytes;
 }
 
 function tooLarge(rules: HeadRules): BadHead {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { FirstBytes } from "../../../src/forward/first_bytes.ts";
 import { RequestFramer } from "../../../src/forward/http/frame_requests.ts";
 import { FramedStream } from "../../../src/forward/http/framed_stream.ts";
 import { fakeClock } from "../../fakes/fake_clock.ts";
@@ -53,7 +54,7 @@ function framed(options: FramedTest = {}) {
   const stream = new FramedStream(far, {
     framer,
     turn,
-    initial: latin1(initial),
+    initial: new FirstBytes(latin1(initial)),
     answers: {
       prepare: () => prepared?.then(() => void (isPrepared = true)) ?? assert.fail("held"),
       hasSwitched: () => switched,
@@ -213,6 +214,25 @@ Deno.test("FramedStream limits each head from its first byte on, and does not li
   await clock.pass(1_000);
   await closing;
   assert.match(text(await readAll(client)), /^HTTP\/1\.1 408 Request Timeout\r\n/);
+  stream.close();
+});
+
+// A client that began a line of trailers and never ended it once kept the connection for ever.
+Deno.test("FramedStream limits a line of trailers to the time of a head", async () => {
+  using clock = fakeClock();
+  const chunks = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n";
+  const { client, stream } = framed({ initial: chunks });
+  const reading = readAll(stream);
+  await clock.pass(3600_000);
+  await send(client, "X: y");
+  await clock.pass(9_999);
+  await send(client, "\r\nX:");
+  await clock.pass(10_000);
+  assert.equal(text(await reading), `${chunks}X: y\r\n`);
+  const closing = stream.closeWrite();
+  await clock.pass(1_000);
+  await closing;
+  assert.match(text(await readAll(client)), /^HTTP\/1\.1 408 [^]*The request's trailers did not arrive/);
   stream.close();
 });
 

@@ -55,6 +55,7 @@ Deno.test("refuseH2() finds the first request at any cut", async () => {
   const [ack, response, goAway] = h2Frames(await refusing);
   assert.deepEqual(ack, { type: 4, flags: 1, streamId: 0, payload: "" });
   assert.deepEqual([response!.type, response!.flags, response!.streamId], [1, 5, 5]);
+  assert.equal(response!.payload[0], "\x20", "the size of the dynamic table comes first");
   assert.deepEqual([goAway!.type, goAway!.payload], [7, `\0\0\0\x05\0\0\0\0${REASON}`]);
 });
 

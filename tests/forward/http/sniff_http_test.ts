@@ -188,6 +188,21 @@ Deno.test("sniffHttp() reads lenient heads at any cut, and never reads past them
   ) {
     assert.equal(errorOf(bad, OWN_HEAD).status, 400, bad);
   }
+  // A line of white space once counted as an empty one, so that the next line was the request's.
+  for (const blank of [" \n", "\n\t\r\n", "\v\f\r\n"]) {
+    const { reason } = errorOf(`${blank}GET / HTTP/1.1\nHost: a\n\n`, OWN_HEAD);
+    assert.equal(reason, "the request line is malformed");
+  }
+});
+
+// A decoder of windows-1252 once made a space of 0x86 in the target, and other letters of 31 bytes.
+Deno.test("sniffHttp() keeps each byte from 0x80 on in a target and a value in normal form", () => {
+  for (let byte = 0x80; byte <= 0xff; byte++) {
+    const char = String.fromCharCode(byte);
+    const head = headOf(`GET /${char} HTTP/1.1\nHost: a\nX: ${char}\n\n`, OWN_HEAD);
+    assert.deepEqual(head.normal, latin1(`GET /${char} HTTP/1.1\r\nHost: a\r\nX: ${char}\r\n\r\n`));
+    assert.equal(head.fields[1]!.value, char);
+  }
 });
 
 Deno.test("sniffHttp() is fast with a value of blanks", () => {
