@@ -182,6 +182,8 @@ export class FileError extends HintedError {
 
 /** Returns the text of anything that was thrown. */
 export function messageOf(error: unknown): string {
+  // node:net throws one without a message for a name with several addresses, such as localhost.
+  if (error instanceof AggregateError && error.message === "") return messageOf(error.errors[0]);
   return error instanceof Error ? error.message : String(error);
 }
 

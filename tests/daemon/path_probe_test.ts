@@ -9,7 +9,7 @@ Deno.test("The daemon probes the ingress after registration and after a change o
     probeSeconds: 300,
     system: { probeOptions: { checkMs: 10, retryMs: 100 } },
   });
-  machine.cloud.addEndpoint({ url: "http://a.internal", backend: "http" });
+  machine.cloud.addEndpoint({ url: "http://a.internal:8352", backend: "http" });
   machine.cloud.addEndpoint({ url: "tcp://db.internal:8351", backend: "echo" });
   await withDaemon(machine, async () => {
     await machine.active(2);

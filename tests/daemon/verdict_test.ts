@@ -17,7 +17,7 @@ async function untilVerdict(machine: FakeMachine, summary: RegExp): Promise<void
 // With a refused key and nothing served, /readyz said ready.
 Deno.test("The daemon is ready from the first list that it serves, not from the first poll (R108)", async () => {
   await using machine = await FakeMachine.create();
-  machine.cloud.addEndpoint({ url: "http://a.internal", backend: "http" });
+  machine.cloud.addEndpoint({ url: "http://a.internal:8352", backend: "http" });
   machine.cloud.faults.set({ kind: "error", status: 401, code: "ERR_NGROK_206" });
   await withDaemon(machine, async () => {
     await untilVerdict(machine, /^down: the API refuses the key; no list of endpoints yet/);
@@ -44,7 +44,7 @@ Deno.test("The daemon is ready from the first list that it serves, not from the 
 Deno.test("The verdict of the daemon follows its configuration, the list and the API (R108)", async () => {
   await using machine = await FakeMachine.create();
   const { cloud } = machine;
-  cloud.addEndpoint({ url: "http://a.internal", backend: "http" });
+  cloud.addEndpoint({ url: "http://a.internal:8352", backend: "http" });
   await withDaemon(machine, async () => {
     await untilVerdict(machine, /^ok$/);
     await machine.reloadWith("net:", "net:\n  start_port: 70000");

@@ -60,3 +60,10 @@ Deno.test("messageOf() returns a text for anything that was thrown", () => {
   assert.equal(messageOf("text"), "text");
   assert.equal(messageOf(undefined), "undefined");
 });
+
+// On a machine where localhost has two addresses, the reason was empty.
+Deno.test("messageOf() gives the first reason of several that have no message of their own", () => {
+  const reasons = [new Error("connect ECONNREFUSED ::1:9"), new Error("connect ECONNREFUSED 127.0.0.1:9")];
+  assert.equal(messageOf(new AggregateError(reasons)), "connect ECONNREFUSED ::1:9");
+  assert.equal(messageOf(new AggregateError(reasons, "both")), "both");
+});
