@@ -3,7 +3,7 @@ import { ListenerRoutes, type Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
 import { hasOwnHost, hostFieldOf } from "./http/host_field.ts";
 import type { RequestHead } from "./http/parse_head.ts";
-import { type HttpRefusal, unreadable, type UnreadableOptions } from "./http/refuse.ts";
+import { type HttpRefusal, unreadable } from "./http/refuse.ts";
 import { type HostRules, quoteHost, refuseForeign } from "./http/refuse_foreign.ts";
 import type { HttpSniff } from "./http/sniff_http.ts";
 import type { PreludeProtocol } from "./prelude/prelude.ts";
@@ -55,9 +55,20 @@ const H2_WILDCARD_REFUSAL: HttpRefusal = {
   nextStep: "Use HTTP/1.1, or an endpoint with an exact name: ngrokctl list",
 };
 
-/** Plans how to find the route of a connection on a listener with these routes. */
+/** The plan of each listener: routes never change, and a plan looks at all of them. */
+const PLANS = new WeakMap<ListenerRoutes, RoutePlan>();
+
+/** Returns the way to find the route of a connection on a listener with these routes. */
 export function planRoute(routes: ListenerRoutes | undefined): RoutePlan {
   if (routes === undefined) return { kind: "none" };
+  const known = PLANS.get(routes);
+  if (known !== undefined) return known;
+  const plan = makePlan(routes);
+  PLANS.set(routes, plan);
+  return plan;
+}
+
+function makePlan(routes: ListenerRoutes): RoutePlan {
   const { owner } = routes;
   if (owner !== undefined && owner.scheme !== "http") return { kind: "raw", route: owner };
   const http = filterRoutes(routes, (route) => route.scheme === "http");
@@ -81,7 +92,7 @@ export function chooseByRequest(
   options: ChooseOptions,
 ): RouteChoice | HttpRefused {
   const { owner } = routes;
-  if (sniff.kind === "error") return badRequest(sniff.reason, sniff);
+  if (sniff.kind === "error") return { outcome: "bad_request", refusal: unreadable(sniff.reason, sniff) };
   if (sniff.kind === "h2") {
     // No web page can send HTTP/2 without TLS, so its :authority needs no check (R59).
     const only = owner ?? routes.sole;
@@ -195,10 +206,6 @@ function wrongHost(head: RequestHead, options: { expected: string; nextStep: str
   return { outcome: "wrong_host", refusal: { status: 421, reason, nextStep: options.nextStep, method } };
 }
 
-function badRequest(reason: string, options?: UnreadableOptions): HttpRefused {
-  return { outcome: "bad_request", refusal: unreadable(reason, options) };
-}
-
 /**
  * Returns the name to ask the ingress for (docs/protocol.md 3.2), in the spelling of the API.
  * Labels below a wildcard are those of the client in normal form.
@@ -217,7 +224,10 @@ export function urlOf(route: Pick<Route, "scheme" | "hostname" | "port">): strin
 }
 
 /** Returns the routes that satisfy the test; the same object if all do, undefined if none does. */
-function filterRoutes(routes: ListenerRoutes, test: (route: Route) => boolean): ListenerRoutes | undefined {
+export function filterRoutes(
+  routes: ListenerRoutes,
+  test: (route: Route) => boolean,
+): ListenerRoutes | undefined {
   const some = routes.all.filter(test);
   if (some.length === 0) return undefined;
   return some.length === routes.all.length ? routes : new ListenerRoutes(some);

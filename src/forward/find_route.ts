@@ -1,14 +1,14 @@
 import { ownText } from "../lib/latin1.ts";
-import { ListenerRoutes, type Route } from "../model/route_table.ts";
+import type { ListenerRoutes, Route } from "../model/route_table.ts";
 import type { Outcome } from "../model/traffic.ts";
 import type { ByteStream } from "../system/byte_stream.ts";
 import { LargeHeads, MAX_LARGE_HEADS } from "./admission/large_heads.ts";
 import type { Limits } from "./admission/limits.ts";
-import { chooseByHello, chooseByRequest, planRoute, type RouteChoice } from "./choose_route.ts";
+import { chooseByHello, chooseByRequest, filterRoutes, planRoute, type RouteChoice } from "./choose_route.ts";
 import { FirstBytes } from "./first_bytes.ts";
 import { type HeadRules, headRulesOf, SHARED_HEAD } from "./http/head_rules.ts";
 import type { RequestHead } from "./http/parse_head.ts";
-import { type HttpRefusal, httpResponse } from "./http/refuse.ts";
+import { type HttpRefusal, httpResponse, lateRequest } from "./http/refuse.ts";
 import { refuseH2 } from "./http/refuse_h2.ts";
 import { type HttpSniff, PartialHead, sniffHttp } from "./http/sniff_http.ts";
 import type { HostRules } from "./http/refuse_foreign.ts";
@@ -154,7 +154,7 @@ async function findByPrelude(
     return { ...notFound("bad_request", refusal), protocol: protocolOf(bytes) };
   }
   // An https endpoint speaks HTTP.
-  const routes = new ListenerRoutes(tls.all.filter(({ scheme }) => scheme === "tls"));
+  const routes = filterRoutes(tls, ({ scheme }) => scheme === "tls")!;
   const found = chooseTls(routes, answered.tls, answered.initial);
   if (found.kind === "not_found") return found;
   return { ...found, choice: { ...found.choice, prelude: first.prelude.protocol } };
@@ -189,7 +189,7 @@ function unclear(
   if (initial.length === 0) return notFound("client_gone");
   if (isTls) return notFound("bad_request");
   const refusal = cause === "late"
-    ? { status: 408 as const, reason: `The request's head did not arrive within ${headMs / 1000} s` }
+    ? lateRequest("head", headMs)
     : { status: 400 as const, reason: "Cannot read the request: it ends within its head" };
   return notFound("bad_request", httpResponse(refusal));
 }

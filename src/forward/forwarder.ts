@@ -1,6 +1,7 @@
 import { Attempts } from "../lib/attempts.ts";
 import { isLoopbackAddress } from "../lib/ipv4.ts";
 import { serviceKey } from "../model/endpoint.ts";
+import { LOCALHOST } from "../model/machine_address.ts";
 import { ANY_ADDRESS, RouteTable } from "../model/route_table.ts";
 import type { Traffic } from "../model/traffic.ts";
 import { parseTcpAddress, type TcpAddress, type TcpListener } from "../system/tcp.ts";
@@ -8,7 +9,8 @@ import type { System } from "../system/system.ts";
 import { Turns } from "../system/turns.ts";
 import { ConnectionSlots } from "./admission/connection_slots.ts";
 import { DialGate } from "./admission/dial_gate.ts";
-import { IngressSlots, type Refusal } from "./admission/ingress_slots.ts";
+import { IngressSlots } from "./admission/ingress_slots.ts";
+import type { Refusal } from "./admission/slot_refusals.ts";
 import { LargeHeads } from "./admission/large_heads.ts";
 import { LIMITS, type Limits } from "./admission/limits.ts";
 import { planSlots, type SlotPlan } from "./admission/slot_plan.ts";
@@ -28,7 +30,6 @@ import { TrafficCounters } from "./traffic_counters.ts";
 const MAX_UNROUTED = 512;
 
 const HALF_CLOSE_MS = 60_000;
-const LOOPBACK = "127.0.0.1";
 const LOOPBACK_ONLY: HostRules = { isOwnAddress: isLoopbackAddress, allowHosts: () => [] };
 
 /** The data path: all listeners and all connections that came in on them. */
@@ -132,7 +133,7 @@ export class Forwarder implements AsyncDisposable {
   /** Returns true if the listener with this key accepts a connection of this machine. */
   accepts(key: string, connect: EndsAtOptions["connect"]): Promise<boolean> {
     const { address, port } = parseTcpAddress(key);
-    const local = address === ANY_ADDRESS ? LOOPBACK : address;
+    const local = address === ANY_ADDRESS ? LOCALHOST : address;
     const target = { address: local, port };
     return this.#own.endsAt(this.#keyOf(key, local), { target, connect });
   }

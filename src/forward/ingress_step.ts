@@ -1,12 +1,13 @@
-import { DialError, type DialFailure, UpgradeError } from "../model/errors.ts";
+import { DialError, type DialFailure, type UpgradeError } from "../model/errors.ts";
 import type { IngressStep } from "../model/report.ts";
 
-const DIAL_STEPS: Readonly<Record<Exclude<DialFailure, "full">, IngressStep>> = {
+const DIAL_STEPS: Readonly<Record<DialFailure, IngressStep>> = {
   name: "resolve",
   refused: "connect",
   timeout: "connect",
   unreachable: "connect",
   late: "connect",
+  full: "connect",
   reset: "connect",
   other: "connect",
   proxy: "proxy",
@@ -17,8 +18,7 @@ const DIAL_STEPS: Readonly<Record<Exclude<DialFailure, "full">, IngressStep>> = 
 
 /** Returns the step of a connection to the ingress that failed. */
 export function ingressStep(error: DialError | UpgradeError): IngressStep {
-  // A limit of ngrokd itself says nothing about the ingress.
-  if (error instanceof DialError) return error.code === "full" ? "connect" : DIAL_STEPS[error.code];
+  if (error instanceof DialError) return DIAL_STEPS[error.code];
   // With TLS 1.3 this is how a refused client certificate shows (docs/protocol.md 3.4).
-  return error instanceof UpgradeError && error.code === "closed" ? "certificate" : "upgrade";
+  return error.code === "closed" ? "certificate" : "upgrade";
 }

@@ -3,13 +3,13 @@ import { abortQuietly, type ByteStream, closeQuietly } from "../system/byte_stre
 import type { HttpRefused, NextRequest, RouteChoice } from "./choose_route.ts";
 import { ConnectionUpstreams, type ConnectionUpstreamsOptions } from "./connection_upstreams.ts";
 import { badGateway, isIngressFailure, outcomeOf } from "./counted_upstream.ts";
-import { switchOf } from "./http/frame_requests.ts";
 import type { Answers } from "./http/framed_stream.ts";
 import type { RequestHead } from "./http/parse_head.ts";
 import { isSwitch, type RequestKind } from "./http/parse_response.ts";
 import { ResponseReader } from "./http/read_response.ts";
 import { type HttpRefusal, httpResponse } from "./http/refuse.ts";
 import { SAFE_METHODS } from "./http/refuse_foreign.ts";
+import { asksToClose, kindOf, mayMisread } from "./http/request_kind.ts";
 import type { Meter } from "./pipe.ts";
 import { RepeatableRequest } from "./repeatable_request.ts";
 import type { UpstreamEnd, UpstreamReader } from "./upstream_reader.ts";
@@ -196,12 +196,15 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
   async #mayFollow(head: RequestHead): Promise<boolean> {
     while (!this.#isOver) {
       const { isIdle, isFinal, isUnclear, isEndless } = this.#responses;
-      const isForOther = !this.#isUsable(head);
-      if (isIdle && this.#isDelivered) return !isForOther || !(isFinal || this.#isLast);
-      // The client may take whatever comes now for the answer to the request that waits.
-      if (isForOther && (isUnclear || this.#mayMisread)) this.#end();
-      else if (isForOther && isEndless) return false;
-      else await this.#change();
+      if (isIdle && this.#isDelivered) return !(isFinal || this.#isLast) || this.#isUsable(head);
+      const isConfusing = isUnclear || this.#mayMisread;
+      // The route is looked up only where it matters: each piece of an answer wakes this loop.
+      if ((isConfusing || isEndless) && !this.#isUsable(head)) {
+        // The client may take whatever comes now for the answer to the request that waits.
+        if (isConfusing) this.#end();
+        return false;
+      }
+      await this.#change();
     }
     return false;
   }
@@ -341,24 +344,4 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
 export interface RouterOptions extends Omit<ConnectionUpstreamsOptions, "onChange"> {
   /** Finds the route of a request of a connection whose last one had the route `last`. */
   readonly choose: (last: RouteChoice, next: NextRequest) => RouteChoice | HttpRefused;
-}
-
-function kindOf(head: RequestHead): RequestKind {
-  const kind = switchOf(head);
-  if (head.method !== "HEAD") return kind ?? "other";
-  return kind === undefined ? "head" : "head_upgrade";
-}
-
-function asksToClose({ fields }: RequestHead): boolean {
-  return fields.some(({ name, value }) =>
-    name === "connection" && value.toLowerCase().split(/[ \t,]+/).includes("close")
-  );
-}
-
-/**
- * Returns true for HTTP/1.0, which knows no interim response and no chunks, and for another
- * spelling of HEAD, which some clients (the JDK's) treat as HEAD.
- */
-function mayMisread({ method, isHttp10 }: RequestHead): boolean {
-  return isHttp10 || (method !== "HEAD" && method.toUpperCase() === "HEAD");
 }

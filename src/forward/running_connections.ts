@@ -50,8 +50,8 @@ export class RunningConnections implements AsyncDisposable {
     const evict = (): void => controller.abort();
     const follow = (activity: Activity): void => void (running.activity = activity);
     const { signal } = controller;
-    running.ended = this.#run(stream, { key, signal, onRouted, evict, follow }).finally(() => {
-      onRouted();
+    running.ended = this.#run(stream, running, { key, signal, onRouted, evict, follow }).finally(() => {
+      unrouted[Symbol.dispose]();
       this.#running.delete(controller);
       slot[Symbol.dispose]();
     });
@@ -110,22 +110,17 @@ export class RunningConnections implements AsyncDisposable {
     return [...this.#running].filter(([, { key }]) => matches(key));
   }
 
-  async #run(stream: AcceptedStream, options: ServeConnectionOptions): Promise<void> {
+  async #run(stream: AcceptedStream, running: Running, options: ServeConnectionOptions): Promise<void> {
     const { key: address, signal } = options;
-    let isRouted = false;
-    const onRouted = (): void => {
-      isRouted = true;
-      options.onRouted();
-    };
     async function end(): Promise<void> {
       // A client that has got a part of an answer must not take it for the whole.
-      if (signal.aborted && signal.reason !== "between" && isRouted) await abortQuietly(stream);
+      if (signal.aborted && signal.reason !== "between" && running.isRouted) await abortQuietly(stream);
       else closeQuietly(stream);
     }
     signal.addEventListener("abort", end, { once: true });
     let outcome: Outcome;
     try {
-      outcome = await this.#serve(stream, { ...options, onRouted });
+      outcome = await this.#serve(stream, options);
       if (signal.aborted) outcome = "aborted";
     } catch (error) {
       outcome = signal.aborted ? "aborted" : isConnectionGone(error) ? "client_gone" : "internal";

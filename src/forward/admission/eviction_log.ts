@@ -1,3 +1,4 @@
+import { FULL_HINT } from "./slot_refusals.ts";
 import { getLogger } from "@logtape/logtape";
 
 const log = getLogger(["ngrokd", "forward"]);
@@ -29,7 +30,7 @@ export class EvictionLog {
       log.warn("All {max} connections to the ingress are in use; closing the longest idle ones of {holder}", {
         max: this.#max,
         holder,
-        hint: "Close some connections, or give ngrokd more memory: the number follows from its limit",
+        hint: FULL_HINT,
       });
     } else {
       log.warn("Too many bytes wait for peers that do not read; closing the longest stalled of {holder}", {

@@ -1,4 +1,5 @@
-import { DialError } from "../../model/errors.ts";
+import { type Refusal, SlotRefusals } from "./slot_refusals.ts";
+import type { DialError } from "../../model/errors.ts";
 import { type Claim, Shares } from "./shares.ts";
 import { EvictionLog } from "./eviction_log.ts";
 import type { Slot } from "./connection_slots.ts";
@@ -39,8 +40,8 @@ export class IngressSlots {
   readonly #waiting = new Set<Waiter>();
   readonly #log: EvictionLog;
   readonly #unsent = new UnsentBytes();
+  readonly #refusals = new SlotRefusals();
   #inUse = 0;
-  #refusal: Refusal | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: IngressSlotsOptions) {
@@ -55,7 +56,7 @@ export class IngressSlots {
 
   /** The last connection that got no slot. */
   get refusal(): Refusal | undefined {
-    return this.#refusal;
+    return this.#refusals.last;
   }
 
   /**
@@ -68,7 +69,7 @@ export class IngressSlots {
   take(request: SlotRequest, signal: AbortSignal): Promise<IngressSlot> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      if (this.#isStuck(request)) return reject(this.#refuse(stuckText(request)));
+      if (this.#isStuck(request)) return reject(this.#refusals.stuck(request.endpoint));
       if (this.#inUse < this.max || this.#giveWay(request)) return resolve(this.#grant(request));
       if (this.#waiting.size >= Math.max(MIN_WAITING, this.max / 8)) return reject(this.fullError());
       const onAbort = (): void => {
@@ -89,15 +90,7 @@ export class IngressSlots {
 
   /** Notes that a connection gets no slot, and returns its error. */
   fullError(): DialError {
-    return this.#refuse({
-      error: `Cannot connect to the ingress: all ${this.max} connections are in use`,
-      hint: "Close some connections, or give ngrokd more memory: the number follows from its limit",
-    });
-  }
-
-  #refuse(text: RefusalText): DialError {
-    this.#refusal = { ...text, at: performance.now() };
-    return new DialError(text.error, { code: "full", isLocal: true, hint: text.hint });
+    return this.#refusals.full(this.max);
   }
 
   /** Returns true if the endpoint has stuck uploads, and those of all endpoints hold too much. */
@@ -293,23 +286,4 @@ interface Held extends SlotRequest {
 interface Waiter {
   readonly request: SlotRequest;
   readonly grant: () => void;
-}
-
-/** The reason why a connection got no slot, and the next step. */
-interface RefusalText {
-  readonly error: string;
-  readonly hint: string;
-}
-
-/** A connection that got no slot. */
-export interface Refusal extends RefusalText {
-  /** The time by `performance.now()`. */
-  readonly at: number;
-}
-
-function stuckText({ endpoint }: SlotRequest): RefusalText {
-  return {
-    error: `Cannot connect to ${endpoint}: it does not take what its clients send`,
-    hint: "Wait until its uploads move again; those of closed clients count for 10 minutes more",
-  };
 }

@@ -6,7 +6,7 @@ import type { ClientStream } from "../pipe.ts";
 import { ClientInput } from "./client_input.ts";
 import type { FrameResult, RequestFramer } from "./frame_requests.ts";
 import type { RequestHead } from "./parse_head.ts";
-import { type HttpRefusal, httpResponse, sendRefusal } from "./refuse.ts";
+import { type HttpRefusal, httpResponse, lateRequest, sendRefusal } from "./refuse.ts";
 
 const NOTHING: Uint8Array = new Uint8Array(0);
 
@@ -147,12 +147,7 @@ export class FramedStream implements ClientStream {
       return await withDeadline(reading, { ms: leftMs, onTimeout: () => new LateHead() });
     } catch (error) {
       if (!(error instanceof LateHead)) throw error;
-      this.#stop({
-        status: 408,
-        reason: `The request's ${framer.inHead ? "head" : "trailers"} did not arrive within ${
-          headTimeoutMs / 1000
-        } s`,
-      });
+      this.#stop(lateRequest(framer.inHead ? "head" : "trailers", headTimeoutMs));
       return true;
     }
   }

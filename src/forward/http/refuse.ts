@@ -33,6 +33,15 @@ export function unreadable(reason: string, options: UnreadableOptions = {}): Htt
   };
 }
 
+/** Returns the refusal of a request of which a part did not arrive in time. */
+export function lateRequest(part: "head" | "trailers", limitMs: number): HttpRefusal {
+  return {
+    status: 408,
+    reason: `The request's ${part} did not arrive within ${limitMs / 1000} s`,
+    nextStep: "Send the request again",
+  };
+}
+
 /** Options of {@linkcode unreadable}. */
 export interface UnreadableOptions {
   /** @default 400 */

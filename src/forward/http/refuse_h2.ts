@@ -25,9 +25,8 @@ const FAILED_PRECONDITION = "9";
  * Answers a client of HTTP/2 without TLS up to its first request, and returns the bytes that refuse
  * this request and the connection. gRPC for Python and C++ shows the reason as the message of the
  * call; gRPC for Go shows only the status. Others get it as a field of the response and as the data
- * of GOAWAY. GOAWAY alone would make gRPC connect
- * again hundreds of times in a second, and an end of the connection right behind it would hide the
- * reason: the client ends it.
+ * of GOAWAY. GOAWAY alone would make gRPC connect again hundreds of times in a second, and an end
+ * of the connection right behind it would hide the reason: the client ends it.
  *
  * @param refusal Its texts must be ASCII.
  * @throws Whatever the stream throws.

@@ -1,3 +1,4 @@
+import { latin1Text } from "../../lib/latin1.ts";
 import { START_TLS_OID } from "./ldap_message.ts";
 import { sniffPostgres } from "./postgres_message.ts";
 
@@ -42,7 +43,7 @@ interface Signature extends NamelessProtocol {
 const PLAIN_HTTP: Signature = {
   name: "HTTP without TLS",
   hint: "Use https://",
-  matches: (bytes) => /^[A-Z]{3,10} [\x21-\x7e]+ HTTP\/[12]/.test(latin1(bytes)),
+  matches: (bytes) => /^[A-Z]{3,10} [\x21-\x7e]+ HTTP\/[12]/.test(latin1Text(bytes)),
 };
 
 /** In the order in which they are tried. */
@@ -56,7 +57,7 @@ const SIGNATURES: readonly Signature[] = [
   {
     name: "LDAP with StartTLS that ngrokd cannot answer",
     hint: `Use ldaps://, which begins with TLS, or ${OWN_PORT}`,
-    matches: (bytes) => isLdap(bytes) && latin1(bytes).includes(latin1(START_TLS_OID)),
+    matches: (bytes) => isLdap(bytes) && latin1Text(bytes).includes(latin1Text(START_TLS_OID)),
   },
   { name: "LDAP without TLS", hint: `Use StartTLS or ldaps://, or ${OWN_PORT}`, matches: isLdap },
   { name: "RDP", hint: ONLY_OWN_PORT, matches: isRdp },
@@ -68,23 +69,23 @@ const SIGNATURES: readonly Signature[] = [
   {
     name: "XMPP",
     hint: `Use direct TLS (XEP-0368), or ${OWN_PORT}`,
-    matches: (bytes) => /^\s*<(\?xml|stream:stream)/.test(latin1(bytes)),
+    matches: (bytes) => /^\s*<(\?xml|stream:stream)/.test(latin1Text(bytes)),
   },
-  { name: "SSH", hint: ONLY_OWN_PORT, matches: (bytes) => latin1(bytes).startsWith("SSH-") },
+  { name: "SSH", hint: ONLY_OWN_PORT, matches: (bytes) => latin1Text(bytes).startsWith("SSH-") },
   {
     name: "Redis without TLS",
     hint: `Use rediss:// or redis-cli --tls --sni NAME, or ${OWN_PORT}`,
-    matches: (bytes) => /^\*[0-9]{1,9}\r\n\$/.test(latin1(bytes)),
+    matches: (bytes) => /^\*[0-9]{1,9}\r\n\$/.test(latin1Text(bytes)),
   },
   {
     name: "AMQP without TLS",
     hint: `Use amqps://, or ${OWN_PORT}`,
-    matches: (bytes) => latin1(bytes).startsWith("AMQP"),
+    matches: (bytes) => latin1Text(bytes).startsWith("AMQP"),
   },
   {
     name: "MQTT without TLS",
     hint: `Use mqtts://, or ${OWN_PORT}`,
-    matches: (bytes) => bytes[0] === 0x10 && /^MQ(TT|Isdp)/.test(latin1(bytes.subarray(4))),
+    matches: (bytes) => bytes[0] === 0x10 && /^MQ(TT|Isdp)/.test(latin1Text(bytes.subarray(4))),
   },
   PLAIN_HTTP,
 ];
@@ -125,8 +126,4 @@ function isLdap(bytes: Uint8Array): boolean {
 /** A TPKT header (RFC 1006) and an X.224 connection request, which RDP begins with. */
 function isRdp(bytes: Uint8Array): boolean {
   return bytes[0] === 3 && bytes[1] === 0 && bytes[5] === 0xe0;
-}
-
-function latin1(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
 }
