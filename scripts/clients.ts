@@ -30,7 +30,11 @@ async function main(): Promise<number> {
   const rows = clientRows(readReport(await Deno.readTextFile(new URL(isCheck ? report : RUN_REPORT, ROOT))));
   const skipped = rows.filter((row) => row.skipped);
   if (rows.length === 0 || skipped.length > 0) {
-    writeErr(`Cannot read the table of clients: ${rows.length} results, ${skipped.length} of them skipped\n`);
+    writeErr(
+      `Cannot read the table of clients: ${rows.length} results, ${skipped.length} of them skipped: run deno task ${
+        isCheck ? "test" : "clients"
+      } as root first\n`,
+    );
     return 1;
   }
   const text = await Deno.readTextFile(DOCUMENT);

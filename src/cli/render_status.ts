@@ -1,6 +1,6 @@
 import { GET_KEY } from "../lib/key_page.ts";
 import { escapeControls } from "../lib/printable.ts";
-import { isStale, lookProblems, recentRefusal, unresolvedTexts } from "../model/findings.ts";
+import { isStale, lookProblems, recentRefusal, unresolvedTexts, unusedReason } from "../model/findings.ts";
 import type { ApiState, CertificateReport, IngressStep, StatusReport } from "../model/report.ts";
 import { box } from "./box.ts";
 import { timeLeft, TRUST_MODES } from "./render_trust.ts";
@@ -75,7 +75,7 @@ function details(report: StatusReport): string[] {
 
 function problems(report: StatusReport): string[] {
   const { api, certificate, ingress, trust, names, addresses, dns, health, config } = report;
-  const { stopping, list, failed_count, refused_count, resolver_wanted } = report;
+  const { stopping, list, failed_count, refused_count } = report;
   const { distrust, unread } = lookProblems(report);
   const refusal = recentRefusal(report);
   return [
@@ -106,10 +106,7 @@ function problems(report: StatusReport): string[] {
     ...dns.addresses.flatMap(({ error }) => problem("DNS", error)),
     ...problem("DNS of other names", dns.forwarding.error, dns.forwarding.hint),
     ...unresolvedTexts(dns).flatMap((text) => problem("DNS", text)),
-    // A resolver that works has the reason why it is not a better one, which is no problem.
-    ...(dns.resolver.driver === "none" && resolver_wanted
-      ? problem("Resolver", dns.resolver.reason, dns.resolver.hint)
-      : []),
+    ...problem("Resolver", unusedReason(report), dns.resolver.hint),
     ...problem("Health", health.error),
     ...problem("State", report.state_error),
     ...report.problems.flatMap((text) => problem("State", text)),

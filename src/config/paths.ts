@@ -1,4 +1,5 @@
 import { basename, dirname } from "node:path";
+import { quotedPath } from "../lib/own_commands.ts";
 
 /** The default of `--config` on every operating system (docs/compatibility.md 4.1). */
 export const DEFAULT_CONFIG_PATH = "/etc/ngrokd/config.yml";
@@ -36,5 +37,5 @@ export function ownerSocketPath(path: string): string {
 
 /** Returns a command of ngrokd with the configuration file, unless it is the default one. */
 export function withConfig(command: string, path: string): string {
-  return path === DEFAULT_CONFIG_PATH ? command : `${command} --config ${path}`;
+  return path === DEFAULT_CONFIG_PATH ? command : `${command} --config ${quotedPath(path)}`;
 }

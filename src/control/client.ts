@@ -95,7 +95,7 @@ function connectFailure(error: unknown, path: string): [DaemonFailure, string, s
     return [
       "not_capable",
       `the permission set does not include ${path}`,
-      `In the directory of ngrokd, run: deno run -P=ngrokctl ${flags} ctl.ts`,
+      `In the directory of ngrokd, run: deno run -P=ngrokctl ${flags} --no-prompt ctl.ts --socket=${path} status`,
     ];
   }
   switch (localFailure(error)) {

@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { withConfig } from "../config/paths.ts";
 import type { LiveConfig } from "../config/live_config.ts";
 import { CANNOT_START, CommandError, FileError } from "../model/errors.ts";
 import type { Cidr } from "../lib/ipv4.ts";
@@ -43,7 +44,7 @@ export async function cleanUp(live: LiveConfig, system: System): Promise<boolean
   const isChecked = await undo(addresses, options);
   await removeUnrecordedRedirects(journal, system);
   const isUndone = await undo([...names, ...journal.changes], options);
-  const isClean = await isResolverClean(system, resolvConf) && isUndone && isStateSafe;
+  const isClean = await isResolverClean(live, { system, recorded: resolvConf }) && isUndone && isStateSafe;
   if (isStateSafe) await removeLeftoverFiles(live, system);
   if (!isChecked) {
     log.warn("Cannot check for a leftover interface; if one exists, run: ip link delete {interfaceName}", {
@@ -79,16 +80,17 @@ async function checkState(live: LiveConfig, files: System["files"]): Promise<boo
  * changes of ngrokd or cannot be read.
  */
 async function isResolverClean(
-  { files, holds, operatingSystem }: System,
-  recorded: ResolvConfChange | undefined,
+  live: LiveConfig,
+  { system, recorded }: { readonly system: System; readonly recorded: ResolvConfChange | undefined },
 ): Promise<boolean> {
+  const { files, holds, operatingSystem } = system;
   const os = operatingSystem();
   const path = os === "darwin" ? RESOLVER_DIR : RESOLV_CONF;
   if ((os !== "linux" && os !== "darwin") || holds({ kind: "write", path })) return true;
   if (os === "linux" && await hasNoServer(files, recorded)) return true;
   log.error("{path} may hold changes of ngrokd: the permission set does not allow changing it", {
     path,
-    hint: "Run: ngrokd cleanup",
+    hint: `Run: ${withConfig("ngrokd cleanup", live.path)}`,
   });
   return false;
 }

@@ -4,6 +4,7 @@ import { ApiClient } from "../cloud/client.ts";
 import { findOperators, listOperatorIds } from "../cloud/list_operators.ts";
 import { deleteOperator, getOperator, isGone, NOT_AN_ID } from "../cloud/operator.ts";
 import { OPERATOR_ID } from "../cloud/schemas.ts";
+import { withConfig } from "../config/paths.ts";
 import type { LiveConfig } from "../config/live_config.ts";
 import { ApiError, BindError, FileError, hintOf, messageOf } from "../model/errors.ts";
 import { DAMAGED_SUFFIX } from "../model/state_files.ts";
@@ -18,7 +19,6 @@ const log = getLogger(["ngrokd", "daemon"]);
 
 /** Milliseconds for all requests together. */
 const CLOUD_MS = 60_000;
-const AGAIN = "then run ngrokd deregister again";
 
 /**
  * Takes this machine out of the account. Removes its operator in the cloud, then the identity, the
@@ -34,13 +34,13 @@ const AGAIN = "then run ngrokd deregister again";
  * of a file that was set aside, after all others have been.
  */
 export async function deregister(live: LiveConfig, system: System): Promise<void> {
-  await using _exclusion = await excludeDaemons(live, system).catch(stopFirst);
+  await using _exclusion = await excludeDaemons(live, system).catch((error) => stopFirst(error, live));
   const { files, writeOut } = system;
   const paths = statePaths(live);
   for (const problem of await checkDirectories(live, files)) {
     log.warn("Problem with the state directory: {error}", { error: problem });
   }
-  const id = await readId(paths.operatorId, system);
+  const id = await readId(live, system);
   const marker = await new RegistrationMarker(paths.registrationMarker, files).pending();
   writeOut(`${await removeFromCloud({ id, marker }, { live, system })}\n`);
   await removeLeftoverFiles(live, { files, onRemoved: (path) => writeOut(`Removed ${path}\n`) });
@@ -74,20 +74,25 @@ export async function deregister(live: LiveConfig, system: System): Promise<void
   if (failure !== undefined) throw failure;
 }
 
-function stopFirst(error: unknown): never {
+function again({ path }: LiveConfig): string {
+  return `then run ${withConfig("ngrokd deregister", path)} again`;
+}
+
+function stopFirst(error: unknown, live: LiveConfig): never {
   if (!(error instanceof BindError) || error.reason !== "in_use") throw error;
   const { address, reason, message } = error;
-  const hint = `Stop the daemon first, ${AGAIN}`;
+  const hint = `Stop the daemon first, ${again(live)}`;
   throw new BindError(message, { address, reason, hint, cause: error });
 }
 
-async function readId(path: string, system: System): Promise<string | undefined> {
+async function readId(live: LiveConfig, system: System): Promise<string | undefined> {
+  const path = statePaths(live).operatorId;
   const id = (await system.files.readOwnIfAny(path))?.trim() ?? "";
   if (id === "" || OPERATOR_ID.test(id)) return id || undefined;
   throw new FileError(`Cannot use ${path}: it holds no operator id`, {
     path,
     reason: "other",
-    hint: `Delete the operator in the ngrok dashboard, remove ${path}, ${AGAIN}`,
+    hint: `Delete the operator in the ngrok dashboard, remove ${path}, ${again(live)}`,
   });
 }
 
@@ -108,7 +113,7 @@ async function removeFromCloud(
     for (const each of found) await deleteOperator(client, each, { signal });
     if (found.size > 0) return `Removed the operator ${[...found].join(" and ")} from the ngrok account`;
   } catch (error) {
-    throw keptError(error, signal);
+    throw keptError(error, { signal, live: options.live });
   }
   return id === undefined
     ? "The interrupted registration has no operator in the ngrok account"
@@ -135,7 +140,7 @@ async function exists(client: ApiClient, id: string, signal: AbortSignal): Promi
  * Returns the same failure with a hint that fits: nothing is retried here, and no daemon runs that
  * could be given a key.
  */
-function keptError(error: unknown, signal: AbortSignal): ApiError {
+function keptError(error: unknown, { signal, live }: KeptOptions): ApiError {
   const { status, code } = error instanceof ApiError ? error : { status: 0, code: "other" };
   const message = signal.aborted
     ? `Cannot deregister: the API took longer than ${CLOUD_MS / 1000} s`
@@ -143,9 +148,16 @@ function keptError(error: unknown, signal: AbortSignal): ApiError {
   return new ApiError(message, {
     status,
     code,
-    hint: `Nothing was removed here. ${hintFor({ status, code }) ?? hintOf(error) ?? "See above"}, ${AGAIN}`,
+    hint: `Nothing was removed here. ${hintFor({ status, code }) ?? hintOf(error) ?? "See above"}, ${
+      again(live)
+    }`,
     cause: error,
   });
+}
+
+interface KeptOptions {
+  readonly signal: AbortSignal;
+  readonly live: LiveConfig;
 }
 
 function hintFor({ status, code }: { readonly status: number; readonly code: string }): string | undefined {

@@ -28,9 +28,13 @@ export function withPrograms(text: string, directory: string | undefined): strin
   if (directory === undefined || !QUOTABLE_PATH.test(directory)) return text;
   return text.replace(COMMAND, (command) => {
     const [program = "", ...words] = command.split(" ");
-    const path = `${directory}/${program}`;
-    return [PLAIN_PATH.test(path) ? path : `'${path}'`, ...words].join(" ");
+    return [quotedPath(`${directory}/${program}`), ...words].join(" ");
   });
+}
+
+/** Returns a path as a word of the shell. */
+export function quotedPath(path: string): string {
+  return PLAIN_PATH.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 /** Returns the commands of ngrokd in a text, without their arguments. */

@@ -64,6 +64,14 @@ export function hasExpired({ certificate }: JudgedReport): boolean {
   return certificate !== null && certificate.days_left < 0;
 }
 
+/**
+ * Returns the reason why this machine does not query ngrokd although it should; null if it does.
+ */
+export function unusedReason({ dns: { state, resolver }, resolver_wanted }: JudgedReport): string | null {
+  // A resolver that works has the reason why it is not a better one, which is no problem.
+  return resolver_wanted && state !== "off" && resolver.driver === "none" ? resolver.reason : null;
+}
+
 function stoppingFindings({ stopping }: JudgedReport): Finding[] {
   if (!stopping) return [];
   return [{ brief: "ngrokd is shutting down", reasons: ["ngrokd is shutting down and drains connections"] }];
@@ -148,11 +156,10 @@ function endpoints(count: number, options: { shown: readonly string[]; what: str
   };
 }
 
-function machineFindings({ addresses, names, dns, resolver_wanted }: JudgedReport): Finding[] {
+function machineFindings(report: JudgedReport): Finding[] {
+  const { addresses, names, dns } = report;
   const unbound = dns.addresses.flatMap(({ error }) => error === null ? [] : [`DNS: ${error}`]);
-  const { driver, reason } = dns.resolver;
-  // A resolver that works has the reason why it is not a better one, which is no problem.
-  const isUnused = resolver_wanted && dns.state !== "off" && driver === "none" && reason !== null;
+  const unused = unusedReason(report);
   return [
     {
       brief: addresses.hint === null
@@ -169,7 +176,7 @@ function machineFindings({ addresses, names, dns, resolver_wanted }: JudgedRepor
       brief: "other names than those of endpoints do not resolve",
       reasons: dns.forwarding.error === null ? [] : [`DNS of other names: ${dns.forwarding.error}`],
     },
-    { brief: "this machine does not query ngrokd", reasons: isUnused ? [`Resolver: ${reason}`] : [] },
+    { brief: "this machine does not query ngrokd", reasons: unused === null ? [] : [`Resolver: ${unused}`] },
     {
       brief: `${dns.unresolved_count} ${
         dns.unresolved_count === 1 ? "wildcard does" : "wildcards do"

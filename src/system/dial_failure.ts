@@ -58,7 +58,11 @@ export function dialFailure(
     ];
   }
   if (error instanceof Deno.errors.NotCapable) {
-    return ["other", `the permission set does not include "${hostname}"`, `Add --allow-net=${hostname}`];
+    return [
+      "other",
+      `the permission set does not include "${hostname}"`,
+      `Start ngrokd by its launcher, which adds --allow-net=${hostname}: ngrokd launch`,
+    ];
   }
   if (!connected && NO_ROUTE.has(codeOf(error) ?? "")) return ["unreachable", text, CHECK_INGRESS];
   if (text.includes("lookup address")) {

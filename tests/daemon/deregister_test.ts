@@ -57,7 +57,7 @@ class RegisteredMachine implements AsyncDisposable {
     machine.err.length = 0;
     assert.equal(await machine.run("deregister"), 1, what);
     assert.match(machine.err.join(""), expected, what);
-    assert.match(machine.err.join(""), /run ngrokd deregister again\n$/, what);
+    assert.match(machine.err.join(""), /run ngrokd deregister --config \S+ again\n$/, what);
     assert.deepEqual(await this.identity(), before, what);
   }
 
@@ -296,7 +296,7 @@ Deno.test("deregister refuses while a daemon runs, and says to stop it first", a
   await using registered = await RegisteredMachine.create();
   await withDaemon(registered.machine, async () => {
     await registered.assertKeepsAll(
-      /^Error: Cannot bind .*another ngrokd is running.*\nStop the daemon first, then run ngrokd deregister again\n$/,
+      /^Error: Cannot bind .*another ngrokd is running.*\nStop the daemon first, then run ngrokd deregister --config \S+ again\n$/,
     );
     assert.equal(registered.operators().length, 1);
   });

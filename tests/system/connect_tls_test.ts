@@ -225,6 +225,6 @@ Deno.test("connectTls() names the flag for a host outside the permission set", a
   assert.deepEqual(JSON.parse(stdout || "{}"), {
     code: "other",
     message: 'Cannot connect to ingress.example:443: the permission set does not include "ingress.example"',
-    hint: "Add --allow-net=ingress.example",
+    hint: "Start ngrokd by its launcher, which adds --allow-net=ingress.example: ngrokd launch",
   }, stderr);
 });

@@ -1,3 +1,4 @@
+import { withConfig } from "../../config/paths.ts";
 import { escapeControls } from "../../lib/printable.ts";
 import { CommandError, ConfigError, FileError } from "../../model/errors.ts";
 import { problemText } from "../../config/validation_error.ts";
@@ -45,7 +46,9 @@ export async function configEdit(session: Session, path: string): Promise<void> 
   if (check !== undefined && check.problems.length > 0) {
     throw new ConfigError(`Config validation failed: ${path}`, {
       problems: check.problems,
-      hint: "ngrokd keeps its running configuration until the file is valid: ngrokctl config edit",
+      hint: `ngrokd keeps its running configuration until the file is valid: ${
+        withConfig("ngrokctl config edit", path)
+      }`,
     });
   }
   const { warnings = [] } = check ?? {};

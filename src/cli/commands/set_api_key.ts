@@ -1,4 +1,5 @@
 import { apiKeyProblem } from "../../config/api_key.ts";
+import { KEY_PAGE } from "../../lib/key_page.ts";
 import { PROGRAMS_VARIABLE, withPrograms } from "../../lib/own_commands.ts";
 import { parseSentence } from "../parse_responses.ts";
 import type { CtlIo } from "../io.ts";
@@ -9,10 +10,9 @@ const MAX_KEY_BYTES = 16 * 1024;
 /** The daemon registers before it answers. */
 const REGISTER_TIMEOUT_MS = 75_000;
 const KEY_IS_VISIBLE = "Hint: other users can see a key on the command line; use: ngrokctl set-api-key\n";
-const KEY_PAGE = "Create a key on the page of API keys of https://dashboard.ngrok.com\n";
 const USAGE =
   "Usage: ngrokctl set-api-key\n       ngrokctl set-api-key - < FILE    (reads the key from a file)\n" +
-  `\n${KEY_PAGE}`;
+  `\n${KEY_PAGE}\n`;
 
 /** Runs `ngrokctl set-api-key [KEY | -]`. */
 export async function setApiKey(session: Session, argument: string | undefined): Promise<void> {
@@ -43,7 +43,7 @@ Check the progress: ngrokctl status
 async function readKey(io: CtlIo, argument: string | undefined): Promise<string | undefined> {
   if (argument !== undefined && argument !== "-") return argument;
   if (io.isInteractive()) {
-    const typed = await io.promptSecret(`${KEY_PAGE}API key: `);
+    const typed = await io.promptSecret(`${KEY_PAGE}\nAPI key: `);
     if (typed === undefined) throw new Interrupted();
     return typed;
   }

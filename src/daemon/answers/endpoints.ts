@@ -1,8 +1,9 @@
+import { machineAddress } from "../../model/machine_address.ts";
 import { compare } from "../../lib/compare.ts";
 import { parseEndpointUrl, type RefusedEndpoint, serviceKey } from "../../model/endpoint.ts";
 import { VIRTUAL } from "../../model/listen_mode.ts";
 import type { EndpointHealth, EndpointReport } from "../../model/report.ts";
-import { ANY_ADDRESS, clientAddress, listenerKey, type Route } from "../../model/route_table.ts";
+import { listenerKey, type Route } from "../../model/route_table.ts";
 import type { Traffic } from "../../model/traffic.ts";
 import type { EndpointOutcome } from "../../sync/round.ts";
 
@@ -104,8 +105,7 @@ function outcomeReport(outcome: EndpointOutcome, input: EndpointReportInput): En
 
 /** Returns the route with an address that can be dialled: nobody can dial 0.0.0.0. */
 function dialable(route: Route, { sharedAddress }: EndpointReportInput): Route {
-  const address = clientAddress(route);
-  return { ...route, address: address === ANY_ADDRESS ? sharedAddress() : address };
+  return { ...route, address: machineAddress(route, sharedAddress()) };
 }
 
 function listenerFields(route: Route, dialled: string): Partial<EndpointReport> {
@@ -131,7 +131,7 @@ function wildcardUsage(route: Route | undefined, resolves: boolean): string {
   if (route === undefined || !route.wildcard) return "";
   const { scheme, localPort, port, hostname } = route;
   const name = `name${hostname.slice(1)}`;
-  const key = listenerKey(clientAddress(route), localPort);
+  const key = listenerKey(route.address, localPort);
   if (resolves) {
     if (scheme === "tcp") return `use any name below it: nc ${name} ${localPort}`;
     const url = new URL(`${scheme === "http" ? "http" : "https"}://${name}:${localPort}/`);

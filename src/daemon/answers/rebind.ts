@@ -1,3 +1,4 @@
+import { withConfig } from "../../config/paths.ts";
 import { RequestError } from "../../control/protocol.ts";
 import type { Daemon } from "../daemon.ts";
 
@@ -8,7 +9,8 @@ import type { Daemon } from "../daemon.ts";
  * @throws {RequestError} If the addresses cannot move although another network overlaps with them,
  *   or if nobody can tell.
  */
-export async function rebind({ subnetWatch, loop }: Pick<Daemon, "subnetWatch" | "loop">): Promise<string> {
+export async function rebind(daemon: Pick<Daemon, "subnetWatch" | "loop" | "live">): Promise<string> {
+  const { subnetWatch, loop, live } = daemon;
   const { moved, failure } = await loop.betweenRounds(() => subnetWatch.rebind()) ?? {};
   // Also shows what is wrong if the addresses could not move.
   await loop.reconcile();
@@ -28,6 +30,8 @@ export async function rebind({ subnetWatch, loop }: Pick<Daemon, "subnetWatch" |
   }
   throw new RequestError(`Cannot move the virtual addresses: ${problem}`, {
     hint: subnetWatch.ruleHint ??
-      "Set net.subnet to a network that nothing on this machine uses: ngrokctl config edit",
+      `Set net.subnet to a network that nothing on this machine uses: ${
+        withConfig("ngrokctl config edit", live.path)
+      }`,
   });
 }
