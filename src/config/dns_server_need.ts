@@ -1,3 +1,5 @@
+import { parseTcpAddress } from "../system/tcp.ts";
+import { listenerKey } from "../model/route_table.ts";
 import { withoutZone } from "../lib/ipv6.ts";
 import type { Capability } from "../system/permissions.ts";
 
@@ -10,7 +12,6 @@ const ANY_IPV6: Capability = { kind: "net", host: "[::]:0" };
  */
 export function serverCapabilities(server: string): Capability[] {
   if (!server.startsWith("[")) return [{ kind: "net", host: server }];
-  const end = server.indexOf("]");
-  const host = `[${withoutZone(server.slice(1, end))}]${server.slice(end + 1)}`;
-  return [{ kind: "net", host }, ANY_IPV6];
+  const { address, port } = parseTcpAddress(server);
+  return [{ kind: "net", host: listenerKey(withoutZone(address), port) }, ANY_IPV6];
 }

@@ -90,6 +90,9 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
         publishMovedPorts,
         redirectHeldPorts,
       } = live.current.net;
+      // Each listing is a system call; a round asks once, and sees one state of the machine.
+      let listed: ReturnType<typeof system.localAddresses> | undefined;
+      const localAddresses = () => listed ??= system.localAddresses();
       return {
         subnet: addresses.subnet,
         equivalentSubnets: addresses.equivalentSubnets,
@@ -97,14 +100,14 @@ export async function assemble(surroundings: Surroundings): Promise<Daemon> {
         overrides,
         advertiseIp,
         advertiseIps,
-        presentIps: presentIps(advertiseIps, system.localAddresses),
+        presentIps: presentIps(advertiseIps, localAddresses),
         // dnsmasq gives the lines of the hosts file to the whole network.
-        machineIp: hasIp(advertiseIp, system.localAddresses) ? advertiseIp : LOCALHOST,
+        machineIp: hasIp(advertiseIp, localAddresses) ? advertiseIp : LOCALHOST,
         startPort,
         publishMovedPorts,
         redirectHeldPorts,
         os: system.operatingSystem(),
-        resolveInterface: (name) => resolveInterface(name, system.localAddresses),
+        resolveInterface: (name) => resolveInterface(name, localAddresses),
         random: system.random,
         names: policy.policy,
         allowPorts,

@@ -1,7 +1,7 @@
 import type { DnsController } from "../dns/controller.ts";
 import { PublicLookup } from "../dns/public_lookup.ts";
 import { normalizeHostname } from "../lib/hostname.ts";
-import { cidrContains, parseIpv4 } from "../lib/ipv4.ts";
+import { cidrsContain } from "../lib/ipv4.ts";
 import { MAX_HOSTS_BYTES } from "../names/hosts/hosts_file.ts";
 import type { PublishedNames } from "../names/hosts/published_names.ts";
 import { toText } from "../names/managed_file.ts";
@@ -23,7 +23,7 @@ export function openNamePolicy(options: NamePolicyOptions): PolicyKeeper {
     own: () => dns.ownServers,
     holds: system.holds,
     isOurs: (address) =>
-      cidrContains(addresses.subnet, parseIpv4(address) ?? -1) || own().includes(address) ||
+      cidrsContain([addresses.subnet], address) || own().includes(address) ||
       address === live.current.net.advertiseIp,
   });
   const keeper = new PolicyKeeper({

@@ -1,9 +1,9 @@
-import { isTruncated } from "./exchange.ts";
+import { isGood, isTruncated } from "./exchange.ts";
 import { MessageNames } from "./message_names.ts";
 import { type Query, TYPE, uint16 } from "./query.ts";
 import { rebuildReply } from "./rebuild_reply.ts";
 import { type DnsRecord, readRecords } from "./records.ts";
-import { makeReply, RCODE, SOA_RECORD } from "./reply.ts";
+import { makeReply, RCODE, rcodeOf, SOA_RECORD } from "./reply.ts";
 
 /** The types whose records describe the zone or the delegation of their own name only. */
 const OF_ZONE: ReadonlySet<number> = new Set([
@@ -23,10 +23,7 @@ const OF_ZONE: ReadonlySet<number> = new Set([
  */
 export function answerOwnName(reply: Uint8Array, query: Query): Uint8Array | undefined {
   const { questionEnd, type } = query;
-  const rcode = reply[3]! & 15;
-  if (rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN) {
-    return makeReply(query, { rcode, recursion: true });
-  }
+  if (!isGood(reply)) return makeReply(query, { rcode: rcodeOf(reply), recursion: true });
   if (reply.length < questionEnd) return undefined;
   const names = new MessageNames(reply);
   const found = readRecords(reply, { questionEnd, names });

@@ -6,7 +6,7 @@ import type { Cases } from "./case_memory.ts";
 import { frameMessage } from "./frame.ts";
 import { HEADER_BYTES, uint16 } from "./query.ts";
 import { compareQuestions, lowerCase } from "./question_case.ts";
-import { RCODE } from "./reply.ts";
+import { RCODE, rcodeOf } from "./reply.ts";
 
 /** More than any reply may have, because our requests announce a smaller size. */
 const MAX_REPLY_BYTES = 4096;
@@ -146,8 +146,9 @@ function plainCopy({ bytes, questionEnd }: Request): Uint8Array {
   return plain;
 }
 
-function isGood(reply: Uint8Array): boolean {
-  const rcode = reply[3]! & 15;
+/** Returns true if a reply says that a name exists, or that it does not. */
+export function isGood(reply: Uint8Array): boolean {
+  const rcode = rcodeOf(reply);
   return rcode === RCODE.NOERROR || rcode === RCODE.NXDOMAIN;
 }
 

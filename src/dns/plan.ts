@@ -2,12 +2,18 @@ import type { Config } from "../config/config.ts";
 import { parseListenAddress } from "../config/listen_address.ts";
 import { type Cidr, formatIpv4, parseIpv4 } from "../lib/ipv4.ts";
 import { isSharedListenMode, VIRTUAL } from "../model/listen_mode.ts";
-import { answerAddress, ANY_ADDRESS, type Route, type RouteTable } from "../model/route_table.ts";
+import { LOCALHOST } from "../model/machine_address.ts";
+import {
+  answerAddress,
+  ANY_ADDRESS,
+  clientAddress,
+  type Route,
+  type RouteTable,
+} from "../model/route_table.ts";
 import type { TcpAddress } from "../system/tcp.ts";
 import { Zone } from "./zone.ts";
 
 const PORT = 53;
-const LOCALHOST = "127.0.0.1";
 
 /** Plans DNS, which network mode and wildcards need (docs/compatibility.md 4.8). */
 export function planDns(input: DnsPlanInput): DnsPlan {
@@ -85,7 +91,7 @@ export function planOwnAddresses(input: DnsPlanInput, servers: readonly TcpAddre
   const { config: { net }, routes, own } = input;
   const addresses = new Set([
     ...servers.map(({ address }) => address),
-    ...routes.flatMap(({ address, advertisedIp = [] }) => [address, advertisedIp].flat()),
+    ...routes.flatMap((route) => [route.address, clientAddress(route)]),
     ...(isNetworkMode(net) ? [net.advertiseIp] : []),
   ]);
   if (addresses.delete(ANY_ADDRESS)) { for (const address of own) addresses.add(address); }

@@ -1,3 +1,4 @@
+import { isGood } from "./exchange.ts";
 import type { PublicAnswer } from "../names/policy/judge_public.ts";
 import { RESOLV_CONF } from "../names/select.ts";
 import { parseTcpAddress, type TcpAddress } from "../system/tcp.ts";
@@ -5,7 +6,7 @@ import { chooseUpstreams, UPLINK, type UpstreamSources } from "./choose_upstream
 import { makeQuery } from "./make_query.ts";
 import { TYPE } from "./query.ts";
 import { readAddresses } from "./read_addresses.ts";
-import { RCODE } from "./reply.ts";
+import { RCODE, rcodeOf } from "./reply.ts";
 import { type QueryClient, UpstreamClient, type UpstreamClientOptions } from "./upstream_client.ts";
 
 /** The time for which the servers of this machine are not read again. */
@@ -14,8 +15,7 @@ const SERVERS_MS = 10_000;
 const CLIENT: QueryClient = { holder: "ngrokd", isLocal: true, isUdp: false };
 
 /**
- * Asks the upstream DNS servers whether a name exists. Servers that nobody has configured are not
- * asked: names of the account are none of their business. Our own server is never asked.
+ * Asks the upstream DNS servers whether a name exists. Our own server is never asked.
  */
 export class PublicLookup implements Disposable {
   readonly #options: PublicLookupOptions;
@@ -50,9 +50,7 @@ export class PublicLookup implements Disposable {
 
   async #ask(name: string, type: number): Promise<Uint8Array | undefined> {
     const reply = await this.#client.query(makeQuery(name, type), CLIENT);
-    const isAnswer = reply !== undefined &&
-      (rcodeOf(reply) === RCODE.NOERROR || rcodeOf(reply) === RCODE.NXDOMAIN);
-    return isAnswer ? reply : undefined;
+    return reply !== undefined && isGood(reply) ? reply : undefined;
   }
 
   #servers(): Promise<readonly TcpAddress[]> {
@@ -66,7 +64,7 @@ export class PublicLookup implements Disposable {
   async #findServers(): Promise<readonly TcpAddress[]> {
     const { files, configured, own, holds } = this.#options;
     const read = (path: string) => files.readTextIfAny(path).catch(() => undefined);
-    const [resolvConf = "", uplink = ""] = await Promise.all([read(RESOLV_CONF), read(UPLINK)]);
+    const [resolvConf, uplink] = await Promise.all([read(RESOLV_CONF), read(UPLINK)]);
     const { servers } = chooseUpstreams({ configured: configured(), own: own(), resolvConf, uplink, holds });
     return servers.map(parseTcpAddress);
   }
@@ -87,8 +85,4 @@ export interface PublicLookupOptions extends Omit<UpstreamClientOptions, "isOwn"
   readonly holds: UpstreamSources["holds"];
   /** Returns true for an IPv4 address where this machine answers itself. */
   readonly isOurs: (address: string) => boolean;
-}
-
-function rcodeOf(reply: Uint8Array): number {
-  return reply[3]! & 15;
 }

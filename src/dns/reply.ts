@@ -95,7 +95,7 @@ export function makeHeaderReply(bytes: Uint8Array, rcode: number): Uint8Array {
 export function fitReply(reply: Uint8Array, query: Query): Uint8Array {
   const limit = Math.min(Math.max(query.edns?.payloadSize ?? 0, MIN_UDP_BYTES), MAX_UDP_BYTES);
   if (reply.length <= limit) return reply;
-  const empty = makeReply(query, { rcode: reply[3]! & 15, truncated: true, recursion: true });
+  const empty = makeReply(query, { rcode: rcodeOf(reply), truncated: true, recursion: true });
   const { count, end } = countAnswers(reply, {
     start: query.questionEnd,
     maxEnd: limit - (empty.length - query.questionEnd),
@@ -150,4 +150,9 @@ export interface ReplyParts {
   readonly authority?: Uint8Array | undefined;
   /** The reason of a failure, for clients with EDNS (RFC 8914). */
   readonly error?: Uint8Array;
+}
+
+/** Returns the response code of a message. */
+export function rcodeOf(message: Uint8Array): number {
+  return message[3]! & 15;
 }

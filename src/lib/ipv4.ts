@@ -28,7 +28,7 @@ export function parseIpv4(text: string): number | undefined {
 
 /** Returns true if the subnet lies within 127.0.0.0/8. */
 export function isLoopbackSubnet(subnet: Cidr): boolean {
-  return subnet.prefix >= LOOPBACK.prefix && cidrContains(LOOPBACK, subnet.base);
+  return cidrIncludes(LOOPBACK, subnet);
 }
 
 /** Returns true for an address of 127.0.0.0/8. */
@@ -57,6 +57,16 @@ export function parseCidr(text: string): Cidr | undefined {
 /** Formats a network as `a.b.c.d/n`. */
 export function formatCidr(cidr: Cidr): string {
   return `${formatIpv4(cidr.base)}/${cidr.prefix}`;
+}
+
+/** Returns true if both are the same network. */
+export function isSameCidr(a: Cidr, b: Cidr): boolean {
+  return a.base === b.base && a.prefix === b.prefix;
+}
+
+/** Returns true if a network lies within another one. */
+export function cidrIncludes(outer: Cidr, inner: Cidr): boolean {
+  return outer.prefix <= inner.prefix && cidrContains(outer, inner.base);
 }
 
 /** Returns the number of addresses in the network. */

@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { latin1Text } from "../lib/latin1.ts";
 import { dirname } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { Mutex } from "../lib/mutex.ts";
@@ -131,7 +132,7 @@ export function toBytes(text: string): Uint8Array {
 
 /** Returns one character for each byte; an empty text for a missing file. */
 export function toText(bytes: Uint8Array = new Uint8Array()): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  return latin1Text(bytes);
 }
 
 function gaveUp(path: string): { gaveUp: true; problem: string; hint: string } {

@@ -5,10 +5,12 @@ import {
   cidrsContain,
   formatCidr,
   isLoopbackAddress,
+  isSameCidr,
   parseIpv4,
 } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
+import { LOCALHOST } from "../model/machine_address.ts";
 import type { StatusReport } from "../model/report.ts";
 import { admitPeer, isLocalPeer, type LocalOptions } from "./admit_peer.ts";
 import { canReplace } from "./choose_subnet.ts";
@@ -19,8 +21,6 @@ import { OwnAddresses } from "./own_addresses.ts";
 import type { SubnetMemory } from "./subnet_memory.ts";
 
 const log = getLogger(["ngrokd", "network"]);
-
-const LOCALHOST = "127.0.0.1";
 
 /** The virtual addresses that the control path wants, with their state for `status`. */
 export class Addresses {
@@ -110,7 +110,7 @@ export class Addresses {
   /** Prepares this subnet, or the one that the driver chooses instead. */
   prepare(requested: Cidr): Promise<void> {
     return this.#mutex.run(async () => {
-      if (this.#requested !== undefined && formatCidr(this.#requested) === formatCidr(requested)) return;
+      if (this.#requested !== undefined && isSameCidr(this.#requested, requested)) return;
       this.#movedFrom = undefined;
       await this.#prepare(requested, await this.#options.memory.recall(requested));
     });
@@ -133,7 +133,7 @@ export class Addresses {
       if (requested === undefined || this.#closed) return {};
       const { subnet: chosen, failure } = await driver.choose?.(requested) ?? {};
       if (failure !== undefined) return { failure };
-      if (chosen === undefined || formatCidr(chosen) === formatCidr(from)) return {};
+      if (chosen === undefined || isSameCidr(chosen, from)) return {};
       this.#leaving = from;
       try {
         if (!await before(from)) return {};
@@ -143,9 +143,9 @@ export class Addresses {
         this.#leaving = undefined;
       }
       const to = this.#subnet;
-      if (formatCidr(to) === formatCidr(from)) return {};
+      if (isSameCidr(to, from)) return {};
       // The next start must not return to the subnet that was left.
-      if (formatCidr(to) === formatCidr(requested)) await memory.remember(requested, requested);
+      if (isSameCidr(to, requested)) await memory.remember(requested, requested);
       return { moved: { from, to } };
     });
   }
@@ -192,11 +192,8 @@ export class Addresses {
    */
   shared(): string {
     const { virtual } = this.#local();
-    const isVirtual = (value: number) => virtual.some((subnet) => cidrContains(subnet, value));
-    const isShared = (address: string) => {
-      const value = parseIpv4(address);
-      return value !== undefined && !isLoopbackAddress(address) && !isVirtual(value);
-    };
+    const isShared = (address: string) =>
+      parseIpv4(address) !== undefined && !isLoopbackAddress(address) && !cidrsContain(virtual, address);
     try {
       return this.#options.ownAddresses().find(isShared) ?? LOCALHOST;
     } catch {

@@ -1,4 +1,4 @@
-import { type Cidr, cidrContains, LOOPBACK, parseIpv4 } from "../lib/ipv4.ts";
+import { type Cidr, cidrsContain, LOOPBACK, parseIpv4 } from "../lib/ipv4.ts";
 
 /**
  * Returns true if a peer may connect or send queries. A program on this machine may always, and
@@ -6,7 +6,7 @@ import { type Cidr, cidrContains, LOOPBACK, parseIpv4 } from "../lib/ipv4.ts";
  */
 export function admitPeer(peer: string, options: AdmitOptions): boolean {
   const { isShared, allowed } = options;
-  return (isShared && isIn(allowed, parseIpv4(peer))) || isLocalPeer(peer, options);
+  return (isShared && cidrsContain(allowed, peer)) || isLocalPeer(peer, options);
 }
 
 /**
@@ -14,8 +14,7 @@ export function admitPeer(peer: string, options: AdmitOptions): boolean {
  * connects to, which is own, loopback or virtual.
  */
 export function isLocalPeer(peer: string, { virtual, isOwn }: LocalOptions): boolean {
-  const address = parseIpv4(peer);
-  return address !== undefined && (isIn([...virtual, LOOPBACK], address) || isOwn(peer));
+  return cidrsContain([...virtual, LOOPBACK], peer) || (parseIpv4(peer) !== undefined && isOwn(peer));
 }
 
 /** The addresses of this machine. */
@@ -32,8 +31,4 @@ export interface AdmitOptions extends LocalOptions {
   readonly isShared: boolean;
   /** The networks whose clients may use what is shared. */
   readonly allowed: readonly Cidr[];
-}
-
-function isIn(networks: readonly Cidr[], address: number | undefined): boolean {
-  return address !== undefined && networks.some((network) => cidrContains(network, address));
 }

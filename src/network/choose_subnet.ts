@@ -1,4 +1,4 @@
-import { type Cidr, cidrsOverlap, formatCidr } from "../lib/ipv4.ts";
+import { type Cidr, cidrsOverlap, formatCidr, isSameCidr } from "../lib/ipv4.ts";
 import type { IpRoute } from "./ip_output.ts";
 
 /** Shorter routes replace the default route of a VPN for all traffic; they do not count. */
@@ -23,10 +23,10 @@ export function chooseSubnet(wanted: Cidr, options: ChooseOptions): SubnetChoice
   const conflict = (subnet: Cidr) =>
     routes.find(({ to }) => to.prefix >= SHORTEST_PREFIX && cidrsOverlap(to, subnet));
   const usedInstead = (subnet: Cidr) => `${formatCidr(subnet)} is used instead of ${formatCidr(wanted)}`;
-  const free = privateNetworks(wanted).filter((candidate) => !conflict(candidate));
+  const free = candidateNetworks(wanted).filter((candidate) => !conflict(candidate));
   // The remembered subnet is from a file. One that could not have been chosen is ignored, because a
   // route to it could cut this machine off.
-  const kept = remembered && free.find((candidate) => formatCidr(candidate) === formatCidr(remembered));
+  const kept = remembered && free.find((candidate) => isSameCidr(candidate, remembered));
   const taken = conflict(wanted);
   if (taken === undefined) {
     if (kept === undefined || !isInUse) return { subnet: wanted };
@@ -57,14 +57,14 @@ export interface SubnetChoice {
 
 /** Returns true if {@linkcode chooseSubnet} can take the second subnet instead of the first. */
 export function canReplace(wanted: Cidr, subnet: Cidr): boolean {
-  return privateNetworks(wanted).some((candidate) => formatCidr(candidate) === formatCidr(subnet));
+  return candidateNetworks(wanted).some((candidate) => isSameCidr(candidate, subnet));
 }
 
 function describe({ to, dev }: IpRoute): string {
   return `this machine has a route to ${formatCidr(to)}${dev === "" ? "" : ` (dev ${dev})`}`;
 }
 
-function privateNetworks(wanted: Cidr): Cidr[] {
+function candidateNetworks(wanted: Cidr): Cidr[] {
   const start = wanted.base >>> 24 === 10 ? (wanted.base >>> 16) & 255 : DEFAULT;
   const upper = [
     ...Array.from({ length: 255 }, (_, index) => TEN + (start + 1 + index) % 256),

@@ -1,4 +1,4 @@
-import { type Cidr, formatCidr, formatIpv4 } from "../lib/ipv4.ts";
+import { type Cidr, formatCidr, formatIpv4, isSameCidr } from "../lib/ipv4.ts";
 import type { IpRoute, Link } from "./ip_output.ts";
 
 /**
@@ -79,7 +79,7 @@ export function planVirtual(observed: ObservedLinks, wanted: Wanted): IpStep[] {
   );
   // Deleting an interface deletes its routes.
   const remaining = observed.ownRoutes.filter((route) => !leftover.some((link) => link.name === route.dev));
-  const isWanted = (route: IpRoute) => route.dev === dev && formatCidr(route.to) === formatCidr(subnet);
+  const isWanted = (route: IpRoute) => route.dev === dev && isSameCidr(route.to, subnet);
   const steps = [
     ...leftover.map(deleteLink),
     ...remaining.filter((route) => !isWanted(route)).map(deleteRoute),

@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { type Cidr, formatCidr } from "../lib/ipv4.ts";
+import { type Cidr, formatCidr, isSameCidr } from "../lib/ipv4.ts";
 import { CommandError, messageOf } from "../model/errors.ts";
 import { chooseSubnet } from "./choose_subnet.ts";
 import type { AddressDriver, ChosenSubnet, FoundOverlaps, PreparedSubnet, Support } from "./driver.ts";
@@ -269,11 +269,11 @@ export interface LinuxIpOptions {
 }
 
 function isSame(a: Cidr, b: Cidr | undefined): boolean {
-  return b !== undefined && formatCidr(a) === formatCidr(b);
+  return b !== undefined && isSameCidr(a, b);
 }
 
 /** Returns true for a route on an interface of ours or with our protocol number. */
 function isOurs(route: IpRoute, { name, links, ownRoutes }: ObservedLinks & { name: string }): boolean {
   return links.some((link) => isOwn(link, { name, links }) && link.name === route.dev) ||
-    ownRoutes.some((own) => own.dev === route.dev && formatCidr(own.to) === formatCidr(route.to));
+    ownRoutes.some((own) => own.dev === route.dev && isSameCidr(own.to, route.to));
 }

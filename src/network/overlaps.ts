@@ -1,4 +1,12 @@
-import { type Cidr, cidrContains, cidrSize, cidrsOverlap, formatCidr, formatIpv4 } from "../lib/ipv4.ts";
+import {
+  type Cidr,
+  cidrContains,
+  cidrIncludes,
+  cidrSize,
+  cidrsOverlap,
+  formatCidr,
+  formatIpv4,
+} from "../lib/ipv4.ts";
 import { SHORTEST_PREFIX } from "./choose_subnet.ts";
 import type { PolicyRule, TableRoute } from "./rule_output.ts";
 
@@ -20,7 +28,7 @@ export function findOverlaps(subnet: Cidr, { routes, rules, isMerged }: Lookup):
   const found = new Map<string, Overlap>();
   let isBeforeLocal = true;
   for (const { table, to, except, longestSuppressed, isForAll } of rules) {
-    const isExcepted = (part: Cidr) => except !== undefined && contains(except, part);
+    const isExcepted = (part: Cidr) => except !== undefined && cidrIncludes(except, part);
     if (!cidrsOverlap(to, subnet) || isExcepted(subnet)) continue;
     if (table === LOCAL && isForAll) isBeforeLocal = false;
     const inTable = routes.filter((route) =>
@@ -35,7 +43,7 @@ export function findOverlaps(subnet: Cidr, { routes, rules, isMerged }: Lookup):
       const { to, dev } = route;
       if (effect !== undefined) found.set(`${effect} ${formatCidr(to)} ${dev}`, { to, dev, effect });
     }
-    const isForWhole = isForAll && contains(to, subnet) &&
+    const isForWhole = isForAll && cidrIncludes(to, subnet) &&
       (except === undefined || !cidrsOverlap(except, subnet));
     if (isForWhole && table !== LOCAL && inTable.some((route) => decides(route, subnet))) break;
   }
@@ -88,10 +96,6 @@ function effectOf(
   return to.prefix < SHORTEST_PREFIX || NO_HOSTS.includes(type) ? undefined : "hidden";
 }
 
-function contains(outer: Cidr, inner: Cidr): boolean {
-  return outer.prefix <= inner.prefix && cidrContains(outer, inner.base);
-}
-
 /** Returns true if no later rule matters for the subnet. */
 function decides({ to, type }: TableRoute, subnet: Cidr): boolean {
   return type !== "throw" && to.prefix <= subnet.prefix;
@@ -101,7 +105,7 @@ function decides({ to, type }: TableRoute, subnet: Cidr): boolean {
 function hides(other: TableRoute, { route, subnet }: { route: TableRoute; subnet: Cidr }): boolean {
   if (other === route) return false;
   if (other.to.prefix === route.to.prefix) {
-    return formatCidr(other.to) === formatCidr(route.to) && other.metric < route.metric;
+    return other.to.base === route.to.base && other.metric < route.metric;
   }
   const contested = route.to.prefix > subnet.prefix ? route.to : subnet;
   return other.to.prefix > route.to.prefix && other.to.prefix <= contested.prefix &&

@@ -1,5 +1,5 @@
 import { type Cidr, cidrContains, LOOPBACK, parseIpv4 } from "../lib/ipv4.ts";
-import { ipv6Network } from "../lib/ipv6.ts";
+import { ipv6Network, isLinkLocal } from "../lib/ipv6.ts";
 import type { OwnInterface } from "../model/own_interface.ts";
 import type { InterfaceAddress } from "../system/interfaces.ts";
 
@@ -28,6 +28,6 @@ function ipv4Of(address: string, own: OwnInterface): string | undefined {
 function ipv6Of(address: string): string | undefined {
   const network = ipv6Network(address);
   // ::/64 contains the loopback address; fe80::/10 is link-local.
-  if (network === undefined || network === "0:0:0:0" || /^fe[89ab][0-9a-f]:/.test(network)) return undefined;
+  if (network === undefined || network === "0:0:0:0" || isLinkLocal(network)) return undefined;
   return network;
 }

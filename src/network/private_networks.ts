@@ -1,4 +1,4 @@
-import { type Cidr, cidrContains, parseCidr } from "../lib/ipv4.ts";
+import { type Cidr, cidrIncludes, parseCidr } from "../lib/ipv4.ts";
 import type { InterfaceAddress } from "../system/interfaces.ts";
 
 /** The addresses of private networks (RFC 1918) and of carriers (RFC 6598). */
@@ -10,9 +10,6 @@ export function privateNetworks(addresses: readonly InterfaceAddress[]): Cidr[] 
   return addresses.flatMap(({ cidr }) => {
     const network = cidr === undefined ? undefined : parseCidr(cidr);
     if (network === undefined) return [];
-    const isPrivate = PRIVATE.some((each) =>
-      network.prefix >= each.prefix && cidrContains(each, network.base)
-    );
-    return isPrivate ? [network] : [];
+    return PRIVATE.some((each) => cidrIncludes(each, network)) ? [network] : [];
   });
 }

@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { type Cidr, cidrContains, formatCidr, parseIpv4 } from "../lib/ipv4.ts";
+import { type Cidr, cidrsContain, formatCidr } from "../lib/ipv4.ts";
 import { OnChange } from "../lib/on_change.ts";
 import type { StatusReport } from "../model/report.ts";
 import type { Addresses } from "./addresses.ts";
@@ -141,8 +141,5 @@ export interface Rebound {
 
 /** Returns a function that is true for the key of a listener (`address:port`) in the subnet. */
 export function isIn(subnet: Cidr): (key: string) => boolean {
-  return (key) => {
-    const address = parseIpv4(key.slice(0, key.lastIndexOf(":")));
-    return address !== undefined && cidrContains(subnet, address);
-  };
+  return (key) => cidrsContain([subnet], key.slice(0, key.lastIndexOf(":")));
 }

@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { formatCidr } from "../lib/ipv4.ts";
+import { isSameCidr } from "../lib/ipv4.ts";
 import { Mutex } from "../lib/mutex.ts";
 import { OnChange } from "../lib/on_change.ts";
 import type { Endpoint } from "../model/endpoint.ts";
@@ -69,7 +69,7 @@ export class RoundRunner {
       const gone = this.#log.report(done.endpoints, this.refusals);
       if (gone.length > 0) effects.listeners.forget(gone);
       this.#setError(done.saveError);
-      return formatCidr(settings().subnet) !== formatCidr(input.settings.subnet);
+      return !isSameCidr(settings().subnet, input.settings.subnet);
     } catch (error) {
       this.#setError(error);
       return false;

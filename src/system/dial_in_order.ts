@@ -11,7 +11,7 @@ import {
 } from "./working_address.ts";
 
 /** The time for an address that has answered before, after which all are tried beside it. */
-export const KNOWN_ADDRESS_MS = 300;
+const KNOWN_ADDRESS_MS = 300;
 
 /**
  * Opens a connection to a host: first to the address that is known to work, and by the name too

@@ -148,7 +148,7 @@ function clientFor(url: URL, proxy: Proxy | undefined): Deno.HttpClient | undefi
   if (url.protocol !== "http:") return undefined;
   // Without this the runtime would send the request to the proxy of the environment. This client
   // speaks no TLS, so it must not be used for `https:`.
-  const hostname = url.hostname.replace(/^\[|\]$/g, "");
+  const { hostname } = targetOf(url);
   return Deno.createHttpClient({ proxy: { transport: "tcp", hostname, port: Number(url.port) || 80 } });
 }
 

@@ -84,8 +84,8 @@ export function forgetAddresses(): void {
 
 /** Returns true if one address of a host is known to answer sooner than others. */
 export function hasWorkingAddress(where: HostPort): boolean {
-  dialPlan(where);
-  return known.has(listenerKey(where.hostname, where.port));
+  const found = known.get(listenerKey(where.hostname, where.port));
+  return found !== undefined && found.until > performance.now();
 }
 
 interface KnownAddress {
