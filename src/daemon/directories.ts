@@ -9,7 +9,7 @@ const MODE = 0o700;
  * Creates the directories of the state files and of the private key, and checks them as {@linkcode
  * checkDirectories} does.
  *
- * @throws {FileError} `unsafe` as there, …
+ * @throws {FileError} If a directory cannot be made, and as {@linkcode checkDirectories}.
  */
 export async function prepareDirectories(live: LiveConfig, files: System["files"]): Promise<string[]> {
   for (const directory of directoriesOf(live)) await files.makeDirectory(directory, MODE);

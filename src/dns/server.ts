@@ -228,7 +228,10 @@ export interface DnsServerOptions {
   readonly listenUdp: (where: TcpAddress) => UdpSocket;
   readonly listenTcp: (where: TcpAddress) => TcpListener;
   readonly connectTcp: (where: TcpAddress, signal: AbortSignal) => Promise<ByteStream>;
-  /** Returns true if a client may send queries. Others get no reply, and TCP is closed at once. */
+  /**
+   * Returns true if a client may send queries. Others get no reply, but for REFUSED by
+   * {@linkcode isNeighbour}, and TCP is closed at once.
+   */
   readonly allows: (address: string) => boolean;
   /**
    * Returns true for an address in a private network of this machine: such a client gets REFUSED

@@ -11,8 +11,8 @@ import { pipe } from "./pipe.ts";
 import { serveRequests } from "./serve_requests.ts";
 
 /**
- * Serves one connection from its first byte to its last: find_route → upstream (dial, upgrade) →
- * pipe. The caller closes `local`.
+ * Serves one connection from its first byte to its last: find_route → counted_upstream → pipe, or
+ * serve_requests if its requests are read. The caller closes `local`.
  *
  * @throws Whatever `local` throws before the pipe runs, and the signal's reason.
  */

@@ -38,10 +38,10 @@ const Content = z.object({ version: z.literal(1), changes: z.array(z.unknown()).
  * A change to this machine that outlives the process. `addresses`: an interface and a route.
  * `redirects`: a table of nftables. `hosts`: ngrokd's lines in this file, `written` (undefined for
  * a record of an earlier version), of which others have some too, `shared`; `created` if the file
- * did not exist before. `resolv_conf`: ngrokd's two lines in this file, the address in
- * them, the one before it, and the backup.
- * `resolver_dir`: ngrokd's files in this directory. Each of them has a marker, by which it is
- * recognised; that of the table is its name.
+ * did not exist before. `resolv_conf`: ngrokd's two lines in this file, the address in them, the
+ * one before it, and the backup. `resolver_dir`: ngrokd's files in this directory. Each of them has
+ * a marker, that of the table is its name. The lines of `hosts` and `resolv_conf` are recognised by
+ * this record first.
  */
 export type Change = z.infer<typeof Change>;
 
@@ -102,7 +102,8 @@ export class Journal {
 
   /**
    * Writes a change down before it is made. A change that cannot be written down is logged and made
-   * all the same, because its marker identifies it too. Returns true if it is written down.
+   * all the same, because its marker, if it is still there, identifies it too. Returns true if it
+   * is written down.
    */
   async record(change: Change): Promise<boolean> {
     const known = this.#changes.find((other) => isSame(other, change));

@@ -48,8 +48,8 @@ interface Undone {
 }
 
 /**
- * Undoes one change. Everything that ngrokd makes is recognised by its marker, so that a change
- * which was recorded but not made, or which others undid, is nothing to undo.
+ * Undoes one change. Everything that ngrokd makes is recognised by its marker or its record, so
+ * that a change which was recorded but not made, or which others undid, is nothing to undo.
  */
 async function undoOne(change: Change, { system, subnets, interfaceName }: UndoOptions): Promise<Undone> {
   const { files } = system;

@@ -25,7 +25,7 @@ export class HostsFile implements NamePublisher {
   #checked: CheckedNames | undefined;
   #written: WrittenFile | undefined;
   #own: OwnLines;
-  /** As recorded; nothing at first. */
+  /** The record in the journal; empty if there is none. */
   #saved: OwnLines;
 
   constructor(path: string, options: HostsFileOptions) {

@@ -19,7 +19,7 @@ export interface OwnLines {
 
 /**
  * Without a record, ngrokd's lines are those in its section that have its form and one of its
- * addresses.
+ * addresses, or a loopback address and a name with a dot.
  */
 export const NO_RECORD: OwnLines = { written: undefined, shared: new Set(), isOwn: () => false };
 
