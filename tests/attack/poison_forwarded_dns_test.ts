@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { percentile } from "../../bench/statistics.ts";
 import { Stage } from "../../sim/stage.ts";
-import { FakeUpstream } from "../dns/fake_upstream.ts";
-import { nameOf, replyTo } from "../dns/messages.ts";
+import { FakeUpstream, replyUnlessSilent } from "../dns/fake_upstream.ts";
 import { shell } from "../root/commands.ts";
 import { Neighbour } from "../root/neighbour.ts";
 import { rootTests } from "../root/test_root.ts";
@@ -11,12 +10,6 @@ import type { ForgedQueries, HonestReply } from "./forged_dns_queries.ts";
 /** Addresses of 256 networks, so that the rate limit of a network stops none of them. */
 const SENDERS = Array.from({ length: 256 }, (_, network) => `10.9.${network}.7`);
 const test = rootTests(import.meta.url, { etc: true });
-
-/** An upstream DNS server that does not answer for names with `silent`. */
-function replyUnlessSilent(request: Uint8Array): Uint8Array<ArrayBuffer>[] {
-  const isSilent = nameOf(request).includes("silent");
-  return isSilent ? [] : [replyTo(request, { addresses: ["192.0.2.1"] })];
-}
 
 // 200 queries a second filled the table, and honest ones got SERVFAIL.
 test("queries with forged senders take no slot from honest ones (R79)", async () => {

@@ -78,7 +78,7 @@ Deno.test("runDaemon() mends a section without an end, at its start and after ki
 });
 
 // It waited for the next poll.
-Deno.test("runDaemon() restores its section within 2 s of an edit and keeps all other edits (F11, F12)", async () => {
+Deno.test("runDaemon() restores its section 2 s after an edit, and keeps other edits (F11, F12)", async () => {
   await using machine = await machineWithEndpoint();
   const { hostsPath, network } = machine;
   await Deno.writeTextFile(hostsPath, USER);

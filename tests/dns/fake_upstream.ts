@@ -1,7 +1,13 @@
-import { replyTo } from "./messages.ts";
+import { nameOf, replyTo } from "./messages.ts";
 
 /** The replies of a server to a message. */
 export type Answers = (request: Uint8Array, transport: "udp" | "tcp") => readonly Uint8Array<ArrayBuffer>[];
+
+/** Answers for all names but those with `silent`. */
+export function replyUnlessSilent(request: Uint8Array): Uint8Array<ArrayBuffer>[] {
+  const isSilent = nameOf(request).includes("silent");
+  return isSilent ? [] : [replyTo(request, { addresses: ["192.0.2.1"] })];
+}
 
 /** A DNS server on a loopback port, a free one unless it is given; `delayMs` delays UDP replies. */
 export class FakeUpstream implements AsyncDisposable {

@@ -23,6 +23,11 @@ export function clientHello(options: HelloOptions): Uint8Array {
   return handshake(1, body);
 }
 
+/** A ClientHello with this server name, in TLS records. */
+export function hello(name?: string): Uint8Array {
+  return records(clientHello({ name }));
+}
+
 /** Options of {@linkcode clientHello}. */
 export interface HelloOptions {
   /** The server name. @default {undefined}, no server_name extension */

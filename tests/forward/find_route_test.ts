@@ -3,16 +3,12 @@ import { findRoute } from "../../src/forward/find_route.ts";
 import { LargeHeads } from "../../src/forward/admission/large_heads.ts";
 import { LIMITS } from "../../src/forward/admission/limits.ts";
 import { ListenerRoutes } from "../../src/model/route_table.ts";
-import { clientHello, records } from "../fakes/client_hello.ts";
+import { hello } from "../fakes/client_hello.ts";
 import { fakeClock } from "../fakes/fake_clock.ts";
 import { h2Frames } from "../fakes/h2_frames.ts";
 import { get } from "../fakes/http_request.ts";
 import { latin1, memoryPair, send, text } from "../fakes/memory_stream.ts";
 import { hostRules, route, routes } from "../fakes/routes.ts";
-
-function hello(name?: string): Uint8Array {
-  return records(clientHello({ name }));
-}
 
 function getBytes(host: string): Uint8Array {
   return latin1(get(host));

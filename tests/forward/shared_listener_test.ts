@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { connect as connectTcp } from "node:net";
 import { RouteTable } from "../../src/model/route_table.ts";
 import { captureLog } from "../fakes/captured_log.ts";
-import { clientHello, extension, records } from "../fakes/client_hello.ts";
+import { clientHello, extension, hello, records } from "../fakes/client_hello.ts";
 import { collect, httpMirror, mirrorInto, WELCOME } from "../fakes/fake_ingress.ts";
 import { get } from "../fakes/http_request.ts";
 import {
@@ -29,10 +29,6 @@ const UNRECOGNIZED_NAME = fromHex("15030300020270");
 /** A shared listener of network mode with these endpoints. */
 function share(urls: readonly string[], options: StartOptions = {}) {
   return startForwarder(urls.map((url) => route(url, LAN)), options);
-}
-
-function hello(name?: string): Uint8Array {
-  return records(clientHello({ name }));
 }
 
 Deno.test("a shared http listener finds the exact name, then the longest wildcard, at any depth", async () => {

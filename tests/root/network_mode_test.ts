@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { Stage } from "../../sim/stage.ts";
 import type { StatusReport } from "../../src/model/report.ts";
-import { FakeUpstream } from "../dns/fake_upstream.ts";
-import { nameOf, replyTo } from "../dns/messages.ts";
+import { FakeUpstream, replyUnlessSilent } from "../dns/fake_upstream.ts";
 import { machineState, runProgram, shell } from "./commands.ts";
 import { Neighbour } from "./neighbour.ts";
 import { rootTests } from "./test_root.ts";
@@ -127,12 +126,6 @@ class SharedDaemon implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#resources[Symbol.asyncDispose]();
   }
-}
-
-/** An upstream DNS server that does not answer for names with `silent`. */
-function replyUnlessSilent(request: Uint8Array): Uint8Array<ArrayBuffer>[] {
-  const isSilent = nameOf(request).includes("silent");
-  return isSilent ? [] : [replyTo(request, { addresses: ["192.0.2.1"] })];
 }
 
 async function reload(stage: Stage, text: string): Promise<void> {

@@ -5,7 +5,7 @@ import { HostsFile, type HostsRecord } from "../../../src/names/hosts/hosts_file
 import { ownLine } from "../../../src/names/hosts/own_lines.ts";
 import * as files from "../../../src/system/files.ts";
 import { type FileOnDisk, fileOnDisk } from "../file_on_disk.ts";
-import { readBlock } from "./hosts_texts.ts";
+import { isOwn, readBlock } from "./hosts_texts.ts";
 import { OTHER_TOOLS } from "./other_tools.ts";
 
 const USER = "127.0.0.1\tlocalhost\n::1 localhost ip6-localhost\n# added by hand\n10.0.0.1\tnas nas.lan\n" +
@@ -19,10 +19,6 @@ const NAMES = new Map([
   ["d.example.com", "127.0.0.1"],
   ["shared.example.com", "127.0.0.1"],
 ]);
-
-function isOwn(address: string): boolean {
-  return address.startsWith("10.107.");
-}
 
 async function edit(path: string, script: string): Promise<void> {
   const { success, stderr } = await new Deno.Command("/bin/sh", { args: ["-ec", script, "sh", path] })
