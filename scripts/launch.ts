@@ -69,6 +69,8 @@ export function launchArgv(args: readonly string[], { chosen = [], missing }: La
   }
   return [
     ...RUN,
+    // As in daemon.sh.
+    "--v8-flags=--max-semi-space-size=4",
     ...permissionFlags("ngrokd", [...chosen, ...missing.map(flagFor)]),
     `${ROOT}main.ts`,
     ...args,
