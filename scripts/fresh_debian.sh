@@ -72,6 +72,11 @@ install_packages() {
     inside apt-get install -y -qq --no-install-recommends "${PACKAGES[@]}" "${CLIENT_PACKAGES[@]}" >"$logs/apt.log" 2>&1
 }
 
+# The machine that systemd boots in tests/clients.
+make_systemd_root() {
+  inside sh /srv/ngrokd/tests/clients/systemd_root.sh >"$logs/systemd-root.log" 2>&1
+}
+
 # run_tests UID NUMBER
 run_tests() {
   local uid=$1 home=$root/srv/user-$1
@@ -85,7 +90,7 @@ run_tests() {
   return "${PIPESTATUS[0]}"
 }
 
-create_root && mount_root && install_project && install_packages || exit 1
+create_root && mount_root && install_project && install_packages && make_systemd_root || exit 1
 for ((number = 0; number < busy; number++)); do
   (while :; do :; done) &
 done
