@@ -67,9 +67,9 @@ export function hasExpired({ certificate }: JudgedReport): boolean {
 /**
  * Returns the reason why this machine does not query ngrokd although it should; null if it does.
  */
-export function unusedReason({ dns: { state, resolver }, resolver_wanted }: JudgedReport): string | null {
+export function unusedReason({ dns: { resolver }, resolver_wanted }: JudgedReport): string | null {
   // A resolver that works has the reason why it is not a better one, which is no problem.
-  return resolver_wanted && state !== "off" && resolver.driver === "none" ? resolver.reason : null;
+  return resolver_wanted && resolver.driver === "none" ? resolver.reason : null;
 }
 
 function stoppingFindings({ stopping }: JudgedReport): Finding[] {
@@ -159,7 +159,7 @@ function endpoints(count: number, options: { shown: readonly string[]; what: str
 function machineFindings(report: JudgedReport): Finding[] {
   const { addresses, names, dns } = report;
   const unbound = dns.addresses.flatMap(({ error }) => error === null ? [] : [`DNS: ${error}`]);
-  const unused = unusedReason(report);
+  const unused = dns.state === "off" ? null : unusedReason(report);
   return [
     {
       brief: addresses.hint === null
