@@ -90,7 +90,10 @@ run_tests() {
   return "${PIPESTATUS[0]}"
 }
 
-create_root && mount_root && install_project && install_packages && make_systemd_root || exit 1
+if ! { create_root && mount_root && install_project && install_packages && make_systemd_root; }; then
+  printf 'Cannot prepare %s; see the logs in %s\n' "$root" "$logs" >&2
+  exit 1
+fi
 for ((number = 0; number < busy; number++)); do
   (while :; do :; done) &
 done
