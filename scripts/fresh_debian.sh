@@ -61,8 +61,11 @@ install_project() {
     cp "$(deno eval 'console.log(Deno.execPath())')" "$root/usr/local/bin/deno"
 }
 
+# inside COMMAND…, with this root as that of its mount namespace: a test that enters a namespace by
+# nsenter would leave a chroot.
 inside() {
-  chroot "$root" /usr/bin/env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+  unshare --mount sh -c 'cd "$1" && shift && pivot_root . mnt && cd / && umount -l /mnt && exec "$@"' sh "$root" \
+    /usr/bin/env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
     DENO_NO_UPDATE_CHECK=1 DEBIAN_FRONTEND=noninteractive "$@"
 }
 

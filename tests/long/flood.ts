@@ -26,8 +26,13 @@ const MAX_LOG_LINES = 100;
 const WARM_UP_REQUESTS = 100;
 const SAMPLE_MS = 500;
 
-/** Floods a daemon of its own, and measures honest clients and the process. */
-export async function flood(size: FloodSize): Promise<FloodResult> {
+/**
+ * Floods a daemon of its own, and measures honest clients and the process.
+ *
+ * @param patience The factor of the time limits, for a machine that does other work, too: the
+ * hostile clients have the lowest priority, and see the end of a connection late.
+ */
+export async function flood(size: FloodSize, patience = 1): Promise<FloodResult> {
   using network = takeLoopbackNetwork();
   const hostname = network.address("0.1");
   await using stage = await Stage.open({
@@ -69,12 +74,13 @@ export async function flood(size: FloodSize): Promise<FloodResult> {
   const [clients, failed] = (["clients", "failed"] as const).map((key) =>
     attacks.reduce((sum, attack) => sum + attack[key], 0)
   ) as [number, number];
+  const maxStayMs = MAX_STAY_MS * patience;
   const maxMiB = MAX_MIB_PER_3000 * Math.max(1, clients / 3000);
   const problems = [
     ...honest.problems,
     ...missedTargets([
-      { text: "p99 of honest requests", unit: "ms", value: p99Ms, atMost: MAX_P99_MS },
-      { text: "longest stay of a hostile client", unit: "ms", value: longestStayMs, atMost: MAX_STAY_MS },
+      { text: "p99 of honest requests", unit: "ms", value: p99Ms, atMost: MAX_P99_MS * patience },
+      { text: "longest stay of a hostile client", unit: "ms", value: longestStayMs, atMost: maxStayMs },
       { text: "growth of the memory", unit: "MiB", value: peakMiB - before.rssMiB, atMost: maxMiB },
       { text: "hostile clients that could not connect", value: failed, atMost: 0 },
       { text: "lines in the log of the daemon", value: stage.log.length, atMost: MAX_LOG_LINES },

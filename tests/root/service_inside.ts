@@ -7,6 +7,8 @@ import { machineState, runProgram, shell } from "./commands.ts";
 const ROOT = new URL("../..", import.meta.url).pathname;
 const UNIT = "/etc/systemd/system/ngrokd.service";
 const PROGRAM = "/run/ngrokd-program";
+/** Each of the four starts runs the clean-up, on a machine that does other work, too. */
+const GIVES_UP_LIMIT_MS = 60_000;
 
 /**
  * systemd as the first process of namespaces of its own, with the files and network of the test.
@@ -59,7 +61,7 @@ Deno.test("systemd gives up a daemon that keeps crashing, and cleanup leaves not
   const unit = [
     "[Unit]",
     "DefaultDependencies=no",
-    "StartLimitIntervalSec=60",
+    "StartLimitIntervalSec=120",
     "StartLimitBurst=3",
     "[Service]",
     `Environment=${environment.join(" ")}`,
@@ -82,7 +84,7 @@ Deno.test("systemd gives up a daemon that keeps crashing, and cleanup leaves not
   await stage.until("systemd gives up", async () => {
     state = await manager.systemctl("show", "--property=ActiveState,NRestarts", "ngrokd");
     return state.includes("ActiveState=failed");
-  });
+  }, GIVES_UP_LIMIT_MS);
   assert.match(state, /^NRestarts=3$/m);
   assert.deepEqual(await machineState(), before);
 });
