@@ -123,9 +123,9 @@ function readApiError(text: string): Promise<unknown> {
 Deno.test("no object identifier in a certificate keeps its reader busy (R73)", () => {
   const uuid = new Uint8Array([0x69, 0x83, ...Array(17).fill(0xff), 0x7f]);
   assert.equal(oidText(uuid), `2.25.${(1n << 128n) - 1n}`);
-  const start = performance.now();
+  const start = cpuTimeMs();
   assert.throws(() => oidText(new Uint8Array(64 * KIB).fill(0xff)), SyntaxError);
-  assert.ok(performance.now() - start < LIMIT_MS);
+  assert.ok(cpuTimeMs() - start < LIMIT_MS);
 });
 
 const NAMES = new Map([["a.example", "10.107.0.2"]]);

@@ -189,8 +189,10 @@ for (
       laptop.releasePort();
       laptop.rest();
       laptop.sleep();
+      // The first wake may be the one that regains the port.
+      await machine.until("a second wake", () => laptop.wakes === 2);
       await machine.until("its port", async () => await laptop.listenAddress() === laptop.wantedAddress);
-      assert.deepEqual([laptop.polls, laptop.wakes], [known, 2]);
+      assert.equal(laptop.polls, known);
     }, { isPortOccupied: true }));
 }
 
