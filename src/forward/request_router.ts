@@ -289,7 +289,8 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
     try {
       if ("refusal" in choice) return this.#endWith(choice.refusal, buffer);
       this.#choice = choice;
-      const reader = await this.#upstreams.open(choice);
+      const reader = await this.#open(choice);
+      if (reader === undefined) return "goes on";
       reader.usedAt = performance.now();
       await request.sendTo(reader.stream);
       if (this.#hasEnded) await reader.stream.closeWrite();
@@ -302,6 +303,20 @@ export class RequestRouter implements ByteStream, Answers, Disposable {
       this.#repeating = undefined;
       resolve();
     }
+  }
+
+  /** Opens an upstream. If the connection ends first, returns undefined, and ends the upstream. */
+  async #open(choice: RouteChoice): Promise<UpstreamReader | undefined> {
+    let isOpening = true;
+    const opening = this.#upstreams.open(choice).finally(() => {
+      isOpening = false;
+      if (this.#isOver) this.#upstreams.endCurrent();
+      this.#signal();
+    });
+    // Nobody waits for it if the connection ends first.
+    opening.catch(() => {});
+    while (isOpening && !this.#isOver) await this.#change();
+    return this.#isOver ? undefined : await opening;
   }
 
   /** Ends the connection with this answer. Returns its length. */

@@ -21,6 +21,7 @@ import { startForwarder, type StartOptions } from "../fakes/start_forwarder.ts";
 
 const A = "a.example.com";
 const B = "b.example.com";
+const C = "c.example.com";
 const UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
 const SWITCHED = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
 
@@ -250,7 +251,7 @@ const UNCLEAR_ENDS = {
 Deno.test("no answer follows one whose end is unclear, not even a refusal (R35, R83)", async () => {
   for (const [what, answer] of Object.entries(UNCLEAR_ENDS)) {
     await using it = share({ behave: byHost({ [A]: always(answer) }) });
-    for (const next of [get(B), get("c.example.com"), "GARBAGE\r\n\r\n"]) {
+    for (const next of [get(B), get(C), "GARBAGE\r\n\r\n"]) {
       using conn = await it.dial();
       await send(conn, get(A));
       assert.equal(text(await readExactly(conn, answer.length)), answer, what);
@@ -337,7 +338,7 @@ Deno.test("bytes of an endpoint that answer no request reach no client (R35, R83
 
 Deno.test("a refusal comes when the earlier answers have, whatever the server does then (R35)", async () => {
   await using it = share();
-  const refused = { [get("c.example.com")]: 421, "GARBAGE\r\n\r\n": 400 };
+  const refused = { [get(C)]: 421, "GARBAGE\r\n\r\n": 400 };
   for (const [request, status] of Object.entries(refused)) {
     using conn = await it.dial();
     await send(conn, get(A) + get(B) + request + get(A));
@@ -412,12 +413,12 @@ Deno.test("a connection uses the routes of the moment for each new host (R83)", 
   using conn = await it.dial();
   await ask(conn, get(A));
   it.setRoutes(
-    ...[A, "c.example.com"].map((name) => route(`http://${name}:80`, { listenInterface: "0.0.0.0" })),
+    ...[A, C].map((name) => route(`http://${name}:80`, { listenInterface: "0.0.0.0" })),
   );
-  await ask(conn, get("c.example.com"));
+  await ask(conn, get(C));
   await send(conn, get(B));
   assert.match(text(await readAll(conn)), /^HTTP\/1\.1 421 /);
-  assert.deepEqual([...seen.keys()], [A, "c.example.com"]);
+  assert.deepEqual([...seen.keys()], [A, C]);
 });
 
 Deno.test("no upstream is opened for an endpoint that has gone (R83)", async () => {
@@ -425,7 +426,7 @@ Deno.test("no upstream is opened for an endpoint that has gone (R83)", async () 
   using conn = await it.dial();
   for (const host of [B, A]) await ask(conn, get(host));
   it.setRoutes(
-    ...[B, "c.example.com"].map((name) => route(`http://${name}:80`, { listenInterface: "0.0.0.0" })),
+    ...[B, C].map((name) => route(`http://${name}:80`, { listenInterface: "0.0.0.0" })),
   );
   assert.equal(await ask(conn, get(A)), get(A), "the open one goes on");
   [...it.ingress.open].at(-1)!.close();
@@ -480,25 +481,29 @@ Deno.test("a client that resets while a request waits frees its upstreams (R29, 
   }
 });
 
-Deno.test("an upstream that opens after its client has gone is ended at once (R29, R83)", async () => {
-  const isGone = Promise.withResolvers<void>();
-  let isAsked = false;
-  const late: Behaviour = async (conn) => {
-    isAsked = true;
-    await isGone.promise;
-    await httpMirror(conn);
-  };
-  await using it = share({ behave: byHost({ [B]: late }) });
-  const conn = await it.dial();
-  await ask(conn, get(A));
-  await send(conn, get(B));
-  await until(() => isAsked);
-  await new AcceptedTcp(conn).abort();
-  await until(() => it.forwarder.openConnections === 0);
-  isGone.resolve();
-  const traffic = () => it.forwarder.traffic(`ep_${B}`);
-  await until(() => traffic().total === 1 && traffic().open === 0 && it.ingress.open.size === 0);
-});
+// The third upstream is that of C, or that of a request to A that is sent again.
+for (const [what, host] of [["another host", C], ["a request sent again", A]] as const) {
+  Deno.test(`an upstream for ${what} that opens after its client has gone is ended (R29, R83)`, async () => {
+    const isGone = Promise.withResolvers<void>();
+    let asked = 0;
+    const behave: Behaviour = async (conn, { host }) => {
+      if (++asked === 3) await isGone.promise;
+      await (host === A && asked === 1 ? onlyOnce : httpMirror)(conn);
+    };
+    await using it = share({ behave }, [A, B, C]);
+    const conn = await it.dial();
+    await send(conn, get(A));
+    await readUntil(conn, "\r\n\r\n");
+    await ask(conn, get(B));
+    await send(conn, get(host));
+    await until(() => asked === 3);
+    await new AcceptedTcp(conn).abort();
+    await until(() => it.forwarder.openConnections === 0);
+    isGone.resolve();
+    await until(() => it.forwarder.traffic(`ep_${host}`).open === 0 && it.ingress.open.size === 0);
+    assert.equal(it.forwarder.traffic(`ep_${host}`).total, host === A ? 2 : 1);
+  });
+}
 
 Deno.test("a response under way is not half-closed for a later request that is dropped (R83)", async () => {
   const head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\n";
