@@ -4,6 +4,7 @@ import { isLoopbackHost } from "../lib/loopback_host.ts";
 import { closeQuietly } from "./byte_stream.ts";
 import { dialInOrder } from "./dial_in_order.ts";
 import { lookupHost } from "./lookup_host.ts";
+import { openTcp } from "./open_tcp.ts";
 import { holds } from "./permissions.ts";
 import type { HostPort } from "./working_address.ts";
 
@@ -17,8 +18,7 @@ export function dialTcp(where: HostPort, { signal }: DialOptions = {}): Promise<
   const { port } = where;
   return dialInOrder(where, {
     signal,
-    open: ({ hostname, delayMs, signal }) =>
-      Deno.connect({ hostname, port, autoSelectFamilyAttemptDelay: delayMs, signal }),
+    open: ({ hostname, delayMs, signal }) => openTcp({ hostname, port, delayMs, signal }),
   });
 }
 

@@ -5,6 +5,7 @@ import { AcceptedTcp } from "./accepted_tcp.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { dialFailure } from "./dial_failure.ts";
 import { toBindError } from "./errors.ts";
+import { openTcp } from "./open_tcp.ts";
 
 /** Opens a TCP listener. @throws {BindError} If the address cannot be bound. */
 export function listenTcp(where: TcpAddress): TcpListener {
@@ -77,7 +78,7 @@ export async function connectTcp(
 ): Promise<ByteStream & { readonly source?: string }> {
   const { address: hostname, port } = where;
   try {
-    const conn = await Deno.connect({ hostname, port, signal });
+    const conn = await openTcp({ hostname, port, signal });
     return Object.assign(conn, { source: listenerKey(conn.localAddr.hostname, conn.localAddr.port) });
   } catch (error) {
     if (signal.aborted) throw signal.reason;

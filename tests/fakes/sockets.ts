@@ -1,6 +1,12 @@
-/** Waits until the condition holds; the test run's own time limit is the deadline. */
+const LIMIT_MS = 30_000;
+
+/** Waits until the condition holds. @throws {Error} After 30 s. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+  const end = Date.now() + LIMIT_MS;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error(`After ${LIMIT_MS} ms this does not hold: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Proxy } from "../../model/proxy.ts";
 import { type ByteStream, closeQuietly } from "../byte_stream.ts";
 import { limitTime } from "../clock.ts";
 import { isConnectionGone } from "../errors.ts";
+import { openTcp } from "../open_tcp.ts";
 import { askByConnect } from "./http_connect.ts";
 import { askBySocks5 } from "./socks5.ts";
 import { answersTls } from "../tls_answers.ts";
@@ -41,7 +42,7 @@ export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
       const answers = await answersTls({ hostname, port, timeoutMs, signal: limit.signal });
       if (!answers) throw silentProxy(options);
     }
-    const tcp = await Deno.connect({ hostname, port, signal: limit.signal });
+    const tcp = await openTcp({ hostname, port, signal: limit.signal });
     stream = tcp;
     limit.signal.throwIfAborted();
     tcp.setNoDelay(true);
