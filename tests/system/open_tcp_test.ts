@@ -33,7 +33,7 @@ function spin(ms: number): void {
   while (performance.now() < end);
 }
 
-// The runtime loses a connection if the signal aborts between its opening and the end of the promise.
+// The runtime loses a connection that opens while the signal aborts.
 Deno.test("openTcp() leaves no connection open, whenever its signal aborts", async () => {
   await using server = new Server();
   const { port } = server;
