@@ -18,7 +18,7 @@ export async function sendQueries(options: ForgedQueries): Promise<HonestReply[]
   for (let count = 0; count < honest; count++) {
     const start = performance.now();
     const query = message({ name: `honest${perSecond}x${count}.example.org` });
-    const reply = await askUdp(query, { port: 53, server, from: honestFrom, timeoutMs: 1000 }).then(
+    const reply = await askUdp(query, { port: 53, server, from: honestFrom, timeoutMs: 5000 }).then(
       decode,
       () => undefined,
     );

