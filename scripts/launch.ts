@@ -70,7 +70,7 @@ export function launchArgv(args: readonly string[], { chosen = [], missing }: La
   return [
     ...RUN,
     // As in daemon.sh.
-    "--v8-flags=--max-semi-space-size=4",
+    "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=30",
     ...permissionFlags("ngrokd", [...chosen, ...missing.map(flagFor)]),
     `${ROOT}main.ts`,
     ...args,

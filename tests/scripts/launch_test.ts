@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 Deno.test("launchArgv() uses only the shipped set if no capability is missing", () => {
   const args = ["run", "--config", "/etc/ngrokd/config.yml"];
-  const memory = "--v8-flags=--max-semi-space-size=4";
+  const memory = "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=30";
   const flags = [`--config=${ROOT}deno.json`, "--quiet", "--no-prompt", "--cached-only", memory, "-P=ngrokd"];
   assert.deepEqual(launchArgv(args, { missing: [] }), ["run", ...flags, `${ROOT}main.ts`, ...args]);
 });
