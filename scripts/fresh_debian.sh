@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs all tests on a fresh Debian, as root and as an ordinary user. Needs root, debootstrap, and a
 # Debian mirror. Nothing outside the directory changes; it stays, with its logs, for the next run.
-# Usage: scripts/fresh_debian.sh [--runs=2] [--busy=3] [--user-only] [DIRECTORY]
+# Usage: scripts/fresh_debian.sh [--runs=2] [--busy=3] [--root-only | --user-only] [DIRECTORY]
 set -uo pipefail
 cd -P -- "$(dirname "$0")/.." || exit 1
 script=$PWD/scripts/fresh_debian.sh
@@ -12,6 +12,7 @@ for argument in "$@"; do
   case $argument in
     --runs=*) runs=${argument#*=} ;;
     --busy=*) busy=${argument#*=} ;;
+    --root-only) users=(0) ;;
     --user-only) users=("$NOBODY") ;;
     /*) directory=$argument ;;
     *) sed -n '4s/^# //p' "$script" >&2; exit 2 ;;

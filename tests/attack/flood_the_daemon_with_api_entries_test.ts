@@ -73,20 +73,22 @@ Deno.test("lists of millions of entries neither block the daemon nor fill its me
   stage.startDaemon();
   await stage.active(1);
   const before = await processFigures(stage.pid);
-  let [longestMs, peakMiB] = [0, 0];
+  let [last, longestMs, peakMiB] = [before, 0, 0];
   for (const [index, list] of hostileLists().entries()) {
     api.list = list;
     await pollNow(stage, 10 + index);
     await stage.until(`the end of poll ${index}`, async () => {
-      const start = performance.now();
       const response = await fetch(`http://127.0.0.1:${stage.healthPort}/health`);
       assert.equal(await response.text(), "healthy\n");
-      longestMs = Math.max(longestMs, performance.now() - start);
-      peakMiB = Math.max(peakMiB, (await processFigures(stage.pid)).rssMiB);
+      const now = await processFigures(stage.pid);
+      longestMs = Math.max(longestMs, (now.cpuSeconds - last.cpuSeconds) * 1000);
+      peakMiB = Math.max(peakMiB, now.rssMiB);
+      last = now;
       return api.sent > index && performance.now() > api.sentAt + READ_MS;
     });
   }
-  assert.ok(longestMs < 1_000, `an honest request took ${longestMs} ms`);
+  // The work of the daemon while the request waits: a busy machine would make the wait itself longer.
+  assert.ok(longestMs < 500, `an honest request waited for ${longestMs} ms of other work`);
   assert.ok(peakMiB - before.rssMiB < 300, `the memory grew from ${before.rssMiB} to ${peakMiB} MiB`);
   const status = await stage.askStatus();
   assert.equal(status.active_count, 1);
