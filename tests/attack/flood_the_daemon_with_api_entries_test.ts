@@ -87,7 +87,7 @@ Deno.test("lists of millions of entries neither block the daemon nor fill its me
       return api.sent > index && performance.now() > api.sentAt + READ_MS;
     });
   }
-  // The work of the daemon while the request waits: a busy machine would make the wait itself longer.
+  // What the daemon does while the request waits: a busy machine makes the wait itself longer.
   assert.ok(longestMs < 500, `an honest request waited for ${longestMs} ms of other work`);
   assert.ok(peakMiB - before.rssMiB < 300, `the memory grew from ${before.rssMiB} to ${peakMiB} MiB`);
   const status = await stage.askStatus();
